@@ -1,0 +1,12 @@
+//! OrderShop: an event-sourced e-commerce back end on Redis. Data goes one way:
+//! `gateway → message_queue → services → event_store → read_model`, and back to the gateway by message alone.
+
+pub mod correlation;
+pub mod event_store;
+pub mod message_queue;
+pub mod position;
+pub mod queue_names;
+pub mod redis_connection;
+pub mod redis_server;
+pub mod telemetry;
+pub mod topic;

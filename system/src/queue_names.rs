@@ -1,0 +1,82 @@
+//! The functions that services offer on the message queue. Knows their names, not what they do.
+
+use crate::message_queue::QueueName;
+use crate::topic::Topic;
+
+/// One entity by id, or the first that has the given properties.
+pub const GET_ENTITY: QueueName = read_model("get_entity");
+/// Entities by ids, by properties, or a page of all.
+pub const GET_ENTITIES: QueueName = read_model("get_entities");
+/// The mails that were sent.
+pub const GET_MAILS: QueueName = read_model("get_mails");
+/// Orders that have no billing, by id.
+pub const GET_UNBILLED_ORDERS: QueueName = read_model("get_unbilled_orders");
+/// Orders that have no shipping, by id.
+pub const GET_UNSHIPPED_ORDERS: QueueName = read_model("get_unshipped_orders");
+/// Shippings that have been delivered.
+pub const GET_DELIVERED_ORDERS: QueueName = read_model("get_delivered_orders");
+/// How far the read model has come in each topic; waits until that is past the positions asked about.
+pub const GET_POSITIONS: QueueName = read_model("get_positions");
+/// Sends a mail: `{to, msg}`.
+pub const SEND_MAIL: QueueName = QueueName {
+    service: "mail-service",
+    function: "send",
+};
+
+const fn read_model(function: &'static str) -> QueueName {
+    QueueName {
+        service: "read-model",
+        function,
+    }
+}
+
+macro_rules! entity_queues {
+    ($($topic:ident: $service:literal, $create:literal, $update:literal, $delete:literal;)*) => {
+        /// Where entities of a topic are created; `None` for mails, which nobody creates by command.
+        #[must_use]
+        pub const fn create(topic: Topic) -> Option<QueueName> {
+            match topic { $(Topic::$topic => Some(QueueName { service: $service, function: $create }),)* Topic::Mail => None }
+        }
+        /// Where an entity of a topic is updated.
+        #[must_use]
+        pub const fn update(topic: Topic) -> Option<QueueName> {
+            match topic { $(Topic::$topic => Some(QueueName { service: $service, function: $update }),)* Topic::Mail => None }
+        }
+        /// Where an entity of a topic is deleted.
+        #[must_use]
+        pub const fn delete(topic: Topic) -> Option<QueueName> {
+            match topic { $(Topic::$topic => Some(QueueName { service: $service, function: $delete }),)* Topic::Mail => None }
+        }
+    };
+}
+
+entity_queues! {
+    Customer: "customer-service", "create_customers", "update_customer", "delete_customer";
+    Product: "product-service", "create_products", "update_product", "delete_product";
+    Inventory: "inventory-service", "create_inventories", "update_inventory", "delete_inventory";
+    Cart: "cart-service", "create_carts", "update_cart", "delete_cart";
+    Order: "order-service", "create_orders", "update_order", "delete_order";
+    Billing: "billing-service", "create_billings", "update_billing", "delete_billing";
+    Shipping: "shipping-service", "create_shippings", "update_shipping", "delete_shipping";
+}
+
+/// Every queue there is, for metrics.
+#[must_use]
+pub fn all() -> Vec<QueueName> {
+    let entities = Topic::ALL
+        .into_iter()
+        .flat_map(|topic| [create(topic), update(topic), delete(topic)])
+        .flatten();
+    entities
+        .chain([
+            GET_ENTITY,
+            GET_ENTITIES,
+            GET_MAILS,
+            GET_UNBILLED_ORDERS,
+            GET_UNSHIPPED_ORDERS,
+            GET_DELIVERED_ORDERS,
+            GET_POSITIONS,
+            SEND_MAIL,
+        ])
+        .collect()
+}

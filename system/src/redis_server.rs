@@ -1,0 +1,221 @@
+//! A Redis (or Valkey) server of our own, as a child process: for `ordershop up` without an address, for tests and benches.
+//! Knows how to start, await and stop it; not what is stored in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use crate::redis_connection::RedisLink;
+
+/// A server that doesn't answer within this is not coming up.
+const START_TIMEOUT_MS: u64 = 30_000;
+/// A server that doesn't end within this after `SHUTDOWN` is killed.
+const STOP_TIMEOUT_MS: u64 = 20_000;
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Nothing on disk: acknowledged writes are lost with the Redis process.
+    None,
+    /// Append-only file, synced once a second: a crash of the machine loses up to about a second, a crash of the process nothing.
+    #[default]
+    Everysec,
+    /// Append-only file, synced before the answer: nothing acknowledged is lost.
+    Always,
+}
+
+impl Durability {
+    /// `none`, `everysec` or `always`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::None, Self::Everysec, Self::Always]
+            .into_iter()
+            .find(|durability| durability.name() == name)
+            .ok_or_else(|| format!("unknown durability {name:?}; it is none, everysec or always"))
+    }
+}
+
+/// Why our own server didn't come up.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisServerError {
+    /// Neither `redis-server` nor `valkey-server` was found.
+    #[error(
+        "no redis-server or valkey-server on PATH: install one (apt install redis-server, brew install redis), or name a running one with --redis-url"
+    )]
+    NotInstalled,
+    /// The data folder can't be used.
+    #[error("the data folder {0}: {1}")]
+    DataDir(PathBuf, std::io::Error),
+    /// The process didn't start.
+    #[error("{0} did not start: {1}")]
+    Spawn(PathBuf, std::io::Error),
+    /// It ended at once, or never answered.
+    #[error("{program} in {dir} did not come up: {reason}; its log: {log}")]
+    NotUp {
+        /// The program.
+        program: PathBuf,
+        /// Its data folder.
+        dir: PathBuf,
+        /// What was seen.
+        reason: String,
+        /// The end of its log.
+        log: String,
+    },
+}
+
+/// Our own server. Killed when dropped; stop it with [`RedisServer::stop`] to have its data flushed.
+#[derive(Debug)]
+pub struct RedisServer {
+    child: Child,
+    url: String,
+    dir: PathBuf,
+}
+
+impl RedisServer {
+    /// Starts a server on a private Unix socket, with its files in `dir` (created where it doesn't exist), and waits until it answers.
+    /// Data that is in `dir` is loaded.
+    ///
+    /// # Errors
+    /// None installed, the folder unusable, or the server doesn't answer within 30 s.
+    pub async fn start(dir: &Path, durability: Durability) -> Result<Self, RedisServerError> {
+        let program = find_program().ok_or(RedisServerError::NotInstalled)?;
+        std::fs::create_dir_all(dir).map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
+        let dir = dir
+            .canonicalize()
+            .map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
+        let socket = socket_path(&dir);
+        let log = dir.join("redis.log");
+        let (append_only, sync) = match durability {
+            Durability::None => ("no", "no"),
+            Durability::Everysec => ("yes", "everysec"),
+            Durability::Always => ("yes", "always"),
+        };
+        let mut command = Command::new(&program);
+        command
+            .args(["--port", "0", "--save", "", "--daemonize", "no"])
+            .args(["--maxmemory-policy", "noeviction"])
+            .args(["--appendonly", append_only, "--appendfsync", sync])
+            .arg("--unixsocket")
+            .arg(&socket)
+            .args(["--unixsocketperm", "700"])
+            .arg("--dir")
+            .arg(&dir)
+            .arg("--logfile")
+            .arg(&log)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A Ctrl-C in the terminal goes to the whole foreground group; the server must outlive the drain.
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|e| RedisServerError::Spawn(program.clone(), e))?;
+        let url = format!("redis+unix://{}", socket.display());
+        if let Err(reason) = wait_until_up(&mut child, &url).await {
+            let _ = child.kill().await;
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let tail: Vec<&str> = text.lines().rev().take(5).collect();
+            return Err(RedisServerError::NotUp {
+                program,
+                dir,
+                reason,
+                log: tail.into_iter().rev().collect::<Vec<_>>().join(" | "),
+            });
+        }
+        Ok(Self { child, url, dir })
+    }
+
+    /// Where it listens: `redis+unix:///…`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its process, for signals in tests; `None` once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Stops it cleanly: what it holds is flushed to disk under the chosen durability. Killed after 20 s.
+    pub async fn stop(mut self) {
+        if let Ok(link) = RedisLink::new(&self.url)
+            && let Ok(mut connection) = link.dedicated().await
+        {
+            // It answers by closing the connection, which is an error to the client and none to us.
+            let _: redis::RedisResult<()> =
+                redis::cmd("SHUTDOWN").query_async(&mut connection).await;
+        }
+        let ended = tokio::time::timeout(Duration::from_millis(STOP_TIMEOUT_MS), self.child.wait());
+        if ended.await.is_err() {
+            tracing::warn!(dir = %self.dir.display(), "redis did not stop in time; killing it");
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+fn find_program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    ["redis-server", "valkey-server"].iter().find_map(|name| {
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    })
+}
+
+/// A Unix socket's path may have about 100 bytes; a deep data folder needs another place for it.
+fn socket_path(dir: &Path) -> PathBuf {
+    const SOCKET_PATH_BYTES_MAX: usize = 100;
+    let inside = dir.join("redis.sock");
+    if inside.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        return inside;
+    }
+    std::env::temp_dir().join(format!("ordershop-{}.sock", uuid::Uuid::now_v7().simple()))
+}
+
+async fn wait_until_up(child: &mut Child, url: &str) -> Result<(), String> {
+    let link = RedisLink::new(url).map_err(|e| e.to_string())?;
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(START_TIMEOUT_MS);
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(format!("it ended with {status}"));
+        }
+        let answer = async {
+            let mut connection = link.dedicated().await?;
+            redis::cmd("PING")
+                .query_async::<String>(&mut connection)
+                .await
+        };
+        // It says LOADING while it reads its append-only file.
+        let why = match answer.await {
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        };
+        if tokio::time::Instant::now() > deadline {
+            return Err(format!("no answer within {START_TIMEOUT_MS} ms: {why}"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
