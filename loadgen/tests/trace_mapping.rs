@@ -105,3 +105,23 @@ fn a_mapping_with_a_bad_key_or_value_is_refused_with_what_is_allowed() {
     let error = toml::from_str::<TraceConfig>("[columns]\ninvoice = \"i\"\n").unwrap_err();
     assert!(error.to_string().contains("missing field"), "{error}");
 }
+
+#[test]
+fn every_default_written_out_is_the_default() {
+    let settings = r#"
+        time_format = "%Y-%m-%dT%H:%M"
+        cancellation_prefix = "C"
+        money_scale = 100
+        decimal_separator = "."
+        delimiter = ","
+        quoting = true
+        pay_after = "30m"
+        cart_pieces_max = 100000
+        rows_max = 10000000
+    "#;
+
+    let written = config(settings);
+
+    assert_eq!(written, TraceConfig::new(written.columns.clone()));
+    assert_eq!(written, config(""));
+}
