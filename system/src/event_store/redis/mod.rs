@@ -1,0 +1,400 @@
+//! The event store on Redis Streams: one stream and one writer a topic, consumer groups for those who subscribe.
+//! Knows keys and commands; not what the events mean, nor who appends them.
+
+mod acknowledgement;
+mod backoff;
+mod commit;
+mod config;
+mod entry;
+mod fence;
+mod follower;
+mod groups;
+mod inbox;
+mod keys;
+mod lease;
+mod ledger;
+mod session;
+mod subscription;
+mod takeover;
+mod version_cache;
+mod writer;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::ConnectionManager;
+use redis::{RedisError, RedisResult, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::acknowledgement::Acknowledger;
+pub use self::config::EventStoreConfig;
+use self::entry::{Entry, entries, entries_of_read, events_only};
+use self::follower::Followers;
+use self::inbox::{Answer, Inbox, Job};
+use self::keys::{CLAIM_PREFIX, Keys, WRITER};
+use self::session::Place;
+use self::subscription::{Delivery, RedisSubscription};
+use self::writer::{Writer, WriterMetrics};
+use super::{
+    Appended, EVENTS_PER_TRANSACTION_MAX, EventStore, EventStoreError, EventSubscription,
+    ExpectedVersion, GroupStatus, RecordedEvent, SubscribeRequest, Transaction,
+};
+use crate::position::Position;
+use crate::redis_connection::RedisLink;
+use crate::telemetry::Metrics;
+use crate::topic::Topic;
+
+/// The most events that one read or batch may ask for.
+const READ_MAX: usize = 10_000;
+
+/// The event store on Redis. Two of them on one Redis stand in for each other, topic by topic.
+pub struct RedisEventStore {
+    link: RedisLink,
+    config: Arc<EventStoreConfig>,
+    keys: Vec<Keys>,
+    inlets: Vec<Inlet>,
+    /// For reads, acknowledgements and dead letters.
+    shared: ConnectionManager,
+    /// For leases alone: a long reply elsewhere must not cost one.
+    leases: ConnectionManager,
+    followers: Followers,
+    closing: CancellationToken,
+    writers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The way to one topic's writer.
+struct Inlet {
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Events that wait; what bounds the channel.
+    depth: Arc<AtomicUsize>,
+}
+
+impl RedisEventStore {
+    /// Starts a writer for every topic. Needs no Redis yet: what is asked before it answers waits or is told so.
+    ///
+    /// # Errors
+    /// The link's address isn't usable.
+    pub fn start(
+        link: RedisLink,
+        metrics: &Metrics,
+        config: EventStoreConfig,
+    ) -> RedisResult<Arc<Self>> {
+        let config = Arc::new(config);
+        let shared = link.shared()?;
+        let leases = link.shared()?;
+        let closing = CancellationToken::new();
+        let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
+        let owner = uuid::Uuid::now_v7().simple().to_string();
+        let mut inlets = Vec::new();
+        let mut writers = Vec::new();
+        for topic in Topic::ALL {
+            let (jobs, arriving) = mpsc::unbounded_channel();
+            let depth = Arc::new(AtomicUsize::new(0));
+            let writer = Writer {
+                link: link.clone(),
+                config: Arc::clone(&config),
+                topic,
+                keys: keys[topic.index()].clone(),
+                leases: leases.clone(),
+                owner: owner.clone(),
+                inbox: Inbox::new(arriving, Arc::clone(&depth)),
+                closing: closing.clone(),
+                metrics: WriterMetrics::new(metrics, topic),
+            };
+            inlets.push(Inlet { jobs, depth });
+            writers.push(tokio::spawn(writer.run()));
+        }
+        Ok(Arc::new(Self {
+            followers: Followers::new(link.clone(), config.follow_connections_max),
+            link,
+            config,
+            keys,
+            inlets,
+            shared,
+            leases,
+            closing,
+            writers: Mutex::new(writers),
+        }))
+    }
+
+    /// Takes nothing more, writes what waits, and gives the writers' leases up, so that another event store takes over at once.
+    /// Subscriptions end with [`EventStoreError::Closed`]; their leases go when they are dropped.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        let writers =
+            std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        for writer in writers {
+            if let Err(error) = writer.await {
+                tracing::error!(%error, "a writer did not end well");
+            }
+        }
+    }
+
+    fn keys(&self, topic: Topic) -> &Keys {
+        &self.keys[topic.index()]
+    }
+
+    /// Hands transactions of one topic to its writer, in jobs that fit a batch.
+    fn send(
+        &self,
+        topic: Topic,
+        transactions: Vec<Transaction>,
+        replies: &mut Vec<oneshot::Receiver<Answer>>,
+    ) -> Result<(), EventStoreError> {
+        let inlet = &self.inlets[topic.index()];
+        let events: usize = transactions.iter().map(|t| t.events.len()).sum();
+        let waiting = inlet.depth.fetch_add(events, Ordering::Relaxed);
+        // A call that finds nobody waiting is let in however large it is: it is in memory already.
+        if waiting > 0 && waiting + events > self.config.waiting_events_max {
+            inlet.depth.fetch_sub(events, Ordering::Relaxed);
+            return Err(EventStoreError::Overloaded(format!(
+                "{waiting} events of topic {topic} wait, {} may",
+                self.config.waiting_events_max
+            )));
+        }
+        let deadline = Instant::now() + Duration::from_millis(self.config.standby_wait_max_ms);
+        let mut chunk: Vec<Transaction> = Vec::new();
+        let mut chunk_events = 0;
+        let mut rest = events;
+        let mut transactions = transactions.into_iter().peekable();
+        while let Some(transaction) = transactions.next() {
+            chunk_events += transaction.events.len();
+            chunk.push(transaction);
+            let next = transactions.peek().map(|t| t.events.len());
+            if next.is_some_and(|next| chunk_events + next <= self.config.batch_events_max) {
+                continue;
+            }
+            let (reply, answer) = oneshot::channel();
+            let job = Job {
+                transactions: std::mem::take(&mut chunk),
+                events: chunk_events,
+                deadline,
+                reply,
+            };
+            if inlet.jobs.send(job).is_err() {
+                inlet.depth.fetch_sub(rest, Ordering::Relaxed);
+                return Err(EventStoreError::Closed);
+            }
+            rest -= chunk_events;
+            chunk_events = 0;
+            replies.push(answer);
+        }
+        Ok(())
+    }
+
+    async fn append_one_topic(
+        &self,
+        topic: Topic,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<Appended>, EventStoreError> {
+        let mut replies = Vec::new();
+        self.send(topic, transactions, &mut replies)?;
+        collect(replies).await
+    }
+}
+
+/// The answers of one topic's jobs, in order. A writer that ended without an answer was closed.
+async fn collect(
+    replies: Vec<oneshot::Receiver<Answer>>,
+) -> Result<Vec<Appended>, EventStoreError> {
+    let mut all = Vec::new();
+    for reply in replies {
+        let mut answers = reply.await.unwrap_or(Err(EventStoreError::Closed))?;
+        if all.is_empty() {
+            all = answers;
+        } else {
+            all.append(&mut answers);
+        }
+    }
+    Ok(all)
+}
+
+fn check_transaction(transaction: &Transaction) -> Result<(), EventStoreError> {
+    let invalid = |why: String| Err(EventStoreError::Invalid(why));
+    let count = transaction.events.len();
+    if count == 0 || count > EVENTS_PER_TRANSACTION_MAX {
+        return invalid(format!(
+            "a transaction has 1 to {EVENTS_PER_TRANSACTION_MAX} events, this one {count}"
+        ));
+    }
+    for event in &transaction.events {
+        if event.aggregate_id.is_empty() || event.aggregate_id.starts_with(CLAIM_PREFIX) {
+            return invalid(format!(
+                "an aggregate's id is not empty and begins with no control character: {:?}",
+                event.aggregate_id
+            ));
+        }
+        if event.event_id.is_empty() {
+            return invalid("an event's id is not empty".into());
+        }
+        if event.expected == ExpectedVersion::Exact(0) {
+            return invalid("version 0 is written NoStream".into());
+        }
+    }
+    Ok(())
+}
+
+fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
+    if (1..=READ_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(EventStoreError::Invalid(format!(
+        "{name} is 1 to {READ_MAX}, not {limit}"
+    )))
+}
+
+fn unavailable(error: RedisError) -> EventStoreError {
+    EventStoreError::Unavailable(error.to_string())
+}
+
+fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError> {
+    entries.ok_or_else(|| EventStoreError::Unavailable("unexpected reply to a read".into()))
+}
+
+#[async_trait]
+impl EventStore for RedisEventStore {
+    async fn append(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<Appended>, EventStoreError> {
+        if self.closing.is_cancelled() {
+            return Err(EventStoreError::Closed);
+        }
+        transactions.iter().try_for_each(check_transaction)?;
+        let Some(first) = transactions.first().map(|t| t.topic) else {
+            return Ok(Vec::new());
+        };
+        if transactions.iter().all(|t| t.topic == first) {
+            return self.append_one_topic(first, transactions).await;
+        }
+        let order: Vec<Topic> = transactions.iter().map(|t| t.topic).collect();
+        let mut by_topic = Topic::ALL.map(|_| Vec::new());
+        for transaction in transactions {
+            by_topic[transaction.topic.index()].push(transaction);
+        }
+        let calls = Topic::ALL
+            .into_iter()
+            .zip(by_topic)
+            .map(|(topic, transactions)| self.append_one_topic(topic, transactions));
+        let answers = futures_util::future::try_join_all(calls).await?;
+        let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
+        let answered = order
+            .into_iter()
+            .filter_map(|topic| answers[topic.index()].next());
+        Ok(answered.collect())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequest,
+    ) -> Result<Box<dyn EventSubscription>, EventStoreError> {
+        if self.closing.is_cancelled() {
+            return Err(EventStoreError::Closed);
+        }
+        check_limit("batch_max", request.batch_max)?;
+        if request.group == WRITER || request.group.is_empty() || request.consumer.is_empty() {
+            return Err(EventStoreError::Invalid(format!(
+                "a group and a consumer have names, and no group is called {WRITER:?}"
+            )));
+        }
+        let keys = self.keys(request.topic);
+        let place = Place {
+            events: keys.events.clone(),
+            group: request.group,
+            consumer: request.consumer,
+            batch_max: request.batch_max,
+        };
+        // So that the backlog counts from now on; with Redis away, the first session creates it.
+        if let Err(error) = session::create_group(&mut self.shared.clone(), &place).await {
+            tracing::warn!(topic = %request.topic, group = place.group, %error, "no group yet");
+        }
+        Ok(Box::new(RedisSubscription {
+            link: self.link.clone(),
+            config: Arc::clone(&self.config),
+            topic: request.topic,
+            lease_key: keys.group_lease(place.group),
+            acknowledger: Acknowledger {
+                events: keys.events.clone(),
+                group: place.group,
+                dead_letters: keys.dead_letters(place.group),
+                shared: self.shared.clone(),
+                retry_max_ms: self.config.ack_retry_max_ms,
+            },
+            place,
+            leases: self.leases.clone(),
+            shared: self.shared.clone(),
+            closing: self.closing.clone(),
+            delivery: Delivery::default(),
+        }))
+    }
+
+    async fn read(
+        &self,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        check_limit("limit", limit)?;
+        let reply: Value = redis::cmd("XRANGE")
+            .arg(&self.keys(topic).events)
+            .arg(format!("({after}"))
+            .arg("+")
+            .arg("COUNT")
+            .arg(limit)
+            .query_async(&mut self.shared.clone())
+            .await
+            .map_err(unavailable)?;
+        Ok(events_only(understood(entries(topic, reply))?))
+    }
+
+    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
+        let reply: Value = redis::cmd("XREVRANGE")
+            .arg(&self.keys(topic).events)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1)
+            .query_async(&mut self.shared.clone())
+            .await
+            .map_err(unavailable)?;
+        let last = understood(entries(topic, reply))?.pop();
+        Ok(last.map_or(Position::START, |entry| entry.position()))
+    }
+
+    async fn follow(
+        &self,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+        wait_max: Duration,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        check_limit("limit", limit)?;
+        let key = &self.keys(topic).events;
+        let reading = self.followers.read(key, after, limit, wait_max);
+        let reply = self
+            .closing
+            .run_until_cancelled(reading)
+            .await
+            .ok_or(EventStoreError::Closed)?
+            .map_err(unavailable)?;
+        Ok(events_only(understood(entries_of_read(topic, reply))?))
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
+        groups::statuses(&mut self.shared.clone(), &self.keys)
+            .await
+            .map_err(unavailable)
+    }
+}
+
+impl Drop for RedisEventStore {
+    /// Writers of a store that nobody has any more end by themselves.
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}
