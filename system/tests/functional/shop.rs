@@ -46,7 +46,10 @@ impl Answer {
     pub fn refused(&self, status: u16, fragment: &str) {
         let error = self.body["error"].as_str().unwrap_or_default();
         assert_eq!(self.status, status, "{}", self.body);
-        assert!(error.contains(fragment), "{error:?} does not say {fragment:?}");
+        assert!(
+            error.contains(fragment),
+            "{error:?} does not say {fragment:?}"
+        );
     }
 }
 
@@ -67,7 +70,11 @@ impl Customer {
 
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
-        let response = self.client.request(request).await.map_err(|e| format!("{e:?}"))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|e| format!("{e:?}"))?;
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -120,7 +127,11 @@ impl Customer {
                 if fits(&answer.body["result"]) {
                     return answer.body["result"].clone();
                 }
-                assert!(Instant::now() < deadline, "{caller}: {path} stayed {}", answer.body);
+                assert!(
+                    Instant::now() < deadline,
+                    "{caller}: {path} stayed {}",
+                    answer.body
+                );
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -128,8 +139,10 @@ impl Customer {
 
     /// Waits until an order has a status.
     pub async fn order_becomes(&self, order_id: &str, status: &str) {
-        self.eventually(&format!("/order/{order_id}"), |order| order["status"] == status)
-            .await;
+        self.eventually(&format!("/order/{order_id}"), |order| {
+            order["status"] == status
+        })
+        .await;
     }
 
     pub async fn customer(&self) -> String {
@@ -174,7 +187,11 @@ impl Customer {
             .filter(|inventory| inventory["product_id"] == product_id)
             .map(|inventory| inventory["amount"].as_u64().unwrap());
         let amount = amounts.next().unwrap();
-        assert_eq!(amounts.next(), None, "one inventory a product in these tests");
+        assert_eq!(
+            amounts.next(),
+            None,
+            "one inventory a product in these tests"
+        );
         amount
     }
 }
