@@ -615,6 +615,36 @@ async fn calls_fail_while_redis_is_away_and_work_again_after() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_there_before_redis_works_as_soon_as_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RedisServer::start(dir.path(), Durability::None)
+        .await
+        .unwrap();
+    let link = RedisLink::new(server.url()).unwrap();
+    server.stop().await;
+    let queue = RedisMessageQueue::start(link, Metrics::default(), hasty()).unwrap();
+    let worker = spawn_echo(queue.consume(ECHO, 10).await.unwrap(), Arc::default());
+    let early = queue.call(message("early", "1"), CALL_TIMEOUT).await;
+    assert!(
+        matches!(early, Err(QueueError::Unavailable(_))),
+        "{early:?}"
+    );
+    let server = RedisServer::start(dir.path(), Durability::None)
+        .await
+        .unwrap();
+    eventually("an answer", async || {
+        queue
+            .call(message("later", "2"), Duration::from_secs(2))
+            .await
+            .is_ok()
+    })
+    .await;
+    queue.close().await;
+    worker.await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn connections_killed_under_load_hang_no_call_and_lose_no_message() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue_with(QueueConfig {

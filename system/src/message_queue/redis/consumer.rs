@@ -29,6 +29,9 @@ pub(super) struct RedisQueueConsumer {
     /// Workers that this one was before, whose messages are still to be given back.
     ended: Vec<Ended>,
     finished: bool,
+    /// Nothing has worked since the last failure: wait before the next try, and say nothing more.
+    broken: bool,
+    backoff: Backoff,
     batch_messages: Histogram,
 }
 
@@ -37,8 +40,9 @@ impl RedisQueueConsumer {
         shared: Arc<Shared>,
         queue: QueueName,
         batch_max: usize,
-        session: Session,
+        session: Option<Session>,
     ) -> Self {
+        let backoff = Backoff::new(&shared.config);
         let labels = QueueLabels {
             queue: queue.to_string(),
         };
@@ -53,10 +57,12 @@ impl RedisQueueConsumer {
             queue,
             batch_max: batch_max.max(1),
             batch: Batch::default(),
-            session: Some(session),
+            session,
             busy: false,
             ended: Vec::new(),
             finished: false,
+            broken: false,
+            backoff,
             batch_messages,
         }
     }
@@ -70,26 +76,27 @@ impl RedisQueueConsumer {
 
     /// Opens a connection where there is none, trying until it works or the queue is closed.
     async fn open(&mut self) -> Result<(), QueueError> {
-        let mut backoff = Backoff::new(&self.shared.config);
-        let mut failures: u32 = 0;
         loop {
+            if self.broken {
+                tokio::select! {
+                    () = tokio::time::sleep(self.backoff.next_delay()) => {}
+                    () = self.shared.closed.cancelled() => {}
+                }
+            }
             if self.shared.closed.is_cancelled() {
                 return Err(QueueError::Closed);
             }
-            let Err(error) = self.try_open().await else {
-                if failures > 0 {
-                    tracing::info!(queue = %self.queue, failures, "the worker is back");
-                }
-                return Ok(());
-            };
-            if failures == 0 {
-                tracing::warn!(queue = %self.queue, %error, "the worker can't reach its queue; it keeps trying");
+            match self.try_open().await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.failed(&error.to_string()),
             }
-            failures += 1;
-            tokio::select! {
-                () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = self.shared.closed.cancelled() => {}
-            }
+        }
+    }
+
+    /// Says so once, until something works again.
+    fn failed(&mut self, error: &str) {
+        if !std::mem::replace(&mut self.broken, true) {
+            tracing::warn!(queue = %self.queue, error, "the worker can't reach its queue; it keeps trying");
         }
     }
 
@@ -111,11 +118,11 @@ impl RedisQueueConsumer {
         answers: Vec<Answer>,
         messages_max: usize,
     ) -> Result<Taken, QueueError> {
-        if answers.len() != self.batch.len() {
+        if answers.len() != self.batch.deliveries() {
             let reason = format!(
                 "{} answers for {} deliveries",
                 answers.len(),
-                self.batch.len()
+                self.batch.deliveries()
             );
             tracing::error!(queue = %self.queue, reason, "a worker must answer each delivery once");
             self.abandon();
@@ -141,11 +148,20 @@ impl RedisQueueConsumer {
 
     fn settle(&mut self, taken: Result<Taken, String>) -> Result<Taken, QueueError> {
         self.busy = false;
-        taken.map_err(|error| {
-            tracing::warn!(queue = %self.queue, error, "the worker's connection failed");
-            self.abandon();
-            unavailable(error)
-        })
+        match taken {
+            Ok(taken) => {
+                if std::mem::take(&mut self.broken) {
+                    tracing::info!(queue = %self.queue, "the worker is back");
+                    self.backoff.reset();
+                }
+                Ok(taken)
+            }
+            Err(error) => {
+                self.failed(&error);
+                self.abandon();
+                Err(unavailable(error))
+            }
+        }
     }
 
     fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Vec<Delivery> {
@@ -203,7 +219,7 @@ impl QueueConsumer for RedisQueueConsumer {
             return Err(QueueError::Closed);
         }
         loop {
-            let answered = self.batch.len() != 0;
+            let answered = self.batch.deliveries() > 0;
             if self.session.is_none() || !self.ended.is_empty() {
                 if !answers.is_empty() {
                     tracing::debug!(queue = %self.queue, "answers to a batch that was given back are dropped");

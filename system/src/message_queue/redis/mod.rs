@@ -219,9 +219,10 @@ impl MessageQueue for RedisMessageQueue {
         if self.shared.closed.is_cancelled() {
             return Err(QueueError::Closed);
         }
+        // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
         let session = Session::open(&self.shared, queue, &QueueKeys::new(queue))
             .await
-            .map_err(unavailable)?;
+            .ok();
         Ok(Box::new(RedisQueueConsumer::new(
             Arc::clone(&self.shared),
             queue,
