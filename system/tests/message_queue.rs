@@ -615,6 +615,25 @@ async fn calls_fail_while_redis_is_away_and_work_again_after() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_lost_its_scripts_is_given_them_again() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let mut consumer = queue.consume(ECHO, 1).await.unwrap();
+    queue.send(numbered(3)).await.unwrap();
+    let first = take(&mut consumer, Vec::new()).await;
+    let () = fixture.redis("SCRIPT FLUSH").await;
+    let second = take(&mut consumer, echo(&first)).await;
+    let () = fixture.redis("SCRIPT FLUSH").await;
+    let third = take(&mut consumer, echo(&second)).await;
+    consumer.finish(echo(&third)).await.unwrap();
+    let got = counted([first, second, third].concat());
+    assert_eq!(
+        got,
+        [("m-0".into(), 0), ("m-1".into(), 0), ("m-2".into(), 0)]
+    );
+}
+
+#[tokio::test]
 async fn a_worker_that_is_there_before_redis_works_as_soon_as_it_comes() {
     let dir = tempfile::tempdir().unwrap();
     let server = RedisServer::start(dir.path(), Durability::None)
