@@ -12,7 +12,7 @@ use super::batch::{Batch, Outcome};
 use super::keys::QueueKeys;
 use super::outbox::unavailable;
 use super::scripts::Taken;
-use super::session::{Ended, Session};
+use super::worker_connection::{Ended, WorkerConnection};
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use crate::telemetry::QueueLabels;
 
@@ -23,7 +23,7 @@ pub(super) struct RedisQueueConsumer {
     keys: QueueKeys,
     batch_max: usize,
     batch: Batch,
-    session: Option<Session>,
+    connection: Option<WorkerConnection>,
     /// An exchange is under way. Still set at the next one if that was dropped half-way: then nobody knows what this worker holds.
     busy: bool,
     /// Workers that this one was before, whose messages are still to be given back.
@@ -40,7 +40,7 @@ impl RedisQueueConsumer {
         shared: Arc<Shared>,
         queue: QueueName,
         batch_max: usize,
-        session: Option<Session>,
+        connection: Option<WorkerConnection>,
     ) -> Self {
         let backoff = Backoff::new(&shared.config);
         let labels = QueueLabels {
@@ -57,7 +57,7 @@ impl RedisQueueConsumer {
             queue,
             batch_max: batch_max.max(1),
             batch: Batch::default(),
-            session,
+            connection,
             busy: false,
             ended: Vec::new(),
             finished: false,
@@ -71,7 +71,8 @@ impl RedisQueueConsumer {
     fn abandon(&mut self) {
         self.busy = false;
         self.batch = Batch::default();
-        self.ended.extend(self.session.take().map(Session::end));
+        self.ended
+            .extend(self.connection.take().map(WorkerConnection::end));
     }
 
     /// Opens a connection where there is none, trying until it works or the queue is closed.
@@ -106,8 +107,9 @@ impl RedisQueueConsumer {
             ended.give_back(&self.shared).await?;
             self.ended.pop();
         }
-        if self.session.is_none() {
-            self.session = Some(Session::open(&self.shared, self.queue, &self.keys).await?);
+        if self.connection.is_none() {
+            self.connection =
+                Some(WorkerConnection::open(&self.shared, self.queue, &self.keys).await?);
         }
         Ok(())
     }
@@ -128,14 +130,14 @@ impl RedisQueueConsumer {
             self.abandon();
             return Err(unavailable(reason));
         }
-        let Some(session) = &mut self.session else {
+        let Some(connection) = &mut self.connection else {
             return Err(unavailable("not connected"));
         };
         self.busy = true;
         let batch = std::mem::take(&mut self.batch);
         let had_any = !batch.is_empty();
         let Outcome { replies, leftovers } = batch.answer(self.queue, answers, &self.shared.config);
-        let taken = session
+        let taken = connection
             .end_and_take(
                 &self.keys,
                 replies,
@@ -188,12 +190,12 @@ impl RedisQueueConsumer {
         } else {
             config.block_ms
         });
-        let Some(session) = &mut self.session else {
+        let Some(connection) = &mut self.connection else {
             return Err(unavailable("not connected"));
         };
         self.busy = true;
         let taken = tokio::select! {
-            taken = session.wait_and_take(&self.keys, self.batch_max, block) => taken,
+            taken = connection.wait_and_take(&self.keys, self.batch_max, block) => taken,
             () = self.shared.closed.cancelled() => {
                 self.abandon();
                 return Err(QueueError::Closed);
@@ -213,14 +215,14 @@ impl QueueConsumer for RedisQueueConsumer {
             self.abandon();
         }
         if self.shared.closed.is_cancelled() {
-            if self.session.is_some() && !self.batch.is_empty() {
+            if self.connection.is_some() && !self.batch.is_empty() {
                 self.end_and_take(answers, 0).await?;
             }
             return Err(QueueError::Closed);
         }
         loop {
             let answered = self.batch.deliveries() > 0;
-            if self.session.is_none() || !self.ended.is_empty() {
+            if self.connection.is_none() || !self.ended.is_empty() {
                 if !answers.is_empty() {
                     tracing::debug!(queue = %self.queue, "answers to a batch that was given back are dropped");
                 }
@@ -260,7 +262,7 @@ impl QueueConsumer for RedisQueueConsumer {
         if self.busy {
             self.abandon();
         }
-        let result = if self.session.is_some() && !self.batch.is_empty() {
+        let result = if self.connection.is_some() && !self.batch.is_empty() {
             self.end_and_take(answers, 0).await.map(drop)
         } else {
             Ok(())

@@ -14,8 +14,8 @@ mod recovery;
 mod replies;
 mod roster;
 mod scripts;
-mod session;
 mod waiters;
+mod worker_connection;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -40,8 +40,8 @@ use outbox::{Messages, Outbox, Owner, Parcel, unavailable};
 use overload::Overload;
 use recovery::Duty;
 use roster::Roster;
-use session::Session;
 use waiters::Waiters;
+use worker_connection::WorkerConnection;
 
 pub use config::QueueConfig;
 
@@ -220,14 +220,14 @@ impl MessageQueue for RedisMessageQueue {
             return Err(QueueError::Closed);
         }
         // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
-        let session = Session::open(&self.shared, queue, &QueueKeys::new(queue))
+        let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
             .await
             .ok();
         Ok(Box::new(RedisQueueConsumer::new(
             Arc::clone(&self.shared),
             queue,
             batch_max,
-            session,
+            connection,
         )))
     }
 
