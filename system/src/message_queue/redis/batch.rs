@@ -78,7 +78,7 @@ impl Batch {
     }
 
     /// How many answers it needs.
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn deliveries(&self) -> usize {
         self.unanswered.len()
     }
 
@@ -248,7 +248,7 @@ mod tests {
     fn garbage_is_kept_back_as_a_dead_letter() {
         let (batch, deliveries) = Batch::read(QUEUE, vec![b"nonsense".to_vec()]);
         assert!(deliveries.is_empty() && !batch.is_empty());
-        assert_eq!(batch.len(), 0);
+        assert_eq!(batch.deliveries(), 0);
         let outcome = batch.answer(QUEUE, Vec::new(), &QueueConfig::default());
         assert!(String::from_utf8_lossy(&outcome.leftovers.dead[0]).contains("nonsense"));
     }

@@ -12,7 +12,7 @@ use super::batch::{Batch, Outcome};
 use super::keys::QueueKeys;
 use super::outbox::unavailable;
 use super::scripts::Taken;
-use super::session::{Ended, Session};
+use super::worker_connection::{Ended, WorkerConnection};
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use crate::telemetry::QueueLabels;
 
@@ -23,12 +23,15 @@ pub(super) struct RedisQueueConsumer {
     keys: QueueKeys,
     batch_max: usize,
     batch: Batch,
-    session: Option<Session>,
+    connection: Option<WorkerConnection>,
     /// An exchange is under way. Still set at the next one if that was dropped half-way: then nobody knows what this worker holds.
     busy: bool,
     /// Workers that this one was before, whose messages are still to be given back.
     ended: Vec<Ended>,
     finished: bool,
+    /// Nothing has worked since the last failure: wait before the next try, and say nothing more.
+    broken: bool,
+    backoff: Backoff,
     batch_messages: Histogram,
 }
 
@@ -37,8 +40,9 @@ impl RedisQueueConsumer {
         shared: Arc<Shared>,
         queue: QueueName,
         batch_max: usize,
-        session: Session,
+        connection: Option<WorkerConnection>,
     ) -> Self {
+        let backoff = Backoff::new(&shared.config);
         let labels = QueueLabels {
             queue: queue.to_string(),
         };
@@ -53,10 +57,12 @@ impl RedisQueueConsumer {
             queue,
             batch_max: batch_max.max(1),
             batch: Batch::default(),
-            session: Some(session),
+            connection,
             busy: false,
             ended: Vec::new(),
             finished: false,
+            broken: false,
+            backoff,
             batch_messages,
         }
     }
@@ -65,31 +71,33 @@ impl RedisQueueConsumer {
     fn abandon(&mut self) {
         self.busy = false;
         self.batch = Batch::default();
-        self.ended.extend(self.session.take().map(Session::end));
+        self.ended
+            .extend(self.connection.take().map(WorkerConnection::end));
     }
 
     /// Opens a connection where there is none, trying until it works or the queue is closed.
     async fn open(&mut self) -> Result<(), QueueError> {
-        let mut backoff = Backoff::new(&self.shared.config);
-        let mut failures: u32 = 0;
         loop {
+            if self.broken {
+                tokio::select! {
+                    () = tokio::time::sleep(self.backoff.next_delay()) => {}
+                    () = self.shared.closed.cancelled() => {}
+                }
+            }
             if self.shared.closed.is_cancelled() {
                 return Err(QueueError::Closed);
             }
-            let Err(error) = self.try_open().await else {
-                if failures > 0 {
-                    tracing::info!(queue = %self.queue, failures, "the worker is back");
-                }
-                return Ok(());
-            };
-            if failures == 0 {
-                tracing::warn!(queue = %self.queue, %error, "the worker can't reach its queue; it keeps trying");
+            match self.try_open().await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.failed(&error.to_string()),
             }
-            failures += 1;
-            tokio::select! {
-                () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = self.shared.closed.cancelled() => {}
-            }
+        }
+    }
+
+    /// Says so once, until something works again.
+    fn failed(&mut self, error: &str) {
+        if !std::mem::replace(&mut self.broken, true) {
+            tracing::warn!(queue = %self.queue, error, "the worker can't reach its queue; it keeps trying");
         }
     }
 
@@ -99,8 +107,9 @@ impl RedisQueueConsumer {
             ended.give_back(&self.shared).await?;
             self.ended.pop();
         }
-        if self.session.is_none() {
-            self.session = Some(Session::open(&self.shared, self.queue, &self.keys).await?);
+        if self.connection.is_none() {
+            self.connection =
+                Some(WorkerConnection::open(&self.shared, self.queue, &self.keys).await?);
         }
         Ok(())
     }
@@ -111,24 +120,24 @@ impl RedisQueueConsumer {
         answers: Vec<Answer>,
         messages_max: usize,
     ) -> Result<Taken, QueueError> {
-        if answers.len() != self.batch.len() {
+        if answers.len() != self.batch.deliveries() {
             let reason = format!(
                 "{} answers for {} deliveries",
                 answers.len(),
-                self.batch.len()
+                self.batch.deliveries()
             );
             tracing::error!(queue = %self.queue, reason, "a worker must answer each delivery once");
             self.abandon();
             return Err(unavailable(reason));
         }
-        let Some(session) = &mut self.session else {
+        let Some(connection) = &mut self.connection else {
             return Err(unavailable("not connected"));
         };
         self.busy = true;
         let batch = std::mem::take(&mut self.batch);
         let had_any = !batch.is_empty();
         let Outcome { replies, leftovers } = batch.answer(self.queue, answers, &self.shared.config);
-        let taken = session
+        let taken = connection
             .end_and_take(
                 &self.keys,
                 replies,
@@ -141,11 +150,20 @@ impl RedisQueueConsumer {
 
     fn settle(&mut self, taken: Result<Taken, String>) -> Result<Taken, QueueError> {
         self.busy = false;
-        taken.map_err(|error| {
-            tracing::warn!(queue = %self.queue, error, "the worker's connection failed");
-            self.abandon();
-            unavailable(error)
-        })
+        match taken {
+            Ok(taken) => {
+                if std::mem::take(&mut self.broken) {
+                    tracing::info!(queue = %self.queue, "the worker is back");
+                    self.backoff.reset();
+                }
+                Ok(taken)
+            }
+            Err(error) => {
+                self.failed(&error);
+                self.abandon();
+                Err(unavailable(error))
+            }
+        }
     }
 
     fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Vec<Delivery> {
@@ -172,12 +190,12 @@ impl RedisQueueConsumer {
         } else {
             config.block_ms
         });
-        let Some(session) = &mut self.session else {
+        let Some(connection) = &mut self.connection else {
             return Err(unavailable("not connected"));
         };
         self.busy = true;
         let taken = tokio::select! {
-            taken = session.wait_and_take(&self.keys, self.batch_max, block) => taken,
+            taken = connection.wait_and_take(&self.keys, self.batch_max, block) => taken,
             () = self.shared.closed.cancelled() => {
                 self.abandon();
                 return Err(QueueError::Closed);
@@ -197,14 +215,14 @@ impl QueueConsumer for RedisQueueConsumer {
             self.abandon();
         }
         if self.shared.closed.is_cancelled() {
-            if self.session.is_some() && !self.batch.is_empty() {
+            if self.connection.is_some() && !self.batch.is_empty() {
                 self.end_and_take(answers, 0).await?;
             }
             return Err(QueueError::Closed);
         }
         loop {
-            let answered = self.batch.len() != 0;
-            if self.session.is_none() || !self.ended.is_empty() {
+            let answered = self.batch.deliveries() > 0;
+            if self.connection.is_none() || !self.ended.is_empty() {
                 if !answers.is_empty() {
                     tracing::debug!(queue = %self.queue, "answers to a batch that was given back are dropped");
                 }
@@ -244,7 +262,7 @@ impl QueueConsumer for RedisQueueConsumer {
         if self.busy {
             self.abandon();
         }
-        let result = if self.session.is_some() && !self.batch.is_empty() {
+        let result = if self.connection.is_some() && !self.batch.is_empty() {
             self.end_and_take(answers, 0).await.map(drop)
         } else {
             Ok(())

@@ -108,7 +108,7 @@ pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
     serde_json::value::to_raw_value(&Failure { error: reason }).expect("a string always serializes")
 }
 
-/// A dead letter: why, and the message as it was (a string, as it may be anything). The script adds when.
+/// A dead letter: why, when, and the message as it was (a string, as it may be anything). The script that gives messages back writes the same.
 pub(super) fn dead_letter(reason: &str, raw: &[u8], at_ms: u64) -> Vec<u8> {
     #[derive(Serialize)]
     struct DeadLetter<'a> {

@@ -14,8 +14,8 @@ mod recovery;
 mod replies;
 mod roster;
 mod scripts;
-mod session;
 mod waiters;
+mod worker_connection;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -40,8 +40,8 @@ use outbox::{Messages, Outbox, Owner, Parcel, unavailable};
 use overload::Overload;
 use recovery::Duty;
 use roster::Roster;
-use session::Session;
 use waiters::Waiters;
+use worker_connection::WorkerConnection;
 
 pub use config::QueueConfig;
 
@@ -219,14 +219,15 @@ impl MessageQueue for RedisMessageQueue {
         if self.shared.closed.is_cancelled() {
             return Err(QueueError::Closed);
         }
-        let session = Session::open(&self.shared, queue, &QueueKeys::new(queue))
+        // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
+        let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
             .await
-            .map_err(unavailable)?;
+            .ok();
         Ok(Box::new(RedisQueueConsumer::new(
             Arc::clone(&self.shared),
             queue,
             batch_max,
-            session,
+            connection,
         )))
     }
 

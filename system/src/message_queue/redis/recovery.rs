@@ -107,16 +107,20 @@ async fn recover(shared: &Shared) -> RedisResult<()> {
         pipeline.zrangebyscore(QueueKeys::new(*queue).workers, 0, silent_since);
     }
     let dead: Vec<Vec<String>> = pipeline.query_async(&mut connection).await?;
+    let mut result = Ok(());
     for (queue, workers) in queues.into_iter().zip(dead) {
         for worker in workers {
             // Ours live, whatever a delayed heartbeat says.
             if !shared.roster.has(&worker) {
                 let dead_after_ms = i64::try_from(shared.config.dead_after_ms).unwrap_or(i64::MAX);
-                give_back(shared, queue, &worker, dead_after_ms).await?;
+                // One queue that can't be repaired must not keep the others waiting.
+                if let Err(error) = give_back(shared, queue, &worker, dead_after_ms).await {
+                    result = Err(error);
+                }
             }
         }
     }
-    Ok(())
+    result
 }
 
 /// Gives back what a worker holds, if it is dead by then (`dead_after_ms` < 0: in any case).

@@ -1,7 +1,7 @@
 //! Takes the replies out of this caller's list and hands them to the calls that wait. Knows nothing of how calls are sent.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
@@ -25,18 +25,25 @@ async fn read_forever(shared: &Shared) {
     let mut backoff = Backoff::new(&shared.config);
     let mut was_broken = false;
     loop {
-        match shared.link.dedicated().await {
+        let opened = Instant::now();
+        let error = match shared.link.dedicated().await {
             Ok(connection) => {
-                backoff.reset();
                 let error = read(shared, connection).await;
-                if !shared.closed.is_cancelled() && !std::mem::replace(&mut was_broken, true) {
-                    tracing::warn!(%error, "the reading of replies broke off");
+                if opened.elapsed() > Duration::from_millis(shared.config.reconnect_ms_max) {
+                    // It worked for a while: this is a new failure.
+                    backoff.reset();
+                    was_broken = false;
                 }
+                error
             }
             Err(error) => {
                 // The server is gone, and with it what its clients wait for may be: an error now is better than a timeout later.
                 shared.waiters.fail_all(&unavailable(&error));
+                error.to_string()
             }
+        };
+        if !std::mem::replace(&mut was_broken, true) {
+            tracing::warn!(error, "replies can't be read; it is tried again");
         }
         tokio::time::sleep(backoff.next_delay()).await;
     }

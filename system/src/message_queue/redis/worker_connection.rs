@@ -15,7 +15,7 @@ use crate::message_queue::QueueName;
 
 /// A worker under way.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct WorkerConnection {
     shared: Arc<Shared>,
     queue: QueueName,
     worker: String,
@@ -32,7 +32,7 @@ pub(super) struct Ended {
     client_id: u64,
 }
 
-impl Session {
+impl WorkerConnection {
     pub(super) async fn open(
         shared: &Arc<Shared>,
         queue: QueueName,
