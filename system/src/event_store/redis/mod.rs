@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::acknowledgement::Acknowledger;
+use self::backoff::retrying;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
@@ -137,6 +138,14 @@ impl RedisEventStore {
 
     fn keys(&self, topic: Topic) -> &Keys {
         &self.keys[topic.index()]
+    }
+
+    /// A read on the shared connection, which opens itself again after a first failure.
+    async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
+        let read = || async { cmd.query_async(&mut self.shared.clone()).await };
+        retrying(self.config.read_retry_max(), read)
+            .await
+            .map_err(unavailable)
     }
 
     /// Hands transactions of one topic to its writer, in jobs that fit a batch.
@@ -340,28 +349,19 @@ impl EventStore for RedisEventStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
-        let reply: Value = redis::cmd("XRANGE")
-            .arg(&self.keys(topic).events)
-            .arg(format!("({after}"))
-            .arg("+")
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut self.shared.clone())
-            .await
-            .map_err(unavailable)?;
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(&self.keys(topic).events);
+        cmd.arg(format!("({after}")).arg("+");
+        cmd.arg("COUNT").arg(limit);
+        let reply = self.query(&cmd).await?;
         Ok(events_only(understood(entries(topic, reply))?))
     }
 
     async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
-        let reply: Value = redis::cmd("XREVRANGE")
-            .arg(&self.keys(topic).events)
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1)
-            .query_async(&mut self.shared.clone())
-            .await
-            .map_err(unavailable)?;
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(&self.keys(topic).events).arg("+").arg("-");
+        cmd.arg("COUNT").arg(1);
+        let reply = self.query(&cmd).await?;
         let last = understood(entries(topic, reply))?.pop();
         Ok(last.map_or(Position::START, |entry| entry.position()))
     }
@@ -386,7 +386,8 @@ impl EventStore for RedisEventStore {
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
-        groups::statuses(&mut self.shared.clone(), &self.keys)
+        let read = || groups::statuses(self.shared.clone(), &self.keys);
+        retrying(self.config.read_retry_max(), read)
             .await
             .map_err(unavailable)
     }
