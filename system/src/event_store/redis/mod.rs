@@ -10,6 +10,7 @@ mod fence;
 mod follower;
 mod groups;
 mod inbox;
+mod inlet;
 mod keys;
 mod lease;
 mod ledger;
@@ -19,16 +20,13 @@ mod takeover;
 mod version_cache;
 mod writer;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{RedisError, RedisResult, Value};
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::acknowledgement::Acknowledger;
@@ -36,14 +34,14 @@ use self::backoff::retrying;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
-use self::inbox::{Answer, Inbox, Job};
-use self::keys::{CLAIM_PREFIX, Keys, WRITER};
+use self::inlet::{Inlet, check_transaction};
+use self::keys::{Keys, WRITER};
 use self::session::Place;
 use self::subscription::{Delivery, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use super::{
-    Appended, EVENTS_PER_TRANSACTION_MAX, EventStore, EventStoreError, EventSubscription,
-    ExpectedVersion, GroupStatus, RecordedEvent, SubscribeRequest, Transaction,
+    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    SubscribeRequest, Transaction,
 };
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
@@ -68,13 +66,6 @@ pub struct RedisEventStore {
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The way to one topic's writer.
-struct Inlet {
-    jobs: mpsc::UnboundedSender<Job>,
-    /// Events that wait; what bounds the channel.
-    depth: Arc<AtomicUsize>,
-}
-
 impl RedisEventStore {
     /// Starts a writer for every topic. Needs no Redis yet: what is asked before it answers waits or is told so.
     ///
@@ -94,8 +85,7 @@ impl RedisEventStore {
         let mut inlets = Vec::new();
         let mut writers = Vec::new();
         for topic in Topic::ALL {
-            let (jobs, arriving) = mpsc::unbounded_channel();
-            let depth = Arc::new(AtomicUsize::new(0));
+            let (inlet, inbox) = inlet::open(topic, &config);
             let writer = Writer {
                 link: link.clone(),
                 config: Arc::clone(&config),
@@ -103,11 +93,11 @@ impl RedisEventStore {
                 keys: keys[topic.index()].clone(),
                 leases: leases.clone(),
                 owner: owner.clone(),
-                inbox: Inbox::new(arriving, Arc::clone(&depth)),
+                inbox,
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
             };
-            inlets.push(Inlet { jobs, depth });
+            inlets.push(inlet);
             writers.push(tokio::spawn(writer.run()));
         }
         Ok(Arc::new(Self {
@@ -147,105 +137,6 @@ impl RedisEventStore {
             .await
             .map_err(unavailable)
     }
-
-    /// Hands transactions of one topic to its writer, in jobs that fit a batch.
-    fn send(
-        &self,
-        topic: Topic,
-        transactions: Vec<Transaction>,
-        replies: &mut Vec<oneshot::Receiver<Answer>>,
-    ) -> Result<(), EventStoreError> {
-        let inlet = &self.inlets[topic.index()];
-        let events: usize = transactions.iter().map(|t| t.events.len()).sum();
-        let waiting = inlet.depth.fetch_add(events, Ordering::Relaxed);
-        // A call that finds nobody waiting is let in however large it is: it is in memory already.
-        if waiting > 0 && waiting + events > self.config.waiting_events_max {
-            inlet.depth.fetch_sub(events, Ordering::Relaxed);
-            return Err(EventStoreError::Overloaded(format!(
-                "{waiting} events of topic {topic} wait, {} may",
-                self.config.waiting_events_max
-            )));
-        }
-        let deadline = Instant::now() + Duration::from_millis(self.config.standby_wait_max_ms);
-        let mut chunk: Vec<Transaction> = Vec::new();
-        let mut chunk_events = 0;
-        let mut rest = events;
-        let mut transactions = transactions.into_iter().peekable();
-        while let Some(transaction) = transactions.next() {
-            chunk_events += transaction.events.len();
-            chunk.push(transaction);
-            let next = transactions.peek().map(|t| t.events.len());
-            if next.is_some_and(|next| chunk_events + next <= self.config.batch_events_max) {
-                continue;
-            }
-            let (reply, answer) = oneshot::channel();
-            let job = Job {
-                transactions: std::mem::take(&mut chunk),
-                events: chunk_events,
-                deadline,
-                reply,
-            };
-            if inlet.jobs.send(job).is_err() {
-                inlet.depth.fetch_sub(rest, Ordering::Relaxed);
-                return Err(EventStoreError::Closed);
-            }
-            rest -= chunk_events;
-            chunk_events = 0;
-            replies.push(answer);
-        }
-        Ok(())
-    }
-
-    async fn append_one_topic(
-        &self,
-        topic: Topic,
-        transactions: Vec<Transaction>,
-    ) -> Result<Vec<Appended>, EventStoreError> {
-        let mut replies = Vec::new();
-        self.send(topic, transactions, &mut replies)?;
-        collect(replies).await
-    }
-}
-
-/// The answers of one topic's jobs, in order. A writer that ended without an answer was closed.
-async fn collect(
-    replies: Vec<oneshot::Receiver<Answer>>,
-) -> Result<Vec<Appended>, EventStoreError> {
-    let mut all = Vec::new();
-    for reply in replies {
-        let mut answers = reply.await.unwrap_or(Err(EventStoreError::Closed))?;
-        if all.is_empty() {
-            all = answers;
-        } else {
-            all.append(&mut answers);
-        }
-    }
-    Ok(all)
-}
-
-fn check_transaction(transaction: &Transaction) -> Result<(), EventStoreError> {
-    let invalid = |why: String| Err(EventStoreError::Invalid(why));
-    let count = transaction.events.len();
-    if count == 0 || count > EVENTS_PER_TRANSACTION_MAX {
-        return invalid(format!(
-            "a transaction has 1 to {EVENTS_PER_TRANSACTION_MAX} events, this one {count}"
-        ));
-    }
-    for event in &transaction.events {
-        if event.aggregate_id.is_empty() || event.aggregate_id.starts_with(CLAIM_PREFIX) {
-            return invalid(format!(
-                "an aggregate's id is not empty and begins with no control character: {:?}",
-                event.aggregate_id
-            ));
-        }
-        if event.event_id.is_empty() {
-            return invalid("an event's id is not empty".into());
-        }
-        if event.expected == ExpectedVersion::Exact(0) {
-            return invalid("version 0 is written NoStream".into());
-        }
-    }
-    Ok(())
 }
 
 fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
@@ -279,7 +170,7 @@ impl EventStore for RedisEventStore {
             return Ok(Vec::new());
         };
         if transactions.iter().all(|t| t.topic == first) {
-            return self.append_one_topic(first, transactions).await;
+            return self.inlets[first.index()].append(transactions).await;
         }
         let order: Vec<Topic> = transactions.iter().map(|t| t.topic).collect();
         let mut by_topic = Topic::ALL.map(|_| Vec::new());
@@ -289,7 +180,7 @@ impl EventStore for RedisEventStore {
         let calls = Topic::ALL
             .into_iter()
             .zip(by_topic)
-            .map(|(topic, transactions)| self.append_one_topic(topic, transactions));
+            .map(|(topic, transactions)| self.inlets[topic.index()].append(transactions));
         let answers = futures_util::future::try_join_all(calls).await?;
         let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
         let answered = order
