@@ -3,6 +3,8 @@
 
 #[path = "event_store/append.rs"]
 mod append;
+#[path = "event_store/cut_line.rs"]
+mod cut_line;
 #[path = "event_store/failure.rs"]
 mod failure;
 #[path = "event_store/stage.rs"]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ordershop::event_store::redis::RedisEventStore;
+use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
 use ordershop::event_store::{Appended, EventStore, EventStoreError, ExpectedVersion};
+use ordershop::redis_connection::RedisLink;
 use ordershop::redis_server::{Durability, RedisServer};
 
+use crate::cut_line::CutLine;
 use crate::stage::*;
 
 /// What a load was told: the event ids that are committed. Each aggregate belongs to one worker, which repeats what was not
@@ -157,7 +159,7 @@ async fn a_store_that_stands_by_says_that_it_is_unavailable() {
     let stage = Stage::new().await;
     let first = stage.store();
     append_one(&*first, "e0", "a", ExpectedVersion::NoStream).await;
-    let second = stage.store_with(ordershop::event_store::redis::EventStoreConfig {
+    let second = stage.store_with(EventStoreConfig {
         standby_wait_max_ms: 100,
         ..Default::default()
     });
@@ -218,6 +220,56 @@ async fn connections_killed_under_load_lose_and_double_nothing() {
     check(&store, &told).await;
 }
 
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_found_in_the_stream_and_answered_as_committed() {
+    let stage = Stage::new().await;
+    let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
+    let link = RedisLink::new(&line.url).unwrap();
+    let store = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default()).unwrap();
+    append_one(&*store, "e0", "a", ExpectedVersion::NoStream).await;
+
+    line.cuts.store(1, Ordering::Relaxed);
+    let answers = store
+        .append(vec![
+            transaction(vec![event("e1", "a", ExpectedVersion::Exact(1))]),
+            transaction(vec![event("e2", "a", ExpectedVersion::Exact(1))]),
+            transaction(vec![event("e3", "b", ExpectedVersion::NoStream)]),
+        ])
+        .await
+        .unwrap();
+    let next = append_one(&*store, "e4", "a", ExpectedVersion::Exact(2)).await;
+
+    assert_eq!(line.cuts.load(Ordering::Relaxed), 0, "nothing was cut");
+    let events = all_events(&*store).await;
+    let ids: Vec<_> = events.iter().map(|e| e.event_id.as_str()).collect();
+    assert_eq!(ids, ["e0", "e1", "e3", "e4"]);
+    let committed = |n: usize| Appended::Committed {
+        position: events[n].position,
+    };
+    assert_eq!([&answers[0], &answers[2]], [&committed(1), &committed(2)]);
+    assert!(matches!(&answers[1], Appended::Conflict { key, version: 2, .. } if key == "a"));
+    assert_eq!(next, committed(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_lost_under_load_lose_and_double_nothing() {
+    let stage = Stage::new().await;
+    let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
+    let link = RedisLink::new(&line.url).unwrap();
+    let store = RedisEventStore::start(link, &stage.metrics, EventStoreConfig::default()).unwrap();
+    let load = Load::start(&[Arc::clone(&store)], 32);
+
+    for _ in 0..10 {
+        load.until_more(100).await;
+        line.cuts.store(1, Ordering::Relaxed);
+    }
+
+    load.until_more(100).await;
+    let told = load.stop().await;
+    check(&store, &told).await;
+    assert_eq!(told.errors, 0, "every answer could be learnt");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_redis_that_starts_again_has_every_committed_event() {
     let mut stage = Stage::with_durability(Durability::Always).await;
@@ -276,7 +328,7 @@ async fn what_redis_refuses_is_unavailable_with_its_reason_and_changes_nothing()
 #[tokio::test]
 async fn a_redis_that_is_away_is_unavailable_within_the_limit() {
     let stage = Stage::new().await;
-    let store = stage.store_with(ordershop::event_store::redis::EventStoreConfig {
+    let store = stage.store_with(EventStoreConfig {
         standby_wait_max_ms: 300,
         ..Default::default()
     });

@@ -14,7 +14,6 @@ use ordershop::redis_connection::RedisLink;
 use ordershop::redis_server::{Durability, RedisServer};
 use ordershop::telemetry::Metrics;
 use ordershop::topic::Topic;
-use serde_json::value::RawValue;
 
 /// What any condition may take; far more than it should.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -70,7 +69,8 @@ pub fn event(event_id: &str, aggregate_id: &str, expected: ExpectedVersion) -> N
         action: "entity_updated",
         aggregate_id: aggregate_id.into(),
         expected,
-        data: RawValue::from_string(format!(r#"{{"entity_id":"{aggregate_id}"}}"#)).unwrap(),
+        data: serde_json::value::to_raw_value(&serde_json::json!({ "entity_id": aggregate_id }))
+            .unwrap(),
         correlation: Correlation {
             correlation_id: format!("correlation of {event_id}"),
             causation_id: format!("cause of {event_id}"),

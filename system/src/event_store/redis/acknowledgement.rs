@@ -2,12 +2,12 @@
 //! repeated. Knows the group's keys, not what was delivered.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::aio::ConnectionManager;
-use redis::{Cmd, ErrorKind, RedisResult};
+use redis::{Cmd, RedisResult};
 
-use super::backoff::Backoff;
+use super::backoff::retrying;
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
 use crate::event_store::{EventStoreError, RecordedEvent};
 use crate::position::Position;
@@ -78,18 +78,7 @@ impl Acknowledger {
         &self,
         call: impl Fn() -> F,
     ) -> Result<(), EventStoreError> {
-        let give_up = Instant::now() + Duration::from_millis(self.retry_max_ms);
-        let mut backoff = Backoff::default();
-        loop {
-            let Err(error) = call().await else {
-                return Ok(());
-            };
-            // A reply that makes no sense will make none the next time.
-            let hopeless = error.kind() == ErrorKind::UnexpectedReturnType;
-            if hopeless || Instant::now() >= give_up {
-                return Err(EventStoreError::Unavailable(error.to_string()));
-            }
-            tokio::time::sleep(backoff.next_wait()).await;
-        }
+        let persisted = retrying(Duration::from_millis(self.retry_max_ms), call).await;
+        persisted.map_err(|error| EventStoreError::Unavailable(error.to_string()))
     }
 }

@@ -1,7 +1,10 @@
-//! How long to wait before the next try: doubling, bounded, jittered. Knows nothing of what is tried.
+//! Trying again: how long to wait before the next try (doubling, bounded, jittered), and for how long to try at all.
+//! Knows nothing of what is tried.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use redis::{ErrorKind, RedisResult, ServerErrorKind};
 
 const FIRST_MS: u64 = 20;
 const LAST_MS: u64 = 1_000;
@@ -28,6 +31,30 @@ impl Backoff {
     /// Nothing has failed since the last success.
     pub fn is_fresh(&self) -> bool {
         self.tries == 0
+    }
+}
+
+/// Tries what may be repeated until it works, for at most `limit` (then the last error), over broken connections and a server that
+/// is starting. What the server understood and refused is not tried again.
+pub(super) async fn retrying<T, F: Future<Output = RedisResult<T>>>(
+    limit: Duration,
+    call: impl Fn() -> F,
+) -> RedisResult<T> {
+    let give_up = Instant::now() + limit;
+    let mut backoff = Backoff::default();
+    loop {
+        let error = match call().await {
+            Ok(output) => return Ok(output),
+            Err(error) => error,
+        };
+        let hopeless = matches!(
+            error.kind(),
+            ErrorKind::UnexpectedReturnType | ErrorKind::Server(ServerErrorKind::ResponseError)
+        );
+        if hopeless || Instant::now() >= give_up {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 

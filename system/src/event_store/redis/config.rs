@@ -28,6 +28,8 @@ pub struct EventStoreConfig {
     pub block_ms: u64,
     /// An acknowledgement is tried for so long, ms, before the caller hears of the failure.
     pub ack_retry_max_ms: u64,
+    /// A read is tried for so long, ms, over broken connections, before the caller hears of it.
+    pub read_retry_max_ms: u64,
     /// Idle connections kept for followers.
     pub follow_connections_max: usize,
 }
@@ -46,6 +48,7 @@ impl Default for EventStoreConfig {
             cache_load_max: 100_000,
             block_ms: 1_000,
             ack_retry_max_ms: 3_000,
+            read_retry_max_ms: 1_000,
             follow_connections_max: 16,
         }
     }
@@ -58,6 +61,10 @@ impl EventStoreConfig {
 
     pub(super) fn call_timeout(&self) -> Duration {
         Duration::from_millis(self.call_timeout_ms)
+    }
+
+    pub(super) fn read_retry_max(&self) -> Duration {
+        Duration::from_millis(self.read_retry_max_ms)
     }
 
     pub(super) fn standby_poll(&self) -> Duration {

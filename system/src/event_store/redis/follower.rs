@@ -38,10 +38,25 @@ impl Followers {
         wait_max: Duration,
     ) -> RedisResult<Value> {
         let idle = self.idle().pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.link.dedicated().await?,
-        };
+        if let Some(connection) = idle {
+            // It may have died while nobody used it; then a new one must show whether Redis is away.
+            match self.read_on(connection, key, after, limit, wait_max).await {
+                Err(error) if error.is_unrecoverable_error() => self.idle().clear(),
+                result => return result,
+            }
+        }
+        let connection = self.link.dedicated().await?;
+        self.read_on(connection, key, after, limit, wait_max).await
+    }
+
+    async fn read_on(
+        &self,
+        mut connection: MultiplexedConnection,
+        key: &str,
+        after: Position,
+        limit: usize,
+        wait_max: Duration,
+    ) -> RedisResult<Value> {
         let mut cmd = redis::cmd("XREAD");
         cmd.arg("COUNT").arg(limit);
         // 0 would mean for ever.

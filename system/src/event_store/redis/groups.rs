@@ -9,7 +9,7 @@ use crate::topic::Topic;
 
 /// The groups of every topic, with two round trips.
 pub(super) async fn statuses(
-    connection: &mut ConnectionManager,
+    mut connection: ConnectionManager,
     keys: &[Keys],
 ) -> RedisResult<Vec<GroupStatus>> {
     let mut pipe = redis::pipe();
@@ -31,7 +31,7 @@ pub(super) async fn statuses(
     if statuses.is_empty() {
         return Ok(statuses);
     }
-    let lengths: Vec<u64> = pipe.query_async(connection).await?;
+    let lengths: Vec<u64> = pipe.query_async(&mut connection).await?;
     for (status, length) in statuses.iter_mut().zip(lengths) {
         status.dead_letters = length;
     }

@@ -10,6 +10,7 @@ mod fence;
 mod follower;
 mod groups;
 mod inbox;
+mod inlet;
 mod keys;
 mod lease;
 mod ledger;
@@ -19,30 +20,28 @@ mod takeover;
 mod version_cache;
 mod writer;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{RedisError, RedisResult, Value};
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::acknowledgement::Acknowledger;
+use self::backoff::retrying;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
-use self::inbox::{Answer, Inbox, Job};
-use self::keys::{CLAIM_PREFIX, Keys, WRITER};
+use self::inlet::{Inlet, check_transaction};
+use self::keys::{Keys, WRITER};
 use self::session::Place;
 use self::subscription::{Delivery, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use super::{
-    Appended, EVENTS_PER_TRANSACTION_MAX, EventStore, EventStoreError, EventSubscription,
-    ExpectedVersion, GroupStatus, RecordedEvent, SubscribeRequest, Transaction,
+    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    SubscribeRequest, Transaction,
 };
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
@@ -67,13 +66,6 @@ pub struct RedisEventStore {
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The way to one topic's writer.
-struct Inlet {
-    jobs: mpsc::UnboundedSender<Job>,
-    /// Events that wait; what bounds the channel.
-    depth: Arc<AtomicUsize>,
-}
-
 impl RedisEventStore {
     /// Starts a writer for every topic. Needs no Redis yet: what is asked before it answers waits or is told so.
     ///
@@ -93,8 +85,7 @@ impl RedisEventStore {
         let mut inlets = Vec::new();
         let mut writers = Vec::new();
         for topic in Topic::ALL {
-            let (jobs, arriving) = mpsc::unbounded_channel();
-            let depth = Arc::new(AtomicUsize::new(0));
+            let (inlet, inbox) = inlet::open(topic, &config);
             let writer = Writer {
                 link: link.clone(),
                 config: Arc::clone(&config),
@@ -102,11 +93,11 @@ impl RedisEventStore {
                 keys: keys[topic.index()].clone(),
                 leases: leases.clone(),
                 owner: owner.clone(),
-                inbox: Inbox::new(arriving, Arc::clone(&depth)),
+                inbox,
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
             };
-            inlets.push(Inlet { jobs, depth });
+            inlets.push(inlet);
             writers.push(tokio::spawn(writer.run()));
         }
         Ok(Arc::new(Self {
@@ -139,104 +130,13 @@ impl RedisEventStore {
         &self.keys[topic.index()]
     }
 
-    /// Hands transactions of one topic to its writer, in jobs that fit a batch.
-    fn send(
-        &self,
-        topic: Topic,
-        transactions: Vec<Transaction>,
-        replies: &mut Vec<oneshot::Receiver<Answer>>,
-    ) -> Result<(), EventStoreError> {
-        let inlet = &self.inlets[topic.index()];
-        let events: usize = transactions.iter().map(|t| t.events.len()).sum();
-        let waiting = inlet.depth.fetch_add(events, Ordering::Relaxed);
-        // A call that finds nobody waiting is let in however large it is: it is in memory already.
-        if waiting > 0 && waiting + events > self.config.waiting_events_max {
-            inlet.depth.fetch_sub(events, Ordering::Relaxed);
-            return Err(EventStoreError::Overloaded(format!(
-                "{waiting} events of topic {topic} wait, {} may",
-                self.config.waiting_events_max
-            )));
-        }
-        let deadline = Instant::now() + Duration::from_millis(self.config.standby_wait_max_ms);
-        let mut chunk: Vec<Transaction> = Vec::new();
-        let mut chunk_events = 0;
-        let mut rest = events;
-        let mut transactions = transactions.into_iter().peekable();
-        while let Some(transaction) = transactions.next() {
-            chunk_events += transaction.events.len();
-            chunk.push(transaction);
-            let next = transactions.peek().map(|t| t.events.len());
-            if next.is_some_and(|next| chunk_events + next <= self.config.batch_events_max) {
-                continue;
-            }
-            let (reply, answer) = oneshot::channel();
-            let job = Job {
-                transactions: std::mem::take(&mut chunk),
-                events: chunk_events,
-                deadline,
-                reply,
-            };
-            if inlet.jobs.send(job).is_err() {
-                inlet.depth.fetch_sub(rest, Ordering::Relaxed);
-                return Err(EventStoreError::Closed);
-            }
-            rest -= chunk_events;
-            chunk_events = 0;
-            replies.push(answer);
-        }
-        Ok(())
+    /// A read on the shared connection, which opens itself again after a first failure.
+    async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
+        let read = || async { cmd.query_async(&mut self.shared.clone()).await };
+        retrying(self.config.read_retry_max(), read)
+            .await
+            .map_err(unavailable)
     }
-
-    async fn append_one_topic(
-        &self,
-        topic: Topic,
-        transactions: Vec<Transaction>,
-    ) -> Result<Vec<Appended>, EventStoreError> {
-        let mut replies = Vec::new();
-        self.send(topic, transactions, &mut replies)?;
-        collect(replies).await
-    }
-}
-
-/// The answers of one topic's jobs, in order. A writer that ended without an answer was closed.
-async fn collect(
-    replies: Vec<oneshot::Receiver<Answer>>,
-) -> Result<Vec<Appended>, EventStoreError> {
-    let mut all = Vec::new();
-    for reply in replies {
-        let mut answers = reply.await.unwrap_or(Err(EventStoreError::Closed))?;
-        if all.is_empty() {
-            all = answers;
-        } else {
-            all.append(&mut answers);
-        }
-    }
-    Ok(all)
-}
-
-fn check_transaction(transaction: &Transaction) -> Result<(), EventStoreError> {
-    let invalid = |why: String| Err(EventStoreError::Invalid(why));
-    let count = transaction.events.len();
-    if count == 0 || count > EVENTS_PER_TRANSACTION_MAX {
-        return invalid(format!(
-            "a transaction has 1 to {EVENTS_PER_TRANSACTION_MAX} events, this one {count}"
-        ));
-    }
-    for event in &transaction.events {
-        if event.aggregate_id.is_empty() || event.aggregate_id.starts_with(CLAIM_PREFIX) {
-            return invalid(format!(
-                "an aggregate's id is not empty and begins with no control character: {:?}",
-                event.aggregate_id
-            ));
-        }
-        if event.event_id.is_empty() {
-            return invalid("an event's id is not empty".into());
-        }
-        if event.expected == ExpectedVersion::Exact(0) {
-            return invalid("version 0 is written NoStream".into());
-        }
-    }
-    Ok(())
 }
 
 fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
@@ -270,7 +170,7 @@ impl EventStore for RedisEventStore {
             return Ok(Vec::new());
         };
         if transactions.iter().all(|t| t.topic == first) {
-            return self.append_one_topic(first, transactions).await;
+            return self.inlets[first.index()].append(transactions).await;
         }
         let order: Vec<Topic> = transactions.iter().map(|t| t.topic).collect();
         let mut by_topic = Topic::ALL.map(|_| Vec::new());
@@ -280,7 +180,7 @@ impl EventStore for RedisEventStore {
         let calls = Topic::ALL
             .into_iter()
             .zip(by_topic)
-            .map(|(topic, transactions)| self.append_one_topic(topic, transactions));
+            .map(|(topic, transactions)| self.inlets[topic.index()].append(transactions));
         let answers = futures_util::future::try_join_all(calls).await?;
         let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
         let answered = order
@@ -340,28 +240,19 @@ impl EventStore for RedisEventStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
-        let reply: Value = redis::cmd("XRANGE")
-            .arg(&self.keys(topic).events)
-            .arg(format!("({after}"))
-            .arg("+")
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut self.shared.clone())
-            .await
-            .map_err(unavailable)?;
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(&self.keys(topic).events);
+        cmd.arg(format!("({after}")).arg("+");
+        cmd.arg("COUNT").arg(limit);
+        let reply = self.query(&cmd).await?;
         Ok(events_only(understood(entries(topic, reply))?))
     }
 
     async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
-        let reply: Value = redis::cmd("XREVRANGE")
-            .arg(&self.keys(topic).events)
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1)
-            .query_async(&mut self.shared.clone())
-            .await
-            .map_err(unavailable)?;
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(&self.keys(topic).events).arg("+").arg("-");
+        cmd.arg("COUNT").arg(1);
+        let reply = self.query(&cmd).await?;
         let last = understood(entries(topic, reply))?.pop();
         Ok(last.map_or(Position::START, |entry| entry.position()))
     }
@@ -386,7 +277,8 @@ impl EventStore for RedisEventStore {
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
-        groups::statuses(&mut self.shared.clone(), &self.keys)
+        let read = || groups::statuses(self.shared.clone(), &self.keys);
+        retrying(self.config.read_retry_max(), read)
             .await
             .map_err(unavailable)
     }
