@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,21 +14,23 @@ use tokio_util::task::TaskTracker;
 use crate::config::{DATA_DIR_DEFAULT, UpConfig};
 use crate::event_store::EventStore;
 use crate::event_store::redis::{EventStoreConfig, RedisEventStore};
-use crate::gateway::{Gateway, GatewayConfig};
-use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
+use crate::gateway::{Gateway, GatewayConfig, Readiness, StoreReadiness};
 use crate::message_queue::MessageQueue;
-use crate::readiness::{Readiness, watch_readiness};
+use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
 use crate::redis_connection::RedisLink;
+use crate::redis_info::{self, RedisInfo};
 use crate::redis_server::{RedisServer, RedisServerError};
 use crate::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
 use crate::services::{
-    BillingService, CartService, CustomerService, EntityService, Facts, InventoryService, MailService, OrderService,
-    ProductService, ServiceContext, ShippingService,
+    BillingService, CartService, CustomerService, EntityService, Facts, InventoryService,
+    MailService, OrderService, ProductService, ServiceContext, ShippingService,
 };
 use crate::telemetry::Metrics;
 use crate::topic::Topic;
 use crate::{read_model, wire};
 
+/// Between two looks whether the system is ready.
+const READINESS_POLL: Duration = Duration::from_millis(10);
 /// What is under way may take so long to end.
 const DRAIN_MS_MAX: u64 = 10_000;
 
@@ -63,7 +66,8 @@ pub enum AppError {
 /// The running system.
 pub struct App {
     address: SocketAddr,
-    readiness: tokio::sync::watch::Receiver<Readiness>,
+    readiness: Arc<dyn Readiness>,
+    runs_on: watch::Receiver<RedisInfo>,
     gateway: JoinHandle<()>,
     gateway_stop: CancellationToken,
     services_stop: CancellationToken,
@@ -89,7 +93,10 @@ impl App {
         let (redis, url) = match &config.redis_url {
             Some(url) => (None, url.clone()),
             None => {
-                let dir = config.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT));
+                let dir = config
+                    .data_dir
+                    .as_deref()
+                    .unwrap_or(Path::new(DATA_DIR_DEFAULT));
                 let server = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
                 let url = server.url().to_owned();
                 (Some(server), url)
@@ -101,8 +108,10 @@ impl App {
         };
         let link = RedisLink::new(&url).map_err(bad_url)?;
         let metrics = Metrics::default();
-        let events = RedisEventStore::start(link.clone(), &metrics, EventStoreConfig::default()).map_err(bad_url)?;
-        let queue = RedisMessageQueue::start(link.clone(), metrics.clone(), QueueConfig::default())?;
+        let events = RedisEventStore::start(link.clone(), &metrics, EventStoreConfig::default())
+            .map_err(bad_url)?;
+        let queue =
+            RedisMessageQueue::start(link.clone(), metrics.clone(), QueueConfig::default())?;
         let context = ServiceContext {
             queue: Arc::clone(&queue) as Arc<dyn MessageQueue>,
             events: Arc::clone(&events) as Arc<dyn EventStore>,
@@ -113,9 +122,13 @@ impl App {
             tasks: TaskTracker::new(),
         };
         start_services(&context);
-        let applied = read_model::start(&context, &link).map_err(bad_url)?;
+        read_model::start(&context, &link).map_err(bad_url)?;
         let wish = config.durability.filter(|_| redis.is_none());
-        let readiness = watch_readiness(&context, link, wish, applied);
+        let runs_on = redis_info::watch(&context, link, wish);
+        let readiness: Arc<dyn Readiness> = Arc::new(StoreReadiness::new(
+            Arc::clone(&context.queue),
+            Arc::clone(&context.events),
+        ));
         let gateway_stop = CancellationToken::new();
         let gateway = Gateway::new(
             Arc::clone(&context.queue),
@@ -123,14 +136,17 @@ impl App {
             metrics,
             GatewayConfig {
                 body_bytes_max: config.body_bytes_max,
-                validate: wire::check_new_entities,
-                readiness: readiness.clone(),
-                ..GatewayConfig::default()
+                ..GatewayConfig::new(
+                    runs_on.clone(),
+                    Arc::clone(&readiness),
+                    wire::check_new_entities,
+                )
             },
         );
         Ok(Self {
             address,
             readiness,
+            runs_on,
             gateway: tokio::spawn(gateway.serve(listener, gateway_stop.clone())),
             gateway_stop,
             services_stop: context.stop,
@@ -148,13 +164,14 @@ impl App {
     }
 
     /// Waits until the system is ready; returns what it runs on.
-    pub async fn ready(&self) -> Readiness {
-        let mut readiness = self.readiness.clone();
-        match readiness.wait_for(|readiness| readiness.ready).await {
-            Ok(ready) => ready.clone(),
-            // Its task ended: the system is stopping.
-            Err(_) => self.readiness.borrow().clone(),
+    pub async fn ready(&self) -> RedisInfo {
+        let mut runs_on = self.runs_on.clone();
+        let known = runs_on.wait_for(|info| !info.version.is_empty()).await;
+        let info = known.map_or_else(|_| self.runs_on.borrow().clone(), |info| info.clone());
+        while !self.readiness.check().await.ready {
+            tokio::time::sleep(READINESS_POLL).await;
         }
+        info
     }
 
     /// The Redis process that was started for this system, if one was.
@@ -188,14 +205,18 @@ async fn bounded<T>(what: &str, ending: impl Future<Output = T>) {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|error| AppError::Listen {
-        address,
-        hint: match error.kind() {
-            std::io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with --listen",
-            _ => "",
-        },
-        error,
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| AppError::Listen {
+            address,
+            hint: match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "; another program listens there: stop it, or choose another port with --listen"
+                }
+                _ => "",
+            },
+            error,
+        })
 }
 
 fn start_services(context: &ServiceContext) {
@@ -212,7 +233,12 @@ fn start_services(context: &ServiceContext) {
     for topic in [Topic::Billing, Topic::Shipping] {
         sagas::start(context, topic, OrderSaga::new(context.clone()));
     }
-    for topic in [Topic::Customer, Topic::Order, Topic::Billing, Topic::Shipping] {
+    for topic in [
+        Topic::Customer,
+        Topic::Order,
+        Topic::Billing,
+        Topic::Shipping,
+    ] {
         sagas::start(context, topic, CrmSaga::new(context.clone()));
     }
 }

@@ -1,13 +1,17 @@
 //! OrderShop: an event-sourced e-commerce back end on Redis. Data goes one way:
 //! `gateway → message_queue → services → event_store → read_model`, and back to the gateway by message alone.
 
+pub mod app;
+pub mod config;
 pub mod correlation;
 pub mod event_store;
+pub mod gateway;
 pub mod message_queue;
 pub mod position;
 pub mod queue_names;
 pub mod read_model;
 pub mod redis_connection;
+pub mod redis_info;
 pub mod redis_server;
 pub mod sagas;
 pub mod services;

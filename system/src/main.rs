@@ -63,13 +63,13 @@ async fn up(config: UpConfig) -> ExitCode {
         Ok::<(), std::io::Error>(())
     };
     let announced = async {
-        let readiness = app.ready().await;
+        let redis = app.ready().await;
         println!(
             "OrderShop is ready: {} ({} {}, durability {})",
             app.url(),
-            readiness.redis.server,
-            readiness.redis.version,
-            readiness.redis.durability,
+            redis.server,
+            redis.version,
+            redis.durability,
         );
     };
     tokio::pin!(stopped);

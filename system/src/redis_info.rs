@@ -1,16 +1,25 @@
 //! What a Redis server says of itself: version, make, durability. Knows INFO and CONFIG, nothing of what is stored.
 
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
+use tokio::sync::watch;
 
 use crate::redis_connection::RedisLink;
 use crate::redis_server::Durability;
+use crate::services::ServiceContext;
+
+/// How often the server is asked; its durability may be changed, or it be replaced, while the system runs.
+const ASK_MS: u64 = 5_000;
+/// How often while it doesn't answer.
+const ASK_AGAIN_MS: u64 = 100;
 
 /// What a server says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisInfo {
     /// `redis` or `valkey`.
     pub server: String,
-    /// Its version.
+    /// Its version; empty while it was never reached.
     pub version: String,
     /// `none`, `everysec`, `always`, or `unknown` where CONFIG is forbidden.
     pub durability: String,
@@ -46,7 +55,47 @@ impl RedisInfo {
     }
 }
 
-async fn set(connection: &mut MultiplexedConnection, durability: Durability) -> redis::RedisResult<()> {
+/// Asks again and again, so that `/health` can say what the system runs on, whenever its Redis comes.
+pub fn watch(
+    context: &ServiceContext,
+    link: RedisLink,
+    wish: Option<Durability>,
+) -> watch::Receiver<RedisInfo> {
+    let (sender, receiver) = watch::channel(RedisInfo::default());
+    let stop = context.stop.clone();
+    context.tasks.spawn(async move {
+        // A server that comes back is told again.
+        let mut unset = wish;
+        loop {
+            let pause_ms = match RedisInfo::ask(&link, unset).await {
+                Ok(info) => {
+                    unset = None;
+                    sender.send_if_modified(|before| {
+                        let changed = *before != info;
+                        *before = info;
+                        changed
+                    });
+                    ASK_MS
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "Redis can't be reached; trying again");
+                    unset = wish;
+                    ASK_AGAIN_MS
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    });
+    receiver
+}
+
+async fn set(
+    connection: &mut MultiplexedConnection,
+    durability: Durability,
+) -> redis::RedisResult<()> {
     let (append_only, sync) = match durability {
         Durability::None => ("no", "no"),
         Durability::Everysec => ("yes", "everysec"),
@@ -75,7 +124,10 @@ async fn durability(connection: &mut MultiplexedConnection) -> String {
             answer.ok().and_then(|mut pair| pair.pop())
         }
     };
-    match (setting("appendonly").await.as_deref(), setting("appendfsync").await.as_deref()) {
+    match (
+        setting("appendonly").await.as_deref(),
+        setting("appendfsync").await.as_deref(),
+    ) {
         (Some("no"), _) => "none".to_owned(),
         (Some("yes"), Some("always")) => "always".to_owned(),
         (Some("yes"), Some("no")) => "aof without sync".to_owned(),

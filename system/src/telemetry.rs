@@ -1,5 +1,7 @@
 //! Telemetry: the log's format and every metric's name. Knows what is counted, not who counts it.
 
+use std::io::IsTerminal;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,6 +16,7 @@ pub fn start_log() {
     // A second start (tests in one process) keeps the first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }

@@ -9,8 +9,8 @@ use crate::event_store::{EventStore, EventStoreError};
 use crate::position::{Position, Positions};
 use crate::topic::Topic;
 
-/// A query waits so long for the position that it asks for.
-pub const WAIT_MS_MAX: u64 = 2_000;
+/// A query waits so long for the position that it asks for: longer than the lease of a projector that was killed, shorter than a caller waits.
+pub const WAIT_MS_MAX: u64 = 3_000;
 
 /// Up to where each topic is applied; shared by the projections, which raise it, and the queries, which wait for it.
 #[derive(Clone, Debug)]

@@ -71,30 +71,28 @@ fn run(args: &[&str]) -> Output {
     ordershop(args).stderr(Stdio::piped()).output().unwrap()
 }
 
-/// Orders until the system dies; answers the orders that were accepted.
+/// Orders until the system is gone; answers the orders that were accepted. What was refused or never answered counts as not accepted.
 async fn order_until_it_dies(http: Customer, customer: String, product: String) -> Vec<String> {
     let mut accepted = Vec::new();
-    let cart = json!({"customer_id": customer, "product_ids": [product]}).to_string();
-    let post = |path: &'static str, body: String| {
-        let http = http.clone();
-        async move {
-            let request = hyper::Request::post(format!("{}{path}", http.url))
-                .header("content-type", "application/json")
-                .body(http_body_util::Full::from(body))
-                .unwrap();
-            let answer = http.send(request).await.ok()?;
-            (answer.status == 200).then(|| answer.id())
-        }
-    };
-    loop {
-        let Some(cart) = post("/cart", cart.clone()).await else {
-            return accepted;
-        };
-        match post("/order", json!({"cart_id": cart}).to_string()).await {
-            Some(order) => accepted.push(order),
-            None => return accepted,
+    let body = json!({"customer_id": customer, "product_ids": [product]});
+    while let Ok(cart) = try_post(&http, "/cart", &body).await {
+        let Some(cart) = cart else { continue };
+        match try_post(&http, "/order", &json!({"cart_id": cart})).await {
+            Ok(order) => accepted.extend(order),
+            Err(_) => break,
         }
     }
+    accepted
+}
+
+/// The id of what was created, if it was; an error when nobody answers any more.
+async fn try_post(http: &Customer, path: &str, body: &Value) -> Result<Option<String>, String> {
+    let request = hyper::Request::post(format!("{}{path}", http.url))
+        .header("content-type", "application/json")
+        .body(http_body_util::Full::from(body.to_string()))
+        .unwrap();
+    let answer = http.send(request).await?;
+    Ok((answer.status == 200).then(|| answer.id()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -76,10 +76,8 @@ async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
     let redis = ordershop::redis_server::RedisServer::start(&redis_dir, durability)
         .await
         .unwrap();
-    let mut config = crate::shop::config(dir.path());
-    config.data_dir = None;
-    config.durability = None;
-    config.redis_url = Some(redis.url().to_owned());
+    let url = redis.url().to_owned();
+    let config = crate::shop::config_on(&url);
     let app = ordershop::app::App::start(&config).await.unwrap();
     app.ready().await;
     let http = crate::shop::Customer::new(app.url());
@@ -137,11 +135,8 @@ async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_system_that_starts_before_its_redis_answers_503_until_it_is_there() {
     let dir = tempfile::TempDir::new().unwrap();
-    let mut config = crate::shop::config(dir.path());
-    config.data_dir = None;
-    config.durability = None;
     let socket = dir.path().canonicalize().unwrap().join("redis.sock");
-    config.redis_url = Some(format!("redis+unix://{}", socket.display()));
+    let config = crate::shop::config_on(&format!("redis+unix://{}", socket.display()));
     let app = ordershop::app::App::start(&config).await.unwrap();
     let http = crate::shop::Customer::new(app.url());
     let health = http.get("/health").await;

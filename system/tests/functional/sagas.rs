@@ -3,6 +3,7 @@
 use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
 use ordershop::event_store::{EventStore, EventSubscription, SubscribeRequest};
 use ordershop::redis_connection::RedisLink;
+use ordershop::redis_server::{Durability, RedisServer};
 use ordershop::telemetry::Metrics;
 use ordershop::topic::Topic;
 use serde_json::json;
@@ -161,13 +162,21 @@ async fn an_order_deleted_before_it_is_shipped_gives_its_stock_back_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again() {
-    let shop = Shop::open().await;
+    // The shipping service is held back: somebody else holds its place in the group before the system starts.
+    let dir = tempfile::TempDir::new().unwrap();
+    let redis = RedisServer::start(dir.path(), Durability::None)
+        .await
+        .unwrap();
+    let link = RedisLink::new(redis.url()).unwrap();
+    let mut connection = link.dedicated().await.unwrap();
+    let lease = "lease:{order}:shipping-service";
+    let mut hold = redis::cmd("SET");
+    hold.arg(lease).arg("a test").arg("PX").arg(60_000);
+    hold.query_async::<()>(&mut connection).await.unwrap();
+    let shop = Shop::open_on(redis.url()).await;
     let http = &shop.customer;
     let product = http.product(300, 5).await;
     let cart = http.cart(&http.customer().await, &[&product]).await;
-    // The shipping service is held back: somebody else is its group's consumer.
-    let link = RedisLink::new(&shop.redis_url()).unwrap();
-    hold_lease(&shop.redis_url(), "lease:{order}:shipping-service").await;
     let order = http.order(&cart).await;
     http.order_becomes(&order, "IN_STOCK").await;
     let billing = http.billing(&order, 300).await;
@@ -175,43 +184,27 @@ async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again(
     http.delete(&format!("/billing/{billing}")).await.result();
     http.order_becomes(&order, "UNCLEARED").await;
     assert!(http.get("/orders/unbilled").await.result()[&order].is_object());
-    // The group goes on: the order that was paid once is not paid now, and nothing is shipped.
+
+    // The group goes on. The order that was paid once is not paid now: nothing is shipped.
+    redis::cmd("DEL")
+        .arg(lease)
+        .query_async::<()>(&mut connection)
+        .await
+        .unwrap();
     let store =
         RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default()).unwrap();
-    release_lease(&shop.redis_url(), "lease:{order}:shipping-service").await;
     wait_until_idle(&*store, "shipping-service").await;
     assert_eq!(
         http.get(&format!("/order/{order}")).await.result()["status"],
         "UNCLEARED"
     );
     assert_eq!(http.get("/shippings").await.result(), &json!([]));
+
     http.billing(&order, 300).await;
     http.order_becomes(&order, "SHIPPED").await;
     store.close().await;
     shop.close().await;
-}
-
-async fn redis(url: &str) -> redis::aio::MultiplexedConnection {
-    RedisLink::new(url).unwrap().dedicated().await.unwrap()
-}
-
-async fn hold_lease(url: &str, key: &str) {
-    redis::cmd("SET")
-        .arg(key)
-        .arg("a test")
-        .arg("PX")
-        .arg(60_000)
-        .query_async::<()>(&mut redis(url).await)
-        .await
-        .unwrap();
-}
-
-async fn release_lease(url: &str, key: &str) {
-    redis::cmd("DEL")
-        .arg(key)
-        .query_async::<()>(&mut redis(url).await)
-        .await
-        .unwrap();
+    redis.stop().await;
 }
 
 /// Waits until a group has handled everything there is.

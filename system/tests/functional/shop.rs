@@ -215,6 +215,16 @@ pub fn config(dir: &Path) -> UpConfig {
     }
 }
 
+/// A configuration for a system on a Redis that runs already.
+pub fn config_on(redis_url: &str) -> UpConfig {
+    UpConfig {
+        redis_url: Some(redis_url.to_owned()),
+        data_dir: None,
+        durability: None,
+        ..config(Path::new(""))
+    }
+}
+
 impl Shop {
     /// Opens it and waits until it is ready.
     pub async fn open() -> Self {
@@ -228,13 +238,20 @@ impl Shop {
         }
     }
 
-    pub fn app(&self) -> &App {
-        self.app.as_ref().unwrap()
+    /// Opens one on a Redis that runs already.
+    pub async fn open_on(redis_url: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let app = App::start(&config_on(redis_url)).await.unwrap();
+        app.ready().await;
+        Self {
+            customer: Customer::new(app.url()),
+            app: Some(app),
+            dir,
+        }
     }
 
-    /// Its folder: its Redis's files.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
+    pub fn app(&self) -> &App {
+        self.app.as_ref().unwrap()
     }
 
     /// Where its Redis listens.
