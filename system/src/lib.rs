@@ -3,6 +3,7 @@
 
 pub mod correlation;
 pub mod event_store;
+pub mod gateway;
 pub mod message_queue;
 pub mod position;
 pub mod queue_names;
