@@ -40,6 +40,10 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// 502 for JSON that is no reply.
     pub(super) fn parse(json: &'a RawValue) -> Result<Self, HttpError> {
+        // serde would take an array for a struct's fields in their order.
+        if !json.get().starts_with('{') {
+            return Err(no_reply("it is no object"));
+        }
         serde_json::from_str(json.get()).map_err(|error| no_reply(&error.to_string()))
     }
 
@@ -126,9 +130,8 @@ mod tests {
             ("{}", 502),
             ("[1]", 502),
             ("\"hello\"", 502),
-            (r#"{"result":"#, 0),
         ];
-        for (json, status) in cases.into_iter().filter(|(_, status)| *status != 0) {
+        for (json, status) in cases {
             let error = pass_on(raw(json)).unwrap_err();
             assert_eq!(error.status.as_u16(), status, "{json}");
         }
