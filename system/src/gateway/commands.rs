@@ -1,0 +1,147 @@
+//! Commands: POST, PUT and DELETE become messages to the service of the entity. Decides nothing about entities.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use serde_json::value::RawValue;
+
+use crate::message_queue::{OutgoingMessage, QueueName};
+use crate::queue_names;
+use crate::topic::Topic;
+
+use super::error::{HttpError, json};
+use super::paging::QueryString;
+use super::reply::{self, Reply};
+use super::{Shared, json_body, payload, request_correlation};
+
+/// An answered command says with this header where its events stand.
+const POSITION: &str = "x-position";
+
+/// `POST /order`: creates one or several entities, answers their ids.
+pub(super) async fn create(
+    shared: &Shared,
+    topic: Topic,
+    request: Request<Incoming>,
+    correlation_id: &str,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    let text = json_body::read(request, &shared.config).await?;
+    let params = json_body::params(&text, shared.config.entities_per_array_max)?;
+    let to = queue(queue_names::create(topic))?;
+    let entities = params.entities.len();
+    command(
+        shared,
+        to,
+        payload::command(params.json),
+        entities,
+        correlation_id,
+    )
+    .await
+}
+
+/// `POST /orders`: leaves the creation to the service and answers the message's id at once.
+pub(super) async fn create_later(
+    shared: &Shared,
+    topic: Topic,
+    request: Request<Incoming>,
+    correlation_id: &str,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    let text = json_body::read(request, &shared.config).await?;
+    let params = json_body::params(&text, shared.config.entities_per_array_max)?;
+    for (n, entity) in params.entities.iter().enumerate() {
+        (shared.config.validate)(topic, entity).map_err(|why| {
+            HttpError::bad_request(if params.is_array {
+                format!("element {n} of the array: {why}")
+            } else {
+                why
+            })
+        })?;
+    }
+    let message_id = shared.ids.command_id();
+    let message = OutgoingMessage {
+        to: queue(queue_names::create(topic))?,
+        message_id: message_id.clone(),
+        payload: payload::command(params.json),
+        correlation: request_correlation(correlation_id),
+    };
+    shared.queue.send(vec![message]).await?;
+    Ok(json(
+        StatusCode::OK,
+        reply::body(&format!("\"{message_id}\"")),
+    ))
+}
+
+/// `PUT /order/{id}`: replaces an entity by the whole one in the body.
+pub(super) async fn update(
+    shared: &Shared,
+    topic: Topic,
+    id: &str,
+    request: Request<Incoming>,
+    correlation_id: &str,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    let text = json_body::read(request, &shared.config).await?;
+    let entity = json_body::with_entity_id(&text, id)?;
+    let to = queue(queue_names::update(topic))?;
+    command(shared, to, payload::command(entity), 1, correlation_id).await
+}
+
+/// `DELETE /order/{id}`.
+pub(super) async fn delete(
+    shared: &Shared,
+    topic: Topic,
+    id: &str,
+    request: Request<Incoming>,
+    correlation_id: &str,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    let to = queue(queue_names::delete(topic))?;
+    let params = payload::EntityId { entity_id: id };
+    command(shared, to, payload::command(params), 1, correlation_id).await
+}
+
+/// Routes have no commands on topics without a queue; should one slip through, it is an unknown route.
+fn queue(name: Option<QueueName>) -> Result<QueueName, HttpError> {
+    name.ok_or_else(|| HttpError::not_found("nobody takes this command"))
+}
+
+async fn command(
+    shared: &Shared,
+    to: QueueName,
+    payload: Box<RawValue>,
+    entities: usize,
+    correlation_id: &str,
+) -> Result<Response, HttpError> {
+    let config = &shared.config;
+    let timeout_ms =
+        config.call_timeout_ms + config.call_timeout_ms_per_entity * (entities as u64 - 1);
+    let reply = shared
+        .call(
+            to,
+            payload,
+            shared.ids.command_id(),
+            correlation_id,
+            Duration::from_millis(timeout_ms),
+        )
+        .await?;
+    let reply = Reply::parse(&reply)?;
+    // A refusal may carry the position of what was in the way: who reads next shall see it.
+    if let Some(positions) = &reply.positions {
+        shared.session.raise(positions);
+    }
+    let answered = reply.result().map(reply::body);
+    let mut response = match answered {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => error.into_response(),
+    };
+    if let Some(positions) = reply.positions.filter(|positions| !positions.is_empty()) {
+        let value = HeaderValue::try_from(positions.to_string())
+            .expect("topics and numbers are plain text");
+        response.headers_mut().insert(POSITION, value);
+    }
+    Ok(response)
+}

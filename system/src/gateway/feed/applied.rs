@@ -1,0 +1,42 @@
+//! Asks the read model how far it has come, one question at a time, while somebody listens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::gateway::Shared;
+use crate::gateway::readiness::{Applied, positions_after};
+use crate::position::Positions;
+use crate::queue_names::GET_POSITIONS;
+
+/// After an error.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Never ends by itself.
+pub(super) async fn watch(shared: Arc<Shared>) {
+    let interval = Duration::from_millis(shared.config.feed.applied_interval_ms);
+    loop {
+        shared.hub.until_heard().await;
+        let mut known = Positions::NONE;
+        while shared.hub.applied_still_heard() {
+            let correlation_id = shared.ids.query_id();
+            let reply = shared
+                .query(GET_POSITIONS, positions_after(&known), &correlation_id)
+                .await;
+            let applied = reply.map_err(|error| error.to_string()).and_then(|json| {
+                serde_json::from_str::<Applied>(json.get()).map_err(|_| json.get().to_owned())
+            });
+            match applied {
+                Ok(applied) => {
+                    known.merge(&applied.result);
+                    shared.hub.applied(&known);
+                    // Under load the answers that come meanwhile become one.
+                    tokio::time::sleep(interval).await;
+                }
+                Err(error) => {
+                    tracing::debug!(error, "the read model does not say how far it has come");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}

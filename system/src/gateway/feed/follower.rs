@@ -1,0 +1,54 @@
+//! Follows one topic of the event store while somebody listens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event_store::EventStoreError;
+use crate::gateway::Shared;
+use crate::topic::Topic;
+
+/// How long the store waits for an event before it answers none.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Pauses after errors, doubled each time.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Never ends by itself.
+pub(super) async fn follow(shared: Arc<Shared>, topic: Topic) {
+    let mut pause = PAUSE_MIN;
+    let batch_max = shared.config.feed.batch_max;
+    loop {
+        shared.hub.until_heard().await;
+        let mut after = match shared.events.last_position(topic).await {
+            Ok(position) => position,
+            Err(error) => {
+                back_off(&mut pause, topic, &error).await;
+                continue;
+            }
+        };
+        shared.hub.follows(topic, after);
+        while shared.hub.still_heard(topic) {
+            match shared
+                .events
+                .follow(topic, after, batch_max, WAIT_MAX)
+                .await
+            {
+                Ok(batch) => {
+                    pause = PAUSE_MIN;
+                    if let Some(last) = batch.last() {
+                        after = last.position;
+                        shared.hub.publish(topic, &batch);
+                    }
+                }
+                // Goes on where it was: nothing is left out.
+                Err(error) => back_off(&mut pause, topic, &error).await,
+            }
+        }
+    }
+}
+
+async fn back_off(pause: &mut Duration, topic: Topic, error: &EventStoreError) {
+    tracing::warn!(%topic, %error, "the live feed can't follow; trying again in {pause:?}");
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(PAUSE_MAX);
+}

@@ -1,0 +1,85 @@
+//! What waits to be sent to one socket: bounded in bytes, so that a slow client costs its connection and not the process's memory.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::frame::Frame;
+
+/// What a waiting frame costs beside its text.
+const FRAME_OVERHEAD_BYTES: usize = 256;
+
+/// The frames that wait.
+pub(in crate::gateway) struct Outbox {
+    bytes_max: usize,
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+    /// Cancelled when more waited than may.
+    pub(super) too_slow: CancellationToken,
+}
+
+#[derive(Default)]
+struct Waiting {
+    frames: VecDeque<Arc<Frame>>,
+    bytes: usize,
+    /// Whether it takes events yet (before that the socket reads history).
+    live: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            waiting: Mutex::default(),
+            filled: Notify::new(),
+            too_slow: CancellationToken::new(),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on it takes events.
+    pub(super) fn go_live(&self) {
+        self.waiting().live = true;
+    }
+
+    /// Adds a frame; drops everything when that is more than may wait.
+    pub(super) fn push(&self, frame: &Arc<Frame>) {
+        let text = match &**frame {
+            Frame::Events(events) => events.text.len(),
+            Frame::Applied(_) => 0,
+        };
+        let mut waiting = self.waiting();
+        if self.too_slow.is_cancelled() || (text > 0 && !waiting.live) {
+            return;
+        }
+        waiting.bytes += text + FRAME_OVERHEAD_BYTES;
+        if waiting.bytes > self.bytes_max {
+            *waiting = Waiting::default();
+            self.too_slow.cancel();
+            return;
+        }
+        waiting.frames.push_back(Arc::clone(frame));
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Everything that waits; at least one frame.
+    pub(super) async fn take(&self) -> VecDeque<Arc<Frame>> {
+        loop {
+            let frames = {
+                let mut waiting = self.waiting();
+                waiting.bytes = 0;
+                std::mem::take(&mut waiting.frames)
+            };
+            if !frames.is_empty() {
+                return frames;
+            }
+            self.filled.notified().await;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `/metrics`: every metric of the process, after asking the event store and the queue how much is waiting.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::queue_names;
+use crate::telemetry::{GroupLabels, Metrics, QueueLabels};
+
+use super::Shared;
+use super::error::HttpError;
+
+/// What was asked so recently is not asked again.
+const FRESH: Duration = Duration::from_millis(200);
+/// Who gives no answer in time is left out.
+const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The registry, and when its gauges were last refreshed.
+pub(super) struct MetricsRoute {
+    metrics: Metrics,
+    registry: Registry,
+    refreshed: Mutex<Option<Instant>>,
+}
+
+impl MetricsRoute {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self {
+            registry: metrics.registry(),
+            metrics,
+            refreshed: Mutex::new(None),
+        }
+    }
+
+    async fn refresh(&self, shared: &Shared) {
+        let mut refreshed = self.refreshed.lock().await;
+        if refreshed.is_some_and(|at| at.elapsed() < FRESH) {
+            return;
+        }
+        let queues = queue_names::all();
+        let (groups, queues) = tokio::join!(
+            tokio::time::timeout(ASK_TIMEOUT, shared.events.groups()),
+            tokio::time::timeout(ASK_TIMEOUT, shared.queue.status(&queues)),
+        );
+        *refreshed = Some(Instant::now());
+        for status in groups.into_iter().flatten().flatten() {
+            let labels = GroupLabels {
+                group: status.group,
+                topic: status.topic.name(),
+            };
+            let metrics = &self.metrics;
+            let set = |family: &prometheus_client::metrics::family::Family<GroupLabels, _>, n| {
+                gauge(&family.get_or_create_owned(&labels), n);
+            };
+            set(&metrics.group_pending, status.pending);
+            set(&metrics.group_dead_letters, status.dead_letters);
+            // Where the server can't tell, the figure before stays: a zero would be a lie.
+            if let Some(undelivered) = status.undelivered {
+                set(&metrics.group_backlog, undelivered + status.pending);
+            }
+        }
+        for status in queues.into_iter().flatten().flatten() {
+            let labels = QueueLabels {
+                queue: status.queue,
+            };
+            gauge(
+                &self.metrics.queue_depth.get_or_create_owned(&labels),
+                status.depth,
+            );
+            let dead_letters = self.metrics.queue_dead_letters.get_or_create_owned(&labels);
+            gauge(&dead_letters, status.dead_letters);
+        }
+    }
+}
+
+fn gauge(gauge: &prometheus_client::metrics::gauge::Gauge, n: u64) {
+    gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+}
+
+/// Answers every metric; those that the store and the queue know are left as they were where these give no answer.
+pub(super) async fn metrics(shared: &Shared) -> Result<Response, HttpError> {
+    shared.metrics.refresh(shared).await;
+    let mut encoded = String::new();
+    text::encode(&mut encoded, &shared.metrics.registry).map_err(|_| {
+        HttpError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the metrics could not be encoded",
+        )
+    })?;
+    let mut response = Response::new(Body::from(encoded));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    );
+    Ok(response)
+}

@@ -1,0 +1,248 @@
+//! The api-gateway: HTTP in, messages out, and the live feed. Knows the message queue and the event store by trait alone;
+//! must not know Redis, the domain or any service.
+
+mod answer;
+mod body_writer;
+mod commands;
+mod error;
+mod feed;
+mod health;
+mod json_body;
+mod metrics_route;
+mod order_report;
+mod page;
+mod paging;
+mod payload;
+mod queries;
+mod readiness;
+mod reply;
+mod report;
+mod request_metrics;
+mod routes;
+mod server;
+mod session;
+mod trace;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::correlation::Correlation;
+use crate::event_store::EventStore;
+use crate::message_queue::{MessageQueue, OutgoingMessage, QueueName};
+use crate::telemetry::Metrics;
+use crate::topic::Topic;
+
+use error::HttpError;
+use feed::hub::Hub;
+use metrics_route::MetricsRoute;
+use request_metrics::RequestMetrics;
+use session::Session;
+use trace::Ids;
+
+pub use health::GatewayInfo;
+pub use readiness::{Readiness, ReadinessState, StoreReadiness};
+
+/// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
+/// The error says what is wrong and what would be right.
+pub type Validate = fn(Topic, &RawValue) -> Result<(), String>;
+
+/// The gateway's limits and what it is told about its surroundings.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// Longest request body.
+    pub body_bytes_max: usize,
+    /// Longest time for a request body to arrive.
+    pub body_timeout_ms: u64,
+    /// Most entities in one array.
+    pub entities_per_array_max: usize,
+    /// How long a command or query may take; an array may take [`GatewayConfig::call_timeout_ms_per_entity`] more for each of its entities.
+    pub call_timeout_ms: u64,
+    /// What each entity of an array adds to its command's timeout.
+    pub call_timeout_ms_per_entity: u64,
+    /// Most HTTP connections at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// How long requests in flight may take to end after the shutdown was asked for.
+    pub drain_ms: u64,
+    /// The live feed's limits.
+    pub feed: FeedConfig,
+    /// Checks entities on the asynchronous endpoints.
+    pub validate: Validate,
+    /// What `/health` says of the system.
+    pub info: GatewayInfo,
+    /// Whether the system is ready.
+    pub readiness: Arc<dyn Readiness>,
+}
+
+impl GatewayConfig {
+    /// The default limits.
+    #[must_use]
+    pub fn new(info: GatewayInfo, readiness: Arc<dyn Readiness>, validate: Validate) -> Self {
+        Self {
+            body_bytes_max: 8 << 20,
+            body_timeout_ms: 30_000,
+            entities_per_array_max: 10_000,
+            call_timeout_ms: 5_000,
+            call_timeout_ms_per_entity: 2,
+            connections_max: 10_000,
+            drain_ms: 10_000,
+            feed: FeedConfig::default(),
+            validate,
+            info,
+            readiness,
+        }
+    }
+}
+
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayConfig")
+            .field("body_bytes_max", &self.body_bytes_max)
+            .field("body_timeout_ms", &self.body_timeout_ms)
+            .field("entities_per_array_max", &self.entities_per_array_max)
+            .field("call_timeout_ms", &self.call_timeout_ms)
+            .field("connections_max", &self.connections_max)
+            .field("drain_ms", &self.drain_ms)
+            .field("feed", &self.feed)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The live feed's limits.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// Most WebSockets at once; more are refused with 503.
+    pub sockets_max: usize,
+    /// How far a client may fall behind before it is disconnected (frames are shared between sockets).
+    pub lag_bytes_max: usize,
+    /// Longest frame, one longer event excepted.
+    pub frame_bytes_max: usize,
+    /// Most events read from the event store at once, 1–10,000.
+    pub batch_max: usize,
+    /// How often a client is pinged; three times that without a word from it and it is disconnected.
+    pub ping_ms: u64,
+    /// Least time between two questions to the read model how far it has come.
+    pub applied_interval_ms: u64,
+}
+
+impl Default for FeedConfig {
+    fn default() -> Self {
+        Self {
+            sockets_max: 256,
+            lag_bytes_max: 16 << 20,
+            frame_bytes_max: 256 << 10,
+            batch_max: 512,
+            ping_ms: 15_000,
+            applied_interval_ms: 1,
+        }
+    }
+}
+
+/// What every request shares.
+struct Shared {
+    queue: Arc<dyn MessageQueue>,
+    events: Arc<dyn EventStore>,
+    config: GatewayConfig,
+    session: Session,
+    ids: Ids,
+    requests: RequestMetrics,
+    metrics: MetricsRoute,
+    hub: Hub,
+    sockets: Arc<Semaphore>,
+    /// Cancelled when the gateway shall stop.
+    shutdown: CancellationToken,
+    /// Connections, WebSockets and the feed's tasks: all that a shutdown waits for.
+    tasks: TaskTracker,
+}
+
+impl Shared {
+    /// Calls a function and awaits the reply's JSON.
+    async fn call(
+        &self,
+        to: QueueName,
+        payload: Box<RawValue>,
+        message_id: String,
+        correlation_id: &str,
+        timeout: Duration,
+    ) -> Result<Box<RawValue>, HttpError> {
+        let message = OutgoingMessage {
+            to,
+            message_id,
+            payload,
+            correlation: request_correlation(correlation_id),
+        };
+        Ok(self.queue.call(message, timeout).await?)
+    }
+
+    /// Asks the read model, with the timeout for queries.
+    async fn query(
+        &self,
+        to: QueueName,
+        payload: Box<RawValue>,
+        correlation_id: &str,
+    ) -> Result<Box<RawValue>, HttpError> {
+        let timeout = Duration::from_millis(self.config.call_timeout_ms);
+        self.call(to, payload, self.ids.query_id(), correlation_id, timeout)
+            .await
+    }
+}
+
+/// The request is both what a message goes back to and its direct cause.
+fn request_correlation(correlation_id: &str) -> Correlation {
+    Correlation {
+        correlation_id: correlation_id.to_owned(),
+        causation_id: correlation_id.to_owned(),
+    }
+}
+
+/// The api-gateway.
+pub struct Gateway {
+    queue: Arc<dyn MessageQueue>,
+    events: Arc<dyn EventStore>,
+    metrics: Metrics,
+    config: GatewayConfig,
+}
+
+impl Gateway {
+    /// A gateway to the given queue and event store. Does nothing until it serves.
+    #[must_use]
+    pub fn new(
+        queue: Arc<dyn MessageQueue>,
+        events: Arc<dyn EventStore>,
+        metrics: Metrics,
+        config: GatewayConfig,
+    ) -> Self {
+        Self {
+            queue,
+            events,
+            metrics,
+            config,
+        }
+    }
+
+    /// Serves until cancelled; then accepts no more, lets requests in flight end (at most `drain_ms`) and closes WebSockets with a close frame.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let shared = Arc::new(Shared {
+            requests: RequestMetrics::new(&self.metrics),
+            metrics: MetricsRoute::new(self.metrics),
+            session: Session::default(),
+            ids: Ids::new(),
+            hub: Hub::new(self.config.feed.clone()),
+            sockets: Arc::new(Semaphore::new(self.config.feed.sockets_max)),
+            queue: self.queue,
+            events: self.events,
+            config: self.config,
+            shutdown,
+            tasks: TaskTracker::new(),
+        });
+        feed::start(&shared);
+        server::serve(shared, listener).await;
+    }
+}

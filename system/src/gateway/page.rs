@@ -1,0 +1,128 @@
+//! The page on `/`: a few files from the binary, under a strict content security policy. Knows nothing of what they show.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+/// Nothing from elsewhere, nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asset {
+    Index,
+    Style,
+    Script,
+    Icon,
+}
+
+impl Asset {
+    /// The file `/page/{name}`.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "style.css" => Self::Style,
+            "app.js" => Self::Script,
+            "icon.svg" => Self::Icon,
+            _ => return None,
+        })
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Index => include_str!("page/index.html"),
+            Self::Style => include_str!("page/style.css"),
+            Self::Script => include_str!("page/app.js"),
+            Self::Icon => include_str!("page/icon.svg"),
+        }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Index => "text/html; charset=utf-8",
+            Self::Style => "text/css; charset=utf-8",
+            Self::Script => "text/javascript; charset=utf-8",
+            Self::Icon => "image/svg+xml",
+        }
+    }
+
+    /// FNV-1a of the text: changes whenever the file does.
+    const fn etag(self) -> u64 {
+        let bytes = self.text().as_bytes();
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut n = 0;
+        while n < bytes.len() {
+            hash = (hash ^ bytes[n] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+            n += 1;
+        }
+        hash
+    }
+}
+
+/// Answers the file, or 304 where the browser has it already.
+pub(super) fn page(asset: Asset, request: &HeaderMap) -> Response {
+    let etag = format!("\"{:016x}\"", asset.etag());
+    let known = request
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|tags| {
+            tags.split(',')
+                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        });
+    let mut response = if known {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        Response::new(Body::from(asset.text()))
+    };
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::CONTENT_TYPE, asset.content_type()),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        // A new binary's page must be seen at once; the tag makes asking again cheap.
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(
+        header::ETAG,
+        HeaderValue::try_from(etag).expect("hex digits in quotes are plain text"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+    use super::*;
+
+    #[test]
+    fn a_browser_that_has_the_file_gets_304() {
+        let first = page(Asset::Script, &HeaderMap::new());
+        assert_eq!(first.status(), 200);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
+        assert_eq!(page(Asset::Script, &headers).status(), 304);
+        assert_eq!(page(Asset::Style, &headers).status(), 200);
+    }
+
+    #[test]
+    fn the_page_takes_nothing_from_elsewhere_and_writes_no_markup_from_values() {
+        let html = Asset::Index.text();
+        assert!(!html.contains("http://") && !html.contains("https://"));
+        assert!(!html.contains("style=") && !html.contains("onclick="));
+        for forbidden in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ] {
+            assert!(!Asset::Script.text().contains(forbidden), "{forbidden}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `/report`: every collection by its plural, streamed page by page. Holds no more than a page.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::topic::Topic;
+
+use super::Shared;
+use super::body_writer;
+use super::error::{HttpError, json};
+use super::paging::{PAGE_MAX, QueryString};
+use super::queries::{Pages, QueryRequest};
+
+/// The report's keys. `inventory` is what clients of the original look for, `inventories` the plural that the routes have.
+const COLLECTIONS: [(&str, Topic); 9] = [
+    ("billings", Topic::Billing),
+    ("carts", Topic::Cart),
+    ("customers", Topic::Customer),
+    ("inventories", Topic::Inventory),
+    ("inventory", Topic::Inventory),
+    ("mails", Topic::Mail),
+    ("orders", Topic::Order),
+    ("products", Topic::Product),
+    ("shippings", Topic::Shipping),
+];
+
+/// Answers the report. What fails at the first page is an error with its status; later the connection breaks.
+pub(super) async fn report(
+    shared: &Arc<Shared>,
+    request: QueryRequest<'_>,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.query, &[])?;
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers)?;
+    let mut collections = COLLECTIONS.map(|(key, topic)| {
+        let pages = Pages::new(shared, topic, PAGE_MAX, at_least, request.correlation_id);
+        (key, pages)
+    });
+    let mut first = collections[0].1.next().await?;
+    let body = body_writer::stream(shared, |mut body| async move {
+        let mut open = "{\"result\":{";
+        for (key, pages) in &mut collections {
+            let page = match first.take() {
+                Some(page) => page,
+                None => pages.next().await?.unwrap_or_default(),
+            };
+            body.write(&format!("{open}\"{key}\":[")).await?;
+            body.write_items(page, pages).await?;
+            open = "],";
+        }
+        body.write("]}}").await?;
+        Ok(body)
+    });
+    Ok(json(StatusCode::OK, body))
+}
