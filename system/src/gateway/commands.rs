@@ -28,6 +28,8 @@ pub(super) async fn create(
     correlation_id: &str,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
+    // Its handler must not read what is older than what its sender has been answered.
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
     let to = queue(queue_names::create(topic))?;
@@ -35,7 +37,7 @@ pub(super) async fn create(
     command(
         shared,
         to,
-        payload::command(params.json),
+        payload::message(params.json, &at_least),
         entities,
         correlation_id,
     )
@@ -50,6 +52,8 @@ pub(super) async fn create_later(
     correlation_id: &str,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
+    // Its handler must not read what is older than what its sender has been answered.
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
     for (n, entity) in params.entities.iter().enumerate() {
@@ -65,7 +69,7 @@ pub(super) async fn create_later(
     let message = OutgoingMessage {
         to: queue(queue_names::create(topic))?,
         message_id: message_id.clone(),
-        payload: payload::command(params.json),
+        payload: payload::message(params.json, &at_least),
         correlation: request_correlation(correlation_id),
     };
     shared.queue.send(vec![message]).await?;
@@ -84,10 +88,19 @@ pub(super) async fn update(
     correlation_id: &str,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
+    // Its handler must not read what is older than what its sender has been answered.
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let entity = json_body::with_entity_id(&text, id)?;
     let to = queue(queue_names::update(topic))?;
-    command(shared, to, payload::command(entity), 1, correlation_id).await
+    command(
+        shared,
+        to,
+        payload::message(entity, &at_least),
+        1,
+        correlation_id,
+    )
+    .await
 }
 
 /// `DELETE /order/{id}`.
@@ -99,9 +112,17 @@ pub(super) async fn delete(
     correlation_id: &str,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let to = queue(queue_names::delete(topic))?;
     let params = payload::EntityId { entity_id: id };
-    command(shared, to, payload::command(params), 1, correlation_id).await
+    command(
+        shared,
+        to,
+        payload::message(params, &at_least),
+        1,
+        correlation_id,
+    )
+    .await
 }
 
 /// Routes have no commands on topics without a queue; should one slip through, it is an unknown route.

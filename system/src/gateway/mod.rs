@@ -29,13 +29,14 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::correlation::Correlation;
 use crate::event_store::EventStore;
 use crate::message_queue::{MessageQueue, OutgoingMessage, QueueName};
+use crate::redis_info::RedisInfo;
 use crate::telemetry::Metrics;
 use crate::topic::Topic;
 
@@ -46,7 +47,6 @@ use request_metrics::RequestMetrics;
 use session::Session;
 use trace::Ids;
 
-pub use health::GatewayInfo;
 pub use readiness::{Readiness, ReadinessState, StoreReadiness};
 
 /// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
@@ -74,8 +74,8 @@ pub struct GatewayConfig {
     pub feed: FeedConfig,
     /// Checks entities on the asynchronous endpoints.
     pub validate: Validate,
-    /// What `/health` says of the system.
-    pub info: GatewayInfo,
+    /// What `/health` says of the server below: told by the app, which knows it.
+    pub runs_on: watch::Receiver<RedisInfo>,
     /// Whether the system is ready.
     pub readiness: Arc<dyn Readiness>,
 }
@@ -83,7 +83,11 @@ pub struct GatewayConfig {
 impl GatewayConfig {
     /// The default limits.
     #[must_use]
-    pub fn new(info: GatewayInfo, readiness: Arc<dyn Readiness>, validate: Validate) -> Self {
+    pub fn new(
+        runs_on: watch::Receiver<RedisInfo>,
+        readiness: Arc<dyn Readiness>,
+        validate: Validate,
+    ) -> Self {
         Self {
             body_bytes_max: 8 << 20,
             body_timeout_ms: 30_000,
@@ -94,7 +98,7 @@ impl GatewayConfig {
             drain_ms: 10_000,
             feed: FeedConfig::default(),
             validate,
-            info,
+            runs_on,
             readiness,
         }
     }
@@ -110,7 +114,7 @@ impl fmt::Debug for GatewayConfig {
             .field("connections_max", &self.connections_max)
             .field("drain_ms", &self.drain_ms)
             .field("feed", &self.feed)
-            .field("info", &self.info)
+            .field("runs_on", &self.runs_on)
             .finish_non_exhaustive()
     }
 }

@@ -217,7 +217,7 @@ impl Asker {
     }
 
     async fn ask(&self, params: impl Serialize + Send) -> Result<Box<RawValue>, HttpError> {
-        let payload = payload::query(params, &self.at_least);
+        let payload = payload::message(params, &self.at_least);
         let reply = self
             .shared
             .query(GET_ENTITIES, payload, &self.correlation_id)

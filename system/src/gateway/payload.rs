@@ -13,15 +13,10 @@ struct Payload<'a, P> {
     at_least: &'a Positions,
 }
 
-/// A query's payload.
-pub(super) fn query(params: impl Serialize, at_least: &Positions) -> Box<RawValue> {
+/// A message's payload. `at_least`: what its handler must have read.
+pub(super) fn message(params: impl Serialize, at_least: &Positions) -> Box<RawValue> {
     serde_json::value::to_raw_value(&Payload { params, at_least })
         .expect("borrowed strings and raw JSON always serialise")
-}
-
-/// A command's payload.
-pub(super) fn command(params: impl Serialize) -> Box<RawValue> {
-    query(params, &Positions::NONE)
 }
 
 /// Nothing to say: `{}`.
@@ -78,7 +73,7 @@ mod tests {
     #[test]
     fn ids_are_escaped_and_positions_carried() {
         let at_least = Positions::of(Topic::Order, crate::position::Position { ms: 7, seq: 1 });
-        let payload = query(
+        let payload = message(
             ById {
                 name: Topic::Order,
                 id: "a\"b",
@@ -89,6 +84,9 @@ mod tests {
             payload.get(),
             r#"{"params":{"name":"order","id":"a\"b"},"at_least":{"order":"7-1"}}"#
         );
-        assert_eq!(command(Empty {}).get(), r#"{"params":{}}"#);
+        assert_eq!(
+            message(Empty {}, &Positions::NONE).get(),
+            r#"{"params":{}}"#
+        );
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn one(
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.query, &[])?;
     let at_least = shared.session.at_least(&[topic], request.headers)?;
-    let payload = payload::query(payload::ById { name: topic, id }, &at_least);
+    let payload = payload::message(payload::ById { name: topic, id }, &at_least);
     let reply = shared
         .query(GET_ENTITY, payload, request.correlation_id)
         .await?;
@@ -48,7 +48,7 @@ pub(super) async fn derived(
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.query, &[])?;
     let at_least = shared.session.at_least(topics, request.headers)?;
-    let payload = payload::query(payload::Empty {}, &at_least);
+    let payload = payload::message(payload::Empty {}, &at_least);
     let reply = shared.query(to, payload, request.correlation_id).await?;
     Ok(json(StatusCode::OK, reply::pass_on(reply)?))
 }
@@ -96,7 +96,7 @@ async fn ask_for_page(
         cursor: page.cursor,
     };
     shared
-        .query(to, payload::query(params, at_least), correlation_id)
+        .query(to, payload::message(params, at_least), correlation_id)
         .await
 }
 

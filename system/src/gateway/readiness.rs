@@ -71,7 +71,7 @@ pub(super) struct Applied {
 
 /// The payload of [`GET_POSITIONS`].
 pub(super) fn positions_after(after: &Positions) -> Box<RawValue> {
-    payload::command(After { after })
+    payload::message(After { after }, &Positions::NONE)
 }
 
 impl StoreReadiness {

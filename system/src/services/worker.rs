@@ -131,11 +131,6 @@ impl Pause {
         self.failures = 0;
     }
 
-    /// How often it failed since it last worked.
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
-    }
-
     pub(crate) async fn wait(&mut self, stop: &CancellationToken) {
         let ms = (20_u64 << self.failures.min(6)).min(RETRY_MS_MAX);
         self.failures += 1;
