@@ -30,6 +30,7 @@ server() {
 }
 
 found() {
+    hash -r # what was just installed may come before what the shell remembers
     name=$(server) || return 1
     echo "server: $(command -v "$name"): $("$name" --version)"
 }
