@@ -39,12 +39,9 @@ impl Aggregate for Inventory {
         check_amount("amount", self.amount)
     }
 
-    fn check_change(
-        &self,
-        _before: Option<&Self>,
-        facts: &InventoryFacts,
-    ) -> Result<(), Rejection> {
-        if facts.products.contains(&self.product_id) {
+    fn check_change(&self, before: Option<&Self>, facts: &InventoryFacts) -> Result<(), Rejection> {
+        // What was read can always be put back, also when its product is gone.
+        if before == Some(self) || facts.products.contains(&self.product_id) {
             return Ok(());
         }
         Err(Rejection::unknown(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::AMOUNT_MAX;
 use crate::cart::Cart;
 use crate::inventory::Inventory;
 
@@ -103,7 +104,7 @@ pub fn reserve(
 }
 
 /// Gives back what a reservation took; `None` if that was done before. `inventories`: those it took from that still exist, by id.
-/// What was taken from an inventory that is gone goes nowhere.
+/// What was taken from an inventory that is gone goes nowhere, nor does what would lift one above [`AMOUNT_MAX`].
 #[must_use]
 pub fn release(
     reservation: &Reservation,
@@ -120,7 +121,7 @@ pub fn release(
         let entry = changed
             .entry(&line.inventory_id)
             .or_insert_with(|| inventory.clone());
-        entry.amount = entry.amount.saturating_add(line.quantity);
+        entry.amount = entry.amount.saturating_add(line.quantity).min(AMOUNT_MAX);
     }
     Some(ReservationChange {
         reservation: Reservation {

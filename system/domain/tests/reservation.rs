@@ -1,0 +1,293 @@
+//! Reserving and giving back: all or none, exactly once, and no piece is ever made or lost.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ordershop_domain::{
+    AMOUNT_MAX, Cart, Inventory, Reservation, ReservationChange, ReservationOutcome, release,
+    reserve,
+};
+
+fn inventory(id: &str, product_id: &str, amount: u64) -> Inventory {
+    Inventory {
+        entity_id: id.into(),
+        product_id: product_id.into(),
+        amount,
+    }
+}
+
+fn cart(product_ids: &[&str]) -> Cart {
+    Cart {
+        entity_id: "c-1".into(),
+        customer_id: "k-1".into(),
+        product_ids: product_ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The stock as `reserve` wants it: by product, each product's inventories in the given order.
+fn stock(inventories: &[Inventory]) -> HashMap<String, Vec<Inventory>> {
+    let mut stock: HashMap<String, Vec<Inventory>> = HashMap::new();
+    for inventory in inventories {
+        stock
+            .entry(inventory.product_id.clone())
+            .or_default()
+            .push(inventory.clone());
+    }
+    stock
+}
+
+fn by_id(inventories: &[Inventory]) -> BTreeMap<String, Inventory> {
+    inventories
+        .iter()
+        .map(|inventory| (inventory.entity_id.clone(), inventory.clone()))
+        .collect()
+}
+
+fn reserved(products: &[&str], inventories: &[Inventory]) -> ReservationChange {
+    match reserve("o-1", &cart(products), &stock(inventories)) {
+        ReservationOutcome::Reserved(change) => change,
+        short => panic!("{products:?}: {short:?}"),
+    }
+}
+
+type Pieces<'a> = &'a [(&'a str, u64)];
+type PiecesOf<'a> = Vec<(&'a str, u64)>;
+
+/// (inventory, pieces) of a change: what its record took, and what is left.
+fn lines_and_rest(change: &ReservationChange) -> (PiecesOf<'_>, PiecesOf<'_>) {
+    let lines = change.reservation.lines.iter();
+    let rest = change.inventories.iter();
+    (
+        lines
+            .map(|line| (line.inventory_id.as_str(), line.quantity))
+            .collect(),
+        rest.map(|left| (left.entity_id.as_str(), left.amount))
+            .collect(),
+    )
+}
+
+#[test]
+fn pieces_are_summed_and_taken_from_as_many_inventories_as_it_takes() {
+    let there = [
+        inventory("i-1", "cup", 2),
+        inventory("i-2", "cup", 0),
+        inventory("i-3", "cup", 3),
+        inventory("i-4", "pot", 1),
+    ];
+    let rows: [(&[&str], Pieces, Pieces); 6] = [
+        (&[], &[], &[]),
+        (&["cup"], &[("i-1", 1)], &[("i-1", 1)]),
+        (&["cup", "cup"], &[("i-1", 2)], &[("i-1", 0)]),
+        (
+            &["cup", "cup", "cup"],
+            &[("i-1", 2), ("i-3", 1)],
+            &[("i-1", 0), ("i-3", 2)],
+        ),
+        (
+            &["cup"; 5],
+            &[("i-1", 2), ("i-3", 3)],
+            &[("i-1", 0), ("i-3", 0)],
+        ),
+        (
+            &["cup", "pot", "cup"],
+            &[("i-1", 2), ("i-4", 1)],
+            &[("i-1", 0), ("i-4", 0)],
+        ),
+    ];
+    for (products, lines, rest) in rows {
+        let change = reserved(products, &there);
+        assert_eq!(lines_and_rest(&change), (lines.to_vec(), rest.to_vec()));
+        assert_eq!(change.reservation.order_id, "o-1");
+        assert!(!change.reservation.released);
+    }
+}
+
+#[test]
+fn if_one_product_is_short_nothing_is_taken_and_the_first_short_one_is_named() {
+    let there = [
+        inventory("i-1", "cup", 2),
+        inventory("i-2", "cup", 1),
+        inventory("i-3", "pot", 0),
+    ];
+    let rows: [(&[&str], &str, u64, u64); 5] = [
+        (&["cup"; 4], "cup", 4, 3),
+        (&["cup", "pot"], "pot", 1, 0),
+        (&["pot", "pot"], "pot", 2, 0),
+        (&["cup", "mug"], "mug", 1, 0),
+        (&["mug", "cup", "cup", "cup", "cup"], "cup", 4, 3),
+    ];
+    for (products, product_id, wanted, available) in rows {
+        let outcome = reserve("o-1", &cart(products), &stock(&there));
+        let short = ReservationOutcome::OutOfStock {
+            product_id: product_id.into(),
+            wanted,
+            available,
+        };
+        assert_eq!(outcome, short, "{products:?}");
+    }
+}
+
+#[test]
+fn exactly_what_was_taken_comes_back_whatever_happened_to_the_stock_in_between() {
+    let there = [inventory("i-1", "cup", 2), inventory("i-2", "cup", 3)];
+    let taken = reserved(&["cup"; 4], &there).reservation;
+    // (the stock now, the stock after)
+    let rows: [(Pieces, Pieces); 6] = [
+        (&[("i-1", 0), ("i-2", 1)], &[("i-1", 2), ("i-2", 3)]),
+        (&[("i-1", 9), ("i-2", 0)], &[("i-1", 11), ("i-2", 2)]),
+        // An inventory it never touched stays as it is.
+        (
+            &[("i-1", 0), ("i-2", 0), ("i-3", 5)],
+            &[("i-1", 2), ("i-2", 2)],
+        ),
+        // One is gone: what it gave goes nowhere, and into no other.
+        (&[("i-2", 1)], &[("i-2", 3)]),
+        (&[], &[]),
+        // No more than an inventory can hold, so that it can be put back by clients.
+        (
+            &[("i-1", AMOUNT_MAX - 1), ("i-2", AMOUNT_MAX - 2)],
+            &[("i-1", AMOUNT_MAX), ("i-2", AMOUNT_MAX)],
+        ),
+    ];
+    for (now, after) in rows {
+        let now: Vec<_> = now
+            .iter()
+            .map(|(id, amount)| inventory(id, "cup", *amount))
+            .collect();
+        let change = release(&taken, &by_id(&now)).expect("it was never given back");
+        assert_eq!(lines_and_rest(&change).1, after);
+        assert!(change.reservation.released);
+        assert_eq!(change.reservation.lines, taken.lines, "the record is kept");
+    }
+}
+
+#[test]
+fn a_reservation_is_given_back_once() {
+    let there = [inventory("i-1", "cup", 1)];
+    let taken = reserved(&["cup"], &there).reservation;
+
+    let first = release(&taken, &by_id(&there)).expect("the first time");
+    let second = release(&first.reservation, &by_id(&first.inventories));
+
+    assert_eq!(second, None);
+}
+
+#[test]
+fn two_lines_of_one_inventory_come_back_as_one_change() {
+    let mut taken = reserved(&["cup"], &[inventory("i-1", "cup", 5)]).reservation;
+    taken.lines.push(taken.lines[0].clone());
+
+    let change = release(&taken, &by_id(&[inventory("i-1", "cup", 3)])).expect("not given back");
+
+    assert_eq!(lines_and_rest(&change).1, [("i-1", 5)]);
+}
+
+#[test]
+fn a_record_written_before_it_could_be_released_reads_as_not_released() {
+    let json =
+        r#"{"order_id":"o-1","lines":[{"inventory_id":"i-1","product_id":"cup","quantity":2}]}"#;
+    let read: Reservation = serde_json::from_str(json).expect("a record");
+    assert!(!read.released);
+    assert_eq!((read.lines.len(), read.lines[0].quantity), (1, 2));
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+#[test]
+fn in_any_sequence_of_reserving_and_giving_back_amounts_and_reserved_pieces_stay_the_first_sum() {
+    const PRODUCTS: [&str; 3] = ["cup", "pot", "jar"];
+    let (mut had, mut short, mut given_back, mut repeated) = (0, 0, 0, 0);
+    for seed in 0..100 {
+        let mut dice = Dice(seed);
+        let mut shelf: BTreeMap<String, Inventory> = BTreeMap::new();
+        for i in 0..1 + dice.below(7) {
+            let id = format!("i-{i}");
+            let product = PRODUCTS[dice.below(3) as usize];
+            shelf.insert(id.clone(), inventory(&id, product, dice.below(20)));
+        }
+        let initial: u64 = shelf.values().map(|inventory| inventory.amount).sum();
+        let mut reservations: Vec<Reservation> = Vec::new();
+        for step in 0..200 {
+            let context = format!("seed {seed}, step {step}");
+            let change = if reservations.is_empty() || dice.below(2) == 0 {
+                let pieces = dice.below(6);
+                let wanted: Vec<_> = (0..pieces)
+                    .map(|_| PRODUCTS[dice.below(3) as usize])
+                    .collect();
+                let there: Vec<_> = shelf.values().cloned().collect();
+                match reserve(&format!("o-{step}"), &cart(&wanted), &stock(&there)) {
+                    ReservationOutcome::Reserved(change) => {
+                        let taken: u64 = change
+                            .reservation
+                            .lines
+                            .iter()
+                            .map(|line| line.quantity)
+                            .sum();
+                        assert_eq!(taken, pieces, "{context}: all or none");
+                        reservations.push(change.reservation.clone());
+                        had += 1;
+                        Some(change)
+                    }
+                    ReservationOutcome::OutOfStock {
+                        product_id,
+                        wanted,
+                        available,
+                    } => {
+                        let of_it = there
+                            .iter()
+                            .filter(|inventory| inventory.product_id == product_id);
+                        let sum: u64 = of_it.map(|inventory| inventory.amount).sum();
+                        assert_eq!(available, sum, "{context}");
+                        assert!(wanted > available, "{context}");
+                        short += 1;
+                        None
+                    }
+                }
+            } else {
+                let chosen = dice.below(reservations.len() as u64) as usize;
+                let was_released = reservations[chosen].released;
+                let change = release(&reservations[chosen], &shelf);
+                assert_eq!(change.is_none(), was_released, "{context}: once");
+                match &change {
+                    Some(change) => {
+                        reservations[chosen] = change.reservation.clone();
+                        given_back += 1;
+                    }
+                    None => repeated += 1,
+                }
+                change
+            };
+            for inventory in change.into_iter().flat_map(|change| change.inventories) {
+                shelf.insert(inventory.entity_id.clone(), inventory);
+            }
+            let amounts: u64 = shelf.values().map(|inventory| inventory.amount).sum();
+            let held = reservations
+                .iter()
+                .filter(|reservation| !reservation.released);
+            let reserved: u64 = held
+                .flat_map(|held| &held.lines)
+                .map(|line| line.quantity)
+                .sum();
+            assert_eq!(amounts + reserved, initial, "{context}");
+        }
+    }
+    // A loop that never came by one of its branches would prove nothing about it.
+    for (what, count) in [
+        ("had", had),
+        ("short", short),
+        ("given back", given_back),
+        ("repeated", repeated),
+    ] {
+        assert!(count > 500, "{what}: only {count}");
+    }
+}
