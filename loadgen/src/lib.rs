@@ -1,1 +1,17 @@
-//! x
+//! A load generator that tells the truth about itself: scenario → schedule → drive → record → report → render. Each stage
+//! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
+
+pub mod drive;
+pub mod feed;
+pub mod feeder;
+pub mod http_client;
+pub mod metrics_scrape;
+pub mod progress;
+pub mod record;
+pub mod render;
+pub mod report;
+pub mod run;
+pub mod run_event;
+pub mod scenario;
+pub mod schedule;
+pub mod system_process;
