@@ -9,8 +9,8 @@ use rand::rngs::SmallRng;
 use rand_distr::{Distribution, Zipf};
 use serde_json::Value;
 
-use crate::scenario::{Feeder, FeederSource, Pick};
 use crate::scenario::template::Vars;
+use crate::scenario::{Feeder, FeederSource, Pick};
 
 /// Lines beyond this are refused: a feeder lives in memory.
 const VALUES_MAX: usize = 5_000_000;
@@ -30,16 +30,30 @@ impl Source {
     pub fn new(feeder: &Feeder, lists: &Vars) -> Result<Self, String> {
         let values = match &feeder.source {
             FeederSource::Values(values) => values.clone(),
-            FeederSource::List(list) => lists.get(list).and_then(Value::as_array).cloned().unwrap_or_default(),
+            FeederSource::List(list) => lists
+                .get(list)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
         };
         if values.is_empty() {
             return Err(format!("feeder `{}` has no values to give", feeder.name));
         }
         let curve = match feeder.pick {
-            Pick::Zipf => Some(Zipf::new(values.len() as f64, feeder.exponent).map_err(|e| format!("feeder `{}`: {e}", feeder.name))?),
+            Pick::Zipf => Some(
+                Zipf::new(values.len() as f64, feeder.exponent)
+                    .map_err(|e| format!("feeder `{}`: {e}", feeder.name))?,
+            ),
             _ => None,
         };
-        Ok(Self { name: feeder.name.clone(), values, pick: feeder.pick, curve, count: feeder.count, next: 0 })
+        Ok(Self {
+            name: feeder.name.clone(),
+            values,
+            pick: feeder.pick,
+            curve,
+            count: feeder.count,
+            next: 0,
+        })
     }
 
     /// The variable its values go to.
@@ -82,7 +96,10 @@ pub fn read_csv(path: &Path) -> Result<Vec<Value>, String> {
     let mut rows = Vec::new();
     for record in reader.records().take(VALUES_MAX) {
         let record = record.map_err(wrong)?;
-        let fields = header.iter().zip(&record).map(|(name, value)| (name.to_owned(), Value::from(value)));
+        let fields = header
+            .iter()
+            .zip(&record)
+            .map(|(name, value)| (name.to_owned(), Value::from(value)));
         rows.push(Value::Object(fields.collect()));
     }
     Ok(rows)
@@ -92,10 +109,17 @@ pub fn read_csv(path: &Path) -> Result<Vec<Value>, String> {
 pub fn read_json_lines(path: &Path) -> Result<Vec<Value>, String> {
     let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut values = Vec::new();
-    for (i, line) in std::io::BufReader::new(file).lines().take(VALUES_MAX).enumerate() {
+    for (i, line) in std::io::BufReader::new(file)
+        .lines()
+        .take(VALUES_MAX)
+        .enumerate()
+    {
         let line = line.map_err(|e| format!("{}: {e}", path.display()))?;
         if !line.trim().is_empty() {
-            values.push(serde_json::from_str(&line).map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?);
+            values.push(
+                serde_json::from_str(&line)
+                    .map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?,
+            );
         }
     }
     Ok(values)

@@ -28,16 +28,28 @@ pub struct Target {
 impl Target {
     /// Takes a URL apart and looks its host up. The error is for the person who typed it.
     pub async fn resolve(url: &str) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|e| format!("`{url}` is not a URL: {e}"))?;
         if uri.scheme_str() != Some("http") {
-            return Err(format!("`{url}`: only http:// is supported, as in http://127.0.0.1:5000"));
+            return Err(format!(
+                "`{url}`: only http:// is supported, as in http://127.0.0.1:5000"
+            ));
         }
         let host = uri.host().ok_or_else(|| format!("`{url}` has no host"))?;
         let port = uri.port_u16().unwrap_or(80);
         let addresses: Vec<SocketAddr> =
-            tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await.map_err(|e| format!("{host}: {e}"))?.collect();
+            tokio::net::lookup_host((host.trim_matches(['[', ']']), port))
+                .await
+                .map_err(|e| format!("{host}: {e}"))?
+                .collect();
         let authority = format!("{host}:{port}");
-        Ok(Self { url: format!("http://{authority}"), authority, base_path: uri.path().trim_end_matches('/').to_owned(), addresses })
+        Ok(Self {
+            url: format!("http://{authority}"),
+            authority,
+            base_path: uri.path().trim_end_matches('/').to_owned(),
+            addresses,
+        })
     }
 
     /// `host:port`.
@@ -111,7 +123,12 @@ pub struct HttpClient {
 impl HttpClient {
     /// A client without connections yet.
     pub fn new(target: Target, timeout: Duration, response_bytes_max: usize) -> Self {
-        Self { target, idle: RefCell::new(Vec::new()), timeout, response_bytes_max }
+        Self {
+            target,
+            idle: RefCell::new(Vec::new()),
+            timeout,
+            response_bytes_max,
+        }
     }
 
     /// Where its requests go.
@@ -120,9 +137,22 @@ impl HttpClient {
     }
 
     /// Sends a request and reads the whole answer, within the timeout.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: Option<String>) -> Result<Reply, HttpError> {
-        let path = if self.target.base_path.is_empty() { path.to_owned() } else { self.target.path(path) };
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.target.authority());
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Option<String>,
+    ) -> Result<Reply, HttpError> {
+        let path = if self.target.base_path.is_empty() {
+            path.to_owned()
+        } else {
+            self.target.path(path)
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.target.authority());
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -130,7 +160,9 @@ impl HttpClient {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let body = Full::new(body.map_or_else(Bytes::new, Bytes::from));
-        let request = request.body(body).map_err(|e| HttpError::BadRequest(e.to_string()))?;
+        let request = request
+            .body(body)
+            .map_err(|e| HttpError::BadRequest(e.to_string()))?;
         match tokio::time::timeout(self.timeout, self.exchange(request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(HttpError::Timeout),
@@ -151,17 +183,22 @@ impl HttpClient {
             match connection.try_send_request(request).await {
                 Ok(response) => {
                     let status = response.status().as_u16();
-                    let body = Limited::new(response.into_body(), self.response_bytes_max).collect().await.map_err(|e| {
-                        match e.is::<http_body_util::LengthLimitError>() {
+                    let body = Limited::new(response.into_body(), self.response_bytes_max)
+                        .collect()
+                        .await
+                        .map_err(|e| match e.is::<http_body_util::LengthLimitError>() {
                             true => HttpError::TooLong,
                             false => HttpError::ConnectionLost(e.to_string()),
-                        }
-                    })?;
+                        })?;
                     let completed = Instant::now();
                     if self.idle.borrow().len() < IDLE_MAX && !connection.is_closed() {
                         self.idle.borrow_mut().push(connection);
                     }
-                    return Ok(Reply { status, body: body.to_bytes(), completed });
+                    return Ok(Reply {
+                        status,
+                        body: body.to_bytes(),
+                        completed,
+                    });
                 }
                 Err(mut error) => match error.take_message() {
                     // Nothing of it was written: a kept connection that the target had closed meanwhile. Never twice otherwise.

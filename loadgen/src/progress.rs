@@ -23,14 +23,26 @@ pub struct Progress {
 
 impl Progress {
     /// `asked` tells the rate asked for at a time of the run, `duration` how long journeys are started.
-    pub fn new(asked: Box<dyn Fn(Duration) -> Option<f64> + Send>, duration: Option<Duration>, await_names: Vec<String>) -> Self {
+    pub fn new(
+        asked: Box<dyn Fn(Duration) -> Option<f64> + Send>,
+        duration: Option<Duration>,
+        await_names: Vec<String>,
+    ) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
-            let style = ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
             bar.set_style(style);
             bar
         });
-        Self { bar, asked, duration, await_names, lag: LagStatistics::default(), backlog: None }
+        Self {
+            bar,
+            asked,
+            duration,
+            await_names,
+            lag: LagStatistics::default(),
+            backlog: None,
+        }
     }
 
     /// A line that stays.
@@ -47,7 +59,9 @@ impl Progress {
             RunEvent::SetUp { step } => self.say(&format!("set-up: {step}")),
             RunEvent::Started { .. } => self.say("started"),
             RunEvent::Interval(interval) => self.interval(interval),
-            RunEvent::Draining { in_flight } => self.say(&format!("no new journeys; {in_flight} in flight")),
+            RunEvent::Draining { in_flight } => {
+                self.say(&format!("no new journeys; {in_flight} in flight"))
+            }
             RunEvent::Warning(text) => self.say(&format!("warning: {text}")),
             RunEvent::Ready | RunEvent::Finished(_) | RunEvent::Failed(_) => {}
         }
@@ -66,11 +80,18 @@ impl Progress {
         let (response, _) = interval.figures.all_steps();
         let quantiles = |times: &Times| match times.0.is_empty() {
             true => "–".to_owned(),
-            false => format!("{} / {}", time(times.0.value_at_quantile(0.5) as f64), time(times.0.value_at_quantile(0.99) as f64)),
+            false => format!(
+                "{} / {}",
+                time(times.0.value_at_quantile(0.5) as f64),
+                time(times.0.value_at_quantile(0.99) as f64)
+            ),
         };
         let end = interval.start + interval.length;
-        let of = self.duration.map_or_else(String::new, |d| format!("/{:.0}", d.as_secs_f64()));
-        let asked = (self.asked)(interval.start).map_or_else(String::new, |rate| format!(" of {rate:.0} asked"));
+        let of = self
+            .duration
+            .map_or_else(String::new, |d| format!("/{:.0}", d.as_secs_f64()));
+        let asked = (self.asked)(interval.start)
+            .map_or_else(String::new, |rate| format!(" of {rate:.0} asked"));
         let rate = interval.started as f64 / interval.length.as_secs_f64();
         let errors: u64 = interval.figures.errors.values().map(|e| e.count).sum();
         let mut line = format!(
@@ -79,11 +100,17 @@ impl Progress {
             interval.in_flight,
             quantiles(&response)
         );
-        if let (Some(name), Some(awaits)) = (self.await_names.last(), interval.figures.awaits.last()) {
+        if let (Some(name), Some(awaits)) =
+            (self.await_names.last(), interval.figures.awaits.last())
+        {
             line += &format!("  {name} {}", quantiles(&awaits.end_to_end));
         }
         if self.lag.count > 0 {
-            line += &format!("  lag {} / {}", time(self.lag.p50_us), time(self.lag.p99_us));
+            line += &format!(
+                "  lag {} / {}",
+                time(self.lag.p50_us),
+                time(self.lag.p99_us)
+            );
         }
         if let Some(backlog) = self.backlog {
             line += &format!("  backlog {backlog}");

@@ -104,19 +104,44 @@ impl RunError {
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
     // From here on, before a child is started: Ctrl-C must never leave one behind.
-    let mut interrupts = Interrupts::listen().map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
+    let mut interrupts = Interrupts::listen()
+        .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
     let plan = options.plan.take();
     if matches!(scenario.workload, Workload::Trace) != plan.is_some() {
-        let problem = if plan.is_some() { "--trace: this scenario has no recorded arrivals" } else { "this scenario replays recorded arrivals: give the file with --trace FILE" };
+        let problem = if plan.is_some() {
+            "--trace: this scenario has no recorded arrivals"
+        } else {
+            "this scenario replays recorded arrivals: give the file with --trace FILE"
+        };
         return Err(RunError::BadInput(problem.into()));
     }
-    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output { path: options.out.clone(), error })?;
+    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
+        path: options.out.clone(),
+        error,
+    })?;
     let system = match &options.target {
         Some(_) => None,
-        None => Some(SystemProcess::start(options.system_bin.as_deref(), &options.durability, &options.out.join("ordershop.log")).await?),
+        None => Some(
+            SystemProcess::start(
+                options.system_bin.as_deref(),
+                &options.durability,
+                &options.out.join("ordershop.log"),
+            )
+            .await?,
+        ),
     };
-    let url = options.target.clone().or_else(|| system.as_ref().map(|s| s.url.clone())).unwrap_or_default();
-    let outcome = Run::prepare(scenario, &options, &url, system.as_ref().and_then(SystemProcess::id)).await;
+    let url = options
+        .target
+        .clone()
+        .or_else(|| system.as_ref().map(|s| s.url.clone()))
+        .unwrap_or_default();
+    let outcome = Run::prepare(
+        scenario,
+        &options,
+        &url,
+        system.as_ref().and_then(SystemProcess::id),
+    )
+    .await;
     let outcome = match outcome {
         Ok(run) => run.carry_out(plan, &mut interrupts).await,
         Err(e) => Err(e),
@@ -127,7 +152,10 @@ pub async fn run(scenario: Scenario, mut options: RunOptions) -> Result<Report, 
     };
     let mut report = outcome?;
     report.warnings.extend(farewell);
-    write(&report, &options.out).map_err(|error| RunError::Output { path: options.out.clone(), error })?;
+    write(&report, &options.out).map_err(|error| RunError::Output {
+        path: options.out.clone(),
+        error,
+    })?;
     Ok(report)
 }
 
@@ -158,19 +186,46 @@ struct Collected {
 }
 
 impl Run {
-    async fn prepare(scenario: Scenario, options: &RunOptions, url: &str, system_id: Option<u32>) -> Result<Self, RunError> {
-        let target = Target::resolve(url).await.map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
+    async fn prepare(
+        scenario: Scenario,
+        options: &RunOptions,
+        url: &str,
+        system_id: Option<u32>,
+    ) -> Result<Self, RunError> {
+        let target = Target::resolve(url)
+            .await
+            .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
         // Refused before anything is measured, instead of a report full of refused connections.
-        target.connect().await.map_err(|e| RunError::BadInput(format!("the target {} can't be reached: {e}", target.url)))?;
+        target.connect().await.map_err(|e| {
+            RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
+        })?;
         let control = HttpClient::new(target, CONTROL_TIMEOUT, 64 << 20);
         let environment = environment(&control, system_id.is_some()).await;
-        let progress = Progress::new(asked(&scenario), duration(&scenario), scenario.await_names.clone());
+        let progress = Progress::new(
+            asked(&scenario),
+            duration(&scenario),
+            scenario.await_names.clone(),
+        );
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
-        Ok(Self { scenario, seed: options.seed, out, control, environment, system_id, progress, warnings: Vec::new() })
+        Ok(Self {
+            scenario,
+            seed: options.seed,
+            out,
+            control,
+            environment,
+            system_id,
+            progress,
+            warnings: Vec::new(),
+        })
     }
 
     async fn scrape(&self) -> Option<Scrape> {
-        let reply = self.control.get("/metrics").await.ok().filter(|r| r.status == 200)?;
+        let reply = self
+            .control
+            .get("/metrics")
+            .await
+            .ok()
+            .filter(|r| r.status == 200)?;
         Some(Scrape::parse(&String::from_utf8_lossy(&reply.body)))
     }
 
@@ -191,52 +246,123 @@ impl Run {
 
     fn load(&self, plan: Option<Plan>) -> (Load, Vars, BTreeMap<String, u64>, Option<Duration>) {
         match (&self.scenario.workload, plan) {
-            (_, Some(plan)) => (Load::Open { arrivals: plan.arrivals, end: None }, plan.variables, plan.skipped, Some(plan.duration)),
-            (Workload::Closed { users, think_time, duration }, None) => {
-                (Load::Closed { users: *users, think_time: *think_time, duration: *duration }, Vars::new(), BTreeMap::new(), None)
-            }
+            (_, Some(plan)) => (
+                Load::Open {
+                    arrivals: plan.arrivals,
+                    end: None,
+                },
+                plan.variables,
+                plan.skipped,
+                Some(plan.duration),
+            ),
+            (
+                Workload::Closed {
+                    users,
+                    think_time,
+                    duration,
+                },
+                None,
+            ) => (
+                Load::Closed {
+                    users: *users,
+                    think_time: *think_time,
+                    duration: *duration,
+                },
+                Vars::new(),
+                BTreeMap::new(),
+                None,
+            ),
             (Workload::Open { stages }, None) => {
                 let schedule = Schedule::new(stages.clone());
                 let end = Some(schedule.duration());
                 let arrivals = schedule::arrivals(schedule, &self.scenario.journeys, self.seed);
-                (Load::Open { arrivals, end }, Vars::new(), BTreeMap::new(), None)
+                (
+                    Load::Open { arrivals, end },
+                    Vars::new(),
+                    BTreeMap::new(),
+                    None,
+                )
             }
-            (Workload::Trace, None) => (Load::Open { arrivals: Box::new(std::iter::empty()), end: None }, Vars::new(), BTreeMap::new(), None),
+            (Workload::Trace, None) => (
+                Load::Open {
+                    arrivals: Box::new(std::iter::empty()),
+                    end: None,
+                },
+                Vars::new(),
+                BTreeMap::new(),
+                None,
+            ),
         }
     }
 
-    async fn carry_out(mut self, plan: Option<Plan>, interrupts: &mut Interrupts) -> Result<Report, RunError> {
+    async fn carry_out(
+        mut self,
+        plan: Option<Plan>,
+        interrupts: &mut Interrupts,
+    ) -> Result<Report, RunError> {
         let (load, variables, skipped_before, trace_duration) = self.load(plan);
         let (events, mut told) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
-        let (scenario, target, seed) = (self.scenario.clone(), self.control.target().clone(), self.seed);
-        let assignment = Assignment { scenario, target, load, variables, seed, events, go: wait, stop: stop.clone() };
-        drive::spawn(assignment).map_err(|e| RunError::BadInput(format!("the driver's thread can't be started: {e}")))?;
+        let (scenario, target, seed) = (
+            self.scenario.clone(),
+            self.control.target().clone(),
+            self.seed,
+        );
+        let assignment = Assignment {
+            scenario,
+            target,
+            load,
+            variables,
+            seed,
+            events,
+            go: wait,
+            stop: stop.clone(),
+        };
+        drive::spawn(assignment).map_err(|e| {
+            RunError::BadInput(format!("the driver's thread can't be started: {e}"))
+        })?;
         let mut collected = Collected {
-            figures: Figures::new(self.scenario.step_names.len(), self.scenario.await_names.len()),
+            figures: Figures::new(
+                self.scenario.step_names.len(),
+                self.scenario.await_names.len(),
+            ),
             logs: None,
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
         };
-        let finished = self.collect(&mut told, go, &stop, &mut collected, interrupts).await?;
+        let finished = self
+            .collect(&mut told, go, &stop, &mut collected, interrupts)
+            .await?;
         let (after, backlog_drain) = self.drained().await;
-        let process_cpu = process_cpu_time().unwrap_or_default().saturating_sub(collected.cpu_before.0);
+        let process_cpu = process_cpu_time()
+            .unwrap_or_default()
+            .saturating_sub(collected.cpu_before.0);
         let system_now = self.system_id.and_then(group_cpu_time);
-        let system_cpu = system_now.zip(collected.cpu_before.1).map(|(now, before)| now.saturating_sub(before));
+        let system_cpu = system_now
+            .zip(collected.cpu_before.1)
+            .map(|(now, before)| now.saturating_sub(before));
         self.progress.finish();
         if let Some(logs) = &collected.logs {
-            logs.write(&self.out).map_err(|error| RunError::Output { path: self.out.clone(), error })?;
+            logs.write(&self.out).map_err(|error| RunError::Output {
+                path: self.out.clone(),
+                error,
+            })?;
         }
         if finished.feed_reconnects > 0 {
-            self.warnings.push(format!("the live feed broke {} × and was opened again where it had been", finished.feed_reconnects));
+            self.warnings.push(format!(
+                "the live feed broke {} × and was opened again where it had been",
+                finished.feed_reconnects
+            ));
         }
         if after.as_ref().is_none_or(|a| a.event_lag.is_empty()) {
-            self.warnings.push("the target's /metrics tell no event lag".into());
+            self.warnings
+                .push("the target's /metrics tell no event lag".into());
         }
         if stop.is_cancelled() {
-            self.warnings.push("the run was stopped before its end".into());
+            self.warnings
+                .push("the run was stopped before its end".into());
         }
         Ok(report::build(Evidence {
             scenario: &self.scenario,
@@ -277,31 +403,48 @@ impl Run {
                     continue;
                 }
             };
-            let Some(event) = event else { return Err(RunError::SetUp("the driver has ended without a word".into())) };
+            let Some(event) = event else {
+                return Err(RunError::SetUp(
+                    "the driver has ended without a word".into(),
+                ));
+            };
             self.progress.event(&event);
             match event {
                 RunEvent::Ready => {
                     // What set-up left behind must not count as the workload's.
                     collected.before = self.drained().await.0;
-                    collected.cpu_before = (process_cpu_time().unwrap_or_default(), self.system_id.and_then(group_cpu_time));
+                    collected.cpu_before = (
+                        process_cpu_time().unwrap_or_default(),
+                        self.system_id.and_then(group_cpu_time),
+                    );
                     if let Some(go) = go.take() {
                         go.send(()).ok();
                     }
                 }
                 RunEvent::Started { wall_clock, .. } => {
-                    collected.started_at = wall_clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
-                    collected.logs = Some(IntervalLogs::new(&self.scenario.step_names, &self.scenario.await_names, wall_clock));
+                    collected.started_at = wall_clock
+                        .duration_since(SystemTime::UNIX_EPOCH)
+                        .map_or(0.0, |d| d.as_secs_f64());
+                    collected.logs = Some(IntervalLogs::new(
+                        &self.scenario.step_names,
+                        &self.scenario.await_names,
+                        wall_clock,
+                    ));
                 }
                 RunEvent::Interval(interval) => {
                     collected.figures.add(&interval.figures);
                     if let Some(logs) = &mut collected.logs
                         && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
                     {
-                        self.warnings.push(format!("an interval is missing in the logs: {e:?}"));
+                        self.warnings
+                            .push(format!("an interval is missing in the logs: {e:?}"));
                     }
                     // Bounded by a second: a target that does not answer must not hold the collecting up.
-                    if let Ok(Some(now)) = tokio::time::timeout(Duration::from_secs(1), self.scrape()).await {
-                        self.progress.scraped(&collected.before.clone().unwrap_or_default(), &now);
+                    if let Ok(Some(now)) =
+                        tokio::time::timeout(Duration::from_secs(1), self.scrape()).await
+                    {
+                        self.progress
+                            .scraped(&collected.before.clone().unwrap_or_default(), &now);
                     }
                 }
                 RunEvent::Warning(text) => self.warnings.push(text),
@@ -321,7 +464,10 @@ struct Interrupts {
 
 impl Interrupts {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {
@@ -352,9 +498,20 @@ fn asked(scenario: &Scenario) -> Box<dyn Fn(Duration) -> Option<f64> + Send> {
 
 /// Asks the target what it is; one that has no `/health` is unknown but welcome.
 async fn environment(control: &HttpClient, target_started: bool) -> Environment {
-    let reply = control.get("/health").await.ok().filter(|r| r.status == 200);
-    let health: Value = reply.and_then(|r| serde_json::from_slice(&r.body).ok()).unwrap_or_default();
-    let text = |pointer: &str| health.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let reply = control
+        .get("/health")
+        .await
+        .ok()
+        .filter(|r| r.status == 200);
+    let health: Value = reply
+        .and_then(|r| serde_json::from_slice(&r.body).ok())
+        .unwrap_or_default();
+    let text = |pointer: &str| {
+        health
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     Environment {
         target: control.target().url.clone(),
         target_started,

@@ -67,7 +67,15 @@ impl Schedule {
             // A stage of n journeys has the arrivals 0 to n − 1; rounding must not move one over its end.
             if nth < within - 1e-9 {
                 let slope = (stage.to - stage.from) / seconds;
-                let t = if nth <= 0.0 { 0.0 } else { 2.0 * nth / (stage.from + (stage.from * stage.from + 2.0 * slope * nth).max(0.0).sqrt()) };
+                let t = if nth <= 0.0 {
+                    0.0
+                } else {
+                    2.0 * nth
+                        / (stage.from
+                            + (stage.from * stage.from + 2.0 * slope * nth)
+                                .max(0.0)
+                                .sqrt())
+                };
                 return Some(((start_s + t) * 1e9).round() as u64);
             }
             start_s += seconds;
@@ -80,7 +88,13 @@ impl Schedule {
 /// The arrivals of a schedule, each a journey chosen by weight; the same seed gives the same sequence.
 pub fn arrivals(schedule: Schedule, journeys: &[Journey], seed: u64) -> Arrivals {
     let mut chooser = JourneyChooser::new(journeys, seed);
-    Box::new((0..).map_while(move |k| Some(Arrival { offset_ns: schedule.arrival_ns(k)?, journey: chooser.choose(), vars: Vars::new() })))
+    Box::new((0..).map_while(move |k| {
+        Some(Arrival {
+            offset_ns: schedule.arrival_ns(k)?,
+            journey: chooser.choose(),
+            vars: Vars::new(),
+        })
+    }))
 }
 
 /// Chooses journeys by their weights.
@@ -94,18 +108,31 @@ impl JourneyChooser {
     /// For these journeys; the same seed gives the same choices.
     pub fn new(journeys: &[Journey], seed: u64) -> Self {
         let mut sum = 0.0;
-        let cumulative = journeys.iter().map(|j| { sum += j.weight; sum }).collect();
-        Self { cumulative, rng: SmallRng::seed_from_u64(seed) }
+        let cumulative = journeys
+            .iter()
+            .map(|j| {
+                sum += j.weight;
+                sum
+            })
+            .collect();
+        Self {
+            cumulative,
+            rng: SmallRng::seed_from_u64(seed),
+        }
     }
 
     /// The next journey's index.
     pub fn choose(&mut self) -> usize {
-        let [.., total] = self.cumulative.as_slice() else { return 0 };
+        let [.., total] = self.cumulative.as_slice() else {
+            return 0;
+        };
         if self.cumulative.len() == 1 {
             return 0;
         }
         let point = self.rng.random_range(0.0..*total);
-        self.cumulative.partition_point(|c| *c <= point).min(self.cumulative.len() - 1)
+        self.cumulative
+            .partition_point(|c| *c <= point)
+            .min(self.cumulative.len() - 1)
     }
 }
 
@@ -115,13 +142,23 @@ mod tests {
     use super::*;
 
     fn stage(seconds: u64, from: f64, to: f64) -> Stage {
-        Stage { duration: Duration::from_secs(seconds), from, to }
+        Stage {
+            duration: Duration::from_secs(seconds),
+            from,
+            to,
+        }
     }
 
     #[test]
     fn a_constant_rate_gives_evenly_spaced_arrivals_and_then_none() {
         let schedule = Schedule::new(vec![stage(2, 200.0, 200.0)]);
-        let rows = [(0, Some(0)), (1, Some(5_000_000)), (200, Some(1_000_000_000)), (399, Some(1_995_000_000)), (400, None)];
+        let rows = [
+            (0, Some(0)),
+            (1, Some(5_000_000)),
+            (200, Some(1_000_000_000)),
+            (399, Some(1_995_000_000)),
+            (400, None),
+        ];
         for (k, expected) in rows {
             assert_eq!(schedule.arrival_ns(k), expected, "arrival {k}");
         }
@@ -134,15 +171,25 @@ mod tests {
         assert_eq!(all.len(), 500);
         let gaps: Vec<u64> = all.windows(2).map(|w| w[1] - w[0]).collect();
         assert!(gaps.windows(2).all(|g| g[1] <= g[0] + 1), "gaps shrink");
-        assert_eq!(all[125], 5_000_000_000, "a quarter of the arrivals in the first half");
+        assert_eq!(
+            all[125], 5_000_000_000,
+            "a quarter of the arrivals in the first half"
+        );
     }
 
     #[test]
     fn stages_follow_each_other_without_a_gap_or_a_repeat() {
-        let schedule = Schedule::new(vec![stage(1, 10.0, 10.0), stage(1, 0.0, 0.0), stage(1, 20.0, 20.0)]);
+        let schedule = Schedule::new(vec![
+            stage(1, 10.0, 10.0),
+            stage(1, 0.0, 0.0),
+            stage(1, 20.0, 20.0),
+        ]);
         let all: Vec<u64> = (0..).map_while(|k| schedule.arrival_ns(k)).collect();
         assert_eq!(all.len(), 30);
-        assert_eq!((all[9], all[10], all[11]), (900_000_000, 2_000_000_000, 2_050_000_000));
+        assert_eq!(
+            (all[9], all[10], all[11]),
+            (900_000_000, 2_000_000_000, 2_050_000_000)
+        );
     }
 
     #[test]

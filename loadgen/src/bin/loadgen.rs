@@ -16,7 +16,10 @@ const BAD_INPUT: u8 = 2;
 
 /// Replays customer scenarios against an event-driven HTTP system and reports what it did, honestly.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 PASS, 1 FAIL, 3 INVALID (the generator could not keep up), 2 bad input.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 PASS, 1 FAIL, 3 INVALID (the generator could not keep up), 2 bad input."
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -80,7 +83,10 @@ struct RunArguments {
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|n: &f64| *n > 0.0 && n.is_finite()).ok_or_else(|| "a number above 0 is needed".into())
+    text.parse()
+        .ok()
+        .filter(|n: &f64| *n > 0.0 && n.is_finite())
+        .ok_or_else(|| "a number above 0 is needed".into())
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -89,8 +95,12 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run_scenario(*arguments),
         Command::List { scenarios } => list(scenarios),
@@ -113,10 +123,11 @@ fn list(folder: Option<PathBuf>) -> ExitCode {
 }
 
 fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
-    let mut scenario = catalog::find(&arguments.scenario, arguments.scenarios.as_deref()).map_err(|e| {
-        eprintln!("{:?}", miette::Report::new(e));
-        ExitCode::from(BAD_INPUT)
-    })?;
+    let mut scenario =
+        catalog::find(&arguments.scenario, arguments.scenarios.as_deref()).map_err(|e| {
+            eprintln!("{:?}", miette::Report::new(e));
+            ExitCode::from(BAD_INPUT)
+        })?;
     let overrides = Overrides {
         rate: arguments.rate,
         duration: arguments.duration.map(|d| d.0),
@@ -132,8 +143,16 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("reports/runs/{}-{}", scenario.name, timestamp(seconds))));
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let out = arguments.out.clone().unwrap_or_else(|| {
+        PathBuf::from(format!(
+            "reports/runs/{}-{}",
+            scenario.name,
+            timestamp(seconds)
+        ))
+    });
     let options = RunOptions {
         target: arguments.target.clone(),
         seed: arguments.seed,
@@ -142,7 +161,10 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
         system_bin: arguments.system_bin.clone(),
         plan: None,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("no runtime: {e}")),
     };
@@ -151,13 +173,24 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(report) => report,
         Err(e) => return failed(&e),
     };
-    let text = format!("\n{}\nreport: {}\n", render::tables(&report), out.join("summary.md").display());
+    let text = format!(
+        "\n{}\nreport: {}\n",
+        render::tables(&report),
+        out.join("summary.md").display()
+    );
     if arguments.json {
-        let json = serde_json::to_string_pretty(&report).unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
+        let json = serde_json::to_string_pretty(&report)
+            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
-        eprint!("{text}{}", render::verdict(&report, std::io::stderr().is_terminal()));
+        eprint!(
+            "{text}{}",
+            render::verdict(&report, std::io::stderr().is_terminal())
+        );
     } else {
-        print!("{text}{}", render::verdict(&report, std::io::stdout().is_terminal()));
+        print!(
+            "{text}{}",
+            render::verdict(&report, std::io::stdout().is_terminal())
+        );
     }
     ExitCode::from(report.verdict.result.exit_code())
 }
@@ -173,11 +206,21 @@ fn timestamp(seconds: u64) -> String {
     let z = days + 719_468;
     let era = z / 146_097;
     let day_of_era = z % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
 }

@@ -12,21 +12,41 @@ use crate::scenario::ThinkTime;
 use crate::scenario::template::Vars;
 use crate::schedule::{Arrival, JourneyChooser};
 
-pub async fn drive(context: &Rc<Context>, users: usize, think_time: ThinkTime, duration: Duration, start: Instant, stop: &CancellationToken) {
-    let chooser = Rc::new(RefCell::new(JourneyChooser::new(&context.scenario.journeys, context.seed)));
+pub async fn drive(
+    context: &Rc<Context>,
+    users: usize,
+    think_time: ThinkTime,
+    duration: Duration,
+    start: Instant,
+    stop: &CancellationToken,
+) {
+    let chooser = Rc::new(RefCell::new(JourneyChooser::new(
+        &context.scenario.journeys,
+        context.seed,
+    )));
     let numbers = Rc::new(Cell::new(0_u64));
     let end = start + duration;
     let users: Vec<_> = (0..users)
         .map(|_| {
-            let (context, chooser, numbers, stop) = (context.clone(), chooser.clone(), numbers.clone(), stop.clone());
+            let (context, chooser, numbers, stop) = (
+                context.clone(),
+                chooser.clone(),
+                numbers.clone(),
+                stop.clone(),
+            );
             tokio::task::spawn_local(async move {
                 let mut intended = Instant::now();
                 while intended < end && !stop.is_cancelled() {
                     let number = numbers.replace(numbers.get() + 1);
                     let offset = intended - start;
-                    let arrival = Arrival { offset_ns: offset.as_nanos() as u64, journey: chooser.borrow_mut().choose(), vars: Vars::new() };
+                    let arrival = Arrival {
+                        offset_ns: offset.as_nanos() as u64,
+                        journey: chooser.borrow_mut().choose(),
+                        vars: Vars::new(),
+                    };
                     let measured = offset >= context.scenario.warm_up;
-                    let ended = journey::run(context.clone(), arrival, number, intended, measured).await;
+                    let ended =
+                        journey::run(context.clone(), arrival, number, intended, measured).await;
                     let pause = journey::pause(think_time, &mut context.rng(!number));
                     intended = ended + pause;
                     if pause.is_zero() {

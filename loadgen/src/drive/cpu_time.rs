@@ -10,7 +10,9 @@ const TICKS_PER_S: u64 = 100;
 /// Of the calling thread; nothing where the system does not tell.
 pub fn thread_cpu_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?))
+    Some(Duration::from_nanos(
+        text.split_whitespace().next()?.parse().ok()?,
+    ))
 }
 
 /// Of this process, all threads.
@@ -23,7 +25,9 @@ pub fn process_cpu_time() -> Option<Duration> {
 
 /// Of a process, its children and its process group: a system with the servers that it started.
 pub fn group_cpu_time(process: u32) -> Option<Duration> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return ps_time(&["-g", &process.to_string()]) };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return ps_time(&["-g", &process.to_string()]);
+    };
     let stats = entries.flatten().filter_map(|entry| {
         entry.file_name().to_str()?.parse::<u32>().ok()?;
         parse_stat(&std::fs::read_to_string(entry.path().join("stat")).ok()?)
@@ -55,10 +59,22 @@ fn parse_stat(text: &str) -> Option<Stat> {
 
 /// The sum of `[[hours:]minutes:]seconds` that `ps` prints.
 fn ps_time(selection: &[&str]) -> Option<Duration> {
-    let output = Command::new("ps").args(["-o", "time="]).args(selection).output().ok()?;
+    let output = Command::new("ps")
+        .args(["-o", "time="])
+        .args(selection)
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let seconds = |line: &str| line.trim().split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?));
-    let total: f64 = text.lines().filter(|l| !l.trim().is_empty()).map(|l| seconds(l).unwrap_or(0.0)).sum();
+    let seconds = |line: &str| {
+        line.trim().split(':').try_fold(0.0, |sum, part| {
+            Some(sum * 60.0 + part.parse::<f64>().ok()?)
+        })
+    };
+    let total: f64 = text
+        .lines()
+        .filter(|l| !l.trim().is_empty())
+        .map(|l| seconds(l).unwrap_or(0.0))
+        .sum();
     Some(Duration::from_secs_f64(total))
 }
 
@@ -69,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_stat_line_is_read_although_the_name_has_parentheses_and_spaces() {
-        let stat = parse_stat("42 (a (b) c) S 7 40 40 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1 1").unwrap();
+        let stat =
+            parse_stat("42 (a (b) c) S 7 40 40 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1 1")
+                .unwrap();
         assert_eq!((stat.process, stat.parent, stat.group), (42, 7, 40));
         assert_eq!(stat.cpu, Duration::from_secs(2));
     }

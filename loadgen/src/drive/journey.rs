@@ -25,19 +25,33 @@ pub fn pause(range: ThinkTime, rng: &mut SmallRng) -> Duration {
 }
 
 /// Starts a journey as a task of its own.
-pub fn start(context: &Rc<Context>, arrival: Arrival, number: u64, intended: Instant, measured: bool) {
+pub fn start(
+    context: &Rc<Context>,
+    arrival: Arrival,
+    number: u64,
+    intended: Instant,
+    measured: bool,
+) {
     tokio::task::spawn_local(run(context.clone(), arrival, number, intended, measured));
 }
 
 /// Carries a journey out and records it; returns when it was over.
-pub fn run(context: Rc<Context>, arrival: Arrival, number: u64, intended: Instant, measured: bool) -> impl Future<Output = Instant> {
+pub fn run(
+    context: Rc<Context>,
+    arrival: Arrival,
+    number: u64,
+    intended: Instant,
+    measured: bool,
+) -> impl Future<Output = Instant> {
     // Counted before the task first runs, or a burst of arrivals would all find room.
     context.in_flight.set(context.in_flight.get() + 1);
     context.started.set(context.started.get() + 1);
     if measured {
         let mut figures = context.figures.borrow_mut();
         figures.journeys.started += 1;
-        figures.schedule_slip.record(Instant::now().saturating_duration_since(intended));
+        figures
+            .schedule_slip
+            .record(Instant::now().saturating_duration_since(intended));
     }
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
@@ -80,7 +94,13 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(context: &'a Context, arrival: Arrival, number: u64, intended: Instant, measured: bool) -> Self {
+    fn new(
+        context: &'a Context,
+        arrival: Arrival,
+        number: u64,
+        intended: Instant,
+        measured: bool,
+    ) -> Self {
         let mut rng = context.rng(number);
         let mut vars = arrival.vars;
         let mut feeders = context.feeders.borrow_mut();
@@ -89,7 +109,17 @@ impl<'a> Walk<'a> {
             vars.insert(feeder.name().to_owned(), feeder.draw(&mut rng));
         }
         let trace = request::trace_id(&mut rng);
-        Self { context, journey: arrival.journey, vars, rng, trace, measured, intended, starts: Vec::new(), keys: Vec::new() }
+        Self {
+            context,
+            journey: arrival.journey,
+            vars,
+            rng,
+            trace,
+            measured,
+            intended,
+            starts: Vec::new(),
+            keys: Vec::new(),
+        }
     }
 
     async fn to_its_end(&mut self) -> Outcome {
@@ -101,7 +131,10 @@ impl<'a> Walk<'a> {
                 Err(End::Skip(reason)) => return Outcome::Skipped(reason),
                 Err(End::Fault(fault)) => {
                     if self.measured {
-                        context.figures.borrow_mut().error(&step.name, &fault.kind, fault.example);
+                        context
+                            .figures
+                            .borrow_mut()
+                            .error(&step.name, &fault.kind, fault.example);
                     }
                     return Outcome::Failed;
                 }
@@ -113,7 +146,9 @@ impl<'a> Walk<'a> {
     /// What was waited for needs no longer to be remembered.
     fn release(&self) {
         if let Some(feed) = &self.context.feed {
-            self.keys.iter().for_each(|(topic, source, key)| feed.release(topic, source, key));
+            self.keys
+                .iter()
+                .for_each(|(topic, source, key)| feed.release(topic, source, key));
         }
     }
 
@@ -128,7 +163,12 @@ impl<'a> Walk<'a> {
             }
             Action::Remember(memory) => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
-                self.context.memory.borrow_mut().entry(key).or_default().push(value);
+                self.context
+                    .memory
+                    .borrow_mut()
+                    .entry(key)
+                    .or_default()
+                    .push(value);
                 Ok(())
             }
             Action::Forget(memory) => {
@@ -142,35 +182,76 @@ impl<'a> Walk<'a> {
                 }
                 Ok(())
             }
-            Action::Recall { key, variable, otherwise } => {
+            Action::Recall {
+                key,
+                variable,
+                otherwise,
+            } => {
                 let key = self.render(key)?;
-                let last = self.context.memory.borrow_mut().get_mut(&key).and_then(Vec::pop);
-                self.vars.insert(variable.clone(), last.ok_or_else(|| End::Skip(otherwise.clone()))?);
+                let last = self
+                    .context
+                    .memory
+                    .borrow_mut()
+                    .get_mut(&key)
+                    .and_then(Vec::pop);
+                self.vars.insert(
+                    variable.clone(),
+                    last.ok_or_else(|| End::Skip(otherwise.clone()))?,
+                );
                 Ok(())
             }
         }
     }
 
     fn render(&mut self, template: &crate::scenario::template::Template) -> Result<String, Fault> {
-        Ok(template.render(&mut Context::scope(&[&self.vars, &self.context.globals], &mut self.rng))?)
+        Ok(template.render(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
     }
 
     fn value(&mut self, template: &crate::scenario::template::Template) -> Result<Value, Fault> {
-        Ok(template.render_value(&mut Context::scope(&[&self.vars, &self.context.globals], &mut self.rng))?)
+        Ok(template.render_value(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
     }
 
     async fn request(&mut self, step: &'a Step) -> Result<(), End> {
-        let Action::Request { request, expect, extract, skip_on } = &step.action else { return Ok(()) };
+        let Action::Request {
+            request,
+            expect,
+            extract,
+            skip_on,
+        } = &step.action
+        else {
+            return Ok(());
+        };
         let intended = self.intended;
         let layers = [&self.vars, &self.context.globals];
-        let rendered = request::render(request, &mut Context::scope(&layers, &mut self.rng), Some(&self.trace)).map_err(Fault::from)?;
+        let rendered = request::render(
+            request,
+            &mut Context::scope(&layers, &mut self.rng),
+            Some(&self.trace),
+        )
+        .map_err(Fault::from)?;
         let actual = Instant::now();
         let outcome = rendered.send(&self.context.http).await;
-        let completed = outcome.as_ref().map_or_else(|_| Instant::now(), |reply| reply.completed);
-        let skip = outcome.as_ref().ok().and_then(|reply| skip_on.iter().find(|(status, _)| *status == reply.status));
+        let completed = outcome
+            .as_ref()
+            .map_or_else(|_| Instant::now(), |reply| reply.completed);
+        let skip = outcome
+            .as_ref()
+            .ok()
+            .and_then(|reply| skip_on.iter().find(|(status, _)| *status == reply.status));
         let examined = match (&outcome, skip) {
             (_, Some(_)) => Ok(Vars::new()),
-            (Ok(reply), None) => request::examine(reply, expect, extract, &mut Context::scope(&layers, &mut self.rng)),
+            (Ok(reply), None) => request::examine(
+                reply,
+                expect,
+                extract,
+                &mut Context::scope(&layers, &mut self.rng),
+            ),
             (Err(_), None) => Ok(Vars::new()),
         };
         if self.measured {
@@ -179,9 +260,15 @@ impl<'a> Walk<'a> {
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
             // A timeout is time too: leaving it out would flatter the target.
-            figures.response_time.record(completed.saturating_duration_since(intended));
-            figures.service_time.record(completed.saturating_duration_since(actual));
-            figures.slip.record(actual.saturating_duration_since(intended));
+            figures
+                .response_time
+                .record(completed.saturating_duration_since(intended));
+            figures
+                .service_time
+                .record(completed.saturating_duration_since(actual));
+            figures
+                .slip
+                .record(actual.saturating_duration_since(intended));
         }
         self.intended = completed;
         if let Some((_, reason)) = skip {
@@ -197,28 +284,53 @@ impl<'a> Walk<'a> {
         let mut fields = Vec::with_capacity(awaits.conditions.len());
         for (pointer, expected) in &awaits.conditions {
             let expected = self.render(expected)?;
-            fields.push((pointer.clone(), serde_json::from_str(&expected).map_err(|e| Fault::new("template", e.to_string()))?));
+            fields.push((
+                pointer.clone(),
+                serde_json::from_str(&expected)
+                    .map_err(|e| Fault::new("template", e.to_string()))?,
+            ));
         }
-        let Some(feed) = &self.context.feed else { return Err(Fault::new("no live feed", "").into()) };
-        self.keys.push((&awaits.topic, &awaits.key_source, key.clone()));
-        let timeout = awaits.timeout.unwrap_or(self.context.scenario.limits.request_timeout);
-        let condition = Condition { action: awaits.action.clone(), fields };
-        let seen = feed.wait(&awaits.topic, &awaits.key_source, &key, condition, timeout).await;
-        let since = self.starts.get(awaits.since).copied().unwrap_or(self.intended);
+        let Some(feed) = &self.context.feed else {
+            return Err(Fault::new("no live feed", "").into());
+        };
+        self.keys
+            .push((&awaits.topic, &awaits.key_source, key.clone()));
+        let timeout = awaits
+            .timeout
+            .unwrap_or(self.context.scenario.limits.request_timeout);
+        let condition = Condition {
+            action: awaits.action.clone(),
+            fields,
+        };
+        let seen = feed
+            .wait(&awaits.topic, &awaits.key_source, &key, condition, timeout)
+            .await;
+        let since = self
+            .starts
+            .get(awaits.since)
+            .copied()
+            .unwrap_or(self.intended);
         let Ok(event) = seen else {
             self.intended = Instant::now();
             if self.measured {
                 self.context.figures.borrow_mut().awaits[awaits.id].timeouts += 1;
             }
-            return Err(Fault::new("await timeout", format!("{} {key}: not seen within {timeout:?}", awaits.topic)).into());
+            return Err(Fault::new(
+                "await timeout",
+                format!("{} {key}: not seen within {timeout:?}", awaits.topic),
+            )
+            .into());
         };
         let visible_at = event.visible_at().unwrap_or_else(Instant::now);
         if self.measured {
-            self.context.figures.borrow_mut().awaits[awaits.id].end_to_end.record(visible_at.saturating_duration_since(since));
+            self.context.figures.borrow_mut().awaits[awaits.id]
+                .end_to_end
+                .record(visible_at.saturating_duration_since(since));
         }
         // It may have been visible before the previous step was over.
         self.intended = self.intended.max(visible_at);
-        self.vars.extend(request::take_out(&event.data, &awaits.extract)?);
+        self.vars
+            .extend(request::take_out(&event.data, &awaits.extract)?);
         Ok(())
     }
 }

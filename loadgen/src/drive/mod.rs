@@ -100,41 +100,76 @@ impl Context {
 
 /// Starts a driver on a thread of its own. It ends after `RunEvent::Finished` or `RunEvent::Failed`.
 pub fn spawn(assignment: Assignment) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("driver".into()).spawn(move || {
-        let events = assignment.events.clone();
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(e) => return drop(events.send(RunEvent::Failed(Refusal::BadInput(format!("no runtime for the driver: {e}"))))),
-        };
-        let local = tokio::task::LocalSet::new();
-        let outcome = local.block_on(&runtime, drive(assignment));
-        // Nobody listens any more when the program is about to end.
-        events.send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished)).ok();
-    })
+    std::thread::Builder::new()
+        .name("driver".into())
+        .spawn(move || {
+            let events = assignment.events.clone();
+            let runtime = match tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
+                Ok(runtime) => runtime,
+                Err(e) => {
+                    return drop(events.send(RunEvent::Failed(Refusal::BadInput(format!(
+                        "no runtime for the driver: {e}"
+                    )))));
+                }
+            };
+            let local = tokio::task::LocalSet::new();
+            let outcome = local.block_on(&runtime, drive(assignment));
+            // Nobody listens any more when the program is about to end.
+            events
+                .send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished))
+                .ok();
+        })
 }
 
 async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
-    let Assignment { scenario, target, load, variables, seed, events, go, stop } = assignment;
+    let Assignment {
+        scenario,
+        target,
+        load,
+        variables,
+        seed,
+        events,
+        go,
+        stop,
+    } = assignment;
     let limits = scenario.limits.clone();
     let awaited = scenario.awaited();
-    let feed = match awaited.is_empty() {
-        true => None,
-        false => Some(Feed::open(&target, awaited).await.map_err(|e| Refusal::BadInput(format!("{e}; this scenario awaits states on it")))?),
-    };
+    let feed =
+        match awaited.is_empty() {
+            true => None,
+            false => Some(Feed::open(&target, awaited).await.map_err(|e| {
+                Refusal::BadInput(format!("{e}; this scenario awaits states on it"))
+            })?),
+        };
     let http = HttpClient::new(target, limits.request_timeout, limits.response_bytes_max);
     let mut globals = scenario.parameters.clone();
     globals.extend(variables);
     let mut rng = SmallRng::seed_from_u64(seed);
     for step in &scenario.setup {
-        events.send(RunEvent::SetUp { step: step.name.clone() }).ok();
+        events
+            .send(RunEvent::SetUp {
+                step: step.name.clone(),
+            })
+            .ok();
         let work = set_up::run(step, &http, feed.as_ref(), &limits, &mut globals, &mut rng);
         tokio::select! {
             done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{}`: {e}", step.name)))?,
             () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{}`", step.name))),
         }
     }
-    let feeders = scenario.feeders.iter().map(|f| feeder::Source::new(f, &globals)).collect::<Result<_, _>>().map_err(Refusal::BadInput)?;
-    let figures = RefCell::new(Figures::new(scenario.step_names.len(), scenario.await_names.len()));
+    let feeders = scenario
+        .feeders
+        .iter()
+        .map(|f| feeder::Source::new(f, &globals))
+        .collect::<Result<_, _>>()
+        .map_err(Refusal::BadInput)?;
+    let figures = RefCell::new(Figures::new(
+        scenario.step_names.len(),
+        scenario.await_names.len(),
+    ));
     let context = Rc::new(Context {
         scenario,
         http,
@@ -148,32 +183,64 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         seed,
     });
     events.send(RunEvent::Ready).ok();
-    go.await.map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
+    go.await
+        .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
     Ok(workload(context, load, events, stop).await)
 }
 
-async fn workload(context: Rc<Context>, load: Load, events: mpsc::UnboundedSender<RunEvent>, stop: CancellationToken) -> Finished {
+async fn workload(
+    context: Rc<Context>,
+    load: Load,
+    events: mpsc::UnboundedSender<RunEvent>,
+    stop: CancellationToken,
+) -> Finished {
     let cpu_before = cpu_time::thread_cpu_time();
     let start = Instant::now();
-    events.send(RunEvent::Started { at: start, wall_clock: SystemTime::now() }).ok();
+    events
+        .send(RunEvent::Started {
+            at: start,
+            wall_clock: SystemTime::now(),
+        })
+        .ok();
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
     match load {
         Load::Open { arrivals, end } => open::drive(&context, arrivals, end, start, &stop).await,
-        Load::Closed { users, think_time, duration } => closed::drive(&context, users, think_time, duration, start, &stop).await,
+        Load::Closed {
+            users,
+            think_time,
+            duration,
+        } => closed::drive(&context, users, think_time, duration, start, &stop).await,
     }
     let arrivals_end = start.elapsed();
-    events.send(RunEvent::Draining { in_flight: context.in_flight.get() }).ok();
+    events
+        .send(RunEvent::Draining {
+            in_flight: context.in_flight.get(),
+        })
+        .ok();
     drain(&context).await;
     let drained = start.elapsed();
     ticker.abort();
     let length = Duration::from_nanos((drained.as_nanos() % 1_000_000_000) as u64);
-    events.send(interval(&context, drained - length, length)).ok();
+    events
+        .send(interval(&context, drained - length, length))
+        .ok();
     let feed = context.feed.as_ref();
     if let Some(forgotten) = feed.map(Feed::forgotten).filter(|n| *n > 0) {
-        events.send(RunEvent::Warning(format!("{forgotten} awaited ids were forgotten for want of room"))).ok();
+        events
+            .send(RunEvent::Warning(format!(
+                "{forgotten} awaited ids were forgotten for want of room"
+            )))
+            .ok();
     }
-    let cpu = cpu_before.zip(cpu_time::thread_cpu_time()).map(|(before, after)| after.saturating_sub(before));
-    Finished { arrivals_end, drained, cpu, feed_reconnects: feed.map_or(0, Feed::reconnects) }
+    let cpu = cpu_before
+        .zip(cpu_time::thread_cpu_time())
+        .map(|(before, after)| after.saturating_sub(before));
+    Finished {
+        arrivals_end,
+        drained,
+        cpu,
+        feed_reconnects: feed.map_or(0, Feed::reconnects),
+    }
 }
 
 /// Waits for the journeys in flight, within the limit; the rest have failed.
@@ -184,16 +251,27 @@ async fn drain(context: &Context) {
     }
     let mut figures = context.figures.borrow_mut();
     for _ in 0..context.in_flight.get() {
-        figures.error("journey", "unfinished", "still in flight when the time to drain was over".into());
+        figures.error(
+            "journey",
+            "unfinished",
+            "still in flight when the time to drain was over".into(),
+        );
         figures.journeys.failed += 1;
     }
 }
 
-async fn tell_intervals(context: Rc<Context>, start: Instant, events: mpsc::UnboundedSender<RunEvent>) {
+async fn tell_intervals(
+    context: Rc<Context>,
+    start: Instant,
+    events: mpsc::UnboundedSender<RunEvent>,
+) {
     let second = Duration::from_secs(1);
     for n in 1.. {
         tokio::time::sleep_until((start + second * n).into()).await;
-        if events.send(interval(&context, second * (n - 1), second)).is_err() {
+        if events
+            .send(interval(&context, second * (n - 1), second))
+            .is_err()
+        {
             return;
         }
     }
@@ -201,5 +279,11 @@ async fn tell_intervals(context: Rc<Context>, start: Instant, events: mpsc::Unbo
 
 fn interval(context: &Context, start: Duration, length: Duration) -> RunEvent {
     let figures = context.figures.borrow_mut().take();
-    RunEvent::Interval(Box::new(Interval { start, length, figures, in_flight: context.in_flight.get(), started: context.started.take() }))
+    RunEvent::Interval(Box::new(Interval {
+        start,
+        length,
+        figures,
+        in_flight: context.in_flight.get(),
+        started: context.started.take(),
+    }))
 }

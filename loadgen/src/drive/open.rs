@@ -15,12 +15,24 @@ const BURST_MAX: u32 = 64;
 /// How long after the schedule's end late arrivals are still started.
 const OVERRUN: Duration = Duration::from_secs(1);
 
-pub async fn drive(context: &Rc<Context>, arrivals: Arrivals, end: Option<Duration>, start: Instant, stop: &CancellationToken) {
+pub async fn drive(
+    context: &Rc<Context>,
+    arrivals: Arrivals,
+    end: Option<Duration>,
+    start: Instant,
+    stop: &CancellationToken,
+) {
     let warm_up = context.scenario.warm_up;
     let last_start = end.map(|end| start + end + OVERRUN);
     let pacer = match Pacer::start() {
         Ok(pacer) => pacer,
-        Err(e) => return context.figures.borrow_mut().error("schedule", "no pacing thread", e.to_string()),
+        Err(e) => {
+            return context.figures.borrow_mut().error(
+                "schedule",
+                "no pacing thread",
+                e.to_string(),
+            );
+        }
     };
     let mut burst = 0;
     let mut stopped_at = None;

@@ -23,12 +23,14 @@ impl Pacer {
         let (deadlines, asked) = mpsc::channel::<Instant>();
         let wake = Arc::new(Notify::new());
         let bell = wake.clone();
-        std::thread::Builder::new().name("pacer".into()).spawn(move || {
-            for deadline in asked {
-                std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-                bell.notify_one();
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("pacer".into())
+            .spawn(move || {
+                for deadline in asked {
+                    std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                    bell.notify_one();
+                }
+            })?;
         Ok(Self { deadlines, wake })
     }
 

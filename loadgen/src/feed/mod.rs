@@ -79,12 +79,24 @@ impl Drop for Feed {
 
 impl Feed {
     /// Opens the feed for the topics awaited and waits for its first message. Must be called within a `LocalSet`.
-    pub async fn open<'a>(target: &Target, awaited: impl IntoIterator<Item = (&'a str, &'a KeySource)>) -> Result<Self, FeedError> {
+    pub async fn open<'a>(
+        target: &Target,
+        awaited: impl IntoIterator<Item = (&'a str, &'a KeySource)>,
+    ) -> Result<Self, FeedError> {
         let sightings = Rc::new(RefCell::new(Sightings::new(awaited)));
         let reconnects = Rc::new(Cell::new(0));
         let socket = connect(target, &sightings, false).await?;
-        let task = tokio::task::spawn_local(keep_open(target.clone(), sightings.clone(), reconnects.clone(), socket));
-        Ok(Self { sightings, reconnects, task })
+        let task = tokio::task::spawn_local(keep_open(
+            target.clone(),
+            sightings.clone(),
+            reconnects.clone(),
+            socket,
+        ));
+        Ok(Self {
+            sightings,
+            reconnects,
+            task,
+        })
     }
 
     /// How often the feed broke and was opened again.
@@ -98,8 +110,18 @@ impl Feed {
     }
 
     /// Waits until an event of this key fits and is visible in the read model.
-    pub async fn wait(&self, topic: &str, source: &KeySource, key: &str, condition: Condition, timeout: Duration) -> Result<Rc<SeenEvent>, AwaitTimeout> {
-        let waiter = self.sightings.borrow_mut().wait(topic, source, key, condition);
+    pub async fn wait(
+        &self,
+        topic: &str,
+        source: &KeySource,
+        key: &str,
+        condition: Condition,
+        timeout: Duration,
+    ) -> Result<Rc<SeenEvent>, AwaitTimeout> {
+        let waiter = self
+            .sightings
+            .borrow_mut()
+            .wait(topic, source, key, condition);
         match tokio::time::timeout(timeout, waiter).await {
             Ok(Ok(event)) => Ok(event),
             _ => Err(AwaitTimeout),
@@ -112,16 +134,32 @@ impl Feed {
     }
 }
 
-async fn connect(target: &Target, sightings: &Rc<RefCell<Sightings>>, again: bool) -> Result<Socket, FeedError> {
-    let (topics, after): (Vec<String>, Vec<String>) =
-        sightings.borrow().seen().map(|(name, position)| (name.to_owned(), format!("{name}={position}"))).unzip();
-    let after = if again { format!("&after={}", after.join(",")) } else { String::new() };
+async fn connect(
+    target: &Target,
+    sightings: &Rc<RefCell<Sightings>>,
+    again: bool,
+) -> Result<Socket, FeedError> {
+    let (topics, after): (Vec<String>, Vec<String>) = sightings
+        .borrow()
+        .seen()
+        .map(|(name, position)| (name.to_owned(), format!("{name}={position}")))
+        .unzip();
+    let after = if again {
+        format!("&after={}", after.join(","))
+    } else {
+        String::new()
+    };
     let path = target.path(&format!("/events?topics={}{after}", topics.join(",")));
     let url = format!("ws://{}{path}", target.authority());
-    let failed = |problem: String| FeedError { url: url.clone(), problem };
+    let failed = |problem: String| FeedError {
+        url: url.clone(),
+        problem,
+    };
     let opening = async {
         let stream = target.connect().await.map_err(|e| e.to_string())?;
-        let (mut socket, _) = tokio_tungstenite::client_async(&url, stream).await.map_err(|e| e.to_string())?;
+        let (mut socket, _) = tokio_tungstenite::client_async(&url, stream)
+            .await
+            .map_err(|e| e.to_string())?;
         // The first message says where the feed starts: from then on nothing is missed.
         loop {
             match socket.next().await {
@@ -137,11 +175,19 @@ async fn connect(target: &Target, sightings: &Rc<RefCell<Sightings>>, again: boo
     };
     match tokio::time::timeout(OPEN_TIMEOUT, opening).await {
         Ok(opened) => opened.map_err(failed),
-        Err(_) => Err(failed(format!("no message within {} s", OPEN_TIMEOUT.as_secs()))),
+        Err(_) => Err(failed(format!(
+            "no message within {} s",
+            OPEN_TIMEOUT.as_secs()
+        ))),
     }
 }
 
-async fn keep_open(target: Target, sightings: Rc<RefCell<Sightings>>, reconnects: Rc<Cell<u64>>, mut socket: Socket) {
+async fn keep_open(
+    target: Target,
+    sightings: Rc<RefCell<Sightings>>,
+    reconnects: Rc<Cell<u64>>,
+    mut socket: Socket,
+) {
     loop {
         if let Err(error) = read(&mut socket, &sightings).await {
             tracing::warn!(%error, "the live feed broke");
@@ -156,7 +202,10 @@ async fn keep_open(target: Target, sightings: Rc<RefCell<Sightings>>, reconnects
     }
 }
 
-async fn read(socket: &mut Socket, sightings: &Rc<RefCell<Sightings>>) -> Result<(), tungstenite::Error> {
+async fn read(
+    socket: &mut Socket,
+    sightings: &Rc<RefCell<Sightings>>,
+) -> Result<(), tungstenite::Error> {
     while let Some(message) = socket.next().await {
         // Taken before the message is parsed: parsing is the generator's time, not the target's.
         let read_at = Instant::now();
@@ -170,7 +219,8 @@ async fn read(socket: &mut Socket, sightings: &Rc<RefCell<Sightings>>) -> Result
 }
 
 fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Result<(), String> {
-    let frame: Frame<'_> = serde_json::from_str(text).map_err(|e| format!("not a message of the feed: {e}"))?;
+    let frame: Frame<'_> =
+        serde_json::from_str(text).map_err(|e| format!("not a message of the feed: {e}"))?;
     let mut sightings = sightings.borrow_mut();
     for (topic, position) in &frame.positions {
         let position: Position = position.parse()?;
@@ -181,7 +231,14 @@ fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Res
         }
     }
     for event in frame.events {
-        sightings.event(&event.topic, &event.aggregate_id, &event.action, event.data, event.position.parse()?, read_at);
+        sightings.event(
+            &event.topic,
+            &event.aggregate_id,
+            &event.action,
+            event.data,
+            event.position.parse()?,
+            read_at,
+        );
     }
     Ok(())
 }

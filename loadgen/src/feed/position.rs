@@ -16,7 +16,10 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a position such as 1700000000000-3");
         let (millis, sequence) = text.split_once('-').ok_or_else(wrong)?;
-        Ok(Self { millis: millis.parse().map_err(|_| wrong())?, sequence: sequence.parse().map_err(|_| wrong())? })
+        Ok(Self {
+            millis: millis.parse().map_err(|_| wrong())?,
+            sequence: sequence.parse().map_err(|_| wrong())?,
+        })
     }
 }
 

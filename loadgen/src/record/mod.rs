@@ -25,7 +25,10 @@ pub struct Times(pub Histogram<u64>);
 
 impl Default for Times {
     fn default() -> Self {
-        Self(Histogram::new(SIGNIFICANT_DIGITS).expect("3 digits are within what a histogram can do"))
+        Self(
+            Histogram::new(SIGNIFICANT_DIGITS)
+                .expect("3 digits are within what a histogram can do"),
+        )
     }
 }
 
@@ -33,12 +36,17 @@ impl Times {
     /// Records one time, rounded to the nearest microsecond.
     pub fn record(&mut self, time: Duration) {
         let micros = ((time.as_nanos() + 500) / 1_000).min(u128::from(TIME_US_MAX)) as u64;
-        self.0.saturating_record(micros);
+        // Not `saturating_record`: that one cuts off at the present size instead of growing.
+        self.0
+            .record(micros)
+            .expect("a resizing histogram takes every value");
     }
 
     /// Adds another distribution.
     pub fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("a resizing histogram takes every value");
+        self.0
+            .add(&other.0)
+            .expect("a resizing histogram takes every value");
     }
 }
 
@@ -121,7 +129,11 @@ pub struct Figures {
 impl Figures {
     /// Nothing yet, for so many steps and awaited states.
     pub fn new(steps: usize, awaits: usize) -> Self {
-        Self { steps: vec![StepFigures::default(); steps], awaits: vec![AwaitFigures::default(); awaits], ..Self::default() }
+        Self {
+            steps: vec![StepFigures::default(); steps],
+            awaits: vec![AwaitFigures::default(); awaits],
+            ..Self::default()
+        }
     }
 
     /// Takes what was recorded and starts again from nothing.
@@ -147,7 +159,9 @@ impl Figures {
         let entry = self.errors.entry(key).or_default();
         entry.count += 1;
         if entry.examples.len() < ERROR_EXAMPLES_MAX {
-            entry.examples.push(example.chars().take(EXAMPLE_CHARS_MAX).collect());
+            entry
+                .examples
+                .push(example.chars().take(EXAMPLE_CHARS_MAX).collect());
         }
     }
 
@@ -182,7 +196,8 @@ impl Figures {
             let mine = self.errors.entry(key).or_default();
             mine.count += theirs.count;
             let room = ERROR_EXAMPLES_MAX.saturating_sub(mine.examples.len());
-            mine.examples.extend(theirs.examples.iter().take(room).cloned());
+            mine.examples
+                .extend(theirs.examples.iter().take(room).cloned());
         }
     }
 

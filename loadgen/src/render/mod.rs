@@ -11,7 +11,13 @@ pub fn time(micros: f64) -> String {
         t if t < 1_000_000.0 => (t / 1e3, "ms"),
         t => (t / 1e6, "s"),
     };
-    let decimals = if number < 10.0 { 2 } else if number < 100.0 { 1 } else { 0 };
+    let decimals = if number < 10.0 {
+        2
+    } else if number < 100.0 {
+        1
+    } else {
+        0
+    };
     format!("{number:.decimals$} {unit}")
 }
 
@@ -35,12 +41,22 @@ struct Table {
 
 impl Table {
     fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: Vec::new() }
+        Self {
+            header: header.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Aligned columns with pipes: a table in Markdown, and readable as it stands.
     fn write(&self, out: &mut String) {
-        let width = |i: usize| self.rows.iter().map(|r| r[i].chars().count()).chain([self.header[i].chars().count(), 3]).max().unwrap_or(3);
+        let width = |i: usize| {
+            self.rows
+                .iter()
+                .map(|r| r[i].chars().count())
+                .chain([self.header[i].chars().count(), 3])
+                .max()
+                .unwrap_or(3)
+        };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
         let mut line = |cells: &mut dyn Iterator<Item = &str>| {
             for (i, cell) in cells.enumerate() {
@@ -54,9 +70,21 @@ impl Table {
             out.push('\n');
         };
         line(&mut self.header.iter().copied());
-        let rules: Vec<String> = widths.iter().enumerate().map(|(i, w)| if i == 0 { "-".repeat(*w) } else { format!("{}:", "-".repeat(w - 1)) }).collect();
+        let rules: Vec<String> = widths
+            .iter()
+            .enumerate()
+            .map(|(i, w)| {
+                if i == 0 {
+                    "-".repeat(*w)
+                } else {
+                    format!("{}:", "-".repeat(w - 1))
+                }
+            })
+            .collect();
         line(&mut rules.iter().map(String::as_str));
-        self.rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));
+        self.rows
+            .iter()
+            .for_each(|row| line(&mut row.iter().map(String::as_str)));
     }
 }
 
@@ -64,7 +92,13 @@ fn quantile_cells(q: &Quantiles) -> [String; 5] {
     if q.count == 0 {
         return std::array::from_fn(|_| "–".to_owned());
     }
-    [time(q.p50), time(q.p90), time(q.p99), time(q.p999), time(q.max)]
+    [
+        time(q.p50),
+        time(q.p90),
+        time(q.p99),
+        time(q.p999),
+        time(q.max),
+    ]
 }
 
 /// The report's tables, in Markdown that reads as plain text.
@@ -79,20 +113,44 @@ pub fn tables(report: &Report) -> String {
 }
 
 fn steps(report: &Report, out: &mut String) {
-    let mut table = Table::new(&["step", "count", "errors", "resp. p50", "p90", "p99", "p99.9", "max", "service p50", "p99"]);
-    let mut row = |name: &str, count_: u64, errors: u64, response: &Quantiles, service: &Quantiles| {
-        let [_, _, service_p99, ..] = quantile_cells(service);
-        let [service_p50, ..] = quantile_cells(service);
-        let mut cells = vec![name.to_owned(), count(count_), count(errors)];
-        cells.extend(quantile_cells(response));
-        cells.extend([service_p50, service_p99]);
-        table.rows.push(cells);
-    };
+    let mut table = Table::new(&[
+        "step",
+        "count",
+        "errors",
+        "resp. p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+        "service p50",
+        "p99",
+    ]);
+    let mut row =
+        |name: &str, count_: u64, errors: u64, response: &Quantiles, service: &Quantiles| {
+            let [_, _, service_p99, ..] = quantile_cells(service);
+            let [service_p50, ..] = quantile_cells(service);
+            let mut cells = vec![name.to_owned(), count(count_), count(errors)];
+            cells.extend(quantile_cells(response));
+            cells.extend([service_p50, service_p99]);
+            table.rows.push(cells);
+        };
     for s in &report.steps {
-        row(&s.name, s.count, s.errors, &s.response_time_us, &s.service_time_us);
+        row(
+            &s.name,
+            s.count,
+            s.errors,
+            &s.response_time_us,
+            &s.service_time_us,
+        );
     }
     let all = &report.all_steps;
-    row("all", all.count, all.errors, &all.response_time_us, &all.service_time_us);
+    row(
+        "all",
+        all.count,
+        all.errors,
+        &all.response_time_us,
+        &all.service_time_us,
+    );
     table.write(out);
 }
 
@@ -100,9 +158,26 @@ fn end_to_end(report: &Report, out: &mut String) {
     if report.end_to_end.is_empty() {
         return;
     }
-    let mut table = Table::new(&["end to end (until visible)", "count", "timeouts", "p50", "p90", "p99", "p99.9", "max"]);
+    let mut table = Table::new(&[
+        "end to end (until visible)",
+        "count",
+        "timeouts",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+    ]);
     for e in &report.end_to_end {
-        let q = Quantiles { count: e.count, mean: e.mean_us, p50: e.p50_us, p90: e.p90_us, p99: e.p99_us, p999: e.p999_us, max: e.max_us };
+        let q = Quantiles {
+            count: e.count,
+            mean: e.mean_us,
+            p50: e.p50_us,
+            p90: e.p90_us,
+            p99: e.p99_us,
+            p999: e.p999_us,
+            max: e.max_us,
+        };
         let mut cells = vec![e.name.clone(), count(e.count), count(e.timeouts)];
         cells.extend(quantile_cells(&q));
         table.rows.push(cells);
@@ -115,9 +190,30 @@ fn event_lag(report: &Report, out: &mut String) {
     if report.event_lag.is_empty() {
         return;
     }
-    let mut table = Table::new(&["event lag: group / topic", "count", "p50 ≤", "p90 ≤", "p99 ≤", "p99.9 ≤", "max ≤", "backlog at the end"]);
-    for e in report.event_lag.iter().filter(|e| e.count > 0 || e.backlog_end > 0) {
-        let q = Quantiles { count: e.count, mean: e.mean_us, p50: e.p50_us, p90: e.p90_us, p99: e.p99_us, p999: e.p999_us, max: e.max_us };
+    let mut table = Table::new(&[
+        "event lag: group / topic",
+        "count",
+        "p50 ≤",
+        "p90 ≤",
+        "p99 ≤",
+        "p99.9 ≤",
+        "max ≤",
+        "backlog at the end",
+    ]);
+    for e in report
+        .event_lag
+        .iter()
+        .filter(|e| e.count > 0 || e.backlog_end > 0)
+    {
+        let q = Quantiles {
+            count: e.count,
+            mean: e.mean_us,
+            p50: e.p50_us,
+            p90: e.p90_us,
+            p99: e.p99_us,
+            p999: e.p999_us,
+            max: e.max_us,
+        };
         let mut cells = vec![format!("{} / {}", e.group, e.topic), count(e.count)];
         cells.extend(quantile_cells(&q));
         cells.push(count(e.backlog_end));
@@ -130,7 +226,10 @@ fn event_lag(report: &Report, out: &mut String) {
 fn journeys(report: &Report, out: &mut String) {
     let j = &report.journeys;
     let g = &report.generator;
-    let asked = report.workload.rate.map_or_else(String::new, |rate| format!(" (asked: {rate:.1}/s)"));
+    let asked = report
+        .workload
+        .rate
+        .map_or_else(String::new, |rate| format!(" (asked: {rate:.1}/s)"));
     let mut say = |line: String| writeln!(out, "{line}").expect("writing to a String cannot fail");
     say(String::new());
     say(format!(
@@ -150,8 +249,14 @@ fn journeys(report: &Report, out: &mut String) {
         time(g.schedule_slip_us.p99),
         time(g.schedule_slip_us.max)
     ));
-    let backlog = report.drain.backlog_end.map_or_else(|| "not told by the target".to_owned(), |n| format!("{} after {}", count(n), time(report.drain.backlog_s * 1e6)));
-    say(format!("drain: journeys {}, backlog {backlog}", time(report.drain.journeys_s * 1e6)));
+    let backlog = report.drain.backlog_end.map_or_else(
+        || "not told by the target".to_owned(),
+        |n| format!("{} after {}", count(n), time(report.drain.backlog_s * 1e6)),
+    );
+    say(format!(
+        "drain: journeys {}, backlog {backlog}",
+        time(report.drain.journeys_s * 1e6)
+    ));
     if let Some(cpu) = report.system_cpu_pct {
         say(format!("system with its Redis: {cpu:.0} % of a core"));
     }
@@ -165,7 +270,14 @@ fn journeys(report: &Report, out: &mut String) {
 
 fn errors(report: &Report, out: &mut String) {
     for error in &report.errors {
-        writeln!(out, "error: {} × {} at {}", count(error.count), error.kind, error.step).expect("writing to a String cannot fail");
+        writeln!(
+            out,
+            "error: {} × {} at {}",
+            count(error.count),
+            error.kind,
+            error.step
+        )
+        .expect("writing to a String cannot fail");
         for example in &error.examples {
             writeln!(out, "    {example}").expect("writing to a String cannot fail");
         }
@@ -179,7 +291,11 @@ pub fn verdict(report: &Report, colour: bool) -> String {
         VerdictResult::Fail => ("1;31", "FAIL"),
         VerdictResult::Invalid => ("1;33", "INVALID"),
     };
-    let word = if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    let word = if colour {
+        format!("\x1b[{code}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    };
     let mut out = format!("verdict: {word}\n");
     for reason in &report.verdict.reasons {
         writeln!(out, "  {reason}").expect("writing to a String cannot fail");
@@ -191,7 +307,11 @@ pub fn verdict(report: &Report, colour: bool) -> String {
 pub fn summary(report: &Report) -> String {
     let e = &report.environment;
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
-    let mut out = format!("# {}: {}\n\n", report.scenario, report.verdict.result.as_str());
+    let mut out = format!(
+        "# {}: {}\n\n",
+        report.scenario,
+        report.verdict.result.as_str()
+    );
     for reason in &report.verdict.reasons {
         writeln!(out, "* {reason}").expect("writing to a String cannot fail");
     }

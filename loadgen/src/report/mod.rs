@@ -69,7 +69,11 @@ impl TryFrom<String> for Schema {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text == SCHEMA { Ok(Self) } else { Err(format!("schema `{text}`; this program reads {SCHEMA}")) }
+        if text == SCHEMA {
+            Ok(Self)
+        } else {
+            Err(format!("schema `{text}`; this program reads {SCHEMA}"))
+        }
     }
 }
 

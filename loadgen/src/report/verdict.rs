@@ -8,7 +8,11 @@ use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic};
 pub fn thresholds(report: &Report, scenario: &Scenario) -> Vec<ThresholdReport> {
     let evaluated = scenario.thresholds.iter().map(|t| {
         let figure = figure(report, &t.metric);
-        ThresholdReport { threshold: t.text.clone(), figure, passed: figure.is_some_and(|f| t.holds(f)) }
+        ThresholdReport {
+            threshold: t.text.clone(),
+            figure,
+            passed: figure.is_some_and(|f| t.holds(f)),
+        }
     });
     evaluated.collect()
 }
@@ -31,10 +35,18 @@ fn figure(report: &Report, metric: &Metric) -> Option<f64> {
             JourneyFigure::Unsent => report.journeys.unsent as f64,
             JourneyFigure::PerSecond => report.journeys.per_s,
         }),
-        Metric::Distribution { family, of, statistic } => {
+        Metric::Distribution {
+            family,
+            of,
+            statistic,
+        } => {
             let candidates = distributions(report, *family, of.as_deref());
             // Of several (the states or groups of a family), the worst one counts; none without samples.
-            candidates.iter().filter(|q| q.count > 0).map(|q| value(q, *statistic)).reduce(f64::max)
+            candidates
+                .iter()
+                .filter(|q| q.count > 0)
+                .map(|q| value(q, *statistic))
+                .reduce(f64::max)
         }
     }
 }
@@ -45,10 +57,23 @@ fn distributions(report: &Report, family: Family, of: Option<&str>) -> Vec<Quant
         (Family::ServiceTime, None) => vec![report.all_steps.service_time_us],
         (Family::ScheduleSlip, _) => vec![report.generator.schedule_slip_us],
         (Family::EventLag, None) => vec![report.event_lag_all],
-        (Family::ResponseTime, Some(name)) => report.steps.iter().filter(|s| s.name == name).map(|s| s.response_time_us).collect(),
-        (Family::ServiceTime, Some(name)) => report.steps.iter().filter(|s| s.name == name).map(|s| s.service_time_us).collect(),
+        (Family::ResponseTime, Some(name)) => report
+            .steps
+            .iter()
+            .filter(|s| s.name == name)
+            .map(|s| s.response_time_us)
+            .collect(),
+        (Family::ServiceTime, Some(name)) => report
+            .steps
+            .iter()
+            .filter(|s| s.name == name)
+            .map(|s| s.service_time_us)
+            .collect(),
         (Family::EndToEnd, of) => {
-            let wanted = report.end_to_end.iter().filter(|e| of.is_none_or(|name| e.name == name));
+            let wanted = report
+                .end_to_end
+                .iter()
+                .filter(|e| of.is_none_or(|name| e.name == name));
             let quantiles = wanted.map(|e| Quantiles {
                 count: e.count,
                 mean: e.mean_us,
@@ -61,7 +86,10 @@ fn distributions(report: &Report, family: Family, of: Option<&str>) -> Vec<Quant
             quantiles.collect()
         }
         (Family::EventLag, Some(of)) => {
-            let wanted = report.event_lag.iter().filter(|e| e.group == of || format!("{}/{}", e.group, e.topic) == of);
+            let wanted = report
+                .event_lag
+                .iter()
+                .filter(|e| e.group == of || format!("{}/{}", e.group, e.topic) == of);
             let quantiles = wanted.map(|e| Quantiles {
                 count: e.count,
                 mean: e.mean_us,
@@ -92,20 +120,37 @@ fn value(q: &Quantiles, statistic: Statistic) -> f64 {
 pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
     let invalid = doubts(report, scenario);
     if !invalid.is_empty() {
-        return Verdict { result: VerdictResult::Invalid, reasons: invalid };
+        return Verdict {
+            result: VerdictResult::Invalid,
+            reasons: invalid,
+        };
     }
-    let missed = report.thresholds.iter().filter(|t| !t.passed).map(|t| match t.figure {
-        Some(figure) => format!("{}: it was {}", t.threshold, shown(&t.threshold, figure)),
-        None => format!("{}: there are no samples", t.threshold),
-    });
+    let missed = report
+        .thresholds
+        .iter()
+        .filter(|t| !t.passed)
+        .map(|t| match t.figure {
+            Some(figure) => format!("{}: it was {}", t.threshold, shown(&t.threshold, figure)),
+            None => format!("{}: there are no samples", t.threshold),
+        });
     let reasons: Vec<String> = missed.collect();
-    let result = if reasons.is_empty() { VerdictResult::Pass } else { VerdictResult::Fail };
+    let result = if reasons.is_empty() {
+        VerdictResult::Pass
+    } else {
+        VerdictResult::Fail
+    };
     Verdict { result, reasons }
 }
 
 fn shown(threshold: &str, figure: f64) -> String {
-    let of_time = ["p50", "p90", "p99", "max", "mean"].iter().any(|s| threshold.contains(&format!(".{s}")));
-    if of_time { crate::render::time(figure) } else { format!("{figure}") }
+    let of_time = ["p50", "p90", "p99", "max", "mean"]
+        .iter()
+        .any(|s| threshold.contains(&format!(".{s}")));
+    if of_time {
+        crate::render::time(figure)
+    } else {
+        format!("{figure}")
+    }
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.
@@ -113,7 +158,9 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
     let mut reasons = Vec::new();
     let (journeys, limits) = (&report.journeys, &scenario.limits);
     if report.all_steps.count == 0 {
-        reasons.push("no samples: nothing was measured (was the run longer than its warm-up?)".to_owned());
+        reasons.push(
+            "no samples: nothing was measured (was the run longer than its warm-up?)".to_owned(),
+        );
     }
     let slip_max_us = limits.slip_p99_max.as_secs_f64() * 1e6;
     let slip = report.generator.schedule_slip_us.p99;

@@ -7,10 +7,19 @@ use super::{Scenario, read};
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("browse", include_str!("../../../scenarios/browse.toml")),
-    ("bulk-import", include_str!("../../../scenarios/bulk-import.toml")),
-    ("cart-updates", include_str!("../../../scenarios/cart-updates.toml")),
+    (
+        "bulk-import",
+        include_str!("../../../scenarios/bulk-import.toml"),
+    ),
+    (
+        "cart-updates",
+        include_str!("../../../scenarios/cart-updates.toml"),
+    ),
     ("checkout", include_str!("../../../scenarios/checkout.toml")),
-    ("lifecycle", include_str!("../../../scenarios/lifecycle.toml")),
+    (
+        "lifecycle",
+        include_str!("../../../scenarios/lifecycle.toml"),
+    ),
 ];
 
 /// The folders that are looked into, in order: the given one, `./scenarios`, then beside the program's ancestors.
@@ -20,13 +29,22 @@ fn folders(given: Option<&Path>) -> Vec<PathBuf> {
     }
     let mut folders = vec![PathBuf::from("scenarios")];
     if let Ok(program) = std::env::current_exe() {
-        folders.extend(program.ancestors().skip(1).take(4).map(|a| a.join("scenarios")));
+        folders.extend(
+            program
+                .ancestors()
+                .skip(1)
+                .take(4)
+                .map(|a| a.join("scenarios")),
+        );
     }
     folders
 }
 
 fn file_text(path: &Path) -> Result<String, ScenarioError> {
-    std::fs::read_to_string(path).map_err(|error| ScenarioError::Unreadable { path: path.display().to_string(), error })
+    std::fs::read_to_string(path).map_err(|error| ScenarioError::Unreadable {
+        path: path.display().to_string(),
+        error,
+    })
 }
 
 /// Reads a scenario by name or by path (something with a separator or ending in `.toml`).
@@ -44,16 +62,26 @@ pub fn find(name: &str, folder: Option<&Path>) -> Result<Scenario, ScenarioError
         Some((_, text)) => read(&format!("{name} (built in)"), text),
         None => {
             let known = names(folder).join(", ");
-            Err(ScenarioError::Unknown { name: name.to_owned(), known })
+            Err(ScenarioError::Unknown {
+                name: name.to_owned(),
+                known,
+            })
         }
     }
 }
 
 /// The names that `find` knows, sorted.
 pub fn names(folder: Option<&Path>) -> Vec<String> {
-    let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut names: Vec<String> = BUILT_IN
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
     for folder in folders(folder) {
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let files = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         let scenarios = files.filter(|path| path.extension().is_some_and(|e| e == "toml"));
         names.extend(scenarios.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())));
     }

@@ -53,14 +53,22 @@ pub struct SourceText<'a> {
 
 impl SourceText<'_> {
     /// An error at a place.
-    pub fn error(&self, span: std::ops::Range<usize>, problem: impl Into<String>, help: Option<String>) -> ScenarioError {
+    pub fn error(
+        &self,
+        span: std::ops::Range<usize>,
+        problem: impl Into<String>,
+        help: Option<String>,
+    ) -> ScenarioError {
         let start = span.start.min(self.text.len());
         ScenarioError::Invalid {
             file: self.file.to_owned(),
             line: self.text[..start].matches('\n').count() + 1,
             problem: problem.into(),
             source_code: NamedSource::new(self.file, self.text.to_owned()),
-            span: SourceSpan::new(start.into(), span.end.saturating_sub(start).min(self.text.len() - start)),
+            span: SourceSpan::new(
+                start.into(),
+                span.end.saturating_sub(start).min(self.text.len() - start),
+            ),
             help,
         }
     }
@@ -97,7 +105,11 @@ fn suggestion(problem: &str, expected: &str) -> String {
 /// The most similar of the names allowed, if one is similar enough to be a typo of it.
 pub fn nearest<'a>(wrong: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance_max = 1 + wrong.len() / 4;
-    allowed.map(|name| (edit_distance(wrong, name), name)).filter(|(d, _)| *d <= distance_max).min().map(|(_, name)| name)
+    allowed
+        .map(|name| (edit_distance(wrong, name), name))
+        .filter(|(d, _)| *d <= distance_max)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// Levenshtein's distance, by the usual two-row recurrence.

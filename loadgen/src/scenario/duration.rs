@@ -13,7 +13,11 @@ impl FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a duration; allowed: a number and a unit (us, ms, s, m, h), as in `200ms` or `30s`");
+        let wrong = || {
+            format!(
+                "`{text}` is not a duration; allowed: a number and a unit (us, ms, s, m, h), as in `200ms` or `30s`"
+            )
+        };
         let text = text.trim();
         let unit_start = text.find(|c: char| c.is_alphabetic()).ok_or_else(wrong)?;
         let number: f64 = text[..unit_start].trim().parse().map_err(|_| wrong())?;
@@ -36,6 +40,8 @@ impl FromStr for HumanDuration {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

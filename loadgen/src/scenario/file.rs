@@ -231,8 +231,12 @@ impl<'de> Deserialize<'de> for JsonTemplate {
         let json: Value = serde_json::to_value(value).map_err(D::Error::custom)?;
         // Text that is itself a JSON object or array is that JSON, else it is a JSON string.
         let json = match &json {
-            Value::String(text) if text.trim_start().starts_with(['[', '{']) && !text.trim_start().starts_with("{{") => {
-                serde_json::from_str(text).map_err(|e| D::Error::custom(format!("the body is not JSON: {e}")))?
+            Value::String(text)
+                if text.trim_start().starts_with(['[', '{'])
+                    && !text.trim_start().starts_with("{{") =>
+            {
+                serde_json::from_str(text)
+                    .map_err(|e| D::Error::custom(format!("the body is not JSON: {e}")))?
             }
             _ => json,
         };
@@ -249,7 +253,11 @@ impl<'de> Deserialize<'de> for Count {
         let text = match toml::Value::deserialize(deserializer)? {
             toml::Value::Integer(n) if n > 0 => format!("{{{{{n}}}}}"),
             toml::Value::String(text) => text,
-            other => return Err(D::Error::custom(format!("`{other}` is not a count; allowed: a whole number from 1, or a template such as \"{{{{products}}}}\""))),
+            other => {
+                return Err(D::Error::custom(format!(
+                    "`{other}` is not a count; allowed: a whole number from 1, or a template such as \"{{{{products}}}}\""
+                )));
+            }
         };
         Template::text(&text).map(Self).map_err(D::Error::custom)
     }
@@ -267,9 +275,18 @@ impl<'de> Deserialize<'de> for Statuses {
             toml::Value::Array(items) => items,
             one => vec![one],
         };
-        let statuses: Option<Vec<u16>> =
-            list.iter().map(|v| v.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| (100..600).contains(n))).collect();
-        statuses.filter(|s| !s.is_empty()).map(Self).ok_or_else(wrong)
+        let statuses: Option<Vec<u16>> = list
+            .iter()
+            .map(|v| {
+                v.as_integer()
+                    .and_then(|n| u16::try_from(n).ok())
+                    .filter(|n| (100..600).contains(n))
+            })
+            .collect();
+        statuses
+            .filter(|s| !s.is_empty())
+            .map(Self)
+            .ok_or_else(wrong)
     }
 }
 
@@ -291,6 +308,9 @@ impl<'de> Deserialize<'de> for ThinkTime {
         if from.0 > to.0 {
             return Err(D::Error::custom(format!("`{text}` is an empty range")));
         }
-        Ok(Self { from: from.0, to: to.0 })
+        Ok(Self {
+            from: from.0,
+            to: to.0,
+        })
     }
 }

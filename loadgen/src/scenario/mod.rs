@@ -53,10 +53,14 @@ pub struct Scenario {
 impl Scenario {
     /// The topics whose events are awaited, each with the ways its events are found (by id, or by a field of their data).
     pub fn awaited(&self) -> Vec<(&str, &KeySource)> {
-        let in_journeys = self.journeys.iter().flat_map(|j| &j.steps).filter_map(|step| match &step.action {
-            Action::Await(awaits) => Some(awaits),
-            _ => None,
-        });
+        let in_journeys =
+            self.journeys
+                .iter()
+                .flat_map(|j| &j.steps)
+                .filter_map(|step| match &step.action {
+                    Action::Await(awaits) => Some(awaits),
+                    _ => None,
+                });
         let awaits = in_journeys.chain(self.setup.iter().filter_map(|s| s.awaits.as_ref()));
         let mut found: Vec<(&str, &KeySource)> = Vec::new();
         for a in awaits {

@@ -90,15 +90,23 @@ impl Expression {
         let head = parts.next().unwrap_or_default();
         let source = Self::parse_source(head)?;
         let filters = parts.map(Self::parse_filter).collect::<Result<_, _>>()?;
-        Ok(Self { text: text.trim().to_owned(), source, filters })
+        Ok(Self {
+            text: text.trim().to_owned(),
+            source,
+            filters,
+        })
     }
 
     fn parse_source(head: &str) -> Result<Source, String> {
         if head.is_empty() {
-            return Err("an empty {{}}; allowed: a variable, `uuid`, `now`, `random:FROM:TO`".into());
+            return Err(
+                "an empty {{}}; allowed: a variable, `uuid`, `now`, `random:FROM:TO`".into(),
+            );
         }
         if let Some(range) = head.strip_prefix("random:") {
-            let (from, to) = range.split_once(':').ok_or("`random` needs a range, as in `random:1:100`")?;
+            let (from, to) = range
+                .split_once(':')
+                .ok_or("`random` needs a range, as in `random:1:100`")?;
             let (from, to) = (integer(Some(from), "random")?, integer(Some(to), "random")?);
             if from > to {
                 return Err(format!("`random:{from}:{to}` is an empty range"));
@@ -115,10 +123,17 @@ impl Expression {
         }
         let mut path = head.split('.').map(str::to_owned);
         let name = path.next().unwrap_or_default();
-        let legal = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        let legal = |part: &str| {
+            !part.is_empty()
+                && part
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+        };
         let fields: Vec<String> = path.collect();
         if !legal(&name) || !fields.iter().all(|f| legal(f)) {
-            return Err(format!("`{head}` is not a variable's name (letters, digits, `_`, `-`; fields after a dot)"));
+            return Err(format!(
+                "`{head}` is not a variable's name (letters, digits, `_`, `-`; fields after a dot)"
+            ));
         }
         Ok(Source::Var { name, fields })
     }
@@ -130,7 +145,9 @@ impl Expression {
         };
         let pointer = || match argument {
             Some(p) if p.starts_with('/') => Ok(p.to_owned()),
-            _ => Err(format!("`{name}` needs a JSON pointer, as in `{name}:/price`")),
+            _ => Err(format!(
+                "`{name}` needs a JSON pointer, as in `{name}:/price`"
+            )),
         };
         Ok(match name {
             "each" => Filter::Each(pointer()?),
@@ -161,7 +178,10 @@ impl Expression {
     }
 
     fn error(&self, problem: impl Into<String>) -> RenderError {
-        RenderError { expression: self.text.clone(), problem: problem.into() }
+        RenderError {
+            expression: self.text.clone(),
+            problem: problem.into(),
+        }
     }
 
     fn evaluate<'s>(&self, scope: &'s mut Scope<'_>) -> Result<Cow<'s, Value>, RenderError> {
@@ -171,9 +191,13 @@ impl Expression {
             Source::Random(from, to) => Cow::Owned(scope.rng.random_range(*from..=*to).into()),
             Source::Constant(value) => Cow::Owned(value.clone()),
             Source::Var { name, fields } => {
-                let mut value = scope.lookup(name).ok_or_else(|| self.error(format!("`{name}` is not set")))?;
+                let mut value = scope
+                    .lookup(name)
+                    .ok_or_else(|| self.error(format!("`{name}` is not set")))?;
                 for field in fields {
-                    value = value.get(field).ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
+                    value = value
+                        .get(field)
+                        .ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
                 }
                 Cow::Borrowed(value)
             }
@@ -184,19 +208,34 @@ impl Expression {
         Ok(value)
     }
 
-    fn apply<'s>(&self, filter: &Filter, value: Cow<'s, Value>) -> Result<Cow<'s, Value>, RenderError> {
+    fn apply<'s>(
+        &self,
+        filter: &Filter,
+        value: Cow<'s, Value>,
+    ) -> Result<Cow<'s, Value>, RenderError> {
         let array = || value.as_array().ok_or_else(|| self.error("not an array"));
-        let number = || value.as_i64().ok_or_else(|| self.error("not a whole number"));
+        let number = || {
+            value
+                .as_i64()
+                .ok_or_else(|| self.error("not a whole number"))
+        };
         let at = |v: &Value, pointer: &str| {
-            v.pointer(pointer).cloned().ok_or_else(|| self.error(format!("nothing at `{pointer}`")))
+            v.pointer(pointer)
+                .cloned()
+                .ok_or_else(|| self.error(format!("nothing at `{pointer}`")))
         };
         let result: Value = match filter {
-            Filter::Each(pointer) => array()?.iter().map(|v| at(v, pointer)).collect::<Result<Vec<_>, _>>()?.into(),
+            Filter::Each(pointer) => array()?
+                .iter()
+                .map(|v| at(v, pointer))
+                .collect::<Result<Vec<_>, _>>()?
+                .into(),
             Filter::Sum(pointer) => {
                 let mut sum = 0_i64;
                 for element in array()? {
                     let found = element.pointer(pointer).and_then(Value::as_i64);
-                    sum += found.ok_or_else(|| self.error(format!("no whole number at `{pointer}`")))?;
+                    sum += found
+                        .ok_or_else(|| self.error(format!("no whole number at `{pointer}`")))?;
                 }
                 sum.into()
             }
@@ -205,8 +244,14 @@ impl Expression {
                 Value::String(text) => text.chars().count().into(),
                 _ => return Err(self.error("neither an array nor text")),
             },
-            Filter::First => array()?.first().cloned().ok_or_else(|| self.error("an empty array"))?,
-            Filter::Last => array()?.last().cloned().ok_or_else(|| self.error("an empty array"))?,
+            Filter::First => array()?
+                .first()
+                .cloned()
+                .ok_or_else(|| self.error("an empty array"))?,
+            Filter::Last => array()?
+                .last()
+                .cloned()
+                .ok_or_else(|| self.error("an empty array"))?,
             Filter::At(pointer) => at(&value, pointer)?,
             Filter::Add(n) => (number()?.wrapping_add(*n)).into(),
             Filter::Mul(n) => (number()?.wrapping_mul(*n)).into(),
@@ -220,14 +265,23 @@ impl Expression {
 
 /// Unix time in seconds, with a fraction.
 pub fn unix_seconds() -> f64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
 }
 
 fn random_uuid(rng: &mut SmallRng) -> String {
     let bits: u128 = rng.random();
     let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 #[derive(Debug, Clone)]
@@ -272,13 +326,27 @@ impl Template {
 
     /// `in_json`: the text stands inside a JSON string, so that literals and values are escaped.
     fn push_text(&mut self, source: &str, in_json: bool) -> Result<(), String> {
-        let wrap = if in_json { Segment::JsonText } else { Segment::Text };
-        let literal = |text: &str| if in_json { escape(text) } else { text.to_owned() };
+        let wrap = if in_json {
+            Segment::JsonText
+        } else {
+            Segment::Text
+        };
+        let literal = |text: &str| {
+            if in_json {
+                escape(text)
+            } else {
+                text.to_owned()
+            }
+        };
         let mut rest = source;
         while let Some(start) = rest.find("{{") {
-            let end = rest[start..].find("}}").ok_or_else(|| format!("`{{{{` without `}}}}` in `{source}`"))? + start;
+            let end = rest[start..]
+                .find("}}")
+                .ok_or_else(|| format!("`{{{{` without `}}}}` in `{source}`"))?
+                + start;
             self.literal(&literal(&rest[..start]));
-            self.segments.push(wrap(Expression::parse(&rest[start + 2..end])?));
+            self.segments
+                .push(wrap(Expression::parse(&rest[start + 2..end])?));
             rest = &rest[end + 2..];
         }
         self.literal(&literal(rest));
@@ -290,7 +358,9 @@ impl Template {
             Value::String(text) => {
                 let inner = text.strip_prefix("{{").and_then(|t| t.strip_suffix("}}"));
                 match inner.filter(|t| !t.contains("}}")) {
-                    Some(expression) => self.segments.push(Segment::Json(Expression::parse(expression)?)),
+                    Some(expression) => self
+                        .segments
+                        .push(Segment::Json(Expression::parse(expression)?)),
                     None => {
                         self.literal("\"");
                         self.push_text(text, true)?;
@@ -359,7 +429,9 @@ impl Template {
     /// Renders to a JSON value: a template that is one expression keeps its value's type, other text is a string.
     pub fn render_value(&self, scope: &mut Scope<'_>) -> Result<Value, RenderError> {
         match self.segments.as_slice() {
-            [Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e)] => Ok(e.evaluate(scope)?.into_owned()),
+            [Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e)] => {
+                Ok(e.evaluate(scope)?.into_owned())
+            }
             _ => Ok(Value::String(self.render(scope)?)),
         }
     }

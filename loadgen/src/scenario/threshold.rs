@@ -8,7 +8,11 @@ use serde::{Deserialize, Deserializer};
 pub enum Metric {
     /// A statistic of a distribution; `of` is the step, the awaited state, or `group` / `group/topic`.
     #[allow(missing_docs)] // said above
-    Distribution { family: Family, of: Option<String>, statistic: Statistic },
+    Distribution {
+        family: Family,
+        of: Option<String>,
+        statistic: Statistic,
+    },
     /// One of the journeys' counts.
     Journeys(JourneyFigure),
     /// Failed steps (requests and awaits) / steps tried, 0 to 1.
@@ -102,7 +106,10 @@ impl Metric {
             }));
         }
         let (family, of) = match head.split_once('[') {
-            Some((family, of)) => (family, Some(of.strip_suffix(']').ok_or_else(wrong)?.trim().to_owned())),
+            Some((family, of)) => (
+                family,
+                Some(of.strip_suffix(']').ok_or_else(wrong)?.trim().to_owned()),
+            ),
             None => (head, None),
         };
         let family = match family {
@@ -123,7 +130,11 @@ impl Metric {
             "count" => Statistic::Count,
             _ => return Err(wrong()),
         };
-        Ok(Self::Distribution { family, of, statistic })
+        Ok(Self::Distribution {
+            family,
+            of,
+            statistic,
+        })
     }
 
     fn is_time(&self) -> bool {
@@ -146,11 +157,24 @@ impl std::str::FromStr for Threshold {
         let after_name = text.rfind(']').unwrap_or(0);
         let (at, operator, comparison) = operators
             .iter()
-            .find_map(|(sign, comparison)| Some((text[after_name..].find(sign)? + after_name, *sign, *comparison)))
-            .ok_or_else(|| format!("`{text}` compares nothing; allowed: FIGURE (< | <= | == | >= | >) BOUND"))?;
+            .find_map(|(sign, comparison)| {
+                Some((
+                    text[after_name..].find(sign)? + after_name,
+                    *sign,
+                    *comparison,
+                ))
+            })
+            .ok_or_else(|| {
+                format!("`{text}` compares nothing; allowed: FIGURE (< | <= | == | >= | >) BOUND")
+            })?;
         let metric = Metric::parse(text[..at].trim())?;
         let bound = Self::parse_bound(&metric, text[at + operator.len()..].trim())?;
-        Ok(Self { text: text.to_owned(), metric, comparison, bound })
+        Ok(Self {
+            text: text.to_owned(),
+            metric,
+            comparison,
+            bound,
+        })
     }
 }
 
@@ -162,8 +186,14 @@ impl Threshold {
         }
         let percent = text.strip_suffix('%');
         let number: f64 =
-            percent.unwrap_or(text).trim().parse().map_err(|_| format!("`{text}` is not a number (a count, or a rate such as `0.1%`)"))?;
-        Ok(if percent.is_some() { number / 100.0 } else { number })
+            percent.unwrap_or(text).trim().parse().map_err(|_| {
+                format!("`{text}` is not a number (a count, or a rate such as `0.1%`)")
+            })?;
+        Ok(if percent.is_some() {
+            number / 100.0
+        } else {
+            number
+        })
     }
 
     /// Whether the comparison holds for this figure.
@@ -180,7 +210,9 @@ impl Threshold {
 
 impl<'de> Deserialize<'de> for Threshold {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -195,7 +227,14 @@ mod tests {
         assert_eq!(threshold.bound, 50_000.0);
         assert_eq!(threshold.comparison, Comparison::LessOrEqual);
         let of = Some("a < b".to_owned());
-        assert_eq!(threshold.metric, Metric::Distribution { family: Family::ResponseTime, of, statistic: Statistic::P99 });
+        assert_eq!(
+            threshold.metric,
+            Metric::Distribution {
+                family: Family::ResponseTime,
+                of,
+                statistic: Statistic::P99
+            }
+        );
     }
 
     #[test]
