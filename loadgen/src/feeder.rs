@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 use rand_distr::{Distribution, Zipf};
 use serde_json::Value;
 
-use crate::scenario::template::Vars;
+use crate::scenario::expression::Vars;
 use crate::scenario::{Feeder, FeederSource, Pick};
 
 /// Lines beyond this are refused: a feeder lives in memory.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::scenario::template::Vars;
+use crate::scenario::expression::Vars;
 use crate::scenario::{Journey, Stage};
 
 /// One journey that should start at an exact time.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, journey};
 use crate::scenario::ThinkTime;
-use crate::scenario::template::Vars;
+use crate::scenario::expression::Vars;
 use crate::schedule::{Arrival, JourneyChooser};
 
 pub async fn drive(

@@ -12,7 +12,7 @@ use super::Context;
 use super::request::{self, Fault};
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
-use crate::scenario::template::Vars;
+use crate::scenario::expression::Vars;
 use crate::scenario::{Action, Await, KeySource, Step, ThinkTime};
 use crate::schedule::Arrival;
 

@@ -28,7 +28,7 @@ use crate::feeder;
 use crate::http_client::{HttpClient, Target};
 use crate::record::Figures;
 use crate::run_event::{Finished, Interval, Refusal, RunEvent};
-use crate::scenario::template::{Scope, Vars};
+use crate::scenario::expression::{Scope, Vars};
 use crate::scenario::{Scenario, ThinkTime};
 use crate::schedule::Arrivals;
 

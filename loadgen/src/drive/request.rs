@@ -5,7 +5,7 @@ use rand::rngs::SmallRng;
 use serde_json::Value;
 
 use crate::http_client::{HttpClient, Reply};
-use crate::scenario::template::{RenderError, Scope, Vars};
+use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
 
 /// What went wrong, as reports tell errors apart, and an example's words.

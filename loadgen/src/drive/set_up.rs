@@ -9,7 +9,8 @@ use super::request::{self, Fault};
 use crate::feed::Feed;
 use crate::feed::sightings::Condition;
 use crate::http_client::HttpClient;
-use crate::scenario::template::{Template, Vars};
+use crate::scenario::expression::Vars;
+use crate::scenario::template::Template;
 use crate::scenario::{Await, Limits, SetupStep};
 
 /// Iterations of one step: a limit on what a typo can ask for.

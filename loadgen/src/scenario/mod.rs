@@ -7,16 +7,20 @@ pub mod catalog;
 mod compile;
 mod diagnostic;
 pub mod duration;
+pub mod expression;
 mod file;
+mod overrides;
 pub mod template;
 pub mod threshold;
 
 use std::time::Duration;
 
-pub use compile::{Overrides, read};
+pub use compile::read;
 pub use diagnostic::ScenarioError;
+use expression::Vars;
 pub use file::{Method, Pick, ThinkTime};
-use template::{Template, Vars};
+pub use overrides::Overrides;
+use template::Template;
 use threshold::Threshold;
 
 /// A checked scenario.

@@ -1,105 +1,34 @@
 //! One run from beginning to end: the target (started here if none is given), the driver, the collecting of what it records, the
 //! report. The only place that knows all stages.
 
+mod control;
+mod interrupts;
+mod options;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use control::Control;
+use interrupts::Interrupts;
+pub use options::{Plan, RunError, RunOptions};
+
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
-use crate::http_client::{HttpClient, Target};
+use crate::http_client::Target;
 use crate::metrics_scrape::Scrape;
 use crate::progress::Progress;
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
 use crate::report::{self, Environment, Evidence, Report};
-use crate::run_event::{Finished, Refusal, RunEvent};
-use crate::scenario::template::{Vars, unix_seconds};
+use crate::run_event::{Finished, RunEvent};
+use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
-use crate::schedule::{self, Arrivals, Schedule};
-use crate::system_process::{SystemError, SystemProcess};
-
-/// For one request to `/health` or `/metrics`.
-const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between looks at the backlog while it drains.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
-
-/// How a run is made.
-pub struct RunOptions {
-    /// `http://host:port` of a running system; without one `ordershop up` is started and stopped.
-    pub target: Option<String>,
-    /// Makes choices repeatable.
-    pub seed: u64,
-    /// Where the report goes; made if it does not exist.
-    pub out: PathBuf,
-    /// `none`, `everysec` or `always`, for a system that is started here.
-    pub durability: String,
-    /// The program of the system.
-    pub system_bin: Option<PathBuf>,
-    /// For a scenario with recorded arrivals.
-    pub plan: Option<Plan>,
-}
-
-/// A plan of timed journeys, made from a recorded trace.
-pub struct Plan {
-    /// Sorted by offset; each with the variables that its journey declares as `inputs`.
-    pub arrivals: Arrivals,
-    /// The offset of the last one.
-    pub duration: Duration,
-    /// Lists for set-up (`for_each`), feeders and templates.
-    pub variables: Vars,
-    /// What the plan left out, by reason.
-    pub skipped: BTreeMap<String, u64>,
-}
-
-/// A run that could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// What was asked for can't be done.
-    #[error("{0}")]
-    BadInput(String),
-    /// The target failed before anything was measured.
-    #[error("{0}")]
-    SetUp(String),
-    /// The report can't be written.
-    #[error("{path}: {error}")]
-    Output {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-}
-
-impl From<Refusal> for RunError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::BadInput(problem) => Self::BadInput(problem),
-            Refusal::SetUp(problem) => Self::SetUp(problem),
-        }
-    }
-}
-
-impl From<SystemError> for RunError {
-    fn from(error: SystemError) -> Self {
-        Self::BadInput(error.to_string())
-    }
-}
-
-impl RunError {
-    /// The program's exit code.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::SetUp(_) => 1,
-            Self::BadInput(_) | Self::Output { .. } => 2,
-        }
-    }
-}
+use crate::schedule::{self, Schedule};
+use crate::system_process::SystemProcess;
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
@@ -169,7 +98,7 @@ struct Run {
     scenario: Arc<Scenario>,
     seed: u64,
     out: PathBuf,
-    control: HttpClient,
+    control: Control,
     environment: Environment,
     system_id: Option<u32>,
     progress: Progress,
@@ -199,8 +128,8 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
-        let control = HttpClient::new(target, CONTROL_TIMEOUT, 64 << 20);
-        let environment = environment(&control, system_id.is_some()).await;
+        let control = Control::new(target).await;
+        let environment = control.environment(system_id.is_some()).await;
         let progress = Progress::new(
             asked(&scenario),
             duration(&scenario),
@@ -217,31 +146,6 @@ impl Run {
             progress,
             warnings: Vec::new(),
         })
-    }
-
-    async fn scrape(&self) -> Option<Scrape> {
-        let reply = self
-            .control
-            .get("/metrics")
-            .await
-            .ok()
-            .filter(|r| r.status == 200)?;
-        Some(Scrape::parse(&String::from_utf8_lossy(&reply.body)))
-    }
-
-    /// Looks at the target's metrics until it has no backlog, within the limit.
-    async fn drained(&self) -> (Option<Scrape>, Duration) {
-        let start = Instant::now();
-        loop {
-            let scrape = self.scrape().await;
-            let left = scrape.as_ref().map_or(0, Scrape::backlog_total);
-            // A target that is just being started again answers nothing: it is asked again too.
-            let known = scrape.is_some() || self.environment.system_version.is_none();
-            if (left == 0 && known) || start.elapsed() >= self.scenario.limits.backlog_timeout {
-                return (scrape, start.elapsed());
-            }
-            tokio::time::sleep(BACKLOG_PAUSE).await;
-        }
     }
 
     fn load(&self, plan: Option<Plan>) -> (Load, Vars, BTreeMap<String, u64>, Option<Duration>) {
@@ -335,7 +239,10 @@ impl Run {
         let finished = self
             .collect(&mut told, go, &stop, &mut collected, interrupts)
             .await?;
-        let (after, backlog_drain) = self.drained().await;
+        let (after, backlog_drain) = self
+            .control
+            .drained(self.scenario.limits.backlog_timeout)
+            .await;
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);
@@ -412,7 +319,11 @@ impl Run {
             match event {
                 RunEvent::Ready => {
                     // What set-up left behind must not count as the workload's.
-                    collected.before = self.drained().await.0;
+                    collected.before = self
+                        .control
+                        .drained(self.scenario.limits.backlog_timeout)
+                        .await
+                        .0;
                     collected.cpu_before = (
                         process_cpu_time().unwrap_or_default(),
                         self.system_id.and_then(group_cpu_time),
@@ -441,7 +352,7 @@ impl Run {
                     }
                     // Bounded by a second: a target that does not answer must not hold the collecting up.
                     if let Ok(Some(now)) =
-                        tokio::time::timeout(Duration::from_secs(1), self.scrape()).await
+                        tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await
                     {
                         self.progress
                             .scraped(&collected.before.clone().unwrap_or_default(), &now);
@@ -452,28 +363,6 @@ impl Run {
                 RunEvent::Failed(refusal) => return Err(refusal.into()),
                 RunEvent::SetUp { .. } | RunEvent::Draining { .. } => {}
             }
-        }
-    }
-}
-
-/// Ctrl-C, or what a supervisor sends.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupts {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }
@@ -493,35 +382,5 @@ fn asked(scenario: &Scenario) -> Box<dyn Fn(Duration) -> Option<f64> + Send> {
             Box::new(move |at| Some(schedule.rate_at(at)))
         }
         _ => Box::new(|_| None),
-    }
-}
-
-/// Asks the target what it is; one that has no `/health` is unknown but welcome.
-async fn environment(control: &HttpClient, target_started: bool) -> Environment {
-    let reply = control
-        .get("/health")
-        .await
-        .ok()
-        .filter(|r| r.status == 200);
-    let health: Value = reply
-        .and_then(|r| serde_json::from_slice(&r.body).ok())
-        .unwrap_or_default();
-    let text = |pointer: &str| {
-        health
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    Environment {
-        target: control.target().url.clone(),
-        target_started,
-        cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
-        os: std::env::consts::OS.into(),
-        arch: std::env::consts::ARCH.into(),
-        loadgen_version: env!("CARGO_PKG_VERSION").into(),
-        system_version: text("/version"),
-        redis_version: text("/redis/version"),
-        redis_server: text("/redis/server"),
-        durability: text("/redis/durability"),
     }
 }
