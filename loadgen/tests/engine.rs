@@ -329,3 +329,23 @@ fn ctrl_c_twice_leaves_without_waiting() {
         "sooner than the stalled requests' timeout"
     );
 }
+
+#[test]
+fn what_the_end_of_the_run_overtook_is_counted_as_unsent() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(100, "1s", "")).target(&system);
+    let child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    signal(&child, "STOP");
+    let stopped = std::time::Instant::now();
+    eventually("the stop's end", || {
+        stopped.elapsed() > Duration::from_millis(2_500)
+    });
+    signal(&child, "CONT");
+    let ended = run.ended(child.wait_with_output().unwrap());
+    let report = ended.report();
+    let count = |name: &str| report["journeys"][name].as_u64().unwrap();
+    assert!(count("unsent") > 30, "{}", ended.stdout);
+    assert_eq!(count("started") + count("unsent"), 100);
+    assert_eq!(ended.code, 3);
+}

@@ -55,7 +55,7 @@ pub fn run(
     }
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
-        let outcome = walk.to_its_end().await;
+        let outcome = walk.walk_on().await;
         walk.release();
         let ended = walk.intended;
         if measured {
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn to_its_end(&mut self) -> Outcome {
+    async fn walk_on(&mut self) -> Outcome {
         let context = self.context;
         for step in &context.scenario.journeys[self.journey].steps {
             self.starts.push(self.intended);

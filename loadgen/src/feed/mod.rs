@@ -164,7 +164,7 @@ async fn connect(
         loop {
             match socket.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    take(&sightings, &text, Instant::now())?;
+                    take(sightings, &text, Instant::now())?;
                     return Ok(socket);
                 }
                 Some(Ok(_)) => {}

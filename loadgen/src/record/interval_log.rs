@@ -38,7 +38,7 @@ pub fn file_name(name: &str) -> String {
         .collect()
 }
 
-fn recorders<'f>(figures: &'f Figures) -> impl Iterator<Item = &'f Times> {
+fn recorders(figures: &Figures) -> impl Iterator<Item = &Times> {
     let steps = figures
         .steps
         .iter()
