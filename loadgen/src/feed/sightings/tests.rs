@@ -1,0 +1,153 @@
+//! Events, what is applied of them and who waits, in every order.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+use serde_json::json;
+
+use super::*;
+
+fn at(text: &str) -> Position {
+    text.parse().unwrap()
+}
+
+fn status(text: &str) -> Condition {
+    Condition {
+        action: None,
+        fields: vec![("/status".into(), json!(text))],
+    }
+}
+
+fn orders() -> Sightings {
+    Sightings::new([
+        ("order", &KeySource::AggregateId),
+        ("order", &KeySource::Field("/cart_id".into())),
+    ])
+}
+
+#[test]
+fn an_event_counts_only_when_the_read_model_has_applied_it() {
+    let mut seen = orders();
+    let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("IN_STOCK"));
+    seen.event(
+        "order",
+        "o1",
+        "entity_updated",
+        json!({"status": "IN_STOCK"}),
+        at("5-1"),
+        Instant::now(),
+    );
+    seen.applied("order", at("5-0"), Instant::now());
+    assert!(waiter.try_recv().is_err(), "seen, but not applied");
+    let applied_at = Instant::now();
+    seen.applied("order", at("5-1"), applied_at);
+    assert_eq!(waiter.try_recv().unwrap().visible_at(), Some(applied_at));
+}
+
+#[test]
+fn an_event_that_came_before_anyone_waited_is_found_with_the_time_it_became_visible() {
+    let mut seen = orders();
+    let read_at = Instant::now();
+    seen.applied("order", at("9-0"), read_at);
+    seen.event(
+        "order",
+        "o1",
+        "entity_updated",
+        json!({"status": "IN_STOCK"}),
+        at("5-1"),
+        read_at,
+    );
+    seen.event(
+        "order",
+        "o1",
+        "entity_updated",
+        json!({"status": "CLEARED"}),
+        at("5-2"),
+        Instant::now(),
+    );
+    let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("IN_STOCK"));
+    assert_eq!(waiter.try_recv().unwrap().visible_at(), Some(read_at));
+}
+
+#[test]
+fn an_event_is_found_by_a_field_of_its_data() {
+    let mut seen = orders();
+    let mut waiter = seen.wait(
+        "order",
+        &KeySource::Field("/cart_id".into()),
+        "c7",
+        Condition::default(),
+    );
+    seen.event(
+        "order",
+        "o1",
+        "entity_created",
+        json!({"cart_id": "c8"}),
+        at("1-0"),
+        Instant::now(),
+    );
+    seen.event(
+        "order",
+        "o2",
+        "entity_created",
+        json!({"cart_id": "c7", "entity_id": "o2"}),
+        at("1-1"),
+        Instant::now(),
+    );
+    seen.applied("order", at("1-1"), Instant::now());
+    assert_eq!(waiter.try_recv().unwrap().data["entity_id"], "o2");
+}
+
+#[test]
+fn an_event_told_twice_counts_once_and_what_was_released_is_forgotten() {
+    let mut seen = orders();
+    seen.applied("order", at("9-0"), Instant::now());
+    seen.event(
+        "order",
+        "o1",
+        "entity_created",
+        json!({"status": "CREATED"}),
+        at("1-0"),
+        Instant::now(),
+    );
+    seen.release("order", &KeySource::AggregateId, "o1");
+    seen.event(
+        "order",
+        "o1",
+        "entity_created",
+        json!({"status": "CREATED"}),
+        at("1-0"),
+        Instant::now(),
+    );
+    let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("CREATED"));
+    assert!(waiter.try_recv().is_err());
+}
+
+#[test]
+fn the_oldest_keys_are_forgotten_but_never_one_that_is_waited_for() {
+    let mut seen = orders();
+    let mut waiter = seen.wait(
+        "order",
+        &KeySource::AggregateId,
+        "patient",
+        status("IN_STOCK"),
+    );
+    for i in 0..=KEYS_MAX as u64 {
+        seen.event(
+            "order",
+            &format!("o{i}"),
+            "entity_created",
+            json!({}),
+            at(&format!("1-{}", i + 1)),
+            Instant::now(),
+        );
+    }
+    assert_eq!(seen.forgotten, 2, "o0 and o1");
+    seen.event(
+        "order",
+        "patient",
+        "entity_updated",
+        json!({"status": "IN_STOCK"}),
+        at("2-0"),
+        Instant::now(),
+    );
+    seen.applied("order", at("2-0"), Instant::now());
+    assert!(waiter.try_recv().is_ok());
+}

@@ -1,0 +1,82 @@
+//! How a run is made, and why one could not be carried out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::run_event::Refusal;
+use crate::scenario::expression::Vars;
+use crate::schedule::Arrivals;
+use crate::system_process::SystemError;
+
+/// How a run is made.
+pub struct RunOptions {
+    /// `http://host:port` of a running system; without one `ordershop up` is started and stopped.
+    pub target: Option<String>,
+    /// Makes choices repeatable.
+    pub seed: u64,
+    /// Where the report goes; made if it does not exist.
+    pub out: PathBuf,
+    /// `none`, `everysec` or `always`, for a system that is started here.
+    pub durability: String,
+    /// The program of the system.
+    pub system_bin: Option<PathBuf>,
+    /// For a scenario with recorded arrivals.
+    pub plan: Option<Plan>,
+}
+
+/// A plan of timed journeys, made from a recorded trace.
+pub struct Plan {
+    /// Sorted by offset; each with the variables that its journey declares as `inputs`.
+    pub arrivals: Arrivals,
+    /// The offset of the last one.
+    pub duration: Duration,
+    /// Lists for set-up (`for_each`), feeders and templates.
+    pub variables: Vars,
+    /// What the plan left out, by reason.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+/// A run that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What was asked for can't be done.
+    #[error("{0}")]
+    BadInput(String),
+    /// The target failed before anything was measured.
+    #[error("{0}")]
+    SetUp(String),
+    /// The report can't be written.
+    #[error("{path}: {error}")]
+    Output {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl From<Refusal> for RunError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::BadInput(problem) => Self::BadInput(problem),
+            Refusal::SetUp(problem) => Self::SetUp(problem),
+        }
+    }
+}
+
+impl From<SystemError> for RunError {
+    fn from(error: SystemError) -> Self {
+        Self::BadInput(error.to_string())
+    }
+}
+
+impl RunError {
+    /// The program's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::SetUp(_) => 1,
+            Self::BadInput(_) | Self::Output { .. } => 2,
+        }
+    }
+}

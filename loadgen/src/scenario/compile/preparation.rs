@@ -1,0 +1,141 @@
+//! Set-up and feeders: which lists exist, and which variables they give to what follows.
+
+use super::*;
+
+impl Compiler<'_> {
+    pub(super) fn setup_step(&mut self, raw: Spanned<SetupFile>) -> Compiled<SetupStep> {
+        let span = raw.span();
+        let raw = raw.into_inner();
+        let wrong = |c: &Self, problem: &str, help: String| {
+            Err(c.source.error(span.clone(), problem.to_owned(), Some(help)))
+        };
+        if raw.repeat.is_some() && raw.for_each.is_some() {
+            return wrong(
+                self,
+                "both `repeat` and `for_each`",
+                "allowed: one of them".into(),
+            );
+        }
+        if let Some(list) = raw
+            .for_each
+            .as_ref()
+            .filter(|list| !self.known.contains(*list))
+        {
+            return wrong(
+                self,
+                &format!("`for_each`: unknown list `{list}`"),
+                "allowed: a `list` of an earlier set-up step".into(),
+            );
+        }
+        if raw.chunk == Some(0) || raw.chunk.is_some_and(|n| n > 100_000) {
+            return wrong(
+                self,
+                "`chunk` is out of range",
+                "allowed: 1 to 100000 items a request".into(),
+            );
+        }
+        let outer = self.known.clone();
+        self.known.extend(["index".to_owned(), "it".to_owned()]);
+        let item = raw.item.map(|i| i.0);
+        self.check(raw.repeat.iter().map(|c| &c.0).chain(&item), &span)?;
+        let request = self.request(raw.request, &span)?;
+        let expect = self.expect(raw.expect, &span)?;
+        self.pointers(raw.extract.values(), &span)?;
+        self.known.extend(raw.extract.keys().cloned());
+        self.known.extend(raw.list.clone());
+        let awaits = raw
+            .awaits
+            .map(|a| self.awaits(a, &raw.name, &[], &span))
+            .transpose()?;
+        // What a single request extracts stays; an iteration's variables do not.
+        self.known = outer;
+        self.known.extend(raw.list.clone());
+        if raw.repeat.is_none() && raw.for_each.is_none() {
+            self.known.extend(raw.extract.keys().cloned());
+        }
+        Ok(SetupStep {
+            name: raw.name,
+            repeat: raw.repeat.map(|c| c.0),
+            for_each: raw.for_each,
+            chunk: raw.chunk.unwrap_or(100),
+            item,
+            list: raw.list,
+            ids: raw.ids.unwrap_or_else(|| "/result".into()),
+            request,
+            expect,
+            extract: raw.extract.into_iter().collect(),
+            awaits,
+        })
+    }
+
+    pub(super) fn feeder(&mut self, raw: Spanned<FeederFile>) -> Compiled<Feeder> {
+        let span = raw.span();
+        let raw = raw.into_inner();
+        let fail = |problem: String, help: &str| {
+            self.source
+                .error(span.clone(), problem, Some(help.to_owned()))
+        };
+        let beside = |path: &Path| {
+            Path::new(self.source.file)
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(path)
+        };
+        let source = match (raw.list, raw.items, raw.csv, raw.jsonl) {
+            (Some(list), None, None, None) if self.known.contains(&list) => {
+                FeederSource::List(list)
+            }
+            (Some(list), None, None, None) => {
+                return Err(fail(
+                    format!("feeder `{}`: unknown list `{list}`", raw.name),
+                    "allowed: a `list` of a [[setup]] step",
+                ));
+            }
+            (None, Some(items), None, None) => FeederSource::Values(
+                items
+                    .iter()
+                    .map(|i| serde_json::to_value(i).unwrap_or(Value::Null))
+                    .collect(),
+            ),
+            (None, None, Some(path), None) => FeederSource::Values(
+                crate::feeder::read_csv(&beside(&path))
+                    .map_err(|e| fail(e, "a CSV file with a header line"))?,
+            ),
+            (None, None, None, Some(path)) => FeederSource::Values(
+                crate::feeder::read_json_lines(&beside(&path))
+                    .map_err(|e| fail(e, "one JSON value a line"))?,
+            ),
+            _ => {
+                return Err(fail(
+                    format!("feeder `{}` needs one source", raw.name),
+                    "allowed: one of `list`, `items`, `csv`, `jsonl`",
+                ));
+            }
+        };
+        if matches!(&source, FeederSource::Values(values) if values.is_empty()) {
+            return Err(fail(
+                format!("feeder `{}` has no values", raw.name),
+                "at least one value is needed",
+            ));
+        }
+        let exponent = raw.exponent.unwrap_or(1.0);
+        if !(0.0..=10.0).contains(&exponent)
+            || raw
+                .count
+                .is_some_and(|[from, to]| from > to || to == 0 || to > 100_000)
+        {
+            return Err(fail(
+                format!("feeder `{}`: out of range", raw.name),
+                "allowed: exponent 0 to 10, count = [from, to] up to 100000",
+            ));
+        }
+        self.known.insert(raw.name.clone());
+        Ok(Feeder {
+            name: raw.name,
+            source,
+            pick: raw.pick,
+            exponent,
+            count: raw.count,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! How journeys arrive: which keys belong to which kind of workload.
+
+use super::*;
+
+impl Compiler<'_> {
+    pub(super) fn workload(&self, raw: &Spanned<WorkloadFile>) -> Compiled<Workload> {
+        let (span, raw) = (raw.span(), raw.get_ref());
+        let wrong = |problem: &str, help: &str| {
+            Err(self
+                .source
+                .error(span.clone(), problem, Some(help.to_owned())))
+        };
+        match raw.kind {
+            WorkloadKind::Open => {
+                if raw.users.is_some() || raw.think_time.is_some() {
+                    return wrong(
+                        "an open workload has no users",
+                        "allowed: rate and duration, or stages; or kind = \"closed\"",
+                    );
+                }
+                let stages = match (raw.rate, raw.duration, &raw.stages) {
+                    (Some(rate), Some(duration), None) => vec![Stage {
+                        duration: duration.0,
+                        from: rate,
+                        to: rate,
+                    }],
+                    (None, None, Some(stages)) => stages
+                        .iter()
+                        .map(|s| self.stage(s, &span))
+                        .collect::<Compiled<Vec<_>>>()?,
+                    _ => {
+                        return wrong(
+                            "an open workload needs its arrivals",
+                            "allowed: `rate` and `duration`, or `stages = [{ duration, rate }, { duration, from, to }]`",
+                        );
+                    }
+                };
+                let legal = |rate: f64| (0.0..=1e7).contains(&rate);
+                if !stages.iter().all(|s| legal(s.from) && legal(s.to))
+                    || stages.iter().all(|s| s.from + s.to == 0.0)
+                {
+                    return wrong(
+                        "a rate is out of range",
+                        "allowed: 0 to 10000000 journeys a second, not all of them 0",
+                    );
+                }
+                if stages
+                    .iter()
+                    .map(|s| s.duration)
+                    .sum::<Duration>()
+                    .is_zero()
+                {
+                    return wrong("the workload has no duration", "allowed: longer than 0 s");
+                }
+                Ok(Workload::Open { stages })
+            }
+            WorkloadKind::Closed => match (raw.users, raw.duration, raw.rate, &raw.stages) {
+                (Some(users @ 1..=100_000), Some(duration), None, None)
+                    if !duration.0.is_zero() =>
+                {
+                    let think_time = raw.think_time.unwrap_or(ThinkTime {
+                        from: Duration::ZERO,
+                        to: Duration::ZERO,
+                    });
+                    Ok(Workload::Closed {
+                        users,
+                        think_time,
+                        duration: duration.0,
+                    })
+                }
+                _ => wrong(
+                    "a closed workload needs its users",
+                    "allowed: `users` (1 to 100000), `duration`, and optionally `think_time`; no rate, no stages",
+                ),
+            },
+            WorkloadKind::Trace => Ok(Workload::Trace),
+        }
+    }
+
+    pub(super) fn stage(&self, raw: &StageFile, span: &Range<usize>) -> Compiled<Stage> {
+        let duration = raw.duration.0;
+        match (raw.rate, raw.from, raw.to) {
+            (Some(rate), None, None) => Ok(Stage {
+                duration,
+                from: rate,
+                to: rate,
+            }),
+            (None, Some(from), Some(to)) => Ok(Stage { duration, from, to }),
+            _ => Err(self.source.error(
+                span.clone(),
+                "a stage needs its rate",
+                Some("allowed: `rate`, or `from` and `to` for a ramp".into()),
+            )),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What the command line changes in a scenario, and which of it fits which workload.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Scenario, Workload};
+
+/// What the command line changes in a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Journeys a second; stages are scaled so that their highest rate is this one.
+    pub rate: Option<f64>,
+    /// The workload's length; stages are stretched.
+    pub duration: Option<Duration>,
+    /// Users of a closed workload.
+    pub users: Option<usize>,
+    /// Parameters by name; the text is read as JSON where it is JSON.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl Scenario {
+    /// Applies the command line's changes. The error is for the person who typed them.
+    pub fn apply(&mut self, overrides: &Overrides) -> Result<(), String> {
+        match &mut self.workload {
+            Workload::Open { stages } => {
+                if let Some(rate) = overrides.rate {
+                    let highest = stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max);
+                    stages.iter_mut().for_each(|s| {
+                        (s.from, s.to) = (s.from * rate / highest, s.to * rate / highest)
+                    });
+                }
+                if let Some(duration) = overrides.duration {
+                    let total: Duration = stages.iter().map(|s| s.duration).sum();
+                    let factor = duration.as_secs_f64() / total.as_secs_f64();
+                    stages
+                        .iter_mut()
+                        .for_each(|s| s.duration = s.duration.mul_f64(factor));
+                }
+            }
+            Workload::Closed {
+                users, duration, ..
+            } => {
+                if overrides.rate.is_some() {
+                    return Err("--rate: this scenario has a closed workload; its users set the rate (use --users)".into());
+                }
+                *duration = overrides.duration.unwrap_or(*duration);
+                *users = overrides.users.unwrap_or(*users);
+            }
+            Workload::Trace if overrides.rate.is_some() || overrides.duration.is_some() => {
+                return Err(
+                    "--rate and --duration: a recorded trace sets both (use --speed)".into(),
+                );
+            }
+            Workload::Trace => {}
+        }
+        if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
+            return Err("--users: this scenario has no closed workload".into());
+        }
+        for (name, text) in &overrides.parameters {
+            let Some(parameter) = self.parameters.get_mut(name) else {
+                let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
+                return Err(format!(
+                    "--set {name}: no such parameter; allowed: {}",
+                    known.join(", ")
+                ));
+            };
+            *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! Templates: text or JSON with `{{expression}}` in it, compiled once when the scenario is read and rendered into a buffer per
+//! request. Must not know where variables come from (feeders, set-up, extraction, a recorded trace).
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::expression::{Expression, RenderError, Scope};
+
+#[derive(Debug, Clone)]
+enum Segment {
+    Literal(String),
+    /// As plain text: a JSON string without its quotes.
+    Text(Expression),
+    /// As a whole JSON value: numbers, arrays and objects keep their type.
+    Json(Expression),
+    /// Inside a JSON string: escaped.
+    JsonText(Expression),
+}
+
+/// A compiled template.
+#[derive(Debug, Clone, Default)]
+pub struct Template {
+    segments: Vec<Segment>,
+}
+
+impl Template {
+    /// Compiles plain text. The error says what is allowed.
+    pub fn text(source: &str) -> Result<Self, String> {
+        let mut template = Self::default();
+        template.push_text(source, false)?;
+        Ok(template)
+    }
+
+    /// Compiles a JSON value: a string that is one `{{expression}}` becomes that expression's value with its type.
+    pub fn json(value: &Value) -> Result<Self, String> {
+        let mut template = Self::default();
+        template.push_json(value)?;
+        Ok(template)
+    }
+
+    fn literal(&mut self, text: &str) {
+        match self.segments.last_mut() {
+            Some(Segment::Literal(last)) => last.push_str(text),
+            _ if text.is_empty() => {}
+            _ => self.segments.push(Segment::Literal(text.to_owned())),
+        }
+    }
+
+    /// `in_json`: the text stands inside a JSON string, so that literals and values are escaped.
+    fn push_text(&mut self, source: &str, in_json: bool) -> Result<(), String> {
+        let wrap = if in_json {
+            Segment::JsonText
+        } else {
+            Segment::Text
+        };
+        let literal = |text: &str| {
+            if in_json {
+                escape(text)
+            } else {
+                text.to_owned()
+            }
+        };
+        let mut rest = source;
+        while let Some(start) = rest.find("{{") {
+            let end = rest[start..]
+                .find("}}")
+                .ok_or_else(|| format!("`{{{{` without `}}}}` in `{source}`"))?
+                + start;
+            self.literal(&literal(&rest[..start]));
+            self.segments
+                .push(wrap(Expression::parse(&rest[start + 2..end])?));
+            rest = &rest[end + 2..];
+        }
+        self.literal(&literal(rest));
+        Ok(())
+    }
+
+    fn push_json(&mut self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::String(text) => {
+                let inner = text.strip_prefix("{{").and_then(|t| t.strip_suffix("}}"));
+                match inner.filter(|t| !t.contains("}}")) {
+                    Some(expression) => self
+                        .segments
+                        .push(Segment::Json(Expression::parse(expression)?)),
+                    None => {
+                        self.literal("\"");
+                        self.push_text(text, true)?;
+                        self.literal("\"");
+                    }
+                }
+            }
+            Value::Array(items) => {
+                self.literal("[");
+                for (i, item) in items.iter().enumerate() {
+                    self.literal(if i == 0 { "" } else { "," });
+                    self.push_json(item)?;
+                }
+                self.literal("]");
+            }
+            Value::Object(fields) => {
+                self.literal("{");
+                for (i, (name, item)) in fields.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { "," };
+                    self.literal(&format!("{comma}\"{}\":", escape(name)));
+                    self.push_json(item)?;
+                }
+                self.literal("}");
+            }
+            other => self.literal(&other.to_string()),
+        }
+        Ok(())
+    }
+
+    /// The names of the variables this template reads.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) => e.variable(),
+        })
+    }
+
+    /// Appends the rendered template to `out`.
+    pub fn render_into(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), RenderError> {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => out.push_str(text),
+                Segment::Text(e) => match &*e.evaluate(scope)? {
+                    Value::String(text) => out.push_str(text),
+                    other => write!(out, "{other}").expect("writing to a String cannot fail"),
+                },
+                Segment::Json(e) => {
+                    write!(out, "{}", e.evaluate(scope)?).expect("writing to a String cannot fail");
+                }
+                Segment::JsonText(e) => match &*e.evaluate(scope)? {
+                    Value::String(text) => out.push_str(&escape(text)),
+                    other => out.push_str(&escape(&other.to_string())),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders into a new string.
+    pub fn render(&self, scope: &mut Scope<'_>) -> Result<String, RenderError> {
+        let mut out = String::new();
+        self.render_into(scope, &mut out)?;
+        Ok(out)
+    }
+
+    /// Renders to a JSON value: a template that is one expression keeps its value's type, other text is a string.
+    pub fn render_value(&self, scope: &mut Scope<'_>) -> Result<Value, RenderError> {
+        match self.segments.as_slice() {
+            [Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e)] => {
+                Ok(e.evaluate(scope)?.into_owned())
+            }
+            _ => Ok(Value::String(self.render(scope)?)),
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    let quoted = Value::String(text.to_owned()).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let source = String::deserialize(deserializer)?;
+        Self::text(&source).map_err(serde::de::Error::custom)
+    }
+}

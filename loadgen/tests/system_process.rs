@@ -1,0 +1,87 @@
+//! The system as a child process, played by a script: started with its options, found by its line, stopped in order.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use support::{Loadgen, SmallSystem, eventually, open, signal};
+
+/// A program that notes its arguments and its end in this folder.
+fn program(folder: &Path, body: &str) -> PathBuf {
+    let path = folder.join("ordershop");
+    let text = format!(
+        "#!/bin/sh\ncd {}\necho \"$@\" > arguments\n{body}\n",
+        folder.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn waiting(url: &str) -> String {
+    format!(
+        "trap 'echo yes > stopped; exit 0' TERM\necho 'a line of its log' >&2\necho 'ready: {url} (and more)'\nwhile :; do sleep 0.05; done"
+    )
+}
+
+#[test]
+fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let run = Loadgen::scenario(&open(50, "1s", ""));
+    let ended = run
+        .arguments(&[
+            "--system-bin",
+            path.to_str().unwrap(),
+            "--durability",
+            "always",
+        ])
+        .run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
+    assert!(
+        arguments.starts_with("up --listen 127.0.0.1:0 --durability always --data-dir /"),
+        "{arguments}"
+    );
+    assert!(
+        folder.path().join("stopped").is_file(),
+        "asked to stop, not killed"
+    );
+    assert_eq!(
+        std::fs::read_to_string(ended.out.join("ordershop.log")).unwrap(),
+        "a line of its log\n"
+    );
+    assert_eq!(ended.report()["environment"]["target_started"], true);
+    assert!(ended.report()["system_cpu_pct"].is_number());
+}
+
+#[test]
+fn ctrl_c_stops_the_system_too_after_the_report() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let run = Loadgen::scenario(&open(50, "60s", ""))
+        .arguments(&["--system-bin", path.to_str().unwrap()]);
+    let child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    signal(&child, "INT");
+    let ended = run.ended(child.wait_with_output().unwrap());
+    assert_eq!(ended.report()["journeys"]["started"], system.requests());
+    assert!(folder.path().join("stopped").is_file());
+}
+
+#[test]
+fn a_system_that_ends_before_it_is_ready_is_bad_input_with_the_place_of_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(folder.path(), "echo 'no Redis here' >&2\nexit 7");
+    let ended = Loadgen::scenario(&open(50, "1s", ""))
+        .arguments(&["--system-bin", path.to_str().unwrap()])
+        .run();
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("exit status: 7") && ended.stderr.contains("ordershop.log"),
+        "{}",
+        ended.stderr
+    );
+}
