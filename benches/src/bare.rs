@@ -81,14 +81,17 @@ pub fn entry_ids(entries: &Value) -> Vec<&[u8]> {
     let Value::Array(entries) = entries else {
         return Vec::new();
     };
-    let id = |entry| match entry {
+    entries.iter().filter_map(id_of).collect()
+}
+
+fn id_of(entry: &Value) -> Option<&[u8]> {
+    match entry {
         Value::Array(pair) => match pair.first() {
-            Some(Value::BulkString(id)) => Some(id.as_slice()),
+            Some(Value::BulkString(id)) => Some(id),
             _ => None,
         },
         _ => None,
-    };
-    entries.iter().filter_map(id).collect()
+    }
 }
 
 /// The entries in a reply of `XREADGROUP` on one stream: `[[key, entries]]`.
