@@ -1,3 +1,18 @@
-//! Replays customer scenarios against an event-driven HTTP system and reports what they saw.
+//! A load generator that tells the truth about itself: scenario → schedule → drive → record → report → render. Each stage
+//! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
 
+pub mod drive;
+pub mod feed;
+pub mod feeder;
+pub mod http_client;
+pub mod metrics_scrape;
+pub mod progress;
+pub mod record;
+pub mod render;
+pub mod report;
+pub mod run;
+pub mod run_event;
+pub mod scenario;
+pub mod schedule;
+pub mod system_process;
 pub mod trace;

@@ -1,2 +1,226 @@
-//! x
-fn main() {}
+//! The program: reads the command line, finds the scenario, runs it, prints the report and ends with the verdict's exit code
+//! (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::{Args, Parser, Subcommand};
+use loadgen::render;
+use loadgen::run::{RunError, RunOptions, run};
+use loadgen::scenario::duration::HumanDuration;
+use loadgen::scenario::{Overrides, Scenario, catalog};
+
+const BAD_INPUT: u8 = 2;
+
+/// Replays customer scenarios against an event-driven HTTP system and reports what it did, honestly.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 PASS, 1 FAIL, 3 INVALID (the generator could not keep up), 2 bad input."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a scenario by name or path and write its report
+    Run(Box<RunArguments>),
+    /// List the scenarios and their stories
+    List {
+        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        #[arg(long)]
+        scenarios: Option<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// A scenario's name (see `loadgen list`) or the path of a .toml file
+    scenario: String,
+    /// URL of a running system; without it `ordershop up` is started and stopped [example: http://127.0.0.1:5000]
+    #[arg(long)]
+    target: Option<String>,
+    /// Journeys a second (open workload; stages are scaled)
+    #[arg(long, value_parser = positive)]
+    rate: Option<f64>,
+    /// How long journeys are started, as in 30s or 2m
+    #[arg(long)]
+    duration: Option<HumanDuration>,
+    /// Users (closed workload)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    users: Option<u64>,
+    /// Makes the choices repeatable
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for the report [default: reports/runs/<scenario>-<time>]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Print report.json on standard output (everything else is on standard error)
+    #[arg(long)]
+    json: bool,
+    /// Changes a parameter of the scenario
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    parameters: Vec<(String, String)>,
+    /// Durability of the system that is started
+    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
+    durability: String,
+    /// The program `ordershop` [default: beside this program, else on PATH]
+    #[arg(long, env = "ORDERSHOP_BIN")]
+    system_bin: Option<PathBuf>,
+    /// Folder with scenarios, instead of ./scenarios and the built-in ones
+    #[arg(long)]
+    scenarios: Option<PathBuf>,
+    /// Recorded orders (CSV), for a scenario that replays them
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Replay so many times faster than recorded
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    speed: f64,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|n: &f64| *n > 0.0 && n.is_finite())
+        .ok_or_else(|| "a number above 0 is needed".into())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match CommandLine::parse().command {
+        Command::Run(arguments) => run_scenario(*arguments),
+        Command::List { scenarios } => list(scenarios),
+    }
+}
+
+fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
+    eprintln!("error: {problem}");
+    ExitCode::from(BAD_INPUT)
+}
+
+fn list(folder: Option<PathBuf>) -> ExitCode {
+    for name in catalog::names(folder.as_deref()) {
+        match catalog::find(&name, folder.as_deref()) {
+            Ok(scenario) => println!("{name:<14} {}", scenario.description),
+            Err(e) => println!("{name:<14} (can't be read: {e})"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
+    let mut scenario =
+        catalog::find(&arguments.scenario, arguments.scenarios.as_deref()).map_err(|e| {
+            eprintln!("{:?}", miette::Report::new(e));
+            ExitCode::from(BAD_INPUT)
+        })?;
+    let overrides = Overrides {
+        rate: arguments.rate,
+        duration: arguments.duration.map(|d| d.0),
+        users: arguments.users.map(|n| n as usize),
+        parameters: arguments.parameters.clone(),
+    };
+    scenario.apply(&overrides).map_err(bad_input)?;
+    Ok(scenario)
+}
+
+fn run_scenario(arguments: RunArguments) -> ExitCode {
+    let scenario = match find(&arguments) {
+        Ok(scenario) => scenario,
+        Err(code) => return code,
+    };
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let out = arguments.out.clone().unwrap_or_else(|| {
+        PathBuf::from(format!(
+            "reports/runs/{}-{}",
+            scenario.name,
+            timestamp(seconds)
+        ))
+    });
+    let options = RunOptions {
+        target: arguments.target.clone(),
+        seed: arguments.seed,
+        out: out.clone(),
+        durability: arguments.durability.clone(),
+        system_bin: arguments.system_bin.clone(),
+        plan: None,
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => return bad_input(format!("no runtime: {e}")),
+    };
+    eprintln!("{}: {}", scenario.name, scenario.description);
+    let report = match runtime.block_on(run(scenario, options)) {
+        Ok(report) => report,
+        Err(e) => return failed(&e),
+    };
+    let text = format!(
+        "\n{}\nreport: {}\n",
+        render::tables(&report),
+        out.join("summary.md").display()
+    );
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&report)
+            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
+        println!("{json}");
+        eprint!(
+            "{text}{}",
+            render::verdict(&report, std::io::stderr().is_terminal())
+        );
+    } else {
+        print!(
+            "{text}{}",
+            render::verdict(&report, std::io::stdout().is_terminal())
+        );
+    }
+    ExitCode::from(report.verdict.result.exit_code())
+}
+
+fn failed(error: &RunError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(error.exit_code())
+}
+
+/// `20260131-235959` in UTC; days to a date as in Hinnant's `civil_from_days`.
+fn timestamp(seconds: u64) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
+}

@@ -1,0 +1,71 @@
+//! The closed workload: each user starts a journey when the previous one has ended and the think time is over. A slow target is
+//! asked less: that is what closed means, and why its figures say nothing about an arrival rate.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, journey};
+use crate::scenario::ThinkTime;
+use crate::scenario::template::Vars;
+use crate::schedule::{Arrival, JourneyChooser};
+
+pub async fn drive(
+    context: &Rc<Context>,
+    users: usize,
+    think_time: ThinkTime,
+    duration: Duration,
+    start: Instant,
+    stop: &CancellationToken,
+) {
+    let chooser = Rc::new(RefCell::new(JourneyChooser::new(
+        &context.scenario.journeys,
+        context.seed,
+    )));
+    let numbers = Rc::new(Cell::new(0_u64));
+    let end = start + duration;
+    let users: Vec<_> = (0..users)
+        .map(|_| {
+            let (context, chooser, numbers, stop) = (
+                context.clone(),
+                chooser.clone(),
+                numbers.clone(),
+                stop.clone(),
+            );
+            tokio::task::spawn_local(async move {
+                let mut intended = Instant::now();
+                while intended < end && !stop.is_cancelled() {
+                    let number = numbers.replace(numbers.get() + 1);
+                    let offset = intended - start;
+                    let arrival = Arrival {
+                        offset_ns: offset.as_nanos() as u64,
+                        journey: chooser.borrow_mut().choose(),
+                        vars: Vars::new(),
+                    };
+                    let measured = offset >= context.scenario.warm_up;
+                    let ended =
+                        journey::run(context.clone(), arrival, number, intended, measured).await;
+                    let pause = journey::pause(think_time, &mut context.rng(!number));
+                    intended = ended + pause;
+                    if pause.is_zero() {
+                        // A target that answers at once must not starve the other users.
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep_until(intended.min(end).into()) => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep_until(end.into()) => {}
+    }
+    // The users end with their present journeys, which the drain waits for.
+    drop(users);
+}

@@ -1,0 +1,94 @@
+//! CPU time, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
+//! system beside it when it runs here.
+
+use std::process::Command;
+use std::time::Duration;
+
+/// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
+const TICKS_PER_S: u64 = 100;
+
+/// Of the calling thread; nothing where the system does not tell.
+pub fn thread_cpu_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(
+        text.split_whitespace().next()?.parse().ok()?,
+    ))
+}
+
+/// Of this process, all threads.
+pub fn process_cpu_time() -> Option<Duration> {
+    match std::fs::read_to_string("/proc/self/stat") {
+        Ok(stat) => Some(parse_stat(&stat)?.cpu),
+        Err(_) => ps_time(&["-p", &std::process::id().to_string()]),
+    }
+}
+
+/// Of a process, its children and its process group: a system with the servers that it started.
+pub fn group_cpu_time(process: u32) -> Option<Duration> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return ps_time(&["-g", &process.to_string()]);
+    };
+    let stats = entries.flatten().filter_map(|entry| {
+        entry.file_name().to_str()?.parse::<u32>().ok()?;
+        parse_stat(&std::fs::read_to_string(entry.path().join("stat")).ok()?)
+    });
+    let mine = |s: &Stat| s.process == process || s.parent == process || s.group == process;
+    let times: Vec<Duration> = stats.filter(mine).map(|s| s.cpu).collect();
+    (!times.is_empty()).then(|| times.iter().sum())
+}
+
+struct Stat {
+    process: u32,
+    parent: u32,
+    group: u32,
+    cpu: Duration,
+}
+
+fn parse_stat(text: &str) -> Option<Stat> {
+    // The second field is the name in parentheses, which may hold anything, parentheses too.
+    let (head, tail) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = tail.split_whitespace().collect();
+    let number = |i: usize| fields.get(i)?.parse::<u64>().ok();
+    Some(Stat {
+        process: head.split_whitespace().next()?.parse().ok()?,
+        parent: number(1)? as u32,
+        group: number(2)? as u32,
+        cpu: Duration::from_millis((number(11)? + number(12)?) * 1_000 / TICKS_PER_S),
+    })
+}
+
+/// The sum of `[[hours:]minutes:]seconds` that `ps` prints.
+fn ps_time(selection: &[&str]) -> Option<Duration> {
+    let output = Command::new("ps")
+        .args(["-o", "time="])
+        .args(selection)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let seconds = |line: &str| {
+        line.trim().split(':').try_fold(0.0, |sum, part| {
+            Some(sum * 60.0 + part.parse::<f64>().ok()?)
+        })
+    };
+    let total: f64 = text
+        .lines()
+        .filter(|l| !l.trim().is_empty())
+        .map(|l| seconds(l).unwrap_or(0.0))
+        .sum();
+    Some(Duration::from_secs_f64(total))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    #[test]
+    fn a_stat_line_is_read_although_the_name_has_parentheses_and_spaces() {
+        let stat =
+            parse_stat("42 (a (b) c) S 7 40 40 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1 1")
+                .unwrap();
+        assert_eq!((stat.process, stat.parent, stat.group), (42, 7, 40));
+        assert_eq!(stat.cpu, Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,336 @@
+//! One journey: its steps one after the other, each counted from when it should have started. The first should start at the
+//! journey's arrival, every later one when the step before it was over (not when this task got round to it).
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use serde_json::Value;
+
+use super::Context;
+use super::request::{self, Fault};
+use crate::feed::sightings::Condition;
+use crate::record::Outcome;
+use crate::scenario::template::Vars;
+use crate::scenario::{Action, Await, KeySource, Step, ThinkTime};
+use crate::schedule::Arrival;
+
+/// A pause from its range.
+pub fn pause(range: ThinkTime, rng: &mut SmallRng) -> Duration {
+    match range.from == range.to {
+        true => range.from,
+        false => range.from + (range.to - range.from).mul_f64(rng.random_range(0.0..=1.0)),
+    }
+}
+
+/// Starts a journey as a task of its own.
+pub fn start(
+    context: &Rc<Context>,
+    arrival: Arrival,
+    number: u64,
+    intended: Instant,
+    measured: bool,
+) {
+    tokio::task::spawn_local(run(context.clone(), arrival, number, intended, measured));
+}
+
+/// Carries a journey out and records it; returns when it was over.
+pub fn run(
+    context: Rc<Context>,
+    arrival: Arrival,
+    number: u64,
+    intended: Instant,
+    measured: bool,
+) -> impl Future<Output = Instant> {
+    // Counted before the task first runs, or a burst of arrivals would all find room.
+    context.in_flight.set(context.in_flight.get() + 1);
+    context.started.set(context.started.get() + 1);
+    if measured {
+        let mut figures = context.figures.borrow_mut();
+        figures.journeys.started += 1;
+        figures
+            .schedule_slip
+            .record(Instant::now().saturating_duration_since(intended));
+    }
+    async move {
+        let mut walk = Walk::new(&context, arrival, number, intended, measured);
+        let outcome = walk.to_its_end().await;
+        walk.release();
+        let ended = walk.intended;
+        if measured {
+            context.figures.borrow_mut().journey_ended(outcome);
+        }
+        context.in_flight.set(context.in_flight.get() - 1);
+        ended
+    }
+}
+
+/// Why a journey goes no further.
+enum End {
+    Fault(Fault),
+    Skip(String),
+}
+
+impl<F: Into<Fault>> From<F> for End {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+struct Walk<'a> {
+    context: &'a Context,
+    journey: usize,
+    vars: Vars,
+    rng: SmallRng,
+    trace: String,
+    measured: bool,
+    /// When the step at hand should start.
+    intended: Instant,
+    /// When each step so far should have started, for `since`.
+    starts: Vec<Instant>,
+    /// Keys on the feed that this journey has waited for.
+    keys: Vec<(&'a str, &'a KeySource, String)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        context: &'a Context,
+        arrival: Arrival,
+        number: u64,
+        intended: Instant,
+        measured: bool,
+    ) -> Self {
+        let mut rng = context.rng(number);
+        let mut vars = arrival.vars;
+        let mut feeders = context.feeders.borrow_mut();
+        for index in &context.scenario.journeys[arrival.journey].feeders {
+            let feeder = &mut feeders[*index];
+            vars.insert(feeder.name().to_owned(), feeder.draw(&mut rng));
+        }
+        let trace = request::trace_id(&mut rng);
+        Self {
+            context,
+            journey: arrival.journey,
+            vars,
+            rng,
+            trace,
+            measured,
+            intended,
+            starts: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    async fn to_its_end(&mut self) -> Outcome {
+        let context = self.context;
+        for step in &context.scenario.journeys[self.journey].steps {
+            self.starts.push(self.intended);
+            match self.step(step).await {
+                Ok(()) => {}
+                Err(End::Skip(reason)) => return Outcome::Skipped(reason),
+                Err(End::Fault(fault)) => {
+                    if self.measured {
+                        context
+                            .figures
+                            .borrow_mut()
+                            .error(&step.name, &fault.kind, fault.example);
+                    }
+                    return Outcome::Failed;
+                }
+            }
+        }
+        Outcome::Completed
+    }
+
+    /// What was waited for needs no longer to be remembered.
+    fn release(&self) {
+        if let Some(feed) = &self.context.feed {
+            self.keys
+                .iter()
+                .for_each(|(topic, source, key)| feed.release(topic, source, key));
+        }
+    }
+
+    async fn step(&mut self, step: &'a Step) -> Result<(), End> {
+        match &step.action {
+            Action::Request { .. } => self.request(step).await,
+            Action::Await(awaits) => self.awaits(awaits).await,
+            Action::Think(range) => {
+                self.intended += pause(*range, &mut self.rng);
+                tokio::time::sleep_until(self.intended.into()).await;
+                Ok(())
+            }
+            Action::Remember(memory) => {
+                let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
+                self.context
+                    .memory
+                    .borrow_mut()
+                    .entry(key)
+                    .or_default()
+                    .push(value);
+                Ok(())
+            }
+            Action::Forget(memory) => {
+                let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
+                let mut all = self.context.memory.borrow_mut();
+                if let Some(values) = all.get_mut(&key) {
+                    values.retain(|v| *v != value);
+                    if values.is_empty() {
+                        all.remove(&key);
+                    }
+                }
+                Ok(())
+            }
+            Action::Recall {
+                key,
+                variable,
+                otherwise,
+            } => {
+                let key = self.render(key)?;
+                let last = self
+                    .context
+                    .memory
+                    .borrow_mut()
+                    .get_mut(&key)
+                    .and_then(Vec::pop);
+                self.vars.insert(
+                    variable.clone(),
+                    last.ok_or_else(|| End::Skip(otherwise.clone()))?,
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn render(&mut self, template: &crate::scenario::template::Template) -> Result<String, Fault> {
+        Ok(template.render(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
+    }
+
+    fn value(&mut self, template: &crate::scenario::template::Template) -> Result<Value, Fault> {
+        Ok(template.render_value(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
+    }
+
+    async fn request(&mut self, step: &'a Step) -> Result<(), End> {
+        let Action::Request {
+            request,
+            expect,
+            extract,
+            skip_on,
+        } = &step.action
+        else {
+            return Ok(());
+        };
+        let intended = self.intended;
+        let layers = [&self.vars, &self.context.globals];
+        let rendered = request::render(
+            request,
+            &mut Context::scope(&layers, &mut self.rng),
+            Some(&self.trace),
+        )
+        .map_err(Fault::from)?;
+        let actual = Instant::now();
+        let outcome = rendered.send(&self.context.http).await;
+        let completed = outcome
+            .as_ref()
+            .map_or_else(|_| Instant::now(), |reply| reply.completed);
+        let skip = outcome
+            .as_ref()
+            .ok()
+            .and_then(|reply| skip_on.iter().find(|(status, _)| *status == reply.status));
+        let examined = match (&outcome, skip) {
+            (_, Some(_)) => Ok(Vars::new()),
+            (Ok(reply), None) => request::examine(
+                reply,
+                expect,
+                extract,
+                &mut Context::scope(&layers, &mut self.rng),
+            ),
+            (Err(_), None) => Ok(Vars::new()),
+        };
+        if self.measured {
+            let mut figures = self.context.figures.borrow_mut();
+            let figures = &mut figures.steps[step.id];
+            figures.count += 1;
+            figures.errors += u64::from(outcome.is_err() || examined.is_err());
+            // A timeout is time too: leaving it out would flatter the target.
+            figures
+                .response_time
+                .record(completed.saturating_duration_since(intended));
+            figures
+                .service_time
+                .record(completed.saturating_duration_since(actual));
+            figures
+                .slip
+                .record(actual.saturating_duration_since(intended));
+        }
+        self.intended = completed;
+        if let Some((_, reason)) = skip {
+            return Err(End::Skip(reason.clone()));
+        }
+        outcome?;
+        self.vars.extend(examined?);
+        Ok(())
+    }
+
+    async fn awaits(&mut self, awaits: &'a Await) -> Result<(), End> {
+        let key = self.render(&awaits.key)?;
+        let mut fields = Vec::with_capacity(awaits.conditions.len());
+        for (pointer, expected) in &awaits.conditions {
+            let expected = self.render(expected)?;
+            fields.push((
+                pointer.clone(),
+                serde_json::from_str(&expected)
+                    .map_err(|e| Fault::new("template", e.to_string()))?,
+            ));
+        }
+        let Some(feed) = &self.context.feed else {
+            return Err(Fault::new("no live feed", "").into());
+        };
+        self.keys
+            .push((&awaits.topic, &awaits.key_source, key.clone()));
+        let timeout = awaits
+            .timeout
+            .unwrap_or(self.context.scenario.limits.request_timeout);
+        let condition = Condition {
+            action: awaits.action.clone(),
+            fields,
+        };
+        let seen = feed
+            .wait(&awaits.topic, &awaits.key_source, &key, condition, timeout)
+            .await;
+        let since = self
+            .starts
+            .get(awaits.since)
+            .copied()
+            .unwrap_or(self.intended);
+        let Ok(event) = seen else {
+            self.intended = Instant::now();
+            if self.measured {
+                self.context.figures.borrow_mut().awaits[awaits.id].timeouts += 1;
+            }
+            return Err(Fault::new(
+                "await timeout",
+                format!("{} {key}: not seen within {timeout:?}", awaits.topic),
+            )
+            .into());
+        };
+        let visible_at = event.visible_at().unwrap_or_else(Instant::now);
+        if self.measured {
+            self.context.figures.borrow_mut().awaits[awaits.id]
+                .end_to_end
+                .record(visible_at.saturating_duration_since(since));
+        }
+        // It may have been visible before the previous step was over.
+        self.intended = self.intended.max(visible_at);
+        self.vars
+            .extend(request::take_out(&event.data, &awaits.extract)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The open workload: every arrival is started at its own time, whatever has become of the others. A late one is started late
+//! and counts from its intended start; one over the in-flight limit is dropped; one that the end of the run overtook is unsent.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::pacing::Pacer;
+use super::{Context, journey};
+use crate::schedule::Arrivals;
+
+/// Arrivals started in a row before other tasks get their turn: enough to catch up fast, few enough to keep reading answers.
+const BURST_MAX: u32 = 64;
+/// How long after the schedule's end late arrivals are still started.
+const OVERRUN: Duration = Duration::from_secs(1);
+
+pub async fn drive(
+    context: &Rc<Context>,
+    arrivals: Arrivals,
+    end: Option<Duration>,
+    start: Instant,
+    stop: &CancellationToken,
+) {
+    let warm_up = context.scenario.warm_up;
+    let last_start = end.map(|end| start + end + OVERRUN);
+    let pacer = match Pacer::start() {
+        Ok(pacer) => pacer,
+        Err(e) => {
+            return context.figures.borrow_mut().error(
+                "schedule",
+                "no pacing thread",
+                e.to_string(),
+            );
+        }
+    };
+    let mut burst = 0;
+    let mut stopped_at = None;
+    for (number, arrival) in arrivals.enumerate() {
+        let offset = Duration::from_nanos(arrival.offset_ns);
+        let intended = start + offset;
+        if let Some(stopped_at) = stopped_at {
+            // After the stop only what was due before it has been missed.
+            if intended > stopped_at {
+                break;
+            }
+            context.figures.borrow_mut().journeys.unsent += 1;
+            continue;
+        }
+        if intended > Instant::now() {
+            burst = 0;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => { stopped_at = Some(Instant::now()); break; }
+                () = pacer.wait_until(intended) => {}
+            }
+        } else {
+            burst += 1;
+            if burst >= BURST_MAX {
+                burst = 0;
+                tokio::task::yield_now().await;
+            }
+            if stop.is_cancelled() || last_start.is_some_and(|last| Instant::now() > last) {
+                stopped_at = Some(Instant::now());
+                context.figures.borrow_mut().journeys.unsent += 1;
+                continue;
+            }
+        }
+        let measured = offset >= warm_up;
+        if context.in_flight.get() >= context.scenario.limits.in_flight_max {
+            if measured {
+                context.figures.borrow_mut().journeys.dropped += 1;
+            }
+            continue;
+        }
+        journey::start(context, arrival, number as u64, intended, measured);
+    }
+    // The schedule has its length even if its last arrival comes before it.
+    if let (None, Some(end)) = (stopped_at, end) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep_until((start + end).into()) => {}
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One request of a journey: rendered, sent, its answer checked and taken apart.
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use serde_json::Value;
+
+use crate::http_client::{HttpClient, Reply};
+use crate::scenario::template::{RenderError, Scope, Vars};
+use crate::scenario::{Expect, RequestTemplate};
+
+/// What went wrong, as reports tell errors apart, and an example's words.
+#[derive(Debug)]
+pub struct Fault {
+    pub kind: String,
+    pub example: String,
+}
+
+impl Fault {
+    pub fn new(kind: impl Into<String>, example: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            example: example.into(),
+        }
+    }
+}
+
+impl From<RenderError> for Fault {
+    fn from(error: RenderError) -> Self {
+        Self::new("template", error.to_string())
+    }
+}
+
+/// A request ready to be sent.
+pub struct Rendered<'a> {
+    method: &'static str,
+    path: String,
+    headers: Vec<(&'a str, String)>,
+    body: Option<String>,
+}
+
+pub fn render<'a>(
+    request: &'a RequestTemplate,
+    scope: &mut Scope<'_>,
+    trace: Option<&str>,
+) -> Result<Rendered<'a>, RenderError> {
+    let mut headers = Vec::with_capacity(request.headers.len() + 1);
+    if let Some(trace) = trace {
+        let span: u64 = scope.rng.random();
+        headers.push(("traceparent", format!("00-{trace}-{span:016x}-01")));
+    }
+    for (name, value) in &request.headers {
+        headers.push((name, value.render(scope)?));
+    }
+    let body = request.body.as_ref().map(|b| b.render(scope)).transpose()?;
+    Ok(Rendered {
+        method: request.method.as_str(),
+        path: request.path.render(scope)?,
+        headers,
+        body,
+    })
+}
+
+impl Rendered<'_> {
+    /// For a body that is not made from the request's own template.
+    pub fn replace_body(&mut self, body: Option<String>) {
+        self.body = body;
+    }
+
+    /// Sends it; the error is what reports count.
+    pub async fn send(self, http: &HttpClient) -> Result<Reply, Fault> {
+        let what = format!("{} {}", self.method, self.path);
+        http.send(self.method, &self.path, &self.headers, self.body)
+            .await
+            .map_err(|e| Fault::new(e.to_string(), format!("{what}: {}", e.detail())))
+    }
+}
+
+/// A journey's trace id: 32 hexadecimal digits.
+pub fn trace_id(rng: &mut SmallRng) -> String {
+    format!("{:032x}", rng.random::<u128>())
+}
+
+/// Checks an answer and takes the variables out of it.
+pub fn examine(
+    reply: &Reply,
+    expect: &Expect,
+    extract: &[(String, String)],
+    scope: &mut Scope<'_>,
+) -> Result<Vars, Fault> {
+    let excerpt = || String::from_utf8_lossy(&reply.body[..reply.body.len().min(300)]).into_owned();
+    let allowed = match expect.status.is_empty() {
+        true => (200..300).contains(&reply.status),
+        false => expect.status.contains(&reply.status),
+    };
+    if !allowed {
+        return Err(Fault::new(format!("status {}", reply.status), excerpt()));
+    }
+    if extract.is_empty()
+        && expect.equal.is_empty()
+        && expect.exist.is_empty()
+        && expect.absent.is_empty()
+    {
+        return Ok(Vars::new());
+    }
+    let json: Value = serde_json::from_slice(&reply.body)
+        .map_err(|e| Fault::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
+    for (pointer, expected) in &expect.equal {
+        let expected: Value = serde_json::from_str(&expected.render(scope)?)
+            .map_err(|e| Fault::new("template", e.to_string()))?;
+        let found = json.pointer(pointer).unwrap_or(&Value::Null);
+        if *found != expected {
+            return Err(Fault::new(
+                format!("expected at {pointer}"),
+                format!("expected {expected}, found {found}"),
+            ));
+        }
+    }
+    if let Some(pointer) = expect
+        .exist
+        .iter()
+        .find(|p| json.pointer(p).is_none_or(Value::is_null))
+    {
+        return Err(Fault::new(format!("missing at {pointer}"), excerpt()));
+    }
+    if let Some(pointer) = expect
+        .absent
+        .iter()
+        .find(|p| json.pointer(p).is_some_and(|v| !v.is_null()))
+    {
+        return Err(Fault::new(format!("unexpected at {pointer}"), excerpt()));
+    }
+    take_out(&json, extract)
+}
+
+/// Variables by JSON pointers.
+pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, Fault> {
+    let mut found = Vars::new();
+    for (variable, pointer) in extract {
+        let value = json.pointer(pointer).ok_or_else(|| {
+            Fault::new(format!("nothing to extract at {pointer}"), json.to_string())
+        })?;
+        found.insert(variable.clone(), value.clone());
+    }
+    Ok(found)
+}

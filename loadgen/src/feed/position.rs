@@ -1,0 +1,30 @@
+//! A place in a topic's stream of events: `1700000000000-3`, compared as two numbers.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Milliseconds and a sequence number within them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    millis: u64,
+    sequence: u64,
+}
+
+impl FromStr for Position {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a position such as 1700000000000-3");
+        let (millis, sequence) = text.split_once('-').ok_or_else(wrong)?;
+        Ok(Self {
+            millis: millis.parse().map_err(|_| wrong())?,
+            sequence: sequence.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.millis, self.sequence)
+    }
+}

@@ -1,0 +1,442 @@
+//! Which events have been seen, which of them the read model has applied, and who waits for one. Pure bookkeeping without a
+//! socket: an event may come before anyone waits for it, and may be applied before or after it is seen.
+
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::position::Position;
+use crate::scenario::KeySource;
+
+/// Keys remembered per topic; older ones that nobody waits for are forgotten.
+const KEYS_MAX: usize = 100_000;
+/// Events remembered per key.
+const EVENTS_PER_KEY_MAX: usize = 16;
+
+/// An event as the feed told it.
+#[derive(Debug)]
+pub struct SeenEvent {
+    /// `entity_created` and the like.
+    pub action: String,
+    /// The entity.
+    pub data: Value,
+    position: Position,
+    visible_at: Cell<Option<Instant>>,
+}
+
+impl SeenEvent {
+    /// When both the event and the read model's having applied it were known; only events that are visible are handed out.
+    pub fn visible_at(&self) -> Option<Instant> {
+        self.visible_at.get()
+    }
+}
+
+/// What an awaited event must be.
+#[derive(Debug, Clone, Default)]
+pub struct Condition {
+    /// Its action, if only one counts.
+    pub action: Option<String>,
+    /// JSON pointers into its data and what must be there.
+    pub fields: Vec<(String, Value)>,
+}
+
+impl Condition {
+    fn holds(&self, event: &SeenEvent) -> bool {
+        self.action
+            .as_ref()
+            .is_none_or(|action| *action == event.action)
+            && self
+                .fields
+                .iter()
+                .all(|(pointer, expected)| event.data.pointer(pointer) == Some(expected))
+    }
+}
+
+#[derive(Default)]
+struct Key {
+    events: VecDeque<Rc<SeenEvent>>,
+    waiters: Vec<(Condition, oneshot::Sender<Rc<SeenEvent>>)>,
+}
+
+struct Topic {
+    sources: Vec<KeySource>,
+    keys: Vec<HashMap<String, Key>>,
+    /// Keys in the order they were first seen, for forgetting; may name some that are gone already.
+    order: VecDeque<(usize, String)>,
+    not_applied: VecDeque<(Rc<SeenEvent>, Vec<Option<String>>)>,
+    applied: Position,
+    seen: Position,
+}
+
+/// Everything seen on one feed.
+#[derive(Default)]
+pub struct Sightings {
+    topics: HashMap<String, Topic>,
+    /// Keys forgotten before their journeys had released them.
+    pub forgotten: u64,
+}
+
+impl Sightings {
+    /// For these topics, each with the ways its events are looked up.
+    pub fn new<'a>(awaited: impl IntoIterator<Item = (&'a str, &'a KeySource)>) -> Self {
+        let mut sightings = Self::default();
+        for (name, source) in awaited {
+            let topic = sightings
+                .topics
+                .entry(name.to_owned())
+                .or_insert_with(|| Topic {
+                    sources: Vec::new(),
+                    keys: Vec::new(),
+                    order: VecDeque::new(),
+                    not_applied: VecDeque::new(),
+                    applied: Position::default(),
+                    seen: Position::default(),
+                });
+            topic.sources.push(source.clone());
+            topic.keys.push(HashMap::new());
+        }
+        sightings
+    }
+
+    /// The topics, and how far each has been seen: where a broken feed goes on.
+    pub fn seen(&self) -> impl Iterator<Item = (&str, Position)> {
+        self.topics
+            .iter()
+            .map(|(name, topic)| (name.as_str(), topic.seen))
+    }
+
+    /// Where a topic's feed starts, as its first message says.
+    pub fn starts_at(&mut self, topic: &str, position: Position) {
+        if let Some(topic) = self.topics.get_mut(topic) {
+            topic.seen = topic.seen.max(position);
+        }
+    }
+
+    /// An event was read from the socket at `read_at`. One that has been seen before changes nothing.
+    pub fn event(
+        &mut self,
+        topic: &str,
+        aggregate_id: &str,
+        action: &str,
+        data: Value,
+        position: Position,
+        read_at: Instant,
+    ) {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return;
+        };
+        if position <= topic.seen {
+            return;
+        }
+        topic.seen = position;
+        let visible_at = (position <= topic.applied).then_some(read_at);
+        let event = Rc::new(SeenEvent {
+            action: action.to_owned(),
+            data,
+            position,
+            visible_at: Cell::new(visible_at),
+        });
+        let keys: Vec<Option<String>> = topic
+            .sources
+            .iter()
+            .map(|source| match source {
+                KeySource::AggregateId => Some(aggregate_id.to_owned()),
+                KeySource::Field(pointer) => event.data.pointer(pointer).map(key_text),
+            })
+            .collect();
+        for (source, key) in keys
+            .iter()
+            .enumerate()
+            .filter_map(|(i, key)| Some((i, key.as_ref()?)))
+        {
+            let entry = topic.entry(source, key);
+            entry.events.push_back(event.clone());
+            if entry.events.len() > EVENTS_PER_KEY_MAX {
+                entry.events.pop_front();
+            }
+        }
+        match visible_at {
+            Some(_) => topic.tell(&event, &keys),
+            None => topic.not_applied.push_back((event, keys)),
+        }
+        self.forgotten += topic.forget_oldest();
+    }
+
+    /// The read model has applied a topic up to a position, as read from the socket at `read_at`.
+    pub fn applied(&mut self, topic: &str, position: Position, read_at: Instant) {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return;
+        };
+        topic.applied = topic.applied.max(position);
+        while topic
+            .not_applied
+            .front()
+            .is_some_and(|(event, _)| event.position <= topic.applied)
+        {
+            let Some((event, keys)) = topic.not_applied.pop_front() else {
+                break;
+            };
+            event.visible_at.set(Some(read_at));
+            topic.tell(&event, &keys);
+        }
+    }
+
+    /// Waits for the first event of this key that fits, among those remembered and those to come.
+    pub fn wait(
+        &mut self,
+        topic: &str,
+        source: &KeySource,
+        key: &str,
+        condition: Condition,
+    ) -> oneshot::Receiver<Rc<SeenEvent>> {
+        let (sender, receiver) = oneshot::channel();
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return receiver;
+        };
+        let Some(source) = topic.sources.iter().position(|s| s == source) else {
+            return receiver;
+        };
+        let entry = topic.entry(source, key);
+        match entry
+            .events
+            .iter()
+            .find(|event| event.visible_at.get().is_some() && condition.holds(event))
+        {
+            Some(event) => drop(sender.send(event.clone())),
+            None => {
+                // Those that gave up leave their place.
+                entry.waiters.retain(|(_, waiter)| !waiter.is_closed());
+                entry.waiters.push((condition, sender));
+            }
+        }
+        receiver
+    }
+
+    /// A journey that waited for this key has ended: nothing of it needs to be remembered.
+    pub fn release(&mut self, topic: &str, source: &KeySource, key: &str) {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return;
+        };
+        let Some(source) = topic.sources.iter().position(|s| s == source) else {
+            return;
+        };
+        if topic.keys[source]
+            .get(key)
+            .is_some_and(|k| k.waiters.iter().all(|(_, waiter)| waiter.is_closed()))
+        {
+            topic.keys[source].remove(key);
+        }
+    }
+}
+
+impl Topic {
+    fn entry(&mut self, source: usize, key: &str) -> &mut Key {
+        if !self.keys[source].contains_key(key) {
+            self.order.push_back((source, key.to_owned()));
+        }
+        self.keys[source].entry(key.to_owned()).or_default()
+    }
+
+    fn tell(&mut self, event: &Rc<SeenEvent>, keys: &[Option<String>]) {
+        for (source, key) in keys
+            .iter()
+            .enumerate()
+            .filter_map(|(i, key)| Some((i, key.as_ref()?)))
+        {
+            let Some(entry) = self.keys[source].get_mut(key) else {
+                continue;
+            };
+            let (fulfilled, waiting): (Vec<_>, Vec<_>) = entry
+                .waiters
+                .drain(..)
+                .partition(|(condition, _)| condition.holds(event));
+            entry.waiters = waiting;
+            fulfilled
+                .into_iter()
+                .for_each(|(_, waiter)| drop(waiter.send(event.clone())));
+        }
+    }
+
+    fn forget_oldest(&mut self) -> u64 {
+        let mut forgotten = 0;
+        let surplus = self.order.len().saturating_sub(KEYS_MAX);
+        for (source, key) in self.order.drain(..surplus).collect::<Vec<_>>() {
+            match self.keys[source].get(&key) {
+                None => {}
+                Some(entry) if !entry.waiters.is_empty() => self.order.push_back((source, key)),
+                Some(_) => {
+                    self.keys[source].remove(&key);
+                    forgotten += 1;
+                }
+            }
+        }
+        forgotten
+    }
+}
+
+/// A JSON value as a key: text without quotes.
+fn key_text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(text: &str) -> Position {
+        text.parse().unwrap()
+    }
+
+    fn status(text: &str) -> Condition {
+        Condition {
+            action: None,
+            fields: vec![("/status".into(), json!(text))],
+        }
+    }
+
+    fn orders() -> Sightings {
+        Sightings::new([
+            ("order", &KeySource::AggregateId),
+            ("order", &KeySource::Field("/cart_id".into())),
+        ])
+    }
+
+    #[test]
+    fn an_event_counts_only_when_the_read_model_has_applied_it() {
+        let mut seen = orders();
+        let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("IN_STOCK"));
+        seen.event(
+            "order",
+            "o1",
+            "entity_updated",
+            json!({"status": "IN_STOCK"}),
+            at("5-1"),
+            Instant::now(),
+        );
+        seen.applied("order", at("5-0"), Instant::now());
+        assert!(waiter.try_recv().is_err(), "seen, but not applied");
+        let applied_at = Instant::now();
+        seen.applied("order", at("5-1"), applied_at);
+        assert_eq!(waiter.try_recv().unwrap().visible_at(), Some(applied_at));
+    }
+
+    #[test]
+    fn an_event_that_came_before_anyone_waited_is_found_with_the_time_it_became_visible() {
+        let mut seen = orders();
+        let read_at = Instant::now();
+        seen.applied("order", at("9-0"), read_at);
+        seen.event(
+            "order",
+            "o1",
+            "entity_updated",
+            json!({"status": "IN_STOCK"}),
+            at("5-1"),
+            read_at,
+        );
+        seen.event(
+            "order",
+            "o1",
+            "entity_updated",
+            json!({"status": "CLEARED"}),
+            at("5-2"),
+            Instant::now(),
+        );
+        let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("IN_STOCK"));
+        assert_eq!(waiter.try_recv().unwrap().visible_at(), Some(read_at));
+    }
+
+    #[test]
+    fn an_event_is_found_by_a_field_of_its_data() {
+        let mut seen = orders();
+        let mut waiter = seen.wait(
+            "order",
+            &KeySource::Field("/cart_id".into()),
+            "c7",
+            Condition::default(),
+        );
+        seen.event(
+            "order",
+            "o1",
+            "entity_created",
+            json!({"cart_id": "c8"}),
+            at("1-0"),
+            Instant::now(),
+        );
+        seen.event(
+            "order",
+            "o2",
+            "entity_created",
+            json!({"cart_id": "c7", "entity_id": "o2"}),
+            at("1-1"),
+            Instant::now(),
+        );
+        seen.applied("order", at("1-1"), Instant::now());
+        assert_eq!(waiter.try_recv().unwrap().data["entity_id"], "o2");
+    }
+
+    #[test]
+    fn an_event_told_twice_counts_once_and_what_was_released_is_forgotten() {
+        let mut seen = orders();
+        seen.applied("order", at("9-0"), Instant::now());
+        seen.event(
+            "order",
+            "o1",
+            "entity_created",
+            json!({"status": "CREATED"}),
+            at("1-0"),
+            Instant::now(),
+        );
+        seen.release("order", &KeySource::AggregateId, "o1");
+        seen.event(
+            "order",
+            "o1",
+            "entity_created",
+            json!({"status": "CREATED"}),
+            at("1-0"),
+            Instant::now(),
+        );
+        let mut waiter = seen.wait("order", &KeySource::AggregateId, "o1", status("CREATED"));
+        assert!(waiter.try_recv().is_err());
+    }
+
+    #[test]
+    fn the_oldest_keys_are_forgotten_but_never_one_that_is_waited_for() {
+        let mut seen = orders();
+        let mut waiter = seen.wait(
+            "order",
+            &KeySource::AggregateId,
+            "patient",
+            status("IN_STOCK"),
+        );
+        for i in 0..=KEYS_MAX as u64 {
+            seen.event(
+                "order",
+                &format!("o{i}"),
+                "entity_created",
+                json!({}),
+                at(&format!("1-{}", i + 1)),
+                Instant::now(),
+            );
+        }
+        assert_eq!(seen.forgotten, 2, "o0 and o1");
+        seen.event(
+            "order",
+            "patient",
+            "entity_updated",
+            json!({"status": "IN_STOCK"}),
+            at("2-0"),
+            Instant::now(),
+        );
+        seen.applied("order", at("2-0"), Instant::now());
+        assert!(waiter.try_recv().is_ok());
+    }
+}

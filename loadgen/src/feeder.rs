@@ -1,0 +1,126 @@
+//! Values for journeys: from a list, in order, at random, or by a popularity curve. Knows lists of JSON values; must not know
+//! which requests they end up in.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use rand_distr::{Distribution, Zipf};
+use serde_json::Value;
+
+use crate::scenario::template::Vars;
+use crate::scenario::{Feeder, FeederSource, Pick};
+
+/// Lines beyond this are refused: a feeder lives in memory.
+const VALUES_MAX: usize = 5_000_000;
+
+/// A feeder with its values at hand.
+pub struct Source {
+    name: String,
+    values: Vec<Value>,
+    pick: Pick,
+    curve: Option<Zipf<f64>>,
+    count: Option<[usize; 2]>,
+    next: usize,
+}
+
+impl Source {
+    /// Takes its values from the lists that set-up made, if it names one. The error says which list is empty.
+    pub fn new(feeder: &Feeder, lists: &Vars) -> Result<Self, String> {
+        let values = match &feeder.source {
+            FeederSource::Values(values) => values.clone(),
+            FeederSource::List(list) => lists
+                .get(list)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
+        };
+        if values.is_empty() {
+            return Err(format!("feeder `{}` has no values to give", feeder.name));
+        }
+        let curve = match feeder.pick {
+            Pick::Zipf => Some(
+                Zipf::new(values.len() as f64, feeder.exponent)
+                    .map_err(|e| format!("feeder `{}`: {e}", feeder.name))?,
+            ),
+            _ => None,
+        };
+        Ok(Self {
+            name: feeder.name.clone(),
+            values,
+            pick: feeder.pick,
+            curve,
+            count: feeder.count,
+            next: 0,
+        })
+    }
+
+    /// The variable its values go to.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One value, or an array of them where the feeder has a count.
+    pub fn draw(&mut self, rng: &mut SmallRng) -> Value {
+        match self.count {
+            None => self.one(rng),
+            Some([from, to]) => {
+                let count = rng.random_range(from..=to);
+                (0..count).map(|_| self.one(rng)).collect::<Vec<_>>().into()
+            }
+        }
+    }
+
+    fn one(&mut self, rng: &mut SmallRng) -> Value {
+        let last = self.values.len() - 1;
+        let index = match (self.pick, &self.curve) {
+            (Pick::Sequential, _) => {
+                let index = self.next;
+                self.next = if index == last { 0 } else { index + 1 };
+                index
+            }
+            // Ranks start at 1, the most popular.
+            (Pick::Zipf, Some(curve)) => (curve.sample(rng) as usize).saturating_sub(1).min(last),
+            _ => rng.random_range(0..=last),
+        };
+        self.values[index].clone()
+    }
+}
+
+/// Rows of a CSV file with a header, as objects of text.
+pub fn read_csv(path: &Path) -> Result<Vec<Value>, String> {
+    let wrong = |e: csv::Error| format!("{}: {e}", path.display());
+    let mut reader = csv::Reader::from_path(path).map_err(wrong)?;
+    let header = reader.headers().map_err(wrong)?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records().take(VALUES_MAX) {
+        let record = record.map_err(wrong)?;
+        let fields = header
+            .iter()
+            .zip(&record)
+            .map(|(name, value)| (name.to_owned(), Value::from(value)));
+        rows.push(Value::Object(fields.collect()));
+    }
+    Ok(rows)
+}
+
+/// One JSON value a line; empty lines are passed over.
+pub fn read_json_lines(path: &Path) -> Result<Vec<Value>, String> {
+    let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut values = Vec::new();
+    for (i, line) in std::io::BufReader::new(file)
+        .lines()
+        .take(VALUES_MAX)
+        .enumerate()
+    {
+        let line = line.map_err(|e| format!("{}: {e}", path.display()))?;
+        if !line.trim().is_empty() {
+            values.push(
+                serde_json::from_str(&line)
+                    .map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?,
+            );
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,213 @@
+//! What happened, as histograms and counts: a driver records into the present interval and hands it over once a second; adding
+//! intervals up loses nothing. Memory does not grow with the length of a run. Must not know how a report looks.
+
+pub mod interval_log;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Three significant digits: a figure is at most 0.1 % above what was measured.
+const SIGNIFICANT_DIGITS: u8 = 3;
+/// Longer times are recorded as this one: an hour.
+const TIME_US_MAX: u64 = 3_600_000_000;
+/// Different errors told apart; further ones are counted together.
+const ERROR_KINDS_MAX: usize = 200;
+/// Examples kept of each error.
+const ERROR_EXAMPLES_MAX: usize = 5;
+/// Longest example, in characters.
+const EXAMPLE_CHARS_MAX: usize = 400;
+
+/// A distribution of times in microseconds.
+#[derive(Debug, Clone)]
+pub struct Times(pub Histogram<u64>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(
+            Histogram::new(SIGNIFICANT_DIGITS)
+                .expect("3 digits are within what a histogram can do"),
+        )
+    }
+}
+
+impl Times {
+    /// Records one time, rounded to the nearest microsecond.
+    pub fn record(&mut self, time: Duration) {
+        let micros = ((time.as_nanos() + 500) / 1_000).min(u128::from(TIME_US_MAX)) as u64;
+        // Not `saturating_record`: that one cuts off at the present size instead of growing.
+        self.0
+            .record(micros)
+            .expect("a resizing histogram takes every value");
+    }
+
+    /// Adds another distribution.
+    pub fn add(&mut self, other: &Self) {
+        self.0
+            .add(&other.0)
+            .expect("a resizing histogram takes every value");
+    }
+}
+
+/// The times of one kind of request.
+#[derive(Debug, Clone, Default)]
+pub struct StepFigures {
+    /// completed − intended start.
+    pub response_time: Times,
+    /// completed − actual start.
+    pub service_time: Times,
+    /// actual − intended start.
+    pub slip: Times,
+    /// Requests that ended in an error; not in the distributions unless an answer came.
+    pub errors: u64,
+    /// Requests tried.
+    pub count: u64,
+}
+
+/// An awaited state.
+#[derive(Debug, Clone, Default)]
+pub struct AwaitFigures {
+    /// Intended start of the step it counts from → visible in the read model.
+    pub end_to_end: Times,
+    /// Not seen in time.
+    pub timeouts: u64,
+}
+
+/// An error, told apart by where it happened and its kind.
+#[derive(Debug, Clone, Default)]
+pub struct ErrorFigures {
+    /// How often.
+    pub count: u64,
+    /// The first few, in words.
+    pub examples: Vec<String>,
+}
+
+/// What became of journeys.
+#[derive(Debug, Clone, Default)]
+pub struct JourneyCounts {
+    /// Started.
+    pub started: u64,
+    /// Came to their end.
+    pub completed: u64,
+    /// Ended by an error.
+    pub failed: u64,
+    /// Ended because they could not be carried out, by reason: no fault of the target.
+    pub skipped: BTreeMap<String, u64>,
+    /// Arrivals over the in-flight limit.
+    pub dropped: u64,
+    /// Arrivals that were due but not started when the run ended.
+    pub unsent: u64,
+}
+
+/// How one journey ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// To its end.
+    Completed,
+    /// By an error, which has been recorded.
+    Failed,
+    /// It could not be carried out, for this reason.
+    Skipped(String),
+}
+
+/// Everything recorded in one interval, or in a whole run.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// By `Step::id`.
+    pub steps: Vec<StepFigures>,
+    /// By `Await::id`.
+    pub awaits: Vec<AwaitFigures>,
+    /// Actual − intended start of journeys.
+    pub schedule_slip: Times,
+    /// Journeys.
+    pub journeys: JourneyCounts,
+    /// By step's name and kind.
+    pub errors: BTreeMap<(String, String), ErrorFigures>,
+}
+
+impl Figures {
+    /// Nothing yet, for so many steps and awaited states.
+    pub fn new(steps: usize, awaits: usize) -> Self {
+        Self {
+            steps: vec![StepFigures::default(); steps],
+            awaits: vec![AwaitFigures::default(); awaits],
+            ..Self::default()
+        }
+    }
+
+    /// Takes what was recorded and starts again from nothing.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.steps.len(), self.awaits.len()))
+    }
+
+    /// A journey has ended.
+    pub fn journey_ended(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Completed => self.journeys.completed += 1,
+            Outcome::Failed => self.journeys.failed += 1,
+            Outcome::Skipped(reason) => *self.journeys.skipped.entry(reason).or_default() += 1,
+        }
+    }
+
+    /// An error at a step; `example` says more than the kind.
+    pub fn error(&mut self, step: &str, kind: &str, example: String) {
+        let mut key = (step.to_owned(), kind.to_owned());
+        if self.errors.len() >= ERROR_KINDS_MAX && !self.errors.contains_key(&key) {
+            key = ("other".to_owned(), "other".to_owned());
+        }
+        let entry = self.errors.entry(key).or_default();
+        entry.count += 1;
+        if entry.examples.len() < ERROR_EXAMPLES_MAX {
+            entry
+                .examples
+                .push(example.chars().take(EXAMPLE_CHARS_MAX).collect());
+        }
+    }
+
+    /// Adds another interval's figures.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
+            mine.response_time.add(&theirs.response_time);
+            mine.service_time.add(&theirs.service_time);
+            mine.slip.add(&theirs.slip);
+            mine.errors += theirs.errors;
+            mine.count += theirs.count;
+        }
+        for (mine, theirs) in self.awaits.iter_mut().zip(&other.awaits) {
+            mine.end_to_end.add(&theirs.end_to_end);
+            mine.timeouts += theirs.timeouts;
+        }
+        self.schedule_slip.add(&other.schedule_slip);
+        let (mine, theirs) = (&mut self.journeys, &other.journeys);
+        mine.started += theirs.started;
+        mine.completed += theirs.completed;
+        mine.failed += theirs.failed;
+        mine.dropped += theirs.dropped;
+        mine.unsent += theirs.unsent;
+        for (reason, count) in &theirs.skipped {
+            *mine.skipped.entry(reason.clone()).or_default() += count;
+        }
+        for ((step, kind), theirs) in &other.errors {
+            let mut key = (step.clone(), kind.clone());
+            if self.errors.len() >= ERROR_KINDS_MAX && !self.errors.contains_key(&key) {
+                key = ("other".to_owned(), "other".to_owned());
+            }
+            let mine = self.errors.entry(key).or_default();
+            mine.count += theirs.count;
+            let room = ERROR_EXAMPLES_MAX.saturating_sub(mine.examples.len());
+            mine.examples
+                .extend(theirs.examples.iter().take(room).cloned());
+        }
+    }
+
+    /// The distributions of all steps together: response time, service time.
+    pub fn all_steps(&self) -> (Times, Times) {
+        let (mut response, mut service) = (Times::default(), Times::default());
+        for step in &self.steps {
+            response.add(&step.response_time);
+            service.add(&step.service_time);
+        }
+        (response, service)
+    }
+}

@@ -1,0 +1,345 @@
+//! A report for people: a table for the terminal and `summary.md`. The last stage; decides nothing.
+
+use std::fmt::Write as _;
+
+use crate::report::{Quantiles, Report, VerdictResult};
+
+/// A time in microseconds with a fitting unit and three digits.
+pub fn time(micros: f64) -> String {
+    let (number, unit) = match micros {
+        t if t < 1_000.0 => return format!("{t:.0} µs"),
+        t if t < 1_000_000.0 => (t / 1e3, "ms"),
+        t => (t / 1e6, "s"),
+    };
+    let decimals = if number < 10.0 {
+        2
+    } else if number < 100.0 {
+        1
+    } else {
+        0
+    };
+    format!("{number:.decimals$} {unit}")
+}
+
+/// A number with thin groups of three digits.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+struct Table {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(header: &[&'static str]) -> Self {
+        Self {
+            header: header.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Aligned columns with pipes: a table in Markdown, and readable as it stands.
+    fn write(&self, out: &mut String) {
+        let width = |i: usize| {
+            self.rows
+                .iter()
+                .map(|r| r[i].chars().count())
+                .chain([self.header[i].chars().count(), 3])
+                .max()
+                .unwrap_or(3)
+        };
+        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
+        let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+            for (i, cell) in cells.enumerate() {
+                let pad = " ".repeat(widths[i] - cell.chars().count());
+                match i {
+                    0 => write!(out, "| {cell}{pad} |"),
+                    _ => write!(out, " {pad}{cell} |"),
+                }
+                .expect("writing to a String cannot fail");
+            }
+            out.push('\n');
+        };
+        line(&mut self.header.iter().copied());
+        let rules: Vec<String> = widths
+            .iter()
+            .enumerate()
+            .map(|(i, w)| {
+                if i == 0 {
+                    "-".repeat(*w)
+                } else {
+                    format!("{}:", "-".repeat(w - 1))
+                }
+            })
+            .collect();
+        line(&mut rules.iter().map(String::as_str));
+        self.rows
+            .iter()
+            .for_each(|row| line(&mut row.iter().map(String::as_str)));
+    }
+}
+
+fn quantile_cells(q: &Quantiles) -> [String; 5] {
+    if q.count == 0 {
+        return std::array::from_fn(|_| "–".to_owned());
+    }
+    [
+        time(q.p50),
+        time(q.p90),
+        time(q.p99),
+        time(q.p999),
+        time(q.max),
+    ]
+}
+
+/// The report's tables, in Markdown that reads as plain text.
+pub fn tables(report: &Report) -> String {
+    let mut out = String::new();
+    steps(report, &mut out);
+    end_to_end(report, &mut out);
+    event_lag(report, &mut out);
+    journeys(report, &mut out);
+    errors(report, &mut out);
+    out
+}
+
+fn steps(report: &Report, out: &mut String) {
+    let mut table = Table::new(&[
+        "step",
+        "count",
+        "errors",
+        "resp. p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+        "service p50",
+        "p99",
+    ]);
+    let mut row =
+        |name: &str, count_: u64, errors: u64, response: &Quantiles, service: &Quantiles| {
+            let [_, _, service_p99, ..] = quantile_cells(service);
+            let [service_p50, ..] = quantile_cells(service);
+            let mut cells = vec![name.to_owned(), count(count_), count(errors)];
+            cells.extend(quantile_cells(response));
+            cells.extend([service_p50, service_p99]);
+            table.rows.push(cells);
+        };
+    for s in &report.steps {
+        row(
+            &s.name,
+            s.count,
+            s.errors,
+            &s.response_time_us,
+            &s.service_time_us,
+        );
+    }
+    let all = &report.all_steps;
+    row(
+        "all",
+        all.count,
+        all.errors,
+        &all.response_time_us,
+        &all.service_time_us,
+    );
+    table.write(out);
+}
+
+fn end_to_end(report: &Report, out: &mut String) {
+    if report.end_to_end.is_empty() {
+        return;
+    }
+    let mut table = Table::new(&[
+        "end to end (until visible)",
+        "count",
+        "timeouts",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+    ]);
+    for e in &report.end_to_end {
+        let q = Quantiles {
+            count: e.count,
+            mean: e.mean_us,
+            p50: e.p50_us,
+            p90: e.p90_us,
+            p99: e.p99_us,
+            p999: e.p999_us,
+            max: e.max_us,
+        };
+        let mut cells = vec![e.name.clone(), count(e.count), count(e.timeouts)];
+        cells.extend(quantile_cells(&q));
+        table.rows.push(cells);
+    }
+    out.push('\n');
+    table.write(out);
+}
+
+fn event_lag(report: &Report, out: &mut String) {
+    if report.event_lag.is_empty() {
+        return;
+    }
+    let mut table = Table::new(&[
+        "event lag: group / topic",
+        "count",
+        "p50 ≤",
+        "p90 ≤",
+        "p99 ≤",
+        "p99.9 ≤",
+        "max ≤",
+        "backlog at the end",
+    ]);
+    for e in report
+        .event_lag
+        .iter()
+        .filter(|e| e.count > 0 || e.backlog_end > 0)
+    {
+        let q = Quantiles {
+            count: e.count,
+            mean: e.mean_us,
+            p50: e.p50_us,
+            p90: e.p90_us,
+            p99: e.p99_us,
+            p999: e.p999_us,
+            max: e.max_us,
+        };
+        let mut cells = vec![format!("{} / {}", e.group, e.topic), count(e.count)];
+        cells.extend(quantile_cells(&q));
+        cells.push(count(e.backlog_end));
+        table.rows.push(cells);
+    }
+    out.push('\n');
+    table.write(out);
+}
+
+fn journeys(report: &Report, out: &mut String) {
+    let j = &report.journeys;
+    let g = &report.generator;
+    let asked = report
+        .workload
+        .rate
+        .map_or_else(String::new, |rate| format!(" (asked: {rate:.1}/s)"));
+    let mut say = |line: String| writeln!(out, "{line}").expect("writing to a String cannot fail");
+    say(String::new());
+    say(format!(
+        "journeys: {} started, {} completed = {:.1}/s{asked}, {} failed, {} skipped, {} dropped, {} unsent",
+        count(j.started),
+        count(j.completed),
+        j.per_s,
+        count(j.failed),
+        count(j.skipped),
+        count(j.dropped),
+        count(j.unsent)
+    ));
+    say(format!(
+        "generator: {:.0} % of a core, schedule slip p50 {} p99 {} max {}",
+        g.cpu_pct,
+        time(g.schedule_slip_us.p50),
+        time(g.schedule_slip_us.p99),
+        time(g.schedule_slip_us.max)
+    ));
+    let backlog = report.drain.backlog_end.map_or_else(
+        || "not told by the target".to_owned(),
+        |n| format!("{} after {}", count(n), time(report.drain.backlog_s * 1e6)),
+    );
+    say(format!(
+        "drain: journeys {}, backlog {backlog}",
+        time(report.drain.journeys_s * 1e6)
+    ));
+    if let Some(cpu) = report.system_cpu_pct {
+        say(format!("system with its Redis: {cpu:.0} % of a core"));
+    }
+    for (reason, number) in &report.skipped {
+        say(format!("skipped: {} × {reason}", count(*number)));
+    }
+    for warning in &report.warnings {
+        say(format!("warning: {warning}"));
+    }
+}
+
+fn errors(report: &Report, out: &mut String) {
+    for error in &report.errors {
+        writeln!(
+            out,
+            "error: {} × {} at {}",
+            count(error.count),
+            error.kind,
+            error.step
+        )
+        .expect("writing to a String cannot fail");
+        for example in &error.examples {
+            writeln!(out, "    {example}").expect("writing to a String cannot fail");
+        }
+    }
+}
+
+/// The verdict in a line, and a line for each reason.
+pub fn verdict(report: &Report, colour: bool) -> String {
+    let (code, word) = match report.verdict.result {
+        VerdictResult::Pass => ("1;32", "PASS"),
+        VerdictResult::Fail => ("1;31", "FAIL"),
+        VerdictResult::Invalid => ("1;33", "INVALID"),
+    };
+    let word = if colour {
+        format!("\x1b[{code}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    };
+    let mut out = format!("verdict: {word}\n");
+    for reason in &report.verdict.reasons {
+        writeln!(out, "  {reason}").expect("writing to a String cannot fail");
+    }
+    out
+}
+
+/// `summary.md`.
+pub fn summary(report: &Report) -> String {
+    let e = &report.environment;
+    let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
+    let mut out = format!(
+        "# {}: {}\n\n",
+        report.scenario,
+        report.verdict.result.as_str()
+    );
+    for reason in &report.verdict.reasons {
+        writeln!(out, "* {reason}").expect("writing to a String cannot fail");
+    }
+    write!(
+        out,
+        "\n* workload: {}, seed {}\n* target: {} (version {}, {} {}, durability {})\n* machine: {} cores, {} {}; loadgen {}\n* measured: {:.1} s\n\n",
+        report.workload.description,
+        report.seed,
+        e.target,
+        known(&e.system_version),
+        known(&e.redis_server),
+        known(&e.redis_version),
+        known(&e.durability),
+        e.cores,
+        e.os,
+        e.arch,
+        e.loadgen_version,
+        report.duration_s
+    )
+    .expect("writing to a String cannot fail");
+    out.push_str(&tables(report));
+    if !report.thresholds.is_empty() {
+        out.push_str("\nthresholds:\n\n");
+        for t in &report.thresholds {
+            let mark = if t.passed { "held" } else { "missed" };
+            writeln!(out, "* {}: {mark}", t.threshold).expect("writing to a String cannot fail");
+        }
+    }
+    out.push_str("\nResponse time counts from the intended start, service time from the actual one. End to end counts from the intended start of the step named in the scenario until the state is visible in the read model.\n");
+    out
+}

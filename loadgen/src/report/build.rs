@@ -1,0 +1,313 @@
+//! From evidence to a report: pure arithmetic.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::metrics_scrape::{LagStatistics, Scrape};
+use crate::record::{Figures, Times};
+use crate::run_event::Finished;
+use crate::scenario::{Scenario, Workload};
+use crate::schedule::Schedule;
+
+/// Everything known at the end of a run.
+pub struct Evidence<'a> {
+    /// What was asked.
+    pub scenario: &'a Scenario,
+    /// What choices were made from.
+    pub seed: u64,
+    /// Unix seconds.
+    pub started_at: f64,
+    /// Where.
+    pub environment: Environment,
+    /// What was recorded.
+    pub figures: &'a Figures,
+    /// The driver's last words.
+    pub finished: &'a Finished,
+    /// The target's metrics before the workload and after the drain, if it has any.
+    pub scrapes: Option<(Scrape, Scrape)>,
+    /// How long the backlog took to drain.
+    pub backlog_drain: Duration,
+    /// CPU time of this process during the run.
+    pub process_cpu: Duration,
+    /// CPU time of the system during the run.
+    pub system_cpu: Option<Duration>,
+    /// A trace's length, for that workload.
+    pub trace_duration: Option<Duration>,
+    /// What a plan left out before the run, by reason.
+    pub skipped_before: BTreeMap<String, u64>,
+    /// Warnings so far.
+    pub warnings: Vec<String>,
+}
+
+impl From<&Times> for Quantiles {
+    fn from(times: &Times) -> Self {
+        let h = &times.0;
+        let at = |q: f64| h.value_at_quantile(q) as f64;
+        Self {
+            count: h.len(),
+            mean: h.mean(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: h.max() as f64,
+        }
+    }
+}
+
+impl From<LagStatistics> for Quantiles {
+    fn from(s: LagStatistics) -> Self {
+        Self {
+            count: s.count,
+            mean: s.mean_us,
+            p50: s.p50_us,
+            p90: s.p90_us,
+            p99: s.p99_us,
+            p999: s.p999_us,
+            max: s.max_us,
+        }
+    }
+}
+
+/// Percent of one core.
+fn cpu_pct(cpu: Duration, wall: Duration) -> f64 {
+    if wall.is_zero() {
+        0.0
+    } else {
+        round(100.0 * cpu.as_secs_f64() / wall.as_secs_f64())
+    }
+}
+
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// Builds the report, its verdict included.
+pub fn build(evidence: Evidence<'_>) -> Report {
+    let Evidence {
+        scenario,
+        figures,
+        finished,
+        ..
+    } = &evidence;
+    let wall = finished.drained;
+    let measured = wall.saturating_sub(scenario.warm_up);
+    let per_s = |count: u64| {
+        if measured.is_zero() {
+            0.0
+        } else {
+            round(count as f64 / measured.as_secs_f64())
+        }
+    };
+    let skipped_in_run: u64 = figures.journeys.skipped.values().sum();
+    let mut skipped = evidence.skipped_before.clone();
+    for (reason, count) in &figures.journeys.skipped {
+        *skipped.entry(reason.clone()).or_default() += count;
+    }
+    let (response, service) = figures.all_steps();
+    let count = figures.steps.iter().map(|s| s.count).sum();
+    let counts = &figures.journeys;
+    let lag_all = evidence
+        .scrapes
+        .as_ref()
+        .map_or_else(Quantiles::default, |(before, after)| {
+            after.lag_since(before).into()
+        });
+    let mut report = Report {
+        schema: Schema,
+        scenario: scenario.name.clone(),
+        seed: evidence.seed,
+        started_at: evidence.started_at,
+        environment: evidence.environment.clone(),
+        workload: workload(scenario, evidence.trace_duration),
+        duration_s: measured.as_secs_f64(),
+        steps: steps(scenario, figures),
+        all_steps: AllSteps {
+            count,
+            errors: figures.steps.iter().map(|s| s.errors).sum(),
+            per_s: per_s(count),
+            response_time_us: (&response).into(),
+            service_time_us: (&service).into(),
+        },
+        journeys: JourneyReport {
+            started: counts.started,
+            completed: counts.completed,
+            failed: counts.failed,
+            skipped: skipped_in_run,
+            dropped: counts.dropped,
+            unsent: counts.unsent,
+            per_s: per_s(counts.completed),
+        },
+        end_to_end: end_to_end(scenario, figures),
+        event_lag: evidence
+            .scrapes
+            .as_ref()
+            .map(|(before, after)| event_lag(before, after))
+            .unwrap_or_default(),
+        event_lag_all: lag_all,
+        drain: Drain {
+            journeys_s: (finished.drained.saturating_sub(finished.arrivals_end)).as_secs_f64(),
+            backlog_s: evidence.backlog_drain.as_secs_f64(),
+            backlog_end: evidence
+                .scrapes
+                .as_ref()
+                .filter(|(_, after)| !after.backlog.is_empty())
+                .map(|(_, after)| after.backlog_total()),
+        },
+        generator: Generator {
+            cpu_pct: cpu_pct(finished.cpu.unwrap_or(evidence.process_cpu), wall),
+            process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
+            schedule_slip_us: (&figures.schedule_slip).into(),
+            feed_reconnects: finished.feed_reconnects,
+        },
+        system_cpu_pct: evidence
+            .system_cpu
+            .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
+        errors: errors(figures),
+        thresholds: Vec::new(),
+        skipped,
+        warnings: evidence.warnings.clone(),
+        verdict: Verdict {
+            result: VerdictResult::Pass,
+            reasons: Vec::new(),
+        },
+    };
+    report.thresholds = verdict::thresholds(&report, scenario);
+    report.verdict = verdict::judge(&report, scenario);
+    report
+}
+
+fn workload(scenario: &Scenario, trace_duration: Option<Duration>) -> WorkloadSummary {
+    let warm_up_s = scenario.warm_up.as_secs_f64();
+    match &scenario.workload {
+        Workload::Open { stages } => {
+            let schedule = Schedule::new(stages.clone());
+            let duration_s = schedule.duration().as_secs_f64();
+            let arrivals: f64 = stages
+                .iter()
+                .map(|s| (s.from + s.to) / 2.0 * s.duration.as_secs_f64())
+                .sum();
+            let stage = |s: &crate::scenario::Stage| match s.from == s.to {
+                true => format!("{}/s for {:?}", s.from, s.duration),
+                false => format!("{} → {}/s in {:?}", s.from, s.to, s.duration),
+            };
+            let description = format!(
+                "open: {}",
+                stages.iter().map(stage).collect::<Vec<_>>().join(", ")
+            );
+            WorkloadSummary {
+                kind: "open".into(),
+                description,
+                rate: Some(arrivals / duration_s),
+                duration_s,
+                warm_up_s,
+            }
+        }
+        Workload::Closed {
+            users,
+            think_time,
+            duration,
+        } => {
+            let description = format!(
+                "closed: {users} users, think time {:?} to {:?}, for {duration:?}",
+                think_time.from, think_time.to
+            );
+            WorkloadSummary {
+                kind: "closed".into(),
+                description,
+                rate: None,
+                duration_s: duration.as_secs_f64(),
+                warm_up_s,
+            }
+        }
+        Workload::Trace => {
+            let duration_s = trace_duration.unwrap_or_default().as_secs_f64();
+            WorkloadSummary {
+                kind: "trace".into(),
+                description: "recorded arrivals".into(),
+                rate: None,
+                duration_s,
+                warm_up_s,
+            }
+        }
+    }
+}
+
+fn steps(scenario: &Scenario, figures: &Figures) -> Vec<StepReport> {
+    let reports = scenario
+        .step_names
+        .iter()
+        .zip(&figures.steps)
+        .map(|(name, step)| StepReport {
+            name: name.clone(),
+            count: step.count,
+            errors: step.errors,
+            response_time_us: (&step.response_time).into(),
+            service_time_us: (&step.service_time).into(),
+            slip_us: (&step.slip).into(),
+        });
+    reports.collect()
+}
+
+fn end_to_end(scenario: &Scenario, figures: &Figures) -> Vec<EndToEnd> {
+    let reports = scenario
+        .await_names
+        .iter()
+        .zip(&figures.awaits)
+        .map(|(name, awaits)| {
+            let q = Quantiles::from(&awaits.end_to_end);
+            EndToEnd {
+                name: name.clone(),
+                count: q.count,
+                timeouts: awaits.timeouts,
+                mean_us: q.mean,
+                p50_us: q.p50,
+                p90_us: q.p90,
+                p99_us: q.p99,
+                p999_us: q.p999,
+                max_us: q.max,
+            }
+        });
+    reports.collect()
+}
+
+fn event_lag(before: &Scrape, after: &Scrape) -> Vec<EventLag> {
+    let groups: std::collections::BTreeSet<_> =
+        after.event_lag.keys().chain(after.backlog.keys()).collect();
+    let reports = groups.into_iter().map(|of| {
+        let s = after
+            .event_lag
+            .get(of)
+            .map(|lag| lag.since(before.event_lag.get(of)).statistics())
+            .unwrap_or_default();
+        EventLag {
+            group: of.group.clone(),
+            topic: of.topic.clone(),
+            count: s.count,
+            mean_us: s.mean_us,
+            p50_us: s.p50_us,
+            p90_us: s.p90_us,
+            p99_us: s.p99_us,
+            p999_us: s.p999_us,
+            max_us: s.max_us,
+            backlog_end: after.backlog.get(of).copied().unwrap_or(0),
+        }
+    });
+    reports.collect()
+}
+
+fn errors(figures: &Figures) -> Vec<ErrorReport> {
+    let mut errors: Vec<ErrorReport> = figures
+        .errors
+        .iter()
+        .map(|((step, kind), e)| ErrorReport {
+            step: step.clone(),
+            kind: kind.clone(),
+            count: e.count,
+            examples: e.examples.clone(),
+        })
+        .collect();
+    errors.sort_by_key(|e| std::cmp::Reverse(e.count));
+    errors
+}

@@ -1,0 +1,284 @@
+//! The report of a run, as it is written to `report.json`: its shape is versioned by `schema`. Built from what was recorded;
+//! must not know how it is shown.
+
+mod build;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use build::{Evidence, build};
+
+/// The present shape.
+pub const SCHEMA: &str = "loadgen-report/1";
+
+/// A finished run. Times are microseconds unless the name says otherwise.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// `loadgen-report/1`.
+    pub schema: Schema,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What choices were made from.
+    pub seed: u64,
+    /// Unix time in seconds.
+    pub started_at: f64,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What was asked.
+    pub workload: WorkloadSummary,
+    /// From the end of the warm-up until the last journey had ended.
+    pub duration_s: f64,
+    /// Requests, by step.
+    pub steps: Vec<StepReport>,
+    /// All steps together.
+    pub all_steps: AllSteps,
+    /// Journeys.
+    pub journeys: JourneyReport,
+    /// Awaited states.
+    pub end_to_end: Vec<EndToEnd>,
+    /// Consumer groups, by topic.
+    pub event_lag: Vec<EventLag>,
+    /// All consumer groups together.
+    pub event_lag_all: Quantiles,
+    /// Waiting until nothing was left to handle.
+    pub drain: Drain,
+    /// The generator itself.
+    pub generator: Generator,
+    /// CPU of the system and what it started, in percent of one core, where it was started by this run.
+    pub system_cpu_pct: Option<f64>,
+    /// By place and kind, most frequent first.
+    pub errors: Vec<ErrorReport>,
+    /// What had to hold.
+    pub thresholds: Vec<ThresholdReport>,
+    /// What a plan could not carry out, by reason, before the run and in it.
+    pub skipped: BTreeMap<String, u64>,
+    /// What people should know.
+    pub warnings: Vec<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// The shape's name; reading another one is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Schema;
+
+impl TryFrom<String> for Schema {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == SCHEMA {
+            Ok(Self)
+        } else {
+            Err(format!("schema `{text}`; this program reads {SCHEMA}"))
+        }
+    }
+}
+
+impl From<Schema> for String {
+    fn from(_: Schema) -> Self {
+        SCHEMA.to_owned()
+    }
+}
+
+/// A distribution's statistics, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct Quantiles {
+    pub count: u64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// Where a run took place.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names say it
+pub struct Environment {
+    pub target: String,
+    /// Whether this run started the target itself.
+    pub target_started: bool,
+    pub cores: usize,
+    pub os: String,
+    pub arch: String,
+    pub loadgen_version: String,
+    pub system_version: Option<String>,
+    pub redis_version: Option<String>,
+    pub redis_server: Option<String>,
+    pub durability: Option<String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkloadSummary {
+    /// `open`, `closed` or `trace`.
+    pub kind: String,
+    /// In words.
+    pub description: String,
+    /// Journeys a second asked for, on average; none for a closed workload.
+    pub rate: Option<f64>,
+    /// How long journeys are started.
+    pub duration_s: f64,
+    /// Not recorded at the beginning.
+    pub warm_up_s: f64,
+}
+
+/// A step's figures.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct StepReport {
+    pub name: String,
+    pub count: u64,
+    pub errors: u64,
+    pub response_time_us: Quantiles,
+    pub service_time_us: Quantiles,
+    pub slip_us: Quantiles,
+}
+
+/// All steps together.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct AllSteps {
+    pub count: u64,
+    pub errors: u64,
+    pub per_s: f64,
+    pub response_time_us: Quantiles,
+    pub service_time_us: Quantiles,
+}
+
+/// What became of journeys.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct JourneyReport {
+    pub started: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub dropped: u64,
+    pub unsent: u64,
+    /// Completed, a second of `duration_s`.
+    pub per_s: f64,
+}
+
+/// Intended start → visible in the read model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct EndToEnd {
+    pub name: String,
+    pub count: u64,
+    pub timeouts: u64,
+    pub mean_us: f64,
+    pub p50_us: f64,
+    pub p90_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub max_us: f64,
+}
+
+/// Handling done − published; each figure is the upper bound of its bucket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct EventLag {
+    pub group: String,
+    pub topic: String,
+    pub count: u64,
+    pub mean_us: f64,
+    pub p50_us: f64,
+    pub p90_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub max_us: f64,
+    /// Entries not yet handled when the drain was over.
+    pub backlog_end: u64,
+}
+
+/// After the last arrival.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Drain {
+    /// Until the last journey had ended.
+    pub journeys_s: f64,
+    /// From then until the target's backlog was 0, or the limit.
+    pub backlog_s: f64,
+    /// All groups together; none where the target does not say.
+    pub backlog_end: Option<u64>,
+}
+
+/// The generator itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Generator {
+    /// Of one core, the driver's thread, while journeys were started and drained.
+    pub cpu_pct: f64,
+    /// Of one core, the whole process.
+    pub process_cpu_pct: f64,
+    /// Actual − intended start of journeys.
+    pub schedule_slip_us: Quantiles,
+    /// How often the live feed broke and was opened again.
+    pub feed_reconnects: u64,
+}
+
+/// An error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names say it
+pub struct ErrorReport {
+    pub step: String,
+    pub kind: String,
+    pub count: u64,
+    pub examples: Vec<String>,
+}
+
+/// What had to hold, and whether it did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ThresholdReport {
+    /// As written in the scenario.
+    pub threshold: String,
+    /// The figure; none without samples.
+    pub figure: Option<f64>,
+    /// Whether it held.
+    pub passed: bool,
+}
+
+/// The verdict's three values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VerdictResult {
+    /// Everything held.
+    Pass,
+    /// Something did not.
+    Fail,
+    /// The figures say nothing about the target: the generator could not keep up, or there are none.
+    Invalid,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// PASS, FAIL or INVALID.
+    pub result: VerdictResult,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+impl VerdictResult {
+    /// The program's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Invalid => 3,
+        }
+    }
+
+    /// As it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Invalid => "INVALID",
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! One run from beginning to end: the target (started here if none is given), the driver, the collecting of what it records, the
+//! report. The only place that knows all stages.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
+use crate::http_client::{HttpClient, Target};
+use crate::metrics_scrape::Scrape;
+use crate::progress::Progress;
+use crate::record::Figures;
+use crate::record::interval_log::IntervalLogs;
+use crate::report::{self, Environment, Evidence, Report};
+use crate::run_event::{Finished, Refusal, RunEvent};
+use crate::scenario::template::{Vars, unix_seconds};
+use crate::scenario::{Scenario, Workload};
+use crate::schedule::{self, Arrivals, Schedule};
+use crate::system_process::{SystemError, SystemProcess};
+
+/// For one request to `/health` or `/metrics`.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between looks at the backlog while it drains.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a run is made.
+pub struct RunOptions {
+    /// `http://host:port` of a running system; without one `ordershop up` is started and stopped.
+    pub target: Option<String>,
+    /// Makes choices repeatable.
+    pub seed: u64,
+    /// Where the report goes; made if it does not exist.
+    pub out: PathBuf,
+    /// `none`, `everysec` or `always`, for a system that is started here.
+    pub durability: String,
+    /// The program of the system.
+    pub system_bin: Option<PathBuf>,
+    /// For a scenario with recorded arrivals.
+    pub plan: Option<Plan>,
+}
+
+/// A plan of timed journeys, made from a recorded trace.
+pub struct Plan {
+    /// Sorted by offset; each with the variables that its journey declares as `inputs`.
+    pub arrivals: Arrivals,
+    /// The offset of the last one.
+    pub duration: Duration,
+    /// Lists for set-up (`for_each`), feeders and templates.
+    pub variables: Vars,
+    /// What the plan left out, by reason.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+/// A run that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What was asked for can't be done.
+    #[error("{0}")]
+    BadInput(String),
+    /// The target failed before anything was measured.
+    #[error("{0}")]
+    SetUp(String),
+    /// The report can't be written.
+    #[error("{path}: {error}")]
+    Output {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl From<Refusal> for RunError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::BadInput(problem) => Self::BadInput(problem),
+            Refusal::SetUp(problem) => Self::SetUp(problem),
+        }
+    }
+}
+
+impl From<SystemError> for RunError {
+    fn from(error: SystemError) -> Self {
+        Self::BadInput(error.to_string())
+    }
+}
+
+impl RunError {
+    /// The program's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::SetUp(_) => 1,
+            Self::BadInput(_) | Self::Output { .. } => 2,
+        }
+    }
+}
+
+/// Runs a scenario and writes its report into the folder.
+pub async fn run(scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
+    // From here on, before a child is started: Ctrl-C must never leave one behind.
+    let mut interrupts = Interrupts::listen()
+        .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
+    let plan = options.plan.take();
+    if matches!(scenario.workload, Workload::Trace) != plan.is_some() {
+        let problem = if plan.is_some() {
+            "--trace: this scenario has no recorded arrivals"
+        } else {
+            "this scenario replays recorded arrivals: give the file with --trace FILE"
+        };
+        return Err(RunError::BadInput(problem.into()));
+    }
+    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
+        path: options.out.clone(),
+        error,
+    })?;
+    let system = match &options.target {
+        Some(_) => None,
+        None => Some(
+            SystemProcess::start(
+                options.system_bin.as_deref(),
+                &options.durability,
+                &options.out.join("ordershop.log"),
+            )
+            .await?,
+        ),
+    };
+    let url = options
+        .target
+        .clone()
+        .or_else(|| system.as_ref().map(|s| s.url.clone()))
+        .unwrap_or_default();
+    let outcome = Run::prepare(
+        scenario,
+        &options,
+        &url,
+        system.as_ref().and_then(SystemProcess::id),
+    )
+    .await;
+    let outcome = match outcome {
+        Ok(run) => run.carry_out(plan, &mut interrupts).await,
+        Err(e) => Err(e),
+    };
+    let farewell = match system {
+        Some(system) => system.stop().await,
+        None => None,
+    };
+    let mut report = outcome?;
+    report.warnings.extend(farewell);
+    write(&report, &options.out).map_err(|error| RunError::Output {
+        path: options.out.clone(),
+        error,
+    })?;
+    Ok(report)
+}
+
+fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
+    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
+    std::fs::write(folder.join("report.json"), json + "\n")?;
+    std::fs::write(folder.join("summary.md"), crate::render::summary(report))
+}
+
+struct Run {
+    scenario: Arc<Scenario>,
+    seed: u64,
+    out: PathBuf,
+    control: HttpClient,
+    environment: Environment,
+    system_id: Option<u32>,
+    progress: Progress,
+    warnings: Vec<String>,
+}
+
+/// What has been collected from the driver.
+struct Collected {
+    figures: Figures,
+    logs: Option<IntervalLogs>,
+    started_at: f64,
+    before: Option<Scrape>,
+    cpu_before: (Duration, Option<Duration>),
+}
+
+impl Run {
+    async fn prepare(
+        scenario: Scenario,
+        options: &RunOptions,
+        url: &str,
+        system_id: Option<u32>,
+    ) -> Result<Self, RunError> {
+        let target = Target::resolve(url)
+            .await
+            .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
+        // Refused before anything is measured, instead of a report full of refused connections.
+        target.connect().await.map_err(|e| {
+            RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
+        })?;
+        let control = HttpClient::new(target, CONTROL_TIMEOUT, 64 << 20);
+        let environment = environment(&control, system_id.is_some()).await;
+        let progress = Progress::new(
+            asked(&scenario),
+            duration(&scenario),
+            scenario.await_names.clone(),
+        );
+        let (scenario, out) = (Arc::new(scenario), options.out.clone());
+        Ok(Self {
+            scenario,
+            seed: options.seed,
+            out,
+            control,
+            environment,
+            system_id,
+            progress,
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn scrape(&self) -> Option<Scrape> {
+        let reply = self
+            .control
+            .get("/metrics")
+            .await
+            .ok()
+            .filter(|r| r.status == 200)?;
+        Some(Scrape::parse(&String::from_utf8_lossy(&reply.body)))
+    }
+
+    /// Looks at the target's metrics until it has no backlog, within the limit.
+    async fn drained(&self) -> (Option<Scrape>, Duration) {
+        let start = Instant::now();
+        loop {
+            let scrape = self.scrape().await;
+            let left = scrape.as_ref().map_or(0, Scrape::backlog_total);
+            // A target that is just being started again answers nothing: it is asked again too.
+            let known = scrape.is_some() || self.environment.system_version.is_none();
+            if (left == 0 && known) || start.elapsed() >= self.scenario.limits.backlog_timeout {
+                return (scrape, start.elapsed());
+            }
+            tokio::time::sleep(BACKLOG_PAUSE).await;
+        }
+    }
+
+    fn load(&self, plan: Option<Plan>) -> (Load, Vars, BTreeMap<String, u64>, Option<Duration>) {
+        match (&self.scenario.workload, plan) {
+            (_, Some(plan)) => (
+                Load::Open {
+                    arrivals: plan.arrivals,
+                    end: None,
+                },
+                plan.variables,
+                plan.skipped,
+                Some(plan.duration),
+            ),
+            (
+                Workload::Closed {
+                    users,
+                    think_time,
+                    duration,
+                },
+                None,
+            ) => (
+                Load::Closed {
+                    users: *users,
+                    think_time: *think_time,
+                    duration: *duration,
+                },
+                Vars::new(),
+                BTreeMap::new(),
+                None,
+            ),
+            (Workload::Open { stages }, None) => {
+                let schedule = Schedule::new(stages.clone());
+                let end = Some(schedule.duration());
+                let arrivals = schedule::arrivals(schedule, &self.scenario.journeys, self.seed);
+                (
+                    Load::Open { arrivals, end },
+                    Vars::new(),
+                    BTreeMap::new(),
+                    None,
+                )
+            }
+            (Workload::Trace, None) => (
+                Load::Open {
+                    arrivals: Box::new(std::iter::empty()),
+                    end: None,
+                },
+                Vars::new(),
+                BTreeMap::new(),
+                None,
+            ),
+        }
+    }
+
+    async fn carry_out(
+        mut self,
+        plan: Option<Plan>,
+        interrupts: &mut Interrupts,
+    ) -> Result<Report, RunError> {
+        let (load, variables, skipped_before, trace_duration) = self.load(plan);
+        let (events, mut told) = mpsc::unbounded_channel();
+        let (go, wait) = oneshot::channel();
+        let stop = CancellationToken::new();
+        let (scenario, target, seed) = (
+            self.scenario.clone(),
+            self.control.target().clone(),
+            self.seed,
+        );
+        let assignment = Assignment {
+            scenario,
+            target,
+            load,
+            variables,
+            seed,
+            events,
+            go: wait,
+            stop: stop.clone(),
+        };
+        drive::spawn(assignment).map_err(|e| {
+            RunError::BadInput(format!("the driver's thread can't be started: {e}"))
+        })?;
+        let mut collected = Collected {
+            figures: Figures::new(
+                self.scenario.step_names.len(),
+                self.scenario.await_names.len(),
+            ),
+            logs: None,
+            started_at: unix_seconds(),
+            before: None,
+            cpu_before: (Duration::ZERO, None),
+        };
+        let finished = self
+            .collect(&mut told, go, &stop, &mut collected, interrupts)
+            .await?;
+        let (after, backlog_drain) = self.drained().await;
+        let process_cpu = process_cpu_time()
+            .unwrap_or_default()
+            .saturating_sub(collected.cpu_before.0);
+        let system_now = self.system_id.and_then(group_cpu_time);
+        let system_cpu = system_now
+            .zip(collected.cpu_before.1)
+            .map(|(now, before)| now.saturating_sub(before));
+        self.progress.finish();
+        if let Some(logs) = &collected.logs {
+            logs.write(&self.out).map_err(|error| RunError::Output {
+                path: self.out.clone(),
+                error,
+            })?;
+        }
+        if finished.feed_reconnects > 0 {
+            self.warnings.push(format!(
+                "the live feed broke {} × and was opened again where it had been",
+                finished.feed_reconnects
+            ));
+        }
+        if after.as_ref().is_none_or(|a| a.event_lag.is_empty()) {
+            self.warnings
+                .push("the target's /metrics tell no event lag".into());
+        }
+        if stop.is_cancelled() {
+            self.warnings
+                .push("the run was stopped before its end".into());
+        }
+        Ok(report::build(Evidence {
+            scenario: &self.scenario,
+            seed: self.seed,
+            started_at: collected.started_at,
+            environment: self.environment,
+            figures: &collected.figures,
+            finished: &finished,
+            scrapes: after.map(|after| (collected.before.unwrap_or_default(), after)),
+            backlog_drain,
+            process_cpu,
+            system_cpu,
+            trace_duration,
+            skipped_before,
+            warnings: self.warnings,
+        }))
+    }
+
+    /// Until the driver has ended.
+    async fn collect(
+        &mut self,
+        told: &mut mpsc::UnboundedReceiver<RunEvent>,
+        go: oneshot::Sender<()>,
+        stop: &CancellationToken,
+        collected: &mut Collected,
+        interrupts: &mut Interrupts,
+    ) -> Result<Finished, RunError> {
+        let mut go = Some(go);
+        loop {
+            let event = tokio::select! {
+                event = told.recv() => event,
+                () = interrupts.next() => {
+                    if stop.is_cancelled() {
+                        return Err(RunError::SetUp("left at once: no report".into()));
+                    }
+                    self.progress.say("stopping: no new journeys, those in flight are waited for (once more: leave at once)");
+                    stop.cancel();
+                    continue;
+                }
+            };
+            let Some(event) = event else {
+                return Err(RunError::SetUp(
+                    "the driver has ended without a word".into(),
+                ));
+            };
+            self.progress.event(&event);
+            match event {
+                RunEvent::Ready => {
+                    // What set-up left behind must not count as the workload's.
+                    collected.before = self.drained().await.0;
+                    collected.cpu_before = (
+                        process_cpu_time().unwrap_or_default(),
+                        self.system_id.and_then(group_cpu_time),
+                    );
+                    if let Some(go) = go.take() {
+                        go.send(()).ok();
+                    }
+                }
+                RunEvent::Started { wall_clock, .. } => {
+                    collected.started_at = wall_clock
+                        .duration_since(SystemTime::UNIX_EPOCH)
+                        .map_or(0.0, |d| d.as_secs_f64());
+                    collected.logs = Some(IntervalLogs::new(
+                        &self.scenario.step_names,
+                        &self.scenario.await_names,
+                        wall_clock,
+                    ));
+                }
+                RunEvent::Interval(interval) => {
+                    collected.figures.add(&interval.figures);
+                    if let Some(logs) = &mut collected.logs
+                        && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
+                    {
+                        self.warnings
+                            .push(format!("an interval is missing in the logs: {e:?}"));
+                    }
+                    // Bounded by a second: a target that does not answer must not hold the collecting up.
+                    if let Ok(Some(now)) =
+                        tokio::time::timeout(Duration::from_secs(1), self.scrape()).await
+                    {
+                        self.progress
+                            .scraped(&collected.before.clone().unwrap_or_default(), &now);
+                    }
+                }
+                RunEvent::Warning(text) => self.warnings.push(text),
+                RunEvent::Finished(finished) => return Ok(finished),
+                RunEvent::Failed(refusal) => return Err(refusal.into()),
+                RunEvent::SetUp { .. } | RunEvent::Draining { .. } => {}
+            }
+        }
+    }
+}
+
+/// Ctrl-C, or what a supervisor sends.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn duration(scenario: &Scenario) -> Option<Duration> {
+    match &scenario.workload {
+        Workload::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
+        Workload::Closed { duration, .. } => Some(*duration),
+        Workload::Trace => None,
+    }
+}
+
+fn asked(scenario: &Scenario) -> Box<dyn Fn(Duration) -> Option<f64> + Send> {
+    match &scenario.workload {
+        Workload::Open { stages } => {
+            let schedule = Schedule::new(stages.clone());
+            Box::new(move |at| Some(schedule.rate_at(at)))
+        }
+        _ => Box::new(|_| None),
+    }
+}
+
+/// Asks the target what it is; one that has no `/health` is unknown but welcome.
+async fn environment(control: &HttpClient, target_started: bool) -> Environment {
+    let reply = control
+        .get("/health")
+        .await
+        .ok()
+        .filter(|r| r.status == 200);
+    let health: Value = reply
+        .and_then(|r| serde_json::from_slice(&r.body).ok())
+        .unwrap_or_default();
+    let text = |pointer: &str| {
+        health
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    Environment {
+        target: control.target().url.clone(),
+        target_started,
+        cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
+        os: std::env::consts::OS.into(),
+        arch: std::env::consts::ARCH.into(),
+        loadgen_version: env!("CARGO_PKG_VERSION").into(),
+        system_version: text("/version"),
+        redis_version: text("/redis/version"),
+        redis_server: text("/redis/server"),
+        durability: text("/redis/durability"),
+    }
+}

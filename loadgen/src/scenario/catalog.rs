@@ -1,0 +1,91 @@
+//! Where scenarios are found: a path, a `scenarios` folder, or the ones built into the program.
+
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::ScenarioError;
+use super::{Scenario, read};
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("browse", include_str!("../../../scenarios/browse.toml")),
+    (
+        "bulk-import",
+        include_str!("../../../scenarios/bulk-import.toml"),
+    ),
+    (
+        "cart-updates",
+        include_str!("../../../scenarios/cart-updates.toml"),
+    ),
+    ("checkout", include_str!("../../../scenarios/checkout.toml")),
+    (
+        "lifecycle",
+        include_str!("../../../scenarios/lifecycle.toml"),
+    ),
+];
+
+/// The folders that are looked into, in order: the given one, `./scenarios`, then beside the program's ancestors.
+fn folders(given: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(folder) = given {
+        return vec![folder.to_owned()];
+    }
+    let mut folders = vec![PathBuf::from("scenarios")];
+    if let Ok(program) = std::env::current_exe() {
+        folders.extend(
+            program
+                .ancestors()
+                .skip(1)
+                .take(4)
+                .map(|a| a.join("scenarios")),
+        );
+    }
+    folders
+}
+
+fn file_text(path: &Path) -> Result<String, ScenarioError> {
+    std::fs::read_to_string(path).map_err(|error| ScenarioError::Unreadable {
+        path: path.display().to_string(),
+        error,
+    })
+}
+
+/// Reads a scenario by name or by path (something with a separator or ending in `.toml`).
+pub fn find(name: &str, folder: Option<&Path>) -> Result<Scenario, ScenarioError> {
+    if name.ends_with(".toml") || name.contains(std::path::MAIN_SEPARATOR) {
+        return read(name, &file_text(Path::new(name))?);
+    }
+    for folder in folders(folder) {
+        let path = folder.join(name).with_extension("toml");
+        if path.is_file() {
+            return read(&path.display().to_string(), &file_text(&path)?);
+        }
+    }
+    match BUILT_IN.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => read(&format!("{name} (built in)"), text),
+        None => {
+            let known = names(folder).join(", ");
+            Err(ScenarioError::Unknown {
+                name: name.to_owned(),
+                known,
+            })
+        }
+    }
+}
+
+/// The names that `find` knows, sorted.
+pub fn names(folder: Option<&Path>) -> Vec<String> {
+    let mut names: Vec<String> = BUILT_IN
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    for folder in folders(folder) {
+        let files = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let scenarios = files.filter(|path| path.extension().is_some_and(|e| e == "toml"));
+        names.extend(scenarios.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())));
+    }
+    names.sort();
+    names.dedup();
+    names
+}

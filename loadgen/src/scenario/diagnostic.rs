@@ -1,0 +1,129 @@
+//! What is wrong with a scenario file, for the person who wrote it: file, line, the place itself, and what is allowed.
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+
+/// A scenario could not be read.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ScenarioError {
+    /// The file's contents are wrong at one place.
+    #[error("{file}:{line}: {problem}")]
+    Invalid {
+        /// The file's path, or the name of a built-in scenario.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+        /// The whole file, for showing the place.
+        #[source_code]
+        source_code: NamedSource<String>,
+        /// Where it is wrong.
+        #[label("here")]
+        span: SourceSpan,
+        /// What would be right.
+        #[help]
+        help: Option<String>,
+    },
+    /// Neither a file nor a known name.
+    #[error("there is no scenario `{name}`")]
+    #[diagnostic(help("known scenarios: {known}; or give a path to a .toml file"))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What exists.
+        known: String,
+    },
+    /// The file can't be read.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// A scenario's text, to point into.
+pub struct SourceText<'a> {
+    /// The file's path or the built-in's name.
+    pub file: &'a str,
+    /// The contents.
+    pub text: &'a str,
+}
+
+impl SourceText<'_> {
+    /// An error at a place.
+    pub fn error(
+        &self,
+        span: std::ops::Range<usize>,
+        problem: impl Into<String>,
+        help: Option<String>,
+    ) -> ScenarioError {
+        let start = span.start.min(self.text.len());
+        ScenarioError::Invalid {
+            file: self.file.to_owned(),
+            line: self.text[..start].matches('\n').count() + 1,
+            problem: problem.into(),
+            source_code: NamedSource::new(self.file, self.text.to_owned()),
+            span: SourceSpan::new(
+                start.into(),
+                span.end.saturating_sub(start).min(self.text.len() - start),
+            ),
+            help,
+        }
+    }
+
+    /// From the TOML reader's error. Its message for an unknown key lists what is expected: turned into help, nearest first.
+    pub fn toml_error(&self, error: &toml::de::Error) -> ScenarioError {
+        let message = error.message();
+        let (problem, help) = match message.split_once(", expected ") {
+            Some((problem, expected)) => (problem, Some(suggestion(problem, expected))),
+            None => (message, None),
+        };
+        self.error(error.span().unwrap_or(0..0), problem.trim(), help)
+    }
+
+    /// The place of the first `needle` at or after `from`, else `fallback`.
+    pub fn find(&self, needle: &str, fallback: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let from = fallback.start.min(self.text.len());
+        match self.text[from..].find(needle) {
+            Some(at) => from + at..from + at + needle.len(),
+            None => fallback,
+        }
+    }
+}
+
+fn suggestion(problem: &str, expected: &str) -> String {
+    let allowed = expected.trim_start_matches("one of ");
+    let wrong = problem.split('`').nth(1).unwrap_or_default();
+    match nearest(wrong, allowed.split('`').skip(1).step_by(2)) {
+        Some(name) => format!("did you mean `{name}`? allowed: {allowed}"),
+        None => format!("allowed: {allowed}"),
+    }
+}
+
+/// The most similar of the names allowed, if one is similar enough to be a typo of it.
+pub fn nearest<'a>(wrong: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance_max = 1 + wrong.len() / 4;
+    allowed
+        .map(|name| (edit_distance(wrong, name), name))
+        .filter(|(d, _)| *d <= distance_max)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance, by the usual two-row recurrence.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

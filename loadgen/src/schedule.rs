@@ -1,0 +1,202 @@
+//! When journeys should start: a pure function from an arrival's number to its intended start. Every later stage counts from
+//! these times, so nothing here may look at a clock.
+
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::scenario::template::Vars;
+use crate::scenario::{Journey, Stage};
+
+/// One journey that should start at an exact time.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Nanoseconds after the start of the run.
+    pub offset_ns: u64,
+    /// Index into the scenario's journeys.
+    pub journey: usize,
+    /// Variables it starts with; a plan made from a recorded trace puts what it recorded here.
+    pub vars: Vars,
+}
+
+/// Arrivals in the order of their offsets: what an open workload is driven by, however it was made.
+pub type Arrivals = Box<dyn Iterator<Item = Arrival> + Send>;
+
+/// The arrivals of piecewise linear rates.
+///
+/// With the rate r(t) going from r₀ to r₁ in D seconds, N(t) = r₀t + (r₁ − r₀)t² / 2D journeys have arrived by t, and arrival k is
+/// due when N(t) = k. Solved for t in the form that stays exact for a constant rate (r₁ = r₀): t = 2k / (r₀ + √(r₀² + 2ak)),
+/// a = (r₁ − r₀) / D.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    stages: Vec<Stage>,
+}
+
+impl Schedule {
+    /// From a workload's stages.
+    pub fn new(stages: Vec<Stage>) -> Self {
+        Self { stages }
+    }
+
+    /// How long the whole schedule is.
+    pub fn duration(&self) -> Duration {
+        self.stages.iter().map(|s| s.duration).sum()
+    }
+
+    /// The rate asked for at this time, in journeys a second.
+    pub fn rate_at(&self, offset: Duration) -> f64 {
+        let mut start = Duration::ZERO;
+        for stage in &self.stages {
+            if offset < start + stage.duration {
+                let part = (offset - start).as_secs_f64() / stage.duration.as_secs_f64();
+                return stage.from + (stage.to - stage.from) * part;
+            }
+            start += stage.duration;
+        }
+        0.0
+    }
+
+    /// Arrival number k's intended start in nanoseconds, or nothing when the schedule ends before it.
+    pub fn arrival_ns(&self, k: u64) -> Option<u64> {
+        let (mut start_s, mut before) = (0.0, 0.0);
+        for stage in &self.stages {
+            let seconds = stage.duration.as_secs_f64();
+            let within = (stage.from + stage.to) / 2.0 * seconds;
+            let nth = k as f64 - before;
+            // A stage of n journeys has the arrivals 0 to n − 1; rounding must not move one over its end.
+            if nth < within - 1e-9 {
+                let slope = (stage.to - stage.from) / seconds;
+                let t = if nth <= 0.0 {
+                    0.0
+                } else {
+                    2.0 * nth
+                        / (stage.from
+                            + (stage.from * stage.from + 2.0 * slope * nth)
+                                .max(0.0)
+                                .sqrt())
+                };
+                return Some(((start_s + t) * 1e9).round() as u64);
+            }
+            start_s += seconds;
+            before += within;
+        }
+        None
+    }
+}
+
+/// The arrivals of a schedule, each a journey chosen by weight; the same seed gives the same sequence.
+pub fn arrivals(schedule: Schedule, journeys: &[Journey], seed: u64) -> Arrivals {
+    let mut chooser = JourneyChooser::new(journeys, seed);
+    Box::new((0..).map_while(move |k| {
+        Some(Arrival {
+            offset_ns: schedule.arrival_ns(k)?,
+            journey: chooser.choose(),
+            vars: Vars::new(),
+        })
+    }))
+}
+
+/// Chooses journeys by their weights.
+#[derive(Debug)]
+pub struct JourneyChooser {
+    cumulative: Vec<f64>,
+    rng: SmallRng,
+}
+
+impl JourneyChooser {
+    /// For these journeys; the same seed gives the same choices.
+    pub fn new(journeys: &[Journey], seed: u64) -> Self {
+        let mut sum = 0.0;
+        let cumulative = journeys
+            .iter()
+            .map(|j| {
+                sum += j.weight;
+                sum
+            })
+            .collect();
+        Self {
+            cumulative,
+            rng: SmallRng::seed_from_u64(seed),
+        }
+    }
+
+    /// The next journey's index.
+    pub fn choose(&mut self) -> usize {
+        let [.., total] = self.cumulative.as_slice() else {
+            return 0;
+        };
+        if self.cumulative.len() == 1 {
+            return 0;
+        }
+        let point = self.rng.random_range(0.0..*total);
+        self.cumulative
+            .partition_point(|c| *c <= point)
+            .min(self.cumulative.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    fn stage(seconds: u64, from: f64, to: f64) -> Stage {
+        Stage {
+            duration: Duration::from_secs(seconds),
+            from,
+            to,
+        }
+    }
+
+    #[test]
+    fn a_constant_rate_gives_evenly_spaced_arrivals_and_then_none() {
+        let schedule = Schedule::new(vec![stage(2, 200.0, 200.0)]);
+        let rows = [
+            (0, Some(0)),
+            (1, Some(5_000_000)),
+            (200, Some(1_000_000_000)),
+            (399, Some(1_995_000_000)),
+            (400, None),
+        ];
+        for (k, expected) in rows {
+            assert_eq!(schedule.arrival_ns(k), expected, "arrival {k}");
+        }
+    }
+
+    #[test]
+    fn a_ramp_has_as_many_arrivals_as_the_area_under_it_and_they_come_closer_and_closer() {
+        let schedule = Schedule::new(vec![stage(10, 0.0, 100.0)]);
+        let all: Vec<u64> = (0..).map_while(|k| schedule.arrival_ns(k)).collect();
+        assert_eq!(all.len(), 500);
+        let gaps: Vec<u64> = all.windows(2).map(|w| w[1] - w[0]).collect();
+        assert!(gaps.windows(2).all(|g| g[1] <= g[0] + 1), "gaps shrink");
+        assert_eq!(
+            all[125], 5_000_000_000,
+            "a quarter of the arrivals in the first half"
+        );
+    }
+
+    #[test]
+    fn stages_follow_each_other_without_a_gap_or_a_repeat() {
+        let schedule = Schedule::new(vec![
+            stage(1, 10.0, 10.0),
+            stage(1, 0.0, 0.0),
+            stage(1, 20.0, 20.0),
+        ]);
+        let all: Vec<u64> = (0..).map_while(|k| schedule.arrival_ns(k)).collect();
+        assert_eq!(all.len(), 30);
+        assert_eq!(
+            (all[9], all[10], all[11]),
+            (900_000_000, 2_000_000_000, 2_050_000_000)
+        );
+    }
+
+    #[test]
+    fn the_rate_asked_follows_the_stages() {
+        let schedule = Schedule::new(vec![stage(10, 0.0, 100.0), stage(5, 100.0, 100.0)]);
+        assert_eq!(schedule.rate_at(Duration::from_secs(5)), 50.0);
+        assert_eq!(schedule.rate_at(Duration::from_secs(12)), 100.0);
+        assert_eq!(schedule.rate_at(Duration::from_secs(20)), 0.0);
+    }
+}

@@ -1,0 +1,171 @@
+//! Bad input: a clear message, exit code 2, and nothing measured.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use support::{Loadgen, SmallSystem, exists, open};
+
+/// The scenario is refused at this line, and the message says this.
+fn check(text: &str, line: usize, says: &[&str]) {
+    let ended = Loadgen::scenario(text)
+        .arguments(&["--target", "http://127.0.0.1:1"])
+        .run();
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("test.toml:{line}")),
+        "line {line}: {}",
+        ended.stderr
+    );
+    let flat = ended
+        .stderr
+        .replace(['\n', '│'], " ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for word in says {
+        assert!(flat.contains(word), "`{word}`: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_what_is_allowed() {
+    let text = open(10, "1s", "").replace("duration = ", "duratoin = ");
+    check(
+        &text,
+        7,
+        &["duratoin", "did you mean `duration`", "warm_up"],
+    );
+}
+
+#[test]
+fn wrong_values_are_refused_with_their_line_and_what_is_allowed() {
+    check(
+        &open(10, "1 fortnight", ""),
+        7,
+        &["fortnight", "ms, s, m, h"],
+    );
+    check(
+        &open(10, "1s", "").replace("\"GET\"", "\"GOT\""),
+        13,
+        &["GOT", "GET"],
+    );
+    check(
+        &open(10, "1s", "thresholds = [\"respond_time.p99 < 1s\"]"),
+        3,
+        &["respond_time", "response_time"],
+    );
+    check(
+        &open(10, "1s", "").replace("rate = 10.0\n", ""),
+        4,
+        &["rate", "stages"],
+    );
+    check(
+        &open(10, "1s", "").replace("/thing\"", "/thing/{{thing|uppercase}}\""),
+        13,
+        &["uppercase", "at:/pointer"],
+    );
+}
+
+#[test]
+fn names_that_lead_nowhere_are_refused_with_their_line_and_what_exists() {
+    check(
+        &open(10, "1s", "[parameters]\nthings = 3\n").replace("/thing\"", "/thing/{{thigns}}\""),
+        15,
+        &["thigns", "did you mean `things`"],
+    );
+    check(
+        &open(10, "1s", "thresholds = [\"response_time[gte].p99 < 1s\"]"),
+        3,
+        &["gte", "get thing"],
+    );
+    check(
+        &open(10, "1s", "").replace("expect = { exist = [\"/", "expect = { exist = [\""),
+        14,
+        &["JSON pointer", "/result/0"],
+    );
+}
+
+#[test]
+fn an_unknown_scenario_is_answered_with_those_that_exist() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["run", "chekout"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text.contains("checkout") && text.contains("browse"),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_built_in_scenario_is_listed_with_its_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .arg("list")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for name in [
+        "browse",
+        "bulk-import",
+        "cart-updates",
+        "checkout",
+        "lifecycle",
+    ] {
+        assert!(text.contains(name), "{text}");
+    }
+    assert!(!text.contains("can't be read"), "{text}");
+}
+
+#[test]
+fn a_target_that_refuses_connections_ends_the_run_before_it_starts() {
+    let ended = Loadgen::scenario(&open(10, "60s", ""))
+        .arguments(&["--target", "http://127.0.0.1:1"])
+        .run();
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("can't be reached") && ended.stderr.contains("127.0.0.1:1"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!exists(&ended.out, "report.json"));
+}
+
+#[test]
+fn a_missing_system_program_is_named_with_what_to_do() {
+    let ended = Loadgen::scenario(&open(10, "1s", ""))
+        .arguments(&["--system-bin", "/nonexistent/ordershop"])
+        .run();
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("--system-bin") && ended.stderr.contains("--target"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn an_option_that_does_not_fit_the_workload_is_refused() {
+    let system = SmallSystem::start();
+    let closed = open(1, "1s", "").replace(
+        "kind = \"open\"\nrate = 1.0",
+        "kind = \"closed\"\nusers = 1",
+    );
+    let rate = Loadgen::scenario(&closed)
+        .target(&system)
+        .arguments(&["--rate", "5"])
+        .run();
+    let users = Loadgen::scenario(&open(1, "1s", ""))
+        .target(&system)
+        .arguments(&["--users", "5"])
+        .run();
+    let negative = Loadgen::scenario(&open(1, "1s", ""))
+        .target(&system)
+        .arguments(&["--rate", "-5"])
+        .run();
+    assert_eq!((rate.code, users.code, negative.code), (2, 2, 2));
+    assert!(rate.stderr.contains("--users"), "{}", rate.stderr);
+}
