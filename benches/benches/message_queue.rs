@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::message_queue::{Answer, MessageQueue, OutgoingMessage, QueueName};
+use ordershop::message_queue::{Answer, Delivery, MessageQueue, OutgoingMessage, QueueName};
 use ordershop::telemetry::Metrics;
 use ordershop_benches::stage::Stage;
 use ordershop_benches::{bare, sample};
@@ -54,8 +54,7 @@ fn start_queue(stage: &Stage) -> Arc<RedisMessageQueue> {
             let mut answers = Vec::new();
             // Ends when the queue is closed.
             while let Ok(batch) = worker.exchange(std::mem::take(&mut answers)).await {
-                let echo =
-                    |delivery: ordershop::message_queue::Delivery| Answer::Reply(delivery.payload);
+                let echo = |delivery: Delivery| Answer::Reply(delivery.payload);
                 answers = batch.into_iter().map(echo).collect();
             }
         });

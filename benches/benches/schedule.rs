@@ -1,5 +1,6 @@
-//! loadgen's schedule: the intended starts of an open workload's arrivals. Throughput is in arrivals. The floor is a bare loop that multiplies each arrival's number
-//! by a constant gap: all that a constant rate needs. A generator that sends 10,000 journeys a second may spend 100 µs on each; this must be nothing beside it.
+//! loadgen's schedule: the intended starts of an open workload's arrivals. Throughput is in arrivals. The floor is a bare loop that multiplies each
+//! arrival's number by a constant gap: all that a constant rate needs. A generator that sends 10,000 journeys a second may spend 100 µs on each; this must
+//! be nothing beside it.
 
 use std::hint::black_box;
 use std::time::Duration;
