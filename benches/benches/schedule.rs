@@ -1,0 +1,96 @@
+//! loadgen's schedule: the intended starts of an open workload's arrivals. Throughput is in arrivals. The floor is a bare loop that multiplies each
+//! arrival's number by a constant gap: all that a constant rate needs. A generator that sends 10,000 journeys a second may spend 100 µs on each; this must
+//! be nothing beside it.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use loadgen::scenario::{Journey, Stage};
+use loadgen::schedule::{Schedule, arrivals};
+
+/// Arrivals in each schedule.
+const ARRIVALS: u64 = 10_000;
+const SEED: u64 = 7;
+/// Between arrivals, where the rate is constant.
+const GAP_NS: u64 = 1_000_000;
+
+fn stage(seconds: u64, from: f64, to: f64) -> Stage {
+    Stage {
+        duration: Duration::from_secs(seconds),
+        from,
+        to,
+    }
+}
+
+/// Schedules of [`ARRIVALS`] each.
+fn schedules() -> [(&'static str, Schedule); 3] {
+    [
+        (
+            "constant rate",
+            Schedule::new(vec![stage(10, 1_000.0, 1_000.0)]),
+        ),
+        ("ramp", Schedule::new(vec![stage(10, 0.0, 2_000.0)])),
+        // The last stage's arrivals pass the nine before it.
+        (
+            "ten stages",
+            Schedule::new(vec![stage(1, 1_000.0, 1_000.0); 10]),
+        ),
+    ]
+}
+
+fn journeys(count: usize) -> Vec<Journey> {
+    let journey = |n: usize| Journey {
+        name: format!("journey {n}"),
+        weight: 1.0,
+        steps: Vec::new(),
+        feeders: Vec::new(),
+    };
+    (0..count).map(journey).collect()
+}
+
+fn schedule(c: &mut Criterion) {
+    let mut group = c.benchmark_group("schedule");
+    group.throughput(Throughput::Elements(ARRIVALS));
+    for (name, schedule) in schedules() {
+        let last = schedule.arrival_ns(ARRIVALS - 1);
+        assert!(last.is_some(), "{name} has all arrivals");
+        assert_eq!(schedule.arrival_ns(ARRIVALS), None, "{name} ends");
+        group.bench_function(BenchmarkId::new("offsets", name), |b| {
+            b.iter(|| {
+                let schedule = black_box(&schedule);
+                for k in 0..ARRIVALS {
+                    black_box(schedule.arrival_ns(k));
+                }
+            });
+        });
+        for count in [1, 4] {
+            let journeys = journeys(count);
+            let id = BenchmarkId::new(format!("arrivals of {count} journeys"), name);
+            group.bench_function(id, |b| {
+                b.iter(|| {
+                    let all = arrivals(schedule.clone(), &journeys, SEED);
+                    all.for_each(|arrival| {
+                        black_box(arrival);
+                    });
+                });
+            });
+        }
+    }
+    group.bench_function("floor: a bare loop/constant rate", |b| {
+        b.iter(|| {
+            let gap_ns = black_box(GAP_NS);
+            for k in 0..ARRIVALS {
+                black_box(k * gap_ns);
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = ordershop_benches::criterion();
+    targets = schedule
+}
+criterion_main!(benches);

@@ -1,0 +1,98 @@
+//! Samples of what goes through the system, of the size that it has there. Knows shapes, not who sends them.
+
+use ordershop::correlation::Correlation;
+use ordershop::event_store::{ExpectedVersion, NewEvent, RecordedEvent, Transaction};
+use ordershop::position::Position;
+use ordershop::topic::Topic;
+use ordershop::wire::{action, json};
+use ordershop_domain::{Cart, Order, OrderStatus};
+use serde_json::value::RawValue;
+
+/// When every sample event was published, µs since the Unix epoch.
+const PUBLISHED_AT_US: u64 = 1_700_000_000_000_000;
+
+/// An id as long as the system's.
+#[must_use]
+pub fn id(kind: &str, number: usize) -> String {
+    format!("{kind:0<8}-0000-7000-8000-{number:012}")
+}
+
+/// A correlation whose ids are as long as the system's.
+#[must_use]
+pub fn correlation(number: usize) -> Correlation {
+    Correlation {
+        correlation_id: format!("{number:032x}"),
+        causation_id: id("cause", number),
+    }
+}
+
+/// An order that has just been made.
+#[must_use]
+pub fn order(number: usize) -> Order {
+    Order {
+        entity_id: id("order", number),
+        cart_id: id("cart", number),
+        status: OrderStatus::Created,
+    }
+}
+
+/// A cart of `pieces` different products.
+#[must_use]
+pub fn cart(number: usize, pieces: usize) -> Cart {
+    Cart {
+        entity_id: id("cart", number),
+        customer_id: id("customer", number),
+        product_ids: (0..pieces).map(|n| id("product", n)).collect(),
+    }
+}
+
+/// An order's event; `version` is the one that it gives its aggregate (from 1).
+#[must_use]
+pub fn order_event(number: usize, version: u64) -> NewEvent {
+    let (action, expected) = match version {
+        1 => (action::CREATED, ExpectedVersion::NoStream),
+        _ => (action::UPDATED, ExpectedVersion::Exact(version - 1)),
+    };
+    NewEvent {
+        event_id: format!("{}-{version:08}", id("event", number)),
+        action,
+        aggregate_id: id("order", number),
+        expected,
+        data: json(&order(number)),
+        correlation: correlation(number),
+    }
+}
+
+/// A transaction of one event of an order.
+#[must_use]
+pub fn transaction(number: usize, version: u64) -> Transaction {
+    Transaction {
+        topic: Topic::Order,
+        events: vec![order_event(number, version)],
+        claims: Vec::new(),
+    }
+}
+
+/// The first event of an aggregate as a subscriber gets it.
+#[must_use]
+pub fn recorded(
+    topic: Topic,
+    aggregate_id: String,
+    data: Box<RawValue>,
+    number: usize,
+) -> RecordedEvent {
+    RecordedEvent {
+        topic,
+        position: Position {
+            ms: PUBLISHED_AT_US / 1_000,
+            seq: number as u64,
+        },
+        event_id: id("event", number),
+        action: action::CREATED.to_owned(),
+        aggregate_id,
+        version: 1,
+        data,
+        published_at_us: PUBLISHED_AT_US,
+        correlation: correlation(number),
+    }
+}
