@@ -116,6 +116,8 @@ impl Outbox {
                 }
             }
             self.filled.notified().await;
+            // Whoever else is ready to send gets its turn first: the runtime would run this task next, for the first message alone.
+            tokio::task::yield_now().await;
         }
     }
 
