@@ -15,3 +15,4 @@ pub mod run_event;
 pub mod scenario;
 pub mod schedule;
 pub mod system_process;
+pub mod trace;

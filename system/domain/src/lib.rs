@@ -1,1 +1,47 @@
-//! x
+//! OrderShop's domain: what the shop sells, to whom, and which changes are allowed. Pure: it knows no clock, no store, no
+//! network and no JSON; everything it needs is passed in as state and facts, everything it wants is returned as events.
+
+mod billing;
+mod cart;
+mod customer;
+mod inventory;
+mod lifecycle;
+mod mail;
+mod order;
+mod product;
+mod reaction;
+mod rejection;
+mod reservation;
+mod shipping;
+mod status;
+
+pub use billing::{Billing, BillingFacts};
+pub use cart::{Cart, CartFacts};
+pub use customer::Customer;
+pub use inventory::{Inventory, InventoryFacts};
+pub use lifecycle::{Aggregate, Command, Event, decide, evolve};
+pub use mail::{Mail, good_bye, payment_received, please_pay, shipped, welcome};
+pub use order::{Order, OrderFacts};
+pub use product::Product;
+pub use reaction::{Trigger, order_after, order_after_reservation, ships, stock_comes_back};
+pub use rejection::Rejection;
+pub use reservation::{
+    Reservation, ReservationChange, ReservationOutcome, ReservedLine, release, reserve,
+};
+pub use shipping::{Shipping, ShippingFacts};
+pub use status::OrderStatus;
+
+/// The largest amount of money or pieces: the largest integer that every JSON reader (JavaScript's too) keeps exact.
+pub const AMOUNT_MAX: u64 = 9_007_199_254_740_991;
+
+/// The longest text of a field, in bytes.
+pub const TEXT_BYTES_MAX: usize = 10_000;
+
+/// Adds prices or pieces; `None` where the sum is beyond [`AMOUNT_MAX`].
+pub fn sum(amounts: impl IntoIterator<Item = u64>) -> Option<u64> {
+    amounts.into_iter().try_fold(0_u64, |total, amount| {
+        total
+            .checked_add(amount)
+            .filter(|total| *total <= AMOUNT_MAX)
+    })
+}

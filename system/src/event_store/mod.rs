@@ -1,6 +1,8 @@
 //! The event store as every service sees it: append transactions, subscribe in a consumer group, read, follow.
 //! Knows nothing of Redis; a Redis implementation (and, between processes, gRPC) stands behind it.
 
+pub mod redis;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -1,6 +1,8 @@
 //! The message queue as every service sees it: call and await the reply, send and forget, consume in batches and answer.
 //! Knows nothing of Redis; a Redis implementation (and, between processes, gRPC) stands behind it.
 
+pub mod redis;
+
 use std::fmt;
 use std::time::Duration;
 

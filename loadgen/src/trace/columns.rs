@@ -1,0 +1,168 @@
+//! The mapping from a shop's export to what the plan needs: the `[trace]` section of a scenario. It must not know
+//! how rows are read; it only says what they mean. Bad values are refused while the TOML is read, so that the error
+//! can point at the line.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::duration::RecordedDuration;
+use super::time::TimeFormat;
+
+/// How to read an export. Everything but the columns has a default.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceConfig {
+    /// Which column of the export means what.
+    pub columns: Columns,
+    /// How times are written; `%Y-%m-%dT%H:%M` by default.
+    #[serde(default)]
+    pub time_format: TimeFormat,
+    /// Invoices whose id starts with this are cancellations; `C` by default, empty = there are none.
+    #[serde(default = "default_cancellation_prefix")]
+    pub cancellation_prefix: String,
+    /// A unit price times this is the price in whole cents (rounded half away from zero); 100 by default.
+    #[serde(default = "default_money_scale")]
+    pub money_scale: NonZeroU32,
+    /// What separates whole from fraction in quantities and prices; `.` by default.
+    #[serde(default)]
+    pub decimal_separator: DecimalSeparator,
+    /// What separates fields; `,` by default.
+    #[serde(default)]
+    pub delimiter: Delimiter,
+    /// Whether `"` quotes fields (default). Without, a stray `"` in a description can't swallow the lines after it.
+    #[serde(default = "default_quoting")]
+    pub quoting: bool,
+    /// Over how much recorded time, from its own, an invoice is spread by the seed. By default what the recorded
+    /// time leaves open: a minute where it has no seconds, a second where it has no fraction, else nothing.
+    #[serde(default)]
+    pub spread: Option<RecordedDuration>,
+    /// How long after its order, in recorded time, an invoice is paid (and so shipped); 30 minutes by default. In
+    /// the export that the default is made for, cancellations come either within 10 minutes of the customer's last
+    /// order or after more than 4 hours: half an hour lets the quick ones still find an unshipped order, and the
+    /// late ones not.
+    #[serde(default = "default_pay_after")]
+    pub pay_after: RecordedDuration,
+    /// The most pieces one cart may have; 100,000 by default: ids of 40 bytes then fill half of an 8 MiB body.
+    #[serde(default = "default_cart_pieces_max")]
+    pub cart_pieces_max: NonZeroU32,
+    /// The most rows an export may have, because the plan is held in memory; 10 million by default.
+    #[serde(default = "default_rows_max")]
+    pub rows_max: NonZeroU64,
+}
+
+impl TraceConfig {
+    /// The mapping of these columns with every default.
+    pub fn new(columns: Columns) -> Self {
+        Self {
+            columns,
+            time_format: TimeFormat::default(),
+            cancellation_prefix: default_cancellation_prefix(),
+            money_scale: default_money_scale(),
+            decimal_separator: DecimalSeparator::default(),
+            delimiter: Delimiter::default(),
+            quoting: default_quoting(),
+            spread: None,
+            pay_after: default_pay_after(),
+            cart_pieces_max: default_cart_pieces_max(),
+            rows_max: default_rows_max(),
+        }
+    }
+
+    /// Whether an invoice of this id cancels instead of ordering.
+    pub(super) fn is_cancellation(&self, invoice: &str) -> bool {
+        !self.cancellation_prefix.is_empty() && invoice.starts_with(&self.cancellation_prefix)
+    }
+}
+
+/// The names, in the export's header, of the columns that a replay needs. Others are ignored.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// The invoice's id: rows that share it are one order.
+    pub invoice: String,
+    /// When the invoice was written.
+    pub time: String,
+    /// The customer's code; may be empty in a row (a guest).
+    pub customer: String,
+    /// The product's code.
+    pub product: String,
+    /// How many pieces: a whole number.
+    pub quantity: String,
+    /// The price of one piece in the shop's currency.
+    pub unit_price: String,
+    /// The product's name; without it the code is the name.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// One ASCII byte between fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Delimiter(pub(super) u8);
+
+impl Default for Delimiter {
+    fn default() -> Self {
+        Self(b',')
+    }
+}
+
+impl TryFrom<String> for Delimiter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_bytes() {
+            [b'"' | b'\r' | b'\n'] => Err("quotes and line ends can't be the delimiter".to_owned()),
+            [byte] if byte.is_ascii() => Ok(Self(*byte)),
+            _ => Err(format!(
+                "the delimiter `{text}` must be one ASCII character, such as `,` `;` `|` or `\\t`"
+            )),
+        }
+    }
+}
+
+/// What separates whole from fraction in a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum DecimalSeparator {
+    /// `2.55`
+    #[default]
+    #[serde(rename = ".")]
+    Point,
+    /// `2,55`
+    #[serde(rename = ",")]
+    Comma,
+}
+
+impl DecimalSeparator {
+    pub(super) fn as_char(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
+}
+
+fn default_cancellation_prefix() -> String {
+    "C".to_owned()
+}
+
+const fn default_money_scale() -> NonZeroU32 {
+    NonZeroU32::new(100).expect("100 is not zero")
+}
+
+const fn default_quoting() -> bool {
+    true
+}
+
+const fn default_pay_after() -> RecordedDuration {
+    RecordedDuration(Duration::from_secs(30 * 60))
+}
+
+const fn default_cart_pieces_max() -> NonZeroU32 {
+    NonZeroU32::new(100_000).expect("the limit is not zero")
+}
+
+const fn default_rows_max() -> NonZeroU64 {
+    NonZeroU64::new(10_000_000).expect("the limit is not zero")
+}

@@ -1,0 +1,119 @@
+//! Carts: a customer's choice of products, one entry a piece.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::Aggregate;
+use crate::rejection::Rejection;
+use crate::status::OrderStatus;
+
+/// The most pieces in a cart.
+pub const PIECES_MAX: usize = 100_000;
+
+/// A customer's choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cart {
+    /// Given by the system.
+    #[serde(default)]
+    pub entity_id: String,
+    /// Whose cart it is.
+    pub customer_id: String,
+    /// One entry a piece: a product that is wanted twice stands here twice.
+    pub product_ids: Vec<String>,
+}
+
+impl Cart {
+    /// Pieces by product.
+    #[must_use]
+    pub fn pieces(&self) -> BTreeMap<&str, u64> {
+        let mut pieces = BTreeMap::new();
+        for product_id in &self.product_ids {
+            *pieces.entry(product_id.as_str()).or_default() += 1;
+        }
+        pieces
+    }
+
+    /// The sum of its products' prices; `None` where a price is unknown or the sum too large.
+    #[must_use]
+    pub fn sum(&self, prices: &BTreeMap<String, u64>) -> Option<u64> {
+        crate::sum(
+            self.product_ids
+                .iter()
+                .map(|id| prices.get(id).copied())
+                .collect::<Option<Vec<_>>>()?,
+        )
+    }
+}
+
+/// What a cart's commands need to know.
+#[derive(Clone, Debug, Default)]
+pub struct CartFacts {
+    /// Those of the named customers that exist.
+    pub customers: BTreeSet<String>,
+    /// Stock of those of the named products that exist.
+    pub stock: BTreeMap<String, u64>,
+    /// By cart: the order and its status, for carts that have one that is past CREATED.
+    pub orders_past_created: BTreeMap<String, (String, OrderStatus)>,
+}
+
+impl CartFacts {
+    fn check_still_open(&self, cart_id: &str) -> Result<(), Rejection> {
+        match self.orders_past_created.get(cart_id) {
+            None => Ok(()),
+            Some((order_id, status)) => Err(Rejection::Conflict(format!(
+                "cart {cart_id:?} can't change any more: its order {order_id:?} is {status}"
+            ))),
+        }
+    }
+}
+
+impl Aggregate for Cart {
+    const KIND: &'static str = "cart";
+    type Facts = CartFacts;
+
+    fn id(&self) -> &str {
+        &self.entity_id
+    }
+
+    fn check_values(&self) -> Result<(), Rejection> {
+        if self.product_ids.len() > PIECES_MAX {
+            return Err(Rejection::Invalid(format!(
+                "product_ids has {} entries; at most {PIECES_MAX} are allowed",
+                self.product_ids.len()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_change(&self, before: Option<&Self>, facts: &CartFacts) -> Result<(), Rejection> {
+        if before == Some(self) {
+            return Ok(());
+        }
+        facts.check_still_open(&self.entity_id)?;
+        if !facts.customers.contains(&self.customer_id) {
+            return Err(Rejection::unknown(
+                "customer_id",
+                "customer",
+                &self.customer_id,
+            ));
+        }
+        for (product_id, wanted) in self.pieces() {
+            match facts.stock.get(product_id) {
+                None => return Err(Rejection::unknown("product_ids", "product", product_id)),
+                Some(&available) if available < wanted => {
+                    return Err(Rejection::Conflict(format!(
+                        "product {product_id:?} is out of stock: {wanted} wanted, {available} there"
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_deletion(&self, facts: &CartFacts) -> Result<(), Rejection> {
+        facts.check_still_open(&self.entity_id)
+    }
+}

@@ -1,0 +1,60 @@
+//! Mails: what customers are told, and in which words. Amounts are in cents and shown in euros.
+
+use serde::{Deserialize, Serialize};
+
+use crate::customer::Customer;
+
+/// A mail to a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// The address.
+    pub recipient: String,
+    /// The text.
+    pub message: String,
+}
+
+/// To a new customer.
+#[must_use]
+pub fn welcome(customer: &Customer) -> Mail {
+    to(customer, "welcome to OrderShop!")
+}
+
+/// To a customer who has left.
+#[must_use]
+pub fn good_bye(customer: &Customer) -> Mail {
+    to(customer, "your account is closed. Good-bye!")
+}
+
+/// When an order's stock is reserved. `sum` in cents.
+#[must_use]
+pub fn please_pay(customer: &Customer, order_id: &str, sum: u64) -> Mail {
+    let (euros, cents) = (sum / 100, sum % 100);
+    to(
+        customer,
+        &format!("thank you for your order {order_id}. Please pay € {euros}.{cents:02}."),
+    )
+}
+
+/// When a payment has come. `amount` in cents.
+#[must_use]
+pub fn payment_received(customer: &Customer, order_id: &str, amount: u64) -> Mail {
+    let (euros, cents) = (amount / 100, amount % 100);
+    to(
+        customer,
+        &format!("we have received your payment of € {euros}.{cents:02} for order {order_id}."),
+    )
+}
+
+/// When the parcel is on its way.
+#[must_use]
+pub fn shipped(customer: &Customer, order_id: &str) -> Mail {
+    to(customer, &format!("your order {order_id} is on its way."))
+}
+
+fn to(customer: &Customer, text: &str) -> Mail {
+    Mail {
+        recipient: customer.email.clone(),
+        message: format!("Dear {}, {text}", customer.name),
+    }
+}

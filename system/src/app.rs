@@ -1,0 +1,218 @@
+//! The whole system in one process: wires every service to one event store and one message queue. The only place that knows all of them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{DATA_DIR_DEFAULT, UpConfig};
+use crate::event_store::EventStore;
+use crate::event_store::redis::{EventStoreConfig, RedisEventStore};
+use crate::gateway::{Gateway, GatewayConfig};
+use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
+use crate::message_queue::MessageQueue;
+use crate::readiness::{Readiness, watch_readiness};
+use crate::redis_connection::RedisLink;
+use crate::redis_server::{RedisServer, RedisServerError};
+use crate::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
+use crate::services::{
+    BillingService, CartService, CustomerService, EntityService, Facts, InventoryService, MailService, OrderService,
+    ProductService, ServiceContext, ShippingService,
+};
+use crate::telemetry::Metrics;
+use crate::topic::Topic;
+use crate::{read_model, wire};
+
+/// What is under way may take so long to end.
+const DRAIN_MS_MAX: u64 = 10_000;
+
+/// Why the system didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {error}{hint}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        error: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The Redis address can't be used.
+    #[error("the Redis address {url:?} can't be used: {error}")]
+    RedisUrl {
+        /// The address.
+        url: String,
+        /// Why not.
+        error: redis::RedisError,
+    },
+    /// Our own Redis didn't start.
+    #[error(transparent)]
+    RedisServer(#[from] RedisServerError),
+    /// The message queue didn't start.
+    #[error(transparent)]
+    Queue(#[from] crate::message_queue::QueueError),
+}
+
+/// The running system.
+pub struct App {
+    address: SocketAddr,
+    readiness: tokio::sync::watch::Receiver<Readiness>,
+    gateway: JoinHandle<()>,
+    gateway_stop: CancellationToken,
+    services_stop: CancellationToken,
+    tasks: TaskTracker,
+    events: Arc<RedisEventStore>,
+    queue: Arc<RedisMessageQueue>,
+    redis: Option<RedisServer>,
+}
+
+impl App {
+    /// Starts everything. Redis need not answer yet where its address was given: until it does, the gateway answers 503.
+    ///
+    /// # Errors
+    /// The port is taken, the Redis address is none, or our own Redis doesn't come up.
+    pub async fn start(config: &UpConfig) -> Result<Self, AppError> {
+        // The port first: when it is taken nothing else should have been started.
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr().map_err(|error| AppError::Listen {
+            address: config.listen,
+            error,
+            hint: "",
+        })?;
+        let (redis, url) = match &config.redis_url {
+            Some(url) => (None, url.clone()),
+            None => {
+                let dir = config.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT));
+                let server = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
+                let url = server.url().to_owned();
+                (Some(server), url)
+            }
+        };
+        let bad_url = |error| AppError::RedisUrl {
+            url: url.clone(),
+            error,
+        };
+        let link = RedisLink::new(&url).map_err(bad_url)?;
+        let metrics = Metrics::default();
+        let events = RedisEventStore::start(link.clone(), &metrics, EventStoreConfig::default()).map_err(bad_url)?;
+        let queue = RedisMessageQueue::start(link.clone(), metrics.clone(), QueueConfig::default())?;
+        let context = ServiceContext {
+            queue: Arc::clone(&queue) as Arc<dyn MessageQueue>,
+            events: Arc::clone(&events) as Arc<dyn EventStore>,
+            facts: Facts::new(Arc::clone(&queue) as Arc<dyn MessageQueue>),
+            metrics: metrics.clone(),
+            instance: uuid::Uuid::now_v7().simple().to_string(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        start_services(&context);
+        let applied = read_model::start(&context, &link).map_err(bad_url)?;
+        let wish = config.durability.filter(|_| redis.is_none());
+        let readiness = watch_readiness(&context, link, wish, applied);
+        let gateway_stop = CancellationToken::new();
+        let gateway = Gateway::new(
+            Arc::clone(&context.queue),
+            Arc::clone(&context.events),
+            metrics,
+            GatewayConfig {
+                body_bytes_max: config.body_bytes_max,
+                validate: wire::check_new_entities,
+                readiness: readiness.clone(),
+                ..GatewayConfig::default()
+            },
+        );
+        Ok(Self {
+            address,
+            readiness,
+            gateway: tokio::spawn(gateway.serve(listener, gateway_stop.clone())),
+            gateway_stop,
+            services_stop: context.stop,
+            tasks: context.tasks,
+            events,
+            queue,
+            redis,
+        })
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Waits until the system is ready; returns what it runs on.
+    pub async fn ready(&self) -> Readiness {
+        let mut readiness = self.readiness.clone();
+        match readiness.wait_for(|readiness| readiness.ready).await {
+            Ok(ready) => ready.clone(),
+            // Its task ended: the system is stopping.
+            Err(_) => self.readiness.borrow().clone(),
+        }
+    }
+
+    /// The Redis process that was started for this system, if one was.
+    #[must_use]
+    pub fn redis(&self) -> Option<&RedisServer> {
+        self.redis.as_ref()
+    }
+
+    /// Stops: takes no more requests, answers those under way, finishes the batches in hand, flushes.
+    pub async fn stop(self) {
+        tracing::info!("stopping: no new requests, finishing what is under way");
+        self.gateway_stop.cancel();
+        bounded("the gateway", self.gateway).await;
+        self.services_stop.cancel();
+        self.tasks.close();
+        bounded("the services", self.tasks.wait()).await;
+        bounded("the event store", self.events.close()).await;
+        bounded("the message queue", self.queue.close()).await;
+        if let Some(redis) = self.redis {
+            redis.stop().await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+async fn bounded<T>(what: &str, ending: impl Future<Output = T>) {
+    let limit = Duration::from_millis(DRAIN_MS_MAX);
+    if tokio::time::timeout(limit, ending).await.is_err() {
+        tracing::warn!("{what} did not end within {DRAIN_MS_MAX} ms; going on without");
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|error| AppError::Listen {
+        address,
+        hint: match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with --listen",
+            _ => "",
+        },
+        error,
+    })
+}
+
+fn start_services(context: &ServiceContext) {
+    CustomerService::start(context);
+    ProductService::start(context);
+    InventoryService::start(context);
+    CartService::start(context);
+    OrderService::start(context);
+    BillingService::start(context);
+    ShippingService::start(context);
+    MailService::start(context);
+    sagas::start(context, Topic::Order, InventorySaga::new(context.clone()));
+    sagas::start(context, Topic::Order, ShippingSaga::new(context.clone()));
+    for topic in [Topic::Billing, Topic::Shipping] {
+        sagas::start(context, topic, OrderSaga::new(context.clone()));
+    }
+    for topic in [Topic::Customer, Topic::Order, Topic::Billing, Topic::Shipping] {
+        sagas::start(context, topic, CrmSaga::new(context.clone()));
+    }
+}

@@ -1,0 +1,46 @@
+//! The fence: a number that every takeover increments. A writer watches it, so that its `EXEC` aborts once another has taken over.
+//! Knows the number, not what is written behind it.
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, Pipeline, RedisResult, Value};
+
+use super::entry::parse_number;
+
+/// Increments the fence, but where it was ours before only if nobody else did since; then watches it.
+/// `None`: somebody else has taken over.
+pub(super) async fn take(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+    previous: Option<u64>,
+) -> RedisResult<Option<u64>> {
+    let mut pipe = redis::pipe();
+    watch(&mut pipe, key);
+    let (_, current): (Value, Option<u64>) = pipe.query_async(connection).await?;
+    if previous.is_some() && current != previous {
+        return Ok(None);
+    }
+    let mut pipe = redis::pipe();
+    pipe.atomic().cmd("INCR").arg(key);
+    let incremented: Option<(u64,)> = pipe.query_async(connection).await?;
+    let Some((fence,)) = incremented else {
+        return Ok(None);
+    };
+    let mut pipe = redis::pipe();
+    watch(&mut pipe, key);
+    let (_, current): (Value, Option<u64>) = pipe.query_async(connection).await?;
+    Ok((current == Some(fence)).then_some(fence))
+}
+
+/// `WATCH` and `GET`, two replies: the guard of the next `EXEC`.
+pub(super) fn watch(pipe: &mut Pipeline, key: &str) {
+    pipe.cmd("WATCH").arg(key).cmd("GET").arg(key);
+}
+
+/// Whether `GET`'s reply says that the fence is still ours.
+pub(super) fn is_ours(reply: &Value, fence: u64) -> RedisResult<bool> {
+    match reply {
+        Value::BulkString(bytes) => Ok(parse_number(bytes) == Some(fence)),
+        Value::Nil => Ok(false),
+        _ => Err((ErrorKind::UnexpectedReturnType, "the fence is no number").into()),
+    }
+}

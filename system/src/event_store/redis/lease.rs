@@ -1,0 +1,179 @@
+//! Leases: a key with an owner and a time to live, renewed while it is held. They choose *who* is active; that nothing is written by
+//! somebody who isn't is the fence's business. Knows nothing of what is done under a lease.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, RedisResult, Script};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Taken where it is free, or where the same owner (an earlier life of it) holds it.
+static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local held = redis.call('GET', KEYS[1])
+         if held and string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+         redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
+         return 1",
+    )
+});
+static RENEW: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+         return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
+    )
+});
+static RELEASE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+         return redis.call('DEL', KEYS[1])",
+    )
+});
+
+/// A lease that is held, until it is lost. Renewed by a task of its own, however long its holder works.
+/// Dropped without [`Lease::release`], it is left to expire.
+#[derive(Debug)]
+pub(super) struct Lease {
+    state: Arc<State>,
+    _renewal: DropGuard,
+}
+
+#[derive(Debug)]
+struct State {
+    connection: ConnectionManager,
+    key: String,
+    value: String,
+    ttl: Duration,
+    since: Instant,
+    /// Surely ours until then, ms after `since`.
+    valid_until_ms: AtomicU64,
+    lost: CancellationToken,
+}
+
+impl Lease {
+    /// Takes the lease `key` for `owner` if nobody else has it.
+    pub async fn acquire(
+        connection: ConnectionManager,
+        key: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> RedisResult<Option<Self>> {
+        let since = Instant::now();
+        // The owner's name may live again after a crash; the life tells a later release from an earlier one's.
+        let prefix = format!("{owner}|");
+        let life = uuid::Uuid::now_v7().simple().to_string();
+        let mut call = connection.clone();
+        let mut invocation = ACQUIRE.key(key);
+        invocation.arg(&prefix).arg(&life).arg(millis(ttl));
+        let taken: bool = bounded(ttl, invocation.invoke_async(&mut call)).await?;
+        if !taken {
+            return Ok(None);
+        }
+        let state = Arc::new(State {
+            connection,
+            key: key.to_owned(),
+            value: prefix + &life,
+            ttl,
+            since,
+            valid_until_ms: AtomicU64::new(millis(ttl)),
+            lost: CancellationToken::new(),
+        });
+        let ended = CancellationToken::new();
+        tokio::spawn(
+            ended
+                .clone()
+                .run_until_cancelled_owned(renew(Arc::clone(&state))),
+        );
+        Ok(Some(Self {
+            state,
+            _renewal: ended.drop_guard(),
+        }))
+    }
+
+    /// Surely ours for at least so long; asks Redis where our own clock can't tell.
+    pub async fn is_held_for(&self, least: Duration) -> bool {
+        if !self.is_lost() && self.state.remaining() >= least {
+            return true;
+        }
+        let renewed = self.state.renew_once().await;
+        matches!(renewed, Ok(true)) && !self.is_lost()
+    }
+
+    /// Somebody else may have it.
+    pub fn is_lost(&self) -> bool {
+        self.state.lost.is_cancelled()
+    }
+
+    /// Waits until somebody else may have it.
+    pub async fn lost(&self) {
+        self.state.lost.cancelled().await;
+    }
+
+    /// Gives it up, so that the next one need not wait for its end.
+    pub async fn release(self) {
+        let state = Arc::clone(&self.state);
+        drop(self);
+        let mut invocation = RELEASE.key(&state.key);
+        invocation.arg(&state.value);
+        let mut call = state.connection.clone();
+        let released: RedisResult<i64> =
+            bounded(state.ttl, invocation.invoke_async(&mut call)).await;
+        if let Err(error) = released {
+            tracing::debug!(key = state.key, %error, "a lease could not be released; it expires");
+        }
+    }
+}
+
+impl State {
+    fn remaining(&self) -> Duration {
+        let until = Duration::from_millis(self.valid_until_ms.load(Ordering::Acquire));
+        until.saturating_sub(self.since.elapsed())
+    }
+
+    async fn renew_once(&self) -> RedisResult<bool> {
+        let sent = self.since.elapsed();
+        let mut invocation = RENEW.key(&self.key);
+        invocation.arg(&self.value).arg(millis(self.ttl));
+        let mut call = self.connection.clone();
+        let ours: bool = bounded(self.ttl, invocation.invoke_async(&mut call)).await?;
+        if ours {
+            self.valid_until_ms
+                .fetch_max(millis(sent + self.ttl), Ordering::AcqRel);
+        } else {
+            self.lost.cancel();
+        }
+        Ok(ours)
+    }
+}
+
+async fn renew(state: Arc<State>) {
+    loop {
+        tokio::time::sleep(state.ttl / 4).await;
+        match state.renew_once().await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!(key = state.key, "a lease was lost");
+                return;
+            }
+            Err(error) if state.remaining().is_zero() => {
+                tracing::warn!(key = state.key, %error, "a lease could not be renewed in time");
+                state.lost.cancel();
+                return;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A call whose answer would come too late to mean anything is an error.
+async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result,
+        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
+    }
+}

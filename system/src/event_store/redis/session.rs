@@ -1,0 +1,202 @@
+//! A consumer's own connection: reads its group's entries, first what was delivered and never acknowledged. A read under way outlives
+//! its caller, so that nothing delivered is lost by a cancelled wait. Knows the commands, not the lease under which they are sent.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::{ErrorKind, RedisResult, Value};
+
+use crate::redis_connection::RedisLink;
+
+/// A server that answers so much later than a read may block is given up, ms.
+const READ_GRACE_MS: u64 = 5_000;
+/// Pending entries claimed with one call.
+const CLAIM_COUNT: usize = 1_000;
+
+/// Who reads what.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub events: String,
+    pub group: &'static str,
+    pub consumer: String,
+    pub batch_max: usize,
+}
+
+/// See the module.
+pub(super) struct Session {
+    connection: MultiplexedConnection,
+    /// What the server calls this connection.
+    id: ConnectionId,
+    reading: Option<BoxFuture<'static, RedisResult<Value>>>,
+}
+
+/// A connection's number and the name that proves it is still the same one (numbers start again with the server).
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionId {
+    number: u64,
+    name: String,
+}
+
+impl Session {
+    /// Connects, creates the group where there is none, and takes over everything that was delivered and never acknowledged.
+    /// `before` is the connection of an earlier session, which must be dead: a read that is still blocked there would take
+    /// entries that nobody sees.
+    pub async fn open(
+        link: &RedisLink,
+        place: &Place,
+        before: Option<&ConnectionId>,
+    ) -> RedisResult<Self> {
+        let work = async {
+            let mut connection = link.dedicated().await?;
+            if let Some(before) = before {
+                end_connection(&mut connection, before).await?;
+            }
+            let name = format!("subscription-{}", uuid::Uuid::now_v7().simple());
+            let mut pipe = redis::pipe();
+            pipe.cmd("CLIENT").arg("SETNAME").arg(&name).ignore();
+            pipe.cmd("CLIENT").arg("ID");
+            let (number,): (u64,) = pipe.query_async(&mut connection).await?;
+            create_group(&mut connection, place).await?;
+            claim_all(&mut connection, place).await?;
+            Ok(Self {
+                connection,
+                id: ConnectionId { number, name },
+                reading: None,
+            })
+        };
+        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), work).await {
+            Ok(result) => result,
+            Err(_) => Err(no_answer()),
+        }
+    }
+
+    pub fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    /// This consumer's entries that were delivered and never acknowledged, from the oldest.
+    pub async fn read_pending(&mut self, place: &Place) -> RedisResult<Value> {
+        let cmd = read_command(place, None, "0");
+        let read = cmd.query_async(&mut self.connection);
+        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), read).await {
+            Ok(result) => result,
+            Err(_) => Err(no_answer()),
+        }
+    }
+
+    /// Waits at most `block` for new entries; nil when there are none. Cancelled, it goes on with the next call.
+    pub async fn read_new(&mut self, place: &Place, block: Duration) -> RedisResult<Value> {
+        let reading = self.reading.get_or_insert_with(|| {
+            let cmd = read_command(place, Some(block), ">");
+            let mut connection = self.connection.clone();
+            Box::pin(async move {
+                let limit = block + Duration::from_millis(READ_GRACE_MS);
+                match tokio::time::timeout(limit, cmd.query_async(&mut connection)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(no_answer()),
+                }
+            })
+        });
+        let result = reading.await;
+        self.reading = None;
+        result
+    }
+
+    /// Whether a read was begun and not waited for.
+    pub fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Ends the read under way at the server. What it delivered stays pending, for who comes next.
+    pub async fn end(self, mut shared: ConnectionManager) {
+        let Self { id, reading, .. } = self;
+        if reading.is_some()
+            && let Err(error) = end_connection(&mut shared, &id).await
+        {
+            tracing::debug!(%error, "a read under way could not be ended; it ends by itself");
+        }
+    }
+}
+
+fn no_answer() -> redis::RedisError {
+    (ErrorKind::Io, "no answer in time").into()
+}
+
+fn read_command(place: &Place, block: Option<Duration>, from: &str) -> redis::Cmd {
+    let mut cmd = redis::cmd("XREADGROUP");
+    cmd.arg("GROUP").arg(place.group).arg(&place.consumer);
+    cmd.arg("COUNT").arg(place.batch_max);
+    if let Some(block) = block {
+        // 0 would mean for ever.
+        cmd.arg("BLOCK").arg(block.as_millis().max(1) as u64);
+    }
+    cmd.arg("STREAMS").arg(&place.events).arg(from);
+    cmd
+}
+
+/// The group reads from the topic's start. It is no error that it exists.
+pub(super) async fn create_group(
+    connection: &mut impl redis::aio::ConnectionLike,
+    place: &Place,
+) -> RedisResult<()> {
+    let created: RedisResult<()> = redis::cmd("XGROUP")
+        .arg("CREATE")
+        .arg(&place.events)
+        .arg(place.group)
+        .arg("0")
+        .arg("MKSTREAM")
+        .query_async(connection)
+        .await;
+    match created {
+        Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes everything pending in the group this consumer's: the lease says that the others are gone.
+async fn claim_all(connection: &mut MultiplexedConnection, place: &Place) -> RedisResult<()> {
+    let mut cursor = String::from("0-0");
+    loop {
+        let reply: Value = redis::cmd("XAUTOCLAIM")
+            .arg(&place.events)
+            .arg(place.group)
+            .arg(&place.consumer)
+            .arg(0)
+            .arg(&cursor)
+            .arg("COUNT")
+            .arg(CLAIM_COUNT)
+            .arg("JUSTID")
+            .query_async(connection)
+            .await?;
+        let Value::Array(parts) = reply else {
+            return Err((ErrorKind::UnexpectedReturnType, "XAUTOCLAIM").into());
+        };
+        let next = parts.into_iter().next().unwrap_or_default();
+        cursor = redis::from_redis_value(next)?;
+        if cursor == "0-0" {
+            return Ok(());
+        }
+    }
+}
+
+async fn end_connection(
+    connection: &mut impl redis::aio::ConnectionLike,
+    id: &ConnectionId,
+) -> RedisResult<()> {
+    let listed: String = redis::cmd("CLIENT")
+        .arg("LIST")
+        .arg("ID")
+        .arg(id.number)
+        .query_async(connection)
+        .await?;
+    if listed.contains(&id.name) {
+        redis::cmd("CLIENT")
+            .arg("KILL")
+            .arg("ID")
+            .arg(id.number)
+            .query_async::<u64>(connection)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! A consumer's place in a group: stands by for the lease, then delivers batches in stream order, the unacknowledged first.
+//! Knows what was delivered and not acknowledged, not what a handler does with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, RedisResult, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::acknowledgement::Acknowledger;
+use super::backoff::{Backoff, jittered};
+use super::config::EventStoreConfig;
+use super::entry::{Entry, entries_of_read};
+use super::lease::Lease;
+use super::session::{ConnectionId, Place, Session};
+use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent};
+use crate::position::Position;
+use crate::redis_connection::RedisLink;
+use crate::topic::Topic;
+
+/// See the module.
+pub(super) struct RedisSubscription {
+    pub link: RedisLink,
+    pub config: Arc<EventStoreConfig>,
+    pub topic: Topic,
+    pub place: Place,
+    pub lease_key: String,
+    pub acknowledger: Acknowledger,
+    /// For the lease.
+    pub leases: ConnectionManager,
+    /// For ending a read under way.
+    pub shared: ConnectionManager,
+    pub closing: CancellationToken,
+    pub delivery: Delivery,
+}
+
+/// How far the delivery has come.
+#[derive(Default)]
+pub(super) struct Delivery {
+    lease: Option<Lease>,
+    session: Option<Session>,
+    /// The last session's connection, until it is known to be dead.
+    before: Option<ConnectionId>,
+    /// There may be entries that were delivered and never acknowledged.
+    own_pending: bool,
+    /// Of the last batch, in stream order.
+    unacked: Vec<Position>,
+}
+
+impl RedisSubscription {
+    /// The next entries, or none yet. An error is the connection's.
+    async fn step(&mut self) -> RedisResult<Vec<Entry>> {
+        let block = self.config.block();
+        if !is_active(self.delivery.lease.as_ref(), block).await {
+            self.put_down().await;
+            let acquired = Lease::acquire(
+                self.leases.clone(),
+                &self.lease_key,
+                &self.place.consumer,
+                self.config.lease_ttl(),
+            );
+            let Some(lease) = acquired.await? else {
+                tokio::time::sleep(jittered(self.config.standby_poll())).await;
+                return Ok(Vec::new());
+            };
+            tracing::debug!(topic = %self.topic, group = self.place.group, consumer = self.place.consumer, "active");
+            self.delivery.lease = Some(lease);
+        }
+        if !self.delivery.unacked.is_empty() {
+            self.delivery.own_pending = true;
+        }
+        let session = match &mut self.delivery.session {
+            Some(session) => session,
+            none => {
+                let before = self.delivery.before.as_ref();
+                let session = Session::open(&self.link, &self.place, before).await?;
+                self.delivery.before = Some(session.id().clone());
+                self.delivery.own_pending = true;
+                none.insert(session)
+            }
+        };
+        // A read of new entries that was begun must end first: what it delivers is pending, too, and in its place.
+        if self.delivery.own_pending && session.is_reading() {
+            let _: Value = session.read_new(&self.place, block).await?;
+        }
+        if self.delivery.own_pending {
+            let entries = read(self.topic, session.read_pending(&self.place).await?)?;
+            self.delivery.own_pending = !entries.is_empty();
+            self.delivery.unacked.clear();
+            return Ok(entries);
+        }
+        read(self.topic, session.read_new(&self.place, block).await?)
+    }
+
+    /// The lease is gone: nothing may be read until it is back.
+    async fn put_down(&mut self) {
+        self.delivery.lease = None;
+        if let Some(session) = self.delivery.session.take() {
+            session.end(self.shared.clone()).await;
+        }
+    }
+
+    /// The events of a read. What is none goes to the dead letters; what was deleted is forgotten.
+    async fn sort_out(&mut self, entries: Vec<Entry>) -> RedisResult<Vec<RecordedEvent>> {
+        // Cancelled here, the entries are pending and nobody has seen them.
+        let own_pending = std::mem::replace(&mut self.delivery.own_pending, true);
+        let mut events = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry {
+                Entry::Event(event) => events.push(event),
+                Entry::Deleted(position) => self.acknowledger.send_acks(&[position]).await?,
+                Entry::Foreign(foreign) => {
+                    tracing::error!(topic = %self.topic, position = %foreign.position, reason = foreign.reason, "no event");
+                    self.acknowledger.dead_letter_foreign(&foreign).await?;
+                }
+            }
+        }
+        self.delivery.own_pending = own_pending;
+        Ok(events)
+    }
+
+    fn forget_acked(&mut self, positions: &[Position]) {
+        let unacked = &mut self.delivery.unacked;
+        if unacked.as_slice() == positions {
+            unacked.clear();
+            return;
+        }
+        let mut acked = positions.to_vec();
+        acked.sort_unstable();
+        unacked.retain(|position| acked.binary_search(position).is_err());
+    }
+
+    async fn deliver(&mut self) -> Vec<RecordedEvent> {
+        let mut backoff = Backoff::default();
+        loop {
+            let result = match self.step().await {
+                Ok(entries) => self.sort_out(entries).await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(events) if events.is_empty() => backoff.reset(),
+                Ok(events) => {
+                    self.delivery.unacked = events.iter().map(|event| event.position).collect();
+                    return events;
+                }
+                Err(error) => {
+                    if backoff.is_fresh() {
+                        tracing::warn!(topic = %self.topic, group = self.place.group, %error, "subscription broke; connecting again");
+                    }
+                    // A group that is gone (a flushed Redis) is created again with the next session.
+                    self.delivery.session = None;
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        }
+    }
+}
+
+async fn is_active(lease: Option<&Lease>, least: Duration) -> bool {
+    match lease {
+        Some(lease) => lease.is_held_for(least).await,
+        None => false,
+    }
+}
+
+fn read(topic: Topic, reply: Value) -> RedisResult<Vec<Entry>> {
+    entries_of_read(topic, reply).ok_or_else(|| {
+        (
+            ErrorKind::UnexpectedReturnType,
+            "unexpected reply to a read",
+        )
+            .into()
+    })
+}
+
+#[async_trait]
+impl EventSubscription for RedisSubscription {
+    async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        let closing = self.closing.clone();
+        closing
+            .run_until_cancelled(self.deliver())
+            .await
+            .ok_or(EventStoreError::Closed)
+    }
+
+    async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.acknowledger.ack(positions).await?;
+        self.forget_acked(positions);
+        Ok(())
+    }
+
+    async fn dead_letter(
+        &mut self,
+        event: &RecordedEvent,
+        reason: &str,
+    ) -> Result<(), EventStoreError> {
+        self.acknowledger.dead_letter(event, reason).await?;
+        self.forget_acked(&[event.position]);
+        Ok(())
+    }
+}
+
+impl Drop for RedisSubscription {
+    /// Gives the place up at once where a runtime is left to do so; else the lease expires.
+    fn drop(&mut self) {
+        let delivery = std::mem::take(&mut self.delivery);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let shared = self.shared.clone();
+        runtime.spawn(async move {
+            // The read first: who takes over must not lose entries to it.
+            if let Some(session) = delivery.session {
+                session.end(shared).await;
+            }
+            if let Some(lease) = delivery.lease {
+                lease.release().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,297 @@
+//! A worker of a queue: answers a batch and takes the next in one round trip, and comes back by itself when its connection breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::Shared;
+use super::backoff::Backoff;
+use super::batch::{Batch, Outcome};
+use super::keys::QueueKeys;
+use super::outbox::unavailable;
+use super::scripts::Taken;
+use super::worker_connection::{Ended, WorkerConnection};
+use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
+use crate::telemetry::QueueLabels;
+
+/// The Redis queue's worker.
+pub(super) struct RedisQueueConsumer {
+    shared: Arc<Shared>,
+    queue: QueueName,
+    keys: QueueKeys,
+    batch_max: usize,
+    batch: Batch,
+    connection: Option<WorkerConnection>,
+    /// An exchange is under way. Still set at the next one if that was dropped half-way: then nobody knows what this worker holds.
+    busy: bool,
+    /// Workers that this one was before, whose messages are still to be given back.
+    ended: Vec<Ended>,
+    finished: bool,
+    /// Nothing has worked since the last failure: wait before the next try, and say nothing more.
+    broken: bool,
+    backoff: Backoff,
+    batch_messages: Histogram,
+}
+
+impl RedisQueueConsumer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        queue: QueueName,
+        batch_max: usize,
+        connection: Option<WorkerConnection>,
+    ) -> Self {
+        let backoff = Backoff::new(&shared.config);
+        let labels = QueueLabels {
+            queue: queue.to_string(),
+        };
+        let batch_messages = shared
+            .metrics
+            .queue_batch_messages
+            .get_or_create(&labels)
+            .clone();
+        Self {
+            keys: QueueKeys::new(queue),
+            shared,
+            queue,
+            batch_max: batch_max.max(1),
+            batch: Batch::default(),
+            connection,
+            busy: false,
+            ended: Vec::new(),
+            finished: false,
+            broken: false,
+            backoff,
+            batch_messages,
+        }
+    }
+
+    /// Gives up the connection and forgets the batch: it will be delivered again.
+    fn abandon(&mut self) {
+        self.busy = false;
+        self.batch = Batch::default();
+        self.ended
+            .extend(self.connection.take().map(WorkerConnection::end));
+    }
+
+    /// Opens a connection where there is none, trying until it works or the queue is closed.
+    async fn open(&mut self) -> Result<(), QueueError> {
+        loop {
+            if self.broken {
+                tokio::select! {
+                    () = tokio::time::sleep(self.backoff.next_delay()) => {}
+                    () = self.shared.closed.cancelled() => {}
+                }
+            }
+            if self.shared.closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            match self.try_open().await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.failed(&error.to_string()),
+            }
+        }
+    }
+
+    /// Says so once, until something works again.
+    fn failed(&mut self, error: &str) {
+        if !std::mem::replace(&mut self.broken, true) {
+            tracing::warn!(queue = %self.queue, error, "the worker can't reach its queue; it keeps trying");
+        }
+    }
+
+    async fn try_open(&mut self) -> redis::RedisResult<()> {
+        // First what is old: it is before anything new in the queue.
+        while let Some(ended) = self.ended.last() {
+            ended.give_back(&self.shared).await?;
+            self.ended.pop();
+        }
+        if self.connection.is_none() {
+            self.connection =
+                Some(WorkerConnection::open(&self.shared, self.queue, &self.keys).await?);
+        }
+        Ok(())
+    }
+
+    /// Answers the batch and takes at most `messages_max`; on an error the connection is given up.
+    async fn end_and_take(
+        &mut self,
+        answers: Vec<Answer>,
+        messages_max: usize,
+    ) -> Result<Taken, QueueError> {
+        if answers.len() != self.batch.deliveries() {
+            let reason = format!(
+                "{} answers for {} deliveries",
+                answers.len(),
+                self.batch.deliveries()
+            );
+            tracing::error!(queue = %self.queue, reason, "a worker must answer each delivery once");
+            self.abandon();
+            return Err(unavailable(reason));
+        }
+        let Some(connection) = &mut self.connection else {
+            return Err(unavailable("not connected"));
+        };
+        self.busy = true;
+        let batch = std::mem::take(&mut self.batch);
+        let had_any = !batch.is_empty();
+        let Outcome { replies, leftovers } = batch.answer(self.queue, answers, &self.shared.config);
+        let taken = connection
+            .end_and_take(
+                &self.keys,
+                replies,
+                had_any.then_some(&leftovers),
+                messages_max,
+            )
+            .await;
+        self.settle(taken)
+    }
+
+    fn settle(&mut self, taken: Result<Taken, String>) -> Result<Taken, QueueError> {
+        self.busy = false;
+        match taken {
+            Ok(taken) => {
+                if std::mem::take(&mut self.broken) {
+                    tracing::info!(queue = %self.queue, "the worker is back");
+                    self.backoff.reset();
+                }
+                Ok(taken)
+            }
+            Err(error) => {
+                self.failed(&error);
+                self.abandon();
+                Err(unavailable(error))
+            }
+        }
+    }
+
+    fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Vec<Delivery> {
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        let (batch, deliveries) = Batch::read(self.queue, messages);
+        self.batch = batch;
+        if !deliveries.is_empty() {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a batch has far fewer than 2^52 messages"
+            )]
+            self.batch_messages.observe(deliveries.len() as f64);
+        }
+        deliveries
+    }
+
+    /// Waits until there is something, or the connection fails, or the queue is closed.
+    async fn wait(&mut self, delayed: bool) -> Result<Taken, QueueError> {
+        let config = &self.shared.config;
+        let block = Duration::from_millis(if delayed {
+            config.block_delayed_ms
+        } else {
+            config.block_ms
+        });
+        let Some(connection) = &mut self.connection else {
+            return Err(unavailable("not connected"));
+        };
+        self.busy = true;
+        let taken = tokio::select! {
+            taken = connection.wait_and_take(&self.keys, self.batch_max, block) => taken,
+            () = self.shared.closed.cancelled() => {
+                self.abandon();
+                return Err(QueueError::Closed);
+            }
+        };
+        self.settle(taken)
+    }
+}
+
+#[async_trait]
+impl QueueConsumer for RedisQueueConsumer {
+    async fn exchange(&mut self, mut answers: Vec<Answer>) -> Result<Vec<Delivery>, QueueError> {
+        if self.finished {
+            return Err(QueueError::Closed);
+        }
+        if self.busy {
+            self.abandon();
+        }
+        if self.shared.closed.is_cancelled() {
+            if self.connection.is_some() && !self.batch.is_empty() {
+                self.end_and_take(answers, 0).await?;
+            }
+            return Err(QueueError::Closed);
+        }
+        loop {
+            let answered = self.batch.deliveries() > 0;
+            if self.connection.is_none() || !self.ended.is_empty() {
+                if !answers.is_empty() {
+                    tracing::debug!(queue = %self.queue, "answers to a batch that was given back are dropped");
+                }
+                answers = Vec::new();
+                self.open().await?;
+            }
+            let mut taken = match self
+                .end_and_take(std::mem::take(&mut answers), self.batch_max)
+                .await
+            {
+                Ok(taken) => taken,
+                Err(error) if answered => return Err(error),
+                Err(_) => continue,
+            };
+            loop {
+                let deliveries = self.deliver(taken.messages);
+                if !deliveries.is_empty() {
+                    return Ok(deliveries);
+                }
+                if !self.batch.is_empty() {
+                    // Nothing but garbage, to be buried before the next is taken.
+                    break;
+                }
+                match self.wait(taken.delayed).await {
+                    Ok(next) => taken = next,
+                    Err(QueueError::Closed) => return Err(QueueError::Closed),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    async fn finish(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
+        if self.finished {
+            return Ok(());
+        }
+        if self.busy {
+            self.abandon();
+        }
+        let result = if self.connection.is_some() && !self.batch.is_empty() {
+            self.end_and_take(answers, 0).await.map(drop)
+        } else {
+            Ok(())
+        };
+        self.abandon();
+        while let Some(ended) = self.ended.last() {
+            ended.give_back(&self.shared).await.map_err(unavailable)?;
+            self.ended.pop();
+        }
+        self.finished = true;
+        result
+    }
+}
+
+impl Drop for RedisQueueConsumer {
+    fn drop(&mut self) {
+        self.abandon();
+        let ended = std::mem::take(&mut self.ended);
+        if ended.is_empty() || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let queue = self.queue;
+        self.shared.tracker.spawn(async move {
+            for worker in ended {
+                if let Err(error) = worker.give_back(&shared).await {
+                    tracing::warn!(%queue, %error, "a worker's messages could not be given back; recovery will");
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,273 @@
+//! The message queue on Redis lists: a reliable queue per function, with processing lists, and one reply list per calling process.
+//! A message is in a source list or in a worker's processing list until it is answered; delivery is at least once, in order.
+//! Knows nothing of what messages say.
+
+mod backoff;
+mod batch;
+mod config;
+mod consumer;
+mod envelope;
+mod keys;
+mod outbox;
+mod overload;
+mod recovery;
+mod replies;
+mod roster;
+mod scripts;
+mod waiters;
+mod worker_connection;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::ConnectionManager;
+use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus};
+use crate::redis_connection::RedisLink;
+use crate::telemetry::{Metrics, QueueLabels};
+use consumer::RedisQueueConsumer;
+use envelope::Envelope;
+use keys::QueueKeys;
+use outbox::{Messages, Outbox, Owner, Parcel, unavailable};
+use overload::Overload;
+use recovery::Duty;
+use roster::Roster;
+use waiters::Waiters;
+use worker_connection::WorkerConnection;
+
+pub use config::QueueConfig;
+
+/// Closing waits at most so long for messages to be given back; recovery does what is left.
+const CLOSE_TIMEOUT_MS: u64 = 2_000;
+
+/// What the queue's tasks and workers share.
+#[derive(Debug)]
+struct Shared {
+    link: RedisLink,
+    connection: ConnectionManager,
+    metrics: Metrics,
+    config: QueueConfig,
+    /// Unique to this process's queue: its reply list and its workers are named after it.
+    instance: String,
+    reply_key: String,
+    outbox: Outbox,
+    overload: Overload,
+    waiters: Waiters,
+    roster: Roster,
+    workers_opened: AtomicU64,
+    closed: CancellationToken,
+    /// Givings-back by dropped workers.
+    tracker: TaskTracker,
+}
+
+impl Shared {
+    fn next_worker(&self) -> String {
+        let number = self.workers_opened.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", self.instance)
+    }
+}
+
+/// The message queue on Redis.
+#[derive(Debug)]
+pub struct RedisMessageQueue {
+    shared: Arc<Shared>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl RedisMessageQueue {
+    /// Starts the queue's tasks (sending, reading replies, heartbeats, recovery). Redis need not be there yet: until it is, calls fail and workers wait. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// The link's address isn't usable.
+    pub fn start(
+        link: RedisLink,
+        metrics: Metrics,
+        config: QueueConfig,
+    ) -> Result<Arc<Self>, QueueError> {
+        let instance = uuid::Uuid::now_v7().simple().to_string();
+        let shared = Arc::new(Shared {
+            connection: link.shared().map_err(unavailable)?,
+            link,
+            metrics,
+            reply_key: keys::replies(&instance),
+            instance,
+            outbox: Outbox::default(),
+            overload: Overload::new(&config),
+            waiters: Waiters::default(),
+            roster: Roster::default(),
+            workers_opened: AtomicU64::new(0),
+            closed: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            config,
+        });
+        let tasks = vec![
+            tokio::spawn(outbox::run(Arc::clone(&shared))),
+            tokio::spawn(replies::run(Arc::clone(&shared))),
+            tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Heartbeat)),
+            tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Recovery)),
+        ];
+        Ok(Arc::new(Self {
+            shared,
+            tasks: Mutex::new(tasks),
+        }))
+    }
+
+    /// Stops: waiting calls fail with [`QueueError::Closed`], workers' next exchange still answers their batch and then fails with it too.
+    /// Finish the workers first to leave nothing for recovery.
+    pub async fn close(&self) {
+        self.shared.closed.cancel();
+        self.shared.waiters.close();
+        let tasks = std::mem::take(
+            &mut *self
+                .tasks
+                .lock()
+                .expect("nothing panics while it holds this lock"),
+        );
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.shared.tracker.close();
+        let all_given_back = self.shared.tracker.wait();
+        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), all_given_back).await;
+    }
+
+    fn put(&self, queue: QueueName, messages: Messages, owner: Owner) -> Result<(), QueueError> {
+        let parcel = Parcel {
+            queue,
+            messages,
+            owner,
+        };
+        self.shared
+            .outbox
+            .put(parcel, self.shared.config.outbox_messages_max)
+    }
+}
+
+impl Drop for RedisMessageQueue {
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
+#[async_trait]
+impl MessageQueue for RedisMessageQueue {
+    async fn call(
+        &self,
+        message: OutgoingMessage,
+        timeout: Duration,
+    ) -> Result<Box<RawValue>, QueueError> {
+        let shared = &self.shared;
+        shared.overload.check(message.to)?;
+        let id: Arc<str> = Arc::from(message.message_id.as_str());
+        let encoded = Envelope::of(&message, &shared.reply_key).encode();
+        let (ticket, answer) = shared.waiters.wait(Arc::clone(&id))?;
+        self.put(message.to, Messages::One(encoded), Owner::Call(id))?;
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(answer) => {
+                ticket.answered();
+                answer.unwrap_or(Err(QueueError::Closed))
+            }
+            Err(_) => Err(QueueError::Timeout {
+                queue: message.to.to_string(),
+                timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
+    async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+        let mut by_queue: FxHashMap<QueueName, Vec<Vec<u8>>> = FxHashMap::default();
+        for message in &messages {
+            by_queue
+                .entry(message.to)
+                .or_default()
+                .push(Envelope::of(message, "").encode());
+        }
+        for queue in by_queue.keys() {
+            self.shared.overload.check(*queue)?;
+        }
+        let mut acknowledgements = Vec::with_capacity(by_queue.len());
+        for (queue, mut encoded) in by_queue {
+            while !encoded.is_empty() {
+                // Several small pushes instead of a large one, so that a bulk doesn't hold up the calls.
+                let later =
+                    encoded.split_off(encoded.len().min(self.shared.config.flush_messages_max));
+                let (owner, acknowledgement) = oneshot::channel();
+                self.put(queue, Messages::Many(encoded), Owner::Send(owner))?;
+                acknowledgements.push(acknowledgement);
+                encoded = later;
+            }
+        }
+        for acknowledgement in acknowledgements {
+            acknowledgement.await.unwrap_or(Err(QueueError::Closed))?;
+        }
+        Ok(())
+    }
+
+    async fn consume(
+        &self,
+        queue: QueueName,
+        batch_max: usize,
+    ) -> Result<Box<dyn QueueConsumer>, QueueError> {
+        if self.shared.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
+        let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
+            .await
+            .ok();
+        Ok(Box::new(RedisQueueConsumer::new(
+            Arc::clone(&self.shared),
+            queue,
+            batch_max,
+            connection,
+        )))
+    }
+
+    async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
+        let mut pipeline = redis::Pipeline::with_capacity(3 * queues.len());
+        for queue in queues {
+            let keys = QueueKeys::new(*queue);
+            pipeline
+                .llen(&keys.source)
+                .zcard(&keys.delayed)
+                .llen(&keys.dead);
+        }
+        let mut connection = self.shared.connection.clone();
+        let lengths: Vec<u64> = pipeline
+            .query_async(&mut connection)
+            .await
+            .map_err(unavailable)?;
+        let statuses = queues
+            .iter()
+            .zip(lengths.chunks_exact(3))
+            .map(|(queue, lengths)| {
+                let status = QueueStatus {
+                    queue: queue.to_string(),
+                    depth: lengths[0] + lengths[1],
+                    dead_letters: lengths[2],
+                };
+                let labels = QueueLabels {
+                    queue: status.queue.clone(),
+                };
+                let metrics = &self.shared.metrics;
+                metrics
+                    .queue_depth
+                    .get_or_create(&labels)
+                    .set(status.depth.cast_signed());
+                metrics
+                    .queue_dead_letters
+                    .get_or_create(&labels)
+                    .set(status.dead_letters.cast_signed());
+                status
+            });
+        Ok(statuses.collect())
+    }
+}

@@ -1,0 +1,94 @@
+//! The two scripts, and how they are called. Knows their arguments, not when they are called.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script, ServerErrorKind, Value};
+
+use super::config::QueueConfig;
+use super::keys::QueueKeys;
+
+/// Ends a batch and takes the next.
+pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
+/// Gives back what a worker holds.
+pub(super) static GIVE_BACK: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("give_back.lua")));
+
+/// What [`TAKE`] returns.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Whether retries wait for their time.
+    pub delayed: bool,
+    /// The messages as they stood in the queue.
+    pub messages: Vec<Vec<u8>>,
+}
+
+impl Taken {
+    /// `None` where the reply isn't one of the script.
+    pub(super) fn parse(value: Value) -> Option<Self> {
+        let Value::Array(parts) = value else {
+            return None;
+        };
+        let mut parts = parts.into_iter();
+        let (Some(Value::Int(delayed)), Some(Value::Array(items))) = (parts.next(), parts.next())
+        else {
+            return None;
+        };
+        Some(Self {
+            delayed: delayed > 0,
+            messages: items.into_iter().filter_map(bulk).collect(),
+        })
+    }
+}
+
+/// The bytes of a bulk string.
+pub(super) fn bulk(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Whether the server has forgotten its scripts.
+pub(super) fn is_no_script(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
+}
+
+/// What a batch leaves behind besides its replies.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// Delay in ms, and the message.
+    pub retries: Vec<(u64, Vec<u8>)>,
+    /// Dead letters, encoded.
+    pub dead: Vec<Vec<u8>>,
+}
+
+/// The call of [`TAKE`]. `end` ends the present batch.
+pub(super) fn take(
+    keys: &QueueKeys,
+    processing: &str,
+    messages_max: usize,
+    end: Option<&Leftovers>,
+    config: &QueueConfig,
+) -> Cmd {
+    let mut cmd = redis::cmd("EVALSHA");
+    cmd.arg(TAKE.get_hash()).arg(4);
+    cmd.arg(&keys.source)
+        .arg(processing)
+        .arg(&keys.delayed)
+        .arg(&keys.dead);
+    cmd.arg(messages_max)
+        .arg(u8::from(end.is_some()))
+        .arg(config.dead_letters_max);
+    if let Some(left) = end {
+        cmd.arg(left.retries.len());
+        for (delay_ms, message) in &left.retries {
+            cmd.arg(*delay_ms).arg(&message[..]);
+        }
+        for letter in &left.dead {
+            cmd.arg(&letter[..]);
+        }
+    } else {
+        cmd.arg(0);
+    }
+    cmd
+}

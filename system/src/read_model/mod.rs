@@ -1,0 +1,65 @@
+//! The read model: a projection of every topic into Redis hashes, and the queries on it. With the event store and the message
+//! queue the only part that knows Redis. It changes nothing but its own cache, which it can rebuild from the events.
+
+mod applied;
+mod keys;
+mod lookup;
+mod orders;
+mod pages;
+mod projection;
+mod projector;
+mod queries;
+mod query;
+mod store;
+
+use std::sync::Arc;
+
+pub use applied::Applied;
+pub use projection::Projection;
+pub(crate) use projector::now_us;
+pub use store::ReadStore;
+
+use crate::queue_names as names;
+use crate::redis_connection::RedisLink;
+use crate::services::{QueueHandler, ServiceContext, run_worker};
+use crate::topic::Topic;
+use queries::Queries;
+
+/// Workers for single queries: while one batch waits for the projection, others go on.
+const QUERY_WORKERS: usize = 4;
+/// Workers for lists and reports.
+const REPORT_WORKERS: usize = 2;
+
+/// Starts the projections of every topic and the query workers. Returns how far the projections have come.
+///
+/// # Errors
+/// The Redis address isn't usable.
+pub fn start(context: &ServiceContext, link: &RedisLink) -> redis::RedisResult<Applied> {
+    let applied = Applied::default();
+    for topic in Topic::ALL {
+        context.tasks.spawn(projector::run(
+            context.clone(),
+            link.clone(),
+            topic,
+            applied.clone(),
+        ));
+    }
+    let handler: Arc<dyn QueueHandler> = Arc::new(Queries {
+        store: ReadStore::new(link)?,
+        applied: applied.clone(),
+        events: Arc::clone(&context.events),
+    });
+    for queue in [names::GET_ENTITY, names::GET_ENTITIES] {
+        run_worker(context, queue, QUERY_WORKERS, &handler);
+    }
+    for queue in [
+        names::GET_MAILS,
+        names::GET_UNBILLED_ORDERS,
+        names::GET_UNSHIPPED_ORDERS,
+        names::GET_DELIVERED_ORDERS,
+        names::GET_POSITIONS,
+    ] {
+        run_worker(context, queue, REPORT_WORKERS, &handler);
+    }
+    Ok(applied)
+}

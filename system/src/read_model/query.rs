@@ -1,0 +1,149 @@
+//! Queries as they come over the queue: `{"params": …, "at_least": …}`. Knows their shapes and what is wrong with a bad one.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::keys::Collection;
+use crate::position::Positions;
+use crate::services::error_reply;
+
+/// The most entities in one page.
+pub const PAGE_ENTITIES_MAX: usize = 1_000;
+
+/// A query with the positions that its answer must include.
+#[derive(Debug, Deserialize)]
+#[serde(bound(deserialize = "P: DeserializeOwned"))]
+pub struct Query<P> {
+    /// What is asked.
+    pub params: P,
+    /// Up to where the answer must be applied.
+    #[serde(default)]
+    pub at_least: Positions,
+}
+
+/// Params of `get_entity` and `get_entities`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntityParams {
+    /// `order`, …, or `reservation`.
+    pub name: String,
+    /// One id.
+    pub id: Option<String>,
+    /// Several ids.
+    pub ids: Option<Vec<String>>,
+    /// Fields that must have these values.
+    pub props: Option<BTreeMap<String, serde_json::Value>>,
+    /// Fields that must have one of these values.
+    pub any_of: Option<BTreeMap<String, Vec<String>>>,
+    /// Whether each entity comes with its version: `{"entity": …, "version": n}`.
+    #[serde(default)]
+    pub versions: bool,
+    /// A page of so many entities.
+    pub limit: Option<usize>,
+    /// After this cursor.
+    pub cursor: Option<String>,
+}
+
+/// How entities are chosen.
+#[derive(Debug)]
+pub enum Choice {
+    /// By id; one that doesn't exist is `null`.
+    Ids(Vec<String>),
+    /// By fields: each must have one of its values.
+    Fields(BTreeMap<String, Vec<serde_json::Value>>),
+    /// A page of all.
+    Page {
+        /// At most so many.
+        limit: usize,
+        /// The last id of the page before.
+        after: Option<String>,
+    },
+    /// All of them.
+    All,
+}
+
+/// A query that was understood.
+#[derive(Debug)]
+pub struct Lookup {
+    /// Where to look.
+    pub collection: Collection,
+    /// What to choose.
+    pub choice: Choice,
+    /// Whether one is wanted (`get_entity`) or many.
+    pub single: bool,
+    /// Whether versions are wanted.
+    pub versions: bool,
+    /// Up to where the answer must be applied.
+    pub at_least: Positions,
+}
+
+/// What is wrong with a query, as a reply.
+pub type BadQuery = Box<RawValue>;
+
+/// Reads any query.
+///
+/// # Errors
+/// A reply that says what is wrong.
+pub fn parse<P: DeserializeOwned>(payload: &RawValue) -> Result<Query<P>, BadQuery> {
+    serde_json::from_str(payload.get())
+        .map_err(|error| error_reply(&format!("bad query: {error}"), 400))
+}
+
+/// Reads a query for one entity or many.
+///
+/// # Errors
+/// A reply that says what is wrong.
+pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery> {
+    let Query { params, at_least } = parse::<EntityParams>(payload)?;
+    let bad = |text: &str| Err(error_reply(text, 400));
+    let collection = match Collection::named(&params.name) {
+        Ok(collection) => collection,
+        Err(error) => return bad(&error.to_string()),
+    };
+    let paged = params.limit.is_some() || params.cursor.is_some();
+    let choice = match (params.id, params.ids, params.props, params.any_of) {
+        (Some(id), None, None, None) if single && !paged => Choice::Ids(vec![id]),
+        (None, Some(ids), None, None) if !single && !paged => Choice::Ids(ids),
+        (None, None, Some(props), None) if !paged => Choice::Fields(
+            props
+                .into_iter()
+                .map(|(field, value)| (field, vec![value]))
+                .collect(),
+        ),
+        (None, None, None, Some(any_of)) if !single && !paged => Choice::Fields(
+            any_of
+                .into_iter()
+                .map(|(field, values)| (field, values.into_iter().map(Into::into).collect()))
+                .collect(),
+        ),
+        (None, None, None, None) if !single && paged => {
+            let limit = params.limit.unwrap_or(PAGE_ENTITIES_MAX);
+            if !(1..=PAGE_ENTITIES_MAX).contains(&limit) {
+                return bad(&format!(
+                    "limit is {limit}; it may be 1 to {PAGE_ENTITIES_MAX}"
+                ));
+            }
+            Choice::Page {
+                limit,
+                after: params.cursor,
+            }
+        }
+        (None, None, None, None) if !single => Choice::All,
+        _ if single => return bad("get_entity takes {name, id} or {name, props}"),
+        _ => {
+            return bad(
+                "get_entities takes {name} and at most one of ids, props, any_of, and limit with cursor",
+            );
+        }
+    };
+    Ok(Lookup {
+        collection,
+        choice,
+        single,
+        versions: params.versions,
+        at_least,
+    })
+}

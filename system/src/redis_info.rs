@@ -1,0 +1,85 @@
+//! What a Redis server says of itself: version, make, durability. Knows INFO and CONFIG, nothing of what is stored.
+
+use redis::aio::MultiplexedConnection;
+
+use crate::redis_connection::RedisLink;
+use crate::redis_server::Durability;
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisInfo {
+    /// `redis` or `valkey`.
+    pub server: String,
+    /// Its version.
+    pub version: String,
+    /// `none`, `everysec`, `always`, or `unknown` where CONFIG is forbidden.
+    pub durability: String,
+}
+
+impl RedisInfo {
+    /// Asks the server, after setting its durability where one is wished for.
+    ///
+    /// # Errors
+    /// The server can't be reached, or refuses the wish.
+    pub async fn ask(link: &RedisLink, wish: Option<Durability>) -> redis::RedisResult<Self> {
+        let mut connection = link.dedicated().await?;
+        if let Some(durability) = wish {
+            set(&mut connection, durability).await?;
+        }
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await?;
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+        };
+        let valkey = field("valkey_version");
+        Ok(Self {
+            server: if valkey.is_some() { "valkey" } else { "redis" }.to_owned(),
+            version: valkey
+                .or_else(|| field("redis_version"))
+                .unwrap_or("unknown")
+                .to_owned(),
+            durability: durability(&mut connection).await,
+        })
+    }
+}
+
+async fn set(connection: &mut MultiplexedConnection, durability: Durability) -> redis::RedisResult<()> {
+    let (append_only, sync) = match durability {
+        Durability::None => ("no", "no"),
+        Durability::Everysec => ("yes", "everysec"),
+        Durability::Always => ("yes", "always"),
+    };
+    for (name, value) in [("appendfsync", sync), ("appendonly", append_only)] {
+        redis::cmd("CONFIG")
+            .arg("SET")
+            .arg(name)
+            .arg(value)
+            .query_async::<()>(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn durability(connection: &mut MultiplexedConnection) -> String {
+    let setting = |name: &'static str| {
+        let mut connection = connection.clone();
+        async move {
+            let answer: redis::RedisResult<Vec<String>> = redis::cmd("CONFIG")
+                .arg("GET")
+                .arg(name)
+                .query_async(&mut connection)
+                .await;
+            answer.ok().and_then(|mut pair| pair.pop())
+        }
+    };
+    match (setting("appendonly").await.as_deref(), setting("appendfsync").await.as_deref()) {
+        (Some("no"), _) => "none".to_owned(),
+        (Some("yes"), Some("always")) => "always".to_owned(),
+        (Some("yes"), Some("no")) => "aof without sync".to_owned(),
+        (Some("yes"), Some(sync)) => sync.to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}

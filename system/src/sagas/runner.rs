@@ -1,0 +1,207 @@
+//! The loop under every saga: a batch, its effects, one acknowledgement. What is away is waited for; an event that fails again and again
+//! goes to the dead letters, so that those behind it go on.
+
+use std::panic::AssertUnwindSafe;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
+use crate::message_queue::QueueError;
+use crate::position::{Position, Positions};
+use crate::read_model::now_us;
+use crate::services::{FactsError, Pause, ServiceContext};
+use crate::telemetry::GroupLabels;
+use crate::topic::Topic;
+
+/// Events handled at once.
+const BATCH_EVENTS_MAX: usize = 256;
+/// An event that failed so often, alone, is a dead letter.
+const TRIES_MAX: u32 = 5;
+
+/// Why a batch wasn't handled.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Something it needs is away: tried again without limit.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It can't be handled: tried again a few times.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<FactsError> for Failure {
+    fn from(error: FactsError) -> Self {
+        if error.is_transient() {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<EventStoreError> for Failure {
+    fn from(error: EventStoreError) -> Self {
+        match error {
+            EventStoreError::Invalid(_) => Self::Failed(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// What one service does on the events of one topic.
+#[async_trait]
+pub trait Saga: Send + 'static {
+    /// The consumer group: the service's name.
+    const GROUP: &'static str;
+
+    /// Does what a batch asks for, in the order of its events. Must be safe to repeat, whole or in part.
+    ///
+    /// # Errors
+    /// Not all was done.
+    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure>;
+}
+
+/// Starts a saga on a topic.
+pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
+    let runner = Runner {
+        context: context.clone(),
+        topic,
+        saga,
+        pause: Pause::default(),
+    };
+    context.tasks.spawn(runner.run());
+}
+
+/// The positions that a reader must have reached to know everything that was there when `event` was written: stream ids are time.
+pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
+    let mut positions = Positions::NONE;
+    for topic in Topic::ALL {
+        positions.raise(topic, event.position);
+    }
+    positions
+}
+
+/// Reads an event's data.
+pub(super) fn decode<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<T, Failure> {
+    serde_json::from_str(event.data.get())
+        .map_err(|error| Failure::Failed(format!("{} {}: {error}", event.topic, event.position)))
+}
+
+struct Runner<S> {
+    context: ServiceContext,
+    topic: Topic,
+    saga: S,
+    pause: Pause,
+}
+
+impl<S: Saga> Runner<S> {
+    async fn run(mut self) {
+        let stop = self.context.stop.clone();
+        while !stop.is_cancelled() {
+            match self.subscribed(&stop).await {
+                Ok(()) | Err(EventStoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "subscription interrupted; trying again");
+                    self.pause.wait(&stop).await;
+                }
+            }
+        }
+    }
+
+    async fn subscribed(&mut self, stop: &CancellationToken) -> Result<(), EventStoreError> {
+        let mut subscription = self
+            .context
+            .events
+            .subscribe(SubscribeRequest {
+                group: S::GROUP,
+                topic: self.topic,
+                consumer: self.context.instance.clone(),
+                batch_max: BATCH_EVENTS_MAX,
+            })
+            .await?;
+        let lag = self
+            .context
+            .metrics
+            .event_lag
+            .get_or_create_owned(&GroupLabels {
+                group: S::GROUP.to_owned(),
+                topic: self.topic.name(),
+            });
+        loop {
+            let batch = tokio::select! {
+                batch = subscription.next_batch() => batch?,
+                () = stop.cancelled() => return Ok(()),
+            };
+            if !self.handle(&mut *subscription, &batch, stop).await? {
+                return Ok(());
+            }
+            let now_us = now_us();
+            for event in &batch {
+                #[allow(
+                    clippy::cast_precision_loss,
+                    reason = "an event lag is far below 2^52 µs"
+                )]
+                lag.observe(now_us.saturating_sub(event.published_at_us) as f64 / 1e6);
+            }
+            let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
+            subscription.ack(&positions).await?;
+        }
+    }
+
+    /// Handles a batch to its end; `false`: told to stop before.
+    async fn handle(
+        &mut self,
+        subscription: &mut dyn EventSubscription,
+        batch: &[RecordedEvent],
+        stop: &CancellationToken,
+    ) -> Result<bool, EventStoreError> {
+        let mut failed = 0;
+        while let Err(failure) = self.attempt(batch).await {
+            tracing::warn!(group = S::GROUP, topic = %self.topic, %failure, events = batch.len(), "a batch was not handled; trying again");
+            if let Failure::Failed(reason) = failure {
+                failed += 1;
+                if failed == TRIES_MAX && batch.len() > 1 {
+                    // One of them is at fault: each alone, in order.
+                    for event in batch {
+                        let alone = std::slice::from_ref(event);
+                        if !Box::pin(self.handle(subscription, alone, stop)).await? {
+                            return Ok(false);
+                        }
+                    }
+                    return Ok(true);
+                }
+                if failed == TRIES_MAX {
+                    for event in batch {
+                        tracing::error!(group = S::GROUP, topic = %self.topic, position = %event.position, %reason, "dead letter");
+                        subscription.dead_letter(event, &reason).await?;
+                    }
+                    return Ok(true);
+                }
+            }
+            self.pause.wait(stop).await;
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
+        }
+        self.pause.reset();
+        Ok(true)
+    }
+
+    async fn attempt(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+        match AssertUnwindSafe(self.saga.handle(batch))
+            .catch_unwind()
+            .await
+        {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Failed("the handler panicked".to_owned())),
+        }
+    }
+}

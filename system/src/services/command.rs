@@ -1,0 +1,272 @@
+//! Carrying out one command: load facts, decide, append; on a conflict do it again with what was in the way. The same for every entity.
+
+use ordershop_domain::{Command, Event, Rejection, decide};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::entity::EntityService;
+use super::reply::{CommandError, Reply};
+use super::worker::ServiceContext;
+use crate::event_store::{
+    Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent, Transaction,
+};
+use crate::message_queue::Delivery;
+use crate::position::{Position, Positions};
+use crate::topic::Topic;
+use crate::wire::{WireEntity, event_json, parse_entity, parse_new_entities};
+
+/// How often a command is decided anew when others were faster.
+const ATTEMPTS_MAX: usize = 10;
+/// Clocks of a caller and of Redis may differ by so much when a redelivered command looks for what it did the first time.
+const CLOCK_SKEW_MS_MAX: u64 = 60_000;
+/// Events read at once when looking for what a redelivered command did.
+const LOOK_BACK_EVENTS: usize = 1_000;
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    params: &'a RawValue,
+    #[serde(default)]
+    at_least: Positions,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Id {
+    entity_id: String,
+}
+
+fn payload(delivery: &Delivery) -> Result<Payload<'_>, Rejection> {
+    serde_json::from_str(delivery.payload.get()).map_err(|error| {
+        Rejection::Invalid(format!("the payload must be {{\"params\": …}}: {error}"))
+    })
+}
+
+/// Creates what the params hold, all or none, and answers the ids. An object's id is the message's; an array's elements append their place.
+pub(super) async fn create<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+) -> Result<Reply<Vec<String>>, CommandError> {
+    let payload = payload(delivery)?;
+    let (mut entities, is_array) = parse_new_entities::<S::Entity>(payload.params)?;
+    if entities.len() > EVENTS_PER_TRANSACTION_MAX {
+        return Err(Rejection::Invalid(format!(
+            "{} entities at once; at most {EVENTS_PER_TRANSACTION_MAX} are allowed",
+            entities.len()
+        ))
+        .into());
+    }
+    for (n, entity) in entities.iter_mut().enumerate() {
+        *entity.id_mut() = if is_array {
+            format!("{}-{n}", delivery.message_id)
+        } else {
+            delivery.message_id.clone()
+        };
+    }
+    let ids: Vec<String> = entities
+        .iter_mut()
+        .map(|entity| entity.id_mut().clone())
+        .collect();
+    if let Some(position) = done_before::<S>(context, delivery, &ids[0]).await? {
+        return Ok(done(ids, S::Entity::TOPIC, Some(position)));
+    }
+    let mut at_least = payload.at_least;
+    for _ in 0..ATTEMPTS_MAX {
+        let facts = S::facts(&context.facts, &entities, &at_least, &delivery.correlation).await?;
+        let mut events = Vec::with_capacity(entities.len());
+        let mut claims = Vec::new();
+        for (entity, id) in entities.iter().zip(&ids) {
+            for event in decide(id, None, Command::Create(entity.clone()), &facts)? {
+                claims.extend(S::claims(&event));
+                events.push(new_event(
+                    delivery,
+                    id.clone(),
+                    id,
+                    ExpectedVersion::NoStream,
+                    &event,
+                ));
+            }
+        }
+        match append(context, S::Entity::TOPIC, events, claims).await? {
+            Appended::Committed { position } => {
+                return Ok(done(ids, S::Entity::TOPIC, Some(position)));
+            }
+            // The ids come from the message: it was carried out before.
+            Appended::Conflict { key, position, .. } if ids.contains(&key) => {
+                return Ok(done(ids, S::Entity::TOPIC, Some(position)));
+            }
+            Appended::Conflict { position, .. } => at_least.raise(S::Entity::TOPIC, position),
+        }
+    }
+    Err(CommandError::Contended(ids.join(", ")))
+}
+
+/// Replaces an entity's fields.
+pub(super) async fn update<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+) -> Result<Reply<bool>, CommandError> {
+    let payload = payload(delivery)?;
+    let entity: S::Entity = parse_entity(payload.params.get())?;
+    let id = entity.clone().id_mut().clone();
+    if id.is_empty() {
+        return Err(Rejection::Invalid("entity_id is missing".to_owned()).into());
+    }
+    change::<S>(
+        context,
+        delivery,
+        payload.at_least,
+        &id,
+        Command::Update(entity),
+    )
+    .await
+}
+
+/// Deletes an entity.
+pub(super) async fn delete<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+) -> Result<Reply<bool>, CommandError> {
+    let payload = payload(delivery)?;
+    let Id { entity_id } = serde_json::from_str(payload.params.get()).map_err(|error| {
+        Rejection::Invalid(format!("params must be {{\"entity_id\": …}}: {error}"))
+    })?;
+    change::<S>(
+        context,
+        delivery,
+        payload.at_least,
+        &entity_id,
+        Command::Delete,
+    )
+    .await
+}
+
+async fn change<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+    mut at_least: Positions,
+    id: &str,
+    command: Command<S::Entity>,
+) -> Result<Reply<bool>, CommandError> {
+    let topic = S::Entity::TOPIC;
+    if let Some(position) = done_before::<S>(context, delivery, &delivery.message_id).await? {
+        return Ok(done(true, topic, Some(position)));
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        let state = context
+            .facts
+            .one::<S::Entity>(id, &at_least, &delivery.correlation)
+            .await?;
+        let subject = match (&command, &state) {
+            (Command::Update(entity) | Command::Create(entity), _) => std::slice::from_ref(entity),
+            (Command::Delete, Some(state)) => std::slice::from_ref(&state.entity),
+            (Command::Delete, None) => &[],
+        };
+        let facts = S::facts(&context.facts, subject, &at_least, &delivery.correlation).await?;
+        let entity = state.as_ref().map(|state| &state.entity);
+        let changes = decide(id, entity, command.clone(), &facts)?;
+        let version = state.as_ref().map_or(0, |state| state.version);
+        let mut events = Vec::with_capacity(1);
+        let mut claims = Vec::new();
+        for event in &changes {
+            claims.extend(S::claims(event));
+            let expected = ExpectedVersion::Exact(version);
+            events.push(new_event(
+                delivery,
+                delivery.message_id.clone(),
+                id,
+                expected,
+                event,
+            ));
+        }
+        if events.is_empty() {
+            return Ok(done(true, topic, None));
+        }
+        match append(context, topic, events, claims).await? {
+            Appended::Committed { position } => return Ok(done(true, topic, Some(position))),
+            Appended::Conflict { position, .. } => at_least.raise(topic, position),
+        }
+    }
+    Err(CommandError::Contended(id.to_owned()))
+}
+
+fn new_event<E: WireEntity>(
+    delivery: &Delivery,
+    event_id: String,
+    aggregate_id: &str,
+    expected: ExpectedVersion,
+    event: &Event<E>,
+) -> NewEvent {
+    let (action, data) = event_json(event);
+    NewEvent {
+        event_id,
+        action,
+        aggregate_id: aggregate_id.to_owned(),
+        expected,
+        data,
+        correlation: delivery.correlation.caused_by(delivery.message_id.clone()),
+    }
+}
+
+async fn append(
+    context: &ServiceContext,
+    topic: Topic,
+    events: Vec<NewEvent>,
+    claims: Vec<crate::event_store::Claim>,
+) -> Result<Appended, EventStoreError> {
+    let transaction = Transaction {
+        topic,
+        events,
+        claims,
+    };
+    let appended = context.events.append(vec![transaction]).await?;
+    appended
+        .into_iter()
+        .next()
+        .ok_or_else(|| EventStoreError::Invalid("no answer for a transaction".to_owned()))
+}
+
+fn done<T>(result: T, topic: Topic, position: Option<Position>) -> Reply<T> {
+    let positions = position.map_or(Positions::NONE, |position| Positions::of(topic, position));
+    Reply { result, positions }
+}
+
+/// Where a redelivered command's event stands, if it was written before its worker died. An update could otherwise be applied twice, over
+/// somebody else's that came in between. Only redeliveries pay for the look back.
+async fn done_before<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+    event_id: &str,
+) -> Result<Option<Position>, EventStoreError> {
+    if delivery.redeliveries == 0 {
+        return Ok(None);
+    }
+    let mut after = Position {
+        ms: sent_at_ms(&delivery.message_id).saturating_sub(CLOCK_SKEW_MS_MAX),
+        seq: 0,
+    };
+    loop {
+        let events = context
+            .events
+            .read(S::Entity::TOPIC, after, LOOK_BACK_EVENTS)
+            .await?;
+        if let Some(event) = events.iter().find(|event| event.event_id == event_id) {
+            return Ok(Some(event.position));
+        }
+        match events.last() {
+            Some(last) => after = last.position,
+            None => return Ok(None),
+        }
+    }
+}
+
+/// When a message was made, by its id (a UUID v7 begins with the time); 0 for ids of another make.
+fn sent_at_ms(message_id: &str) -> u64 {
+    uuid::Uuid::try_parse(message_id)
+        .ok()
+        .and_then(|id| id.get_timestamp())
+        .map_or(0, |time| {
+            let (seconds, nanos) = time.to_unix();
+            seconds * 1_000 + u64::from(nanos) / 1_000_000
+        })
+}

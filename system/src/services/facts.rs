@@ -1,0 +1,244 @@
+//! Facts from elsewhere: typed queries to the read model over the message queue. The only way in which a service learns of other
+//! aggregates. Knows the queries' shapes, not who answers them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordershop_domain::Reservation;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::correlation::Correlation;
+use crate::message_queue::{MessageQueue, OutgoingMessage, QueueError, QueueName};
+use crate::position::Positions;
+use crate::queue_names::{GET_ENTITIES, GET_ENTITY};
+use crate::topic::Topic;
+use crate::wire::{WireEntity, json};
+
+/// A query that isn't answered within this fails; the caller may try again.
+const QUERY_TIMEOUT_MS: u64 = 5_000;
+
+/// An entity and the version of its aggregate.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Versioned<E> {
+    /// The entity.
+    pub entity: E,
+    /// Its aggregate's version: what an append to it must expect.
+    pub version: u64,
+}
+
+/// Why a fact couldn't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    /// The query didn't go through.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The read model refused or failed.
+    #[error("the read model answered: {error}")]
+    Refused {
+        /// Its words.
+        error: String,
+        /// The status it gave.
+        status: u16,
+    },
+    /// The answer isn't of the shape that was asked for.
+    #[error("the read model's answer can't be read: {0}")]
+    Malformed(String),
+}
+
+impl FactsError {
+    /// Whether asking again may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Queue(_) => true,
+            Self::Refused { status, .. } => *status == 503,
+            Self::Malformed(_) => false,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Query<P> {
+    params: P,
+    #[serde(skip_serializing_if = "Positions::is_empty")]
+    at_least: Positions,
+}
+
+#[derive(Serialize)]
+struct ByIds<'a> {
+    name: &'a str,
+    ids: &'a [&'a str],
+    versions: bool,
+}
+
+#[derive(Serialize)]
+struct ByProperty<'a> {
+    name: &'a str,
+    any_of: BTreeMap<&'a str, &'a [&'a str]>,
+    versions: bool,
+}
+
+#[derive(Serialize)]
+struct ById<'a> {
+    name: &'a str,
+    id: &'a str,
+    versions: bool,
+}
+
+#[derive(Deserialize)]
+struct QueryReply<T> {
+    result: Option<T>,
+    error: Option<String>,
+    status: Option<u16>,
+}
+
+/// Asks the read model.
+#[derive(Clone)]
+pub struct Facts {
+    queue: Arc<dyn MessageQueue>,
+}
+
+impl Facts {
+    /// Asks over this queue.
+    #[must_use]
+    pub fn new(queue: Arc<dyn MessageQueue>) -> Self {
+        Self { queue }
+    }
+
+    /// One entity by id, as it is at `at_least`'s position of its topic or later.
+    ///
+    /// # Errors
+    /// The read model is away, behind, or answers nonsense.
+    pub async fn one<E: WireEntity>(
+        &self,
+        id: &str,
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<Option<Versioned<E>>, FactsError> {
+        let mut found = self.by_ids(&[id], at_least, correlation).await?;
+        Ok(found.remove(id))
+    }
+
+    /// The entities among `ids` that exist, by id.
+    ///
+    /// # Errors
+    /// See [`Facts::one`].
+    pub async fn by_ids<E: WireEntity>(
+        &self,
+        ids: &[&str],
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<HashMap<String, Versioned<E>>, FactsError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let params = ByIds {
+            name: E::TOPIC.name(),
+            ids,
+            versions: true,
+        };
+        let found: Vec<Option<Versioned<E>>> = self
+            .ask(GET_ENTITIES, params, at_least.only(E::TOPIC), correlation)
+            .await?
+            .unwrap_or_default();
+        Ok(by_id(found.into_iter().flatten()))
+    }
+
+    /// The entities whose `field` has one of `values`, by id.
+    ///
+    /// # Errors
+    /// See [`Facts::one`].
+    pub async fn by_property<E: WireEntity>(
+        &self,
+        field: &str,
+        values: &[&str],
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<HashMap<String, Versioned<E>>, FactsError> {
+        if values.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let params = ByProperty {
+            name: E::TOPIC.name(),
+            any_of: BTreeMap::from([(field, values)]),
+            versions: true,
+        };
+        let found: Vec<Versioned<E>> = self
+            .ask(GET_ENTITIES, params, at_least.only(E::TOPIC), correlation)
+            .await?
+            .unwrap_or_default();
+        Ok(by_id(found))
+    }
+
+    /// The reservation made for an order.
+    ///
+    /// # Errors
+    /// See [`Facts::one`].
+    pub async fn reservation(
+        &self,
+        order_id: &str,
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<Option<Versioned<Reservation>>, FactsError> {
+        let params = ById {
+            name: "reservation",
+            id: order_id,
+            versions: true,
+        };
+        self.ask(
+            GET_ENTITY,
+            params,
+            at_least.only(Topic::Inventory),
+            correlation,
+        )
+        .await
+    }
+
+    async fn ask<P: Serialize, T: DeserializeOwned>(
+        &self,
+        to: QueueName,
+        params: P,
+        at_least: Positions,
+        correlation: &Correlation,
+    ) -> Result<Option<T>, FactsError> {
+        let message = OutgoingMessage {
+            to,
+            message_id: uuid::Uuid::now_v7().simple().to_string(),
+            payload: json(&Query { params, at_least }),
+            correlation: correlation.clone(),
+        };
+        let reply: Box<RawValue> = self
+            .queue
+            .call(message, Duration::from_millis(QUERY_TIMEOUT_MS))
+            .await?;
+        let reply: QueryReply<T> = serde_json::from_str(reply.get())
+            .map_err(|error| FactsError::Malformed(error.to_string()))?;
+        match reply.error {
+            Some(error) => Err(FactsError::Refused {
+                error,
+                status: reply.status.unwrap_or(500),
+            }),
+            None => Ok(reply.result),
+        }
+    }
+}
+
+fn by_id<E: WireEntity>(
+    found: impl IntoIterator<Item = Versioned<E>>,
+) -> HashMap<String, Versioned<E>> {
+    found
+        .into_iter()
+        .map(|versioned| (versioned.entity.id().to_owned(), versioned))
+        .collect()
+}
+
+/// Each value once.
+pub(crate) fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut values: Vec<&str> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}

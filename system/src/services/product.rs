@@ -1,0 +1,27 @@
+//! The product service. Products depend on nothing.
+
+use async_trait::async_trait;
+use ordershop_domain::Product;
+
+use super::entity::EntityService;
+use super::facts::{Facts, FactsError};
+use crate::correlation::Correlation;
+use crate::position::Positions;
+
+/// Handles products' commands.
+#[derive(Debug)]
+pub struct ProductService;
+
+#[async_trait]
+impl EntityService for ProductService {
+    type Entity = Product;
+
+    async fn facts(
+        _: &Facts,
+        _: &[Product],
+        _: &Positions,
+        _: &Correlation,
+    ) -> Result<(), FactsError> {
+        Ok(())
+    }
+}

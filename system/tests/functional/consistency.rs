@@ -1,0 +1,121 @@
+//! Who writes and then reads sees the write; a handler never reads what is older than what it handles.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::shop::{Customer, Shop};
+
+/// Writes and reads of one customer; a quarter of the whole.
+const ROUNDS: usize = 850;
+
+async fn write_and_read(http: Customer, place: usize) -> usize {
+    let mut seen = 0;
+    let body = json!({"name": format!("product {place}"), "price": 0});
+    for round in 0..ROUNDS {
+        let id = http.post("/product", &body).await.id();
+        let path = format!("/product/{id}");
+        let created = http.get(&path).await;
+        assert_eq!(
+            created.result()["price"],
+            0,
+            "round {round}: POST, then GET"
+        );
+        let changed = json!({"name": "changed", "price": round + 1});
+        http.put(&path, &changed).await.result();
+        let read = http.get(&path).await;
+        assert_eq!(
+            read.result()["price"],
+            json!(round + 1),
+            "round {round}: PUT, then GET"
+        );
+        http.delete(&path).await.result();
+        let gone = http.get(&path).await;
+        assert_eq!(
+            gone.result(),
+            &Value::Null,
+            "round {round}: DELETE, then GET"
+        );
+        seen += 3;
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_is_seen_by_the_read_that_follows_it_ten_thousand_times_under_load() {
+    let shop = Shop::open().await;
+    let writers = (0..4).map(|place| tokio::spawn(write_and_read(shop.customer.clone(), place)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (http, stop) = (shop.customer.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    http.post("/product", &json!({"name": "load", "price": 1}))
+                        .await
+                        .result();
+                    http.get("/products?limit=10").await.result();
+                }
+            })
+        })
+        .collect();
+    let seen: usize = futures_util::future::join_all(writers)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .sum();
+    stop.store(true, Ordering::Relaxed);
+    for load in load {
+        load.await.unwrap();
+    }
+    assert!(seen >= 10_000, "{seen}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cart_changed_just_before_it_is_ordered_is_reserved_as_it_was_changed() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let customer = http.customer().await;
+    let (before, after) = (http.product(1, 1_000).await, http.product(1, 1_000).await);
+    for _ in 0..100 {
+        let cart = http.cart(&customer, &[&before]).await;
+        let changed = json!({"customer_id": customer, "product_ids": [after]});
+        http.put(&format!("/cart/{cart}"), &changed).await.result();
+        http.order(&cart).await;
+    }
+    http.eventually("/orders", |orders| {
+        orders
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|order| order["status"] == "IN_STOCK")
+    })
+    .await;
+    assert_eq!(http.stock_of(&before).await, 1_000);
+    assert_eq!(http.stock_of(&after).await, 900);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_two_gateways_sends_the_position_that_it_was_answered() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let answer = http
+        .post("/product", &json!({"name": "Tea", "price": 1}))
+        .await;
+    let position = answer.headers["x-position"].to_str().unwrap().to_owned();
+    assert!(position.starts_with("product="), "{position}");
+    let request = hyper::Request::get(format!("{}/product/{}", http.url, answer.id()))
+        .header("x-at-least", &position)
+        .body(http_body_util::Full::default())
+        .unwrap();
+    assert_eq!(http.send(request).await.unwrap().result()["price"], 1);
+    let request = hyper::Request::get(format!("{}/products", http.url))
+        .header("x-at-least", "product=yesterday")
+        .body(http_body_util::Full::default())
+        .unwrap();
+    http.send(request).await.unwrap().refused(400, "yesterday");
+    shop.close().await;
+}

@@ -1,0 +1,266 @@
+//! Every endpoint, for every entity.
+
+use serde_json::{Value, json};
+
+use crate::shop::Shop;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_entity_is_created_read_updated_and_deleted() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let customer = http.customer().await;
+    let product = http.product(250, 10).await;
+    let spare = http
+        .post("/product", &json!({"name": "Cup", "price": 1}))
+        .await
+        .id();
+    let cart = http.cart(&customer, &[&product]).await;
+    let order = http.order(&cart).await;
+    http.order_becomes(&order, "IN_STOCK").await;
+    let billing = http.billing(&order, 250).await;
+    let shipping = format!("{order}-shipping");
+    http.order_becomes(&order, "SHIPPED").await;
+    let free_cart = http.cart(&customer, &[]).await;
+    let inventory = http
+        .post("/inventory", &json!({"product_id": spare, "amount": 3}))
+        .await
+        .id();
+    // entity, id, what it is, a change that is allowed
+    let rows: Vec<(&str, &str, &str, Value, Value)> = vec![
+        (
+            "customer",
+            "customers",
+            &customer,
+            json!({"name": "Ada", "email": "ada@example.com"}),
+            json!({"name": "Eve", "email": "e@example.com"}),
+        ),
+        (
+            "product",
+            "products",
+            &spare,
+            json!({"name": "Cup", "price": 1}),
+            json!({"name": "Mug", "price": 2}),
+        ),
+        (
+            "inventory",
+            "inventories",
+            &inventory,
+            json!({"product_id": spare, "amount": 3}),
+            json!({"product_id": spare, "amount": 4}),
+        ),
+        (
+            "cart",
+            "carts",
+            &free_cart,
+            json!({"customer_id": customer, "product_ids": []}),
+            json!({"customer_id": customer, "product_ids": [product]}),
+        ),
+        (
+            "order",
+            "orders",
+            &order,
+            json!({"cart_id": cart, "status": "SHIPPED"}),
+            json!({"cart_id": cart, "status": "DELIVERED"}),
+        ),
+        (
+            "billing",
+            "billings",
+            &billing,
+            json!({"order_id": order, "amount": 250}),
+            json!({"order_id": order, "amount": 250}),
+        ),
+        (
+            "shipping",
+            "shippings",
+            &shipping,
+            json!({"order_id": order, "delivered": 0}),
+            json!({"order_id": order, "delivered": 1_700_000_000.5}),
+        ),
+    ]
+    .into_iter()
+    .map(|(entity, plural, id, is, becomes)| (entity, plural, id.as_str(), is, becomes))
+    .collect();
+    for (entity, plural, id, is, becomes) in &rows {
+        let path = format!("/{entity}/{id}");
+        let with_id = |fields: &Value| {
+            let mut fields = fields.clone();
+            fields["entity_id"] = json!(id);
+            fields
+        };
+        assert_eq!(http.get(&path).await.result(), &with_id(is), "{path}");
+        assert_eq!(
+            http.put(&path, becomes).await.result(),
+            &json!(true),
+            "{path}"
+        );
+        let read = http.get(&path).await.result().clone();
+        assert_eq!(read, with_id(becomes), "{path}");
+        // What a GET returned can be PUT back.
+        assert_eq!(
+            http.put(&path, &read).await.result(),
+            &json!(true),
+            "{path}"
+        );
+        let listed = http.get(&format!("/{plural}")).await.result().clone();
+        assert!(
+            listed.as_array().unwrap().contains(&read),
+            "{plural}: {listed}"
+        );
+    }
+    for (entity, plural, id, _, _) in rows.iter().rev() {
+        // Its order comes later in this loop; a cart may go when its order is gone.
+        let path = format!("/{entity}/{id}");
+        assert_eq!(http.delete(&path).await.result(), &json!(true), "{path}");
+        assert_eq!(http.get(&path).await.result(), &Value::Null, "{path}");
+        let listed = http.get(&format!("/{plural}")).await.result().clone();
+        let gone = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|entity| entity["entity_id"] != *id);
+        assert!(gone, "{plural}: {listed}");
+        http.delete(&path).await.refused(404, id);
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_join_orders_with_all_that_belongs_to_them() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let customer = http.customer().await;
+    let product = http.product(700, 10).await;
+    let cart = http.cart(&customer, &[&product, &product]).await;
+    let order = http.order(&cart).await;
+    http.order_becomes(&order, "IN_STOCK").await;
+    assert_eq!(
+        http.get("/orders/unbilled").await.result()[&order]["status"],
+        "IN_STOCK"
+    );
+    assert!(http.get("/orders/unshipped").await.result()[&order].is_object());
+    let billing = http.billing(&order, 1_400).await;
+    http.order_becomes(&order, "SHIPPED").await;
+    assert_eq!(http.get("/orders/unbilled").await.result(), &json!({}));
+    assert_eq!(http.get("/orders/unshipped").await.result(), &json!({}));
+    assert_eq!(http.get("/orders/delivered").await.result(), &json!([]));
+    let shipping = format!("/shipping/{order}-shipping");
+    http.put(
+        &shipping,
+        &json!({"order_id": order, "delivered": 1_700_000_000}),
+    )
+    .await
+    .result();
+    http.order_becomes(&order, "DELIVERED").await;
+    assert_eq!(
+        http.get("/orders/delivered").await.result()[0]["order_id"],
+        json!(order)
+    );
+    http.eventually("/mails/sent", |mails| {
+        mails.as_array().is_some_and(|mails| mails.len() == 4)
+    })
+    .await;
+
+    let report = http.get("/report").await.result().clone();
+    let counts = [
+        ("customers", 1),
+        ("products", 1),
+        ("inventory", 1),
+        ("carts", 1),
+        ("orders", 1),
+        ("billings", 1),
+        ("shippings", 1),
+        ("mails", 4),
+    ];
+    for (name, count) in counts {
+        assert_eq!(
+            report[name].as_array().unwrap().len(),
+            count,
+            "{name}: {report}"
+        );
+    }
+    let joined = &http.get("/report/orders").await.result().clone()[0];
+    assert_eq!(joined["status"], "DELIVERED", "{joined}");
+    let text = joined.to_string();
+    for part in [
+        &customer,
+        &product,
+        &cart,
+        &billing,
+        &format!("{order}-shipping"),
+    ] {
+        assert!(text.contains(part.as_str()), "{part} is not in {joined}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_can_be_read_in_pages_and_whole() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let many: Vec<Value> = (0..2_500)
+        .map(|n| json!({"name": format!("product {n}"), "price": n}))
+        .collect();
+    assert_eq!(
+        http.post("/product", &json!(many))
+            .await
+            .result()
+            .as_array()
+            .unwrap()
+            .len(),
+        2_500
+    );
+    let whole = http
+        .get("/products")
+        .await
+        .result()
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(whole.len(), 2_500);
+    let mut paged = Vec::new();
+    let mut path = "/products?limit=999".to_owned();
+    loop {
+        let page = http.get(&path).await;
+        paged.extend(page.result().as_array().unwrap().clone());
+        match page.body["cursor"].as_str() {
+            Some(cursor) => path = format!("/products?limit=999&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(paged, whole);
+    http.get("/products?limit=0").await.refused(400, "limit");
+    http.get("/products?page=2").await.refused(400, "page");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_and_metrics_tell_how_it_goes() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    http.customer().await;
+    let health = http.get("/health").await;
+    assert_eq!(health.status, 200);
+    assert_eq!(health.body["ready"], true, "{}", health.body);
+    assert_eq!(
+        health.body["redis"]["durability"], "everysec",
+        "{}",
+        health.body
+    );
+    http.eventually("/mails/sent", |mails| {
+        mails.as_array().is_some_and(|mails| mails.len() == 1)
+    })
+    .await;
+    let metrics = http.get("/metrics").await.body.as_str().unwrap().to_owned();
+    for line in [
+        "ordershop_appends_total{topic=\"customer\"} 1",
+        "ordershop_group_backlog{group=\"read-model\",topic=\"customer\"}",
+        "ordershop_event_lag_seconds_bucket",
+        "ordershop_queue_depth{queue=\"customer-service.create_customers\"} 0",
+        "ordershop_append_batch_events_count",
+        "ordershop_http_requests_total",
+        "ordershop_group_dead_letters",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    shop.close().await;
+}

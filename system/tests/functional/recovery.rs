@@ -1,0 +1,165 @@
+//! What breaks and comes back: the cache, Redis, the whole system.
+
+use ordershop::redis_connection::RedisLink;
+use serde_json::json;
+
+use crate::shop::{EVENTUALLY_MS, Shop};
+
+async fn keys(url: &str, pattern: &str) -> Vec<String> {
+    let mut connection = RedisLink::new(url).unwrap().dedicated().await.unwrap();
+    redis::cmd("KEYS")
+        .arg(pattern)
+        .query_async(&mut connection)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_cache_is_rebuilt_from_the_events() {
+    let mut shop = Shop::open().await;
+    let product = shop.customer.product(300, 9).await;
+    let customer = shop.customer.customer().await;
+    let cart = shop.customer.cart(&customer, &[&product]).await;
+    let order = shop.customer.order(&cart).await;
+    shop.customer.order_becomes(&order, "IN_STOCK").await;
+    let gone = shop.customer.customer().await;
+    shop.customer
+        .delete(&format!("/customer/{gone}"))
+        .await
+        .result();
+    shop.customer
+        .eventually("/mails/sent", |mails| {
+            mails.as_array().is_some_and(|mails| mails.len() == 4)
+        })
+        .await;
+    let before = shop.customer.get("/report").await.result().clone();
+    let url = shop.redis_url();
+    let mut cache = Vec::new();
+    for pattern in [
+        "entities:*",
+        "index:*",
+        "ids:*",
+        "position:*",
+        "reservations:*",
+    ] {
+        let found = keys(&url, pattern).await;
+        assert!(!found.is_empty(), "{pattern}");
+        cache.extend(found);
+    }
+    let mut connection = RedisLink::new(&url).unwrap().dedicated().await.unwrap();
+    redis::cmd("DEL")
+        .arg(&cache)
+        .query_async::<()>(&mut connection)
+        .await
+        .unwrap();
+    drop(connection);
+
+    shop.reopen().await;
+
+    assert_eq!(shop.customer.get("/report").await.result(), &before);
+    // What is reserved is known again too.
+    shop.customer
+        .delete(&format!("/order/{order}"))
+        .await
+        .result();
+    shop.customer
+        .eventually("/inventories", |all| all[0]["amount"] == 9)
+        .await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let redis_dir = dir.path().join("redis");
+    let durability = ordershop::redis_server::Durability::Always;
+    let redis = ordershop::redis_server::RedisServer::start(&redis_dir, durability)
+        .await
+        .unwrap();
+    let mut config = crate::shop::config(dir.path());
+    config.data_dir = None;
+    config.durability = None;
+    config.redis_url = Some(redis.url().to_owned());
+    let app = ordershop::app::App::start(&config).await.unwrap();
+    app.ready().await;
+    let http = crate::shop::Customer::new(app.url());
+    let customer = http.customer().await;
+
+    let pid = redis.pid().unwrap().to_string();
+    std::process::Command::new("kill")
+        .args(["-KILL", &pid])
+        .status()
+        .unwrap();
+    let refused = http
+        .post("/customer", &json!({"name": "Eve", "email": "e"}))
+        .await;
+    assert!(
+        [503, 504].contains(&refused.status),
+        "{} {}",
+        refused.status,
+        refused.body
+    );
+    assert!(refused.body["error"].is_string(), "{}", refused.body);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_millis(EVENTUALLY_MS);
+    while http.get("/health").await.status != 503 {
+        assert!(std::time::Instant::now() < deadline, "/health stayed ready");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    drop(redis);
+    let redis = ordershop::redis_server::RedisServer::start(&redis_dir, durability)
+        .await
+        .unwrap();
+    assert_eq!(
+        Some(redis.url()),
+        config.redis_url.as_deref(),
+        "the same socket"
+    );
+    while http.get("/health").await.status != 200 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "/health never came back"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+
+    http.eventually(
+        &format!("/customer/{customer}"),
+        serde_json::Value::is_object,
+    )
+    .await;
+    let product = http.product(3, 3).await;
+    let order = http.order(&http.cart(&customer, &[&product]).await).await;
+    http.order_becomes(&order, "IN_STOCK").await;
+    app.stop().await;
+    redis.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_that_starts_before_its_redis_answers_503_until_it_is_there() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut config = crate::shop::config(dir.path());
+    config.data_dir = None;
+    config.durability = None;
+    let socket = dir.path().canonicalize().unwrap().join("redis.sock");
+    config.redis_url = Some(format!("redis+unix://{}", socket.display()));
+    let app = ordershop::app::App::start(&config).await.unwrap();
+    let http = crate::shop::Customer::new(app.url());
+    let health = http.get("/health").await;
+    assert_eq!(health.status, 503, "{}", health.body);
+    assert_eq!(health.body["live"], true, "{}", health.body);
+    let refused = http.get("/products?limit=1").await;
+    assert!(
+        [503, 504].contains(&refused.status),
+        "{} {}",
+        refused.status,
+        refused.body
+    );
+    let durability = ordershop::redis_server::Durability::None;
+    let redis = ordershop::redis_server::RedisServer::start(dir.path(), durability)
+        .await
+        .unwrap();
+    app.ready().await;
+    http.customer().await;
+    app.stop().await;
+    redis.stop().await;
+}
