@@ -119,7 +119,8 @@ impl SystemProcess {
         let ready = async {
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some((_, url)) = line.split_once("ready: ") {
-                    return Some(url.trim().to_owned());
+                    // More may stand behind it, for people.
+                    return url.split_whitespace().next().map(str::to_owned);
                 }
             }
             None

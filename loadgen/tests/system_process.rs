@@ -22,7 +22,7 @@ fn program(folder: &Path, body: &str) -> PathBuf {
 
 fn waiting(url: &str) -> String {
     format!(
-        "trap 'echo yes > stopped; exit 0' TERM\necho 'a line of its log' >&2\necho 'ready: {url}'\nwhile :; do sleep 0.05; done"
+        "trap 'echo yes > stopped; exit 0' TERM\necho 'a line of its log' >&2\necho 'ready: {url} (and more)'\nwhile :; do sleep 0.05; done"
     )
 }
 
