@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use clap::{Args, Parser, Subcommand};
 use loadgen::render;
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen::scenario::duration::HumanDuration;
+use loadgen::duration::HumanDuration;
 use loadgen::scenario::{Overrides, Scenario, catalog};
 
 const BAD_INPUT: u8 = 2;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::duration::HumanDuration;
+use crate::duration::HumanDuration;
 use super::template::Template;
 use super::threshold::Threshold;
 

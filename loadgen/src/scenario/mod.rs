@@ -6,7 +6,6 @@
 pub mod catalog;
 mod compile;
 mod diagnostic;
-pub mod duration;
 pub mod expression;
 mod file;
 mod overrides;

@@ -17,6 +17,7 @@ use super::expression::Vars;
 use super::file::*;
 use super::template::Template;
 use super::*;
+use crate::duration::HumanDuration;
 
 /// Reads a scenario's text; `file` is its name in errors, and where relative data files are looked up from.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
@@ -203,7 +204,7 @@ impl Method {
 }
 
 fn limits(raw: &LimitsFile) -> Limits {
-    let or = |given: Option<duration::HumanDuration>, default_ms: u64| {
+    let or = |given: Option<HumanDuration>, default_ms: u64| {
         given.map_or(Duration::from_millis(default_ms), |d| d.0)
     };
     Limits {
