@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::request::{self, Fault};
+use crate::duration::HumanDuration;
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
 use crate::scenario::expression::Vars;
@@ -56,10 +57,14 @@ pub fn run(
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
         let outcome = walk.walk_on().await;
-        walk.release();
+        // Whoever overtook this journey may be waiting on the same keys, and releases them.
+        if !matches!(outcome, Outcome::Overtaken(_)) {
+            walk.release();
+        }
         let ended = walk.intended;
         if measured {
-            context.figures.borrow_mut().journey_ended(outcome);
+            let mut figures = context.figures.borrow_mut();
+            figures.journey_ended(walk.journey, outcome);
         }
         context.in_flight.set(context.in_flight.get() - 1);
         ended
@@ -70,6 +75,7 @@ pub fn run(
 enum End {
     Fault(Fault),
     Skip(String),
+    Overtaken(String),
 }
 
 impl<F: Into<Fault>> From<F> for End {
@@ -129,6 +135,7 @@ impl<'a> Walk<'a> {
             match self.step(step).await {
                 Ok(()) => {}
                 Err(End::Skip(reason)) => return Outcome::Skipped(reason),
+                Err(End::Overtaken(reason)) => return Outcome::Overtaken(reason),
                 Err(End::Fault(fault)) => {
                     if self.measured {
                         context
@@ -157,9 +164,15 @@ impl<'a> Walk<'a> {
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
             Action::Think(range) => {
-                self.intended += pause(*range, &mut self.rng);
-                tokio::time::sleep_until(self.intended.into()).await;
-                Ok(())
+                let length = pause(*range, &mut self.rng);
+                self.pause(length).await
+            }
+            Action::ThinkFor(template) => {
+                let length: HumanDuration = self
+                    .render(template)?
+                    .parse()
+                    .map_err(|e: String| Fault::new("template", e))?;
+                self.pause(length.0).await
             }
             Action::Remember(memory) => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
@@ -171,16 +184,22 @@ impl<'a> Walk<'a> {
                     .push(value);
                 Ok(())
             }
-            Action::Forget(memory) => {
+            Action::Forget { memory, otherwise } => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
                 let mut all = self.context.memory.borrow_mut();
+                let mut found = false;
                 if let Some(values) = all.get_mut(&key) {
+                    let before = values.len();
                     values.retain(|v| *v != value);
+                    found = values.len() < before;
                     if values.is_empty() {
                         all.remove(&key);
                     }
                 }
-                Ok(())
+                match otherwise {
+                    Some(reason) if !found => Err(End::Overtaken(reason.clone())),
+                    _ => Ok(()),
+                }
             }
             Action::Recall {
                 key,
@@ -201,6 +220,12 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
         }
+    }
+
+    async fn pause(&mut self, length: Duration) -> Result<(), End> {
+        self.intended += length;
+        tokio::time::sleep_until(self.intended.into()).await;
+        Ok(())
     }
 
     fn render(&mut self, template: &crate::scenario::template::Template) -> Result<String, Fault> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::duration::HumanDuration;
 use super::time::TimeFormat;
+use crate::duration::HumanDuration;
 
 /// How to read an export. Everything but the columns has a default.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -2,6 +2,7 @@
 
 mod journey;
 mod preparation;
+mod recorded;
 mod workload;
 
 use std::collections::HashSet;
@@ -62,6 +63,7 @@ impl Compiler<'_> {
             .warm_up
             .map_or(Duration::ZERO, |d| d.0);
         let workload = self.workload(&raw.workload)?;
+        let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
             .into_iter()
@@ -97,7 +99,7 @@ impl Compiler<'_> {
             thresholds: raw.thresholds,
             step_names: self.step_names,
             await_names: self.await_names,
-            trace: raw.trace,
+            trace,
         };
         check_thresholds(&scenario, &self.source)?;
         Ok(scenario)
