@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::request::{self, Fault};
+use super::shared_values::Ticket;
 use crate::duration::HumanDuration;
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
@@ -57,6 +58,9 @@ pub fn run(
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
         let outcome = walk.walk_on().await;
+        for (key, ticket) in &walk.promises {
+            context.shared.withdraw(key, *ticket);
+        }
         // Whoever overtook this journey may be waiting on the same keys, and releases them.
         if !matches!(outcome, Outcome::Overtaken(_)) {
             walk.release();
@@ -97,6 +101,8 @@ struct Walk<'a> {
     starts: Vec<Instant>,
     /// Keys on the feed that this journey has waited for.
     keys: Vec<(&'a str, &'a KeySource, String)>,
+    /// What it has promised to other journeys and not kept yet.
+    promises: Vec<(String, Ticket)>,
 }
 
 impl<'a> Walk<'a> {
@@ -125,6 +131,7 @@ impl<'a> Walk<'a> {
             intended,
             starts: Vec::new(),
             keys: Vec::new(),
+            promises: Vec::new(),
         }
     }
 
@@ -174,28 +181,22 @@ impl<'a> Walk<'a> {
                     .map_err(|e: String| Fault::new("template", e))?;
                 self.pause(length.0).await
             }
+            Action::Promise(key) => {
+                let key = self.render(key)?;
+                let ticket = self.context.shared.promise(&key);
+                self.promises.push((key, ticket));
+                Ok(())
+            }
             Action::Remember(memory) => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
-                self.context
-                    .memory
-                    .borrow_mut()
-                    .entry(key)
-                    .or_default()
-                    .push(value);
+                let promised = self.promises.iter().position(|(of, _)| *of == key);
+                let ticket = promised.map(|at| self.promises.swap_remove(at).1);
+                self.context.shared.remember(&key, ticket, value);
                 Ok(())
             }
             Action::Forget { memory, otherwise } => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
-                let mut all = self.context.memory.borrow_mut();
-                let mut found = false;
-                if let Some(values) = all.get_mut(&key) {
-                    let before = values.len();
-                    values.retain(|v| *v != value);
-                    found = values.len() < before;
-                    if values.is_empty() {
-                        all.remove(&key);
-                    }
-                }
+                let found = self.context.shared.forget(&key, &value);
                 match otherwise {
                     Some(reason) if !found => Err(End::Overtaken(reason.clone())),
                     _ => Ok(()),
@@ -207,12 +208,10 @@ impl<'a> Walk<'a> {
                 otherwise,
             } => {
                 let key = self.render(key)?;
-                let last = self
-                    .context
-                    .memory
-                    .borrow_mut()
-                    .get_mut(&key)
-                    .and_then(Vec::pop);
+                let waiting_since = Instant::now();
+                let last = self.context.shared.recall(&key).await;
+                // Waiting for a promised value is not the next step's delay.
+                self.intended += waiting_since.elapsed();
                 self.vars.insert(
                     variable.clone(),
                     last.ok_or_else(|| End::Skip(otherwise.clone()))?,

@@ -145,6 +145,7 @@ pub struct StepFile {
     pub think: Option<ThinkFile>,
     #[serde(rename = "await")]
     pub awaits: Option<AwaitFile>,
+    pub promise: Option<PromiseFile>,
     pub remember: Option<RememberFile>,
     pub forget: Option<ForgetFile>,
     pub recall: Option<RecallFile>,
@@ -211,6 +212,12 @@ pub struct MatchFile {
 pub struct RememberFile {
     pub key: Template,
     pub value: Template,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromiseFile {
+    pub key: Template,
 }
 
 #[derive(Debug, Deserialize)]

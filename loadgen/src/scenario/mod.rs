@@ -225,6 +225,8 @@ pub enum Action {
     Think(ThinkTime),
     /// Pauses as long as the rendered duration says.
     ThinkFor(Template),
+    /// Says that a value will follow under this key: whoever recalls the last one waits for it.
+    Promise(Template),
     /// Puts a value where later journeys of the run find it.
     Remember(Memory),
     /// Takes that value away again.

@@ -47,12 +47,13 @@ impl Compiler<'_> {
             raw.request.is_some(),
             raw.think.is_some(),
             raw.awaits.is_some(),
+            raw.promise.is_some(),
             raw.remember.is_some(),
             raw.forget.is_some(),
             raw.recall.is_some(),
         ];
         if given.iter().filter(|g| **g).count() != 1 {
-            let help = "allowed: exactly one of `request`, `await`, `think`, `remember`, `forget`, `recall`";
+            let help = "allowed: exactly one of `request`, `await`, `think`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
                 .error(span, "a step does one thing", Some(help.into())));
@@ -115,6 +116,10 @@ impl Compiler<'_> {
                 variable: recall.variable,
                 otherwise: recall.otherwise,
             }
+        } else if let Some(promise) = raw.promise {
+            self.check([&promise.key], &span)?;
+            used.extend(promise.key.variables().map(str::to_owned));
+            Action::Promise(promise.key)
         } else if let Some(RememberFile { key, value }) = raw.remember {
             Action::Remember(self.memory(key, value, used, &span)?)
         } else if let Some(forget) = raw.forget {
