@@ -223,6 +223,9 @@ fn event_lag(report: &Report, out: &mut String) {
         cells.push(count(e.backlog_end));
         table.rows.push(cells);
     }
+    if table.rows.is_empty() {
+        return;
+    }
     out.push('\n');
     table.write(out);
 }

@@ -47,6 +47,8 @@ impl Compiler<'_> {
             .awaits
             .map(|a| self.awaits(a, &raw.name, &[], &span))
             .transpose()?;
+        // Set-up is not measured: its awaited states are no figures.
+        self.await_names.clear();
         // What a single request extracts stays; an iteration's variables do not.
         self.known = outer;
         self.known.extend(raw.list.clone());
