@@ -361,7 +361,8 @@ fn five_real_days_are_replayed_without_losing_an_invoice() {
         return;
     }
     let Some(program) = ordershop() else { return };
-    let ended = built_in(trace.to_str().unwrap(), "21600", &program);
+    // A debug build on two busy cores needs this long: the days come in bursts of large carts.
+    let ended = built_in(trace.to_str().unwrap(), "7200", &program);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stderr, ended.stdout);
     let report = ended.report();
     assert_eq!(report["verdict"]["result"], "PASS");

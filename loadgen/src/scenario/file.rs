@@ -21,9 +21,6 @@ pub struct ScenarioFile {
     pub description: String,
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
-    /// Variables that a plan made from a trace gives to the whole run (lists of products and customers).
-    #[serde(default)]
-    pub inputs: Vec<String>,
     #[serde(default)]
     pub parameters: toml::Table,
     pub workload: Spanned<WorkloadFile>,

@@ -57,7 +57,6 @@ impl Compiler<'_> {
             _ => Vars::new(),
         };
         self.known.extend(parameters.keys().cloned());
-        self.known.extend(raw.inputs);
         let warm_up = raw
             .workload
             .get_ref()
