@@ -45,6 +45,11 @@ impl Progress {
         }
     }
 
+    /// How long journeys are started, where that is known only now.
+    pub fn length(&mut self, duration: Duration) {
+        self.duration = Some(duration);
+    }
+
     /// A line that stays.
     pub fn say(&self, line: &str) {
         match &self.bar {

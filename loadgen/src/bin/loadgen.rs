@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
+use loadgen::duration::HumanDuration;
 use loadgen::render;
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen::scenario::duration::HumanDuration;
 use loadgen::scenario::{Overrides, Scenario, catalog};
 
 const BAD_INPUT: u8 = 2;
@@ -77,9 +77,9 @@ struct RunArguments {
     /// Recorded orders (CSV), for a scenario that replays them
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Replay so many times faster than recorded
-    #[arg(long, default_value_t = 1.0, value_parser = positive)]
-    speed: f64,
+    /// Replay so many times faster than recorded, as in 7200 for two hours a second [default: 1]
+    #[arg(long, value_name = "FACTOR", value_parser = positive)]
+    speed: Option<f64>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -159,7 +159,8 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         system_bin: arguments.system_bin.clone(),
-        plan: None,
+        trace: arguments.trace.clone(),
+        speed: arguments.speed,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()

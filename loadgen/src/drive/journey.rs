@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::Context;
 use super::request::{self, Fault};
+use super::shared_values::Ticket;
+use crate::duration::HumanDuration;
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
 use crate::scenario::expression::Vars;
@@ -56,10 +58,17 @@ pub fn run(
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
         let outcome = walk.walk_on().await;
-        walk.release();
+        for (key, ticket) in &walk.promises {
+            context.shared.withdraw(key, *ticket);
+        }
+        // Whoever overtook this journey may be waiting on the same keys, and releases them.
+        if !matches!(outcome, Outcome::Overtaken(_)) {
+            walk.release();
+        }
         let ended = walk.intended;
         if measured {
-            context.figures.borrow_mut().journey_ended(outcome);
+            let mut figures = context.figures.borrow_mut();
+            figures.journey_ended(walk.journey, outcome);
         }
         context.in_flight.set(context.in_flight.get() - 1);
         ended
@@ -70,6 +79,7 @@ pub fn run(
 enum End {
     Fault(Fault),
     Skip(String),
+    Overtaken(String),
 }
 
 impl<F: Into<Fault>> From<F> for End {
@@ -91,6 +101,8 @@ struct Walk<'a> {
     starts: Vec<Instant>,
     /// Keys on the feed that this journey has waited for.
     keys: Vec<(&'a str, &'a KeySource, String)>,
+    /// What it has promised to other journeys and not kept yet.
+    promises: Vec<(String, Ticket)>,
 }
 
 impl<'a> Walk<'a> {
@@ -119,6 +131,7 @@ impl<'a> Walk<'a> {
             intended,
             starts: Vec::new(),
             keys: Vec::new(),
+            promises: Vec::new(),
         }
     }
 
@@ -129,6 +142,7 @@ impl<'a> Walk<'a> {
             match self.step(step).await {
                 Ok(()) => {}
                 Err(End::Skip(reason)) => return Outcome::Skipped(reason),
+                Err(End::Overtaken(reason)) => return Outcome::Overtaken(reason),
                 Err(End::Fault(fault)) => {
                     if self.measured {
                         context
@@ -157,30 +171,36 @@ impl<'a> Walk<'a> {
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
             Action::Think(range) => {
-                self.intended += pause(*range, &mut self.rng);
-                tokio::time::sleep_until(self.intended.into()).await;
+                let length = pause(*range, &mut self.rng);
+                self.pause(length).await
+            }
+            Action::ThinkFor(template) => {
+                let length: HumanDuration = self
+                    .render(template)?
+                    .parse()
+                    .map_err(|e: String| Fault::new("template", e))?;
+                self.pause(length.0).await
+            }
+            Action::Promise(key) => {
+                let key = self.render(key)?;
+                let ticket = self.context.shared.promise(&key);
+                self.promises.push((key, ticket));
                 Ok(())
             }
             Action::Remember(memory) => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
-                self.context
-                    .memory
-                    .borrow_mut()
-                    .entry(key)
-                    .or_default()
-                    .push(value);
+                let promised = self.promises.iter().position(|(of, _)| *of == key);
+                let ticket = promised.map(|at| self.promises.swap_remove(at).1);
+                self.context.shared.remember(&key, ticket, value);
                 Ok(())
             }
-            Action::Forget(memory) => {
+            Action::Forget { memory, otherwise } => {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
-                let mut all = self.context.memory.borrow_mut();
-                if let Some(values) = all.get_mut(&key) {
-                    values.retain(|v| *v != value);
-                    if values.is_empty() {
-                        all.remove(&key);
-                    }
+                let found = self.context.shared.forget(&key, &value);
+                match otherwise {
+                    Some(reason) if !found => Err(End::Overtaken(reason.clone())),
+                    _ => Ok(()),
                 }
-                Ok(())
             }
             Action::Recall {
                 key,
@@ -188,12 +208,10 @@ impl<'a> Walk<'a> {
                 otherwise,
             } => {
                 let key = self.render(key)?;
-                let last = self
-                    .context
-                    .memory
-                    .borrow_mut()
-                    .get_mut(&key)
-                    .and_then(Vec::pop);
+                let waiting_since = Instant::now();
+                let last = self.context.shared.recall(&key).await;
+                // Waiting for a promised value is not the next step's delay.
+                self.intended += waiting_since.elapsed();
                 self.vars.insert(
                     variable.clone(),
                     last.ok_or_else(|| End::Skip(otherwise.clone()))?,
@@ -201,6 +219,12 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
         }
+    }
+
+    async fn pause(&mut self, length: Duration) -> Result<(), End> {
+        self.intended += length;
+        tokio::time::sleep_until(self.intended.into()).await;
+        Ok(())
     }
 
     fn render(&mut self, template: &crate::scenario::template::Template) -> Result<String, Fault> {

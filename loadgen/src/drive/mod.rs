@@ -8,16 +8,15 @@ mod open;
 mod pacing;
 mod request;
 mod set_up;
+mod shared_values;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +79,7 @@ pub(crate) struct Context {
     /// Parameters and lists.
     globals: Vars,
     feeders: RefCell<Vec<feeder::Source>>,
-    memory: RefCell<HashMap<String, Vec<Value>>>,
+    shared: shared_values::SharedValues,
     figures: RefCell<Figures>,
     in_flight: Cell<usize>,
     started: Cell<u64>,
@@ -176,7 +175,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         feed,
         globals,
         feeders: RefCell::new(feeders),
-        memory: RefCell::default(),
+        shared: shared_values::SharedValues::default(),
         figures,
         in_flight: Cell::new(0),
         started: Cell::new(0),

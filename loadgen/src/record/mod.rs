@@ -94,6 +94,10 @@ pub struct JourneyCounts {
     pub failed: u64,
     /// Ended because they could not be carried out, by reason: no fault of the target.
     pub skipped: BTreeMap<String, u64>,
+    /// Ended because another journey took over what they had made, by reason: no fault either.
+    pub overtaken: BTreeMap<String, u64>,
+    /// Completed or overtaken, by the journey's index in the scenario.
+    pub done: BTreeMap<usize, u64>,
     /// Arrivals over the in-flight limit.
     pub dropped: u64,
     /// Arrivals that were due but not started when the run ended.
@@ -109,6 +113,8 @@ pub enum Outcome {
     Failed,
     /// It could not be carried out, for this reason.
     Skipped(String),
+    /// It had done its part when another journey took over what it had made, for this reason.
+    Overtaken(String),
 }
 
 /// Everything recorded in one interval, or in a whole run.
@@ -142,11 +148,16 @@ impl Figures {
     }
 
     /// A journey has ended.
-    pub fn journey_ended(&mut self, outcome: Outcome) {
+    pub fn journey_ended(&mut self, journey: usize, outcome: Outcome) {
+        let counts = &mut self.journeys;
+        if matches!(outcome, Outcome::Completed | Outcome::Overtaken(_)) {
+            *counts.done.entry(journey).or_default() += 1;
+        }
         match outcome {
-            Outcome::Completed => self.journeys.completed += 1,
-            Outcome::Failed => self.journeys.failed += 1,
-            Outcome::Skipped(reason) => *self.journeys.skipped.entry(reason).or_default() += 1,
+            Outcome::Completed => counts.completed += 1,
+            Outcome::Failed => counts.failed += 1,
+            Outcome::Skipped(reason) => *counts.skipped.entry(reason).or_default() += 1,
+            Outcome::Overtaken(reason) => *counts.overtaken.entry(reason).or_default() += 1,
         }
     }
 
@@ -187,6 +198,12 @@ impl Figures {
         mine.unsent += theirs.unsent;
         for (reason, count) in &theirs.skipped {
             *mine.skipped.entry(reason.clone()).or_default() += count;
+        }
+        for (reason, count) in &theirs.overtaken {
+            *mine.overtaken.entry(reason.clone()).or_default() += count;
+        }
+        for (journey, count) in &theirs.done {
+            *mine.done.entry(*journey).or_default() += count;
         }
         for ((step, kind), theirs) in &other.errors {
             let mut key = (step.clone(), kind.clone());

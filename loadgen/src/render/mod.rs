@@ -1,8 +1,9 @@
 //! A report for people: a table for the terminal and `summary.md`. The last stage; decides nothing.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::report::{Quantiles, Report, VerdictResult};
+use crate::report::{Quantiles, ReplayReport, Report, VerdictResult};
 
 /// A time in microseconds with a fitting unit and three digits.
 pub fn time(micros: f64) -> String {
@@ -107,6 +108,9 @@ pub fn tables(report: &Report) -> String {
     steps(report, &mut out);
     end_to_end(report, &mut out);
     event_lag(report, &mut out);
+    if let Some(of) = &report.replay {
+        replay(of, &mut out);
+    }
     journeys(report, &mut out);
     errors(report, &mut out);
     out
@@ -226,6 +230,35 @@ fn event_lag(report: &Report, out: &mut String) {
     table.write(out);
 }
 
+fn replay(replay: &ReplayReport, out: &mut String) {
+    let ReplayReport { trace, speed, .. } = replay;
+    let mut table = Table::new(&["replay", "invoices", "lines (as planned)"]);
+    let mut row = |name: &str, invoices: Option<u64>, lines: Option<u64>| {
+        let cell = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), count);
+        table
+            .rows
+            .push(vec![name.to_owned(), cell(invoices), cell(lines)]);
+    };
+    let lines = &replay.lines;
+    row("ordered", Some(replay.ordered), Some(lines.ordered));
+    row("cancelled", Some(replay.cancelled), Some(lines.cancelled));
+    let reasons: BTreeSet<&String> = replay.skipped.keys().chain(lines.left_out.keys()).collect();
+    for reason in reasons {
+        row(
+            &format!("skipped: {reason}"),
+            replay.skipped.get(reason).copied(),
+            lines.left_out.get(reason).copied(),
+        );
+    }
+    row(
+        &format!("all of {trace} at {speed} ×"),
+        Some(replay.invoices),
+        Some(lines.total),
+    );
+    out.push('\n');
+    table.write(out);
+}
+
 fn journeys(report: &Report, out: &mut String) {
     let j = &report.journeys;
     let g = &report.generator;
@@ -263,7 +296,15 @@ fn journeys(report: &Report, out: &mut String) {
     if let Some(cpu) = report.system_cpu_pct {
         say(format!("system with its Redis: {cpu:.0} % of a core"));
     }
-    for (reason, number) in &report.skipped {
+    let in_table = |reason: &String| {
+        let replay = report.replay.as_ref();
+        replay.is_some_and(|replay| replay.skipped.contains_key(reason))
+    };
+    for (reason, number) in report
+        .skipped
+        .iter()
+        .filter(|(reason, _)| !in_table(reason))
+    {
         say(format!("skipped: {} × {reason}", count(*number)));
     }
     for warning in &report.warnings {

@@ -32,10 +32,10 @@ pub struct Evidence<'a> {
     pub process_cpu: Duration,
     /// CPU time of the system during the run.
     pub system_cpu: Option<Duration>,
-    /// A trace's length, for that workload.
-    pub trace_duration: Option<Duration>,
-    /// What a plan left out before the run, by reason.
-    pub skipped_before: BTreeMap<String, u64>,
+    /// A replay's plan, for that workload.
+    pub replay: Option<ReplayFacts>,
+    /// Whether the run was ended before its time.
+    pub stopped: bool,
     /// Warnings so far.
     pub warnings: Vec<String>,
 }
@@ -100,9 +100,15 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             round(count as f64 / measured.as_secs_f64())
         }
     };
-    let skipped_in_run: u64 = figures.journeys.skipped.values().sum();
-    let mut skipped = evidence.skipped_before.clone();
-    for (reason, count) in &figures.journeys.skipped {
+    let replay = evidence.replay.as_ref();
+    let in_run = figures
+        .journeys
+        .skipped
+        .iter()
+        .chain(&figures.journeys.overtaken);
+    let skipped_in_run: u64 = in_run.clone().map(|(_, count)| count).sum();
+    let mut skipped = replay.map_or_else(BTreeMap::new, |facts| facts.skipped.clone());
+    for (reason, count) in in_run {
         *skipped.entry(reason.clone()).or_default() += count;
     }
     let (response, service) = figures.all_steps();
@@ -120,7 +126,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         seed: evidence.seed,
         started_at: evidence.started_at,
         environment: evidence.environment.clone(),
-        workload: workload(scenario, evidence.trace_duration),
+        workload: workload(scenario, replay),
         duration_s: measured.as_secs_f64(),
         steps: steps(scenario, figures),
         all_steps: AllSteps {
@@ -167,6 +173,8 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         errors: errors(figures),
         thresholds: Vec::new(),
         skipped,
+        replay: replay
+            .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         warnings: evidence.warnings.clone(),
         verdict: Verdict {
             result: VerdictResult::Pass,
@@ -178,7 +186,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     report
 }
 
-fn workload(scenario: &Scenario, trace_duration: Option<Duration>) -> WorkloadSummary {
+fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {
     let warm_up_s = scenario.warm_up.as_secs_f64();
     match &scenario.workload {
         Workload::Open { stages } => {
@@ -221,16 +229,18 @@ fn workload(scenario: &Scenario, trace_duration: Option<Duration>) -> WorkloadSu
                 warm_up_s,
             }
         }
-        Workload::Trace => {
-            let duration_s = trace_duration.unwrap_or_default().as_secs_f64();
-            WorkloadSummary {
-                kind: "trace".into(),
-                description: "recorded arrivals".into(),
-                rate: None,
-                duration_s,
-                warm_up_s,
-            }
-        }
+        Workload::Trace => WorkloadSummary {
+            kind: "trace".into(),
+            description: replay.map_or_else(String::new, |facts| {
+                format!(
+                    "recorded: {} at {} × the recorded speed",
+                    facts.trace, facts.speed
+                )
+            }),
+            rate: None,
+            duration_s: replay.map_or(0.0, |facts| facts.length.as_secs_f64()),
+            warm_up_s,
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 //! must not know how it is shown.
 
 mod build;
+mod replay;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use build::{Evidence, build};
+pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 
 /// The present shape.
 pub const SCHEMA: &str = "loadgen-report/1";
@@ -54,6 +56,9 @@ pub struct Report {
     pub thresholds: Vec<ThresholdReport>,
     /// What a plan could not carry out, by reason, before the run and in it.
     pub skipped: BTreeMap<String, u64>,
+    /// A replay's invoices, for that workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayReport>,
     /// What people should know.
     pub warnings: Vec<String>,
     /// The verdict.

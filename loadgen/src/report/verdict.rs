@@ -1,6 +1,6 @@
 //! PASS, FAIL or INVALID. A generator that could not keep up measured itself: then no threshold counts.
 
-use super::{Quantiles, Report, ThresholdReport, Verdict, VerdictResult};
+use super::{Quantiles, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic};
 
@@ -133,7 +133,8 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
             Some(figure) => format!("{}: it was {}", t.threshold, shown(&t.threshold, figure)),
             None => format!("{}: there are no samples", t.threshold),
         });
-    let reasons: Vec<String> = missed.collect();
+    let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
+    let reasons: Vec<String> = missed.chain(contradiction).collect();
     let result = if reasons.is_empty() {
         VerdictResult::Pass
     } else {

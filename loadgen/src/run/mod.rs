@@ -4,8 +4,8 @@
 mod control;
 mod interrupts;
 mod options;
+mod replay;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use control::Control;
 use interrupts::Interrupts;
-pub use options::{Plan, RunError, RunOptions};
+pub use options::{RunError, RunOptions};
+use replay::Replay;
 
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
 use crate::http_client::Target;
@@ -27,22 +28,23 @@ use crate::report::{self, Environment, Evidence, Report};
 use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
-use crate::schedule::{self, Schedule};
+use crate::schedule::{self, Arrivals, Schedule};
 use crate::system_process::SystemProcess;
 
 /// Runs a scenario and writes its report into the folder.
-pub async fn run(scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
+pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
     // From here on, before a child is started: Ctrl-C must never leave one behind.
     let mut interrupts = Interrupts::listen()
         .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
-    let plan = options.plan.take();
-    if matches!(scenario.workload, Workload::Trace) != plan.is_some() {
-        let problem = if plan.is_some() {
-            "--trace: this scenario has no recorded arrivals"
-        } else {
-            "this scenario replays recorded arrivals: give the file with --trace FILE"
-        };
-        return Err(RunError::BadInput(problem.into()));
+    let replay = Replay::plan(
+        &scenario,
+        options.trace.as_deref(),
+        options.speed,
+        options.seed,
+    )?;
+    if let Some(replay) = &replay {
+        // The pause of the last journeys is no slowness of the target.
+        scenario.limits.drain_timeout += replay.pay_after;
     }
     std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
         path: options.out.clone(),
@@ -72,7 +74,7 @@ pub async fn run(scenario: Scenario, mut options: RunOptions) -> Result<Report, 
     )
     .await;
     let outcome = match outcome {
-        Ok(run) => run.carry_out(plan, &mut interrupts).await,
+        Ok(run) => run.carry_out(replay, &mut interrupts).await,
         Err(e) => Err(e),
     };
     let farewell = match system {
@@ -148,63 +150,47 @@ impl Run {
         })
     }
 
-    fn load(&self, plan: Option<Plan>) -> (Load, Vars, BTreeMap<String, u64>, Option<Duration>) {
-        match (&self.scenario.workload, plan) {
-            (_, Some(plan)) => (
-                Load::Open {
-                    arrivals: plan.arrivals,
-                    end: None,
-                },
-                plan.variables,
-                plan.skipped,
-                Some(plan.duration),
-            ),
+    fn load(&self, replay: Option<Arrivals>) -> Load {
+        match (&self.scenario.workload, replay) {
+            (Workload::Trace, arrivals) => Load::Open {
+                arrivals: arrivals.unwrap_or_else(|| Box::new(std::iter::empty())),
+                end: None,
+            },
             (
                 Workload::Closed {
                     users,
                     think_time,
                     duration,
                 },
-                None,
-            ) => (
-                Load::Closed {
-                    users: *users,
-                    think_time: *think_time,
-                    duration: *duration,
-                },
-                Vars::new(),
-                BTreeMap::new(),
-                None,
-            ),
-            (Workload::Open { stages }, None) => {
+                _,
+            ) => Load::Closed {
+                users: *users,
+                think_time: *think_time,
+                duration: *duration,
+            },
+            (Workload::Open { stages }, _) => {
                 let schedule = Schedule::new(stages.clone());
                 let end = Some(schedule.duration());
                 let arrivals = schedule::arrivals(schedule, &self.scenario.journeys, self.seed);
-                (
-                    Load::Open { arrivals, end },
-                    Vars::new(),
-                    BTreeMap::new(),
-                    None,
-                )
+                Load::Open { arrivals, end }
             }
-            (Workload::Trace, None) => (
-                Load::Open {
-                    arrivals: Box::new(std::iter::empty()),
-                    end: None,
-                },
-                Vars::new(),
-                BTreeMap::new(),
-                None,
-            ),
         }
     }
 
     async fn carry_out(
         mut self,
-        plan: Option<Plan>,
+        replay: Option<Replay>,
         interrupts: &mut Interrupts,
     ) -> Result<Report, RunError> {
-        let (load, variables, skipped_before, trace_duration) = self.load(plan);
+        let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
+        if let Some(replay) = replay {
+            self.progress.say(&replay.announcement());
+            self.progress.length(replay.facts.length);
+            arrivals = Some(replay.arrivals);
+            variables = replay.variables;
+            facts = Some(replay.facts);
+        }
+        let load = self.load(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
@@ -282,8 +268,8 @@ impl Run {
             backlog_drain,
             process_cpu,
             system_cpu,
-            trace_duration,
-            skipped_before,
+            replay: facts,
+            stopped: stop.is_cancelled(),
             warnings: self.warnings,
         }))
     }

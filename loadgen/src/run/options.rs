@@ -1,12 +1,8 @@
 //! How a run is made, and why one could not be carried out.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::run_event::Refusal;
-use crate::scenario::expression::Vars;
-use crate::schedule::Arrivals;
 use crate::system_process::SystemError;
 
 /// How a run is made.
@@ -21,20 +17,10 @@ pub struct RunOptions {
     pub durability: String,
     /// The program of the system.
     pub system_bin: Option<PathBuf>,
-    /// For a scenario with recorded arrivals.
-    pub plan: Option<Plan>,
-}
-
-/// A plan of timed journeys, made from a recorded trace.
-pub struct Plan {
-    /// Sorted by offset; each with the variables that its journey declares as `inputs`.
-    pub arrivals: Arrivals,
-    /// The offset of the last one.
-    pub duration: Duration,
-    /// Lists for set-up (`for_each`), feeders and templates.
-    pub variables: Vars,
-    /// What the plan left out, by reason.
-    pub skipped: BTreeMap<String, u64>,
+    /// Recorded orders (CSV), for a scenario that replays them.
+    pub trace: Option<PathBuf>,
+    /// So many times faster than recorded; 1 without.
+    pub speed: Option<f64>,
 }
 
 /// A run that could not be carried out.

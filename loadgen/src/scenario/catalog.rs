@@ -20,6 +20,7 @@ const BUILT_IN: &[(&str, &str)] = &[
         "lifecycle",
         include_str!("../../../scenarios/lifecycle.toml"),
     ),
+    ("replay", include_str!("../../../scenarios/replay.toml")),
 ];
 
 /// The folders that are looked into, in order: the given one, `./scenarios`, then beside the program's ancestors.

@@ -64,9 +64,14 @@ enum Filter {
     Pad(usize),
     /// Something → JSON text.
     Json,
+    /// A place in a list, or an array of places → the list's elements there, or what a JSON pointer finds in each.
+    In {
+        list: String,
+        pointer: String,
+    },
 }
 
-const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, json";
+const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, json, in:LIST, in:LIST:/pointer";
 
 /// One `{{…}}`: a source and filters, `{{products|sum:/price}}`.
 #[derive(Debug, Clone)]
@@ -164,16 +169,34 @@ impl Expression {
             },
             "pad" => Filter::Pad(integer(argument, name)?.clamp(0, 64) as usize),
             "json" => Filter::Json,
+            "in" => {
+                let (list, pointer) = match argument.unwrap_or_default().split_once(':') {
+                    Some((list, pointer)) => (list, pointer),
+                    None => (argument.unwrap_or_default(), ""),
+                };
+                if list.is_empty() || !(pointer.is_empty() || pointer.starts_with('/')) {
+                    return Err("`in` needs a list and perhaps a JSON pointer, as in `in:product_list:/entity_id`".into());
+                }
+                Filter::In {
+                    list: list.to_owned(),
+                    pointer: pointer.to_owned(),
+                }
+            }
             _ => return Err(format!("unknown filter `{name}`; allowed: {FILTERS}")),
         })
     }
 
-    /// The variable this expression reads, if it reads one.
-    pub fn variable(&self) -> Option<&str> {
-        match &self.source {
-            Source::Var { name, .. } => Some(name),
+    /// The variables this expression reads.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let source = match &self.source {
+            Source::Var { name, .. } => Some(name.as_str()),
             _ => None,
-        }
+        };
+        let lists = self.filters.iter().filter_map(|filter| match filter {
+            Filter::In { list, .. } => Some(list.as_str()),
+            _ => None,
+        });
+        source.into_iter().chain(lists)
     }
 
     fn error(&self, problem: impl Into<String>) -> RenderError {
@@ -203,7 +226,7 @@ impl Expression {
             }
         };
         for filter in &self.filters {
-            value = self.apply(filter, value)?;
+            value = self.apply(filter, value, scope.layers)?;
         }
         Ok(value)
     }
@@ -212,6 +235,7 @@ impl Expression {
         &self,
         filter: &Filter,
         value: Cow<'s, Value>,
+        layers: &[&Vars],
     ) -> Result<Cow<'s, Value>, RenderError> {
         let array = || value.as_array().ok_or_else(|| self.error("not an array"));
         let number = || {
@@ -258,6 +282,28 @@ impl Expression {
             Filter::Mod(n) => number()?.rem_euclid(*n).into(),
             Filter::Pad(width) => format!("{:0width$}", number()?).into(),
             Filter::Json => value.to_string().into(),
+            Filter::In { list, pointer } => {
+                let list = layers
+                    .iter()
+                    .find_map(|layer| layer.get(list))
+                    .and_then(Value::as_array)
+                    .ok_or_else(|| self.error(format!("`{list}` is not a list")))?;
+                let element = |place: &Value| {
+                    let place = place.as_u64().and_then(|n| usize::try_from(n).ok());
+                    let element = place.and_then(|n| list.get(n)).ok_or_else(|| {
+                        self.error(format!("no place in a list of {} elements", list.len()))
+                    })?;
+                    at(element, pointer)
+                };
+                match &*value {
+                    Value::Array(places) => places
+                        .iter()
+                        .map(element)
+                        .collect::<Result<Vec<_>, _>>()?
+                        .into(),
+                    place => element(place)?,
+                }
+            }
         };
         Ok(Cow::Owned(result))
     }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::duration::HumanDuration;
 use super::template::Template;
 use super::threshold::Threshold;
+use crate::duration::HumanDuration;
+use crate::trace::TraceConfig;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,9 +21,6 @@ pub struct ScenarioFile {
     pub description: String,
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
-    /// Variables that a plan made from a trace gives to the whole run (lists of products and customers).
-    #[serde(default)]
-    pub inputs: Vec<String>,
     #[serde(default)]
     pub parameters: toml::Table,
     pub workload: Spanned<WorkloadFile>,
@@ -33,7 +31,7 @@ pub struct ScenarioFile {
     #[serde(default)]
     pub feeders: Vec<Spanned<FeederFile>>,
     pub journeys: Vec<Spanned<JourneyFile>>,
-    pub trace: Option<toml::Table>,
+    pub trace: Option<Spanned<TraceConfig>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -144,11 +142,12 @@ pub struct StepFile {
     pub extract: BTreeMap<String, String>,
     #[serde(default)]
     pub skip_on: BTreeMap<String, String>,
-    pub think: Option<ThinkTime>,
+    pub think: Option<ThinkFile>,
     #[serde(rename = "await")]
     pub awaits: Option<AwaitFile>,
+    pub promise: Option<PromiseFile>,
     pub remember: Option<RememberFile>,
-    pub forget: Option<RememberFile>,
+    pub forget: Option<ForgetFile>,
     pub recall: Option<RecallFile>,
 }
 
@@ -213,6 +212,20 @@ pub struct MatchFile {
 pub struct RememberFile {
     pub key: Template,
     pub value: Template,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromiseFile {
+    pub key: Template,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetFile {
+    pub key: Template,
+    pub value: Template,
+    pub otherwise: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -293,6 +306,25 @@ impl<'de> Deserialize<'de> for Statuses {
     }
 }
 
+/// A step's pause: fixed, or a template that renders to a duration.
+#[derive(Debug)]
+pub enum ThinkFile {
+    Fixed(ThinkTime),
+    Rendered(Template),
+}
+
+impl<'de> Deserialize<'de> for ThinkFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.contains("{{") {
+            return Template::text(&text)
+                .map(Self::Rendered)
+                .map_err(D::Error::custom);
+        }
+        text.parse().map(Self::Fixed).map_err(D::Error::custom)
+    }
+}
+
 /// A pause: `200ms`, or `100ms..500ms` for a uniform choice.
 #[derive(Debug, Clone, Copy)]
 pub struct ThinkTime {
@@ -304,12 +336,20 @@ pub struct ThinkTime {
 
 impl<'de> Deserialize<'de> for ThinkTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (from, to) = text.split_once("..").unwrap_or((&text, &text));
-        let from: HumanDuration = from.parse().map_err(D::Error::custom)?;
-        let to: HumanDuration = to.parse().map_err(D::Error::custom)?;
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+impl std::str::FromStr for ThinkTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once("..").unwrap_or((text, text));
+        let (from, to): (HumanDuration, HumanDuration) = (from.parse()?, to.parse()?);
         if from.0 > to.0 {
-            return Err(D::Error::custom(format!("`{text}` is an empty range")));
+            return Err(format!("`{text}` is an empty range"));
         }
         Ok(Self {
             from: from.0,

@@ -6,15 +6,16 @@
 pub mod catalog;
 mod compile;
 mod diagnostic;
-pub mod duration;
 pub mod expression;
 mod file;
 mod overrides;
+pub mod recorded;
 pub mod template;
 pub mod threshold;
 
 use std::time::Duration;
 
+use crate::trace::TraceConfig;
 pub use compile::read;
 pub use diagnostic::ScenarioError;
 use expression::Vars;
@@ -50,8 +51,8 @@ pub struct Scenario {
     pub step_names: Vec<String>,
     /// Names of the awaited states; `Await::id` indexes it.
     pub await_names: Vec<String>,
-    /// The mapping of a recorded trace's columns, for `Workload::Trace`; its keys belong to the trace reader.
-    pub trace: Option<toml::Table>,
+    /// How to read a recorded trace, for `Workload::Trace`.
+    pub trace: Option<TraceConfig>,
 }
 
 impl Scenario {
@@ -222,11 +223,21 @@ pub enum Action {
     Await(Await),
     /// Pauses.
     Think(ThinkTime),
+    /// Pauses as long as the rendered duration says.
+    ThinkFor(Template),
+    /// Says that a value will follow under this key: whoever recalls the last one waits for it.
+    Promise(Template),
     /// Puts a value where later journeys of the run find it.
     Remember(Memory),
     /// Takes that value away again.
-    Forget(Memory),
-    /// Takes the value remembered last; without one the journey is skipped.
+    Forget {
+        /// Where, and which.
+        memory: Memory,
+        /// If it is gone because another journey recalled it, this journey is over, for this reason. Without a reason
+        /// that does not matter.
+        otherwise: Option<String>,
+    },
+    /// Takes the value remembered last away; without one the journey is skipped.
     Recall {
         /// Where.
         key: Template,

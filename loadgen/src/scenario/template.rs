@@ -116,10 +116,11 @@ impl Template {
 
     /// The names of the variables this template reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
+        let expressions = self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
-            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) => e.variable(),
-        })
+            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) => Some(e),
+        });
+        expressions.flat_map(Expression::variables)
     }
 
     /// Appends the rendered template to `out`.

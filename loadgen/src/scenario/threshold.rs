@@ -181,7 +181,7 @@ impl std::str::FromStr for Threshold {
 impl Threshold {
     fn parse_bound(metric: &Metric, text: &str) -> Result<f64, String> {
         if metric.is_time() {
-            let duration: super::duration::HumanDuration = text.parse()?;
+            let duration: crate::duration::HumanDuration = text.parse()?;
             return Ok(duration.0.as_secs_f64() * 1e6);
         }
         let percent = text.strip_suffix('%');

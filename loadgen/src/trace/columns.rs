@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::duration::RecordedDuration;
 use super::time::TimeFormat;
+use crate::duration::HumanDuration;
 
 /// How to read an export. Everything but the columns has a default.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -37,13 +37,13 @@ pub struct TraceConfig {
     /// Over how much recorded time, from its own, an invoice is spread by the seed. By default what the recorded
     /// time leaves open: a minute where it has no seconds, a second where it has no fraction, else nothing.
     #[serde(default)]
-    pub spread: Option<RecordedDuration>,
+    pub spread: Option<HumanDuration>,
     /// How long after its order, in recorded time, an invoice is paid (and so shipped); 30 minutes by default. In
     /// the export that the default is made for, cancellations come either within 10 minutes of the customer's last
     /// order or after more than 4 hours: half an hour lets the quick ones still find an unshipped order, and the
     /// late ones not.
     #[serde(default = "default_pay_after")]
-    pub pay_after: RecordedDuration,
+    pub pay_after: HumanDuration,
     /// The most pieces one cart may have; 100,000 by default: ids of 40 bytes then fill half of an 8 MiB body.
     #[serde(default = "default_cart_pieces_max")]
     pub cart_pieces_max: NonZeroU32,
@@ -155,8 +155,8 @@ const fn default_quoting() -> bool {
     true
 }
 
-const fn default_pay_after() -> RecordedDuration {
-    RecordedDuration(Duration::from_secs(30 * 60))
+const fn default_pay_after() -> HumanDuration {
+    HumanDuration(Duration::from_secs(30 * 60))
 }
 
 const fn default_cart_pieces_max() -> NonZeroU32 {

@@ -1,9 +1,8 @@
 //! Plans the replay of real orders from a shop's export (CSV): which products and customers to create, and which
 //! invoice is ordered or cancelled when. Pure planning: it knows neither HTTP, nor scenarios, nor the clock, and
-//! imports nothing from the rest of the crate. Same export, same mapping, same seed: same plan.
+//! imports nothing from the rest of the crate but how durations are written. Same export, same mapping, same seed: same plan.
 
 mod columns;
-mod duration;
 mod error;
 mod invoice;
 mod money;
@@ -17,7 +16,6 @@ mod time;
 mod time_fields;
 
 pub use columns::{Columns, DecimalSeparator, Delimiter, TraceConfig};
-pub use duration::RecordedDuration;
 pub use error::TraceError;
 pub use plan::{
     JourneyKind, LineCounts, PlannedCustomer, PlannedJourney, PlannedOrder, PlannedProduct,

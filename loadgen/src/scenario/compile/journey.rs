@@ -47,12 +47,13 @@ impl Compiler<'_> {
             raw.request.is_some(),
             raw.think.is_some(),
             raw.awaits.is_some(),
+            raw.promise.is_some(),
             raw.remember.is_some(),
             raw.forget.is_some(),
             raw.recall.is_some(),
         ];
         if given.iter().filter(|g| **g).count() != 1 {
-            let help = "allowed: exactly one of `request`, `await`, `think`, `remember`, `forget`, `recall`";
+            let help = "allowed: exactly one of `request`, `await`, `think`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
                 .error(span, "a step does one thing", Some(help.into())));
@@ -115,28 +116,30 @@ impl Compiler<'_> {
                 variable: recall.variable,
                 otherwise: recall.otherwise,
             }
-        } else if let Some((memory, wrap)) = raw
-            .remember
-            .map(|m| (m, Action::Remember as fn(_) -> _))
-            .or_else(|| raw.forget.map(|m| (m, Action::Forget as fn(_) -> _)))
-        {
-            self.check([&memory.key, &memory.value], &span)?;
-            used.extend(
-                memory
-                    .key
-                    .variables()
-                    .chain(memory.value.variables())
-                    .map(str::to_owned),
-            );
-            wrap(Memory {
-                key: memory.key,
-                value: memory.value,
-            })
+        } else if let Some(promise) = raw.promise {
+            self.check([&promise.key], &span)?;
+            used.extend(promise.key.variables().map(str::to_owned));
+            Action::Promise(promise.key)
+        } else if let Some(RememberFile { key, value }) = raw.remember {
+            Action::Remember(self.memory(key, value, used, &span)?)
+        } else if let Some(forget) = raw.forget {
+            Action::Forget {
+                memory: self.memory(forget.key, forget.value, used, &span)?,
+                otherwise: forget.otherwise,
+            }
         } else {
-            Action::Think(raw.think.unwrap_or(ThinkTime {
-                from: Duration::ZERO,
-                to: Duration::ZERO,
-            }))
+            match raw.think {
+                Some(ThinkFile::Rendered(template)) => {
+                    self.check([&template], &span)?;
+                    used.extend(template.variables().map(str::to_owned));
+                    Action::ThinkFor(template)
+                }
+                Some(ThinkFile::Fixed(range)) => Action::Think(range),
+                None => Action::Think(ThinkTime {
+                    from: Duration::ZERO,
+                    to: Duration::ZERO,
+                }),
+            }
         };
         self.known.extend(defined);
         names.push(name.clone());
@@ -146,6 +149,19 @@ impl Compiler<'_> {
             _ => usize::MAX,
         };
         Ok(Step { id, name, action })
+    }
+
+    fn memory(
+        &self,
+        key: Template,
+        value: Template,
+        used: &mut HashSet<String>,
+        span: &Range<usize>,
+    ) -> Compiled<Memory> {
+        self.check([&key, &value], span)?;
+        let variables = key.variables().chain(value.variables());
+        used.extend(variables.map(str::to_owned));
+        Ok(Memory { key, value })
     }
 
     pub(super) fn awaits(

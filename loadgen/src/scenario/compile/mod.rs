@@ -2,6 +2,7 @@
 
 mod journey;
 mod preparation;
+mod recorded;
 mod workload;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use super::expression::Vars;
 use super::file::*;
 use super::template::Template;
 use super::*;
+use crate::duration::HumanDuration;
 
 /// Reads a scenario's text; `file` is its name in errors, and where relative data files are looked up from.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
@@ -55,13 +57,13 @@ impl Compiler<'_> {
             _ => Vars::new(),
         };
         self.known.extend(parameters.keys().cloned());
-        self.known.extend(raw.inputs);
         let warm_up = raw
             .workload
             .get_ref()
             .warm_up
             .map_or(Duration::ZERO, |d| d.0);
         let workload = self.workload(&raw.workload)?;
+        let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
             .into_iter()
@@ -97,7 +99,7 @@ impl Compiler<'_> {
             thresholds: raw.thresholds,
             step_names: self.step_names,
             await_names: self.await_names,
-            trace: raw.trace,
+            trace,
         };
         check_thresholds(&scenario, &self.source)?;
         Ok(scenario)
@@ -204,7 +206,7 @@ impl Method {
 }
 
 fn limits(raw: &LimitsFile) -> Limits {
-    let or = |given: Option<duration::HumanDuration>, default_ms: u64| {
+    let or = |given: Option<HumanDuration>, default_ms: u64| {
         given.map_or(Duration::from_millis(default_ms), |d| d.0)
     };
     Limits {

@@ -73,7 +73,21 @@ impl Compiler<'_> {
                     "allowed: `users` (1 to 100000), `duration`, and optionally `think_time`; no rate, no stages",
                 ),
             },
-            WorkloadKind::Trace => Ok(Workload::Trace),
+            WorkloadKind::Trace => {
+                let given = raw.rate.is_some()
+                    || raw.duration.is_some()
+                    || raw.stages.is_some()
+                    || raw.users.is_some()
+                    || raw.think_time.is_some()
+                    || raw.warm_up.is_some();
+                if given {
+                    return wrong(
+                        "recorded arrivals have their own times",
+                        "allowed: `kind` alone; the speed is given on the command line",
+                    );
+                }
+                Ok(Workload::Trace)
+            }
         }
     }
 

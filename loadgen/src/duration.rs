@@ -1,0 +1,99 @@
+//! Durations as people write them in a scenario or on a command line: `200ms`, `30s`, `1.5s`, `1h30m`, `2d`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+/// A duration read from text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HumanDuration(pub Duration);
+
+/// Ten years: beyond it a duration is a slip of the keyboard, and every later sum stays within its type.
+const SECONDS_MAX: f64 = 3_653.0 * 86_400.0;
+
+impl FromStr for HumanDuration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text).ok_or_else(|| {
+            format!(
+                "`{text}` is not a duration; allowed: numbers with units (us, ms, s, m, h, d) up to ten years, as in `200ms`, `30m` or `1h30m`"
+            )
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<HumanDuration> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total_s = 0.0;
+    while !rest.is_empty() {
+        let (number, tail) = rest.split_at(rest.find(|c: char| c.is_alphabetic())?);
+        let (unit, tail) = tail.split_at(
+            tail.find(|c: char| !c.is_alphabetic())
+                .unwrap_or(tail.len()),
+        );
+        let unit_s = match unit {
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        let number: f64 = number.trim().parse().ok()?;
+        // Each part by itself: a negative one must not hide in the sum.
+        if !(0.0..=SECONDS_MAX).contains(&(number * unit_s)) {
+            return None;
+        }
+        total_s += number * unit_s;
+        rest = tail;
+    }
+    (total_s <= SECONDS_MAX).then(|| HumanDuration(Duration::from_secs_f64(total_s)))
+}
+
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        let cases = [
+            ("30m", Some(1_800_000)),
+            ("1h30m", Some(5_400_000)),
+            ("1m -5s", None),
+            ("90s", Some(90_000)),
+            ("1.5s", Some(1_500)),
+            ("2min", Some(120_000)),
+            ("500 ms", Some(500)),
+            ("2000us", Some(2)),
+            ("2d", Some(172_800_000)),
+            ("0s", Some(0)),
+            ("", None),
+            ("30", None),
+            ("1h30", None),
+            ("m", None),
+            ("-5m", None),
+            ("3 weeks", None),
+            ("4000d", None),
+            ("99999999999999999999s", None),
+        ];
+
+        for (text, expected_ms) in cases {
+            let parsed = parse(text).map(|d| d.0.as_millis());
+            assert_eq!(parsed, expected_ms, "{text:?}");
+        }
+    }
+}
