@@ -250,7 +250,7 @@ for (const button of document.querySelectorAll("[data-load]")) button.onclick = 
 // ---- which part is shown
 function show() {
   const name = ["browse", "report", "orders"].find((part) => location.hash === `#${part}`) ?? "live";
-  for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== name;
+  for (const section of document.querySelectorAll("main > section")) section.hidden = section.dataset.part !== name;
   for (const link of document.querySelectorAll("nav a")) link.classList.toggle("on", link.hash === `#${name}`);
   scrollTo(0, 0);
   if (name === "browse") page();
