@@ -32,7 +32,7 @@ function nodes(name, value, topic) {
 
 // ---- live
 const filter = new Set(Object.keys(TOPICS)), counts = {}, applied = {}, chips = {}, seen = {};
-let waiting = [], held = [], paused = false, total = 0, second = 0, scheduled = false, retry_ms = 250;
+let waiting = [], held = [], paused = false, total = 0, second = 0, scheduled = false, retry_ms = 250, skipped = false;
 const rates = new Array(SECONDS).fill(0);
 
 for (const topic of Object.keys(TOPICS)) {
@@ -92,7 +92,7 @@ function draw() {
   }
   $("none").hidden = total > 0;
   const shown = list.children.length;
-  $("shown").textContent = total ? `${total} events since the page was opened${total > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}` : "";
+  $("shown").textContent = total ? `${total} events since the page was opened${total > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}${skipped ? "; some were skipped, they came faster than this page can take them" : ""}` : "";
 }
 
 function take(message) {
@@ -127,6 +127,8 @@ function connect() {
   socket.onmessage = (message) => take(JSON.parse(message.data));
   socket.onclose = (end) => {
     connection(end.reason || "reconnecting…", "bad");
+    // A page that can't keep up goes on with what is new; it would never catch up with what was missed.
+    if (end.reason.startsWith("too slow")) { skipped = true; for (const topic in seen) delete seen[topic]; }
     setTimeout(connect, retry_ms);
     retry_ms = Math.min(2 * retry_ms, RETRY_MS_MAX);
   };
