@@ -1,6 +1,6 @@
 // The page: shows the live feed and lets one browse the state. Values become text, never markup.
 const TOPICS = { customer: "customers", product: "products", inventory: "inventories", cart: "carts", order: "orders", billing: "billings", shipping: "shippings", mail: "mails" };
-const EVENTS_MAX = 200, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000;
+const EVENTS_MAX = 200, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, ANSWER_BYTES_MAX = 64 << 20;
 const $ = (id) => document.getElementById(id);
 const el = (tag, props = {}, ...children) => {
   const node = Object.assign(document.createElement(tag), props);
@@ -10,11 +10,29 @@ const el = (tag, props = {}, ...children) => {
 const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
 const STATUS = { CREATED: "info", IN_STOCK: "info", CLEARED: "good", SHIPPED: "good", DELIVERED: "good", OUT_OF_STOCK: "bad", UNCLEARED: "warn" };
 const status = (value) => el("span", { className: `badge ${STATUS[value] ?? ""}`, textContent: text(value) });
-const cell = (name, value) => (name === "status" ? status(value) : text(value));
+// A stream position is a time and a number: the time is what people can read.
+const clock = (ms) => { const at = new Date(ms); return `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, "0")}`; };
+const parts = (position) => (position ?? "0-0").split("-").map(Number);
+const reached = (position, goal) => { const [a, b] = [parts(position), parts(goal)]; return a[0] > b[0] || (a[0] === b[0] && a[1] >= b[1]); };
+
+function link(topic, id) {
+  const button = el("button", { type: "button", className: "id", textContent: text(id), title: text(id) });
+  button.onclick = () => open(topic, id);
+  return button;
+}
+// A field's value: ids lead to what they name.
+function nodes(name, value, topic) {
+  if (name === "status") return [status(value)];
+  const [, named, many] = /^(.+)_id(s?)$/.exec(name) ?? [];
+  const target = named === "entity" ? topic : named;
+  if (!Object.hasOwn(TOPICS, target ?? "") || target === "mail") return [text(value)];
+  if (!many) return [link(target, value)];
+  return Array.isArray(value) ? value.map((id) => link(target, id)) : [text(value)];
+}
 
 // ---- live
 const filter = new Set(Object.keys(TOPICS)), counts = {}, applied = {}, chips = {}, seen = {};
-let waiting = [], held = [], paused = false, total = 0, second = 0, scheduled = false, retry_ms = 250;
+let waiting = [], held = [], paused = false, total = 0, second = 0, scheduled = false, retry_ms = 250, skipped = false;
 const rates = new Array(SECONDS).fill(0);
 
 for (const topic of Object.keys(TOPICS)) {
@@ -32,18 +50,20 @@ for (const topic of Object.keys(TOPICS)) {
 }
 
 function row(event) {
-  const time = new Date(event.published_at_us / 1000);
+  const published_ms = event.published_at_us / 1000;
   const fields = el("span", { className: "fields" });
   for (const [name, value] of Object.entries(event.data ?? {})) {
     if (name === "entity_id") continue;
-    fields.append(name === "status" ? status(value) : `${name} ${text(value).slice(0, 120)}`, "  ");
+    if (name === "status") fields.prepend(status(value), " ");
+    else fields.append(el("i", { textContent: name }), ` ${text(value).slice(0, 120)}  `);
   }
   fields.title = fields.textContent;
-  const id = el("button", { type: "button", className: "id", textContent: event.aggregate_id, title: event.aggregate_id });
-  id.onclick = () => open(event.topic, event.aggregate_id);
+  // Stock is reserved for an order; a mail is no entity.
+  const id = event.topic === "mail" ? el("span", { className: "id plain", textContent: event.aggregate_id, title: event.aggregate_id })
+    : link(event.action.startsWith("stock_") ? "order" : event.topic, event.aggregate_id);
   const action = event.action.endsWith("deleted") ? "bad" : event.action.endsWith("created") ? "good" : "";
   const item = el("li", { hidden: !filter.has(event.topic) },
-    el("time", { textContent: time.toTimeString().slice(0, 8) + "." + String(time.getMilliseconds()).padStart(3, "0"), dateTime: time.toISOString() }),
+    el("time", { textContent: clock(published_ms), dateTime: new Date(published_ms).toISOString() }),
     el("span", { className: "topic", textContent: event.topic }),
     el("span", { className: action, textContent: event.action.replace("entity_", "").replace("_", " ") }), id, fields);
   item.dataset.topic = event.topic;
@@ -64,10 +84,15 @@ function draw() {
   }
   for (const [topic, chip] of Object.entries(chips)) {
     chip.count.textContent = counts[topic];
-    if (applied[topic]) chip.at.textContent = `applied ${applied[topic]}`;
+    if (!applied[topic]) continue;
+    const [ms] = parts(applied[topic]), behind = !reached(applied[topic], seen[topic]);
+    chip.at.textContent = ms ? `applied to ${clock(ms)}` : "nothing to apply";
+    chip.at.title = `the read model has applied ${applied[topic]}, the feed has shown ${seen[topic] ?? "nothing"}`;
+    chip.at.className = behind ? "warn" : "";
   }
   $("none").hidden = total > 0;
-  $("shown").textContent = total ? `${total} events since the page was opened, the last ${EVENTS_MAX} are shown${paused ? `, ${held.length} held back` : ""}` : "";
+  const shown = list.children.length;
+  $("shown").textContent = total ? `${total} events since the page was opened${total > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}${skipped ? "; some were skipped, they came faster than this page can take them" : ""}` : "";
 }
 
 function take(message) {
@@ -102,6 +127,8 @@ function connect() {
   socket.onmessage = (message) => take(JSON.parse(message.data));
   socket.onclose = (end) => {
     connection(end.reason || "reconnecting…", "bad");
+    // A page that can't keep up goes on with what is new; it would never catch up with what was missed.
+    if (end.reason.startsWith("too slow")) { skipped = true; for (const topic in seen) delete seen[topic]; }
     setTimeout(connect, retry_ms);
     retry_ms = Math.min(2 * retry_ms, RETRY_MS_MAX);
   };
@@ -121,46 +148,55 @@ $("pause").onclick = () => {
   if (!paused) { waiting.push(...held); held = []; }
   schedule();
 };
-$("clear").onclick = () => { waiting = []; held = []; $("events").replaceChildren(); };
+$("clear").onclick = () => { waiting = []; held = []; $("events").replaceChildren(); schedule(); };
 
 // ---- state
 async function get(path) {
-  const answer = await fetch(path);
-  const body = await answer.json().catch(() => ({ error: `${answer.status}: no JSON` }));
+  const answer = await fetch(path), reader = answer.body.getReader(), chunks = [];
+  for (let bytes = 0; ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    if ((bytes += value.length) > ANSWER_BYTES_MAX) {
+      await reader.cancel();
+      throw new Error(`${path} is longer than ${ANSWER_BYTES_MAX >> 20} MiB, too much for a page; fetch it with curl`);
+    }
+  }
+  let body;
+  try { body = JSON.parse(await new Blob(chunks).text()); } catch { throw new Error(`${path} answered ${answer.status} without JSON`); }
   if (!answer.ok) throw new Error(body.error ?? answer.statusText);
   return body;
 }
 const failure = (error) => el("p", { className: "bad", textContent: error.message });
-const whole = (entity) => el("div", { className: "card" }, el("pre", { textContent: JSON.stringify(entity, null, 2) }));
+const whole = (entity, topic) => el("dl", { className: "card" }, ...Object.entries(entity).flatMap(([name, value]) =>
+  [el("dt", { textContent: name }), el("dd", {}, ...nodes(name, value, topic))]));
 
 function fill(table, entities, topic) {
   const names = [...new Set(entities.flatMap((entity) => Object.keys(entity)))];
   table.replaceChildren(
     el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { textContent: name })))),
-    el("tbody", {}, ...entities.map((entity) => el("tr", {}, ...names.map((name) => {
-      const value = entity[name] ?? "";
-      const target = name === "entity_id" ? topic : name.endsWith("_id") ? name.slice(0, -3) : null;
-      if (!(target in TOPICS)) return el("td", {}, cell(name, value));
-      const link = el("button", { type: "button", className: "id", textContent: text(value) });
-      link.onclick = () => open(target, value);
-      return el("td", {}, link);
-    })))));
+    el("tbody", {}, ...entities.map((entity) => el("tr", {}, ...names.map((name) => el("td", {}, ...(name in entity ? nodes(name, entity[name], topic) : [])))))));
 }
 
 for (const [topic, plural] of Object.entries(TOPICS)) $("collection").append(el("option", { value: topic, textContent: plural }));
 $("collection").value = "order";
-let cursor = null;
+let cursor = null, listed = null, asked = 0;
 
 async function page(from) {
-  const topic = $("collection").value;
+  const topic = $("collection").value, mine = ++asked;
+  listed = topic;
   const path = topic === "mail" ? "/mails/sent" : `/${TOPICS[topic]}`;
   const query = new URLSearchParams({ limit: PAGE, ...(from ? { cursor: from } : {}) });
   try {
     const body = await get(`${path}?${query}`);
+    // Another list has been asked for meanwhile.
+    if (mine !== asked) return;
     fill($("table"), body.result, topic);
     cursor = body.cursor ?? null;
     $("page").textContent = body.result.length ? `${body.result.length} here${cursor ? ", more follow" : ""}` : "nothing here";
   } catch (error) {
+    if (mine !== asked) return;
+    cursor = null;
     $("table").replaceChildren();
     $("page").textContent = error.message;
   }
@@ -171,16 +207,18 @@ $("first").onclick = () => page();
 $("next").onclick = () => page(cursor);
 
 async function open(topic, id) {
-  if (topic === "mail") return;
   $("collection").value = topic;
   $("id").value = id;
-  location.hash = "browse";
+  if (location.hash !== "#browse") location.hash = "browse";
+  else if (listed !== topic) page();
+  scrollTo(0, 0);
   try {
+    if (topic === "mail") throw new Error("mails have no ids to ask for; the list shows them");
     const { result } = await get(`/${topic}/${encodeURIComponent(id)}`);
-    $("entity").replaceChildren(result ? whole(result) : el("p", { className: "quiet", textContent: `there is no ${topic} ${id}` }));
+    $("entity").replaceChildren(result ? whole(result, topic) : el("p", { className: "quiet", textContent: `there is no ${topic} ${id}` }));
   } catch (error) { $("entity").replaceChildren(failure(error)); }
 }
-$("find").onsubmit = (submit) => { submit.preventDefault(); open($("collection").value, $("id").value); };
+$("find").onsubmit = (submit) => { submit.preventDefault(); if ($("id").value) open($("collection").value, $("id").value.trim()); };
 
 // ---- reports
 const LOADERS = {
@@ -190,15 +228,15 @@ const LOADERS = {
       el("div", { className: "card" }, el("div", { className: "big", textContent: list.length }), name));
     const by_status = {};
     for (const order of result.orders) by_status[order.status] = (by_status[order.status] ?? 0) + 1;
-    const stati = Object.entries(by_status).map(([name, count]) => el("p", {}, status(name), ` ${count}`));
-    body.replaceChildren(el("div", { className: "grid" }, ...cards), ...(stati.length ? [el("h3", { textContent: "Orders by status" }), ...stati] : []));
+    const stati = Object.entries(by_status).map(([name, count]) => el("span", { className: "stack" }, status(name), el("b", { textContent: count })));
+    body.replaceChildren(el("div", { className: "grid" }, ...cards), ...(stati.length ? [el("h3", { textContent: "Orders by status" }), el("div", { className: "bar" }, ...stati)] : []));
   },
   async orders(body) {
     const { result } = await get("/report/orders");
     const cards = result.slice(-ORDERS_MAX).reverse().map((order) => {
       const sum = order.billings.reduce((all, billing) => all + billing.amount, 0);
       const details = el("details", {}, el("summary", { textContent: "everything" }), el("pre", { textContent: JSON.stringify(order, null, 2) }));
-      return el("div", { className: "card" }, el("div", { className: "bar" }, status(order.status), el("code", { textContent: order.entity_id })),
+      return el("div", { className: "card" }, el("div", { className: "bar" }, status(order.status), link("order", order.entity_id)),
         el("div", { textContent: `${order.customer?.name ?? "unknown customer"}: ${order.products.map((product) => product.name).join(", ") || "no products"}` }),
         el("p", { className: "quiet", textContent: `${order.billings.length ? `paid ${sum}` : "not paid"} · ${order.shippings.length ? (order.shippings[0].delivered ? "delivered" : "on its way") : "not shipped"}` }), details);
     });
@@ -214,12 +252,13 @@ for (const button of document.querySelectorAll("[data-load]")) button.onclick = 
 // ---- which part is shown
 function show() {
   const name = ["browse", "report", "orders"].find((part) => location.hash === `#${part}`) ?? "live";
-  for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== name;
+  for (const section of document.querySelectorAll("main > section")) section.hidden = section.dataset.part !== name;
   for (const link of document.querySelectorAll("nav a")) link.classList.toggle("on", link.hash === `#${name}`);
   scrollTo(0, 0);
   if (name === "browse") page();
   if (name in LOADERS) load(name);
 }
+$("example").textContent = `curl -d '{"name":"Ada","email":"ada@example.org"}' ${location.origin}/customer`;
 addEventListener("hashchange", show);
 show();
 connect();

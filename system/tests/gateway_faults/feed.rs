@@ -1,0 +1,128 @@
+//! A client of the live feed that doesn't read costs its connection, and neither memory nor anybody else's events.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::fakes::{FakeQueue, FakeStore};
+use crate::gate::{Gate, SOON, Socket};
+
+const EVENT_BYTES: usize = 64 << 10;
+const LAG_BYTES_MAX: usize = 1 << 20;
+/// Far more than the kernel buffers of a loopback connection, together with the lag that is allowed.
+const MANY: usize = (64 << 20) / EVENT_BYTES;
+/// Less than a quarter of what [`MANY`] events would take: room for the kernel's copies and the allocator's.
+const GROWTH_BYTES_MAX: usize = 24 << 20;
+const QUIET_CHECK: Duration = Duration::from_millis(20);
+const QUIET_CHECKS: u32 = 10;
+
+async fn gate(store: &Arc<FakeStore>) -> Gate {
+    let queue = FakeQueue::replies("{}");
+    Gate::tuned(queue, Arc::clone(store), |config| {
+        config.feed.lag_bytes_max = LAG_BYTES_MAX;
+        config.feed.sockets_max = 2;
+    })
+    .await
+}
+
+async fn until_hello(socket: &mut Socket) {
+    loop {
+        let message = tokio::time::timeout(SOON, socket.next()).await;
+        let message = message.expect("no hello came").unwrap().unwrap();
+        if message.to_text().unwrap().contains("hello") {
+            return;
+        }
+    }
+}
+
+/// Reads up to the next event; its version.
+async fn next_event(socket: &mut Socket) -> usize {
+    loop {
+        let message = tokio::time::timeout(SOON, socket.next()).await;
+        let message = message.expect("no event came").unwrap().unwrap();
+        let frame: serde_json::Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+        if let Some(event) = frame["events"].get(0) {
+            return usize::try_from(event["version"].as_u64().unwrap()).unwrap();
+        }
+    }
+}
+
+/// Waits until the store has been asked for nothing for a while, well within the time that a close frame may take; what it has told.
+async fn until_quiet(store: &FakeStore) -> u64 {
+    let (mut told, mut unchanged) = (0, 0);
+    while unchanged < QUIET_CHECKS {
+        tokio::time::sleep(QUIET_CHECK).await;
+        let now = store.told.load(Ordering::SeqCst);
+        unchanged = if now == told && now > 0 {
+            unchanged + 1
+        } else {
+            0
+        };
+        told = now;
+    }
+    told
+}
+
+/// The process's resident memory.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_is_disconnected_and_costs_neither_memory_nor_others_events() {
+    let store = Arc::new(FakeStore::with_events_of(EVENT_BYTES));
+    let gate = gate(&store).await;
+    let mut idle = gate.listen().await.unwrap();
+    until_hello(&mut idle).await;
+    let mut reader = gate.listen().await.unwrap();
+    until_hello(&mut reader).await;
+    let before = resident_bytes();
+
+    for n in 1..=MANY {
+        store.events.add_permits(1);
+        assert_eq!(next_event(&mut reader).await, n, "an event is missing");
+    }
+
+    let growth = resident_bytes().saturating_sub(before);
+    assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes more");
+    // Its place is free: it has been disconnected, and not for closing itself.
+    let deadline = tokio::time::Instant::now() + SOON;
+    while let Err(error) = gate.listen().await {
+        assert!(matches!(error, Error::Http(_)), "{error}");
+        assert!(tokio::time::Instant::now() < deadline, "{error}");
+        tokio::task::yield_now().await;
+    }
+    drop(idle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_again_is_told_to_come_back_later() {
+    let store = Arc::new(FakeStore::with_events_of(EVENT_BYTES));
+    let gate = gate(&store).await;
+    let mut socket = gate.listen().await.unwrap();
+    until_hello(&mut socket).await;
+
+    // One that listens alone is followed no more once it is cut off: the store is asked for nothing then.
+    store.events.add_permits(MANY);
+    let told = until_quiet(&store).await;
+
+    let closed = tokio::time::timeout(SOON, async {
+        loop {
+            let message = socket.next().await.expect("no close frame came");
+            if let Message::Close(frame) = message.unwrap() {
+                return frame.unwrap();
+            }
+        }
+    })
+    .await
+    .expect("it was never closed");
+    assert_eq!(closed.code, CloseCode::Again);
+    assert!(closed.reason.contains("after="), "{}", closed.reason);
+    assert!(told < MANY as u64, "it was never cut off");
+}
