@@ -25,8 +25,10 @@ use crate::services::{QueueHandler, ServiceContext, run_worker};
 use crate::topic::Topic;
 use queries::Queries;
 
-/// Workers for single queries: while one batch waits for the projection, others go on.
-const QUERY_WORKERS: usize = 4;
+/// Workers for single entities: one, for the largest batches. What a batch waits for is the projection, and the next batch would too.
+const ENTITY_WORKERS: usize = 1;
+/// Workers for the services' facts, most of which wait for the projection.
+const FACTS_WORKERS: usize = 4;
 /// Workers for lists and reports.
 const REPORT_WORKERS: usize = 2;
 
@@ -49,9 +51,8 @@ pub fn start(context: &ServiceContext, link: &RedisLink) -> redis::RedisResult<A
         applied: applied.clone(),
         events: Arc::clone(&context.events),
     });
-    for queue in [names::GET_ENTITY, names::GET_ENTITIES] {
-        run_worker(context, queue, QUERY_WORKERS, &handler);
-    }
+    run_worker(context, names::GET_ENTITY, ENTITY_WORKERS, &handler);
+    run_worker(context, names::GET_ENTITIES, FACTS_WORKERS, &handler);
     for queue in [
         names::GET_MAILS,
         names::GET_UNBILLED_ORDERS,
