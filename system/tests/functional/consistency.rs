@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use ordershop::redis_connection::RedisLink;
+use ordershop::redis_server::{Durability, RedisServer};
 use serde_json::{Value, json};
 
 use crate::shop::{Customer, Shop};
@@ -118,4 +121,50 @@ async fn a_client_of_two_gateways_sends_the_position_that_it_was_answered() {
         .unwrap();
     http.send(request).await.unwrap().refused(400, "yesterday");
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_a_cart_that_is_not_projected_yet_waits_for_it() {
+    // The carts' projection is held back: somebody else holds its place in the group before the system starts.
+    let dir = tempfile::TempDir::new().unwrap();
+    let redis = RedisServer::start(dir.path(), Durability::None)
+        .await
+        .unwrap();
+    let link = RedisLink::new(redis.url()).unwrap();
+    let mut connection = link.dedicated().await.unwrap();
+    let lease = "lease:{cart}:read-model";
+    let mut hold = redis::cmd("SET");
+    hold.arg(lease).arg("a test").arg("PX").arg(60_000);
+    hold.query_async::<()>(&mut connection).await.unwrap();
+    let shop = Shop::open_on(redis.url()).await;
+    let http = shop.customer.clone();
+    let product = http.product(1, 10).await;
+    let cart = http.cart(&http.customer().await, &[&product]).await;
+
+    let path = format!("/cart/{cart}");
+    let mut read = {
+        let (http, path) = (http.clone(), path.clone());
+        tokio::spawn(async move { http.get(&path).await })
+    };
+    let mut order = {
+        let (http, cart) = (http.clone(), cart.clone());
+        tokio::spawn(async move { http.order(&cart).await })
+    };
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut read).await;
+    assert!(early.is_err(), "read before it was projected: {early:?}");
+    let early = tokio::time::timeout(Duration::from_millis(10), &mut order).await;
+    assert!(early.is_err(), "ordered before it was projected: {early:?}");
+    redis::cmd("DEL")
+        .arg(lease)
+        .query_async::<()>(&mut connection)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        read.await.unwrap().result()["product_ids"],
+        json!([product])
+    );
+    http.order_becomes(&order.await.unwrap(), "IN_STOCK").await;
+    shop.close().await;
+    redis.stop().await;
 }
