@@ -2,8 +2,10 @@
 //! `gateway → message_queue → services → event_store → read_model`, and back to the gateway by message alone.
 
 pub mod app;
+pub mod clock;
 pub mod config;
 pub mod correlation;
+pub mod event_lag;
 pub mod event_store;
 pub mod gateway;
 pub mod message_queue;

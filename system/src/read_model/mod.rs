@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 pub use applied::Applied;
 pub use projection::Projection;
-pub(crate) use projector::now_us;
 pub use store::ReadStore;
 
 use crate::queue_names as names;

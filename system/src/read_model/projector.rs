@@ -1,19 +1,17 @@
 //! Projectors: one a topic. Each takes its topic's events in batches and writes what they change, its indexes and its position in one
 //! transaction, in stream order only. A projector whose position was changed by another writes nothing and reads it anew.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::applied::Applied;
 use super::keys::position_key;
 use super::projection::Projection;
+use crate::event_lag::EventLag;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::position::{BadPosition, Position};
 use crate::redis_connection::RedisLink;
 use crate::services::{Pause, ServiceContext};
-use crate::telemetry::GroupLabels;
 use crate::topic::Topic;
 
 /// The consumer group.
@@ -76,36 +74,18 @@ async fn project(
             batch_max: BATCH_EVENTS_MAX,
         })
         .await?;
-    let lag = context.metrics.event_lag.get_or_create_owned(&GroupLabels {
-        group: GROUP.to_owned(),
-        topic: topic.name(),
-    });
+    let lag = EventLag::of(&context.metrics, GROUP, topic);
     loop {
         let batch = subscription.next_batch().await?;
         while !projector.apply(&batch).await? {
             projector.read_position().await?;
             projector.catch_up().await?;
         }
-        let now_us = now_us();
-        for event in &batch {
-            #[allow(
-                clippy::cast_precision_loss,
-                reason = "an event lag is far below 2^52 µs"
-            )]
-            lag.observe(now_us.saturating_sub(event.published_at_us) as f64 / 1e6);
-        }
+        lag.handled(&batch);
         let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
         subscription.ack(&positions).await?;
         pause.reset();
     }
-}
-
-/// Microseconds since the Unix epoch.
-pub(crate) fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    })
 }
 
 struct Projector<'a> {

@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::event_lag::EventLag;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::message_queue::QueueError;
 use crate::position::{Position, Positions};
-use crate::read_model::now_us;
 use crate::services::{FactsError, Pause, ServiceContext};
-use crate::telemetry::GroupLabels;
 use crate::topic::Topic;
 
 /// Events handled at once.
@@ -127,14 +126,7 @@ impl<S: Saga> Runner<S> {
                 batch_max: BATCH_EVENTS_MAX,
             })
             .await?;
-        let lag = self
-            .context
-            .metrics
-            .event_lag
-            .get_or_create_owned(&GroupLabels {
-                group: S::GROUP.to_owned(),
-                topic: self.topic.name(),
-            });
+        let lag = EventLag::of(&self.context.metrics, S::GROUP, self.topic);
         loop {
             let batch = tokio::select! {
                 batch = subscription.next_batch() => batch?,
@@ -143,14 +135,7 @@ impl<S: Saga> Runner<S> {
             if !self.handle(&mut *subscription, &batch, stop).await? {
                 return Ok(());
             }
-            let now_us = now_us();
-            for event in &batch {
-                #[allow(
-                    clippy::cast_precision_loss,
-                    reason = "an event lag is far below 2^52 µs"
-                )]
-                lag.observe(now_us.saturating_sub(event.published_at_us) as f64 / 1e6);
-            }
+            lag.handled(&batch);
             let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
             subscription.ack(&positions).await?;
         }

@@ -2,7 +2,7 @@
 //! Knows when to write; how is the commit's business, whether it may the fence's.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -19,6 +19,7 @@ use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::takeover::{InFlight, Term, take_over};
+use crate::clock::now_us;
 use crate::event_store::EventStoreError;
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
@@ -342,11 +343,6 @@ fn refuse(jobs: Vec<Job>, reason: &str) {
     for job in jobs {
         job.answer(Err(EventStoreError::Unavailable(reason.to_owned())));
     }
-}
-
-fn now_us() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_epoch.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// A server that hangs must become a broken connection, not a hang.
