@@ -160,7 +160,7 @@ fn subscribe(stage: &Stage, store: &Arc<RedisEventStore>, batch: usize) -> Subsc
     let (store, mut connection) = (Arc::clone(store), stage.connection());
     stage.run(async move {
         let request = SubscribeRequest {
-            group: "bench",
+            group: "bench".to_owned(),
             topic: Topic::Order,
             consumer: "reader".to_owned(),
             batch_max: batch,

@@ -17,7 +17,7 @@ pub fn xadd(key: &str, event: &NewEvent) -> Cmd {
     let mut cmd = redis::cmd("XADD");
     cmd.arg(key).arg("*");
     cmd.arg("event_id").arg(&event.event_id);
-    cmd.arg("event_action").arg(event.action);
+    cmd.arg("event_action").arg(&*event.action);
     cmd.arg("event_data").arg(event.data.get());
     cmd.arg("aggregate_id").arg(&event.aggregate_id);
     cmd.arg("version").arg(1);

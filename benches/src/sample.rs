@@ -55,7 +55,7 @@ pub fn order_event(number: usize, version: u64) -> NewEvent {
     };
     NewEvent {
         event_id: format!("{}-{version:08}", id("event", number)),
-        action,
+        action: action.into(),
         aggregate_id: id("order", number),
         expected,
         data: json(&order(number)),

@@ -8,6 +8,7 @@ pub mod correlation;
 pub mod event_lag;
 pub mod event_store;
 pub mod gateway;
+pub mod grpc;
 pub mod message_queue;
 pub mod position;
 pub mod queue_names;

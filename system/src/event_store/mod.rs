@@ -3,6 +3,7 @@
 
 pub mod redis;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,7 +30,7 @@ pub struct NewEvent {
     /// Deterministic where a repeat must be known again.
     pub event_id: String,
     /// `entity_created`, `entity_updated`, …
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// The aggregate whose order is kept.
     pub aggregate_id: String,
     /// Checked against the aggregate's version before the event (earlier events of the same transaction counted).
@@ -110,7 +111,7 @@ pub struct RecordedEvent {
 #[derive(Clone, Debug)]
 pub struct SubscribeRequest {
     /// The consumer group: the service's name.
-    pub group: &'static str,
+    pub group: String,
     /// The topic.
     pub topic: Topic,
     /// This instance's name, unique among the instances that run.

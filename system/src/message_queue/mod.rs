@@ -1,9 +1,9 @@
 //! The message queue as every service sees it: call and await the reply, send and forget, consume in batches and answer.
 //! Knows nothing of Redis; a Redis implementation (and, between processes, gRPC) stands behind it.
 
+mod name;
 pub mod redis;
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,20 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
 
-/// A function of a service: `order-service.create_orders`. Each has a queue of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueName {
-    /// `order-service`, `read-model`, …
-    pub service: &'static str,
-    /// `create_orders`, `get_entity`, …
-    pub function: &'static str,
-}
-
-impl fmt::Display for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.service, self.function)
-    }
-}
+pub use name::{QueueName, QueueNameError};
 
 /// A message to send.
 #[derive(Clone, Debug)]

@@ -68,7 +68,7 @@ async fn project(
     let mut subscription: Box<dyn EventSubscription> = context
         .events
         .subscribe(SubscribeRequest {
-            group: GROUP,
+            group: GROUP.to_owned(),
             topic,
             consumer: context.instance.clone(),
             batch_max: BATCH_EVENTS_MAX,

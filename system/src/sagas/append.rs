@@ -32,7 +32,7 @@ pub fn raw_reaction(
 ) -> NewEvent {
     NewEvent {
         event_id: format!("{}.{suffix}", cause.event_id),
-        action,
+        action: action.into(),
         aggregate_id: aggregate_id.to_owned(),
         expected,
         data,

@@ -120,7 +120,7 @@ impl<S: Saga> Runner<S> {
             .context
             .events
             .subscribe(SubscribeRequest {
-                group: S::GROUP,
+                group: S::GROUP.to_owned(),
                 topic: self.topic,
                 consumer: self.context.instance.clone(),
                 batch_max: BATCH_EVENTS_MAX,

@@ -200,7 +200,7 @@ fn new_event<E: WireEntity>(
     let (action, data) = event_json(event);
     NewEvent {
         event_id,
-        action,
+        action: action.into(),
         aggregate_id: aggregate_id.to_owned(),
         expected,
         data,

@@ -89,7 +89,7 @@ fn transaction(delivery: &Delivery, params: Params) -> Transaction {
         topic: Topic::Mail,
         events: vec![NewEvent {
             event_id: delivery.message_id.clone(),
-            action: action::MAIL_SENT,
+            action: action::MAIL_SENT.into(),
             aggregate_id: delivery.message_id.clone(),
             expected: ExpectedVersion::NoStream,
             data: json(&mail),

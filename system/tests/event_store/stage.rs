@@ -66,7 +66,7 @@ impl Stage {
 pub fn event(event_id: &str, aggregate_id: &str, expected: ExpectedVersion) -> NewEvent {
     NewEvent {
         event_id: event_id.into(),
-        action: "entity_updated",
+        action: "entity_updated".into(),
         aggregate_id: aggregate_id.into(),
         expected,
         data: serde_json::value::to_raw_value(&serde_json::json!({ "entity_id": aggregate_id }))
@@ -141,7 +141,7 @@ pub async fn subscribe(
     batch_max: usize,
 ) -> Box<dyn EventSubscription> {
     let request = SubscribeRequest {
-        group: "test-service",
+        group: "test-service".to_owned(),
         topic: Topic::Order,
         consumer: consumer.into(),
         batch_max,

@@ -237,7 +237,7 @@ async fn events_name_the_request_and_what_caused_them() {
         RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default()).unwrap();
     let mut subscription: Box<dyn EventSubscription> = store
         .subscribe(SubscribeRequest {
-            group: "a-test",
+            group: "a-test".to_owned(),
             topic: Topic::Order,
             consumer: "one".to_owned(),
             batch_max: 10,

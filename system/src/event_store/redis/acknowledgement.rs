@@ -15,7 +15,7 @@ use crate::position::Position;
 /// See the module.
 pub(super) struct Acknowledger {
     pub events: String,
-    pub group: &'static str,
+    pub group: String,
     pub dead_letters: String,
     pub shared: ConnectionManager,
     /// Given up after this, ms.
@@ -53,7 +53,7 @@ impl Acknowledger {
 
     fn xack(&self, positions: &[Position]) -> Cmd {
         let mut cmd = Cmd::with_capacity(3 + positions.len(), 64 + 20 * positions.len());
-        cmd.arg("XACK").arg(&self.events).arg(self.group);
+        cmd.arg("XACK").arg(&self.events).arg(&self.group);
         let mut text = String::with_capacity(32);
         for position in positions {
             text.clear();

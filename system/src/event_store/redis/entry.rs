@@ -59,7 +59,7 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
     let mut cmd = Cmd::with_capacity(19, size);
     cmd.arg("XADD").arg(key).arg("*");
     cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
-    cmd.arg(FIELDS[1]).arg(event.action);
+    cmd.arg(FIELDS[1]).arg(&*event.action);
     cmd.arg(FIELDS[2]).arg(data);
     cmd.arg(FIELDS[3]).arg(event.aggregate_id.as_str());
     cmd.arg(FIELDS[4]).arg(version);
@@ -218,7 +218,7 @@ mod tests {
     fn written() -> Vec<Value> {
         let event = NewEvent {
             event_id: "e1".into(),
-            action: "entity_created",
+            action: "entity_created".into(),
             aggregate_id: "o1".into(),
             expected: ExpectedVersion::NoStream,
             data: RawValue::from_string(r#"{"a":"ü"}"#.into()).unwrap(),

@@ -171,7 +171,7 @@ mod tests {
     fn event(aggregate_id: &str, expected: ExpectedVersion) -> NewEvent {
         NewEvent {
             event_id: "e".into(),
-            action: "entity_updated",
+            action: "entity_updated".into(),
             aggregate_id: aggregate_id.into(),
             expected,
             data: RawValue::from_string("{}".into()).unwrap(),

@@ -18,7 +18,7 @@ const CLAIM_COUNT: usize = 1_000;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub events: String,
-    pub group: &'static str,
+    pub group: String,
     pub consumer: String,
     pub batch_max: usize,
 }
@@ -125,7 +125,7 @@ fn no_answer() -> redis::RedisError {
 
 fn read_command(place: &Place, block: Option<Duration>, from: &str) -> redis::Cmd {
     let mut cmd = redis::cmd("XREADGROUP");
-    cmd.arg("GROUP").arg(place.group).arg(&place.consumer);
+    cmd.arg("GROUP").arg(&place.group).arg(&place.consumer);
     cmd.arg("COUNT").arg(place.batch_max);
     if let Some(block) = block {
         // 0 would mean for ever.
@@ -143,7 +143,7 @@ pub(super) async fn create_group(
     let created: RedisResult<()> = redis::cmd("XGROUP")
         .arg("CREATE")
         .arg(&place.events)
-        .arg(place.group)
+        .arg(&place.group)
         .arg("0")
         .arg("MKSTREAM")
         .query_async(connection)
@@ -160,7 +160,7 @@ async fn claim_all(connection: &mut MultiplexedConnection, place: &Place) -> Red
     loop {
         let reply: Value = redis::cmd("XAUTOCLAIM")
             .arg(&place.events)
-            .arg(place.group)
+            .arg(&place.group)
             .arg(&place.consumer)
             .arg(0)
             .arg(&cursor)

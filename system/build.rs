@@ -1,0 +1,20 @@
+//! Makes Rust of the gRPC contracts. Reads them with protox, so that no `protoc` need be installed.
+
+use std::path::PathBuf;
+
+const CONTRACTS: [&str; 4] = [
+    "proto/ordershop/v1/event_store.proto",
+    "proto/ordershop/v1/message_queue.proto",
+    "proto/original/event_store.proto",
+    "proto/original/message_queue.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let contracts = protox::compile(CONTRACTS, ["proto"])?;
+    // For the reflection service: every client can ask what is offered.
+    let descriptors = PathBuf::from(std::env::var("OUT_DIR")?).join("contracts.bin");
+    std::fs::write(descriptors, prost::Message::encode_to_vec(&contracts))?;
+    tonic_prost_build::configure().compile_fds(contracts)?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! The message queue over our own contract.
