@@ -230,15 +230,17 @@ fn start_services(context: &ServiceContext) {
     MailService::start(context);
     sagas::start(context, Topic::Order, InventorySaga::new(context.clone()));
     sagas::start(context, Topic::Order, ShippingSaga::new(context.clone()));
+    let orders = OrderSaga::new(context.clone());
     for topic in [Topic::Billing, Topic::Shipping] {
-        sagas::start(context, topic, OrderSaga::new(context.clone()));
+        sagas::start(context, topic, orders.clone());
     }
+    let crm = CrmSaga::new(context.clone());
     for topic in [
         Topic::Customer,
         Topic::Order,
         Topic::Billing,
         Topic::Shipping,
     ] {
-        sagas::start(context, topic, CrmSaga::new(context.clone()));
+        sagas::start(context, topic, crm.clone());
     }
 }
