@@ -167,11 +167,14 @@ impl OriginalMessageQueue {
                 key.1, key.0
             )));
         };
-        let there = reply.wait_for(Option::is_some);
         let payload = tokio::select! {
             biased;
-            // An error: somebody else has acknowledged it.
-            reply = there => reply.ok().and_then(|reply| reply.as_deref().map(str::to_owned)),
+            reply = reply.wait_for(Option::is_some) => match reply {
+                Ok(reply) => reply.as_deref().map(str::to_owned),
+                Err(_) if self.drain.is_cancelled() => return Err(error::stopping()),
+                // Somebody else has acknowledged it.
+                Err(_) => None,
+            },
             () = self.drain.cancelled() => return Err(error::stopping()),
             () = tokio::time::sleep(wait) => None,
         };
