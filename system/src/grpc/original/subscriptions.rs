@@ -133,7 +133,8 @@ mod tests {
         drop(first);
         assert!(ending.iter().any(CancellationToken::is_cancelled));
         drop((second, others));
-        assert_eq!((all.lock().count, all.lock().entries.len()), (0, 0));
+        let table = all.lock();
+        assert_eq!((table.count, table.entries.len()), (0, 0));
     }
 
     #[test]
