@@ -139,7 +139,12 @@ impl<P: Protocol> Shared<P> {
         let mut state = self.lock();
         let limit = Duration::from_millis(UNSENT_MS_MAX);
         let mut given_up = Vec::new();
-        while let Some(unsent) = state.outbox.pop_front_if(|u| u.since.elapsed() >= limit) {
+        while state
+            .outbox
+            .front()
+            .is_some_and(|unsent| unsent.since.elapsed() >= limit)
+            && let Some(unsent) = state.outbox.pop_front()
+        {
             given_up.extend(state.waiting.remove(&unsent.number));
         }
         drop(state);

@@ -52,9 +52,11 @@ impl<P: Protocol> Stream for Outflow<P> {
         this.has_yielded = false;
         let (mut requests, mut bytes) = (Vec::new(), 0);
         while requests.len() < REQUESTS_MAX {
-            let joins =
-                |next: &mut Unsent<P>| requests.is_empty() || bytes + next.bytes <= BYTES_MAX;
-            let Some(unsent) = state.outbox.pop_front_if(joins) else {
+            let joins = |next: &Unsent<P>| requests.is_empty() || bytes + next.bytes <= BYTES_MAX;
+            if !state.outbox.front().is_some_and(joins) {
+                break;
+            }
+            let Some(unsent) = state.outbox.pop_front() else {
                 break;
             };
             // Nobody waits for it any more: it need not be sent.
