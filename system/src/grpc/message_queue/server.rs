@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::functions::Functions;
+use super::functions::{FunctionError, Functions};
 use super::{consuming, convert};
 use crate::grpc::MESSAGE_BYTES_MAX;
 use crate::grpc::answering::answer;
@@ -54,11 +54,18 @@ async fn call(
 ) -> proto::CallAnswer {
     let message = call
         .message
-        .ok_or_else(|| "a call has a message".to_owned())
-        .and_then(convert::to_message)
-        .and_then(|message| functions.check(message.to).map(|()| message));
-    let answer = match message {
-        Err(reason) => Answer::Error(convert::invalid(reason)),
+        .ok_or_else(|| convert::invalid("a call has a message".to_owned()))
+        .and_then(|message| convert::to_message(message).map_err(convert::invalid));
+    let checked = match message {
+        Err(error) => Err(error),
+        Ok(message) => match functions.check(&queue, message.to).await {
+            Ok(()) => Ok(message),
+            Err(FunctionError::Queue(error)) => Err(convert::error(error)),
+            Err(unknown) => Err(convert::invalid(unknown.to_string())),
+        },
+    };
+    let answer = match checked {
+        Err(error) => Answer::Error(error),
         Ok(message) => {
             let timeout = Duration::from_millis(call.timeout_ms.into());
             match queue.call(message, timeout).await {
@@ -117,9 +124,11 @@ impl Contract for MessageQueueService {
             .collect::<Result<_, _>>()
             .map_err(Status::invalid_argument)?;
         for message in &messages {
-            self.functions
-                .check(message.to)
-                .map_err(Status::not_found)?;
+            let checked = self.functions.check(&self.queue, message.to).await;
+            checked.map_err(|error| match error {
+                FunctionError::Queue(error) => failed(error),
+                unknown @ FunctionError::Unknown(_) => Status::not_found(unknown.to_string()),
+            })?;
         }
         self.queue.send(messages).await.map_err(failed)?;
         Ok(Response::new(proto::SendReply {}))
