@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ordershop::event_store::{
-    EventStore, EventStoreError, EventSubscription, ExpectedVersion, GroupStatus,
-};
+use ordershop::event_store::{EventStore, EventStoreError, ExpectedVersion, GroupStatus};
 use ordershop::topic::Topic;
 
 use crate::stage::*;
