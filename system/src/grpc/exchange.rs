@@ -75,8 +75,10 @@ pub(super) struct State<P: Protocol> {
     next_number: u64,
     /// Which stream may take from the outbox; 0: none.
     pub(super) stream: u64,
-    streams_opened: u64,
-    /// Of the stream that found the outbox empty.
+    /// The peer has accepted it. Nothing is sent before: what could not be sent is known not to be carried out.
+    pub(super) is_open: bool,
+    streams_begun: u64,
+    /// Of the stream that found nothing to send.
     pub(super) idle: Option<Waker>,
     closed: bool,
 }
@@ -97,15 +99,25 @@ impl<P: Protocol> Shared<P> {
     /// The stream that takes from now on.
     fn begin(&self) -> u64 {
         let mut state = self.lock();
-        state.streams_opened += 1;
-        state.stream = state.streams_opened;
+        state.streams_begun += 1;
+        state.stream = state.streams_begun;
         state.stream
+    }
+
+    /// The peer has accepted the stream.
+    fn opened(&self) {
+        let mut state = self.lock();
+        state.is_open = true;
+        let idle = state.idle.take();
+        drop(state);
+        idle.into_iter().for_each(Waker::wake);
     }
 
     /// Ends the stream; what it had sent has no answer.
     fn end(&self, failure: &Failure) {
         let mut state = self.lock();
         state.stream = 0;
+        state.is_open = false;
         let unsent_from = state
             .outbox
             .front()
@@ -192,7 +204,8 @@ impl<P: Protocol> Exchange<P> {
                 waiting: FxHashMap::default(),
                 next_number: 1,
                 stream: 0,
-                streams_opened: 0,
+                is_open: false,
+                streams_begun: 0,
                 idle: None,
                 closed: false,
             }),
@@ -281,7 +294,10 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
         let opening = protocol.open(outflow);
         let opened = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await;
         let reason = match opened {
-            Ok(Ok(answers)) => read(shared, answers, &mut pause).await,
+            Ok(Ok(answers)) => {
+                shared.opened();
+                read(shared, answers, &mut pause).await
+            }
             Ok(Err(status)) => status.message().to_owned(),
             Err(_) => format!("no stream within {OPEN_MS_MAX} ms"),
         };

@@ -40,7 +40,7 @@ impl<P: Protocol> Stream for Outflow<P> {
         if state.stream != this.stream {
             return Poll::Ready(None);
         }
-        if state.outbox.is_empty() {
+        if !state.is_open || state.outbox.is_empty() {
             state.idle = Some(context.waker().clone());
             return Poll::Pending;
         }

@@ -21,6 +21,8 @@ use proto::consume_request::Request;
 const OPEN_MS_MAX: u64 = 10_000;
 /// When the server is to stop, a batch under way has so long to be answered.
 const DRAIN_MS_MAX: u64 = 2_000;
+/// Answers whose client has gone have so long to reach the queue: some round trips.
+const SETTLE_MS_MAX: u64 = 250;
 /// Most messages a batch.
 const BATCH_MAX: u32 = 10_000;
 
@@ -130,20 +132,29 @@ impl Consuming {
             return Err(shutting_down());
         }
         self.held = 0;
-        tokio::select! {
+        let has_answers = !answers.is_empty();
+        let mut exchanging = self.consumer.exchange(answers);
+        let ended = tokio::select! {
             biased;
-            // First, so that the answers are on their way whatever comes next.
-            batch = self.consumer.exchange(answers) => {
+            batch = &mut exchanging => {
+                drop(exchanging);
                 let batch = batch.map_err(|error| of_queue(&error))?;
                 self.held = batch.len();
-                Ok(Some(convert::deliveries(batch)))
+                return Ok(Some(convert::deliveries(batch)));
             }
-            message = self.requests.message() => match message? {
-                None => Ok(None),
-                Some(_) => Err(Status::failed_precondition("an exchange is under way")),
+            message = self.requests.message() => match message {
+                Ok(None) => Ok(None),
+                Ok(Some(_)) => Err(Status::failed_precondition("an exchange is under way")),
+                Err(status) => Err(status),
             },
             () = self.drain.cancelled() => Err(shutting_down()),
+        };
+        if has_answers {
+            // Dropped earlier, they may not be with the queue, and their batch be carried out twice. A batch that comes is given back.
+            let limit = Duration::from_millis(SETTLE_MS_MAX);
+            let _ = tokio::time::timeout(limit, exchanging).await;
         }
+        ended
     }
 
     async fn finish(&mut self, answers: Vec<Answer>) -> Result<(), Status> {
