@@ -10,7 +10,7 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench lint clean images-offline compose-test toolchain redis browser
+.PHONY: help demo test bench lint clean images-offline compose-test toolchain redis browser python
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -21,7 +21,7 @@ demo: toolchain redis ## build, run customers through the system for DEMO_DURATI
 	"$(TARGET_DIR)/release/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code
 
-test: toolchain redis browser ## install what tests need, run all of them
+test: toolchain redis browser python ## install what tests need, run all of them
 	cargo test --locked --workspace
 
 bench: toolchain redis ## run the benches, each beside its floor
@@ -50,3 +50,6 @@ redis:
 
 browser:
 	@sh deploy/install/browser.sh
+
+python:
+	@sh deploy/install/python.sh
