@@ -6,6 +6,9 @@ use ordershop::app::App;
 use ordershop::config::UpConfig;
 use ordershop::redis_server::Durability;
 
+/// Rounds of three writes, each read back, of each of four writers: ten thousand in all.
+pub const ROUNDS: usize = 850;
+
 /// The running system.
 pub struct Deployment {
     app: App,

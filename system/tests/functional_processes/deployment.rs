@@ -14,6 +14,9 @@ const STOP_MS_MAX: u64 = 40_000;
 /// Between two looks whether it ended.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Rounds of three writes, each read back, of each of four writers: fewer than in one process, for each call passes through several here.
+pub const ROUNDS: usize = 100;
+
 /// The running system: its supervisor, which runs the services.
 pub struct Deployment {
     supervisor: Child,

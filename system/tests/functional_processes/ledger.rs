@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::buyers::{created, hand_over};
 use crate::customer::{Customer, EVENTUALLY_MS};
 
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -98,6 +101,7 @@ pub async fn nothing_is_left_over(http: &Customer, redis_url: &str) {
             return;
         }
         assert!(Instant::now() < deadline, "left over: {left:#?}");
+        tokio::time::sleep(LOOK).await;
     }
 }
 
