@@ -174,10 +174,17 @@ async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: Ca
         let began = Instant::now();
         let how = match spawn(&program, &arguments, &label) {
             Err(error) => format!("could not be started: {error}"),
-            Ok(mut child) => tokio::select! {
-                ended = child.wait() => ended.map_or_else(|e| e.to_string(), |status| status.to_string()),
-                () = stop.cancelled() => return end(child, &label).await,
-            },
+            Ok(mut child) => {
+                // Held here: `wait` would close a stdin that the child still has, and so stop it.
+                let stdin = child.stdin.take();
+                tokio::select! {
+                    ended = child.wait() => ended.map_or_else(|e| e.to_string(), |status| status.to_string()),
+                    () = stop.cancelled() => {
+                        drop(stdin);
+                        return end(child, &label).await;
+                    }
+                }
+            }
         };
         if began.elapsed() > Duration::from_millis(STEADY_MS) {
             pause.reset();
@@ -224,9 +231,8 @@ fn spawn(program: &Path, arguments: &[String], label: &str) -> std::io::Result<C
     Ok(child)
 }
 
-/// Closes the child's stdin, which tells it to stop, and waits.
+/// Waits for a child whose stdin was closed, which tells it to stop.
 async fn end(mut child: Child, label: &str) {
-    drop(child.stdin.take());
     let limit = Duration::from_millis(STOP_MS_MAX);
     if tokio::time::timeout(limit, child.wait()).await.is_err() {
         tracing::warn!(
