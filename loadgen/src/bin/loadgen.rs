@@ -70,6 +70,9 @@ struct RunArguments {
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
+    /// Leave out the audit after the run
+    #[arg(long)]
+    no_audit: bool,
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
@@ -177,6 +180,7 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
         seed: arguments.seed,
         out: out.clone(),
         durability: arguments.durability.clone(),
+        audit: !arguments.no_audit,
         system_bin: arguments.system_bin.clone(),
         trace: arguments.trace.clone(),
         speed: arguments.speed,

@@ -11,6 +11,31 @@ pub struct Ledger {
     kinds: BTreeMap<String, Writes>,
 }
 
+/// A creation on its way.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    kind: String,
+    /// How many an array asks for; none for an object.
+    elements: Option<u64>,
+}
+
+impl Posted {
+    /// A POST to `path` with `body`; none where that path creates nothing.
+    pub fn new(path: &str, body: Option<&str>) -> Option<Self> {
+        let path = path.split(['?', '#']).next()?;
+        let kind = path.trim_matches('/');
+        let creates = !kind.is_empty() && !kind.contains('/');
+        creates.then(|| Self {
+            kind: kind.to_owned(),
+            elements: array_length(body.unwrap_or_default()),
+        })
+    }
+
+    fn entities(&self) -> u64 {
+        self.elements.unwrap_or(1)
+    }
+}
+
 /// Writes of one kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Writes {
@@ -36,47 +61,40 @@ enum Created {
 }
 
 impl Ledger {
-    /// Notes a POST to `path` with `body`, and its answer's status and body; `None` when none came.
-    pub fn posted(&mut self, path: &str, body: Option<&str>, answer: Option<(u16, &[u8])>) {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
-        let kind = path.trim_matches('/');
-        if kind.is_empty() || kind.contains('/') {
+    /// A POST to `path` goes out, for so many entities: from here on they may exist.
+    pub fn sent(&mut self, posted: &Posted) {
+        self.writes(posted).indeterminate += posted.entities();
+    }
+
+    /// Its answer has come: what it says is known now.
+    pub fn answered(&mut self, posted: &Posted, status: u16, answer: &[u8]) {
+        if status >= 500 {
+            // Nobody knows: a timeout behind the surface, or a store that went away.
             return;
         }
-        let elements = || array_length(body.unwrap_or_default());
-        match answer {
-            Some((200..300, answer)) => {
-                let Ok(Answer { result }) = serde_json::from_slice(answer) else {
-                    return;
-                };
-                let writes = self.kinds.entry(kind.to_owned()).or_default();
-                match (result, elements()) {
-                    (Created::Ids(ids), _) => {
-                        ids.iter().for_each(|id| note(&mut writes.accepted, id))
-                    }
-                    (Created::Later(id), None) => note(&mut writes.promised, &id),
-                    (Created::Later(id), Some(length)) => {
-                        (0..length).for_each(|n| note(&mut writes.promised, &format!("{id}-{n}")));
-                    }
-                }
-            }
-            // Refused: it changed nothing.
-            Some((0..500, _)) => {}
-            Some(_) | None => {
-                let writes = self.kinds.entry(kind.to_owned()).or_default();
-                writes.indeterminate += elements().unwrap_or(1);
+        self.refused(posted);
+        let answer = serde_json::from_slice(answer).ok();
+        let (Some(Answer { result }), 200..300) = (answer, status) else {
+            return;
+        };
+        let writes = self.writes(posted);
+        match (result, posted.elements) {
+            (Created::Ids(ids), _) => ids.iter().for_each(|id| note(&mut writes.accepted, id)),
+            (Created::Later(id), None) => note(&mut writes.promised, &id),
+            (Created::Later(id), Some(length)) => {
+                (0..length).for_each(|n| note(&mut writes.promised, &format!("{id}-{n}")));
             }
         }
     }
 
-    /// Adds another one's writes.
-    pub fn add(&mut self, other: Self) {
-        for (kind, theirs) in other.kinds {
-            let mine = self.kinds.entry(kind).or_default();
-            mine.accepted.push_str(&theirs.accepted);
-            mine.promised.push_str(&theirs.promised);
-            mine.indeterminate += theirs.indeterminate;
-        }
+    /// It changed nothing, or was never sent.
+    pub fn refused(&mut self, posted: &Posted) {
+        let writes = self.writes(posted);
+        writes.indeterminate = writes.indeterminate.saturating_sub(posted.entities());
+    }
+
+    fn writes(&mut self, posted: &Posted) -> &mut Writes {
+        self.kinds.entry(posted.kind.clone()).or_default()
     }
 
     /// Every kind with its writes.
@@ -84,11 +102,6 @@ impl Ledger {
         self.kinds
             .iter()
             .map(|(kind, writes)| (kind.as_str(), writes))
-    }
-
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty()
     }
 }
 
@@ -140,19 +153,26 @@ mod tests {
     #[test]
     fn answers_are_told_apart_by_what_they_promise() {
         let mut ledger = Ledger::default();
-        ledger.posted("/order", Some("{}"), Some((200, br#"{"result":["a"]}"#)));
-        ledger.posted("/order", Some("{}"), Some((409, br#"{"error":"no"}"#)));
-        ledger.posted("/order", Some("[{},{}]"), None);
-        ledger.posted("/order?x=1", Some("{}"), Some((504, b"")));
-        ledger.posted("/carts", Some("{}"), Some((202, br#"{"result":"m"}"#)));
-        ledger.posted("/carts", Some("[{},{}]"), Some((202, br#"{"result":"n"}"#)));
-        ledger.posted("/a/b", Some("{}"), Some((200, br#"{"result":["x"]}"#)));
-        ledger.posted("/thing", None, Some((200, b"hello")));
+        let mut post = |path: &str, body: &str, answer: Option<(u16, &str)>| {
+            let Some(posted) = Posted::new(path, Some(body)) else {
+                return;
+            };
+            ledger.sent(&posted);
+            if let Some((status, text)) = answer {
+                ledger.answered(&posted, status, text.as_bytes());
+            }
+        };
+        post("/order", "{}", Some((200, r#"{"result":["a"]}"#)));
+        post("/order", "{}", Some((409, r#"{"error":"no"}"#)));
+        post("/order", "[{},{}]", None);
+        post("/order?x=1", "{}", Some((504, "")));
+        post("/carts", "{}", Some((202, r#"{"result":"m"}"#)));
+        post("/carts", "[{},{}]", Some((202, r#"{"result":"n"}"#)));
+        post("/a/b", "{}", Some((200, r#"{"result":["x"]}"#)));
+        post("/thing", "", Some((200, "hello")));
         assert_eq!(of(&ledger, "order"), (vec!["a"], vec![], 3));
         assert_eq!(of(&ledger, "carts"), (vec![], vec!["m", "n-0", "n-1"], 0));
-        assert_eq!(ledger.kinds().count(), 2);
-        let mut sum = ledger.clone();
-        sum.add(ledger);
-        assert_eq!(of(&sum, "order"), (vec!["a", "a"], vec![], 6));
+        assert_eq!(of(&ledger, "thing"), (vec![], vec![], 0));
+        assert_eq!(ledger.kinds().count(), 3);
     }
 }

@@ -65,6 +65,10 @@ pub fn tables(report: &Report) -> String {
     }
     journeys(report, &mut out);
     errors(report, &mut out);
+    if let Some(of) = &report.audit {
+        out.push('\n');
+        out.push_str(&audit(of));
+    }
     out
 }
 
