@@ -7,6 +7,7 @@ mod finding;
 mod fingerprint;
 mod gauges;
 mod history;
+mod readings;
 mod settle;
 mod surface;
 mod topic;
@@ -20,8 +21,7 @@ pub use surface::AuditError;
 
 use crate::http_client::Target;
 use crate::record::ledger::Ledger;
-use check::{ReadModel, Stock, Versions};
-use history::History;
+use readings::{Folds, Readings};
 use settle::settle;
 use surface::Surface;
 use topic::Topic;
@@ -85,40 +85,6 @@ impl AuditReport {
     }
 }
 
-/// What is read, while it is read.
-struct Readings {
-    history: History,
-    versions: Versions,
-    stock: Stock,
-    read_model: ReadModel,
-    after: [String; Topic::ALL.len()],
-}
-
-impl Readings {
-    /// Reads what came since the last call. Answers how many events.
-    async fn events(&mut self, surface: &Surface, told: &dyn Fn(u64)) -> Result<u64, AuditError> {
-        let mut count = 0;
-        for (topic, after) in Topic::ALL.into_iter().zip(&mut self.after) {
-            let (history, stock) = (&mut self.history, &mut self.stock);
-            let (versions, read_model) = (&mut self.versions, &mut self.read_model);
-            let mut read = 0;
-            count += surface
-                .events(topic, after, |event| {
-                    history.take(topic, event);
-                    if topic == Topic::Inventory {
-                        stock.take(history, event);
-                    }
-                    versions.take(topic, event);
-                    read_model.take(topic, event);
-                    read += 1;
-                    told(count + read);
-                })
-                .await?;
-        }
-        Ok(count)
-    }
-}
-
 /// Audits a target. `told` is told how many events have been read so far.
 ///
 /// # Errors
@@ -132,34 +98,21 @@ pub async fn audit(
     let mut settled = settle(&surface, scope.drain_timeout).await;
     let start = Instant::now();
     let since_us = since_us(&surface, scope).await?;
-    let mut readings = Readings {
-        history: History::new(since_us),
-        versions: Versions::new(since_us),
-        stock: Stock::default(),
-        read_model: ReadModel::new(since_us),
-        after: std::array::from_fn(|_| "0-0".to_owned()),
-    };
+    let mut readings = Readings::new(since_us);
     let mut events = readings.events(&surface, told).await?;
-    let mut entities = 0;
-    for topic in Topic::ALL {
-        let read_model = &mut readings.read_model;
-        entities += surface
-            .entities(topic, |entity| read_model.shown(topic, entity))
-            .await?;
-    }
+    let entities = readings.entities(&surface).await?;
     let late = readings.events(&surface, &|_| {}).await?;
     events += late;
     if late > 0 {
         let problem = format!("{late} events came in while it was read: it is not at rest");
         settled.unsettled.get_or_insert(problem);
     }
-    let Readings {
+    let Folds {
         history,
         versions,
         stock,
         read_model,
-        ..
-    } = readings;
+    } = readings.folds;
     let (ledger, gauges) = (scope.ledger.as_ref(), settled.gauges.as_ref());
     let checks = vec![
         check::accepted_present(&history, ledger, gauges, scope.from_nothing),

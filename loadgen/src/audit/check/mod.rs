@@ -10,6 +10,8 @@ mod stock;
 mod versions;
 
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod table;
 
 pub use accepted_present::accepted_present;
