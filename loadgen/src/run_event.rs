@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::record::Figures;
+use crate::record::ledger::Ledger;
 
 /// A run's event. Events come in the order of this list; `Interval` comes once a second between `Started` and `Finished`.
 #[derive(Debug)]
@@ -73,4 +74,6 @@ pub struct Finished {
     pub cpu: Option<Duration>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
+    /// What was created, for an audit; journeys that had not ended in time may have created more, which is in it as indeterminate.
+    pub ledger: Option<Ledger>,
 }

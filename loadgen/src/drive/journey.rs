@@ -260,7 +260,9 @@ impl<'a> Walk<'a> {
         )
         .map_err(Fault::from)?;
         let actual = Instant::now();
-        let outcome = rendered.send(&self.context.http).await;
+        let outcome = rendered
+            .send(&self.context.http, self.context.ledger.as_ref())
+            .await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);

@@ -26,6 +26,7 @@ use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{HttpClient, Target};
 use crate::record::Figures;
+use crate::record::ledger::Ledger;
 use crate::run_event::{Finished, Interval, Refusal, RunEvent};
 use crate::scenario::expression::{Scope, Vars};
 use crate::scenario::{Scenario, ThinkTime};
@@ -63,6 +64,8 @@ pub struct Assignment {
     pub variables: Vars,
     /// Makes choices repeatable.
     pub seed: u64,
+    /// Whether to note what is created, for an audit.
+    pub notes_writes: bool,
     /// Where events go.
     pub events: mpsc::UnboundedSender<RunEvent>,
     /// Told to go after `RunEvent::Ready`.
@@ -81,6 +84,8 @@ pub(crate) struct Context {
     feeders: RefCell<Vec<feeder::Source>>,
     shared: shared_values::SharedValues,
     figures: RefCell<Figures>,
+    /// Only where somebody audits it afterwards.
+    ledger: Option<RefCell<Ledger>>,
     in_flight: Cell<usize>,
     started: Cell<u64>,
     seed: u64,
@@ -130,6 +135,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         load,
         variables,
         seed,
+        notes_writes,
         events,
         go,
         stop,
@@ -147,13 +153,15 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     let mut globals = scenario.parameters.clone();
     globals.extend(variables);
     let mut rng = SmallRng::seed_from_u64(seed);
+    let ledger = notes_writes.then(RefCell::default);
     for step in &scenario.setup {
         events
             .send(RunEvent::SetUp {
                 step: step.name.clone(),
             })
             .ok();
-        let work = set_up::run(step, &http, feed.as_ref(), &limits, &mut globals, &mut rng);
+        let (feed, ledger) = (feed.as_ref(), ledger.as_ref());
+        let work = set_up::run(step, &http, feed, &limits, &mut globals, &mut rng, ledger);
         tokio::select! {
             done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{}`: {e}", step.name)))?,
             () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{}`", step.name))),
@@ -177,6 +185,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         feeders: RefCell::new(feeders),
         shared: shared_values::SharedValues::default(),
         figures,
+        ledger,
         in_flight: Cell::new(0),
         started: Cell::new(0),
         seed,
@@ -239,6 +248,7 @@ async fn workload(
         drained,
         cpu,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
+        ledger: context.ledger.as_ref().map(RefCell::take),
     }
 }
 

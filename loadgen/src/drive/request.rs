@@ -1,10 +1,13 @@
 //! One request of a journey: rendered, sent, its answer checked and taken apart.
 
+use std::cell::RefCell;
+
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, Reply};
+use crate::http_client::{HttpClient, HttpError, Reply};
+use crate::record::ledger::{Ledger, Posted};
 use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
 
@@ -66,12 +69,31 @@ impl Rendered<'_> {
         self.body = body;
     }
 
-    /// Sends it; the error is what reports count.
-    pub async fn send(self, http: &HttpClient) -> Result<Reply, Fault> {
+    /// Sends it; the error is what reports count. What it creates is noted in the ledger, if there is one.
+    pub async fn send(
+        self,
+        http: &HttpClient,
+        ledger: Option<&RefCell<Ledger>>,
+    ) -> Result<Reply, Fault> {
         let what = format!("{} {}", self.method, self.path);
-        http.send(self.method, &self.path, &self.headers, self.body)
-            .await
-            .map_err(|e| Fault::new(e.to_string(), format!("{what}: {}", e.detail())))
+        let creates = ledger.filter(|_| self.method == "POST");
+        let creates = creates.and_then(|ledger| {
+            let posted = Posted::new(&self.path, self.body.as_deref())?;
+            ledger.borrow_mut().sent(&posted);
+            Some((ledger, posted))
+        });
+        let outcome = http
+            .send(self.method, &self.path, &self.headers, self.body)
+            .await;
+        if let Some((ledger, posted)) = creates {
+            let mut ledger = ledger.borrow_mut();
+            match &outcome {
+                Ok(reply) => ledger.answered(&posted, reply.status, &reply.body),
+                Err(HttpError::Connect(_) | HttpError::BadRequest(_)) => ledger.refused(&posted),
+                Err(_) => {}
+            }
+        }
+        outcome.map_err(|e| Fault::new(e.to_string(), format!("{what}: {}", e.detail())))
     }
 }
 
