@@ -91,14 +91,7 @@ async fn what_can_never_succeed_is_refused_at_once_and_what_is_refused_later_is_
     let deadline =
         std::time::Instant::now() + std::time::Duration::from_millis(crate::shop::EVENTUALLY_MS);
     let counted = "ordershop_async_rejections_total{queue=\"order-service.create_orders\"} 1";
-    while !http
-        .get("/metrics")
-        .await
-        .body
-        .as_str()
-        .unwrap()
-        .contains(counted)
-    {
+    while !shop.metrics().await.contains(counted) {
         assert!(
             std::time::Instant::now() < deadline,
             "the rejection was not counted"

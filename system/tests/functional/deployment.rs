@@ -6,6 +6,8 @@ use ordershop::app::App;
 use ordershop::config::UpConfig;
 use ordershop::redis_server::Durability;
 
+use crate::customer::Customer;
+
 /// Rounds of three writes, each read back, of each of four writers: ten thousand in all.
 pub const ROUNDS: usize = 850;
 
@@ -62,6 +64,12 @@ impl Deployment {
 
     pub fn redis_url(&self) -> String {
         self.redis_url.clone()
+    }
+
+    /// Every metric of every service.
+    pub async fn metrics(&self) -> String {
+        let answer = Customer::new(self.url()).get("/metrics").await;
+        answer.body.as_str().unwrap().to_owned()
     }
 
     /// Stops it cleanly.

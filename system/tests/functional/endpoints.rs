@@ -250,7 +250,7 @@ async fn health_and_metrics_tell_how_it_goes() {
         mails.as_array().is_some_and(|mails| mails.len() == 1)
     })
     .await;
-    let metrics = http.get("/metrics").await.body.as_str().unwrap().to_owned();
+    let metrics = shop.metrics().await;
     for line in [
         "ordershop_appends_total{topic=\"customer\"} 1",
         "ordershop_group_backlog{group=\"read-model\",topic=\"customer\"}",

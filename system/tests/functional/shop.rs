@@ -40,6 +40,11 @@ impl Shop {
         self.deployment.as_ref().unwrap().redis_url()
     }
 
+    /// Every metric of every service, wherever each runs.
+    pub async fn metrics(&self) -> String {
+        self.deployment.as_ref().unwrap().metrics().await
+    }
+
     /// Stops it cleanly and opens it again on the same data.
     pub async fn reopen(&mut self) {
         self.deployment.take().unwrap().stop().await;

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::children::children_of;
+use crate::customer::Customer;
+
 /// Fourteen processes of a debug build on two cores start within this.
 const START_MS_MAX: u64 = 60_000;
 /// And end within this.
@@ -77,18 +80,19 @@ impl Deployment {
 
     /// The process that runs a service now, if one does.
     pub fn process_of(&self, service: &str) -> Option<u32> {
-        let parent = self.supervisor.id();
-        let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            name.to_str()?.parse::<u32>().ok()
-        });
-        // A process may end between two of these looks.
-        pids.filter(|&pid| parent_of(pid) == Some(parent))
-            .find(|&pid| {
-                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                line.split(|&byte| byte == 0)
-                    .any(|argument| argument == service.as_bytes())
-            })
+        let children = children_of(self.supervisor.id());
+        let child = children.into_iter().find(|child| child.runs(service))?;
+        Some(child.pid)
+    }
+
+    /// Every metric of every service: each tells its own.
+    pub async fn metrics(&self) -> String {
+        let gateway = Customer::new(&self.url).get("/metrics").await;
+        let mut metrics = gateway.body.as_str().unwrap().to_owned();
+        for child in children_of(self.supervisor.id()) {
+            metrics.push_str(&child.metrics().await);
+        }
+        metrics
     }
 
     /// What it and its services logged, at its end.
@@ -148,10 +152,4 @@ fn ready_url(stdout: std::process::ChildStdout) -> Option<String> {
     });
     std::thread::spawn(move || lines.for_each(drop));
     url
-}
-
-fn parent_of(pid: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    line.trim().parse().ok()
 }

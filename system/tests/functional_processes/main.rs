@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod buyers;
+mod children;
 mod deployment;
 mod killed_in_turn;
 mod ledger;
