@@ -568,6 +568,32 @@ async fn an_exchange_that_is_dropped_half_way_loses_nothing() {
 }
 
 #[tokio::test]
+async fn answers_of_an_exchange_that_is_dropped_at_once_arrive_and_its_batch_is_not_carried_out_again()
+ {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    for n in 0..50 {
+        let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+        let call = call(&queue, &format!("m-{n}"), "1");
+        let held = take(&mut consumer, Vec::new()).await;
+
+        // As a worker does that is told to stop.
+        tokio::select! {
+            biased;
+            _ = consumer.exchange(echo(&held)) => panic!("there is nothing more"),
+            () = std::future::ready(()) => {}
+        }
+        drop(consumer);
+
+        assert_eq!(call.await.unwrap().unwrap().get(), "1");
+    }
+    queue.close().await;
+    let status = fixture.queue().status(&[ECHO]).await.unwrap();
+    assert_eq!(status[0].depth, 0);
+    assert_eq!(fixture.held().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn calls_fail_while_redis_is_away_and_work_again_after() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue();

@@ -122,7 +122,8 @@ pub trait MessageQueue: Send + Sync {
 pub trait QueueConsumer: Send {
     /// Answers the previous batch (one answer a delivery, in their order; none before the first batch) and takes the next,
     /// waiting for it where the queue is empty. Never returns an empty batch. On an error the previous batch is not answered: it will be
-    /// delivered again, here or elsewhere, and the next call takes no answers.
+    /// delivered again, here or elsewhere, and the next call takes no answers. Dropped once begun, it still brings its answers to the queue; what
+    /// it would have taken is given back.
     async fn exchange(&mut self, answers: Vec<Answer>) -> Result<Vec<Delivery>, QueueError>;
 
     /// Answers the last batch and takes no more (a graceful end).

@@ -21,8 +21,6 @@ use proto::consume_request::Request;
 const OPEN_MS_MAX: u64 = 10_000;
 /// When the server is to stop, a batch under way has so long to be answered.
 const DRAIN_MS_MAX: u64 = 2_000;
-/// Answers whose client has gone have so long to reach the queue: some round trips.
-const SETTLE_MS_MAX: u64 = 250;
 /// Most messages a batch.
 const BATCH_MAX: u32 = 10_000;
 
@@ -132,15 +130,14 @@ impl Consuming {
             return Err(shutting_down());
         }
         self.held = 0;
-        let has_answers = !answers.is_empty();
-        let mut exchanging = self.consumer.exchange(answers);
-        let ended = tokio::select! {
+        // Dropped below, it still brings its answers to the queue; a batch that comes is given back.
+        let exchanging = self.consumer.exchange(answers);
+        tokio::select! {
             biased;
-            batch = &mut exchanging => {
-                drop(exchanging);
+            batch = exchanging => {
                 let batch = batch.map_err(|error| of_queue(&error))?;
                 self.held = batch.len();
-                return Ok(Some(convert::deliveries(batch)));
+                Ok(Some(convert::deliveries(batch)))
             }
             message = self.requests.message() => match message {
                 Ok(None) => Ok(None),
@@ -148,13 +145,7 @@ impl Consuming {
                 Err(status) => Err(status),
             },
             () = self.drain.cancelled() => Err(shutting_down()),
-        };
-        if has_answers {
-            // Dropped earlier, they may not be with the queue, and their batch be carried out twice. A batch that comes is given back.
-            let limit = Duration::from_millis(SETTLE_MS_MAX);
-            let _ = tokio::time::timeout(limit, exchanging).await;
         }
-        ended
     }
 
     async fn finish(&mut self, answers: Vec<Answer>) -> Result<(), Status> {

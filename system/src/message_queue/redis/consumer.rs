@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::Shared;
@@ -16,6 +17,9 @@ use super::worker_connection::{Ended, WorkerConnection};
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use crate::telemetry::QueueLabels;
 
+/// Ends with the connection on which the answers went, and with what was taken.
+type Answering = BoxFuture<'static, (WorkerConnection, Result<Taken, String>)>;
+
 /// The Redis queue's worker.
 pub(super) struct RedisQueueConsumer {
     shared: Arc<Shared>,
@@ -23,9 +27,12 @@ pub(super) struct RedisQueueConsumer {
     keys: QueueKeys,
     batch_max: usize,
     batch: Batch,
+    /// None while answers are on their way: they have it.
     connection: Option<WorkerConnection>,
-    /// An exchange is under way. Still set at the next one if that was dropped half-way: then nobody knows what this worker holds.
-    busy: bool,
+    /// Answers on their way. They are sent to the end even when the exchange is dropped: the Redis client forgets what nobody waits for.
+    answering: Option<Answering>,
+    /// A message is waited for. Still set at the next exchange if that was dropped half-way: then nobody knows what this worker holds.
+    waiting: bool,
     /// Workers that this one was before, whose messages are still to be given back.
     ended: Vec<Ended>,
     finished: bool,
@@ -58,7 +65,8 @@ impl RedisQueueConsumer {
             batch_max: batch_max.max(1),
             batch: Batch::default(),
             connection,
-            busy: false,
+            answering: None,
+            waiting: false,
             ended: Vec::new(),
             finished: false,
             broken: false,
@@ -69,10 +77,29 @@ impl RedisQueueConsumer {
 
     /// Gives up the connection and forgets the batch: it will be delivered again.
     fn abandon(&mut self) {
-        self.busy = false;
+        self.waiting = false;
         self.batch = Batch::default();
         self.ended
             .extend(self.connection.take().map(WorkerConnection::end));
+    }
+
+    /// Lets answers that a dropped exchange left behind arrive. What came with them is to be given back.
+    async fn settle_answers(&mut self) {
+        if let Some(answering) = &mut self.answering {
+            let (connection, _) = answering.await;
+            self.answering = None;
+            self.ended.push(connection.end());
+        }
+    }
+
+    /// Gives back what the workers that this one was before held.
+    async fn give_back(&mut self) -> redis::RedisResult<()> {
+        self.settle_answers().await;
+        while let Some(ended) = self.ended.last() {
+            ended.give_back(&self.shared).await?;
+            self.ended.pop();
+        }
+        Ok(())
     }
 
     /// Opens a connection where there is none, trying until it works or the queue is closed.
@@ -103,10 +130,7 @@ impl RedisQueueConsumer {
 
     async fn try_open(&mut self) -> redis::RedisResult<()> {
         // First what is old: it is before anything new in the queue.
-        while let Some(ended) = self.ended.last() {
-            ended.give_back(&self.shared).await?;
-            self.ended.pop();
-        }
+        self.give_back().await?;
         if self.connection.is_none() {
             self.connection =
                 Some(WorkerConnection::open(&self.shared, self.queue, &self.keys).await?);
@@ -130,26 +154,30 @@ impl RedisQueueConsumer {
             self.abandon();
             return Err(unavailable(reason));
         }
-        let Some(connection) = &mut self.connection else {
+        let Some(mut connection) = self.connection.take() else {
             return Err(unavailable("not connected"));
         };
-        self.busy = true;
         let batch = std::mem::take(&mut self.batch);
         let had_any = !batch.is_empty();
         let Outcome { replies, leftovers } = batch.answer(self.queue, answers, &self.shared.config);
-        let taken = connection
-            .end_and_take(
-                &self.keys,
-                replies,
-                had_any.then_some(&leftovers),
-                messages_max,
-            )
-            .await;
+        let exchange = connection.exchange(
+            &self.keys,
+            replies,
+            had_any.then_some(&leftovers),
+            messages_max,
+        );
+        let answering = self.answering.insert(Box::pin(async move {
+            let taken = connection.end_and_take(exchange).await;
+            (connection, taken)
+        }));
+        let (connection, taken) = answering.await;
+        self.answering = None;
+        self.connection = Some(connection);
         self.settle(taken)
     }
 
     fn settle(&mut self, taken: Result<Taken, String>) -> Result<Taken, QueueError> {
-        self.busy = false;
+        self.waiting = false;
         match taken {
             Ok(taken) => {
                 if std::mem::take(&mut self.broken) {
@@ -198,7 +226,7 @@ impl RedisQueueConsumer {
         let Some(connection) = &mut self.connection else {
             return Err(unavailable("not connected"));
         };
-        self.busy = true;
+        self.waiting = true;
         let taken = tokio::select! {
             taken = connection.wait_and_take(&self.keys, self.batch_max, block) => taken,
             () = self.shared.closed.cancelled() => {
@@ -216,7 +244,7 @@ impl QueueConsumer for RedisQueueConsumer {
         if self.finished {
             return Err(QueueError::Closed);
         }
-        if self.busy {
+        if self.waiting {
             self.abandon();
         }
         if self.shared.closed.is_cancelled() {
@@ -264,7 +292,7 @@ impl QueueConsumer for RedisQueueConsumer {
         if self.finished {
             return Ok(());
         }
-        if self.busy {
+        if self.waiting {
             self.abandon();
         }
         let result = if self.connection.is_some() && !self.batch.is_empty() {
@@ -273,10 +301,7 @@ impl QueueConsumer for RedisQueueConsumer {
             Ok(())
         };
         self.abandon();
-        while let Some(ended) = self.ended.last() {
-            ended.give_back(&self.shared).await.map_err(unavailable)?;
-            self.ended.pop();
-        }
+        self.give_back().await.map_err(unavailable)?;
         self.finished = true;
         result
     }
@@ -285,13 +310,17 @@ impl QueueConsumer for RedisQueueConsumer {
 impl Drop for RedisQueueConsumer {
     fn drop(&mut self) {
         self.abandon();
-        let ended = std::mem::take(&mut self.ended);
-        if ended.is_empty() || tokio::runtime::Handle::try_current().is_err() {
+        let (answering, mut ended) = (self.answering.take(), std::mem::take(&mut self.ended));
+        let is_clean = answering.is_none() && ended.is_empty();
+        if is_clean || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         let shared = Arc::clone(&self.shared);
         let queue = self.queue;
         self.shared.tracker.spawn(async move {
+            if let Some(answering) = answering {
+                ended.push(answering.await.0.end());
+            }
             for worker in ended {
                 if let Err(error) = worker.give_back(&shared).await {
                     tracing::warn!(%queue, %error, "a worker's messages could not be given back; recovery will");

@@ -33,6 +33,12 @@ pub(super) struct Ended {
     client_id: u64,
 }
 
+/// An exchange to be sent: the last batch's replies, its end, and the wish for the next.
+pub(super) struct Exchange {
+    pipeline: Pipeline,
+    take: Cmd,
+}
+
 impl WorkerConnection {
     pub(super) async fn open(
         shared: &Arc<Shared>,
@@ -63,14 +69,14 @@ impl WorkerConnection {
         })
     }
 
-    /// Sends the replies, ends the batch if there is one, and takes what is there: one round trip.
-    pub(super) async fn end_and_take(
-        &mut self,
+    /// What sends the replies, ends the batch if there is one, and takes what is there.
+    pub(super) fn exchange(
+        &self,
         keys: &QueueKeys,
         replies: Vec<Cmd>,
         end: Option<&Leftovers>,
         messages_max: usize,
-    ) -> Result<Taken, String> {
+    ) -> Exchange {
         let take = scripts::take(
             keys,
             &self.processing,
@@ -83,6 +89,12 @@ impl WorkerConnection {
             pipeline.add_command(reply);
         }
         pipeline.add_command(take.clone());
+        Exchange { pipeline, take }
+    }
+
+    /// Does it: one round trip.
+    pub(super) async fn end_and_take(&mut self, exchange: Exchange) -> Result<Taken, String> {
+        let Exchange { pipeline, take } = exchange;
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
         let taken = answers.pop().unwrap_or_default();
         for answer in answers {
