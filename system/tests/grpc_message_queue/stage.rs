@@ -64,6 +64,8 @@ impl Stage {
         };
         let link = RedisLink::new(server.url()).unwrap();
         let queue = RedisMessageQueue::start(link, Metrics::default(), config).unwrap();
+        // The connection that all share is opened here, on the runtime that stays: the server's dies with it.
+        queue.status(&[ECHO]).await.unwrap();
         let served = serve(&address, &queue);
         Self {
             client: GrpcMessageQueue::start(address.channel()),
