@@ -66,7 +66,7 @@ fn fold(c: &mut Criterion) {
             b.iter_with_large_drop(|| {
                 let mut projection = Projection::default();
                 for event in black_box(&events) {
-                    projection.apply(event);
+                    projection.apply(event).expect("a sample is an entity");
                 }
                 projection
             });

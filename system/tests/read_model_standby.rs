@@ -54,7 +54,10 @@ impl Stage {
             action: "entity_created".into(),
             aggregate_id: id.into(),
             expected: ExpectedVersion::NoStream,
-            data: serde_json::value::to_raw_value(&json!({"entity_id": id})).unwrap(),
+            data: serde_json::value::to_raw_value(
+                &json!({"entity_id": id, "name": "Tea", "price": 1}),
+            )
+            .unwrap(),
             correlation: correlation(id),
         };
         let transaction = Transaction {

@@ -11,6 +11,7 @@ mod projection;
 mod projector;
 mod queries;
 mod query;
+mod shape;
 mod store;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::keys::{Collection, index_member, indexed_fields};
+use super::shape;
 use crate::event_store::RecordedEvent;
 use crate::topic::Topic;
 use crate::wire::action;
@@ -15,6 +16,9 @@ pub struct Projection {
     pub entities: FxHashMap<String, Option<String>>,
     /// Reservations as they are after the batch, by order id: `version|JSON`.
     pub reservations: FxHashMap<String, String>,
+    /// Aggregates that an event has moved on without a change to show: the cache's entry, if there is one, needs this version. A command that
+    /// expects an older one would conflict for ever.
+    pub moved: FxHashMap<String, u64>,
     /// Index members by field that are to be there (`true`) or gone (`false`).
     pub members: FxHashMap<(&'static str, String), bool>,
 }
@@ -46,7 +50,14 @@ impl Indexed<'_> {
 
 impl Projection {
     /// Folds one more event in.
-    pub fn apply(&mut self, event: &RecordedEvent) {
+    ///
+    /// # Errors
+    /// Why its data is not what its action says: it changes the aggregate's version alone.
+    pub fn apply(&mut self, event: &RecordedEvent) -> Result<(), String> {
+        if let Err(reason) = shape::check(event) {
+            self.move_on(event);
+            return Err(reason);
+        }
         let value = || format!("{}|{}", event.version, event.data.get());
         match event.action.as_str() {
             action::STOCK_RESERVED | action::STOCK_RELEASED => {
@@ -63,8 +74,44 @@ impl Projection {
                 self.index(event, true);
             }
             other => {
-                tracing::warn!(topic = %event.topic, action = other, "an action that the read model doesn't know; left out")
+                tracing::warn!(topic = %event.topic, action = other, "an action that the read model doesn't know; left out");
+                self.move_on(event);
             }
+        }
+        Ok(())
+    }
+
+    fn move_on(&mut self, event: &RecordedEvent) {
+        self.moved.insert(event.aggregate_id.clone(), event.version);
+        let id = &event.aggregate_id;
+        let (entity, reservation) = (self.entities.get_mut(id), self.reservations.get_mut(id));
+        for value in entity.into_iter().flatten().chain(reservation) {
+            restamp(value, event.version);
+        }
+    }
+
+    /// The moved aggregates of whose entries in `collection` this batch knows nothing.
+    pub(super) fn moved_in(&self, collection: Collection) -> Vec<String> {
+        let is_known = |id: &String| match collection {
+            Collection::Entities(_) => self.entities.contains_key(id),
+            Collection::Reservations => self.reservations.contains_key(id),
+        };
+        self.moved
+            .keys()
+            .filter(|id| !is_known(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Gives a moved aggregate's entry, as it lies in the cache, its version.
+    pub(super) fn keep(&mut self, collection: Collection, id: String, mut value: String) {
+        let Some(&version) = self.moved.get(&id) else {
+            return;
+        };
+        restamp(&mut value, version);
+        match collection {
+            Collection::Entities(_) => drop(self.entities.insert(id, Some(value))),
+            Collection::Reservations => drop(self.reservations.insert(id, value)),
         }
     }
 
@@ -147,4 +194,9 @@ impl Projection {
             }
         }
     }
+}
+
+fn restamp(value: &mut String, version: u64) {
+    let digits = value.find('|').unwrap_or(0);
+    value.replace_range(..digits, &version.to_string());
 }

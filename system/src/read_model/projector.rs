@@ -5,8 +5,9 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::applied::Applied;
-use super::keys::position_key;
+use super::keys::{Collection, position_key};
 use super::projection::Projection;
+use super::shape;
 use crate::event_lag::EventLag;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::position::{BadPosition, Position};
@@ -77,15 +78,28 @@ async fn project(
     let lag = EventLag::of(&context.metrics, GROUP, topic);
     loop {
         let batch = subscription.next_batch().await?;
-        while !projector.apply(&batch).await? {
+        let misfits = loop {
+            if let Some(misfits) = projector.apply(&batch).await? {
+                break misfits;
+            }
             projector.read_position().await?;
             projector.catch_up().await?;
+        };
+        for Misfit { event, reason } in misfits {
+            tracing::error!(%topic, position = %event.position, reason, "dead letter");
+            subscription.dead_letter(event, &reason).await?;
         }
         lag.handled(&batch);
         let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
         subscription.ack(&positions).await?;
         pause.reset();
     }
+}
+
+/// An event whose data is not what its action says.
+struct Misfit<'a> {
+    event: &'a RecordedEvent,
+    reason: String,
 }
 
 struct Projector<'a> {
@@ -126,23 +140,35 @@ impl Projector<'_> {
             if events.is_empty() {
                 return Ok(());
             }
-            if !self.apply(&events).await? {
+            // Misfits are the group's: it was told of them before, or will be.
+            if self.apply(&events).await?.is_none() {
                 self.read_position().await?;
             }
         }
     }
 
-    /// Writes what the events beyond the position change. `false`: another has moved the position, and nothing was written.
-    async fn apply(&mut self, events: &[RecordedEvent]) -> Result<bool, ProjectorError> {
+    /// Writes what the events beyond the position change; answers the misfits among all of them. None: another has moved the position, and
+    /// nothing was written.
+    async fn apply<'e>(
+        &mut self,
+        events: &'e [RecordedEvent],
+    ) -> Result<Option<Vec<Misfit<'e>>>, ProjectorError> {
         let mut projection = Projection::default();
         let mut position = self.position;
-        for event in events.iter().filter(|event| event.position > self.position) {
-            projection.apply(event);
-            position = event.position;
+        let mut misfits = Vec::new();
+        for event in events {
+            let fits = if event.position > self.position {
+                position = event.position;
+                projection.apply(event)
+            } else {
+                shape::check(event)
+            };
+            misfits.extend(fits.err().map(|reason| Misfit { event, reason }));
         }
         if position == self.position {
-            return Ok(true);
+            return Ok(Some(misfits));
         }
+        self.keep_moved(&mut projection).await?;
         let key = position_key(self.topic);
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
@@ -167,10 +193,31 @@ impl Projector<'_> {
             .into());
         }
         if written == Value::Nil || there != Some(position.to_string()) {
-            return Ok(false);
+            return Ok(None);
         }
         self.position = position;
         self.applied.wrote(self.topic, position);
-        Ok(true)
+        Ok(Some(misfits))
+    }
+
+    /// Takes from the cache what events have moved on without changing it. The watch on the position covers it.
+    async fn keep_moved(&mut self, projection: &mut Projection) -> Result<(), ProjectorError> {
+        for collection in [Collection::Entities(self.topic), Collection::Reservations] {
+            let ids = projection.moved_in(collection);
+            if ids.is_empty() || collection.topic() != self.topic {
+                continue;
+            }
+            let there: Vec<Option<String>> = redis::cmd("HMGET")
+                .arg(collection.key())
+                .arg(&ids)
+                .query_async(&mut self.connection)
+                .await?;
+            for (id, value) in ids.into_iter().zip(there) {
+                if let Some(value) = value {
+                    projection.keep(collection, id, value);
+                }
+            }
+        }
+        Ok(())
     }
 }

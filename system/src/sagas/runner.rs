@@ -28,6 +28,9 @@ pub enum Failure {
     /// It can't be handled: tried again a few times.
     #[error("{0}")]
     Failed(String),
+    /// An event's data is not what it should be, and never will be: not tried again.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 impl From<FactsError> for Failure {
@@ -91,7 +94,7 @@ pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
 /// Reads an event's data.
 pub(super) fn decode<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<T, Failure> {
     serde_json::from_str(event.data.get())
-        .map_err(|error| Failure::Failed(format!("{} {}: {error}", event.topic, event.position)))
+        .map_err(|error| Failure::Unreadable(format!("its data is no {}: {error}", event.topic)))
 }
 
 struct Runner<S> {
@@ -151,8 +154,13 @@ impl<S: Saga> Runner<S> {
         let mut failed = 0;
         while let Err(failure) = self.attempt(batch).await {
             tracing::warn!(group = S::GROUP, topic = %self.topic, %failure, events = batch.len(), "a batch was not handled; trying again");
-            if let Failure::Failed(reason) = failure {
-                failed += 1;
+            let failure = match failure {
+                Failure::Unavailable(_) => None,
+                Failure::Failed(reason) => Some((reason, failed + 1)),
+                Failure::Unreadable(reason) => Some((reason, TRIES_MAX)),
+            };
+            if let Some((reason, tries)) = failure {
+                failed = tries;
                 if failed == TRIES_MAX && batch.len() > 1 {
                     // One of them is at fault: each alone, in order.
                     for event in batch {

@@ -28,14 +28,19 @@ impl ChildProcess {
         self.arguments.iter().any(|argument| argument == service)
     }
 
+    /// Where it listens.
+    pub fn listens_at(&self) -> Option<&str> {
+        let mut pairs = self.arguments.windows(2);
+        let listen = pairs.find(|pair| pair[0] == "--listen")?;
+        Some(&listen[1])
+    }
+
     /// What it answers to `GET /metrics`; nothing where it listens on no socket.
     pub async fn metrics(&self) -> String {
-        let socket = self
-            .arguments
-            .windows(2)
-            .filter(|pair| pair[0] == "--listen")
-            .find_map(|pair| pair[1].strip_prefix("unix://"));
-        let Some(socket) = socket else {
+        let Some(socket) = self
+            .listens_at()
+            .and_then(|address| address.strip_prefix("unix://"))
+        else {
             return String::new();
         };
         let mut stream = UnixStream::connect(socket).await.unwrap();

@@ -85,6 +85,13 @@ impl Deployment {
         Some(child.pid)
     }
 
+    /// Where a service listens.
+    pub fn listens_at(&self, service: &str) -> String {
+        let children = children_of(self.supervisor.id());
+        let child = children.into_iter().find(|child| child.runs(service));
+        child.unwrap().listens_at().unwrap().to_owned()
+    }
+
     /// Every metric of every service: each tells its own.
     pub async fn metrics(&self) -> String {
         let gateway = Customer::new(&self.url).get("/metrics").await;

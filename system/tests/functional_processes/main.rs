@@ -6,6 +6,7 @@ mod children;
 mod deployment;
 mod killed_in_turn;
 mod ledger;
+mod strangers;
 
 #[path = "../functional/asynchronous.rs"]
 mod asynchronous;
