@@ -40,11 +40,14 @@ impl Stage {
             .await
             .unwrap();
         let events = event_store(&server);
-        Self {
+        let stage = Self {
             server,
             events,
             _dir: dir,
-        }
+        };
+        // Every instance has an event store of its own: this one is the writer, before any other is there.
+        stage.product("before all").await;
+        stage
     }
 
     /// Appends a new product; answers where.
