@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
 use loadgen::duration::HumanDuration;
-use loadgen::render;
+use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
 
@@ -201,27 +201,8 @@ fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `20260131-235959` in UTC; days to a date as in Hinnant's `civil_from_days`.
+/// `20260131-235959` in UTC.
 fn timestamp(seconds: u64) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
-        of_day / 3_600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
+    let [year, month, day, hour, minute, second] = utc(seconds);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }

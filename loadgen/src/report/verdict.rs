@@ -130,7 +130,7 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
         .iter()
         .filter(|t| !t.passed)
         .map(|t| match t.figure {
-            Some(figure) => format!("{}: it was {}", t.threshold, shown(&t.threshold, figure)),
+            Some(figure) => format!("{}: it was {}", t.threshold, crate::render::figure(&t.threshold, figure)),
             None => format!("{}: there are no samples", t.threshold),
         });
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
@@ -141,17 +141,6 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
         VerdictResult::Fail
     };
     Verdict { result, reasons }
-}
-
-fn shown(threshold: &str, figure: f64) -> String {
-    let of_time = ["p50", "p90", "p99", "max", "mean"]
-        .iter()
-        .any(|s| threshold.contains(&format!(".{s}")));
-    if of_time {
-        crate::render::time(figure)
-    } else {
-        format!("{figure}")
-    }
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.
