@@ -2,13 +2,14 @@
 //! (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
 use loadgen::duration::HumanDuration;
 use loadgen::render::{self, date::utc};
+use loadgen::report::{self, folder::RunFolder};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
 
@@ -29,6 +30,16 @@ struct CommandLine {
 enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<RunArguments>),
+    /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
+    #[command(after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used.")]
+    Report {
+        /// Folders of runs, each with its report.json and interval logs
+        #[arg(required = true, value_name = "DIR")]
+        folders: Vec<PathBuf>,
+        /// Folder for the merged report of several
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -103,6 +114,7 @@ fn main() -> ExitCode {
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run_scenario(*arguments),
+        Command::Report { folders, out } => report_again(&folders, out.as_deref()),
         Command::List { scenarios } => list(scenarios),
     }
 }
@@ -120,6 +132,55 @@ fn list(folder: Option<PathBuf>) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
+    let opened = folders.iter().map(|path| RunFolder::open(path));
+    let opened = match opened.collect::<Result<Vec<_>, _>>() {
+        Ok(opened) => opened,
+        Err(e) => return bad_input(e),
+    };
+    match (opened.as_slice(), out) {
+        ([one], None) => match render::write_all(one) {
+            Ok(()) => {
+                println!("report: {}", one.path.join("report.html").display());
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        ([_], Some(_)) => bad_input("--out is for several folders: one is made again where it is"),
+        (_, None) => bad_input("several folders are merged into one of their own: say where with --out DIR"),
+        (several, Some(out)) => merge(several, out),
+    }
+}
+
+fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
+    let merged = match report::merge(parts, out) {
+        Ok(merged) => merged,
+        Err(e) => return bad_input(e),
+    };
+    if let Err(e) = render::write_all(&merged) {
+        return bad_input(e);
+    }
+    for part in &merged.report.merged_from {
+        println!(
+            "merged: {}, started {}, {} requests, {}",
+            part.folder,
+            render::date::shown(part.started_at),
+            render::count(part.requests),
+            part.verdict.as_str()
+        );
+    }
+    println!(
+        "\n{}\nreport: {}",
+        render::tables(&merged.report),
+        out.join("report.html").display()
+    );
+    print!(
+        "{}",
+        render::verdict(&merged.report, std::io::stdout().is_terminal())
+    );
+    ExitCode::from(merged.report.verdict.result.exit_code())
 }
 
 fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
@@ -177,7 +238,7 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
-        out.join("summary.md").display()
+        out.join("report.html").display()
     );
     if arguments.json {
         let json = serde_json::to_string_pretty(&report)

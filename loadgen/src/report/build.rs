@@ -188,7 +188,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             reasons: Vec::new(),
         },
     };
-    report.thresholds = verdict::thresholds(&report, scenario);
+    report.thresholds = verdict::thresholds(&report, &scenario.thresholds);
     report.verdict = verdict::judge(&report, scenario);
     report
 }

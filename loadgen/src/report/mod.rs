@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
-pub use merge::MergeError;
+pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 
 /// The present shape.

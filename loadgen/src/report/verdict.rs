@@ -2,11 +2,11 @@
 
 use super::{Quantiles, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
 use crate::scenario::Scenario;
-use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic};
+use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic, Threshold};
 
 /// Evaluates what had to hold.
-pub fn thresholds(report: &Report, scenario: &Scenario) -> Vec<ThresholdReport> {
-    let evaluated = scenario.thresholds.iter().map(|t| {
+pub fn thresholds(report: &Report, thresholds: &[Threshold]) -> Vec<ThresholdReport> {
+    let evaluated = thresholds.iter().map(|t| {
         let figure = figure(report, &t.metric);
         ThresholdReport {
             threshold: t.text.clone(),
@@ -125,22 +125,29 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
             reasons: invalid,
         };
     }
-    let missed = report
-        .thresholds
-        .iter()
-        .filter(|t| !t.passed)
-        .map(|t| match t.figure {
-            Some(figure) => format!("{}: it was {}", t.threshold, crate::render::figure(&t.threshold, figure)),
-            None => format!("{}: there are no samples", t.threshold),
-        });
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
-    let reasons: Vec<String> = missed.chain(contradiction).collect();
+    let mut reasons = missed(report);
+    reasons.extend(contradiction);
     let result = if reasons.is_empty() {
         VerdictResult::Pass
     } else {
         VerdictResult::Fail
     };
     Verdict { result, reasons }
+}
+
+/// The thresholds that did not hold, each with its figure.
+pub fn missed(report: &Report) -> Vec<String> {
+    let missed = report.thresholds.iter().filter(|t| !t.passed);
+    let said = missed.map(|t| match t.figure {
+        Some(figure) => format!(
+            "{}: it was {}",
+            t.threshold,
+            crate::render::figure(&t.threshold, figure)
+        ),
+        None => format!("{}: there are no samples", t.threshold),
+    });
+    said.collect()
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.

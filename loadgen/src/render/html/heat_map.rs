@@ -63,7 +63,7 @@ pub fn chart(course: &Course<'_>, timeline: &Timeline, frame: Frame) -> (Chart, 
     let chart = Chart {
         id: "heat-map",
         title: "Response times: heat map".into(),
-        note: "Requests by time and response time; the darker, the more, by the logarithm of their number.".into(),
+        note: "Requests by time and response time; the stronger the shade, the more, by the logarithm of their number.".into(),
         plot,
     };
     (chart, most)

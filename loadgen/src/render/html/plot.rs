@@ -17,8 +17,8 @@ const FINE: u32 = 2;
 const FONT_PX: f64 = 12.0;
 /// plotters writes a font's size divided by this.
 const FONT_FACTOR: f64 = 1.24;
-/// Width of a character of such text, on average.
-const CHARACTER_PX: f64 = 6.6;
+/// Width of a character of such text: no narrower than a wide font's digits.
+const CHARACTER_PX: f64 = 7.6;
 
 /// A size to draw for; a page has each plot in every size and shows the one that fits.
 #[derive(Debug, Clone, Copy)]

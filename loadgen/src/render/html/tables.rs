@@ -67,7 +67,7 @@ fn time_or_none(q: &Quantiles, figure: f64) -> String {
 pub fn tiles(report: &Report) -> Vec<Tile> {
     let (journeys, all) = (&report.journeys, &report.all_steps);
     let response = &all.response_time_us;
-    let asked = report.workload.rate.map_or_else(String::new, |r| format!(" of {r:.1} asked"));
+    let asked = report.workload.rate.map_or_else(String::new, |r| format!("{r:.1}/s asked, "));
     let mut tiles = vec![
         Tile {
             name: "response time p99",
@@ -81,7 +81,7 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
         Tile {
             name: "journeys completed",
             value: format!("{:.1}/s", journeys.per_s),
-            more: format!("{}{asked}", count(journeys.completed)),
+            more: format!("{asked}{} in all", count(journeys.completed)),
         },
         Tile {
             name: "requests",

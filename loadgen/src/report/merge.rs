@@ -1,4 +1,0 @@
-//! x
-/// x
-#[derive(Debug, thiserror::Error)]
-pub enum MergeError {}
