@@ -31,7 +31,9 @@ enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<RunArguments>),
     /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
-    #[command(after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used.")]
+    #[command(
+        after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used."
+    )]
     Report {
         /// Folders of runs, each with its report.json and interval logs
         #[arg(required = true, value_name = "DIR")]
@@ -149,7 +151,9 @@ fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
             Err(e) => bad_input(e),
         },
         ([_], Some(_)) => bad_input("--out is for several folders: one is made again where it is"),
-        (_, None) => bad_input("several folders are merged into one of their own: say where with --out DIR"),
+        (_, None) => {
+            bad_input("several folders are merged into one of their own: say where with --out DIR")
+        }
         (several, Some(out)) => merge(several, out),
     }
 }

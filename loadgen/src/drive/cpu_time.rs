@@ -43,7 +43,10 @@ pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
-        let number = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok());
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<u32>().ok());
         let stat = number
             .and_then(|_| std::fs::read_to_string(entry.path().join("stat")).ok())
             .and_then(|text| parse_stat(&text));
@@ -64,8 +67,13 @@ fn display_name(name: &str, arguments: &str) -> String {
     let command = arguments.next().unwrap_or_default();
     let is_word = |c: char| c.is_ascii_lowercase() || c == '-';
     // Programs that rewrite their own title have no arguments, but something else in their place.
-    let own = program.rsplit('/').next().is_some_and(|p| p.starts_with(name));
-    match own && command.starts_with(|c: char| c.is_ascii_lowercase()) && command.chars().all(is_word)
+    let own = program
+        .rsplit('/')
+        .next()
+        .is_some_and(|p| p.starts_with(name));
+    match own
+        && command.starts_with(|c: char| c.is_ascii_lowercase())
+        && command.chars().all(is_word)
     {
         true => format!("{name} {command}"),
         false => name.to_owned(),
@@ -134,8 +142,16 @@ mod tests {
     #[test]
     fn a_process_is_named_with_its_subcommand_but_without_its_flags() {
         for (name, arguments, shown) in [
-            ("ordershop", "/usr/bin/ordershop\0crm-service\0--x\0", "ordershop crm-service"),
-            ("redis-server", "redis-server 127.0.0.1:6379", "redis-server"),
+            (
+                "ordershop",
+                "/usr/bin/ordershop\0crm-service\0--x\0",
+                "ordershop crm-service",
+            ),
+            (
+                "redis-server",
+                "redis-server 127.0.0.1:6379",
+                "redis-server",
+            ),
             ("ordershop", "ordershop\0--help", "ordershop"),
             ("ordershop", "", "ordershop"),
         ] {

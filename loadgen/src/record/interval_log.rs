@@ -40,6 +40,9 @@ pub fn names(steps: &[String], awaits: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// Longest name of a file without its ending, in bytes; file systems take 255.
+const STEM_BYTES_MAX: usize = 120;
+
 /// A file for each name, in their order. Names that differ only in what a file's name can't hold get a number.
 pub fn file_names(names: &[String]) -> Vec<String> {
     let plain = |c: char| match c.is_alphanumeric() || c == '-' || c == '.' {
@@ -49,6 +52,7 @@ pub fn file_names(names: &[String]) -> Vec<String> {
     let mut files: Vec<String> = Vec::with_capacity(names.len());
     for name in names {
         let stem: String = name.chars().map(plain).collect();
+        let stem = &stem[..stem.floor_char_boundary(STEM_BYTES_MAX)];
         let numbered = (2..).map(|n| format!("{stem}-{n}.hlog"));
         let mut candidates = std::iter::once(format!("{stem}.hlog")).chain(numbered);
         files.extend(candidates.find(|file| !files.contains(file)));
@@ -81,7 +85,11 @@ fn line(
         .write_histogram(histogram, start, length, None)?;
     // A writer begins with its header, which the file has already.
     let lines = text.split_inclusive(|b| *b == b'\n');
-    Ok(lines.filter(|l| !l.starts_with(b"#")).flatten().copied().collect())
+    Ok(lines
+        .filter(|l| !l.starts_with(b"#"))
+        .flatten()
+        .copied()
+        .collect())
 }
 
 impl IntervalLogs {

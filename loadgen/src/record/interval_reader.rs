@@ -28,7 +28,9 @@ pub enum LogReadError {
         error: std::io::Error,
     },
     /// It is something else, or was cut off.
-    #[error("{path}: not an HdrHistogram interval log, or one that was cut off (interval {interval})")]
+    #[error(
+        "{path}: not an HdrHistogram interval log, or one that was cut off (interval {interval})"
+    )]
     Malformed {
         /// Which.
         path: PathBuf,

@@ -270,7 +270,9 @@ impl Series {
                 time,
                 &Sighting {
                     cpu_pct: cpu.filter_map(|(n, p)| Some((n.clone(), (*p)?))).collect(),
-                    groups: groups.filter_map(|(n, g)| Some((n.clone(), (*g)?))).collect(),
+                    groups: groups
+                        .filter_map(|(n, g)| Some((n.clone(), (*g)?)))
+                        .collect(),
                 },
             );
         }
@@ -315,7 +317,10 @@ mod tests {
         assert_eq!(series.interval_s, 32);
         assert_eq!(total(&series), (30_000, 60_000));
         let first = &series.points[0];
-        assert_eq!((first.length_s, first.per_s(first.started as f64, 32)), (32.0, Some(3.0)));
+        assert_eq!(
+            (first.length_s, first.per_s(first.started as f64, 32)),
+            (32.0, Some(3.0))
+        );
     }
 
     #[test]
@@ -352,7 +357,10 @@ mod tests {
         let point = &series.points[0];
         assert_eq!(point.cpu_pct, [Some(20.0)]);
         let group = point.groups[0].unwrap_or_default();
-        assert_eq!((group.backlog, group.handled, group.lag_p99_us), (5, 20, 500.0));
+        assert_eq!(
+            (group.backlog, group.handled, group.lag_p99_us),
+            (5, 20, 500.0)
+        );
     }
 
     #[test]

@@ -17,7 +17,14 @@ pub fn utc(seconds: u64) -> [u64; 6] {
         shifted - 9
     };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    [year, month, day, of_day / 3_600, of_day / 60 % 60, of_day % 60]
+    [
+        year,
+        month,
+        day,
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60,
+    ]
 }
 
 /// `2026-01-31 23:59:59 UTC`.

@@ -78,6 +78,8 @@ pub fn figure(threshold: &str, figure: f64) -> String {
         .any(|s| threshold.contains(&format!(".{s}")));
     if of_time {
         time(figure)
+    } else if threshold.starts_with("error_rate") {
+        format!("{:.3} %", figure * 100.0)
     } else if figure >= 1_000.0 && figure.fract() == 0.0 {
         count(figure as u64)
     } else {

@@ -198,7 +198,9 @@ const RATE_STEPS: u32 = 20;
 
 fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
     let shown = scenario.parameters.iter().map(|(name, value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         (name.clone(), text)
     });
     shown.collect()

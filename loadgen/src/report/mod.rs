@@ -71,7 +71,11 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayReport>,
     /// The run's course, on one line.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "series::on_one_line")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "series::on_one_line"
+    )]
     pub series: Option<Series>,
     /// The runs that this report was put together from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

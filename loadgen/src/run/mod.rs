@@ -337,7 +337,8 @@ impl Run {
                         wall_clock,
                     ));
                 }
-                RunEvent::Interval(interval) => {
+                RunEvent::Interval(mut interval) => {
+                    collected.observer.close_gap(&mut interval);
                     collected.figures.add(&interval.figures);
                     collected.observer.interval(&interval);
                     if let Some(logs) = &mut collected.logs

@@ -22,6 +22,8 @@ pub struct Observer {
     system: Option<u32>,
     cpu: (Instant, BTreeMap<String, Duration>),
     scrape: Option<Scrape>,
+    /// Up to where it has been told, from the start of the run.
+    told: Duration,
 }
 
 impl Observer {
@@ -32,6 +34,7 @@ impl Observer {
             system,
             cpu: (Instant::now(), BTreeMap::new()),
             scrape: None,
+            told: Duration::ZERO,
         }
     }
 
@@ -39,6 +42,17 @@ impl Observer {
     pub fn start(&mut self, scrape: Option<Scrape>) {
         self.cpu = (Instant::now(), self.cpu_times());
         self.scrape = scrape;
+    }
+
+    /// Lets an interval begin where the one before it ended: a driver that ended before its last tick tells of everything since then,
+    /// whatever it says itself.
+    pub fn close_gap(&mut self, interval: &mut Interval) {
+        let end = interval.start + interval.length;
+        if interval.start > self.told {
+            interval.start = self.told;
+            interval.length = end - self.told;
+        }
+        self.told = end;
     }
 
     /// Adds what a driver has counted.
@@ -68,7 +82,9 @@ impl Observer {
                 // A process that is new since the last look has no share yet.
                 if let Some(before) = self.cpu.1.get(name) {
                     let share = cpu.saturating_sub(*before).as_secs_f64() / wall.as_secs_f64();
-                    sighting.cpu_pct.push((name.clone(), (share * 1_000.0).round() / 10.0));
+                    sighting
+                        .cpu_pct
+                        .push((name.clone(), (share * 1_000.0).round() / 10.0));
                 }
             }
             self.cpu = (Instant::now(), now);

@@ -185,10 +185,19 @@ mod tests {
     #[test]
     fn ticks_are_round_numbers_with_units_and_no_more_than_there_is_room_for() {
         let to = |max: f64, unit| Axis::amount([max].into_iter(), unit);
-        assert_eq!(labels(Axis::clock(40.0), 5), ["0 s", "10 s", "20 s", "30 s", "40 s"]);
-        assert_eq!(labels(Axis::clock(600.0), 3), ["0 s", "5:00 min", "10:00 min"]);
+        assert_eq!(
+            labels(Axis::clock(40.0), 5),
+            ["0 s", "10 s", "20 s", "30 s", "40 s"]
+        );
+        assert_eq!(
+            labels(Axis::clock(600.0), 3),
+            ["0 s", "5:00 min", "10:00 min"]
+        );
         assert_eq!(labels(to(190.0, " %"), 4), ["0 %", "100 %", "200 %"]);
-        assert_eq!(labels(to(2.0, "/s"), 5), ["0.0/s", "0.5/s", "1.0/s", "1.5/s", "2.0/s"]);
+        assert_eq!(
+            labels(to(2.0, "/s"), 5),
+            ["0.0/s", "0.5/s", "1.0/s", "1.5/s", "2.0/s"]
+        );
         assert_eq!(
             labels(Axis::micros([900.0, 110_000.0].into_iter()), 5),
             ["1 ms", "3 ms", "10 ms", "30 ms", "100 ms"]

@@ -1,8 +1,8 @@
 //! Which plots a report has, and what is on each: from figures to lines, and what is said on hovering. Must not know how a plot is drawn.
 
 use super::axis::{Axis, clock};
-use super::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
-use super::plot::{Line, Mark, Plot, Strip};
+use super::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION, WARM_UP};
+use super::plot::{Line, Mark, Plot, Strip, patch, swatch};
 use super::timeline::{SlotQuantiles, Timeline};
 use crate::record::Times;
 use crate::record::series::{GroupPoint, Point, Series};
@@ -145,13 +145,15 @@ impl<'a> Course<'a> {
         plot.strips = self.slot_strips(|slot| {
             let known = names.iter().zip(states);
             let known = known.filter_map(|(name, slots)| Some((name, slots.get(slot)?.as_ref()?)));
-            let lines = known.map(|(name, q)| format!("\n{name}: p50 {}, p99 {}", time(q.p50), time(q.p99)));
+            let lines = known
+                .map(|(name, q)| format!("\n{name}: p50 {}, p99 {}", time(q.p50), time(q.p99)));
             lines.collect()
         });
         (!names.is_empty()).then(|| Chart {
             id: "end-to-end",
             title: "End-to-end latency over time".into(),
-            note: "Intended start of the order → the awaited state is visible in the read model.".into(),
+            note: "Intended start of the order → the awaited state is visible in the read model."
+                .into(),
             plot,
         })
     }
@@ -187,7 +189,11 @@ impl<'a> Course<'a> {
         let rate_of = |p: &Point, n: f64| p.per_s(n, series.interval_s);
         let figures: [(&str, Colour, Figure<'_>); 3] = [
             ("asked", PURPLE, Box::new(|_, p| rate_of(p, p.asked?))),
-            ("started", VERMILION, Box::new(|_, p| rate_of(p, p.started as f64))),
+            (
+                "started",
+                VERMILION,
+                Box::new(|_, p| rate_of(p, p.started as f64)),
+            ),
             (
                 "completed",
                 BLUE,
@@ -211,10 +217,17 @@ impl<'a> Course<'a> {
         );
         plot.lines = lines;
         plot.strips = strips_of(series, |p| {
-            let asked = p.asked.map_or_else(String::new, |n| format!("asked {}, ", rate(n)));
+            let asked = p
+                .asked
+                .map_or_else(String::new, |n| format!("asked {}, ", rate(n)));
             format!(
                 "\njourneys: {asked}started {}, completed {}, failed {}, dropped {}\nrequests {}, errors {}",
-                count(p.started), count(p.completed), count(p.failed), count(p.dropped), count(p.requests), count(p.errors)
+                count(p.started),
+                count(p.completed),
+                count(p.failed),
+                count(p.dropped),
+                count(p.requests),
+                count(p.errors)
             )
         });
         Some(Chart {
@@ -238,7 +251,10 @@ impl<'a> Course<'a> {
         let mut plot = self.over_time(y, "journeys in flight", description);
         plot.lines = vec![line];
         plot.strips = strips_of(series, |p| {
-            format!("\nin flight {}", p.in_flight.map_or_else(|| "–".to_owned(), count))
+            format!(
+                "\nin flight {}",
+                p.in_flight.map_or_else(|| "–".to_owned(), count)
+            )
         });
         Some(Chart {
             id: "in-flight",
@@ -260,7 +276,11 @@ impl<'a> Course<'a> {
         let mut plot = self.over_time(y, "errors a second", "Errors a second over time".into());
         plot.lines = vec![line];
         plot.strips = strips_of(series, |p| {
-            format!("\nerrors {} at {} requests", count(p.errors), count(p.requests))
+            format!(
+                "\nerrors {} at {} requests",
+                count(p.errors),
+                count(p.requests)
+            )
         });
         let any = series.points.iter().any(|p| p.errors > 0);
         any.then(|| Chart {
@@ -285,7 +305,10 @@ impl<'a> Course<'a> {
         plot.strips = self.group_strips(|name, g| {
             (g.handled > 0).then(|| {
                 let (p50, p99) = (time(g.lag_p50_us), time(g.lag_p99_us));
-                format!("\n{name}: {} events, p50 ≤ {p50}, p99 ≤ {p99}", count(g.handled))
+                format!(
+                    "\n{name}: {} events, p50 ≤ {p50}, p99 ≤ {p99}",
+                    count(g.handled)
+                )
             })
         });
         Some(Chart {
@@ -312,7 +335,9 @@ impl<'a> Course<'a> {
         Some(Chart {
             id: "backlog",
             title: "Backlog by consumer group".into(),
-            note: "Not delivered + pending, looked at once a second; of a longer interval the most.".into(),
+            note:
+                "Not delivered + pending, looked at once a second; of a longer interval the most."
+                    .into(),
             plot,
         })
     }
@@ -387,7 +412,10 @@ impl<'a> Course<'a> {
         (!plot.lines.is_empty()).then(|| Chart {
             id: "cpu",
             title: "CPU by process".into(),
-            note: format!("100 % is one core of {}.{started}", self.report.environment.cores),
+            note: format!(
+                "100 % is one core of {}.{started}",
+                self.report.environment.cores
+            ),
             plot,
         })
     }
@@ -446,7 +474,9 @@ fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Plot {
     let lines = known().map(|(name, colour, times)| Line {
         name: (*name).to_owned(),
         colour: *colour,
-        points: (0..=places).map(|p| Some((quantile(p), at(times, p)))).collect(),
+        points: (0..=places)
+            .map(|p| Some((quantile(p), at(times, p))))
+            .collect(),
     });
     // A strip for every second place: their borders are half a place away.
     let strips = (0..=places).step_by(2).map(|place| {
@@ -521,14 +551,14 @@ fn strips_of(series: &Series, say: impl Fn(&Point) -> String) -> Vec<Strip> {
     strips.collect()
 }
 
-/// The legend's entries: a line's swatch and name.
+/// The legend's entries: a swatch (SVG) and what it stands for.
 pub fn legend(plot: &Plot) -> Vec<(String, String)> {
-    // One line needs no legend: the axis says what it is.
-    if plot.lines.len() == 1 && plot.y_name.contains(&plot.lines[0].name) {
-        return Vec::new();
-    }
-    let lines = plot.lines.iter();
-    lines
-        .map(|line| (super::plot::swatch(line.colour), line.name.clone()))
-        .collect()
+    // One line needs no legend where the axis says what it is.
+    let alone = plot.lines.len() == 1 && plot.y_name.contains(&plot.lines[0].name);
+    let lines = plot.lines.iter().filter(|_| !alone);
+    let lines = lines.map(|line| (swatch(line.colour), line.name.clone()));
+    let warm_up = plot
+        .warm_up
+        .map(|_| (patch(WARM_UP), "warm-up, not measured".to_owned()));
+    lines.chain(warm_up).collect()
 }

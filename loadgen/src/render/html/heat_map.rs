@@ -91,7 +91,12 @@ mod tests {
     #[test]
     fn one_request_is_the_lightest_shade_and_the_most_the_darkest() {
         let darkest = HEAT.len() - 1;
-        for (number, most, expected) in [(1, 10_000, 0), (100, 10_000, 4), (10_000, 10_000, darkest), (1, 1, darkest)] {
+        for (number, most, expected) in [
+            (1, 10_000, 0),
+            (100, 10_000, 4),
+            (10_000, 10_000, darkest),
+            (1, 1, darkest),
+        ] {
             assert_eq!(level(number, most), expected, "{number} of {most}");
         }
     }

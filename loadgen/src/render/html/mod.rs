@@ -57,7 +57,10 @@ pub fn page(folder: &RunFolder) -> Result<String, RenderError> {
     let report = &folder.report;
     let timeline = Timeline::new(&folder.logs)?;
     let (verdict_class, verdict_meaning) = match report.verdict.result {
-        VerdictResult::Pass => ("pass", "Everything that had to hold did, and the generator kept up."),
+        VerdictResult::Pass => (
+            "pass",
+            "Everything that had to hold did, and the generator kept up.",
+        ),
         VerdictResult::Fail => ("fail", "Something that had to hold did not."),
         VerdictResult::Invalid => (
             "invalid",

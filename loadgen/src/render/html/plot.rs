@@ -168,12 +168,22 @@ impl Plot {
         );
         let svg = svg.replacen("<svg ", &head, 1);
         let end = svg.rfind("</svg>").unwrap_or(svg.len());
-        Ok(format!("{}<g class=\"strips\">{strips}</g></svg>", &svg[..end]))
+        Ok(format!(
+            "{}<g class=\"strips\">{strips}</g></svg>",
+            &svg[..end]
+        ))
     }
 
     fn draw(&self, root: &Area<'_>, frame: Frame, strips: &mut String) -> Drawn {
-        let (x_ticks, y_ticks) = (self.x.ticks(frame.x_ticks_max), self.y.ticks(frame.y_ticks_max));
-        let longest = y_ticks.iter().map(|(_, l)| l.chars().count()).max().unwrap_or(0);
+        let (x_ticks, y_ticks) = (
+            self.x.ticks(frame.x_ticks_max),
+            self.y.ticks(frame.y_ticks_max),
+        );
+        let longest = y_ticks
+            .iter()
+            .map(|(_, l)| l.chars().count())
+            .max()
+            .unwrap_or(0);
         let y_area_px = (longest as f64 * CHARACTER_PX + 12.0) as u32;
         let mut chart = ChartBuilder::on(root)
             .margin_top(24 * FINE)
@@ -183,10 +193,7 @@ impl Plot {
             .y_label_area_size(y_area_px * FINE)
             .build_cartesian_2d(self.x.from..self.x.to, self.y.from..self.y.to)?;
         if let Some(end) = self.warm_up {
-            let corners = [
-                (self.x.from, self.y.to),
-                (self.x.place(end), self.y.from),
-            ];
+            let corners = [(self.x.from, self.y.to), (self.x.place(end), self.y.from)];
             chart.draw_series([Rectangle::new(corners, colour::WARM_UP.filled())])?;
         }
         self.grid(root, chart.plotting_area(), &x_ticks, &y_ticks)?;
@@ -233,7 +240,11 @@ impl Plot {
     }
 
     /// The stretches between gaps; a value alone between two gaps is a dot.
-    fn line(&self, chart: &mut ChartContext<'_, SVGBackend<'_>, Coordinates>, line: &Line) -> Drawn {
+    fn line(
+        &self,
+        chart: &mut ChartContext<'_, SVGBackend<'_>, Coordinates>,
+        line: &Line,
+    ) -> Drawn {
         let placed = |(x, y): &(f64, f64)| (self.x.place(*x), self.y.place(*y));
         for stretch in line.points.split(Option::is_none) {
             let points: Vec<(f64, f64)> = stretch.iter().flatten().map(placed).collect();
@@ -265,24 +276,21 @@ impl Plot {
         ))?;
         // Labels stand above the plot, behind the axis' name, and only where there is room for them.
         let mut taken = 2 * fine + width_of(&self.y_name) + 12 * fine;
-        let warm_up = self.warm_up.map(|end| Mark {
-            x: end,
-            label: "warm-up".into(),
-        });
-        let right = Pos::new(HPos::Right, VPos::Top);
-        let marks = warm_up.iter().map(|m| (m, true));
-        for (mark, before) in marks.chain(self.marks.iter().map(|m| (m, false))) {
+        let warm_up_end = self.warm_up.map(at);
+        if let Some(x) = warm_up_end {
+            let path = vec![(x, ys.start), (x, ys.end)];
+            root.draw(&PathElement::new(path, stroke(colour::MARK, FINE)))?;
+        }
+        for mark in &self.marks {
             let x = at(mark.x);
             let path = vec![(x, ys.start - 6 * fine), (x, ys.end)];
             root.draw(&PathElement::new(path, stroke(colour::MARK, FINE)))?;
             let width = width_of(&mark.label);
-            let (start, style) = match before && x - width > taken {
-                true => (x - width, font(colour::MARK).pos(right)),
-                false => (x, font(colour::MARK)),
-            };
-            if start >= taken && start + width <= xs.end + 20 * fine {
-                let y = ys.start - 20 * fine;
-                root.draw(&Text::new(mark.label.clone(), (x, y), style))?;
+            // At the right edge a label stands to the left of its mark.
+            let start = x.min(xs.end + 20 * fine - width);
+            if start >= taken {
+                let place = (start, ys.start - 20 * fine);
+                root.draw(&Text::new(mark.label.clone(), place, font(colour::MARK)))?;
                 taken = start + width + 8 * fine;
             }
         }
@@ -305,6 +313,14 @@ impl Plot {
 pub fn swatch(colour: Colour) -> String {
     format!(
         "<svg class=\"swatch\" viewBox=\"0 0 56 8\" aria-hidden=\"true\"><polyline fill=\"none\" stroke=\"{}\" stroke-width=\"4\" points=\"0,4 56,4\"/></svg>",
+        colour::hex(colour)
+    )
+}
+
+/// The same of a filled stretch.
+pub fn patch(colour: Colour) -> String {
+    format!(
+        "<svg class=\"patch\" viewBox=\"0 0 28 12\" aria-hidden=\"true\"><rect width=\"28\" height=\"12\" fill=\"{}\"/></svg>",
         colour::hex(colour)
     )
 }

@@ -63,11 +63,32 @@ fn time_or_none(q: &Quantiles, figure: f64) -> String {
     }
 }
 
+/// Keeps what belongs together on one line: breaks are left at commas only.
+fn unbroken(text: &str) -> String {
+    let parts: Vec<String> = text
+        .split(", ")
+        .map(|part| part.replace(' ', "\u{a0}").replace('\u{2009}', "\u{202f}"))
+        .collect();
+    parts.join(", ")
+}
+
 /// The figures that one looks for first.
 pub fn tiles(report: &Report) -> Vec<Tile> {
+    let mut tiles = key_figures(report);
+    for tile in &mut tiles {
+        tile.value = unbroken(&tile.value);
+        tile.more = unbroken(&tile.more);
+    }
+    tiles
+}
+
+fn key_figures(report: &Report) -> Vec<Tile> {
     let (journeys, all) = (&report.journeys, &report.all_steps);
     let response = &all.response_time_us;
-    let asked = report.workload.rate.map_or_else(String::new, |r| format!("{r:.1}/s asked, "));
+    let asked = report
+        .workload
+        .rate
+        .map_or_else(String::new, |r| format!("{r:.1}/s asked, "));
     let mut tiles = vec![
         Tile {
             name: "response time p99",
@@ -119,7 +140,10 @@ pub fn tiles(report: &Report) -> Vec<Tile> {
     }
     tiles.push(Tile {
         name: "schedule slip p99",
-        value: time_or_none(&report.generator.schedule_slip_us, report.generator.schedule_slip_us.p99),
+        value: time_or_none(
+            &report.generator.schedule_slip_us,
+            report.generator.schedule_slip_us.p99,
+        ),
         more: format!("generator: {:.0} % of a core", report.generator.cpu_pct),
     });
     tiles
@@ -143,7 +167,10 @@ pub fn tables(report: &Report) -> Vec<Table> {
 fn thresholds(report: &Report) -> Table {
     let rows = report.thresholds.iter().map(|t| {
         let mark = if t.passed { "held" } else { "missed" };
-        let figure = t.figure.map_or_else(|| "no samples".to_owned(), |f| super::super::figure(&t.threshold, f));
+        let figure = t.figure.map_or_else(
+            || "no samples".to_owned(),
+            |f| super::super::figure(&t.threshold, f),
+        );
         vec![t.threshold.clone(), figure, mark.to_owned()]
     });
     Table {
@@ -164,15 +191,39 @@ fn requests(report: &Report) -> Table {
     };
     let steps = report.steps.iter();
     let mut rows: Vec<_> = steps
-        .map(|s| row(&s.name, s.count, s.errors, &s.response_time_us, &s.service_time_us))
+        .map(|s| {
+            row(
+                &s.name,
+                s.count,
+                s.errors,
+                &s.response_time_us,
+                &s.service_time_us,
+            )
+        })
         .collect();
     let all = &report.all_steps;
-    rows.push(row("all", all.count, all.errors, &all.response_time_us, &all.service_time_us));
+    rows.push(row(
+        "all",
+        all.count,
+        all.errors,
+        &all.response_time_us,
+        &all.service_time_us,
+    ));
     Table {
         caption: "Requests",
-        note: "Response time counts from the intended start, service time from the actual one.".into(),
+        note: "Response time counts from the intended start, service time from the actual one."
+            .into(),
         header: vec![
-            "step", "count", "errors", "response p50", "p90", "p99", "p99.9", "max", "service p50", "p99",
+            "step",
+            "count",
+            "errors",
+            "response p50",
+            "p90",
+            "p99",
+            "p99.9",
+            "max",
+            "service p50",
+            "p99",
         ],
         rows,
         ..Table::default()
@@ -188,14 +239,19 @@ fn end_to_end(report: &Report) -> Table {
     Table {
         caption: "End-to-end latency",
         note: "Until the state is visible in the read model.".into(),
-        header: vec!["state", "count", "timeouts", "p50", "p90", "p99", "p99.9", "max"],
+        header: vec![
+            "state", "count", "timeouts", "p50", "p90", "p99", "p99.9", "max",
+        ],
         rows: rows.collect(),
         ..Table::default()
     }
 }
 
 fn event_lag(report: &Report) -> Table {
-    let told = report.event_lag.iter().filter(|e| e.count > 0 || e.backlog_end > 0);
+    let told = report
+        .event_lag
+        .iter()
+        .filter(|e| e.count > 0 || e.backlog_end > 0);
     let rows = told.map(|e| {
         let mut cells = vec![format!("{} / {}", e.group, e.topic), count(e.count)];
         cells.extend(quantile_cells(&e.quantiles()));
@@ -205,7 +261,16 @@ fn event_lag(report: &Report) -> Table {
     Table {
         caption: "Event lag",
         note: "Handled − published; each figure is at most that.".into(),
-        header: vec!["group / topic", "events", "p50 ≤", "p90 ≤", "p99 ≤", "p99.9 ≤", "max ≤", "backlog at the end"],
+        header: vec![
+            "group / topic",
+            "events",
+            "p50 ≤",
+            "p90 ≤",
+            "p99 ≤",
+            "p99.9 ≤",
+            "max ≤",
+            "backlog at the end",
+        ],
         rows: rows.collect(),
         ..Table::default()
     }
@@ -223,7 +288,8 @@ fn journeys(report: &Report) -> Table {
     ];
     let rows = counted.map(|(name, number)| vec![name.to_owned(), count(number)]);
     let reasons = report.skipped.iter();
-    let reasons = reasons.map(|(reason, number)| vec![format!("skipped: {reason}"), count(*number)]);
+    let reasons =
+        reasons.map(|(reason, number)| vec![format!("skipped: {reason}"), count(*number)]);
     Table {
         caption: "Journeys",
         header: vec!["", "count"],
@@ -237,13 +303,19 @@ fn replay(report: &Report) -> Table {
         return Table::default();
     };
     let row = |name: &str, invoices: u64| vec![name.to_owned(), count(invoices)];
-    let mut rows = vec![row("ordered", replay.ordered), row("cancelled", replay.cancelled)];
+    let mut rows = vec![
+        row("ordered", replay.ordered),
+        row("cancelled", replay.cancelled),
+    ];
     let skipped = replay.skipped.iter();
     rows.extend(skipped.map(|(reason, number)| row(&format!("skipped: {reason}"), *number)));
     rows.push(row("all", replay.invoices));
     Table {
         caption: "Replay",
-        note: format!("Of {} at {} × the recorded speed.", replay.trace, replay.speed),
+        note: format!(
+            "Of {} at {} × the recorded speed.",
+            replay.trace, replay.speed
+        ),
         header: vec!["invoices", "count"],
         rows,
         ..Table::default()
@@ -262,10 +334,11 @@ fn parts(report: &Report) -> Table {
     });
     Table {
         caption: "Merged from",
-        note: "Counts are added up, distributions interval by interval; nothing is averaged.".into(),
+        note: "Counts are added up, distributions interval by interval; nothing is averaged."
+            .into(),
         header: vec!["run", "started", "target", "requests", "its own verdict"],
         rows: rows.collect(),
-        words: true,
+        ..Table::default()
     }
 }
 
@@ -277,27 +350,59 @@ pub fn errors(report: &Report) -> Vec<ErrorView> {
             count: count(e.count),
             kind: e.kind.clone(),
             step: e.step.clone(),
-            examples: e.examples.clone(),
+            examples: distinct(&e.examples),
         })
         .collect()
+}
+
+/// Each example once.
+fn distinct(examples: &[String]) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for example in examples {
+        if !seen.contains(example) {
+            seen.push(example.clone());
+        }
+    }
+    seen
 }
 
 /// How and where it ran.
 pub fn settings(report: &Report) -> Vec<Table> {
     let e = &report.environment;
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
-    let started = if e.target_started { "started by this run" } else { "was running" };
+    let started = if e.target_started {
+        "started by this run"
+    } else {
+        "was running"
+    };
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let g = &report.generator;
     let environment = vec![
         row("target", format!("{} ({started})", e.target)),
         row("system", known(&e.system_version)),
-        row("Redis", format!("{} {}", known(&e.redis_server), known(&e.redis_version))),
+        row(
+            "Redis",
+            format!("{} {}", known(&e.redis_server), known(&e.redis_version)),
+        ),
         row("durability", known(&e.durability)),
-        row("machine of the generator", format!("{} cores, {} {}", e.cores, e.os, e.arch)),
+        row(
+            "machine of the generator",
+            format!("{} cores, {} {}", e.cores, e.os, e.arch),
+        ),
         row("loadgen", e.loadgen_version.clone()),
-        row("generator's CPU", format!("{:.0} % of a core (process: {:.0} %)", g.cpu_pct, g.process_cpu_pct)),
-        row("system's CPU, its Redis included", report.system_cpu_pct.map_or_else(|| "unknown".into(), |p| format!("{p:.0} % of a core"))),
+        row(
+            "generator's CPU",
+            format!(
+                "{:.0} % of a core (process: {:.0} %)",
+                g.cpu_pct, g.process_cpu_pct
+            ),
+        ),
+        row(
+            "system's CPU, its Redis included",
+            report
+                .system_cpu_pct
+                .map_or_else(|| "unknown".into(), |p| format!("{p:.0} % of a core")),
+        ),
         row("live feed opened again", count(g.feed_reconnects)),
     ];
     let w = &report.workload;
@@ -318,5 +423,8 @@ pub fn settings(report: &Report) -> Vec<Table> {
         words: true,
         ..Table::default()
     };
-    vec![table("Settings", settings), table("Environment", environment)]
+    vec![
+        table("Settings", settings),
+        table("Environment", environment),
+    ]
 }

@@ -93,13 +93,19 @@ impl Timeline {
         let all = logs.response_time.iter().chain(&logs.end_to_end);
         let last = all.filter_map(|log| log.intervals.last());
         // A fragment of a second that the drain left belongs to the slot before it only if it started in it.
-        let length_s = last.map(|i| i.start_s + i.length_s).fold(0.0, f64::max).max(1.0);
+        let length_s = last
+            .map(|i| i.start_s + i.length_s)
+            .fold(0.0, f64::max)
+            .max(1.0);
         let slot_s = (length_s / SLOTS_MAX as f64).ceil().max(1.0) as u64;
         let slots = (length_s / slot_s as f64).ceil() as u64;
         let mut response = Reader::new(&logs.response_time);
         let mut service = Reader::new(&logs.service_time);
-        let mut awaits: Vec<Reader<'_>> =
-            logs.end_to_end.iter().map(|log| Reader::new([log])).collect();
+        let mut awaits: Vec<Reader<'_>> = logs
+            .end_to_end
+            .iter()
+            .map(|log| Reader::new([log]))
+            .collect();
         let mut timeline = Self {
             slot_s,
             response_time: Vec::new(),

@@ -66,14 +66,11 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
         (state.p99_us, state.p999_us, state.max_us) = (q.p99, q.p999, q.max);
     }
     target(&mut merged, parts);
-    let generator = &mut merged.generator;
-    generator.schedule_slip_us = total("schedule_slip".to_owned());
-    for other in parts.iter().skip(1).map(|p| &p.report.generator) {
-        // The busiest one is the bottleneck.
-        generator.cpu_pct = generator.cpu_pct.max(other.cpu_pct);
-        generator.process_cpu_pct = generator.process_cpu_pct.max(other.process_cpu_pct);
-        generator.feed_reconnects += other.feed_reconnects;
-    }
+    // The busiest one is the bottleneck.
+    let busiest = reports().max_by(|a, b| a.generator.cpu_pct.total_cmp(&b.generator.cpu_pct));
+    merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
+    merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
+    merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
     merged.errors = errors(parts);
     merged.skipped = BTreeMap::new();
     for (reason, count) in reports().flat_map(|r| &r.skipped) {
@@ -121,7 +118,11 @@ fn target(merged: &mut Report, parts: &[&RunFolder]) {
             (Some(a), Some(b)) => Some(a.max(b)),
             (a, b) => a.or(b),
         };
-        if !merged.environment.target.contains(&other.environment.target) {
+        if !merged
+            .environment
+            .target
+            .contains(&other.environment.target)
+        {
             merged.environment.target += &format!(", {}", other.environment.target);
         }
     }
@@ -135,7 +136,9 @@ fn errors(parts: &[&RunFolder]) -> Vec<ErrorReport> {
             Some(known) => {
                 known.count += error.count;
                 let room = ERROR_EXAMPLES_MAX.saturating_sub(known.examples.len());
-                known.examples.extend(error.examples.iter().take(room).cloned());
+                known
+                    .examples
+                    .extend(error.examples.iter().take(room).cloned());
             }
             None => errors.push(error.clone()),
         }
@@ -146,8 +149,10 @@ fn errors(parts: &[&RunFolder]) -> Vec<ErrorReport> {
 
 fn workload(merged: &mut Report, parts: &[&RunFolder]) {
     let workload = &mut merged.workload;
-    let descriptions: Vec<&str> =
-        parts.iter().map(|p| p.report.workload.description.as_str()).collect();
+    let descriptions: Vec<&str> = parts
+        .iter()
+        .map(|p| p.report.workload.description.as_str())
+        .collect();
     let number = parts.len();
     workload.description = match descriptions.iter().all(|d| *d == descriptions[0]) {
         true => format!("{number} generators, each {}", descriptions[0]),
@@ -158,7 +163,11 @@ fn workload(merged: &mut Report, parts: &[&RunFolder]) {
         workload.duration_s = workload.duration_s.max(other.duration_s);
         workload.warm_up_s = workload.warm_up_s.max(other.warm_up_s);
         let same_length = workload.stages.len() == other.stages.len()
-            && workload.stages.iter().zip(&other.stages).all(|(a, b)| a.duration_s == b.duration_s);
+            && workload
+                .stages
+                .iter()
+                .zip(&other.stages)
+                .all(|(a, b)| a.duration_s == b.duration_s);
         if !same_length {
             workload.stages.clear();
         }
@@ -183,7 +192,10 @@ fn course(merged: &mut Report, parts: &[&RunFolder]) {
 
 fn folder_name(part: &RunFolder) -> String {
     let name = part.path.file_name();
-    name.map_or_else(|| part.path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    name.map_or_else(
+        || part.path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    )
 }
 
 fn told(merged: &mut Report, parts: &[&RunFolder]) {
@@ -192,15 +204,25 @@ fn told(merged: &mut Report, parts: &[&RunFolder]) {
     for part in parts {
         let name = folder_name(part);
         let warnings = part.report.warnings.iter();
-        merged.warnings.extend(warnings.map(|w| format!("{name}: {w}")));
+        merged
+            .warnings
+            .extend(warnings.map(|w| format!("{name}: {w}")));
         if part.report.series.is_none() {
-            merged.warnings.push(format!("{name}: its course was not recorded: plots over time are incomplete"));
+            merged.warnings.push(format!(
+                "{name}: its course was not recorded: plots over time are incomplete"
+            ));
         }
         if part.report.parameters != parts[0].report.parameters {
-            merged.warnings.push(format!("{name}: its parameters are different from those of {}", folder_name(parts[0])));
+            merged.warnings.push(format!(
+                "{name}: its parameters are different from those of {}",
+                folder_name(parts[0])
+            ));
         }
         if part.report.workload.warm_up_s != parts[0].report.workload.warm_up_s {
-            merged.warnings.push(format!("{name}: its warm-up is different from that of {}", folder_name(parts[0])));
+            merged.warnings.push(format!(
+                "{name}: its warm-up is different from that of {}",
+                folder_name(parts[0])
+            ));
         }
         merged.merged_from.push(MergedPart {
             folder: name,
@@ -214,11 +236,17 @@ fn told(merged: &mut Report, parts: &[&RunFolder]) {
 
 /// Thresholds hold for the whole or not; a generator that could not keep up spoils it for all.
 fn judge(merged: &mut Report, parts: &[&RunFolder]) {
-    let texts: Vec<String> = merged.thresholds.iter().map(|t| t.threshold.clone()).collect();
+    let texts: Vec<String> = merged
+        .thresholds
+        .iter()
+        .map(|t| t.threshold.clone())
+        .collect();
     let thresholds: Vec<Threshold> = texts.iter().filter_map(|t| t.parse().ok()).collect();
     merged.thresholds = verdict::thresholds(merged, &thresholds);
     let reasons_of = |result: VerdictResult| {
-        let fitting = parts.iter().filter(move |p| p.report.verdict.result == result);
+        let fitting = parts
+            .iter()
+            .filter(move |p| p.report.verdict.result == result);
         fitting.flat_map(|p| {
             let reasons = p.report.verdict.reasons.iter();
             reasons.map(move |reason| (reason, format!("{}: {reason}", folder_name(p))))
@@ -230,7 +258,8 @@ fn judge(merged: &mut Report, parts: &[&RunFolder]) {
         reasons = verdict::missed(merged);
         // A part's own thresholds were judged anew just now; what else it failed for still stands.
         let other = reasons_of(VerdictResult::Fail);
-        let other = other.filter(|(reason, _)| !texts.iter().any(|t| reason.starts_with(t.as_str())));
+        let other =
+            other.filter(|(reason, _)| !texts.iter().any(|t| reason.starts_with(t.as_str())));
         reasons.extend(other.map(|(_, r)| r));
         result = match reasons.is_empty() {
             true => VerdictResult::Pass,

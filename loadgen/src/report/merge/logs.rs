@@ -46,7 +46,10 @@ pub fn merge(parts: &[&RunFolder]) -> Result<MergedLogs, MergeError> {
                 times.add(&Times(log.histogram(index)?));
                 length_s = length_s.max(log.intervals[index].length_s);
             }
-            let (start, length) = (Duration::from_secs(second), Duration::from_secs_f64(length_s));
+            let (start, length) = (
+                Duration::from_secs(second),
+                Duration::from_secs_f64(length_s),
+            );
             logs.add_one(recorder, &times.0, start, length)
                 .map_err(|e| MergeError::Encoding(format!("{e:?}")))?;
             total.add(&times);

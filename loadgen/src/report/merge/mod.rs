@@ -87,9 +87,15 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
     }
     type Trait = fn(&Report) -> String;
     let same: [(&str, Trait); 4] = [
-        ("their scenarios are different", |r| format!("`{}`", r.scenario)),
-        ("their workloads are of different kinds", |r| format!("`{}`", r.workload.kind)),
-        ("their steps or awaited states are different", |r| log_names(r).join(", ")),
+        ("their scenarios are different", |r| {
+            format!("`{}`", r.scenario)
+        }),
+        ("their workloads are of different kinds", |r| {
+            format!("`{}`", r.workload.kind)
+        }),
+        ("their steps or awaited states are different", |r| {
+            log_names(r).join(", ")
+        }),
         ("their thresholds are different", |r| {
             let texts: Vec<&str> = r.thresholds.iter().map(|t| t.threshold.as_str()).collect();
             format!("[{}]", texts.join(", "))
