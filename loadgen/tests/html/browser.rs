@@ -1,6 +1,6 @@
 //! A real browser with a file open. Where none is installed it says so aloud.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,19 +16,31 @@ fn address(url: &str) -> &str {
     url.trim_start_matches("http://")
 }
 
-/// The whole answer, head and body; empty when there is none.
+/// The answer's body; empty when there is none.
 fn ask(url: &str, method: &str, path: &str, body: &str) -> String {
     let (address, length) = (address(url), body.len());
-    let mut answer = Vec::new();
-    if let Ok(mut stream) = TcpStream::connect(address) {
-        let _ = stream.set_read_timeout(Some(DRIVER_TIMEOUT));
-        let _ = write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        );
-        let _ = stream.read_to_end(&mut answer);
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return String::new();
+    };
+    let _ = stream.set_read_timeout(Some(DRIVER_TIMEOUT));
+    let _ = write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let mut answer = BufReader::new(stream);
+    // The driver keeps connections open whatever it is asked: only the length says where the answer ends.
+    let mut length = 0;
+    let mut line = String::new();
+    while answer.read_line(&mut line).is_ok_and(|n| n > 2) {
+        let header = line.to_ascii_lowercase();
+        if let Some(number) = header.strip_prefix("content-length:") {
+            length = number.trim().parse().unwrap();
+        }
+        line.clear();
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut body = vec![0; length];
+    let read = answer.read_exact(&mut body);
+    read.map_or_else(|_| String::new(), |()| String::from_utf8(body).unwrap())
 }
 
 struct Driver {
@@ -45,7 +57,7 @@ impl Drop for Driver {
             while let Ok(None) = self.process.try_wait()
                 && Instant::now() < deadline
             {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
         let _ = self.process.kill();
@@ -133,8 +145,7 @@ impl Browser {
         let session = self.client.session_id().await.unwrap().unwrap();
         let path = format!("/session/{session}/{path}");
         let answer = ask(&self.driver.url, "POST", &path, &body.to_string());
-        let (_, json) = answer.split_once("\r\n\r\n").unwrap();
-        let mut answer: Value = serde_json::from_str(json).unwrap();
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
         answer["value"].take()
     }
 

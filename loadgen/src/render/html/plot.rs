@@ -34,8 +34,8 @@ pub struct Frame {
     pub heat_columns_max: usize,
 }
 
-/// On a desk and on a phone.
-pub const FRAMES: [Frame; 2] = [
+/// On a desk, on a tablet and on a phone.
+pub const FRAMES: [Frame; 3] = [
     Frame {
         class: "wide",
         width_px: 960,
@@ -43,6 +43,14 @@ pub const FRAMES: [Frame; 2] = [
         x_ticks_max: 12,
         y_ticks_max: 6,
         heat_columns_max: 120,
+    },
+    Frame {
+        class: "middle",
+        width_px: 640,
+        height_px: 260,
+        x_ticks_max: 8,
+        y_ticks_max: 6,
+        heat_columns_max: 80,
     },
     Frame {
         class: "narrow",

@@ -144,7 +144,7 @@ fn key_figures(report: &Report) -> Vec<Tile> {
             &report.generator.schedule_slip_us,
             report.generator.schedule_slip_us.p99,
         ),
-        more: format!("generator: {:.0} % of a core", report.generator.cpu_pct),
+        more: format!("generator's CPU {:.0} %", report.generator.cpu_pct),
     });
     tiles
 }
