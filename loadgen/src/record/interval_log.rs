@@ -51,8 +51,10 @@ pub fn file_names(names: &[String]) -> Vec<String> {
     };
     let mut files: Vec<String> = Vec::with_capacity(names.len());
     for name in names {
-        let stem: String = name.chars().map(plain).collect();
-        let stem = &stem[..stem.floor_char_boundary(STEM_BYTES_MAX)];
+        let mut stem: String = name.chars().map(plain).collect();
+        while stem.len() > STEM_BYTES_MAX {
+            stem.pop();
+        }
         let numbered = (2..).map(|n| format!("{stem}-{n}.hlog"));
         let mut candidates = std::iter::once(format!("{stem}.hlog")).chain(numbered);
         files.extend(candidates.find(|file| !files.contains(file)));
@@ -152,5 +154,22 @@ impl IntervalLogs {
             io::Write::flush(&mut file)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_file_can_not_hold_still_have_files_of_their_own() {
+        let long = "é".repeat(300);
+        let names = ["a b", "a_b", "a/b", "../../x", &long].map(str::to_owned);
+        let files = file_names(&names);
+        assert_eq!(
+            files[..4],
+            ["a_b.hlog", "a_b-2.hlog", "a_b-3.hlog", ".._.._x.hlog"]
+        );
+        assert!(files[4].len() <= 130, "{}", files[4]);
     }
 }

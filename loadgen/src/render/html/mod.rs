@@ -5,15 +5,18 @@ mod axis;
 mod charts;
 mod colour;
 mod heat_map;
+mod key_figures;
 mod plot;
+mod settings;
 mod tables;
 mod timeline;
 
 use askama::Template;
 
 use self::charts::{Chart, Course};
+use self::key_figures::Tile;
 use self::plot::FRAMES;
-use self::tables::{ErrorView, Table, Tile};
+use self::tables::{ErrorView, Table};
 use self::timeline::Timeline;
 use super::{RenderError, count, date, time};
 use crate::report::folder::RunFolder;
@@ -74,11 +77,11 @@ pub fn page(folder: &RunFolder) -> Result<String, RenderError> {
         verdict_class,
         verdict_word: report.verdict.result.as_str(),
         verdict_meaning,
-        tiles: tables::tiles(report),
+        tiles: key_figures::tiles(report),
         figures: figures(report, &timeline)?,
         tables: tables::tables(report),
         errors: tables::errors(report),
-        settings: tables::settings(report),
+        settings: settings::settings(report),
     };
     page.render().map_err(|e| RenderError::Page(e.to_string()))
 }

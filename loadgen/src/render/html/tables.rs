@@ -1,17 +1,7 @@
-//! What the page says in words and numbers: key figures, tables, errors, settings. Cells are plain text; the template escapes them.
+//! What the page says in words and numbers: tables of everything measured, and errors. Cells are plain text; the template escapes them.
 
 use super::{count, time};
 use crate::report::{Quantiles, Report};
-
-/// A key figure.
-pub struct Tile {
-    /// What it is.
-    pub name: &'static str,
-    /// With its unit.
-    pub value: String,
-    /// What belongs to it.
-    pub more: String,
-}
 
 /// A table; the first column names the row.
 #[derive(Default)]
@@ -56,97 +46,12 @@ fn quantile_cells(q: &Quantiles) -> Vec<String> {
     }
 }
 
-fn time_or_none(q: &Quantiles, figure: f64) -> String {
+/// A time, if there are samples.
+pub fn time_or_none(q: &Quantiles, figure: f64) -> String {
     match q.count {
         0 => NONE.to_owned(),
         _ => time(figure),
     }
-}
-
-/// Keeps what belongs together on one line: breaks are left at commas only.
-fn unbroken(text: &str) -> String {
-    let parts: Vec<String> = text
-        .split(", ")
-        .map(|part| part.replace(' ', "\u{a0}").replace('\u{2009}', "\u{202f}"))
-        .collect();
-    parts.join(", ")
-}
-
-/// The figures that one looks for first.
-pub fn tiles(report: &Report) -> Vec<Tile> {
-    let mut tiles = key_figures(report);
-    for tile in &mut tiles {
-        tile.value = unbroken(&tile.value);
-        tile.more = unbroken(&tile.more);
-    }
-    tiles
-}
-
-fn key_figures(report: &Report) -> Vec<Tile> {
-    let (journeys, all) = (&report.journeys, &report.all_steps);
-    let response = &all.response_time_us;
-    let asked = report
-        .workload
-        .rate
-        .map_or_else(String::new, |r| format!("{r:.1}/s asked, "));
-    let mut tiles = vec![
-        Tile {
-            name: "response time p99",
-            value: time_or_none(response, response.p99),
-            more: format!(
-                "p50 {}, max {}",
-                time_or_none(response, response.p50),
-                time_or_none(response, response.max)
-            ),
-        },
-        Tile {
-            name: "journeys completed",
-            value: format!("{:.1}/s", journeys.per_s),
-            more: format!("{asked}{} in all", count(journeys.completed)),
-        },
-        Tile {
-            name: "requests",
-            value: format!("{}/s", count(all.per_s.round() as u64)),
-            more: format!("{} in {:.1} s", count(all.count), report.duration_s),
-        },
-        Tile {
-            name: "errors",
-            value: count(report.errors.iter().map(|e| e.count).sum()),
-            more: format!("{} journeys failed", count(journeys.failed)),
-        },
-    ];
-    let worst = report.end_to_end.iter().filter(|e| e.count > 0);
-    if let Some(worst) = worst.max_by(|a, b| a.p99_us.total_cmp(&b.p99_us)) {
-        tiles.push(Tile {
-            name: "end to end p99",
-            value: time(worst.p99_us),
-            more: format!("{}, p50 {}", worst.name, time(worst.p50_us)),
-        });
-    }
-    let lag = &report.event_lag_all;
-    if lag.count > 0 {
-        tiles.push(Tile {
-            name: "event lag p99",
-            value: format!("≤ {}", time(lag.p99)),
-            more: format!("p50 ≤ {}, {} events", time(lag.p50), count(lag.count)),
-        });
-    }
-    if let Some(backlog) = report.drain.backlog_end {
-        tiles.push(Tile {
-            name: "backlog at the end",
-            value: count(backlog),
-            more: format!("after {}", time(report.drain.backlog_s * 1e6)),
-        });
-    }
-    tiles.push(Tile {
-        name: "schedule slip p99",
-        value: time_or_none(
-            &report.generator.schedule_slip_us,
-            report.generator.schedule_slip_us.p99,
-        ),
-        more: format!("generator's CPU {:.0} %", report.generator.cpu_pct),
-    });
-    tiles
 }
 
 /// Everything measured.
@@ -364,67 +269,4 @@ fn distinct(examples: &[String]) -> Vec<String> {
         }
     }
     seen
-}
-
-/// How and where it ran.
-pub fn settings(report: &Report) -> Vec<Table> {
-    let e = &report.environment;
-    let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
-    let started = if e.target_started {
-        "started by this run"
-    } else {
-        "was running"
-    };
-    let row = |name: &str, value: String| vec![name.to_owned(), value];
-    let g = &report.generator;
-    let environment = vec![
-        row("target", format!("{} ({started})", e.target)),
-        row("system", known(&e.system_version)),
-        row(
-            "Redis",
-            format!("{} {}", known(&e.redis_server), known(&e.redis_version)),
-        ),
-        row("durability", known(&e.durability)),
-        row(
-            "machine of the generator",
-            format!("{} cores, {} {}", e.cores, e.os, e.arch),
-        ),
-        row("loadgen", e.loadgen_version.clone()),
-        row(
-            "generator's CPU",
-            format!(
-                "{:.0} % of a core (process: {:.0} %)",
-                g.cpu_pct, g.process_cpu_pct
-            ),
-        ),
-        row(
-            "system's CPU, its Redis included",
-            report
-                .system_cpu_pct
-                .map_or_else(|| "unknown".into(), |p| format!("{p:.0} % of a core")),
-        ),
-        row("live feed opened again", count(g.feed_reconnects)),
-    ];
-    let w = &report.workload;
-    let mut settings = vec![
-        row("workload", w.description.clone()),
-        row("journeys started for", format!("{:.1} s", w.duration_s)),
-        row("warm-up, not measured", format!("{:.1} s", w.warm_up_s)),
-        row("seed", report.seed.to_string()),
-        row("drain of journeys", time(report.drain.journeys_s * 1e6)),
-        row("drain of the backlog", time(report.drain.backlog_s * 1e6)),
-    ];
-    let parameters = report.parameters.iter();
-    settings.extend(parameters.map(|(name, value)| row(name, value.clone())));
-    let table = |caption, rows| Table {
-        caption,
-        header: vec!["", ""],
-        rows,
-        words: true,
-        ..Table::default()
-    };
-    vec![
-        table("Settings", settings),
-        table("Environment", environment),
-    ]
 }
