@@ -232,9 +232,12 @@ impl Run {
         let finished = self
             .collect(&mut told, go, &stop, &mut collected, interrupts)
             .await?;
+        let (observer, drained) = (&mut collected.observer, finished.drained);
         let (after, backlog_drain) = self
             .control
-            .drained(self.scenario.limits.backlog_timeout)
+            .drained_while(self.scenario.limits.backlog_timeout, |since, scrape| {
+                observer.look(drained + since, Some(scrape));
+            })
             .await;
         let process_cpu = process_cpu_time()
             .unwrap_or_default()

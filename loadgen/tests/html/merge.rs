@@ -76,6 +76,14 @@ fn two_generators_merge_without_losing_a_sample() {
         sum.add(histogram(&two.out, log)).unwrap();
         assert_eq!(histogram(&merged, log), sum, "{log}");
     }
+    // Both ran in the same seconds, which are put together, not one behind the other.
+    let log =
+        loadgen::record::interval_reader::RecordedLog::read(&merged.join("schedule_slip.hlog"));
+    let starts: Vec<f64> = log.unwrap().intervals.iter().map(|i| i.start_s).collect();
+    assert!(
+        starts.windows(2).all(|pair| pair[0] < pair[1]),
+        "{starts:?}"
+    );
     let p99 = histogram(&merged, "response_time.get_thing.hlog").value_at_quantile(0.99);
     assert_eq!(whole["all_steps"]["response_time_us"]["p99"], p99 as f64);
     let points = whole["series"]["points"].as_array().unwrap();

@@ -93,7 +93,8 @@ impl Axis {
             Scale::Clock => {
                 let fits = |step: &&f64| span / **step <= number_max as f64;
                 let step = CLOCK_STEPS_S.iter().find(fits).unwrap_or(&86_400.0);
-                steps(self.to, *step).map(|s| (s, clock(s))).collect()
+                let label = |s: f64| clock_tick(s, self.to, *step);
+                steps(self.to, *step).map(|s| (s, label(s))).collect()
             }
             Scale::Amount(unit) => {
                 let step = round_step(span / number_max as f64);
@@ -101,9 +102,12 @@ impl Axis {
                 steps(self.to, step).map(|v| (v, label(v))).collect()
             }
             Scale::Micros => self.decades(number_max),
-            Scale::Nines => (0..=self.to as usize)
-                .map(|nines| (nines as f64, percentile(nines)))
-                .collect(),
+            Scale::Nines => {
+                let all = self.to as usize + 1;
+                let each = all.div_ceil(number_max).max(1);
+                let nines = (0..all).step_by(each);
+                nines.map(|n| (n as f64, percentile(n))).collect()
+            }
         }
     }
 
@@ -145,12 +149,24 @@ fn amount(value: f64, step: f64) -> String {
     }
 }
 
-/// Seconds up to two minutes, then minutes and seconds.
+/// A moment of a run: seconds up to two minutes, then minutes, then hours.
 pub fn clock(seconds: f64) -> String {
     let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
     match whole {
         0..120 => format!("{whole} s"),
-        120..7_200 => format!("{}:{:02} min", whole / 60, whole % 60),
+        120..3_600 => format!("{minutes}:{seconds:02} min"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02} h"),
+    }
+}
+
+/// All labels of an axis have the unit that its end asks for.
+fn clock_tick(seconds: f64, end_s: f64, step_s: f64) -> String {
+    let whole = seconds.round() as u64;
+    match end_s {
+        ..120.0 => format!("{whole} s"),
+        ..7_200.0 if step_s % 60.0 == 0.0 => format!("{} min", whole / 60),
+        ..7_200.0 => format!("{}:{:02} min", whole / 60, whole % 60),
         _ => format!("{}:{:02} h", whole / 3_600, whole / 60 % 60),
     }
 }
@@ -189,10 +205,7 @@ mod tests {
             labels(Axis::clock(40.0), 5),
             ["0 s", "10 s", "20 s", "30 s", "40 s"]
         );
-        assert_eq!(
-            labels(Axis::clock(600.0), 3),
-            ["0 s", "5:00 min", "10:00 min"]
-        );
+        assert_eq!(labels(Axis::clock(600.0), 3), ["0 min", "5 min", "10 min"]);
         assert_eq!(labels(to(190.0, " %"), 4), ["0 %", "100 %", "200 %"]);
         assert_eq!(
             labels(to(2.0, "/s"), 5),
@@ -205,6 +218,22 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_told_in_the_unit_that_fits_it() {
+        for (seconds, told) in [
+            (0.0, "0 s"),
+            (119.0, "119 s"),
+            (150.0, "2:30 min"),
+            (7_384.0, "2:03:04 h"),
+        ] {
+            assert_eq!(clock(seconds), told);
+        }
+        assert_eq!(
+            labels(Axis::clock(7_200.0), 3),
+            ["0:00 h", "1:00 h", "2:00 h"]
+        );
+    }
+
+    #[test]
     fn each_nine_takes_the_same_room_and_there_are_as_many_as_the_samples_can_tell() {
         let axis = Axis::nines(2_000);
         assert_eq!(labels(axis, 9), ["0 %", "90 %", "99 %", "99.9 %"]);
@@ -212,6 +241,10 @@ mod tests {
             assert!((axis.place(quantile) - place).abs() < 1e-9);
         }
         assert_eq!(axis.place(1.0), axis.to);
+        assert_eq!(
+            labels(Axis::nines(1_000_000), 4),
+            ["0 %", "99 %", "99.99 %", "99.9999 %"]
+        );
     }
 
     #[test]

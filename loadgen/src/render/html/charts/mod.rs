@@ -47,7 +47,7 @@ impl<'a> Course<'a> {
             }
         }
         let of_series = series.as_ref().map_or(0.0, |series| {
-            let last = series.points.last().map_or(0.0, |p| p.length_s);
+            let last = series.points.last().map_or(0.0, |p| shown_s(series, p));
             let whole = series.points.len().saturating_sub(1) as u64 * series.interval_s;
             whole as f64 + last
         });
@@ -113,6 +113,14 @@ fn rate(per_s: f64) -> String {
     }
 }
 
+/// How much of an interval a point stands for: all of it while a backlog drained, after the journeys were over.
+fn shown_s(series: &Series, point: &Point) -> f64 {
+    match point.length_s > 0.0 {
+        true => point.length_s,
+        false => series.interval_s as f64,
+    }
+}
+
 fn points_of(
     series: &Series,
     figure: impl Fn(usize, &Point) -> Option<f64>,
@@ -120,7 +128,7 @@ fn points_of(
     let start = |i: usize| (i as u64 * series.interval_s) as f64;
     let points = series.points.iter().enumerate();
     points
-        .map(|(i, p)| Some((start(i) + p.length_s / 2.0, figure(i, p)?)))
+        .map(|(i, p)| Some((start(i) + shown_s(series, p) / 2.0, figure(i, p)?)))
         .collect()
 }
 
