@@ -50,6 +50,8 @@ pub struct Behaviour {
     pub feed_breaks_after: AtomicU64,
     /// The metrics tell an event lag: as many events as requests, of 1 to 10 ms.
     pub tells_lag: AtomicBool,
+    /// Things created.
+    pub things: AtomicU64,
     /// Requests seen.
     pub requests: AtomicU64,
 }
@@ -182,7 +184,8 @@ async fn answer(
     if !post {
         return Ok(reply(200, json!({"result": {"entity_id": "x"}})));
     }
-    let id = format!("t{}", behaviour.requests.load(Ordering::SeqCst));
+    // Not from the number of requests: two that wait at once would read the same one.
+    let id = format!("t{}", behaviour.things.fetch_add(1, Ordering::SeqCst));
     let sequence = shared.tell(|n| {
         let event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": format!("1-{n}"),
             "data": {"entity_id": id, "status": "READY"}, "event_id": "e", "published_at_us": 1});
