@@ -10,7 +10,7 @@ use rand_distr::{Distribution, Zipf};
 use serde_json::Value;
 
 use crate::scenario::expression::Vars;
-use crate::scenario::{Feeder, FeederSource, Pick};
+use crate::scenario::{AtEnd, Feeder, FeederSource, Pick};
 
 /// Lines beyond this are refused: a feeder lives in memory.
 const VALUES_MAX: usize = 5_000_000;
@@ -22,6 +22,7 @@ pub struct Source {
     pick: Pick,
     curve: Option<Zipf<f64>>,
     count: Option<[usize; 2]>,
+    stops: bool,
     next: usize,
 }
 
@@ -52,6 +53,7 @@ impl Source {
             pick: feeder.pick,
             curve,
             count: feeder.count,
+            stops: feeder.at_end == AtEnd::Stop,
             next: 0,
         })
     }
@@ -61,30 +63,37 @@ impl Source {
         &self.name
     }
 
-    /// One value, or an array of them where the feeder has a count.
-    pub fn draw(&mut self, rng: &mut SmallRng) -> Value {
+    /// One value, or an array of them where the feeder has a count; nothing when a feeder that stops has no more of them.
+    pub fn draw(&mut self, rng: &mut SmallRng) -> Option<Value> {
         match self.count {
             None => self.one(rng),
             Some([from, to]) => {
                 let count = rng.random_range(from..=to);
-                (0..count).map(|_| self.one(rng)).collect::<Vec<_>>().into()
+                let values: Option<Vec<Value>> = (0..count).map(|_| self.one(rng)).collect();
+                values.map(Value::Array)
             }
         }
     }
 
-    fn one(&mut self, rng: &mut SmallRng) -> Value {
+    fn one(&mut self, rng: &mut SmallRng) -> Option<Value> {
         let last = self.values.len() - 1;
         let index = match (self.pick, &self.curve) {
             (Pick::Sequential, _) => {
                 let index = self.next;
-                self.next = if index == last { 0 } else { index + 1 };
+                if index > last {
+                    return None;
+                }
+                self.next = match index == last && !self.stops {
+                    true => 0,
+                    false => index + 1,
+                };
                 index
             }
             // Ranks start at 1, the most popular.
             (Pick::Zipf, Some(curve)) => (curve.sample(rng) as usize).saturating_sub(1).min(last),
             _ => rng.random_range(0..=last),
         };
-        self.values[index].clone()
+        Some(self.values[index].clone())
     }
 }
 

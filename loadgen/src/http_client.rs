@@ -156,7 +156,10 @@ impl HttpClient {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        if body.is_some() {
+        let own_type = headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if body.is_some() && !own_type {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let body = Full::new(body.map_or_else(Bytes::new, Bytes::from));

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::record::Figures;
+use crate::scenario::expression::Vars;
 
 /// A run's event. Events come in the order of this list; `Interval` comes once a second between `Started` and `Finished`.
 #[derive(Debug)]
@@ -11,6 +12,11 @@ pub enum RunEvent {
     SetUp {
         /// Its name.
         step: String,
+    },
+    /// What set-up made, for tear-down; not told where there is none.
+    Prepared {
+        /// Parameters and lists.
+        variables: Vars,
     },
     /// Set-up is done; the driver waits to be told to start.
     Ready,

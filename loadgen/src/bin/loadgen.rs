@@ -1,7 +1,7 @@
 //! The program: reads the command line, finds the scenario, runs it, prints the report and ends with the verdict's exit code
 //! (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use loadgen::duration::HumanDuration;
 use loadgen::render;
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::scenario::{Overrides, Scenario, catalog, schema, starter};
 
 const BAD_INPUT: u8 = 2;
 
@@ -35,6 +35,22 @@ enum Command {
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
+    /// Read scenarios and say what would run, without running it (exit code 2 if one is wrong)
+    Check {
+        /// Names (see `loadgen list`) or paths of .toml files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        #[arg(long)]
+        scenarios: Option<PathBuf>,
+    },
+    /// Write a commented scenario that runs as it is against any HTTP service; never over a file
+    New {
+        /// Its name, or a path that ends in .toml [default: my-scenario]
+        name: Option<String>,
+    },
+    /// Print the JSON schema of scenarios, for editors
+    Schema,
 }
 
 #[derive(Args)]
@@ -104,7 +120,42 @@ fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Run(arguments) => run_scenario(*arguments),
         Command::List { scenarios } => list(scenarios),
+        Command::Check { files, scenarios } => check(&files, scenarios),
+        Command::New { name } => match starter::write(name.as_deref()) {
+            Ok(path) => {
+                let path = path.display();
+                println!(
+                    "{path} is written. What it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
+                );
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        Command::Schema => {
+            say(&format!("{:#}\n", schema::schema()));
+            ExitCode::SUCCESS
+        }
     }
+}
+
+/// To standard output; a reader who has seen enough (`| head`) is no error.
+fn say(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+/// Every file is looked at, whatever is wrong with the one before.
+fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        match catalog::find(file, folder.as_deref()) {
+            Ok(scenario) => say(&scenario.summary().to_string()),
+            Err(e) => {
+                eprintln!("{:?}", miette::Report::new(e));
+                code = ExitCode::from(BAD_INPUT);
+            }
+        }
+    }
+    code
 }
 
 fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
@@ -113,10 +164,15 @@ fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
 }
 
 fn list(folder: Option<PathBuf>) -> ExitCode {
-    for name in catalog::names(folder.as_deref()) {
+    let names = catalog::names(folder.as_deref());
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    for name in names {
         match catalog::find(&name, folder.as_deref()) {
-            Ok(scenario) => println!("{name:<14} {}", scenario.description),
-            Err(e) => println!("{name:<14} (can't be read: {e})"),
+            Ok(scenario) => {
+                let (story, workload) = (&scenario.description, scenario.summary().workload);
+                say(&format!("{name:<width$}  {story}\n{:<width$}  {workload}\n", ""));
+            }
+            Err(e) => say(&format!("{name:<width$}  (can't be read: {e})\n")),
         }
     }
     ExitCode::SUCCESS

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rand::RngExt;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
@@ -15,15 +14,18 @@ use crate::duration::HumanDuration;
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
 use crate::scenario::expression::Vars;
-use crate::scenario::{Action, Await, KeySource, Step, ThinkTime};
+use crate::scenario::{self, Action, Await, KeySource, Loop, Step, ThinkTime};
 use crate::schedule::Arrival;
 
-/// A pause from its range.
-pub fn pause(range: ThinkTime, rng: &mut SmallRng) -> Duration {
-    match range.from == range.to {
-        true => range.from,
-        false => range.from + (range.to - range.from).mul_f64(rng.random_range(0.0..=1.0)),
-    }
+/// What a loop gives to its steps.
+const INDEX: &str = "index";
+const IT: &str = "it";
+/// Of one `repeat` or `for_each`: a limit on what an answer of the target can ask for.
+const ROUNDS_MAX: u64 = 100_000;
+
+/// A pause of a person.
+pub fn pause(think_time: ThinkTime, rng: &mut SmallRng) -> Duration {
+    think_time.sample(rng)
 }
 
 /// Starts a journey as a task of its own.
@@ -57,7 +59,13 @@ pub fn run(
     }
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
-        let outcome = walk.walk_on().await;
+        let outcome = match walk.exhausted.take() {
+            Some(reason) => {
+                context.exhausted.cancel();
+                Outcome::Skipped(reason)
+            }
+            None => walk.walk_on().await,
+        };
         for (key, ticket) in &walk.promises {
             context.shared.withdraw(key, *ticket);
         }
@@ -97,8 +105,12 @@ struct Walk<'a> {
     measured: bool,
     /// When the step at hand should start.
     intended: Instant,
-    /// When each step so far should have started, for `since`.
-    starts: Vec<Instant>,
+    /// When each step should have started when it last did, by its place, for `since`.
+    starts: Vec<Option<Instant>>,
+    /// The step at hand, for errors.
+    at: &'a str,
+    /// Why it can't begin: a feeder has no more values.
+    exhausted: Option<String>,
     /// Keys on the feed that this journey has waited for.
     keys: Vec<(&'a str, &'a KeySource, String)>,
     /// What it has promised to other journeys and not kept yet.
@@ -115,10 +127,17 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let mut rng = context.rng(number);
         let mut vars = arrival.vars;
+        let mut exhausted = None;
         let mut feeders = context.feeders.borrow_mut();
-        for index in &context.scenario.journeys[arrival.journey].feeders {
+        let journey = &context.scenario.journeys[arrival.journey];
+        for index in &journey.feeders {
             let feeder = &mut feeders[*index];
-            vars.insert(feeder.name().to_owned(), feeder.draw(&mut rng));
+            match feeder.draw(&mut rng) {
+                Some(value) => drop(vars.insert(feeder.name().to_owned(), value)),
+                None => {
+                    exhausted = Some(format!("the feeder `{}` has no more values", feeder.name()))
+                }
+            }
         }
         let trace = request::trace_id(&mut rng);
         Self {
@@ -129,7 +148,9 @@ impl<'a> Walk<'a> {
             trace,
             measured,
             intended,
-            starts: Vec::new(),
+            starts: vec![None; journey.step_count],
+            at: &journey.name,
+            exhausted,
             keys: Vec::new(),
             promises: Vec::new(),
         }
@@ -137,24 +158,118 @@ impl<'a> Walk<'a> {
 
     async fn walk_on(&mut self) -> Outcome {
         let context = self.context;
-        for step in &context.scenario.journeys[self.journey].steps {
-            self.starts.push(self.intended);
-            match self.step(step).await {
-                Ok(()) => {}
-                Err(End::Skip(reason)) => return Outcome::Skipped(reason),
-                Err(End::Overtaken(reason)) => return Outcome::Overtaken(reason),
-                Err(End::Fault(fault)) => {
-                    if self.measured {
-                        context
-                            .figures
-                            .borrow_mut()
-                            .error(&step.name, &fault.kind, fault.example);
-                    }
-                    return Outcome::Failed;
+        let steps = &context.scenario.journeys[self.journey].steps;
+        match self.steps(steps).await {
+            Ok(()) => Outcome::Completed,
+            Err(End::Skip(reason)) => Outcome::Skipped(reason),
+            Err(End::Overtaken(reason)) => Outcome::Overtaken(reason),
+            Err(End::Fault(fault)) => {
+                if self.measured {
+                    let mut figures = context.figures.borrow_mut();
+                    figures.error(self.at, &fault.kind, fault.example);
                 }
+                Outcome::Failed
             }
         }
-        Outcome::Completed
+    }
+
+    async fn steps(&mut self, steps: &'a [Step]) -> Result<(), End> {
+        for step in steps {
+            self.at = &step.name;
+            if let Some(condition) = &step.condition
+                && !self.holds(condition)?
+            {
+                continue;
+            }
+            match &step.looped {
+                None => self.step(step).await?,
+                // Boxed, because a loop's steps may have loops; a step alone does without.
+                Some(looped) => Box::pin(self.repeat(step, looped)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What a loop gives to its steps is gone after it, and what was there under those names is there again.
+    async fn repeat(&mut self, step: &'a Step, looped: &'a Loop) -> Result<(), End> {
+        let outside = [INDEX, IT].map(|name| (name, self.vars.get(name).cloned()));
+        let done = self.rounds(step, looped).await;
+        for (name, value) in outside {
+            match value {
+                Some(value) => drop(self.vars.insert(name.to_owned(), value)),
+                None => drop(self.vars.remove(name)),
+            }
+        }
+        done
+    }
+
+    async fn rounds(&mut self, step: &'a Step, looped: &'a Loop) -> Result<(), End> {
+        match looped {
+            Loop::Repeat(count) => {
+                let text = self.render(count)?;
+                let count: u64 = text.trim().parse().map_err(|_| {
+                    Fault::new("loop", format!("`{text}` is not a whole number of times"))
+                })?;
+                self.bounded(count)?;
+                for index in 0..count {
+                    self.round(step, index, Value::Null).await?;
+                }
+            }
+            Loop::ForEach(list) => {
+                let Value::Array(elements) = self.value(list)? else {
+                    return Err(Fault::new("loop", "`for_each` needs a list").into());
+                };
+                self.bounded(elements.len() as u64)?;
+                for (index, element) in (0..).zip(elements) {
+                    self.round(step, index, element).await?;
+                }
+            }
+            Loop::While { holds, max } => {
+                for index in 0..u64::from(*max) {
+                    if !self.holds(holds)? {
+                        return Ok(());
+                    }
+                    self.round(step, index, Value::Null).await?;
+                }
+                if self.holds(holds)? {
+                    let example = format!("`{}` still holds after {max} times", holds.text());
+                    return Err(Fault::new("loop bound", example).into());
+                }
+            }
+            Loop::Until { holds, max } => {
+                for index in 0..u64::from(*max) {
+                    self.round(step, index, Value::Null).await?;
+                    if self.holds(holds)? {
+                        return Ok(());
+                    }
+                }
+                let example = format!("`{}` does not hold after {max} times", holds.text());
+                return Err(Fault::new("loop bound", example).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn bounded(&self, rounds: u64) -> Result<(), Fault> {
+        if rounds > ROUNDS_MAX {
+            let example = format!("{rounds} times is over the limit of {ROUNDS_MAX}");
+            return Err(Fault::new("loop bound", example));
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self, step: &'a Step, index: u64, it: Value) -> Result<(), End> {
+        self.vars.insert(INDEX.to_owned(), index.into());
+        self.vars.insert(IT.to_owned(), it);
+        self.at = &step.name;
+        self.step(step).await
+    }
+
+    fn holds(&mut self, condition: &scenario::condition::Condition) -> Result<bool, Fault> {
+        Ok(condition.holds(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
     }
 
     /// What was waited for needs no longer to be remembered.
@@ -167,7 +282,10 @@ impl<'a> Walk<'a> {
     }
 
     async fn step(&mut self, step: &'a Step) -> Result<(), End> {
+        self.starts[step.place] = Some(self.intended);
         match &step.action {
+            Action::Steps(steps) => Box::pin(self.steps(steps)).await,
+            Action::Skip(reason) => Err(End::Skip(reason.clone())),
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
             Action::Think(range) => {
@@ -333,6 +451,7 @@ impl<'a> Walk<'a> {
             .starts
             .get(awaits.since)
             .copied()
+            .flatten()
             .unwrap_or(self.intended);
         let Ok(event) = seen else {
             self.intended = Instant::now();

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use cpu_time::{group_cpu_time, process_cpu_time};
 
+use set_up::Fail;
+
 use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{HttpClient, Target};
@@ -80,6 +82,8 @@ pub(crate) struct Context {
     globals: Vars,
     feeders: RefCell<Vec<feeder::Source>>,
     shared: shared_values::SharedValues,
+    /// Cancelled when a feeder has no more values: no new journeys.
+    exhausted: CancellationToken,
     figures: RefCell<Figures>,
     in_flight: Cell<usize>,
     started: Cell<u64>,
@@ -153,7 +157,15 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
                 step: step.name.clone(),
             })
             .ok();
-        let work = set_up::run(step, &http, feed.as_ref(), &limits, &mut globals, &mut rng);
+        let work = set_up::run(
+            step,
+            &http,
+            feed.as_ref(),
+            &limits,
+            &mut globals,
+            &mut rng,
+            Fail::AtOnce,
+        );
         tokio::select! {
             done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{}`: {e}", step.name)))?,
             () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{}`", step.name))),
@@ -176,15 +188,48 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         globals,
         feeders: RefCell::new(feeders),
         shared: shared_values::SharedValues::default(),
+        exhausted: stop.child_token(),
         figures,
         in_flight: Cell::new(0),
         started: Cell::new(0),
         seed,
     });
+    if !context.scenario.teardown.is_empty() {
+        let variables = context.globals.clone();
+        events.send(RunEvent::Prepared { variables }).ok();
+    }
     events.send(RunEvent::Ready).ok();
     go.await
         .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
     Ok(workload(context, load, events, stop).await)
+}
+
+/// Undoes what set-up made, in the caller's task: every step is tried, whatever became of the one before. What failed, in words.
+pub async fn tear_down(
+    scenario: &Scenario,
+    target: Target,
+    mut variables: Vars,
+    seed: u64,
+) -> Vec<String> {
+    let limits = &scenario.limits;
+    let http = HttpClient::new(target, limits.request_timeout, limits.response_bytes_max);
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut failures = Vec::new();
+    for step in &scenario.teardown {
+        let done = set_up::run(
+            step,
+            &http,
+            None,
+            limits,
+            &mut variables,
+            &mut rng,
+            Fail::AtTheEnd,
+        );
+        if let Err(problem) = done.await {
+            failures.push(format!("tear-down step `{}`: {problem}", step.name));
+        }
+    }
+    failures
 }
 
 async fn workload(
@@ -203,14 +248,33 @@ async fn workload(
         .ok();
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
     match load {
-        Load::Open { arrivals, end } => open::drive(&context, arrivals, end, start, &stop).await,
+        Load::Open { arrivals, end } => {
+            open::drive(&context, arrivals, end, start, &context.exhausted).await;
+        }
         Load::Closed {
             users,
             think_time,
             duration,
-        } => closed::drive(&context, users, think_time, duration, start, &stop).await,
+        } => {
+            closed::drive(
+                &context,
+                users,
+                think_time,
+                duration,
+                start,
+                &context.exhausted,
+            )
+            .await
+        }
     }
     let arrivals_end = start.elapsed();
+    if context.exhausted.is_cancelled() && !stop.is_cancelled() {
+        let when = arrivals_end.as_secs_f64();
+        let text = format!(
+            "a feeder had no more values after {when:.1} s: no journeys were started from then on"
+        );
+        events.send(RunEvent::Warning(text)).ok();
+    }
     events
         .send(RunEvent::Draining {
             in_flight: context.in_flight.get(),

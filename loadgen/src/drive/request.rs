@@ -95,6 +95,13 @@ pub fn examine(
     if !allowed {
         return Err(Fault::new(format!("status {}", reply.status), excerpt()));
     }
+    for text in &expect.contain {
+        let text = text.render(scope)?;
+        if !String::from_utf8_lossy(&reply.body).contains(&text) {
+            let example = format!("no `{text}` in: {}", excerpt());
+            return Err(Fault::new("missing text", example));
+        }
+    }
     if extract.is_empty()
         && expect.equal.is_empty()
         && expect.exist.is_empty()

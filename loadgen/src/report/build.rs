@@ -26,6 +26,8 @@ pub struct Evidence<'a> {
     pub finished: &'a Finished,
     /// The target's metrics before the workload and after the drain, if it has any.
     pub scrapes: Option<(Scrape, Scrape)>,
+    /// What thresholds over pieces of the run need.
+    pub windows: &'a Windows,
     /// How long the backlog took to drain.
     pub backlog_drain: Duration,
     /// CPU time of this process during the run.
@@ -181,7 +183,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             reasons: Vec::new(),
         },
     };
-    report.thresholds = verdict::thresholds(&report, scenario);
+    report.thresholds = verdict::thresholds(&evidence, measured);
     report.verdict = verdict::judge(&report, scenario);
     report
 }
@@ -217,10 +219,8 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
             think_time,
             duration,
         } => {
-            let description = format!(
-                "closed: {users} users, think time {:?} to {:?}, for {duration:?}",
-                think_time.from, think_time.to
-            );
+            let description =
+                format!("closed: {users} users, think time {think_time}, for {duration:?}");
             WorkloadSummary {
                 kind: "closed".into(),
                 description,
@@ -248,9 +248,11 @@ fn steps(scenario: &Scenario, figures: &Figures) -> Vec<StepReport> {
     let reports = scenario
         .step_names
         .iter()
+        .zip(&scenario.step_tags)
         .zip(&figures.steps)
-        .map(|(name, step)| StepReport {
+        .map(|((name, tags), step)| StepReport {
             name: name.clone(),
+            tags: tags.clone(),
             count: step.count,
             errors: step.errors,
             response_time_us: (&step.response_time).into(),
@@ -264,11 +266,13 @@ fn end_to_end(scenario: &Scenario, figures: &Figures) -> Vec<EndToEnd> {
     let reports = scenario
         .await_names
         .iter()
+        .zip(&scenario.await_tags)
         .zip(&figures.awaits)
-        .map(|(name, awaits)| {
+        .map(|((name, tags), awaits)| {
             let q = Quantiles::from(&awaits.end_to_end);
             EndToEnd {
                 name: name.clone(),
+                tags: tags.clone(),
                 count: q.count,
                 timeouts: awaits.timeouts,
                 mean_us: q.mean,

@@ -3,7 +3,9 @@
 
 mod build;
 mod replay;
+mod sample;
 mod verdict;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{Evidence, build};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use windows::Windows;
 
 /// The present shape.
 pub const SCHEMA: &str = "loadgen-report/1";
@@ -138,6 +141,8 @@ pub struct WorkloadSummary {
 #[allow(missing_docs)] // the names are the field's own
 pub struct StepReport {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub count: u64,
     pub errors: u64,
     pub response_time_us: Quantiles,
@@ -175,6 +180,8 @@ pub struct JourneyReport {
 #[allow(missing_docs)] // the names are the field's own
 pub struct EndToEnd {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub count: u64,
     pub timeouts: u64,
     pub mean_us: f64,
@@ -245,6 +252,9 @@ pub struct ThresholdReport {
     pub figure: Option<f64>,
     /// Whether it held.
     pub passed: bool,
+    /// The figure in words, of which window it is, or why there is none.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// The verdict's three values.

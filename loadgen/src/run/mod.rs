@@ -24,7 +24,7 @@ use crate::metrics_scrape::Scrape;
 use crate::progress::Progress;
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
-use crate::report::{self, Environment, Evidence, Report};
+use crate::report::{self, Environment, Evidence, Report, Windows};
 use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
@@ -114,6 +114,9 @@ struct Collected {
     started_at: f64,
     before: Option<Scrape>,
     cpu_before: (Duration, Option<Duration>),
+    windows: Windows,
+    /// What set-up made, where tear-down needs it.
+    prepared: Option<Vars>,
 }
 
 impl Run {
@@ -134,7 +137,7 @@ impl Run {
         let environment = control.environment(system_id.is_some()).await;
         let progress = Progress::new(
             asked(&scenario),
-            duration(&scenario),
+            scenario.workload.duration(),
             scenario.await_names.clone(),
         );
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
@@ -221,6 +224,8 @@ impl Run {
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
+            windows: Windows::new(&self.scenario, Scrape::default()),
+            prepared: None,
         };
         let finished = self
             .collect(&mut told, go, &stop, &mut collected, interrupts)
@@ -236,6 +241,9 @@ impl Run {
         let system_cpu = system_now
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));
+        if let Some(variables) = collected.prepared.take() {
+            self.tear_down(variables, interrupts).await;
+        }
         self.progress.finish();
         if let Some(logs) = &collected.logs {
             logs.write(&self.out).map_err(|error| RunError::Output {
@@ -265,6 +273,7 @@ impl Run {
             figures: &collected.figures,
             finished: &finished,
             scrapes: after.map(|after| (collected.before.unwrap_or_default(), after)),
+            windows: &collected.windows,
             backlog_drain,
             process_cpu,
             system_cpu,
@@ -272,6 +281,19 @@ impl Run {
             stopped: stop.is_cancelled(),
             warnings: self.warnings,
         }))
+    }
+
+    /// Undoes what set-up made; left at once when it is interrupted.
+    async fn tear_down(&mut self, variables: Vars, interrupts: &mut Interrupts) {
+        self.progress
+            .say("tear-down (interrupt: leave what is left)");
+        let target = self.control.target().clone();
+        let work = drive::tear_down(&self.scenario, target, variables, self.seed);
+        let failures = tokio::select! {
+            failures = work => failures,
+            () = interrupts.next() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
+        };
+        self.warnings.extend(failures);
     }
 
     /// Until the driver has ended.
@@ -303,6 +325,7 @@ impl Run {
             };
             self.progress.event(&event);
             match event {
+                RunEvent::Prepared { variables } => collected.prepared = Some(variables),
                 RunEvent::Ready => {
                     // What set-up left behind must not count as the workload's.
                     collected.before = self
@@ -314,6 +337,8 @@ impl Run {
                         process_cpu_time().unwrap_or_default(),
                         self.system_id.and_then(group_cpu_time),
                     );
+                    let before = collected.before.clone().unwrap_or_default();
+                    collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
                         go.send(()).ok();
                     }
@@ -337,9 +362,12 @@ impl Run {
                             .push(format!("an interval is missing in the logs: {e:?}"));
                     }
                     // Bounded by a second: a target that does not answer must not hold the collecting up.
-                    if let Ok(Some(now)) =
-                        tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await
-                    {
+                    let scrape = self.control.scrape();
+                    let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
+                    let now = now.ok().flatten();
+                    let windows = &mut collected.windows;
+                    windows.interval(&interval.figures, interval.start, now.as_ref());
+                    if let Some(now) = now {
                         self.progress
                             .scraped(&collected.before.clone().unwrap_or_default(), &now);
                     }
@@ -347,17 +375,10 @@ impl Run {
                 RunEvent::Warning(text) => self.warnings.push(text),
                 RunEvent::Finished(finished) => return Ok(finished),
                 RunEvent::Failed(refusal) => return Err(refusal.into()),
-                RunEvent::SetUp { .. } | RunEvent::Draining { .. } => {}
+                RunEvent::Draining { .. } => collected.windows.draining(),
+                RunEvent::SetUp { .. } => {}
             }
         }
-    }
-}
-
-fn duration(scenario: &Scenario) -> Option<Duration> {
-    match &scenario.workload {
-        Workload::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
-        Workload::Closed { duration, .. } => Some(*duration),
-        Workload::Trace => None,
     }
 }
 

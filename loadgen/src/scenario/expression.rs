@@ -26,10 +26,20 @@ impl Scope<'_> {
 
 /// An expression could not be evaluated: a variable is unset, or a filter does not fit the value.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{{{{{expression}}}}}: {problem}")]
+#[error("{expression}: {problem}")]
 pub struct RenderError {
     expression: String,
     problem: String,
+}
+
+impl RenderError {
+    /// For something made of expressions.
+    pub(super) fn new(expression: &str, problem: impl Into<String>) -> Self {
+        Self {
+            expression: expression.to_owned(),
+            problem: problem.into(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +74,18 @@ enum Filter {
     Pad(usize),
     /// Something → JSON text.
     Json,
+    /// Text → number.
+    Number,
+    /// Anything → text.
+    Text,
+    Upper,
+    Lower,
+    /// Text → percent-encoded.
+    Url,
+    /// A list's elements as one text, with this between them.
+    Join(String),
+    /// Instead of what is unset, missing or null: JSON, else text.
+    Default(Value),
     /// A place in a list, or an array of places → the list's elements there, or what a JSON pointer finds in each.
     In {
         list: String,
@@ -71,7 +93,7 @@ enum Filter {
     },
 }
 
-const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, json, in:LIST, in:LIST:/pointer";
+const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
 
 /// One `{{…}}`: a source and filters, `{{products|sum:/price}}`.
 #[derive(Debug, Clone)]
@@ -169,6 +191,16 @@ impl Expression {
             },
             "pad" => Filter::Pad(integer(argument, name)?.clamp(0, 64) as usize),
             "json" => Filter::Json,
+            "number" => Filter::Number,
+            "text" => Filter::Text,
+            "upper" => Filter::Upper,
+            "lower" => Filter::Lower,
+            "url" => Filter::Url,
+            "join" => Filter::Join(argument.unwrap_or_default().to_owned()),
+            "default" => {
+                let text = argument.ok_or("`default` needs a value, as in `default:0`")?;
+                Filter::Default(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+            }
             "in" => {
                 let (list, pointer) = match argument.unwrap_or_default().split_once(':') {
                     Some((list, pointer)) => (list, pointer),
@@ -200,33 +232,57 @@ impl Expression {
     }
 
     fn error(&self, problem: impl Into<String>) -> RenderError {
-        RenderError {
-            expression: self.text.clone(),
-            problem: problem.into(),
+        RenderError::new(&format!("{{{{{}}}}}", self.text), problem)
+    }
+
+    /// The variable this expression begins with, and the fields it descends into.
+    pub fn path(&self) -> Option<(&str, &[String])> {
+        match &self.source {
+            Source::Var { name, fields } => Some((name, fields)),
+            _ => None,
         }
+    }
+
+    /// Whether it has a value even where its variable is unset.
+    pub fn has_default(&self) -> bool {
+        let is_default = |filter: &Filter| matches!(filter, Filter::Default(_));
+        self.filters.iter().any(is_default)
     }
 
     /// Its value, borrowed where it is a variable's.
     pub fn evaluate<'s>(&self, scope: &'s mut Scope<'_>) -> Result<Cow<'s, Value>, RenderError> {
         let mut value = match &self.source {
-            Source::Uuid => Cow::Owned(Value::String(random_uuid(scope.rng))),
-            Source::Now => Cow::Owned(unix_seconds().into()),
-            Source::Random(from, to) => Cow::Owned(scope.rng.random_range(*from..=*to).into()),
-            Source::Constant(value) => Cow::Owned(value.clone()),
-            Source::Var { name, fields } => {
-                let mut value = scope
-                    .lookup(name)
-                    .ok_or_else(|| self.error(format!("`{name}` is not set")))?;
-                for field in fields {
-                    value = value
-                        .get(field)
-                        .ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
-                }
-                Cow::Borrowed(value)
-            }
+            Source::Uuid => Ok(Cow::Owned(Value::String(random_uuid(scope.rng)))),
+            Source::Now => Ok(Cow::Owned(unix_seconds().into())),
+            Source::Random(from, to) => Ok(Cow::Owned(scope.rng.random_range(*from..=*to).into())),
+            Source::Constant(value) => Ok(Cow::Owned(value.clone())),
+            Source::Var { name, fields } => self.variable(scope, name, fields).map(Cow::Borrowed),
         };
         for filter in &self.filters {
-            value = self.apply(filter, value, scope.layers)?;
+            value = match (filter, value) {
+                (Filter::Default(default), Err(_)) => Ok(Cow::Owned(default.clone())),
+                (Filter::Default(default), Ok(v)) if v.is_null() => Ok(Cow::Owned(default.clone())),
+                (Filter::Default(_), present) => present,
+                (_, Err(e)) => Err(e),
+                (filter, Ok(v)) => self.apply(filter, v, scope.layers),
+            };
+        }
+        value
+    }
+
+    fn variable<'s>(
+        &self,
+        scope: &'s Scope<'_>,
+        name: &str,
+        fields: &[String],
+    ) -> Result<&'s Value, RenderError> {
+        let mut value = scope
+            .lookup(name)
+            .ok_or_else(|| self.error(format!("`{name}` is not set")))?;
+        for field in fields {
+            value = value
+                .get(field)
+                .ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
         }
         Ok(value)
     }
@@ -282,6 +338,23 @@ impl Expression {
             Filter::Mod(n) => number()?.rem_euclid(*n).into(),
             Filter::Pad(width) => format!("{:0width$}", number()?).into(),
             Filter::Json => value.to_string().into(),
+            Filter::Number => match &*value {
+                Value::String(text) => serde_json::from_str::<serde_json::Number>(text.trim())
+                    .map_err(|_| self.error(format!("`{text}` is not a number")))?
+                    .into(),
+                number if number.is_number() => number.clone(),
+                _ => return Err(self.error("neither text nor a number")),
+            },
+            Filter::Text => plain(&value).into(),
+            Filter::Upper => plain(&value).to_uppercase().into(),
+            Filter::Lower => plain(&value).to_lowercase().into(),
+            Filter::Url => percent_encoded(&plain(&value)).into(),
+            Filter::Join(between) => {
+                let texts: Vec<String> = array()?.iter().map(plain).collect();
+                texts.join(between).into()
+            }
+            // Decided before a filter is applied, because it also stands in for errors.
+            Filter::Default(_) => return Ok(value),
             Filter::In { list, pointer } => {
                 let list = layers
                     .iter()
@@ -307,6 +380,29 @@ impl Expression {
         };
         Ok(Cow::Owned(result))
     }
+}
+
+/// A value as text: without quotes where it is text, else as JSON.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Every byte but RFC 3986's unreserved characters as `%XX`: good in paths, queries and forms.
+pub(super) fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte as char);
+            }
+            _ => write!(out, "%{byte:02X}").expect("writing to a String cannot fail"),
+        }
+    }
+    out
 }
 
 /// Unix time in seconds, with a fraction.

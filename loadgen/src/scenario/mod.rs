@@ -5,23 +5,30 @@
 
 pub mod catalog;
 mod compile;
+pub mod condition;
 mod diagnostic;
 pub mod expression;
 mod file;
 mod overrides;
 pub mod recorded;
+pub mod schema;
+pub mod starter;
+pub mod summary;
 pub mod template;
+pub mod think_time;
 pub mod threshold;
 
 use std::time::Duration;
 
 use crate::trace::TraceConfig;
 pub use compile::read;
+use condition::Condition;
 pub use diagnostic::ScenarioError;
 use expression::Vars;
-pub use file::{Method, Pick, ThinkTime};
+pub use file::{AtEnd, Method, Pick};
 pub use overrides::Overrides;
 use template::Template;
+pub use think_time::ThinkTime;
 use threshold::Threshold;
 
 /// A checked scenario.
@@ -41,6 +48,8 @@ pub struct Scenario {
     pub limits: Limits,
     /// Requests before the workload, one after the other.
     pub setup: Vec<SetupStep>,
+    /// Requests after the workload, one after the other; what fails is a warning.
+    pub teardown: Vec<SetupStep>,
     /// Sources of values, drawn once per journey.
     pub feeders: Vec<Feeder>,
     /// The mix of journeys.
@@ -49,8 +58,14 @@ pub struct Scenario {
     pub thresholds: Vec<Threshold>,
     /// Names of the recorded steps; `Step::id` indexes it.
     pub step_names: Vec<String>,
+    /// Their tags, sorted; one entry a name.
+    pub step_tags: Vec<Vec<String>>,
     /// Names of the awaited states; `Await::id` indexes it.
     pub await_names: Vec<String>,
+    /// Their tags, sorted; one entry a name.
+    pub await_tags: Vec<Vec<String>>,
+    /// What is odd about the file but no error: a feeder that nobody reads.
+    pub warnings: Vec<String>,
     /// How to read a recorded trace, for `Workload::Trace`.
     pub trace: Option<TraceConfig>,
 }
@@ -58,14 +73,11 @@ pub struct Scenario {
 impl Scenario {
     /// The topics whose events are awaited, each with the ways its events are found (by id, or by a field of their data).
     pub fn awaited(&self) -> Vec<(&str, &KeySource)> {
-        let in_journeys =
-            self.journeys
-                .iter()
-                .flat_map(|j| &j.steps)
-                .filter_map(|step| match &step.action {
-                    Action::Await(awaits) => Some(awaits),
-                    _ => None,
-                });
+        let steps = self.journeys.iter().flat_map(Journey::all_steps);
+        let in_journeys = steps.filter_map(|step| match &step.action {
+            Action::Await(awaits) => Some(awaits),
+            _ => None,
+        });
         let awaits = in_journeys.chain(self.setup.iter().filter_map(|s| s.awaits.as_ref()));
         let mut found: Vec<(&str, &KeySource)> = Vec::new();
         for a in awaits {
@@ -96,6 +108,17 @@ pub enum Workload {
     },
     /// Arrivals at recorded times, from a file.
     Trace,
+}
+
+impl Workload {
+    /// How long journeys are started, where the scenario says so.
+    pub fn duration(&self) -> Option<Duration> {
+        match self {
+            Self::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
+            Self::Closed { duration, .. } => Some(*duration),
+            Self::Trace => None,
+        }
+    }
 }
 
 /// A piece of an open workload: the rate goes from `from` to `to` linearly.
@@ -135,6 +158,8 @@ pub struct Limits {
 pub struct SetupStep {
     /// For people.
     pub name: String,
+    /// Only then.
+    pub condition: Option<Condition>,
     /// Iterations: a template that renders to a whole number.
     pub repeat: Option<Template>,
     /// Or one iteration for each element of this list, seen as `it`.
@@ -166,6 +191,8 @@ pub struct Feeder {
     pub source: FeederSource,
     /// How one is chosen.
     pub pick: Pick,
+    /// What follows the last of a sequential choice.
+    pub at_end: AtEnd,
     /// Zipf's exponent: 1 is the classic popularity curve.
     pub exponent: f64,
     /// An array of that many values (inclusive range) instead of one value.
@@ -190,8 +217,27 @@ pub struct Journey {
     pub weight: f64,
     /// Its steps, in order.
     pub steps: Vec<Step>,
+    /// How many steps there are, those within others included.
+    pub step_count: usize,
     /// Indexes of the feeders that its templates read.
     pub feeders: Vec<usize>,
+}
+
+impl Journey {
+    /// Its steps and those within them, in the file's order.
+    pub fn all_steps(&self) -> Vec<&Step> {
+        fn visit<'a>(steps: &'a [Step], found: &mut Vec<&'a Step>) {
+            for step in steps {
+                found.push(step);
+                if let Action::Steps(inner) = &step.action {
+                    visit(inner, found);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        visit(&self.steps, &mut found);
+        found
+    }
 }
 
 /// One step of a journey.
@@ -199,15 +245,40 @@ pub struct Journey {
 pub struct Step {
     /// Index into `Scenario::step_names`, for a request; `usize::MAX` for steps that are not recorded as such.
     pub id: usize,
+    /// Its place among all steps of its journey, below `Journey::step_count`; what `Await::since` names.
+    pub place: usize,
     /// For people, and for `since`.
     pub name: String,
+    /// Only then; looked at once, before its loop.
+    pub condition: Option<Condition>,
+    /// How often.
+    pub looped: Option<Loop>,
     /// What it does.
     pub action: Action,
+}
+
+/// How often a step is done.
+#[derive(Debug)]
+pub enum Loop {
+    /// So many times: a template that renders to a whole number.
+    Repeat(Template),
+    /// For each element of an array, seen as `it`.
+    ForEach(Template),
+    /// As long as it holds, looked at before each time.
+    #[allow(missing_docs)] // said above
+    While { holds: Condition, max: u32 },
+    /// Until it holds, looked at after each time.
+    #[allow(missing_docs)] // said above
+    Until { holds: Condition, max: u32 },
 }
 
 /// What a step does.
 #[derive(Debug)]
 pub enum Action {
+    /// What its steps do, one after the other.
+    Steps(Vec<Step>),
+    /// Ends the journey as skipped, for this reason.
+    Skip(String),
     /// Sends a request and checks the answer.
     Request {
         /// The request.
@@ -264,9 +335,9 @@ pub struct RequestTemplate {
     pub method: Method,
     /// Path and query.
     pub path: Template,
-    /// The body, JSON.
+    /// The body; JSON unless a header says otherwise.
     pub body: Option<Template>,
-    /// Further headers.
+    /// Further headers; a form's or a text's content type is among them.
     pub headers: Vec<(String, Template)>,
 }
 
@@ -281,6 +352,8 @@ pub struct Expect {
     pub exist: Vec<String>,
     /// JSON pointers that must lead to nothing or null.
     pub absent: Vec<String>,
+    /// Texts that must be somewhere in the body.
+    pub contain: Vec<Template>,
 }
 
 /// How an event is found: by its aggregate's id, or by a field of its data (a JSON pointer).
@@ -308,7 +381,7 @@ pub struct Await {
     pub conditions: Vec<(String, Template)>,
     /// Without one, the limit for a request.
     pub timeout: Option<Duration>,
-    /// Index of the journey's step from whose intended start end-to-end latency counts.
+    /// `Step::place` of the step from whose intended start end-to-end latency counts.
     pub since: usize,
     /// Variable and JSON pointer into the event's data.
     pub extract: Vec<(String, String)>,
