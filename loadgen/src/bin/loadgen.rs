@@ -170,7 +170,10 @@ fn list(folder: Option<PathBuf>) -> ExitCode {
         match catalog::find(&name, folder.as_deref()) {
             Ok(scenario) => {
                 let (story, workload) = (&scenario.description, scenario.summary().workload);
-                say(&format!("{name:<width$}  {story}\n{:<width$}  {workload}\n", ""));
+                say(&format!(
+                    "{name:<width$}  {story}\n{:<width$}  {workload}\n",
+                    ""
+                ));
             }
             Err(e) => say(&format!("{name:<width$}  (can't be read: {e})\n")),
         }
