@@ -12,6 +12,8 @@ use crate::schedule::Arrivals;
 
 /// Arrivals started in a row before other tasks get their turn: enough to catch up fast, few enough to keep reading answers.
 const BURST_MAX: u32 = 64;
+/// An arrival that the driver comes to so late was missed: the generator itself was held up.
+const MISSED_AFTER: Duration = Duration::from_millis(5);
 /// How long after the schedule's end late arrivals are still started.
 const OVERRUN: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,9 @@ pub async fn drive(
     };
     let mut burst = 0;
     let mut stopped_at = None;
-    for (number, arrival) in arrivals.enumerate() {
+    // Arrivals before this time were missed by the generator itself: they wait for room instead of being dropped.
+    let mut missed_until = start;
+    for (n, arrival) in arrivals.enumerate() {
         let offset = Duration::from_nanos(arrival.offset_ns);
         let intended = start + offset;
         if let Some(stopped_at) = stopped_at {
@@ -47,7 +51,8 @@ pub async fn drive(
             context.figures.borrow_mut().journeys.unsent += 1;
             continue;
         }
-        if intended > Instant::now() {
+        let now = Instant::now();
+        if intended > now {
             burst = 0;
             tokio::select! {
                 biased;
@@ -55,25 +60,32 @@ pub async fn drive(
                 () = pacer.wait_until(intended) => {}
             }
         } else {
+            if now - intended > MISSED_AFTER && intended >= missed_until {
+                missed_until = now;
+            }
             burst += 1;
             if burst >= BURST_MAX {
                 burst = 0;
                 tokio::task::yield_now().await;
             }
-            if stop.is_cancelled() || last_start.is_some_and(|last| Instant::now() > last) {
+            if stop.is_cancelled() || last_start.is_some_and(|last| now > last) {
                 stopped_at = Some(Instant::now());
                 context.figures.borrow_mut().journeys.unsent += 1;
                 continue;
             }
         }
+        while intended < missed_until && !context.has_room() && !stop.is_cancelled() {
+            context.room.notified().await;
+        }
         let measured = offset >= warm_up;
-        if context.in_flight.get() >= context.scenario.limits.in_flight_max {
+        if !context.has_room() {
             if measured {
                 context.figures.borrow_mut().journeys.dropped += 1;
             }
             continue;
         }
-        journey::start(context, arrival, number as u64, intended, measured);
+        let number = context.share.number(n as u64);
+        journey::start(context, arrival, number, intended, measured);
     }
     // The schedule has its length even if its last arrival comes before it.
     if let (None, Some(end)) = (stopped_at, end) {

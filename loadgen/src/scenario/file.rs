@@ -52,6 +52,17 @@ pub struct WorkloadFile {
     pub users: Option<usize>,
     pub think_time: Option<ThinkTime>,
     pub warm_up: Option<HumanDuration>,
+    pub arrivals: Option<ArrivalsKind>,
+    pub traceparent: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ArrivalsKind {
+    /// Evenly spaced.
+    Even,
+    /// At random times, independent of each other: as customers come who know nothing of each other.
+    Poisson,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,11 +79,14 @@ pub struct StageFile {
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsFile {
     pub in_flight_max: Option<usize>,
+    pub connections_max: Option<usize>,
     pub request_timeout: Option<HumanDuration>,
     pub drain_timeout: Option<HumanDuration>,
     pub backlog_timeout: Option<HumanDuration>,
     pub slip_p99_max: Option<HumanDuration>,
     pub cpu_pct_max: Option<f64>,
+    pub loop_stall_p99_max: Option<HumanDuration>,
+    pub clock_jump_max: Option<HumanDuration>,
     pub dropped_pct_max: Option<f64>,
     pub response_bytes_max: Option<usize>,
 }
