@@ -245,7 +245,10 @@ mod tests {
         let all: Vec<u64> = schedule.poisson(7).collect();
         let half = all.partition_point(|at| *at < 50_000_000_000) as f64;
         let share = half / all.len() as f64;
-        assert!((0.24..0.26).contains(&share), "a quarter in the first half: {share}");
+        assert!(
+            (0.24..0.26).contains(&share),
+            "a quarter in the first half: {share}"
+        );
     }
 
     #[test]

@@ -59,8 +59,10 @@ async fn listen(options: ServerOptions) -> anyhow::Result<()> {
         };
         stream.set_nodelay(true)?;
         let answered = answered.clone();
-        let service = service_fn(move |_: Request<Incoming>| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let answered = answered.clone();
+            // A generator may ask for /health and /metrics beside its load.
+            let logs = logs && request.uri().path() == "/";
             async move {
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
@@ -71,10 +73,16 @@ async fn listen(options: ServerOptions) -> anyhow::Result<()> {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
             }
         });
-        tokio::task::spawn_local(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::task::spawn_local(
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+        );
     }
     if let Some(path) = options.log {
-        let bytes: Vec<u8> = answered.borrow().iter().flat_map(|ns| ns.to_le_bytes()).collect();
+        let bytes: Vec<u8> = answered
+            .borrow()
+            .iter()
+            .flat_map(|ns| ns.to_le_bytes())
+            .collect();
         std::fs::write(path, bytes)?;
     }
     Ok(())

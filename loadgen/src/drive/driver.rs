@@ -118,9 +118,10 @@ impl Driver {
             seed: self.seed,
         });
         self.events.send(RunEvent::Ready).ok();
-        let start = self.start.await.map_err(|_| {
-            Refusal::SetUp("the run was given up before its start".to_owned())
-        })?;
+        let start = self
+            .start
+            .await
+            .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
         Ok(workload(context, self.part, start, &self.events, &self.stop).await)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// From here on the runtime's timer is not needed: it would be up to a millisecond late.
 const TIMER_EARLY: Duration = Duration::from_millis(3);
 /// The alarm is never set more than this early: waiting awake is CPU.
-const EARLY_NS_MAX: u64 = 30_000;
+const EARLY_NS_MAX: u64 = 20_000;
 /// How fast the learnt lateness follows the last one seen.
 const STEP_NS: u64 = 500;
 

@@ -119,8 +119,7 @@ impl HttpClient {
                 }
                 // A kept connection that the target had closed meanwhile. Never twice what may have been carried out.
                 Err(failure)
-                    if reused
-                        && (failure.unsent || (failure.unanswered && request.is_safe())) => {}
+                    if reused && (failure.unsent || (failure.unanswered && request.is_safe())) => {}
                 Err(failure) => return Err(failure.error),
             }
         }

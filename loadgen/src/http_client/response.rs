@@ -297,11 +297,7 @@ mod tests {
                 true,
                 (200, "", true),
             ),
-            (
-                "HTTP/1.1 204 No Content\r\n\r\n",
-                false,
-                (204, "", true),
-            ),
+            ("HTTP/1.1 204 No Content\r\n\r\n", false, (204, "", true)),
             (
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok",
                 false,

@@ -189,7 +189,9 @@ fn generator(evidence: &Evidence<'_>) -> Generator {
         .map(|d| cpu_pct(d.cpu.unwrap_or(evidence.process_cpu), wall))
         .collect();
     let mut loop_lateness = Times::default();
-    drivers.iter().for_each(|d| loop_lateness.add(&d.loop_lateness));
+    drivers
+        .iter()
+        .for_each(|d| loop_lateness.add(&d.loop_lateness));
     let longest = |of: fn(&DriverHealth) -> Duration| drivers.iter().map(of).max();
     let waited = longest(|d| d.cpu_wait.unwrap_or_default()).unwrap_or_default();
     let jump = longest(|d| d.clock_jump).unwrap_or_default();

@@ -193,7 +193,10 @@ fn own_troubles(report: &Report, scenario: &Scenario) -> Vec<String> {
     let mut reasons = Vec::new();
     // Without a schedule to be late for, having to wait for a core shows nowhere else.
     let wanted = generator.cpu_pct + generator.cpu_wait_pct;
-    if report.workload.kind == "closed" && wanted > limits.cpu_pct_max && generator.cpu_pct <= limits.cpu_pct_max {
+    if report.workload.kind == "closed"
+        && wanted > limits.cpu_pct_max
+        && generator.cpu_pct <= limits.cpu_pct_max
+    {
         let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
         reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, and with its own CPU that is over {limit} %; give it a core of its own"));
     }

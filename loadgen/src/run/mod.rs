@@ -177,7 +177,8 @@ impl Run {
             (Workload::Open { stages }, _) => {
                 let schedule = Schedule::new(stages.clone());
                 let end = Some(schedule.duration());
-                let arrivals = Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
+                let arrivals =
+                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
                 Load::Open {
                     arrivals: arrivals.collect(),
                     end,
