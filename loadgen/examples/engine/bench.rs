@@ -43,11 +43,6 @@ impl Server {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    /// CPU seconds so far.
-    pub fn cpu_s(&self) -> anyhow::Result<f64> {
-        cpu_s(&format!("/proc/{}/stat", self.child.id()), 11)
-    }
-
     /// Ends it in order, so that it writes its log.
     pub fn end(mut self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)?;
@@ -64,22 +59,14 @@ impl Drop for Server {
     }
 }
 
-/// The sum of two neighbouring fields behind the name: user and system time.
-fn cpu_s(stat: &str, field: usize) -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(stat)?;
-    let (_, tail) = text.rsplit_once(')').context("no name in stat")?;
-    let ticks: Vec<f64> = tail
-        .split_whitespace()
-        .skip(field)
-        .take(2)
-        .map(|t| t.parse().unwrap_or_default())
-        .collect();
-    Ok(ticks.iter().sum::<f64>() / TICKS_PER_S)
-}
-
 /// CPU seconds of all children that have ended and been waited for.
 pub fn children_cpu_s() -> anyhow::Result<f64> {
-    cpu_s("/proc/self/stat", 13)
+    let text = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, behind_name) = text.rsplit_once(')').context("no name in stat")?;
+    // User and system time of children; `man proc_pid_stat` counts them as fields 16 and 17.
+    let fields = behind_name.split_whitespace().skip(13).take(2);
+    let ticks: u64 = fields.map(|t| t.parse().unwrap_or(0)).sum();
+    Ok(ticks as f64 / TICKS_PER_S)
 }
 
 /// The loadgen that was built beside this program.

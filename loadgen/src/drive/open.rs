@@ -12,7 +12,7 @@ use crate::schedule::Arrivals;
 
 /// Arrivals started in a row before other tasks get their turn: enough to catch up fast, few enough to keep reading answers.
 const BURST_MAX: u32 = 64;
-/// An arrival that the driver comes to so late was missed: the generator itself was held up.
+/// An arrival that the driver comes to so late, without having waited for room, was missed: the generator itself was held up.
 const MISSED_AFTER: Duration = Duration::from_millis(5);
 /// How long after the schedule's end late arrivals are still started.
 const OVERRUN: Duration = Duration::from_secs(1);
@@ -40,6 +40,8 @@ pub async fn drive(
     let mut stopped_at = None;
     // Arrivals before this time were missed by the generator itself: they wait for room instead of being dropped.
     let mut missed_until = start;
+    // When this loop was last seen to run: what an arrival waited before that was not for want of the generator.
+    let mut came_round = start;
     for (n, arrival) in arrivals.enumerate() {
         let offset = Duration::from_nanos(arrival.offset_ns);
         let intended = start + offset;
@@ -51,8 +53,7 @@ pub async fn drive(
             context.figures.borrow_mut().journeys.unsent += 1;
             continue;
         }
-        let now = Instant::now();
-        if intended > now {
+        if intended > Instant::now() {
             burst = 0;
             tokio::select! {
                 biased;
@@ -60,23 +61,25 @@ pub async fn drive(
                 () = pacer.wait_until(intended) => {}
             }
         } else {
-            if now - intended > MISSED_AFTER && intended >= missed_until {
-                missed_until = now;
-            }
             burst += 1;
             if burst >= BURST_MAX {
                 burst = 0;
                 tokio::task::yield_now().await;
             }
-            if stop.is_cancelled() || last_start.is_some_and(|last| now > last) {
+            if stop.is_cancelled() || last_start.is_some_and(|last| Instant::now() > last) {
                 stopped_at = Some(Instant::now());
                 context.figures.borrow_mut().journeys.unsent += 1;
                 continue;
             }
         }
+        let now = Instant::now();
+        if now.saturating_duration_since(intended.max(came_round)) > MISSED_AFTER {
+            missed_until = now;
+        }
         while intended < missed_until && !context.has_room() && !stop.is_cancelled() {
             context.room.notified().await;
         }
+        came_round = Instant::now();
         let measured = offset >= warm_up;
         if !context.has_room() {
             if measured {

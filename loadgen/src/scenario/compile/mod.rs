@@ -221,7 +221,7 @@ fn limits(raw: &LimitsFile) -> Limits {
         backlog_timeout: or(raw.backlog_timeout, 10_000),
         slip_p99_max: or(raw.slip_p99_max, 50),
         cpu_pct_max: raw.cpu_pct_max.unwrap_or(90.0),
-        loop_stall_p99_max: or(raw.loop_stall_p99_max, 50),
+        loop_stall_p99_max: or(raw.loop_stall_p99_max, 100),
         clock_jump_max: or(raw.clock_jump_max, 500),
         dropped_pct_max: raw.dropped_pct_max.unwrap_or(1.0),
         response_bytes_max: raw.response_bytes_max.unwrap_or(64 << 20),
