@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::scenario::expression::Vars;
 use crate::scenario::{AtEnd, Feeder, FeederSource, Pick};
+use crate::share::Share;
 
 /// Lines beyond this are refused: a feeder lives in memory.
 const VALUES_MAX: usize = 5_000_000;
@@ -24,11 +25,13 @@ pub struct Source {
     count: Option<[usize; 2]>,
     stops: bool,
     next: usize,
+    step: usize,
 }
 
 impl Source {
-    /// Takes its values from the lists that set-up made, if it names one. The error says which list is empty.
-    pub fn new(feeder: &Feeder, lists: &Vars) -> Result<Self, String> {
+    /// Takes its values from the lists that set-up made, if it names one. In order, it gives every n-th: its driver's share.
+    /// The error says which list is empty.
+    pub fn new(feeder: &Feeder, lists: &Vars, share: Share) -> Result<Self, String> {
         let values = match &feeder.source {
             FeederSource::Values(values) => values.clone(),
             FeederSource::List(list) => lists
@@ -54,7 +57,8 @@ impl Source {
             curve,
             count: feeder.count,
             stops: feeder.at_end == AtEnd::Stop,
-            next: 0,
+            next: share.index,
+            step: share.of,
         })
     }
 
@@ -79,14 +83,11 @@ impl Source {
         let last = self.values.len() - 1;
         let index = match (self.pick, &self.curve) {
             (Pick::Sequential, _) => {
-                let index = self.next;
-                if index > last {
+                if self.stops && self.next > last {
                     return None;
                 }
-                self.next = match index == last && !self.stops {
-                    true => 0,
-                    false => index + 1,
-                };
+                let index = self.next % self.values.len();
+                self.next = index + self.step;
                 index
             }
             // Ranks start at 1, the most popular.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::record::Figures;
+use crate::record::{Figures, Times};
 use crate::scenario::expression::Vars;
 
 /// A run's event. Events come in the order of this list; `Interval` comes once a second between `Started` and `Finished`.
@@ -34,7 +34,7 @@ pub enum RunEvent {
         /// How many there are.
         in_flight: usize,
     },
-    /// The driver has ended.
+    /// The drivers have ended.
     Finished(Finished),
     /// Something that people should know and the report keeps.
     Warning(String),
@@ -68,15 +68,30 @@ pub struct Interval {
     pub started: u64,
 }
 
-/// The driver's last words.
+/// The drivers' last words.
 #[derive(Debug, Clone, Default)]
 pub struct Finished {
     /// When the last journey could be started, from the start of the run.
     pub arrivals_end: Duration,
     /// When the last journey had ended.
     pub drained: Duration,
-    /// CPU time of the driver's thread from the start of the run, if the system tells.
-    pub cpu: Option<Duration>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
+    /// Each driver's look at itself.
+    pub drivers: Vec<DriverHealth>,
+}
+
+/// What a driver saw of itself, from the start of the run.
+#[derive(Debug, Clone, Default)]
+pub struct DriverHealth {
+    /// CPU time of its thread, if the system tells.
+    pub cpu: Option<Duration>,
+    /// How long its thread was ready to run but others ran.
+    pub cpu_wait: Option<Duration>,
+    /// How late its event loop came round, looked at a hundred times a second.
+    pub loop_lateness: Times,
+    /// The largest jump of the wall clock against the monotonic one.
+    pub clock_jump: Duration,
+    /// Requests that failed for want of descriptors, ports or memory on this machine.
+    pub generator_errors: u64,
 }

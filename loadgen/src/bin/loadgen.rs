@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
 use loadgen::duration::HumanDuration;
+use loadgen::http_client::TlsOptions;
 use loadgen::render;
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog, schema, starter};
@@ -69,6 +70,15 @@ struct RunArguments {
     /// Users (closed workload)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
+    /// Threads that drive the load [default: what the rate needs, of half the cores]
+    #[arg(long, value_name = "N")]
+    drivers: Option<usize>,
+    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
+    ca: Option<PathBuf>,
+    /// Believe any certificate of an https:// target
+    #[arg(long)]
+    insecure_tls: bool,
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -214,6 +224,11 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     });
     let options = RunOptions {
         target: arguments.target.clone(),
+        tls: TlsOptions {
+            ca: arguments.ca.clone(),
+            insecure: arguments.insecure_tls,
+        },
+        drivers: arguments.drivers,
         seed: arguments.seed,
         out: out.clone(),
         durability: arguments.durability.clone(),

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
@@ -48,8 +49,7 @@ pub fn run(
     measured: bool,
 ) -> impl Future<Output = Instant> {
     // Counted before the task first runs, or a burst of arrivals would all find room.
-    context.in_flight.set(context.in_flight.get() + 1);
-    context.started.set(context.started.get() + 1);
+    context.journey_begins();
     if measured {
         let mut figures = context.figures.borrow_mut();
         figures.journeys.started += 1;
@@ -78,7 +78,7 @@ pub fn run(
             let mut figures = context.figures.borrow_mut();
             figures.journey_ended(walk.journey, outcome);
         }
-        context.in_flight.set(context.in_flight.get() - 1);
+        context.journey_ends();
         ended
     }
 }
@@ -101,7 +101,7 @@ struct Walk<'a> {
     journey: usize,
     vars: Vars,
     rng: SmallRng,
-    trace: String,
+    trace: Option<u128>,
     measured: bool,
     /// When the step at hand should start.
     intended: Instant,
@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let trace = request::trace_id(&mut rng);
+        let trace = (context.scenario.traceparent).then(|| rng.random());
         Self {
             context,
             journey: arrival.journey,
@@ -374,11 +374,13 @@ impl<'a> Walk<'a> {
         let rendered = request::render(
             request,
             &mut Context::scope(&layers, &mut self.rng),
-            Some(&self.trace),
+            self.trace,
         )
         .map_err(Fault::from)?;
+        // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
+        let turn = self.context.http.turn().await;
         let actual = Instant::now();
-        let outcome = rendered.send(&self.context.http).await;
+        let outcome = rendered.send(turn).await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);

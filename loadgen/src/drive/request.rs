@@ -1,10 +1,9 @@
 //! One request of a journey: rendered, sent, its answer checked and taken apart.
 
 use rand::RngExt;
-use rand::rngs::SmallRng;
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, Reply};
+use crate::http_client::{Reply, Request, TraceContext, Turn};
 use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
 
@@ -31,53 +30,47 @@ impl From<RenderError> for Fault {
 }
 
 /// A request ready to be sent.
-pub struct Rendered<'a> {
-    method: &'static str,
-    path: String,
-    headers: Vec<(&'a str, String)>,
-    body: Option<String>,
-}
+pub struct Rendered<'a>(Request<'a>);
 
+/// Renders a request's templates; what does not change from one to the next is borrowed.
 pub fn render<'a>(
     request: &'a RequestTemplate,
     scope: &mut Scope<'_>,
-    trace: Option<&str>,
+    trace: Option<u128>,
 ) -> Result<Rendered<'a>, RenderError> {
-    let mut headers = Vec::with_capacity(request.headers.len() + 1);
-    if let Some(trace) = trace {
-        let span: u64 = scope.rng.random();
-        headers.push(("traceparent", format!("00-{trace}-{span:016x}-01")));
-    }
+    let trace = trace.map(|trace| TraceContext {
+        trace,
+        span: scope.rng.random(),
+    });
+    let mut headers = Vec::with_capacity(request.headers.len());
     for (name, value) in &request.headers {
-        headers.push((name, value.render(scope)?));
+        headers.push((name.as_str(), value.render(scope)?));
     }
-    let body = request.body.as_ref().map(|b| b.render(scope)).transpose()?;
-    Ok(Rendered {
+    Ok(Rendered(Request {
         method: request.method.as_str(),
-        path: request.path.render(scope)?,
+        path: match request.path.as_literal() {
+            Some(path) => path.into(),
+            None => request.path.render(scope)?.into(),
+        },
+        trace,
         headers,
-        body,
-    })
+        body: request.body.as_ref().map(|b| b.render(scope)).transpose()?,
+    }))
 }
 
 impl Rendered<'_> {
     /// For a body that is not made from the request's own template.
     pub fn replace_body(&mut self, body: Option<String>) {
-        self.body = body;
+        self.0.body = body;
     }
 
-    /// Sends it; the error is what reports count.
-    pub async fn send(self, http: &HttpClient) -> Result<Reply, Fault> {
-        let what = format!("{} {}", self.method, self.path);
-        http.send(self.method, &self.path, &self.headers, self.body)
-            .await
-            .map_err(|e| Fault::new(e.to_string(), format!("{what}: {}", e.detail())))
+    /// Sends it in its turn; the error is what reports count.
+    pub async fn send(&self, turn: Turn<'_>) -> Result<Reply, Fault> {
+        turn.send(&self.0).await.map_err(|e| {
+            let what = format!("{} {}", self.0.method, self.0.path);
+            Fault::new(e.to_string(), format!("{what}: {}", e.detail()))
+        })
     }
-}
-
-/// A journey's trace id: 32 hexadecimal digits.
-pub fn trace_id(rng: &mut SmallRng) -> String {
-    format!("{:032x}", rng.random::<u128>())
 }
 
 /// Checks an answer and takes the variables out of it.

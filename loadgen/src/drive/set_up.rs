@@ -148,7 +148,7 @@ impl Setting<'_> {
         )
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);
-        let reply = rendered.send(self.http).await.map_err(said)?;
+        let reply = rendered.send(self.http.turn().await).await.map_err(said)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
             extract.push(("ids".into(), self.step.ids.clone()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::metrics_scrape::{LagStatistics, Scrape};
 use crate::record::{Figures, Times};
-use crate::run_event::Finished;
+use crate::run_event::{DriverHealth, Finished};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::Schedule;
 
@@ -163,12 +163,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
                 .filter(|(_, after)| !after.backlog.is_empty())
                 .map(|(_, after)| after.backlog_total()),
         },
-        generator: Generator {
-            cpu_pct: cpu_pct(finished.cpu.unwrap_or(evidence.process_cpu), wall),
-            process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
-            schedule_slip_us: (&figures.schedule_slip).into(),
-            feed_reconnects: finished.feed_reconnects,
-        },
+        generator: generator(&evidence),
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
@@ -188,6 +183,33 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     report
 }
 
+fn generator(evidence: &Evidence<'_>) -> Generator {
+    let (finished, wall) = (evidence.finished, evidence.finished.drained);
+    let drivers = &finished.drivers;
+    let of_each: Vec<f64> = drivers
+        .iter()
+        .map(|d| cpu_pct(d.cpu.unwrap_or(evidence.process_cpu), wall))
+        .collect();
+    let mut loop_lateness = Times::default();
+    drivers
+        .iter()
+        .for_each(|d| loop_lateness.add(&d.loop_lateness));
+    let longest = |of: fn(&DriverHealth) -> Duration| drivers.iter().map(of).max();
+    let waited = longest(|d| d.cpu_wait.unwrap_or_default()).unwrap_or_default();
+    let jump = longest(|d| d.clock_jump).unwrap_or_default();
+    Generator {
+        cpu_pct: of_each.iter().copied().fold(0.0, f64::max),
+        drivers_cpu_pct: of_each,
+        cpu_wait_pct: cpu_pct(waited, wall),
+        loop_lateness_us: (&loop_lateness).into(),
+        clock_jump_ms: round(jump.as_secs_f64() * 1e3),
+        own_errors: drivers.iter().map(|d| d.generator_errors).sum(),
+        process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
+        schedule_slip_us: (&evidence.figures.schedule_slip).into(),
+        feed_reconnects: finished.feed_reconnects,
+    }
+}
+
 fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {
     let warm_up_s = scenario.warm_up.as_secs_f64();
     match &scenario.workload {
@@ -202,8 +224,12 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
                 true => format!("{}/s for {:?}", s.from, s.duration),
                 false => format!("{} → {}/s in {:?}", s.from, s.to, s.duration),
             };
+            let kind = match scenario.poisson {
+                true => "open, Poisson arrivals",
+                false => "open",
+            };
             let description = format!(
-                "open: {}",
+                "{kind}: {}",
                 stages.iter().map(stage).collect::<Vec<_>>().join(", ")
             );
             WorkloadSummary {

@@ -223,8 +223,23 @@ pub struct Drain {
 /// The generator itself.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Generator {
-    /// Of one core, the driver's thread, while journeys were started and drained.
+    /// Of one core, the busiest driver's thread, while journeys were started and drained.
     pub cpu_pct: f64,
+    /// The same of each driver.
+    #[serde(default)]
+    pub drivers_cpu_pct: Vec<f64>,
+    /// How much of the time a driver was ready to run while others ran, of the one that waited longest.
+    #[serde(default)]
+    pub cpu_wait_pct: f64,
+    /// How late the drivers' event loops came round.
+    #[serde(default)]
+    pub loop_lateness_us: Quantiles,
+    /// The largest jump of the wall clock against the monotonic one.
+    #[serde(default)]
+    pub clock_jump_ms: f64,
+    /// Requests that failed because this machine had no descriptor, port or memory left.
+    #[serde(default)]
+    pub own_errors: u64,
     /// Of one core, the whole process.
     pub process_cpu_pct: f64,
     /// Actual − intended start of journeys.

@@ -102,6 +102,7 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
         let (cpu, limit) = (report.generator.cpu_pct, limits.cpu_pct_max);
         reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
     }
+    reasons.extend(own_troubles(report, scenario));
     let asked = journeys.started + journeys.dropped + journeys.unsent;
     let lost = journeys.dropped + journeys.unsent;
     let lost_pct = 100.0 * lost as f64 / asked.max(1) as f64;
@@ -111,6 +112,37 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
             "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; the target is too slow for this rate, or the limit too low",
             limits.in_flight_max, limits.dropped_pct_max
         ));
+    }
+    reasons
+}
+
+/// What the machine did to the generator.
+fn own_troubles(report: &Report, scenario: &Scenario) -> Vec<String> {
+    let (generator, limits) = (&report.generator, &scenario.limits);
+    let mut reasons = Vec::new();
+    // Without a schedule to be late for, having to wait for a core shows nowhere else.
+    let wanted = generator.cpu_pct + generator.cpu_wait_pct;
+    if report.workload.kind == "closed"
+        && wanted > limits.cpu_pct_max
+        && generator.cpu_pct <= limits.cpu_pct_max
+    {
+        let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
+        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, and with its own CPU that is over {limit} %; give it a core of its own"));
+    }
+    let late_max_us = limits.loop_stall_p99_max.as_secs_f64() * 1e6;
+    let late = generator.loop_lateness_us.p99;
+    if late > late_max_us {
+        let (late, limit) = (crate::render::time(late), crate::render::time(late_max_us));
+        reasons.push(format!("the machine was too busy: the generator's event loop came round late, p99 {late} > {limit}; give it a core of its own"));
+    }
+    let jump_max_ms = limits.clock_jump_max.as_secs_f64() * 1e3;
+    if generator.clock_jump_ms > jump_max_ms {
+        let jump = generator.clock_jump_ms;
+        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms: times that this machine and the target compare are off; let the clock settle and run again"));
+    }
+    if generator.own_errors > 0 {
+        let count = generator.own_errors;
+        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n), or lower connections_max"));
     }
     reasons
 }

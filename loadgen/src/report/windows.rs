@@ -104,9 +104,9 @@ impl Windows {
         }
     }
 
-    /// The last arrival has come: what is recorded from now on, but for the present second, belongs to the drain.
+    /// The last arrival has come: but for what is told late, what is recorded from now on belongs to the drain.
     pub fn draining(&mut self) {
-        self.end_s.get_or_insert(self.newest_s + 1);
+        self.end_s.get_or_insert(self.newest_s + LATE_S);
     }
 
     /// The worst of a threshold's windows between the warm-up and the last arrival; nothing for one without windows.

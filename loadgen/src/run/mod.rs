@@ -2,6 +2,7 @@
 //! report. The only place that knows all stages.
 
 mod control;
+mod drivers;
 mod interrupts;
 mod options;
 mod replay;
@@ -29,6 +30,7 @@ use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{self, Arrivals, Schedule};
+use crate::share::Share;
 use crate::system_process::SystemProcess;
 
 /// Runs a scenario and writes its report into the folder.
@@ -100,6 +102,7 @@ struct Run {
     scenario: Arc<Scenario>,
     seed: u64,
     out: PathBuf,
+    drivers: usize,
     control: Control,
     environment: Environment,
     system_id: Option<u32>,
@@ -126,13 +129,14 @@ impl Run {
         url: &str,
         system_id: Option<u32>,
     ) -> Result<Self, RunError> {
-        let target = Target::resolve(url)
+        let target = Target::resolve(url, &options.tls)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
         // Refused before anything is measured, instead of a report full of refused connections.
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
         let environment = control.environment(system_id.is_some()).await;
         let progress = Progress::new(
@@ -145,6 +149,7 @@ impl Run {
             scenario,
             seed: options.seed,
             out,
+            drivers,
             control,
             environment,
             system_id,
@@ -156,7 +161,7 @@ impl Run {
     fn load(&self, replay: Option<Arrivals>) -> Load {
         match (&self.scenario.workload, replay) {
             (Workload::Trace, arrivals) => Load::Open {
-                arrivals: arrivals.unwrap_or_else(|| Box::new(std::iter::empty())),
+                arrivals: arrivals.into_iter().collect(),
                 end: None,
             },
             (
@@ -170,13 +175,26 @@ impl Run {
                 users: *users,
                 think_time: *think_time,
                 duration: *duration,
+                drivers: self.drivers,
             },
             (Workload::Open { stages }, _) => {
                 let schedule = Schedule::new(stages.clone());
                 let end = Some(schedule.duration());
-                let arrivals = schedule::arrivals(schedule, &self.scenario.journeys, self.seed);
-                Load::Open { arrivals, end }
+                let arrivals =
+                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
+                Load::Open {
+                    arrivals: arrivals.collect(),
+                    end,
+                }
             }
+        }
+    }
+
+    fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
+        let (journeys, seed, schedule) = (&self.scenario.journeys, self.seed, schedule.clone());
+        match self.scenario.poisson {
+            true => schedule::arrivals(schedule.poisson(seed), journeys, seed, share),
+            false => schedule::arrivals(schedule.even(), journeys, seed, share),
         }
     }
 
@@ -213,7 +231,7 @@ impl Run {
             stop: stop.clone(),
         };
         drive::spawn(assignment).map_err(|e| {
-            RunError::BadInput(format!("the driver's thread can't be started: {e}"))
+            RunError::BadInput(format!("the drivers' thread can't be started: {e}"))
         })?;
         let mut collected = Collected {
             figures: Figures::new(

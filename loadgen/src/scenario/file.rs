@@ -89,6 +89,20 @@ pub struct WorkloadFile {
     pub think_time: Option<ThinkTime>,
     /// How long after the start figures are not recorded; less than the workload's length.
     pub warm_up: Option<HumanDuration>,
+    /// Open: evenly spaced (default), or at random times.
+    pub arrivals: Option<ArrivalsKind>,
+    /// Whether requests say which journey they belong to, in the W3C header `traceparent` (true).
+    pub traceparent: Option<bool>,
+}
+
+/// How arrivals are spaced.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ArrivalsKind {
+    /// Evenly spaced.
+    Even,
+    /// At random times, independent of each other: as customers come who know nothing of each other.
+    Poisson,
 }
 
 /// A piece of an open workload.
@@ -111,6 +125,8 @@ pub struct StageFile {
 pub struct LimitsFile {
     /// Journeys in flight at once (4096); an arrival over it is dropped and counted.
     pub in_flight_max: Option<usize>,
+    /// Connections open at once (1024); a request beyond it waits for its turn.
+    pub connections_max: Option<usize>,
     /// For one request, and for an await without a timeout of its own (10s).
     pub request_timeout: Option<HumanDuration>,
     /// For journeys in flight when the workload ends (30s).
@@ -121,6 +137,10 @@ pub struct LimitsFile {
     pub slip_p99_max: Option<HumanDuration>,
     /// Of one core; past it the run is INVALID (90).
     pub cpu_pct_max: Option<f64>,
+    /// How late a driver's loop may come round; past it the run is INVALID (50ms).
+    pub loop_stall_p99_max: Option<HumanDuration>,
+    /// How far the wall clock may jump; past it the run is INVALID (500ms).
+    pub clock_jump_max: Option<HumanDuration>,
     /// Dropped and unsent of all arrivals; past it the run is INVALID (1).
     pub dropped_pct_max: Option<f64>,
     /// A longer answer is an error (64 MiB).

@@ -44,6 +44,10 @@ pub struct Scenario {
     pub workload: Workload,
     /// How long after the start figures are not recorded.
     pub warm_up: Duration,
+    /// Whether arrivals of an open workload are random (a Poisson process at the given rate) instead of evenly spaced.
+    pub poisson: bool,
+    /// Whether requests say which journey they belong to (W3C trace context).
+    pub traceparent: bool,
     /// Limits of the run.
     pub limits: Limits,
     /// Requests before the workload, one after the other.
@@ -86,6 +90,22 @@ impl Scenario {
             }
         }
         found
+    }
+}
+
+impl Scenario {
+    /// Whether journeys leave values for each other, so that they must know of each other's.
+    pub fn shares_values(&self) -> bool {
+        let mut steps = self.journeys.iter().flat_map(Journey::all_steps);
+        steps.any(|step| {
+            matches!(
+                step.action,
+                Action::Promise(_)
+                    | Action::Remember(_)
+                    | Action::Forget { .. }
+                    | Action::Recall { .. }
+            )
+        })
     }
 }
 
@@ -137,6 +157,8 @@ pub struct Stage {
 pub struct Limits {
     /// Journeys in flight at once; an arrival over it is dropped and counted.
     pub in_flight_max: usize,
+    /// Connections open at once, all drivers together; a request beyond it waits for its turn, and its response time with it.
+    pub connections_max: usize,
     /// For one request, and for an await without a timeout of its own.
     pub request_timeout: Duration,
     /// For journeys in flight when the workload ends.
@@ -147,6 +169,10 @@ pub struct Limits {
     pub slip_p99_max: Duration,
     /// Of one core, per driver; past it: INVALID.
     pub cpu_pct_max: f64,
+    /// How late a driver's event loop may come round (p99); past it the machine was too busy: INVALID.
+    pub loop_stall_p99_max: Duration,
+    /// How far the wall clock may jump against the monotonic one; past it: INVALID.
+    pub clock_jump_max: Duration,
     /// Dropped and unsent of all arrivals; past it: INVALID.
     pub dropped_pct_max: f64,
     /// A longer answer is an error.

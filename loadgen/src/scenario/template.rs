@@ -125,6 +125,15 @@ impl Template {
         expressions.flat_map(Expression::variables)
     }
 
+    /// Its text, if it reads no variable: the same every time.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.segments.as_slice() {
+            [] => Some(""),
+            [Segment::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Appends the rendered template to `out`.
     pub fn render_into(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), RenderError> {
         for segment in &self.segments {

@@ -84,6 +84,8 @@ impl Compiler<'_> {
             _ => Vars::new(),
         };
         self.known.extend(parameters.keys().cloned());
+        let poisson = raw.workload.get_ref().arrivals == Some(ArrivalsKind::Poisson);
+        let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
         let workload = self.workload(&raw.workload)?;
         let warm_up = self.warm_up(&raw.workload, &workload)?;
         let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
@@ -134,6 +136,8 @@ impl Compiler<'_> {
             parameters,
             workload,
             warm_up,
+            poisson,
+            traceparent,
             limits: limits(&raw.limits),
             setup,
             teardown,
@@ -168,11 +172,14 @@ fn limits(raw: &LimitsFile) -> Limits {
     };
     Limits {
         in_flight_max: raw.in_flight_max.unwrap_or(4_096).clamp(1, 1_000_000),
+        connections_max: raw.connections_max.unwrap_or(1_024).clamp(1, 60_000),
         request_timeout: or(raw.request_timeout, 10_000),
         drain_timeout: or(raw.drain_timeout, 30_000),
         backlog_timeout: or(raw.backlog_timeout, 10_000),
         slip_p99_max: or(raw.slip_p99_max, 50),
         cpu_pct_max: raw.cpu_pct_max.unwrap_or(90.0),
+        loop_stall_p99_max: or(raw.loop_stall_p99_max, 100),
+        clock_jump_max: or(raw.clock_jump_max, 500),
         dropped_pct_max: raw.dropped_pct_max.unwrap_or(1.0),
         response_bytes_max: raw.response_bytes_max.unwrap_or(64 << 20),
     }

@@ -10,6 +10,12 @@ impl Compiler<'_> {
                 .source
                 .error(span.clone(), problem, Some(help.to_owned())))
         };
+        if raw.arrivals.is_some() && !matches!(raw.kind, WorkloadKind::Open) {
+            return wrong(
+                "only an open workload has arrivals",
+                "allowed: `arrivals` with kind = \"open\"",
+            );
+        }
         match raw.kind {
             WorkloadKind::Open => {
                 if raw.users.is_some() || raw.think_time.is_some() {
