@@ -7,6 +7,8 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
+use super::filter::{Filter, integer};
+
 /// The variables of one journey (or of one set-up iteration), by name.
 pub type Vars = serde_json::Map<String, Value>;
 
@@ -56,45 +58,6 @@ enum Source {
     Constant(Value),
 }
 
-#[derive(Debug, Clone)]
-enum Filter {
-    /// A JSON pointer into each element of an array.
-    Each(String),
-    /// The sum of whole numbers: of an array's elements, or of what a JSON pointer finds in each.
-    Sum(String),
-    Length,
-    First,
-    Last,
-    /// A JSON pointer into the value.
-    At(String),
-    Add(i64),
-    Mul(i64),
-    Mod(i64),
-    /// Whole number → text, padded with zeros to this many digits.
-    Pad(usize),
-    /// Something → JSON text.
-    Json,
-    /// Text → number.
-    Number,
-    /// Anything → text.
-    Text,
-    Upper,
-    Lower,
-    /// Text → percent-encoded.
-    Url,
-    /// A list's elements as one text, with this between them.
-    Join(String),
-    /// Instead of what is unset, missing or null: JSON, else text.
-    Default(Value),
-    /// A place in a list, or an array of places → the list's elements there, or what a JSON pointer finds in each.
-    In {
-        list: String,
-        pointer: String,
-    },
-}
-
-const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
-
 /// One `{{…}}`: a source and filters, `{{products|sum:/price}}`.
 #[derive(Debug, Clone)]
 pub struct Expression {
@@ -103,19 +66,13 @@ pub struct Expression {
     filters: Vec<Filter>,
 }
 
-fn integer(argument: Option<&str>, what: &str) -> Result<i64, String> {
-    argument
-        .and_then(|a| a.trim().parse().ok())
-        .ok_or_else(|| format!("`{what}` needs a whole number, as in `{what}:10`"))
-}
-
 impl Expression {
     /// Reads what stands between the braces. The error says what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split('|').map(str::trim);
         let head = parts.next().unwrap_or_default();
         let source = Self::parse_source(head)?;
-        let filters = parts.map(Self::parse_filter).collect::<Result<_, _>>()?;
+        let filters = parts.map(Filter::parse).collect::<Result<_, _>>()?;
         Ok(Self {
             text: text.trim().to_owned(),
             source,
@@ -164,60 +121,6 @@ impl Expression {
         Ok(Source::Var { name, fields })
     }
 
-    fn parse_filter(text: &str) -> Result<Filter, String> {
-        let (name, argument) = match text.split_once(':') {
-            Some((name, argument)) => (name, Some(argument)),
-            None => (text, None),
-        };
-        let pointer = || match argument {
-            Some(p) if p.starts_with('/') => Ok(p.to_owned()),
-            _ => Err(format!(
-                "`{name}` needs a JSON pointer, as in `{name}:/price`"
-            )),
-        };
-        Ok(match name {
-            "each" => Filter::Each(pointer()?),
-            "sum" if argument.is_none() => Filter::Sum(String::new()),
-            "sum" => Filter::Sum(pointer()?),
-            "length" => Filter::Length,
-            "first" => Filter::First,
-            "last" => Filter::Last,
-            "at" => Filter::At(pointer()?),
-            "add" => Filter::Add(integer(argument, name)?),
-            "mul" => Filter::Mul(integer(argument, name)?),
-            "mod" => match integer(argument, name)? {
-                0 => return Err("`mod:0` divides by zero".into()),
-                n => Filter::Mod(n),
-            },
-            "pad" => Filter::Pad(integer(argument, name)?.clamp(0, 64) as usize),
-            "json" => Filter::Json,
-            "number" => Filter::Number,
-            "text" => Filter::Text,
-            "upper" => Filter::Upper,
-            "lower" => Filter::Lower,
-            "url" => Filter::Url,
-            "join" => Filter::Join(argument.unwrap_or_default().to_owned()),
-            "default" => {
-                let text = argument.ok_or("`default` needs a value, as in `default:0`")?;
-                Filter::Default(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
-            }
-            "in" => {
-                let (list, pointer) = match argument.unwrap_or_default().split_once(':') {
-                    Some((list, pointer)) => (list, pointer),
-                    None => (argument.unwrap_or_default(), ""),
-                };
-                if list.is_empty() || !(pointer.is_empty() || pointer.starts_with('/')) {
-                    return Err("`in` needs a list and perhaps a JSON pointer, as in `in:product_list:/entity_id`".into());
-                }
-                Filter::In {
-                    list: list.to_owned(),
-                    pointer: pointer.to_owned(),
-                }
-            }
-            _ => return Err(format!("unknown filter `{name}`; allowed: {FILTERS}")),
-        })
-    }
-
     /// The variables this expression reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let source = match &self.source {
@@ -264,7 +167,9 @@ impl Expression {
                 (Filter::Default(default), Ok(v)) if v.is_null() => Ok(Cow::Owned(default.clone())),
                 (Filter::Default(_), present) => present,
                 (_, Err(e)) => Err(e),
-                (filter, Ok(v)) => self.apply(filter, v, scope.layers),
+                (filter, Ok(v)) => filter
+                    .apply(v, scope.layers)
+                    .map_err(|problem| self.error(problem)),
             };
         }
         value
@@ -286,123 +191,6 @@ impl Expression {
         }
         Ok(value)
     }
-
-    fn apply<'s>(
-        &self,
-        filter: &Filter,
-        value: Cow<'s, Value>,
-        layers: &[&Vars],
-    ) -> Result<Cow<'s, Value>, RenderError> {
-        let array = || value.as_array().ok_or_else(|| self.error("not an array"));
-        let number = || {
-            value
-                .as_i64()
-                .ok_or_else(|| self.error("not a whole number"))
-        };
-        let at = |v: &Value, pointer: &str| {
-            v.pointer(pointer)
-                .cloned()
-                .ok_or_else(|| self.error(format!("nothing at `{pointer}`")))
-        };
-        let result: Value = match filter {
-            Filter::Each(pointer) => array()?
-                .iter()
-                .map(|v| at(v, pointer))
-                .collect::<Result<Vec<_>, _>>()?
-                .into(),
-            Filter::Sum(pointer) => {
-                let mut sum = 0_i64;
-                for element in array()? {
-                    let found = element.pointer(pointer).and_then(Value::as_i64);
-                    sum += found
-                        .ok_or_else(|| self.error(format!("no whole number at `{pointer}`")))?;
-                }
-                sum.into()
-            }
-            Filter::Length => match &*value {
-                Value::Array(items) => items.len().into(),
-                Value::String(text) => text.chars().count().into(),
-                _ => return Err(self.error("neither an array nor text")),
-            },
-            Filter::First => array()?
-                .first()
-                .cloned()
-                .ok_or_else(|| self.error("an empty array"))?,
-            Filter::Last => array()?
-                .last()
-                .cloned()
-                .ok_or_else(|| self.error("an empty array"))?,
-            Filter::At(pointer) => at(&value, pointer)?,
-            Filter::Add(n) => (number()?.wrapping_add(*n)).into(),
-            Filter::Mul(n) => (number()?.wrapping_mul(*n)).into(),
-            Filter::Mod(n) => number()?.rem_euclid(*n).into(),
-            Filter::Pad(width) => format!("{:0width$}", number()?).into(),
-            Filter::Json => value.to_string().into(),
-            Filter::Number => match &*value {
-                Value::String(text) => serde_json::from_str::<serde_json::Number>(text.trim())
-                    .map_err(|_| self.error(format!("`{text}` is not a number")))?
-                    .into(),
-                number if number.is_number() => number.clone(),
-                _ => return Err(self.error("neither text nor a number")),
-            },
-            Filter::Text => plain(&value).into(),
-            Filter::Upper => plain(&value).to_uppercase().into(),
-            Filter::Lower => plain(&value).to_lowercase().into(),
-            Filter::Url => percent_encoded(&plain(&value)).into(),
-            Filter::Join(between) => {
-                let texts: Vec<String> = array()?.iter().map(plain).collect();
-                texts.join(between).into()
-            }
-            // Decided before a filter is applied, because it also stands in for errors.
-            Filter::Default(_) => return Ok(value),
-            Filter::In { list, pointer } => {
-                let list = layers
-                    .iter()
-                    .find_map(|layer| layer.get(list))
-                    .and_then(Value::as_array)
-                    .ok_or_else(|| self.error(format!("`{list}` is not a list")))?;
-                let element = |place: &Value| {
-                    let place = place.as_u64().and_then(|n| usize::try_from(n).ok());
-                    let element = place.and_then(|n| list.get(n)).ok_or_else(|| {
-                        self.error(format!("no place in a list of {} elements", list.len()))
-                    })?;
-                    at(element, pointer)
-                };
-                match &*value {
-                    Value::Array(places) => places
-                        .iter()
-                        .map(element)
-                        .collect::<Result<Vec<_>, _>>()?
-                        .into(),
-                    place => element(place)?,
-                }
-            }
-        };
-        Ok(Cow::Owned(result))
-    }
-}
-
-/// A value as text: without quotes where it is text, else as JSON.
-pub(super) fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Every byte but RFC 3986's unreserved characters as `%XX`: good in paths, queries and forms.
-pub(super) fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(byte as char);
-            }
-            _ => write!(out, "%{byte:02X}").expect("writing to a String cannot fail"),
-        }
-    }
-    out
 }
 
 /// Unix time in seconds, with a fraction.

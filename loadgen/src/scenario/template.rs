@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::expression::{Expression, RenderError, Scope, percent_encoded, plain};
+use super::expression::{Expression, RenderError, Scope};
+use super::filter::{percent_encoded, plain};
 
 #[derive(Debug, Clone)]
 enum Segment {
