@@ -430,3 +430,19 @@ fn new_writes_a_scenario_that_is_right_and_never_over_a_file() {
     );
     assert_eq!(folder.loadgen(&["new", "a b"]).code, 2);
 }
+
+#[test]
+fn the_page_on_writing_scenarios_is_itself_a_scenario_that_is_right() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/README.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let pieces = page.split("```toml\n").skip(1);
+    let text: String = pieces.map(|p| p.split("```").next().unwrap()).collect();
+
+    let ended = Folder::new()
+        .with("page.toml", &text)
+        .loadgen(&["check", "page.toml"]);
+
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(!ended.stdout.contains("warning"), "{}", ended.stdout);
+    assert!(schema().is_valid(&json(&text)));
+}
