@@ -49,6 +49,8 @@ pub struct Driver {
     /// Parameters and the lists that set-up made.
     pub globals: Arc<Vars>,
     pub seed: u64,
+    /// Whether to note what is created, for an audit.
+    pub notes_writes: bool,
     pub events: mpsc::UnboundedSender<RunEvent>,
     /// The zero of the schedule, told after `RunEvent::Ready`.
     pub start: oneshot::Receiver<Instant>,
@@ -113,6 +115,7 @@ impl Driver {
             shared: shared_values::SharedValues::default(),
             exhausted: self.stop.child_token(),
             figures: RefCell::new(figures),
+            ledger: self.notes_writes.then(RefCell::default),
             in_flight: Cell::new(0),
             room: Notify::new(),
             started: Cell::new(0),
@@ -192,6 +195,7 @@ async fn workload(
         arrivals_end,
         drained,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
+        ledger: context.ledger.as_ref().map(RefCell::take),
         drivers: vec![watch.health(context.http.generator_errors())],
     }
 }

@@ -1,5 +1,6 @@
 //! Several drivers as one: set-up once, a common start, and their events merged, so that whoever listens sees a single driver.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +14,7 @@ use super::driver::{Driver, Part, client_limits, open_feed, runtime};
 use super::set_up::{self, Fail};
 use super::{Assignment, Load};
 use crate::http_client::{HttpClient, Target};
+use crate::record::ledger::Ledger;
 use crate::run_event::{Finished, Interval, Refusal, RunEvent};
 use crate::scenario::Scenario;
 use crate::scenario::expression::Vars;
@@ -49,11 +51,19 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         load,
         variables,
         seed,
+        notes_writes,
         events,
         go,
         stop,
     } = assignment;
-    let globals = prepare(&scenario, &target, variables, seed, &events, &stop).await?;
+    let ledger = notes_writes.then(RefCell::<Ledger>::default);
+    let preparation = Preparation {
+        scenario: &scenario,
+        target: &target,
+        seed,
+        ledger: ledger.as_ref(),
+    };
+    let globals = preparation.carry_out(variables, &events, &stop).await?;
     let globals = Arc::new(globals);
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut starts = Vec::new();
@@ -70,6 +80,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
             part,
             globals: globals.clone(),
             seed,
+            notes_writes,
             events: events.clone(),
             start: wait,
             stop: stop.clone(),
@@ -90,6 +101,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     }
     drop(tell);
     let mut fleet = Fleet::new(of);
+    fleet.finished.ledger = ledger.map(RefCell::into_inner);
     while fleet.ready < of {
         match told.recv().await {
             Some((_, RunEvent::Ready)) => fleet.ready += 1,
@@ -127,43 +139,52 @@ fn lost() -> Refusal {
     Refusal::SetUp("a driver has ended without a word".to_owned())
 }
 
-/// Carries the scenario's set-up out; gives the parameters and the lists it made.
-async fn prepare(
-    scenario: &Scenario,
-    target: &Target,
-    variables: Vars,
+/// What set-up is made of.
+struct Preparation<'a> {
+    scenario: &'a Scenario,
+    target: &'a Target,
     seed: u64,
-    events: &mpsc::UnboundedSender<RunEvent>,
-    stop: &CancellationToken,
-) -> Result<Vars, Refusal> {
-    let mut globals = scenario.parameters.clone();
-    globals.extend(variables);
-    if scenario.setup.is_empty() {
-        return Ok(globals);
-    }
-    let feed = open_feed(scenario, target).await?;
-    let limits = &scenario.limits;
-    let http = HttpClient::new(target.clone(), client_limits(limits, Share::WHOLE));
-    let mut rng = SmallRng::seed_from_u64(seed);
-    for step in &scenario.setup {
-        let name = &step.name;
-        events.send(RunEvent::SetUp { step: name.clone() }).ok();
-        let feed = feed.as_ref();
-        let work = set_up::run(
-            step,
-            &http,
-            feed,
-            limits,
-            &mut globals,
-            &mut rng,
-            Fail::AtOnce,
-        );
-        tokio::select! {
-            done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
-            () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{name}`"))),
+    ledger: Option<&'a RefCell<Ledger>>,
+}
+
+impl Preparation<'_> {
+    /// Gives the parameters and the lists it made.
+    async fn carry_out(
+        self,
+        variables: Vars,
+        events: &mpsc::UnboundedSender<RunEvent>,
+        stop: &CancellationToken,
+    ) -> Result<Vars, Refusal> {
+        let mut globals = self.scenario.parameters.clone();
+        globals.extend(variables);
+        if self.scenario.setup.is_empty() {
+            return Ok(globals);
         }
+        let feed = open_feed(self.scenario, self.target).await?;
+        let (feed, ledger, limits) = (feed.as_ref(), self.ledger, &self.scenario.limits);
+        let http = HttpClient::new(self.target.clone(), client_limits(limits, Share::WHOLE));
+        let mut rng = SmallRng::seed_from_u64(self.seed);
+        for step in &self.scenario.setup {
+            let name = &step.name;
+            events.send(RunEvent::SetUp { step: name.clone() }).ok();
+            let fail = Fail::AtOnce;
+            let work = set_up::run(
+                step,
+                &http,
+                feed,
+                limits,
+                &mut globals,
+                &mut rng,
+                ledger,
+                fail,
+            );
+            tokio::select! {
+                done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
+                () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{name}`"))),
+            }
+        }
+        Ok(globals)
     }
-    Ok(globals)
 }
 
 /// Undoes what set-up made, in the caller's task: every step is tried, whatever became of the one before. What failed, in words.
@@ -179,7 +200,17 @@ pub async fn tear_down(
     let mut failures = Vec::new();
     for step in &scenario.teardown {
         let fail = Fail::AtTheEnd;
-        let done = set_up::run(step, &http, None, limits, &mut variables, &mut rng, fail).await;
+        let done = set_up::run(
+            step,
+            &http,
+            None,
+            limits,
+            &mut variables,
+            &mut rng,
+            None,
+            fail,
+        )
+        .await;
         if let Err(problem) = done {
             failures.push(format!("tear-down step `{}`: {problem}", step.name));
         }
@@ -294,6 +325,9 @@ impl Finished {
         self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
         self.drained = self.drained.max(other.drained);
         self.feed_reconnects += other.feed_reconnects;
+        if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
+            mine.add(theirs);
+        }
         self.drivers.extend(other.drivers);
     }
 }

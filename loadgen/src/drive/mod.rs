@@ -30,6 +30,7 @@ use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{HttpClient, Target};
 use crate::record::Figures;
+use crate::record::ledger::Ledger;
 use crate::run_event::RunEvent;
 use crate::scenario::expression::{Scope, Vars};
 use crate::scenario::{Scenario, ThinkTime};
@@ -70,6 +71,8 @@ pub struct Assignment {
     pub variables: Vars,
     /// Makes choices repeatable.
     pub seed: u64,
+    /// Whether to note what is created, for an audit.
+    pub notes_writes: bool,
     /// Where events go.
     pub events: mpsc::UnboundedSender<RunEvent>,
     /// Told to go after `RunEvent::Ready`.
@@ -93,6 +96,8 @@ pub(crate) struct Context {
     figures: RefCell<Figures>,
     /// This driver's share of the limit.
     in_flight_max: usize,
+    /// Only where somebody audits it afterwards.
+    ledger: Option<RefCell<Ledger>>,
     in_flight: Cell<usize>,
     /// Told when a journey has ended while there was no room for another.
     room: Notify,

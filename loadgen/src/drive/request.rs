@@ -1,9 +1,12 @@
 //! One request of a journey: rendered, sent, its answer checked and taken apart.
 
+use std::cell::RefCell;
+
 use rand::RngExt;
 use serde_json::Value;
 
-use crate::http_client::{Reply, Request, TraceContext, Turn};
+use crate::http_client::{HttpError, Reply, Request, TraceContext, Turn};
+use crate::record::ledger::{Ledger, Posted};
 use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
 
@@ -64,9 +67,30 @@ impl Rendered<'_> {
         self.0.body = body;
     }
 
-    /// Sends it in its turn; the error is what reports count.
-    pub async fn send(&self, turn: Turn<'_>) -> Result<Reply, Fault> {
-        turn.send(&self.0).await.map_err(|e| {
+    /// Sends it in its turn; the error is what reports count. What it creates is noted in the ledger, if there is one.
+    pub async fn send(
+        &self,
+        turn: Turn<'_>,
+        ledger: Option<&RefCell<Ledger>>,
+    ) -> Result<Reply, Fault> {
+        let creates = ledger.filter(|_| self.0.method == "POST");
+        let creates = creates.and_then(|ledger| {
+            let posted = Posted::new(&self.0.path, self.0.body.as_deref())?;
+            ledger.borrow_mut().sent(&posted);
+            Some((ledger, posted))
+        });
+        let outcome = turn.send(&self.0).await;
+        if let Some((ledger, posted)) = creates {
+            let mut ledger = ledger.borrow_mut();
+            match &outcome {
+                Ok(reply) => ledger.answered(&posted, reply.status, &reply.body),
+                Err(HttpError::Connect(_) | HttpError::Generator(_) | HttpError::BadRequest(_)) => {
+                    ledger.refused(&posted);
+                }
+                Err(_) => {}
+            }
+        }
+        outcome.map_err(|e| {
             let what = format!("{} {}", self.0.method, self.0.path);
             Fault::new(e.to_string(), format!("{what}: {}", e.detail()))
         })

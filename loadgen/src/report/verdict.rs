@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::sample::Sample;
 use super::{Evidence, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
+use crate::audit::AuditReport;
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Threshold, Window};
 
@@ -62,25 +63,47 @@ fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) ->
 /// What a reader may conclude.
 pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
     let invalid = doubts(report, scenario);
+    // What is wrong is wrong, however well the generator kept up.
+    let wrong = report
+        .audit
+        .as_ref()
+        .map(AuditReport::reasons)
+        .unwrap_or_default();
+    if !wrong.is_empty() {
+        let reasons = wrong
+            .into_iter()
+            .chain(invalid)
+            .chain(broken(report))
+            .collect();
+        return Verdict {
+            result: VerdictResult::Fail,
+            reasons,
+        };
+    }
     if !invalid.is_empty() {
         return Verdict {
             result: VerdictResult::Invalid,
             reasons: invalid,
         };
     }
-    let missed = report
-        .thresholds
-        .iter()
-        .filter(|t| !t.passed)
-        .map(|t| format!("{}: {}", t.threshold, t.reason));
-    let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
-    let reasons: Vec<String> = missed.chain(contradiction).collect();
+    let reasons = broken(report);
     let result = if reasons.is_empty() {
         VerdictResult::Pass
     } else {
         VerdictResult::Fail
     };
     Verdict { result, reasons }
+}
+
+/// The thresholds that were missed, and what contradicts the report itself.
+fn broken(report: &Report) -> Vec<String> {
+    let missed = report
+        .thresholds
+        .iter()
+        .filter(|t| !t.passed)
+        .map(|t| format!("{}: {}", t.threshold, t.reason));
+    let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
+    missed.chain(contradiction).collect()
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.

@@ -29,6 +29,8 @@ pub struct ScenarioFile {
     pub name: String,
     /// Its story in a sentence or two.
     pub description: String,
+    /// Whether the target is audited after the run; by default where any request may change something.
+    pub audit: Option<bool>,
     /// What must hold for the run to pass, as in `p(99) < 20ms` or `error_rate < 0.1%`.
     #[serde(default)]
     pub thresholds: Vec<Threshold>,

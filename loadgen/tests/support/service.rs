@@ -73,17 +73,21 @@ impl Service {
         }
     }
 
-    /// What it was asked so far, without the looks at `/metrics` and `/health`.
+    /// What it was asked so far, without the looks at `/metrics` and `/health` and without the audit's question for events.
     pub fn asked(&self) -> Vec<Asked> {
         let asked = self.asked.lock().unwrap();
-        let beside = |a: &&Asked| !matches!(a.path.as_str(), "/metrics" | "/health");
-        asked.iter().filter(beside).cloned().collect()
+        let by_scenario = |a: &&Asked| !is_beside(&a.path);
+        asked.iter().filter(by_scenario).cloned().collect()
     }
 
     /// How many requests there were of this method and path.
     pub fn count(&self, line: &str) -> usize {
         self.asked().iter().filter(|a| a.line() == line).count()
     }
+}
+
+fn is_beside(path: &str) -> bool {
+    matches!(path, "/metrics" | "/health") || path.starts_with("/events/")
 }
 
 async fn reply(
@@ -103,9 +107,9 @@ async fn reply(
             .collect(),
         body: String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
     };
-    let (status, body) = match asked.path.as_str() {
-        "/metrics" | "/health" => (404, String::new()),
-        _ => answer(&asked),
+    let (status, body) = match is_beside(&asked.path) {
+        true => (404, String::new()),
+        false => answer(&asked),
     };
     log.lock().unwrap().push(asked);
     Ok(Response::builder()

@@ -130,10 +130,11 @@ impl Compiler<'_> {
         let warnings = self.warnings(&feeders, &parameters);
         let (step_names, step_tags) = apart(self.steps);
         let (await_names, await_tags) = apart(rows);
-        let scenario = Scenario {
+        let mut scenario = Scenario {
             name: raw.name,
             description: raw.description,
             parameters,
+            audit: false,
             workload,
             warm_up,
             poisson,
@@ -151,6 +152,8 @@ impl Compiler<'_> {
             warnings,
             trace,
         };
+        // Who only reads can have broken nothing.
+        scenario.audit = raw.audit.unwrap_or_else(|| scenario.writes());
         thresholds::check(&scenario, &self.source)?;
         Ok(scenario)
     }
