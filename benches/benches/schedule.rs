@@ -65,6 +65,14 @@ fn schedule(c: &mut Criterion) {
                 }
             });
         });
+        group.bench_function(BenchmarkId::new("Poisson offsets", name), |b| {
+            b.iter(|| {
+                let all = black_box(&schedule).clone().poisson(SEED);
+                all.for_each(|offset_ns| {
+                    black_box(offset_ns);
+                });
+            });
+        });
         for count in [1, 4] {
             let journeys = journeys(count);
             let id = BenchmarkId::new(format!("arrivals of {count} journeys"), name);

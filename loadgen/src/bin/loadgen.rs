@@ -15,6 +15,10 @@ use loadgen::render;
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog, schema, starter};
 
+/// Drivers allocate on threads of their own, where the system's allocator asks the kernel for each page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BAD_INPUT: u8 = 2;
 
 /// Replays customer scenarios against an event-driven HTTP system and reports what it did, honestly.

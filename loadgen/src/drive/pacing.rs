@@ -6,10 +6,21 @@ use std::cell::Cell;
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// From here on the runtime's timer is not needed: it would be up to a millisecond late.
 const TIMER_EARLY: Duration = Duration::from_millis(3);
 /// The alarm is never set more than this early: waiting awake is CPU.
 const EARLY_NS_MAX: u64 = 20_000;
+/// Between two alarms: an arrival that is due so soon after the last one comes with the next. Each alarm costs two switches of
+/// tasks and the setting of a timer, several times what a request costs.
+const BETWEEN_ALARMS: Duration = Duration::from_micros(50);
+/// As rare as they become where the thread would need more than its core otherwise.
+const BETWEEN_ALARMS_MAX: Duration = Duration::from_micros(400);
+/// How often the thread's CPU is looked at for that, and above and below which share of a core alarms become rarer or denser.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const BUSY_ABOVE: f64 = 0.85;
+const IDLE_BELOW: f64 = 0.6;
 /// How fast the learnt lateness follows the last one seen.
 const STEP_NS: u64 = 300;
 
@@ -18,6 +29,11 @@ pub struct Pacer {
     alarm: Alarm,
     /// How much earlier than wanted the alarm is set: about as late as it wakes at least, three times out of four.
     early_ns: Cell<u64>,
+    /// What the last alarm was for; not when it rang, or its lateness would add up.
+    last_alarm: Cell<Option<Instant>>,
+    between_alarms: Cell<Duration>,
+    /// When the thread's CPU was last looked at, and what it was.
+    looked: Cell<(Instant, Duration)>,
 }
 
 impl Pacer {
@@ -26,11 +42,20 @@ impl Pacer {
         Ok(Self {
             alarm: Alarm::new()?,
             early_ns: Cell::new(EARLY_NS_MAX / 4),
+            last_alarm: Cell::new(None),
+            between_alarms: Cell::new(BETWEEN_ALARMS),
+            looked: Cell::new((Instant::now(), thread_cpu())),
         })
     }
 
-    /// Returns at the deadline, or at once when it is past. Dropping the wait is allowed; the next one is still exact.
+    /// Returns at the deadline (a little later where deadlines are dense), or at once when it is past. Dropping the
+    /// wait is allowed; the next one is still exact.
     pub async fn wait_until(&self, deadline: Instant) {
+        let last = self.last_alarm.get();
+        let between = self.between_alarms.get();
+        let deadline = last.map_or(deadline, |last| deadline.max(last + between));
+        self.last_alarm.set(Some(deadline));
+        self.spare();
         if let Some(early) = deadline.checked_sub(TIMER_EARLY)
             && early > Instant::now()
         {
@@ -46,6 +71,24 @@ impl Pacer {
         }
     }
 
+    /// Alarms are what costs most at high rates: they become rarer before the core is full.
+    fn spare(&self) {
+        let (since, before) = self.looked.get();
+        let passed = since.elapsed();
+        if passed < LOOK_EVERY {
+            return;
+        }
+        let now = thread_cpu();
+        let busy = now.saturating_sub(before).as_secs_f64() / passed.as_secs_f64();
+        let between = self.between_alarms.get();
+        self.between_alarms.set(match busy {
+            busy if busy > BUSY_ABOVE => (between * 2).min(BETWEEN_ALARMS_MAX),
+            busy if busy < IDLE_BELOW => (between / 2).max(BETWEEN_ALARMS),
+            _ => between,
+        });
+        self.looked.set((Instant::now(), now));
+    }
+
     /// A third of a step up for each alarm that was later than assumed, one down for each that was not: it settles where three
     /// quarters are later. Assuming more would be more exact by a few microseconds, and be awake for most of the time.
     fn learn(&self, late: Duration) {
@@ -56,6 +99,12 @@ impl Pacer {
         };
         self.early_ns.set(learnt);
     }
+}
+
+/// CPU time of the calling thread.
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 #[cfg(target_os = "linux")]
@@ -156,5 +205,41 @@ mod sleeping_thread {
             }
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    #[tokio::test]
+    async fn no_wait_ends_before_its_deadline_and_a_past_one_ends_at_once() {
+        let pacer = Pacer::start().unwrap();
+        let start = Instant::now();
+        for after_us in [0, 10, 200, 5_000, 5_030, 5_100, 20_000] {
+            let deadline = start + Duration::from_micros(after_us);
+            pacer.wait_until(deadline).await;
+            assert!(Instant::now() >= deadline, "{after_us} µs");
+        }
+        let past = Instant::now();
+        pacer.wait_until(start).await;
+        assert!(past.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_was_given_up_does_not_end_the_next_one_early() {
+        let pacer = Pacer::start().unwrap();
+        let deadline = Instant::now() + Duration::from_millis(2);
+        let given_up = pacer.wait_until(deadline);
+        assert!(
+            tokio::time::timeout(Duration::ZERO, given_up)
+                .await
+                .is_err(),
+            "it is given up before its end"
+        );
+        let later = Instant::now() + Duration::from_millis(10);
+        pacer.wait_until(later).await;
+        assert!(Instant::now() >= later);
     }
 }

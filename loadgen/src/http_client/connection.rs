@@ -8,8 +8,8 @@ use super::request::Request;
 use super::response::{Complete, Decoder};
 use super::target::{Stream, Target};
 
-/// Read at once; most answers fit.
-const READ_BYTES: usize = 16 << 10;
+/// Read at once; most answers fit. For a longer one there is room as soon as its length is known.
+const READ_BYTES: usize = 4 << 10;
 /// A buffer that a long answer has made larger than this is given back.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 

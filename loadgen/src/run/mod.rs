@@ -2,6 +2,7 @@
 //! report. The only place that knows all stages.
 
 mod control;
+mod descriptors;
 mod drivers;
 mod interrupts;
 mod options;
@@ -37,6 +38,7 @@ use crate::system_process::SystemProcess;
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
+    descriptors::take_all_granted();
     // From here on, before a child is started: Ctrl-C must never leave one behind.
     let mut interrupts = Interrupts::listen()
         .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;

@@ -416,7 +416,6 @@ pub fn open(rate: u32, duration: &str, more: &str) -> String {
         r#"name = "test"
 description = "one request"
 {more}
-{limits}
 [workload]
 kind = "open"
 rate = {rate}.0
@@ -428,6 +427,6 @@ name = "get"
 name = "get thing"
 request = {{ method = "GET", path = "/thing" }}
 expect = {{ exist = ["/result/entity_id"] }}
-"#
+{limits}"#
     )
 }
