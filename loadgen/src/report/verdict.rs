@@ -38,7 +38,7 @@ fn over_the_run(evidence: &Evidence<'_>, threshold: &Threshold, measured: Durati
 }
 
 /// In words: what the figure was, and when; or why there is none.
-fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) -> String {
+pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) -> String {
     let when = at.map_or_else(String::new, |(from, to)| {
         format!(" from {from} s to {to} s")
     });
@@ -97,13 +97,15 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
 
 /// The thresholds that were missed, and what contradicts the report itself.
 fn broken(report: &Report) -> Vec<String> {
-    let missed = report
-        .thresholds
-        .iter()
-        .filter(|t| !t.passed)
-        .map(|t| format!("{}: {}", t.threshold, t.reason));
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
-    missed.chain(contradiction).collect()
+    missed(report).into_iter().chain(contradiction).collect()
+}
+
+/// The thresholds that did not hold, each with its figure.
+pub fn missed(report: &Report) -> Vec<String> {
+    let missed = report.thresholds.iter().filter(|t| !t.passed);
+    let said = missed.map(|t| format!("{}: {}", t.threshold, t.reason));
+    said.collect()
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.

@@ -5,6 +5,7 @@ mod control;
 mod descriptors;
 mod drivers;
 mod interrupts;
+mod observer;
 mod options;
 mod replay;
 
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use control::Control;
 use interrupts::Interrupts;
+use observer::Observer;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
 
@@ -28,6 +30,7 @@ use crate::progress::{AuditProgress, Progress};
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
 use crate::record::ledger::Ledger;
+use crate::report::folder::{self, RunFolder};
 use crate::report::{self, Environment, Evidence, Report, Windows};
 use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
@@ -97,9 +100,10 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
 }
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
-    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-    std::fs::write(folder.join("report.json"), json + "\n")?;
-    std::fs::write(folder.join("summary.md"), crate::render::summary(report))
+    folder::write_report(report, folder)?;
+    // Rendered from the folder, as it can be at any later time.
+    let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
+    crate::render::write_all(&folder).map_err(std::io::Error::other)
 }
 
 struct Run {
@@ -122,6 +126,8 @@ struct Collected {
     started_at: f64,
     before: Option<Scrape>,
     cpu_before: (Duration, Option<Duration>),
+    /// The run's course.
+    observer: Observer,
     windows: Windows,
     /// What set-up made, where tear-down needs it.
     prepared: Option<Vars>,
@@ -249,6 +255,7 @@ impl Run {
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
+            observer: Observer::new(self.system_id),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
         };
@@ -310,6 +317,7 @@ impl Run {
             replay: facts,
             audit,
             stopped: stop.is_cancelled(),
+            series: collected.observer.series,
             warnings: self.warnings,
         }))
     }
@@ -392,6 +400,7 @@ impl Run {
                         process_cpu_time().unwrap_or_default(),
                         self.system_id.and_then(group_cpu_time),
                     );
+                    collected.observer.start(collected.before.clone());
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
@@ -408,8 +417,10 @@ impl Run {
                         wall_clock,
                     ));
                 }
-                RunEvent::Interval(interval) => {
+                RunEvent::Interval(mut interval) => {
+                    collected.observer.close_gap(&mut interval);
                     collected.figures.add(&interval.figures);
+                    collected.observer.interval(&interval);
                     if let Some(logs) = &mut collected.logs
                         && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
                     {
@@ -422,6 +433,7 @@ impl Run {
                     let now = now.ok().flatten();
                     let windows = &mut collected.windows;
                     windows.interval(&interval.figures, interval.start, now.as_ref());
+                    collected.observer.look(interval.start, now.as_ref());
                     if let Some(now) = now {
                         self.progress
                             .scraped(&collected.before.clone().unwrap_or_default(), &now);
