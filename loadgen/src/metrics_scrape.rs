@@ -156,7 +156,8 @@ impl LagHistogram {
         self.sum_s += other.sum_s;
     }
 
-    fn quantile_us(&self, quantile: f64) -> f64 {
+    /// The upper bound of the bucket that this quantile (0 to 1) falls into; 0 when it is empty.
+    pub fn quantile_us(&self, quantile: f64) -> f64 {
         let rank = (quantile * self.total() as f64).ceil().max(1.0) as u64;
         let finite = |bound: f64| {
             if bound.is_finite() {

@@ -1,7 +1,7 @@
 //! The program: reads the command line, finds the scenario, runs it (or audits a system), prints the report and ends with the verdict's
 //! exit code (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -9,12 +9,16 @@ use std::time::SystemTime;
 use clap::{Args, Parser, Subcommand};
 use loadgen::audit::{AuditScope, audit};
 use loadgen::duration::HumanDuration;
-use loadgen::http_client::Target;
+use loadgen::http_client::{Target, TlsOptions};
 use loadgen::progress::AuditProgress;
 use loadgen::render::{self, date::utc};
 use loadgen::report::{self, folder::RunFolder};
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::scenario::{Overrides, Scenario, catalog, schema, starter};
+
+/// Drivers allocate on threads of their own, where the system's allocator asks the kernel for each page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BAD_INPUT: u8 = 2;
 
@@ -53,6 +57,22 @@ enum Command {
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
+    /// Read scenarios and say what would run, without running it (exit code 2 if one is wrong)
+    Check {
+        /// Names (see `loadgen list`) or paths of .toml files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        #[arg(long)]
+        scenarios: Option<PathBuf>,
+    },
+    /// Write a commented scenario that runs as it is against any HTTP service; never over a file
+    New {
+        /// Its name, or a path that ends in .toml [default: my-scenario]
+        name: Option<String>,
+    },
+    /// Print the JSON schema of scenarios, for editors
+    Schema,
 }
 
 #[derive(Args)]
@@ -71,6 +91,15 @@ struct RunArguments {
     /// Users (closed workload)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
+    /// Threads that drive the load [default: what the rate needs, of half the cores]
+    #[arg(long, value_name = "N")]
+    drivers: Option<usize>,
+    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
+    ca: Option<PathBuf>,
+    /// Believe any certificate of an https:// target
+    #[arg(long)]
+    insecure_tls: bool,
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -140,7 +169,42 @@ fn main() -> ExitCode {
         Command::Audit(arguments) => audit_target(&arguments),
         Command::Report { folders, out } => report_again(&folders, out.as_deref()),
         Command::List { scenarios } => list(scenarios),
+        Command::Check { files, scenarios } => check(&files, scenarios),
+        Command::New { name } => match starter::write(name.as_deref()) {
+            Ok(path) => {
+                let path = path.display();
+                println!(
+                    "{path} is written. What it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
+                );
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        Command::Schema => {
+            say(&format!("{:#}\n", schema::schema()));
+            ExitCode::SUCCESS
+        }
     }
+}
+
+/// To standard output; a reader who has seen enough (`| head`) is no error.
+fn say(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+/// Every file is looked at, whatever is wrong with the one before.
+fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        match catalog::find(file, folder.as_deref()) {
+            Ok(scenario) => say(&scenario.summary().to_string()),
+            Err(e) => {
+                eprintln!("{:?}", miette::Report::new(e));
+                code = ExitCode::from(BAD_INPUT);
+            }
+        }
+    }
+    code
 }
 
 fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
@@ -149,10 +213,18 @@ fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
 }
 
 fn list(folder: Option<PathBuf>) -> ExitCode {
-    for name in catalog::names(folder.as_deref()) {
+    let names = catalog::names(folder.as_deref());
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    for name in names {
         match catalog::find(&name, folder.as_deref()) {
-            Ok(scenario) => println!("{name:<14} {}", scenario.description),
-            Err(e) => println!("{name:<14} (can't be read: {e})"),
+            Ok(scenario) => {
+                let (story, workload) = (&scenario.description, scenario.summary().workload);
+                say(&format!(
+                    "{name:<width$}  {story}\n{:<width$}  {workload}\n",
+                    ""
+                ));
+            }
+            Err(e) => say(&format!("{name:<width$}  (can't be read: {e})\n")),
         }
     }
     ExitCode::SUCCESS
@@ -242,6 +314,11 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     });
     let options = RunOptions {
         target: arguments.target.clone(),
+        tls: TlsOptions {
+            ca: arguments.ca.clone(),
+            insecure: arguments.insecure_tls,
+        },
+        drivers: arguments.drivers,
         seed: arguments.seed,
         out: out.clone(),
         durability: arguments.durability.clone(),
@@ -295,7 +372,7 @@ fn audit_target(arguments: &AuditArguments) -> ExitCode {
     let outcome = runtime().map_err(|e| format!("no runtime: {e}"));
     let outcome = outcome.and_then(|runtime| {
         runtime.block_on(async {
-            let target = Target::resolve(&arguments.target).await;
+            let target = Target::resolve(&arguments.target, &TlsOptions::default()).await;
             let target = target.map_err(|e| format!("--target: {e}"))?;
             let progress = AuditProgress::new();
             let audited = audit(target, &scope, &|events| progress.read(events)).await;

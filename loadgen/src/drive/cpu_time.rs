@@ -8,12 +8,33 @@ use std::time::Duration;
 /// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
 const TICKS_PER_S: u64 = 100;
 
+/// What a thread has had of the CPU, and what it has had to wait for it.
+#[derive(Debug, Clone, Copy)]
+pub struct ThreadTime {
+    pub running: Duration,
+    /// Ready to run while others ran.
+    pub waiting: Duration,
+}
+
+impl ThreadTime {
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            running: self.running.saturating_sub(before.running),
+            waiting: self.waiting.saturating_sub(before.waiting),
+        }
+    }
+}
+
 /// Of the calling thread; nothing where the system does not tell.
-pub fn thread_cpu_time() -> Option<Duration> {
+pub fn thread_time() -> Option<ThreadTime> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(
-        text.split_whitespace().next()?.parse().ok()?,
-    ))
+    let mut nanos = text
+        .split_whitespace()
+        .map(|n| n.parse().map(Duration::from_nanos));
+    Some(ThreadTime {
+        running: nanos.next()?.ok()?,
+        waiting: nanos.next()?.ok()?,
+    })
 }
 
 /// Of this process, all threads.

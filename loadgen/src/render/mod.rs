@@ -79,17 +79,14 @@ pub fn count(number: u64) -> String {
 
 /// A threshold's figure with the unit that its statistic has.
 pub fn figure(threshold: &str, figure: f64) -> String {
-    let of_time = ["p50", "p90", "p99", "max", "mean"]
-        .iter()
-        .any(|s| threshold.contains(&format!(".{s}")));
-    if of_time {
-        time(figure)
-    } else if threshold.starts_with("error_rate") {
-        format!("{:.3} %", figure * 100.0)
-    } else if figure >= 1_000.0 && figure.fract() == 0.0 {
-        count(figure as u64)
-    } else {
-        format!("{figure}")
+    let metric = threshold
+        .parse::<crate::scenario::threshold::Threshold>()
+        .map(|t| t.metric);
+    match metric {
+        Ok(metric) if metric.is_time() => time(figure),
+        Ok(metric) if metric.is_ratio() => format!("{:.3} %", figure * 100.0),
+        _ if figure >= 1_000.0 && figure.fract() == 0.0 => count(figure as u64),
+        _ => format!("{}", (figure * 1e3).round() / 1e3),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::audit::AuditReport;
 use crate::metrics_scrape::{LagStatistics, Scrape};
 use crate::record::series::Series;
 use crate::record::{Figures, Times};
-use crate::run_event::Finished;
+use crate::run_event::{DriverHealth, Finished};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::Schedule;
 
@@ -28,6 +28,8 @@ pub struct Evidence<'a> {
     pub finished: &'a Finished,
     /// The target's metrics before the workload and after the drain, if it has any.
     pub scrapes: Option<(Scrape, Scrape)>,
+    /// What thresholds over pieces of the run need.
+    pub windows: &'a Windows,
     /// How long the backlog took to drain.
     pub backlog_drain: Duration,
     /// CPU time of this process during the run.
@@ -169,12 +171,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
                 .filter(|(_, after)| !after.backlog.is_empty())
                 .map(|(_, after)| after.backlog_total()),
         },
-        generator: Generator {
-            cpu_pct: cpu_pct(finished.cpu.unwrap_or(evidence.process_cpu), wall),
-            process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
-            schedule_slip_us: (&figures.schedule_slip).into(),
-            feed_reconnects: finished.feed_reconnects,
-        },
+        generator: generator(&evidence),
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
@@ -192,9 +189,36 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             reasons: Vec::new(),
         },
     };
-    report.thresholds = verdict::thresholds(&report, &scenario.thresholds);
+    report.thresholds = verdict::thresholds(&evidence, measured);
     report.verdict = verdict::judge(&report, scenario);
     report
+}
+
+fn generator(evidence: &Evidence<'_>) -> Generator {
+    let (finished, wall) = (evidence.finished, evidence.finished.drained);
+    let drivers = &finished.drivers;
+    let of_each: Vec<f64> = drivers
+        .iter()
+        .map(|d| cpu_pct(d.cpu.unwrap_or(evidence.process_cpu), wall))
+        .collect();
+    let mut loop_lateness = Times::default();
+    drivers
+        .iter()
+        .for_each(|d| loop_lateness.add(&d.loop_lateness));
+    let longest = |of: fn(&DriverHealth) -> Duration| drivers.iter().map(of).max();
+    let waited = longest(|d| d.cpu_wait.unwrap_or_default()).unwrap_or_default();
+    let jump = longest(|d| d.clock_jump).unwrap_or_default();
+    Generator {
+        cpu_pct: of_each.iter().copied().fold(0.0, f64::max),
+        drivers_cpu_pct: of_each,
+        cpu_wait_pct: cpu_pct(waited, wall),
+        loop_lateness_us: (&loop_lateness).into(),
+        clock_jump_ms: round(jump.as_secs_f64() * 1e3),
+        own_errors: drivers.iter().map(|d| d.generator_errors).sum(),
+        process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
+        schedule_slip_us: (&evidence.figures.schedule_slip).into(),
+        feed_reconnects: finished.feed_reconnects,
+    }
 }
 
 /// How finely a changing rate is added up within an interval.
@@ -238,8 +262,12 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
                 true => format!("{}/s for {:?}", s.from, s.duration),
                 false => format!("{} → {}/s in {:?}", s.from, s.to, s.duration),
             };
+            let kind = match scenario.poisson {
+                true => "open, Poisson arrivals",
+                false => "open",
+            };
             let description = format!(
-                "open: {}",
+                "{kind}: {}",
                 stages.iter().map(stage).collect::<Vec<_>>().join(", ")
             );
             WorkloadSummary {
@@ -263,10 +291,8 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
             think_time,
             duration,
         } => {
-            let description = format!(
-                "closed: {users} users, think time {:?} to {:?}, for {duration:?}",
-                think_time.from, think_time.to
-            );
+            let description =
+                format!("closed: {users} users, think time {think_time}, for {duration:?}");
             WorkloadSummary {
                 kind: "closed".into(),
                 description,
@@ -296,9 +322,11 @@ fn steps(scenario: &Scenario, figures: &Figures) -> Vec<StepReport> {
     let reports = scenario
         .step_names
         .iter()
+        .zip(&scenario.step_tags)
         .zip(&figures.steps)
-        .map(|(name, step)| StepReport {
+        .map(|((name, tags), step)| StepReport {
             name: name.clone(),
+            tags: tags.clone(),
             count: step.count,
             errors: step.errors,
             response_time_us: (&step.response_time).into(),
@@ -312,11 +340,13 @@ fn end_to_end(scenario: &Scenario, figures: &Figures) -> Vec<EndToEnd> {
     let reports = scenario
         .await_names
         .iter()
+        .zip(&scenario.await_tags)
         .zip(&figures.awaits)
-        .map(|(name, awaits)| {
+        .map(|((name, tags), awaits)| {
             let q = Quantiles::from(&awaits.end_to_end);
             EndToEnd {
                 name: name.clone(),
+                tags: tags.clone(),
                 count: q.count,
                 timeouts: awaits.timeouts,
                 mean_us: q.mean,

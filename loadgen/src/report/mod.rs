@@ -5,7 +5,9 @@ mod build;
 pub mod folder;
 mod merge;
 mod replay;
+mod sample;
 mod verdict;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +19,7 @@ use crate::record::series::{self, Series};
 pub use build::{Evidence, build};
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use windows::Windows;
 
 /// The present shape.
 pub const SCHEMA: &str = "loadgen-report/1";
@@ -192,6 +195,8 @@ pub struct MergedPart {
 #[allow(missing_docs)] // the names are the field's own
 pub struct StepReport {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub count: u64,
     pub errors: u64,
     pub response_time_us: Quantiles,
@@ -229,6 +234,8 @@ pub struct JourneyReport {
 #[allow(missing_docs)] // the names are the field's own
 pub struct EndToEnd {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub count: u64,
     pub timeouts: u64,
     pub mean_us: f64,
@@ -300,8 +307,23 @@ pub struct Drain {
 /// The generator itself.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Generator {
-    /// Of one core, the driver's thread, while journeys were started and drained.
+    /// Of one core, the busiest driver's thread, while journeys were started and drained.
     pub cpu_pct: f64,
+    /// The same of each driver.
+    #[serde(default)]
+    pub drivers_cpu_pct: Vec<f64>,
+    /// How much of the time a driver was ready to run while others ran, of the one that waited longest.
+    #[serde(default)]
+    pub cpu_wait_pct: f64,
+    /// How late the drivers' event loops came round.
+    #[serde(default)]
+    pub loop_lateness_us: Quantiles,
+    /// The largest jump of the wall clock against the monotonic one.
+    #[serde(default)]
+    pub clock_jump_ms: f64,
+    /// Requests that failed because this machine had no descriptor, port or memory left.
+    #[serde(default)]
+    pub own_errors: u64,
     /// Of one core, the whole process.
     pub process_cpu_pct: f64,
     /// Actual − intended start of journeys.
@@ -329,6 +351,9 @@ pub struct ThresholdReport {
     pub figure: Option<f64>,
     /// Whether it held.
     pub passed: bool,
+    /// The figure in words, of which window it is, or why there is none.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// The verdict's three values.

@@ -167,7 +167,7 @@ async fn hovering_says_what_the_titles_say_and_the_page_reads_without_its_script
 #[tokio::test]
 async fn a_run_without_a_sample_has_a_page_that_says_so() {
     let ended = ran(crate::support::open(10, "1s", "")
-        .replace("duration = \"1s\"", "duration = \"1s\"\nwarm_up = \"1s\""))
+        .replace("rate = 10.0\nduration = \"1s\"", "stages = [{ duration = \"1s\", rate = 10 }, { duration = \"1s\", rate = 0 }]\nwarm_up = \"1500ms\""))
     .await;
     assert_eq!(ended.code, 3, "{}", ended.stderr);
     let Some(browser) = Browser::open(&ended.out.join("report.html")).await else {

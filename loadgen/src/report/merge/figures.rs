@@ -8,7 +8,6 @@ use crate::report::folder::{RunFolder, log_names};
 use crate::report::{
     ErrorReport, EventLag, MergedPart, Quantiles, Report, Verdict, VerdictResult, verdict,
 };
-use crate::scenario::threshold::Threshold;
 
 /// Examples kept of each error.
 const ERROR_EXAMPLES_MAX: usize = 5;
@@ -241,8 +240,7 @@ fn judge(merged: &mut Report, parts: &[&RunFolder]) {
         .iter()
         .map(|t| t.threshold.clone())
         .collect();
-    let thresholds: Vec<Threshold> = texts.iter().filter_map(|t| t.parse().ok()).collect();
-    merged.thresholds = verdict::thresholds(merged, &thresholds);
+    merged.thresholds = super::thresholds::thresholds(merged, parts);
     let reasons_of = |result: VerdictResult| {
         let fitting = parts
             .iter()

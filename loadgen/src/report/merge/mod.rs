@@ -3,6 +3,7 @@
 
 mod figures;
 mod logs;
+mod thresholds;
 
 use std::path::{Path, PathBuf};
 
