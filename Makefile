@@ -10,18 +10,18 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench lint clean toolchain redis browser
+.PHONY: help demo test bench lint clean images-offline compose-test toolchain redis browser python
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 
 demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), say where the report is
 	cargo build --locked --release --workspace --bins
 	"$(TARGET_DIR)/release/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code
 
-test: toolchain redis browser ## install what tests need, run all of them
+test: toolchain redis browser python ## install what tests need, run all of them
 	cargo test --locked --workspace
 
 bench: toolchain redis ## run the benches, each beside its floor
@@ -30,6 +30,13 @@ bench: toolchain redis ## run the benches, each beside its floor
 lint: toolchain ## check format and lints; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+images-offline: toolchain redis ## build the images that compose.yaml names from what this machine has, without a registry
+	cargo build --locked --release -p ordershop --bin ordershop
+	ORDERSHOP_BINARY="$(TARGET_DIR)/release/ordershop" bash deploy/images/images.sh
+
+compose-test: ## the shop in containers under load, one of them killed; skipped aloud where no Docker engine answers
+	@MAKE="$(MAKE)" LOADGEN="$(TARGET_DIR)/release/loadgen" bash deploy/compose/test.sh
 
 clean: ## remove everything that was built, installed or reported here
 	cargo clean
@@ -43,3 +50,6 @@ redis:
 
 browser:
 	@sh deploy/install/browser.sh
+
+python:
+	@sh deploy/install/python.sh

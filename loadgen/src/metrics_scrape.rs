@@ -179,7 +179,7 @@ impl LagHistogram {
 }
 
 /// `name{label="value",…} number` taken apart.
-fn split(line: &str) -> Option<(&str, BTreeMap<&str, String>, f64)> {
+pub(crate) fn split(line: &str) -> Option<(&str, BTreeMap<&str, String>, f64)> {
     let (name, rest) = line.split_once('{')?;
     let (inside, value) = rest.rsplit_once('}')?;
     let value = value.split_whitespace().next()?.parse().ok()?;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::record::ledger::Ledger;
 use crate::record::{Figures, Times};
 
 /// A run's event. Events come in the order of this list; `Interval` comes once a second between `Started` and `Finished`.
@@ -71,6 +72,8 @@ pub struct Finished {
     pub drained: Duration,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
+    /// What was created, for an audit; journeys that had not ended in time may have created more, which is in it as indeterminate.
+    pub ledger: Option<Ledger>,
     /// Each driver's look at itself.
     pub drivers: Vec<DriverHealth>,
 }

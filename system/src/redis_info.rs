@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::redis_connection::RedisLink;
 use crate::redis_server::Durability;
-use crate::services::ServiceContext;
 
 /// How often the server is asked; its durability may be changed, or it be replaced, while the system runs.
 const ASK_MS: u64 = 5_000;
@@ -57,13 +58,14 @@ impl RedisInfo {
 
 /// Asks again and again, so that `/health` can say what the system runs on, whenever its Redis comes.
 pub fn watch(
-    context: &ServiceContext,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
     link: RedisLink,
     wish: Option<Durability>,
 ) -> watch::Receiver<RedisInfo> {
     let (sender, receiver) = watch::channel(RedisInfo::default());
-    let stop = context.stop.clone();
-    context.tasks.spawn(async move {
+    let stop = stop.clone();
+    tasks.spawn(async move {
         // A server that comes back is told again.
         let mut unset = wish;
         loop {

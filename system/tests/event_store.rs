@@ -1,6 +1,8 @@
 //! The event store's contract, checked on a real Redis: one server a test.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+#[path = "event_store/ahead.rs"]
+mod ahead;
 #[path = "event_store/append.rs"]
 mod append;
 #[path = "event_store/cut_line.rs"]

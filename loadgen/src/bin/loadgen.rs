@@ -1,5 +1,5 @@
-//! The program: reads the command line, finds the scenario, runs it, prints the report and ends with the verdict's exit code
-//! (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
+//! The program: reads the command line, finds the scenario, runs it (or audits a system), prints the report and ends with the verdict's
+//! exit code (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
+use loadgen::audit::{AuditScope, audit};
 use loadgen::duration::HumanDuration;
-use loadgen::http_client::TlsOptions;
+use loadgen::http_client::{Target, TlsOptions};
+use loadgen::progress::AuditProgress;
 use loadgen::render;
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
@@ -34,6 +36,8 @@ struct CommandLine {
 enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<RunArguments>),
+    /// Check that what happened on a running system fits together: every event against every entity
+    Audit(AuditArguments),
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -61,12 +65,8 @@ struct RunArguments {
     /// Threads that drive the load [default: what the rate needs, of half the cores]
     #[arg(long, value_name = "N")]
     drivers: Option<usize>,
-    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
-    ca: Option<PathBuf>,
-    /// Believe any certificate of an https:// target
-    #[arg(long)]
-    insecure_tls: bool,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -79,6 +79,9 @@ struct RunArguments {
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
+    /// Leave out the audit after the run
+    #[arg(long)]
+    no_audit: bool,
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
@@ -94,6 +97,40 @@ struct RunArguments {
     /// Replay so many times faster than recorded, as in 7200 for two hours a second [default: 1]
     #[arg(long, value_name = "FACTOR", value_parser = positive)]
     speed: Option<f64>,
+}
+
+#[derive(Args)]
+struct AuditArguments {
+    /// URL of a running system [example: http://127.0.0.1:5000]
+    #[arg(long)]
+    target: String,
+    /// How long to wait until nothing is in flight, as in 60s
+    #[arg(long, default_value = "60s")]
+    drain_timeout: HumanDuration,
+    #[command(flatten)]
+    tls: TlsArguments,
+    /// Print the outcome as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct TlsArguments {
+    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
+    ca: Option<PathBuf>,
+    /// Believe any certificate of an https:// target
+    #[arg(long)]
+    insecure_tls: bool,
+}
+
+impl TlsArguments {
+    fn options(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            insecure: self.insecure_tls,
+        }
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -117,6 +154,7 @@ fn main() -> ExitCode {
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run_scenario(*arguments),
+        Command::Audit(arguments) => audit_target(&arguments),
         Command::List { scenarios } => list(scenarios),
     }
 }
@@ -169,22 +207,17 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     });
     let options = RunOptions {
         target: arguments.target.clone(),
-        tls: TlsOptions {
-            ca: arguments.ca.clone(),
-            insecure: arguments.insecure_tls,
-        },
+        tls: arguments.tls.options(),
         drivers: arguments.drivers,
         seed: arguments.seed,
         out: out.clone(),
         durability: arguments.durability.clone(),
+        audit: !arguments.no_audit,
         system_bin: arguments.system_bin.clone(),
         trace: arguments.trace.clone(),
         speed: arguments.speed,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("no runtime: {e}")),
     };
@@ -213,6 +246,46 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
         );
     }
     ExitCode::from(report.verdict.result.exit_code())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+fn audit_target(arguments: &AuditArguments) -> ExitCode {
+    let scope = AuditScope {
+        drain_timeout: arguments.drain_timeout.0,
+        ..AuditScope::default()
+    };
+    let outcome = runtime().map_err(|e| format!("no runtime: {e}"));
+    let outcome = outcome.and_then(|runtime| {
+        runtime.block_on(async {
+            let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
+            let target = target.map_err(|e| format!("--target: {e}"))?;
+            let progress = AuditProgress::new();
+            let audited = audit(target, &scope, &|events| progress.read(events)).await;
+            audited.map_err(|e| e.to_string())
+        })
+    });
+    let report = match outcome {
+        Ok(report) => report,
+        Err(problem) => return bad_input(problem),
+    };
+    let text = render::audit(&report);
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&report)
+            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
+        println!("{json}");
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
+    match report.reasons().is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn failed(error: &RunError) -> ExitCode {

@@ -16,6 +16,7 @@ use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{ClientLimits, HttpClient, Target};
 use crate::record::Figures;
+use crate::record::ledger::Ledger;
 use crate::run_event::{Finished, Interval, Refusal, RunEvent};
 use crate::scenario::expression::Vars;
 use crate::scenario::{Limits, Scenario, ThinkTime};
@@ -49,6 +50,8 @@ pub struct Driver {
     /// Parameters and the lists that set-up made.
     pub globals: Arc<Vars>,
     pub seed: u64,
+    /// Where an audit follows: for what is created.
+    pub ledger: Option<Ledger>,
     pub events: mpsc::UnboundedSender<RunEvent>,
     /// The zero of the schedule, told after `RunEvent::Ready`.
     pub start: oneshot::Receiver<Instant>,
@@ -112,6 +115,7 @@ impl Driver {
             feeders: RefCell::new(feeders),
             shared: shared_values::SharedValues::default(),
             figures: RefCell::new(figures),
+            ledger: self.ledger.map(RefCell::new),
             in_flight: Cell::new(0),
             room: Notify::new(),
             started: Cell::new(0),
@@ -171,6 +175,7 @@ async fn workload(
         arrivals_end,
         drained,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
+        ledger: context.ledger.as_ref().map(RefCell::take),
         drivers: vec![watch.health(context.http.generator_errors())],
     }
 }

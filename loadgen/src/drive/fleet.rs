@@ -1,5 +1,6 @@
 //! Several drivers as one: set-up once, a common start, and their events merged, so that whoever listens sees a single driver.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::driver::{Driver, Part, client_limits, open_feed, runtime};
 use super::{Assignment, Load, set_up};
 use crate::http_client::{HttpClient, Target};
+use crate::record::ledger::Ledger;
 use crate::run_event::{Finished, Interval, Refusal, RunEvent};
 use crate::scenario::Scenario;
 use crate::scenario::expression::Vars;
@@ -48,11 +50,14 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         load,
         variables,
         seed,
+        notes_writes,
         events,
         go,
         stop,
     } = assignment;
-    let globals = set_up(&scenario, &target, variables, seed, &events, &stop).await?;
+    let ledger = notes_writes.then(RefCell::default);
+    let written = ledger.as_ref();
+    let globals = set_up(&scenario, &target, variables, seed, &events, &stop, written).await?;
     let globals = Arc::new(globals);
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut starts = Vec::new();
@@ -69,6 +74,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
             part,
             globals: globals.clone(),
             seed,
+            ledger: notes_writes.then(Ledger::default),
             events: events.clone(),
             start: wait,
             stop: stop.clone(),
@@ -89,6 +95,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     }
     drop(tell);
     let mut fleet = Fleet::new(of);
+    fleet.finished.ledger = ledger.map(RefCell::into_inner);
     while fleet.ready < of {
         match told.recv().await {
             Some((_, RunEvent::Ready)) => fleet.ready += 1,
@@ -130,6 +137,7 @@ async fn set_up(
     seed: u64,
     events: &mpsc::UnboundedSender<RunEvent>,
     stop: &CancellationToken,
+    ledger: Option<&RefCell<Ledger>>,
 ) -> Result<Vars, Refusal> {
     let mut globals = scenario.parameters.clone();
     globals.extend(variables);
@@ -143,7 +151,8 @@ async fn set_up(
     for step in &scenario.setup {
         let name = &step.name;
         events.send(RunEvent::SetUp { step: name.clone() }).ok();
-        let work = set_up::run(step, &http, feed.as_ref(), limits, &mut globals, &mut rng);
+        let feed = feed.as_ref();
+        let work = set_up::run(step, &http, feed, limits, &mut globals, &mut rng, ledger);
         tokio::select! {
             done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
             () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{name}`"))),
@@ -256,6 +265,9 @@ impl Finished {
         self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
         self.drained = self.drained.max(other.drained);
         self.feed_reconnects += other.feed_reconnects;
+        if let (Some(mine), Some(theirs)) = (&mut self.ledger, &other.ledger) {
+            mine.add(theirs);
+        }
         self.drivers.extend(other.drivers);
     }
 }

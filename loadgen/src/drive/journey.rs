@@ -261,7 +261,7 @@ impl<'a> Walk<'a> {
         // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
         let turn = self.context.http.turn().await;
         let actual = Instant::now();
-        let outcome = rendered.send(turn).await;
+        let outcome = rendered.send(turn, self.context.ledger.as_ref()).await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);

@@ -30,6 +30,7 @@ use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{HttpClient, Target};
 use crate::record::Figures;
+use crate::record::ledger::Ledger;
 use crate::run_event::RunEvent;
 use crate::scenario::expression::{Scope, Vars};
 use crate::scenario::{Scenario, ThinkTime};
@@ -70,6 +71,8 @@ pub struct Assignment {
     pub variables: Vars,
     /// Makes choices repeatable.
     pub seed: u64,
+    /// Whether to note what is created, for an audit.
+    pub notes_writes: bool,
     /// Where events go.
     pub events: mpsc::UnboundedSender<RunEvent>,
     /// Told to go after `RunEvent::Ready`.
@@ -89,6 +92,8 @@ pub(crate) struct Context {
     feeders: RefCell<Vec<feeder::Source>>,
     shared: shared_values::SharedValues,
     figures: RefCell<Figures>,
+    /// Only where somebody audits it afterwards.
+    ledger: Option<RefCell<Ledger>>,
     /// This driver's share of the limit.
     in_flight_max: usize,
     in_flight: Cell<usize>,

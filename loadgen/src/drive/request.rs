@@ -1,9 +1,12 @@
 //! One request of a journey: rendered, sent, its answer checked and taken apart.
 
+use std::cell::RefCell;
+
 use rand::RngExt;
 use serde_json::Value;
 
 use crate::http_client::{Reply, Request, TraceContext, Turn};
+use crate::record::ledger::{Ledger, Posted};
 use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
 
@@ -64,10 +67,30 @@ impl Rendered<'_> {
         self.0.body = body;
     }
 
-    /// Sends it in its turn; the error is what reports count.
-    pub async fn send(&self, turn: Turn<'_>) -> Result<Reply, Fault> {
-        turn.send(&self.0).await.map_err(|e| {
-            let what = format!("{} {}", self.0.method, self.0.path);
+    /// Sends it in its turn; the error is what reports count. What it creates is noted in the ledger, if there is one.
+    pub async fn send(
+        &self,
+        turn: Turn<'_>,
+        ledger: Option<&RefCell<Ledger>>,
+    ) -> Result<Reply, Fault> {
+        let request = &self.0;
+        let creates = ledger.filter(|_| request.method == "POST");
+        let creates = creates.and_then(|ledger| {
+            let posted = Posted::new(&request.path, request.body.as_deref())?;
+            ledger.borrow_mut().sent(&posted);
+            Some((ledger, posted))
+        });
+        let outcome = turn.send(request).await;
+        if let Some((ledger, posted)) = creates {
+            let mut ledger = ledger.borrow_mut();
+            match &outcome {
+                Ok(reply) => ledger.answered(&posted, reply.status, &reply.body),
+                Err(e) if e.is_before_sending() => ledger.refused(&posted),
+                Err(_) => {}
+            }
+        }
+        outcome.map_err(|e| {
+            let what = format!("{} {}", request.method, request.path);
             Fault::new(e.to_string(), format!("{what}: {}", e.detail()))
         })
     }

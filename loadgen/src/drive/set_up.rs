@@ -1,6 +1,8 @@
 //! Set-up: what has to exist before the workload, made over the same surface. One request after the other; the first that fails
 //! ends the run, because figures on half a set-up would mislead.
 
+use std::cell::RefCell;
+
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use super::request::{self, Fault};
 use crate::feed::Feed;
 use crate::feed::sightings::Condition;
 use crate::http_client::HttpClient;
+use crate::record::ledger::Ledger;
 use crate::scenario::expression::Vars;
 use crate::scenario::template::Template;
 use crate::scenario::{Await, Limits, SetupStep};
@@ -20,6 +23,7 @@ struct Setting<'a> {
     step: &'a SetupStep,
     http: &'a HttpClient,
     rng: &'a mut SmallRng,
+    ledger: Option<&'a RefCell<Ledger>>,
 }
 
 /// Carries one step out and puts its list and variables into `globals`.
@@ -30,10 +34,16 @@ pub async fn run(
     limits: &Limits,
     globals: &mut Vars,
     rng: &mut SmallRng,
+    ledger: Option<&RefCell<Ledger>>,
 ) -> Result<(), String> {
     let iterations = iterations(step, globals, rng)?;
     let single = step.repeat.is_none() && step.for_each.is_none();
-    let mut setting = Setting { step, http, rng };
+    let mut setting = Setting {
+        step,
+        http,
+        rng,
+        ledger,
+    };
     let mut list = Vec::new();
     let mut last = Vars::new();
     match &step.item {
@@ -115,7 +125,8 @@ impl Setting<'_> {
         )
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);
-        let reply = rendered.send(self.http.turn().await).await.map_err(said)?;
+        let turn = self.http.turn().await;
+        let reply = rendered.send(turn, self.ledger).await.map_err(said)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
             extract.push(("ids".into(), self.step.ids.clone()));

@@ -41,6 +41,14 @@ impl HttpError {
         }
     }
 
+    /// Whether the target has certainly seen nothing of the request.
+    pub fn is_before_sending(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(_) | Self::Generator(_) | Self::BadRequest(_)
+        )
+    }
+
     /// From an attempt to open a connection.
     pub(super) fn opening(error: io::Error) -> Self {
         let own = [

@@ -2,6 +2,7 @@
 //! intervals up loses nothing. Memory does not grow with the length of a run. Must not know how a report looks.
 
 pub mod interval_log;
+pub mod ledger;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,13 @@
 //! A report for people: a table for the terminal and `summary.md`. The last stage; decides nothing.
 
+mod audit;
+mod table;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+pub use audit::audit;
+use table::Table;
 
 use crate::report::{Quantiles, ReplayReport, Report, VerdictResult};
 
@@ -35,60 +41,6 @@ pub fn count(number: u64) -> String {
     out
 }
 
-struct Table {
-    header: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(header: &[&'static str]) -> Self {
-        Self {
-            header: header.to_vec(),
-            rows: Vec::new(),
-        }
-    }
-
-    /// Aligned columns with pipes: a table in Markdown, and readable as it stands.
-    fn write(&self, out: &mut String) {
-        let width = |i: usize| {
-            self.rows
-                .iter()
-                .map(|r| r[i].chars().count())
-                .chain([self.header[i].chars().count(), 3])
-                .max()
-                .unwrap_or(3)
-        };
-        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
-        let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-            for (i, cell) in cells.enumerate() {
-                let pad = " ".repeat(widths[i] - cell.chars().count());
-                match i {
-                    0 => write!(out, "| {cell}{pad} |"),
-                    _ => write!(out, " {pad}{cell} |"),
-                }
-                .expect("writing to a String cannot fail");
-            }
-            out.push('\n');
-        };
-        line(&mut self.header.iter().copied());
-        let rules: Vec<String> = widths
-            .iter()
-            .enumerate()
-            .map(|(i, w)| {
-                if i == 0 {
-                    "-".repeat(*w)
-                } else {
-                    format!("{}:", "-".repeat(w - 1))
-                }
-            })
-            .collect();
-        line(&mut rules.iter().map(String::as_str));
-        self.rows
-            .iter()
-            .for_each(|row| line(&mut row.iter().map(String::as_str)));
-    }
-}
-
 fn quantile_cells(q: &Quantiles) -> [String; 5] {
     if q.count == 0 {
         return std::array::from_fn(|_| "–".to_owned());
@@ -113,6 +65,10 @@ pub fn tables(report: &Report) -> String {
     }
     journeys(report, &mut out);
     errors(report, &mut out);
+    if let Some(of) = &report.audit {
+        out.push('\n');
+        out.push_str(&audit(of));
+    }
     out
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::audit::AuditReport;
 use crate::metrics_scrape::{LagStatistics, Scrape};
 use crate::record::{Figures, Times};
 use crate::run_event::{DriverHealth, Finished};
@@ -34,6 +35,8 @@ pub struct Evidence<'a> {
     pub system_cpu: Option<Duration>,
     /// A replay's plan, for that workload.
     pub replay: Option<ReplayFacts>,
+    /// What an audit has found, if there was one.
+    pub audit: Option<AuditReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
     /// Warnings so far.
@@ -170,6 +173,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         skipped,
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
+        audit: evidence.audit.clone(),
         warnings: evidence.warnings.clone(),
         verdict: Verdict {
             result: VerdictResult::Pass,

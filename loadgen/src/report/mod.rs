@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditReport;
 pub use build::{Evidence, build};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 
@@ -59,6 +60,9 @@ pub struct Report {
     /// A replay's invoices, for that workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayReport>,
+    /// What an audit of the target has found, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditReport>,
     /// What people should know.
     pub warnings: Vec<String>,
     /// The verdict.

@@ -1,6 +1,7 @@
 //! PASS, FAIL or INVALID. A generator that could not keep up measured itself: then no threshold counts.
 
 use super::{Quantiles, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
+use crate::audit::AuditReport;
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic};
 
@@ -119,12 +120,40 @@ fn value(q: &Quantiles, statistic: Statistic) -> f64 {
 /// What a reader may conclude.
 pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
     let invalid = doubts(report, scenario);
+    // What is wrong is wrong, however well the generator kept up.
+    let wrong = report
+        .audit
+        .as_ref()
+        .map(AuditReport::reasons)
+        .unwrap_or_default();
+    if !wrong.is_empty() {
+        let reasons = wrong
+            .into_iter()
+            .chain(invalid)
+            .chain(broken(report))
+            .collect();
+        return Verdict {
+            result: VerdictResult::Fail,
+            reasons,
+        };
+    }
     if !invalid.is_empty() {
         return Verdict {
             result: VerdictResult::Invalid,
             reasons: invalid,
         };
     }
+    let reasons = broken(report);
+    let result = if reasons.is_empty() {
+        VerdictResult::Pass
+    } else {
+        VerdictResult::Fail
+    };
+    Verdict { result, reasons }
+}
+
+/// The thresholds that were missed, and what contradicts the report itself.
+fn broken(report: &Report) -> Vec<String> {
     let missed = report
         .thresholds
         .iter()
@@ -134,13 +163,7 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
             None => format!("{}: there are no samples", t.threshold),
         });
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
-    let reasons: Vec<String> = missed.chain(contradiction).collect();
-    let result = if reasons.is_empty() {
-        VerdictResult::Pass
-    } else {
-        VerdictResult::Fail
-    };
-    Verdict { result, reasons }
+    missed.chain(contradiction).collect()
 }
 
 fn shown(threshold: &str, figure: f64) -> String {

@@ -20,12 +20,14 @@ use interrupts::Interrupts;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
 
+use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
 use crate::http_client::Target;
 use crate::metrics_scrape::Scrape;
-use crate::progress::Progress;
+use crate::progress::{AuditProgress, Progress};
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
+use crate::record::ledger::Ledger;
 use crate::report::{self, Environment, Evidence, Report};
 use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
@@ -103,6 +105,7 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
 struct Run {
     scenario: Arc<Scenario>,
     seed: u64,
+    audit: bool,
     out: PathBuf,
     drivers: usize,
     control: Control,
@@ -147,6 +150,7 @@ impl Run {
         Ok(Self {
             scenario,
             seed: options.seed,
+            audit: options.audit,
             out,
             drivers,
             control,
@@ -225,6 +229,7 @@ impl Run {
             load,
             variables,
             seed,
+            notes_writes: self.scenario.audit && self.audit,
             events,
             go: wait,
             stop: stop.clone(),
@@ -242,7 +247,7 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
         };
-        let finished = self
+        let mut finished = self
             .collect(&mut told, go, &stop, &mut collected, interrupts)
             .await?;
         let (after, backlog_drain) = self
@@ -257,6 +262,10 @@ impl Run {
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));
         self.progress.finish();
+        let audit = match finished.ledger.take() {
+            Some(ledger) => self.audited(ledger, interrupts).await,
+            None => None,
+        };
         if let Some(logs) = &collected.logs {
             logs.write(&self.out).map_err(|error| RunError::Output {
                 path: self.out.clone(),
@@ -289,9 +298,34 @@ impl Run {
             process_cpu,
             system_cpu,
             replay: facts,
+            audit,
             stopped: stop.is_cancelled(),
             warnings: self.warnings,
         }))
+    }
+
+    /// Audits the target; none when that was interrupted.
+    async fn audited(
+        &mut self,
+        ledger: Ledger,
+        interrupts: &mut Interrupts,
+    ) -> Option<AuditReport> {
+        let scope = AuditScope {
+            ledger: Some(ledger),
+            from_nothing: self.system_id.is_some(),
+            drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
+        };
+        let progress = AuditProgress::new();
+        let told = |events| progress.read(events);
+        tokio::select! {
+            outcome = audit::audit(self.control.target().clone(), &scope, &told) => {
+                Some(outcome.unwrap_or_else(|error| AuditReport::of_error(&error)))
+            }
+            () = interrupts.next() => {
+                self.warnings.push("the audit was interrupted: nobody knows whether the target did right".into());
+                None
+            }
+        }
     }
 
     /// Until the driver has ended.

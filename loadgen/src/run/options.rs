@@ -20,6 +20,8 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// `none`, `everysec` or `always`, for a system that is started here.
     pub durability: String,
+    /// Whether the target is audited after the run, where the scenario wants that.
+    pub audit: bool,
     /// The program of the system.
     pub system_bin: Option<PathBuf>,
     /// Recorded orders (CSV), for a scenario that replays them.

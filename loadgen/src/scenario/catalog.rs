@@ -17,6 +17,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     ("checkout", include_str!("../../../scenarios/checkout.toml")),
     (
+        "flash-sale",
+        include_str!("../../../scenarios/flash-sale.toml"),
+    ),
+    (
         "lifecycle",
         include_str!("../../../scenarios/lifecycle.toml"),
     ),

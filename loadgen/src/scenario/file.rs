@@ -19,6 +19,7 @@ use crate::trace::TraceConfig;
 pub struct ScenarioFile {
     pub name: String,
     pub description: String,
+    pub audit: Option<bool>,
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
     #[serde(default)]

@@ -33,6 +33,8 @@ pub struct Scenario {
     pub description: String,
     /// Variables that every template sees; they can be overridden from the command line.
     pub parameters: Vars,
+    /// Whether the target is audited after the run.
+    pub audit: bool,
     /// How journeys arrive.
     pub workload: Workload,
     /// How long after the start figures are not recorded.
@@ -60,6 +62,19 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether any of its requests may change the target's state.
+    pub fn writes(&self) -> bool {
+        let in_journeys = self.journeys.iter().flat_map(|journey| &journey.steps);
+        let in_journeys = in_journeys.filter_map(|step| match &step.action {
+            Action::Request { request, .. } => Some(request.method),
+            _ => None,
+        });
+        let in_setup = self.setup.iter().map(|step| step.request.method);
+        in_setup
+            .chain(in_journeys)
+            .any(|method| !matches!(method, Method::Get | Method::Head))
+    }
+
     /// The topics whose events are awaited, each with the ways its events are found (by id, or by a field of their data).
     pub fn awaited(&self) -> Vec<(&str, &KeySource)> {
         let in_journeys =

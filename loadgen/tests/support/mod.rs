@@ -2,6 +2,8 @@
 //! child process. Orders go their way as in the real one, but in memory.
 #![allow(clippy::unwrap_used, dead_code)] // a test fails by panicking; not every test uses everything
 
+pub mod shop;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};

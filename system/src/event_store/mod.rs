@@ -200,8 +200,17 @@ pub trait EventStore: Send + Sync {
 #[async_trait]
 pub trait EventSubscription: Send {
     /// Waits for the next batch, in stream order; never empty. After a start or a takeover, what was delivered and never
-    /// acknowledged comes first. Acknowledge a batch before asking for the next.
+    /// acknowledged comes first. Acknowledge a batch before asking for the next: what is not comes again.
     async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError>;
+
+    /// Waits for what comes after the last batch though that isn't acknowledged yet: it stays to be acknowledged, and comes again
+    /// after a takeover only. For who must wait before acknowledging and may not hold up what is new meanwhile; such a consumer
+    /// bounds by itself how much it leaves unacknowledged. A store may not offer it.
+    async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        Err(EventStoreError::Invalid(
+            "this event store gives no batch before the one before is acknowledged".to_owned(),
+        ))
+    }
 
     /// Says that the effects of these events are done.
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError>;

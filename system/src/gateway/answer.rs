@@ -17,7 +17,9 @@ use crate::topic::Topic;
 use super::error::HttpError;
 use super::queries::QueryRequest;
 use super::routes::{self, Route};
-use super::{Shared, commands, feed, health, metrics_route, order_report, page, queries, report};
+use super::{
+    Shared, commands, event_page, feed, health, metrics_route, order_report, page, queries, report,
+};
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -102,6 +104,7 @@ async fn read(
         Route::Report => report::report(shared, query).await,
         Route::OrderReport => order_report::report(shared, query).await,
         Route::Events => feed::upgrade(shared, request).await,
+        Route::EventPage(topic) => event_page::page(shared, *topic, query).await,
         Route::Health => Ok(health::health(shared).await),
         Route::Metrics => metrics_route::metrics(shared).await,
         Route::Page(asset) => Ok(page::page(*asset, request.headers())),

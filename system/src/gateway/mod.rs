@@ -5,6 +5,8 @@ mod answer;
 mod body_writer;
 mod commands;
 mod error;
+mod event_json;
+mod event_page;
 mod feed;
 mod health;
 mod json_body;

@@ -4,8 +4,8 @@ use super::error::HttpError;
 
 /// Most entities a page.
 pub(super) const PAGE_MAX: usize = 1000;
-/// A page's size where only a cursor is given.
-const PAGE_DEFAULT: usize = 100;
+/// A page's size where no limit is given.
+pub(super) const PAGE_DEFAULT: usize = 100;
 /// Longest cursor.
 const CURSOR_BYTES_MAX: usize = 1000;
 
@@ -61,22 +61,28 @@ impl QueryString {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The limit asked for.
+    ///
+    /// # Errors
+    /// 400 for one out of 1–[`PAGE_MAX`].
+    pub(super) fn limit(&self) -> Result<Option<usize>, HttpError> {
+        match self.get("limit") {
+            None => Ok(None),
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(Some(limit)),
+                _ => Err(HttpError::bad_request(format!(
+                    "limit is {text:?}; it must be a number from 1 to {PAGE_MAX}"
+                ))),
+            },
+        }
+    }
+
     /// The page asked for; `None`: everything.
     ///
     /// # Errors
     /// 400 for a limit out of 1–[`PAGE_MAX`] or an empty or overlong cursor.
     pub(super) fn page(&self) -> Result<Option<Page<'_>>, HttpError> {
-        let limit = match self.get("limit") {
-            None => None,
-            Some(text) => match text.parse() {
-                Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Some(limit),
-                _ => {
-                    return Err(HttpError::bad_request(format!(
-                        "limit is {text:?}; it must be a number from 1 to {PAGE_MAX}"
-                    )));
-                }
-            },
-        };
+        let limit = self.limit()?;
         let cursor = self.get("cursor");
         if cursor.is_some_and(|cursor| cursor.is_empty() || cursor.len() > CURSOR_BYTES_MAX) {
             return Err(HttpError::bad_request(

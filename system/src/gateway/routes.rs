@@ -1,6 +1,6 @@
 //! Routes: which path is what, and which methods it has. Pure; knows nothing of what a route does.
 
-use crate::topic::Topic;
+use crate::topic::{Topic, UnknownTopic};
 
 use super::error::HttpError;
 use super::page::Asset;
@@ -32,6 +32,8 @@ pub(super) enum Route {
     OrderReport,
     /// `/events`
     Events,
+    /// `/events/order`
+    EventPage(Topic),
     /// `/health`
     Health,
     /// `/metrics`
@@ -41,7 +43,7 @@ pub(super) enum Route {
 }
 
 /// How many values [`Route::index`] has; the last stands for unknown paths.
-pub(super) const ROUTES: usize = 3 * Topic::ALL.len() + 11;
+pub(super) const ROUTES: usize = 3 * Topic::ALL.len() + 12;
 
 /// The index for paths that are no route.
 pub(super) const UNKNOWN: usize = ROUTES - 1;
@@ -50,7 +52,7 @@ pub(super) const UNKNOWN: usize = ROUTES - 1;
 pub(super) const WHAT_THERE_IS: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
-     /events (WebSocket), /health, /metrics, /";
+     /events (WebSocket), /events/{topic}, /health, /metrics, /";
 
 impl Route {
     /// The route of a path.
@@ -75,6 +77,10 @@ impl Route {
             ("orders", "delivered") => Ok(Self::Delivered),
             ("mails", "sent") => Ok(Self::MailsSent),
             ("report", "orders") => Ok(Self::OrderReport),
+            ("events", name) => name
+                .parse()
+                .map(Self::EventPage)
+                .map_err(|error: UnknownTopic| HttpError::not_found(error.to_string())),
             ("page", name) => Asset::named(name).map(Self::Page).ok_or_else(unknown),
             _ => Err(unknown()),
         }
@@ -122,6 +128,7 @@ impl Route {
             Self::Health => 3 * topics + 7,
             Self::Metrics => 3 * topics + 8,
             Self::Page(_) => 3 * topics + 9,
+            Self::EventPage(_) => 3 * topics + 10,
         }
     }
 }
@@ -162,6 +169,7 @@ pub(super) const PATTERNS: [&str; ROUTES] = [
     "/health",
     "/metrics",
     "/",
+    "/events/{topic}",
     "unknown",
 ];
 
@@ -211,6 +219,7 @@ mod tests {
             ("/report", Route::Report),
             ("/report/orders", Route::OrderReport),
             ("/events", Route::Events),
+            ("/events/mail", Route::EventPage(Topic::Mail)),
             ("/health", Route::Health),
             ("/metrics", Route::Metrics),
             ("/", Route::Page(Asset::Index)),
@@ -236,10 +245,11 @@ mod tests {
         paths.extend(
             PATTERNS[24..UNKNOWN]
                 .iter()
-                .map(|pattern| (*pattern).to_owned()),
+                .map(|pattern| pattern.replace("{topic}", "order")),
         );
         for path in paths {
-            assert_eq!(PATTERNS[Route::resolve(&path).unwrap().index()], path);
+            let pattern = PATTERNS[Route::resolve(&path).unwrap().index()];
+            assert_eq!(pattern.replace("{topic}", "order"), path);
         }
     }
 

@@ -1,11 +1,19 @@
 //! The event store and the message queue between processes. Servers put the contracts in `proto/` before an implementation of the
 //! traits; clients implement the same traits, so that no service notices. Knows how things are sent, not what they mean.
 
+pub mod address;
+mod answering;
 pub mod connection;
 pub mod event_store;
+mod exchange;
 pub mod message_queue;
 pub mod original;
+mod outflow;
+mod pause;
 pub mod peer;
+pub mod security;
+pub mod server;
+mod status;
 
 /// The generated contracts.
 #[allow(

@@ -6,13 +6,17 @@ use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 /// A peer that accepts no connection for so long is away.
 const CONNECT_MS_MAX: u64 = 2_000;
 /// A silent peer is asked this often whether it lives, and given up when it doesn't answer as fast.
 const KEEP_ALIVE_MS: u64 = 5_000;
+/// A stream's window: a batch of large events comes without waiting for our word.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+/// The connection's window, shared by its streams.
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
 /// Where a peer is.
 #[derive(Clone, Debug)]
@@ -58,16 +62,49 @@ impl Interceptor for Token {
 /// # Errors
 /// The address or the token can't be used.
 pub fn connect(config: &PeerConfig) -> Result<PeerChannel, PeerError> {
+    connect_trusting(config, None)
+}
+
+/// The same; the peer shows a certificate that was signed by this authority (PEM), which `https://` needs.
+///
+/// # Errors
+/// The address, the authority or the token can't be used.
+pub fn connect_trusting(
+    config: &PeerConfig,
+    authority_pem: Option<&str>,
+) -> Result<PeerChannel, PeerError> {
     let error = |reason: String| PeerError {
         url: config.url.clone(),
         reason,
     };
-    let endpoint = Endpoint::from_shared(config.url.clone())
+    let mut endpoint = Endpoint::from_shared(config.url.clone())
         .map_err(|reason| error(reason.to_string()))?
         .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
         .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keep_alive_interval(Duration::from_millis(KEEP_ALIVE_MS))
         .keep_alive_timeout(Duration::from_millis(KEEP_ALIVE_MS));
+    match (config.url.starts_with("https://"), authority_pem) {
+        (true, Some(pem)) => {
+            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+            endpoint = endpoint
+                .tls_config(tls)
+                .map_err(|reason| error(format!("the authority of --tls-ca: {reason}")))?;
+        }
+        (true, None) => {
+            return Err(error(
+                "https:// needs --tls-ca, who signed the peer's certificate".to_owned(),
+            ));
+        }
+        // A Unix socket doesn't leave the machine; plain http:// with an authority is a mistake that would send the token unencrypted.
+        (false, Some(_)) if config.url.starts_with("http://") => {
+            return Err(error(
+                "--tls-ca was given: the address must be https://".to_owned(),
+            ));
+        }
+        (false, _) => {}
+    }
     let token = config
         .token
         .as_ref()

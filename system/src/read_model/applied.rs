@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::elsewhere::{Elsewhere, Pauses};
+use super::store::ReadStore;
 use crate::event_store::{EventStore, EventStoreError};
 use crate::position::{Position, Positions};
 use crate::topic::Topic;
@@ -12,36 +14,45 @@ use crate::topic::Topic;
 /// A query waits so long for the position that it asks for: longer than the lease of a projector that was killed, shorter than a caller waits.
 pub const WAIT_MS_MAX: u64 = 3_000;
 
-/// Up to where each topic is applied; shared by the projections, which raise it, and the queries, which wait for it.
-#[derive(Clone, Debug)]
-pub struct Applied(Arc<watch::Sender<Positions>>);
+/// Up to where each topic is applied: raised by this process's projections and, where another process projects, by a look into the
+/// cache while a query waits.
+#[derive(Clone)]
+pub struct Applied(Arc<Inner>);
 
-impl Default for Applied {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Positions::NONE)))
-    }
+struct Inner {
+    positions: watch::Sender<Positions>,
+    elsewhere: Elsewhere,
 }
 
 impl Applied {
-    /// Says that `topic` is applied up to `position`.
+    /// Nothing is known to be applied yet; `store` says what others apply.
+    #[must_use]
+    pub fn new(store: ReadStore) -> Self {
+        Self(Arc::new(Inner {
+            positions: watch::Sender::new(Positions::NONE),
+            elsewhere: Elsewhere::new(store),
+        }))
+    }
+
+    /// Says that `topic` is applied up to `position`, by whomever.
     pub fn raise(&self, topic: Topic, position: Position) {
-        self.0.send_if_modified(|positions| {
+        self.0.positions.send_if_modified(|positions| {
             let before = *positions;
             positions.raise(topic, position);
             before != *positions
         });
     }
 
-    /// Up to where each topic is applied now.
-    #[must_use]
-    pub fn now(&self) -> Positions {
-        *self.0.borrow()
+    /// Says that this process has applied `topic` up to `position`.
+    pub fn wrote(&self, topic: Topic, position: Position) {
+        self.0.elsewhere.set_projects(topic, false);
+        self.raise(topic, position);
     }
 
-    /// Whether everything up to `wanted` is applied.
+    /// Up to where each topic is applied now, as far as this process knows without a look.
     #[must_use]
-    pub fn covers(&self, wanted: &Positions) -> bool {
-        covers(&self.0.borrow(), wanted)
+    pub fn now(&self) -> Positions {
+        *self.0.positions.borrow()
     }
 
     /// Waits until `wanted` is applied; `false` after [`WAIT_MS_MAX`]. A position beyond its stream's end is taken as the end now: the asker
@@ -54,34 +65,76 @@ impl Applied {
         wanted: &Positions,
         events: &dyn EventStore,
     ) -> Result<bool, EventStoreError> {
-        if self.covers(wanted) {
+        let now = self.now();
+        if covers(&now, wanted) {
             return Ok(true);
         }
-        let now = self.now();
         let mut reachable = Positions::NONE;
+        let mut elsewhere = false;
         for (topic, position) in wanted.iter() {
             if now.get(topic) < Some(position) {
                 let end = events.last_position(topic).await?;
                 reachable.raise(topic, position.min(end));
+                elsewhere |= self.0.elsewhere.projects(topic);
             }
         }
-        let mut changes = self.0.subscribe();
-        let reached = changes.wait_for(|applied| covers(applied, &reachable));
+        let reached = self.until(|applied| covers(applied, &reachable), elsewhere);
         let reached = tokio::time::timeout(Duration::from_millis(WAIT_MS_MAX), reached).await;
         Ok(reached.is_ok())
     }
 
     /// Waits until any topic is beyond `after`, at most `wait_max`; answers where they are.
     pub async fn beyond(&self, after: &Positions, wait_max: Duration) -> Positions {
-        let mut changes = self.0.subscribe();
-        let moved = changes.wait_for(|applied| {
+        let moved = |applied: &Positions| {
             applied
                 .iter()
                 .any(|(topic, position)| after.get(topic) < Some(position))
-        });
+        };
+        let waited = async {
+            let elsewhere = Topic::ALL
+                .into_iter()
+                .any(|topic| self.0.elsewhere.projects(topic));
+            // What another process projects is known here as of the last look only: older news would be an answer, but a stale one.
+            if elsewhere {
+                self.look().await;
+            }
+            self.until(moved, elsewhere).await;
+        };
         // Nothing moved in time: that is an answer too.
-        let _ = tokio::time::timeout(wait_max, moved).await;
+        let _ = tokio::time::timeout(wait_max, waited).await;
         self.now()
+    }
+
+    /// Waits until the positions fit, looking into the cache from time to time.
+    async fn until(&self, fits: impl Fn(&Positions) -> bool, elsewhere: bool) {
+        let mut changes = self.0.positions.subscribe();
+        let mut pauses = Pauses::new(elsewhere);
+        loop {
+            let pause = pauses.next();
+            let looked = async {
+                tokio::time::sleep(pause).await;
+                self.look().await;
+            };
+            tokio::select! {
+                biased;
+                // It can't fail: the sender lives as long as this borrow.
+                _ = changes.wait_for(|positions| fits(positions)) => return,
+                () = looked => {}
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let Some(found) = self.0.elsewhere.look().await else {
+            return;
+        };
+        let known = self.now();
+        for (topic, position) in found.iter() {
+            if known.get(topic) < Some(position) {
+                self.0.elsewhere.set_projects(topic, true);
+                self.raise(topic, position);
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! queue the only part that knows Redis. It changes nothing but its own cache, which it can rebuild from the events.
 
 mod applied;
+mod elsewhere;
 mod keys;
 mod lookup;
 mod orders;
@@ -31,12 +32,14 @@ const FACTS_WORKERS: usize = 4;
 /// Workers for lists and reports.
 const REPORT_WORKERS: usize = 2;
 
-/// Starts the projections of every topic and the query workers. Returns how far the projections have come.
+/// Starts the projections of every topic and the query workers. Returns how far the projections have come. Several processes may do so on
+/// one Redis: each topic is projected by one of them at a time, and all answer queries.
 ///
 /// # Errors
 /// The Redis address isn't usable.
 pub fn start(context: &ServiceContext, link: &RedisLink) -> redis::RedisResult<Applied> {
-    let applied = Applied::default();
+    let store = ReadStore::new(link)?;
+    let applied = Applied::new(store.clone());
     for topic in Topic::ALL {
         context.tasks.spawn(projector::run(
             context.clone(),
@@ -46,7 +49,7 @@ pub fn start(context: &ServiceContext, link: &RedisLink) -> redis::RedisResult<A
         ));
     }
     let handler: Arc<dyn QueueHandler> = Arc::new(Queries {
-        store: ReadStore::new(link)?,
+        store,
         applied: applied.clone(),
         events: Arc::clone(&context.events),
     });

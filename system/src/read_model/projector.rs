@@ -170,7 +170,7 @@ impl Projector<'_> {
             return Ok(false);
         }
         self.position = position;
-        self.applied.raise(self.topic, position);
+        self.applied.wrote(self.topic, position);
         Ok(true)
     }
 }

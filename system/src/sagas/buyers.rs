@@ -1,83 +1,68 @@
-//! Who is behind orders and what they cost: orders, carts, customers and prices of a whole batch, looked up together.
+//! Who is behind orders. An order that is in stock keeps its cart and the cart its customer, so what was learned once is remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use ordershop_domain::{Aggregate, Cart, Customer, Order, Product};
+use ordershop_domain::{Cart, Order};
 
 use super::runner::Failure;
 use crate::correlation::Correlation;
 use crate::position::Positions;
-use crate::services::{Facts, Versioned, distinct};
+use crate::services::{Facts, distinct};
 
-/// The people behind orders.
-pub struct Buyers {
-    carts: HashMap<String, Versioned<Cart>>,
-    customers: HashMap<String, Versioned<Customer>>,
-    prices: BTreeMap<String, u64>,
-}
+/// Orders remembered; beyond this the memory starts anew.
+const ORDERS_MAX: usize = 100_000;
+
+/// Customers' ids by order. Clones share the memory.
+#[derive(Clone, Debug, Default)]
+pub struct Buyers(Arc<Mutex<HashMap<String, String>>>);
 
 impl Buyers {
-    /// Looks up the buyers of these orders; with `prices`, what their carts cost too.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.0
+            .lock()
+            .expect("nothing panics while it holds this lock")
+    }
+
+    /// Remembers whose an order is that is in stock.
+    pub fn remember(&self, order_id: &str, customer_id: &str) {
+        let mut buyers = self.lock();
+        if buyers.len() >= ORDERS_MAX {
+            buyers.clear();
+        }
+        buyers.insert(order_id.to_owned(), customer_id.to_owned());
+    }
+
+    /// Whose these orders are; without those whose order or cart is gone.
     pub async fn of(
+        &self,
         facts: &Facts,
-        orders: &[&Order],
-        prices: bool,
+        order_ids: &[&str],
         known: &Positions,
         correlation: &Correlation,
-    ) -> Result<Self, Failure> {
-        let cart_ids = distinct(orders.iter().map(|order| order.cart_id.as_str()));
-        let carts: HashMap<String, Versioned<Cart>> =
-            facts.by_ids(&cart_ids, known, correlation).await?;
-        let customer_ids = distinct(carts.values().map(|cart| cart.entity.customer_id.as_str()));
-        let product_ids = if prices {
-            distinct(
-                carts
-                    .values()
-                    .flat_map(|cart| &cart.entity.product_ids)
-                    .map(String::as_str),
-            )
-        } else {
-            Vec::new()
-        };
-        let (customers, products) = tokio::try_join!(
-            facts.by_ids::<Customer>(&customer_ids, known, correlation),
-            facts.by_ids::<Product>(&product_ids, known, correlation),
-        )?;
-        let prices = products
-            .into_iter()
-            .map(|(id, product)| (id, product.entity.price))
-            .collect();
-        Ok(Self {
-            customers,
-            prices,
-            carts,
-        })
+    ) -> Result<HashMap<String, String>, Failure> {
+        let mut buyers = HashMap::new();
+        let mut strange = Vec::new();
+        {
+            let remembered = self.lock();
+            for &order_id in order_ids {
+                match remembered.get(order_id) {
+                    Some(customer_id) => {
+                        buyers.insert(order_id.to_owned(), customer_id.clone());
+                    }
+                    None => strange.push(order_id),
+                }
+            }
+        }
+        let orders = facts.by_ids::<Order>(&strange, known, correlation).await?;
+        let cart_ids = distinct(orders.values().map(|order| order.entity.cart_id.as_str()));
+        let carts = facts.by_ids::<Cart>(&cart_ids, known, correlation).await?;
+        for (order_id, order) in orders {
+            if let Some(cart) = carts.get(&order.entity.cart_id) {
+                self.remember(&order_id, &cart.entity.customer_id);
+                buyers.insert(order_id, cart.entity.customer_id.clone());
+            }
+        }
+        Ok(buyers)
     }
-
-    /// Who ordered; `None` when the cart or the customer is gone: there is nobody to write to.
-    pub fn customer(&self, order: &Order) -> Option<&Customer> {
-        let cart = self.carts.get(&order.cart_id)?;
-        let customer = self.customers.get(&cart.entity.customer_id)?;
-        Some(&customer.entity)
-    }
-
-    /// What the order costs; `None` when the cart or a product is gone.
-    pub fn sum(&self, order: &Order) -> Option<u64> {
-        self.carts.get(&order.cart_id)?.entity.sum(&self.prices)
-    }
-}
-
-/// The orders that billings or shippings name.
-pub async fn orders_of(
-    facts: &Facts,
-    order_ids: &[&str],
-    known: &Positions,
-    correlation: &Correlation,
-) -> Result<HashMap<String, Order>, Failure> {
-    let orders: HashMap<String, Versioned<Order>> =
-        facts.by_ids(order_ids, known, correlation).await?;
-    Ok(orders
-        .into_values()
-        .map(|order| (order.entity.id().to_owned(), order.entity))
-        .collect())
 }

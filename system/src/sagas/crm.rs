@@ -1,27 +1,30 @@
 //! The CRM saga: tells customers what happens. One mail an event: the mail's message id follows from the event's id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use ordershop_domain::{
-    Billing, Customer, Mail, Order, OrderStatus, Shipping, good_bye, payment_received, please_pay,
-    shipped, welcome,
+    Billing, Cart, Customer, Mail, Order, OrderStatus, Product, Shipping, good_bye,
+    payment_received, please_pay, shipped, welcome,
 };
 use serde::Serialize;
 
-use super::buyers::{Buyers, orders_of};
+use super::buyers::Buyers;
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::event_store::RecordedEvent;
 use crate::message_queue::{MessageQueue, OutgoingMessage};
 use crate::queue_names::SEND_MAIL;
-use crate::services::{ServiceContext, distinct};
+use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::{action, json};
 
-/// Reacts on customers, orders, billings or shippings.
+/// Reacts on customers, orders, billings or shippings. Clones share what they remember.
+#[derive(Clone)]
 pub struct CrmSaga {
     context: ServiceContext,
     queue: Arc<dyn MessageQueue>,
+    buyers: Buyers,
 }
 
 /// What a mail is about.
@@ -47,6 +50,7 @@ impl CrmSaga {
     pub fn new(context: ServiceContext) -> Self {
         Self {
             queue: Arc::clone(&context.queue),
+            buyers: Buyers::default(),
             context,
         }
     }
@@ -60,38 +64,67 @@ impl CrmSaga {
         };
         let known = everything_before(last);
         let correlation = &last.correlation;
-        let order_ids = distinct(occasions.iter().map(|(_, occasion)| occasion.order_id()));
         let facts = &self.context.facts;
-        let orders = orders_of(facts, &order_ids, &known, correlation).await?;
-        let ordered: Vec<&Order> = orders.values().collect();
-        let prices = occasions
-            .iter()
-            .any(|(_, occasion)| matches!(occasion, Occasion::InStock(_)));
-        let buyers = Buyers::of(facts, &ordered, prices, &known, correlation).await?;
+        let cart_ids = distinct(occasions.iter().filter_map(|(_, occasion)| match occasion {
+            Occasion::InStock(order) => Some(order.cart_id.as_str()),
+            Occasion::Paid(_) | Occasion::Shipped(_) => None,
+        }));
+        let later_ids = distinct(occasions.iter().filter_map(|(_, occasion)| match occasion {
+            Occasion::InStock(_) => None,
+            Occasion::Paid(billing) => Some(billing.order_id.as_str()),
+            Occasion::Shipped(shipping) => Some(shipping.order_id.as_str()),
+        }));
+        let (carts, mut buyers) = tokio::try_join!(
+            async {
+                let carts = facts.by_ids::<Cart>(&cart_ids, &known, correlation).await;
+                carts.map_err(Failure::from)
+            },
+            self.buyers.of(facts, &later_ids, &known, correlation),
+        )?;
+        for (_, occasion) in occasions {
+            if let Occasion::InStock(order) = occasion
+                && let Some(cart) = carts.get(&order.cart_id)
+            {
+                self.buyers
+                    .remember(&order.entity_id, &cart.entity.customer_id);
+                buyers.insert(order.entity_id.clone(), cart.entity.customer_id.clone());
+            }
+        }
+        let customer_ids = distinct(buyers.values().map(String::as_str));
+        let bought = carts.values().flat_map(|cart| &cart.entity.product_ids);
+        let product_ids = distinct(bought.map(String::as_str));
+        let (customers, products) = tokio::try_join!(
+            facts.by_ids::<Customer>(&customer_ids, &known, correlation),
+            facts.by_ids::<Product>(&product_ids, &known, correlation),
+        )?;
+        let prices: BTreeMap<String, u64> = products
+            .into_iter()
+            .map(|(id, product)| (id, product.entity.price))
+            .collect();
         let mut mails = Vec::new();
         for (event, occasion) in occasions {
-            let order = match (occasion, orders.get(occasion.order_id())) {
-                (_, Some(order)) => order,
-                // Deleted already; its event still says what it was.
-                (Occasion::InStock(order), None) => order,
-                (_, None) => continue,
-            };
-            let Some(customer) = buyers.customer(order) else {
+            let order_id = occasion.order_id();
+            let buyer = buyers.get(order_id).and_then(|id| customers.get(id));
+            let Some(Versioned {
+                entity: customer, ..
+            }) = buyer
+            else {
                 tracing::warn!(
-                    order = order.entity_id,
-                    "no mail: the order's cart or customer does not exist any more"
+                    order = order_id,
+                    "no mail: the order, its cart or its customer does not exist any more"
                 );
                 continue;
             };
             let mail = match occasion {
-                Occasion::InStock(_) => match buyers.sum(order) {
-                    Some(sum) => please_pay(customer, &order.entity_id, sum),
-                    None => continue,
-                },
-                Occasion::Paid(billing) => {
-                    payment_received(customer, &order.entity_id, billing.amount)
+                Occasion::InStock(order) => {
+                    let cart = carts.get(&order.cart_id);
+                    match cart.and_then(|cart| cart.entity.sum(&prices)) {
+                        Some(sum) => please_pay(customer, order_id, sum),
+                        None => continue,
+                    }
                 }
-                Occasion::Shipped(_) => shipped(customer, &order.entity_id),
+                Occasion::Paid(billing) => payment_received(customer, order_id, billing.amount),
+                Occasion::Shipped(_) => shipped(customer, order_id),
             };
             mails.push(message(event, &mail));
         }

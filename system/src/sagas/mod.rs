@@ -5,8 +5,8 @@ mod append;
 mod buyers;
 mod crm;
 mod inventory;
-
 mod order;
+mod recent_orders;
 mod runner;
 mod shipping;
 mod stock;

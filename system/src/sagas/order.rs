@@ -6,22 +6,28 @@ use async_trait::async_trait;
 use ordershop_domain::{Billing, Event, Order, Shipping, Trigger, order_after};
 
 use super::append::{ROUNDS_MAX, reaction};
+use super::recent_orders::RecentOrders;
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::action;
 
-/// Reacts on billings, or on shippings.
+/// Reacts on billings, or on shippings. Clones share what they remember.
+#[derive(Clone)]
 pub struct OrderSaga {
     context: ServiceContext,
+    recent: RecentOrders,
 }
 
 impl OrderSaga {
     /// A saga.
     #[must_use]
     pub fn new(context: ServiceContext) -> Self {
-        Self { context }
+        Self {
+            context,
+            recent: RecentOrders::default(),
+        }
     }
 }
 
@@ -75,35 +81,48 @@ impl Saga for OrderSaga {
         };
         let mut known = everything_before(last.event);
         let correlation = last.event.correlation.clone();
+        let mut recalled = self.recent.recall(&distinct(
+            moves.iter().map(|order_move| &*order_move.order_id),
+        ));
         for _ in 0..ROUNDS_MAX {
-            let order_ids = distinct(moves.iter().map(|order_move| order_move.order_id.as_str()));
+            let unknown = moves
+                .iter()
+                .map(|order_move| order_move.order_id.as_str())
+                .filter(|id| !recalled.contains_key(*id));
             // A payment that was taken back in the meantime clears nothing, even when its event comes again.
             let paid = moves
                 .iter()
                 .filter(|order_move| order_move.trigger == Trigger::BillingCreated);
-            let billing_ids =
-                distinct(paid.map(|order_move| order_move.event.aggregate_id.as_str()));
-            let (mut orders, billings) = tokio::try_join!(
-                self.context
-                    .facts
-                    .by_ids::<Order>(&order_ids, &known, &correlation),
-                self.context
-                    .facts
-                    .by_ids::<Billing>(&billing_ids, &known, &correlation),
+            let (order_ids, billing_ids) = (
+                distinct(unknown),
+                distinct(paid.map(|order_move| order_move.event.aggregate_id.as_str())),
+            );
+            let facts = &self.context.facts;
+            let (loaded, billings) = tokio::try_join!(
+                facts.by_ids::<Order>(&order_ids, &known, &correlation),
+                facts.by_ids::<Billing>(&billing_ids, &known, &correlation),
             )?;
-            let (moved, transactions) = decide_all(&moves, &mut orders, &billings);
-            if transactions.is_empty() {
-                return Ok(());
-            }
-            let appended = self.context.events.append(transactions).await?;
-            let mut contended = HashSet::new();
-            for (order_id, appended) in moved.into_iter().zip(appended) {
-                if let Appended::Conflict { position, .. } = appended {
-                    known.raise(Topic::Order, position);
-                    contended.insert(order_id);
+            let mut orders = Orders {
+                loaded,
+                recalled: std::mem::take(&mut recalled),
+                billings,
+            };
+            let decided = orders.decide_all(&moves);
+            let mut again = decided.doubtful;
+            if !decided.transactions.is_empty() {
+                let appended = self.context.events.append(decided.transactions).await?;
+                for (after, appended) in decided.after.into_iter().zip(appended) {
+                    match appended {
+                        Appended::Committed { .. } => self.recent.remember(after),
+                        Appended::Conflict { position, .. } => {
+                            known.raise(Topic::Order, position);
+                            self.recent.forget(&after.entity.entity_id);
+                            again.insert(after.entity.entity_id);
+                        }
+                    }
                 }
             }
-            moves.retain(|order_move| contended.contains(&order_move.order_id));
+            moves.retain(|order_move| again.contains(&order_move.order_id));
             if moves.is_empty() {
                 return Ok(());
             }
@@ -114,41 +133,78 @@ impl Saga for OrderSaga {
     }
 }
 
-/// One transaction a step of an order, each expecting the one before it. Answers whose each is.
-fn decide_all(
-    moves: &[Move<'_>],
-    orders: &mut HashMap<String, Versioned<Order>>,
-    billings: &HashMap<String, Versioned<Billing>>,
-) -> (Vec<String>, Vec<Transaction>) {
-    let mut moved = Vec::new();
-    let mut transactions = Vec::new();
-    for order_move in moves {
-        let Some(order) = orders.get_mut(&order_move.order_id) else {
-            continue;
-        };
-        if order_move.trigger == Trigger::BillingCreated
-            && !billings.contains_key(&order_move.event.aggregate_id)
-        {
-            continue;
-        }
-        let Some(after) = order_after(&order.entity, order_move.trigger) else {
-            continue;
-        };
-        let suffix = after.status.to_string().to_lowercase();
-        let expected = ExpectedVersion::Exact(order.version);
-        transactions.push(Transaction {
-            topic: Topic::Order,
-            events: vec![reaction(
+/// What is known of a batch's orders.
+struct Orders {
+    /// As the read model says: what follows is believed.
+    loaded: HashMap<String, Versioned<Order>>,
+    /// As they were when this saga wrote them.
+    recalled: HashMap<String, Versioned<Order>>,
+    billings: HashMap<String, Versioned<Billing>>,
+}
+
+/// What is to be done.
+#[derive(Default)]
+struct Decided {
+    /// One an order, with all its steps: a later step must not be made where an earlier one can't.
+    transactions: Vec<Transaction>,
+    /// The order after each.
+    after: Vec<Versioned<Order>>,
+    /// Which is whose.
+    places: HashMap<String, usize>,
+    /// Orders whose recalled state allows no step: it must be loaded first.
+    doubtful: HashSet<String>,
+}
+
+impl Orders {
+    fn decide_all(&mut self, moves: &[Move<'_>]) -> Decided {
+        let mut decided = Decided::default();
+        for order_move in moves {
+            if decided.doubtful.contains(&order_move.order_id) {
+                continue;
+            }
+            let recalled = self.recalled.get_mut(&order_move.order_id);
+            let is_recalled = recalled.is_some();
+            let Some(order) = recalled.or_else(|| self.loaded.get_mut(&order_move.order_id)) else {
+                continue;
+            };
+            if order_move.trigger == Trigger::BillingCreated
+                && !self.billings.contains_key(&order_move.event.aggregate_id)
+            {
+                continue;
+            }
+            let Some(after) = order_after(&order.entity, order_move.trigger) else {
+                if is_recalled {
+                    decided.doubtful.insert(order_move.order_id.clone());
+                }
+                continue;
+            };
+            let suffix = after.status.to_string().to_lowercase();
+            let event = reaction(
                 order_move.event,
                 &suffix,
-                expected,
+                ExpectedVersion::Exact(order.version),
                 &Event::Updated(after.clone()),
-            )],
-            claims: Vec::new(),
-        });
-        moved.push(order_move.order_id.clone());
-        order.entity = after;
-        order.version += 1;
+            );
+            order.entity = after;
+            order.version += 1;
+            let order = order.clone();
+            match decided.places.get(&order_move.order_id) {
+                Some(&place) => {
+                    decided.transactions[place].events.push(event);
+                    decided.after[place] = order;
+                }
+                None => {
+                    let place = decided.after.len();
+                    decided.places.insert(order_move.order_id.clone(), place);
+                    decided.transactions.push(Transaction {
+                        topic: Topic::Order,
+                        events: vec![event],
+                        claims: Vec::new(),
+                    });
+                    decided.after.push(order);
+                }
+            }
+        }
+        decided
     }
-    (moved, transactions)
 }

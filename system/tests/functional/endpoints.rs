@@ -264,3 +264,51 @@ async fn health_and_metrics_tell_how_it_goes() {
     }
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_events_are_paged_oldest_first() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let many: Vec<Value> = (0..600)
+        .map(|n| json!({"name": format!("product {n}"), "price": n}))
+        .collect();
+    let ids = http
+        .post("/product", &json!(many))
+        .await
+        .result()
+        .as_array()
+        .unwrap()
+        .clone();
+    let mut events = Vec::new();
+    let mut path = "/events/product?limit=299".to_owned();
+    let mut pages = 0;
+    loop {
+        let page = http.get(&path).await;
+        events.extend(page.result().as_array().unwrap().clone());
+        pages += 1;
+        match page.body["cursor"].as_str() {
+            Some(cursor) => path = format!("/events/product?limit=299&after={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!((pages, events.len()), (3, 600));
+    for (event, id) in events.iter().zip(&ids) {
+        assert_eq!(&event["aggregate_id"], id);
+        assert_eq!(event["action"], "entity_created");
+        assert_eq!(event["version"], 1);
+        assert_eq!(&event["data"]["entity_id"], id);
+        assert!(event["published_at_us"].as_u64().unwrap() > 1_600_000_000_000_000);
+        assert!(event["event_id"].is_string() && event["correlation_id"].is_string());
+    }
+    assert_eq!(http.get("/events/mail").await.result(), &json!([]));
+    http.get("/events/parcel")
+        .await
+        .refused(404, "customer, product");
+    http.get("/events/order?limit=0")
+        .await
+        .refused(400, "limit");
+    http.get("/events/order?after=yesterday")
+        .await
+        .refused(400, "yesterday");
+    shop.close().await;
+}

@@ -1,11 +1,15 @@
 //! Functional tests: the whole system on a real Redis, through its HTTP server. Each test has a port, a Redis and a folder of its own.
+//! Here the system is one process; `functional_processes` runs the same tests with a process a service.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod asynchronous;
 mod bad_input;
 mod consistency;
+mod customer;
+mod deployment;
 mod endpoints;
 mod feed;
+mod late_redis;
 mod mails;
 mod page;
 mod processes;

@@ -77,10 +77,8 @@ async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
         .await
         .unwrap();
     let url = redis.url().to_owned();
-    let config = crate::shop::config_on(&url);
-    let app = ordershop::app::App::start(&config).await.unwrap();
-    app.ready().await;
-    let http = crate::shop::Customer::new(app.url());
+    let shop = Shop::open_on(&url).await;
+    let http = shop.customer.clone();
     let customer = http.customer().await;
 
     let pid = redis.pid().unwrap().to_string();
@@ -107,11 +105,7 @@ async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
     let redis = ordershop::redis_server::RedisServer::start(&redis_dir, durability)
         .await
         .unwrap();
-    assert_eq!(
-        Some(redis.url()),
-        config.redis_url.as_deref(),
-        "the same socket"
-    );
+    assert_eq!(redis.url(), url, "the same socket");
     while http.get("/health").await.status != 200 {
         assert!(
             std::time::Instant::now() < deadline,
@@ -128,33 +122,6 @@ async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
     let product = http.product(3, 3).await;
     let order = http.order(&http.cart(&customer, &[&product]).await).await;
     http.order_becomes(&order, "IN_STOCK").await;
-    app.stop().await;
-    redis.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_system_that_starts_before_its_redis_answers_503_until_it_is_there() {
-    let dir = tempfile::TempDir::new().unwrap();
-    let socket = dir.path().canonicalize().unwrap().join("redis.sock");
-    let config = crate::shop::config_on(&format!("redis+unix://{}", socket.display()));
-    let app = ordershop::app::App::start(&config).await.unwrap();
-    let http = crate::shop::Customer::new(app.url());
-    let health = http.get("/health").await;
-    assert_eq!(health.status, 503, "{}", health.body);
-    assert_eq!(health.body["live"], true, "{}", health.body);
-    let refused = http.get("/products?limit=1").await;
-    assert!(
-        [503, 504].contains(&refused.status),
-        "{} {}",
-        refused.status,
-        refused.body
-    );
-    let durability = ordershop::redis_server::Durability::None;
-    let redis = ordershop::redis_server::RedisServer::start(dir.path(), durability)
-        .await
-        .unwrap();
-    app.ready().await;
-    http.customer().await;
-    app.stop().await;
+    shop.close().await;
     redis.stop().await;
 }

@@ -1,275 +1,55 @@
-//! A shop of a test's own: the system with its own Redis, and an HTTP client.
+//! A shop of a test's own: the system as it is deployed in this run of the tests, on its own Redis, and a customer of it.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::header::HeaderMap;
-use hyper::{Method, Request};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use ordershop::app::App;
-use ordershop::config::UpConfig;
-use ordershop::redis_server::Durability;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What becomes true later must do so within this.
-pub const EVENTUALLY_MS: u64 = 15_000;
-
-/// An answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    /// The `result` of an answer that must be a success.
-    pub fn result(&self) -> &Value {
-        assert_eq!(self.status, 200, "{}", self.body);
-        &self.body["result"]
-    }
-
-    /// The one id of a creation that must be a success.
-    pub fn id(&self) -> String {
-        let ids = self.result().as_array().unwrap();
-        assert_eq!(ids.len(), 1, "{ids:?}");
-        ids[0].as_str().unwrap().to_owned()
-    }
-
-    /// Asserts a refusal with a status and a text that contains `fragment`.
-    #[track_caller]
-    pub fn refused(&self, status: u16, fragment: &str) {
-        let error = self.body["error"].as_str().unwrap_or_default();
-        assert_eq!(self.status, status, "{}", self.body);
-        assert!(
-            error.contains(fragment),
-            "{error:?} does not say {fragment:?}"
-        );
-    }
-}
-
-/// A client of a shop, wherever it runs. Cheap to clone.
-#[derive(Clone)]
-pub struct Customer {
-    client: Client<HttpConnector, Full<Bytes>>,
-    pub url: String,
-}
-
-impl Customer {
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            url: url.into(),
-        }
-    }
-
-    /// Sends a request as it is.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|e| format!("{e:?}"))?;
-        let (head, body) = response.into_parts();
-        let bytes = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: serde_json::from_slice(&bytes).unwrap_or(Value::String(text)),
-        })
-    }
-
-    /// Sends a request with a body as it is.
-    pub async fn raw(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header("content-type", "application/json")
-            .body(Full::new(body.into()))
-            .unwrap();
-        self.send(request).await.unwrap()
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        self.raw(Method::GET, path, "").await
-    }
-
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.raw(Method::POST, path, body.to_string()).await
-    }
-
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.raw(Method::PUT, path, body.to_string()).await
-    }
-
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.raw(Method::DELETE, path, "").await
-    }
-
-    /// GETs a path until its result fits; panics with the last one when it never does.
-    #[track_caller]
-    pub fn eventually<'a>(
-        &'a self,
-        path: &'a str,
-        fits: impl Fn(&Value) -> bool + 'a,
-    ) -> impl Future<Output = Value> + 'a {
-        let caller = std::panic::Location::caller();
-        async move {
-            let deadline = Instant::now() + Duration::from_millis(EVENTUALLY_MS);
-            loop {
-                let answer = self.get(path).await;
-                if fits(&answer.body["result"]) {
-                    return answer.body["result"].clone();
-                }
-                assert!(
-                    Instant::now() < deadline,
-                    "{caller}: {path} stayed {}",
-                    answer.body
-                );
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-    }
-
-    /// Waits until an order has a status.
-    pub async fn order_becomes(&self, order_id: &str, status: &str) {
-        self.eventually(&format!("/order/{order_id}"), |order| {
-            order["status"] == status
-        })
-        .await;
-    }
-
-    pub async fn customer(&self) -> String {
-        let body = json!({"name": "Ada", "email": "ada@example.com"});
-        self.post("/customer", &body).await.id()
-    }
-
-    /// A product with so many pieces in stock.
-    pub async fn product(&self, price: u64, amount: u64) -> String {
-        let id = self
-            .post("/product", &json!({"name": "Tea", "price": price}))
-            .await
-            .id();
-        self.post("/inventory", &json!({"product_id": id, "amount": amount}))
-            .await
-            .id();
-        id
-    }
-
-    pub async fn cart(&self, customer_id: &str, product_ids: &[&str]) -> String {
-        let body = json!({"customer_id": customer_id, "product_ids": product_ids});
-        self.post("/cart", &body).await.id()
-    }
-
-    pub async fn order(&self, cart_id: &str) -> String {
-        self.post("/order", &json!({"cart_id": cart_id})).await.id()
-    }
-
-    pub async fn billing(&self, order_id: &str, amount: u64) -> String {
-        let body = json!({"order_id": order_id, "amount": amount});
-        self.post("/billing", &body).await.id()
-    }
-
-    /// The amount that a product's one inventory shows.
-    pub async fn stock_of(&self, product_id: &str) -> u64 {
-        let inventories = self.get("/inventories").await;
-        let mut amounts = inventories
-            .result()
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|inventory| inventory["product_id"] == product_id)
-            .map(|inventory| inventory["amount"].as_u64().unwrap());
-        let amount = amounts.next().unwrap();
-        assert_eq!(
-            amounts.next(),
-            None,
-            "one inventory a product in these tests"
-        );
-        amount
-    }
-}
+pub use crate::customer::{Customer, EVENTUALLY_MS};
+use crate::deployment::Deployment;
 
 /// A shop of a test's own.
 pub struct Shop {
-    app: Option<App>,
+    /// Dropped before the folder that it writes to.
+    deployment: Option<Deployment>,
     dir: TempDir,
     pub customer: Customer,
-}
-
-/// A configuration for a system in `dir` on a free port.
-pub fn config(dir: &Path) -> UpConfig {
-    UpConfig {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        redis_url: None,
-        data_dir: Some(dir.to_owned()),
-        durability: Some(Durability::Everysec),
-        threads: 1,
-        body_bytes_max: 8 * 1024 * 1024,
-    }
-}
-
-/// A configuration for a system on a Redis that runs already.
-pub fn config_on(redis_url: &str) -> UpConfig {
-    UpConfig {
-        redis_url: Some(redis_url.to_owned()),
-        data_dir: None,
-        durability: None,
-        ..config(Path::new(""))
-    }
 }
 
 impl Shop {
     /// Opens it and waits until it is ready.
     pub async fn open() -> Self {
         let dir = TempDir::new().unwrap();
-        let app = App::start(&config(dir.path())).await.unwrap();
-        app.ready().await;
+        let deployment = Deployment::in_folder(dir.path()).await;
         Self {
-            customer: Customer::new(app.url()),
-            app: Some(app),
+            customer: Customer::new(deployment.url()),
+            deployment: Some(deployment),
             dir,
         }
     }
 
     /// Opens one on a Redis that runs already.
     pub async fn open_on(redis_url: &str) -> Self {
-        let dir = TempDir::new().unwrap();
-        let app = App::start(&config_on(redis_url)).await.unwrap();
-        app.ready().await;
+        let deployment = Deployment::on(redis_url).await;
         Self {
-            customer: Customer::new(app.url()),
-            app: Some(app),
-            dir,
+            customer: Customer::new(deployment.url()),
+            deployment: Some(deployment),
+            dir: TempDir::new().unwrap(),
         }
-    }
-
-    pub fn app(&self) -> &App {
-        self.app.as_ref().unwrap()
     }
 
     /// Where its Redis listens.
     pub fn redis_url(&self) -> String {
-        self.app().redis().unwrap().url().to_owned()
+        self.deployment.as_ref().unwrap().redis_url()
     }
 
     /// Stops it cleanly and opens it again on the same data.
     pub async fn reopen(&mut self) {
-        self.app.take().unwrap().stop().await;
-        let app = App::start(&config(self.dir.path())).await.unwrap();
-        app.ready().await;
-        self.customer = Customer::new(app.url());
-        self.app = Some(app);
+        self.deployment.take().unwrap().stop().await;
+        let deployment = Deployment::in_folder(self.dir.path()).await;
+        self.customer = Customer::new(deployment.url());
+        self.deployment = Some(deployment);
     }
 
     /// Stops it cleanly.
     pub async fn close(mut self) {
-        self.app.take().unwrap().stop().await;
+        self.deployment.take().unwrap().stop().await;
     }
 }

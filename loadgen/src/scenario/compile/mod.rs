@@ -88,10 +88,11 @@ impl Compiler<'_> {
             .into_iter()
             .map(|j| self.journey(j, &feeders))
             .collect::<Compiled<Vec<_>>>()?;
-        let scenario = Scenario {
+        let mut scenario = Scenario {
             name: raw.name,
             description: raw.description,
             parameters,
+            audit: false,
             workload,
             warm_up,
             poisson,
@@ -105,6 +106,8 @@ impl Compiler<'_> {
             await_names: self.await_names,
             trace,
         };
+        // Who only reads can have broken nothing.
+        scenario.audit = raw.audit.unwrap_or_else(|| scenario.writes());
         check_thresholds(&scenario, &self.source)?;
         Ok(scenario)
     }

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{ErrorKind, RedisResult, Value};
 
+use crate::position::Position;
 use crate::redis_connection::RedisLink;
 
 /// A server that answers so much later than a read may block is given up, ms.
@@ -75,9 +76,9 @@ impl Session {
         &self.id
     }
 
-    /// This consumer's entries that were delivered and never acknowledged, from the oldest.
-    pub async fn read_pending(&mut self, place: &Place) -> RedisResult<Value> {
-        let cmd = read_command(place, None, "0");
+    /// This consumer's entries after a position that were delivered and never acknowledged, from the oldest.
+    pub async fn read_pending(&mut self, place: &Place, after: Position) -> RedisResult<Value> {
+        let cmd = read_command(place, None, &after.to_string());
         let read = cmd.query_async(&mut self.connection);
         match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), read).await {
             Ok(result) => result,

@@ -45,8 +45,12 @@ pub(super) struct Delivery {
     before: Option<ConnectionId>,
     /// There may be entries that were delivered and never acknowledged.
     own_pending: bool,
-    /// Of the last batch, in stream order.
+    /// Delivered by this subscription, in stream order.
     unacked: Vec<Position>,
+    /// Goes on though the last batch isn't acknowledged.
+    ahead: bool,
+    /// The last event that was delivered by this subscription.
+    last: Position,
 }
 
 impl RedisSubscription {
@@ -68,7 +72,7 @@ impl RedisSubscription {
             tracing::debug!(topic = %self.topic, group = self.place.group, consumer = self.place.consumer, "active");
             self.delivery.lease = Some(lease);
         }
-        if !self.delivery.unacked.is_empty() {
+        if !self.delivery.unacked.is_empty() && !self.delivery.ahead {
             self.delivery.own_pending = true;
         }
         let session = match &mut self.delivery.session {
@@ -86,9 +90,17 @@ impl RedisSubscription {
             let _: Value = session.read_new(&self.place, block).await?;
         }
         if self.delivery.own_pending {
-            let entries = read(self.topic, session.read_pending(&self.place).await?)?;
+            let after = if self.delivery.ahead {
+                self.delivery.last
+            } else {
+                Position::START
+            };
+            let pending = session.read_pending(&self.place, after).await?;
+            let entries = read(self.topic, pending)?;
             self.delivery.own_pending = !entries.is_empty();
-            self.delivery.unacked.clear();
+            if !self.delivery.ahead {
+                self.delivery.unacked.clear();
+            }
             return Ok(entries);
         }
         read(self.topic, session.read_new(&self.place, block).await?)
@@ -132,6 +144,14 @@ impl RedisSubscription {
         unacked.retain(|position| acked.binary_search(position).is_err());
     }
 
+    async fn deliver_until_closed(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        let closing = self.closing.clone();
+        closing
+            .run_until_cancelled(self.deliver())
+            .await
+            .ok_or(EventStoreError::Closed)
+    }
+
     async fn deliver(&mut self) -> Vec<RecordedEvent> {
         let mut backoff = Backoff::default();
         loop {
@@ -142,7 +162,11 @@ impl RedisSubscription {
             match result {
                 Ok(events) if events.is_empty() => backoff.reset(),
                 Ok(events) => {
-                    self.delivery.unacked = events.iter().map(|event| event.position).collect();
+                    let delivered = events.iter().map(|event| event.position);
+                    self.delivery.unacked.extend(delivered);
+                    if let Some(event) = events.last() {
+                        self.delivery.last = event.position;
+                    }
                     return events;
                 }
                 Err(error) => {
@@ -178,11 +202,13 @@ fn read(topic: Topic, reply: Value) -> RedisResult<Vec<Entry>> {
 #[async_trait]
 impl EventSubscription for RedisSubscription {
     async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
-        let closing = self.closing.clone();
-        closing
-            .run_until_cancelled(self.deliver())
-            .await
-            .ok_or(EventStoreError::Closed)
+        self.delivery.ahead = false;
+        self.deliver_until_closed().await
+    }
+
+    async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.delivery.ahead = true;
+        self.deliver_until_closed().await
     }
 
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {

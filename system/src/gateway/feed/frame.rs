@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::event_store::RecordedEvent;
 use crate::position::{Position, Positions};
 use crate::topic::Topic;
+
+use super::super::event_json::event_json;
 
 /// One text frame.
 #[derive(Debug)]
@@ -25,20 +26,6 @@ pub(super) struct Events {
     pub(super) topic: Topic,
     pub(super) text: Utf8Bytes,
     places: Vec<(Position, Range<usize>)>,
-}
-
-#[derive(Serialize)]
-struct FeedEvent<'a> {
-    topic: Topic,
-    action: &'a str,
-    aggregate_id: &'a str,
-    version: u64,
-    data: &'a RawValue,
-    position: Position,
-    event_id: &'a str,
-    published_at_us: u64,
-    correlation_id: &'a str,
-    causation_id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -63,19 +50,7 @@ pub(super) fn events(topic: Topic, batch: &[RecordedEvent], bytes_max: usize) ->
     let mut text = OPEN.to_owned();
     let mut places: Vec<(Position, Range<usize>)> = Vec::new();
     for event in batch {
-        let json = serde_json::to_string(&FeedEvent {
-            topic,
-            action: &event.action,
-            aggregate_id: &event.aggregate_id,
-            version: event.version,
-            data: &event.data,
-            position: event.position,
-            event_id: &event.event_id,
-            published_at_us: event.published_at_us,
-            correlation_id: &event.correlation.correlation_id,
-            causation_id: &event.correlation.causation_id,
-        })
-        .expect("strings, numbers and raw JSON always serialise");
+        let json = event_json(event);
         if !places.is_empty() && text.len() + json.len() > bytes_max {
             let full = std::mem::replace(&mut text, OPEN.to_owned());
             frames.push(closed(topic, full, std::mem::take(&mut places)));
@@ -122,6 +97,8 @@ impl Events {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+    use serde_json::value::RawValue;
+
     use super::*;
     use crate::correlation::Correlation;
 

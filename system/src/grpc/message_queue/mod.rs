@@ -1,1 +1,8 @@
 //! The message queue over our own contract.
+
+pub mod client;
+mod consumer;
+mod consuming;
+mod convert;
+mod functions;
+pub mod server;

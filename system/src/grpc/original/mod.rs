@@ -1,1 +1,17 @@
-//! The contracts of the first OrderShop, for services that were written for it.
+//! The contracts of the first OrderShop, for services that were written for it, in any language. Both stand before the same store and
+//! the same queue as our own contracts do: who joins here takes part in the same groups and serves the same functions.
+
+mod deliveries;
+mod error;
+mod event_store;
+mod group;
+mod message_queue;
+mod published;
+mod receivers;
+mod replies;
+mod request;
+mod subscriptions;
+mod topic_stream;
+
+pub use event_store::OriginalEventStore;
+pub use message_queue::{MessageLimits, OriginalMessageQueue};

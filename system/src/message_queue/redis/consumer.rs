@@ -166,6 +166,11 @@ impl RedisQueueConsumer {
         }
     }
 
+    /// Answers the batch, takes nothing, and stays a worker.
+    pub(super) async fn answer(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
+        self.end_and_take(answers, 0).await.map(drop)
+    }
+
     fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Vec<Delivery> {
         if messages.is_empty() {
             return Vec::new();

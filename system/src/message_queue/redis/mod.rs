@@ -7,13 +7,16 @@ mod batch;
 mod config;
 mod consumer;
 mod envelope;
+mod functions;
 mod keys;
 mod outbox;
 mod overload;
 mod recovery;
 mod replies;
+mod request;
 mod roster;
 mod scripts;
+mod single;
 mod waiters;
 mod worker_connection;
 
@@ -35,6 +38,7 @@ use crate::redis_connection::RedisLink;
 use crate::telemetry::{Metrics, QueueLabels};
 use consumer::RedisQueueConsumer;
 use envelope::Envelope;
+use functions::Functions;
 use keys::QueueKeys;
 use outbox::{Messages, Outbox, Owner, Parcel, unavailable};
 use overload::Overload;
@@ -44,6 +48,8 @@ use waiters::Waiters;
 use worker_connection::WorkerConnection;
 
 pub use config::QueueConfig;
+pub use request::PendingReply;
+pub use single::SingleConsumer;
 
 /// Closing waits at most so long for messages to be given back; recovery does what is left.
 const CLOSE_TIMEOUT_MS: u64 = 2_000;
@@ -62,6 +68,7 @@ struct Shared {
     overload: Overload,
     waiters: Waiters,
     roster: Roster,
+    functions: Functions,
     workers_opened: AtomicU64,
     closed: CancellationToken,
     /// Givings-back by dropped workers.
@@ -103,6 +110,7 @@ impl RedisMessageQueue {
             overload: Overload::new(&config),
             waiters: Waiters::default(),
             roster: Roster::default(),
+            functions: Functions::default(),
             workers_opened: AtomicU64::new(0),
             closed: CancellationToken::new(),
             tracker: TaskTracker::new(),
@@ -137,6 +145,24 @@ impl RedisMessageQueue {
         self.shared.tracker.close();
         let all_given_back = self.shared.tracker.wait();
         let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), all_given_back).await;
+    }
+
+    async fn consumer(
+        &self,
+        queue: QueueName,
+        batch_max: usize,
+    ) -> Result<RedisQueueConsumer, QueueError> {
+        if self.shared.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
+        let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
+            .await
+            .ok();
+        let shared = Arc::clone(&self.shared);
+        Ok(RedisQueueConsumer::new(
+            shared, queue, batch_max, connection,
+        ))
     }
 
     fn put(&self, queue: QueueName, messages: Messages, owner: Owner) -> Result<(), QueueError> {
@@ -216,19 +242,7 @@ impl MessageQueue for RedisMessageQueue {
         queue: QueueName,
         batch_max: usize,
     ) -> Result<Box<dyn QueueConsumer>, QueueError> {
-        if self.shared.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
-        let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
-            .await
-            .ok();
-        Ok(Box::new(RedisQueueConsumer::new(
-            Arc::clone(&self.shared),
-            queue,
-            batch_max,
-            connection,
-        )))
+        Ok(Box::new(self.consumer(queue, batch_max).await?))
     }
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {

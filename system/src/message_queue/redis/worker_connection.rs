@@ -8,6 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::Shared;
+use super::functions;
 use super::keys::QueueKeys;
 use super::recovery::{enroll, give_back};
 use super::scripts::{self, Leftovers, TAKE, Taken};
@@ -49,6 +50,7 @@ impl WorkerConnection {
             .arg(include_str!("take.lua"))
             .ignore();
         let (client_id,): (u64,) = hello.query_async(&mut connection).await?;
+        functions::enter(shared, queue).await?;
         enroll(&mut connection, keys, &worker).await?;
         shared.roster.enter(&worker, queue);
         Ok(Self {

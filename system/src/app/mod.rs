@@ -1,5 +1,11 @@
 //! The whole system in one process: wires every service to one event store and one message queue. The only place that knows all of them.
 
+pub mod health;
+pub mod process;
+mod reach;
+pub mod roles;
+pub mod supervisor;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,13 +26,8 @@ use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
 use crate::redis_connection::RedisLink;
 use crate::redis_info::{self, RedisInfo};
 use crate::redis_server::{RedisServer, RedisServerError};
-use crate::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
-use crate::services::{
-    BillingService, CartService, CustomerService, EntityService, Facts, InventoryService,
-    MailService, OrderService, ProductService, ServiceContext, ShippingService,
-};
+use crate::services::{Facts, ServiceContext};
 use crate::telemetry::Metrics;
-use crate::topic::Topic;
 use crate::{read_model, wire};
 
 /// Between two looks whether the system is ready.
@@ -58,6 +59,15 @@ pub enum AppError {
     /// Our own Redis didn't start.
     #[error(transparent)]
     RedisServer(#[from] RedisServerError),
+    /// A server didn't get its address, or may not have it.
+    #[error(transparent)]
+    Server(#[from] crate::grpc::server::ServerError),
+    /// A peer's address can't be used.
+    #[error(transparent)]
+    Peer(#[from] crate::grpc::peer::PeerError),
+    /// The supervisor could not start its processes.
+    #[error("can't start the processes: {0}")]
+    Processes(std::io::Error),
     /// The message queue didn't start.
     #[error(transparent)]
     Queue(#[from] crate::message_queue::QueueError),
@@ -121,10 +131,12 @@ impl App {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        start_services(&context);
+        for service in roles::SERVICES {
+            (service.start)(&context);
+        }
         read_model::start(&context, &link).map_err(bad_url)?;
         let wish = config.durability.filter(|_| redis.is_none());
-        let runs_on = redis_info::watch(&context, link, wish);
+        let runs_on = redis_info::watch(&context.stop, &context.tasks, link, wish);
         let readiness: Arc<dyn Readiness> = Arc::new(StoreReadiness::new(
             Arc::clone(&context.queue),
             Arc::clone(&context.events),
@@ -217,28 +229,4 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
             },
             error,
         })
-}
-
-fn start_services(context: &ServiceContext) {
-    CustomerService::start(context);
-    ProductService::start(context);
-    InventoryService::start(context);
-    CartService::start(context);
-    OrderService::start(context);
-    BillingService::start(context);
-    ShippingService::start(context);
-    MailService::start(context);
-    sagas::start(context, Topic::Order, InventorySaga::new(context.clone()));
-    sagas::start(context, Topic::Order, ShippingSaga::new(context.clone()));
-    for topic in [Topic::Billing, Topic::Shipping] {
-        sagas::start(context, topic, OrderSaga::new(context.clone()));
-    }
-    for topic in [
-        Topic::Customer,
-        Topic::Order,
-        Topic::Billing,
-        Topic::Shipping,
-    ] {
-        sagas::start(context, topic, CrmSaga::new(context.clone()));
-    }
 }

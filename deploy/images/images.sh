@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Builds the images that compose.yaml names from what this machine has, without a registry: the release binary, and the installed Redis or
+# Valkey. An image of the same name that was not made here is left alone.
+#
+#   ORDERSHOP_BINARY (target/release/ordershop), ORDERSHOP_IMAGE, REDIS_IMAGE
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+binary=${ORDERSHOP_BINARY:-target/release/ordershop}
+ordershop_image=${ORDERSHOP_IMAGE:-ordershop:latest}
+redis_image=${REDIS_IMAGE:-redis:7.2}
+mark=ordershop.made-by
+# The classic builder: the other one would want a plugin, and looks its own front end up in a registry.
+export DOCKER_BUILDKIT=0
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The first of the named programs that is installed.
+first() {
+    local name
+    for name in "$@"; do
+        command -v "$name" && return 0
+    done
+    echo "none of these is installed: $*; \`make redis\` installs a server" >&2
+    return 1
+}
+
+build() {
+    local image=$1 root=$2
+    docker build --quiet --label "$mark=images-offline" --tag "$image" --file - "$root" >/dev/null
+    docker image inspect --format "$image: {{.Size}} bytes" "$image"
+}
+
+[ -x "$binary" ] || {
+    echo "$binary is not there: cargo build --locked --release -p ordershop" >&2
+    exit 1
+}
+sh deploy/images/rootfs.sh "$work/ordershop" "ordershop=$binary"
+# The Dockerfile's last stage itself, so that there is one description of the image.
+sed -n '/^FROM scratch/,$p' Dockerfile | sed 's|--from=builder /rootfs/|.|' | build "$ordershop_image" "$work/ordershop"
+
+present=$(docker image inspect --format "made by {{index .Config.Labels \"$mark\"}}" "$redis_image" 2>/dev/null || true)
+case $present in
+"" | "made by images-offline")
+    server=$(first redis-server valkey-server)
+    client=$(first redis-cli valkey-cli)
+    mkdir -p "$work/redis/data"
+    sh deploy/images/rootfs.sh "$work/redis/root" "redis-server=$server" "redis-cli=$client"
+    build "$redis_image" "$work/redis" <deploy/images/redis.Dockerfile
+    ;;
+*) echo "$redis_image is there already; left as it is" ;;
+esac

@@ -1,0 +1,24 @@
+//! The checks: events in, findings out. Pure; a file each.
+
+mod accepted_present;
+mod mails;
+mod money;
+mod nothing_left;
+mod order_histories;
+mod read_model;
+mod stock;
+mod versions;
+
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod table;
+
+pub use accepted_present::accepted_present;
+pub use mails::mails;
+pub use money::money;
+pub use nothing_left::nothing_left;
+pub use order_histories::order_histories;
+pub use read_model::ReadModel;
+pub use stock::Stock;
+pub use versions::Versions;

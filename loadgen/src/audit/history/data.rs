@@ -1,0 +1,58 @@
+//! Entities' JSON, as far as the checks look at it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::order::Status;
+
+#[derive(Deserialize)]
+pub struct CustomerData<'a> {
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub email: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+pub struct ProductData {
+    pub price: i64,
+}
+
+#[derive(Deserialize)]
+pub struct CartData<'a> {
+    #[serde(borrow)]
+    pub customer_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub product_ids: Vec<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+pub struct OrderData<'a> {
+    #[serde(borrow)]
+    pub cart_id: Cow<'a, str>,
+    pub status: Status,
+}
+
+#[derive(Deserialize)]
+pub struct BillingData<'a> {
+    #[serde(borrow)]
+    pub order_id: Cow<'a, str>,
+    pub amount: i64,
+}
+
+#[derive(Deserialize)]
+pub struct ShippingData<'a> {
+    #[serde(borrow)]
+    pub order_id: Cow<'a, str>,
+    #[serde(default)]
+    pub delivered: f64,
+}
+
+#[derive(Deserialize)]
+pub struct MailData<'a> {
+    #[serde(borrow)]
+    pub recipient: Cow<'a, str>,
+    #[serde(borrow)]
+    pub message: Cow<'a, str>,
+}

@@ -1,0 +1,47 @@
+//! What something was, and since when: "as it was" has an answer for every time. Most things never change; then it is one entry.
+
+use super::super::event::{Action, Event};
+
+/// Values in the order of time.
+#[derive(Debug)]
+pub struct Timeline<T> {
+    states: Vec<(u64, T)>,
+    /// When it was deleted, in microseconds.
+    pub deleted_us: Option<u64>,
+}
+
+impl<T> Default for Timeline<T> {
+    fn default() -> Self {
+        Self {
+            states: Vec::new(),
+            deleted_us: None,
+        }
+    }
+}
+
+impl<T> Timeline<T> {
+    /// It becomes so with this event; a deletion ends it.
+    pub fn take(&mut self, event: &Event<'_>, value: T) {
+        if event.action() == Action::Deleted {
+            self.deleted_us = Some(event.published_at_us);
+            return;
+        }
+        self.states.push((event.published_at_us, value));
+    }
+
+    /// Everything that it was at some time from `from_us` to `to_us`.
+    pub fn within(&self, from_us: u64, to_us: u64) -> impl Iterator<Item = &T> {
+        // What was in force at `from_us` is the last one that began by then.
+        let first = self.states.partition_point(|(at, _)| *at <= from_us);
+        let states = &self.states[first.saturating_sub(1)..];
+        states
+            .iter()
+            .take_while(move |(at, _)| *at <= to_us)
+            .map(|(_, value)| value)
+    }
+
+    /// Everything that it ever was.
+    pub fn ever(&self) -> impl Iterator<Item = &T> {
+        self.states.iter().map(|(_, value)| value)
+    }
+}

@@ -1,0 +1,84 @@
+//! The shop's topics as its REST surface names them: where their events and their entities are read. Knows names alone.
+
+/// A topic: one kind of entity and its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names say it
+pub enum Topic {
+    Customer,
+    Product,
+    Inventory,
+    Cart,
+    Order,
+    Billing,
+    Shipping,
+    Mail,
+}
+
+impl Topic {
+    /// Every topic.
+    pub const ALL: [Self; 8] = [
+        Self::Customer,
+        Self::Product,
+        Self::Inventory,
+        Self::Cart,
+        Self::Order,
+        Self::Billing,
+        Self::Shipping,
+        Self::Mail,
+    ];
+
+    /// Its name, which is a new entity's path too.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Product => "product",
+            Self::Inventory => "inventory",
+            Self::Cart => "cart",
+            Self::Order => "order",
+            Self::Billing => "billing",
+            Self::Shipping => "shipping",
+            Self::Mail => "mail",
+        }
+    }
+
+    /// Its entities' name, in which the asynchronous queue's function ends too.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Customer => "customers",
+            Self::Product => "products",
+            Self::Inventory => "inventories",
+            Self::Cart => "carts",
+            Self::Order => "orders",
+            Self::Billing => "billings",
+            Self::Shipping => "shippings",
+            Self::Mail => "mails",
+        }
+    }
+
+    /// Where all its entities are listed.
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Customer => "/customers",
+            Self::Product => "/products",
+            Self::Inventory => "/inventories",
+            Self::Cart => "/carts",
+            Self::Order => "/orders",
+            Self::Billing => "/billings",
+            Self::Shipping => "/shippings",
+            Self::Mail => "/mails/sent",
+        }
+    }
+
+    /// The topic with this name or plural.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|topic| topic.name() == name || topic.plural() == name)
+    }
+}
+
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,60 @@
+//! Tables in Markdown that read as plain text. Knows cells, not what is in them.
+
+use std::fmt::Write as _;
+
+/// Rows of as many cells as the header has.
+pub struct Table {
+    header: Vec<&'static str>,
+    /// Cells, row by row.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Without rows yet.
+    pub fn new(header: &[&'static str]) -> Self {
+        Self {
+            header: header.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Aligned columns with pipes: a table in Markdown, and readable as it stands.
+    pub fn write(&self, out: &mut String) {
+        let width = |i: usize| {
+            self.rows
+                .iter()
+                .map(|r| r[i].chars().count())
+                .chain([self.header[i].chars().count(), 3])
+                .max()
+                .unwrap_or(3)
+        };
+        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
+        let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+            for (i, cell) in cells.enumerate() {
+                let pad = " ".repeat(widths[i] - cell.chars().count());
+                match i {
+                    0 => write!(out, "| {cell}{pad} |"),
+                    _ => write!(out, " {pad}{cell} |"),
+                }
+                .expect("writing to a String cannot fail");
+            }
+            out.push('\n');
+        };
+        line(&mut self.header.iter().copied());
+        let rules: Vec<String> = widths
+            .iter()
+            .enumerate()
+            .map(|(i, w)| {
+                if i == 0 {
+                    "-".repeat(*w)
+                } else {
+                    format!("{}:", "-".repeat(w - 1))
+                }
+            })
+            .collect();
+        line(&mut rules.iter().map(String::as_str));
+        self.rows
+            .iter()
+            .for_each(|row| line(&mut row.iter().map(String::as_str)));
+    }
+}

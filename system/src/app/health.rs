@@ -1,0 +1,63 @@
+//! `ordershop health`: asks a process whether it is ready, over HTTP on TCP or a Unix socket. Knows `/health`, not who answers it.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+
+/// An answer that takes longer counts as none.
+const ANSWER_MS_MAX: u64 = 5_000;
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// What `/health` answered.
+#[derive(Clone, Debug)]
+pub struct HealthAnswer {
+    /// Whether the status was 200.
+    pub ready: bool,
+    /// The JSON.
+    pub body: String,
+}
+
+/// Asks `http://host:port[/…]` or `unix:///path`.
+///
+/// # Errors
+/// Why there is no answer, for people.
+pub async fn ask(url: &str) -> Result<HealthAnswer, String> {
+    let asking = async {
+        if let Some(path) = url.strip_prefix("unix://") {
+            let socket = UnixStream::connect(path).await;
+            return exchange(socket.map_err(|e| e.to_string())?).await;
+        }
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Err("it is written http://host:port or unix:///path".to_owned());
+        };
+        let host = rest.split('/').next().unwrap_or(rest);
+        let socket = TcpStream::connect(host).await;
+        exchange(socket.map_err(|e| e.to_string())?).await
+    };
+    tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), asking)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {ANSWER_MS_MAX} ms")))
+        .map_err(|reason| format!("{url}: {reason}"))
+}
+
+async fn exchange(mut socket: impl AsyncRead + AsyncWrite + Unpin) -> Result<HealthAnswer, String> {
+    let request = b"GET /health HTTP/1.1\r\nHost: ordershop\r\nConnection: close\r\n\r\n";
+    socket.write_all(request).await.map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    let mut answer = socket.take(ANSWER_BYTES_MAX);
+    answer
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|e| e.to_string())?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or("it does not speak HTTP")?;
+    let status = head.split(' ').nth(1).ok_or("it does not speak HTTP")?;
+    Ok(HealthAnswer {
+        ready: status == "200",
+        body: body.to_owned(),
+    })
+}

@@ -1,0 +1,298 @@
+//! One service's process: the component or service that it is, connected over gRPC to the others. Knows each kind's wiring.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+
+use super::reach::Reach;
+use super::{AppError, bounded, listen, roles};
+use crate::config::ProcessConfig;
+use crate::event_store::EventStore;
+use crate::event_store::redis::{EventStoreConfig, RedisEventStore};
+use crate::gateway::{Gateway, GatewayConfig, Readiness, StoreReadiness};
+use crate::grpc::address::ListenAddress;
+use crate::grpc::event_store::{client::GrpcEventStore, server::EventStoreService};
+use crate::grpc::message_queue::{client::GrpcMessageQueue, server::MessageQueueService};
+use crate::grpc::original::{OriginalEventStore, OriginalMessageQueue};
+use crate::grpc::peer::{PeerConfig, connect_trusting};
+use crate::grpc::security::read_pem;
+use crate::grpc::server::{GrpcServer, ServerError};
+use crate::message_queue::MessageQueue;
+use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
+use crate::read_model;
+use crate::redis_connection::RedisLink;
+use crate::redis_info;
+use crate::services::{Facts, ServiceContext};
+use crate::telemetry::Metrics;
+use crate::wire;
+
+/// A running service.
+pub struct Process {
+    url: Option<String>,
+    readiness: Arc<dyn Readiness>,
+    serving: Option<JoinHandle<()>>,
+    drain: CancellationToken,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    connections: Connections,
+}
+
+/// What is closed last.
+enum Connections {
+    EventStore(Arc<RedisEventStore>),
+    MessageQueue(Arc<RedisMessageQueue>),
+    Peers(Arc<GrpcEventStore>, Arc<GrpcMessageQueue>),
+}
+
+impl Process {
+    /// Starts the service of this name. What it needs need not be there yet: until it is, the process is not ready.
+    ///
+    /// # Errors
+    /// An address, a certificate or a key can't be used.
+    pub async fn start(name: &str, config: &ProcessConfig) -> Result<Self, AppError> {
+        match name {
+            roles::EVENT_STORE => event_store(config).await,
+            roles::MESSAGE_QUEUE => message_queue(config).await,
+            _ => service(name, config).await,
+        }
+    }
+
+    /// Where it listens, if it does.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
+        while !self.readiness.check().await.ready {
+            tokio::time::sleep(super::READINESS_POLL).await;
+        }
+    }
+
+    /// Stops: takes nothing new, finishes what is in hand, closes the connections.
+    pub async fn stop(self) {
+        self.drain.cancel();
+        if let Some(serving) = self.serving {
+            bounded("the server", serving).await;
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        bounded("the service", self.tasks.wait()).await;
+        match self.connections {
+            Connections::EventStore(store) => bounded("the event store", store.close()).await,
+            Connections::MessageQueue(queue) => bounded("the message queue", queue.close()).await,
+            Connections::Peers(events, queue) => {
+                bounded("the event store's client", events.close()).await;
+                bounded("the message queue's client", queue.close()).await;
+            }
+        }
+    }
+}
+
+fn name_of<S: NamedService>(_: &S) -> &'static str {
+    S::NAME
+}
+
+fn redis_link(config: &ProcessConfig) -> Result<RedisLink, AppError> {
+    RedisLink::new(&config.redis_url).map_err(|error| bad_redis(config, error))
+}
+
+fn bad_redis(config: &ProcessConfig, error: redis::RedisError) -> AppError {
+    AppError::RedisUrl {
+        url: config.redis_url.clone(),
+        error,
+    }
+}
+
+async fn bind(config: &ProcessConfig, default: &str) -> Result<GrpcServer, AppError> {
+    let address = match &config.listen {
+        Some(address) => address.clone(),
+        None => default.parse().expect("the default is well-formed"),
+    };
+    Ok(GrpcServer::bind(&address, &config.security()?).await?)
+}
+
+async fn event_store(config: &ProcessConfig) -> Result<Process, AppError> {
+    let server = bind(config, EVENT_STORE_LISTEN).await?;
+    let link = redis_link(config)?;
+    let (metrics, drain) = (Metrics::default(), CancellationToken::new());
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let store = RedisEventStore::start(link.clone(), &metrics, EventStoreConfig::default())
+        .map_err(|error| bad_redis(config, error))?;
+    let runs_on = redis_info::watch(&stop, &tasks, link, config.durability);
+    let events = Arc::clone(&store) as Arc<dyn EventStore>;
+    let own = EventStoreService::new(Arc::clone(&events), runs_on, drain.clone()).into_server();
+    let original = OriginalEventStore::new(Arc::clone(&events), drain.clone()).into_server();
+    let names = vec![name_of(&own), name_of(&original)];
+    let readiness: Arc<dyn Readiness> = Arc::new(Reach {
+        events: Some(events),
+        queue: None,
+    });
+    let routes = Routes::new(own).add_service(original);
+    let url = server.url();
+    let shown = Arc::clone(&readiness);
+    let drained = drain.clone();
+    Ok(Process {
+        url: Some(url),
+        readiness,
+        serving: Some(tokio::spawn(async move {
+            server.serve(routes, names, shown, &metrics, drained).await;
+        })),
+        drain,
+        stop,
+        tasks,
+        connections: Connections::EventStore(store),
+    })
+}
+
+async fn message_queue(config: &ProcessConfig) -> Result<Process, AppError> {
+    let server = bind(config, MESSAGE_QUEUE_LISTEN).await?;
+    let link = redis_link(config)?;
+    let (metrics, drain) = (Metrics::default(), CancellationToken::new());
+    let queue = RedisMessageQueue::start(link, metrics.clone(), QueueConfig::default())?;
+    let own = MessageQueueService::new(Arc::clone(&queue), drain.clone()).into_server();
+    let original = OriginalMessageQueue::new(Arc::clone(&queue), drain.clone()).into_server();
+    let names = vec![name_of(&own), name_of(&original)];
+    let reached = Arc::clone(&queue) as Arc<dyn MessageQueue>;
+    let readiness: Arc<dyn Readiness> = Arc::new(Reach {
+        events: None,
+        queue: Some(reached),
+    });
+    let routes = Routes::new(own).add_service(original);
+    let url = server.url();
+    let shown = Arc::clone(&readiness);
+    let drained = drain.clone();
+    Ok(Process {
+        url: Some(url),
+        readiness,
+        serving: Some(tokio::spawn(async move {
+            server.serve(routes, names, shown, &metrics, drained).await;
+        })),
+        drain,
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+        connections: Connections::MessageQueue(queue),
+    })
+}
+
+/// Where the components and the gateway listen unless told otherwise.
+pub const EVENT_STORE_LISTEN: &str = "127.0.0.1:5001";
+/// The message queue's.
+pub const MESSAGE_QUEUE_LISTEN: &str = "127.0.0.1:5002";
+/// The gateway's.
+pub const API_GATEWAY_LISTEN: &str = "127.0.0.1:5000";
+
+async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError> {
+    let authority = config.tls_ca.as_deref();
+    let authority = authority
+        .map(|file| read_pem("--tls-ca", file, "CERTIFICATE"))
+        .transpose()
+        .map_err(ServerError::from)?;
+    let peer = |url: &str| {
+        let peer = PeerConfig {
+            url: url.to_owned(),
+            token: config.token.clone(),
+        };
+        connect_trusting(&peer, authority.as_deref())
+    };
+    let (event_peer, queue_peer) = (
+        peer(&config.event_store_url)?,
+        peer(&config.message_queue_url)?,
+    );
+    // The addresses first: when one is taken nothing else should have been started.
+    let gateway_listener = if name == roles::API_GATEWAY {
+        Some(gateway_listener(config).await?)
+    } else {
+        None
+    };
+    let server = match (&gateway_listener, &config.listen) {
+        (None, Some(address)) => Some(GrpcServer::bind(address, &config.security()?).await?),
+        _ => None,
+    };
+    let events = GrpcEventStore::start(event_peer);
+    let queue = GrpcMessageQueue::start(queue_peer);
+    let (metrics, drain) = (Metrics::default(), CancellationToken::new());
+    let shared_queue = Arc::clone(&queue) as Arc<dyn MessageQueue>;
+    let context = ServiceContext {
+        queue: Arc::clone(&shared_queue),
+        events: Arc::clone(&events) as Arc<dyn EventStore>,
+        facts: Facts::new(shared_queue),
+        metrics: metrics.clone(),
+        instance: uuid::Uuid::now_v7().simple().to_string(),
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    let mut readiness: Arc<dyn Readiness> = Arc::new(Reach {
+        events: Some(Arc::clone(&context.events)),
+        queue: Some(Arc::clone(&context.queue)),
+    });
+    let mut url = server.as_ref().map(GrpcServer::url);
+    let mut serving = server.map(|server| {
+        let (shown, metrics, drain) = (Arc::clone(&readiness), metrics.clone(), drain.clone());
+        tokio::spawn(async move {
+            server
+                .serve(Routes::default(), Vec::new(), shown, &metrics, drain)
+                .await;
+        })
+    });
+    if let Some(listener) = gateway_listener {
+        url = listener
+            .local_addr()
+            .ok()
+            .map(|address| format!("http://{address}"));
+        readiness = Arc::new(StoreReadiness::new(
+            Arc::clone(&context.queue),
+            Arc::clone(&context.events),
+        ));
+        let limits = GatewayConfig {
+            body_bytes_max: config.body_bytes_max,
+            ..GatewayConfig::new(
+                events.runs_on(),
+                Arc::clone(&readiness),
+                wire::check_new_entities,
+            )
+        };
+        let (queue, events) = (Arc::clone(&context.queue), Arc::clone(&context.events));
+        let gateway = Gateway::new(queue, events, metrics, limits);
+        serving = Some(tokio::spawn(gateway.serve(listener, drain.clone())));
+    } else if name == roles::READ_MODEL {
+        let started = read_model::start(&context, &redis_link(config)?);
+        started.map_err(|error| bad_redis(config, error))?;
+    } else if let Some(service) = roles::SERVICES.iter().find(|service| service.name == name) {
+        (service.start)(&context);
+    }
+    Ok(Process {
+        url,
+        readiness,
+        serving,
+        drain,
+        stop: context.stop,
+        tasks: context.tasks,
+        connections: Connections::Peers(events, queue),
+    })
+}
+
+async fn gateway_listener(config: &ProcessConfig) -> Result<tokio::net::TcpListener, AppError> {
+    match &config.listen {
+        Some(ListenAddress::Tcp(address)) => listen(*address).await,
+        Some(unix @ ListenAddress::Unix(_)) => Err(AppError::Server(ServerError::Listen {
+            address: unix.clone(),
+            error: io::ErrorKind::Unsupported.into(),
+            hint: "; the gateway speaks HTTP over TCP, host:port",
+        })),
+        None => {
+            listen(
+                API_GATEWAY_LISTEN
+                    .parse()
+                    .expect("the default is well-formed"),
+            )
+            .await
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `ordershop up --processes`: each service a process of its own, watched and started again when it ends. Knows processes, not what
+//! they do. A child holds the reading end of a pipe that nobody writes to: when the supervisor is gone, however it went, the pipe closes
+//! and the child stops.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{AppError, health, listen, roles};
+use crate::config::{DATA_DIR_DEFAULT, UpConfig};
+use crate::redis_server::RedisServer;
+use crate::services::Pause;
+
+/// A child that ran this long has started well: the next pause is short again.
+const STEADY_MS: u64 = 5_000;
+/// A child that doesn't end within this is killed: longer than its own drains, of which there are several.
+const STOP_MS_MAX: u64 = 20_000;
+/// Between two looks whether the system is ready.
+const READY_POLL_MS: u64 = 50;
+
+/// The running processes.
+pub struct Supervisor {
+    gateway: Vec<Watched>,
+    services: Vec<Watched>,
+    read_model: Vec<Watched>,
+    components: Vec<Watched>,
+    url: String,
+    redis: Option<RedisServer>,
+    _sockets: TempDir,
+}
+
+/// A child under watch.
+struct Watched {
+    stop: CancellationToken,
+    watch: tokio::task::JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Starts Redis (unless one is named) and every process; `scale` says how many where it isn't one.
+    ///
+    /// # Errors
+    /// The gateway's port is taken, Redis doesn't come up, or the sockets' folder can't be made.
+    pub async fn start(config: &UpConfig, scale: &[(String, usize)]) -> Result<Self, AppError> {
+        // Nothing is started when the port is taken; the gateway's process takes it again.
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr().map_err(AppError::Processes)?;
+        drop(listener);
+        let sockets = tempfile::Builder::new()
+            .prefix("ordershop-")
+            .tempdir()
+            .map_err(AppError::Processes)?;
+        let program = std::env::current_exe().map_err(AppError::Processes)?;
+        let (redis, redis_url) = match &config.redis_url {
+            Some(url) => (None, url.clone()),
+            None => {
+                let dir = config
+                    .data_dir
+                    .as_deref()
+                    .unwrap_or(Path::new(DATA_DIR_DEFAULT));
+                let redis = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
+                let url = redis.url().to_owned();
+                (Some(redis), url)
+            }
+        };
+        let socket = |name: &str| format!("unix://{}", sockets.path().join(name).display());
+        let start = |name: &'static str, instance: usize| {
+            let mut arguments = vec![name.to_owned(), "--supervised".to_owned()];
+            let mut flag = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
+            flag("--threads", config.threads.to_string());
+            flag("--redis-url", redis_url.clone());
+            flag("--event-store-url", socket(roles::EVENT_STORE));
+            flag("--message-queue-url", socket(roles::MESSAGE_QUEUE));
+            flag("--body-bytes-max", config.body_bytes_max.to_string());
+            match name {
+                roles::API_GATEWAY => flag("--listen", address.to_string()),
+                roles::EVENT_STORE | roles::MESSAGE_QUEUE => flag("--listen", socket(name)),
+                _ => flag("--listen", socket(&format!("{name}.{instance}"))),
+            }
+            if let Some(durability) = config.durability.filter(|_| redis.is_none()) {
+                flag("--durability", durability.name().to_owned());
+            }
+            Watched::start(program.clone(), name, instance, arguments)
+        };
+        let count = |name: &str| {
+            let asked = scale.iter().rev().find(|(of, _)| of == name);
+            asked.map_or(1, |(_, count)| *count)
+        };
+        let all = |name: &'static str| (1..=count(name)).map(move |n| (name, n));
+        let started = |names: &[&'static str]| {
+            let instances = names.iter().flat_map(|name| all(name));
+            instances
+                .map(|(name, n)| start(name, n))
+                .collect::<Vec<_>>()
+        };
+        let (components, read_model, services, gateway) = (
+            started(&[roles::EVENT_STORE, roles::MESSAGE_QUEUE]),
+            started(&[roles::READ_MODEL]),
+            started(&roles::SERVICES.map(|service| service.name)),
+            started(&[roles::API_GATEWAY]),
+        );
+        Ok(Self {
+            gateway,
+            services,
+            read_model,
+            components,
+            url: format!("http://{address}"),
+            redis,
+            _sockets: sockets,
+        })
+    }
+
+    /// Waits until the gateway says that the system is ready; returns the gateway's address and what `/health` answered.
+    pub async fn ready(&self) -> (String, serde_json::Value) {
+        loop {
+            if let Ok(answer) = health::ask(&self.url).await
+                && answer.ready
+            {
+                let body = serde_json::from_str(&answer.body).unwrap_or_default();
+                return (self.url.clone(), body);
+            }
+            tokio::time::sleep(Duration::from_millis(READY_POLL_MS)).await;
+        }
+    }
+
+    /// Stops the processes, those first that send work to the others; then Redis.
+    pub async fn stop(self) {
+        for group in [
+            self.gateway,
+            self.services,
+            self.read_model,
+            self.components,
+        ] {
+            let mut stopping = JoinSet::new();
+            for watched in group {
+                watched.stop.cancel();
+                stopping.spawn(watched.watch);
+            }
+            stopping.join_all().await;
+        }
+        if let Some(redis) = self.redis {
+            redis.stop().await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+impl Watched {
+    fn start(
+        program: PathBuf,
+        name: &'static str,
+        instance: usize,
+        arguments: Vec<String>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let label = if instance == 1 {
+            name.to_owned()
+        } else {
+            format!("{name}.{instance}")
+        };
+        let watch = tokio::spawn(watch(program, label, arguments, stop.clone()));
+        Self { stop, watch }
+    }
+}
+
+async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: CancellationToken) {
+    let mut pause = Pause::default();
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let how = match spawn(&program, &arguments, &label) {
+            Err(error) => format!("could not be started: {error}"),
+            Ok(mut child) => {
+                // Held here: `wait` would close a stdin that the child still has, and so stop it.
+                let stdin = child.stdin.take();
+                tokio::select! {
+                    ended = child.wait() => ended.map_or_else(|e| e.to_string(), |status| status.to_string()),
+                    () = stop.cancelled() => {
+                        drop(stdin);
+                        return end(child, &label).await;
+                    }
+                }
+            }
+        };
+        if began.elapsed() > Duration::from_millis(STEADY_MS) {
+            pause.reset();
+        }
+        tracing::warn!(
+            process = label,
+            ran_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "ended ({how}); it is started again within a second"
+        );
+        pause.wait(&stop).await;
+    }
+}
+
+fn spawn(program: &Path, arguments: &[String], label: &str) -> std::io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    // What the supervisor was told by environment it passes on as flags; the private sockets need neither certificate nor token.
+    for name in [
+        "LISTEN",
+        "DURABILITY",
+        "GRPC_TOKEN",
+        "TLS_CERT",
+        "TLS_KEY",
+        "TLS_CA",
+        "INSECURE",
+    ] {
+        command.env_remove(name);
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A Ctrl-C in the terminal goes to the whole foreground group; children are stopped in order instead.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    tracing::info!(process = label, pid = child.id(), "started");
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(prefix(stdout, label.to_owned()));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(prefix(stderr, label.to_owned()));
+    }
+    Ok(child)
+}
+
+/// Waits for a child whose stdin was closed, which tells it to stop.
+async fn end(mut child: Child, label: &str) {
+    let limit = Duration::from_millis(STOP_MS_MAX);
+    if tokio::time::timeout(limit, child.wait()).await.is_err() {
+        tracing::warn!(
+            process = label,
+            "did not stop within {STOP_MS_MAX} ms; killing it"
+        );
+        let _ = child.kill().await;
+    }
+}
+
+/// Writes a child's lines to our own stderr, each with the child's name.
+async fn prefix(from: impl AsyncRead + Unpin, label: String) {
+    use std::io::IsTerminal;
+    let (on, off) = if std::io::stderr().is_terminal() {
+        ("\x1b[36m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
+    let mut lines = BufReader::new(from).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        eprintln!("{on}{label:>17} |{off} {line}");
+    }
+}

@@ -1,0 +1,332 @@
+//! Many calls over one stream, seen from the caller: each request bears a number and its answer the same. What waits goes out together, with
+//! no timer. Opens the stream when there is something to send, and again after a break. Knows nothing of what is asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::outflow::Outflow;
+use super::pause::Pause;
+
+/// Requests that may be unanswered at once.
+pub(super) const OUTSTANDING_MAX: usize = 100_000;
+/// What could not be sent for so long is given up.
+const UNSENT_MS_MAX: u64 = 3_000;
+/// A peer that takes so long to accept a stream is away.
+const OPEN_MS_MAX: u64 = 2_000;
+
+/// What is exchanged over one kind of stream.
+pub(super) trait Protocol: Sized + Send + Sync + 'static {
+    /// One numbered request.
+    type Request: Send + 'static;
+    /// Requests that go out together.
+    type Requests: Send + 'static;
+    /// What one request is answered with.
+    type Answer: Send + 'static;
+    /// Answers that come together.
+    type Answers: Send + 'static;
+
+    /// Puts requests into one message.
+    fn bundle(requests: Vec<Self::Request>) -> Self::Requests;
+    /// Each answer with its request's number.
+    fn unbundle(answers: Self::Answers) -> impl Iterator<Item = (u64, Self::Answer)>;
+    /// Opens the stream.
+    fn open(
+        &self,
+        requests: Outflow<Self>,
+    ) -> BoxFuture<'static, Result<Streaming<Self::Answers>, Status>>;
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Too many wait already; it was not sent.
+    Overloaded,
+    /// It was not sent.
+    Unsent(String),
+    /// The stream broke when it had been sent: nobody knows what became of it.
+    Broken(String),
+    /// The exchange was closed.
+    Closed,
+}
+
+pub(super) type Outcome<P> = Result<<P as Protocol>::Answer, Failure>;
+
+/// A request that is not sent yet.
+pub(super) struct Unsent<P: Protocol> {
+    pub(super) number: u64,
+    pub(super) request: P::Request,
+    /// Roughly.
+    pub(super) bytes: usize,
+    since: Instant,
+}
+
+pub(super) struct State<P: Protocol> {
+    pub(super) outbox: VecDeque<Unsent<P>>,
+    /// Every request that somebody waits for. The sent ones are those before the outbox's first.
+    pub(super) waiting: FxHashMap<u64, oneshot::Sender<Outcome<P>>>,
+    next_number: u64,
+    /// Which stream may take from the outbox; 0: none.
+    pub(super) stream: u64,
+    /// The peer has accepted it. Nothing is sent before: what could not be sent is known not to be carried out.
+    pub(super) is_open: bool,
+    streams_begun: u64,
+    /// Of the stream that found nothing to send.
+    pub(super) idle: Option<Waker>,
+    closed: bool,
+}
+
+pub(super) struct Shared<P: Protocol> {
+    state: Mutex<State<P>>,
+    filled: Notify,
+    closed: CancellationToken,
+}
+
+impl<P: Protocol> Shared<P> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<P>> {
+        self.state
+            .lock()
+            .expect("nothing panics while it holds this lock")
+    }
+
+    /// The stream that takes from now on.
+    fn begin(&self) -> u64 {
+        let mut state = self.lock();
+        state.streams_begun += 1;
+        state.stream = state.streams_begun;
+        state.stream
+    }
+
+    /// The peer has accepted the stream.
+    fn opened(&self) {
+        let mut state = self.lock();
+        state.is_open = true;
+        let idle = state.idle.take();
+        drop(state);
+        idle.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends the stream; what it had sent has no answer.
+    fn end(&self, failure: &Failure) {
+        let mut state = self.lock();
+        state.stream = 0;
+        state.is_open = false;
+        let unsent_from = state
+            .outbox
+            .front()
+            .map_or(state.next_number, |first| first.number);
+        let sent: Vec<_> = state
+            .waiting
+            .extract_if(|number, _| *number < unsent_from)
+            .collect();
+        let idle = state.idle.take();
+        drop(state);
+        idle.into_iter().for_each(Waker::wake);
+        for (_, waiter) in sent {
+            let _ = waiter.send(Err(failure.clone()));
+        }
+    }
+
+    /// Gives up what could not be sent for too long.
+    fn expire(&self, reason: &str) {
+        let mut state = self.lock();
+        let limit = Duration::from_millis(UNSENT_MS_MAX);
+        let mut given_up = Vec::new();
+        while state
+            .outbox
+            .front()
+            .is_some_and(|unsent| unsent.since.elapsed() >= limit)
+            && let Some(unsent) = state.outbox.pop_front()
+        {
+            given_up.extend(state.waiting.remove(&unsent.number));
+        }
+        drop(state);
+        for waiter in given_up {
+            let _ = waiter.send(Err(Failure::Unsent(reason.to_owned())));
+        }
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.stream = 0;
+        state.outbox.clear();
+        let waiting = std::mem::take(&mut state.waiting);
+        let idle = state.idle.take();
+        drop(state);
+        idle.into_iter().for_each(Waker::wake);
+        for (_, waiter) in waiting {
+            let _ = waiter.send(Err(Failure::Closed));
+        }
+    }
+
+    fn settle(&self, answers: P::Answers, due: &mut Vec<(oneshot::Sender<Outcome<P>>, P::Answer)>) {
+        let mut state = self.lock();
+        for (number, answer) in P::unbundle(answers) {
+            // Whose caller has gone is forgotten.
+            due.extend(state.waiting.remove(&number).map(|waiter| (waiter, answer)));
+        }
+        drop(state);
+        for (waiter, answer) in due.drain(..) {
+            let _ = waiter.send(Ok(answer));
+        }
+    }
+}
+
+/// Asks over one stream. Dropping it closes it.
+pub(super) struct Exchange<P: Protocol> {
+    shared: Arc<Shared<P>>,
+}
+
+/// Forgets a request whose caller has gone.
+struct Ticket<'a, P: Protocol> {
+    shared: &'a Shared<P>,
+    number: u64,
+    answered: bool,
+}
+
+impl<P: Protocol> Drop for Ticket<'_, P> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.shared.lock().waiting.remove(&self.number);
+        }
+    }
+}
+
+impl<P: Protocol> Exchange<P> {
+    /// Must be called in a tokio runtime.
+    pub(super) fn start(protocol: P) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                outbox: VecDeque::new(),
+                waiting: FxHashMap::default(),
+                next_number: 1,
+                stream: 0,
+                is_open: false,
+                streams_begun: 0,
+                idle: None,
+                closed: false,
+            }),
+            filled: Notify::new(),
+            closed: CancellationToken::new(),
+        });
+        let running = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let closed = running.closed.clone();
+            closed.run_until_cancelled(run(protocol, &running)).await;
+            running.close();
+        });
+        Self { shared }
+    }
+
+    /// Sends a request of about `bytes` and waits for its answer.
+    pub(super) async fn ask(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(u64) -> P::Request,
+    ) -> Outcome<P> {
+        let (waiter, answer) = oneshot::channel();
+        let number = self.put(bytes, request, waiter)?;
+        let mut ticket = Ticket {
+            shared: &self.shared,
+            number,
+            answered: false,
+        };
+        let outcome = answer.await.unwrap_or(Err(Failure::Closed));
+        ticket.answered = true;
+        outcome
+    }
+
+    fn put(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(u64) -> P::Request,
+        waiter: oneshot::Sender<Outcome<P>>,
+    ) -> Result<u64, Failure> {
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Err(Failure::Closed);
+        }
+        if state.waiting.len() >= OUTSTANDING_MAX {
+            return Err(Failure::Overloaded);
+        }
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.insert(number, waiter);
+        state.outbox.push_back(Unsent {
+            number,
+            request: request(number),
+            bytes,
+            since: Instant::now(),
+        });
+        let (idle, first) = (state.idle.take(), state.stream == 0);
+        drop(state);
+        if first {
+            self.shared.filled.notify_one();
+        }
+        idle.into_iter().for_each(Waker::wake);
+        Ok(number)
+    }
+
+    /// Fails what is unanswered and everything that comes.
+    pub(super) fn close(&self) {
+        self.shared.closed.cancel();
+        self.shared.close();
+    }
+}
+
+impl<P: Protocol> Drop for Exchange<P> {
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
+async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
+    let mut pause = Pause::default();
+    loop {
+        // A permit that is left from before costs one look.
+        while shared.lock().outbox.is_empty() {
+            shared.filled.notified().await;
+        }
+        let outflow = Outflow::new(Arc::clone(shared), shared.begin());
+        let opening = protocol.open(outflow);
+        let opened = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await;
+        let reason = match opened {
+            Ok(Ok(answers)) => {
+                shared.opened();
+                read(shared, answers, &mut pause).await
+            }
+            Ok(Err(status)) => status.message().to_owned(),
+            Err(_) => format!("no stream within {OPEN_MS_MAX} ms"),
+        };
+        shared.end(&Failure::Broken(reason.clone()));
+        shared.expire(&reason);
+        pause.wait().await;
+    }
+}
+
+/// Reads answers until the stream ends. Why it did.
+async fn read<P: Protocol>(
+    shared: &Shared<P>,
+    mut stream: Streaming<P::Answers>,
+    pause: &mut Pause,
+) -> String {
+    let mut due = Vec::new();
+    loop {
+        match stream.message().await {
+            Ok(Some(answers)) => {
+                pause.reset();
+                shared.settle(answers, &mut due);
+            }
+            Ok(None) => return "the peer ended the stream".to_owned(),
+            Err(status) => return status.message().to_owned(),
+        }
+    }
+}

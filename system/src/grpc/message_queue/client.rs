@@ -1,0 +1,210 @@
+//! The message queue in another process, behind the same trait. Calls share one stream, each worker has one of its own.
+//! Knows how to ask, nothing of what a queue runs on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::consumer::GrpcConsumer;
+use super::convert;
+use crate::grpc::MESSAGE_BYTES_MAX;
+use crate::grpc::exchange::{Exchange, Failure, OUTSTANDING_MAX, Protocol};
+use crate::grpc::outflow::Outflow;
+use crate::grpc::peer::PeerChannel;
+use crate::grpc::proto::ordershop as proto;
+use crate::grpc::status::queue_error;
+use crate::message_queue::{
+    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+};
+
+use proto::call_answer::Answer;
+
+/// The generated client.
+pub(super) type Client = proto::message_queue_client::MessageQueueClient<PeerChannel>;
+
+/// A request that is answered at once, or not at all.
+const ANSWER_MS_MAX: u64 = 10_000;
+/// Bytes up to which messages are sent together, well below the largest message.
+const SEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+struct Calling(Client);
+
+impl Protocol for Calling {
+    type Request = proto::Call;
+    type Requests = proto::Calls;
+    type Answer = Option<Answer>;
+    type Answers = proto::CallAnswers;
+
+    fn bundle(calls: Vec<Self::Request>) -> Self::Requests {
+        proto::Calls { calls }
+    }
+
+    fn unbundle(answers: Self::Answers) -> impl Iterator<Item = (u64, Self::Answer)> {
+        answers.answers.into_iter().map(|a| (a.number, a.answer))
+    }
+
+    fn open(
+        &self,
+        requests: Outflow<Self>,
+    ) -> BoxFuture<'static, Result<Streaming<Self::Answers>, Status>> {
+        let mut client = self.0.clone();
+        async move { Ok(client.call(requests).await?.into_inner()) }.boxed()
+    }
+}
+
+/// The message queue behind a gRPC connection. Needs no peer yet: what is asked before it is there waits some seconds, or is told so.
+pub struct GrpcMessageQueue {
+    client: Client,
+    calls: Exchange<Calling>,
+    closed: CancellationToken,
+}
+
+impl GrpcMessageQueue {
+    /// Must be called in a tokio runtime.
+    #[must_use]
+    pub fn start(channel: PeerChannel) -> Arc<Self> {
+        let client = Client::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Arc::new(Self {
+            calls: Exchange::start(Calling(client.clone())),
+            client,
+            closed: CancellationToken::new(),
+        })
+    }
+
+    /// Fails what is unanswered, and everything that comes, with [`QueueError::Closed`]. Finish the workers first.
+    pub async fn close(&self) {
+        self.closed.cancel();
+        self.calls.close();
+    }
+
+    /// Asks something that is answered at once.
+    async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, QueueError> {
+        let answer = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), answer);
+        match self.closed.run_until_cancelled(answer).await {
+            None => Err(QueueError::Closed),
+            Some(Ok(Ok(answer))) => Ok(answer.into_inner()),
+            Some(Ok(Err(status))) => Err(queue_error(&status)),
+            Some(Err(_)) => Err(QueueError::Unavailable(format!(
+                "no answer within {ANSWER_MS_MAX} ms"
+            ))),
+        }
+    }
+
+    async fn send_together(&self, messages: Vec<proto::Message>) -> Result<(), QueueError> {
+        let mut client = self.client.clone();
+        let sent = client.send(proto::SendRequest { messages });
+        self.ask(sent).await.map(drop)
+    }
+}
+
+impl Drop for GrpcMessageQueue {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+fn failed(failure: Failure, queue: QueueName) -> QueueError {
+    match failure {
+        Failure::Overloaded => QueueError::Overloaded {
+            queue: queue.to_string(),
+            depth: OUTSTANDING_MAX as u64,
+            depth_max: OUTSTANDING_MAX as u64,
+        },
+        Failure::Unsent(reason) | Failure::Broken(reason) => QueueError::Unavailable(reason),
+        Failure::Closed => QueueError::Closed,
+    }
+}
+
+fn too_large(bytes: usize) -> QueueError {
+    QueueError::Unavailable(format!(
+        "a message has less than {MESSAGE_BYTES_MAX} bytes, this one some {bytes}"
+    ))
+}
+
+#[async_trait]
+impl MessageQueue for GrpcMessageQueue {
+    async fn call(
+        &self,
+        message: OutgoingMessage,
+        timeout: Duration,
+    ) -> Result<Box<RawValue>, QueueError> {
+        let (to, bytes) = (message.to, convert::size(&message));
+        if bytes >= MESSAGE_BYTES_MAX {
+            return Err(too_large(bytes));
+        }
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let request = |number| proto::Call {
+            number,
+            message: Some(convert::message(message)),
+            timeout_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
+        };
+        let asked = tokio::time::timeout(timeout, self.calls.ask(bytes, request));
+        let Ok(answered) = asked.await else {
+            return Err(QueueError::Timeout {
+                queue: to.to_string(),
+                timeout_ms,
+            });
+        };
+        match answered.map_err(|failure| failed(failure, to))? {
+            Some(Answer::Reply(reply)) => RawValue::from_string(reply)
+                .map_err(|error| QueueError::Unavailable(format!("no JSON reply: {error}"))),
+            Some(Answer::Error(error)) => Err(convert::to_error(error)),
+            None => Err(QueueError::Unavailable("an empty answer".to_owned())),
+        }
+    }
+
+    async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+        let (mut together, mut bytes) = (Vec::new(), 0);
+        for message in messages {
+            let size = convert::size(&message);
+            if size >= MESSAGE_BYTES_MAX {
+                return Err(too_large(size));
+            }
+            if bytes + size > SEND_BYTES_MAX && !together.is_empty() {
+                self.send_together(std::mem::take(&mut together)).await?;
+                bytes = 0;
+            }
+            bytes += size;
+            together.push(convert::message(message));
+        }
+        if together.is_empty() {
+            return Ok(());
+        }
+        self.send_together(together).await
+    }
+
+    async fn consume(
+        &self,
+        queue: QueueName,
+        batch_max: usize,
+    ) -> Result<Box<dyn QueueConsumer>, QueueError> {
+        let closed = self.closed.clone();
+        let opening = GrpcConsumer::open(self.client.clone(), queue, batch_max, closed);
+        Ok(Box::new(opening.await?))
+    }
+
+    async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
+        let mut client = self.client.clone();
+        let asked = client.status(proto::StatusRequest {
+            queues: queues.iter().copied().map(convert::queue_name).collect(),
+        });
+        let reply = self.ask(asked).await?;
+        let statuses = reply.queues.into_iter().map(|queue| QueueStatus {
+            queue: queue.queue,
+            depth: queue.depth,
+            dead_letters: queue.dead_letters,
+        });
+        Ok(statuses.collect())
+    }
+}

@@ -1,0 +1,179 @@
+//! One client's worker, served: each exchange answers the batch before it and asks for the next. What is unanswered when the stream ends,
+//! however it does, is given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::convert;
+use super::functions::Functions;
+use crate::grpc::proto::ordershop as proto;
+use crate::grpc::status::of_queue;
+use crate::message_queue::{Answer, MessageQueue, QueueConsumer};
+
+use proto::consume_request::Request;
+
+/// A client has so long to say what it wants.
+const OPEN_MS_MAX: u64 = 10_000;
+/// When the server is to stop, a batch under way has so long to be answered.
+const DRAIN_MS_MAX: u64 = 2_000;
+/// Answers whose client has gone have so long to reach the queue: some round trips.
+const SETTLE_MS_MAX: u64 = 250;
+/// Most messages a batch.
+const BATCH_MAX: u32 = 10_000;
+
+struct Consuming {
+    consumer: Box<dyn QueueConsumer>,
+    requests: Streaming<proto::ConsumeRequest>,
+    drain: CancellationToken,
+    /// Deliveries that the client holds.
+    held: usize,
+}
+
+/// Opens what the stream's first message asks for.
+pub(super) async fn consume(
+    queue: Arc<dyn MessageQueue>,
+    functions: Arc<Functions>,
+    mut requests: Streaming<proto::ConsumeRequest>,
+    drain: CancellationToken,
+) -> Result<impl Stream<Item = Result<proto::Deliveries, Status>>, Status> {
+    let first = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), requests.message());
+    let first = first
+        .await
+        .map_err(|_| Status::deadline_exceeded("consuming begins with `open`"))??;
+    let Some(Request::Open(open)) = first.and_then(|message| message.request) else {
+        return Err(Status::failed_precondition("consuming begins with `open`"));
+    };
+    if !(1..=BATCH_MAX).contains(&open.batch_max) {
+        return Err(Status::invalid_argument(format!(
+            "batch_max is 1 to {BATCH_MAX}"
+        )));
+    }
+    let name = convert::to_queue_name(open.queue).map_err(Status::invalid_argument)?;
+    functions.add(name);
+    let consumer = queue
+        .consume(name, open.batch_max as usize)
+        .await
+        .map_err(|error| of_queue(&error))?;
+    let consuming = Consuming {
+        consumer,
+        requests,
+        drain,
+        held: 0,
+    };
+    Ok(stream::unfold(Some(consuming), |consuming| async move {
+        let mut consuming = consuming?;
+        match consuming.next().await {
+            Ok(Some(deliveries)) => Some((Ok(deliveries), Some(consuming))),
+            Ok(None) => None,
+            // What it held is given back with the error.
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+impl Consuming {
+    /// The next batch; none at the client's end.
+    async fn next(&mut self) -> Result<Option<proto::Deliveries>, Status> {
+        match self.request().await? {
+            Some(Request::Exchange(exchange)) => {
+                let answers = self.answers(exchange.answers)?;
+                self.exchange(answers).await
+            }
+            Some(Request::Finish(finish)) => {
+                let answers = self.answers(finish.answers)?;
+                self.finish(answers).await?;
+                Ok(None)
+            }
+            Some(Request::Open(_)) => Err(Status::failed_precondition(
+                "`open` is the first message only",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// What the client says next; none at its end.
+    async fn request(&mut self) -> Result<Option<Request>, Status> {
+        let message = tokio::select! {
+            biased;
+            message = self.requests.message() => message?,
+            () = drained(&self.drain, self.held > 0) => return Err(shutting_down()),
+        };
+        match message {
+            None => Ok(None),
+            Some(message) => match message.request {
+                None => Err(Status::invalid_argument("a request says what it is")),
+                request => Ok(request),
+            },
+        }
+    }
+
+    fn answers(&self, answers: Vec<proto::Answer>) -> Result<Vec<Answer>, Status> {
+        if answers.len() != self.held {
+            return Err(Status::failed_precondition(format!(
+                "{} answers for {} deliveries",
+                answers.len(),
+                self.held
+            )));
+        }
+        convert::to_answers(answers).map_err(Status::invalid_argument)
+    }
+
+    async fn exchange(
+        &mut self,
+        answers: Vec<Answer>,
+    ) -> Result<Option<proto::Deliveries>, Status> {
+        if self.drain.is_cancelled() {
+            self.finish(answers).await?;
+            return Err(shutting_down());
+        }
+        self.held = 0;
+        let has_answers = !answers.is_empty();
+        let mut exchanging = self.consumer.exchange(answers);
+        let ended = tokio::select! {
+            biased;
+            batch = &mut exchanging => {
+                drop(exchanging);
+                let batch = batch.map_err(|error| of_queue(&error))?;
+                self.held = batch.len();
+                return Ok(Some(convert::deliveries(batch)));
+            }
+            message = self.requests.message() => match message {
+                Ok(None) => Ok(None),
+                Ok(Some(_)) => Err(Status::failed_precondition("an exchange is under way")),
+                Err(status) => Err(status),
+            },
+            () = self.drain.cancelled() => Err(shutting_down()),
+        };
+        if has_answers {
+            // Dropped earlier, they may not be with the queue, and their batch be carried out twice. A batch that comes is given back.
+            let limit = Duration::from_millis(SETTLE_MS_MAX);
+            let _ = tokio::time::timeout(limit, exchanging).await;
+        }
+        ended
+    }
+
+    async fn finish(&mut self, answers: Vec<Answer>) -> Result<(), Status> {
+        self.consumer
+            .finish(answers)
+            .await
+            .map_err(|error| of_queue(&error))
+    }
+}
+
+/// The server is to stop, and what is held had its time.
+async fn drained(drain: &CancellationToken, has_batch: bool) {
+    drain.cancelled().await;
+    if has_batch {
+        let limit = Duration::from_millis(DRAIN_MS_MAX);
+        tokio::time::sleep_until(Instant::now() + limit).await;
+    }
+}
+
+fn shutting_down() -> Status {
+    Status::unavailable("the message queue is shutting down")
+}

@@ -1,0 +1,59 @@
+//! What goes wrong behind these contracts, as gRPC says it. The texts name what would be right.
+
+use serde_json::value::RawValue;
+use tonic::Status;
+
+use crate::event_store::EventStoreError;
+use crate::grpc::connection::Connection;
+use crate::message_queue::{QueueError, QueueNameError};
+
+/// The event store's.
+pub(super) fn of_store(error: &EventStoreError) -> Status {
+    let text = error.to_string();
+    match error {
+        EventStoreError::Overloaded(_) => Status::resource_exhausted(text),
+        EventStoreError::Invalid(_) => Status::invalid_argument(text),
+        EventStoreError::Unavailable(_)
+        | EventStoreError::Indeterminate(_)
+        | EventStoreError::Closed => Status::unavailable(text),
+    }
+}
+
+/// The message queue's.
+pub(super) fn of_queue(error: &QueueError) -> Status {
+    let text = error.to_string();
+    match error {
+        QueueError::Overloaded { .. } => Status::resource_exhausted(text),
+        QueueError::Timeout { .. } => Status::deadline_exceeded(text),
+        QueueError::Unavailable(_) | QueueError::Closed => Status::unavailable(text),
+    }
+}
+
+/// A name's.
+pub(super) fn of_name(error: &QueueNameError) -> Status {
+    let text = error.to_string();
+    match error {
+        QueueNameError::Malformed(_) => Status::invalid_argument(text),
+        QueueNameError::TooMany => Status::resource_exhausted(text),
+    }
+}
+
+/// The server is to stop.
+pub(super) fn stopping() -> Status {
+    Status::unavailable("the server is shutting down; connect again")
+}
+
+/// Whose request it is.
+pub(super) fn connection<T>(request: &tonic::Request<T>) -> Result<Connection, Status> {
+    Connection::of(request)
+        .ok_or_else(|| Status::internal("this server does not know its connections apart"))
+}
+
+/// A response that says why there is none: `{"error": reason}`.
+pub(super) fn payload(reason: &str) -> Box<RawValue> {
+    #[derive(serde::Serialize)]
+    struct Failure<'a> {
+        error: &'a str,
+    }
+    serde_json::value::to_raw_value(&Failure { error: reason }).expect("a string always serializes")
+}

@@ -1,0 +1,96 @@
+//! Which functions exist: those that anybody has ever consumed. A set in Redis that only grows, with a limit, and in this process a
+//! memory of what was found there. Knows names, not who serves them now.
+
+use std::sync::Mutex;
+
+use redis::{Pipeline, RedisResult};
+use rustc_hash::FxHashSet;
+
+use super::outbox::unavailable;
+use super::{RedisMessageQueue, Shared};
+use crate::message_queue::{QueueError, QueueName};
+
+/// Set: `service.function`.
+const KEY: &str = "mq:functions";
+/// Functions that are remembered; later ones can be consumed, but nobody is told that they exist.
+const FUNCTIONS_MAX: u64 = 10_000;
+/// Longer text names no function: two names and a dot.
+const NAME_BYTES_MAX: usize = 129;
+
+/// What is known to be in the set. Nothing is ever taken out of it.
+#[derive(Debug, Default)]
+pub(super) struct Functions(Mutex<FxHashSet<String>>);
+
+impl Functions {
+    fn has(&self, name: &str) -> bool {
+        self.lock().contains(name)
+    }
+
+    fn add(&self, name: String) {
+        self.lock().insert(name);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, FxHashSet<String>> {
+        self.0
+            .lock()
+            .expect("nothing panics while it holds this lock")
+    }
+}
+
+/// Enters a function. Written with each new worker, whatever is remembered: the server may have lost the set.
+pub(super) async fn enter(shared: &Shared, queue: QueueName) -> RedisResult<()> {
+    let name = queue.to_string();
+    let mut connection = shared.connection.clone();
+    let mut look = Pipeline::with_capacity(2);
+    look.scard(KEY).sismember(KEY, &name);
+    let (count, is_in): (u64, bool) = look.query_async(&mut connection).await?;
+    if !is_in {
+        if count >= FUNCTIONS_MAX {
+            tracing::warn!(%queue, "there are {FUNCTIONS_MAX} functions already: this one is not remembered");
+            return Ok(());
+        }
+        redis::cmd("SADD")
+            .arg(KEY)
+            .arg(&name)
+            .exec_async(&mut connection)
+            .await?;
+    }
+    shared.functions.add(name);
+    Ok(())
+}
+
+impl RedisMessageQueue {
+    /// Whether anybody has ever consumed a function, named `service.function`. Takes text, for who asks may have been told any.
+    ///
+    /// # Errors
+    /// Redis can't be asked.
+    pub async fn knows(&self, function: &str) -> Result<bool, QueueError> {
+        if function.len() > NAME_BYTES_MAX {
+            return Ok(false);
+        }
+        if self.shared.functions.has(function) {
+            return Ok(true);
+        }
+        let known: bool = redis::cmd("SISMEMBER")
+            .arg(KEY)
+            .arg(function)
+            .query_async(&mut self.shared.connection.clone())
+            .await
+            .map_err(unavailable)?;
+        if known {
+            self.shared.functions.add(function.to_owned());
+        }
+        Ok(known)
+    }
+
+    /// Makes a function known before there is a worker.
+    ///
+    /// # Errors
+    /// Redis can't be reached.
+    pub async fn introduce(&self, queue: QueueName) -> Result<(), QueueError> {
+        if self.shared.functions.has(&queue.to_string()) {
+            return Ok(());
+        }
+        enter(&self.shared, queue).await.map_err(unavailable)
+    }
+}

@@ -1,0 +1,94 @@
+//! A call in two steps: the message is in the queue, later the reply comes. For who must say in between that it was sent.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::envelope::Envelope;
+use super::outbox::{Messages, Owner, Parcel};
+use super::waiters::CallResult;
+use super::{RedisMessageQueue, Shared};
+use crate::message_queue::{OutgoingMessage, QueueError};
+
+type Pushed = oneshot::Sender<Result<(), QueueError>>;
+
+/// The reply to a message that was sent. Dropped, nobody waits for it any more.
+#[derive(Debug)]
+pub struct PendingReply(AbortOnDropHandle<CallResult>);
+
+impl Future for PendingReply {
+    type Output = CallResult;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<CallResult> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            // Nobody aborts it and it doesn't panic: only a runtime that ends takes it away.
+            .map(|reply| reply.unwrap_or(Err(QueueError::Closed)))
+    }
+}
+
+impl RedisMessageQueue {
+    /// Sends a message. Returns when the queue has it (under the chosen durability); the reply comes within `timeout` from
+    /// then, or is [`QueueError::Timeout`].
+    ///
+    /// # Errors
+    /// The queue is too long, away or closed; when it is away, the message may have been sent.
+    pub async fn request(
+        &self,
+        message: OutgoingMessage,
+        timeout: Duration,
+    ) -> Result<PendingReply, QueueError> {
+        let (told, pushed) = oneshot::channel();
+        let waiting = wait(Arc::clone(&self.shared), message, timeout, told);
+        let reply = AbortOnDropHandle::new(tokio::spawn(waiting));
+        pushed.await.unwrap_or(Err(QueueError::Closed))?;
+        Ok(PendingReply(reply))
+    }
+}
+
+/// Begins to wait before it sends, for the reply may be quicker than Redis's answer to the push.
+async fn wait(
+    shared: Arc<Shared>,
+    message: OutgoingMessage,
+    timeout: Duration,
+    told: Pushed,
+) -> CallResult {
+    let id: Arc<str> = Arc::from(message.message_id.as_str());
+    let sending = async {
+        shared.overload.check(message.to)?;
+        let waiting = shared.waiters.wait(id)?;
+        let (owner, pushed) = oneshot::channel();
+        let parcel = Parcel {
+            queue: message.to,
+            messages: Messages::One(Envelope::of(&message, &shared.reply_key).encode()),
+            owner: Owner::Send(owner),
+        };
+        shared
+            .outbox
+            .put(parcel, shared.config.outbox_messages_max)?;
+        pushed.await.unwrap_or(Err(QueueError::Closed))?;
+        Ok(waiting)
+    };
+    let (ticket, answer) = match sending.await {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            let _ = told.send(Err(QueueError::clone(&error)));
+            return Err(error);
+        }
+    };
+    let _ = told.send(Ok(()));
+    match tokio::time::timeout(timeout, answer).await {
+        Ok(answer) => {
+            ticket.answered();
+            answer.unwrap_or(Err(QueueError::Closed))
+        }
+        Err(_) => Err(QueueError::Timeout {
+            queue: message.to.to_string(),
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        }),
+    }
+}

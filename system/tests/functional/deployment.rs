@@ -1,0 +1,71 @@
+//! Deployed as one process: the test's own, every service in it, connected straight to Redis.
+
+use std::path::Path;
+
+use ordershop::app::App;
+use ordershop::config::UpConfig;
+use ordershop::redis_server::Durability;
+
+/// Rounds of three writes, each read back, of each of four writers: ten thousand in all.
+pub const ROUNDS: usize = 850;
+
+/// The running system.
+pub struct Deployment {
+    app: App,
+    redis_url: String,
+}
+
+/// A configuration for a system in `dir` on a free port.
+pub fn config(dir: &Path) -> UpConfig {
+    UpConfig {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        redis_url: None,
+        data_dir: Some(dir.to_owned()),
+        durability: Some(Durability::Everysec),
+        threads: 1,
+        body_bytes_max: 8 * 1024 * 1024,
+    }
+}
+
+/// A configuration for a system on a Redis that runs already.
+pub fn config_on(redis_url: &str) -> UpConfig {
+    UpConfig {
+        redis_url: Some(redis_url.to_owned()),
+        data_dir: None,
+        durability: None,
+        ..config(Path::new(""))
+    }
+}
+
+impl Deployment {
+    /// Starts it with a Redis of its own in a folder, and waits until it is ready.
+    pub async fn in_folder(dir: &Path) -> Self {
+        let app = App::start(&config(dir)).await.unwrap();
+        app.ready().await;
+        let redis_url = app.redis().unwrap().url().to_owned();
+        Self { app, redis_url }
+    }
+
+    /// Starts it on a Redis that runs already, and waits until it is ready.
+    pub async fn on(redis_url: &str) -> Self {
+        let app = App::start(&config_on(redis_url)).await.unwrap();
+        app.ready().await;
+        Self {
+            app,
+            redis_url: redis_url.to_owned(),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        self.app.url()
+    }
+
+    pub fn redis_url(&self) -> String {
+        self.redis_url.clone()
+    }
+
+    /// Stops it cleanly.
+    pub async fn stop(self) {
+        self.app.stop().await;
+    }
+}

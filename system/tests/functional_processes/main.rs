@@ -1,0 +1,28 @@
+//! The functional tests once more, with a process for each service, over gRPC; and what only several processes can show: each killed in turn.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod buyers;
+mod deployment;
+mod killed_in_turn;
+mod ledger;
+
+#[path = "../functional/asynchronous.rs"]
+mod asynchronous;
+#[path = "../functional/bad_input.rs"]
+mod bad_input;
+#[path = "../functional/consistency.rs"]
+mod consistency;
+#[path = "../functional/customer.rs"]
+mod customer;
+#[path = "../functional/endpoints.rs"]
+mod endpoints;
+#[path = "../functional/feed.rs"]
+mod feed;
+#[path = "../functional/mails.rs"]
+mod mails;
+#[path = "../functional/recovery.rs"]
+mod recovery;
+#[path = "../functional/sagas.rs"]
+mod sagas;
+#[path = "../functional/shop.rs"]
+mod shop;

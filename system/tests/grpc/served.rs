@@ -1,0 +1,113 @@
+//! A gRPC server that can be killed and started again at the same address: it lives on a runtime of its own, and dies with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ordershop::grpc::connection::Tracked;
+use ordershop::grpc::peer::{PeerChannel, PeerConfig, connect};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::Runtime;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+/// Where a server listens.
+#[derive(Clone)]
+pub enum Address {
+    Socket(PathBuf),
+    /// A port of its own choice the first time, the same after.
+    Tcp(Arc<std::sync::OnceLock<u16>>),
+}
+
+impl Address {
+    pub fn tcp() -> Self {
+        Self::Tcp(Arc::default())
+    }
+
+    pub fn channel(&self) -> PeerChannel {
+        let url = match self {
+            Self::Socket(path) => format!("unix://{}", path.display()),
+            Self::Tcp(port) => format!("http://127.0.0.1:{}", port.get().unwrap()),
+        };
+        connect(&PeerConfig { url, token: None }).unwrap()
+    }
+}
+
+/// A running server.
+pub struct Served {
+    runtime: Option<Runtime>,
+    pub drain: CancellationToken,
+    ended: tokio::sync::oneshot::Receiver<()>,
+}
+
+impl Served {
+    /// Serves what `routes` makes of the token that says when streams are to end.
+    pub fn start(address: &Address, routes: impl FnOnce(CancellationToken) -> Routes) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let drain = CancellationToken::new();
+        let router = Server::builder().add_routes(routes(drain.clone()));
+        let stop = drain.clone().cancelled_owned();
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let guard = runtime.enter();
+        match address {
+            Address::Socket(path) => {
+                let _ = std::fs::remove_file(path);
+                let listener = UnixListener::bind(path).unwrap();
+                let sockets = UnixListenerStream::new(listener).map(|s| s.map(Tracked::new));
+                runtime.spawn(async move {
+                    router
+                        .serve_with_incoming_shutdown(sockets, stop)
+                        .await
+                        .unwrap();
+                    let _ = end.send(());
+                });
+            }
+            Address::Tcp(port) => {
+                let at = ("127.0.0.1", port.get().copied().unwrap_or(0));
+                let listener = std::net::TcpListener::bind(at).unwrap();
+                port.get_or_init(|| listener.local_addr().unwrap().port());
+                listener.set_nonblocking(true).unwrap();
+                let listener = TcpListener::from_std(listener).unwrap();
+                let sockets = TcpListenerStream::new(listener).map(|s| s.map(Tracked::new));
+                runtime.spawn(async move {
+                    router
+                        .serve_with_incoming_shutdown(sockets, stop)
+                        .await
+                        .unwrap();
+                    let _ = end.send(());
+                });
+            }
+        }
+        drop(guard);
+        Self {
+            runtime: Some(runtime),
+            drain,
+            ended,
+        }
+    }
+
+    /// Dies: its connections break where they are.
+    pub fn kill(mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+
+    /// Is told to stop, and ends when every stream has.
+    pub async fn stop(mut self) {
+        self.drain.cancel();
+        (&mut self.ended).await.unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The event store's contract once more, over gRPC: the same tests, then streams that break, lie and end.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+#[path = "event_store/append.rs"]
+mod append;
+#[path = "grpc_event_store/breaking.rs"]
+mod breaking;
+#[path = "grpc_event_store/misuse.rs"]
+mod misuse;
+#[path = "event_store/stage.rs"]
+#[allow(dead_code, reason = "the tests of a store without gRPC use more of it")]
+mod redis_stage;
+#[path = "grpc/served.rs"]
+mod served;
+#[path = "grpc_event_store/stage.rs"]
+mod stage;
+#[path = "event_store/subscribe.rs"]
+mod subscribe;

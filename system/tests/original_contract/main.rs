@@ -1,0 +1,9 @@
+//! The contracts of the first OrderShop, as their clients see them: generated from the .proto files, over TCP, on a real Redis.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod events;
+mod groups;
+mod requests;
+mod served;
+mod server;

@@ -1,0 +1,211 @@
+//! The set-up that the tests share: a Redis of one's own, a server of both contracts before it, and clients.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use ordershop::event_store::EventStore as _;
+use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
+use ordershop::grpc::connection::Tracked;
+use ordershop::grpc::original::{MessageLimits, OriginalEventStore, OriginalMessageQueue};
+use ordershop::grpc::proto::eventstore::event_store_client::EventStoreClient;
+use ordershop::grpc::proto::eventstore::{Notification, PublishRequest, SubscribeRequest};
+use ordershop::grpc::proto::messagequeue::message_queue_client::MessageQueueClient;
+use ordershop::grpc::proto::messagequeue::{AckRequest, GetRequest, ReceiveRequest, SendRequest};
+use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
+use ordershop::redis_connection::RedisLink;
+use ordershop::redis_server::{Durability, RedisServer};
+use ordershop::telemetry::Metrics;
+use ordershop::topic::Topic;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+/// What any condition may take; far more than it should.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub type Events = EventStoreClient<Channel>;
+pub type Messages = MessageQueueClient<Channel>;
+
+pub struct Server {
+    address: SocketAddr,
+    pub store: Arc<RedisEventStore>,
+    pub queue: Arc<RedisMessageQueue>,
+    pub drain: CancellationToken,
+    pub serving: JoinHandle<Result<(), tonic::transport::Error>>,
+    _redis: RedisServer,
+    _dir: tempfile::TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with_limits(MessageLimits::default()).await
+    }
+
+    pub async fn with_limits(limits: MessageLimits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let redis = RedisServer::start(dir.path(), Durability::None)
+            .await
+            .unwrap();
+        let link = RedisLink::new(redis.url()).unwrap();
+        let metrics = Metrics::default();
+        let config = EventStoreConfig::default();
+        let store = RedisEventStore::start(link.clone(), &metrics, config).unwrap();
+        let queue = RedisMessageQueue::start(link, metrics, QueueConfig::default()).unwrap();
+        let drain = CancellationToken::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let events = OriginalEventStore::new(Arc::clone(&store) as _, drain.clone());
+        let messages = OriginalMessageQueue::with_limits(Arc::clone(&queue), drain.clone(), limits);
+        let incoming = TcpListenerStream::new(listener).map(|socket| socket.map(Tracked::new));
+        let serving = tonic::transport::Server::builder()
+            .add_service(events.into_server())
+            .add_service(messages.into_server())
+            .serve_with_incoming_shutdown(incoming, drain.clone().cancelled_owned());
+        Self {
+            address,
+            store,
+            queue,
+            drain,
+            serving: tokio::spawn(serving),
+            _redis: redis,
+            _dir: dir,
+        }
+    }
+
+    /// A connection of one's own.
+    async fn connect(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        endpoint.connect().await.unwrap()
+    }
+
+    pub async fn events(&self) -> Events {
+        EventStoreClient::new(self.connect().await)
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    pub async fn messages(&self) -> Messages {
+        MessageQueueClient::new(self.connect().await)
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    /// Pending in a group of topic `order`, and not yet delivered to it.
+    pub async fn backlog(&self, group: &str) -> (u64, u64) {
+        let groups = self.store.groups().await.unwrap();
+        let group = groups
+            .into_iter()
+            .find(|other| other.group == group && other.topic == Topic::Order);
+        group.map_or((0, 0), |group| (group.pending, group.undelivered.unwrap()))
+    }
+}
+
+/// Publishes `{"event_id": id, …}` to topic `order`.
+pub async fn publish(client: &mut Events, id: &str) -> String {
+    let event_info = format!(
+        r#"{{"event_id":"{id}","event_action":"tested","event_data":{{"entity_id":"o","n":[1,2]}}}}"#
+    );
+    let request = PublishRequest {
+        event_topic: "order".into(),
+        event_info,
+    };
+    client.publish(request).await.unwrap().into_inner().entry_id
+}
+
+/// Subscribes to topic `order`; it has begun when this returns.
+pub async fn subscribe(client: &mut Events, group: &str) -> tonic::Streaming<Notification> {
+    let request = SubscribeRequest {
+        event_topic: "order".into(),
+        group_name: group.into(),
+    };
+    client.subscribe(request).await.unwrap().into_inner()
+}
+
+/// The next event.
+pub async fn next(stream: &mut tonic::Streaming<Notification>) -> Option<Notification> {
+    let message = tokio::time::timeout(PATIENCE, stream.message()).await;
+    message.expect("an event or the end in time").unwrap()
+}
+
+/// The ids of the next events.
+pub async fn ids(stream: &mut tonic::Streaming<Notification>, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        ids.push(next(stream).await.expect("the stream goes on").event_id);
+    }
+    ids
+}
+
+/// Waits until a condition holds.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Serves nothing and asks nothing of its own: the function that these tests use.
+pub const SERVICE: &str = "test-service";
+/// See [`SERVICE`].
+pub const FUNCTION: &str = "echo";
+
+/// A request or a response of [`FUNCTION`].
+pub fn message(msg_id: &str, payload: &str) -> SendRequest {
+    SendRequest {
+        service_name: SERVICE.into(),
+        func_name: FUNCTION.into(),
+        msg_id: msg_id.into(),
+        payload: payload.into(),
+    }
+}
+
+/// A wish to receive.
+pub fn receive(msg_id: &str, timeout: i32) -> ReceiveRequest {
+    ReceiveRequest {
+        service_name: SERVICE.into(),
+        func_name: FUNCTION.into(),
+        msg_id: msg_id.into(),
+        timeout,
+    }
+}
+
+/// The same without waiting.
+pub fn get(msg_id: &str) -> GetRequest {
+    GetRequest {
+        service_name: SERVICE.into(),
+        func_name: FUNCTION.into(),
+        msg_id: msg_id.into(),
+    }
+}
+
+/// An acknowledgement.
+pub fn ack(msg_id: &str) -> AckRequest {
+    AckRequest {
+        service_name: SERVICE.into(),
+        func_name: FUNCTION.into(),
+        msg_id: msg_id.into(),
+        payload: String::new(),
+    }
+}
+
+/// Makes [`FUNCTION`] known.
+pub async fn introduce(client: &mut Messages) {
+    client.get_msg(get("")).await.unwrap();
+}
+
+/// Receives a request, which must come: its id and its payload.
+pub async fn received(client: &mut Messages) -> (String, String) {
+    let message = client.recv_msg(receive("", 20)).await.unwrap().into_inner();
+    (message.msg_id, message.payload)
+}
+
+/// Waits for the response to a request, which must come.
+pub async fn response(client: &mut Messages, msg_id: &str) -> String {
+    let response = client.recv_rsp(receive(msg_id, 20)).await.unwrap();
+    response.into_inner().payload
+}

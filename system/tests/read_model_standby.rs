@@ -1,0 +1,202 @@
+//! Two read models on one Redis: one projects, the other stands by, and both answer. Each has a queue of its own (another database of the
+//! same server), so that a test knows whom it asks.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordershop::correlation::Correlation;
+use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
+use ordershop::event_store::{Appended, EventStore, ExpectedVersion, NewEvent, Transaction};
+use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
+use ordershop::message_queue::{MessageQueue, OutgoingMessage, QueueName};
+use ordershop::position::Positions;
+use ordershop::queue_names::{GET_ENTITY, GET_POSITIONS};
+use ordershop::read_model;
+use ordershop::redis_connection::RedisLink;
+use ordershop::redis_server::{Durability, RedisServer};
+use ordershop::services::{Facts, ServiceContext};
+use ordershop::telemetry::Metrics;
+use ordershop::topic::Topic;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What any condition may take; far more than it should.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Redis, and who appends to it.
+struct Stage {
+    server: RedisServer,
+    events: Arc<RedisEventStore>,
+    _dir: TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let server = RedisServer::start(dir.path(), Durability::None)
+            .await
+            .unwrap();
+        let events = event_store(&server);
+        Self {
+            server,
+            events,
+            _dir: dir,
+        }
+    }
+
+    /// Appends a new product; answers where.
+    async fn product(&self, id: &str) -> Positions {
+        let event = NewEvent {
+            event_id: format!("event of {id}"),
+            action: "entity_created".into(),
+            aggregate_id: id.into(),
+            expected: ExpectedVersion::NoStream,
+            data: serde_json::value::to_raw_value(&json!({"entity_id": id})).unwrap(),
+            correlation: correlation(id),
+        };
+        let transaction = Transaction {
+            topic: Topic::Product,
+            events: vec![event],
+            claims: Vec::new(),
+        };
+        let appended = self.events.append(vec![transaction]).await.unwrap();
+        let [Appended::Committed { position }] = appended[..] else {
+            panic!("{appended:?}");
+        };
+        let mut positions = Positions::NONE;
+        positions.raise(Topic::Product, position);
+        positions
+    }
+}
+
+fn event_store(server: &RedisServer) -> Arc<RedisEventStore> {
+    let link = RedisLink::new(server.url()).unwrap();
+    RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default()).unwrap()
+}
+
+fn correlation(of: &str) -> Correlation {
+    Correlation {
+        correlation_id: of.into(),
+        causation_id: of.into(),
+    }
+}
+
+/// A read model as a process of its own would run it.
+struct Instance {
+    context: ServiceContext,
+    events: Arc<RedisEventStore>,
+    queue: Arc<RedisMessageQueue>,
+}
+
+impl Instance {
+    fn start(server: &RedisServer, queue_db: u8) -> Self {
+        let events = event_store(server);
+        let queue_link = RedisLink::new(&format!("{}?db={queue_db}", server.url())).unwrap();
+        let metrics = Metrics::default();
+        let queue =
+            RedisMessageQueue::start(queue_link, metrics.clone(), QueueConfig::default()).unwrap();
+        let context = ServiceContext {
+            queue: Arc::clone(&queue) as Arc<dyn MessageQueue>,
+            events: Arc::clone(&events) as Arc<dyn EventStore>,
+            facts: Facts::new(Arc::clone(&queue) as Arc<dyn MessageQueue>),
+            metrics,
+            instance: format!("read-model-{queue_db}"),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        read_model::start(&context, &RedisLink::new(server.url()).unwrap()).unwrap();
+        Self {
+            context,
+            events,
+            queue,
+        }
+    }
+
+    async fn ask(&self, to: QueueName, payload: &Value) -> Value {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let message = OutgoingMessage {
+            to,
+            message_id: id.clone(),
+            payload: serde_json::value::to_raw_value(payload).unwrap(),
+            correlation: correlation(&id),
+        };
+        let reply = self.queue.call(message, PATIENCE).await.unwrap();
+        serde_json::from_str(reply.get()).unwrap()
+    }
+
+    /// Asks for a product as it is at a position or later; it must be there.
+    #[track_caller]
+    fn sees(&self, id: &str, at_least: Positions) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let query = json!({"params": {"name": "product", "id": id}, "at_least": at_least});
+            let reply = self.ask(GET_ENTITY, &query).await;
+            assert_eq!(reply["result"]["entity_id"], id, "{caller}: {reply}");
+        }
+    }
+
+    async fn stop(self) {
+        self.context.stop.cancel();
+        self.context.tasks.close();
+        tokio::time::timeout(PATIENCE, self.context.tasks.wait())
+            .await
+            .unwrap();
+        self.events.close().await;
+        self.queue.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_answers_as_freshly_as_who_projects_and_takes_over_from_it() {
+    let stage = Stage::new().await;
+    let active = Instance::start(&stage.server, 1);
+    let first = stage.product("first").await;
+    active.sees("first", first).await;
+    let standby = Instance::start(&stage.server, 2);
+
+    for n in 0..30 {
+        let id = format!("product {n}");
+        let position = stage.product(&id).await;
+        standby.sees(&id, position).await;
+        active.sees(&id, position).await;
+    }
+
+    active.stop().await;
+    let last = stage.product("last").await;
+    standby.sees("last", last).await;
+    standby.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_says_how_far_the_projection_is_and_when_it_moves() {
+    let stage = Stage::new().await;
+    let active = Instance::start(&stage.server, 1);
+    let first = stage.product("first").await;
+    active.sees("first", first).await;
+    let standby = Instance::start(&stage.server, 2);
+    standby.sees("first", first).await;
+
+    let mut known = Positions::NONE;
+    for n in 0..30 {
+        let id = format!("product {n}");
+        let written = stage.product(&id).await;
+        active.sees(&id, written).await;
+        // An asker that knows nothing gets no stale answer either.
+        let after = if n % 2 == 0 { known } else { Positions::NONE };
+        let reply = standby
+            .ask(GET_POSITIONS, &json!({"params": {"after": after}}))
+            .await;
+        let said: Positions = serde_json::from_value(reply["result"].clone()).unwrap();
+        assert_eq!(
+            said.get(Topic::Product),
+            written.get(Topic::Product),
+            "{n}: {reply}"
+        );
+        known.merge(&said);
+    }
+    active.stop().await;
+    standby.stop().await;
+}
