@@ -94,12 +94,8 @@ struct RunArguments {
     /// Threads that drive the load [default: what the rate needs, of half the cores]
     #[arg(long, value_name = "N")]
     drivers: Option<usize>,
-    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
-    ca: Option<PathBuf>,
-    /// Believe any certificate of an https:// target
-    #[arg(long)]
-    insecure_tls: bool,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -132,11 +128,33 @@ struct RunArguments {
     speed: Option<f64>,
 }
 
+/// How an https:// target is believed.
+#[derive(Args)]
+struct TlsArguments {
+    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
+    ca: Option<PathBuf>,
+    /// Believe any certificate of an https:// target
+    #[arg(long)]
+    insecure_tls: bool,
+}
+
+impl TlsArguments {
+    fn options(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            insecure: self.insecure_tls,
+        }
+    }
+}
+
 #[derive(Args)]
 struct AuditArguments {
     /// URL of a running system [example: http://127.0.0.1:5000]
     #[arg(long)]
     target: String,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// How long to wait until nothing is in flight, as in 60s
     #[arg(long, default_value = "60s")]
     drain_timeout: HumanDuration,
@@ -314,10 +332,7 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     });
     let options = RunOptions {
         target: arguments.target.clone(),
-        tls: TlsOptions {
-            ca: arguments.ca.clone(),
-            insecure: arguments.insecure_tls,
-        },
+        tls: arguments.tls.options(),
         drivers: arguments.drivers,
         seed: arguments.seed,
         out: out.clone(),
@@ -372,7 +387,7 @@ fn audit_target(arguments: &AuditArguments) -> ExitCode {
     let outcome = runtime().map_err(|e| format!("no runtime: {e}"));
     let outcome = outcome.and_then(|runtime| {
         runtime.block_on(async {
-            let target = Target::resolve(&arguments.target, &TlsOptions::default()).await;
+            let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
             let target = target.map_err(|e| format!("--target: {e}"))?;
             let progress = AuditProgress::new();
             let audited = audit(target, &scope, &|events| progress.read(events)).await;
