@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ordershop::event_store::RecordedEvent;
 use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
 use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::position::{Position, Positions};
+use ordershop::position::Position;
 use ordershop::read_model::{self, Projection};
 use ordershop::services::{Facts, ServiceContext};
 use ordershop::telemetry::Metrics;

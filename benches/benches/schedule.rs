@@ -45,6 +45,7 @@ fn journeys(count: usize) -> Vec<Journey> {
         name: format!("journey {n}"),
         weight: 1.0,
         steps: Vec::new(),
+        step_count: 0,
         feeders: Vec::new(),
     };
     (0..count).map(journey).collect()
