@@ -12,7 +12,7 @@ use super::Facts;
 use crate::backoff::Backoff;
 use crate::event_store::EventStore;
 use crate::message_queue::{Answer, Delivery, MessageQueue, QueueError, QueueName};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, QueueLabels};
 
 /// Messages that a worker takes at once.
 pub const BATCH_MESSAGES_MAX: usize = 256;
@@ -77,6 +77,14 @@ async fn work_connected(
     backoff: &mut Backoff,
 ) -> Result<(), QueueError> {
     let mut consumer = context.queue.consume(queue, BATCH_MESSAGES_MAX).await?;
+    let labels = QueueLabels {
+        queue: queue.to_string(),
+    };
+    let handled = context
+        .metrics
+        .messages_handled
+        .get_or_create(&labels)
+        .clone();
     let mut answers = Vec::new();
     loop {
         if context.stop.is_cancelled() {
@@ -99,6 +107,7 @@ async fn work_connected(
                 isolate(queue, handler, &batch).await
             }
         };
+        handled.inc_by(batch.len() as u64);
     }
 }
 

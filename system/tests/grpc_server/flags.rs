@@ -41,6 +41,10 @@ fn bad_flags_end_it_with_code_2_and_say_what_is_wrong() {
         ),
         (&["order-service", "--event-store-url", ":"], "http://host"),
         (
+            &["order-service", "--event-store-url", "127.0.0.1:5001"],
+            "http://host",
+        ),
+        (
             &["order-service", "--event-store-url", "https://127.0.0.1:1"],
             "--tls-ca",
         ),

@@ -75,12 +75,12 @@ async fn metrics_and_reflection_say_what_is_served() {
         (
             "event-store",
             ["ordershop.v1.EventStore", "eventstore.EventStore"],
-            "events_appended",
+            "ordershop_appends_total",
         ),
         (
             "message-queue",
             ["ordershop.v1.MessageQueue", "messagequeue.MessageQueue"],
-            "queue",
+            "ordershop_queue_batch_messages",
         ),
     ] {
         let args = ["--listen", "127.0.0.1:0", "--redis-url", redis.url()];
