@@ -93,6 +93,22 @@ impl Scrape {
         self.backlog.values().sum()
     }
 
+    /// Each group, all topics together: entries not yet handled, and the lag since an earlier look.
+    pub fn groups_since(&self, before: &Self) -> BTreeMap<String, (u64, LagStatistics)> {
+        let mut groups: BTreeMap<&String, (u64, LagHistogram)> = BTreeMap::new();
+        for (of, backlog) in &self.backlog {
+            groups.entry(&of.group).or_default().0 += backlog;
+        }
+        for (of, lag) in &self.event_lag {
+            let all = &mut groups.entry(&of.group).or_default().1;
+            all.add(&lag.since(before.event_lag.get(of)));
+        }
+        let groups = groups.into_iter();
+        groups
+            .map(|(name, (backlog, lag))| (name.clone(), (backlog, lag.statistics())))
+            .collect()
+    }
+
     /// All groups' lag since an earlier look, together.
     pub fn lag_since(&self, before: &Self) -> LagStatistics {
         let mut all = LagHistogram::default();

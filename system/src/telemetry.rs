@@ -79,8 +79,6 @@ pub struct Metrics {
     pub http_requests: Family<RequestLabels, Counter>,
     /// From the request's head to its answer, seconds.
     pub http_request_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    /// From the event's publication to the end of its handling by a group, seconds.
-    pub event_lag: Family<GroupLabels, Histogram, fn() -> Histogram>,
     /// Undelivered and pending entries.
     pub group_backlog: Family<GroupLabels, Gauge>,
     /// Delivered, unacknowledged entries.
@@ -110,7 +108,6 @@ impl Default for Metrics {
         Self {
             http_requests: Family::default(),
             http_request_duration: Family::new_with_constructor(duration_histogram),
-            event_lag: Family::new_with_constructor(duration_histogram),
             group_backlog: Family::default(),
             group_pending: Family::default(),
             group_dead_letters: Family::default(),
@@ -140,11 +137,6 @@ impl Metrics {
             "http_request_duration_seconds",
             "From a request's head to its answer",
             self.http_request_duration.clone(),
-        );
-        r.register(
-            "event_lag_seconds",
-            "From an event's publication to the end of its handling by a consumer group",
-            self.event_lag.clone(),
         );
         r.register(
             "group_backlog",

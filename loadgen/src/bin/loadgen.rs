@@ -2,7 +2,7 @@
 //! exit code (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -11,7 +11,8 @@ use loadgen::audit::{AuditScope, audit};
 use loadgen::duration::HumanDuration;
 use loadgen::http_client::Target;
 use loadgen::progress::AuditProgress;
-use loadgen::render;
+use loadgen::render::{self, date::utc};
+use loadgen::report::{self, folder::RunFolder};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
 
@@ -34,6 +35,18 @@ enum Command {
     Run(Box<RunArguments>),
     /// Check that what happened on a running system fits together: every event against every entity
     Audit(AuditArguments),
+    /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
+    #[command(
+        after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used."
+    )]
+    Report {
+        /// Folders of runs, each with its report.json and interval logs
+        #[arg(required = true, value_name = "DIR")]
+        folders: Vec<PathBuf>,
+        /// Folder for the merged report of several
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -125,6 +138,7 @@ fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Run(arguments) => run_scenario(*arguments),
         Command::Audit(arguments) => audit_target(&arguments),
+        Command::Report { folders, out } => report_again(&folders, out.as_deref()),
         Command::List { scenarios } => list(scenarios),
     }
 }
@@ -142,6 +156,57 @@ fn list(folder: Option<PathBuf>) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
+    let opened = folders.iter().map(|path| RunFolder::open(path));
+    let opened = match opened.collect::<Result<Vec<_>, _>>() {
+        Ok(opened) => opened,
+        Err(e) => return bad_input(e),
+    };
+    match (opened.as_slice(), out) {
+        ([one], None) => match render::write_all(one) {
+            Ok(()) => {
+                println!("report: {}", one.path.join("report.html").display());
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        ([_], Some(_)) => bad_input("--out is for several folders: one is made again where it is"),
+        (_, None) => {
+            bad_input("several folders are merged into one of their own: say where with --out DIR")
+        }
+        (several, Some(out)) => merge(several, out),
+    }
+}
+
+fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
+    let merged = match report::merge(parts, out) {
+        Ok(merged) => merged,
+        Err(e) => return bad_input(e),
+    };
+    if let Err(e) = render::write_all(&merged) {
+        return bad_input(e);
+    }
+    for part in &merged.report.merged_from {
+        println!(
+            "merged: {}, started {}, {} requests, {}",
+            part.folder,
+            render::date::shown(part.started_at),
+            render::count(part.requests),
+            part.verdict.as_str()
+        );
+    }
+    println!(
+        "\n{}\nreport: {}",
+        render::tables(&merged.report),
+        out.join("report.html").display()
+    );
+    print!(
+        "{}",
+        render::verdict(&merged.report, std::io::stdout().is_terminal())
+    );
+    ExitCode::from(merged.report.verdict.result.exit_code())
 }
 
 fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
@@ -197,7 +262,7 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
-        out.join("summary.md").display()
+        out.join("report.html").display()
     );
     if arguments.json {
         let json = serde_json::to_string_pretty(&report)
@@ -261,27 +326,8 @@ fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `20260131-235959` in UTC; days to a date as in Hinnant's `civil_from_days`.
+/// `20260131-235959` in UTC.
 fn timestamp(seconds: u64) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
-        of_day / 3_600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
+    let [year, month, day, hour, minute, second] = utc(seconds);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }

@@ -20,7 +20,7 @@ use rand::rngs::SmallRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use cpu_time::{group_cpu_time, process_cpu_time};
+pub use cpu_time::{group_cpu_time, group_cpu_times, process_cpu_time};
 
 use crate::feed::Feed;
 use crate::feeder;

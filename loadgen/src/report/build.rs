@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::audit::AuditReport;
 use crate::metrics_scrape::{LagStatistics, Scrape};
+use crate::record::series::Series;
 use crate::record::{Figures, Times};
 use crate::run_event::Finished;
 use crate::scenario::{Scenario, Workload};
@@ -39,6 +40,8 @@ pub struct Evidence<'a> {
     pub audit: Option<AuditReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
+    /// The run's course.
+    pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,
 }
@@ -126,6 +129,8 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let mut report = Report {
         schema: Schema,
         scenario: scenario.name.clone(),
+        description: scenario.description.clone(),
+        parameters: parameters(scenario),
         seed: evidence.seed,
         started_at: evidence.started_at,
         environment: evidence.environment.clone(),
@@ -179,15 +184,44 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         audit: evidence.audit.clone(),
+        series: series(scenario, &evidence.series),
+        merged_from: Vec::new(),
         warnings: evidence.warnings.clone(),
         verdict: Verdict {
             result: VerdictResult::Pass,
             reasons: Vec::new(),
         },
     };
-    report.thresholds = verdict::thresholds(&report, scenario);
+    report.thresholds = verdict::thresholds(&report, &scenario.thresholds);
     report.verdict = verdict::judge(&report, scenario);
     report
+}
+
+/// How finely a changing rate is added up within an interval.
+const RATE_STEPS: u32 = 20;
+
+fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
+    let shown = scenario.parameters.iter().map(|(name, value)| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), text)
+    });
+    shown.collect()
+}
+
+/// The course, with what the schedule asked for.
+fn series(scenario: &Scenario, series: &Series) -> Option<Series> {
+    let mut series = series.clone();
+    if let Workload::Open { stages } = &scenario.workload {
+        let schedule = Schedule::new(stages.clone());
+        series.ask(|from, to| {
+            let step = to.saturating_sub(from) / RATE_STEPS;
+            let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
+            Some(round(rates.sum::<f64>() * step.as_secs_f64()))
+        });
+    }
+    (!series.is_empty()).then_some(series)
 }
 
 fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {
@@ -214,6 +248,14 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
                 rate: Some(arrivals / duration_s),
                 duration_s,
                 warm_up_s,
+                stages: stages
+                    .iter()
+                    .map(|s| StageSummary {
+                        duration_s: s.duration.as_secs_f64(),
+                        from_per_s: s.from,
+                        to_per_s: s.to,
+                    })
+                    .collect(),
             }
         }
         Workload::Closed {
@@ -231,6 +273,7 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
                 rate: None,
                 duration_s: duration.as_secs_f64(),
                 warm_up_s,
+                stages: Vec::new(),
             }
         }
         Workload::Trace => WorkloadSummary {
@@ -244,6 +287,7 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
             rate: None,
             duration_s: replay.map_or(0.0, |facts| facts.length.as_secs_f64()),
             warm_up_s,
+            stages: Vec::new(),
         },
     }
 }

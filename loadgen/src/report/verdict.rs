@@ -3,11 +3,11 @@
 use super::{Quantiles, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
 use crate::audit::AuditReport;
 use crate::scenario::Scenario;
-use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic};
+use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic, Threshold};
 
 /// Evaluates what had to hold.
-pub fn thresholds(report: &Report, scenario: &Scenario) -> Vec<ThresholdReport> {
-    let evaluated = scenario.thresholds.iter().map(|t| {
+pub fn thresholds(report: &Report, thresholds: &[Threshold]) -> Vec<ThresholdReport> {
+    let evaluated = thresholds.iter().map(|t| {
         let figure = figure(report, &t.metric);
         ThresholdReport {
             threshold: t.text.clone(),
@@ -154,27 +154,24 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
 
 /// The thresholds that were missed, and what contradicts the report itself.
 fn broken(report: &Report) -> Vec<String> {
-    let missed = report
-        .thresholds
-        .iter()
-        .filter(|t| !t.passed)
-        .map(|t| match t.figure {
-            Some(figure) => format!("{}: it was {}", t.threshold, shown(&t.threshold, figure)),
-            None => format!("{}: there are no samples", t.threshold),
-        });
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
-    missed.chain(contradiction).collect()
+    let mut reasons = missed(report);
+    reasons.extend(contradiction);
+    reasons
 }
 
-fn shown(threshold: &str, figure: f64) -> String {
-    let of_time = ["p50", "p90", "p99", "max", "mean"]
-        .iter()
-        .any(|s| threshold.contains(&format!(".{s}")));
-    if of_time {
-        crate::render::time(figure)
-    } else {
-        format!("{figure}")
-    }
+/// The thresholds that did not hold, each with its figure.
+pub fn missed(report: &Report) -> Vec<String> {
+    let missed = report.thresholds.iter().filter(|t| !t.passed);
+    let said = missed.map(|t| match t.figure {
+        Some(figure) => format!(
+            "{}: it was {}",
+            t.threshold,
+            crate::render::figure(&t.threshold, figure)
+        ),
+        None => format!("{}: there are no samples", t.threshold),
+    });
+    said.collect()
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.

@@ -51,9 +51,21 @@ impl Control {
 
     /// Looks at the target's metrics until it has no backlog, within the limit.
     pub async fn drained(&self, timeout: Duration) -> (Option<Scrape>, Duration) {
+        self.drained_while(timeout, |_, _| ()).await
+    }
+
+    /// The same; what is seen meanwhile is told, with the time since the first look.
+    pub async fn drained_while(
+        &self,
+        timeout: Duration,
+        mut tell: impl FnMut(Duration, &Scrape),
+    ) -> (Option<Scrape>, Duration) {
         let start = Instant::now();
         loop {
             let scrape = self.scrape().await;
+            if let Some(scrape) = &scrape {
+                tell(start.elapsed(), scrape);
+            }
             let left = scrape.as_ref().map_or(0, Scrape::backlog_total);
             // A target that is just being started again answers nothing: it is asked again too.
             let known = scrape.is_some() || !self.has_metrics;

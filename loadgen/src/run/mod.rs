@@ -3,6 +3,7 @@
 
 mod control;
 mod interrupts;
+mod observer;
 mod options;
 mod replay;
 
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use control::Control;
 use interrupts::Interrupts;
+use observer::Observer;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
 
@@ -26,6 +28,7 @@ use crate::progress::{AuditProgress, Progress};
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
 use crate::record::ledger::Ledger;
+use crate::report::folder::{self, RunFolder};
 use crate::report::{self, Environment, Evidence, Report};
 use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
@@ -93,9 +96,10 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
 }
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
-    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-    std::fs::write(folder.join("report.json"), json + "\n")?;
-    std::fs::write(folder.join("summary.md"), crate::render::summary(report))
+    folder::write_report(report, folder)?;
+    // Rendered from the folder, as it can be at any later time.
+    let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
+    crate::render::write_all(&folder).map_err(std::io::Error::other)
 }
 
 struct Run {
@@ -117,6 +121,8 @@ struct Collected {
     started_at: f64,
     before: Option<Scrape>,
     cpu_before: (Duration, Option<Duration>),
+    /// The run's course.
+    observer: Observer,
 }
 
 impl Run {
@@ -226,13 +232,17 @@ impl Run {
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
+            observer: Observer::new(self.system_id),
         };
         let mut finished = self
             .collect(&mut told, go, &stop, &mut collected, interrupts)
             .await?;
+        let (observer, drained) = (&mut collected.observer, finished.drained);
         let (after, backlog_drain) = self
             .control
-            .drained(self.scenario.limits.backlog_timeout)
+            .drained_while(self.scenario.limits.backlog_timeout, |since, scrape| {
+                observer.look(drained + since, Some(scrape));
+            })
             .await;
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
@@ -280,6 +290,7 @@ impl Run {
             replay: facts,
             audit,
             stopped: stop.is_cancelled(),
+            series: collected.observer.series,
             warnings: self.warnings,
         }))
     }
@@ -348,6 +359,7 @@ impl Run {
                         process_cpu_time().unwrap_or_default(),
                         self.system_id.and_then(group_cpu_time),
                     );
+                    collected.observer.start(collected.before.clone());
                     if let Some(go) = go.take() {
                         go.send(()).ok();
                     }
@@ -362,8 +374,10 @@ impl Run {
                         wall_clock,
                     ));
                 }
-                RunEvent::Interval(interval) => {
+                RunEvent::Interval(mut interval) => {
+                    collected.observer.close_gap(&mut interval);
                     collected.figures.add(&interval.figures);
+                    collected.observer.interval(&interval);
                     if let Some(logs) = &mut collected.logs
                         && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
                     {
@@ -371,9 +385,10 @@ impl Run {
                             .push(format!("an interval is missing in the logs: {e:?}"));
                     }
                     // Bounded by a second: a target that does not answer must not hold the collecting up.
-                    if let Ok(Some(now)) =
-                        tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await
-                    {
+                    let look = tokio::time::timeout(Duration::from_secs(1), self.control.scrape());
+                    let now = look.await.ok().flatten();
+                    collected.observer.look(interval.start, now.as_ref());
+                    if let Some(now) = now {
                         self.progress
                             .scraped(&collected.before.clone().unwrap_or_default(), &now);
                     }

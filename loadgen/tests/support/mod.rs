@@ -50,6 +50,10 @@ pub struct Behaviour {
     pub answer_delay_ms: AtomicU64,
     /// Feed connections are closed after this many events each; 0 = never.
     pub feed_breaks_after: AtomicU64,
+    /// The metrics tell an event lag: as many events as requests, of 1 to 10 ms.
+    pub tells_lag: AtomicBool,
+    /// Things created.
+    pub things: AtomicU64,
     /// Requests seen.
     pub requests: AtomicU64,
 }
@@ -154,9 +158,16 @@ async fn answer(
         ));
     }
     if path == "/metrics" {
-        return Ok(Response::new(Full::from(
-            "ordershop_group_backlog{group=\"g\",topic=\"thing\"} 0\n",
-        )));
+        let mut text = "ordershop_group_backlog{group=\"g\",topic=\"thing\"} 0\n".to_owned();
+        if shared.behaviour.tells_lag.load(Ordering::SeqCst) {
+            let events = shared.behaviour.requests.load(Ordering::SeqCst);
+            for (bound, count) in [("0.001", 0), ("0.01", events), ("+Inf", events)] {
+                text += &format!(
+                    "ordershop_event_lag_seconds_bucket{{group=\"g\",topic=\"thing\",le=\"{bound}\"}} {count}\n"
+                );
+            }
+        }
+        return Ok(Response::new(Full::from(text)));
     }
     let behaviour = &shared.behaviour;
     behaviour.requests.fetch_add(1, Ordering::SeqCst);
@@ -175,7 +186,8 @@ async fn answer(
     if !post {
         return Ok(reply(200, json!({"result": {"entity_id": "x"}})));
     }
-    let id = format!("t{}", behaviour.requests.load(Ordering::SeqCst));
+    // Not from the number of requests: two that wait at once would read the same one.
+    let id = format!("t{}", behaviour.things.fetch_add(1, Ordering::SeqCst));
     let sequence = shared.tell(|n| {
         let event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": format!("1-{n}"),
             "data": {"entity_id": id, "status": "READY"}, "event_id": "e", "published_at_us": 1});

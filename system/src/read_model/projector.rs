@@ -8,7 +8,6 @@ use super::applied::Applied;
 use super::keys::position_key;
 use super::projection::Projection;
 use crate::backoff::Backoff;
-use crate::event_lag::EventLag;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::position::{BadPosition, Position};
 use crate::redis_connection::RedisLink;
@@ -75,14 +74,12 @@ async fn project(
             batch_max: BATCH_EVENTS_MAX,
         })
         .await?;
-    let lag = EventLag::of(&context.metrics, GROUP, topic);
     loop {
         let batch = subscription.next_batch().await?;
         while !projector.apply(&batch).await? {
             projector.read_position().await?;
             projector.catch_up().await?;
         }
-        lag.handled(&batch);
         let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
         subscription.ack(&positions).await?;
         backoff.reset();

@@ -8,7 +8,6 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::event_lag::EventLag;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::message_queue::QueueError;
 use crate::position::{Position, Positions};
@@ -127,7 +126,6 @@ impl<S: Saga> Runner<S> {
                 batch_max: BATCH_EVENTS_MAX,
             })
             .await?;
-        let lag = EventLag::of(&self.context.metrics, S::GROUP, self.topic);
         loop {
             let batch = tokio::select! {
                 batch = subscription.next_batch() => batch?,
@@ -136,7 +134,6 @@ impl<S: Saga> Runner<S> {
             if !self.handle(&mut *subscription, &batch, stop).await? {
                 return Ok(());
             }
-            lag.handled(&batch);
             let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
             subscription.ack(&positions).await?;
         }
