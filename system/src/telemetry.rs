@@ -91,6 +91,8 @@ pub struct Metrics {
     pub queue_dead_letters: Family<QueueLabels, Gauge>,
     /// Messages that a worker took at once.
     pub queue_batch_messages: Family<QueueLabels, Histogram, fn() -> Histogram>,
+    /// Messages that this process's workers have handled: what an instance's share of the work is.
+    pub messages_handled: Family<QueueLabels, Counter>,
     /// Events written.
     pub appends: Family<TopicLabels, Counter>,
     /// Events in one group commit.
@@ -112,6 +114,7 @@ impl Default for Metrics {
             queue_depth: Family::default(),
             queue_dead_letters: Family::default(),
             queue_batch_messages: Family::new_with_constructor(size_histogram),
+            messages_handled: Family::default(),
             appends: Family::default(),
             append_batch_events: Family::new_with_constructor(size_histogram),
             append_conflicts: Family::default(),
@@ -164,6 +167,11 @@ impl Metrics {
             "queue_batch_messages",
             "Messages taken at once",
             self.queue_batch_messages.clone(),
+        );
+        r.register(
+            "messages_handled",
+            "Messages that this process's workers have handled",
+            self.messages_handled.clone(),
         );
         r.register("appends", "Events written", self.appends.clone());
         r.register(

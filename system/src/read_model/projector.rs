@@ -7,10 +7,11 @@ use redis::aio::MultiplexedConnection;
 use super::applied::Applied;
 use super::keys::position_key;
 use super::projection::Projection;
+use crate::backoff::Backoff;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::position::{BadPosition, Position};
 use crate::redis_connection::RedisLink;
-use crate::services::{Pause, ServiceContext};
+use crate::services::ServiceContext;
 use crate::topic::Topic;
 
 /// The consumer group.
@@ -30,9 +31,9 @@ enum ProjectorError {
 
 /// Applies a topic's events until the context stops.
 pub(super) async fn run(context: ServiceContext, link: RedisLink, topic: Topic, applied: Applied) {
-    let mut pause = Pause::default();
+    let mut backoff = Backoff::default();
     while !context.stop.is_cancelled() {
-        let projected = project(&context, &link, topic, &applied, &mut pause);
+        let projected = project(&context, &link, topic, &applied, &mut backoff);
         let outcome = tokio::select! {
             outcome = projected => outcome,
             () = context.stop.cancelled() => return,
@@ -44,7 +45,7 @@ pub(super) async fn run(context: ServiceContext, link: RedisLink, topic: Topic, 
             }
             Ok(()) => {}
         }
-        pause.wait(&context.stop).await;
+        backoff.wait_unless(&context.stop).await;
     }
 }
 
@@ -53,7 +54,7 @@ async fn project(
     link: &RedisLink,
     topic: Topic,
     applied: &Applied,
-    pause: &mut Pause,
+    backoff: &mut Backoff,
 ) -> Result<(), ProjectorError> {
     let mut projector = Projector {
         context,
@@ -81,7 +82,7 @@ async fn project(
         }
         let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
         subscription.ack(&positions).await?;
-        pause.reset();
+        backoff.reset();
     }
 }
 

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::message_queue::QueueError;
 use crate::position::{Position, Positions};
-use crate::services::{FactsError, Pause, ServiceContext};
+use crate::services::{FactsError, ServiceContext};
 use crate::topic::Topic;
 
 /// Events handled at once.
@@ -73,7 +74,7 @@ pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
         context: context.clone(),
         topic,
         saga,
-        pause: Pause::default(),
+        backoff: Backoff::default(),
     };
     context.tasks.spawn(runner.run());
 }
@@ -97,7 +98,7 @@ struct Runner<S> {
     context: ServiceContext,
     topic: Topic,
     saga: S,
-    pause: Pause,
+    backoff: Backoff,
 }
 
 impl<S: Saga> Runner<S> {
@@ -108,7 +109,7 @@ impl<S: Saga> Runner<S> {
                 Ok(()) | Err(EventStoreError::Closed) => return,
                 Err(error) => {
                     tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "subscription interrupted; trying again");
-                    self.pause.wait(&stop).await;
+                    self.backoff.wait_unless(&stop).await;
                 }
             }
         }
@@ -168,12 +169,12 @@ impl<S: Saga> Runner<S> {
                     return Ok(true);
                 }
             }
-            self.pause.wait(stop).await;
+            self.backoff.wait_unless(stop).await;
             if stop.is_cancelled() {
                 return Ok(false);
             }
         }
-        self.pause.reset();
+        self.backoff.reset();
         Ok(true)
     }
 

@@ -2,7 +2,6 @@
 //! Knows keys and commands; not what the events mean, nor who appends them.
 
 mod acknowledgement;
-mod backoff;
 mod commit;
 mod config;
 mod entry;
@@ -15,6 +14,7 @@ mod keys;
 mod lags;
 mod lease;
 mod ledger;
+mod retrying;
 mod session;
 mod subscription;
 mod takeover;
@@ -31,13 +31,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::acknowledgement::Acknowledger;
-use self::backoff::retrying;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
 use self::lags::Lags;
+use self::retrying::retrying;
 use self::session::Place;
 use self::subscription::{Delivery, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};

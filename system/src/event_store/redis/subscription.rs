@@ -10,12 +10,12 @@ use redis::{ErrorKind, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::acknowledgement::Acknowledger;
-use super::backoff::{Backoff, jittered};
 use super::config::EventStoreConfig;
 use super::entry::{Entry, entries_of_read};
 use super::lags::GroupLag;
 use super::lease::Lease;
 use super::session::{ConnectionId, Place, Session};
+use crate::backoff::{Backoff, jittered};
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
@@ -180,7 +180,7 @@ impl RedisSubscription {
                     }
                     // A group that is gone (a flushed Redis) is created again with the next session.
                     self.delivery.session = None;
-                    tokio::time::sleep(backoff.next_wait()).await;
+                    backoff.wait().await;
                 }
             }
         }
