@@ -8,6 +8,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use loadgen::scenario::{Journey, Stage};
 use loadgen::schedule::{Schedule, arrivals};
+use loadgen::share::Share;
 
 /// Arrivals in each schedule.
 const ARRIVALS: u64 = 10_000;
@@ -44,6 +45,7 @@ fn journeys(count: usize) -> Vec<Journey> {
         name: format!("journey {n}"),
         weight: 1.0,
         steps: Vec::new(),
+        step_count: 0,
         feeders: Vec::new(),
     };
     (0..count).map(journey).collect()
@@ -64,12 +66,20 @@ fn schedule(c: &mut Criterion) {
                 }
             });
         });
+        group.bench_function(BenchmarkId::new("Poisson offsets", name), |b| {
+            b.iter(|| {
+                let all = black_box(&schedule).clone().poisson(SEED);
+                all.for_each(|offset_ns| {
+                    black_box(offset_ns);
+                });
+            });
+        });
         for count in [1, 4] {
             let journeys = journeys(count);
             let id = BenchmarkId::new(format!("arrivals of {count} journeys"), name);
             group.bench_function(id, |b| {
                 b.iter(|| {
-                    let all = arrivals(schedule.clone(), &journeys, SEED);
+                    let all = arrivals(schedule.clone().even(), &journeys, SEED, Share::WHOLE);
                     all.for_each(|arrival| {
                         black_box(arrival);
                     });

@@ -64,6 +64,20 @@ impl<'de> Deserialize<'de> for HumanDuration {
     }
 }
 
+impl schemars::JsonSchema for HumanDuration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^\\s*([0-9.]+\\s*(us|ms|s|m|min|h|d)\\s*)+$",
+            "description": "Numbers with units (us, ms, s, m, h, d), as in 200ms or 1h30m."
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,8 @@ use rand_distr::{Distribution, Zipf};
 use serde_json::Value;
 
 use crate::scenario::expression::Vars;
-use crate::scenario::{Feeder, FeederSource, Pick};
+use crate::scenario::{AtEnd, Feeder, FeederSource, Pick};
+use crate::share::Share;
 
 /// Lines beyond this are refused: a feeder lives in memory.
 const VALUES_MAX: usize = 5_000_000;
@@ -22,12 +23,15 @@ pub struct Source {
     pick: Pick,
     curve: Option<Zipf<f64>>,
     count: Option<[usize; 2]>,
+    stops: bool,
     next: usize,
+    step: usize,
 }
 
 impl Source {
-    /// Takes its values from the lists that set-up made, if it names one. The error says which list is empty.
-    pub fn new(feeder: &Feeder, lists: &Vars) -> Result<Self, String> {
+    /// Takes its values from the lists that set-up made, if it names one. In order, it gives every n-th: its driver's share.
+    /// The error says which list is empty.
+    pub fn new(feeder: &Feeder, lists: &Vars, share: Share) -> Result<Self, String> {
         let values = match &feeder.source {
             FeederSource::Values(values) => values.clone(),
             FeederSource::List(list) => lists
@@ -52,7 +56,9 @@ impl Source {
             pick: feeder.pick,
             curve,
             count: feeder.count,
-            next: 0,
+            stops: feeder.at_end == AtEnd::Stop,
+            next: share.index,
+            step: share.of,
         })
     }
 
@@ -61,30 +67,34 @@ impl Source {
         &self.name
     }
 
-    /// One value, or an array of them where the feeder has a count.
-    pub fn draw(&mut self, rng: &mut SmallRng) -> Value {
+    /// One value, or an array of them where the feeder has a count; nothing when a feeder that stops has no more of them.
+    pub fn draw(&mut self, rng: &mut SmallRng) -> Option<Value> {
         match self.count {
             None => self.one(rng),
             Some([from, to]) => {
                 let count = rng.random_range(from..=to);
-                (0..count).map(|_| self.one(rng)).collect::<Vec<_>>().into()
+                let values: Option<Vec<Value>> = (0..count).map(|_| self.one(rng)).collect();
+                values.map(Value::Array)
             }
         }
     }
 
-    fn one(&mut self, rng: &mut SmallRng) -> Value {
+    fn one(&mut self, rng: &mut SmallRng) -> Option<Value> {
         let last = self.values.len() - 1;
         let index = match (self.pick, &self.curve) {
             (Pick::Sequential, _) => {
-                let index = self.next;
-                self.next = if index == last { 0 } else { index + 1 };
+                if self.stops && self.next > last {
+                    return None;
+                }
+                let index = self.next % self.values.len();
+                self.next = index + self.step;
                 index
             }
             // Ranks start at 1, the most popular.
             (Pick::Zipf, Some(curve)) => (curve.sample(rng) as usize).saturating_sub(1).min(last),
             _ => rng.random_range(0..=last),
         };
-        self.values[index].clone()
+        Some(self.values[index].clone())
     }
 }
 

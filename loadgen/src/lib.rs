@@ -16,5 +16,6 @@ pub mod run;
 pub mod run_event;
 pub mod scenario;
 pub mod schedule;
+pub mod share;
 pub mod system_process;
 pub mod trace;

@@ -93,6 +93,22 @@ impl Scrape {
         self.backlog.values().sum()
     }
 
+    /// Each group, all topics together: entries not yet handled, and the lag since an earlier look.
+    pub fn groups_since(&self, before: &Self) -> BTreeMap<String, (u64, LagStatistics)> {
+        let mut groups: BTreeMap<&String, (u64, LagHistogram)> = BTreeMap::new();
+        for (of, backlog) in &self.backlog {
+            groups.entry(&of.group).or_default().0 += backlog;
+        }
+        for (of, lag) in &self.event_lag {
+            let all = &mut groups.entry(&of.group).or_default().1;
+            all.add(&lag.since(before.event_lag.get(of)));
+        }
+        let groups = groups.into_iter();
+        groups
+            .map(|(name, (backlog, lag))| (name.clone(), (backlog, lag.statistics())))
+            .collect()
+    }
+
     /// All groups' lag since an earlier look, together.
     pub fn lag_since(&self, before: &Self) -> LagStatistics {
         let mut all = LagHistogram::default();
@@ -140,7 +156,8 @@ impl LagHistogram {
         self.sum_s += other.sum_s;
     }
 
-    fn quantile_us(&self, quantile: f64) -> f64 {
+    /// The upper bound of the bucket that this quantile (0 to 1) falls into; 0 when it is empty.
+    pub fn quantile_us(&self, quantile: f64) -> f64 {
         let rank = (quantile * self.total() as f64).ceil().max(1.0) as u64;
         let finite = |bound: f64| {
             if bound.is_finite() {

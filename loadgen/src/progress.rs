@@ -68,7 +68,10 @@ impl Progress {
                 self.say(&format!("no new journeys; {in_flight} in flight"))
             }
             RunEvent::Warning(text) => self.say(&format!("warning: {text}")),
-            RunEvent::Ready | RunEvent::Finished(_) | RunEvent::Failed(_) => {}
+            RunEvent::Prepared { .. }
+            | RunEvent::Ready
+            | RunEvent::Finished(_)
+            | RunEvent::Failed(_) => {}
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::record::Figures;
 use crate::record::ledger::Ledger;
+use crate::record::{Figures, Times};
+use crate::scenario::expression::Vars;
 
 /// A run's event. Events come in the order of this list; `Interval` comes once a second between `Started` and `Finished`.
 #[derive(Debug)]
@@ -12,6 +13,11 @@ pub enum RunEvent {
     SetUp {
         /// Its name.
         step: String,
+    },
+    /// What set-up made, for tear-down; not told where there is none.
+    Prepared {
+        /// Parameters and lists.
+        variables: Vars,
     },
     /// Set-up is done; the driver waits to be told to start.
     Ready,
@@ -29,7 +35,7 @@ pub enum RunEvent {
         /// How many there are.
         in_flight: usize,
     },
-    /// The driver has ended.
+    /// The drivers have ended.
     Finished(Finished),
     /// Something that people should know and the report keeps.
     Warning(String),
@@ -63,17 +69,32 @@ pub struct Interval {
     pub started: u64,
 }
 
-/// The driver's last words.
+/// The drivers' last words.
 #[derive(Debug, Clone, Default)]
 pub struct Finished {
     /// When the last journey could be started, from the start of the run.
     pub arrivals_end: Duration,
     /// When the last journey had ended.
     pub drained: Duration,
-    /// CPU time of the driver's thread from the start of the run, if the system tells.
-    pub cpu: Option<Duration>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
     /// What was created, for an audit; journeys that had not ended in time may have created more, which is in it as indeterminate.
     pub ledger: Option<Ledger>,
+    /// Each driver's look at itself.
+    pub drivers: Vec<DriverHealth>,
+}
+
+/// What a driver saw of itself, from the start of the run.
+#[derive(Debug, Clone, Default)]
+pub struct DriverHealth {
+    /// CPU time of its thread, if the system tells.
+    pub cpu: Option<Duration>,
+    /// How long its thread was ready to run but others ran.
+    pub cpu_wait: Option<Duration>,
+    /// How late its event loop came round, looked at a hundred times a second.
+    pub loop_lateness: Times,
+    /// The largest jump of the wall clock against the monotonic one.
+    pub clock_jump: Duration,
+    /// Requests that failed for want of descriptors, ports or memory on this machine.
+    pub generator_errors: u64,
 }

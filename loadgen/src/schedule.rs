@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use rand_distr::Exp1;
 
 use crate::scenario::expression::Vars;
 use crate::scenario::{Journey, Stage};
+use crate::share::Share;
 
 /// One journey that should start at an exact time.
 #[derive(Debug, Clone)]
@@ -59,11 +61,16 @@ impl Schedule {
 
     /// Arrival number k's intended start in nanoseconds, or nothing when the schedule ends before it.
     pub fn arrival_ns(&self, k: u64) -> Option<u64> {
+        self.reached_ns(k as f64)
+    }
+
+    /// When so many journeys have arrived, in nanoseconds: N⁻¹. Nothing when the schedule ends before.
+    fn reached_ns(&self, arrived: f64) -> Option<u64> {
         let (mut start_s, mut before) = (0.0, 0.0);
         for stage in &self.stages {
             let seconds = stage.duration.as_secs_f64();
             let within = (stage.from + stage.to) / 2.0 * seconds;
-            let nth = k as f64 - before;
+            let nth = arrived - before;
             // A stage of n journeys has the arrivals 0 to n − 1; rounding must not move one over its end.
             if nth < within - 1e-9 {
                 let slope = (stage.to - stage.from) / seconds;
@@ -83,18 +90,41 @@ impl Schedule {
         }
         None
     }
+
+    /// The intended starts of evenly spaced arrivals, in nanoseconds.
+    pub fn even(self) -> impl Iterator<Item = u64> + Send {
+        (0..).map_while(move |k| self.arrival_ns(k))
+    }
+
+    /// The intended starts of independent arrivals, in nanoseconds: a Poisson process whose intensity is the rate. The gaps of one
+    /// with intensity 1 are exponential with mean 1; N⁻¹ of their sums has the intensity r(t). The same seed gives the same times.
+    pub fn poisson(self, seed: u64) -> impl Iterator<Item = u64> + Send {
+        let mut rng = SmallRng::seed_from_u64(seed ^ POISSON_SEED);
+        let mut arrived = 0.0_f64;
+        std::iter::from_fn(move || {
+            arrived += rng.sample::<f64, _>(Exp1);
+            self.reached_ns(arrived)
+        })
+    }
 }
 
-/// The arrivals of a schedule, each a journey chosen by weight; the same seed gives the same sequence.
-pub fn arrivals(schedule: Schedule, journeys: &[Journey], seed: u64) -> Arrivals {
+/// Keeps the arrivals' random numbers apart from the choice of journeys, which starts from the same seed.
+const POISSON_SEED: u64 = 0x706f_6973_736f_6e00;
+
+/// One driver's share of arrivals at these times, each a journey chosen by weight; the same seed gives the same sequence, and all
+/// shares together give it whatever their number.
+pub fn arrivals(
+    offsets_ns: impl Iterator<Item = u64> + Send + 'static,
+    journeys: &[Journey],
+    seed: u64,
+    share: Share,
+) -> Arrivals {
     let mut chooser = JourneyChooser::new(journeys, seed);
-    Box::new((0..).map_while(move |k| {
-        Some(Arrival {
-            offset_ns: schedule.arrival_ns(k)?,
-            journey: chooser.choose(),
-            vars: Vars::new(),
-        })
-    }))
+    Box::new(share.pick(offsets_ns.map(move |offset_ns| Arrival {
+        offset_ns,
+        journey: chooser.choose(),
+        vars: Vars::new(),
+    })))
 }
 
 /// Chooses journeys by their weights.
@@ -190,6 +220,57 @@ mod tests {
             (all[9], all[10], all[11]),
             (900_000_000, 2_000_000_000, 2_050_000_000)
         );
+    }
+
+    #[test]
+    fn poisson_arrivals_have_the_asked_rate_exponential_gaps_and_come_again_with_the_seed() {
+        let schedule = Schedule::new(vec![stage(100, 1_000.0, 1_000.0)]);
+        let all: Vec<u64> = schedule.clone().poisson(7).collect();
+        // 100,000 ± 316 is one standard deviation; five are never.
+        assert!((98_420..=101_580).contains(&all.len()), "{}", all.len());
+        let gaps: Vec<f64> = all.windows(2).map(|w| (w[1] - w[0]) as f64 / 1e6).collect();
+        let share = |bound: f64| gaps.iter().filter(|g| **g > bound).count() as f64;
+        for bound in [0.5, 1.0, 2.0, 4.0] {
+            // P(gap > t) = e^(−t) for a mean of 1 ms.
+            let (found, expected) = (share(bound) / gaps.len() as f64, (-bound).exp());
+            assert!((found / expected - 1.0).abs() < 0.1, "{bound}: {found}");
+        }
+        assert!(schedule.clone().poisson(7).eq(all.iter().copied()));
+        assert!(schedule.poisson(8).ne(all), "another seed, other times");
+    }
+
+    #[test]
+    fn poisson_arrivals_follow_a_ramp() {
+        let schedule = Schedule::new(vec![stage(100, 0.0, 2_000.0)]);
+        let all: Vec<u64> = schedule.poisson(7).collect();
+        let half = all.partition_point(|at| *at < 50_000_000_000) as f64;
+        let share = half / all.len() as f64;
+        assert!(
+            (0.24..0.26).contains(&share),
+            "a quarter in the first half: {share}"
+        );
+    }
+
+    #[test]
+    fn shares_together_are_the_arrivals_of_one_driver() {
+        let journeys: Vec<Journey> = [3.0, 1.0]
+            .map(|weight| Journey {
+                name: String::new(),
+                weight,
+                steps: Vec::new(),
+                step_count: 0,
+                feeders: Vec::new(),
+            })
+            .into();
+        let schedule = Schedule::new(vec![stage(1, 1_000.0, 1_000.0)]);
+        let of = |share| {
+            arrivals(schedule.clone().even(), &journeys, 7, share)
+                .map(|a| (a.offset_ns, a.journey))
+                .collect::<Vec<_>>()
+        };
+        let mut together: Vec<_> = Share::all(3).flat_map(of).collect();
+        together.sort_unstable();
+        assert_eq!(together, of(Share::WHOLE));
     }
 
     #[test]

@@ -38,6 +38,17 @@ fn an_unknown_key_is_refused_with_its_line_and_what_is_allowed() {
 }
 
 #[test]
+fn only_open_workloads_have_arrivals_to_be_spread() {
+    let text = open(10, "1s", "").replace(
+        "kind = \"open\"",
+        "arrivals = \"poisson\"\nkind = \"closed\"",
+    );
+    check(&text, 4, &["only an open workload has arrivals"]);
+    let text = open(10, "1s", "").replace("kind =", "arrivals = \"random\"\nkind =");
+    check(&text, 5, &["random", "even", "poisson"]);
+}
+
+#[test]
 fn wrong_values_are_refused_with_their_line_and_what_is_allowed() {
     check(
         &open(10, "1 fortnight", ""),

@@ -287,8 +287,11 @@ fn a_threshold_that_holds_passes_and_one_without_samples_does_not() {
 #[test]
 fn a_run_without_samples_is_invalid() {
     let system = SmallSystem::start();
-    let text = open(100, "1s", "").replace("[[journeys]]", "warm_up = \"5s\"\n[[journeys]]");
-    let ended = Loadgen::scenario(&text).target(&system).run();
+    let text = open(100, "60s", "").replace("[[journeys]]", "warm_up = \"5s\"\n[[journeys]]");
+    let ended = Loadgen::scenario(&text)
+        .target(&system)
+        .arguments(&["--duration", "1s"])
+        .run();
     assert_eq!(ended.code, 3);
     assert!(ended.stdout.contains("no samples"), "{}", ended.stdout);
 }

@@ -1,36 +1,94 @@
-//! Event lag: how long after its publication a consumer group has handled an event. Knows events' times, not what handling them means.
+//! Event lag: how long after its publication a consumer group has handled an event. Measured where events are acknowledged, so that
+//! every group is measured alike, wherever it runs. Knows times, not what handling an event means.
 
-use prometheus_client::metrics::histogram::Histogram;
+use std::sync::LazyLock;
 
-use crate::clock::now_us;
-use crate::event_store::RecordedEvent;
-use crate::telemetry::{GroupLabels, Metrics};
-use crate::topic::Topic;
+/// The first bucket's upper bound, µs.
+const FIRST_BOUND_US: f64 = 50.0;
+/// Each bound is so much above the one before: a percentile read from the buckets is within 15 %.
+const STEP: f64 = 1.15;
+/// The last bound is about a minute; one more bucket has what is beyond.
+const BOUNDS: usize = 101;
 
-/// The event lag of one consumer group in one topic.
-#[derive(Debug)]
-pub struct EventLag(Histogram);
+static BOUNDS_US: LazyLock<[f64; BOUNDS]> = LazyLock::new(|| {
+    let mut next = FIRST_BOUND_US;
+    [(); BOUNDS].map(|()| {
+        let bound = next;
+        next *= STEP;
+        bound
+    })
+});
 
-impl EventLag {
-    /// Recorded under these names.
+/// How often which lag was seen, since the event store's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LagHistogram {
+    /// By bucket; empty when nothing was seen.
+    counts: Vec<u64>,
+    sum_us: u64,
+}
+
+impl LagHistogram {
+    /// One that was made elsewhere: counts by bucket (shorter where the last are 0), and the sum in µs.
     #[must_use]
-    pub fn of(metrics: &Metrics, group: &str, topic: Topic) -> Self {
-        Self(metrics.event_lag.get_or_create_owned(&GroupLabels {
-            group: group.to_owned(),
-            topic: topic.name(),
-        }))
+    pub fn of(mut counts: Vec<u64>, sum_us: u64) -> Self {
+        counts.truncate(BOUNDS + 1);
+        Self { counts, sum_us }
     }
 
-    /// These events have been handled just now.
-    pub fn handled(&self, batch: &[RecordedEvent]) {
-        let now_us = now_us();
-        for event in batch {
-            #[allow(
-                clippy::cast_precision_loss,
-                reason = "an event lag is far below 2^52 µs"
-            )]
-            self.0
-                .observe(now_us.saturating_sub(event.published_at_us) as f64 / 1e6);
+    /// An event published at the first time was handled at the second, both µs since the Unix epoch. Clocks may differ: a negative lag counts as 0.
+    pub fn observe(&mut self, published_at_us: u64, handled_at_us: u64) {
+        let lag_us = handled_at_us.saturating_sub(published_at_us);
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "an event lag is far below 2^52 µs"
+        )]
+        let bucket = BOUNDS_US.partition_point(|bound| *bound < lag_us as f64);
+        if self.counts.len() <= bucket {
+            self.counts.resize(bucket + 1, 0);
         }
+        self.counts[bucket] += 1;
+        self.sum_us += lag_us;
+    }
+
+    /// Counts by bucket; the last ones, where they are 0, may be missing.
+    #[must_use]
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// All lags together, µs.
+    #[must_use]
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
+    /// Upper bounds in seconds, the last one without limit, and how many are above the bound before and at most this one.
+    #[must_use]
+    pub fn buckets(&self) -> Vec<(f64, u64)> {
+        let bounds_s = BOUNDS_US.iter().map(|bound| bound / 1e6);
+        let counts = self.counts.iter().copied().chain(std::iter::repeat(0));
+        bounds_s
+            .chain(std::iter::once(f64::MAX))
+            .zip(counts)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_is_counted_below_the_first_bound_that_is_not_less() {
+        let mut lag = LagHistogram::default();
+        for (published, handled) in [(100, 100), (100, 150), (100, 151), (200, 100)] {
+            lag.observe(published, handled);
+        }
+        lag.observe(0, 3_600_000_000);
+        let buckets = lag.buckets();
+        assert_eq!(buckets.len(), 102);
+        assert_eq!((buckets[0].1, buckets[1].1, buckets[101].1), (3, 1, 1));
+        assert_eq!(lag.sum_us(), 101 + 3_600_000_000);
+        assert!((buckets[100].0 - 58.7).abs() < 0.1, "{}", buckets[100].0);
     }
 }

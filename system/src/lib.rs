@@ -2,6 +2,7 @@
 //! `gateway → message_queue → services → event_store → read_model`, and back to the gateway by message alone.
 
 pub mod app;
+mod backoff;
 pub mod clock;
 pub mod config;
 pub mod correlation;

@@ -1,15 +1,16 @@
 //! The binary `ordershop`: reads flags and environment, starts what they ask for, stops it cleanly.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ordershop::app::process::Process;
+use ordershop::app::redis_guard::{self, RedisGuard};
+use ordershop::app::stop_request::StopRequest;
 use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health, roles};
 use ordershop::config::{ProcessConfig, UpConfig};
 use ordershop::grpc::address::ListenAddress;
-use tokio::io::AsyncReadExt;
-use tokio::signal::unix::{SignalKind, signal};
 
 // A message is many small texts that live for a millisecond: glibc's allocator took a fifth of the process's time.
 #[global_allocator]
@@ -30,13 +31,28 @@ enum Command {
     /// Starts the whole system in this process, with a Redis of its own unless one is named
     Up(Up),
     /// Asks a process whether it is ready: exit code 0 when it is, 1 when not
-    Health {
-        /// http://host:port or unix:///path [default: where LISTEN says]
-        url: Option<String>,
-        /// Where the process listens that is asked
-        #[arg(long, env = "LISTEN", default_value = "127.0.0.1:5000")]
-        listen: ListenAddress,
+    Health(Asked),
+    /// Ends a Redis when stdin is closed
+    #[command(name = redis_guard::COMMAND, hide = true)]
+    RedisGuard {
+        /// redis+unix:///path
+        url: String,
     },
+}
+
+#[derive(Args)]
+struct Asked {
+    /// http://host:port, https://host:port or unix:///path [default: where LISTEN says, over https where TLS_CERT is set]
+    url: Option<String>,
+    /// Where the process listens that is asked
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:5000")]
+    listen: ListenAddress,
+    /// Who signed the certificate of the process that is asked, PEM; https:// needs it
+    #[arg(long, env = "TLS_CA")]
+    tls_ca: Option<PathBuf>,
+    /// The certificate of the process that is asked: that it has one
+    #[arg(long, env = "TLS_CERT", hide = true)]
+    tls_cert: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -79,7 +95,8 @@ fn main() -> ExitCode {
     }
     match parsed::<Cli>(from(&matches)).command {
         Command::Up(up) => run(up.config.threads, start(up)),
-        Command::Health { url, listen } => run(1, ask(url, listen)),
+        Command::Health(asked) => run(1, ask(asked)),
+        Command::RedisGuard { url } => run(1, end_abandoned_redis(url)),
     }
 }
 
@@ -121,33 +138,40 @@ fn refused(error: &AppError) -> ExitCode {
 async fn start(up: Up) -> ExitCode {
     let config = &up.config;
     tracing::info!(?config, version = env!("CARGO_PKG_VERSION"), "starting");
+    let mut stop = match StopRequest::listen(false) {
+        Ok(stop) => stop,
+        Err(error) => return deaf(&error),
+    };
     if up.processes {
-        let supervisor = match Supervisor::start(config, &up.scale).await {
-            Ok(supervisor) => supervisor,
-            Err(error) => return refused(&error),
+        // A Redis that is still coming up ends with the future that awaits it.
+        let supervisor = match stop.or(Supervisor::start(config, &up.scale)).await {
+            Some(Ok(supervisor)) => supervisor,
+            Some(Err(error)) => return refused(&error),
+            None => return ExitCode::SUCCESS,
         };
-        let announced = async {
-            let (url, health) = supervisor.ready().await;
-            let of = |field: &str| {
-                health["redis"][field]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            announce(&url, &of("server"), &of("version"), &of("durability"));
-        };
-        until_stopped(announced, false).await;
+        if let Some((url, health)) = stop.or(supervisor.ready()).await {
+            let of = |field: &str| health["redis"][field].as_str().unwrap_or_default();
+            announce(&url, of("server"), of("version"), of("durability"));
+            stop.asked().await;
+        }
         supervisor.stop().await;
     } else {
-        let app = match App::start(config).await {
-            Ok(app) => app,
-            Err(error) => return refused(&error),
+        let app = match stop.or(App::start(config)).await {
+            Some(Ok(app)) => app,
+            Some(Err(error)) => return refused(&error),
+            None => return ExitCode::SUCCESS,
         };
-        let announced = async {
-            let redis = app.ready().await;
+        let guard = app.redis().map(|redis| {
+            let program = std::env::current_exe()?;
+            RedisGuard::start(&program, redis.url())
+        });
+        if let Some(Err(error)) = &guard {
+            tracing::warn!(%error, "no guard over Redis: it would outlive a SIGKILL");
+        }
+        if let Some(redis) = stop.or(app.ready()).await {
             announce(&app.url(), &redis.server, &redis.version, &redis.durability);
-        };
-        until_stopped(announced, false).await;
+            stop.asked().await;
+        }
         app.stop().await;
     }
     ExitCode::SUCCESS
@@ -163,58 +187,46 @@ async fn process_of(name: &'static str, config: ProcessConfig) -> ExitCode {
         version = env!("CARGO_PKG_VERSION"),
         "starting {name}"
     );
-    let process = match Process::start(name, &config).await {
-        Ok(process) => process,
-        Err(error) => return refused(&error),
+    let mut stop = match StopRequest::listen(config.supervised) {
+        Ok(stop) => stop,
+        Err(error) => return deaf(&error),
     };
-    let announced = async {
-        process.ready().await;
+    let process = match stop.or(Process::start(name, &config)).await {
+        Some(Ok(process)) => process,
+        Some(Err(error)) => return refused(&error),
+        None => return ExitCode::SUCCESS,
+    };
+    if stop.or(process.ready()).await.is_some() {
         match process.url() {
             Some(url) => println!("OrderShop {name} is ready: {url}"),
             None => println!("OrderShop {name} is ready"),
         }
-    };
-    until_stopped(announced, config.supervised).await;
+        stop.asked().await;
+    }
     process.stop().await;
     ExitCode::SUCCESS
 }
 
-/// Announces, then waits for SIGINT, SIGTERM or, where supervised, the end of stdin.
-async fn until_stopped(announced: impl Future<Output = ()>, supervised: bool) {
-    let stopped = async {
-        let (mut interrupt, mut terminate) = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
-        let abandoned = async {
-            if !supervised {
-                std::future::pending::<()>().await;
-            }
-            let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = abandoned => {}
-        }
-        Ok::<(), std::io::Error>(())
-    };
-    tokio::pin!(stopped);
-    let stopped = tokio::select! {
-        stopped = &mut stopped => stopped,
-        () = announced => stopped.await,
-    };
-    if let Err(error) = stopped {
-        eprintln!("ordershop: can't listen for signals: {error}");
+fn deaf(error: &std::io::Error) -> ExitCode {
+    eprintln!("ordershop: can't listen for signals: {error}");
+    ExitCode::FAILURE
+}
+
+async fn end_abandoned_redis(url: String) -> ExitCode {
+    match redis_guard::guard(&url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        // Most likely it has ended already.
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-async fn ask(url: Option<String>, listen: ListenAddress) -> ExitCode {
-    let url = url.unwrap_or_else(|| match &listen {
+async fn ask(asked: Asked) -> ExitCode {
+    let url = asked.url.unwrap_or_else(|| match &asked.listen {
+        ListenAddress::Tcp(address) if asked.tls_cert.is_some() => format!("https://{address}"),
         ListenAddress::Tcp(address) => format!("http://{address}"),
         unix @ ListenAddress::Unix(_) => unix.to_string(),
     });
-    match health::ask(&url).await {
+    match health::ask_trusting(&url, asked.tls_ca.as_deref()).await {
         Ok(answer) => {
             println!("{}", answer.body);
             if answer.ready {

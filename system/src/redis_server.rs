@@ -1,6 +1,7 @@
 //! A Redis (or Valkey) server of our own, as a child process: for `ordershop up` without an address, for tests and benches.
 //! Knows how to start, await and stop it; not what is stored in it.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::str::FromStr;
@@ -61,6 +62,11 @@ pub enum RedisServerError {
     /// The data folder can't be used.
     #[error("the data folder {0}: {1}")]
     DataDir(PathBuf, std::io::Error),
+    /// Another server has the data folder, and keeps it.
+    #[error(
+        "the data folder {0} is in use by another Redis: stop the OrderShop that started it, or name another folder with --data-dir"
+    )]
+    InUse(PathBuf),
     /// The process didn't start.
     #[error("{0} did not start: {1}")]
     Spawn(PathBuf, std::io::Error),
@@ -91,7 +97,7 @@ impl RedisServer {
     /// Data that is in `dir` is loaded.
     ///
     /// # Errors
-    /// None installed, the folder unusable, or the server doesn't answer within 30 s.
+    /// None installed, the folder unusable or another server's for 20 s, or the server doesn't answer within 30 s.
     pub async fn start(dir: &Path, durability: Durability) -> Result<Self, RedisServerError> {
         let program = find_program().ok_or(RedisServerError::NotInstalled)?;
         std::fs::create_dir_all(dir).map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
@@ -117,7 +123,8 @@ impl RedisServer {
             .arg(&dir)
             .arg("--logfile")
             .arg(&log)
-            .stdin(Stdio::null())
+            // It never reads it, but holds it open: the folder is locked for exactly as long as this server lives, whoever started it.
+            .stdin(Stdio::from(lock(&dir).await?))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             // A Ctrl-C in the terminal goes to the whole foreground group; the server must outlive the drain.
@@ -172,6 +179,23 @@ impl RedisServer {
         if ended.await.is_err() {
             tracing::warn!(dir = %self.dir.display(), "redis did not stop in time; killing it");
             let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// Takes the folder for one server: two that append to the same file destroy it. One that is just ending is waited for.
+async fn lock(dir: &Path) -> Result<File, RedisServerError> {
+    let unusable = |error| RedisServerError::DataDir(dir.to_owned(), error);
+    let file = File::create(dir.join("redis.lock")).map_err(unusable)?;
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(STOP_TIMEOUT_MS);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() > deadline => {
+                return Err(RedisServerError::InUse(dir.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }

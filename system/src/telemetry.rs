@@ -79,8 +79,6 @@ pub struct Metrics {
     pub http_requests: Family<RequestLabels, Counter>,
     /// From the request's head to its answer, seconds.
     pub http_request_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    /// From the event's publication to the end of its handling by a group, seconds.
-    pub event_lag: Family<GroupLabels, Histogram, fn() -> Histogram>,
     /// Undelivered and pending entries.
     pub group_backlog: Family<GroupLabels, Gauge>,
     /// Delivered, unacknowledged entries.
@@ -93,6 +91,8 @@ pub struct Metrics {
     pub queue_dead_letters: Family<QueueLabels, Gauge>,
     /// Messages that a worker took at once.
     pub queue_batch_messages: Family<QueueLabels, Histogram, fn() -> Histogram>,
+    /// Messages that this process's workers have handled: what an instance's share of the work is.
+    pub messages_handled: Family<QueueLabels, Counter>,
     /// Events written.
     pub appends: Family<TopicLabels, Counter>,
     /// Events in one group commit.
@@ -108,13 +108,13 @@ impl Default for Metrics {
         Self {
             http_requests: Family::default(),
             http_request_duration: Family::new_with_constructor(duration_histogram),
-            event_lag: Family::new_with_constructor(duration_histogram),
             group_backlog: Family::default(),
             group_pending: Family::default(),
             group_dead_letters: Family::default(),
             queue_depth: Family::default(),
             queue_dead_letters: Family::default(),
             queue_batch_messages: Family::new_with_constructor(size_histogram),
+            messages_handled: Family::default(),
             appends: Family::default(),
             append_batch_events: Family::new_with_constructor(size_histogram),
             append_conflicts: Family::default(),
@@ -137,11 +137,6 @@ impl Metrics {
             "http_request_duration_seconds",
             "From a request's head to its answer",
             self.http_request_duration.clone(),
-        );
-        r.register(
-            "event_lag_seconds",
-            "From an event's publication to the end of its handling by a consumer group",
-            self.event_lag.clone(),
         );
         r.register(
             "group_backlog",
@@ -172,6 +167,11 @@ impl Metrics {
             "queue_batch_messages",
             "Messages taken at once",
             self.queue_batch_messages.clone(),
+        );
+        r.register(
+            "messages_handled",
+            "Messages that this process's workers have handled",
+            self.messages_handled.clone(),
         );
         r.register("appends", "Events written", self.appends.clone());
         r.register(

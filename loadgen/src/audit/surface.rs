@@ -8,12 +8,14 @@ use serde_json::Value;
 use super::event::{Event, EventPage};
 use super::gauges::Gauges;
 use super::topic::Topic;
-use crate::http_client::{HttpClient, Target};
+use crate::http_client::{ClientLimits, HttpClient, Target};
 
-/// For one page.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// A thousand of the largest carts.
-const RESPONSE_BYTES_MAX: usize = 1 << 30;
+/// For pages: a thousand of the largest carts fit into one; few topics are read at once.
+const LIMITS: ClientLimits = ClientLimits {
+    timeout: Duration::from_secs(30),
+    response_bytes_max: 1 << 30,
+    connections_max: 16,
+};
 /// Events or entities a page.
 const PAGE: usize = 1_000;
 /// A page is asked for again so often when the target doesn't answer: it may be starting again.
@@ -55,7 +57,7 @@ impl Surface {
     /// # Errors
     /// [`AuditError::NotPossible`] when it answers, but not with events.
     pub async fn of(target: Target) -> Result<Self, AuditError> {
-        let http = HttpClient::new(target, TIMEOUT, RESPONSE_BYTES_MAX);
+        let http = HttpClient::new(target, LIMITS);
         let surface = Self { http };
         let path = "/events/order?limit=1";
         match surface.http.get(path).await {

@@ -1,19 +1,24 @@
 //! The program: reads the command line, finds the scenario, runs it (or audits a system), prints the report and ends with the verdict's
 //! exit code (0 PASS, 1 FAIL, 3 INVALID, 2 bad input).
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
 use loadgen::audit::{AuditScope, audit};
 use loadgen::duration::HumanDuration;
-use loadgen::http_client::Target;
+use loadgen::http_client::{Target, TlsOptions};
 use loadgen::progress::AuditProgress;
-use loadgen::render;
+use loadgen::render::{self, date::utc};
+use loadgen::report::{self, folder::RunFolder};
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::scenario::{Overrides, Scenario, catalog, schema, starter};
+
+/// Drivers allocate on threads of their own, where the system's allocator asks the kernel for each page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BAD_INPUT: u8 = 2;
 
@@ -34,12 +39,40 @@ enum Command {
     Run(Box<RunArguments>),
     /// Check that what happened on a running system fits together: every event against every entity
     Audit(AuditArguments),
+    /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
+    #[command(
+        after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used."
+    )]
+    Report {
+        /// Folders of runs, each with its report.json and interval logs
+        #[arg(required = true, value_name = "DIR")]
+        folders: Vec<PathBuf>,
+        /// Folder for the merged report of several
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
+    /// Read scenarios and say what would run, without running it (exit code 2 if one is wrong)
+    Check {
+        /// Names (see `loadgen list`) or paths of .toml files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        #[arg(long)]
+        scenarios: Option<PathBuf>,
+    },
+    /// Write a commented scenario that runs as it is against any HTTP service; never over a file
+    New {
+        /// Its name, or a path that ends in .toml [default: my-scenario]
+        name: Option<String>,
+    },
+    /// Print the JSON schema of scenarios, for editors
+    Schema,
 }
 
 #[derive(Args)]
@@ -58,6 +91,11 @@ struct RunArguments {
     /// Users (closed workload)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
+    /// Threads that drive the load [default: what the rate needs, of half the cores]
+    #[arg(long, value_name = "N")]
+    drivers: Option<usize>,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -90,11 +128,33 @@ struct RunArguments {
     speed: Option<f64>,
 }
 
+/// How an https:// target is believed.
+#[derive(Args)]
+struct TlsArguments {
+    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
+    ca: Option<PathBuf>,
+    /// Believe any certificate of an https:// target
+    #[arg(long)]
+    insecure_tls: bool,
+}
+
+impl TlsArguments {
+    fn options(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            insecure: self.insecure_tls,
+        }
+    }
+}
+
 #[derive(Args)]
 struct AuditArguments {
     /// URL of a running system [example: http://127.0.0.1:5000]
     #[arg(long)]
     target: String,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// How long to wait until nothing is in flight, as in 60s
     #[arg(long, default_value = "60s")]
     drain_timeout: HumanDuration,
@@ -125,8 +185,44 @@ fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Run(arguments) => run_scenario(*arguments),
         Command::Audit(arguments) => audit_target(&arguments),
+        Command::Report { folders, out } => report_again(&folders, out.as_deref()),
         Command::List { scenarios } => list(scenarios),
+        Command::Check { files, scenarios } => check(&files, scenarios),
+        Command::New { name } => match starter::write(name.as_deref()) {
+            Ok(path) => {
+                let path = path.display();
+                println!(
+                    "{path} is written. What it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
+                );
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        Command::Schema => {
+            say(&format!("{:#}\n", schema::schema()));
+            ExitCode::SUCCESS
+        }
     }
+}
+
+/// To standard output; a reader who has seen enough (`| head`) is no error.
+fn say(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+/// Every file is looked at, whatever is wrong with the one before.
+fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        match catalog::find(file, folder.as_deref()) {
+            Ok(scenario) => say(&scenario.summary().to_string()),
+            Err(e) => {
+                eprintln!("{:?}", miette::Report::new(e));
+                code = ExitCode::from(BAD_INPUT);
+            }
+        }
+    }
+    code
 }
 
 fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
@@ -135,13 +231,72 @@ fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
 }
 
 fn list(folder: Option<PathBuf>) -> ExitCode {
-    for name in catalog::names(folder.as_deref()) {
+    let names = catalog::names(folder.as_deref());
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    for name in names {
         match catalog::find(&name, folder.as_deref()) {
-            Ok(scenario) => println!("{name:<14} {}", scenario.description),
-            Err(e) => println!("{name:<14} (can't be read: {e})"),
+            Ok(scenario) => {
+                let (story, workload) = (&scenario.description, scenario.summary().workload);
+                say(&format!(
+                    "{name:<width$}  {story}\n{:<width$}  {workload}\n",
+                    ""
+                ));
+            }
+            Err(e) => say(&format!("{name:<width$}  (can't be read: {e})\n")),
         }
     }
     ExitCode::SUCCESS
+}
+
+fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
+    let opened = folders.iter().map(|path| RunFolder::open(path));
+    let opened = match opened.collect::<Result<Vec<_>, _>>() {
+        Ok(opened) => opened,
+        Err(e) => return bad_input(e),
+    };
+    match (opened.as_slice(), out) {
+        ([one], None) => match render::write_all(one) {
+            Ok(()) => {
+                println!("report: {}", one.path.join("report.html").display());
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        ([_], Some(_)) => bad_input("--out is for several folders: one is made again where it is"),
+        (_, None) => {
+            bad_input("several folders are merged into one of their own: say where with --out DIR")
+        }
+        (several, Some(out)) => merge(several, out),
+    }
+}
+
+fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
+    let merged = match report::merge(parts, out) {
+        Ok(merged) => merged,
+        Err(e) => return bad_input(e),
+    };
+    if let Err(e) = render::write_all(&merged) {
+        return bad_input(e);
+    }
+    for part in &merged.report.merged_from {
+        println!(
+            "merged: {}, started {}, {} requests, {}",
+            part.folder,
+            render::date::shown(part.started_at),
+            render::count(part.requests),
+            part.verdict.as_str()
+        );
+    }
+    println!(
+        "\n{}\nreport: {}",
+        render::tables(&merged.report),
+        out.join("report.html").display()
+    );
+    print!(
+        "{}",
+        render::verdict(&merged.report, std::io::stdout().is_terminal())
+    );
+    ExitCode::from(merged.report.verdict.result.exit_code())
 }
 
 fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
@@ -177,6 +332,8 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     });
     let options = RunOptions {
         target: arguments.target.clone(),
+        tls: arguments.tls.options(),
+        drivers: arguments.drivers,
         seed: arguments.seed,
         out: out.clone(),
         durability: arguments.durability.clone(),
@@ -197,7 +354,7 @@ fn run_scenario(arguments: RunArguments) -> ExitCode {
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
-        out.join("summary.md").display()
+        out.join("report.html").display()
     );
     if arguments.json {
         let json = serde_json::to_string_pretty(&report)
@@ -230,7 +387,7 @@ fn audit_target(arguments: &AuditArguments) -> ExitCode {
     let outcome = runtime().map_err(|e| format!("no runtime: {e}"));
     let outcome = outcome.and_then(|runtime| {
         runtime.block_on(async {
-            let target = Target::resolve(&arguments.target).await;
+            let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
             let target = target.map_err(|e| format!("--target: {e}"))?;
             let progress = AuditProgress::new();
             let audited = audit(target, &scope, &|events| progress.read(events)).await;
@@ -261,27 +418,8 @@ fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `20260131-235959` in UTC; days to a date as in Hinnant's `civil_from_days`.
+/// `20260131-235959` in UTC.
 fn timestamp(seconds: u64) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
-        of_day / 3_600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
+    let [year, month, day, hour, minute, second] = utc(seconds);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }

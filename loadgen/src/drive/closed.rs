@@ -22,10 +22,12 @@ pub async fn drive(
 ) {
     let chooser = Rc::new(RefCell::new(JourneyChooser::new(
         &context.scenario.journeys,
-        context.seed,
+        // Each driver's own: its users come in no order that could be shared.
+        context.seed ^ context.share.index as u64,
     )));
     let numbers = Rc::new(Cell::new(0_u64));
     let end = start + duration;
+    tokio::time::sleep_until(start.into()).await;
     let users: Vec<_> = (0..users)
         .map(|_| {
             let (context, chooser, numbers, stop) = (
@@ -37,7 +39,7 @@ pub async fn drive(
             tokio::task::spawn_local(async move {
                 let mut intended = Instant::now();
                 while intended < end && !stop.is_cancelled() {
-                    let number = numbers.replace(numbers.get() + 1);
+                    let number = context.share.number(numbers.replace(numbers.get() + 1));
                     let offset = intended - start;
                     let arrival = Arrival {
                         offset_ns: offset.as_nanos() as u64,

@@ -1,18 +1,40 @@
 //! CPU time, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
 //! system beside it when it runs here.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
 /// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
 const TICKS_PER_S: u64 = 100;
 
+/// What a thread has had of the CPU, and what it has had to wait for it.
+#[derive(Debug, Clone, Copy)]
+pub struct ThreadTime {
+    pub running: Duration,
+    /// Ready to run while others ran.
+    pub waiting: Duration,
+}
+
+impl ThreadTime {
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            running: self.running.saturating_sub(before.running),
+            waiting: self.waiting.saturating_sub(before.waiting),
+        }
+    }
+}
+
 /// Of the calling thread; nothing where the system does not tell.
-pub fn thread_cpu_time() -> Option<Duration> {
+pub fn thread_time() -> Option<ThreadTime> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(
-        text.split_whitespace().next()?.parse().ok()?,
-    ))
+    let mut nanos = text
+        .split_whitespace()
+        .map(|n| n.parse().map(Duration::from_nanos));
+    Some(ThreadTime {
+        running: nanos.next()?.ok()?,
+        waiting: nanos.next()?.ok()?,
+    })
 }
 
 /// Of this process, all threads.
@@ -37,7 +59,50 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
     (!times.is_empty()).then(|| times.iter().sum())
 }
 
+/// The same by process name, those of one name together. Nothing where there is no /proc.
+pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
+    let mut times: BTreeMap<String, Duration> = BTreeMap::new();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for entry in entries {
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<u32>().ok());
+        let stat = number
+            .and_then(|_| std::fs::read_to_string(entry.path().join("stat")).ok())
+            .and_then(|text| parse_stat(&text));
+        let mine = |s: &Stat| s.process == process || s.parent == process || s.group == process;
+        if let Some(stat) = stat.filter(mine) {
+            let arguments = std::fs::read_to_string(entry.path().join("cmdline"));
+            let name = display_name(&stat.name, &arguments.unwrap_or_default());
+            *times.entry(name).or_default() += stat.cpu;
+        }
+    }
+    times
+}
+
+/// A process's name with its subcommand, if it has one: services of one program are told apart by it.
+fn display_name(name: &str, arguments: &str) -> String {
+    let mut arguments = arguments.split('\0');
+    let program = arguments.next().unwrap_or_default();
+    let command = arguments.next().unwrap_or_default();
+    let is_word = |c: char| c.is_ascii_lowercase() || c == '-';
+    // Programs that rewrite their own title have no arguments, but something else in their place.
+    let own = program
+        .rsplit('/')
+        .next()
+        .is_some_and(|p| p.starts_with(name));
+    match own
+        && command.starts_with(|c: char| c.is_ascii_lowercase())
+        && command.chars().all(is_word)
+    {
+        true => format!("{name} {command}"),
+        false => name.to_owned(),
+    }
+}
+
 struct Stat {
+    name: String,
     process: u32,
     parent: u32,
     group: u32,
@@ -49,8 +114,10 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let (head, tail) = text.rsplit_once(')')?;
     let fields: Vec<&str> = tail.split_whitespace().collect();
     let number = |i: usize| fields.get(i)?.parse::<u64>().ok();
+    let (number_text, name) = head.split_once('(')?;
     Some(Stat {
-        process: head.split_whitespace().next()?.parse().ok()?,
+        name: name.to_owned(),
+        process: number_text.trim().parse().ok()?,
         parent: number(1)? as u32,
         group: number(2)? as u32,
         cpu: Duration::from_millis((number(11)? + number(12)?) * 1_000 / TICKS_PER_S),
@@ -90,5 +157,26 @@ mod tests {
                 .unwrap();
         assert_eq!((stat.process, stat.parent, stat.group), (42, 7, 40));
         assert_eq!(stat.cpu, Duration::from_secs(2));
+        assert_eq!(stat.name, "a (b) c");
+    }
+
+    #[test]
+    fn a_process_is_named_with_its_subcommand_but_without_its_flags() {
+        for (name, arguments, shown) in [
+            (
+                "ordershop",
+                "/usr/bin/ordershop\0crm-service\0--x\0",
+                "ordershop crm-service",
+            ),
+            (
+                "redis-server",
+                "redis-server 127.0.0.1:6379",
+                "redis-server",
+            ),
+            ("ordershop", "ordershop\0--help", "ordershop"),
+            ("ordershop", "", "ordershop"),
+        ] {
+            assert_eq!(display_name(name, arguments), shown);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! One journey: its steps one after the other, each counted from when it should have started. The first should start at the
 //! journey's arrival, every later one when the step before it was over (not when this task got round to it).
 
+mod rounds;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,15 +17,12 @@ use crate::duration::HumanDuration;
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
 use crate::scenario::expression::Vars;
-use crate::scenario::{Action, Await, KeySource, Step, ThinkTime};
+use crate::scenario::{self, Action, Await, KeySource, Step, ThinkTime};
 use crate::schedule::Arrival;
 
-/// A pause from its range.
-pub fn pause(range: ThinkTime, rng: &mut SmallRng) -> Duration {
-    match range.from == range.to {
-        true => range.from,
-        false => range.from + (range.to - range.from).mul_f64(rng.random_range(0.0..=1.0)),
-    }
+/// A pause of a person.
+pub fn pause(think_time: ThinkTime, rng: &mut SmallRng) -> Duration {
+    think_time.sample(rng)
 }
 
 /// Starts a journey as a task of its own.
@@ -46,8 +45,7 @@ pub fn run(
     measured: bool,
 ) -> impl Future<Output = Instant> {
     // Counted before the task first runs, or a burst of arrivals would all find room.
-    context.in_flight.set(context.in_flight.get() + 1);
-    context.started.set(context.started.get() + 1);
+    context.journey_begins();
     if measured {
         let mut figures = context.figures.borrow_mut();
         figures.journeys.started += 1;
@@ -57,7 +55,13 @@ pub fn run(
     }
     async move {
         let mut walk = Walk::new(&context, arrival, number, intended, measured);
-        let outcome = walk.walk_on().await;
+        let outcome = match walk.exhausted.take() {
+            Some(reason) => {
+                context.exhausted.cancel();
+                Outcome::Skipped(reason)
+            }
+            None => walk.walk_on().await,
+        };
         for (key, ticket) in &walk.promises {
             context.shared.withdraw(key, *ticket);
         }
@@ -70,7 +74,7 @@ pub fn run(
             let mut figures = context.figures.borrow_mut();
             figures.journey_ended(walk.journey, outcome);
         }
-        context.in_flight.set(context.in_flight.get() - 1);
+        context.journey_ends();
         ended
     }
 }
@@ -93,12 +97,16 @@ struct Walk<'a> {
     journey: usize,
     vars: Vars,
     rng: SmallRng,
-    trace: String,
+    trace: Option<u128>,
     measured: bool,
     /// When the step at hand should start.
     intended: Instant,
-    /// When each step so far should have started, for `since`.
-    starts: Vec<Instant>,
+    /// When each step should have started when it last did, by its place, for `since`.
+    starts: Vec<Option<Instant>>,
+    /// The step at hand, for errors.
+    at: &'a str,
+    /// Why it can't begin: a feeder has no more values.
+    exhausted: Option<String>,
     /// Keys on the feed that this journey has waited for.
     keys: Vec<(&'a str, &'a KeySource, String)>,
     /// What it has promised to other journeys and not kept yet.
@@ -115,12 +123,19 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let mut rng = context.rng(number);
         let mut vars = arrival.vars;
+        let mut exhausted = None;
         let mut feeders = context.feeders.borrow_mut();
-        for index in &context.scenario.journeys[arrival.journey].feeders {
+        let journey = &context.scenario.journeys[arrival.journey];
+        for index in &journey.feeders {
             let feeder = &mut feeders[*index];
-            vars.insert(feeder.name().to_owned(), feeder.draw(&mut rng));
+            match feeder.draw(&mut rng) {
+                Some(value) => drop(vars.insert(feeder.name().to_owned(), value)),
+                None => {
+                    exhausted = Some(format!("the feeder `{}` has no more values", feeder.name()))
+                }
+            }
         }
-        let trace = request::trace_id(&mut rng);
+        let trace = (context.scenario.traceparent).then(|| rng.random());
         Self {
             context,
             journey: arrival.journey,
@@ -129,7 +144,9 @@ impl<'a> Walk<'a> {
             trace,
             measured,
             intended,
-            starts: Vec::new(),
+            starts: vec![None; journey.step_count],
+            at: &journey.name,
+            exhausted,
             keys: Vec::new(),
             promises: Vec::new(),
         }
@@ -137,24 +154,43 @@ impl<'a> Walk<'a> {
 
     async fn walk_on(&mut self) -> Outcome {
         let context = self.context;
-        for step in &context.scenario.journeys[self.journey].steps {
-            self.starts.push(self.intended);
-            match self.step(step).await {
-                Ok(()) => {}
-                Err(End::Skip(reason)) => return Outcome::Skipped(reason),
-                Err(End::Overtaken(reason)) => return Outcome::Overtaken(reason),
-                Err(End::Fault(fault)) => {
-                    if self.measured {
-                        context
-                            .figures
-                            .borrow_mut()
-                            .error(&step.name, &fault.kind, fault.example);
-                    }
-                    return Outcome::Failed;
+        let steps = &context.scenario.journeys[self.journey].steps;
+        match self.steps(steps).await {
+            Ok(()) => Outcome::Completed,
+            Err(End::Skip(reason)) => Outcome::Skipped(reason),
+            Err(End::Overtaken(reason)) => Outcome::Overtaken(reason),
+            Err(End::Fault(fault)) => {
+                if self.measured {
+                    let mut figures = context.figures.borrow_mut();
+                    figures.error(self.at, &fault.kind, fault.example);
                 }
+                Outcome::Failed
             }
         }
-        Outcome::Completed
+    }
+
+    async fn steps(&mut self, steps: &'a [Step]) -> Result<(), End> {
+        for step in steps {
+            self.at = &step.name;
+            if let Some(condition) = &step.condition
+                && !self.holds(condition)?
+            {
+                continue;
+            }
+            match &step.looped {
+                None => self.step(step).await?,
+                // Boxed, because a loop's steps may have loops; a step alone does without.
+                Some(looped) => Box::pin(self.repeat(step, looped)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, condition: &scenario::condition::Condition) -> Result<bool, Fault> {
+        Ok(condition.holds(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
     }
 
     /// What was waited for needs no longer to be remembered.
@@ -167,7 +203,10 @@ impl<'a> Walk<'a> {
     }
 
     async fn step(&mut self, step: &'a Step) -> Result<(), End> {
+        self.starts[step.place] = Some(self.intended);
         match &step.action {
+            Action::Steps(steps) => Box::pin(self.steps(steps)).await,
+            Action::Skip(reason) => Err(End::Skip(reason.clone())),
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
             Action::Think(range) => {
@@ -256,13 +295,13 @@ impl<'a> Walk<'a> {
         let rendered = request::render(
             request,
             &mut Context::scope(&layers, &mut self.rng),
-            Some(&self.trace),
+            self.trace,
         )
         .map_err(Fault::from)?;
+        // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
+        let turn = self.context.http.turn().await;
         let actual = Instant::now();
-        let outcome = rendered
-            .send(&self.context.http, self.context.ledger.as_ref())
-            .await;
+        let outcome = rendered.send(turn, self.context.ledger.as_ref()).await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);
@@ -335,6 +374,7 @@ impl<'a> Walk<'a> {
             .starts
             .get(awaits.since)
             .copied()
+            .flatten()
             .unwrap_or(self.intended);
         let Ok(event) = seen else {
             self.intended = Instant::now();

@@ -12,6 +12,8 @@ use crate::schedule::Arrivals;
 
 /// Arrivals started in a row before other tasks get their turn: enough to catch up fast, few enough to keep reading answers.
 const BURST_MAX: u32 = 64;
+/// An arrival that the driver comes to so late, without having waited for room, was missed: the generator itself was held up.
+const MISSED_AFTER: Duration = Duration::from_millis(5);
 /// How long after the schedule's end late arrivals are still started.
 const OVERRUN: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,11 @@ pub async fn drive(
     };
     let mut burst = 0;
     let mut stopped_at = None;
-    for (number, arrival) in arrivals.enumerate() {
+    // Arrivals before this time were missed by the generator itself: they wait for room instead of being dropped.
+    let mut missed_until = start;
+    // When this loop was last seen to run: what an arrival waited before that was not for want of the generator.
+    let mut came_round = start;
+    for (n, arrival) in arrivals.enumerate() {
         let offset = Duration::from_nanos(arrival.offset_ns);
         let intended = start + offset;
         if let Some(stopped_at) = stopped_at {
@@ -66,14 +72,23 @@ pub async fn drive(
                 continue;
             }
         }
+        let now = Instant::now();
+        if now.saturating_duration_since(intended.max(came_round)) > MISSED_AFTER {
+            missed_until = now;
+        }
+        while intended < missed_until && !context.has_room() && !stop.is_cancelled() {
+            context.room.notified().await;
+        }
+        came_round = Instant::now();
         let measured = offset >= warm_up;
-        if context.in_flight.get() >= context.scenario.limits.in_flight_max {
+        if !context.has_room() {
             if measured {
                 context.figures.borrow_mut().journeys.dropped += 1;
             }
             continue;
         }
-        journey::start(context, arrival, number as u64, intended, measured);
+        let number = context.share.number(n as u64);
+        journey::start(context, arrival, number, intended, measured);
     }
     // The schedule has its length even if its last arrival comes before it.
     if let (None, Some(end)) = (stopped_at, end) {

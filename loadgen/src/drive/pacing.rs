@@ -1,55 +1,245 @@
-//! Waking at an exact time. The runtime's timer is good to about a millisecond; a thread that sleeps to the deadline and wakes the
-//! driver is good to some ten microseconds, and costs no CPU meanwhile. The last piece is spun.
+//! Waking at an exact time. The runtime's timer is good to about a millisecond. On Linux a timer of the kernel's that the runtime
+//! waits for together with its sockets is good to some ten microseconds, and costs nothing meanwhile; elsewhere a thread that
+//! sleeps to the deadline does it. How late the machine wakes is learnt, and that much is waited awake, sockets being served.
 
-use std::sync::{Arc, mpsc};
+use std::cell::Cell;
+use std::io;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use rustix::time::{ClockId, clock_gettime};
 
-/// The system wakes a sleeping thread about this much late (50 µs of timer slack on Linux, and the way through the runtime).
-const WAKE_EARLY: Duration = Duration::from_micros(80);
 /// From here on the runtime's timer is not needed: it would be up to a millisecond late.
 const TIMER_EARLY: Duration = Duration::from_millis(3);
+/// The alarm is never set more than this early: waiting awake is CPU.
+const EARLY_NS_MAX: u64 = 20_000;
+/// Between two alarms: an arrival that is due so soon after the last one comes with the next. Each alarm costs two switches of
+/// tasks and the setting of a timer, several times what a request costs.
+const BETWEEN_ALARMS: Duration = Duration::from_micros(50);
+/// As rare as they become where the thread would need more than its core otherwise.
+const BETWEEN_ALARMS_MAX: Duration = Duration::from_micros(400);
+/// How often the thread's CPU is looked at for that, and above and below which share of a core alarms become rarer or denser.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const BUSY_ABOVE: f64 = 0.85;
+const IDLE_BELOW: f64 = 0.6;
+/// How fast the learnt lateness follows the last one seen.
+const STEP_NS: u64 = 300;
 
 /// Wakes one task at exact times.
 pub struct Pacer {
-    deadlines: mpsc::Sender<Instant>,
-    wake: Arc<Notify>,
+    alarm: Alarm,
+    /// How much earlier than wanted the alarm is set: about as late as it wakes at least, three times out of four.
+    early_ns: Cell<u64>,
+    /// What the last alarm was for; not when it rang, or its lateness would add up.
+    last_alarm: Cell<Option<Instant>>,
+    between_alarms: Cell<Duration>,
+    /// When the thread's CPU was last looked at, and what it was.
+    looked: Cell<(Instant, Duration)>,
 }
 
 impl Pacer {
-    /// Starts its thread, which ends when this is dropped.
-    pub fn start() -> std::io::Result<Self> {
-        let (deadlines, asked) = mpsc::channel::<Instant>();
-        let wake = Arc::new(Notify::new());
-        let bell = wake.clone();
-        std::thread::Builder::new()
-            .name("pacer".into())
-            .spawn(move || {
-                for deadline in asked {
-                    std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-                    bell.notify_one();
-                }
-            })?;
-        Ok(Self { deadlines, wake })
+    /// Takes its timer from the system. Must be called within the runtime.
+    pub fn start() -> io::Result<Self> {
+        Ok(Self {
+            alarm: Alarm::new()?,
+            early_ns: Cell::new(EARLY_NS_MAX / 4),
+            last_alarm: Cell::new(None),
+            between_alarms: Cell::new(BETWEEN_ALARMS),
+            looked: Cell::new((Instant::now(), thread_cpu())),
+        })
     }
 
-    /// Returns at the deadline, or at once when it is past. Dropping the wait is allowed; the next one is still exact.
+    /// Returns at the deadline (a little later where deadlines are dense), or at once when it is past. Dropping the
+    /// wait is allowed; the next one is still exact.
     pub async fn wait_until(&self, deadline: Instant) {
+        let last = self.last_alarm.get();
+        let between = self.between_alarms.get();
+        let deadline = last.map_or(deadline, |last| deadline.max(last + between));
+        self.last_alarm.set(Some(deadline));
+        self.spare();
         if let Some(early) = deadline.checked_sub(TIMER_EARLY)
             && early > Instant::now()
         {
             tokio::time::sleep_until(early.into()).await;
         }
-        let bell = deadline.checked_sub(WAKE_EARLY).unwrap_or(deadline);
-        if bell > Instant::now() && self.deadlines.send(bell).is_ok() {
-            // A ring meant for a wait that was given up may come first.
-            while Instant::now() < bell {
-                self.wake.notified().await;
-            }
+        let early = Duration::from_nanos(self.early_ns.get());
+        let wake = deadline.checked_sub(early).unwrap_or(deadline);
+        if wake > Instant::now() && self.alarm.ring_at(wake).await.is_ok() {
+            self.learn(wake.elapsed());
         }
         while Instant::now() < deadline {
-            std::hint::spin_loop();
+            tokio::task::yield_now().await;
         }
+    }
+
+    /// Alarms are what costs most at high rates: they become rarer before the core is full.
+    fn spare(&self) {
+        let (since, before) = self.looked.get();
+        let passed = since.elapsed();
+        if passed < LOOK_EVERY {
+            return;
+        }
+        let now = thread_cpu();
+        let busy = now.saturating_sub(before).as_secs_f64() / passed.as_secs_f64();
+        let between = self.between_alarms.get();
+        self.between_alarms.set(match busy {
+            busy if busy > BUSY_ABOVE => (between * 2).min(BETWEEN_ALARMS_MAX),
+            busy if busy < IDLE_BELOW => (between / 2).max(BETWEEN_ALARMS),
+            _ => between,
+        });
+        self.looked.set((Instant::now(), now));
+    }
+
+    /// A third of a step up for each alarm that was later than assumed, one down for each that was not: it settles where three
+    /// quarters are later. Assuming more would be more exact by a few microseconds, and be awake for most of the time.
+    fn learn(&self, late: Duration) {
+        let early = self.early_ns.get();
+        let learnt = match late.as_nanos() > u128::from(early) {
+            true => (early + STEP_NS / 3).min(EARLY_NS_MAX),
+            false => early.saturating_sub(STEP_NS),
+        };
+        self.early_ns.set(learnt);
+    }
+}
+
+/// CPU time of the calling thread.
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(target_os = "linux")]
+use kernel_timer::Alarm;
+
+#[cfg(target_os = "linux")]
+mod kernel_timer {
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::time::Instant;
+
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    /// A timer that becomes readable when it has run out.
+    pub struct Alarm(AsyncFd<OwnedFd>);
+
+    impl Alarm {
+        pub fn new() -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            // What replaces it is unsafe, for types that may close their descriptor early; this one holds it until it is dropped.
+            #[allow(deprecated)]
+            let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
+            Ok(Self(timer))
+        }
+
+        /// Returns some microseconds after this time.
+        pub async fn ring_at(&self, time: Instant) -> io::Result<()> {
+            const ONCE: Timespec = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let left = time.saturating_duration_since(Instant::now());
+            let value = Timespec {
+                tv_sec: left.as_secs() as i64,
+                // Zero would switch the timer off.
+                tv_nsec: i64::from(left.subsec_nanos().max(1)),
+            };
+            let setting = Itimerspec {
+                it_interval: ONCE,
+                it_value: value,
+            };
+            timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &setting)?;
+            // Setting it takes back an earlier alarm that nobody waited for, but not the runtime's memory of it.
+            while Instant::now() < time {
+                self.0.readable().await?.clear_ready();
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+use sleeping_thread::Alarm;
+
+#[cfg(not(target_os = "linux"))]
+mod sleeping_thread {
+    use std::io;
+    use std::sync::{Arc, mpsc};
+    use std::time::Instant;
+
+    use tokio::sync::Notify;
+
+    /// A thread that sleeps to each time it is given.
+    pub struct Alarm {
+        times: mpsc::Sender<Instant>,
+        bell: Arc<Notify>,
+    }
+
+    impl Alarm {
+        pub fn new() -> io::Result<Self> {
+            let (times, asked) = mpsc::channel::<Instant>();
+            let bell = Arc::new(Notify::new());
+            let ring = bell.clone();
+            let sleeper = std::thread::Builder::new().name("pacer".into());
+            sleeper.spawn(move || {
+                for time in asked {
+                    std::thread::sleep(time.saturating_duration_since(Instant::now()));
+                    ring.notify_one();
+                }
+            })?;
+            Ok(Self { times, bell })
+        }
+
+        /// Returns some ten microseconds after this time.
+        pub async fn ring_at(&self, time: Instant) -> io::Result<()> {
+            self.times
+                .send(time)
+                .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            // A ring meant for a wait that was given up may come first.
+            while Instant::now() < time {
+                self.bell.notified().await;
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    #[tokio::test]
+    async fn no_wait_ends_before_its_deadline_and_a_past_one_ends_at_once() {
+        let pacer = Pacer::start().unwrap();
+        let start = Instant::now();
+        for after_us in [0, 10, 200, 5_000, 5_030, 5_100, 20_000] {
+            let deadline = start + Duration::from_micros(after_us);
+            pacer.wait_until(deadline).await;
+            assert!(Instant::now() >= deadline, "{after_us} µs");
+        }
+        let past = Instant::now();
+        pacer.wait_until(start).await;
+        assert!(past.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_was_given_up_does_not_end_the_next_one_early() {
+        let pacer = Pacer::start().unwrap();
+        let deadline = Instant::now() + Duration::from_millis(2);
+        let given_up = pacer.wait_until(deadline);
+        assert!(
+            tokio::time::timeout(Duration::ZERO, given_up)
+                .await
+                .is_err(),
+            "it is given up before its end"
+        );
+        let later = Instant::now() + Duration::from_millis(10);
+        pacer.wait_until(later).await;
+        assert!(Instant::now() >= later);
     }
 }

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 
 use rand::RngExt;
-use rand::rngs::SmallRng;
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, HttpError, Reply};
+use crate::http_client::{HttpError, Reply, Request, TraceContext, Turn};
 use crate::record::ledger::{Ledger, Posted};
 use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
@@ -34,72 +33,68 @@ impl From<RenderError> for Fault {
 }
 
 /// A request ready to be sent.
-pub struct Rendered<'a> {
-    method: &'static str,
-    path: String,
-    headers: Vec<(&'a str, String)>,
-    body: Option<String>,
-}
+pub struct Rendered<'a>(Request<'a>);
 
+/// Renders a request's templates; what does not change from one to the next is borrowed.
 pub fn render<'a>(
     request: &'a RequestTemplate,
     scope: &mut Scope<'_>,
-    trace: Option<&str>,
+    trace: Option<u128>,
 ) -> Result<Rendered<'a>, RenderError> {
-    let mut headers = Vec::with_capacity(request.headers.len() + 1);
-    if let Some(trace) = trace {
-        let span: u64 = scope.rng.random();
-        headers.push(("traceparent", format!("00-{trace}-{span:016x}-01")));
-    }
+    let trace = trace.map(|trace| TraceContext {
+        trace,
+        span: scope.rng.random(),
+    });
+    let mut headers = Vec::with_capacity(request.headers.len());
     for (name, value) in &request.headers {
-        headers.push((name, value.render(scope)?));
+        headers.push((name.as_str(), value.render(scope)?));
     }
-    let body = request.body.as_ref().map(|b| b.render(scope)).transpose()?;
-    Ok(Rendered {
+    Ok(Rendered(Request {
         method: request.method.as_str(),
-        path: request.path.render(scope)?,
+        path: match request.path.as_literal() {
+            Some(path) => path.into(),
+            None => request.path.render(scope)?.into(),
+        },
+        trace,
         headers,
-        body,
-    })
+        body: request.body.as_ref().map(|b| b.render(scope)).transpose()?,
+    }))
 }
 
 impl Rendered<'_> {
     /// For a body that is not made from the request's own template.
     pub fn replace_body(&mut self, body: Option<String>) {
-        self.body = body;
+        self.0.body = body;
     }
 
-    /// Sends it; the error is what reports count. What it creates is noted in the ledger, if there is one.
+    /// Sends it in its turn; the error is what reports count. What it creates is noted in the ledger, if there is one.
     pub async fn send(
-        self,
-        http: &HttpClient,
+        &self,
+        turn: Turn<'_>,
         ledger: Option<&RefCell<Ledger>>,
     ) -> Result<Reply, Fault> {
-        let what = format!("{} {}", self.method, self.path);
-        let creates = ledger.filter(|_| self.method == "POST");
+        let creates = ledger.filter(|_| self.0.method == "POST");
         let creates = creates.and_then(|ledger| {
-            let posted = Posted::new(&self.path, self.body.as_deref())?;
+            let posted = Posted::new(&self.0.path, self.0.body.as_deref())?;
             ledger.borrow_mut().sent(&posted);
             Some((ledger, posted))
         });
-        let outcome = http
-            .send(self.method, &self.path, &self.headers, self.body)
-            .await;
+        let outcome = turn.send(&self.0).await;
         if let Some((ledger, posted)) = creates {
             let mut ledger = ledger.borrow_mut();
             match &outcome {
                 Ok(reply) => ledger.answered(&posted, reply.status, &reply.body),
-                Err(HttpError::Connect(_) | HttpError::BadRequest(_)) => ledger.refused(&posted),
+                Err(HttpError::Connect(_) | HttpError::Generator(_) | HttpError::BadRequest(_)) => {
+                    ledger.refused(&posted);
+                }
                 Err(_) => {}
             }
         }
-        outcome.map_err(|e| Fault::new(e.to_string(), format!("{what}: {}", e.detail())))
+        outcome.map_err(|e| {
+            let what = format!("{} {}", self.0.method, self.0.path);
+            Fault::new(e.to_string(), format!("{what}: {}", e.detail()))
+        })
     }
-}
-
-/// A journey's trace id: 32 hexadecimal digits.
-pub fn trace_id(rng: &mut SmallRng) -> String {
-    format!("{:032x}", rng.random::<u128>())
 }
 
 /// Checks an answer and takes the variables out of it.
@@ -116,6 +111,13 @@ pub fn examine(
     };
     if !allowed {
         return Err(Fault::new(format!("status {}", reply.status), excerpt()));
+    }
+    for text in &expect.contain {
+        let text = text.render(scope)?;
+        if !String::from_utf8_lossy(&reply.body).contains(&text) {
+            let example = format!("no `{text}` in: {}", excerpt());
+            return Err(Fault::new("missing text", example));
+        }
     }
     if extract.is_empty()
         && expect.equal.is_empty()

@@ -1,5 +1,5 @@
 //! Set-up: what has to exist before the workload, made over the same surface. One request after the other; the first that fails
-//! ends the run, because figures on half a set-up would mislead.
+//! ends the run, because figures on half a set-up would mislead. Tear-down is carried out the same way, but to its end.
 
 use std::cell::RefCell;
 
@@ -19,6 +19,15 @@ use crate::scenario::{Await, Limits, SetupStep};
 /// Iterations of one step: a limit on what a typo can ask for.
 const ITERATIONS_MAX: u64 = 10_000_000;
 
+/// What a failed request means for those behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fail {
+    /// They are not sent.
+    AtOnce,
+    /// They are sent all the same; the failures are told together.
+    AtTheEnd,
+}
+
 struct Setting<'a> {
     step: &'a SetupStep,
     http: &'a HttpClient,
@@ -26,6 +35,7 @@ struct Setting<'a> {
     ledger: Option<&'a RefCell<Ledger>>,
 }
 
+#[allow(clippy::too_many_arguments)] // a step needs all of it, and nothing else has the same set
 /// Carries one step out and puts its list and variables into `globals`.
 pub async fn run(
     step: &SetupStep,
@@ -35,7 +45,14 @@ pub async fn run(
     globals: &mut Vars,
     rng: &mut SmallRng,
     ledger: Option<&RefCell<Ledger>>,
+    fail: Fail,
 ) -> Result<(), String> {
+    if let Some(condition) = &step.condition {
+        let holds = condition.holds(&mut Context::scope(&[globals], rng));
+        if !holds.map_err(|e| e.to_string())? {
+            return Ok(());
+        }
+    }
     let iterations = iterations(step, globals, rng)?;
     let single = step.repeat.is_none() && step.for_each.is_none();
     let mut setting = Setting {
@@ -53,15 +70,25 @@ pub async fn run(
             }
         }
         None => {
+            let (mut failures, mut first) = (0_u64, None);
             for vars in &iterations {
-                let body = step
-                    .request
-                    .body
-                    .as_ref()
-                    .map(|b| setting.render(b, &[vars, globals]))
-                    .transpose()?;
-                last = setting.exchange(body, &[vars, globals]).await?;
-                list.push(Value::Object(last.clone()));
+                match setting.one(&[vars, globals]).await {
+                    Ok(extracted) => {
+                        last = extracted;
+                        list.push(Value::Object(last.clone()));
+                    }
+                    Err(problem) if fail == Fail::AtOnce => return Err(problem),
+                    Err(problem) => {
+                        failures += 1;
+                        first.get_or_insert(problem);
+                    }
+                }
+            }
+            if let Some(first) = first {
+                let all = iterations.len();
+                return Err(format!(
+                    "{failures} of {all} requests failed, the first: {first}"
+                ));
             }
         }
     }
@@ -116,6 +143,13 @@ impl Setting<'_> {
             .map_err(|e| e.to_string())
     }
 
+    /// One iteration with its own request.
+    async fn one(&mut self, layers: &[&Vars]) -> Result<Vars, String> {
+        let body = self.step.request.body.as_ref();
+        let body = body.map(|b| self.render(b, layers)).transpose()?;
+        self.exchange(body, layers).await
+    }
+
     async fn exchange(&mut self, body: Option<String>, layers: &[&Vars]) -> Result<Vars, String> {
         let said = |fault: Fault| format!("{}: {}", fault.kind, fault.example);
         let mut rendered = request::render(
@@ -125,7 +159,8 @@ impl Setting<'_> {
         )
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);
-        let reply = rendered.send(self.http, self.ledger).await.map_err(said)?;
+        let turn = self.http.turn().await;
+        let reply = rendered.send(turn, self.ledger).await.map_err(said)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
             extract.push(("ids".into(), self.step.ids.clone()));

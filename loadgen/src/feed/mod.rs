@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::http_client::Target;
+use crate::http_client::{Stream, Target};
 use crate::scenario::KeySource;
 use position::Position;
 use sightings::{Condition, SeenEvent, Sightings};
@@ -62,7 +61,7 @@ pub struct FeedError {
 #[derive(Debug)]
 pub struct AwaitTimeout;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Stream>;
 
 /// A feed that is kept open by a task of the same thread.
 pub struct Feed {

@@ -93,6 +93,16 @@ impl Ledger {
         writes.indeterminate = writes.indeterminate.saturating_sub(posted.entities());
     }
 
+    /// Takes in what another driver of the same run noted.
+    pub fn add(&mut self, other: Self) {
+        for (kind, theirs) in other.kinds {
+            let mine = self.kinds.entry(kind).or_default();
+            mine.accepted.push_str(&theirs.accepted);
+            mine.promised.push_str(&theirs.promised);
+            mine.indeterminate += theirs.indeterminate;
+        }
+    }
+
     fn writes(&mut self, posted: &Posted) -> &mut Writes {
         self.kinds.entry(posted.kind.clone()).or_default()
     }

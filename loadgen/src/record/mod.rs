@@ -2,7 +2,9 @@
 //! intervals up loses nothing. Memory does not grow with the length of a run. Must not know how a report looks.
 
 pub mod interval_log;
+pub mod interval_reader;
 pub mod ledger;
+pub mod series;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

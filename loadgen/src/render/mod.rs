@@ -1,4 +1,7 @@
-//! A report for people: a table for the terminal and `summary.md`. The last stage; decides nothing.
+//! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
+
+pub mod date;
+pub mod html;
 
 mod audit;
 mod table;
@@ -9,7 +12,40 @@ use std::fmt::Write as _;
 pub use audit::audit;
 use table::Table;
 
+use crate::report::folder::RunFolder;
 use crate::report::{Quantiles, ReplayReport, Report, VerdictResult};
+
+/// A report that can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A log that can't be used.
+    #[error(transparent)]
+    Log(#[from] crate::record::interval_reader::LogReadError),
+    /// A plot, or the page around it.
+    #[error("report.html can't be made: {0}")]
+    Page(String),
+    /// A file that can't be written.
+    #[error("{path}: {error}")]
+    Output {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// Writes `summary.md` and `report.html` into a run's folder.
+///
+/// # Errors
+/// When a log can't be decoded or a file can't be written.
+pub fn write_all(folder: &RunFolder) -> Result<(), RenderError> {
+    let write = |name: &str, text: String| {
+        let path = folder.path.join(name);
+        std::fs::write(&path, text).map_err(|error| RenderError::Output { path, error })
+    };
+    write("summary.md", summary(&folder.report))?;
+    write("report.html", html::page(folder)?)
+}
 
 /// A time in microseconds with a fitting unit and three digits.
 pub fn time(micros: f64) -> String {
@@ -39,6 +75,19 @@ pub fn count(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A threshold's figure with the unit that its statistic has.
+pub fn figure(threshold: &str, figure: f64) -> String {
+    let metric = threshold
+        .parse::<crate::scenario::threshold::Threshold>()
+        .map(|t| t.metric);
+    match metric {
+        Ok(metric) if metric.is_time() => time(figure),
+        Ok(metric) if metric.is_ratio() => format!("{:.3} %", figure * 100.0),
+        _ if figure >= 1_000.0 && figure.fract() == 0.0 => count(figure as u64),
+        _ => format!("{}", (figure * 1e3).round() / 1e3),
+    }
 }
 
 fn quantile_cells(q: &Quantiles) -> [String; 5] {
@@ -129,15 +178,7 @@ fn end_to_end(report: &Report, out: &mut String) {
         "max",
     ]);
     for e in &report.end_to_end {
-        let q = Quantiles {
-            count: e.count,
-            mean: e.mean_us,
-            p50: e.p50_us,
-            p90: e.p90_us,
-            p99: e.p99_us,
-            p999: e.p999_us,
-            max: e.max_us,
-        };
+        let q = e.quantiles();
         let mut cells = vec![e.name.clone(), count(e.count), count(e.timeouts)];
         cells.extend(quantile_cells(&q));
         table.rows.push(cells);
@@ -165,15 +206,7 @@ fn event_lag(report: &Report, out: &mut String) {
         .iter()
         .filter(|e| e.count > 0 || e.backlog_end > 0)
     {
-        let q = Quantiles {
-            count: e.count,
-            mean: e.mean_us,
-            p50: e.p50_us,
-            p90: e.p90_us,
-            p99: e.p99_us,
-            p999: e.p999_us,
-            max: e.max_us,
-        };
+        let q = e.quantiles();
         let mut cells = vec![format!("{} / {}", e.group, e.topic), count(e.count)];
         cells.extend(quantile_cells(&q));
         cells.push(count(e.backlog_end));

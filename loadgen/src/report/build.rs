@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::*;
 use crate::audit::AuditReport;
 use crate::metrics_scrape::{LagStatistics, Scrape};
+use crate::record::series::Series;
 use crate::record::{Figures, Times};
-use crate::run_event::Finished;
+use crate::run_event::{DriverHealth, Finished};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::Schedule;
 
@@ -27,6 +28,8 @@ pub struct Evidence<'a> {
     pub finished: &'a Finished,
     /// The target's metrics before the workload and after the drain, if it has any.
     pub scrapes: Option<(Scrape, Scrape)>,
+    /// What thresholds over pieces of the run need.
+    pub windows: &'a Windows,
     /// How long the backlog took to drain.
     pub backlog_drain: Duration,
     /// CPU time of this process during the run.
@@ -39,6 +42,8 @@ pub struct Evidence<'a> {
     pub audit: Option<AuditReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
+    /// The run's course.
+    pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,
 }
@@ -126,6 +131,8 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let mut report = Report {
         schema: Schema,
         scenario: scenario.name.clone(),
+        description: scenario.description.clone(),
+        parameters: parameters(scenario),
         seed: evidence.seed,
         started_at: evidence.started_at,
         environment: evidence.environment.clone(),
@@ -164,12 +171,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
                 .filter(|(_, after)| !after.backlog.is_empty())
                 .map(|(_, after)| after.backlog_total()),
         },
-        generator: Generator {
-            cpu_pct: cpu_pct(finished.cpu.unwrap_or(evidence.process_cpu), wall),
-            process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
-            schedule_slip_us: (&figures.schedule_slip).into(),
-            feed_reconnects: finished.feed_reconnects,
-        },
+        generator: generator(&evidence),
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
@@ -179,15 +181,71 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         audit: evidence.audit.clone(),
+        series: series(scenario, &evidence.series),
+        merged_from: Vec::new(),
         warnings: evidence.warnings.clone(),
         verdict: Verdict {
             result: VerdictResult::Pass,
             reasons: Vec::new(),
         },
     };
-    report.thresholds = verdict::thresholds(&report, scenario);
+    report.thresholds = verdict::thresholds(&evidence, measured);
     report.verdict = verdict::judge(&report, scenario);
     report
+}
+
+fn generator(evidence: &Evidence<'_>) -> Generator {
+    let (finished, wall) = (evidence.finished, evidence.finished.drained);
+    let drivers = &finished.drivers;
+    let of_each: Vec<f64> = drivers
+        .iter()
+        .map(|d| cpu_pct(d.cpu.unwrap_or(evidence.process_cpu), wall))
+        .collect();
+    let mut loop_lateness = Times::default();
+    drivers
+        .iter()
+        .for_each(|d| loop_lateness.add(&d.loop_lateness));
+    let longest = |of: fn(&DriverHealth) -> Duration| drivers.iter().map(of).max();
+    let waited = longest(|d| d.cpu_wait.unwrap_or_default()).unwrap_or_default();
+    let jump = longest(|d| d.clock_jump).unwrap_or_default();
+    Generator {
+        cpu_pct: of_each.iter().copied().fold(0.0, f64::max),
+        drivers_cpu_pct: of_each,
+        cpu_wait_pct: cpu_pct(waited, wall),
+        loop_lateness_us: (&loop_lateness).into(),
+        clock_jump_ms: round(jump.as_secs_f64() * 1e3),
+        own_errors: drivers.iter().map(|d| d.generator_errors).sum(),
+        process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
+        schedule_slip_us: (&evidence.figures.schedule_slip).into(),
+        feed_reconnects: finished.feed_reconnects,
+    }
+}
+
+/// How finely a changing rate is added up within an interval.
+const RATE_STEPS: u32 = 20;
+
+fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
+    let shown = scenario.parameters.iter().map(|(name, value)| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), text)
+    });
+    shown.collect()
+}
+
+/// The course, with what the schedule asked for.
+fn series(scenario: &Scenario, series: &Series) -> Option<Series> {
+    let mut series = series.clone();
+    if let Workload::Open { stages } = &scenario.workload {
+        let schedule = Schedule::new(stages.clone());
+        series.ask(|from, to| {
+            let step = to.saturating_sub(from) / RATE_STEPS;
+            let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
+            Some(round(rates.sum::<f64>() * step.as_secs_f64()))
+        });
+    }
+    (!series.is_empty()).then_some(series)
 }
 
 fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {
@@ -204,8 +262,12 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
                 true => format!("{}/s for {:?}", s.from, s.duration),
                 false => format!("{} → {}/s in {:?}", s.from, s.to, s.duration),
             };
+            let kind = match scenario.poisson {
+                true => "open, Poisson arrivals",
+                false => "open",
+            };
             let description = format!(
-                "open: {}",
+                "{kind}: {}",
                 stages.iter().map(stage).collect::<Vec<_>>().join(", ")
             );
             WorkloadSummary {
@@ -214,6 +276,14 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
                 rate: Some(arrivals / duration_s),
                 duration_s,
                 warm_up_s,
+                stages: stages
+                    .iter()
+                    .map(|s| StageSummary {
+                        duration_s: s.duration.as_secs_f64(),
+                        from_per_s: s.from,
+                        to_per_s: s.to,
+                    })
+                    .collect(),
             }
         }
         Workload::Closed {
@@ -221,16 +291,15 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
             think_time,
             duration,
         } => {
-            let description = format!(
-                "closed: {users} users, think time {:?} to {:?}, for {duration:?}",
-                think_time.from, think_time.to
-            );
+            let description =
+                format!("closed: {users} users, think time {think_time}, for {duration:?}");
             WorkloadSummary {
                 kind: "closed".into(),
                 description,
                 rate: None,
                 duration_s: duration.as_secs_f64(),
                 warm_up_s,
+                stages: Vec::new(),
             }
         }
         Workload::Trace => WorkloadSummary {
@@ -244,6 +313,7 @@ fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummar
             rate: None,
             duration_s: replay.map_or(0.0, |facts| facts.length.as_secs_f64()),
             warm_up_s,
+            stages: Vec::new(),
         },
     }
 }
@@ -252,9 +322,11 @@ fn steps(scenario: &Scenario, figures: &Figures) -> Vec<StepReport> {
     let reports = scenario
         .step_names
         .iter()
+        .zip(&scenario.step_tags)
         .zip(&figures.steps)
-        .map(|(name, step)| StepReport {
+        .map(|((name, tags), step)| StepReport {
             name: name.clone(),
+            tags: tags.clone(),
             count: step.count,
             errors: step.errors,
             response_time_us: (&step.response_time).into(),
@@ -268,11 +340,13 @@ fn end_to_end(scenario: &Scenario, figures: &Figures) -> Vec<EndToEnd> {
     let reports = scenario
         .await_names
         .iter()
+        .zip(&scenario.await_tags)
         .zip(&figures.awaits)
-        .map(|(name, awaits)| {
+        .map(|((name, tags), awaits)| {
             let q = Quantiles::from(&awaits.end_to_end);
             EndToEnd {
                 name: name.clone(),
+                tags: tags.clone(),
                 count: q.count,
                 timeouts: awaits.timeouts,
                 mean_us: q.mean,

@@ -2,16 +2,24 @@
 //! must not know how it is shown.
 
 mod build;
+pub mod folder;
+mod merge;
 mod replay;
+mod sample;
 mod verdict;
+mod windows;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditReport;
+use crate::record::series::{self, Series};
+
 pub use build::{Evidence, build};
+pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use windows::Windows;
 
 /// The present shape.
 pub const SCHEMA: &str = "loadgen-report/1";
@@ -23,6 +31,12 @@ pub struct Report {
     pub schema: Schema,
     /// The scenario's name.
     pub scenario: String,
+    /// Its story.
+    #[serde(default)]
+    pub description: String,
+    /// Its parameters as they were used, by name.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// What choices were made from.
     pub seed: u64,
     /// Unix time in seconds.
@@ -63,6 +77,16 @@ pub struct Report {
     /// What an audit of the target has found, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
+    /// The run's course, on one line.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "series::on_one_line"
+    )]
+    pub series: Option<Series>,
+    /// The runs that this report was put together from, if it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged_from: Vec<MergedPart>,
     /// What people should know.
     pub warnings: Vec<String>,
     /// The verdict.
@@ -135,6 +159,35 @@ pub struct WorkloadSummary {
     pub duration_s: f64,
     /// Not recorded at the beginning.
     pub warm_up_s: f64,
+    /// An open workload's stages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageSummary>,
+}
+
+/// A stretch of an open workload in which the rate goes evenly from one to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// Its length.
+    pub duration_s: f64,
+    /// Journeys a second at its beginning.
+    pub from_per_s: f64,
+    /// Journeys a second at its end.
+    pub to_per_s: f64,
+}
+
+/// One of several generators of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MergedPart {
+    /// The folder's name.
+    pub folder: String,
+    /// Unix time in seconds.
+    pub started_at: f64,
+    /// What it drove.
+    pub target: String,
+    /// Requests that it tried.
+    pub requests: u64,
+    /// Its own verdict.
+    pub verdict: VerdictResult,
 }
 
 /// A step's figures.
@@ -142,6 +195,8 @@ pub struct WorkloadSummary {
 #[allow(missing_docs)] // the names are the field's own
 pub struct StepReport {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub count: u64,
     pub errors: u64,
     pub response_time_us: Quantiles,
@@ -179,6 +234,8 @@ pub struct JourneyReport {
 #[allow(missing_docs)] // the names are the field's own
 pub struct EndToEnd {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub count: u64,
     pub timeouts: u64,
     pub mean_us: f64,
@@ -187,6 +244,36 @@ pub struct EndToEnd {
     pub p99_us: f64,
     pub p999_us: f64,
     pub max_us: f64,
+}
+
+impl EndToEnd {
+    /// Its distribution.
+    pub fn quantiles(&self) -> Quantiles {
+        Quantiles {
+            count: self.count,
+            mean: self.mean_us,
+            p50: self.p50_us,
+            p90: self.p90_us,
+            p99: self.p99_us,
+            p999: self.p999_us,
+            max: self.max_us,
+        }
+    }
+}
+
+impl EventLag {
+    /// Its distribution.
+    pub fn quantiles(&self) -> Quantiles {
+        Quantiles {
+            count: self.count,
+            mean: self.mean_us,
+            p50: self.p50_us,
+            p90: self.p90_us,
+            p99: self.p99_us,
+            p999: self.p999_us,
+            max: self.max_us,
+        }
+    }
 }
 
 /// Handling done − published; each figure is the upper bound of its bucket.
@@ -220,8 +307,23 @@ pub struct Drain {
 /// The generator itself.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Generator {
-    /// Of one core, the driver's thread, while journeys were started and drained.
+    /// Of one core, the busiest driver's thread, while journeys were started and drained.
     pub cpu_pct: f64,
+    /// The same of each driver.
+    #[serde(default)]
+    pub drivers_cpu_pct: Vec<f64>,
+    /// How much of the time a driver was ready to run while others ran, of the one that waited longest.
+    #[serde(default)]
+    pub cpu_wait_pct: f64,
+    /// How late the drivers' event loops came round.
+    #[serde(default)]
+    pub loop_lateness_us: Quantiles,
+    /// The largest jump of the wall clock against the monotonic one.
+    #[serde(default)]
+    pub clock_jump_ms: f64,
+    /// Requests that failed because this machine had no descriptor, port or memory left.
+    #[serde(default)]
+    pub own_errors: u64,
     /// Of one core, the whole process.
     pub process_cpu_pct: f64,
     /// Actual − intended start of journeys.
@@ -249,6 +351,9 @@ pub struct ThresholdReport {
     pub figure: Option<f64>,
     /// Whether it held.
     pub passed: bool,
+    /// The figure in words, of which window it is, or why there is none.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// The verdict's three values.

@@ -1,119 +1,62 @@
 //! PASS, FAIL or INVALID. A generator that could not keep up measured itself: then no threshold counts.
 
-use super::{Quantiles, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
+use std::time::Duration;
+
+use super::sample::Sample;
+use super::{Evidence, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
 use crate::audit::AuditReport;
 use crate::scenario::Scenario;
-use crate::scenario::threshold::{Family, JourneyFigure, Metric, Statistic};
+use crate::scenario::threshold::{Threshold, Window};
 
-/// Evaluates what had to hold.
-pub fn thresholds(report: &Report, scenario: &Scenario) -> Vec<ThresholdReport> {
-    let evaluated = scenario.thresholds.iter().map(|t| {
-        let figure = figure(report, &t.metric);
+/// Evaluates what had to hold; `measured` is the run's length without its warm-up.
+pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdReport> {
+    let thresholds = evidence.scenario.thresholds.iter().enumerate();
+    let evaluated = thresholds.map(|(index, threshold)| {
+        let arrivals_end = evidence.finished.arrivals_end;
+        let (figure, at) = match evidence.windows.worst(index, threshold, arrivals_end) {
+            Some(worst) => (worst.figure, worst.at),
+            None => (over_the_run(evidence, threshold, measured), None),
+        };
         ThresholdReport {
-            threshold: t.text.clone(),
+            threshold: threshold.text.clone(),
             figure,
-            passed: figure.is_some_and(|f| t.holds(f)),
+            passed: figure.is_some_and(|f| threshold.holds(f)),
+            reason: reason(threshold, figure, at),
         }
     });
     evaluated.collect()
 }
 
-fn figure(report: &Report, metric: &Metric) -> Option<f64> {
-    match metric {
-        Metric::ErrorRate => {
-            let awaits: u64 = report.end_to_end.iter().map(|e| e.count + e.timeouts).sum();
-            let timeouts: u64 = report.end_to_end.iter().map(|e| e.timeouts).sum();
-            let tried = report.all_steps.count + awaits;
-            (tried > 0).then(|| (report.all_steps.errors + timeouts) as f64 / tried as f64)
-        }
-        Metric::BacklogEnd => report.drain.backlog_end.map(|n| n as f64),
-        Metric::Journeys(which) => Some(match which {
-            JourneyFigure::Started => report.journeys.started as f64,
-            JourneyFigure::Completed => report.journeys.completed as f64,
-            JourneyFigure::Failed => report.journeys.failed as f64,
-            JourneyFigure::Skipped => report.journeys.skipped as f64,
-            JourneyFigure::Dropped => report.journeys.dropped as f64,
-            JourneyFigure::Unsent => report.journeys.unsent as f64,
-            JourneyFigure::PerSecond => report.journeys.per_s,
-        }),
-        Metric::Distribution {
-            family,
-            of,
-            statistic,
-        } => {
-            let candidates = distributions(report, *family, of.as_deref());
-            // Of several (the states or groups of a family), the worst one counts; none without samples.
-            candidates
-                .iter()
-                .filter(|q| q.count > 0)
-                .map(|q| value(q, *statistic))
-                .reduce(f64::max)
-        }
+fn over_the_run(evidence: &Evidence<'_>, threshold: &Threshold, measured: Duration) -> Option<f64> {
+    let mut sample = Sample::new(&threshold.metric, evidence.scenario);
+    sample.add(evidence.figures);
+    if let Some((before, after)) = &evidence.scrapes {
+        sample.add_scrape(before, after);
     }
+    sample.lengthen(measured);
+    sample.figure()
 }
 
-fn distributions(report: &Report, family: Family, of: Option<&str>) -> Vec<Quantiles> {
-    match (family, of) {
-        (Family::ResponseTime, None) => vec![report.all_steps.response_time_us],
-        (Family::ServiceTime, None) => vec![report.all_steps.service_time_us],
-        (Family::ScheduleSlip, _) => vec![report.generator.schedule_slip_us],
-        (Family::EventLag, None) => vec![report.event_lag_all],
-        (Family::ResponseTime, Some(name)) => report
-            .steps
-            .iter()
-            .filter(|s| s.name == name)
-            .map(|s| s.response_time_us)
-            .collect(),
-        (Family::ServiceTime, Some(name)) => report
-            .steps
-            .iter()
-            .filter(|s| s.name == name)
-            .map(|s| s.service_time_us)
-            .collect(),
-        (Family::EndToEnd, of) => {
-            let wanted = report
-                .end_to_end
-                .iter()
-                .filter(|e| of.is_none_or(|name| e.name == name));
-            let quantiles = wanted.map(|e| Quantiles {
-                count: e.count,
-                mean: e.mean_us,
-                p50: e.p50_us,
-                p90: e.p90_us,
-                p99: e.p99_us,
-                p999: e.p999_us,
-                max: e.max_us,
-            });
-            quantiles.collect()
+/// In words: what the figure was, and when; or why there is none.
+pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) -> String {
+    let when = at.map_or_else(String::new, |(from, to)| {
+        format!(" from {from} s to {to} s")
+    });
+    match figure {
+        Some(figure) if threshold.metric.is_time() => {
+            format!("it was {}{when}", crate::render::time(figure))
         }
-        (Family::EventLag, Some(of)) => {
-            let wanted = report
-                .event_lag
-                .iter()
-                .filter(|e| e.group == of || format!("{}/{}", e.group, e.topic) == of);
-            let quantiles = wanted.map(|e| Quantiles {
-                count: e.count,
-                mean: e.mean_us,
-                p50: e.p50_us,
-                p90: e.p90_us,
-                p99: e.p99_us,
-                p999: e.p999_us,
-                max: e.max_us,
-            });
-            quantiles.collect()
+        Some(figure) if threshold.metric.is_ratio() => {
+            format!("it was {:.3} %{when}", figure * 100.0)
         }
-    }
-}
-
-fn value(q: &Quantiles, statistic: Statistic) -> f64 {
-    match statistic {
-        Statistic::P50 => q.p50,
-        Statistic::P90 => q.p90,
-        Statistic::P99 => q.p99,
-        Statistic::P999 => q.p999,
-        Statistic::Max => q.max,
-        Statistic::Mean => q.mean,
-        Statistic::Count => q.count as f64,
+        Some(figure) => format!("it was {}{when}", (figure * 1e3).round() / 1e3),
+        None if threshold.window == Window::Run || at.is_some() => {
+            format!("there are no samples{when}")
+        }
+        None => {
+            "there are no samples: no whole window lies between the warm-up and the last arrival"
+                .into()
+        }
     }
 }
 
@@ -154,27 +97,15 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
 
 /// The thresholds that were missed, and what contradicts the report itself.
 fn broken(report: &Report) -> Vec<String> {
-    let missed = report
-        .thresholds
-        .iter()
-        .filter(|t| !t.passed)
-        .map(|t| match t.figure {
-            Some(figure) => format!("{}: it was {}", t.threshold, shown(&t.threshold, figure)),
-            None => format!("{}: there are no samples", t.threshold),
-        });
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
-    missed.chain(contradiction).collect()
+    missed(report).into_iter().chain(contradiction).collect()
 }
 
-fn shown(threshold: &str, figure: f64) -> String {
-    let of_time = ["p50", "p90", "p99", "max", "mean"]
-        .iter()
-        .any(|s| threshold.contains(&format!(".{s}")));
-    if of_time {
-        crate::render::time(figure)
-    } else {
-        format!("{figure}")
-    }
+/// The thresholds that did not hold, each with its figure.
+pub fn missed(report: &Report) -> Vec<String> {
+    let missed = report.thresholds.iter().filter(|t| !t.passed);
+    let said = missed.map(|t| format!("{}: {}", t.threshold, t.reason));
+    said.collect()
 }
 
 /// Why the figures may say nothing about the target, and what to do about it.
@@ -196,6 +127,7 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
         let (cpu, limit) = (report.generator.cpu_pct, limits.cpu_pct_max);
         reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
     }
+    reasons.extend(own_troubles(report, scenario));
     let asked = journeys.started + journeys.dropped + journeys.unsent;
     let lost = journeys.dropped + journeys.unsent;
     let lost_pct = 100.0 * lost as f64 / asked.max(1) as f64;
@@ -205,6 +137,37 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
             "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; the target is too slow for this rate, or the limit too low",
             limits.in_flight_max, limits.dropped_pct_max
         ));
+    }
+    reasons
+}
+
+/// What the machine did to the generator.
+fn own_troubles(report: &Report, scenario: &Scenario) -> Vec<String> {
+    let (generator, limits) = (&report.generator, &scenario.limits);
+    let mut reasons = Vec::new();
+    // Without a schedule to be late for, having to wait for a core shows nowhere else.
+    let wanted = generator.cpu_pct + generator.cpu_wait_pct;
+    if report.workload.kind == "closed"
+        && wanted > limits.cpu_pct_max
+        && generator.cpu_pct <= limits.cpu_pct_max
+    {
+        let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
+        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, and with its own CPU that is over {limit} %; give it a core of its own"));
+    }
+    let late_max_us = limits.loop_stall_p99_max.as_secs_f64() * 1e6;
+    let late = generator.loop_lateness_us.p99;
+    if late > late_max_us {
+        let (late, limit) = (crate::render::time(late), crate::render::time(late_max_us));
+        reasons.push(format!("the machine was too busy: the generator's event loop came round late, p99 {late} > {limit}; give it a core of its own"));
+    }
+    let jump_max_ms = limits.clock_jump_max.as_secs_f64() * 1e3;
+    if generator.clock_jump_ms > jump_max_ms {
+        let jump = generator.clock_jump_ms;
+        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms: times that this machine and the target compare are off; let the clock settle and run again"));
+    }
+    if generator.own_errors > 0 {
+        let count = generator.own_errors;
+        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n), or lower connections_max"));
     }
     reasons
 }

@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http_client::{HttpClient, Target};
+use crate::http_client::{ClientLimits, HttpClient, Target};
 use crate::metrics_scrape::Scrape;
 use crate::report::Environment;
 
-/// For one request to `/health` or `/metrics`.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// A longer answer is none.
-const RESPONSE_BYTES_MAX: usize = 64 << 20;
+/// For requests to `/health` and `/metrics`, one at a time.
+const LIMITS: ClientLimits = ClientLimits {
+    timeout: Duration::from_secs(5),
+    response_bytes_max: 64 << 20,
+    connections_max: 1,
+};
 /// Between looks at the backlog while it drains.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
 
@@ -26,7 +28,7 @@ impl Control {
     /// For this target, which need not answer yet.
     pub async fn new(target: Target) -> Self {
         let mut control = Self {
-            http: HttpClient::new(target, TIMEOUT, RESPONSE_BYTES_MAX),
+            http: HttpClient::new(target, LIMITS),
             has_metrics: false,
         };
         control.has_metrics = control.scrape().await.is_some();
@@ -51,9 +53,21 @@ impl Control {
 
     /// Looks at the target's metrics until it has no backlog, within the limit.
     pub async fn drained(&self, timeout: Duration) -> (Option<Scrape>, Duration) {
+        self.drained_while(timeout, |_, _| ()).await
+    }
+
+    /// The same; what is seen meanwhile is told, with the time since the first look.
+    pub async fn drained_while(
+        &self,
+        timeout: Duration,
+        mut tell: impl FnMut(Duration, &Scrape),
+    ) -> (Option<Scrape>, Duration) {
         let start = Instant::now();
         loop {
             let scrape = self.scrape().await;
+            if let Some(scrape) = &scrape {
+                tell(start.elapsed(), scrape);
+            }
             let left = scrape.as_ref().map_or(0, Scrape::backlog_total);
             // A target that is just being started again answers nothing: it is asked again too.
             let known = scrape.is_some() || !self.has_metrics;

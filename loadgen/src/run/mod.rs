@@ -2,7 +2,10 @@
 //! report. The only place that knows all stages.
 
 mod control;
+mod descriptors;
+mod drivers;
 mod interrupts;
+mod observer;
 mod options;
 mod replay;
 
@@ -15,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use control::Control;
 use interrupts::Interrupts;
+use observer::Observer;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
 
@@ -26,15 +30,18 @@ use crate::progress::{AuditProgress, Progress};
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
 use crate::record::ledger::Ledger;
-use crate::report::{self, Environment, Evidence, Report};
+use crate::report::folder::{self, RunFolder};
+use crate::report::{self, Environment, Evidence, Report, Windows};
 use crate::run_event::{Finished, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{self, Arrivals, Schedule};
+use crate::share::Share;
 use crate::system_process::SystemProcess;
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
+    descriptors::take_all_granted();
     // From here on, before a child is started: Ctrl-C must never leave one behind.
     let mut interrupts = Interrupts::listen()
         .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
@@ -93,9 +100,10 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
 }
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
-    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-    std::fs::write(folder.join("report.json"), json + "\n")?;
-    std::fs::write(folder.join("summary.md"), crate::render::summary(report))
+    folder::write_report(report, folder)?;
+    // Rendered from the folder, as it can be at any later time.
+    let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
+    crate::render::write_all(&folder).map_err(std::io::Error::other)
 }
 
 struct Run {
@@ -103,6 +111,7 @@ struct Run {
     seed: u64,
     audit: bool,
     out: PathBuf,
+    drivers: usize,
     control: Control,
     environment: Environment,
     system_id: Option<u32>,
@@ -117,6 +126,11 @@ struct Collected {
     started_at: f64,
     before: Option<Scrape>,
     cpu_before: (Duration, Option<Duration>),
+    /// The run's course.
+    observer: Observer,
+    windows: Windows,
+    /// What set-up made, where tear-down needs it.
+    prepared: Option<Vars>,
 }
 
 impl Run {
@@ -126,18 +140,19 @@ impl Run {
         url: &str,
         system_id: Option<u32>,
     ) -> Result<Self, RunError> {
-        let target = Target::resolve(url)
+        let target = Target::resolve(url, &options.tls)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
         // Refused before anything is measured, instead of a report full of refused connections.
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
         let environment = control.environment(system_id.is_some()).await;
         let progress = Progress::new(
             asked(&scenario),
-            duration(&scenario),
+            scenario.workload.duration(),
             scenario.await_names.clone(),
         );
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
@@ -146,6 +161,7 @@ impl Run {
             seed: options.seed,
             audit: options.audit,
             out,
+            drivers,
             control,
             environment,
             system_id,
@@ -157,7 +173,7 @@ impl Run {
     fn load(&self, replay: Option<Arrivals>) -> Load {
         match (&self.scenario.workload, replay) {
             (Workload::Trace, arrivals) => Load::Open {
-                arrivals: arrivals.unwrap_or_else(|| Box::new(std::iter::empty())),
+                arrivals: arrivals.into_iter().collect(),
                 end: None,
             },
             (
@@ -171,13 +187,26 @@ impl Run {
                 users: *users,
                 think_time: *think_time,
                 duration: *duration,
+                drivers: self.drivers,
             },
             (Workload::Open { stages }, _) => {
                 let schedule = Schedule::new(stages.clone());
                 let end = Some(schedule.duration());
-                let arrivals = schedule::arrivals(schedule, &self.scenario.journeys, self.seed);
-                Load::Open { arrivals, end }
+                let arrivals =
+                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
+                Load::Open {
+                    arrivals: arrivals.collect(),
+                    end,
+                }
             }
+        }
+    }
+
+    fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
+        let (journeys, seed, schedule) = (&self.scenario.journeys, self.seed, schedule.clone());
+        match self.scenario.poisson {
+            true => schedule::arrivals(schedule.poisson(seed), journeys, seed, share),
+            false => schedule::arrivals(schedule.even(), journeys, seed, share),
         }
     }
 
@@ -215,7 +244,7 @@ impl Run {
             stop: stop.clone(),
         };
         drive::spawn(assignment).map_err(|e| {
-            RunError::BadInput(format!("the driver's thread can't be started: {e}"))
+            RunError::BadInput(format!("the drivers' thread can't be started: {e}"))
         })?;
         let mut collected = Collected {
             figures: Figures::new(
@@ -226,13 +255,19 @@ impl Run {
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
+            observer: Observer::new(self.system_id),
+            windows: Windows::new(&self.scenario, Scrape::default()),
+            prepared: None,
         };
         let mut finished = self
             .collect(&mut told, go, &stop, &mut collected, interrupts)
             .await?;
+        let (observer, drained) = (&mut collected.observer, finished.drained);
         let (after, backlog_drain) = self
             .control
-            .drained(self.scenario.limits.backlog_timeout)
+            .drained_while(self.scenario.limits.backlog_timeout, |since, scrape| {
+                observer.look(drained + since, Some(scrape));
+            })
             .await;
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
@@ -246,6 +281,10 @@ impl Run {
             Some(ledger) => self.audited(ledger, interrupts).await,
             None => None,
         };
+        // Only now: the audit looks at what there was.
+        if let Some(variables) = collected.prepared.take() {
+            self.tear_down(variables, interrupts).await;
+        }
         if let Some(logs) = &collected.logs {
             logs.write(&self.out).map_err(|error| RunError::Output {
                 path: self.out.clone(),
@@ -274,14 +313,29 @@ impl Run {
             figures: &collected.figures,
             finished: &finished,
             scrapes: after.map(|after| (collected.before.unwrap_or_default(), after)),
+            windows: &collected.windows,
             backlog_drain,
             process_cpu,
             system_cpu,
             replay: facts,
             audit,
             stopped: stop.is_cancelled(),
+            series: collected.observer.series,
             warnings: self.warnings,
         }))
+    }
+
+    /// Undoes what set-up made; left at once when it is interrupted.
+    async fn tear_down(&mut self, variables: Vars, interrupts: &mut Interrupts) {
+        self.progress
+            .say("tear-down (interrupt: leave what is left)");
+        let target = self.control.target().clone();
+        let work = drive::tear_down(&self.scenario, target, variables, self.seed);
+        let failures = tokio::select! {
+            failures = work => failures,
+            () = interrupts.next() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
+        };
+        self.warnings.extend(failures);
     }
 
     /// Audits the target; none when that was interrupted.
@@ -337,6 +391,7 @@ impl Run {
             };
             self.progress.event(&event);
             match event {
+                RunEvent::Prepared { variables } => collected.prepared = Some(variables),
                 RunEvent::Ready => {
                     // What set-up left behind must not count as the workload's.
                     collected.before = self
@@ -348,6 +403,9 @@ impl Run {
                         process_cpu_time().unwrap_or_default(),
                         self.system_id.and_then(group_cpu_time),
                     );
+                    collected.observer.start(collected.before.clone());
+                    let before = collected.before.clone().unwrap_or_default();
+                    collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
                         go.send(()).ok();
                     }
@@ -362,8 +420,10 @@ impl Run {
                         wall_clock,
                     ));
                 }
-                RunEvent::Interval(interval) => {
+                RunEvent::Interval(mut interval) => {
+                    collected.observer.close_gap(&mut interval);
                     collected.figures.add(&interval.figures);
+                    collected.observer.interval(&interval);
                     if let Some(logs) = &mut collected.logs
                         && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
                     {
@@ -371,9 +431,13 @@ impl Run {
                             .push(format!("an interval is missing in the logs: {e:?}"));
                     }
                     // Bounded by a second: a target that does not answer must not hold the collecting up.
-                    if let Ok(Some(now)) =
-                        tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await
-                    {
+                    let scrape = self.control.scrape();
+                    let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
+                    let now = now.ok().flatten();
+                    let windows = &mut collected.windows;
+                    windows.interval(&interval.figures, interval.start, now.as_ref());
+                    collected.observer.look(interval.start, now.as_ref());
+                    if let Some(now) = now {
                         self.progress
                             .scraped(&collected.before.clone().unwrap_or_default(), &now);
                     }
@@ -381,17 +445,10 @@ impl Run {
                 RunEvent::Warning(text) => self.warnings.push(text),
                 RunEvent::Finished(finished) => return Ok(finished),
                 RunEvent::Failed(refusal) => return Err(refusal.into()),
-                RunEvent::SetUp { .. } | RunEvent::Draining { .. } => {}
+                RunEvent::Draining { .. } => collected.windows.draining(),
+                RunEvent::SetUp { .. } => {}
             }
         }
-    }
-}
-
-fn duration(scenario: &Scenario) -> Option<Duration> {
-    match &scenario.workload {
-        Workload::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
-        Workload::Closed { duration, .. } => Some(*duration),
-        Workload::Trace => None,
     }
 }
 

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
+use crate::http_client::TlsOptions;
 use crate::run_event::Refusal;
 use crate::system_process::SystemError;
 
 /// How a run is made.
 pub struct RunOptions {
-    /// `http://host:port` of a running system; without one `ordershop up` is started and stopped.
+    /// `http://host:port` or `https://…` of a running system; without one `ordershop up` is started and stopped.
     pub target: Option<String>,
+    /// Whose certificates are believed, for an `https://` target.
+    pub tls: TlsOptions,
+    /// Threads that drive the load; without a number as many as the scenario asks for and the machine can spare.
+    pub drivers: Option<usize>,
     /// Makes choices repeatable.
     pub seed: u64,
     /// Where the report goes; made if it does not exist.

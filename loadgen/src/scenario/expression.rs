@@ -7,6 +7,8 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
+use super::filter::{Filter, integer};
+
 /// The variables of one journey (or of one set-up iteration), by name.
 pub type Vars = serde_json::Map<String, Value>;
 
@@ -26,10 +28,20 @@ impl Scope<'_> {
 
 /// An expression could not be evaluated: a variable is unset, or a filter does not fit the value.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{{{{{expression}}}}}: {problem}")]
+#[error("{expression}: {problem}")]
 pub struct RenderError {
     expression: String,
     problem: String,
+}
+
+impl RenderError {
+    /// For something made of expressions.
+    pub(super) fn new(expression: &str, problem: impl Into<String>) -> Self {
+        Self {
+            expression: expression.to_owned(),
+            problem: problem.into(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -46,33 +58,6 @@ enum Source {
     Constant(Value),
 }
 
-#[derive(Debug, Clone)]
-enum Filter {
-    /// A JSON pointer into each element of an array.
-    Each(String),
-    /// The sum of whole numbers: of an array's elements, or of what a JSON pointer finds in each.
-    Sum(String),
-    Length,
-    First,
-    Last,
-    /// A JSON pointer into the value.
-    At(String),
-    Add(i64),
-    Mul(i64),
-    Mod(i64),
-    /// Whole number → text, padded with zeros to this many digits.
-    Pad(usize),
-    /// Something → JSON text.
-    Json,
-    /// A place in a list, or an array of places → the list's elements there, or what a JSON pointer finds in each.
-    In {
-        list: String,
-        pointer: String,
-    },
-}
-
-const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, json, in:LIST, in:LIST:/pointer";
-
 /// One `{{…}}`: a source and filters, `{{products|sum:/price}}`.
 #[derive(Debug, Clone)]
 pub struct Expression {
@@ -81,19 +66,13 @@ pub struct Expression {
     filters: Vec<Filter>,
 }
 
-fn integer(argument: Option<&str>, what: &str) -> Result<i64, String> {
-    argument
-        .and_then(|a| a.trim().parse().ok())
-        .ok_or_else(|| format!("`{what}` needs a whole number, as in `{what}:10`"))
-}
-
 impl Expression {
     /// Reads what stands between the braces. The error says what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split('|').map(str::trim);
         let head = parts.next().unwrap_or_default();
         let source = Self::parse_source(head)?;
-        let filters = parts.map(Self::parse_filter).collect::<Result<_, _>>()?;
+        let filters = parts.map(Filter::parse).collect::<Result<_, _>>()?;
         Ok(Self {
             text: text.trim().to_owned(),
             source,
@@ -142,50 +121,6 @@ impl Expression {
         Ok(Source::Var { name, fields })
     }
 
-    fn parse_filter(text: &str) -> Result<Filter, String> {
-        let (name, argument) = match text.split_once(':') {
-            Some((name, argument)) => (name, Some(argument)),
-            None => (text, None),
-        };
-        let pointer = || match argument {
-            Some(p) if p.starts_with('/') => Ok(p.to_owned()),
-            _ => Err(format!(
-                "`{name}` needs a JSON pointer, as in `{name}:/price`"
-            )),
-        };
-        Ok(match name {
-            "each" => Filter::Each(pointer()?),
-            "sum" if argument.is_none() => Filter::Sum(String::new()),
-            "sum" => Filter::Sum(pointer()?),
-            "length" => Filter::Length,
-            "first" => Filter::First,
-            "last" => Filter::Last,
-            "at" => Filter::At(pointer()?),
-            "add" => Filter::Add(integer(argument, name)?),
-            "mul" => Filter::Mul(integer(argument, name)?),
-            "mod" => match integer(argument, name)? {
-                0 => return Err("`mod:0` divides by zero".into()),
-                n => Filter::Mod(n),
-            },
-            "pad" => Filter::Pad(integer(argument, name)?.clamp(0, 64) as usize),
-            "json" => Filter::Json,
-            "in" => {
-                let (list, pointer) = match argument.unwrap_or_default().split_once(':') {
-                    Some((list, pointer)) => (list, pointer),
-                    None => (argument.unwrap_or_default(), ""),
-                };
-                if list.is_empty() || !(pointer.is_empty() || pointer.starts_with('/')) {
-                    return Err("`in` needs a list and perhaps a JSON pointer, as in `in:product_list:/entity_id`".into());
-                }
-                Filter::In {
-                    list: list.to_owned(),
-                    pointer: pointer.to_owned(),
-                }
-            }
-            _ => return Err(format!("unknown filter `{name}`; allowed: {FILTERS}")),
-        })
-    }
-
     /// The variables this expression reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let source = match &self.source {
@@ -200,112 +135,61 @@ impl Expression {
     }
 
     fn error(&self, problem: impl Into<String>) -> RenderError {
-        RenderError {
-            expression: self.text.clone(),
-            problem: problem.into(),
+        RenderError::new(&format!("{{{{{}}}}}", self.text), problem)
+    }
+
+    /// The variable this expression begins with, and the fields it descends into.
+    pub fn path(&self) -> Option<(&str, &[String])> {
+        match &self.source {
+            Source::Var { name, fields } => Some((name, fields)),
+            _ => None,
         }
+    }
+
+    /// Whether it has a value even where its variable is unset.
+    pub fn has_default(&self) -> bool {
+        let is_default = |filter: &Filter| matches!(filter, Filter::Default(_));
+        self.filters.iter().any(is_default)
     }
 
     /// Its value, borrowed where it is a variable's.
     pub fn evaluate<'s>(&self, scope: &'s mut Scope<'_>) -> Result<Cow<'s, Value>, RenderError> {
         let mut value = match &self.source {
-            Source::Uuid => Cow::Owned(Value::String(random_uuid(scope.rng))),
-            Source::Now => Cow::Owned(unix_seconds().into()),
-            Source::Random(from, to) => Cow::Owned(scope.rng.random_range(*from..=*to).into()),
-            Source::Constant(value) => Cow::Owned(value.clone()),
-            Source::Var { name, fields } => {
-                let mut value = scope
-                    .lookup(name)
-                    .ok_or_else(|| self.error(format!("`{name}` is not set")))?;
-                for field in fields {
-                    value = value
-                        .get(field)
-                        .ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
-                }
-                Cow::Borrowed(value)
-            }
+            Source::Uuid => Ok(Cow::Owned(Value::String(random_uuid(scope.rng)))),
+            Source::Now => Ok(Cow::Owned(unix_seconds().into())),
+            Source::Random(from, to) => Ok(Cow::Owned(scope.rng.random_range(*from..=*to).into())),
+            Source::Constant(value) => Ok(Cow::Owned(value.clone())),
+            Source::Var { name, fields } => self.variable(scope, name, fields).map(Cow::Borrowed),
         };
         for filter in &self.filters {
-            value = self.apply(filter, value, scope.layers)?;
+            value = match (filter, value) {
+                (Filter::Default(default), Err(_)) => Ok(Cow::Owned(default.clone())),
+                (Filter::Default(default), Ok(v)) if v.is_null() => Ok(Cow::Owned(default.clone())),
+                (Filter::Default(_), present) => present,
+                (_, Err(e)) => Err(e),
+                (filter, Ok(v)) => filter
+                    .apply(v, scope.layers)
+                    .map_err(|problem| self.error(problem)),
+            };
         }
-        Ok(value)
+        value
     }
 
-    fn apply<'s>(
+    fn variable<'s>(
         &self,
-        filter: &Filter,
-        value: Cow<'s, Value>,
-        layers: &[&Vars],
-    ) -> Result<Cow<'s, Value>, RenderError> {
-        let array = || value.as_array().ok_or_else(|| self.error("not an array"));
-        let number = || {
-            value
-                .as_i64()
-                .ok_or_else(|| self.error("not a whole number"))
-        };
-        let at = |v: &Value, pointer: &str| {
-            v.pointer(pointer)
-                .cloned()
-                .ok_or_else(|| self.error(format!("nothing at `{pointer}`")))
-        };
-        let result: Value = match filter {
-            Filter::Each(pointer) => array()?
-                .iter()
-                .map(|v| at(v, pointer))
-                .collect::<Result<Vec<_>, _>>()?
-                .into(),
-            Filter::Sum(pointer) => {
-                let mut sum = 0_i64;
-                for element in array()? {
-                    let found = element.pointer(pointer).and_then(Value::as_i64);
-                    sum += found
-                        .ok_or_else(|| self.error(format!("no whole number at `{pointer}`")))?;
-                }
-                sum.into()
-            }
-            Filter::Length => match &*value {
-                Value::Array(items) => items.len().into(),
-                Value::String(text) => text.chars().count().into(),
-                _ => return Err(self.error("neither an array nor text")),
-            },
-            Filter::First => array()?
-                .first()
-                .cloned()
-                .ok_or_else(|| self.error("an empty array"))?,
-            Filter::Last => array()?
-                .last()
-                .cloned()
-                .ok_or_else(|| self.error("an empty array"))?,
-            Filter::At(pointer) => at(&value, pointer)?,
-            Filter::Add(n) => (number()?.wrapping_add(*n)).into(),
-            Filter::Mul(n) => (number()?.wrapping_mul(*n)).into(),
-            Filter::Mod(n) => number()?.rem_euclid(*n).into(),
-            Filter::Pad(width) => format!("{:0width$}", number()?).into(),
-            Filter::Json => value.to_string().into(),
-            Filter::In { list, pointer } => {
-                let list = layers
-                    .iter()
-                    .find_map(|layer| layer.get(list))
-                    .and_then(Value::as_array)
-                    .ok_or_else(|| self.error(format!("`{list}` is not a list")))?;
-                let element = |place: &Value| {
-                    let place = place.as_u64().and_then(|n| usize::try_from(n).ok());
-                    let element = place.and_then(|n| list.get(n)).ok_or_else(|| {
-                        self.error(format!("no place in a list of {} elements", list.len()))
-                    })?;
-                    at(element, pointer)
-                };
-                match &*value {
-                    Value::Array(places) => places
-                        .iter()
-                        .map(element)
-                        .collect::<Result<Vec<_>, _>>()?
-                        .into(),
-                    place => element(place)?,
-                }
-            }
-        };
-        Ok(Cow::Owned(result))
+        scope: &'s Scope<'_>,
+        name: &str,
+        fields: &[String],
+    ) -> Result<&'s Value, RenderError> {
+        let mut value = scope
+            .lookup(name)
+            .ok_or_else(|| self.error(format!("`{name}` is not set")))?;
+        for field in fields {
+            value = value
+                .get(field)
+                .ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
+        }
+        Ok(value)
     }
 }
 

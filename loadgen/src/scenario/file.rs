@@ -1,41 +1,71 @@
 //! A scenario as it stands in its TOML file: the keys, their types and defaults. What is allowed is decided by these types
-//! (unknown keys are refused); whether the parts fit together is decided in `compile`.
+//! (unknown keys are refused), and the schema for editors is made from them; whether the parts fit together is decided in
+//! `compile`. What a comment here says is what an editor shows.
+
+mod preparation;
+mod step;
+mod value;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use toml::Spanned;
 
-use super::template::Template;
+pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};
+pub use step::{AwaitFile, ExpectFile, JourneyFile, Method, RememberFile, RequestFile, StepFile};
+pub use value::ThinkFile;
+
+use super::think_time::ThinkTime;
 use super::threshold::Threshold;
 use crate::duration::HumanDuration;
 use crate::trace::TraceConfig;
 
-#[derive(Debug, Deserialize)]
+/// A scenario for `loadgen run`.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioFile {
+    /// Its name, as reports show it.
     pub name: String,
+    /// Its story in a sentence or two.
     pub description: String,
+    /// Whether the target is audited after the run; by default where any request may change something.
     pub audit: Option<bool>,
+    /// What must hold for the run to pass, as in `p(99) < 20ms` or `error_rate < 0.1%`.
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
+    /// Variables that every template sees; `--set NAME=VALUE` changes them.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub parameters: toml::Table,
+    /// How journeys arrive.
+    #[schemars(with = "WorkloadFile")]
     pub workload: Spanned<WorkloadFile>,
+    /// Limits of the run; each has a default.
     #[serde(default)]
     pub limits: LimitsFile,
+    /// Requests before the workload, one step after the other; the first that fails ends the run.
     #[serde(default)]
+    #[schemars(with = "Vec<SetupFile>")]
     pub setup: Vec<Spanned<SetupFile>>,
+    /// Requests after the workload, also after Ctrl-C; what fails is a warning.
     #[serde(default)]
+    #[schemars(with = "Vec<SetupFile>")]
+    pub teardown: Vec<Spanned<SetupFile>>,
+    /// Sources of values, drawn once per journey.
+    #[serde(default)]
+    #[schemars(with = "Vec<FeederFile>")]
     pub feeders: Vec<Spanned<FeederFile>>,
+    /// The mix of journeys.
+    #[schemars(with = "Vec<JourneyFile>")]
     pub journeys: Vec<Spanned<JourneyFile>>,
+    /// How to read a recorded trace, for `kind = "trace"`.
+    #[schemars(with = "Option<TraceConfig>")]
     pub trace: Option<Spanned<TraceConfig>>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// Open: arrivals at a rate, whatever the target does. Closed: users who wait for their answers. Trace: recorded arrivals.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadKind {
     Open,
@@ -43,318 +73,78 @@ pub enum WorkloadKind {
     Trace,
 }
 
-#[derive(Debug, Deserialize)]
+/// How journeys arrive.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadFile {
+    /// Open, closed or recorded.
     pub kind: WorkloadKind,
+    /// Open: journeys a second, with `duration`.
     pub rate: Option<f64>,
+    /// How long journeys are started.
     pub duration: Option<HumanDuration>,
+    /// Open: ramps, holds and spikes, one after the other, instead of `rate` and `duration`.
     pub stages: Option<Vec<StageFile>>,
+    /// Closed: how many users at once.
     pub users: Option<usize>,
+    /// Closed: the pause between one user's journeys.
     pub think_time: Option<ThinkTime>,
+    /// How long after the start figures are not recorded; less than the workload's length.
     pub warm_up: Option<HumanDuration>,
+    /// Open: evenly spaced (default), or at random times.
+    pub arrivals: Option<ArrivalsKind>,
+    /// Whether requests say which journey they belong to, in the W3C header `traceparent` (true).
+    pub traceparent: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+/// How arrivals are spaced.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ArrivalsKind {
+    /// Evenly spaced.
+    Even,
+    /// At random times, independent of each other: as customers come who know nothing of each other.
+    Poisson,
+}
+
+/// A piece of an open workload.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageFile {
+    /// How long.
     pub duration: HumanDuration,
-    /// A constant rate; or `from` and `to` for a ramp.
+    /// Hold: a constant rate, in journeys a second.
     pub rate: Option<f64>,
+    /// Ramp: the rate at its start; without it, where the stage before ended (0 for the first).
     pub from: Option<f64>,
+    /// Ramp: the rate at its end.
     pub to: Option<f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Limits of a run.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsFile {
+    /// Journeys in flight at once (4096); an arrival over it is dropped and counted.
     pub in_flight_max: Option<usize>,
+    /// Connections open at once (1024); a request beyond it waits for its turn.
+    pub connections_max: Option<usize>,
+    /// For one request, and for an await without a timeout of its own (10s).
     pub request_timeout: Option<HumanDuration>,
+    /// For journeys in flight when the workload ends (30s).
     pub drain_timeout: Option<HumanDuration>,
+    /// For the target's backlog after the drain (10s).
     pub backlog_timeout: Option<HumanDuration>,
+    /// Past this the generator has not kept its schedule, and the run is INVALID (50ms).
     pub slip_p99_max: Option<HumanDuration>,
+    /// Of one core; past it the run is INVALID (90).
     pub cpu_pct_max: Option<f64>,
+    /// How late a driver's loop may come round; past it the run is INVALID (50ms).
+    pub loop_stall_p99_max: Option<HumanDuration>,
+    /// How far the wall clock may jump; past it the run is INVALID (500ms).
+    pub clock_jump_max: Option<HumanDuration>,
+    /// Dropped and unsent of all arrivals; past it the run is INVALID (1).
     pub dropped_pct_max: Option<f64>,
+    /// A longer answer is an error (64 MiB).
     pub response_bytes_max: Option<usize>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SetupFile {
-    pub name: String,
-    pub repeat: Option<Count>,
-    pub for_each: Option<String>,
-    pub chunk: Option<usize>,
-    pub item: Option<JsonTemplate>,
-    pub list: Option<String>,
-    pub ids: Option<String>,
-    pub request: RequestFile,
-    #[serde(default)]
-    pub expect: ExpectFile,
-    #[serde(default)]
-    pub extract: BTreeMap<String, String>,
-    #[serde(rename = "await")]
-    pub awaits: Option<AwaitFile>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-/// How a feeder chooses.
-pub enum Pick {
-    /// One after the other, again from the first after the last.
-    Sequential,
-    /// Each as likely.
-    Random,
-    /// By a popularity curve: the first of the list is the most popular.
-    Zipf,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeederFile {
-    pub name: String,
-    pub list: Option<String>,
-    pub items: Option<Vec<toml::Value>>,
-    pub csv: Option<PathBuf>,
-    pub jsonl: Option<PathBuf>,
-    pub pick: Pick,
-    pub exponent: Option<f64>,
-    pub count: Option<[usize; 2]>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JourneyFile {
-    pub name: String,
-    pub weight: Option<f64>,
-    #[serde(default)]
-    pub inputs: Vec<String>,
-    pub steps: Vec<Spanned<StepFile>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepFile {
-    pub name: Option<String>,
-    pub request: Option<RequestFile>,
-    #[serde(default)]
-    pub expect: ExpectFile,
-    #[serde(default)]
-    pub extract: BTreeMap<String, String>,
-    #[serde(default)]
-    pub skip_on: BTreeMap<String, String>,
-    pub think: Option<ThinkFile>,
-    #[serde(rename = "await")]
-    pub awaits: Option<AwaitFile>,
-    pub promise: Option<PromiseFile>,
-    pub remember: Option<RememberFile>,
-    pub forget: Option<ForgetFile>,
-    pub recall: Option<RecallFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestFile {
-    pub method: Method,
-    pub path: Template,
-    pub body: Option<JsonTemplate>,
-    #[serde(default)]
-    pub headers: BTreeMap<String, Template>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs)] // the names are HTTP's own
-/// HTTP's methods.
-pub enum Method {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-    Head,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExpectFile {
-    pub status: Option<Statuses>,
-    pub equal: BTreeMap<String, JsonTemplate>,
-    pub exist: Vec<String>,
-    pub absent: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AwaitFile {
-    pub topic: String,
-    pub name: Option<String>,
-    pub id: Option<Template>,
-    #[serde(rename = "match")]
-    pub matching: Option<MatchFile>,
-    pub action: Option<String>,
-    #[serde(default, rename = "where")]
-    pub conditions: BTreeMap<String, JsonTemplate>,
-    pub timeout: Option<HumanDuration>,
-    pub since: Option<String>,
-    #[serde(default)]
-    pub extract: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatchFile {
-    pub field: String,
-    pub value: Template,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RememberFile {
-    pub key: Template,
-    pub value: Template,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PromiseFile {
-    pub key: Template,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ForgetFile {
-    pub key: Template,
-    pub value: Template,
-    pub otherwise: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecallFile {
-    pub key: Template,
-    #[serde(rename = "as")]
-    pub variable: String,
-    pub otherwise: String,
-}
-
-/// A template whose rendering is JSON, from inline TOML or from a string that holds JSON.
-#[derive(Debug)]
-pub struct JsonTemplate(pub Template);
-
-impl<'de> Deserialize<'de> for JsonTemplate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = toml::Value::deserialize(deserializer)?;
-        let json: Value = serde_json::to_value(value).map_err(D::Error::custom)?;
-        // Text that is itself a JSON object or array is that JSON, else it is a JSON string.
-        let json = match &json {
-            Value::String(text)
-                if text.trim_start().starts_with(['[', '{'])
-                    && !text.trim_start().starts_with("{{") =>
-            {
-                serde_json::from_str(text)
-                    .map_err(|e| D::Error::custom(format!("the body is not JSON: {e}")))?
-            }
-            _ => json,
-        };
-        Template::json(&json).map(Self).map_err(D::Error::custom)
-    }
-}
-
-/// How often a set-up step runs: a number, or a template such as `{{products}}`.
-#[derive(Debug)]
-pub struct Count(pub Template);
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = match toml::Value::deserialize(deserializer)? {
-            toml::Value::Integer(n) if n > 0 => format!("{{{{{n}}}}}"),
-            toml::Value::String(text) => text,
-            other => {
-                return Err(D::Error::custom(format!(
-                    "`{other}` is not a count; allowed: a whole number from 1, or a template such as \"{{{{products}}}}\""
-                )));
-            }
-        };
-        Template::text(&text).map(Self).map_err(D::Error::custom)
-    }
-}
-
-/// One status or several.
-#[derive(Debug, Clone, Default)]
-pub struct Statuses(pub Vec<u16>);
-
-impl<'de> Deserialize<'de> for Statuses {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || D::Error::custom("allowed: a status from 100 to 599, or an array of them");
-        let value = toml::Value::deserialize(deserializer)?;
-        let list = match value {
-            toml::Value::Array(items) => items,
-            one => vec![one],
-        };
-        let statuses: Option<Vec<u16>> = list
-            .iter()
-            .map(|v| {
-                v.as_integer()
-                    .and_then(|n| u16::try_from(n).ok())
-                    .filter(|n| (100..600).contains(n))
-            })
-            .collect();
-        statuses
-            .filter(|s| !s.is_empty())
-            .map(Self)
-            .ok_or_else(wrong)
-    }
-}
-
-/// A step's pause: fixed, or a template that renders to a duration.
-#[derive(Debug)]
-pub enum ThinkFile {
-    Fixed(ThinkTime),
-    Rendered(Template),
-}
-
-impl<'de> Deserialize<'de> for ThinkFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.contains("{{") {
-            return Template::text(&text)
-                .map(Self::Rendered)
-                .map_err(D::Error::custom);
-        }
-        text.parse().map(Self::Fixed).map_err(D::Error::custom)
-    }
-}
-
-/// A pause: `200ms`, or `100ms..500ms` for a uniform choice.
-#[derive(Debug, Clone, Copy)]
-pub struct ThinkTime {
-    /// The shortest pause.
-    pub from: std::time::Duration,
-    /// The longest pause.
-    pub to: std::time::Duration,
-}
-
-impl<'de> Deserialize<'de> for ThinkTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
-    }
-}
-
-impl std::str::FromStr for ThinkTime {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (from, to) = text.split_once("..").unwrap_or((text, text));
-        let (from, to): (HumanDuration, HumanDuration) = (from.parse()?, to.parse()?);
-        if from.0 > to.0 {
-            return Err(format!("`{text}` is an empty range"));
-        }
-        Ok(Self {
-            from: from.0,
-            to: to.0,
-        })
-    }
 }

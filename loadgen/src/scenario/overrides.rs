@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::threshold::Window;
 use super::{Scenario, Workload};
 
 /// What the command line changes in a scenario.
@@ -54,6 +55,7 @@ impl Scenario {
             }
             Workload::Trace => {}
         }
+        self.windows_fit()?;
         if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
             return Err("--users: this scenario has no closed workload".into());
         }
@@ -68,5 +70,24 @@ impl Scenario {
             *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         }
         Ok(())
+    }
+
+    /// A threshold whose window is longer than what is measured could only fail.
+    fn windows_fit(&self) -> Result<(), String> {
+        let Some(duration) = self.workload.duration() else {
+            return Ok(());
+        };
+        let measured = duration.saturating_sub(self.warm_up);
+        let too_long = self.thresholds.iter().find(|t| match t.window {
+            Window::Run => false,
+            Window::Every(length) | Window::Last(length) => length > measured,
+        });
+        match too_long {
+            Some(t) => Err(format!(
+                "--duration: the threshold `{}` does not fit into the {measured:?} that are measured",
+                t.text
+            )),
+            None => Ok(()),
+        }
     }
 }

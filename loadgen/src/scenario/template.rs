@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::expression::{Expression, RenderError, Scope};
+use super::filter::{percent_encoded, plain};
 
 #[derive(Debug, Clone)]
 enum Segment {
@@ -17,6 +18,8 @@ enum Segment {
     Json(Expression),
     /// Inside a JSON string: escaped.
     JsonText(Expression),
+    /// Inside a query or a form: percent-encoded.
+    Url(Expression),
 }
 
 /// A compiled template.
@@ -118,9 +121,18 @@ impl Template {
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let expressions = self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
-            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) => Some(e),
+            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) | Segment::Url(e) => Some(e),
         });
         expressions.flat_map(Expression::variables)
+    }
+
+    /// Its text, if it reads no variable: the same every time.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.segments.as_slice() {
+            [] => Some(""),
+            [Segment::Literal(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// Appends the rendered template to `out`.
@@ -139,6 +151,7 @@ impl Template {
                     Value::String(text) => out.push_str(&escape(text)),
                     other => out.push_str(&escape(&other.to_string())),
                 },
+                Segment::Url(e) => out.push_str(&percent_encoded(&plain(&*e.evaluate(scope)?))),
             }
         }
         Ok(())
@@ -154,7 +167,7 @@ impl Template {
     /// Renders to a JSON value: a template that is one expression keeps its value's type, other text is a string.
     pub fn render_value(&self, scope: &mut Scope<'_>) -> Result<Value, RenderError> {
         match self.segments.as_slice() {
-            [Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e)] => {
+            [Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) | Segment::Url(e)] => {
                 Ok(e.evaluate(scope)?.into_owned())
             }
             _ => Ok(Value::String(self.render(scope)?)),
@@ -165,6 +178,66 @@ impl Template {
 fn escape(text: &str) -> String {
     let quoted = Value::String(text.to_owned()).to_string();
     quoted[1..quoted.len() - 1].to_owned()
+}
+
+impl Template {
+    /// The expressions in it.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) | Segment::Url(e) => Some(e),
+        })
+    }
+
+    /// Fields as a query or a form has them: `a=1&b=two%20words`.
+    pub fn fields(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
+        let mut out = Self::default();
+        for (i, (name, value)) in fields.into_iter().enumerate() {
+            let between = if i == 0 { "" } else { "&" };
+            out.literal(&format!("{between}{}=", percent_encoded(&name)));
+            for segment in value.segments {
+                match segment {
+                    Segment::Literal(text) => out.literal(&percent_encoded(&text)),
+                    Segment::Text(e)
+                    | Segment::Json(e)
+                    | Segment::JsonText(e)
+                    | Segment::Url(e) => {
+                        out.segments.push(Segment::Url(e));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// A path with a query behind it.
+    pub fn with_query(mut self, query: Self) -> Self {
+        let has_query = self
+            .segments
+            .iter()
+            .any(|s| matches!(s, Segment::Literal(text) if text.contains('?')));
+        self.literal(if has_query { "&" } else { "?" });
+        for segment in query.segments {
+            match segment {
+                Segment::Literal(text) => self.literal(&text),
+                other => self.segments.push(other),
+            }
+        }
+        self
+    }
+}
+
+impl schemars::JsonSchema for Template {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Template".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Text with {{variable}}, {{variable.field}}, {{uuid}}, {{now}} or {{random:1:100}} in it, and filters such as {{items|length}}."
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Template {

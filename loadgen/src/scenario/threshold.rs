@@ -1,61 +1,33 @@
-//! Thresholds: `response_time[create order].p99 < 50ms`. Parsed here with everything that is allowed named in the error;
-//! evaluated against a finished report elsewhere.
+//! Thresholds: `step["create order"].p(99) over 10s < 50ms`. Parsed here with everything that is allowed named in the error;
+//! evaluated against what a run recorded elsewhere.
+
+mod figure;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-/// Which figure a threshold looks at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Metric {
-    /// A statistic of a distribution; `of` is the step, the awaited state, or `group` / `group/topic`.
-    #[allow(missing_docs)] // said above
-    Distribution {
-        family: Family,
-        of: Option<String>,
-        statistic: Statistic,
-    },
-    /// One of the journeys' counts.
-    Journeys(JourneyFigure),
-    /// Failed steps (requests and awaits) / steps tried, 0 to 1.
-    ErrorRate,
-    /// Entries that no consumer group had handled at the end, all groups together.
-    BacklogEnd,
-}
+pub use figure::{Count, Family, JourneyFigure, Metric, Selector, Statistic};
 
-/// The distributions a run records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the field's own
-pub enum Family {
-    ResponseTime,
-    ServiceTime,
-    EndToEnd,
-    EventLag,
-    ScheduleSlip,
-}
+/// Every figure that a threshold may name.
+pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s); backlog_end";
 
-/// Statistics of a distribution, in microseconds but for `Count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the field's own
-pub enum Statistic {
-    P50,
-    P90,
-    P99,
-    P999,
-    Max,
-    Mean,
-    Count,
-}
+/// The shortest window, and what a window is a multiple of: figures are collected by the second.
+const WINDOW_UNIT: Duration = Duration::from_secs(1);
+/// The longest window at the end: its seconds are all held in memory.
+const LAST_MAX: Duration = Duration::from_secs(600);
+/// The longest of the windows that follow each other.
+const EVERY_MAX: Duration = Duration::from_secs(86_400);
 
-/// The journeys' figures.
+/// The time that a threshold looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the report's own
-pub enum JourneyFigure {
-    Started,
-    Completed,
-    Failed,
-    Skipped,
-    Dropped,
-    Unsent,
-    PerSecond,
+pub enum Window {
+    /// The whole run, without the warm-up and with the drain.
+    Run,
+    /// Each piece of this length between the warm-up's end and the last arrival: the worst one counts.
+    Every(Duration),
+    /// So long before the last arrival.
+    Last(Duration),
 }
 
 /// How figure and bound are compared.
@@ -76,106 +48,72 @@ pub struct Threshold {
     pub text: String,
     /// The figure.
     pub metric: Metric,
+    /// When.
+    pub window: Window,
     /// The comparison that must hold.
     pub comparison: Comparison,
     /// In the figure's unit: microseconds for times, a ratio for `error_rate`.
     pub bound: f64,
 }
 
-const FIGURES: &str = "response_time.p99, response_time[STEP].p99, service_time…, end_to_end[STATE]…, event_lag[GROUP]…, schedule_slip… (p50, p90, p99, p999, max, mean, count), journeys.(started|completed|failed|skipped|dropped|unsent|per_s), error_rate, backlog_end";
-
-impl Metric {
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("unknown figure `{text}`; allowed: {FIGURES}");
-        match text {
-            "error_rate" => return Ok(Self::ErrorRate),
-            "backlog_end" => return Ok(Self::BacklogEnd),
-            _ => {}
-        }
-        let (head, tail) = text.rsplit_once('.').ok_or_else(wrong)?;
-        if head == "journeys" {
-            return Ok(Self::Journeys(match tail {
-                "started" => JourneyFigure::Started,
-                "completed" => JourneyFigure::Completed,
-                "failed" => JourneyFigure::Failed,
-                "skipped" => JourneyFigure::Skipped,
-                "dropped" => JourneyFigure::Dropped,
-                "unsent" => JourneyFigure::Unsent,
-                "per_s" => JourneyFigure::PerSecond,
-                _ => return Err(wrong()),
-            }));
-        }
-        let (family, of) = match head.split_once('[') {
-            Some((family, of)) => (
-                family,
-                Some(of.strip_suffix(']').ok_or_else(wrong)?.trim().to_owned()),
-            ),
-            None => (head, None),
-        };
-        let family = match family {
-            "response_time" => Family::ResponseTime,
-            "service_time" => Family::ServiceTime,
-            "end_to_end" => Family::EndToEnd,
-            "event_lag" => Family::EventLag,
-            "schedule_slip" => Family::ScheduleSlip,
-            _ => return Err(wrong()),
-        };
-        let statistic = match tail {
-            "p50" => Statistic::P50,
-            "p90" => Statistic::P90,
-            "p99" => Statistic::P99,
-            "p999" => Statistic::P999,
-            "max" => Statistic::Max,
-            "mean" => Statistic::Mean,
-            "count" => Statistic::Count,
-            _ => return Err(wrong()),
-        };
-        Ok(Self::Distribution {
-            family,
-            of,
-            statistic,
-        })
-    }
-
-    fn is_time(&self) -> bool {
-        matches!(self, Self::Distribution { statistic, .. } if *statistic != Statistic::Count)
-    }
-}
+/// Two-character operators first, or `<=` would be read as `<`.
+const OPERATORS: [(&str, Comparison); 5] = [
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("==", Comparison::Equal),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
 
 impl std::str::FromStr for Threshold {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Two-character operators first, or `<=` would be read as `<`. A step's name in brackets may hold any of them.
-        let operators = [
-            ("<=", Comparison::LessOrEqual),
-            (">=", Comparison::GreaterOrEqual),
-            ("==", Comparison::Equal),
-            ("<", Comparison::Less),
-            (">", Comparison::Greater),
-        ];
+        // A step's name in brackets may hold an operator, or the word `over`.
         let after_name = text.rfind(']').unwrap_or(0);
-        let (at, operator, comparison) = operators
+        let (name, rest) = text.split_at(after_name);
+        let (at, operator, comparison) = OPERATORS
             .iter()
-            .find_map(|(sign, comparison)| {
-                Some((
-                    text[after_name..].find(sign)? + after_name,
-                    *sign,
-                    *comparison,
-                ))
-            })
+            .find_map(|(sign, comparison)| Some((rest.find(sign)?, *sign, *comparison)))
             .ok_or_else(|| {
-                format!("`{text}` compares nothing; allowed: FIGURE (< | <= | == | >= | >) BOUND")
+                format!("`{text}` compares nothing; allowed: FIGURE [over 10s | last 30s] (< | <= | == | >= | >) BOUND")
             })?;
-        let metric = Metric::parse(text[..at].trim())?;
-        let bound = Self::parse_bound(&metric, text[at + operator.len()..].trim())?;
+        let (tail, window) = parse_window(&rest[..at])?;
+        let metric = Metric::parse(format!("{name}{tail}").trim())?;
+        if window != Window::Run && metric == Metric::BacklogEnd {
+            return Err("`backlog_end` is looked at once, after the run: it has no window".into());
+        }
+        let bound = Self::parse_bound(&metric, rest[at + operator.len()..].trim())?;
         Ok(Self {
             text: text.to_owned(),
             metric,
+            window,
             comparison,
             bound,
         })
     }
+}
+
+/// Takes `over 10s` or `last 30s` off the end.
+fn parse_window(text: &str) -> Result<(&str, Window), String> {
+    let (figure, length, every) = match (text.split_once(" over "), text.split_once(" last ")) {
+        (Some((figure, length)), None) => (figure, length, true),
+        (None, Some((figure, length))) => (figure, length, false),
+        _ => return Ok((text, Window::Run)),
+    };
+    let length = length.trim().parse::<crate::duration::HumanDuration>()?.0;
+    let max = if every { EVERY_MAX } else { LAST_MAX };
+    if length < WINDOW_UNIT || length.subsec_nanos() != 0 || length > max {
+        return Err(format!(
+            "a window of {length:?} can't be judged; allowed: whole seconds, up to {max:?}"
+        ));
+    }
+    let window = if every {
+        Window::Every(length)
+    } else {
+        Window::Last(length)
+    };
+    Ok((figure, window))
 }
 
 impl Threshold {
@@ -206,6 +144,15 @@ impl Threshold {
             Comparison::Greater => figure > self.bound,
         }
     }
+
+    /// How far a figure is on the wrong side: of several, the greatest is the worst.
+    pub fn badness(&self, figure: f64) -> f64 {
+        match self.comparison {
+            Comparison::Less | Comparison::LessOrEqual => figure - self.bound,
+            Comparison::Equal => (figure - self.bound).abs(),
+            Comparison::GreaterOrEqual | Comparison::Greater => self.bound - figure,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Threshold {
@@ -216,40 +163,109 @@ impl<'de> Deserialize<'de> for Threshold {
     }
 }
 
+impl schemars::JsonSchema for Threshold {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Threshold".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let description = format!(
+            "FIGURE [over 10s | last 30s] (< | <= | == | >= | >) BOUND. Figures: {FIGURES}"
+        );
+        schemars::json_schema!({ "type": "string", "pattern": "<|>|==", "description": description })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
+    fn parsed(text: &str) -> Threshold {
+        text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
     #[test]
     fn a_threshold_names_a_figure_a_step_and_a_bound_in_its_unit() {
-        let threshold: Threshold = "response_time[a < b].p99 <= 50ms".parse().unwrap();
+        let threshold = parsed("response_time[a < b].p99 <= 50ms");
         assert_eq!(threshold.bound, 50_000.0);
         assert_eq!(threshold.comparison, Comparison::LessOrEqual);
-        let of = Some("a < b".to_owned());
         assert_eq!(
             threshold.metric,
             Metric::Distribution {
                 family: Family::ResponseTime,
-                of,
-                statistic: Statistic::P99
+                of: Selector::Name("a < b".into()),
+                statistic: Statistic::Quantile(0.99)
             }
         );
     }
 
     #[test]
     fn a_rate_may_be_written_in_percent() {
-        let threshold: Threshold = "error_rate < 0.1%".parse().unwrap();
+        let threshold = parsed("error_rate < 0.1%");
         assert!(threshold.holds(0.0009) && !threshold.holds(0.001));
+    }
+
+    #[test]
+    fn short_forms_mean_what_the_long_ones_mean() {
+        let rows = [
+            ("p(99) < 20ms", "response_time.p99 < 20ms"),
+            ("p(99.9) < 20ms", "response_time.p999 < 20ms"),
+            ("mean < 20ms", "response_time.mean < 20ms"),
+            ("step[\"pay\"].p(95) < 1s", "response_time[pay].p95 < 1s"),
+            ("await[\"PAID\"].max < 1s", "end_to_end[PAID].max < 1s"),
+            ("requests.error_rate < 1%", "requests.error_rate < 0.01"),
+        ];
+        for (short, long) in rows {
+            let (short, long) = (parsed(short), parsed(long));
+            assert_eq!((short.metric, short.bound), (long.metric, long.bound));
+        }
+    }
+
+    #[test]
+    fn a_window_stands_between_figure_and_bound() {
+        let rows = [
+            (
+                "p(99) over 10s < 50ms",
+                Window::Every(Duration::from_secs(10)),
+            ),
+            (
+                "step[\"over 9s\"].p99 last 1m < 50ms",
+                Window::Last(Duration::from_secs(60)),
+            ),
+            (
+                "error_rate over 1s == 0",
+                Window::Every(Duration::from_secs(1)),
+            ),
+            ("journeys.failed == 0", Window::Run),
+        ];
+        for (text, window) in rows {
+            assert_eq!(parsed(text).window, window, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_worst_figure_is_the_one_farthest_on_the_wrong_side() {
+        let below = parsed("p(99) < 20ms");
+        assert!(below.badness(30_000.0) > below.badness(10_000.0));
+        let above = parsed("requests.per_s > 100");
+        assert!(above.badness(90.0) > above.badness(110.0));
     }
 
     #[test]
     fn what_is_wrong_is_answered_with_what_is_allowed() {
         for (wrong, allowed) in [
             ("latency.p99 < 5ms", "response_time"),
-            ("response_time.p98 < 5ms", "p999"),
+            ("response_time.p101 < 5ms", "p999"),
+            ("p(101) < 5ms", "0 to 100"),
+            ("step[\"pay\"] < 5ms", "step[\"NAME\"].p(99)"),
+            ("step.p99 < 5ms", "step[\"NAME\"].p(99)"),
             ("journeys.failed", "=="),
+            ("journeys[a].failed == 0", "journeys.("),
             ("response_time.p99 < 5", "200ms"),
+            ("p(99) over 1500ms < 5ms", "whole seconds"),
+            ("p(99) last 1h < 5ms", "up to"),
+            ("backlog_end last 10s == 0", "no window"),
         ] {
             let error = wrong.parse::<Threshold>().unwrap_err();
             assert!(error.contains(allowed), "{wrong}: {error}");

@@ -5,19 +5,21 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::time::TimeFormat;
 use crate::duration::HumanDuration;
 
 /// How to read an export. Everything but the columns has a default.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceConfig {
     /// Which column of the export means what.
     pub columns: Columns,
     /// How times are written; `%Y-%m-%dT%H:%M` by default.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub time_format: TimeFormat,
     /// Invoices whose id starts with this are cancellations; `C` by default, empty = there are none.
     #[serde(default = "default_cancellation_prefix")]
@@ -30,6 +32,7 @@ pub struct TraceConfig {
     pub decimal_separator: DecimalSeparator,
     /// What separates fields; `,` by default.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub delimiter: Delimiter,
     /// Whether `"` quotes fields (default). Without, a stray `"` in a description can't swallow the lines after it.
     #[serde(default = "default_quoting")]
@@ -77,7 +80,7 @@ impl TraceConfig {
 }
 
 /// The names, in the export's header, of the columns that a replay needs. Others are ignored.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Columns {
     /// The invoice's id: rows that share it are one order.
@@ -123,7 +126,7 @@ impl TryFrom<String> for Delimiter {
 }
 
 /// What separates whole from fraction in a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub enum DecimalSeparator {
     /// `2.55`
     #[default]

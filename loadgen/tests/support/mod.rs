@@ -21,7 +21,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -50,8 +52,16 @@ pub struct Behaviour {
     pub answer_delay_ms: AtomicU64,
     /// Feed connections are closed after this many events each; 0 = never.
     pub feed_breaks_after: AtomicU64,
+    /// The metrics tell an event lag: as many events as requests, of 1 to 10 ms.
+    pub tells_lag: AtomicBool,
+    /// Things created.
+    pub things: AtomicU64,
     /// Requests seen.
     pub requests: AtomicU64,
+    /// Their paths, under /thing/.
+    pub paths: Mutex<Vec<String>>,
+    /// Connections accepted.
+    pub connections: AtomicU64,
 }
 
 pub struct SmallSystem {
@@ -89,6 +99,15 @@ impl Shared {
 
 impl SmallSystem {
     pub fn start() -> Self {
+        Self::listening(None)
+    }
+
+    /// With TLS, and this key and certificate.
+    pub fn start_tls(config: rustls::ServerConfig) -> Self {
+        Self::listening(Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn listening(tls: Option<TlsAcceptor>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -104,19 +123,23 @@ impl SmallSystem {
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         runtime.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let shared = shared.clone();
+                let (shared, tls) = (shared.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, shared.clone()));
-                    http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .with_upgrades()
-                        .await
-                        .ok();
+                    match tls {
+                        None => serve(stream, shared).await,
+                        // Whoever does not believe the certificate goes away.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, shared).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -131,6 +154,16 @@ impl SmallSystem {
     pub fn requests(&self) -> u64 {
         self.behaviour.requests.load(Ordering::SeqCst)
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
+    shared.behaviour.connections.fetch_add(1, Ordering::SeqCst);
+    let service = service_fn(move |request| answer(request, shared.clone()));
+    http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await
+        .ok();
 }
 
 async fn answer(
@@ -154,12 +187,22 @@ async fn answer(
         ));
     }
     if path == "/metrics" {
-        return Ok(Response::new(Full::from(
-            "ordershop_group_backlog{group=\"g\",topic=\"thing\"} 0\n",
-        )));
+        let mut text = "ordershop_group_backlog{group=\"g\",topic=\"thing\"} 0\n".to_owned();
+        if shared.behaviour.tells_lag.load(Ordering::SeqCst) {
+            let events = shared.behaviour.requests.load(Ordering::SeqCst);
+            for (bound, count) in [("0.001", 0), ("0.01", events), ("+Inf", events)] {
+                text += &format!(
+                    "ordershop_event_lag_seconds_bucket{{group=\"g\",topic=\"thing\",le=\"{bound}\"}} {count}\n"
+                );
+            }
+        }
+        return Ok(Response::new(Full::from(text)));
     }
     let behaviour = &shared.behaviour;
     behaviour.requests.fetch_add(1, Ordering::SeqCst);
+    if path.starts_with("/thing/") {
+        behaviour.paths.lock().unwrap().push(path);
+    }
     let post = request.method() == "POST";
     request.into_body().collect().await.ok();
     tokio::time::sleep(Duration::from_millis(
@@ -175,7 +218,8 @@ async fn answer(
     if !post {
         return Ok(reply(200, json!({"result": {"entity_id": "x"}})));
     }
-    let id = format!("t{}", behaviour.requests.load(Ordering::SeqCst));
+    // Not from the number of requests: two that wait at once would read the same one.
+    let id = format!("t{}", behaviour.things.fetch_add(1, Ordering::SeqCst));
     let sequence = shared.tell(|n| {
         let event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": format!("1-{n}"),
             "data": {"entity_id": id, "status": "READY"}, "event_id": "e", "published_at_us": 1});
@@ -253,6 +297,8 @@ fn feed(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>
 /// A run of the program in a folder of its own.
 pub struct Loadgen {
     pub folder: tempfile::TempDir,
+    /// What starts it: the program itself, or one that runs it under conditions.
+    program: Vec<String>,
     arguments: Vec<String>,
 }
 
@@ -288,7 +334,11 @@ impl Loadgen {
         ]
         .map(str::to_owned)
         .to_vec();
-        Self { folder, arguments }
+        Self {
+            folder,
+            program: vec![env!("CARGO_BIN_EXE_loadgen").into()],
+            arguments,
+        }
     }
 
     pub fn target(self, system: &SmallSystem) -> Self {
@@ -301,13 +351,21 @@ impl Loadgen {
         self
     }
 
+    /// Runs it through another program, as in `nice -n 19`.
+    pub fn through(mut self, wrapper: &[&str]) -> Self {
+        self.program
+            .splice(0..0, wrapper.iter().map(|w| (*w).to_owned()));
+        self
+    }
+
     pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        let mut command = Command::new(&self.program[0]);
         command
+            .args(&self.program[1..])
             .args(&self.arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
@@ -360,8 +418,12 @@ pub fn exists(folder: &Path, name: &str) -> bool {
     folder.join(name).is_file()
 }
 
-/// An open workload of one GET.
+/// An open workload of one GET. Without limits of its own it has ones that other tests on the same machine do not reach.
 pub fn open(rate: u32, duration: &str, more: &str) -> String {
+    let limits = match more.contains("[limits]") {
+        true => "",
+        false => "[limits]\nslip_p99_max = \"300ms\"\nloop_stall_p99_max = \"2s\"\n",
+    };
     format!(
         r#"name = "test"
 description = "one request"
@@ -377,6 +439,6 @@ name = "get"
 name = "get thing"
 request = {{ method = "GET", path = "/thing" }}
 expect = {{ exist = ["/result/entity_id"] }}
-"#
+{limits}"#
     )
 }

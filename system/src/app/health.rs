@@ -1,9 +1,18 @@
-//! `ordershop health`: asks a process whether it is ready, over HTTP on TCP or a Unix socket. Knows `/health`, not who answers it.
+//! `ordershop health`: asks a process whether it is ready, over HTTP on TCP or a Unix socket, or with TLS by the gRPC health service.
+//! Knows the question, not who answers it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::grpc::peer::{PeerConfig, connect_trusting};
+use crate::grpc::security::read_pem;
+use crate::grpc::server::with_sources;
 
 /// An answer that takes longer counts as none.
 const ANSWER_MS_MAX: u64 = 5_000;
@@ -19,6 +28,36 @@ pub struct HealthAnswer {
     pub body: String,
 }
 
+/// Asks `https://host:port`, whose certificate was signed by the authority in the file `tls_ca` (PEM), or whatever [`ask`] does.
+///
+/// # Errors
+/// Why there is no answer, for people.
+pub async fn ask_trusting(url: &str, tls_ca: Option<&Path>) -> Result<HealthAnswer, String> {
+    if !url.starts_with("https://") {
+        return ask(url).await;
+    }
+    let authority = tls_ca
+        .map(|file| read_pem("--tls-ca", file, "CERTIFICATE"))
+        .transpose()
+        .map_err(|error| error.to_string())?;
+    let peer = PeerConfig {
+        url: url.to_owned(),
+        token: None,
+    };
+    let channel = connect_trusting(&peer, authority.as_deref()).map_err(|e| e.to_string())?;
+    let mut client = HealthClient::new(channel);
+    let asking = client.check(HealthCheckRequest::default());
+    let answer = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), asking)
+        .await
+        .map_err(|_| format!("{url}: no answer within {ANSWER_MS_MAX} ms"))?
+        .map_err(|status| format!("{url}: {}", with_sources(&status)))?;
+    let ready = answer.into_inner().status() == ServingStatus::Serving;
+    Ok(HealthAnswer {
+        ready,
+        body: format!("{{\"ready\":{ready}}}"),
+    })
+}
+
 /// Asks `http://host:port[/…]` or `unix:///path`.
 ///
 /// # Errors
@@ -30,7 +69,9 @@ pub async fn ask(url: &str) -> Result<HealthAnswer, String> {
             return exchange(socket.map_err(|e| e.to_string())?).await;
         }
         let Some(rest) = url.strip_prefix("http://") else {
-            return Err("it is written http://host:port or unix:///path".to_owned());
+            return Err(
+                "it is written http://host:port, https://host:port or unix:///path".to_owned(),
+            );
         };
         let host = rest.split('/').next().unwrap_or(rest);
         let socket = TcpStream::connect(host).await;

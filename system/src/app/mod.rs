@@ -3,7 +3,9 @@
 pub mod health;
 pub mod process;
 mod reach;
+pub mod redis_guard;
 pub mod roles;
+pub mod stop_request;
 pub mod supervisor;
 
 use std::net::SocketAddr;

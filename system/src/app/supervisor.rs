@@ -7,20 +7,23 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::redis_guard::RedisGuard;
 use super::{AppError, health, listen, roles};
+use crate::backoff::Backoff;
 use crate::config::{DATA_DIR_DEFAULT, UpConfig};
 use crate::redis_server::RedisServer;
-use crate::services::Pause;
 
 /// A child that ran this long has started well: the next pause is short again.
 const STEADY_MS: u64 = 5_000;
 /// A child that doesn't end within this is killed: longer than its own drains, of which there are several.
 const STOP_MS_MAX: u64 = 20_000;
+/// A longer line of a child is written as several.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// Between two looks whether the system is ready.
 const READY_POLL_MS: u64 = 50;
 
@@ -31,7 +34,7 @@ pub struct Supervisor {
     read_model: Vec<Watched>,
     components: Vec<Watched>,
     url: String,
-    redis: Option<RedisServer>,
+    redis: Option<(RedisServer, RedisGuard)>,
     _sockets: TempDir,
 }
 
@@ -47,10 +50,9 @@ impl Supervisor {
     /// # Errors
     /// The gateway's port is taken, Redis doesn't come up, or the sockets' folder can't be made.
     pub async fn start(config: &UpConfig, scale: &[(String, usize)]) -> Result<Self, AppError> {
-        // Nothing is started when the port is taken; the gateway's process takes it again.
+        // Nothing is started when the port is taken. It is held until the gateway's process can take it.
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(AppError::Processes)?;
-        drop(listener);
         let sockets = tempfile::Builder::new()
             .prefix("ordershop-")
             .tempdir()
@@ -65,9 +67,11 @@ impl Supervisor {
                     .unwrap_or(Path::new(DATA_DIR_DEFAULT));
                 let redis = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
                 let url = redis.url().to_owned();
-                (Some(redis), url)
+                let guard = RedisGuard::start(&program, &url).map_err(AppError::Processes)?;
+                (Some((redis, guard)), url)
             }
         };
+        drop(listener);
         let socket = |name: &str| format!("unix://{}", sockets.path().join(name).display());
         let start = |name: &'static str, instance: usize| {
             let mut arguments = vec![name.to_owned(), "--supervised".to_owned()];
@@ -120,8 +124,10 @@ impl Supervisor {
         loop {
             if let Ok(answer) = health::ask(&self.url).await
                 && answer.ready
+                && let Ok(body) = serde_json::from_str::<serde_json::Value>(&answer.body)
+                // The gateway's process hears what Redis it is from the event store's, which may come after all else is ready.
+                && body["redis"]["version"].as_str().is_some_and(|v| !v.is_empty())
             {
-                let body = serde_json::from_str(&answer.body).unwrap_or_default();
                 return (self.url.clone(), body);
             }
             tokio::time::sleep(Duration::from_millis(READY_POLL_MS)).await;
@@ -143,7 +149,7 @@ impl Supervisor {
             }
             stopping.join_all().await;
         }
-        if let Some(redis) = self.redis {
+        if let Some((redis, _guard)) = self.redis {
             redis.stop().await;
         }
         tracing::info!("stopped");
@@ -169,7 +175,7 @@ impl Watched {
 }
 
 async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: CancellationToken) {
-    let mut pause = Pause::default();
+    let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
         let began = Instant::now();
         let how = match spawn(&program, &arguments, &label) {
@@ -187,14 +193,16 @@ async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: Ca
             }
         };
         if began.elapsed() > Duration::from_millis(STEADY_MS) {
-            pause.reset();
+            backoff.reset();
         }
+        let wait = backoff.next_wait();
         tracing::warn!(
             process = label,
             ran_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "ended ({how}); it is started again within a second"
+            "ended ({how}); it is started again in {} ms",
+            wait.as_millis()
         );
-        pause.wait(&stop).await;
+        stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
 }
 
@@ -251,8 +259,18 @@ async fn prefix(from: impl AsyncRead + Unpin, label: String) {
     } else {
         ("", "")
     };
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        eprintln!("{on}{label:>17} |{off} {line}");
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // What is not UTF-8 or never ends must not stop the reading: a child that can't write stands still.
+        let mut bounded = (&mut from).take(LINE_BYTES_MAX);
+        match bounded.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
+                eprintln!("{on}{label:>17} |{off} {text}");
+            }
+        }
     }
 }

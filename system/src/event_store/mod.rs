@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
+use crate::event_lag::LagHistogram;
 use crate::position::Position;
 use crate::topic::Topic;
 
@@ -133,6 +134,8 @@ pub struct GroupStatus {
     pub pending: u64,
     /// Entries in the group's dead-letter stream.
     pub dead_letters: u64,
+    /// How long after their publication its events were acknowledged, through this event store's process since its start.
+    pub lag: LagHistogram,
 }
 
 /// Why the event store couldn't do it. Nothing was answered as written that isn't.

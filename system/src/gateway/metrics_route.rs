@@ -1,5 +1,6 @@
 //! `/metrics`: every metric of the process, after asking the event store and the queue how much is waiting.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,6 +16,7 @@ use crate::telemetry::{GroupLabels, Metrics, QueueLabels};
 
 use super::Shared;
 use super::error::HttpError;
+use super::lags::Lags;
 
 /// What was asked so recently is not asked again.
 const FRESH: Duration = Duration::from_millis(200);
@@ -26,12 +28,17 @@ pub(super) struct MetricsRoute {
     metrics: Metrics,
     registry: Registry,
     refreshed: Mutex<Option<Instant>>,
+    lags: Arc<Lags>,
 }
 
 impl MetricsRoute {
     pub(super) fn new(metrics: Metrics) -> Self {
+        let lags = Arc::new(Lags::default());
+        let mut registry = metrics.registry();
+        registry.register_collector(Box::new(Arc::clone(&lags)));
         Self {
-            registry: metrics.registry(),
+            registry,
+            lags,
             metrics,
             refreshed: Mutex::new(None),
         }
@@ -48,6 +55,7 @@ impl MetricsRoute {
             tokio::time::timeout(ASK_TIMEOUT, shared.queue.status(&queues)),
         );
         *refreshed = Some(Instant::now());
+        let mut lags = Vec::new();
         for status in groups.into_iter().flatten().flatten() {
             let labels = GroupLabels {
                 group: status.group,
@@ -59,10 +67,14 @@ impl MetricsRoute {
             };
             set(&metrics.group_pending, status.pending);
             set(&metrics.group_dead_letters, status.dead_letters);
+            lags.push((labels.clone(), status.lag));
             // Where the server can't tell, the figure before stays: a zero would be a lie.
             if let Some(undelivered) = status.undelivered {
                 set(&metrics.group_backlog, undelivered + status.pending);
             }
+        }
+        if !lags.is_empty() {
+            self.lags.replace(lags);
         }
         for status in queues.into_iter().flatten().flatten() {
             let labels = QueueLabels {

@@ -10,6 +10,7 @@ mod event_page;
 mod feed;
 mod health;
 mod json_body;
+mod lags;
 mod metrics_route;
 mod order_report;
 mod page;

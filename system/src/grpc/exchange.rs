@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::outflow::Outflow;
-use super::pause::Pause;
+use crate::backoff::Backoff;
 
 /// Requests that may be unanswered at once.
 pub(super) const OUTSTANDING_MAX: usize = 100_000;
@@ -289,7 +289,7 @@ impl<P: Protocol> Drop for Exchange<P> {
 }
 
 async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
-    let mut pause = Pause::default();
+    let mut backoff = Backoff::default();
     loop {
         // A permit that is left from before costs one look.
         while shared.lock().outbox.is_empty() {
@@ -301,14 +301,14 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
         let reason = match opened {
             Ok(Ok(answers)) => {
                 shared.opened();
-                read(shared, answers, &mut pause).await
+                read(shared, answers, &mut backoff).await
             }
             Ok(Err(status)) => status.message().to_owned(),
             Err(_) => format!("no stream within {OPEN_MS_MAX} ms"),
         };
         shared.end(&Failure::Broken(reason.clone()));
         shared.expire(&reason);
-        pause.wait().await;
+        backoff.wait().await;
     }
 }
 
@@ -316,13 +316,13 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
 async fn read<P: Protocol>(
     shared: &Shared<P>,
     mut stream: Streaming<P::Answers>,
-    pause: &mut Pause,
+    backoff: &mut Backoff,
 ) -> String {
     let mut due = Vec::new();
     loop {
         match stream.message().await {
             Ok(Some(answers)) => {
-                pause.reset();
+                backoff.reset();
                 shared.settle(answers, &mut due);
             }
             Ok(None) => return "the peer ended the stream".to_owned(),

@@ -9,7 +9,6 @@ mod exchange;
 pub mod message_queue;
 pub mod original;
 mod outflow;
-mod pause;
 pub mod peer;
 pub mod security;
 pub mod server;

@@ -77,6 +77,13 @@ pub fn connect_trusting(
         url: config.url.clone(),
         reason,
     };
+    // Without its scheme an address is accepted, never reached, and nobody told why.
+    if !["http://", "https://", "unix:///"]
+        .iter()
+        .any(|scheme| config.url.starts_with(scheme))
+    {
+        return Err(error("it has no scheme that is known".to_owned()));
+    }
     let mut endpoint = Endpoint::from_shared(config.url.clone())
         .map_err(|reason| error(reason.to_string()))?
         .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))

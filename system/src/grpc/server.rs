@@ -58,7 +58,7 @@ pub enum ServerError {
     Security(#[from] SecurityError),
     /// The certificate or the key is of no use.
     #[error("--tls-cert and --tls-key can't be used: {0}")]
-    Tls(tonic::transport::Error),
+    Tls(String),
 }
 
 enum Listener {
@@ -90,7 +90,9 @@ impl GrpcServer {
             .http2_keepalive_interval(Some(keep_alive))
             .http2_keepalive_timeout(Some(keep_alive));
         if let Some(tls) = &security.tls {
-            server = server.tls_config(tls.clone()).map_err(ServerError::Tls)?;
+            server = server
+                .tls_config(tls.clone())
+                .map_err(|error| ServerError::Tls(with_sources(&error)))?;
         }
         let error = |error: io::Error| ServerError::Listen {
             address: address.clone(),
@@ -155,10 +157,11 @@ impl GrpcServer {
         let routes = Routes::from(router).add_service(health).into_axum_router();
         let routes = Routes::from(routes.merge(plain_http(&readiness, metrics, &drain)));
         let reporting = tokio::spawn(report(reporter, names, readiness, drain.clone()));
-        let listener = Arc::new(self.listener);
-        let incoming = futures_util::stream::unfold(listener, |listener| async move {
-            let socket = accept(&listener).await;
-            Some((Ok::<_, io::Error>(Tracked::new(socket)), listener))
+        // The listener goes with the stream's end: who comes during the drain is refused at once and does not wait for an answer.
+        let open = (self.listener, drain.clone());
+        let incoming = futures_util::stream::unfold(open, |(listener, drain)| async move {
+            let socket = drain.run_until_cancelled(accept(&listener)).await?;
+            Some((Ok::<_, io::Error>(Tracked::new(socket)), (listener, drain)))
         });
         let mut server = self.server;
         let stop = drain.clone().cancelled_owned();
@@ -259,7 +262,7 @@ async fn check(readiness: &dyn Readiness) -> ReadinessState {
 
 /// Tells the health service how it stands, until the drain begins.
 async fn report(
-    reporter: HealthReporter,
+    mut reporter: HealthReporter,
     mut names: Vec<&'static str>,
     readiness: Arc<dyn Readiness>,
     drain: CancellationToken,
@@ -283,6 +286,10 @@ async fn report(
             told = Some(ready);
         }
         if drain.is_cancelled() {
+            // Who watches sees this last word and then the end of the stream; the drain would wait for a stream without one.
+            for name in &names {
+                reporter.clear_service_status(name).await;
+            }
             return;
         }
         let pause = tokio::time::sleep(Duration::from_millis(HEALTH_POLL_MS));
@@ -311,6 +318,17 @@ async fn accept(listener: &Listener) -> Either<TcpStream, UnixStream> {
             }
         }
     }
+}
+
+/// What the top error leaves to those below it: "transport error" alone says nothing.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// Removes a socket file on which nobody listens; what is no socket, or alive, stays and is an error.

@@ -8,11 +8,11 @@ use super::applied::Applied;
 use super::keys::{Collection, position_key};
 use super::projection::Projection;
 use super::shape;
-use crate::event_lag::EventLag;
+use crate::backoff::Backoff;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::position::{BadPosition, Position};
 use crate::redis_connection::RedisLink;
-use crate::services::{Pause, ServiceContext};
+use crate::services::ServiceContext;
 use crate::topic::Topic;
 
 /// The consumer group.
@@ -32,9 +32,9 @@ enum ProjectorError {
 
 /// Applies a topic's events until the context stops.
 pub(super) async fn run(context: ServiceContext, link: RedisLink, topic: Topic, applied: Applied) {
-    let mut pause = Pause::default();
+    let mut backoff = Backoff::default();
     while !context.stop.is_cancelled() {
-        let projected = project(&context, &link, topic, &applied, &mut pause);
+        let projected = project(&context, &link, topic, &applied, &mut backoff);
         let outcome = tokio::select! {
             outcome = projected => outcome,
             () = context.stop.cancelled() => return,
@@ -46,7 +46,7 @@ pub(super) async fn run(context: ServiceContext, link: RedisLink, topic: Topic, 
             }
             Ok(()) => {}
         }
-        pause.wait(&context.stop).await;
+        backoff.wait_unless(&context.stop).await;
     }
 }
 
@@ -55,7 +55,7 @@ async fn project(
     link: &RedisLink,
     topic: Topic,
     applied: &Applied,
-    pause: &mut Pause,
+    backoff: &mut Backoff,
 ) -> Result<(), ProjectorError> {
     let mut projector = Projector {
         context,
@@ -75,7 +75,6 @@ async fn project(
             batch_max: BATCH_EVENTS_MAX,
         })
         .await?;
-    let lag = EventLag::of(&context.metrics, GROUP, topic);
     loop {
         let batch = subscription.next_batch().await?;
         let misfits = loop {
@@ -89,10 +88,9 @@ async fn project(
             tracing::error!(%topic, position = %event.position, reason, "dead letter");
             subscription.dead_letter(event, &reason).await?;
         }
-        lag.handled(&batch);
         let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
         subscription.ack(&positions).await?;
-        pause.reset();
+        backoff.reset();
     }
 }
 

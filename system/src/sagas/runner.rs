@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::event_lag::EventLag;
+use crate::backoff::Backoff;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::message_queue::QueueError;
 use crate::position::{Position, Positions};
-use crate::services::{FactsError, Pause, ServiceContext};
+use crate::services::{FactsError, ServiceContext};
 use crate::topic::Topic;
 
 /// Events handled at once.
@@ -77,7 +77,7 @@ pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
         context: context.clone(),
         topic,
         saga,
-        pause: Pause::default(),
+        backoff: Backoff::default(),
     };
     context.tasks.spawn(runner.run());
 }
@@ -101,7 +101,7 @@ struct Runner<S> {
     context: ServiceContext,
     topic: Topic,
     saga: S,
-    pause: Pause,
+    backoff: Backoff,
 }
 
 impl<S: Saga> Runner<S> {
@@ -112,7 +112,7 @@ impl<S: Saga> Runner<S> {
                 Ok(()) | Err(EventStoreError::Closed) => return,
                 Err(error) => {
                     tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "subscription interrupted; trying again");
-                    self.pause.wait(&stop).await;
+                    self.backoff.wait_unless(&stop).await;
                 }
             }
         }
@@ -129,7 +129,6 @@ impl<S: Saga> Runner<S> {
                 batch_max: BATCH_EVENTS_MAX,
             })
             .await?;
-        let lag = EventLag::of(&self.context.metrics, S::GROUP, self.topic);
         loop {
             let batch = tokio::select! {
                 batch = subscription.next_batch() => batch?,
@@ -138,7 +137,6 @@ impl<S: Saga> Runner<S> {
             if !self.handle(&mut *subscription, &batch, stop).await? {
                 return Ok(());
             }
-            lag.handled(&batch);
             let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
             subscription.ack(&positions).await?;
         }
@@ -179,12 +177,12 @@ impl<S: Saga> Runner<S> {
                     return Ok(true);
                 }
             }
-            self.pause.wait(stop).await;
+            self.backoff.wait_unless(stop).await;
             if stop.is_cancelled() {
                 return Ok(false);
             }
         }
-        self.pause.reset();
+        self.backoff.reset();
         Ok(true)
     }
 

@@ -20,7 +20,6 @@ pub(crate) use facts::distinct;
 pub use facts::{Facts, FactsError, Versioned};
 pub use mail::MailService;
 pub use reply::{Reply, error_reply};
-pub(crate) use worker::Pause;
 pub use worker::{QueueHandler, ServiceContext, run_worker};
 
 pub use billing::BillingService;

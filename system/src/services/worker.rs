@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -10,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Facts;
+use crate::backoff::Backoff;
 use crate::event_store::EventStore;
 use crate::message_queue::{Answer, Delivery, MessageQueue, QueueError, QueueName};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, QueueLabels};
 
 /// Messages that a worker takes at once.
 pub const BATCH_MESSAGES_MAX: usize = 256;
-/// The longest pause before a queue that isn't there is tried again.
-const RETRY_MS_MAX: u64 = 1_000;
 
 /// What a service is connected to: the queue and the event store, by trait, and nothing else.
 #[derive(Clone)]
@@ -60,13 +58,13 @@ pub fn run_worker(
 }
 
 async fn work(context: &ServiceContext, queue: QueueName, handler: &dyn QueueHandler) {
-    let mut pause = Pause::default();
+    let mut backoff = Backoff::default();
     while !context.stop.is_cancelled() {
-        match work_connected(context, queue, handler, &mut pause).await {
+        match work_connected(context, queue, handler, &mut backoff).await {
             Ok(()) | Err(QueueError::Closed) => return,
             Err(error) => {
                 tracing::warn!(%queue, %error, "worker lost its queue; trying again");
-                pause.wait(&context.stop).await;
+                backoff.wait_unless(&context.stop).await;
             }
         }
     }
@@ -76,9 +74,17 @@ async fn work_connected(
     context: &ServiceContext,
     queue: QueueName,
     handler: &dyn QueueHandler,
-    pause: &mut Pause,
+    backoff: &mut Backoff,
 ) -> Result<(), QueueError> {
     let mut consumer = context.queue.consume(queue, BATCH_MESSAGES_MAX).await?;
+    let labels = QueueLabels {
+        queue: queue.to_string(),
+    };
+    let handled = context
+        .metrics
+        .messages_handled
+        .get_or_create(&labels)
+        .clone();
     let mut answers = Vec::new();
     loop {
         if context.stop.is_cancelled() {
@@ -90,7 +96,7 @@ async fn work_connected(
             batch = consumer.exchange(answers) => batch?,
             () = context.stop.cancelled() => return Ok(()),
         };
-        pause.reset();
+        backoff.reset();
         answers = match AssertUnwindSafe(handler.handle(queue, &batch))
             .catch_unwind()
             .await
@@ -101,6 +107,7 @@ async fn work_connected(
                 isolate(queue, handler, &batch).await
             }
         };
+        handled.inc_by(batch.len() as u64);
     }
 }
 
@@ -118,27 +125,4 @@ async fn isolate(queue: QueueName, handler: &dyn QueueHandler, batch: &[Delivery
         });
     }
     answers
-}
-
-/// A pause that doubles up to a second, with jitter, until something works again.
-#[derive(Debug, Default)]
-pub(crate) struct Pause {
-    failures: u32,
-}
-
-impl Pause {
-    pub(crate) fn reset(&mut self) {
-        self.failures = 0;
-    }
-
-    pub(crate) async fn wait(&mut self, stop: &CancellationToken) {
-        let ms = (20_u64 << self.failures.min(6)).min(RETRY_MS_MAX);
-        self.failures += 1;
-        // The low bits of a fresh v7 id are random: enough to keep instances from retrying in step.
-        let jitter = uuid::Uuid::now_v7().as_u128() as u64 % (ms / 2 + 1);
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(ms / 2 + jitter)) => {}
-            () = stop.cancelled() => {}
-        }
-    }
 }

@@ -1,6 +1,16 @@
-//! Journeys: what each step does, and which variables and steps it may name.
+//! Journeys: their steps, conditions and loops, which variables each may name, and whether each can be reached.
 
 use super::*;
+
+/// `while` and `until`.
+const LOOP_MAX: u32 = 10_000;
+
+/// What one journey's steps share while they are compiled.
+pub(super) struct InJourney {
+    /// Of all steps so far; `Step::place` indexes it.
+    pub names: Vec<String>,
+    tags: Vec<String>,
+}
 
 impl Compiler<'_> {
     pub(super) fn journey(
@@ -17,211 +27,221 @@ impl Compiler<'_> {
         }
         let outer = self.known.clone();
         self.known.extend(raw.inputs);
-        let mut used = HashSet::new();
-        let mut names: Vec<String> = Vec::new();
-        let mut steps = Vec::new();
-        for step in raw.steps {
-            steps.push(self.step(step, &mut names, &mut used)?);
-        }
+        self.used.clear();
+        let mut journey = InJourney {
+            names: Vec::new(),
+            tags: raw.tags,
+        };
+        let steps = self.steps(raw.steps, &mut journey)?;
         self.known = outer;
+        self.perhaps.clear();
         let feeders = (0..feeders.len())
-            .filter(|i| used.contains(&feeders[*i].name))
+            .filter(|i| self.used.contains(&feeders[*i].name))
             .collect();
         Ok(Journey {
             name: raw.name,
             weight,
             steps,
+            step_count: journey.names.len(),
             feeders,
         })
     }
 
-    pub(super) fn step(
+    fn steps(
         &mut self,
-        raw: Spanned<StepFile>,
-        names: &mut Vec<String>,
-        used: &mut HashSet<String>,
-    ) -> Compiled<Step> {
+        raw: Vec<Spanned<StepFile>>,
+        journey: &mut InJourney,
+    ) -> Compiled<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::new();
+        for raw in raw {
+            if let Some(last) = steps.last().filter(|last| last.always_ends()) {
+                let problem = format!("no journey reaches this step: `{}` ends it", last.name);
+                let help = "a condition (`if`) on the step that ends it, or another order";
+                return Err(self.source.error(raw.span(), problem, Some(help.into())));
+            }
+            steps.push(self.step(raw, journey)?);
+        }
+        Ok(steps)
+    }
+
+    fn step(&mut self, raw: Spanned<StepFile>, journey: &mut InJourney) -> Compiled<Step> {
         let span = raw.span();
-        let raw = raw.into_inner();
-        let given = [
-            raw.request.is_some(),
-            raw.think.is_some(),
-            raw.awaits.is_some(),
-            raw.promise.is_some(),
-            raw.remember.is_some(),
-            raw.forget.is_some(),
-            raw.recall.is_some(),
-        ];
-        if given.iter().filter(|g| **g).count() != 1 {
-            let help = "allowed: exactly one of `request`, `await`, `think`, `promise`, `remember`, `forget`, `recall`";
+        let mut raw = raw.into_inner();
+        let (condition, inner) = (raw.condition.take(), std::mem::take(&mut raw.steps));
+        if let Some(condition) = &condition {
+            self.condition(condition, false, "no journey reaches this step", &span)?;
+        }
+        let before = self.known.clone();
+        let looped = self.looped(&mut raw, &span)?;
+        let outside = self.known.clone();
+        if looped.is_some() {
+            self.known.extend(["index".to_owned(), "it".to_owned()]);
+        }
+        let given = raw.actions() + usize::from(!inner.is_empty());
+        if given != 1 {
+            let help = "allowed: exactly one of `request`, `await`, `think`, `skip`, `steps`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
                 .error(span, "a step does one thing", Some(help.into())));
         }
-        let name = raw
-            .name
-            .unwrap_or_else(|| match (&raw.request, &raw.awaits) {
-                (Some(r), _) => format!("{} {}", r.method.as_str(), names.len() + 1),
-                (_, Some(a)) => a
-                    .name
-                    .clone()
-                    .unwrap_or_else(|| format!("await {}", a.topic)),
-                _ => "think".into(),
-            });
-        let mut defined: Vec<String> = raw.extract.keys().cloned().collect();
-        self.pointers(raw.extract.values(), &span)?;
-        let action = if let Some(request) = raw.request {
-            let request = self.request(request, &span)?;
-            let expect = self.expect(raw.expect, &span)?;
-            used.extend(
-                request
-                    .templates()
-                    .chain(expect.equal.iter().map(|(_, t)| t))
-                    .flat_map(Template::variables)
-                    .map(str::to_owned),
-            );
-            let skip_on = raw
-                .skip_on
-                .into_iter()
-                .map(|(status, reason)| match status.parse() {
-                    Ok(status) if (100..600).contains(&status) => Ok((status, reason)),
-                    _ => Err(self.source.error(
-                        span.clone(),
-                        format!("`skip_on`: `{status}` is not a status"),
-                        Some("allowed: \"100\" to \"599\"".into()),
-                    )),
-                });
-            Action::Request {
-                request,
-                expect,
-                extract: raw.extract.into_iter().collect(),
-                skip_on: skip_on.collect::<Compiled<_>>()?,
-            }
-        } else if let Some(awaits) = raw.awaits {
-            defined.extend(awaits.extract.keys().cloned());
-            let awaits = self.awaits(awaits, &name, names, &span)?;
-            used.extend(
-                std::iter::once(&awaits.key)
-                    .chain(awaits.conditions.iter().map(|(_, t)| t))
-                    .flat_map(Template::variables)
-                    .map(str::to_owned),
-            );
-            Action::Await(awaits)
-        } else if let Some(recall) = raw.recall {
-            self.check([&recall.key], &span)?;
-            used.extend(recall.key.variables().map(str::to_owned));
-            defined.push(recall.variable.clone());
-            Action::Recall {
-                key: recall.key,
-                variable: recall.variable,
-                otherwise: recall.otherwise,
-            }
-        } else if let Some(promise) = raw.promise {
-            self.check([&promise.key], &span)?;
-            used.extend(promise.key.variables().map(str::to_owned));
-            Action::Promise(promise.key)
-        } else if let Some(RememberFile { key, value }) = raw.remember {
-            Action::Remember(self.memory(key, value, used, &span)?)
-        } else if let Some(forget) = raw.forget {
-            Action::Forget {
-                memory: self.memory(forget.key, forget.value, used, &span)?,
-                otherwise: forget.otherwise,
-            }
-        } else {
-            match raw.think {
-                Some(ThinkFile::Rendered(template)) => {
-                    self.check([&template], &span)?;
-                    used.extend(template.variables().map(str::to_owned));
-                    Action::ThinkFor(template)
-                }
-                Some(ThinkFile::Fixed(range)) => Action::Think(range),
-                None => Action::Think(ThinkTime {
-                    from: Duration::ZERO,
-                    to: Duration::ZERO,
-                }),
-            }
+        let name = raw.name(journey.names.len() + 1);
+        let place = journey.names.len();
+        journey.names.push(name.clone());
+        let tags: Vec<String> = journey.tags.iter().chain(&raw.tags).cloned().collect();
+        let action = match inner.is_empty() {
+            false => Action::Steps(self.steps(inner, journey)?),
+            true => self.action(raw, &name, &tags, journey, &span)?,
         };
-        self.known.extend(defined);
-        names.push(name.clone());
+        if let Some(Loop::Until { holds, .. }) = &looped {
+            // Looked at after the steps: it may read what they extract.
+            self.condition(holds, true, "this loop is over after one time", &span)?;
+        }
+        for name in ["index", "it"] {
+            if !outside.contains(name) {
+                self.known.remove(name);
+            }
+        }
+        let certain = condition.is_none()
+            && match &looped {
+                None | Some(Loop::Until { .. }) => true,
+                Some(Loop::Repeat(count)) => count.expressions().all(|e| e.path().is_none()),
+                Some(_) => false,
+            };
+        if !certain {
+            let new = self.known.difference(&before).cloned();
+            self.perhaps.extend(new);
+            self.known = before;
+        }
         // Only requests are recorded as steps; an awaited state has its own figures.
         let id = match action {
-            Action::Request { .. } => position(&mut self.step_names, &name),
+            Action::Request { .. } => tagged(&mut self.steps, &name, &tags),
             _ => usize::MAX,
         };
-        Ok(Step { id, name, action })
-    }
-
-    fn memory(
-        &self,
-        key: Template,
-        value: Template,
-        used: &mut HashSet<String>,
-        span: &Range<usize>,
-    ) -> Compiled<Memory> {
-        self.check([&key, &value], span)?;
-        let variables = key.variables().chain(value.variables());
-        used.extend(variables.map(str::to_owned));
-        Ok(Memory { key, value })
-    }
-
-    pub(super) fn awaits(
-        &mut self,
-        raw: AwaitFile,
-        step: &str,
-        names: &[String],
-        span: &Range<usize>,
-    ) -> Compiled<Await> {
-        let (key_source, key) = match (raw.id, raw.matching) {
-            (Some(id), None) => (KeySource::AggregateId, id),
-            (None, Some(matching)) => {
-                self.pointers([&matching.field], span)?;
-                (KeySource::Field(matching.field), matching.value)
-            }
-            _ => {
-                return Err(self.source.error(
-                    span.clone(),
-                    "an await needs to know whose events",
-                    Some("allowed: `id`, or `match = { field, value }`".into()),
-                ));
-            }
-        };
-        let conditions: Vec<(String, Template)> = raw
-            .conditions
-            .into_iter()
-            .map(|(pointer, t)| (pointer, t.0))
-            .collect();
-        self.pointers(
-            conditions
-                .iter()
-                .map(|(p, _)| p)
-                .chain(raw.extract.values()),
-            span,
-        )?;
-        self.check(
-            std::iter::once(&key).chain(conditions.iter().map(|(_, t)| t)),
-            span,
-        )?;
-        let since = match &raw.since {
-            None => 0,
-            Some(name) => names.iter().position(|n| n == name).ok_or_else(|| {
-                let place = self.source.find(&format!("\"{name}\""), span.clone());
-                self.source.error(
-                    place,
-                    format!("`since`: no earlier step `{name}`"),
-                    Some(format!("allowed: {}", names.join(", "))),
-                )
-            })?,
-        };
-        Ok(Await {
-            id: position(&mut self.await_names, raw.name.as_deref().unwrap_or(step)),
-            topic: raw.topic,
-            key_source,
-            key,
-            action: raw.action,
-            conditions,
-            timeout: raw.timeout.map(|d| d.0),
-            since,
-            extract: raw.extract.into_iter().collect(),
+        Ok(Step {
+            id,
+            place,
+            name,
+            condition,
+            looped,
+            action,
         })
+    }
+
+    /// Its variables are known, and it is not the same every time.
+    fn condition(
+        &mut self,
+        condition: &Condition,
+        useless: bool,
+        consequence: &str,
+        span: &Range<usize>,
+    ) -> Compiled<()> {
+        if condition.constant() == Some(useless) {
+            let place = self.source.find(condition.text(), span.clone());
+            let problem = format!("{consequence}: `{}` is always {useless}", condition.text());
+            let help = "a condition that looks at a variable";
+            return Err(self.source.error(place, problem, Some(help.into())));
+        }
+        self.check_expressions(condition.expressions(), span)
+    }
+
+    fn looped(&mut self, raw: &mut StepFile, span: &Range<usize>) -> Compiled<Option<Loop>> {
+        let wrong = |problem: &str, help: &str| {
+            Err(self
+                .source
+                .error(span.clone(), problem, Some(help.to_owned())))
+        };
+        let max = match (raw.max, raw.while_holds.is_some() || raw.until.is_some()) {
+            (None, false) => 0,
+            (Some(max @ 1..=LOOP_MAX), true) => max,
+            (_, true) => {
+                return wrong(
+                    "`while` and `until` need a bound",
+                    "allowed: `max`, 1 to 10000 times",
+                );
+            }
+            (Some(_), false) => {
+                return wrong("`max` without a loop", "allowed: with `while` or `until`");
+            }
+        };
+        let loops = (
+            raw.repeat.take(),
+            raw.for_each.take(),
+            raw.while_holds.take(),
+            raw.until.take(),
+        );
+        Ok(Some(match loops {
+            (None, None, None, None) => return Ok(None),
+            (Some(count), None, None, None) => {
+                self.check([&count.0], span)?;
+                Loop::Repeat(count.0)
+            }
+            (None, Some(list), None, None) => {
+                self.check([&list.0], span)?;
+                Loop::ForEach(list.0)
+            }
+            (None, None, Some(holds), None) => {
+                self.condition(&holds, false, "no journey reaches this step", span)?;
+                Loop::While { holds, max }
+            }
+            (None, None, None, Some(holds)) => Loop::Until { holds, max },
+            _ => {
+                return wrong(
+                    "a step has one loop",
+                    "allowed: one of `repeat`, `for_each`, `while`, `until`; further ones in `steps`",
+                );
+            }
+        }))
+    }
+}
+
+impl StepFile {
+    fn actions(&self) -> usize {
+        let given = [
+            self.request.is_some(),
+            self.think.is_some(),
+            self.awaits.is_some(),
+            self.skip.is_some(),
+            self.promise.is_some(),
+            self.remember.is_some(),
+            self.forget.is_some(),
+            self.recall.is_some(),
+        ];
+        given.iter().filter(|given| **given).count()
+    }
+
+    /// Its own, else one made from what it does; `number` tells requests apart.
+    fn name(&self, number: usize) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        match (&self.request, &self.awaits) {
+            (Some(request), _) => format!("{} {number}", request.method.as_str()),
+            (_, Some(awaits)) => awaits
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("await {}", awaits.topic)),
+            _ if self.skip.is_some() => "skip".into(),
+            _ if self.think.is_some() => "think".into(),
+            _ => format!("step {number}"),
+        }
+    }
+}
+
+impl Step {
+    /// Whether no journey goes on behind it.
+    fn always_ends(&self) -> bool {
+        let once = matches!(self.looped, None | Some(Loop::Until { .. }));
+        once && self.condition.is_none()
+            && match &self.action {
+                Action::Skip(_) => true,
+                Action::Steps(steps) => steps.last().is_some_and(Self::always_ends),
+                Action::Request {
+                    expect, skip_on, ..
+                } => {
+                    let skipped = |status| skip_on.iter().any(|(s, _)| s == status);
+                    !expect.status.is_empty() && expect.status.iter().all(skipped)
+                }
+                _ => false,
+            }
     }
 }

@@ -1,11 +1,14 @@
 //! From the file's types to a checked scenario: what fits together, which names exist, which defaults apply.
 
+mod action;
 mod journey;
 mod preparation;
 mod recorded;
+mod request;
+mod thresholds;
 mod workload;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +17,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::diagnostic::{ScenarioError, SourceText, nearest};
-use super::expression::Vars;
+use super::expression::{Expression, Vars};
 use super::file::*;
 use super::template::Template;
 use super::*;
@@ -27,8 +30,12 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     Compiler {
         source,
         known: HashSet::new(),
-        step_names: Vec::new(),
-        await_names: Vec::new(),
+        perhaps: HashSet::new(),
+        used: HashSet::new(),
+        ever_used: HashSet::new(),
+        columns: HashMap::new(),
+        steps: Vec::new(),
+        awaits: Vec::new(),
     }
     .scenario(raw)
 }
@@ -37,17 +44,37 @@ struct Compiler<'a> {
     source: SourceText<'a>,
     /// Variables that the templates at hand may read.
     known: HashSet<String>,
-    step_names: Vec<String>,
-    await_names: Vec<String>,
+    /// Variables of steps that may not be carried out: only to be read with a default.
+    perhaps: HashSet<String>,
+    /// Variables that the journey at hand reads.
+    used: HashSet<String>,
+    /// Variables that anything reads.
+    ever_used: HashSet<String>,
+    /// What the values of a feeder have, where all of them are objects.
+    columns: HashMap<String, BTreeSet<String>>,
+    steps: Vec<Row>,
+    awaits: Vec<Row>,
 }
+
+/// A row of the report: a name and its tags.
+type Row = (String, BTreeSet<String>);
 
 type Compiled<T> = Result<T, ScenarioError>;
 
-fn position(names: &mut Vec<String>, name: &str) -> usize {
-    names.iter().position(|n| n == name).unwrap_or_else(|| {
-        names.push(name.to_owned());
-        names.len() - 1
-    })
+/// The row of this name, made if it is new; it gets these tags too.
+fn tagged(rows: &mut Vec<Row>, name: &str, tags: &[String]) -> usize {
+    let at = rows.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
+        rows.push((name.to_owned(), BTreeSet::new()));
+        rows.len() - 1
+    });
+    rows[at].1.extend(tags.iter().cloned());
+    at
+}
+
+fn apart(rows: Vec<Row>) -> (Vec<String>, Vec<Vec<String>>) {
+    let rows = rows.into_iter();
+    rows.map(|(name, tags)| (name, tags.into_iter().collect()))
+        .unzip()
 }
 
 impl Compiler<'_> {
@@ -57,12 +84,10 @@ impl Compiler<'_> {
             _ => Vars::new(),
         };
         self.known.extend(parameters.keys().cloned());
-        let warm_up = raw
-            .workload
-            .get_ref()
-            .warm_up
-            .map_or(Duration::ZERO, |d| d.0);
+        let poisson = raw.workload.get_ref().arrivals == Some(ArrivalsKind::Poisson);
+        let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
         let workload = self.workload(&raw.workload)?;
+        let warm_up = self.warm_up(&raw.workload, &workload)?;
         let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
@@ -81,11 +106,30 @@ impl Compiler<'_> {
                 Some("at least one [[journeys]] is needed".into()),
             ));
         }
+        let after_setup = self.known.clone();
         let journeys = raw
             .journeys
             .into_iter()
             .map(|j| self.journey(j, &feeders))
             .collect::<Compiled<Vec<_>>>()?;
+        // A feeder's values belong to journeys; what set-up made is there for tear-down.
+        self.known = after_setup;
+        self.known
+            .retain(|name| feeders.iter().all(|f| f.name != *name));
+        let rows = std::mem::take(&mut self.awaits);
+        if let Some(step) = raw.teardown.iter().find(|s| s.get_ref().awaits.is_some()) {
+            let problem = "tear-down does not wait for states";
+            let help = "allowed: `await` in [[setup]] and in journeys";
+            return Err(self.source.error(step.span(), problem, Some(help.into())));
+        }
+        let teardown = raw
+            .teardown
+            .into_iter()
+            .map(|s| self.setup_step(s))
+            .collect::<Compiled<Vec<_>>>()?;
+        let warnings = self.warnings(&feeders, &parameters);
+        let (step_names, step_tags) = apart(self.steps);
+        let (await_names, await_tags) = apart(rows);
         let mut scenario = Scenario {
             name: raw.name,
             description: raw.description,
@@ -93,118 +137,35 @@ impl Compiler<'_> {
             audit: false,
             workload,
             warm_up,
+            poisson,
+            traceparent,
             limits: limits(&raw.limits),
             setup,
+            teardown,
             feeders,
             journeys,
             thresholds: raw.thresholds,
-            step_names: self.step_names,
-            await_names: self.await_names,
+            step_names,
+            step_tags,
+            await_names,
+            await_tags,
+            warnings,
             trace,
         };
         // Who only reads can have broken nothing.
         scenario.audit = raw.audit.unwrap_or_else(|| scenario.writes());
-        check_thresholds(&scenario, &self.source)?;
+        thresholds::check(&scenario, &self.source)?;
         Ok(scenario)
     }
 
-    /// Every variable that the templates read must be known here.
-    fn check<'t>(
-        &self,
-        templates: impl IntoIterator<Item = &'t Template>,
-        span: &Range<usize>,
-    ) -> Compiled<()> {
-        for name in templates.into_iter().flat_map(Template::variables) {
-            if !self.known.contains(name) {
-                let place = self.source.find(&format!("{{{{{name}"), span.clone());
-                let near = nearest(name, self.known.iter().map(String::as_str));
-                let mut known: Vec<&str> = self.known.iter().map(String::as_str).collect();
-                known.sort_unstable();
-                let did = near
-                    .map(|n| format!("did you mean `{n}`? "))
-                    .unwrap_or_default();
-                let help = format!(
-                    "{did}known here: {}, uuid, now, random:FROM:TO",
-                    known.join(", ")
-                );
-                return Err(self.source.error(
-                    place,
-                    format!("unknown variable `{name}`"),
-                    Some(help),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn request(&self, raw: RequestFile, span: &Range<usize>) -> Compiled<RequestTemplate> {
-        let request = RequestTemplate {
-            method: raw.method,
-            path: raw.path,
-            body: raw.body.map(|b| b.0),
-            headers: raw.headers.into_iter().collect(),
-        };
-        self.check(request.templates(), span)?;
-        Ok(request)
-    }
-
-    fn expect(&self, raw: ExpectFile, span: &Range<usize>) -> Compiled<Expect> {
-        self.pointers(raw.equal.keys().chain(&raw.exist).chain(&raw.absent), span)?;
-        let equal: Vec<(String, Template)> = raw
-            .equal
-            .into_iter()
-            .map(|(pointer, t)| (pointer, t.0))
-            .collect();
-        self.check(equal.iter().map(|(_, t)| t), span)?;
-        Ok(Expect {
-            status: raw.status.unwrap_or_default().0,
-            equal,
-            exist: raw.exist,
-            absent: raw.absent,
-        })
-    }
-
-    fn pointers<'p>(
-        &self,
-        pointers: impl IntoIterator<Item = &'p String>,
-        span: &Range<usize>,
-    ) -> Compiled<()> {
-        match pointers
-            .into_iter()
-            .find(|p| !p.is_empty() && !p.starts_with('/'))
-        {
-            None => Ok(()),
-            Some(wrong) => {
-                let place = self.source.find(wrong, span.clone());
-                Err(self.source.error(
-                    place,
-                    format!("`{wrong}` is not a JSON pointer"),
-                    Some("allowed: a path that starts with `/`, as in `/result/0`".into()),
-                ))
-            }
-        }
-    }
-}
-
-impl RequestTemplate {
-    fn templates(&self) -> impl Iterator<Item = &Template> {
-        std::iter::once(&self.path)
-            .chain(&self.body)
-            .chain(self.headers.iter().map(|(_, t)| t))
-    }
-}
-
-impl Method {
-    /// As it stands in a request line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Head => "HEAD",
-        }
+    /// What nobody reads was meant for something.
+    fn warnings(&self, feeders: &[Feeder], parameters: &Vars) -> Vec<String> {
+        let unread = |name: &&String| !self.ever_used.contains(*name);
+        let feeders = feeders.iter().map(|f| &f.name).filter(unread);
+        let feeders = feeders.map(|name| format!("no journey reads the feeder `{name}`"));
+        let parameters = parameters.keys().filter(unread);
+        let parameters = parameters.map(|name| format!("nothing reads the parameter `{name}`"));
+        feeders.chain(parameters).collect()
     }
 }
 
@@ -214,40 +175,15 @@ fn limits(raw: &LimitsFile) -> Limits {
     };
     Limits {
         in_flight_max: raw.in_flight_max.unwrap_or(4_096).clamp(1, 1_000_000),
+        connections_max: raw.connections_max.unwrap_or(1_024).clamp(1, 60_000),
         request_timeout: or(raw.request_timeout, 10_000),
         drain_timeout: or(raw.drain_timeout, 30_000),
         backlog_timeout: or(raw.backlog_timeout, 10_000),
         slip_p99_max: or(raw.slip_p99_max, 50),
         cpu_pct_max: raw.cpu_pct_max.unwrap_or(90.0),
+        loop_stall_p99_max: or(raw.loop_stall_p99_max, 100),
+        clock_jump_max: or(raw.clock_jump_max, 500),
         dropped_pct_max: raw.dropped_pct_max.unwrap_or(1.0),
         response_bytes_max: raw.response_bytes_max.unwrap_or(64 << 20),
     }
-}
-
-fn check_thresholds(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()> {
-    use threshold::{Family, Metric};
-    for threshold in &scenario.thresholds {
-        let Metric::Distribution {
-            family,
-            of: Some(of),
-            ..
-        } = &threshold.metric
-        else {
-            continue;
-        };
-        let names = match family {
-            Family::ResponseTime | Family::ServiceTime => &scenario.step_names,
-            Family::EndToEnd => &scenario.await_names,
-            Family::EventLag | Family::ScheduleSlip => continue,
-        };
-        if !names.contains(of) {
-            let place = source.find(&threshold.text, 0..0);
-            return Err(source.error(
-                place,
-                format!("threshold on unknown `{of}`"),
-                Some(format!("allowed: {}", names.join(", "))),
-            ));
-        }
-    }
-    Ok(())
 }

@@ -34,8 +34,12 @@ impl Compiler<'_> {
                 "allowed: 1 to 100000 items a request".into(),
             );
         }
+        if let Some(condition) = &raw.condition {
+            self.check_expressions(condition.expressions(), &span)?;
+        }
         let outer = self.known.clone();
         self.known.extend(["index".to_owned(), "it".to_owned()]);
+        self.ever_used.extend(raw.for_each.clone());
         let item = raw.item.map(|i| i.0);
         self.check(raw.repeat.iter().map(|c| &c.0).chain(&item), &span)?;
         let request = self.request(raw.request, &span)?;
@@ -45,10 +49,10 @@ impl Compiler<'_> {
         self.known.extend(raw.list.clone());
         let awaits = raw
             .awaits
-            .map(|a| self.awaits(a, &raw.name, &[], &span))
+            .map(|a| self.awaits(a, &raw.name, &[], &[], &span))
             .transpose()?;
         // Set-up is not measured: its awaited states are no figures.
-        self.await_names.clear();
+        self.awaits.clear();
         // What a single request extracts stays; an iteration's variables do not.
         self.known = outer;
         self.known.extend(raw.list.clone());
@@ -57,6 +61,7 @@ impl Compiler<'_> {
         }
         Ok(SetupStep {
             name: raw.name,
+            condition: raw.condition,
             repeat: raw.repeat.map(|c| c.0),
             for_each: raw.for_each,
             chunk: raw.chunk.unwrap_or(100),
@@ -73,16 +78,12 @@ impl Compiler<'_> {
     pub(super) fn feeder(&mut self, raw: Spanned<FeederFile>) -> Compiled<Feeder> {
         let span = raw.span();
         let raw = raw.into_inner();
+        let file = self.source.file;
         let fail = |problem: String, help: &str| {
             self.source
                 .error(span.clone(), problem, Some(help.to_owned()))
         };
-        let beside = |path: &Path| {
-            Path::new(self.source.file)
-                .parent()
-                .unwrap_or(Path::new(""))
-                .join(path)
-        };
+        let beside = |path: &Path| Path::new(file).parent().unwrap_or(Path::new("")).join(path);
         let source = match (raw.list, raw.items, raw.csv, raw.jsonl) {
             (Some(list), None, None, None) if self.known.contains(&list) => {
                 FeederSource::List(list)
@@ -131,13 +132,41 @@ impl Compiler<'_> {
                 "allowed: exponent 0 to 10, count = [from, to] up to 100000",
             ));
         }
+        if raw.at_end.is_some() && raw.pick != Pick::Sequential {
+            return Err(fail(
+                format!("feeder `{}`: a choice by chance has no end", raw.name),
+                "allowed: `at_end` with pick = \"sequential\"",
+            ));
+        }
+        if let (FeederSource::Values(values), None) = (&source, raw.count) {
+            let columns = columns(values);
+            self.columns
+                .extend(columns.map(|columns| (raw.name.clone(), columns)));
+        }
         self.known.insert(raw.name.clone());
         Ok(Feeder {
             name: raw.name,
             source,
             pick: raw.pick,
+            at_end: raw.at_end.unwrap_or_default(),
             exponent,
             count: raw.count,
         })
     }
+}
+
+/// The fields that every value has, if all of them are objects.
+fn columns(values: &[Value]) -> Option<BTreeSet<String>> {
+    let mut common: Option<BTreeSet<String>> = None;
+    for value in values {
+        let fields = value.as_object()?.keys();
+        common = Some(match common {
+            None => fields.cloned().collect(),
+            Some(common) => {
+                let still = fields.filter(|f| common.contains(*f));
+                still.cloned().collect()
+            }
+        });
+    }
+    common
 }

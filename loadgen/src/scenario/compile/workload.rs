@@ -10,6 +10,12 @@ impl Compiler<'_> {
                 .source
                 .error(span.clone(), problem, Some(help.to_owned())))
         };
+        if raw.arrivals.is_some() && !matches!(raw.kind, WorkloadKind::Open) {
+            return wrong(
+                "only an open workload has arrivals",
+                "allowed: `arrivals` with kind = \"open\"",
+            );
+        }
         match raw.kind {
             WorkloadKind::Open => {
                 if raw.users.is_some() || raw.think_time.is_some() {
@@ -24,10 +30,14 @@ impl Compiler<'_> {
                         from: rate,
                         to: rate,
                     }],
-                    (None, None, Some(stages)) => stages
-                        .iter()
-                        .map(|s| self.stage(s, &span))
-                        .collect::<Compiled<Vec<_>>>()?,
+                    (None, None, Some(raw)) => {
+                        let mut stages: Vec<Stage> = Vec::new();
+                        for stage in raw {
+                            let before = stages.last().map_or(0.0, |s| s.to);
+                            stages.push(self.stage(stage, before, &span)?);
+                        }
+                        stages
+                    }
                     _ => {
                         return wrong(
                             "an open workload needs its arrivals",
@@ -58,10 +68,7 @@ impl Compiler<'_> {
                 (Some(users @ 1..=100_000), Some(duration), None, None)
                     if !duration.0.is_zero() =>
                 {
-                    let think_time = raw.think_time.unwrap_or(ThinkTime {
-                        from: Duration::ZERO,
-                        to: Duration::ZERO,
-                    });
+                    let think_time = raw.think_time.unwrap_or(ThinkTime::NONE);
                     Ok(Workload::Closed {
                         users,
                         think_time,
@@ -91,20 +98,37 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn stage(&self, raw: &StageFile, span: &Range<usize>) -> Compiled<Stage> {
+    /// `before`: the rate at which the stage before it ended.
+    fn stage(&self, raw: &StageFile, before: f64, span: &Range<usize>) -> Compiled<Stage> {
         let duration = raw.duration.0;
-        match (raw.rate, raw.from, raw.to) {
-            (Some(rate), None, None) => Ok(Stage {
-                duration,
-                from: rate,
-                to: rate,
-            }),
-            (None, Some(from), Some(to)) => Ok(Stage { duration, from, to }),
-            _ => Err(self.source.error(
-                span.clone(),
-                "a stage needs its rate",
-                Some("allowed: `rate`, or `from` and `to` for a ramp".into()),
+        let (from, to) = match (raw.rate, raw.from, raw.to) {
+            (Some(rate), None, None) => (rate, rate),
+            (None, from, Some(to)) => (from.unwrap_or(before), to),
+            _ => {
+                return Err(self.source.error(
+                    span.clone(),
+                    "a stage needs its rate",
+                    Some("allowed: `rate` to hold it; `to`, and perhaps `from`, for a ramp".into()),
+                ));
+            }
+        };
+        Ok(Stage { duration, from, to })
+    }
+
+    /// Refuses a warm-up that leaves nothing to measure.
+    pub(super) fn warm_up(
+        &self,
+        raw: &Spanned<WorkloadFile>,
+        workload: &Workload,
+    ) -> Compiled<Duration> {
+        let warm_up = raw.get_ref().warm_up.map_or(Duration::ZERO, |d| d.0);
+        match workload.duration() {
+            Some(duration) if warm_up >= duration => Err(self.source.error(
+                self.source.find("warm_up", raw.span()),
+                format!("a warm-up of {warm_up:?} leaves nothing of {duration:?} to measure"),
+                Some("allowed: less than the workload's length".into()),
             )),
+            _ => Ok(warm_up),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use redis::aio::ConnectionManager;
 use redis::{Cmd, RedisResult};
 
-use super::backoff::retrying;
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
+use super::retrying::retrying;
 use crate::event_store::{EventStoreError, RecordedEvent};
 use crate::position::Position;
 

@@ -4,6 +4,7 @@ use redis::aio::{ConnectionLike, ConnectionManager};
 use redis::{ErrorKind, RedisResult, Value};
 
 use super::keys::Keys;
+use crate::event_lag::LagHistogram;
 use crate::event_store::GroupStatus;
 use crate::topic::Topic;
 
@@ -62,6 +63,7 @@ fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
         undelivered: None,
         pending: 0,
         dead_letters: 0,
+        lag: LagHistogram::default(),
     };
     let mut fields = fields.into_iter();
     while let (Some(Value::BulkString(name)), Some(value)) = (fields.next(), fields.next()) {

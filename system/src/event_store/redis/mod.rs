@@ -2,7 +2,6 @@
 //! Knows keys and commands; not what the events mean, nor who appends them.
 
 mod acknowledgement;
-mod backoff;
 mod commit;
 mod config;
 mod entry;
@@ -12,8 +11,10 @@ mod groups;
 mod inbox;
 mod inlet;
 mod keys;
+mod lags;
 mod lease;
 mod ledger;
+mod retrying;
 mod session;
 mod subscription;
 mod takeover;
@@ -30,12 +31,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::acknowledgement::Acknowledger;
-use self::backoff::retrying;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
+use self::lags::Lags;
+use self::retrying::retrying;
 use self::session::Place;
 use self::subscription::{Delivery, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
@@ -62,6 +64,7 @@ pub struct RedisEventStore {
     /// For leases alone: a long reply elsewhere must not cost one.
     leases: ConnectionManager,
     followers: Followers,
+    lags: Lags,
     closing: CancellationToken,
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -102,6 +105,7 @@ impl RedisEventStore {
         }
         Ok(Arc::new(Self {
             followers: Followers::new(link.clone(), config.follow_connections_max),
+            lags: Lags::default(),
             link,
             config,
             keys,
@@ -225,6 +229,7 @@ impl EventStore for RedisEventStore {
                 shared: self.shared.clone(),
                 retry_max_ms: self.config.ack_retry_max_ms,
             },
+            lag: self.lags.of(&place.group, request.topic),
             place,
             leases: self.leases.clone(),
             shared: self.shared.clone(),
@@ -278,9 +283,13 @@ impl EventStore for RedisEventStore {
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
         let read = || groups::statuses(self.shared.clone(), &self.keys);
-        retrying(self.config.read_retry_max(), read)
+        let mut statuses = retrying(self.config.read_retry_max(), read)
             .await
-            .map_err(unavailable)
+            .map_err(unavailable)?;
+        for status in &mut statuses {
+            status.lag = self.lags.now(&status.group, status.topic);
+        }
+        Ok(statuses)
     }
 }
 

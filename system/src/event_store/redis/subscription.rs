@@ -10,11 +10,12 @@ use redis::{ErrorKind, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::acknowledgement::Acknowledger;
-use super::backoff::{Backoff, jittered};
 use super::config::EventStoreConfig;
 use super::entry::{Entry, entries_of_read};
+use super::lags::GroupLag;
 use super::lease::Lease;
 use super::session::{ConnectionId, Place, Session};
+use crate::backoff::{Backoff, jittered};
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
@@ -28,6 +29,7 @@ pub(super) struct RedisSubscription {
     pub place: Place,
     pub lease_key: String,
     pub acknowledger: Acknowledger,
+    pub lag: GroupLag,
     /// For the lease.
     pub leases: ConnectionManager,
     /// For ending a read under way.
@@ -45,8 +47,8 @@ pub(super) struct Delivery {
     before: Option<ConnectionId>,
     /// There may be entries that were delivered and never acknowledged.
     own_pending: bool,
-    /// Delivered by this subscription, in stream order.
-    unacked: Vec<Position>,
+    /// Delivered by this subscription, in stream order, with their times of publication, µs.
+    unacked: Vec<(Position, u64)>,
     /// Goes on though the last batch isn't acknowledged.
     ahead: bool,
     /// The last event that was delivered by this subscription.
@@ -135,13 +137,14 @@ impl RedisSubscription {
 
     fn forget_acked(&mut self, positions: &[Position]) {
         let unacked = &mut self.delivery.unacked;
-        if unacked.as_slice() == positions {
-            unacked.clear();
+        if unacked.iter().map(|(position, _)| position).eq(positions) {
+            self.lag.handled(unacked.drain(..).map(|(_, at)| at));
             return;
         }
         let mut acked = positions.to_vec();
         acked.sort_unstable();
-        unacked.retain(|position| acked.binary_search(position).is_err());
+        let acked = unacked.extract_if(.., |(position, _)| acked.binary_search(position).is_ok());
+        self.lag.handled(acked.map(|(_, at)| at));
     }
 
     async fn deliver_until_closed(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
@@ -162,7 +165,9 @@ impl RedisSubscription {
             match result {
                 Ok(events) if events.is_empty() => backoff.reset(),
                 Ok(events) => {
-                    let delivered = events.iter().map(|event| event.position);
+                    let delivered = events
+                        .iter()
+                        .map(|event| (event.position, event.published_at_us));
                     self.delivery.unacked.extend(delivered);
                     if let Some(event) = events.last() {
                         self.delivery.last = event.position;
@@ -175,7 +180,7 @@ impl RedisSubscription {
                     }
                     // A group that is gone (a flushed Redis) is created again with the next session.
                     self.delivery.session = None;
-                    tokio::time::sleep(backoff.next_wait()).await;
+                    backoff.wait().await;
                 }
             }
         }

@@ -11,7 +11,6 @@ use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::{Backoff, jittered};
 use super::commit::{Committed, Verdicts, admitted, answer_written, commit};
 use super::config::EventStoreConfig;
 use super::inbox::{Inbox, Job};
@@ -19,6 +18,7 @@ use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::Ledger;
 use super::takeover::{InFlight, Term, take_over};
+use crate::backoff::{Backoff, jittered};
 use crate::clock::now_us;
 use crate::event_store::EventStoreError;
 use crate::position::Position;

@@ -13,6 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::convert;
 use super::subscription::GrpcSubscription;
+use crate::event_lag::LagHistogram;
 use crate::event_store::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     SubscribeRequest, Transaction,
@@ -278,6 +279,7 @@ impl EventStore for GrpcEventStore {
                 undelivered: group.undelivered,
                 pending: group.pending,
                 dead_letters: group.dead_letters,
+                lag: LagHistogram::of(group.lag_counts, group.lag_sum_us),
             })
         });
         groups.collect()

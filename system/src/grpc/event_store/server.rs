@@ -179,6 +179,8 @@ impl Contract for EventStoreService {
             topic: group.topic.name().to_owned(),
             undelivered: group.undelivered,
             pending: group.pending,
+            lag_counts: group.lag.counts().to_vec(),
+            lag_sum_us: group.lag.sum_us(),
             dead_letters: group.dead_letters,
         });
         Ok(Response::new(proto::GroupsReply {

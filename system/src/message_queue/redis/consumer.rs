@@ -8,12 +8,12 @@ use futures_util::future::BoxFuture;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::Shared;
-use super::backoff::Backoff;
 use super::batch::{Batch, Outcome};
 use super::keys::QueueKeys;
 use super::outbox::unavailable;
 use super::scripts::Taken;
 use super::worker_connection::{Ended, WorkerConnection};
+use crate::backoff::Backoff;
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use crate::telemetry::QueueLabels;
 
@@ -49,7 +49,7 @@ impl RedisQueueConsumer {
         batch_max: usize,
         connection: Option<WorkerConnection>,
     ) -> Self {
-        let backoff = Backoff::new(&shared.config);
+        let backoff = Backoff::between(shared.config.reconnect_ms, shared.config.reconnect_ms_max);
         let labels = QueueLabels {
             queue: queue.to_string(),
         };
@@ -107,7 +107,7 @@ impl RedisQueueConsumer {
         loop {
             if self.broken {
                 tokio::select! {
-                    () = tokio::time::sleep(self.backoff.next_delay()) => {}
+                    () = tokio::time::sleep(self.backoff.next_wait()) => {}
                     () = self.shared.closed.cancelled() => {}
                 }
             }

@@ -2,7 +2,6 @@
 //! A message is in a source list or in a worker's processing list until it is answered; delivery is at least once, in order.
 //! Knows nothing of what messages say.
 
-mod backoff;
 mod batch;
 mod config;
 mod consumer;

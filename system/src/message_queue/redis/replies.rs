@@ -7,10 +7,10 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::Shared;
-use super::backoff::Backoff;
 use super::envelope::Reply;
 use super::outbox::unavailable;
 use super::scripts::bulk;
+use crate::backoff::Backoff;
 
 /// Reads until the queue is closed.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -22,7 +22,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn read_forever(shared: &Shared) {
-    let mut backoff = Backoff::new(&shared.config);
+    let mut backoff = Backoff::between(shared.config.reconnect_ms, shared.config.reconnect_ms_max);
     let mut was_broken = false;
     loop {
         let opened = Instant::now();
@@ -45,7 +45,7 @@ async fn read_forever(shared: &Shared) {
         if !std::mem::replace(&mut was_broken, true) {
             tracing::warn!(error, "replies can't be read; it is tried again");
         }
-        tokio::time::sleep(backoff.next_delay()).await;
+        backoff.wait().await;
     }
 }
 

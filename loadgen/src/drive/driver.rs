@@ -1,0 +1,247 @@
+//! One driver: from its connections to its last words. It waits until all of them are ready, starts at the given time, drains,
+//! and tells its figures once a second.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::self_watch::SelfWatch;
+use super::{Context, closed, open, shared_values};
+use crate::feed::Feed;
+use crate::feeder;
+use crate::http_client::{ClientLimits, HttpClient, Target};
+use crate::record::Figures;
+use crate::run_event::{Finished, Interval, Refusal, RunEvent};
+use crate::scenario::expression::Vars;
+use crate::scenario::{Limits, Scenario, ThinkTime};
+use crate::schedule::Arrivals;
+use crate::share::Share;
+
+/// Tasks that run before sockets and timers are looked at again: few, or a burst of answers would make arrivals late.
+const TASKS_PER_LOOK: u32 = 31;
+
+/// A driver's share of the load.
+pub enum Part {
+    /// Journeys at times fixed in advance.
+    Open {
+        arrivals: Arrivals,
+        end: Option<Duration>,
+    },
+    /// Users who wait for their own journeys.
+    Closed {
+        users: usize,
+        think_time: ThinkTime,
+        duration: Duration,
+    },
+}
+
+/// What one driver is given.
+pub struct Driver {
+    pub scenario: Arc<Scenario>,
+    pub target: Target,
+    pub share: Share,
+    pub part: Part,
+    /// Parameters and the lists that set-up made.
+    pub globals: Arc<Vars>,
+    pub seed: u64,
+    /// Whether to note what is created, for an audit.
+    pub notes_writes: bool,
+    pub events: mpsc::UnboundedSender<RunEvent>,
+    /// The zero of the schedule, told after `RunEvent::Ready`.
+    pub start: oneshot::Receiver<Instant>,
+    pub stop: CancellationToken,
+}
+
+/// A runtime of this thread alone: its tasks need no lock.
+pub fn runtime() -> Result<LocalRuntime, Refusal> {
+    Builder::new_current_thread()
+        .enable_all()
+        .event_interval(TASKS_PER_LOOK)
+        .build_local(LocalOptions::default())
+        .map_err(|e| Refusal::BadInput(format!("no runtime for a driver: {e}")))
+}
+
+/// What one driver of several, or set-up, keeps to.
+pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
+    ClientLimits {
+        timeout: limits.request_timeout,
+        response_bytes_max: limits.response_bytes_max,
+        connections_max: share.part(limits.connections_max).max(1),
+    }
+}
+
+/// The live feed, where the scenario awaits anything on it.
+pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Feed>, Refusal> {
+    let awaited = scenario.awaited();
+    if awaited.is_empty() {
+        return Ok(None);
+    }
+    let feed = Feed::open(target, awaited).await;
+    feed.map(Some)
+        .map_err(|e| Refusal::BadInput(format!("{e}; this scenario awaits states on it")))
+}
+
+impl Driver {
+    /// On the thread that calls it.
+    pub fn run(self) -> Result<Finished, Refusal> {
+        runtime()?.block_on(self.drive())
+    }
+
+    async fn drive(self) -> Result<Finished, Refusal> {
+        let scenario = self.scenario;
+        let limits = scenario.limits.clone();
+        let feeders = scenario
+            .feeders
+            .iter()
+            .map(|f| feeder::Source::new(f, &self.globals, self.share))
+            .collect::<Result<_, _>>()
+            .map_err(Refusal::BadInput)?;
+        let feed = open_feed(&scenario, &self.target).await?;
+        let http = HttpClient::new(self.target, client_limits(&limits, self.share));
+        let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
+        let context = Rc::new(Context {
+            share: self.share,
+            in_flight_max: self.share.part(limits.in_flight_max).max(1),
+            scenario,
+            http,
+            feed,
+            globals: self.globals,
+            feeders: RefCell::new(feeders),
+            shared: shared_values::SharedValues::default(),
+            exhausted: self.stop.child_token(),
+            figures: RefCell::new(figures),
+            ledger: self.notes_writes.then(RefCell::default),
+            in_flight: Cell::new(0),
+            room: Notify::new(),
+            started: Cell::new(0),
+            told_s: Cell::new(0),
+            seed: self.seed,
+        });
+        self.events.send(RunEvent::Ready).ok();
+        let start = self
+            .start
+            .await
+            .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
+        Ok(workload(context, self.part, start, &self.events, &self.stop).await)
+    }
+}
+
+async fn workload(
+    context: Rc<Context>,
+    part: Part,
+    start: Instant,
+    events: &mpsc::UnboundedSender<RunEvent>,
+    stop: &CancellationToken,
+) -> Finished {
+    let watch = Rc::new(SelfWatch::start());
+    let watching = watch.clone();
+    let look_on = tokio::task::spawn_local(async move { watching.look_on().await });
+    let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
+    match part {
+        Part::Open { arrivals, end } => {
+            open::drive(&context, arrivals, end, start, &context.exhausted).await
+        }
+        Part::Closed {
+            users,
+            think_time,
+            duration,
+        } => {
+            closed::drive(
+                &context,
+                users,
+                think_time,
+                duration,
+                start,
+                &context.exhausted,
+            )
+            .await
+        }
+    }
+    let arrivals_end = start.elapsed();
+    if context.exhausted.is_cancelled() && !stop.is_cancelled() {
+        let when = arrivals_end.as_secs_f64();
+        let text = format!(
+            "a feeder had no more values after {when:.1} s: no journeys were started from then on"
+        );
+        events.send(RunEvent::Warning(text)).ok();
+    }
+    events
+        .send(RunEvent::Draining {
+            in_flight: context.in_flight.get(),
+        })
+        .ok();
+    drain(&context).await;
+    let drained = start.elapsed();
+    ticker.abort();
+    look_on.abort();
+    // What was recorded since the last tick, which may have been due but not its turn yet.
+    let told = Duration::from_secs(context.told_s.get());
+    let length = drained.saturating_sub(told);
+    events.send(interval(&context, told, length)).ok();
+    let feed = context.feed.as_ref();
+    if let Some(forgotten) = feed.map(Feed::forgotten).filter(|n| *n > 0) {
+        events
+            .send(RunEvent::Warning(format!(
+                "{forgotten} awaited ids were forgotten for want of room"
+            )))
+            .ok();
+    }
+    Finished {
+        arrivals_end,
+        drained,
+        feed_reconnects: feed.map_or(0, Feed::reconnects),
+        ledger: context.ledger.as_ref().map(RefCell::take),
+        drivers: vec![watch.health(context.http.generator_errors())],
+    }
+}
+
+/// Waits for the journeys in flight, within the limit; the rest have failed.
+async fn drain(context: &Context) {
+    let deadline = Instant::now() + context.scenario.limits.drain_timeout;
+    while context.in_flight.get() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let mut figures = context.figures.borrow_mut();
+    for _ in 0..context.in_flight.get() {
+        figures.error(
+            "journey",
+            "unfinished",
+            "still in flight when the time to drain was over".into(),
+        );
+        figures.journeys.failed += 1;
+    }
+}
+
+async fn tell_intervals(
+    context: Rc<Context>,
+    start: Instant,
+    events: mpsc::UnboundedSender<RunEvent>,
+) {
+    let second = Duration::from_secs(1);
+    for n in 1.. {
+        tokio::time::sleep_until((start + second * n).into()).await;
+        context.told_s.set(u64::from(n));
+        if events
+            .send(interval(&context, second * (n - 1), second))
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn interval(context: &Context, start: Duration, length: Duration) -> RunEvent {
+    let figures = context.figures.borrow_mut().take();
+    RunEvent::Interval(Box::new(Interval {
+        start,
+        length,
+        figures,
+        in_flight: context.in_flight.get(),
+        started: context.started.take(),
+    }))
+}

@@ -1,0 +1,376 @@
+//! Several drivers as one: set-up once, a common start, and their events merged, so that whoever listens sees a single driver.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{Driver, Part, client_limits, open_feed, runtime};
+use super::set_up::{self, Fail};
+use super::{Assignment, Load};
+use crate::http_client::{HttpClient, Target};
+use crate::record::ledger::Ledger;
+use crate::run_event::{Finished, Interval, Refusal, RunEvent};
+use crate::scenario::Scenario;
+use crate::scenario::expression::Vars;
+use crate::share::Share;
+
+/// From the word to the start: all drivers are to be awake by then.
+const START_AFTER: Duration = Duration::from_millis(5);
+
+/// How many drivers a scenario may have: one where journeys leave values for each other, which are kept by driver.
+pub fn drivers_max(scenario: &Scenario) -> usize {
+    match scenario.shares_values() {
+        true => 1,
+        false => usize::MAX,
+    }
+}
+
+/// Starts the drivers on threads of their own. They end after `RunEvent::Finished` or `RunEvent::Failed`.
+pub fn spawn(assignment: Assignment) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let fleet = std::thread::Builder::new().name("fleet".into());
+    fleet.spawn(move || {
+        let events = assignment.events.clone();
+        let outcome = runtime().and_then(|runtime| runtime.block_on(drive(assignment)));
+        // Nobody listens any more when the program is about to end.
+        events
+            .send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished))
+            .ok();
+    })
+}
+
+async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
+    let Assignment {
+        scenario,
+        target,
+        load,
+        variables,
+        seed,
+        notes_writes,
+        events,
+        go,
+        stop,
+    } = assignment;
+    let ledger = notes_writes.then(RefCell::<Ledger>::default);
+    let preparation = Preparation {
+        scenario: &scenario,
+        target: &target,
+        seed,
+        ledger: ledger.as_ref(),
+    };
+    let globals = preparation.carry_out(variables, &events, &stop).await?;
+    let globals = Arc::new(globals);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut starts = Vec::new();
+    let parts = parts(load);
+    let of = parts.len();
+    for (share, part) in Share::all(of).zip(parts) {
+        let (start, wait) = oneshot::channel();
+        starts.push(start);
+        let (events, mut own) = mpsc::unbounded_channel();
+        let driver = Driver {
+            scenario: scenario.clone(),
+            target: target.clone(),
+            share,
+            part,
+            globals: globals.clone(),
+            seed,
+            notes_writes,
+            events: events.clone(),
+            start: wait,
+            stop: stop.clone(),
+        };
+        std::thread::Builder::new()
+            .name(format!("driver {}", share.index))
+            .spawn(move || {
+                let outcome = driver.run();
+                events.send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished))
+            })
+            .map_err(|e| Refusal::BadInput(format!("no thread for a driver: {e}")))?;
+        let tell = tell.clone();
+        tokio::task::spawn_local(async move {
+            while let Some(event) = own.recv().await {
+                tell.send((share.index, event)).ok();
+            }
+        });
+    }
+    drop(tell);
+    let mut fleet = Fleet::new(of);
+    fleet.finished.ledger = ledger.map(RefCell::into_inner);
+    while fleet.ready < of {
+        match told.recv().await {
+            Some((_, RunEvent::Ready)) => fleet.ready += 1,
+            Some((_, RunEvent::Failed(refusal))) => return Err(refusal),
+            Some(_) => {}
+            None => return Err(lost()),
+        }
+    }
+    if !scenario.teardown.is_empty() {
+        let variables = Vars::clone(&globals);
+        events.send(RunEvent::Prepared { variables }).ok();
+    }
+    events.send(RunEvent::Ready).ok();
+    go.await
+        .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
+    let at = Instant::now() + START_AFTER;
+    let wall_clock = SystemTime::now() + START_AFTER;
+    events.send(RunEvent::Started { at, wall_clock }).ok();
+    for start in starts {
+        // One that has ended meanwhile says so itself.
+        start.send(at).ok();
+    }
+    while let Some((index, event)) = told.recv().await {
+        for event in fleet.merge(index, event)? {
+            events.send(event).ok();
+        }
+        if fleet.finished.drivers.len() == of {
+            return Ok(fleet.finished);
+        }
+    }
+    Err(lost())
+}
+
+fn lost() -> Refusal {
+    Refusal::SetUp("a driver has ended without a word".to_owned())
+}
+
+/// What set-up is made of.
+struct Preparation<'a> {
+    scenario: &'a Scenario,
+    target: &'a Target,
+    seed: u64,
+    ledger: Option<&'a RefCell<Ledger>>,
+}
+
+impl Preparation<'_> {
+    /// Gives the parameters and the lists it made.
+    async fn carry_out(
+        self,
+        variables: Vars,
+        events: &mpsc::UnboundedSender<RunEvent>,
+        stop: &CancellationToken,
+    ) -> Result<Vars, Refusal> {
+        let mut globals = self.scenario.parameters.clone();
+        globals.extend(variables);
+        if self.scenario.setup.is_empty() {
+            return Ok(globals);
+        }
+        let feed = open_feed(self.scenario, self.target).await?;
+        let (feed, ledger, limits) = (feed.as_ref(), self.ledger, &self.scenario.limits);
+        let http = HttpClient::new(self.target.clone(), client_limits(limits, Share::WHOLE));
+        let mut rng = SmallRng::seed_from_u64(self.seed);
+        for step in &self.scenario.setup {
+            let name = &step.name;
+            events.send(RunEvent::SetUp { step: name.clone() }).ok();
+            let fail = Fail::AtOnce;
+            let work = set_up::run(
+                step,
+                &http,
+                feed,
+                limits,
+                &mut globals,
+                &mut rng,
+                ledger,
+                fail,
+            );
+            tokio::select! {
+                done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
+                () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{name}`"))),
+            }
+        }
+        Ok(globals)
+    }
+}
+
+/// Undoes what set-up made, in the caller's task: every step is tried, whatever became of the one before. What failed, in words.
+pub async fn tear_down(
+    scenario: &Scenario,
+    target: Target,
+    mut variables: Vars,
+    seed: u64,
+) -> Vec<String> {
+    let limits = &scenario.limits;
+    let http = HttpClient::new(target, client_limits(limits, Share::WHOLE));
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut failures = Vec::new();
+    for step in &scenario.teardown {
+        let fail = Fail::AtTheEnd;
+        let done = set_up::run(
+            step,
+            &http,
+            None,
+            limits,
+            &mut variables,
+            &mut rng,
+            None,
+            fail,
+        )
+        .await;
+        if let Err(problem) = done {
+            failures.push(format!("tear-down step `{}`: {problem}", step.name));
+        }
+    }
+    failures
+}
+
+fn parts(load: Load) -> Vec<Part> {
+    match load {
+        Load::Open { arrivals, end } => arrivals
+            .into_iter()
+            .map(|arrivals| Part::Open { arrivals, end })
+            .collect(),
+        Load::Closed {
+            users,
+            think_time,
+            duration,
+            drivers,
+        } => Share::all(drivers)
+            .map(|share| Part::Closed {
+                users: share.part(users),
+                think_time,
+                duration,
+            })
+            .collect(),
+    }
+}
+
+/// What is known of the drivers so far.
+struct Fleet {
+    ready: usize,
+    /// Drivers that have begun to drain, and what is in flight with them.
+    draining: Vec<usize>,
+    /// How many intervals each has told; all there will be for one that has finished.
+    told: Vec<u64>,
+    /// Intervals that some have told and others have not.
+    open: BTreeMap<u64, Interval>,
+    finished: Finished,
+}
+
+impl Fleet {
+    fn new(drivers: usize) -> Self {
+        Self {
+            ready: 0,
+            draining: Vec::new(),
+            told: vec![0; drivers],
+            open: BTreeMap::new(),
+            finished: Finished::default(),
+        }
+    }
+
+    /// What a driver's event says about all of them.
+    fn merge(&mut self, index: usize, event: RunEvent) -> Result<Vec<RunEvent>, Refusal> {
+        match event {
+            RunEvent::Interval(interval) => {
+                let number = interval.start.as_secs();
+                self.told[index] = number + 1;
+                match self.open.get_mut(&number) {
+                    Some(so_far) => so_far.add(&interval),
+                    None => drop(self.open.insert(number, *interval)),
+                }
+                Ok(self.complete())
+            }
+            RunEvent::Draining { in_flight } => {
+                self.draining.push(in_flight);
+                let all = self.draining.len() == self.told.len();
+                Ok(all
+                    .then(|| RunEvent::Draining {
+                        in_flight: self.draining.iter().sum(),
+                    })
+                    .into_iter()
+                    .collect())
+            }
+            RunEvent::Finished(finished) => {
+                self.told[index] = u64::MAX;
+                self.finished.add(finished);
+                Ok(self.complete())
+            }
+            RunEvent::Failed(refusal) => Err(refusal),
+            RunEvent::Warning(text) => Ok(vec![RunEvent::Warning(text)]),
+            RunEvent::Prepared { .. }
+            | RunEvent::Ready
+            | RunEvent::SetUp { .. }
+            | RunEvent::Started { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// The intervals that every driver has told.
+    fn complete(&mut self) -> Vec<RunEvent> {
+        let told_by_all = self.told.iter().min().copied().unwrap_or_default();
+        let later = self.open.split_off(&told_by_all);
+        std::mem::replace(&mut self.open, later)
+            .into_values()
+            .map(|interval| RunEvent::Interval(Box::new(interval)))
+            .collect()
+    }
+}
+
+impl Interval {
+    /// Another driver's figures of the same interval.
+    fn add(&mut self, other: &Self) {
+        self.length = self.length.max(other.length);
+        self.figures.add(&other.figures);
+        self.in_flight += other.in_flight;
+        self.started += other.started;
+    }
+}
+
+impl Finished {
+    /// Another driver's last words.
+    fn add(&mut self, other: Self) {
+        self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
+        self.drained = self.drained.max(other.drained);
+        self.feed_reconnects += other.feed_reconnects;
+        if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
+            mine.add(theirs);
+        }
+        self.drivers.extend(other.drivers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+    use crate::record::Figures;
+
+    fn interval(second: u64, started: u64) -> RunEvent {
+        let mut figures = Figures::new(0, 0);
+        figures.journeys.started = started;
+        RunEvent::Interval(Box::new(Interval {
+            start: Duration::from_secs(second),
+            length: Duration::from_secs(1),
+            figures,
+            in_flight: 1,
+            started,
+        }))
+    }
+
+    fn seen(events: Vec<RunEvent>) -> Vec<(u64, u64, usize)> {
+        let of = |event| match event {
+            RunEvent::Interval(i) => (i.start.as_secs(), i.figures.journeys.started, i.in_flight),
+            other => panic!("{other:?}"),
+        };
+        events.into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn an_interval_is_told_when_every_driver_has_told_it_or_has_finished() {
+        let mut fleet = Fleet::new(2);
+
+        assert_eq!(seen(fleet.merge(0, interval(0, 3)).unwrap()), []);
+        assert_eq!(seen(fleet.merge(0, interval(1, 4)).unwrap()), []);
+        assert_eq!(
+            seen(fleet.merge(1, interval(0, 5)).unwrap()),
+            [(0, 8, 2)],
+            "both figures as one"
+        );
+        let last = fleet.merge(1, RunEvent::Finished(Finished::default()));
+        assert_eq!(seen(last.unwrap()), [(1, 4, 1)]);
+        assert_eq!(seen(fleet.merge(0, interval(2, 6)).unwrap()), [(2, 6, 1)]);
+    }
+}

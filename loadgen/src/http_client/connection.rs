@@ -1,0 +1,101 @@
+//! One keep-alive connection with its buffers: a request out, its answer in, in the caller's own task. No task of its own and no
+//! channel stand between, which is most of what an exchange would otherwise cost.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::HttpError;
+use super::request::Request;
+use super::response::{Complete, Decoder};
+use super::target::{Stream, Target};
+
+/// Read at once; most answers fit. For a longer one there is room as soon as its length is known.
+const READ_BYTES: usize = 4 << 10;
+/// A buffer that a long answer has made larger than this is given back.
+const KEPT_BYTES_MAX: usize = 256 << 10;
+
+/// A connection on which nothing is under way.
+pub(super) struct Connection {
+    stream: Stream,
+    outbox: Vec<u8>,
+    inbox: Vec<u8>,
+}
+
+/// An exchange that failed.
+pub(super) struct Failure {
+    pub error: HttpError,
+    /// Not a byte of an answer came.
+    pub unanswered: bool,
+    /// Not a byte of the request was taken.
+    pub unsent: bool,
+}
+
+impl Connection {
+    pub async fn open(target: &Target) -> Result<Self, HttpError> {
+        let stream = target.connect().await.map_err(HttpError::opening)?;
+        Ok(Self {
+            stream,
+            outbox: Vec::with_capacity(512),
+            inbox: Vec::with_capacity(READ_BYTES),
+        })
+    }
+
+    /// Sends what `request` encodes to and reads the answer; its body with it.
+    pub async fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        target: &Target,
+        bytes_max: usize,
+    ) -> Result<(Complete, bytes::Bytes), Failure> {
+        let failure = |error, unsent, unanswered| Failure {
+            error,
+            unanswered,
+            unsent,
+        };
+        let lost = |e: std::io::Error| HttpError::ConnectionLost(e.to_string());
+        self.outbox.clear();
+        request
+            .encode(target.authority(), target.base_path(), &mut self.outbox)
+            .map_err(|e| failure(e, false, false))?;
+        let mut sent = 0;
+        while sent < self.outbox.len() {
+            match self.stream.write(&self.outbox[sent..]).await {
+                Ok(0) => {
+                    return Err(failure(
+                        lost(std::io::ErrorKind::WriteZero.into()),
+                        sent == 0,
+                        true,
+                    ));
+                }
+                Ok(n) => sent += n,
+                Err(e) => return Err(failure(lost(e), sent == 0, true)),
+            }
+        }
+        if let Stream::Tls(_) = self.stream {
+            let flushed = self.stream.flush().await;
+            flushed.map_err(|e| failure(lost(e), false, true))?;
+        }
+        self.inbox.clear();
+        self.inbox.shrink_to(KEPT_BYTES_MAX);
+        let mut decoder = Decoder::new(request.method == "HEAD", bytes_max);
+        let mut unanswered = true;
+        let complete = loop {
+            let read = self.stream.read_buf(&mut self.inbox).await;
+            match read.map_err(|e| failure(lost(e), false, unanswered))? {
+                0 => {
+                    let closed = decoder.closed(&self.inbox);
+                    break closed.map_err(|e| failure(e, false, unanswered))?;
+                }
+                _ => unanswered = false,
+            }
+            let advanced = decoder.advance(&mut self.inbox);
+            if let Some(complete) = advanced.map_err(|e| failure(e, false, false))? {
+                break complete;
+            }
+        };
+        let body = match decoder.chunks {
+            Some(chunks) => chunks.into(),
+            None => bytes::Bytes::copy_from_slice(&self.inbox[complete.body.clone()]),
+        };
+        Ok((complete, body))
+    }
+}

@@ -1,0 +1,58 @@
+//! Why there is no answer, told apart as reports count it. Says whose fault it is: what the generator's own machine lacks is
+//! never held against the target.
+
+use std::io;
+
+use rustix::io::Errno;
+
+/// Why there is no answer. The text is the error's kind in reports.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection could be opened.
+    #[error("connect: {}", .0.kind())]
+    Connect(io::Error),
+    /// The generator's own machine has no descriptor, port or memory left for a connection.
+    #[error("generator: {}", .0.kind())]
+    Generator(io::Error),
+    /// No complete answer in time.
+    #[error("timeout")]
+    Timeout,
+    /// The connection ended before the answer was complete: the request may have been carried out or not.
+    #[error("connection lost")]
+    ConnectionLost(String),
+    /// The answer is longer than the limit.
+    #[error("answer too long")]
+    TooLong,
+    /// The answer is not HTTP/1.
+    #[error("answer is not HTTP")]
+    Malformed(String),
+    /// The request itself is not HTTP (its path or a header, as rendered).
+    #[error("bad request")]
+    BadRequest(String),
+}
+
+impl HttpError {
+    /// More than the kind.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Connect(e) | Self::Generator(e) => e.to_string(),
+            Self::ConnectionLost(e) | Self::Malformed(e) | Self::BadRequest(e) => e.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// From an attempt to open a connection.
+    pub(super) fn opening(error: io::Error) -> Self {
+        let own = [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::ADDRNOTAVAIL,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+        ];
+        match Errno::from_io_error(&error) {
+            Some(errno) if own.contains(&errno) => Self::Generator(error),
+            _ => Self::Connect(error),
+        }
+    }
+}

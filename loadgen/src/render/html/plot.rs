@@ -1,0 +1,334 @@
+//! One plot as SVG: axes, lines, heat, what is marked behind them, and a transparent strip for each stretch whose text is shown on
+//! hovering. Draws what it is given; must not know what the figures mean.
+
+use std::fmt::Write as _;
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::axis::Axis;
+use super::colour::{self, Colour};
+
+/// Drawn at twice the size that it is shown at: the backend rounds to whole pixels.
+const FINE: u32 = 2;
+/// Text, in pixels as shown.
+const FONT_PX: f64 = 12.0;
+/// plotters writes a font's size divided by this.
+const FONT_FACTOR: f64 = 1.24;
+/// Width of a character of such text: no narrower than a wide font's digits.
+const CHARACTER_PX: f64 = 7.6;
+
+/// A size to draw for; a page has each plot in every size and shows the one that fits.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame {
+    /// The class of the style sheet that shows it.
+    pub class: &'static str,
+    width_px: u32,
+    height_px: u32,
+    /// Ticks that there is room for.
+    x_ticks_max: usize,
+    y_ticks_max: usize,
+    /// Columns and rows of a heat map.
+    pub heat_columns_max: usize,
+}
+
+/// On a desk, on a tablet and on a phone.
+pub const FRAMES: [Frame; 3] = [
+    Frame {
+        class: "wide",
+        width_px: 960,
+        height_px: 280,
+        x_ticks_max: 12,
+        y_ticks_max: 6,
+        heat_columns_max: 120,
+    },
+    Frame {
+        class: "middle",
+        width_px: 640,
+        height_px: 260,
+        x_ticks_max: 8,
+        y_ticks_max: 6,
+        heat_columns_max: 80,
+    },
+    Frame {
+        class: "narrow",
+        width_px: 360,
+        height_px: 230,
+        x_ticks_max: 4,
+        y_ticks_max: 5,
+        heat_columns_max: 45,
+    },
+];
+
+/// A line; it breaks where there is no value.
+pub struct Line {
+    /// For the legend.
+    pub name: String,
+    /// Its colour, which is also its dashes.
+    pub colour: Colour,
+    /// Values as the axes take them.
+    pub points: Vec<Option<(f64, f64)>>,
+}
+
+/// A cell of a heat map, in values of the axes.
+pub struct Cell {
+    /// From and to.
+    pub x: (f64, f64),
+    /// From and to.
+    pub y: (f64, f64),
+    /// Index into [`colour::HEAT`].
+    pub level: usize,
+}
+
+/// A stretch of the x axis and what is to be said of it.
+pub struct Strip {
+    /// From and to.
+    pub x: (f64, f64),
+    /// Lines of plain text.
+    pub text: String,
+}
+
+/// A place on the x axis with a label.
+pub struct Mark {
+    /// Where.
+    pub x: f64,
+    /// Plain text.
+    pub label: String,
+}
+
+/// Everything on one plot.
+pub struct Plot {
+    /// What it shows, for those who can't see it.
+    pub description: String,
+    /// Below.
+    pub x: Axis,
+    /// To the left.
+    pub y: Axis,
+    /// What the y axis is.
+    pub y_name: String,
+    /// In front.
+    pub lines: Vec<Line>,
+    /// Behind the lines.
+    pub cells: Vec<Cell>,
+    /// Not measured up to here.
+    pub warm_up: Option<f64>,
+    /// Where something changed.
+    pub marks: Vec<Mark>,
+    /// Said on hovering.
+    pub strips: Vec<Strip>,
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Coordinates = Cartesian2d<RangedCoordf64, RangedCoordf64>;
+type PlotArea<'a> = DrawingArea<SVGBackend<'a>, Coordinates>;
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+fn font(colour: Colour) -> TextStyle<'static> {
+    let px = FONT_PX * f64::from(FINE) * FONT_FACTOR;
+    ("sans-serif", px).into_font().color(&colour)
+}
+
+fn stroke(colour: Colour, px: u32) -> ShapeStyle {
+    ShapeStyle {
+        color: colour.into(),
+        filled: false,
+        stroke_width: px,
+    }
+}
+
+/// Text for an attribute or an element.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            // Characters that XML can't hold at all.
+            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+impl Plot {
+    /// As an `svg` element.
+    ///
+    /// # Errors
+    /// Those of the backend, which writes into memory.
+    pub fn svg(&self, frame: Frame) -> Result<String, Box<dyn std::error::Error>> {
+        let mut svg = String::new();
+        let mut strips = String::new();
+        {
+            let size = (frame.width_px * FINE, frame.height_px * FINE);
+            let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+            self.draw(&root, frame, &mut strips)?;
+            root.present()?;
+        }
+        let head = format!(
+            "<svg class=\"plot {}\" role=\"img\" aria-label=\"{}\" ",
+            frame.class,
+            escaped(&self.description)
+        );
+        let svg = svg.replacen("<svg ", &head, 1);
+        let end = svg.rfind("</svg>").unwrap_or(svg.len());
+        Ok(format!(
+            "{}<g class=\"strips\">{strips}</g></svg>",
+            &svg[..end]
+        ))
+    }
+
+    fn draw(&self, root: &Area<'_>, frame: Frame, strips: &mut String) -> Drawn {
+        let (x_ticks, y_ticks) = (
+            self.x.ticks(frame.x_ticks_max),
+            self.y.ticks(frame.y_ticks_max),
+        );
+        let longest = y_ticks
+            .iter()
+            .map(|(_, l)| l.chars().count())
+            .max()
+            .unwrap_or(0);
+        let y_area_px = (longest as f64 * CHARACTER_PX + 12.0) as u32;
+        let mut chart = ChartBuilder::on(root)
+            .margin_top(24 * FINE)
+            .margin_right(22 * FINE)
+            .margin_bottom(2 * FINE)
+            .x_label_area_size(24 * FINE)
+            .y_label_area_size(y_area_px * FINE)
+            .build_cartesian_2d(self.x.from..self.x.to, self.y.from..self.y.to)?;
+        if let Some(end) = self.warm_up {
+            let corners = [(self.x.from, self.y.to), (self.x.place(end), self.y.from)];
+            chart.draw_series([Rectangle::new(corners, colour::WARM_UP.filled())])?;
+        }
+        self.grid(root, chart.plotting_area(), &x_ticks, &y_ticks)?;
+        let cells = self.cells.iter().map(|cell| {
+            let corner = |x, y| (self.x.place(x), self.y.place(y));
+            let corners = [corner(cell.x.0, cell.y.1), corner(cell.x.1, cell.y.0)];
+            Rectangle::new(corners, colour::HEAT[cell.level].filled())
+        });
+        chart.draw_series(cells)?;
+        for line in &self.lines {
+            self.line(&mut chart, line)?;
+        }
+        let area = chart.plotting_area();
+        self.annotate(root, area, strips)
+    }
+
+    /// Lines at the ticks, and the ticks' labels beside them. (plotters' own mesh chooses its ticks itself.)
+    fn grid(
+        &self,
+        root: &Area<'_>,
+        area: &PlotArea<'_>,
+        x_ticks: &[(f64, String)],
+        y_ticks: &[(f64, String)],
+    ) -> Drawn {
+        let (xs, ys) = area.get_pixel_range();
+        let gap = 6 * FINE as i32;
+        for (at, label) in y_ticks {
+            let y = area.map_coordinate(&(self.x.from, *at)).1;
+            let path = vec![(xs.start, y), (xs.end, y)];
+            root.draw(&PathElement::new(path, stroke(colour::GRID, FINE)))?;
+            let style = font(colour::INK).pos(Pos::new(HPos::Right, VPos::Center));
+            root.draw(&Text::new(label.clone(), (xs.start - gap, y), style))?;
+        }
+        for (at, label) in x_ticks {
+            let x = area.map_coordinate(&(*at, self.y.from)).0;
+            let path = vec![(x, ys.start), (x, ys.end)];
+            root.draw(&PathElement::new(path, stroke(colour::GRID, FINE)))?;
+            let style = font(colour::INK).pos(Pos::new(HPos::Center, VPos::Top));
+            root.draw(&Text::new(label.clone(), (x, ys.end + gap), style))?;
+        }
+        let axes = vec![(xs.start, ys.start), (xs.start, ys.end), (xs.end, ys.end)];
+        root.draw(&PathElement::new(axes, stroke(colour::MARK, FINE)))?;
+        Ok(())
+    }
+
+    /// The stretches between gaps; a value alone between two gaps is a dot.
+    fn line(
+        &self,
+        chart: &mut ChartContext<'_, SVGBackend<'_>, Coordinates>,
+        line: &Line,
+    ) -> Drawn {
+        let placed = |(x, y): &(f64, f64)| (self.x.place(*x), self.y.place(*y));
+        for stretch in line.points.split(Option::is_none) {
+            let points: Vec<(f64, f64)> = stretch.iter().flatten().map(placed).collect();
+            match points.as_slice() {
+                [] => {}
+                [alone] => {
+                    let dot = Circle::new(*alone, 2 * FINE, line.colour.filled());
+                    chart.draw_series([dot])?;
+                }
+                _ => {
+                    let style = stroke(line.colour, 2 * FINE);
+                    chart.draw_series([PathElement::new(points, style)])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The axis' name, marks with their labels, and the strips.
+    fn annotate(&self, root: &Area<'_>, area: &PlotArea<'_>, strips: &mut String) -> Drawn {
+        let (xs, ys) = area.get_pixel_range();
+        let at = |x: f64| area.map_coordinate(&(self.x.place(x), self.y.to)).0;
+        let fine = FINE as i32;
+        let width_of = |text: &str| (text.chars().count() as f64 * CHARACTER_PX) as i32 * fine;
+        root.draw(&Text::new(
+            self.y_name.clone(),
+            (2 * fine, 2 * fine),
+            font(colour::INK),
+        ))?;
+        // Labels stand above the plot, behind the axis' name, and only where there is room for them.
+        let mut taken = 2 * fine + width_of(&self.y_name) + 12 * fine;
+        let warm_up_end = self.warm_up.map(at);
+        if let Some(x) = warm_up_end {
+            let path = vec![(x, ys.start), (x, ys.end)];
+            root.draw(&PathElement::new(path, stroke(colour::MARK, FINE)))?;
+        }
+        for mark in &self.marks {
+            let x = at(mark.x);
+            let path = vec![(x, ys.start - 6 * fine), (x, ys.end)];
+            root.draw(&PathElement::new(path, stroke(colour::MARK, FINE)))?;
+            let width = width_of(&mark.label);
+            // At the right edge a label stands to the left of its mark.
+            let start = x.min(xs.end + 20 * fine - width);
+            if start >= taken {
+                let place = (start, ys.start - 20 * fine);
+                root.draw(&Text::new(mark.label.clone(), place, font(colour::MARK)))?;
+                taken = start + width + 8 * fine;
+            }
+        }
+        for strip in &self.strips {
+            let (from, to) = (at(strip.x.0), at(strip.x.1));
+            write!(
+                strips,
+                "<rect x=\"{from}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
+                ys.start,
+                (to - from).max(1),
+                ys.end - ys.start,
+                escaped(&strip.text)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a line looks like in a legend: an `svg` element of its own, so that it takes colour and dashes as the plot does.
+pub fn swatch(colour: Colour) -> String {
+    format!(
+        "<svg class=\"swatch\" viewBox=\"0 0 56 8\" aria-hidden=\"true\"><polyline fill=\"none\" stroke=\"{}\" stroke-width=\"4\" points=\"0,4 56,4\"/></svg>",
+        colour::hex(colour)
+    )
+}
+
+/// The same of a filled stretch.
+pub fn patch(colour: Colour) -> String {
+    format!(
+        "<svg class=\"patch\" viewBox=\"0 0 28 12\" aria-hidden=\"true\"><rect width=\"28\" height=\"12\" fill=\"{}\"/></svg>",
+        colour::hex(colour)
+    )
+}

@@ -1,0 +1,145 @@
+//! Thresholds of several generators' runs together: of the merged rows where those have the figure, else of the run that was worst.
+
+use crate::report::folder::RunFolder;
+use crate::report::{Quantiles, Report, ThresholdReport, verdict};
+use crate::scenario::threshold::{
+    Family, JourneyFigure, Metric, Selector, Statistic, Threshold, Window,
+};
+
+/// Evaluates what had to hold for the whole.
+pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<ThresholdReport> {
+    let evaluated = merged.thresholds.iter().enumerate().map(|(i, row)| {
+        let Ok(threshold) = row.threshold.parse::<Threshold>() else {
+            return row.clone();
+        };
+        let together = match threshold.window {
+            Window::Run => figure(merged, &threshold.metric),
+            Window::Every(_) | Window::Last(_) => None,
+        };
+        match together {
+            Some(figure) => ThresholdReport {
+                threshold: row.threshold.clone(),
+                figure: Some(figure),
+                passed: threshold.holds(figure),
+                reason: verdict::reason(&threshold, Some(figure), None),
+            },
+            None => worst(&threshold, i, parts).unwrap_or_else(|| row.clone()),
+        }
+    });
+    evaluated.collect()
+}
+
+/// A run without samples is worse than any figure.
+fn worst(threshold: &Threshold, index: usize, parts: &[&RunFolder]) -> Option<ThresholdReport> {
+    let rows = parts.iter().filter_map(|p| p.report.thresholds.get(index));
+    let badness = |row: &ThresholdReport| {
+        row.figure
+            .map_or(f64::INFINITY, |figure| threshold.badness(figure))
+    };
+    let worst = rows.max_by(|a, b| badness(a).total_cmp(&badness(b)))?;
+    Some(ThresholdReport {
+        reason: format!("{} (the worst of the runs)", worst.reason),
+        ..worst.clone()
+    })
+}
+
+/// From the merged rows; none where they do not have it.
+fn figure(report: &Report, metric: &Metric) -> Option<f64> {
+    let journeys = &report.journeys;
+    match metric {
+        Metric::ErrorRate => {
+            let awaits: u64 = report.end_to_end.iter().map(|e| e.count + e.timeouts).sum();
+            let timeouts: u64 = report.end_to_end.iter().map(|e| e.timeouts).sum();
+            let tried = report.all_steps.count + awaits;
+            (tried > 0).then(|| (report.all_steps.errors + timeouts) as f64 / tried as f64)
+        }
+        Metric::BacklogEnd => report.drain.backlog_end.map(|n| n as f64),
+        Metric::Requests { .. } => None,
+        Metric::Journeys(which) => Some(match which {
+            JourneyFigure::Started => journeys.started as f64,
+            JourneyFigure::Completed => journeys.completed as f64,
+            JourneyFigure::Failed => journeys.failed as f64,
+            JourneyFigure::Skipped => journeys.skipped as f64,
+            JourneyFigure::Dropped => journeys.dropped as f64,
+            JourneyFigure::Unsent => journeys.unsent as f64,
+            JourneyFigure::PerSecond => journeys.per_s,
+        }),
+        Metric::Distribution {
+            family,
+            of,
+            statistic,
+        } => {
+            let filled = rows(report, *family, of)
+                .into_iter()
+                .filter(|q| q.count > 0);
+            let figures: Option<Vec<f64>> = filled.map(|q| value(&q, *statistic)).collect();
+            figures?.into_iter().reduce(f64::max)
+        }
+    }
+}
+
+fn rows(report: &Report, family: Family, of: &Selector) -> Vec<Quantiles> {
+    let steps = |name: &String, pick: fn(&crate::report::StepReport) -> Quantiles| {
+        let fitting = report.steps.iter().filter(|s| s.name == *name);
+        fitting.map(pick).collect()
+    };
+    match (family, of) {
+        (Family::ScheduleSlip, _) => vec![report.generator.schedule_slip_us],
+        // Distributions of several rows can't be put together from their statistics.
+        (_, Selector::Tag(_)) => Vec::new(),
+        (Family::ResponseTime, Selector::All) => vec![report.all_steps.response_time_us],
+        (Family::ServiceTime, Selector::All) => vec![report.all_steps.service_time_us],
+        (Family::EventLag, Selector::All) => vec![report.event_lag_all],
+        (Family::ResponseTime, Selector::Name(name)) => steps(name, |s| s.response_time_us),
+        (Family::ServiceTime, Selector::Name(name)) => steps(name, |s| s.service_time_us),
+        (Family::EndToEnd, of) => {
+            let fits = |name: &String| match of {
+                Selector::Name(wanted) => name == wanted,
+                _ => true,
+            };
+            let states = report.end_to_end.iter().filter(|e| fits(&e.name));
+            states
+                .map(|e| Quantiles {
+                    count: e.count,
+                    mean: e.mean_us,
+                    p50: e.p50_us,
+                    p90: e.p90_us,
+                    p99: e.p99_us,
+                    p999: e.p999_us,
+                    max: e.max_us,
+                })
+                .collect()
+        }
+        (Family::EventLag, Selector::Name(name)) => {
+            let fits = |e: &&crate::report::EventLag| {
+                e.group == *name || format!("{}/{}", e.group, e.topic) == *name
+            };
+            let groups = report.event_lag.iter().filter(fits);
+            groups
+                .map(|e| Quantiles {
+                    count: e.count,
+                    mean: e.mean_us,
+                    p50: e.p50_us,
+                    p90: e.p90_us,
+                    p99: e.p99_us,
+                    p999: e.p999_us,
+                    max: e.max_us,
+                })
+                .collect()
+        }
+    }
+}
+
+fn value(q: &Quantiles, statistic: Statistic) -> Option<f64> {
+    let quantiles = [(0.5, q.p50), (0.9, q.p90), (0.99, q.p99), (0.999, q.p999)];
+    match statistic {
+        Statistic::Quantile(wanted) => {
+            let same = |(quantile, _): &&(f64, f64)| (quantile - wanted).abs() < 1e-9;
+            quantiles.iter().find(same).map(|(_, figure)| *figure)
+        }
+        Statistic::Min => None,
+        Statistic::Max => Some(q.max),
+        Statistic::Mean => Some(q.mean),
+        Statistic::Count => Some(q.count as f64),
+    }
+}

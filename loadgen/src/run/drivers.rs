@@ -1,0 +1,48 @@
+//! How many threads drive a run: as few as can carry it, because each takes a core from whatever else runs here, the target too.
+
+use std::thread::available_parallelism;
+
+use super::RunError;
+use crate::drive::drivers_max;
+use crate::scenario::{Scenario, Workload};
+
+/// Requests a second that one driver carries with room to spare, on a core of its own.
+const REQUESTS_PER_DRIVER: f64 = 25_000.0;
+/// Users of a closed workload that keep one driver busy.
+const USERS_PER_DRIVER: usize = 32;
+/// More threads than this are a mistake.
+const DRIVERS_MAX: usize = 256;
+
+/// As asked for, or what the scenario needs of half the machine.
+pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunError> {
+    let allowed = match scenario.workload {
+        Workload::Trace => 1,
+        _ => drivers_max(scenario).min(DRIVERS_MAX),
+    };
+    match asked {
+        Some(asked) if asked > allowed && allowed == 1 => Err(RunError::BadInput(format!(
+            "--drivers {asked}: this scenario's journeys know of each other (a recorded trace, or values left for each other), which one driver alone can do"
+        ))),
+        Some(asked) if asked > allowed || asked == 0 => Err(RunError::BadInput(format!(
+            "--drivers {asked}: allowed are 1 to {allowed}"
+        ))),
+        Some(asked) => Ok(asked),
+        None => {
+            let spare = available_parallelism().map_or(1, |n| n.get() / 2).max(1);
+            Ok(needed(scenario).clamp(1, spare.min(allowed)))
+        }
+    }
+}
+
+fn needed(scenario: &Scenario) -> usize {
+    match &scenario.workload {
+        Workload::Open { stages } => {
+            let highest = stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max);
+            let steps = scenario.journeys.iter().map(|j| j.steps.len()).max();
+            let requests = highest * steps.unwrap_or(1) as f64;
+            (requests / REQUESTS_PER_DRIVER).ceil() as usize
+        }
+        Workload::Closed { users, .. } => users.div_ceil(USERS_PER_DRIVER),
+        Workload::Trace => 1,
+    }
+}

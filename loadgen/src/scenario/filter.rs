@@ -1,0 +1,227 @@
+//! What stands behind a `|` in an expression: one value in, one value out. Must not know where the value comes from.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::expression::Vars;
+
+/// One filter.
+#[derive(Debug, Clone)]
+pub(super) enum Filter {
+    /// A JSON pointer into each element of an array.
+    Each(String),
+    /// The sum of whole numbers: of an array's elements, or of what a JSON pointer finds in each.
+    Sum(String),
+    Length,
+    First,
+    Last,
+    /// A JSON pointer into the value.
+    At(String),
+    Add(i64),
+    Mul(i64),
+    Mod(i64),
+    /// Whole number → text, padded with zeros to this many digits.
+    Pad(usize),
+    /// Something → JSON text.
+    Json,
+    /// Text → number.
+    Number,
+    /// Anything → text.
+    Text,
+    Upper,
+    Lower,
+    /// Text → percent-encoded.
+    Url,
+    /// A list's elements as one text, with this between them.
+    Join(String),
+    /// Instead of what is unset, missing or null: JSON, else text.
+    Default(Value),
+    /// A place in a list, or an array of places → the list's elements there, or what a JSON pointer finds in each.
+    In {
+        list: String,
+        pointer: String,
+    },
+}
+
+const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
+
+/// A filter's (or a source's) whole number. The error shows one.
+pub(super) fn integer(argument: Option<&str>, what: &str) -> Result<i64, String> {
+    argument
+        .and_then(|a| a.trim().parse().ok())
+        .ok_or_else(|| format!("`{what}` needs a whole number, as in `{what}:10`"))
+}
+
+impl Filter {
+    /// Reads what stands behind a `|`. The error says what is allowed.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (name, argument) = match text.split_once(':') {
+            Some((name, argument)) => (name, Some(argument)),
+            None => (text, None),
+        };
+        let pointer = || match argument {
+            Some(p) if p.starts_with('/') => Ok(p.to_owned()),
+            _ => Err(format!(
+                "`{name}` needs a JSON pointer, as in `{name}:/price`"
+            )),
+        };
+        Ok(match name {
+            "each" => Self::Each(pointer()?),
+            "sum" if argument.is_none() => Self::Sum(String::new()),
+            "sum" => Self::Sum(pointer()?),
+            "length" => Self::Length,
+            "first" => Self::First,
+            "last" => Self::Last,
+            "at" => Self::At(pointer()?),
+            "add" => Self::Add(integer(argument, name)?),
+            "mul" => Self::Mul(integer(argument, name)?),
+            "mod" => match integer(argument, name)? {
+                0 => return Err("`mod:0` divides by zero".into()),
+                n => Self::Mod(n),
+            },
+            "pad" => Self::Pad(integer(argument, name)?.clamp(0, 64) as usize),
+            "json" => Self::Json,
+            "number" => Self::Number,
+            "text" => Self::Text,
+            "upper" => Self::Upper,
+            "lower" => Self::Lower,
+            "url" => Self::Url,
+            "join" => Self::Join(argument.unwrap_or_default().to_owned()),
+            "default" => {
+                let text = argument.ok_or("`default` needs a value, as in `default:0`")?;
+                Self::Default(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+            }
+            "in" => {
+                let (list, pointer) = match argument.unwrap_or_default().split_once(':') {
+                    Some((list, pointer)) => (list, pointer),
+                    None => (argument.unwrap_or_default(), ""),
+                };
+                if list.is_empty() || !(pointer.is_empty() || pointer.starts_with('/')) {
+                    return Err("`in` needs a list and perhaps a JSON pointer, as in `in:product_list:/entity_id`".into());
+                }
+                Self::In {
+                    list: list.to_owned(),
+                    pointer: pointer.to_owned(),
+                }
+            }
+            _ => return Err(format!("unknown filter `{name}`; allowed: {FILTERS}")),
+        })
+    }
+
+    /// Its result. The error says what does not fit.
+    pub(super) fn apply<'s>(
+        &self,
+        value: Cow<'s, Value>,
+        layers: &[&Vars],
+    ) -> Result<Cow<'s, Value>, String> {
+        let array = || value.as_array().ok_or_else(|| String::from("not an array"));
+        let number = || {
+            value
+                .as_i64()
+                .ok_or_else(|| String::from("not a whole number"))
+        };
+        let at = |v: &Value, pointer: &str| {
+            v.pointer(pointer)
+                .cloned()
+                .ok_or_else(|| format!("nothing at `{pointer}`"))
+        };
+        let result: Value = match self {
+            Self::Each(pointer) => array()?
+                .iter()
+                .map(|v| at(v, pointer))
+                .collect::<Result<Vec<_>, _>>()?
+                .into(),
+            Self::Sum(pointer) => {
+                let mut sum = 0_i64;
+                for element in array()? {
+                    let found = element.pointer(pointer).and_then(Value::as_i64);
+                    sum += found.ok_or_else(|| format!("no whole number at `{pointer}`"))?;
+                }
+                sum.into()
+            }
+            Self::Length => match &*value {
+                Value::Array(items) => items.len().into(),
+                Value::String(text) => text.chars().count().into(),
+                _ => return Err(String::from("neither an array nor text")),
+            },
+            Self::First => array()?
+                .first()
+                .cloned()
+                .ok_or_else(|| String::from("an empty array"))?,
+            Self::Last => array()?
+                .last()
+                .cloned()
+                .ok_or_else(|| String::from("an empty array"))?,
+            Self::At(pointer) => at(&value, pointer)?,
+            Self::Add(n) => (number()?.wrapping_add(*n)).into(),
+            Self::Mul(n) => (number()?.wrapping_mul(*n)).into(),
+            Self::Mod(n) => number()?.rem_euclid(*n).into(),
+            Self::Pad(width) => format!("{:0width$}", number()?).into(),
+            Self::Json => value.to_string().into(),
+            Self::Number => match &*value {
+                Value::String(text) => serde_json::from_str::<serde_json::Number>(text.trim())
+                    .map_err(|_| format!("`{text}` is not a number"))?
+                    .into(),
+                number if number.is_number() => number.clone(),
+                _ => return Err(String::from("neither text nor a number")),
+            },
+            Self::Text => plain(&value).into(),
+            Self::Upper => plain(&value).to_uppercase().into(),
+            Self::Lower => plain(&value).to_lowercase().into(),
+            Self::Url => percent_encoded(&plain(&value)).into(),
+            Self::Join(between) => {
+                let texts: Vec<String> = array()?.iter().map(plain).collect();
+                texts.join(between).into()
+            }
+            // Decided before a filter is applied, because it also stands in for errors.
+            Self::Default(_) => return Ok(value),
+            Self::In { list, pointer } => {
+                let list = layers
+                    .iter()
+                    .find_map(|layer| layer.get(list))
+                    .and_then(Value::as_array)
+                    .ok_or_else(|| format!("`{list}` is not a list"))?;
+                let element = |place: &Value| {
+                    let place = place.as_u64().and_then(|n| usize::try_from(n).ok());
+                    let element = place
+                        .and_then(|n| list.get(n))
+                        .ok_or_else(|| format!("no place in a list of {} elements", list.len()))?;
+                    at(element, pointer)
+                };
+                match &*value {
+                    Value::Array(places) => places
+                        .iter()
+                        .map(element)
+                        .collect::<Result<Vec<_>, _>>()?
+                        .into(),
+                    place => element(place)?,
+                }
+            }
+        };
+        Ok(Cow::Owned(result))
+    }
+}
+
+/// A value as text: without quotes where it is text, else as JSON.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Every byte but RFC 3986's unreserved characters as `%XX`: good in paths, queries and forms.
+pub fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte as char);
+            }
+            _ => write!(out, "%{byte:02X}").expect("writing to a String cannot fail"),
+        }
+    }
+    out
+}

@@ -1,0 +1,65 @@
+//! A first scenario: commented, and ready to be run against any HTTP service.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+const TEXT: &str = include_str!("starter.toml");
+const NAME: &str = "my-scenario";
+
+/// A scenario could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum StarterError {
+    /// There is something under that name; it is left alone.
+    #[error("{} exists already: choose another name, or move it away", .0.display())]
+    Exists(PathBuf),
+    /// A name that could not stand in a report.
+    #[error(
+        "`{0}` is not a name; allowed: letters, digits, `-`, `_` and `.`, or a path that ends in .toml"
+    )]
+    Name(String),
+    /// It could not be written.
+    #[error("{}: {error}", path.display())]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// Writes it as `NAME.toml`, or to the path that ends in `.toml`, and returns where; never over something.
+pub fn write(name: Option<&str>) -> Result<PathBuf, StarterError> {
+    let given = name.unwrap_or(NAME);
+    let path = match given.ends_with(".toml") {
+        true => PathBuf::from(given),
+        false => PathBuf::from(format!("{given}.toml")),
+    };
+    let stem = path
+        .file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or_default();
+    let legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if stem.is_empty() || !stem.chars().all(legal) {
+        return Err(StarterError::Name(given.to_owned()));
+    }
+    let text = TEXT.replace(NAME, stem);
+    create(&path, &text)?;
+    Ok(path)
+}
+
+fn create(path: &Path, text: &str) -> Result<(), StarterError> {
+    let unwritable = |error: std::io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => StarterError::Exists(path.to_owned()),
+        _ => StarterError::Unwritable {
+            path: path.to_owned(),
+            error,
+        },
+    };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(unwritable)?;
+    file.write_all(text.as_bytes()).map_err(unwritable)
+}

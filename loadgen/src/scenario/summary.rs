@@ -1,0 +1,209 @@
+//! What a scenario would do, reckoned without doing it: journeys, arrivals, requests, duration. Must not know how it is done.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::expression::Scope;
+use super::template::Template;
+use super::{Action, Journey, Loop, Scenario, SetupStep, Step, Workload};
+
+/// At least, and at most where that is known.
+pub type Requests = (u64, Option<u64>);
+
+/// What would run; the text is for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The scenario's name.
+    pub name: String,
+    /// Its workload in words.
+    pub workload: String,
+    /// How long journeys are started, where the scenario says so.
+    pub duration: Option<Duration>,
+    /// Of it, not recorded.
+    pub warm_up: Duration,
+    /// Journeys that arrive, for an open workload.
+    pub arrivals: Option<u64>,
+    /// Requests of the whole workload, where arrivals are known.
+    pub requests: Option<Requests>,
+    /// By journey: its name, its share of the arrivals (0 to 1; none where a trace says it), its requests.
+    pub journeys: Vec<(String, Option<f64>, Requests)>,
+    /// Requests of set-up, where their number is known before it.
+    pub setup_requests: Option<u64>,
+    /// Steps of tear-down.
+    pub teardown_steps: usize,
+    /// How many thresholds there are.
+    pub thresholds: usize,
+    /// What is odd about it.
+    pub warnings: Vec<String>,
+}
+
+impl Scenario {
+    /// What would run.
+    pub fn summary(&self) -> Summary {
+        let weights: f64 = self.journeys.iter().map(|j| j.weight).sum();
+        let recorded = matches!(self.workload, Workload::Trace);
+        let share = |j: &Journey| (!recorded).then_some(j.weight / weights);
+        let journeys: Vec<_> = self
+            .journeys
+            .iter()
+            .map(|j| (j.name.clone(), share(j), of_steps(self, &j.steps)))
+            .collect();
+        let arrivals = self.arrivals();
+        let requests = arrivals.map(|arrivals| {
+            let (mut least, mut most) = (0.0, Some(0.0));
+            for (_, share, each) in &journeys {
+                let journeys = arrivals as f64 * share.unwrap_or(0.0);
+                least += journeys * each.0 as f64;
+                most = most.zip(each.1).map(|(sum, n)| sum + journeys * n as f64);
+            }
+            (least.round() as u64, most.map(|n: f64| n.round() as u64))
+        });
+        let setup = self.setup.iter().map(|step| setup_requests(self, step));
+        Summary {
+            name: self.name.clone(),
+            workload: workload(&self.workload),
+            duration: self.workload.duration(),
+            warm_up: self.warm_up,
+            arrivals,
+            requests,
+            journeys,
+            setup_requests: setup.sum(),
+            teardown_steps: self.teardown.len(),
+            thresholds: self.thresholds.len(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// The area under the rates: journey k is due when k have arrived before it.
+    fn arrivals(&self) -> Option<u64> {
+        let Workload::Open { stages } = &self.workload else {
+            return None;
+        };
+        let area: f64 = stages
+            .iter()
+            .map(|s| (s.from + s.to) / 2.0 * s.duration.as_secs_f64())
+            .sum();
+        Some((area - 1e-6).ceil().max(0.0) as u64)
+    }
+}
+
+fn workload(workload: &Workload) -> String {
+    match workload {
+        Workload::Open { stages } => {
+            let stage = |s: &super::Stage| match s.from == s.to {
+                true => format!("{}/s for {:?}", s.from, s.duration),
+                false => format!("{} → {}/s in {:?}", s.from, s.to, s.duration),
+            };
+            let stages: Vec<String> = stages.iter().map(stage).collect();
+            format!("open: {}", stages.join(", "))
+        }
+        Workload::Closed {
+            users,
+            think_time,
+            duration,
+        } => format!("closed: {users} users, think time {think_time}, for {duration:?}"),
+        Workload::Trace => "recorded: as many as the trace has (--trace FILE)".into(),
+    }
+}
+
+/// A template's number, where the scenario's parameters are all it needs.
+fn number(scenario: &Scenario, template: &Template) -> Option<u64> {
+    use rand::SeedableRng;
+    let mut rng = rand::rngs::SmallRng::seed_from_u64(0);
+    let known = |name: &str| scenario.parameters.contains_key(name);
+    if !template.variables().all(known) {
+        return None;
+    }
+    let mut scope = Scope {
+        layers: &[&scenario.parameters],
+        rng: &mut rng,
+    };
+    template.render(&mut scope).ok()?.parse().ok()
+}
+
+/// The requests of a journey's steps, those within others included.
+fn of_steps(scenario: &Scenario, steps: &[Step]) -> Requests {
+    steps.iter().fold((0, Some(0)), |sum, step| {
+        let each = match &step.action {
+            Action::Request { .. } => (1, Some(1)),
+            Action::Steps(steps) => of_steps(scenario, steps),
+            _ => return sum,
+        };
+        let times = match &step.looped {
+            None => (1, Some(1)),
+            Some(Loop::Repeat(count)) => {
+                let known = number(scenario, count);
+                (known.unwrap_or(0), known)
+            }
+            Some(Loop::ForEach(_)) => (0, None),
+            Some(Loop::While { max, .. }) => (0, Some(u64::from(*max))),
+            Some(Loop::Until { max, .. }) => (1, Some(u64::from(*max))),
+        };
+        let least = if step.condition.is_some() { 0 } else { times.0 };
+        let most = each.1.zip(times.1).map(|(each, times)| each * times);
+        (sum.0 + each.0 * least, sum.1.zip(most).map(|(a, b)| a + b))
+    })
+}
+
+fn setup_requests(scenario: &Scenario, step: &SetupStep) -> Option<u64> {
+    let iterations = match (&step.repeat, &step.for_each) {
+        (Some(count), _) => number(scenario, count)?,
+        // As long as the list of the step that made it.
+        (None, Some(list)) => {
+            let maker = scenario
+                .setup
+                .iter()
+                .find(|s| s.list.as_ref() == Some(list))?;
+            number(scenario, maker.repeat.as_ref()?)?
+        }
+        (None, None) => 1,
+    };
+    Some(match step.item {
+        Some(_) => iterations.div_ceil(step.chunk as u64),
+        None => iterations,
+    })
+}
+
+fn range((least, most): Requests) -> String {
+    match most {
+        Some(most) if most == least => least.to_string(),
+        Some(most) => format!("{least} to {most}"),
+        None => format!("{least} or more"),
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.name, self.workload)?;
+        if let Some(duration) = self.duration {
+            write!(f, "  duration: {duration:?}")?;
+            match self.warm_up.is_zero() {
+                true => writeln!(f)?,
+                false => writeln!(f, ", of it {:?} warm-up", self.warm_up)?,
+            }
+        }
+        if let Some((arrivals, requests)) = self.arrivals.zip(self.requests) {
+            writeln!(f, "  arrivals: {arrivals}; requests: {}", range(requests))?;
+        }
+        for (name, share, requests) in &self.journeys {
+            write!(f, "  journey {name}: ")?;
+            if let Some(share) = share {
+                write!(f, "{:.0} % of the arrivals, ", share * 100.0)?;
+            }
+            writeln!(f, "requests each: {}", range(*requests))?;
+        }
+        match self.setup_requests {
+            Some(0) => {}
+            Some(requests) => writeln!(f, "  set-up: {requests} requests")?,
+            None => writeln!(f, "  set-up: as many requests as its lists ask for")?,
+        }
+        if self.teardown_steps > 0 {
+            writeln!(f, "  tear-down: {} steps", self.teardown_steps)?;
+        }
+        writeln!(f, "  thresholds: {}", self.thresholds)?;
+        for warning in &self.warnings {
+            writeln!(f, "  warning: {warning}")?;
+        }
+        Ok(())
+    }
+}

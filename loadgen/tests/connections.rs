@@ -1,0 +1,109 @@
+//! Connections: how many there are, who waits for one, and what happens when the target closes one that is kept.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use loadgen::http_client::{
+    ClientLimits, HttpClient, HttpError, Reply, Request, Target, TlsOptions,
+};
+use support::{Loadgen, SmallSystem, open};
+
+const LIMITS: ClientLimits = ClientLimits {
+    timeout: Duration::from_secs(5),
+    response_bytes_max: 1 << 20,
+    connections_max: 4,
+};
+
+/// Reads one request's head; nothing when the connection has ended.
+fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(head)
+}
+
+/// A server that promises to keep its connections, answers one request on each, waits for the next and then hangs up on it.
+/// Gives how many requests it has read.
+fn hanging_up(connections: usize) -> (String, std::thread::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let mut read = 0;
+        for stream in listener.incoming().take(connections) {
+            let mut reader = BufReader::new(stream.unwrap());
+            if request(&mut reader).is_some() {
+                read += 1;
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                reader.get_mut().write_all(answer).unwrap();
+                read += usize::from(request(&mut reader).is_some());
+            }
+        }
+        read
+    });
+    (url, serving)
+}
+
+async fn exchange(http: &HttpClient, method: &'static str) -> Result<Reply, HttpError> {
+    let request = Request {
+        method,
+        ..Request::get("/")
+    };
+    http.turn().await.send(&request).await
+}
+
+#[tokio::test]
+async fn a_get_on_a_connection_that_the_target_hangs_up_is_sent_again() {
+    let (url, serving) = hanging_up(2);
+    let target = Target::resolve(&url, &TlsOptions::default()).await.unwrap();
+    let http = HttpClient::new(target, LIMITS);
+    assert_eq!(exchange(&http, "GET").await.unwrap().status, 200);
+    assert_eq!(exchange(&http, "GET").await.unwrap().status, 200);
+    drop(http);
+    assert_eq!(serving.join().unwrap(), 3, "the second one came twice");
+}
+
+#[tokio::test]
+async fn a_post_that_the_target_may_have_carried_out_is_never_sent_again() {
+    let (url, serving) = hanging_up(1);
+    let target = Target::resolve(&url, &TlsOptions::default()).await.unwrap();
+    let http = HttpClient::new(target, LIMITS);
+    assert_eq!(exchange(&http, "POST").await.unwrap().status, 200);
+    let second = exchange(&http, "POST").await;
+    assert!(
+        matches!(second, Err(HttpError::ConnectionLost(_))),
+        "{second:?}"
+    );
+    assert_eq!(serving.join().unwrap(), 2);
+}
+
+#[test]
+fn requests_beyond_the_connections_wait_and_that_is_response_time_but_not_service_time() {
+    let system = SmallSystem::start();
+    system.behaviour.delay_ms.store(20, Ordering::SeqCst);
+    // 2 connections carry at most 100 requests a second; 150 come in the first, so that the last waits for half a second.
+    let limits = "[limits]\nconnections_max = 2\ndropped_pct_max = 100.0\n";
+    let report = Loadgen::scenario(&open(150, "1s", limits))
+        .target(&system)
+        .run()
+        .report();
+    assert_eq!(report["journeys"]["completed"], 150);
+    // Two carry the load, one asks for metrics, one was the look whether the target is there.
+    assert!(system.behaviour.connections.load(Ordering::SeqCst) <= 4);
+    let p90 = |of: &str| report["steps"][0][of]["p90"].as_f64().unwrap();
+    let (response, service) = (p90("response_time_us"), p90("service_time_us"));
+    assert!(response > 300_000.0, "response p90 {response} µs");
+    assert!(service < 150_000.0, "service p90 {service} µs");
+    let slip = report["generator"]["schedule_slip_us"]["p50"].as_f64();
+    assert!(
+        slip.unwrap() < 50_000.0,
+        "waiting for a connection is no slip: {slip:?} µs"
+    );
+}

@@ -1,0 +1,106 @@
+//! A generator on a machine that has no room for it says so, instead of telling the machine's troubles as the target's figures.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use support::{Ended, Loadgen, SmallSystem, open};
+
+/// Threads that take all of the machine's CPU until this is dropped.
+struct Busy {
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Busy {
+    /// Several a core, so that none is left to others.
+    fn machine() -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let spin = |_| {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        };
+        let threads = (0..4 * cores).map(spin).collect();
+        Self { over, threads }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.threads.drain(..).for_each(|t| t.join().unwrap());
+    }
+}
+
+/// As they are without being given.
+const LIMITS: &str = "[limits]\nslip_p99_max = \"50ms\"\nloop_stall_p99_max = \"100ms\"\n";
+
+/// The generator comes last: that is how a machine treats it whose other programs matter more.
+const LAST: [&str; 3] = ["nice", "-n", "19"];
+
+fn reasons(ended: &Ended) -> String {
+    ended.report()["verdict"]["reasons"].to_string()
+}
+
+#[test]
+fn on_a_machine_that_is_too_busy_an_open_run_is_invalid() {
+    let system = SmallSystem::start();
+    let busy = Busy::machine();
+    let ended = Loadgen::scenario(&open(2_000, "2s", LIMITS))
+        .target(&system)
+        .through(&LAST)
+        .run();
+    drop(busy);
+    assert_eq!(ended.code, 3, "{}", ended.stdout);
+    assert!(
+        reasons(&ended).contains("core of its own"),
+        "it says what to do: {}",
+        reasons(&ended)
+    );
+}
+
+#[test]
+fn on_a_machine_that_is_too_busy_a_closed_run_is_invalid_too() {
+    let system = SmallSystem::start();
+    let busy = Busy::machine();
+    let text = open(1, "2s", LIMITS).replace(
+        "kind = \"open\"\nrate = 1.0",
+        "kind = \"closed\"\nusers = 8",
+    );
+    let ended = Loadgen::scenario(&text)
+        .target(&system)
+        .through(&LAST)
+        .run();
+    drop(busy);
+    assert_eq!(ended.code, 3, "{}", ended.stdout);
+    assert!(
+        reasons(&ended).contains("the machine was too busy"),
+        "{}",
+        reasons(&ended)
+    );
+}
+
+#[test]
+fn a_generator_without_descriptors_for_its_connections_is_invalid_and_blames_itself() {
+    let system = SmallSystem::start();
+    system.behaviour.delay_ms.store(500, Ordering::SeqCst);
+    let ended = Loadgen::scenario(&open(100, "1s", ""))
+        .target(&system)
+        .through(&["sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"])
+        .run();
+    assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        reasons(&ended).contains("no descriptor"),
+        "{}",
+        reasons(&ended)
+    );
+    assert!(ended.report()["generator"]["own_errors"].as_u64().unwrap() > 0);
+}

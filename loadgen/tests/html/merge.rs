@@ -1,0 +1,126 @@
+//! Several generators of one run as one report: nothing lost, nothing averaged, and what does not belong together refused.
+
+use std::path::Path;
+
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+use crate::report;
+use crate::support::{Ended, Loadgen, SmallSystem, open};
+
+/// More journeys than either completes alone; a busy machine must not spoil the verdict.
+const SCENARIO_MORE: &str = r#"thresholds = ["journeys.completed >= 150"]
+[limits]
+slip_p99_max = "1m"
+cpu_pct_max = 1000.0
+"#;
+
+fn read(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join("report.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Everything in a run's log, through the library that other tools use too.
+fn histogram(folder: &Path, log: &str) -> Histogram<u64> {
+    let log = loadgen::record::interval_reader::RecordedLog::read(&folder.join(log)).unwrap();
+    let mut all = Histogram::<u64>::new(3).unwrap();
+    for index in 0..log.intervals.len() {
+        all.add(log.histogram(index).unwrap()).unwrap();
+    }
+    all
+}
+
+/// Two generators beside each other.
+fn two() -> [Ended; 2] {
+    let system = SmallSystem::start();
+    let runs = [1, 2].map(|seed: u64| {
+        let run = Loadgen::scenario(&open(50, "2s", SCENARIO_MORE));
+        run.target(&system)
+            .arguments(&["--seed", &seed.to_string()])
+    });
+    let children = [runs[0].start(), runs[1].start()];
+    let mut outputs = children.map(|c| c.wait_with_output().unwrap()).into_iter();
+    runs.map(|run| run.ended(outputs.next().unwrap()))
+}
+
+#[test]
+fn two_generators_merge_without_losing_a_sample() {
+    let [one, two] = two();
+    let out = tempfile::tempdir().unwrap();
+    let merged = out.path().join("merged");
+
+    let (code, said) = report(&[&one.out, &two.out], Some(&merged));
+
+    let whole = read(&merged);
+    // Each alone had too few journeys; together there are enough.
+    assert_eq!((one.code, two.code), (1, 1), "{}", one.stderr);
+    assert_eq!(whole["verdict"]["result"], "PASS", "{whole}");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("merged: out"), "{said}");
+    assert_eq!(whole["merged_from"].as_array().unwrap().len(), 2);
+    for count in [
+        "/journeys/started",
+        "/journeys/completed",
+        "/all_steps/count",
+        "/steps/0/count",
+    ] {
+        let parts = [&one, &two].map(|p| p.report().pointer(count).unwrap().as_u64().unwrap());
+        assert_eq!(
+            whole.pointer(count).unwrap().as_u64(),
+            Some(parts[0] + parts[1]),
+            "{count}"
+        );
+    }
+    for log in [
+        "response_time.get_thing.hlog",
+        "service_time.get_thing.hlog",
+        "slip.get_thing.hlog",
+        "schedule_slip.hlog",
+    ] {
+        let mut sum = histogram(&one.out, log);
+        sum.add(histogram(&two.out, log)).unwrap();
+        assert_eq!(histogram(&merged, log), sum, "{log}");
+    }
+    // Both ran in the same seconds, which are put together, not one behind the other.
+    let log =
+        loadgen::record::interval_reader::RecordedLog::read(&merged.join("schedule_slip.hlog"));
+    let starts: Vec<f64> = log.unwrap().intervals.iter().map(|i| i.start_s).collect();
+    assert!(
+        starts.windows(2).all(|pair| pair[0] < pair[1]),
+        "{starts:?}"
+    );
+    let p99 = histogram(&merged, "response_time.get_thing.hlog").value_at_quantile(0.99);
+    assert_eq!(whole["all_steps"]["response_time_us"]["p99"], p99 as f64);
+    let points = whole["series"]["points"].as_array().unwrap();
+    let started: u64 = points.iter().map(|p| p["started"].as_u64().unwrap()).sum();
+    assert_eq!(started, 200);
+    let page = std::fs::read_to_string(merged.join("report.html")).unwrap();
+    assert!(page.contains("Merged from") && page.contains("2 generators"));
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let system = SmallSystem::start();
+    let run = |text: String| Loadgen::scenario(&text).target(&system).run();
+    let one = run(open(20, "1s", ""));
+    let other = run(open(20, "1s", "").replace("name = \"test\"", "name = \"another\""));
+    let out = tempfile::tempdir().unwrap();
+    for (folders, to, message) in [
+        (
+            [&one.out, &other.out],
+            Some(out.path()),
+            "scenarios are different (`test` and `another`)",
+        ),
+        ([&one.out, &one.out], Some(out.path()), "given twice"),
+        (
+            [&one.out, &other.out],
+            Some(one.out.as_path()),
+            "where the merged report is to go",
+        ),
+        ([&one.out, &other.out], None, "--out"),
+    ] {
+        let (code, said) = report(&folders.map(|f| f.as_path()), to);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(message), "{message:?} in {said}");
+    }
+}

@@ -1,0 +1,107 @@
+//! How long to wait before something is tried again: doubling, bounded, jittered, so that many who failed together do not return
+//! together. Knows failures in a row, not what failed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+const FIRST_MS: u64 = 20;
+const LAST_MS: u64 = 1_000;
+
+/// The waits of one series of tries.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first_ms: u64,
+    last_ms: u64,
+    failures: u32,
+}
+
+impl Default for Backoff {
+    /// From 20 ms to a second.
+    fn default() -> Self {
+        Self::between(FIRST_MS, LAST_MS)
+    }
+}
+
+impl Backoff {
+    /// Waits that double from `first_ms` up to `last_ms`.
+    pub(crate) const fn between(first_ms: u64, last_ms: u64) -> Self {
+        Self {
+            first_ms,
+            last_ms,
+            failures: 0,
+        }
+    }
+
+    /// It worked: the next wait is short again.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Nothing has failed since the last success.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// The next wait: between half of the present step and all of it; the next step is twice as long.
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let doubled = self.first_ms.saturating_mul(1 << self.failures.min(20));
+        let step_us = doubled.min(self.last_ms).max(1) * 1_000;
+        self.failures = self.failures.saturating_add(1);
+        Duration::from_micros(step_us / 2 + random() % (step_us / 2 + 1))
+    }
+
+    /// Waits.
+    pub(crate) async fn wait(&mut self) {
+        tokio::time::sleep(self.next_wait()).await;
+    }
+
+    /// Waits, but no longer than until the stop.
+    pub(crate) async fn wait_unless(&mut self, stop: &CancellationToken) {
+        stop.run_until_cancelled(self.wait()).await;
+    }
+}
+
+/// `wait`, less up to a quarter, so that those who stand by don't all ask at once.
+pub(crate) fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 - (random() % 256) as f64 / 1024.0)
+}
+
+/// The standard library seeds every hasher at random, which is random enough for a jitter.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_start_anew() {
+        let mut backoff = Backoff::default();
+        for step_ms in [20, 40, 80, 160, 320, 640, 1_000, 1_000] {
+            let (wait, step) = (backoff.next_wait(), Duration::from_millis(step_ms));
+            assert!(wait >= step / 2 && wait <= step, "{wait:?} of {step:?}");
+        }
+        assert!(!backoff.is_fresh());
+        backoff.reset();
+        assert!(backoff.is_fresh() && backoff.next_wait() <= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn waits_stay_bounded_however_often_it_fails() {
+        let mut backoff = Backoff::between(1, 5);
+        let longest = (0..100_000).map(|_| backoff.next_wait()).max();
+        assert!(longest <= Some(Duration::from_millis(5)), "{longest:?}");
+    }
+
+    #[test]
+    fn a_jitter_takes_at_most_a_quarter() {
+        let wait = Duration::from_millis(100);
+        for _ in 0..1_000 {
+            let jittered = jittered(wait);
+            assert!(jittered <= wait && jittered >= wait * 3 / 4, "{jittered:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The event lag of every group of this process's subscriptions. Knows names and histograms.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::now_us;
+use crate::event_lag::LagHistogram;
+use crate::topic::Topic;
+
+/// One group's lag in one topic; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GroupLag(Arc<Mutex<LagHistogram>>);
+
+impl GroupLag {
+    /// Events of these times, µs, have been handled just now.
+    pub fn handled(&self, published_at_us: impl Iterator<Item = u64>) {
+        let now_us = now_us();
+        let mut lag = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for published_at_us in published_at_us {
+            lag.observe(published_at_us, now_us);
+        }
+    }
+
+    fn now(&self) -> LagHistogram {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// All groups' lags.
+#[derive(Debug, Default)]
+pub(super) struct Lags(Mutex<BTreeMap<(String, Topic), GroupLag>>);
+
+impl Lags {
+    /// Where a group's lag in a topic is recorded.
+    pub fn of(&self, group: &str, topic: Topic) -> GroupLag {
+        let mut lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lags.entry((group.to_owned(), topic)).or_default().clone()
+    }
+
+    /// What was recorded so far.
+    pub fn now(&self, group: &str, topic: Topic) -> LagHistogram {
+        let lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lags.get(&(group.to_owned(), topic))
+            .map(GroupLag::now)
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,37 @@
+//! A certificate authority of a test's own, and one server certificate that it signed.
+
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+/// Three PEM files.
+pub struct Authority {
+    pub ca: String,
+    pub cert: String,
+    pub key: String,
+}
+
+impl Authority {
+    /// Writes them into a folder.
+    pub fn new(dir: &Path, name: &str) -> Self {
+        let ca_key = KeyPair::generate().unwrap();
+        let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca_cert = ca.self_signed(&ca_key).unwrap();
+        let issuer = Issuer::new(ca, ca_key);
+        let key = KeyPair::generate().unwrap();
+        let hosts = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let cert = CertificateParams::new(hosts).unwrap();
+        let cert = cert.signed_by(&key, &issuer).unwrap();
+        let write = |what: &str, text: String| {
+            let file = dir.join(format!("{name}.{what}.pem"));
+            std::fs::write(&file, text).unwrap();
+            file.to_str().unwrap().to_owned()
+        };
+        Self {
+            ca: write("ca", ca_cert.pem()),
+            cert: write("cert", cert.pem()),
+            key: write("key", key.serialize_pem()),
+        }
+    }
+}

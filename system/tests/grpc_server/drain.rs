@@ -1,0 +1,81 @@
+//! A server that is told to stop answers what is under way, and takes nothing new.
+
+use ordershop::correlation::Correlation;
+use ordershop::event_store::{Appended, EventStore, ExpectedVersion, NewEvent, Transaction};
+use ordershop::grpc::event_store::client::GrpcEventStore;
+use ordershop::grpc::peer::{PeerConfig, connect};
+use ordershop::position::Position;
+use ordershop::redis_server::{Durability, RedisServer};
+use ordershop::topic::Topic;
+
+use crate::program::{Program, signal, until};
+
+fn created() -> Transaction {
+    let id = || "an-order".to_owned();
+    Transaction {
+        topic: Topic::Order,
+        events: vec![NewEvent {
+            event_id: id(),
+            aggregate_id: id(),
+            action: "entity_created".into(),
+            data: serde_json::value::to_raw_value(&serde_json::json!({})).unwrap(),
+            expected: ExpectedVersion::NoStream,
+            correlation: Correlation {
+                correlation_id: id(),
+                causation_id: id(),
+            },
+        }],
+        claims: Vec::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_under_way_is_answered_and_who_comes_later_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = RedisServer::start(dir.path(), Durability::None)
+        .await
+        .unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--redis-url", redis.url()];
+    let mut server = Program::start(&[&["event-store"], &args[..]].concat());
+    let url = server.url().await;
+    let address = url.trim_start_matches("http://").to_owned();
+    let peer = PeerConfig { url, token: None };
+    let store = GrpcEventStore::start(connect(&peer).unwrap());
+    // The stream is open and the topic has its writer.
+    store.last_position(Topic::Order).await.unwrap();
+    let mut warm = created();
+    warm.events[0].aggregate_id = "another".to_owned();
+    warm.events[0].event_id = "another".to_owned();
+    store.append(vec![warm]).await.unwrap();
+
+    signal(redis.pid().unwrap(), "-STOP");
+    let under_way = {
+        let store = store.clone();
+        tokio::spawn(async move { store.append(vec![created()]).await })
+    };
+    // It has reached the server once that has written it into Redis's socket, which a third party can't see: the server is given
+    // a while, in which the append must not be answered.
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(300), async {
+        while !under_way.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(waited.await.is_err(), "answered though Redis stands still");
+    signal(server.pid(), "-TERM");
+    until("the refusal", || {
+        std::net::TcpStream::connect(&address)
+            .is_err()
+            .then_some(())
+    })
+    .await;
+    assert!(!under_way.is_finished(), "given up");
+    signal(redis.pid().unwrap(), "-CONT");
+    let answer = under_way.await.unwrap().unwrap();
+    assert!(
+        matches!(answer[..], [Appended::Committed { position }] if position > Position::START),
+        "{answer:?}"
+    );
+    assert!(server.ended().await.success(), "{}", server.log());
+    store.close().await;
+    redis.stop().await;
+}

@@ -1,0 +1,112 @@
+//! What is wrong on the command line or in the environment is told at once, in words, with exit code 2.
+
+use crate::authority::Authority;
+use crate::program::{Program, ordershop, run};
+
+/// The tests' own bad input ends the process before it needs a Redis.
+const NO_REDIS: &str = "redis+unix:///nowhere/redis.sock";
+
+#[test]
+fn bad_flags_end_it_with_code_2_and_say_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path(), "one");
+    let other = Authority::new(dir.path(), "other");
+    let (cert, key) = (authority.cert.as_str(), authority.key.as_str());
+    let no_pem = dir.path().join("no.pem");
+    std::fs::write(&no_pem, "nothing").unwrap();
+    let no_pem = no_pem.to_str().unwrap();
+    let rows: &[(&[&str], &str)] = &[
+        (&["event-store", "--listen", "here"], "host:port"),
+        (&["event-store", "--listen", "unix://relative"], "absolute"),
+        (&["event-store", "--threads", "0"], "1..=64"),
+        (&["event-store", "--durability", "perhaps"], "everysec"),
+        (&["event-store", "--redis-url", "http://x"], "Redis address"),
+        (&["event-store", "--tls-cert", cert], "belong together"),
+        (&["event-store", "--tls-key", key], "belong together"),
+        (
+            &["event-store", "--tls-cert", cert, "--tls-key", "/none.pem"],
+            "/none.pem",
+        ),
+        (
+            &["event-store", "--tls-cert", no_pem, "--tls-key", key],
+            "CERTIFICATE",
+        ),
+        (
+            &["event-store", "--tls-cert", cert, "--tls-key", cert],
+            "PRIVATE KEY",
+        ),
+        (
+            &["event-store", "--tls-cert", cert, "--tls-key", &other.key],
+            "--tls-cert and --tls-key can't be used",
+        ),
+        (&["order-service", "--event-store-url", ":"], "http://host"),
+        (
+            &["order-service", "--event-store-url", "127.0.0.1:5001"],
+            "http://host",
+        ),
+        (
+            &["order-service", "--event-store-url", "https://127.0.0.1:1"],
+            "--tls-ca",
+        ),
+        (
+            &["order-service", "--tls-ca", &authority.ca],
+            "must be https",
+        ),
+        (&["order-service", "--token", "a\nb"], "token"),
+        (&["api-gateway", "--listen", "unix:///tmp/x"], "host:port"),
+        (&["up", "--scale", "order-service=2"], "--processes"),
+        (&["up", "--processes", "--scale", "x=2"], "order-service"),
+        (&["up", "--processes", "--scale", "mail-service=0"], "1 to"),
+        (&["payment-service"], "payment-service"),
+    ];
+    for (args, fragment) in rows {
+        let mut command = ordershop(args);
+        if args[0] != "up" && !args.contains(&"--listen") && args[0] != "payment-service" {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let (code, said) = run(&mut command);
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains(fragment), "{args:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn beyond_this_machine_nothing_is_offered_without_certificate_and_token_unless_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path(), "one");
+    let tls = ["--tls-cert", &authority.cert, "--tls-key", &authority.key];
+    for server in ["event-store", "message-queue"] {
+        let open = [server, "--listen", "0.0.0.0:0", "--redis-url", NO_REDIS];
+        for half in [&[][..], &tls, &["--token", "secret"]] {
+            let (code, said) = run(&mut ordershop(&[&open, half].concat()));
+            assert_eq!(code, Some(2), "{server} {half:?}: {said}");
+            assert!(said.contains("--insecure"), "{server} {half:?}: {said}");
+        }
+        let both = [&tls[..], &["--token", "secret"]].concat();
+        for allowed in [&["--insecure"][..], &both] {
+            let program = Program::start(&[&open, allowed].concat());
+            crate::program::until("its first words to Redis", || {
+                let log = program.log();
+                assert!(!log.contains("--insecure"), "{server}: {log}");
+                (log.contains("WARN") || log.contains("rying again")).then_some(())
+            })
+            .await;
+            program.stop().await;
+        }
+    }
+}
+
+#[test]
+fn the_environment_says_the_same_as_the_flags() {
+    for (name, value, fragment) in [
+        ("LISTEN", "here", "host:port"),
+        ("LISTEN", "0.0.0.0:0", "--insecure"),
+        ("TLS_CERT", "/none.pem", "belong together"),
+        ("INSECURE", "perhaps", "perhaps"),
+        ("THREADS", "many", "many"),
+    ] {
+        let (code, said) = run(ordershop(&["message-queue"]).env(name, value));
+        assert_eq!(code, Some(2), "{name}={value}: {said}");
+        assert!(said.contains(fragment), "{name}={value}: {said}");
+    }
+}

@@ -1,0 +1,15 @@
+//! `ordershop up --processes`: who is started, started again, shares the work, and that nobody is left behind.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod children;
+mod endings;
+mod instances;
+mod starting;
+mod watching;
+
+#[path = "../functional/customer.rs"]
+#[allow(dead_code, reason = "other tests need the rest of it")]
+mod customer;
+#[path = "../grpc_server/program.rs"]
+#[allow(dead_code, reason = "other tests need the rest of it")]
+mod program;
