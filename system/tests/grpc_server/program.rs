@@ -55,9 +55,13 @@ pub struct Program {
 
 impl Program {
     pub fn start(args: &[&str]) -> Self {
+        Self::spawn(ordershop(args))
+    }
+
+    pub fn spawn(mut command: Command) -> Self {
         let dir = TempDir::new().unwrap();
         let log = dir.path().join("log");
-        let mut child = ordershop(args)
+        let mut child = command
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();

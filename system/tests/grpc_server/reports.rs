@@ -80,7 +80,7 @@ async fn metrics_and_reflection_say_what_is_served() {
         (
             "message-queue",
             ["ordershop.v1.MessageQueue", "messagequeue.MessageQueue"],
-            "ordershop_queue_batch_messages",
+            "ordershop_queue_depth",
         ),
     ] {
         let args = ["--listen", "127.0.0.1:0", "--redis-url", redis.url()];

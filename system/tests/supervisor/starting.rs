@@ -1,9 +1,9 @@
 //! How it starts: says what it runs on, refuses a taken port, can be stopped while it waits.
 
-use std::time::Duration;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::children::mentioning;
-use crate::program::{Program, ordershop, run, signal, until};
+use crate::program::{Program, health, ordershop, run, signal, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_ready_line_is_the_one_of_a_single_process() {
@@ -45,25 +45,24 @@ fn a_port_in_use_is_told_and_nothing_is_started() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_while_its_redis_is_still_coming_up_it_ends_it() {
+    // A Redis that stands still as soon as it is started.
+    let path = tempfile::tempdir().unwrap();
+    let program = path.path().join("redis-server");
+    std::fs::write(&program, "#!/bin/sh\nkill -STOP $$\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
     for mode in [&[][..], &["--processes"]] {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().to_str().unwrap();
-        // A Redis that never answers: it stands still as soon as it is there.
         let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
-        let mut program = Program::start(&[&args, mode].concat());
-        let own = program.pid();
-        let redis = until("its Redis", || {
-            let redis = mentioning(dir.path())
-                .into_iter()
-                .find(|one| one.pid != own);
-            // Its arguments are the parent's until it has become Redis.
-            redis.filter(|one| one.arguments[0].ends_with("-server"))
+        let mut command = ordershop(&[&args, mode].concat());
+        let system = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{system}", path.path().display()));
+        let mut program = Program::spawn(command);
+        until("its Redis", || {
+            let all = mentioning(dir.path());
+            all.into_iter().find(|one| one.is("--unixsocket"))
         })
         .await;
-        signal(redis.pid, "-STOP");
-        tokio::time::timeout(Duration::from_millis(200), program.ready())
-            .await
-            .expect_err("it can't be ready without Redis");
         signal(program.pid(), "-TERM");
         let status = program.ended().await;
         assert!(status.success(), "{status}: {}", program.log());
@@ -72,4 +71,19 @@ async fn stopped_while_its_redis_is_still_coming_up_it_ends_it() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_folder_in_use_is_told_and_its_owner_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
+    let mut owner = Program::start(&args);
+    let url = owner.url().await;
+    let (code, said) = run(&mut ordershop(&[&args[..], &["--processes"]].concat()));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(data) && said.contains("--data-dir"), "{said}");
+    let (ready, said) = health(&[&url]);
+    assert!(ready, "{said}");
+    owner.stop().await;
 }
