@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# The shop in containers, under load, with a container killed in the middle of it: every order must end, stock and mails must add up, nothing may
-# be left over. Builds the images offline, has a compose project and a port of its own, and removes both. Without a Docker engine it says so
-# and skips.
+# The shop in containers, under load, with a container killed in the middle of it: every order must end, every event must fit every entity,
+# nothing may be left over; and a service that crashes from within must come back by itself. Builds the images offline under names of its own,
+# has a compose project and a free port of its own, and removes all of it, also when it fails. Without a Docker engine it says so and skips.
 #
-#   LOADGEN (target/release/loadgen), COMPOSE_TEST_RATE, COMPOSE_TEST_DURATION, ORDERSHOP_PORT (a free one)
+#   ORDERSHOP_BINARY, LOADGEN (both are built unless they are given), COMPOSE_TEST_RATE, COMPOSE_TEST_DURATION
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-loadgen=${LOADGEN:-target/release/loadgen}
+target=${CARGO_TARGET_DIR:-target}
+# Low: fifteen containers share one machine, often one that is busy with other things.
 rate=${COMPOSE_TEST_RATE:-20}
-duration=${COMPOSE_TEST_DURATION:-20s}
-# What becomes true later must do so within this.
-patience_s=180
+duration=${COMPOSE_TEST_DURATION:-15s}
+# All that is waited for, together.
+limit_s=150
 
 skip() {
     echo "compose-test: SKIPPED: $*"
@@ -32,32 +33,43 @@ else
     skip "neither docker compose nor docker-compose is here"
 fi
 command -v curl >/dev/null || skip "no curl here"
-command -v jq >/dev/null || skip "no jq here"
 command -v redis-cli >/dev/null || command -v valkey-cli >/dev/null || skip "no redis-cli here for the image's health check"
 
-"${MAKE:-make}" --no-print-directory images-offline
-cargo build --locked --release -p loadgen --bin loadgen
+if [ -z "${ORDERSHOP_BINARY:-}" ] || [ -z "${LOADGEN:-}" ]; then
+    # As `make demo` builds, so that nothing is built twice.
+    cargo build --locked --release --workspace --bins
+fi
+ORDERSHOP_BINARY=${ORDERSHOP_BINARY:-$target/release/ordershop}
+LOADGEN=${LOADGEN:-$target/release/loadgen}
+# From here on: what was built is not the test's.
+SECONDS=0
 
-export COMPOSE_PROJECT_NAME=ordershop-test-$$ COMPOSE_PROFILES=offline ORDERSHOP_PORT=${ORDERSHOP_PORT:-0}
+export COMPOSE_PROJECT_NAME=ordershop-test-$$ COMPOSE_PROFILES=offline ORDERSHOP_PORT=0 ORDERSHOP_BINARY
+export ORDERSHOP_IMAGE=ordershop:test-$$ REDIS_IMAGE=ordershop-redis:test-$$
 work=$(mktemp -d)
 clean_up() {
     code=$?
+    trap '' INT TERM
     if [ $code -ne 0 ]; then
         "${compose[@]}" ps || true
         "${compose[@]}" logs --no-color --tail 40 || true
     fi
-    "${compose[@]}" down -v --remove-orphans >/dev/null 2>&1 || true
+    "${compose[@]}" down -v --remove-orphans --timeout 10 >"$work/down.log" 2>&1 || cat "$work/down.log"
+    docker image rm "$ORDERSHOP_IMAGE" "$REDIS_IMAGE" >/dev/null 2>&1 || true
     rm -rf "$work"
     exit $code
 }
 trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+bash deploy/images/images.sh
 
 # Waits until a command succeeds, looking twice a second.
 eventually() {
-    local what=$1 deadline=$((SECONDS + patience_s))
+    local what=$1
     shift
     until "$@"; do
-        [ $SECONDS -lt $deadline ] || fail "$what: not within $patience_s s"
+        [ $SECONDS -lt $limit_s ] || fail "$what: not within $limit_s s of the start"
         sleep 0.5
     done
 }
@@ -67,53 +79,46 @@ health() { docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}
 all_healthy() { # shellcheck disable=SC2046
     ! health $(ids "$@") | grep -qv '^healthy running$'
 }
-get() { curl -fsS --max-time 20 "$url$1"; }
-orders() { get "/orders" | jq '.result | length' || echo 0; }
+# Asked of the gateway's own counter, because a list of orders ends at its page.
+orders() { (get /metrics || true) | sed -n 's/^ordershop_http_requests_total{method="POST",route="\/order",status="200"} //p' | grep . || echo 0; }
 some_orders() { [ "$(orders)" -ge "$1" ]; }
-# An order waits for its customer while IN_STOCK (to be paid) and SHIPPED (to be received).
-all_ended() { [ "$(get /orders | jq '.result | map(select(.status | IN("IN_STOCK", "SHIPPED", "DELIVERED") | not)) | length')" = 0 ]; }
-nothing_waits() {
-    local metrics
-    metrics=$(get /metrics) || return 1
-    ! grep -E '(backlog|pending|depth)\{' <<<"$metrics" | grep -qv ' 0$'
-}
-mails_complete() { [ "$(get /mails/sent | jq '.result | length')" = "$1" ]; }
+restarted_once() { [ "$(docker inspect --format '{{.State.Running}} {{.RestartCount}}' "$1")" = "true 1" ]; }
 
 "${compose[@]}" up -d
 eventually "every container is healthy" all_healthy
 url=http://$("${compose[@]}" port api-gateway 5000)
-echo "compose-test: ready on $url"
+echo "compose-test: $(ids | wc -l) containers are healthy after $SECONDS s, $url"
 
 "${compose[@]}" up -d --scale order-service=3
 eventually "three order services are healthy" all_healthy order-service
 [ "$(ids order-service | wc -l)" = 3 ] || fail "order-service was not scaled"
 
-"$loadgen" run checkout --target "$url" --rate "$rate" --duration "$duration" --out "$work/run" >"$work/loadgen.log" 2>&1 &
+# Nothing is asked of the journeys while services die: what was accepted must end all the same, and the audit says whether it did.
+"$LOADGEN" run checkout --target "$url" --rate "$rate" --duration "$duration" --no-audit --out "$work/run" >"$work/loadgen.log" 2>&1 &
 load=$!
 eventually "orders come in" some_orders 20
+
 killed=$(ids inventory-service)
 docker kill -s KILL "$killed" >/dev/null
 echo "compose-test: killed inventory-service with $(orders) orders there"
-# The engine takes a kill through itself for a wish and does not restart what it killed; a crash it does.
+# The engine takes a kill through itself for a wish and does not restart what it killed; a crash from within it does.
 docker start "$killed" >/dev/null
 eventually "the killed service is healthy again" all_healthy inventory-service
-# Journeys that met the kill may have failed for their customers; what was accepted must end all the same.
-wait "$load" || echo "compose-test: loadgen's verdict: exit code $? (a service was killed)"
-tail -5 "$work/loadgen.log"
 
-eventually "every accepted order is at its end, or waits for its customer" all_ended
-eventually "no backlog and nothing pending" nothing_waits
-get /report >"$work/report.json"
-of() { jq ".result | $1" "$work/report.json"; }
-echo "compose-test: $(of '.orders | group_by(.status) | map({(.[0].status): length}) | add' | tr -d '\n ')"
-[ "$(of '.orders | length')" -gt 50 ] || fail "too few orders for a test"
-sold=$(of '(.carts | map({key: .entity_id, value: (.product_ids | length)}) | from_entries) as $pieces | [.orders[] | $pieces[.cart_id]] | add')
-gone=$(of '(.inventory | length) * 1000000000 - ([.inventory[].amount] | add)')
-[ "$sold" = "$gone" ] || fail "$sold pieces were ordered, $gone are gone"
-# A welcome each customer, please pay each order, received each billing, shipped each shipping.
-expected=$(of '(.customers | length) + (.orders | length) + (.billings | length) + (.shippings | length)')
-eventually "$expected mails" mails_complete "$expected"
-metrics=$(get /metrics)
-dead=$(grep -E 'dead_letters\{' <<<"$metrics" | grep -v ' 0$' || true)
-[ -z "$dead" ] || fail "dead letters: $dead"
-echo "compose-test: passed: $(of '.orders | length') orders, $sold pieces, $expected mails add up"
+crashed=$(ids billing-service)
+if kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$crashed")" 2>/dev/null; then
+    eventually "the engine restarts the crashed service" restarted_once "$crashed"
+    eventually "the crashed service is healthy again" all_healthy billing-service
+    echo "compose-test: crashed billing-service; the engine restarted it"
+else
+    echo "compose-test: no crash from within: the containers' processes are not ours to signal here"
+fi
+
+code=0
+wait "$load" || code=$?
+# 3: the generator fell behind its schedule, which says nothing about the shop; 1: thresholds, and journeys that met a kill fail.
+echo "compose-test: load ended with exit code $code; $(grep '^journeys:' "$work/loadgen.log" || tail -3 "$work/loadgen.log")"
+[ "$(orders)" -gt 50 ] || fail "too few orders for a test"
+
+"$LOADGEN" audit --target "$url" --drain-timeout 30s || fail "the audit found what does not fit"
+echo "compose-test: passed with $(orders) orders after $SECONDS s"

@@ -2,7 +2,8 @@
 # Builds the images that compose.yaml names from what this machine has, without a registry: the release binary, and the installed Redis or
 # Valkey. An image of the same name that was not made here is left alone.
 #
-#   ORDERSHOP_BINARY (target/release/ordershop), ORDERSHOP_IMAGE, REDIS_IMAGE
+#   ORDERSHOP_BINARY (target/release/ordershop), ORDERSHOP_IMAGE, REDIS_IMAGE,
+#   REDIS_SERVER (the one on PATH: redis-server, else valkey-server)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -28,7 +29,7 @@ first() {
 
 build() {
     local image=$1 root=$2
-    docker build --quiet --label "$mark=images-offline" --tag "$image" --file - "$root" >/dev/null
+    docker build --quiet --force-rm --label "$mark=images-offline" --tag "$image" --file - "$root" >/dev/null
     docker image inspect --format "$image: {{.Size}} bytes" "$image"
 }
 
@@ -43,7 +44,7 @@ sed -n '/^FROM scratch/,$p' Dockerfile | sed 's|--from=builder /rootfs/|.|' | bu
 present=$(docker image inspect --format "made by {{index .Config.Labels \"$mark\"}}" "$redis_image" 2>/dev/null || true)
 case $present in
 "" | "made by images-offline")
-    server=$(first redis-server valkey-server)
+    server=${REDIS_SERVER:-$(first redis-server valkey-server)}
     client=$(first redis-cli valkey-cli)
     mkdir -p "$work/redis/data"
     sh deploy/images/rootfs.sh "$work/redis/root" "redis-server=$server" "redis-cli=$client"
