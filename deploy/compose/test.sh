@@ -51,6 +51,7 @@ clean_up() {
     code=$?
     trap '' INT TERM
     if [ $code -ne 0 ]; then
+        tail -n 20 "$work/loadgen.log" 2>/dev/null || true
         "${compose[@]}" ps || true
         "${compose[@]}" logs --no-color --tail 40 || true
     fi
@@ -79,6 +80,7 @@ health() { docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}
 all_healthy() { # shellcheck disable=SC2046
     ! health $(ids "$@") | grep -qv '^healthy running$'
 }
+get() { curl -fsS --max-time 20 "$url$1"; }
 # Asked of the gateway's own counter, because a list of orders ends at its page.
 orders() { (get /metrics || true) | sed -n 's/^ordershop_http_requests_total{method="POST",route="\/order",status="200"} //p' | grep . || echo 0; }
 some_orders() { [ "$(orders)" -ge "$1" ]; }
