@@ -3,7 +3,9 @@
 
 pub mod address;
 mod answering;
+mod batch_stream;
 pub mod connection;
+mod correlation;
 pub mod event_store;
 mod exchange;
 pub mod message_queue;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::correlation::Correlation;
 use crate::event_store::{
     Appended, Claim, EventStoreError, ExpectedVersion, NewEvent, RecordedEvent, Transaction,
 };
+use crate::grpc::correlation::{correlation, to_correlation};
 use crate::grpc::proto::ordershop as proto;
 use crate::position::Position;
 use crate::topic::Topic;
@@ -38,22 +38,6 @@ pub(super) fn to_position(position: proto::Position) -> Position {
     Position {
         ms: position.ms,
         seq: position.seq,
-    }
-}
-
-fn correlation(correlation: Correlation) -> proto::Correlation {
-    proto::Correlation {
-        correlation_id: correlation.correlation_id,
-        causation_id: correlation.causation_id,
-    }
-}
-
-/// None means empty ids.
-fn to_correlation(correlation: Option<proto::Correlation>) -> Correlation {
-    let correlation = correlation.unwrap_or_default();
-    Correlation {
-        correlation_id: correlation.correlation_id,
-        causation_id: correlation.causation_id,
     }
 }
 

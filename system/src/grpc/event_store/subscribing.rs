@@ -76,16 +76,12 @@ pub(super) async fn subscribe(
         given: Vec::new(),
         has_unacked: false,
     };
-    Ok(stream::unfold(
-        Some(subscribing),
-        |subscribing| async move {
-            let mut subscribing = subscribing?;
-            match subscribing.next().await {
-                Ok(Some(events)) => Some((Ok(events), Some(subscribing))),
-                Ok(None) => None,
-                // The place is given up with the error.
-                Err(status) => Some((Err(status), None)),
-            }
+    // With an error its place goes, and what it held.
+    Ok(stream::try_unfold(
+        subscribing,
+        |mut subscribing| async move {
+            let next = subscribing.next().await?;
+            Ok(next.map(|events| (events, subscribing)))
         },
     ))
 }

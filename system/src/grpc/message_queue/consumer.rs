@@ -4,25 +4,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Streaming;
 
 use super::client::Client;
 use super::convert;
+use crate::grpc::batch_stream::BatchStream;
 use crate::grpc::proto::ordershop as proto;
 use crate::grpc::status::queue_error;
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 
 use proto::consume_request::{Exchange, Finish, Open, Request};
 
-/// A peer that takes so long to accept a stream is away.
-const OPEN_MS_MAX: u64 = 10_000;
 /// How long the last answers have to be with the queue.
 const FINISH_MS_MAX: u64 = 10_000;
-/// How long a dropped worker's last answers have to arrive.
-const CLOSE_MS_MAX: u64 = 1_000;
 
 /// See the module.
 pub(super) struct GrpcConsumer {
@@ -31,18 +25,12 @@ pub(super) struct GrpcConsumer {
     batch_max: usize,
     closed: CancellationToken,
     stream: Option<Stream>,
+    /// Deliveries of the stream that are to be answered.
+    held: usize,
     finished: bool,
 }
 
-struct Stream {
-    /// Unbounded, yet short: one request at a time is unanswered.
-    requests: UnboundedSender<proto::ConsumeRequest>,
-    batches: Streaming<proto::Deliveries>,
-    /// A batch was asked for and has not come.
-    awaits_batch: bool,
-    /// Deliveries that are to be answered.
-    held: usize,
-}
+type Stream = BatchStream<proto::ConsumeRequest, proto::Deliveries>;
 
 impl GrpcConsumer {
     pub(super) async fn open(
@@ -57,33 +45,23 @@ impl GrpcConsumer {
             batch_max: batch_max.max(1),
             closed,
             stream: None,
+            held: 0,
             finished: false,
         };
-        consumer.reopen().await?;
+        consumer.stream = Some(consumer.reopen().await?);
         Ok(consumer)
     }
 
-    async fn reopen(&mut self) -> Result<(), QueueError> {
-        let (requests, outflow) = mpsc::unbounded_channel();
-        let _ = requests.send(message(Request::Open(Open {
+    async fn reopen(&mut self) -> Result<Stream, QueueError> {
+        let first = message(Request::Open(Open {
             queue: Some(convert::queue_name(self.queue)),
             batch_max: u32::try_from(self.batch_max).unwrap_or(u32::MAX),
-        })));
-        let opening = self.client.consume(UnboundedReceiverStream::new(outflow));
-        let opening = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening);
+        }));
+        let opening = Stream::open(first, |requests| self.client.consume(requests));
         let opened = self.closed.run_until_cancelled(opening).await;
-        let batches = opened
+        opened
             .ok_or(QueueError::Closed)?
-            .map_err(|_| lost("no stream of deliveries in time"))?
-            .map_err(|status| queue_error(&status))?
-            .into_inner();
-        self.stream = Some(Stream {
-            requests,
-            batches,
-            awaits_batch: false,
-            held: 0,
-        });
-        Ok(())
+            .map_err(|status| queue_error(&status))
     }
 }
 
@@ -119,35 +97,26 @@ impl QueueConsumer for GrpcConsumer {
                 .and(Err(QueueError::Closed))
                 .map_err(|error| closed_or(&self.closed, error));
         }
-        let mut answers = Some(answers);
-        if self.stream.is_none() {
+        let (mut stream, answers) = match self.stream.take() {
+            Some(stream) => (stream, answers),
             // The batch that they answer is delivered again.
-            answers = Some(Vec::new());
-            self.reopen().await?;
-        }
-        let Some(stream) = &mut self.stream else {
-            return Err(lost("the stream of deliveries broke"));
+            None => (self.reopen().await?, Vec::new()),
         };
         // An exchange that was dropped half-way has been sent: only its batch is missing.
-        if !stream.awaits_batch {
-            let answers = answers.take().unwrap_or_default();
-            let exchange = Exchange {
-                answers: convert::answers(answers),
-            };
-            // Where it can't go, the stream says why.
-            let _ = stream.requests.send(message(Request::Exchange(exchange)));
-            stream.awaits_batch = true;
-            stream.held = 0;
+        if !stream.awaits_batch() {
+            let answers = convert::answers(answers);
+            stream.ask(message(Request::Exchange(Exchange { answers })));
+            self.held = 0;
         }
+        let stream = self.stream.insert(stream);
         let arrived = self
             .closed
-            .run_until_cancelled(stream.batches.message())
+            .run_until_cancelled(stream.next())
             .await
             .ok_or(QueueError::Closed)?;
         let error = match arrived {
             Ok(Some(deliveries)) => {
-                stream.awaits_batch = false;
-                stream.held = deliveries.deliveries.len();
+                self.held = deliveries.deliveries.len();
                 return convert::to_deliveries(deliveries);
             }
             Ok(None) => lost("the message queue ended the stream of deliveries"),
@@ -159,53 +128,20 @@ impl QueueConsumer for GrpcConsumer {
 
     async fn finish(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
         self.finished = true;
-        let Some(mut stream) = self.stream.take() else {
+        let Some(stream) = self.stream.take() else {
             return Ok(());
         };
         // With a batch on its way there is nothing to answer: ending the stream gives it back.
-        let answers_matter = !stream.awaits_batch;
+        let answers_matter = !stream.awaits_batch();
         if answers_matter {
-            let finish = Finish {
-                answers: convert::answers(answers),
-            };
-            let _ = stream.requests.send(message(Request::Finish(finish)));
+            let answers = convert::answers(answers);
+            stream.send(message(Request::Finish(Finish { answers })));
         }
-        drop(stream.requests);
-        let ended = async {
-            loop {
-                match stream.batches.message().await {
-                    Ok(Some(_)) => {}
-                    Ok(None) => return Ok(()),
-                    Err(status) => return Err(queue_error(&status)),
-                }
-            }
-        };
-        match tokio::time::timeout(Duration::from_millis(FINISH_MS_MAX), ended).await {
-            Ok(ended) if answers_matter && stream.held > 0 => ended,
+        let limit = Duration::from_millis(FINISH_MS_MAX);
+        match tokio::time::timeout(limit, stream.end()).await {
+            Ok(Err(status)) if answers_matter && self.held > 0 => Err(queue_error(&status)),
             Ok(_) => Ok(()),
             Err(_) => Err(lost("the last answers were not confirmed in time")),
         }
-    }
-}
-
-impl Drop for GrpcConsumer {
-    /// Ends the stream behind what was sent, so that the last answers arrive.
-    fn drop(&mut self) {
-        let Some(stream) = self.stream.take() else {
-            return;
-        };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let Stream {
-            requests,
-            mut batches,
-            ..
-        } = stream;
-        drop(requests);
-        runtime.spawn(async move {
-            let ended = async { while let Ok(Some(_)) = batches.message().await {} };
-            let _ = tokio::time::timeout(Duration::from_millis(CLOSE_MS_MAX), ended).await;
-        });
     }
 }

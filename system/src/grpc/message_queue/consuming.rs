@@ -63,14 +63,10 @@ pub(super) async fn consume(
         drain,
         held: 0,
     };
-    Ok(stream::unfold(Some(consuming), |consuming| async move {
-        let mut consuming = consuming?;
-        match consuming.next().await {
-            Ok(Some(deliveries)) => Some((Ok(deliveries), Some(consuming))),
-            Ok(None) => None,
-            // What it held is given back with the error.
-            Err(status) => Some((Err(status), None)),
-        }
+    // With an error its place goes, and what it held.
+    Ok(stream::try_unfold(consuming, |mut consuming| async move {
+        let next = consuming.next().await?;
+        Ok(next.map(|deliveries| (deliveries, consuming)))
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::correlation::Correlation;
+use crate::grpc::correlation::{correlation, to_correlation};
 use crate::grpc::proto::ordershop as proto;
 use crate::message_queue::{Answer, Delivery, OutgoingMessage, QueueError, QueueName};
 
@@ -28,21 +28,6 @@ pub(super) fn queue_name(queue: QueueName) -> proto::QueueName {
 pub(super) fn to_queue_name(queue: Option<proto::QueueName>) -> Result<QueueName, String> {
     let queue = queue.ok_or("a queue's name is missing")?;
     QueueName::named(&queue.service, &queue.function).map_err(|error| error.to_string())
-}
-
-fn correlation(correlation: Correlation) -> proto::Correlation {
-    proto::Correlation {
-        correlation_id: correlation.correlation_id,
-        causation_id: correlation.causation_id,
-    }
-}
-
-fn to_correlation(correlation: Option<proto::Correlation>) -> Correlation {
-    let correlation = correlation.unwrap_or_default();
-    Correlation {
-        correlation_id: correlation.correlation_id,
-        causation_id: correlation.causation_id,
-    }
 }
 
 /// Roughly a message's bytes on the wire.
