@@ -1,36 +1,32 @@
 //! Who is behind orders. An order that is in stock keeps its cart and the cart its customer, so what was learned once is remembered.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use ordershop_domain::{Cart, Order};
 
+use super::memory::Memory;
 use super::runner::Failure;
 use crate::correlation::Correlation;
 use crate::position::Positions;
 use crate::services::{Facts, distinct};
 
-/// Orders remembered; beyond this the memory starts anew.
+/// Orders remembered.
 const ORDERS_MAX: usize = 100_000;
 
 /// Customers' ids by order. Clones share the memory.
-#[derive(Clone, Debug, Default)]
-pub struct Buyers(Arc<Mutex<HashMap<String, String>>>);
+#[derive(Clone, Debug)]
+pub struct Buyers(Memory<String>);
+
+impl Default for Buyers {
+    fn default() -> Self {
+        Self(Memory::of(ORDERS_MAX))
+    }
+}
 
 impl Buyers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds this lock")
-    }
-
     /// Remembers whose an order is that is in stock.
     pub fn remember(&self, order_id: &str, customer_id: &str) {
-        let mut buyers = self.lock();
-        if buyers.len() >= ORDERS_MAX {
-            buyers.clear();
-        }
-        buyers.insert(order_id.to_owned(), customer_id.to_owned());
+        self.0.remember(order_id, customer_id.to_owned());
     }
 
     /// Whose these orders are; without those whose order or cart is gone.
@@ -41,19 +37,12 @@ impl Buyers {
         known: &Positions,
         correlation: &Correlation,
     ) -> Result<HashMap<String, String>, Failure> {
-        let mut buyers = HashMap::new();
-        let mut strange = Vec::new();
-        {
-            let remembered = self.lock();
-            for &order_id in order_ids {
-                match remembered.get(order_id) {
-                    Some(customer_id) => {
-                        buyers.insert(order_id.to_owned(), customer_id.clone());
-                    }
-                    None => strange.push(order_id),
-                }
-            }
-        }
+        let mut buyers = self.0.recall(order_ids);
+        let strange: Vec<&str> = order_ids
+            .iter()
+            .copied()
+            .filter(|id| !buyers.contains_key(*id))
+            .collect();
         let orders = facts.by_ids::<Order>(&strange, known, correlation).await?;
         let cart_ids = distinct(orders.values().map(|order| order.entity.cart_id.as_str()));
         let carts = facts.by_ids::<Cart>(&cart_ids, known, correlation).await?;

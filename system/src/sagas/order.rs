@@ -6,18 +6,23 @@ use async_trait::async_trait;
 use ordershop_domain::{Billing, Event, Order, Shipping, Trigger, order_after};
 
 use super::append::{ROUNDS_MAX, reaction};
-use super::recent_orders::RecentOrders;
+use super::memory::Memory;
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::action;
 
+/// Orders remembered.
+const ORDERS_MAX: usize = 20_000;
+
 /// Reacts on billings, or on shippings. Clones share what they remember.
 #[derive(Clone)]
 pub struct OrderSaga {
     context: ServiceContext,
-    recent: RecentOrders,
+    /// Orders as this saga wrote them. A wrong entry costs a conflict and a reload, never a wrong step: every step names the version that
+    /// it was decided on, and that there is no step to be made is only believed of an order that was loaded.
+    recent: Memory<Versioned<Order>>,
 }
 
 impl OrderSaga {
@@ -26,7 +31,7 @@ impl OrderSaga {
     pub fn new(context: ServiceContext) -> Self {
         Self {
             context,
-            recent: RecentOrders::default(),
+            recent: Memory::of(ORDERS_MAX),
         }
     }
 }
@@ -113,7 +118,9 @@ impl Saga for OrderSaga {
                 let appended = self.context.events.append(decided.transactions).await?;
                 for (after, appended) in decided.after.into_iter().zip(appended) {
                     match appended {
-                        Appended::Committed { .. } => self.recent.remember(after),
+                        Appended::Committed { .. } => {
+                            self.recent.remember(&after.entity.entity_id.clone(), after)
+                        }
                         Appended::Conflict { position, .. } => {
                             known.raise(Topic::Order, position);
                             self.recent.forget(&after.entity.entity_id);
