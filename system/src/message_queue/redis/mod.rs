@@ -79,6 +79,15 @@ impl Shared {
         let number = self.workers_opened.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.instance)
     }
+
+    fn put(&self, queue: QueueName, messages: Messages, owner: Owner) -> Result<(), QueueError> {
+        let parcel = Parcel {
+            queue,
+            messages,
+            owner,
+        };
+        self.outbox.put(parcel, self.config.outbox_messages_max)
+    }
 }
 
 /// The message queue on Redis.
@@ -163,17 +172,6 @@ impl RedisMessageQueue {
             shared, queue, batch_max, connection,
         ))
     }
-
-    fn put(&self, queue: QueueName, messages: Messages, owner: Owner) -> Result<(), QueueError> {
-        let parcel = Parcel {
-            queue,
-            messages,
-            owner,
-        };
-        self.shared
-            .outbox
-            .put(parcel, self.shared.config.outbox_messages_max)
-    }
 }
 
 impl Drop for RedisMessageQueue {
@@ -194,17 +192,9 @@ impl MessageQueue for RedisMessageQueue {
         let id: Arc<str> = Arc::from(message.message_id.as_str());
         let encoded = Envelope::of(&message, &shared.reply_key).encode();
         let (ticket, answer) = shared.waiters.wait(Arc::clone(&id))?;
-        self.put(message.to, Messages::One(encoded), Owner::Call(id))?;
-        match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => {
-                ticket.answered();
-                answer.unwrap_or(Err(QueueError::Closed))
-            }
-            Err(_) => Err(QueueError::Timeout {
-                queue: message.to.to_string(),
-                timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-            }),
-        }
+        self.shared
+            .put(message.to, Messages::One(encoded), Owner::Call(id))?;
+        ticket.reply(answer, message.to, timeout).await
     }
 
     async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
@@ -225,7 +215,8 @@ impl MessageQueue for RedisMessageQueue {
                 let later =
                     encoded.split_off(encoded.len().min(self.shared.config.flush_messages_max));
                 let (owner, acknowledgement) = oneshot::channel();
-                self.put(queue, Messages::Many(encoded), Owner::Send(owner))?;
+                self.shared
+                    .put(queue, Messages::Many(encoded), Owner::Send(owner))?;
                 acknowledgements.push(acknowledgement);
                 encoded = later;
             }

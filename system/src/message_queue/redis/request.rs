@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::envelope::Envelope;
-use super::outbox::{Messages, Owner, Parcel};
+use super::outbox::{Messages, Owner};
 use super::waiters::CallResult;
 use super::{RedisMessageQueue, Shared};
 use crate::message_queue::{OutgoingMessage, QueueError};
@@ -62,14 +62,8 @@ async fn wait(
         shared.overload.check(message.to)?;
         let waiting = shared.waiters.wait(id)?;
         let (owner, pushed) = oneshot::channel();
-        let parcel = Parcel {
-            queue: message.to,
-            messages: Messages::One(Envelope::of(&message, &shared.reply_key).encode()),
-            owner: Owner::Send(owner),
-        };
-        shared
-            .outbox
-            .put(parcel, shared.config.outbox_messages_max)?;
+        let encoded = Envelope::of(&message, &shared.reply_key).encode();
+        shared.put(message.to, Messages::One(encoded), Owner::Send(owner))?;
         pushed.await.unwrap_or(Err(QueueError::Closed))?;
         Ok(waiting)
     };
@@ -81,14 +75,5 @@ async fn wait(
         }
     };
     let _ = told.send(Ok(()));
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(answer) => {
-            ticket.answered();
-            answer.unwrap_or(Err(QueueError::Closed))
-        }
-        Err(_) => Err(QueueError::Timeout {
-            queue: message.to.to_string(),
-            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-        }),
-    }
+    ticket.reply(answer, message.to, timeout).await
 }

@@ -1,12 +1,13 @@
 //! The calls of this process that wait for a reply, by message id. Knows neither how they were sent nor where replies come from.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use crate::message_queue::QueueError;
+use crate::message_queue::{QueueError, QueueName};
 
 pub(super) type CallResult = Result<Box<RawValue>, QueueError>;
 
@@ -141,8 +142,30 @@ pub(super) struct Ticket<'a> {
 
 impl Ticket<'_> {
     /// The answer has come, and with it the waiter has gone.
-    pub(super) fn answered(mut self) {
+    fn answered(mut self) {
         self.waits = false;
+    }
+
+    /// Waits for the reply of `queue`.
+    ///
+    /// # Errors
+    /// None came in time, or none will come.
+    pub(super) async fn reply(
+        self,
+        answer: oneshot::Receiver<CallResult>,
+        queue: QueueName,
+        timeout: Duration,
+    ) -> CallResult {
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(answer) => {
+                self.answered();
+                answer.unwrap_or(Err(QueueError::Closed))
+            }
+            Err(_) => Err(QueueError::Timeout {
+                queue: queue.to_string(),
+                timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            }),
+        }
     }
 }
 
