@@ -3,21 +3,17 @@
 
 use std::sync::LazyLock;
 
+use prometheus_client::metrics::histogram::exponential_buckets;
+
 /// The first bucket's upper bound, µs.
 const FIRST_BOUND_US: f64 = 50.0;
 /// Each bound is so much above the one before: a percentile read from the buckets is within 15 %.
 const STEP: f64 = 1.15;
 /// The last bound is about a minute; one more bucket has what is beyond.
-const BOUNDS: usize = 101;
+const BOUNDS: u16 = 101;
 
-static BOUNDS_US: LazyLock<[f64; BOUNDS]> = LazyLock::new(|| {
-    let mut next = FIRST_BOUND_US;
-    [(); BOUNDS].map(|()| {
-        let bound = next;
-        next *= STEP;
-        bound
-    })
-});
+static BOUNDS_US: LazyLock<Vec<f64>> =
+    LazyLock::new(|| exponential_buckets(FIRST_BOUND_US, STEP, BOUNDS).collect());
 
 /// How often which lag was seen, since the event store's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +27,7 @@ impl LagHistogram {
     /// One that was made elsewhere: counts by bucket (shorter where the last are 0), and the sum in µs.
     #[must_use]
     pub fn of(mut counts: Vec<u64>, sum_us: u64) -> Self {
-        counts.truncate(BOUNDS + 1);
+        counts.truncate(BOUNDS_US.len() + 1);
         Self { counts, sum_us }
     }
 
