@@ -11,7 +11,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::grpc::peer::{PeerConfig, connect_trusting};
-use crate::grpc::security::read_pem;
+use crate::grpc::security::read_authority;
 use crate::grpc::server::with_sources;
 
 /// An answer that takes longer counts as none.
@@ -36,10 +36,7 @@ pub async fn ask_trusting(url: &str, tls_ca: Option<&Path>) -> Result<HealthAnsw
     if !url.starts_with("https://") {
         return ask(url).await;
     }
-    let authority = tls_ca
-        .map(|file| read_pem("--tls-ca", file, "CERTIFICATE"))
-        .transpose()
-        .map_err(|error| error.to_string())?;
+    let authority = read_authority(tls_ca).map_err(|error| error.to_string())?;
     let peer = PeerConfig {
         url: url.to_owned(),
         token: None,

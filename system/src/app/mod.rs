@@ -102,18 +102,7 @@ impl App {
             error,
             hint: "",
         })?;
-        let (redis, url) = match &config.redis_url {
-            Some(url) => (None, url.clone()),
-            None => {
-                let dir = config
-                    .data_dir
-                    .as_deref()
-                    .unwrap_or(Path::new(DATA_DIR_DEFAULT));
-                let server = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
-                let url = server.url().to_owned();
-                (Some(server), url)
-            }
-        };
+        let (redis, url) = redis_of(config).await?;
         let bad_url = |error| AppError::RedisUrl {
             url: url.clone(),
             error,
@@ -216,6 +205,18 @@ async fn bounded<T>(what: &str, ending: impl Future<Output = T>) {
     if tokio::time::timeout(limit, ending).await.is_err() {
         tracing::warn!("{what} did not end within {DRAIN_MS_MAX} ms; going on without");
     }
+}
+
+/// The Redis that is named, or one of our own; and its address.
+async fn redis_of(config: &UpConfig) -> Result<(Option<RedisServer>, String), RedisServerError> {
+    if let Some(url) = &config.redis_url {
+        return Ok((None, url.clone()));
+    }
+    let dir = config.data_dir.as_deref();
+    let dir = dir.unwrap_or(Path::new(DATA_DIR_DEFAULT));
+    let server = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
+    let url = server.url().to_owned();
+    Ok((Some(server), url))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {

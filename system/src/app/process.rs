@@ -20,7 +20,7 @@ use crate::grpc::event_store::{client::GrpcEventStore, server::EventStoreService
 use crate::grpc::message_queue::{client::GrpcMessageQueue, server::MessageQueueService};
 use crate::grpc::original::{OriginalEventStore, OriginalMessageQueue};
 use crate::grpc::peer::{PeerConfig, connect_trusting};
-use crate::grpc::security::read_pem;
+use crate::grpc::security::read_authority;
 use crate::grpc::server::{GrpcServer, ServerError};
 use crate::message_queue::MessageQueue;
 use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
@@ -118,6 +118,21 @@ async fn bind(config: &ProcessConfig, default: &str) -> Result<GrpcServer, AppEr
     Ok(GrpcServer::bind(&address, &config.security()?).await?)
 }
 
+/// Serves until `drain` is cancelled and what is under way has ended.
+fn serve(
+    server: GrpcServer,
+    routes: Routes,
+    names: Vec<&'static str>,
+    readiness: &Arc<dyn Readiness>,
+    metrics: &Metrics,
+    drain: &CancellationToken,
+) -> JoinHandle<()> {
+    let (shown, metrics, drain) = (Arc::clone(readiness), metrics.clone(), drain.clone());
+    tokio::spawn(async move {
+        server.serve(routes, names, shown, &metrics, drain).await;
+    })
+}
+
 async fn event_store(config: &ProcessConfig) -> Result<Process, AppError> {
     let server = bind(config, EVENT_STORE_LISTEN).await?;
     let link = redis_link(config)?;
@@ -136,14 +151,11 @@ async fn event_store(config: &ProcessConfig) -> Result<Process, AppError> {
     });
     let routes = Routes::new(own).add_service(original);
     let url = server.url();
-    let shown = Arc::clone(&readiness);
-    let drained = drain.clone();
+    let serving = serve(server, routes, names, &readiness, &metrics, &drain);
     Ok(Process {
         url: Some(url),
         readiness,
-        serving: Some(tokio::spawn(async move {
-            server.serve(routes, names, shown, &metrics, drained).await;
-        })),
+        serving: Some(serving),
         drain,
         stop,
         tasks,
@@ -166,14 +178,11 @@ async fn message_queue(config: &ProcessConfig) -> Result<Process, AppError> {
     });
     let routes = Routes::new(own).add_service(original);
     let url = server.url();
-    let shown = Arc::clone(&readiness);
-    let drained = drain.clone();
+    let serving = serve(server, routes, names, &readiness, &metrics, &drain);
     Ok(Process {
         url: Some(url),
         readiness,
-        serving: Some(tokio::spawn(async move {
-            server.serve(routes, names, shown, &metrics, drained).await;
-        })),
+        serving: Some(serving),
         drain,
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -189,11 +198,7 @@ pub const MESSAGE_QUEUE_LISTEN: &str = "127.0.0.1:5002";
 pub const API_GATEWAY_LISTEN: &str = "127.0.0.1:5000";
 
 async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError> {
-    let authority = config.tls_ca.as_deref();
-    let authority = authority
-        .map(|file| read_pem("--tls-ca", file, "CERTIFICATE"))
-        .transpose()
-        .map_err(ServerError::from)?;
+    let authority = read_authority(config.tls_ca.as_deref()).map_err(ServerError::from)?;
     let peer = |url: &str| {
         let peer = PeerConfig {
             url: url.to_owned(),
@@ -234,12 +239,8 @@ async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError
     });
     let mut url = server.as_ref().map(GrpcServer::url);
     let mut serving = server.map(|server| {
-        let (shown, metrics, drain) = (Arc::clone(&readiness), metrics.clone(), drain.clone());
-        tokio::spawn(async move {
-            server
-                .serve(Routes::default(), Vec::new(), shown, &metrics, drain)
-                .await;
-        })
+        let routes = Routes::default();
+        serve(server, routes, Vec::new(), &readiness, &metrics, &drain)
     });
     if let Some(listener) = gateway_listener {
         url = listener

@@ -23,30 +23,31 @@ pub(super) struct Reach {
 #[async_trait]
 impl Readiness for Reach {
     async fn check(&self) -> ReadinessState {
-        let limit = Duration::from_millis(ANSWER_MS_MAX);
         let mut reasons = Vec::new();
         if let Some(events) = &self.events {
-            match tokio::time::timeout(limit, events.last_position(Topic::Order)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => reasons.push(error.to_string()),
-                Err(_) => reasons.push(format!(
-                    "the event store gave no answer within {ANSWER_MS_MAX} ms"
-                )),
-            }
+            let asked = events.last_position(Topic::Order);
+            reasons.extend(absence("the event store", asked).await);
         }
         if let Some(queue) = &self.queue {
-            match tokio::time::timeout(limit, queue.status(&[queue_names::GET_POSITIONS])).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => reasons.push(error.to_string()),
-                Err(_) => reasons.push(format!(
-                    "the message queue gave no answer within {ANSWER_MS_MAX} ms"
-                )),
-            }
+            let asked = queue.status(&[queue_names::GET_POSITIONS]);
+            reasons.extend(absence("the message queue", asked).await);
         }
         ReadinessState {
             ready: reasons.is_empty(),
             read_model_caught_up: false,
             reasons,
         }
+    }
+}
+
+/// Why who was asked counts as away, if it does.
+async fn absence<T, E: ToString>(
+    who: &str,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Option<String> {
+    match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), asked).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("{who} gave no answer within {ANSWER_MS_MAX} ms")),
     }
 }

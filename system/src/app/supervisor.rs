@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::redis_guard::RedisGuard;
-use super::{AppError, health, listen, roles};
+use super::{AppError, health, listen, redis_of, roles};
 use crate::backoff::Backoff;
-use crate::config::{DATA_DIR_DEFAULT, UpConfig};
+use crate::config::UpConfig;
 use crate::redis_server::RedisServer;
 
 /// A child that ran this long has started well: the next pause is short again.
@@ -58,19 +58,11 @@ impl Supervisor {
             .tempdir()
             .map_err(AppError::Processes)?;
         let program = std::env::current_exe().map_err(AppError::Processes)?;
-        let (redis, redis_url) = match &config.redis_url {
-            Some(url) => (None, url.clone()),
-            None => {
-                let dir = config
-                    .data_dir
-                    .as_deref()
-                    .unwrap_or(Path::new(DATA_DIR_DEFAULT));
-                let redis = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
-                let url = redis.url().to_owned();
-                let guard = RedisGuard::start(&program, &url).map_err(AppError::Processes)?;
-                (Some((redis, guard)), url)
-            }
-        };
+        let (server, redis_url) = redis_of(config).await?;
+        let redis = server
+            .map(|server| Ok((server, RedisGuard::start(&program, &redis_url)?)))
+            .transpose()
+            .map_err(AppError::Processes)?;
         drop(listener);
         let socket = |name: &str| format!("unix://{}", sockets.path().join(name).display());
         let start = |name: &'static str, instance: usize| {

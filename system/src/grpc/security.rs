@@ -56,11 +56,20 @@ pub enum SecurityError {
     },
 }
 
+/// Reads the authority that signed the certificates of the servers that are called (`--tls-ca`, PEM), if one is named.
+///
+/// # Errors
+/// It can't be read, or holds no certificate.
+pub fn read_authority(file: Option<&Path>) -> Result<Option<String>, SecurityError> {
+    file.map(|file| read_pem("--tls-ca", file, "CERTIFICATE"))
+        .transpose()
+}
+
 /// Reads a PEM file.
 ///
 /// # Errors
 /// It can't be read, or has no section whose name contains `section`.
-pub fn read_pem(flag: &'static str, file: &Path, section: &str) -> Result<String, SecurityError> {
+fn read_pem(flag: &'static str, file: &Path, section: &str) -> Result<String, SecurityError> {
     let error = |reason: String| SecurityError::File {
         flag,
         file: file.to_owned(),
