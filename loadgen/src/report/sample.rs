@@ -36,8 +36,12 @@ impl Sample {
             } => rows.len(),
             _ => 1,
         };
+        Self::empty(metric.clone(), rows, states)
+    }
+
+    fn empty(metric: Metric, rows: Vec<usize>, states: usize) -> Self {
         Self {
-            metric: metric.clone(),
+            metric,
             rows,
             times: vec![Times::default(); states],
             lags: BTreeMap::new(),
@@ -51,17 +55,7 @@ impl Sample {
 
     /// The same metric, without samples.
     pub fn emptied(&self) -> Self {
-        Self {
-            times: vec![Times::default(); self.times.len()],
-            lags: BTreeMap::new(),
-            tried: 0,
-            errors: 0,
-            journeys: 0,
-            backlog_end: None,
-            length: Duration::ZERO,
-            metric: self.metric.clone(),
-            rows: self.rows.clone(),
-        }
+        Self::empty(self.metric.clone(), self.rows.clone(), self.times.len())
     }
 
     /// Adds what was recorded.

@@ -1,6 +1,7 @@
 //! What the page says in words and numbers: tables of everything measured, and errors. Cells are plain text; the template escapes them.
 
 use super::{count, time};
+use crate::render::quantile_cells;
 use crate::report::{Quantiles, Report};
 
 /// A table; the first column names the row.
@@ -38,13 +39,6 @@ pub struct ErrorView {
 }
 
 const NONE: &str = "–";
-
-fn quantile_cells(q: &Quantiles) -> Vec<String> {
-    match q.count {
-        0 => vec![NONE.to_owned(); 5],
-        _ => [q.p50, q.p90, q.p99, q.p999, q.max].map(time).to_vec(),
-    }
-}
 
 /// A time, if there are samples.
 pub fn time_or_none(q: &Quantiles, figure: f64) -> String {

@@ -98,34 +98,14 @@ fn rows(report: &Report, family: Family, of: &Selector) -> Vec<Quantiles> {
                 _ => true,
             };
             let states = report.end_to_end.iter().filter(|e| fits(&e.name));
-            states
-                .map(|e| Quantiles {
-                    count: e.count,
-                    mean: e.mean_us,
-                    p50: e.p50_us,
-                    p90: e.p90_us,
-                    p99: e.p99_us,
-                    p999: e.p999_us,
-                    max: e.max_us,
-                })
-                .collect()
+            states.map(crate::report::EndToEnd::quantiles).collect()
         }
         (Family::EventLag, Selector::Name(name)) => {
             let fits = |e: &&crate::report::EventLag| {
                 e.group == *name || format!("{}/{}", e.group, e.topic) == *name
             };
             let groups = report.event_lag.iter().filter(fits);
-            groups
-                .map(|e| Quantiles {
-                    count: e.count,
-                    mean: e.mean_us,
-                    p50: e.p50_us,
-                    p90: e.p90_us,
-                    p99: e.p99_us,
-                    p999: e.p999_us,
-                    max: e.max_us,
-                })
-                .collect()
+            groups.map(crate::report::EventLag::quantiles).collect()
         }
     }
 }
