@@ -1,0 +1,62 @@
+//! `loadgen report`: makes a run's page again, or merges several generators' runs.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use loadgen::render;
+use loadgen::report::{self, folder::RunFolder};
+
+use crate::bad_input;
+
+pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
+    let opened = folders.iter().map(|path| RunFolder::open(path));
+    let opened = match opened.collect::<Result<Vec<_>, _>>() {
+        Ok(opened) => opened,
+        Err(e) => return bad_input(e),
+    };
+    match (opened.as_slice(), out) {
+        ([one], None) => match render::write_all(one) {
+            Ok(()) => {
+                println!("report: {}", one.path.join("report.html").display());
+                ExitCode::SUCCESS
+            }
+            Err(e) => bad_input(e),
+        },
+        ([_], Some(_)) => bad_input("--out is for several folders: one is made again where it is"),
+        (_, None) => {
+            bad_input("several folders are merged into one of their own: say where with --out DIR")
+        }
+        (several, Some(out)) => merge(several, out),
+    }
+}
+
+fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
+    let merged = match report::merge(parts, out) {
+        Ok(merged) => merged,
+        Err(e) => return bad_input(e),
+    };
+    if let Err(e) = render::write_all(&merged) {
+        return bad_input(e);
+    }
+    for part in &merged.report.merged_from {
+        println!(
+            "merged: {}, started {}, {} requests, {}",
+            part.folder,
+            render::date::shown(part.started_at),
+            render::count(part.requests),
+            part.verdict.as_str()
+        );
+    }
+    println!(
+        "\n{}\nreport: {}",
+        render::tables(&merged.report),
+        out.join("report.html").display()
+    );
+    print!(
+        "{}",
+        render::verdict(&merged.report, std::io::stdout().is_terminal())
+    );
+    ExitCode::from(merged.report.verdict.result.exit_code())
+}

@@ -1,0 +1,61 @@
+//! `loadgen list`, `check`, `new` and `schema`: for whoever looks for a scenario or writes one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use loadgen::scenario::{catalog, schema, starter};
+
+use crate::{BAD_INPUT, bad_input, say};
+
+pub fn list(folder: Option<PathBuf>) -> ExitCode {
+    let names = catalog::names(folder.as_deref());
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    for name in names {
+        match catalog::find(&name, folder.as_deref()) {
+            Ok(scenario) => {
+                let (story, workload) = (&scenario.description, scenario.summary().workload);
+                say(&format!(
+                    "{name:<width$}  {story}\n{:<width$}  {workload}\n",
+                    ""
+                ));
+            }
+            Err(e) => say(&format!("{name:<width$}  (can't be read: {e})\n")),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Every file is looked at, whatever is wrong with the one before.
+pub fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        match catalog::find(file, folder.as_deref()) {
+            Ok(scenario) => say(&scenario.summary().to_string()),
+            Err(e) => {
+                eprintln!("{:?}", miette::Report::new(e));
+                code = ExitCode::from(BAD_INPUT);
+            }
+        }
+    }
+    code
+}
+
+/// Writes a commented scenario.
+pub fn new(name: Option<&str>) -> ExitCode {
+    match starter::write(name) {
+        Ok(path) => {
+            let path = path.display();
+            println!(
+                "{path} is written. What it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
+            );
+            ExitCode::SUCCESS
+        }
+        Err(e) => bad_input(e),
+    }
+}
+
+/// Prints the schema of scenarios.
+pub fn print_schema() -> ExitCode {
+    say(&format!("{:#}\n", schema::schema()));
+    ExitCode::SUCCESS
+}
