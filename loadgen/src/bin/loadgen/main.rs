@@ -2,6 +2,7 @@
 //! 3 INVALID, 2 bad input).
 
 mod audit;
+mod compare;
 mod report;
 mod run;
 mod scenarios;
@@ -48,6 +49,8 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Compare the runs of two builds: better, worse, the same, or can't tell (also: compare-report)
+    Compare(Box<compare::CompareArguments>),
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run_scenario(*arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
+        Command::Compare(arguments) => compare::compare_runs(&arguments),
         Command::List { scenarios } => scenarios::list(scenarios),
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
