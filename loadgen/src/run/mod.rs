@@ -37,7 +37,7 @@ use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{self, Arrivals, Schedule};
 use crate::share::Share;
-use crate::system_process::SystemProcess;
+use crate::system_process::{SystemCommand, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
@@ -61,14 +61,14 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
     })?;
     let system = match &options.target {
         Some(_) => None,
-        None => Some(
-            SystemProcess::start(
-                options.system_bin.as_deref(),
-                &options.durability,
-                &options.out.join("ordershop.log"),
-            )
-            .await?,
-        ),
+        None => {
+            let command = match options.system.clone() {
+                Some(command) => command,
+                None => SystemCommand::ordershop(None)?,
+            };
+            let log = options.out.join("ordershop.log");
+            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+        }
     };
     let url = options
         .target
@@ -154,6 +154,7 @@ impl Run {
             asked(&scenario),
             scenario.workload.duration(),
             scenario.await_names.clone(),
+            options.quiet,
         );
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
         Ok(Self {

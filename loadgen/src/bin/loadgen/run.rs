@@ -10,6 +10,7 @@ use loadgen::duration::HumanDuration;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::SystemCommand;
 
 use crate::tls::TlsArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
@@ -110,6 +111,14 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
             timestamp(seconds)
         ))
     });
+    let given = arguments.system_bin.as_deref();
+    let system = match given.filter(|_| arguments.target.is_none()) {
+        Some(program) => match SystemCommand::ordershop(Some(program)) {
+            Ok(command) => Some(command),
+            Err(e) => return bad_input(e),
+        },
+        None => None,
+    };
     let options = RunOptions {
         target: arguments.target.clone(),
         tls: arguments.tls.options(),
@@ -118,9 +127,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         audit: !arguments.no_audit,
-        system_bin: arguments.system_bin.clone(),
+        system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
+        quiet: false,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
