@@ -74,10 +74,15 @@ impl SystemCommand {
     /// # Errors
     /// It is nowhere.
     pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
-        Ok(Self {
-            program: find(given)?,
-            arguments: vec!["up".into()],
-        })
+        Ok(Self::new(&find(given)?, &["up"]))
+    }
+
+    /// This program with these arguments.
+    pub fn new(program: &Path, arguments: &[&str]) -> Self {
+        Self {
+            program: program.to_owned(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+        }
     }
 
     /// A command as it would be typed, quotes included; no shell stands behind it. Its program must be there.

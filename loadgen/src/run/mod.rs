@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use control::Control;
-use interrupts::Interrupts;
+pub use interrupts::Interrupts;
 use observer::Observer;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
