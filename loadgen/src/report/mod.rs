@@ -5,6 +5,7 @@ mod build;
 pub mod folder;
 mod merge;
 mod replay;
+pub mod resources;
 mod sample;
 mod verdict;
 mod windows;
@@ -19,6 +20,7 @@ use crate::record::series::{self, Series};
 pub use build::{Evidence, build};
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use resources::{Reading, Resources};
 pub use windows::Windows;
 
 /// The present shape.
@@ -65,6 +67,9 @@ pub struct Report {
     pub generator: Generator,
     /// CPU of the system and what it started, in percent of one core, where it was started by this run.
     pub system_cpu_pct: Option<f64>,
+    /// What a journey cost the target, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// By place and kind, most frequent first.
     pub errors: Vec<ErrorReport>,
     /// What had to hold.
