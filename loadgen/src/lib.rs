@@ -1,6 +1,7 @@
 //! A load generator that tells the truth about itself: scenario → schedule → drive → record → report → render. Each stage
 //! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
 
+pub mod ab;
 pub mod audit;
 pub mod compare;
 pub mod drive;

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use control::Control;
-use interrupts::Interrupts;
+pub use interrupts::Interrupts;
 use meter::Meter;
 use observer::Observer;
 pub use options::{RunError, RunOptions};
@@ -39,7 +39,7 @@ use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{self, Arrivals, Schedule};
 use crate::share::Share;
-use crate::system_process::SystemProcess;
+use crate::system_process::{SystemCommand, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
@@ -63,14 +63,14 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
     })?;
     let system = match &options.target {
         Some(_) => None,
-        None => Some(
-            SystemProcess::start(
-                options.system_bin.as_deref(),
-                &options.durability,
-                &options.out.join("ordershop.log"),
-            )
-            .await?,
-        ),
+        None => {
+            let command = match options.system.clone() {
+                Some(command) => command,
+                None => SystemCommand::ordershop(None)?,
+            };
+            let log = options.out.join("ordershop.log");
+            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+        }
     };
     let url = options
         .target
@@ -158,6 +158,7 @@ impl Run {
             asked(&scenario),
             scenario.workload.duration(),
             scenario.await_names.clone(),
+            options.quiet,
         );
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
         Ok(Self {

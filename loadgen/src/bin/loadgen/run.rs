@@ -10,6 +10,7 @@ use loadgen::duration::HumanDuration;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::SystemCommand;
 
 use crate::tls::TlsArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
@@ -67,14 +68,14 @@ pub struct RunArguments {
     speed: Option<f64>,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|n: &f64| *n > 0.0 && n.is_finite())
         .ok_or_else(|| "a number above 0 is needed".into())
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -100,16 +101,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let out = arguments.out.clone().unwrap_or_else(|| {
-        PathBuf::from(format!(
-            "reports/runs/{}-{}",
-            scenario.name,
-            timestamp(seconds)
-        ))
-    });
+    let given = arguments.out.clone();
+    let out = given.unwrap_or_else(|| default_out(&scenario.name));
+    let given = arguments.system_bin.as_deref();
+    let system = match given.filter(|_| arguments.target.is_none()) {
+        Some(program) => match SystemCommand::ordershop(Some(program)) {
+            Ok(command) => Some(command),
+            Err(e) => return bad_input(e),
+        },
+        None => None,
+    };
     let options = RunOptions {
         target: arguments.target.clone(),
         tls: arguments.tls.options(),
@@ -118,9 +119,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         audit: !arguments.no_audit,
-        system_bin: arguments.system_bin.clone(),
+        system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
+        quiet: false,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -158,8 +160,12 @@ fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `20260131-235959` in UTC.
-fn timestamp(seconds: u64) -> String {
+/// `reports/runs/<name>-20260131-235959`, the time in UTC.
+pub fn default_out(name: &str) -> PathBuf {
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+    PathBuf::from(format!("reports/runs/{name}-{time}"))
 }
