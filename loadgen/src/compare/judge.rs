@@ -192,7 +192,11 @@ fn judged(
     };
     let (verdict, reason) = verdict(&measured, estimate.as_ref(), p_adjusted, options);
     let interval = estimate.and_then(|e| e.interval);
-    let detectable = estimate.and_then(|e| e.smallest_detectable(risk, POWER));
+    let least_placed = match measured.scale {
+        Scale::Ratio => (1.0 + least(&measured, options)).ln(),
+        Scale::Difference => least(&measured, options),
+    };
+    let detectable = estimate.and_then(|e| e.smallest_detectable(risk, POWER, least_placed));
     let none = match measured.scale {
         Scale::Ratio => 1.0,
         Scale::Difference => 0.0,
@@ -252,12 +256,7 @@ fn verdict(
             "one run a side: nobody knows how much it differs from itself".to_owned(),
         );
     };
-    let rule_limit = measured.rule.as_ref().map(|rule| rule.limit);
-    let least = match (rule_limit, measured.scale) {
-        (Some(limit), _) => limit,
-        (None, Scale::Ratio) => options.least_effect,
-        (None, Scale::Difference) => LEAST_DIFFERENCE,
-    };
+    let least = least(measured, options);
     let change = measured.change(estimate.difference);
     let sure = p <= 1.0 - options.confidence && (low > 0.0 || high < 0.0);
     if sure && change.abs() > least {
@@ -281,6 +280,15 @@ fn verdict(
         false => "the interval reaches beyond the noise band: more or longer runs would tell",
     };
     (FigureVerdict::CantTell, reason.to_owned())
+}
+
+/// A change that is no larger is neither better nor worse.
+fn least(measured: &Measured, options: &Options) -> f64 {
+    match (&measured.rule, measured.scale) {
+        (Some(rule), _) => rule.limit,
+        (None, Scale::Ratio) => options.least_effect,
+        (None, Scale::Difference) => LEAST_DIFFERENCE,
+    }
 }
 
 /// An error rate that moves by less is no matter: one request in a thousand.
@@ -366,7 +374,6 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<
             .smallest_detectable
             .filter(|_| f.scale == Scale::Ratio);
         let seen = seen.map_or_else(String::new, |d| {
-            let d = d.max(options.least_effect);
             format!(
                 "; a change of {:.1} % would have been seen in 4 of 5 such comparisons",
                 d * 100.0

@@ -154,12 +154,13 @@ impl Samples {
 }
 
 impl Estimate {
-    /// The smallest difference that such runs show at this probability of a false alarm in `power` of all comparisons. (The sum of two
-    /// quantiles of Student's t, which is a little more than the noncentral one asks for.)
-    pub fn smallest_detectable(&self, false_alarm: f64, power: f64) -> Option<f64> {
+    /// The smallest difference that such runs show at this probability of a false alarm in `power` of all comparisons, where nothing
+    /// below `least` counts. (A sum of quantiles of Student's t, which is a little more than the noncentral one asks for.)
+    pub fn smallest_detectable(&self, false_alarm: f64, power: f64, least: f64) -> Option<f64> {
         let (error, freedom) = self.spread?;
         let student = student(freedom)?;
-        Some((student.inverse_cdf(1.0 - false_alarm / 2.0) + student.inverse_cdf(power)) * error)
+        let must_show = (student.inverse_cdf(1.0 - false_alarm / 2.0) * error).max(least);
+        Some(must_show + student.inverse_cdf(power) * error)
     }
 }
 
