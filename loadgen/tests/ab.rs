@@ -327,7 +327,7 @@ fn what_can_not_be_done_is_refused_before_anything_starts() {
         (&["--a", "true", "--b-rev", "HEAD"], "need a git repository"),
         (&["--a", "true", "--null", "--precision", "3"], "3% or 0.03"),
         (&["--a", "true", "--null", "--blocks", "0"], "1..=1000"),
-        (&["--a", "true", "--null", "--rate", "-1"], "above 0"),
+        (&["--a", "true", "--null", "--rate=-1"], "above 0"),
         (
             &["--a", "true", "--null", "--set", "x=1"],
             "no such parameter",

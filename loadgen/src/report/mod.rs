@@ -18,6 +18,7 @@ use crate::audit::AuditReport;
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
+pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use resources::{Reading, Resources};

@@ -1,5 +1,6 @@
 //! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and ends with its exit code.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,12 +8,13 @@ use clap::Args;
 use loadgen::ab::{AbError, AbOptions, Build, Limits, Outcome, Repository, experiment};
 use loadgen::compare::Options;
 use loadgen::duration::HumanDuration;
+use loadgen::render;
 use loadgen::run::Interrupts;
 use loadgen::scenario::{Overrides, Scenario, catalog};
 use loadgen::system_process::SystemCommand;
 
 use crate::run::{assignment, default_out, positive};
-use crate::{BAD_INPUT, bad_input, runtime};
+use crate::{BAD_INPUT, bad_input, runtime, say};
 
 /// What is started of a revision's program.
 const UP: &str = "up";
@@ -153,8 +155,15 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         }
         Ok(scenario)
     };
+    let compare = Options {
+        fail_on: arguments.fail_on.clone(),
+        seed: arguments.seed,
+        ..Options::default()
+    };
     // Before anything is built.
-    if let Err(problem) = again() {
+    let checked = again().map(drop);
+    let checked = checked.and_then(|()| compare.check().map_err(|e| e.to_string()));
+    if let Err(problem) = checked {
         return bad_input(problem);
     }
     let given = arguments.out.clone();
@@ -170,7 +179,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         Err(e) => return bad_input(format!("no runtime: {e}")),
     };
     eprintln!("{}: {}", scenario.name, scenario.description);
-    match runtime.block_on(carry_out(arguments, &again, &out)) {
+    match runtime.block_on(carry_out(arguments, &again, &out, compare)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("error: {}", failure.problem);
@@ -207,6 +216,7 @@ async fn carry_out(
     arguments: &AbArguments,
     scenario: &dyn Fn() -> Result<Scenario, String>,
     out: &Path,
+    compare: Options,
 ) -> Result<u8, Failure> {
     let mut interrupts = Interrupts::listen()
         .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
@@ -248,11 +258,7 @@ async fn carry_out(
             precision: arguments.precision,
             budget: arguments.budget.0,
         },
-        compare: Options {
-            fail_on: arguments.fail_on.clone(),
-            seed: arguments.seed,
-            ..Options::default()
-        },
+        compare,
     };
     let outcome = experiment(scenario, options, &mut interrupts).await?;
     tell(&outcome, out)?;
@@ -286,9 +292,25 @@ async fn build(
     })
 }
 
+/// Writes the comparison in every form, and prints it.
 fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
-    let path = out.join("comparison.json");
-    let json = serde_json::to_string_pretty(&outcome.comparison).map_err(Failure::bad_input)?;
-    std::fs::write(&path, json + "\n")
-        .map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))
+    let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
+    let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;
+    let page = render::compare::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+    for (file, text) in [
+        ("comparison.json", json + "\n"),
+        ("comparison.md", render::compare::markdown(comparison)),
+        ("comparison.html", page),
+    ] {
+        let path = out.join(file);
+        std::fs::write(&path, text)
+            .map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))?;
+    }
+    let ended = outcome.record.ended.map_or("", |end| end.as_str());
+    say(&format!(
+        "{}\nended: {ended}\nreport: {}\n",
+        render::compare::text(comparison, std::io::stdout().is_terminal()),
+        out.join("comparison.html").display()
+    ));
+    Ok(())
 }
