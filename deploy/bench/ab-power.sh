@@ -41,8 +41,8 @@ comparison() {
         rm -rf "${out:?}/$name"
         "$bin/loadgen" ab checkout --out "$out/$name" --seed "$seed" "$@" >"$out/$name.log" 2>"$out/$name.err" || code=$?
         case $code in 0) line=same ;; 1) line=worse ;; 3) line="can't tell" ;; *) cat "$out/$name.err" >&2; exit "$code" ;; esac
-        # The leading figure and those that were worse, as the comparison says it.
-        line="$line; $(grep -m1 'at most' <(tac "$out/$name.err") || true); $(grep -m1 -E 'is worse|cpu_per_journey' "$out/$name.log" || true)"
+        # Why, and what measured it, as the comparison says it.
+        line="$line; $(sed -n '/^verdict:/,/^$/p' "$out/$name.log" | grep '^  ' | paste -sd ';' -); $(grep '^block ' "$out/$name.err" | tail -n 1 | cut -d, -f1)"
         echo "$line" >"$result"
     fi
     echo "$name: $(cat "$result")"

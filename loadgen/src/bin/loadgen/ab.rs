@@ -76,6 +76,9 @@ pub struct AbArguments {
     /// What decides instead of the defaults, as in 'response_time.p99 > +10%'; may be repeated
     #[arg(long, value_name = "RULE")]
     fail_on: Vec<String>,
+    /// Of the intervals; the rest is the risk of any false alarm
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = share)]
+    confidence: f64,
     /// Folder for everything [default: reports/runs/ab-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -157,6 +160,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
     };
     let compare = Options {
         fail_on: arguments.fail_on.clone(),
+        confidence: arguments.confidence,
         seed: arguments.seed,
         ..Options::default()
     };
