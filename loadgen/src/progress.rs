@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::fault::FaultEvent;
 use crate::metrics_scrape::{LagStatistics, Scrape};
 use crate::record::Times;
 use crate::render::time;
@@ -14,6 +15,7 @@ use crate::run_event::{Interval, RunEvent};
 /// The display of one run.
 pub struct Progress {
     bar: Option<ProgressBar>,
+    quiet: bool,
     asked: Box<dyn Fn(Duration) -> Option<f64> + Send>,
     duration: Option<Duration>,
     await_names: Vec<String>,
@@ -22,13 +24,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `asked` tells the rate asked for at a time of the run, `duration` how long journeys are started.
+    /// `asked` tells the rate asked for at a time of the run, `duration` how long journeys are started; a quiet one shows nothing.
     pub fn new(
         asked: Box<dyn Fn(Duration) -> Option<f64> + Send>,
         duration: Option<Duration>,
         await_names: Vec<String>,
+        quiet: bool,
     ) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (std::io::stderr().is_terminal() && !quiet).then(|| {
             let bar = ProgressBar::new_spinner();
             let style = ProgressStyle::with_template("{spinner} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -37,6 +40,7 @@ impl Progress {
         });
         Self {
             bar,
+            quiet,
             asked,
             duration,
             await_names,
@@ -52,6 +56,9 @@ impl Progress {
 
     /// A line that stays.
     pub fn say(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{line}")),
             None => eprintln!("{line}"),
@@ -67,6 +74,8 @@ impl Progress {
             RunEvent::Draining { in_flight } => {
                 self.say(&format!("no new journeys; {in_flight} in flight"))
             }
+            RunEvent::Fault(FaultEvent::Began { what }) => self.say(&format!("fault: {what}")),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => self.say(&outcome.said()),
             RunEvent::Warning(text) => self.say(&format!("warning: {text}")),
             RunEvent::Prepared { .. }
             | RunEvent::Ready
@@ -82,7 +91,7 @@ impl Progress {
     }
 
     fn interval(&self, interval: &Interval) {
-        if interval.length < Duration::from_millis(500) {
+        if self.quiet || interval.length < Duration::from_millis(500) {
             return;
         }
         let (response, _) = interval.figures.all_steps();

@@ -77,10 +77,11 @@ fn find(given: Option<&Path>) -> Result<PathBuf, SystemError> {
 }
 
 impl SystemProcess {
-    /// Starts it and waits until it is ready; its log goes to `log`.
+    /// Starts it, each service a process of its own where that is asked for, and waits until it is ready; its log goes to `log`.
     pub async fn start(
         given: Option<&Path>,
         durability: &str,
+        processes: bool,
         log: &Path,
     ) -> Result<Self, SystemError> {
         let program = find(given)?;
@@ -99,6 +100,7 @@ impl SystemProcess {
                 "--data-dir",
             ])
             .arg(data.path())
+            .args(processes.then_some("--processes"))
             // A group of its own: a terminal's Ctrl-C is for the generator, which stops the system after the drain.
             .process_group(0)
             .stdin(Stdio::null())

@@ -40,6 +40,8 @@ pub struct Evidence<'a> {
     pub replay: Option<ReplayFacts>,
     /// What an audit has found, if there was one.
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose.
+    pub faults: Vec<FaultReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
     /// The run's course.
@@ -181,6 +183,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         audit: evidence.audit.clone(),
+        faults: evidence.faults.clone(),
         series: series(scenario, &evidence.series),
         merged_from: Vec::new(),
         warnings: evidence.warnings.clone(),

@@ -22,8 +22,12 @@ pub struct RunOptions {
     pub durability: String,
     /// Whether the target is audited after the run, where the scenario wants that.
     pub audit: bool,
+    /// Whether a system that is started here has a process a service.
+    pub processes: bool,
     /// The program of the system.
     pub system_bin: Option<PathBuf>,
+    /// Whether nothing is shown while it is under way: for runs that are part of something larger.
+    pub quiet: bool,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
     /// So many times faster than recorded; 1 without.

@@ -53,6 +53,9 @@ pub struct RunArguments {
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
+    /// Start the system with each service a process of its own (`ordershop up --processes`)
+    #[arg(long, conflicts_with = "target")]
+    processes: bool,
     /// The program `ordershop` [default: beside this program, else on PATH]
     #[arg(long, env = "ORDERSHOP_BIN")]
     system_bin: Option<PathBuf>,
@@ -67,14 +70,14 @@ pub struct RunArguments {
     speed: Option<f64>,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|n: &f64| *n > 0.0 && n.is_finite())
         .ok_or_else(|| "a number above 0 is needed".into())
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -100,16 +103,8 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let out = arguments.out.clone().unwrap_or_else(|| {
-        PathBuf::from(format!(
-            "reports/runs/{}-{}",
-            scenario.name,
-            timestamp(seconds)
-        ))
-    });
+    let out = arguments.out.clone();
+    let out = out.unwrap_or_else(|| fresh_folder("runs", &scenario.name));
     let options = RunOptions {
         target: arguments.target.clone(),
         tls: arguments.tls.options(),
@@ -118,7 +113,9 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         audit: !arguments.no_audit,
+        processes: arguments.processes,
         system_bin: arguments.system_bin.clone(),
+        quiet: false,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
     };
@@ -153,9 +150,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     ExitCode::from(report.verdict.result.exit_code())
 }
 
-fn failed(error: &RunError) -> ExitCode {
+pub fn failed(error: &RunError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())
+}
+
+/// `reports/<kind>/<name>-<time>`.
+pub fn fresh_folder(kind: &str, name: &str) -> PathBuf {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let time = timestamp(now.map_or(0, |d| d.as_secs()));
+    PathBuf::from(format!("reports/{kind}/{name}-{time}"))
 }
 
 /// `20260131-235959` in UTC.
