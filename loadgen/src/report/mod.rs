@@ -4,6 +4,7 @@
 mod build;
 mod faults;
 pub mod folder;
+pub mod growth;
 mod merge;
 mod replay;
 mod sample;
