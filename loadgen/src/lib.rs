@@ -6,6 +6,7 @@ pub mod audit;
 pub mod compare;
 pub mod drive;
 pub mod duration;
+pub mod fault;
 pub mod feed;
 pub mod feeder;
 pub mod http_client;

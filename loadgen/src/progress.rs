@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::fault::FaultEvent;
 use crate::metrics_scrape::{LagStatistics, Scrape};
 use crate::record::Times;
 use crate::render::time;
@@ -73,6 +74,8 @@ impl Progress {
             RunEvent::Draining { in_flight } => {
                 self.say(&format!("no new journeys; {in_flight} in flight"))
             }
+            RunEvent::Fault(FaultEvent::Began { what }) => self.say(&format!("fault: {what}")),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => self.say(&outcome.said()),
             RunEvent::Warning(text) => self.say(&format!("warning: {text}")),
             RunEvent::Prepared { .. }
             | RunEvent::Ready

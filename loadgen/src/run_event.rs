@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::fault::FaultEvent;
 use crate::record::ledger::Ledger;
 use crate::record::{Figures, Times};
 use crate::scenario::expression::Vars;
@@ -37,6 +38,8 @@ pub enum RunEvent {
     },
     /// The drivers have ended.
     Finished(Finished),
+    /// Something went wrong on purpose.
+    Fault(FaultEvent),
     /// Something that people should know and the report keeps.
     Warning(String),
     /// The run can't be carried out.

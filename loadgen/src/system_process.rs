@@ -69,12 +69,16 @@ pub struct SystemCommand {
 }
 
 impl SystemCommand {
-    /// `ordershop up`, the program as given, beside this one, or on PATH.
+    /// `ordershop up`, the program as given, beside this one, or on PATH; a process a service if `processes`.
     ///
     /// # Errors
     /// It is nowhere.
-    pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
-        Ok(Self::new(&find(given)?, &["up"]))
+    pub fn ordershop(given: Option<&Path>, processes: bool) -> Result<Self, SystemError> {
+        let arguments: &[&str] = match processes {
+            true => &["up", "--processes"],
+            false => &["up"],
+        };
+        Ok(Self::new(&find(given)?, arguments))
     }
 
     /// This program with these arguments.

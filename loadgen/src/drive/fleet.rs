@@ -294,6 +294,7 @@ impl Fleet {
             RunEvent::Prepared { .. }
             | RunEvent::Ready
             | RunEvent::SetUp { .. }
+            | RunEvent::Fault(_)
             | RunEvent::Started { .. } => Ok(Vec::new()),
         }
     }

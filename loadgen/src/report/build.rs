@@ -42,6 +42,8 @@ pub struct Evidence<'a> {
     pub replay: Option<ReplayFacts>,
     /// What an audit has found, if there was one.
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose.
+    pub faults: Vec<FaultReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
     /// The run's course.
@@ -187,6 +189,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         audit: evidence.audit.clone(),
+        faults: evidence.faults.clone(),
         series: series(scenario, &evidence.series),
         merged_from: Vec::new(),
         warnings: evidence.warnings.clone(),
@@ -195,6 +198,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             reasons: Vec::new(),
         },
     };
+    report.warnings.extend(super::growth::warning(&report));
     report.thresholds = verdict::thresholds(&evidence, measured);
     report.verdict = verdict::judge(&report, scenario);
     report

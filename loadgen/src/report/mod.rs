@@ -2,7 +2,9 @@
 //! must not know how it is shown.
 
 mod build;
+mod faults;
 pub mod folder;
+pub mod growth;
 mod merge;
 mod replay;
 pub mod resources;
@@ -18,6 +20,7 @@ use crate::audit::AuditReport;
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
+pub use faults::{FaultReport, faults};
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use resources::{Reading, Resources};
@@ -82,6 +85,9 @@ pub struct Report {
     /// What an audit of the target has found, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultReport>,
     /// The run's course, on one line.
     #[serde(
         default,

@@ -12,7 +12,7 @@ mod replay;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use replay::Replay;
 
 use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
+use crate::fault::{self, Injector, Recovery, Scene};
 use crate::http_client::Target;
 use crate::metrics_scrape::Scrape;
 use crate::progress::{AuditProgress, Progress};
@@ -66,7 +67,7 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
         None => {
             let command = match options.system.clone() {
                 Some(command) => command,
-                None => SystemCommand::ordershop(None)?,
+                None => SystemCommand::ordershop(None, false)?,
             };
             let log = options.out.join("ordershop.log");
             Some(SystemProcess::start(&command, &options.durability, &log).await?)
@@ -135,6 +136,9 @@ struct Collected {
     windows: Windows,
     /// What set-up made, where tear-down needs it.
     prepared: Option<Vars>,
+    /// Faults under way.
+    injector: Option<Injector>,
+    recovery: Recovery,
 }
 
 impl Run {
@@ -151,6 +155,7 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        fault::check(&scenario.faults, system_id).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
         let environment = control.environment(system_id.is_some()).await;
@@ -230,6 +235,7 @@ impl Run {
         }
         let load = self.load(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
+        let faults_told = events.downgrade();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
         let (scenario, target, seed) = (
@@ -264,10 +270,29 @@ impl Run {
             meter: Meter::new(self.system_id, self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
+            injector: None,
+            recovery: Recovery::default(),
         };
         let mut finished = self
-            .collect(&mut told, go, &stop, &mut collected, interrupts)
+            .collect(
+                &mut told,
+                faults_told,
+                go,
+                &stop,
+                &mut collected,
+                interrupts,
+            )
             .await?;
+        let outcomes = match collected.injector.take() {
+            Some(injector) => injector.finish().await,
+            None => Vec::new(),
+        };
+        let undone = self.scenario.faults.len() - outcomes.len();
+        if undone > 0 {
+            self.warnings
+                .push(format!("{undone} faults were not reached before the end"));
+        }
+        let faults = report::faults(&outcomes, &collected.recovery, finished.arrivals_end);
         let (observer, drained) = (&mut collected.observer, finished.drained);
         let (after, backlog_drain) = self
             .control
@@ -327,6 +352,7 @@ impl Run {
             readings,
             replay: facts,
             audit,
+            faults,
             stopped: stop.is_cancelled(),
             series: collected.observer.series,
             warnings: self.warnings,
@@ -370,10 +396,31 @@ impl Run {
         }
     }
 
+    /// Nothing where the scenario has no faults.
+    fn injector(
+        &self,
+        start: Instant,
+        events: &mpsc::WeakUnboundedSender<RunEvent>,
+        stop: &CancellationToken,
+    ) -> Option<Injector> {
+        let faults = self.scenario.faults.clone();
+        (!faults.is_empty()).then(|| {
+            let scene = Scene {
+                system: self.system_id,
+                target: self.control.target().url.clone(),
+                start: start.into(),
+                stop: stop.clone(),
+                events: events.clone(),
+            };
+            Injector::start(faults, scene)
+        })
+    }
+
     /// Until the driver has ended.
     async fn collect(
         &mut self,
         told: &mut mpsc::UnboundedReceiver<RunEvent>,
+        faults_told: mpsc::WeakUnboundedSender<RunEvent>,
         go: oneshot::Sender<()>,
         stop: &CancellationToken,
         collected: &mut Collected,
@@ -419,10 +466,11 @@ impl Run {
                         go.send(()).ok();
                     }
                 }
-                RunEvent::Started { wall_clock, .. } => {
+                RunEvent::Started { wall_clock, at } => {
                     collected.started_at = wall_clock
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
+                    collected.injector = self.injector(at, &faults_told, stop);
                     collected.logs = Some(IntervalLogs::new(
                         &self.scenario.step_names,
                         &self.scenario.await_names,
@@ -432,6 +480,14 @@ impl Run {
                 RunEvent::Interval(mut interval) => {
                     collected.observer.close_gap(&mut interval);
                     collected.figures.add(&interval.figures);
+                    if collected.injector.is_some() {
+                        let (response, _) = interval.figures.all_steps();
+                        let p99 = (!response.0.is_empty())
+                            .then(|| response.0.value_at_quantile(0.99) as f64);
+                        collected
+                            .recovery
+                            .second(interval.start, interval.length, p99);
+                    }
                     collected.observer.interval(&interval);
                     if let Some(logs) = &mut collected.logs
                         && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
@@ -456,7 +512,7 @@ impl Run {
                 RunEvent::Finished(finished) => return Ok(finished),
                 RunEvent::Failed(refusal) => return Err(refusal.into()),
                 RunEvent::Draining { .. } => collected.windows.draining(),
-                RunEvent::SetUp { .. } => {}
+                RunEvent::SetUp { .. } | RunEvent::Fault(_) => {}
             }
         }
     }

@@ -54,6 +54,9 @@ pub struct RunArguments {
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
+    /// Start the system with each service a process of its own (`ordershop up --processes`)
+    #[arg(long, conflicts_with = "target")]
+    processes: bool,
     /// The program `ordershop` [default: beside this program, else on PATH]
     #[arg(long, env = "ORDERSHOP_BIN")]
     system_bin: Option<PathBuf>,
@@ -102,14 +105,14 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Err(code) => return code,
     };
     let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| default_out(&scenario.name));
+    let out = given.unwrap_or_else(|| fresh_folder("runs", &scenario.name));
     let given = arguments.system_bin.as_deref();
-    let system = match given.filter(|_| arguments.target.is_none()) {
-        Some(program) => match SystemCommand::ordershop(Some(program)) {
+    let system = match arguments.target {
+        Some(_) => None,
+        None => match SystemCommand::ordershop(given, arguments.processes) {
             Ok(command) => Some(command),
             Err(e) => return bad_input(e),
         },
-        None => None,
     };
     let options = RunOptions {
         target: arguments.target.clone(),
@@ -155,17 +158,17 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     ExitCode::from(report.verdict.result.exit_code())
 }
 
-fn failed(error: &RunError) -> ExitCode {
+pub fn failed(error: &RunError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())
 }
 
-/// `reports/runs/<name>-20260131-235959`, the time in UTC.
-pub fn default_out(name: &str) -> PathBuf {
+/// `reports/<kind>/<name>-20260131-235959`, the time in UTC.
+pub fn fresh_folder(kind: &str, name: &str) -> PathBuf {
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
     let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
-    PathBuf::from(format!("reports/runs/{name}-{time}"))
+    PathBuf::from(format!("reports/{kind}/{name}-{time}"))
 }

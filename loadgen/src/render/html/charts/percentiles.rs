@@ -75,6 +75,7 @@ fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Plot {
         cells: Vec::new(),
         warm_up: None,
         marks: Vec::new(),
+        bands: Vec::new(),
         strips: strips.collect(),
     }
 }
