@@ -7,6 +7,7 @@ mod report;
 mod run;
 mod scenarios;
 mod tls;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| StandardError)
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
@@ -94,6 +95,19 @@ fn main() -> ExitCode {
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
+    }
+}
+
+/// Standard error; while a screen is shown, what is written waits until it is gone.
+struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        loadgen::live::note(text).map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

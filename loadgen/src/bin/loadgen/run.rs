@@ -7,12 +7,14 @@ use std::time::SystemTime;
 
 use clap::Args;
 use loadgen::duration::HumanDuration;
+use loadgen::live::JsonLines;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
 use loadgen::system_process::SystemCommand;
 
 use crate::tls::TlsArguments;
+use crate::watch::WatchArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
 #[derive(Args)]
@@ -45,6 +47,8 @@ pub struct RunArguments {
     /// Print report.json on standard output (everything else is on standard error)
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
@@ -125,7 +129,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
-        quiet: false,
+        audience: match arguments.watch.audience() {
+            Ok(audience) => audience,
+            Err(code) => return code,
+        },
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -134,17 +141,27 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     eprintln!("{}: {}", scenario.name, scenario.description);
     let report = match runtime.block_on(run(scenario, options)) {
         Ok(report) => report,
-        Err(e) => return failed(&e),
+        Err(e) => {
+            if arguments.watch.is_json() {
+                JsonLines::failed(&e.to_string());
+            }
+            return failed(&e);
+        }
     };
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
         out.join("report.html").display()
     );
-    if arguments.json {
+    let progress_json = arguments.watch.is_json();
+    if progress_json && arguments.json {
+        JsonLines::report(&report);
+    } else if arguments.json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
+    }
+    if progress_json || arguments.json {
         eprint!(
             "{text}{}",
             render::verdict(&report, std::io::stderr().is_terminal())
