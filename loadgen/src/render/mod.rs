@@ -1,9 +1,11 @@
 //! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
 
+pub mod compare;
 pub mod date;
 pub mod html;
 
 mod audit;
+mod resources;
 mod table;
 
 use std::collections::BTreeSet;
@@ -112,6 +114,7 @@ pub fn tables(report: &Report) -> String {
     if let Some(of) = &report.replay {
         replay(of, &mut out);
     }
+    cost(report, &mut out);
     journeys(report, &mut out);
     errors(report, &mut out);
     if let Some(of) = &report.audit {
@@ -246,6 +249,17 @@ fn replay(replay: &ReplayReport, out: &mut String) {
     );
     out.push('\n');
     table.write(out);
+}
+
+fn cost(report: &Report, out: &mut String) {
+    let mut table = Table::new(&["cost of a journey", "mean"]);
+    table
+        .rows
+        .extend(resources::rows(report).into_iter().map(Vec::from));
+    if !table.rows.is_empty() {
+        out.push('\n');
+        table.write(out);
+    }
 }
 
 fn journeys(report: &Report, out: &mut String) {

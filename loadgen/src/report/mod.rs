@@ -22,6 +22,7 @@ use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
 pub use faults::{FaultReport, faults};
+pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use resources::{Reading, Resources};

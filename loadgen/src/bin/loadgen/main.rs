@@ -3,6 +3,7 @@
 
 mod ab;
 mod audit;
+mod compare;
 mod report;
 mod run;
 mod scenarios;
@@ -55,6 +56,8 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Compare the runs of two builds: better, worse, the same, or can't tell (also: compare-report)
+    Compare(Box<compare::CompareArguments>),
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
+        Command::Compare(arguments) => compare::compare_runs(&arguments),
         Command::List { scenarios } => scenarios::list(scenarios),
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
