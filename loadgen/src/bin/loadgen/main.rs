@@ -2,6 +2,7 @@
 //! 3 INVALID, 2 bad input).
 
 mod audit;
+mod capacity;
 mod report;
 mod run;
 mod scenarios;
@@ -34,6 +35,11 @@ struct CommandLine {
 enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<run::RunArguments>),
+    /// Find the highest rate that a system sustains: probes at rising rates, each a run of its own, then between them
+    #[command(
+        after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
+    )]
+    Capacity(Box<capacity::CapacityArguments>),
     /// Check that what happened on a running system fits together: every event against every entity
     Audit(audit::AuditArguments),
     /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
@@ -81,6 +87,7 @@ fn main() -> ExitCode {
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
+        Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
         Command::List { scenarios } => scenarios::list(scenarios),
