@@ -24,14 +24,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `asked` tells the rate asked for at a time of the run, `duration` how long journeys are started; a quiet one shows nothing.
+    /// `asked` tells the rate asked for at a time of the run, `duration` how long journeys are started; nothing is shown if `quiet`.
     pub fn new(
         asked: Box<dyn Fn(Duration) -> Option<f64> + Send>,
         duration: Option<Duration>,
         await_names: Vec<String>,
         quiet: bool,
     ) -> Self {
-        let bar = (std::io::stderr().is_terminal() && !quiet).then(|| {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
             let style = ProgressStyle::with_template("{spinner} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());

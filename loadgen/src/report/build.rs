@@ -36,6 +36,8 @@ pub struct Evidence<'a> {
     pub process_cpu: Duration,
     /// CPU time of the system during the run.
     pub system_cpu: Option<Duration>,
+    /// The target at the end of the warm-up and after the drain.
+    pub readings: Option<(Reading, Reading)>,
     /// A replay's plan, for that workload.
     pub replay: Option<ReplayFacts>,
     /// What an audit has found, if there was one.
@@ -177,6 +179,10 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
+        resources: evidence
+            .readings
+            .as_ref()
+            .and_then(|(before, after)| Resources::between(before, after)),
         errors: errors(figures),
         thresholds: Vec::new(),
         skipped,

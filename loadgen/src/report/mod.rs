@@ -7,6 +7,7 @@ pub mod folder;
 pub mod growth;
 mod merge;
 mod replay;
+pub mod resources;
 mod sample;
 mod verdict;
 mod windows;
@@ -22,6 +23,7 @@ pub use build::{Evidence, build};
 pub use faults::{FaultReport, faults};
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use resources::{Reading, Resources};
 pub use windows::Windows;
 
 /// The present shape.
@@ -68,6 +70,9 @@ pub struct Report {
     pub generator: Generator,
     /// CPU of the system and what it started, in percent of one core, where it was started by this run.
     pub system_cpu_pct: Option<f64>,
+    /// What a journey cost the target, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// By place and kind, most frequent first.
     pub errors: Vec<ErrorReport>,
     /// What had to hold.

@@ -5,6 +5,7 @@ mod control;
 mod descriptors;
 mod drivers;
 mod interrupts;
+mod meter;
 mod observer;
 mod options;
 mod replay;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use control::Control;
 pub use interrupts::Interrupts;
+use meter::Meter;
 use observer::Observer;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
@@ -38,7 +40,7 @@ use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{self, Arrivals, Schedule};
 use crate::share::Share;
-use crate::system_process::SystemProcess;
+use crate::system_process::{SystemCommand, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
@@ -62,15 +64,14 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
     })?;
     let system = match &options.target {
         Some(_) => None,
-        None => Some(
-            SystemProcess::start(
-                options.system_bin.as_deref(),
-                &options.durability,
-                options.processes,
-                &options.out.join("ordershop.log"),
-            )
-            .await?,
-        ),
+        None => {
+            let command = match options.system.clone() {
+                Some(command) => command,
+                None => SystemCommand::ordershop(None)?,
+            };
+            let log = options.out.join("ordershop.log");
+            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+        }
     };
     let url = options
         .target
@@ -130,6 +131,8 @@ struct Collected {
     cpu_before: (Duration, Option<Duration>),
     /// The run's course.
     observer: Observer,
+    /// What a journey costs.
+    meter: Meter,
     windows: Windows,
     /// What set-up made, where tear-down needs it.
     prepared: Option<Vars>,
@@ -264,6 +267,7 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
             observer: Observer::new(self.system_id),
+            meter: Meter::new(self.system_id, self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
             injector: None,
@@ -296,6 +300,7 @@ impl Run {
                 observer.look(drained + since, Some(scrape));
             })
             .await;
+        let readings = collected.meter.end(after.as_ref());
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);
@@ -344,6 +349,7 @@ impl Run {
             backlog_drain,
             process_cpu,
             system_cpu,
+            readings,
             replay: facts,
             audit,
             faults,
@@ -453,6 +459,7 @@ impl Run {
                         self.system_id.and_then(group_cpu_time),
                     );
                     collected.observer.start(collected.before.clone());
+                    collected.meter.start(collected.before.as_ref());
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
@@ -495,6 +502,7 @@ impl Run {
                     let windows = &mut collected.windows;
                     windows.interval(&interval.figures, interval.start, now.as_ref());
                     collected.observer.look(interval.start, now.as_ref());
+                    collected.meter.interval(&interval, now.as_ref());
                     if let Some(now) = now {
                         self.progress
                             .scraped(&collected.before.clone().unwrap_or_default(), &now);

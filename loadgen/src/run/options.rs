@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::http_client::TlsOptions;
 use crate::run_event::Refusal;
-use crate::system_process::SystemError;
+use crate::system_process::{SystemCommand, SystemError};
 
 /// How a run is made.
 pub struct RunOptions {
@@ -22,16 +22,14 @@ pub struct RunOptions {
     pub durability: String,
     /// Whether the target is audited after the run, where the scenario wants that.
     pub audit: bool,
-    /// Whether a system that is started here has a process a service.
-    pub processes: bool,
-    /// The program of the system.
-    pub system_bin: Option<PathBuf>,
-    /// Whether nothing is shown while it is under way: for runs that are part of something larger.
-    pub quiet: bool,
+    /// What starts a system; without it `ordershop up`, from beside this program or PATH.
+    pub system: Option<SystemCommand>,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
     /// So many times faster than recorded; 1 without.
     pub speed: Option<f64>,
+    /// Whether nothing is told while it is under way: for one of many runs, whose course is told as a whole.
+    pub quiet: bool,
 }
 
 /// A run that could not be carried out.

@@ -11,9 +11,10 @@ use loadgen::render;
 use loadgen::report::Environment;
 use loadgen::run::{Interrupts, RunError, RunOptions};
 use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{assignment, failed, fresh_folder, positive};
+use crate::run::{assignment, default_out, failed, positive, system_of};
 use crate::tls::TlsArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
@@ -58,7 +59,7 @@ pub struct CapacityArguments {
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for the report [default: reports/capacity/<scenario>-<time>]
+    /// Folder for the report [default: reports/runs/capacity-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Print capacity.json on standard output (everything else is on standard error)
@@ -116,7 +117,7 @@ impl CapacityArguments {
         Ok(scenario)
     }
 
-    fn run_options(&self, out: PathBuf) -> RunOptions {
+    fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
         RunOptions {
             target: self.target.clone(),
             tls: self.tls.options(),
@@ -126,11 +127,18 @@ impl CapacityArguments {
             durability: self.durability.clone(),
             // What a rate that does not hold leaves behind is judged by its growth.
             audit: false,
-            processes: self.processes,
-            system_bin: self.system_bin.clone(),
+            system,
             quiet: true,
             trace: None,
             speed: None,
+        }
+    }
+
+    /// What starts each probe's system.
+    fn system(&self) -> Result<Option<SystemCommand>, ExitCode> {
+        match self.target {
+            Some(_) => Ok(None),
+            None => system_of(self.system_bin.as_deref(), self.processes).map_err(bad_input),
         }
     }
 
@@ -163,14 +171,14 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     let checked = arguments.find().and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(bad_input)?;
         arguments.probe(plan.range.start)?;
-        Ok((scenario, plan))
+        Ok((scenario, plan, arguments.system()?))
     });
-    let (scenario, plan) = match checked {
+    let (scenario, plan, system) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,
     };
     let out = arguments.out.clone();
-    let out = out.unwrap_or_else(|| fresh_folder("capacity", &scenario.name));
+    let out = out.unwrap_or_else(|| default_out(&format!("capacity-{}", scenario.name)));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("no runtime: {e}")),
@@ -186,7 +194,7 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     if !scenario.faults.is_empty() {
         eprintln!("its faults are left out");
     }
-    let report = match runtime.block_on(carry_out(arguments, &scenario, &plan, &out)) {
+    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
         Ok(report) => report,
         Err(e) => return failed(&e),
     };
@@ -226,6 +234,7 @@ fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) 
 async fn carry_out(
     arguments: &CapacityArguments,
     scenario: &Scenario,
+    system: &Option<SystemCommand>,
     plan: &Plan,
     out: &Path,
 ) -> Result<CapacityReport, RunError> {
@@ -248,7 +257,7 @@ async fn carry_out(
             .probe(rate)
             .map_err(|_| RunError::BadInput("the scenario has changed meanwhile".into()))?;
         let folder = out.join(format!("{number:02}-{rate}"));
-        let options = arguments.run_options(folder);
+        let options = arguments.run_options(folder, system.clone());
         let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
         environment = report.environment;
         eprintln!("{}", render::capacity::line(&probe, environment.cores));

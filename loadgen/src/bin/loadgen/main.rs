@@ -1,6 +1,7 @@
 //! The program: reads the command line and hands each command to its own file; ends with the verdict's exit code (0 PASS, 1 FAIL,
 //! 3 INVALID, 2 bad input).
 
+mod ab;
 mod audit;
 mod capacity;
 mod report;
@@ -40,6 +41,11 @@ enum Command {
         after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
     )]
     Capacity(Box<capacity::CapacityArguments>),
+    /// Two builds in turns: was the second one really slower?
+    #[command(
+        after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID ones, interrupted)."
+    )]
+    Ab(Box<ab::AbArguments>),
     /// Check that what happened on a running system fits together: every event against every entity
     Audit(audit::AuditArguments),
     /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
         Command::Capacity(arguments) => capacity::search(&arguments),
+        Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
         Command::List { scenarios } => scenarios::list(scenarios),

@@ -1,7 +1,7 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and ends with the verdict's exit code.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -10,6 +10,7 @@ use loadgen::duration::HumanDuration;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::{SystemCommand, SystemError};
 
 use crate::tls::TlsArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
@@ -103,8 +104,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let out = arguments.out.clone();
-    let out = out.unwrap_or_else(|| fresh_folder("runs", &scenario.name));
+    let given = arguments.out.clone();
+    let out = given.unwrap_or_else(|| default_out(&scenario.name));
+    let system = match arguments.target {
+        Some(_) => Ok(None),
+        None => system_of(arguments.system_bin.as_deref(), arguments.processes),
+    };
+    let system = match system {
+        Ok(system) => system,
+        Err(e) => return bad_input(e),
+    };
     let options = RunOptions {
         target: arguments.target.clone(),
         tls: arguments.tls.options(),
@@ -113,11 +122,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         audit: !arguments.no_audit,
-        processes: arguments.processes,
-        system_bin: arguments.system_bin.clone(),
-        quiet: false,
+        system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
+        quiet: false,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -155,15 +163,30 @@ pub fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `reports/<kind>/<name>-<time>`.
-pub fn fresh_folder(kind: &str, name: &str) -> PathBuf {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let time = timestamp(now.map_or(0, |d| d.as_secs()));
-    PathBuf::from(format!("reports/{kind}/{name}-{time}"))
+/// What starts the system, where that is not just the default.
+///
+/// # Errors
+/// There is no such program.
+pub fn system_of(
+    program: Option<&Path>,
+    processes: bool,
+) -> Result<Option<SystemCommand>, SystemError> {
+    if program.is_none() && !processes {
+        return Ok(None);
+    }
+    let command = SystemCommand::ordershop(program)?;
+    Ok(Some(match processes {
+        true => command.with("--processes"),
+        false => command,
+    }))
 }
 
-/// `20260131-235959` in UTC.
-fn timestamp(seconds: u64) -> String {
+/// `reports/runs/<name>-20260131-235959`, the time in UTC.
+pub fn default_out(name: &str) -> PathBuf {
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+    PathBuf::from(format!("reports/runs/{name}-{time}"))
 }

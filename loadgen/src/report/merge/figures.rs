@@ -71,6 +71,8 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
     merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
     merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
+    // Each generator saw what all of them cost together, and counted its own journeys.
+    merged.resources = None;
     merged.errors = errors(parts);
     merged.skipped = BTreeMap::new();
     for (reason, count) in reports().flat_map(|r| &r.skipped) {
