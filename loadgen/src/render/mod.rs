@@ -1,5 +1,6 @@
 //! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
 
+pub mod capacity;
 pub mod compare;
 pub mod date;
 pub mod html;

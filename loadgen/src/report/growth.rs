@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::Report;
+use crate::record::series::Point;
 
 /// Fewer points say nothing about a slope.
 const POINTS_MIN: usize = 5;
@@ -99,27 +100,16 @@ impl Slope {
 impl Growth {
     /// From a run's course, between the end of the warm-up and the last arrival.
     pub fn of(report: &Report) -> Self {
-        let Some(series) = &report.series else {
-            return Self::default();
-        };
-        let workload = &report.workload;
-        let interval_s = series.interval_s as f64;
-        let measured = series.points.iter().enumerate().filter_map(|(i, point)| {
-            let (start_s, end_s) = (i as f64 * interval_s, (i + 1) as f64 * interval_s);
-            let within = start_s >= workload.warm_up_s && end_s <= workload.duration_s;
-            within.then_some((end_s, point))
+        let (_, points) = measured(report);
+        let interval_s = report.series.as_ref().map_or(1, |s| s.interval_s) as f64;
+        let at = |i: usize| i as f64 * interval_s;
+        let points = || points.iter().enumerate();
+        let in_flight = points().filter_map(|(i, p)| Some((at(i), p.in_flight? as f64)));
+        let told = points().filter(|(_, p)| !p.groups.is_empty());
+        let backlog = told.map(|(i, p)| {
+            let groups = p.groups.iter().flatten();
+            (at(i), groups.map(|g| g.backlog as f64).sum())
         });
-        let measured: Vec<_> = measured.collect();
-        let in_flight = measured
-            .iter()
-            .filter_map(|(t, p)| Some((*t, p.in_flight? as f64)));
-        let backlog = measured
-            .iter()
-            .filter(|(_, p)| !p.groups.is_empty())
-            .map(|(t, p)| {
-                let groups = p.groups.iter().flatten();
-                (*t, groups.map(|g| g.backlog as f64).sum())
-            });
         Self {
             in_flight: slope(&in_flight.collect::<Vec<_>>()),
             backlog: slope(&backlog.collect::<Vec<_>>()),
@@ -138,6 +128,20 @@ impl Growth {
             .map(|(name, slope)| format!("{name} grew by {}", slope.said()))
             .collect()
     }
+}
+
+/// The points of the course between the end of the warm-up and the last arrival, and the one before them.
+pub fn measured(report: &Report) -> (Option<&Point>, &[Point]) {
+    let (workload, series) = (&report.workload, report.series.as_ref());
+    let Some(series) = series else {
+        return (None, &[]);
+    };
+    let interval_s = series.interval_s as f64;
+    let from = (workload.warm_up_s / interval_s).ceil() as usize;
+    let to = (workload.duration_s / interval_s).floor() as usize;
+    let to = to.min(series.points.len());
+    let before = from.checked_sub(1).and_then(|i| series.points.get(i));
+    (before, series.points.get(from..to).unwrap_or_default())
 }
 
 /// What people should know of a run at one constant rate that the target can't sustain.

@@ -71,7 +71,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         None => {
             let command = match options.system.clone() {
                 Some(command) => command,
-                None => SystemCommand::ordershop(None, false)?,
+                None => SystemCommand::ordershop(None)?,
             };
             let log = options.out.join("ordershop.log");
             Some(SystemProcess::start(&command, &options.durability, &log).await?)

@@ -3,6 +3,7 @@
 
 mod ab;
 mod audit;
+mod capacity;
 mod compare;
 mod report;
 mod run;
@@ -37,6 +38,11 @@ struct CommandLine {
 enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<run::RunArguments>),
+    /// Find the highest rate that a system sustains: probes at rising rates, each a run of its own, then between them
+    #[command(
+        after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
+    )]
+    Capacity(Box<capacity::CapacityArguments>),
     /// Two builds in turns: was the second one really slower?
     #[command(
         after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID ones, interrupted)."
@@ -91,6 +97,7 @@ fn main() -> ExitCode {
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
+        Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
