@@ -44,7 +44,7 @@ pub struct RunArguments {
     /// Folder for the report [default: reports/runs/<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print report.json on standard output (everything else is on standard error)
+    /// Print report.json on standard output (everything else is on standard error); with --progress json as its last line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
