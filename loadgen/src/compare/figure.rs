@@ -2,7 +2,7 @@
 
 use super::{Role, Scale, Unit};
 use crate::report::{Report, figure_of};
-use crate::scenario::threshold::Metric;
+use crate::scenario::threshold::{Family, JourneyFigure, Metric, Selector, Statistic};
 
 /// Width of a bucket of the target's own histograms, on the scale of logarithms: neighbours are 15 % apart.
 const LAG_RESOLUTION: f64 = 0.14;
@@ -108,29 +108,36 @@ pub fn figures(report: &Report) -> Vec<Figure> {
     let mut figures: Vec<Figure> = resources()
         .into_iter()
         .chain([
-            metric("response_time.p50", median),
-            metric("response_time.p99", Role::Decides),
-            metric("end_to_end.p50", Role::Decides),
-            metric("journeys.per_s", Role::Decides),
-            metric("error_rate", Role::Decides),
-            metric("response_time.p90", Role::Shown),
-            metric("response_time.p999", Role::Shown),
-            metric("end_to_end.p99", Role::Shown),
-            metric("event_lag.p50", Role::Shown),
-            metric("event_lag.p99", Role::Shown),
+            time(Family::ResponseTime, None, "p50", median),
+            time(Family::ResponseTime, None, "p99", Role::Decides),
+            time(Family::EndToEnd, None, "p50", Role::Decides),
+            metric(
+                "journeys.per_s",
+                Metric::Journeys(JourneyFigure::PerSecond),
+                Role::Decides,
+            ),
+            metric("error_rate", Metric::ErrorRate, Role::Decides),
+            time(Family::ResponseTime, None, "p90", Role::Shown),
+            time(Family::ResponseTime, None, "p999", Role::Shown),
+            time(Family::EndToEnd, None, "p99", Role::Shown),
+            time(Family::EventLag, None, "p50", Role::Shown),
+            time(Family::EventLag, None, "p99", Role::Shown),
         ])
         .collect();
     for step in &report.steps {
-        for statistic in ["p50", "p90", "p99", "p999"] {
-            let name = format!("response_time[\"{}\"].{statistic}", step.name);
-            figures.push(metric(&name, Role::Shown));
-        }
+        let of = |statistic| {
+            time(
+                Family::ResponseTime,
+                Some(&step.name),
+                statistic,
+                Role::Shown,
+            )
+        };
+        figures.extend(["p50", "p90", "p99", "p999"].map(of));
     }
     for state in &report.end_to_end {
-        for statistic in ["p50", "p99"] {
-            let name = format!("end_to_end[\"{}\"].{statistic}", state.name);
-            figures.push(metric(&name, Role::Shown));
-        }
+        let of = |statistic| time(Family::EndToEnd, Some(&state.name), statistic, Role::Shown);
+        figures.extend(["p50", "p99"].map(of));
     }
     let processes = report
         .resources
@@ -218,19 +225,44 @@ fn resource(name: &str, resource: Resource, unit: Unit) -> Figure {
     }
 }
 
-/// A figure of thresholds, by its name there.
-fn metric(name: &str, role: Role) -> Figure {
-    let metric = Metric::parse(name).unwrap_or(Metric::ErrorRate);
+/// A percentile of a distribution of times, of all or of one step or state.
+fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Figure {
+    let name = match family {
+        Family::ResponseTime => "response_time",
+        Family::ServiceTime => "service_time",
+        Family::EndToEnd => "end_to_end",
+        Family::EventLag => "event_lag",
+        Family::ScheduleSlip => "schedule_slip",
+    };
+    let quantile = match statistic {
+        "p50" => 0.5,
+        "p90" => 0.9,
+        "p99" => 0.99,
+        _ => 0.999,
+    };
+    let metric = Metric::Distribution {
+        family,
+        of: of.map_or(Selector::All, |name| Selector::Name(name.to_owned())),
+        statistic: Statistic::Quantile(quantile),
+    };
+    let of = of.map_or_else(String::new, |of| format!("[\"{of}\"]"));
+    self::metric(&format!("{name}{of}.{statistic}"), metric, role)
+}
+
+/// A figure of thresholds.
+fn metric(name: &str, metric: Metric, role: Role) -> Figure {
     let (unit, scale) = match &metric {
         Metric::ErrorRate => (Unit::Share, Scale::Difference),
         Metric::Journeys(_) => (Unit::PerSecond, Scale::Ratio),
         _ => (Unit::Micros, Scale::Ratio),
     };
-    let resolution = match (scale, name.starts_with("event_lag")) {
-        (Scale::Difference, _) => 0.0,
-        (Scale::Ratio, true) => LAG_RESOLUTION,
-        (Scale::Ratio, false) => TIME_RESOLUTION,
-    };
+    let is_lag = matches!(
+        &metric,
+        Metric::Distribution {
+            family: Family::EventLag,
+            ..
+        }
+    );
     Figure {
         name: name.to_owned(),
         unit,
@@ -238,7 +270,11 @@ fn metric(name: &str, role: Role) -> Figure {
         more_is_better: Some(matches!(metric, Metric::Journeys(_))),
         role,
         machine_independent: false,
-        resolution,
+        resolution: match (scale, is_lag) {
+            (Scale::Difference, _) => 0.0,
+            (Scale::Ratio, true) => LAG_RESOLUTION,
+            (Scale::Ratio, false) => TIME_RESOLUTION,
+        },
         source: Source::Metric(metric),
     }
 }
@@ -249,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_figure_is_found_by_every_way_that_thresholds_write_it() {
-        let p99 = metric("response_time[\"pay\"].p99", Role::Shown);
+        let p99 = time(Family::ResponseTime, Some("pay"), "p99", Role::Shown);
         for written in [
             "response_time[\"pay\"].p99",
             "response_time[pay].p99",

@@ -195,8 +195,18 @@ fn measured(
         });
     }
     if let Some(rule) = rules.first() {
+        if measured
+            .iter()
+            .filter_map(|m| m.rule.as_ref())
+            .any(|r| r.figure == rule.figure)
+        {
+            let (text, figure) = (&rule.text, &rule.figure);
+            return Err(CompareError::Options(format!(
+                "--fail-on `{text}`: there is another rule for `{figure}`; allowed: one a figure"
+            )));
+        }
         return Err(CompareError::Options(format!(
-            "--fail-on `{}`: these runs have no figure `{}`, or it is named twice; they have {}",
+            "--fail-on `{}`: these runs have no figure `{}`; allowed: {}",
             rule.text,
             rule.figure,
             known.join(", ")

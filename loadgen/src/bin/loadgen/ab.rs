@@ -222,7 +222,7 @@ async fn carry_out(
     out: &Path,
     compare: Options,
 ) -> Result<u8, Failure> {
-    let mut interrupts = Interrupts::listen()
+    let mut interrupts = Interrupts::listen(None)
         .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
     let a = source(&arguments.a.a, &arguments.a.a_rev);
     let b = match arguments.null {

@@ -10,7 +10,7 @@ fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '#' => {
+            '|' | '\\' | '`' | '*' | '[' | ']' | '~' | '#' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -22,6 +22,11 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A name as it is written, within a table: only pipes and backticks mean something there.
+fn code(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'").replace('|', "\\|"))
 }
 
 fn table<'a>(figures: impl Iterator<Item = &'a FigureComparison>, out: &mut String) {
@@ -37,6 +42,9 @@ fn table<'a>(figures: impl Iterator<Item = &'a FigureComparison>, out: &mut Stri
     );
     for figure in figures {
         let mut row: Vec<String> = cells(figure).iter().map(|cell| escaped(cell)).collect();
+        if let Some(first) = row.first_mut() {
+            *first = code(figure.rule.as_ref().unwrap_or(&figure.name));
+        }
         if let Some(last) = row.last_mut() {
             *last = mark(figure.verdict).to_owned();
         }

@@ -1,5 +1,6 @@
 //! A comparison for people: text for a terminal, Markdown for a pull request, a page. Decides nothing; the verdict comes first.
 
+mod forest;
 mod html;
 mod markdown;
 
@@ -48,8 +49,8 @@ pub(super) fn bytes(value: f64) -> String {
 /// A change as people say it: `+3.1 %`, of an error rate `+0.20 points`.
 fn change(scale: Scale, effect: f64) -> String {
     match scale {
-        // The same words as in reasons; far out a factor reads better than a percentage.
-        Scale::Ratio if effect >= 3.0 => format!("× {effect:.1}"),
+        // Far out a factor reads better than a percentage.
+        Scale::Ratio if effect >= 10.0 => format!("× {effect:.1}"),
         Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
         Scale::Difference => format!("{:+.2} points", effect * 100.0),
     }
@@ -72,6 +73,7 @@ fn detectable(figure: &FigureComparison) -> String {
     figure.effect.smallest_detectable.map_or_else(
         || NONE.to_owned(),
         |d| match figure.scale {
+            Scale::Ratio if d >= 10.0 => "> 1000 %".to_owned(),
             Scale::Ratio => format!("{:.1} %", d * 100.0),
             Scale::Difference => format!("{:.2} points", d * 100.0),
         },
