@@ -285,11 +285,8 @@ impl Run {
         if let Some(variables) = collected.prepared.take() {
             self.tear_down(variables, interrupts).await;
         }
-        if let Some(logs) = &collected.logs {
-            logs.write(&self.out).map_err(|error| RunError::Output {
-                path: self.out.clone(),
-                error,
-            })?;
+        if let Some(logs) = &mut collected.logs {
+            logs.finish()?;
         }
         if finished.feed_reconnects > 0 {
             self.warnings.push(format!(
@@ -414,11 +411,12 @@ impl Run {
                     collected.started_at = wall_clock
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
-                    collected.logs = Some(IntervalLogs::new(
+                    collected.logs = Some(IntervalLogs::create(
+                        &self.out,
                         &self.scenario.step_names,
                         &self.scenario.await_names,
                         wall_clock,
-                    ));
+                    )?);
                 }
                 RunEvent::Interval(mut interval) => {
                     collected.observer.close_gap(&mut interval);
@@ -427,8 +425,11 @@ impl Run {
                     if let Some(logs) = &mut collected.logs
                         && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
                     {
-                        self.warnings
-                            .push(format!("an interval is missing in the logs: {e:?}"));
+                        let missing = format!("an interval is missing in the logs: {e}");
+                        // Once for what goes on: a full disk stays full.
+                        if self.warnings.last() != Some(&missing) {
+                            self.warnings.push(missing);
+                        }
                     }
                     // Bounded by a second: a target that does not answer must not hold the collecting up.
                     let scrape = self.control.scrape();
