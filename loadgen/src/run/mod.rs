@@ -8,6 +8,7 @@ mod interrupts;
 mod observer;
 mod options;
 mod replay;
+mod small_pages;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use interrupts::Interrupts;
 use observer::Observer;
 pub use options::{RunError, RunOptions};
 use replay::Replay;
+use small_pages::SmallPages;
 
 use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
@@ -215,6 +217,7 @@ impl Run {
         replay: Option<Replay>,
         interrupts: &mut Interrupts,
     ) -> Result<Report, RunError> {
+        let _pages = SmallPages::only();
         let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
         if let Some(replay) = replay {
             self.progress.say(&replay.announcement());
