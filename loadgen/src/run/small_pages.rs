@@ -1,8 +1,8 @@
 //! Memory by the page while load is driven. The allocator asks for huge pages, and the kernel then gives two megabytes where four
 //! kilobytes are used: as much again as all that a run needs, sooner or later by chance.
 
-/// Huge pages are refused until this is dropped; not before and after, because programs that are started meanwhile would
-/// inherit that, and a system under test has its own ways. Where the kernel doesn't know of it, nothing changes.
+/// Huge pages are refused until this is dropped; not before and after, because programs that are started meanwhile inherit
+/// that (a fault's command does), and a system under test has its own ways. Where the kernel doesn't know of it, nothing changes.
 pub struct SmallPages(());
 
 impl SmallPages {

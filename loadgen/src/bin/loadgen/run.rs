@@ -7,11 +7,14 @@ use std::time::SystemTime;
 
 use clap::Args;
 use loadgen::duration::HumanDuration;
+use loadgen::live::JsonLines;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::SystemCommand;
 
 use crate::tls::TlsArguments;
+use crate::watch::WatchArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
 #[derive(Args)]
@@ -44,6 +47,8 @@ pub struct RunArguments {
     /// Print report.json on standard output (everything else is on standard error)
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
@@ -53,6 +58,9 @@ pub struct RunArguments {
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
+    /// Start the system with each service a process of its own (`ordershop up --processes`)
+    #[arg(long, conflicts_with = "target")]
+    processes: bool,
     /// The program `ordershop` [default: beside this program, else on PATH]
     #[arg(long, env = "ORDERSHOP_BIN")]
     system_bin: Option<PathBuf>,
@@ -67,14 +75,14 @@ pub struct RunArguments {
     speed: Option<f64>,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|n: &f64| *n > 0.0 && n.is_finite())
         .ok_or_else(|| "a number above 0 is needed".into())
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -100,16 +108,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let out = arguments.out.clone().unwrap_or_else(|| {
-        PathBuf::from(format!(
-            "reports/runs/{}-{}",
-            scenario.name,
-            timestamp(seconds)
-        ))
-    });
+    let given = arguments.out.clone();
+    let out = given.unwrap_or_else(|| fresh_folder("runs", &scenario.name));
+    let given = arguments.system_bin.as_deref();
+    let system = match arguments.target {
+        Some(_) => None,
+        None => match SystemCommand::ordershop(given, arguments.processes) {
+            Ok(command) => Some(command),
+            Err(e) => return bad_input(e),
+        },
+    };
     let options = RunOptions {
         target: arguments.target.clone(),
         tls: arguments.tls.options(),
@@ -118,9 +126,13 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         audit: !arguments.no_audit,
-        system_bin: arguments.system_bin.clone(),
+        system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
+        audience: match arguments.watch.audience() {
+            Ok(audience) => audience,
+            Err(code) => return code,
+        },
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -129,17 +141,27 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     eprintln!("{}: {}", scenario.name, scenario.description);
     let report = match runtime.block_on(run(scenario, options)) {
         Ok(report) => report,
-        Err(e) => return failed(&e),
+        Err(e) => {
+            if arguments.watch.is_json() {
+                JsonLines::failed(&e.to_string());
+            }
+            return failed(&e);
+        }
     };
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
         out.join("report.html").display()
     );
-    if arguments.json {
+    let progress_json = arguments.watch.is_json();
+    if progress_json && arguments.json {
+        JsonLines::report(&report);
+    } else if arguments.json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
+    }
+    if progress_json || arguments.json {
         eprint!(
             "{text}{}",
             render::verdict(&report, std::io::stderr().is_terminal())
@@ -153,13 +175,17 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     ExitCode::from(report.verdict.result.exit_code())
 }
 
-fn failed(error: &RunError) -> ExitCode {
+pub fn failed(error: &RunError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())
 }
 
-/// `20260131-235959` in UTC.
-fn timestamp(seconds: u64) -> String {
+/// `reports/<kind>/<name>-20260131-235959`, the time in UTC.
+pub fn fresh_folder(kind: &str, name: &str) -> PathBuf {
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+    PathBuf::from(format!("reports/{kind}/{name}-{time}"))
 }

@@ -1,15 +1,15 @@
 //! `report.html`: one file that needs nothing else, for a light or a dark screen, wide or narrow. The verdict comes first, then the
 //! plots, then the tables. Everything that a scenario or a server has said is text here, never markup.
 
-mod axis;
-mod charts;
-mod colour;
+pub(super) mod axis;
+pub(super) mod charts;
+pub(super) mod colour;
 mod heat_map;
 mod key_figures;
-mod plot;
+pub(super) mod plot;
 mod settings;
 mod tables;
-mod timeline;
+pub(super) mod timeline;
 
 use askama::Template;
 
@@ -23,17 +23,17 @@ use crate::report::folder::RunFolder;
 use crate::report::{Report, VerdictResult};
 
 /// A plot in every size, with its words.
-struct Figure {
-    id: &'static str,
-    title: String,
-    note: String,
+pub(super) struct Figure {
+    pub(super) id: &'static str,
+    pub(super) title: String,
+    pub(super) note: String,
     /// SVG made here: its text is escaped already.
-    svgs: Vec<String>,
+    pub(super) svgs: Vec<String>,
     /// Swatch (SVG made here) and name.
-    legend: Vec<(String, String)>,
+    pub(super) legend: Vec<(String, String)>,
     /// Shades from few to many, and what the darkest stands for.
-    shades: Vec<String>,
-    most: String,
+    pub(super) shades: Vec<String>,
+    pub(super) most: String,
 }
 
 #[derive(Template)]
@@ -119,7 +119,7 @@ fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
     RenderError::Page(error.to_string())
 }
 
-fn drawn(chart: Chart) -> Result<Figure, RenderError> {
+pub(super) fn drawn(chart: Chart) -> Result<Figure, RenderError> {
     let svgs = FRAMES.iter().map(|frame| chart.plot.svg(*frame));
     Ok(Figure {
         id: chart.id,
