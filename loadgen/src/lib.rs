@@ -3,14 +3,19 @@
 
 pub mod ab;
 pub mod audit;
+pub mod capacity;
 pub mod compare;
 pub mod drive;
 pub mod duration;
+pub mod fault;
 pub mod feed;
 pub mod feeder;
 pub mod http_client;
+pub mod live;
+pub mod metrics_listen;
 pub mod metrics_scrape;
-pub mod progress;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod record;
 pub mod render;
 pub mod report;

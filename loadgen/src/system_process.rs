@@ -85,6 +85,13 @@ impl SystemCommand {
         }
     }
 
+    /// One more argument.
+    #[must_use]
+    pub fn with(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
     /// A command as it would be typed, quotes included; no shell stands behind it. Its program must be there.
     ///
     /// # Errors

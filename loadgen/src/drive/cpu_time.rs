@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
 const TICKS_PER_S: u64 = 100;
 
+/// What drivers' threads are named, before their number.
+pub const DRIVER: &str = "driver";
+
 /// What a thread has had of the CPU, and what it has had to wait for it.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadTime {
@@ -43,6 +46,19 @@ pub fn process_cpu_time() -> Option<Duration> {
         Ok(stat) => Some(parse_stat(&stat)?.cpu),
         Err(_) => ps_time(&["-p", &std::process::id().to_string()]),
     }
+}
+
+/// Of the drivers of this process, by their numbers. Nothing where there is no /proc.
+pub fn driver_cpu_times() -> BTreeMap<usize, Duration> {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    let times = threads.flatten().filter_map(|thread| {
+        let read = |file| std::fs::read_to_string(thread.path().join(file)).ok();
+        let name = read("comm")?;
+        let number = name.trim().strip_prefix(DRIVER)?.trim().parse().ok()?;
+        let nanos = read("schedstat")?.split_whitespace().next()?.parse().ok()?;
+        Some((number, Duration::from_nanos(nanos)))
+    });
+    times.collect()
 }
 
 /// Of a process, its children and its process group: a system with the servers that it started.
@@ -104,6 +120,25 @@ fn members(process: u32) -> Vec<(String, Stat)> {
         }
     }
     members
+}
+
+/// A process of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupProcess {
+    /// Its number.
+    pub id: u32,
+    /// Its program and subcommand.
+    pub name: String,
+}
+
+/// A process, its children and its process group, as they are at this moment. Nothing where there is no /proc.
+pub fn group_processes(process: u32) -> Vec<GroupProcess> {
+    let all = members(process).into_iter();
+    all.map(|(name, stat)| GroupProcess {
+        id: stat.process,
+        name,
+    })
+    .collect()
 }
 
 /// A process's name with its subcommand, if it has one: services of one program are told apart by it.

@@ -2,11 +2,14 @@
 //! must not know how it is shown.
 
 mod build;
+mod faults;
 pub mod folder;
+pub mod growth;
 mod merge;
 mod replay;
 pub mod resources;
 mod sample;
+mod standing;
 mod verdict;
 mod windows;
 
@@ -18,10 +21,12 @@ use crate::audit::AuditReport;
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
+pub use faults::{FaultReport, faults};
 pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use resources::{Reading, Resources};
+pub use standing::SoFar;
 pub use windows::Windows;
 
 /// The present shape.
@@ -83,6 +88,9 @@ pub struct Report {
     /// What an audit of the target has found, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultReport>,
     /// The run's course, on one line.
     #[serde(
         default,
@@ -90,6 +98,9 @@ pub struct Report {
         serialize_with = "series::on_one_line"
     )]
     pub series: Option<Series>,
+    /// When somebody held the rate: from then on the workload was not the scenario's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldReport>,
     /// The runs that this report was put together from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<MergedPart>,
@@ -179,6 +190,17 @@ pub struct StageSummary {
     pub from_per_s: f64,
     /// Journeys a second at its end.
     pub to_per_s: f64,
+}
+
+/// A time in which the rate was held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldReport {
+    /// In seconds after the start of the run.
+    pub from_s: f64,
+    /// Likewise; the last arrival's time for a hold that nobody ended.
+    pub until_s: f64,
+    /// Journeys a second in it.
+    pub rate_per_s: f64,
 }
 
 /// One of several generators of a run.

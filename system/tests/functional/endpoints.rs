@@ -259,6 +259,11 @@ async fn health_and_metrics_tell_how_it_goes() {
         "ordershop_append_batch_events_count",
         "ordershop_http_requests_total",
         "ordershop_group_dead_letters",
+        "ordershop_redis_commands_total",
+        "ordershop_redis_cpu_seconds_total",
+        "ordershop_redis_input_bytes_total",
+        "ordershop_redis_output_bytes_total",
+        "ordershop_redis_memory_bytes",
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }

@@ -3,11 +3,13 @@
 
 mod ab;
 mod audit;
+mod capacity;
 mod compare;
 mod report;
 mod run;
 mod scenarios;
 mod tls;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -36,6 +38,11 @@ struct CommandLine {
 enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<run::RunArguments>),
+    /// Find the highest rate that a system sustains: probes at rising rates, each a run of its own, then between them
+    #[command(
+        after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
+    )]
+    Capacity(Box<capacity::CapacityArguments>),
     /// Two builds in turns: was the second one really slower?
     #[command(
         after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID ones, interrupted)."
@@ -86,10 +93,11 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| StandardError)
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
+        Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
@@ -98,6 +106,19 @@ fn main() -> ExitCode {
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
+    }
+}
+
+/// Standard error; while a screen is shown, what is written waits until it is gone.
+struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        loadgen::live::note(text).map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,18 +1,20 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and ends with the verdict's exit code.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
 use loadgen::duration::HumanDuration;
+use loadgen::live::JsonLines;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
-use loadgen::system_process::SystemCommand;
+use loadgen::system_process::{SystemCommand, SystemError};
 
 use crate::tls::TlsArguments;
+use crate::watch::WatchArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
 #[derive(Args)]
@@ -42,9 +44,11 @@ pub struct RunArguments {
     /// Folder for the report [default: reports/runs/<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print report.json on standard output (everything else is on standard error)
+    /// Print report.json on standard output (everything else is on standard error); with --progress json as its last line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
@@ -54,6 +58,9 @@ pub struct RunArguments {
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
+    /// Start the system with each service a process of its own (`ordershop up --processes`)
+    #[arg(long, conflicts_with = "target")]
+    processes: bool,
     /// The program `ordershop` [default: beside this program, else on PATH]
     #[arg(long, env = "ORDERSHOP_BIN")]
     system_bin: Option<PathBuf>,
@@ -103,13 +110,13 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     let given = arguments.out.clone();
     let out = given.unwrap_or_else(|| default_out(&scenario.name));
-    let given = arguments.system_bin.as_deref();
-    let system = match given.filter(|_| arguments.target.is_none()) {
-        Some(program) => match SystemCommand::ordershop(Some(program)) {
-            Ok(command) => Some(command),
-            Err(e) => return bad_input(e),
-        },
-        None => None,
+    let system = match arguments.target {
+        Some(_) => Ok(None),
+        None => system_of(arguments.system_bin.as_deref(), arguments.processes),
+    };
+    let system = match system {
+        Ok(system) => system,
+        Err(e) => return bad_input(e),
     };
     let options = RunOptions {
         target: arguments.target.clone(),
@@ -122,7 +129,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
-        quiet: false,
+        audience: match arguments.watch.audience() {
+            Ok(audience) => audience,
+            Err(code) => return code,
+        },
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -131,17 +141,27 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     eprintln!("{}: {}", scenario.name, scenario.description);
     let report = match runtime.block_on(run(scenario, options)) {
         Ok(report) => report,
-        Err(e) => return failed(&e),
+        Err(e) => {
+            if arguments.watch.is_json() {
+                JsonLines::failed(&e.to_string());
+            }
+            return failed(&e);
+        }
     };
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
         out.join("report.html").display()
     );
-    if arguments.json {
+    let progress_json = arguments.watch.is_json();
+    if progress_json && arguments.json {
+        JsonLines::report(&report);
+    } else if arguments.json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
+    }
+    if progress_json || arguments.json {
         eprint!(
             "{text}{}",
             render::verdict(&report, std::io::stderr().is_terminal())
@@ -155,9 +175,27 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     ExitCode::from(report.verdict.result.exit_code())
 }
 
-fn failed(error: &RunError) -> ExitCode {
+pub fn failed(error: &RunError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())
+}
+
+/// What starts the system, where that is not just the default.
+///
+/// # Errors
+/// There is no such program.
+pub fn system_of(
+    program: Option<&Path>,
+    processes: bool,
+) -> Result<Option<SystemCommand>, SystemError> {
+    if program.is_none() && !processes {
+        return Ok(None);
+    }
+    let command = SystemCommand::ordershop(program)?;
+    Ok(Some(match processes {
+        true => command.with("--processes"),
+        false => command,
+    }))
 }
 
 /// `reports/runs/<name>-20260131-235959`, the time in UTC.

@@ -10,9 +10,9 @@ use crate::render::RenderError;
 use crate::render::html::axis::Axis;
 use crate::render::html::charts::{Chart, percentiles};
 use crate::render::html::colour::{BLUE, Colour, GREEN, PURPLE, VERMILION};
+use crate::render::html::figure::{Figure, drawn};
 use crate::render::html::plot::{Line, Plot, Strip};
 use crate::render::html::timeline::Timeline;
-use crate::render::html::{Figure, drawn};
 use crate::render::{count, time};
 use crate::report::Quantiles;
 use crate::report::folder::Logs;
@@ -173,6 +173,7 @@ fn course(sides: &(Timeline, Timeline)) -> Chart {
             cells: Vec::new(),
             warm_up: None,
             marks: Vec::new(),
+            bands: Vec::new(),
         },
     }
 }

@@ -76,6 +76,7 @@ pub fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Pl
         cells: Vec::new(),
         warm_up: None,
         marks: Vec::new(),
+        bands: Vec::new(),
         strips: strips.collect(),
     }
 }
