@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::fault::FaultEvent;
 use crate::metrics_scrape::LagStatistics;
 use crate::record::ledger::Ledger;
 use crate::record::series::{Point, Sighting};
@@ -62,6 +63,8 @@ pub enum RunEvent {
     },
     /// The drivers have ended; the target's backlog is waited for.
     Finished(Finished),
+    /// Something went wrong on purpose.
+    Fault(FaultEvent),
     /// What happened is read and held against what is shown.
     Auditing {
         /// Events read so far.

@@ -1,4 +1,4 @@
-//! CPU time, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
+//! CPU time and memory, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
 //! system beside it when it runs here.
 
 use std::collections::BTreeMap;
@@ -78,6 +78,31 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
 /// The same by process name, those of one name together. Nothing where there is no /proc.
 pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
+    for (name, stat) in members(process) {
+        *times.entry(name).or_default() += stat.cpu;
+    }
+    times
+}
+
+/// The most memory (resident set, bytes) that each of them ever had, those of one name together. Nothing where there is no /proc.
+pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
+    let mut peaks: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, stat) in members(process) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", stat.process));
+        let peak = status.ok().and_then(|text| {
+            let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+            kib.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        if let Some(kib) = peak {
+            *peaks.entry(name).or_default() += kib * 1_024;
+        }
+    }
+    peaks
+}
+
+/// A process, its children and its process group, with their names for people.
+fn members(process: u32) -> Vec<(String, Stat)> {
+    let mut members = Vec::new();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
         let number = entry
@@ -91,10 +116,29 @@ pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
         if let Some(stat) = stat.filter(mine) {
             let arguments = std::fs::read_to_string(entry.path().join("cmdline"));
             let name = display_name(&stat.name, &arguments.unwrap_or_default());
-            *times.entry(name).or_default() += stat.cpu;
+            members.push((name, stat));
         }
     }
-    times
+    members
+}
+
+/// A process of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupProcess {
+    /// Its number.
+    pub id: u32,
+    /// Its program and subcommand.
+    pub name: String,
+}
+
+/// A process, its children and its process group, as they are at this moment. Nothing where there is no /proc.
+pub fn group_processes(process: u32) -> Vec<GroupProcess> {
+    let all = members(process).into_iter();
+    all.map(|(name, stat)| GroupProcess {
+        id: stat.process,
+        name,
+    })
+    .collect()
 }
 
 /// A process's name with its subcommand, if it has one: services of one program are told apart by it.

@@ -23,7 +23,10 @@ use rand::rngs::SmallRng;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use cpu_time::{driver_cpu_times, group_cpu_time, group_cpu_times, process_cpu_time};
+pub use cpu_time::{
+    GroupProcess, driver_cpu_times, group_cpu_time, group_cpu_times, group_memory_peaks,
+    group_processes, process_cpu_time,
+};
 pub use fleet::{drivers_max, spawn, tear_down};
 
 use crate::feed::Feed;

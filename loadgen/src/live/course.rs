@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::fault::FaultEvent;
 use crate::metrics_scrape::LagStatistics;
 use crate::record::series::{Point, Series};
 use crate::record::{JourneyCounts, StepFigures, Times};
@@ -215,6 +216,8 @@ impl Course {
             RunEvent::Finished(_) => self.phase = Phase::Settling,
             RunEvent::Auditing { events } => self.phase = Phase::Auditing(*events),
             RunEvent::TearDown => self.phase = Phase::TearingDown,
+            RunEvent::Fault(FaultEvent::Began { what }) => self.say(format!("fault: {what}")),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => self.say(outcome.said()),
             RunEvent::Warning(text) => self.say(format!("warning: {text}")),
             RunEvent::Judged { result, reasons } => {
                 self.phase = Phase::Over;

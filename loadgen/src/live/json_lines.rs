@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::fault::FaultEvent;
 use crate::record::Times;
 use crate::record::series::GroupPoint;
 use crate::report::{Quantiles, Report};
@@ -88,6 +89,13 @@ impl Listener for JsonLines {
             ),
             RunEvent::Auditing { events } => ("auditing", json!({ "events": events })),
             RunEvent::TearDown => ("tear_down", json!({})),
+            RunEvent::Fault(FaultEvent::Began { what }) => {
+                ("fault", json!({ "state": "began", "what": what }))
+            }
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => (
+                "fault",
+                json!({ "state": "ended", "what": outcome.what, "at_s": outcome.at.as_secs_f64(), "until_s": outcome.until.as_secs_f64(), "problem": outcome.problem }),
+            ),
             RunEvent::Warning(text) => ("warning", json!({ "text": text })),
             RunEvent::Judged { result, reasons } => {
                 ("judged", json!({ "result": result, "reasons": reasons }))

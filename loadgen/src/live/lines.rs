@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::fault::FaultEvent;
 use crate::metrics_scrape::LagStatistics;
 use crate::record::Times;
 use crate::render::time;
@@ -127,6 +128,8 @@ impl Listener for Lines {
                 Some("audit: what happened is held against what is shown (interrupt: leave it out)".to_owned())
             }
             RunEvent::TearDown => Some("tear-down (interrupt: leave what is left)".to_owned()),
+            RunEvent::Fault(FaultEvent::Began { what }) => Some(format!("fault: {what}")),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => Some(outcome.said()),
             RunEvent::Warning(text) => Some(format!("warning: {text}")),
             _ => None,
         };

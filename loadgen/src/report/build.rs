@@ -36,10 +36,14 @@ pub struct Evidence<'a> {
     pub process_cpu: Duration,
     /// CPU time of the system during the run.
     pub system_cpu: Option<Duration>,
+    /// The target at the end of the warm-up and after the drain.
+    pub readings: Option<(Reading, Reading)>,
     /// A replay's plan, for that workload.
     pub replay: Option<ReplayFacts>,
     /// What an audit has found, if there was one.
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose.
+    pub faults: Vec<FaultReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
     /// When the schedule was held.
@@ -177,12 +181,17 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
+        resources: evidence
+            .readings
+            .as_ref()
+            .and_then(|(before, after)| Resources::between(before, after)),
         errors: errors(figures),
         thresholds: Vec::new(),
         skipped,
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         audit: evidence.audit.clone(),
+        faults: evidence.faults.clone(),
         series: series(scenario, &evidence),
         holds: holds(scenario, &evidence),
         merged_from: Vec::new(),
@@ -192,6 +201,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             reasons: Vec::new(),
         },
     };
+    report.warnings.extend(super::growth::warning(&report));
     let held = report.holds.iter().map(|h| {
         format!(
             "the rate was held at {}/s from {:.1} s to {:.1} s: the workload was not the scenario's",

@@ -2,9 +2,12 @@
 //! must not know how it is shown.
 
 mod build;
+mod faults;
 pub mod folder;
+pub mod growth;
 mod merge;
 mod replay;
+pub mod resources;
 mod sample;
 mod standing;
 mod verdict;
@@ -18,8 +21,11 @@ use crate::audit::AuditReport;
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
+pub use faults::{FaultReport, faults};
+pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use resources::{Reading, Resources};
 pub use standing::SoFar;
 pub use windows::Windows;
 
@@ -67,6 +73,9 @@ pub struct Report {
     pub generator: Generator,
     /// CPU of the system and what it started, in percent of one core, where it was started by this run.
     pub system_cpu_pct: Option<f64>,
+    /// What a journey cost the target, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// By place and kind, most frequent first.
     pub errors: Vec<ErrorReport>,
     /// What had to hold.
@@ -79,6 +88,9 @@ pub struct Report {
     /// What an audit of the target has found, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultReport>,
     /// The run's course, on one line.
     #[serde(
         default,

@@ -144,6 +144,11 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
         reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
     }
     reasons.extend(own_troubles(report, scenario));
+    let undone = report.faults.iter();
+    let undone = undone.filter_map(|f| Some((&f.what, f.problem.as_ref()?)));
+    reasons.extend(undone.map(|(what, problem)| {
+        format!("the fault `{what}` could not be done: {problem}; this is not the run that was asked for")
+    }));
     let asked = journeys.started + journeys.dropped + journeys.unsent;
     let lost = journeys.dropped + journeys.unsent;
     let lost_pct = 100.0 * lost as f64 / asked.max(1) as f64;

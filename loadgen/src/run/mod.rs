@@ -5,6 +5,7 @@ mod control;
 mod descriptors;
 mod drivers;
 mod interrupts;
+mod meter;
 mod observer;
 mod options;
 mod ramp;
@@ -18,7 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use control::Control;
-use interrupts::Interrupts;
+pub use interrupts::Interrupts;
+use meter::Meter;
 use observer::Observer;
 pub use options::{Audience, RunError, RunOptions};
 use ramp::Ramp;
@@ -26,6 +28,7 @@ use replay::Replay;
 
 use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
+use crate::fault::{self, Injector, Recovery, Scene};
 use crate::http_client::Target;
 use crate::metrics_scrape::Scrape;
 use crate::record::Figures;
@@ -38,7 +41,7 @@ use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{Arrivals, Schedule, Spacing};
 use crate::share::Share;
-use crate::system_process::SystemProcess;
+use crate::system_process::{SystemCommand, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
@@ -65,14 +68,14 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     })?;
     let system = match &options.target {
         Some(_) => None,
-        None => Some(
-            SystemProcess::start(
-                options.system_bin.as_deref(),
-                &options.durability,
-                &options.out.join("ordershop.log"),
-            )
-            .await?,
-        ),
+        None => {
+            let command = match options.system.clone() {
+                Some(command) => command,
+                None => SystemCommand::ordershop(None)?,
+            };
+            let log = options.out.join("ordershop.log");
+            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+        }
     };
     let url = options
         .target
@@ -152,9 +155,14 @@ struct Collected {
     cpu_before: (Duration, Option<Duration>),
     /// The run's course.
     observer: Observer,
+    /// What a journey costs.
+    meter: Meter,
     windows: Windows,
     /// What set-up made, where tear-down needs it.
     prepared: Option<Vars>,
+    /// Faults under way.
+    injector: Option<Injector>,
+    recovery: Recovery,
 }
 
 impl Run {
@@ -171,6 +179,7 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        fault::check(&scenario.faults, system_id).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
         let environment = control.environment(system_id.is_some()).await;
@@ -273,6 +282,7 @@ impl Run {
         }
         let load = self.load(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
+        let faults_told = events.downgrade();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
         let (scenario, target, seed) = (
@@ -304,12 +314,33 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
             observer: Observer::new(self.system_id),
+            meter: Meter::new(self.system_id, self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
+            injector: None,
+            recovery: Recovery::default(),
         };
         let mut finished = self
-            .collect(&mut told, go, &stop, &mut collected, interrupts, listeners)
+            .collect(
+                &mut told,
+                faults_told,
+                go,
+                &stop,
+                &mut collected,
+                interrupts,
+                listeners,
+            )
             .await?;
+        let outcomes = match collected.injector.take() {
+            Some(injector) => injector.finish().await,
+            None => Vec::new(),
+        };
+        let undone = self.scenario.faults.len() - outcomes.len();
+        if undone > 0 {
+            self.warnings
+                .push(format!("{undone} faults were not reached before the end"));
+        }
+        let faults = report::faults(&outcomes, &collected.recovery, finished.arrivals_end);
         let (after, backlog_drain) = self
             .drain_backlog(
                 finished.drained,
@@ -319,6 +350,7 @@ impl Run {
                 listeners,
             )
             .await?;
+        let readings = collected.meter.end(after.as_ref());
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);
@@ -366,8 +398,10 @@ impl Run {
             backlog_drain,
             process_cpu,
             system_cpu,
+            readings,
             replay: facts,
             audit,
+            faults,
             stopped: stop.is_cancelled(),
             holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
             series: collected.observer.series,
@@ -461,10 +495,31 @@ impl Run {
         }
     }
 
+    /// Nothing where the scenario has no faults.
+    fn injector(
+        &self,
+        start: Instant,
+        events: &mpsc::WeakUnboundedSender<RunEvent>,
+        stop: &CancellationToken,
+    ) -> Option<Injector> {
+        let faults = self.scenario.faults.clone();
+        (!faults.is_empty()).then(|| {
+            let scene = Scene {
+                system: self.system_id,
+                target: self.control.target().url.clone(),
+                start: start.into(),
+                stop: stop.clone(),
+                events: events.clone(),
+            };
+            Injector::start(faults, scene)
+        })
+    }
+
     /// Until the driver has ended.
     async fn collect(
         &mut self,
         told: &mut mpsc::UnboundedReceiver<RunEvent>,
+        faults_told: mpsc::WeakUnboundedSender<RunEvent>,
         go: oneshot::Sender<()>,
         stop: &CancellationToken,
         collected: &mut Collected,
@@ -514,6 +569,7 @@ impl Run {
                         self.system_id.and_then(group_cpu_time),
                     );
                     collected.observer.start(collected.before.clone());
+                    collected.meter.start(collected.before.as_ref());
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
@@ -527,6 +583,7 @@ impl Run {
                     collected.started_at = wall_clock
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
+                    collected.injector = self.injector(at, &faults_told, stop);
                     collected.logs = Some(IntervalLogs::new(
                         &self.scenario.step_names,
                         &self.scenario.await_names,
@@ -554,6 +611,13 @@ impl Run {
     /// Adds an interval to what has been collected, and looks at the target and the machine.
     async fn take_in(&mut self, interval: &Interval, collected: &mut Collected) -> Seen {
         collected.figures.add(&interval.figures);
+        if collected.injector.is_some() {
+            let (response, _) = interval.figures.all_steps();
+            let p99 = (!response.0.is_empty()).then(|| response.0.value_at_quantile(0.99) as f64);
+            collected
+                .recovery
+                .second(interval.start, interval.length, p99);
+        }
         collected.observer.interval(interval);
         if let Some(logs) = &mut collected.logs
             && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
@@ -568,6 +632,7 @@ impl Run {
         let windows = &mut collected.windows;
         windows.interval(&interval.figures, interval.start, now.as_ref());
         let sighting = collected.observer.look(interval.start, now.as_ref());
+        collected.meter.interval(interval, now.as_ref());
         let before = collected.before.clone().unwrap_or_default();
         let so_far = SoFar {
             scenario: &self.scenario,

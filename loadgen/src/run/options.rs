@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::http_client::TlsOptions;
 use crate::run_event::{Listener, Refusal, Wish};
-use crate::system_process::SystemError;
+use crate::system_process::{SystemCommand, SystemError};
 
 /// How a run is made.
 pub struct RunOptions {
@@ -24,8 +24,8 @@ pub struct RunOptions {
     pub durability: String,
     /// Whether the target is audited after the run, where the scenario wants that.
     pub audit: bool,
-    /// The program of the system.
-    pub system_bin: Option<PathBuf>,
+    /// What starts a system; without it `ordershop up`, from beside this program or PATH.
+    pub system: Option<SystemCommand>,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
     /// So many times faster than recorded; 1 without.

@@ -59,7 +59,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
         out: folder.path().join("out"),
         durability: "none".into(),
         audit: false,
-        system_bin: None,
+        system: None,
         trace: None,
         speed: None,
         audience: Audience {

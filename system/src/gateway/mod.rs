@@ -23,6 +23,7 @@ mod report;
 mod request_metrics;
 mod routes;
 mod server;
+mod server_usage;
 mod session;
 mod trace;
 
