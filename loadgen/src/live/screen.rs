@@ -134,12 +134,11 @@ impl Screen {
 
 impl Listener for Screen {
     fn event(&mut self, event: &RunEvent) {
-        if self.thread.is_none() && self.instead.is_none() {
-            if let Err(e) = self.start() {
-                give_back();
-                eprintln!("no full screen ({e}); plain lines instead");
-                self.instead = Some(Lines::default());
-            }
+        let first = self.thread.is_none() && self.instead.is_none();
+        if first && let Err(e) = self.start() {
+            give_back();
+            eprintln!("no full screen ({e}); plain lines instead");
+            self.instead = Some(Lines::default());
         }
         match &mut self.instead {
             Some(lines) => lines.event(event),

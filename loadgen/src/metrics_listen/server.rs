@@ -216,8 +216,12 @@ impl Writer<'_> {
             .encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, count) in rows {
             let labels = labels.as_slice();
-            let mut row = encoder.encode_family(&labels)?;
-            row.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+            match labels.is_empty() {
+                true => encoder.encode_counter::<NoLabelSet, _, u64>(&count, None)?,
+                false => encoder
+                    .encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, _, u64>(&count, None)?,
+            }
         }
         Ok(())
     }
@@ -233,7 +237,10 @@ impl Writer<'_> {
             .encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in rows {
             let labels = labels.as_slice();
-            encoder.encode_family(&labels)?.encode_gauge(&value)?;
+            match labels.is_empty() {
+                true => encoder.encode_gauge(&value)?,
+                false => encoder.encode_family(&labels)?.encode_gauge(&value)?,
+            }
         }
         Ok(())
     }
@@ -251,8 +258,12 @@ impl Writer<'_> {
             let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts).collect();
             let (sum, count) = (histogram.sum_us / 1e6, histogram.count());
             let labels = labels.as_slice();
-            let mut row = encoder.encode_family(&labels)?;
-            row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+            match labels.is_empty() {
+                true => encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?,
+                false => encoder
+                    .encode_family(&labels)?
+                    .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?,
+            }
         }
         Ok(())
     }

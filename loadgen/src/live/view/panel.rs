@@ -100,18 +100,17 @@ fn moments(course: &Course, value: impl Fn(&Moment) -> Option<f64>) -> Vec<(f64,
 }
 
 fn quantiles(course: &Course, of: impl Fn(&Moment) -> Option<&Quantiles>) -> Vec<Curve> {
-    let all: [(&str, Color, fn(&Quantiles) -> f64); 4] = [
-        ("p50", Color::Green, |q| q.p50),
-        ("p90", Color::Cyan, |q| q.p90),
-        ("p99", Color::Yellow, |q| q.p99),
-        ("max", Color::Red, |q| q.max),
-    ];
-    let curves = all.map(|(name, colour, quantile)| Curve {
+    let quantile = |name: &str, colour, value: fn(&Quantiles) -> f64| Curve {
         name: name.to_owned(),
         colour,
-        points: moments(course, |m| of(m).map(quantile)),
-    });
-    curves.into()
+        points: moments(course, |m| of(m).map(value)),
+    };
+    vec![
+        quantile("p50", Color::Green, |q| q.p50),
+        quantile("p90", Color::Cyan, |q| q.p90),
+        quantile("p99", Color::Yellow, |q| q.p99),
+        quantile("max", Color::Red, |q| q.max),
+    ]
 }
 
 fn end_to_end(course: &Course) -> Vec<Curve> {

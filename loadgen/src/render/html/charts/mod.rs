@@ -98,21 +98,20 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Faults, each as wide as it can still be seen.
+    /// Faults and held rates, each as wide as it can still be seen.
     fn bands(&self) -> Vec<Band> {
-        let faults = self.report.faults.iter();
-        faults
-            .map(|fault| Band {
-                x: (
-                    fault.at_s,
-                    fault
-                        .until_s
-                        .max(fault.at_s + self.length_s * BAND_SHARE_MIN),
-                ),
-                name: "fault",
-                label: fault.what.clone(),
-            })
-            .collect()
+        let wide = |from: f64, until: f64| (from, until.max(from + self.length_s * BAND_SHARE_MIN));
+        let faults = self.report.faults.iter().map(|fault| Band {
+            x: wide(fault.at_s, fault.until_s),
+            name: "fault",
+            label: fault.what.clone(),
+        });
+        let holds = self.report.holds.iter().map(|hold| Band {
+            x: wide(hold.from_s, hold.until_s),
+            name: "rate held",
+            label: format!("held at {}/s", hold.rate_per_s),
+        });
+        faults.chain(holds).collect()
     }
 
     /// A plot over time for the heat map.
