@@ -11,8 +11,11 @@ pub mod fault;
 pub mod feed;
 pub mod feeder;
 pub mod http_client;
+pub mod live;
+pub mod metrics_listen;
 pub mod metrics_scrape;
-pub mod progress;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod record;
 pub mod render;
 pub mod report;

@@ -69,12 +69,16 @@ pub struct SystemCommand {
 }
 
 impl SystemCommand {
-    /// `ordershop up`, the program as given, beside this one, or on PATH.
+    /// `ordershop up`, the program as given, beside this one, or on PATH; a process a service if `processes`.
     ///
     /// # Errors
     /// It is nowhere.
-    pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
-        Ok(Self::new(&find(given)?, &["up"]))
+    pub fn ordershop(given: Option<&Path>, processes: bool) -> Result<Self, SystemError> {
+        let arguments: &[&str] = match processes {
+            true => &["up", "--processes"],
+            false => &["up"],
+        };
+        Ok(Self::new(&find(given)?, arguments))
     }
 
     /// This program with these arguments.
@@ -83,13 +87,6 @@ impl SystemCommand {
             program: program.to_owned(),
             arguments: arguments.iter().map(OsString::from).collect(),
         }
-    }
-
-    /// One more argument.
-    #[must_use]
-    pub fn with(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
-        self
     }
 
     /// A command as it would be typed, quotes included; no shell stands behind it. Its program must be there.

@@ -13,7 +13,7 @@ use crate::compare::{self, CompareError, Comparison, Group, Scale};
 use crate::http_client::TlsOptions;
 use crate::report::VerdictResult;
 use crate::report::folder::{FolderError, RunFolder};
-use crate::run::{Interrupts, RunError, RunOptions, run};
+use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
 use crate::scenario::Scenario;
 use crate::scenario::expression::unix_seconds;
 use crate::system_process::SystemCommand;
@@ -356,7 +356,7 @@ impl Experiment<'_> {
             system: Some(build.command.clone()),
             trace: None,
             speed: None,
-            quiet: true,
+            audience: Audience::default(),
         };
         match run(scenario, options).await {
             Ok(report) => Ok(report.verdict.result),
@@ -376,7 +376,7 @@ impl Experiment<'_> {
         }
         let asked = tokio::select! {
             biased;
-            () = self.interrupts.next() => true,
+            () = self.interrupts.stop() => true,
             () = std::future::ready(()) => false,
         };
         if asked {

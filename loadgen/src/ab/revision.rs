@@ -210,7 +210,7 @@ impl Repository {
         let group = child.id();
         tokio::select! {
             status = child.wait() => status.map(Some),
-            () = interrupts.next() => {
+            () = interrupts.stop() => {
                 if let Some(group) = group {
                     let group = format!("-{group}");
                     Command::new("kill").args(["-KILL", "--", &group]).status().await?;

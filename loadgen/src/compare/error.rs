@@ -8,10 +8,28 @@ use crate::report::folder::FolderError;
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// A group without runs.
-    #[error("{group}: there are no runs in it; a run's folder holds a report.json")]
+    #[error(
+        "{group}: there are no runs in it; give a run's folder (it holds a report.json) or a folder of such folders"
+    )]
     Empty {
         /// Its label.
         group: String,
+    },
+    /// No such file or folder.
+    #[error("{0}: there is no such file or folder")]
+    Missing(PathBuf),
+    /// A file that is no run's.
+    #[error(
+        "{0}: not a run; give a run's folder, its report.json, or a folder of runs (several by commas)"
+    )]
+    NoRun(PathBuf),
+    /// A folder that can't be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
     },
     /// A report that can't be read.
     #[error(transparent)]

@@ -1,5 +1,8 @@
 //! How a comparison is made: everything that a person may choose.
 
+use super::CompareError;
+use super::rule::Rule;
+
 /// How a comparison is made.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -19,6 +22,48 @@ pub struct Options {
     pub across_machines: bool,
     /// Take runs whose own verdict is INVALID.
     pub allow_invalid: bool,
+}
+
+impl Options {
+    /// Whether every number is within its range.
+    pub(super) fn check(&self) -> Result<(), CompareError> {
+        let wrong = |name: &str, value: f64, range: &str| {
+            Err(CompareError::Options(format!(
+                "{name}: {value} is out of range; allowed: {range}"
+            )))
+        };
+        let outside = |value: f64, from: f64| !(value > from && value < 1.0);
+        if outside(self.confidence, 0.5) {
+            return wrong(
+                "--confidence",
+                self.confidence,
+                "more than 0.5, less than 1",
+            );
+        }
+        if outside(self.noise_band, 0.0) {
+            return wrong(
+                "--noise-band",
+                self.noise_band,
+                "more than 0 %, less than 100 %",
+            );
+        }
+        if outside(self.least_effect, -f64::MIN_POSITIVE) {
+            return wrong(
+                "--least-effect",
+                self.least_effect,
+                "0 % or more, less than 100 %",
+            );
+        }
+        self.rules().map(drop)
+    }
+
+    /// What decides instead of the defaults.
+    pub(super) fn rules(&self) -> Result<Vec<Rule>, CompareError> {
+        let rules = self.fail_on.iter().map(|text| text.parse());
+        rules
+            .collect::<Result<_, _>>()
+            .map_err(CompareError::Options)
+    }
 }
 
 impl Default for Options {

@@ -67,6 +67,8 @@ pub enum FigureVerdict {
     Better,
     /// Surely changed for the worse, by more than the least relevant effect.
     Worse,
+    /// Surely changed, where neither direction is better.
+    Different,
     /// The whole interval lies within the noise band.
     Same,
     /// The interval is too wide.
@@ -79,6 +81,7 @@ impl FigureVerdict {
         match self {
             Self::Better => "better",
             Self::Worse => "worse",
+            Self::Different => "different",
             Self::Same => "same",
             Self::CantTell => "can't tell",
         }

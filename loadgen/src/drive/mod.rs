@@ -24,8 +24,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use cpu_time::{
-    GroupProcess, group_cpu_time, group_cpu_times, group_memory_peaks, group_processes,
-    process_cpu_time,
+    GroupProcess, driver_cpu_times, group_cpu_time, group_cpu_times, group_memory_peaks,
+    group_processes, process_cpu_time,
 };
 pub use fleet::{drivers_max, spawn, tear_down};
 
@@ -44,10 +44,9 @@ use crate::share::Share;
 pub enum Load {
     /// Journeys at times fixed in advance.
     Open {
-        /// When, which, and with which variables: each driver's share.
+        /// When, which, and with which variables: each driver's share. What is not started soon after a schedule's end counts as
+        /// unsent; recorded arrivals are all sent, however late.
         arrivals: Vec<Arrivals>,
-        /// The schedule's length; what is not started soon after it counts as unsent. Without one everything is sent, however late.
-        end: Option<Duration>,
     },
     /// Users who wait for their own journeys.
     Closed {

@@ -107,6 +107,37 @@ pub struct JourneyCounts {
     pub unsent: u64,
 }
 
+impl StepFigures {
+    /// Adds another interval's.
+    pub fn add(&mut self, other: &Self) {
+        self.response_time.add(&other.response_time);
+        self.service_time.add(&other.service_time);
+        self.slip.add(&other.slip);
+        self.errors += other.errors;
+        self.count += other.count;
+    }
+}
+
+impl JourneyCounts {
+    /// Adds another interval's.
+    pub fn add(&mut self, other: &Self) {
+        self.started += other.started;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.unsent += other.unsent;
+        for (reason, count) in &other.skipped {
+            *self.skipped.entry(reason.clone()).or_default() += count;
+        }
+        for (reason, count) in &other.overtaken {
+            *self.overtaken.entry(reason.clone()).or_default() += count;
+        }
+        for (journey, count) in &other.done {
+            *self.done.entry(*journey).or_default() += count;
+        }
+    }
+}
+
 /// How one journey ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -182,32 +213,14 @@ impl Figures {
     /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
-            mine.response_time.add(&theirs.response_time);
-            mine.service_time.add(&theirs.service_time);
-            mine.slip.add(&theirs.slip);
-            mine.errors += theirs.errors;
-            mine.count += theirs.count;
+            mine.add(theirs);
         }
         for (mine, theirs) in self.awaits.iter_mut().zip(&other.awaits) {
             mine.end_to_end.add(&theirs.end_to_end);
             mine.timeouts += theirs.timeouts;
         }
         self.schedule_slip.add(&other.schedule_slip);
-        let (mine, theirs) = (&mut self.journeys, &other.journeys);
-        mine.started += theirs.started;
-        mine.completed += theirs.completed;
-        mine.failed += theirs.failed;
-        mine.dropped += theirs.dropped;
-        mine.unsent += theirs.unsent;
-        for (reason, count) in &theirs.skipped {
-            *mine.skipped.entry(reason.clone()).or_default() += count;
-        }
-        for (reason, count) in &theirs.overtaken {
-            *mine.overtaken.entry(reason.clone()).or_default() += count;
-        }
-        for (journey, count) in &theirs.done {
-            *mine.done.entry(*journey).or_default() += count;
-        }
+        self.journeys.add(&other.journeys);
         for ((step, kind), theirs) in &other.errors {
             let mut key = (step.clone(), kind.clone());
             if self.errors.len() >= ERROR_KINDS_MAX && !self.errors.contains_key(&key) {

@@ -1,10 +1,12 @@
 //! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
 
 pub mod capacity;
+pub mod compare;
 pub mod date;
 pub mod html;
 
 mod audit;
+mod resources;
 mod table;
 
 use std::collections::BTreeSet;
@@ -113,6 +115,7 @@ pub fn tables(report: &Report) -> String {
     if let Some(of) = &report.replay {
         replay(of, &mut out);
     }
+    cost(report, &mut out);
     journeys(report, &mut out);
     errors(report, &mut out);
     if let Some(of) = &report.audit {
@@ -247,6 +250,17 @@ fn replay(replay: &ReplayReport, out: &mut String) {
     );
     out.push('\n');
     table.write(out);
+}
+
+fn cost(report: &Report, out: &mut String) {
+    let mut table = Table::new(&["cost of a journey", "mean"]);
+    table
+        .rows
+        .extend(resources::rows(report).into_iter().map(Vec::from));
+    if !table.rows.is_empty() {
+        out.push('\n');
+        table.write(out);
+    }
 }
 
 fn journeys(report: &Report, out: &mut String) {

@@ -9,6 +9,7 @@ mod merge;
 mod replay;
 pub mod resources;
 mod sample;
+mod standing;
 mod verdict;
 mod windows;
 
@@ -21,9 +22,11 @@ use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
 pub use faults::{FaultReport, faults};
+pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use resources::{Reading, Resources};
+pub use standing::SoFar;
 pub use windows::Windows;
 
 /// The present shape.
@@ -95,6 +98,9 @@ pub struct Report {
         serialize_with = "series::on_one_line"
     )]
     pub series: Option<Series>,
+    /// When somebody held the rate: from then on the workload was not the scenario's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldReport>,
     /// The runs that this report was put together from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<MergedPart>,
@@ -184,6 +190,17 @@ pub struct StageSummary {
     pub from_per_s: f64,
     /// Journeys a second at its end.
     pub to_per_s: f64,
+}
+
+/// A time in which the rate was held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldReport {
+    /// In seconds after the start of the run.
+    pub from_s: f64,
+    /// Likewise; the last arrival's time for a hold that nobody ended.
+    pub until_s: f64,
+    /// Journeys a second in it.
+    pub rate_per_s: f64,
 }
 
 /// One of several generators of a run.

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use tokio::sync::mpsc::UnboundedReceiver;
+
 use crate::http_client::TlsOptions;
-use crate::run_event::Refusal;
+use crate::run_event::{Listener, Refusal, Wish};
 use crate::system_process::{SystemCommand, SystemError};
 
 /// How a run is made.
@@ -28,8 +30,17 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     /// So many times faster than recorded; 1 without.
     pub speed: Option<f64>,
-    /// Whether nothing is told while it is under way: for one of many runs, whose course is told as a whole.
-    pub quiet: bool,
+    /// Who looks on.
+    pub audience: Audience,
+}
+
+/// Who is told of a run while it is under way, and what they ask for.
+#[derive(Default)]
+pub struct Audience {
+    /// Told of every event, one after the other.
+    pub listeners: Vec<Box<dyn Listener>>,
+    /// Where wishes come from, beside signals. With it the ramp can be held.
+    pub wishes: Option<UnboundedReceiver<Wish>>,
 }
 
 /// A run that could not be carried out.

@@ -362,7 +362,8 @@ impl Loadgen {
         self.folder.path().join("out")
     }
 
-    fn command(&self) -> Command {
+    /// What starts it, with pipes for what it prints.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program[0]);
         command
             .args(&self.program[1..])

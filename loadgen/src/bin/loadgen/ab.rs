@@ -11,7 +11,7 @@ use loadgen::run::Interrupts;
 use loadgen::scenario::{Overrides, Scenario, catalog};
 use loadgen::system_process::SystemCommand;
 
-use crate::run::{assignment, default_out, positive};
+use crate::run::{assignment, fresh_folder, positive};
 use crate::{BAD_INPUT, bad_input, runtime};
 
 /// What is started of a revision's program.
@@ -158,7 +158,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         return bad_input(problem);
     }
     let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
+    let out = given.unwrap_or_else(|| fresh_folder("runs", &format!("ab-{}", scenario.name)));
     if out.join("ab.json").exists() {
         return bad_input(format!(
             "{} holds an experiment already: choose another folder with --out",
@@ -208,7 +208,7 @@ async fn carry_out(
     scenario: &dyn Fn() -> Result<Scenario, String>,
     out: &Path,
 ) -> Result<u8, Failure> {
-    let mut interrupts = Interrupts::listen()
+    let mut interrupts = Interrupts::listen(None)
         .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
     let a = source(&arguments.a.a, &arguments.a.a_rev);
     let b = match arguments.null {

@@ -4,10 +4,12 @@
 mod ab;
 mod audit;
 mod capacity;
+mod compare;
 mod report;
 mod run;
 mod scenarios;
 mod tls;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -60,6 +62,8 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Compare the runs of two builds: better, worse, the same, or can't tell (also: compare-report)
+    Compare(Box<compare::CompareArguments>),
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -89,7 +93,7 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| StandardError)
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
@@ -97,10 +101,24 @@ fn main() -> ExitCode {
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
+        Command::Compare(arguments) => compare::compare_runs(&arguments),
         Command::List { scenarios } => scenarios::list(scenarios),
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
+    }
+}
+
+/// Standard error; while a screen is shown, what is written waits until it is gone.
+struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        loadgen::live::note(text).map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,18 +1,20 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and ends with the verdict's exit code.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
 use loadgen::duration::HumanDuration;
+use loadgen::live::JsonLines;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
-use loadgen::system_process::{SystemCommand, SystemError};
+use loadgen::system_process::SystemCommand;
 
 use crate::tls::TlsArguments;
+use crate::watch::WatchArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
 #[derive(Args)]
@@ -45,6 +47,8 @@ pub struct RunArguments {
     /// Print report.json on standard output (everything else is on standard error)
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
@@ -105,14 +109,14 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Err(code) => return code,
     };
     let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| default_out(&scenario.name));
+    let out = given.unwrap_or_else(|| fresh_folder("runs", &scenario.name));
+    let given = arguments.system_bin.as_deref();
     let system = match arguments.target {
-        Some(_) => Ok(None),
-        None => system_of(arguments.system_bin.as_deref(), arguments.processes),
-    };
-    let system = match system {
-        Ok(system) => system,
-        Err(e) => return bad_input(e),
+        Some(_) => None,
+        None => match SystemCommand::ordershop(given, arguments.processes) {
+            Ok(command) => Some(command),
+            Err(e) => return bad_input(e),
+        },
     };
     let options = RunOptions {
         target: arguments.target.clone(),
@@ -125,7 +129,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
-        quiet: false,
+        audience: match arguments.watch.audience() {
+            Ok(audience) => audience,
+            Err(code) => return code,
+        },
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -134,17 +141,27 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     eprintln!("{}: {}", scenario.name, scenario.description);
     let report = match runtime.block_on(run(scenario, options)) {
         Ok(report) => report,
-        Err(e) => return failed(&e),
+        Err(e) => {
+            if arguments.watch.is_json() {
+                JsonLines::failed(&e.to_string());
+            }
+            return failed(&e);
+        }
     };
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
         out.join("report.html").display()
     );
-    if arguments.json {
+    let progress_json = arguments.watch.is_json();
+    if progress_json && arguments.json {
+        JsonLines::report(&report);
+    } else if arguments.json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
+    }
+    if progress_json || arguments.json {
         eprint!(
             "{text}{}",
             render::verdict(&report, std::io::stderr().is_terminal())
@@ -163,30 +180,12 @@ pub fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// What starts the system, where that is not just the default.
-///
-/// # Errors
-/// There is no such program.
-pub fn system_of(
-    program: Option<&Path>,
-    processes: bool,
-) -> Result<Option<SystemCommand>, SystemError> {
-    if program.is_none() && !processes {
-        return Ok(None);
-    }
-    let command = SystemCommand::ordershop(program)?;
-    Ok(Some(match processes {
-        true => command.with("--processes"),
-        false => command,
-    }))
-}
-
-/// `reports/runs/<name>-20260131-235959`, the time in UTC.
-pub fn default_out(name: &str) -> PathBuf {
+/// `reports/<kind>/<name>-20260131-235959`, the time in UTC.
+pub fn fresh_folder(kind: &str, name: &str) -> PathBuf {
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
     let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
-    PathBuf::from(format!("reports/runs/{name}-{time}"))
+    PathBuf::from(format!("reports/{kind}/{name}-{time}"))
 }

@@ -58,6 +58,7 @@ pub fn tables(report: &Report) -> Vec<Table> {
         end_to_end(report),
         event_lag(report),
         journeys(report),
+        resources(report),
         replay(report),
         parts(report),
     ];
@@ -250,6 +251,17 @@ fn journeys(report: &Report) -> Table {
         caption: "Journeys",
         header: vec!["", "count"],
         rows: rows.into_iter().chain(reasons).collect(),
+        ..Table::default()
+    }
+}
+
+fn resources(report: &Report) -> Table {
+    let rows = crate::render::resources::rows(report).into_iter();
+    Table {
+        caption: "Cost of a journey",
+        note: "From the end of the warm-up until the backlog had drained, shared by the journeys completed in it.".into(),
+        header: vec!["", "a journey"],
+        rows: rows.map(Vec::from).collect(),
         ..Table::default()
     }
 }

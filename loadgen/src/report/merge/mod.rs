@@ -7,6 +7,8 @@ mod thresholds;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use thresholds::figure as figure_of;
+
 use super::Report;
 use super::folder::{FolderError, RunFolder, log_names, write_report};
 use crate::record::interval_reader::LogReadError;

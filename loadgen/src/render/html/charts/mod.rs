@@ -5,7 +5,7 @@ mod load;
 mod percentiles;
 mod times;
 
-pub use self::percentiles::{end_to_end_spectrum, spectrum};
+pub use self::percentiles::{end_to_end_spectrum, percentiles, spectrum};
 use super::axis::{Axis, clock};
 use super::colour::{FAULT, WARM_UP};
 use super::plot::{Band, Line, Mark, Plot, Strip, patch, swatch};
