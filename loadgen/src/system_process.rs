@@ -69,16 +69,12 @@ pub struct SystemCommand {
 }
 
 impl SystemCommand {
-    /// `ordershop up`, the program as given, beside this one, or on PATH; a process a service if `processes`.
+    /// `ordershop up`, the program as given, beside this one, or on PATH.
     ///
     /// # Errors
     /// It is nowhere.
-    pub fn ordershop(given: Option<&Path>, processes: bool) -> Result<Self, SystemError> {
-        let arguments: &[&str] = match processes {
-            true => &["up", "--processes"],
-            false => &["up"],
-        };
-        Ok(Self::new(&find(given)?, arguments))
+    pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
+        Ok(Self::new(&find(given)?, &["up"]))
     }
 
     /// This program with these arguments.
@@ -87,6 +83,13 @@ impl SystemCommand {
             program: program.to_owned(),
             arguments: arguments.iter().map(OsString::from).collect(),
         }
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn with(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     /// A command as it would be typed, quotes included; no shell stands behind it. Its program must be there.

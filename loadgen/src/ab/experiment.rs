@@ -1,6 +1,7 @@
 //! The experiment from beginning to end: a discarded run of each side, then blocks until enough is known. The only place here that starts
 //! anything.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 use super::revision::RevisionError;
 use super::stopping::{Course, End, Limits};
 use super::told::{self, Told};
+use crate::compare::blocks::Blocks;
 use crate::compare::{self, CompareError, Comparison, Group, Scale};
 use crate::http_client::TlsOptions;
 use crate::report::VerdictResult;
@@ -20,6 +22,8 @@ use crate::system_process::SystemCommand;
 
 /// The record's file in the experiment's folder.
 const RECORD_FILE: &str = "ab.json";
+/// Where runs go whose block does not count.
+const LEFT_OUT: &str = "left-out";
 
 /// One of the two builds.
 #[derive(Debug, Clone)]
@@ -114,6 +118,8 @@ pub struct Outcome {
     pub record: AbRecord,
     /// Of the blocks that count.
     pub comparison: Comparison,
+    /// The runs of the blocks that count, A's and B's.
+    pub groups: [Group; 2],
 }
 
 /// Makes an experiment; each run reads its scenario anew.
@@ -157,19 +163,21 @@ pub async fn experiment(
     let ended = ended?;
     experiment.record.ended = Some(ended);
     experiment.write()?;
-    let mut comparison = match experiment.compare() {
-        Some(comparison) => comparison?,
-        None => {
-            let why = match experiment.spoiled {
-                0 => ended.as_str().to_owned(),
-                n => format!("{n} blocks had an INVALID run"),
-            };
-            return Err(AbError::NoBlocks(why, options.out.clone()));
-        }
+    let Some(mut comparison) = experiment.compare().transpose()? else {
+        let why = match experiment.spoiled {
+            0 => ended.as_str().to_owned(),
+            n => format!("{n} blocks had an INVALID run"),
+        };
+        return Err(AbError::NoBlocks(why, options.out.clone()));
     };
+    let groups = Side::BOTH.map(|side| experiment.group(side));
     let record = experiment.record;
     comparison.warnings.extend(warnings(&record));
-    Ok(Outcome { record, comparison })
+    Ok(Outcome {
+        record,
+        comparison,
+        groups,
+    })
 }
 
 fn of_build(build: &Build) -> BuildRecord {
@@ -233,10 +241,7 @@ impl Experiment<'_> {
             }
         }
         let warm_up = self.options.out.join("warm-up");
-        std::fs::remove_dir_all(&warm_up).map_err(|error| AbError::Output {
-            path: warm_up,
-            error,
-        })?;
+        std::fs::remove_dir_all(&warm_up).map_err(|e| not_written(&warm_up, e))?;
         self.run_max = Duration::ZERO;
         let start = Instant::now();
         for (block, order) in (1..).zip(order::blocks(self.options.seed)) {
@@ -282,7 +287,7 @@ impl Experiment<'_> {
                     "{folder} is INVALID ({reason}); it is made once more"
                 ));
                 let path = self.options.out.join(&folder);
-                std::fs::remove_dir_all(&path).map_err(|error| AbError::Output { path, error })?;
+                std::fs::remove_dir_all(&path).map_err(|e| not_written(&path, e))?;
                 verdict = self.recorded_run(side, seed).await?.1;
             }
             self.record.runs.push(RunRecord {
@@ -294,25 +299,40 @@ impl Experiment<'_> {
                 counts: false,
             });
             if self.is_interrupted().await {
+                self.leave_out(first)?;
                 return Ok(false);
             }
             self.run_max = self.run_max.max(begun.elapsed());
         }
-        let out = self.options.out.clone();
-        let runs = &mut self.record.runs[first..];
-        if runs.iter().any(|r| r.verdict == VerdictResult::Invalid) {
+        let invalid = |r: &RunRecord| r.verdict == VerdictResult::Invalid;
+        if self.record.runs[first..].iter().any(invalid) {
             self.spoiled += 1;
             self.told.say(&format!(
                 "block {block} is left out: one of its runs is INVALID"
             ));
+            self.leave_out(first)?;
             return Ok(true);
         }
-        for run in runs {
+        let out = self.options.out.clone();
+        for run in &mut self.record.runs[first..] {
             run.counts = true;
             let opened = RunFolder::open(&out.join(&run.folder))?;
             self.opened.push((run.side, block, opened));
         }
         Ok(true)
+    }
+
+    /// Moves the runs from this one on to where nobody takes them for runs of their side.
+    fn leave_out(&mut self, first: usize) -> Result<(), AbError> {
+        for run in &mut self.record.runs[first..] {
+            let from = self.options.out.join(&run.folder);
+            run.folder = format!("{LEFT_OUT}/{}", run.folder);
+            let to = self.options.out.join(&run.folder);
+            let folder = to.parent().unwrap_or(&to);
+            let moved = std::fs::create_dir_all(folder).and_then(|()| std::fs::rename(&from, &to));
+            moved.map_err(|e| not_written(&from, e))?;
+        }
+        Ok(())
     }
 
     fn reason(&self, folder: &str) -> String {
@@ -340,10 +360,7 @@ impl Experiment<'_> {
         seed: u64,
         out: &Path,
     ) -> Result<VerdictResult, AbError> {
-        let build = match side {
-            Side::A => &self.options.a,
-            Side::B => &self.options.b,
-        };
+        let build = self.build(side).clone();
         let scenario = (self.scenario)().map_err(AbError::Scenario)?;
         let options = RunOptions {
             target: None,
@@ -353,7 +370,7 @@ impl Experiment<'_> {
             out: out.to_owned(),
             durability: self.options.durability.clone(),
             audit: self.options.audit,
-            system: Some(build.command.clone()),
+            system: Some(build.command),
             trace: None,
             speed: None,
             audience: Audience::default(),
@@ -363,7 +380,7 @@ impl Experiment<'_> {
             Err(_) if self.is_interrupted().await => Err(AbError::Left),
             Err(error) => Err(AbError::Run {
                 letter: side.letter(),
-                label: build.label.clone(),
+                label: build.label,
                 error,
             }),
         }
@@ -389,17 +406,25 @@ impl Experiment<'_> {
 
     /// Of the blocks that count; none while there are none.
     fn compare(&self) -> Option<Result<Comparison, CompareError>> {
-        let group = |side: Side, label: &str| {
-            let own = self.opened.iter().filter(|(s, ..)| *s == side);
-            let (blocks, runs) = own.map(|(_, block, run)| (*block, run.clone())).unzip();
-            Group::new(label, runs).in_blocks(blocks)
-        };
         if self.opened.is_empty() {
             return None;
         }
-        let a = group(Side::A, &self.options.a.label);
-        let b = group(Side::B, &self.options.b.label);
+        let [a, b] = Side::BOTH.map(|side| self.group(side));
         Some(compare::compare(&a, &b, &self.options.compare))
+    }
+
+    /// A side's runs of the blocks that count.
+    fn group(&self, side: Side) -> Group {
+        let own = self.opened.iter().filter(|(s, ..)| *s == side);
+        let (blocks, runs) = own.map(|(_, block, run)| (*block, run.clone())).unzip();
+        Group::new(&self.build(side).label, runs).in_blocks(blocks)
+    }
+
+    fn build(&self, side: Side) -> &Build {
+        match side {
+            Side::A => &self.options.a,
+            Side::B => &self.options.b,
+        }
     }
 
     fn write(&self) -> Result<(), AbError> {
@@ -407,7 +432,30 @@ impl Experiment<'_> {
         let written = serde_json::to_string_pretty(&self.record)
             .map_err(std::io::Error::other)
             .and_then(|json| std::fs::write(&path, json + "\n"));
-        written.map_err(|error| AbError::Output { path, error })
+        written.map_err(|e| not_written(&path, e))?;
+        // So that the sides' folders can be compared again by themselves.
+        for side in Side::BOTH {
+            let counted = self.record.runs.iter();
+            let counted = counted.filter(|r| r.side == side && r.counts);
+            let names = counted.filter_map(|r| {
+                let name = Path::new(&r.folder).file_name()?;
+                Some((name.to_string_lossy().into_owned(), r.block))
+            });
+            let blocks: BTreeMap<String, u32> = names.collect();
+            let folder = self.options.out.join(side.folder());
+            if !blocks.is_empty() {
+                let written = Blocks::new(blocks).write(&folder);
+                written.map_err(|e| not_written(&folder, e))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_written(path: &Path, error: std::io::Error) -> AbError {
+    AbError::Output {
+        path: path.to_owned(),
+        error,
     }
 }
 

@@ -64,7 +64,7 @@ pub struct RunRecord {
     pub side: Side,
     /// Its block, from 1.
     pub block: u32,
-    /// Its folder, below the experiment's.
+    /// Its folder, below the experiment's; in `left-out/` where its block does not count.
     pub folder: String,
     /// What choices were made from: the same for all runs of a block.
     pub seed: u64,

@@ -158,6 +158,12 @@ impl Repository {
         .await?;
         eprintln!("{revision}: {} in {}", self.build, tree.display());
         let target = self.root.join(FOLDER).join("target");
+        // What another build left there must not pass for this one's.
+        let left = target.join(&self.built);
+        match std::fs::remove_file(&left) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => disk(&left, Err(e))?,
+            _ => {}
+        }
         let status = self.run_build(&tree, &target, interrupts).await;
         let Some(status) = disk(&tree, status)? else {
             self.remove(&tree).await?;
@@ -171,7 +177,6 @@ impl Repository {
                 tree,
             });
         }
-        let left = target.join(&self.built);
         if !left.is_file() {
             return Err(RevisionError::NoProgram {
                 revision: revision.to_owned(),

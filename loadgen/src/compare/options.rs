@@ -25,8 +25,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether every number is within its range.
-    pub(super) fn check(&self) -> Result<(), CompareError> {
+    /// Whether every number is within its range and every rule well-formed: for whoever measures first and compares afterwards.
+    ///
+    /// # Errors
+    /// What is wrong, and what is allowed.
+    pub fn check(&self) -> Result<(), CompareError> {
         let wrong = |name: &str, value: f64, range: &str| {
             Err(CompareError::Options(format!(
                 "{name}: {value} is out of range; allowed: {range}"

@@ -78,7 +78,7 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
 /// The same by process name, those of one name together. Nothing where there is no /proc.
 pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
-    for (name, stat) in group_stats(process) {
+    for (name, stat) in members(process) {
         *times.entry(name).or_default() += stat.cpu;
     }
     times
@@ -87,7 +87,7 @@ pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
 /// The most memory (resident set, bytes) that each of them ever had, those of one name together. Nothing where there is no /proc.
 pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     let mut peaks: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, stat) in group_stats(process) {
+    for (name, stat) in members(process) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", stat.process));
         let peak = status.ok().and_then(|text| {
             let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
@@ -98,6 +98,28 @@ pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
         }
     }
     peaks
+}
+
+/// A process, its children and its process group, with their names for people.
+fn members(process: u32) -> Vec<(String, Stat)> {
+    let mut members = Vec::new();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for entry in entries {
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<u32>().ok());
+        let stat = number
+            .and_then(|_| std::fs::read_to_string(entry.path().join("stat")).ok())
+            .and_then(|text| parse_stat(&text));
+        let mine = |s: &Stat| s.process == process || s.parent == process || s.group == process;
+        if let Some(stat) = stat.filter(mine) {
+            let arguments = std::fs::read_to_string(entry.path().join("cmdline"));
+            let name = display_name(&stat.name, &arguments.unwrap_or_default());
+            members.push((name, stat));
+        }
+    }
+    members
 }
 
 /// A process of a group.
@@ -111,27 +133,12 @@ pub struct GroupProcess {
 
 /// A process, its children and its process group, as they are at this moment. Nothing where there is no /proc.
 pub fn group_processes(process: u32) -> Vec<GroupProcess> {
-    let all = group_stats(process).into_iter();
+    let all = members(process).into_iter();
     all.map(|(name, stat)| GroupProcess {
         id: stat.process,
         name,
     })
     .collect()
-}
-
-fn group_stats(process: u32) -> Vec<(String, Stat)> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let stats = entries.filter_map(|entry| {
-        entry.file_name().to_str()?.parse::<u32>().ok()?;
-        let stat = parse_stat(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?;
-        let mine = stat.process == process || stat.parent == process || stat.group == process;
-        mine.then(|| {
-            let arguments = std::fs::read_to_string(entry.path().join("cmdline"));
-            let name = display_name(&stat.name, &arguments.unwrap_or_default());
-            (name, stat)
-        })
-    });
-    stats.collect()
 }
 
 /// A process's name with its subcommand, if it has one: services of one program are told apart by it.

@@ -247,7 +247,7 @@ impl Writer<'_> {
         let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
         let mut encoder = self.0.encode_descriptor(name, help, unit, kind)?;
         for (labels, histogram) in rows {
-            let bounds = Histogram::bounds_s().chain([f64::MAX]);
+            let bounds = Histogram::bounds_s().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts).collect();
             let (sum, count) = (histogram.sum_us / 1e6, histogram.count());
             let labels = labels.as_slice();

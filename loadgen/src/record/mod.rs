@@ -38,11 +38,21 @@ impl Default for Times {
 impl Times {
     /// Records one time, rounded to the nearest microsecond.
     pub fn record(&mut self, time: Duration) {
-        let micros = ((time.as_nanos() + 500) / 1_000).min(u128::from(TIME_US_MAX)) as u64;
+        let micros = match time.as_secs() {
+            seconds if seconds < TIME_US_MAX / 1_000_000 => {
+                seconds * 1_000_000 + u64::from((time.subsec_nanos() + 500) / 1_000)
+            }
+            _ => TIME_US_MAX,
+        };
         // Not `saturating_record`: that one cuts off at the present size instead of growing.
         self.0
             .record(micros)
             .expect("a resizing histogram takes every value");
+    }
+
+    /// Nothing yet, with room for the same values.
+    fn emptied(&self) -> Self {
+        Self(Histogram::new_from(&self.0))
     }
 
     /// Adds another distribution.
@@ -176,9 +186,26 @@ impl Figures {
         }
     }
 
-    /// Takes what was recorded and starts again from nothing.
+    /// Takes what was recorded and starts again from nothing, with room for the like: growing anew in every interval would leave
+    /// the memory full of holes.
     pub fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(self.steps.len(), self.awaits.len()))
+        let steps = self.steps.iter().map(|s| StepFigures {
+            response_time: s.response_time.emptied(),
+            service_time: s.service_time.emptied(),
+            slip: s.slip.emptied(),
+            ..StepFigures::default()
+        });
+        let awaits = self.awaits.iter().map(|a| AwaitFigures {
+            end_to_end: a.end_to_end.emptied(),
+            ..AwaitFigures::default()
+        });
+        let next = Self {
+            steps: steps.collect(),
+            awaits: awaits.collect(),
+            schedule_slip: self.schedule_slip.emptied(),
+            ..Self::default()
+        };
+        std::mem::replace(self, next)
     }
 
     /// A journey has ended.

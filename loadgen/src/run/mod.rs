@@ -10,6 +10,7 @@ mod observer;
 mod options;
 mod ramp;
 mod replay;
+mod small_pages;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use observer::Observer;
 pub use options::{Audience, RunError, RunOptions};
 use ramp::Ramp;
 use replay::Replay;
+use small_pages::SmallPages;
 
 use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
@@ -71,7 +73,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         None => {
             let command = match options.system.clone() {
                 Some(command) => command,
-                None => SystemCommand::ordershop(None, false)?,
+                None => SystemCommand::ordershop(None)?,
             };
             let log = options.out.join("ordershop.log");
             Some(SystemProcess::start(&command, &options.durability, &log).await?)
@@ -273,6 +275,7 @@ impl Run {
         interrupts: &mut Interrupts,
         listeners: &mut Listeners,
     ) -> Result<Report, RunError> {
+        let _pages = SmallPages::only();
         listeners.tell(&RunEvent::Announced(Box::new(self.plan(replay.as_ref()))));
         let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
         if let Some(replay) = replay {
@@ -366,11 +369,8 @@ impl Run {
         if let Some(variables) = collected.prepared.take() {
             self.tear_down(variables, interrupts, listeners).await;
         }
-        if let Some(logs) = &collected.logs {
-            logs.write(&self.out).map_err(|error| RunError::Output {
-                path: self.out.clone(),
-                error,
-            })?;
+        if let Some(logs) = &mut collected.logs {
+            logs.finish()?;
         }
         if finished.feed_reconnects > 0 {
             self.warnings.push(format!(
@@ -584,11 +584,12 @@ impl Run {
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
                     collected.injector = self.injector(at, &faults_told, stop);
-                    collected.logs = Some(IntervalLogs::new(
+                    collected.logs = Some(IntervalLogs::create(
+                        &self.out,
                         &self.scenario.step_names,
                         &self.scenario.await_names,
                         wall_clock,
-                    ));
+                    )?);
                 }
                 RunEvent::Interval(mut interval) => {
                     collected.observer.close_gap(&mut interval);
@@ -622,8 +623,11 @@ impl Run {
         if let Some(logs) = &mut collected.logs
             && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
         {
-            self.warnings
-                .push(format!("an interval is missing in the logs: {e:?}"));
+            let missing = format!("an interval is missing in the logs: {e}");
+            // Once for what goes on: a full disk stays full.
+            if self.warnings.last() != Some(&missing) {
+                self.warnings.push(missing);
+            }
         }
         // Bounded by a second: a target that does not answer must not hold the collecting up.
         let scrape = self.control.scrape();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::http_client::TlsOptions;
+use crate::record::interval_log::LogWriteError;
 use crate::run_event::{Listener, Refusal, Wish};
 use crate::system_process::{SystemCommand, SystemError};
 
@@ -60,6 +61,9 @@ pub enum RunError {
         /// Why.
         error: std::io::Error,
     },
+    /// An interval log can't be written.
+    #[error("an interval log can't be written: {0}")]
+    Log(#[from] LogWriteError),
 }
 
 impl From<Refusal> for RunError {
@@ -82,7 +86,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::SetUp(_) => 1,
-            Self::BadInput(_) | Self::Output { .. } => 2,
+            Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::process::{Child, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -31,7 +32,11 @@ impl Terminal {
             .open(name.to_str().unwrap())
             .unwrap();
         let keyboard = File::from(outside);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1_000)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(
+            cells(rows),
+            cells(columns),
+            1_000,
+        )));
         let (mut output, shown) = (keyboard.try_clone().unwrap(), screen.clone());
         std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
@@ -58,7 +63,7 @@ impl Terminal {
         };
         tcsetwinsize(&self.inside, size).unwrap();
         let mut screen = self.screen.lock().unwrap();
-        screen.screen_mut().set_size(rows, columns);
+        screen.screen_mut().set_size(cells(rows), cells(columns));
     }
 
     /// Starts the program in front of it.
@@ -103,6 +108,10 @@ impl Terminal {
         let shell = rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ICANON;
         assert!(modes.local_modes.contains(shell), "{:?}", modes.local_modes);
     }
+}
+
+fn cells(cells: u16) -> NonZero<u16> {
+    NonZero::new(cells).unwrap()
 }
 
 const CTRL_C: &str = "\x03";

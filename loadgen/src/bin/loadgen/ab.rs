@@ -1,5 +1,6 @@
 //! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and ends with its exit code.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,12 +8,13 @@ use clap::Args;
 use loadgen::ab::{AbError, AbOptions, Build, Limits, Outcome, Repository, experiment};
 use loadgen::compare::Options;
 use loadgen::duration::HumanDuration;
+use loadgen::render;
 use loadgen::run::Interrupts;
 use loadgen::scenario::{Overrides, Scenario, catalog};
 use loadgen::system_process::SystemCommand;
 
-use crate::run::{assignment, fresh_folder, positive};
-use crate::{BAD_INPUT, bad_input, runtime};
+use crate::run::{assignment, default_out, positive};
+use crate::{BAD_INPUT, bad_input, runtime, say};
 
 /// What is started of a revision's program.
 const UP: &str = "up";
@@ -74,6 +76,9 @@ pub struct AbArguments {
     /// What decides instead of the defaults, as in 'response_time.p99 > +10%'; may be repeated
     #[arg(long, value_name = "RULE")]
     fail_on: Vec<String>,
+    /// Of the intervals; the rest is the risk of any false alarm
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = share)]
+    confidence: f64,
     /// Folder for everything [default: reports/runs/ab-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -153,12 +158,20 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         }
         Ok(scenario)
     };
+    let compare = Options {
+        fail_on: arguments.fail_on.clone(),
+        confidence: arguments.confidence,
+        seed: arguments.seed,
+        ..Options::default()
+    };
     // Before anything is built.
-    if let Err(problem) = again() {
+    let checked = again().map(drop);
+    let checked = checked.and_then(|()| compare.check().map_err(|e| e.to_string()));
+    if let Err(problem) = checked {
         return bad_input(problem);
     }
     let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| fresh_folder("runs", &format!("ab-{}", scenario.name)));
+    let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
     if out.join("ab.json").exists() {
         return bad_input(format!(
             "{} holds an experiment already: choose another folder with --out",
@@ -170,7 +183,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         Err(e) => return bad_input(format!("no runtime: {e}")),
     };
     eprintln!("{}: {}", scenario.name, scenario.description);
-    match runtime.block_on(carry_out(arguments, &again, &out)) {
+    match runtime.block_on(carry_out(arguments, &again, &out, compare)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("error: {}", failure.problem);
@@ -207,6 +220,7 @@ async fn carry_out(
     arguments: &AbArguments,
     scenario: &dyn Fn() -> Result<Scenario, String>,
     out: &Path,
+    compare: Options,
 ) -> Result<u8, Failure> {
     let mut interrupts = Interrupts::listen(None)
         .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
@@ -248,11 +262,7 @@ async fn carry_out(
             precision: arguments.precision,
             budget: arguments.budget.0,
         },
-        compare: Options {
-            fail_on: arguments.fail_on.clone(),
-            seed: arguments.seed,
-            ..Options::default()
-        },
+        compare,
     };
     let outcome = experiment(scenario, options, &mut interrupts).await?;
     tell(&outcome, out)?;
@@ -286,9 +296,25 @@ async fn build(
     })
 }
 
+/// Writes the comparison in every form, and prints it.
 fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
-    let path = out.join("comparison.json");
-    let json = serde_json::to_string_pretty(&outcome.comparison).map_err(Failure::bad_input)?;
-    std::fs::write(&path, json + "\n")
-        .map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))
+    let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
+    let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;
+    let page = render::compare::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+    for (file, text) in [
+        ("comparison.json", json + "\n"),
+        ("comparison.md", render::compare::markdown(comparison)),
+        ("comparison.html", page),
+    ] {
+        let path = out.join(file);
+        std::fs::write(&path, text)
+            .map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))?;
+    }
+    let ended = outcome.record.ended.map_or("", |end| end.as_str());
+    say(&format!(
+        "{}\nended: {ended}\nreport: {}\n",
+        render::compare::text(comparison, std::io::stdout().is_terminal()),
+        out.join("comparison.html").display()
+    ));
+    Ok(())
 }

@@ -14,7 +14,7 @@ use loadgen::scenario::{Overrides, Scenario, catalog};
 use loadgen::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{assignment, failed, fresh_folder, positive};
+use crate::run::{assignment, default_out, failed, positive, system_of};
 use crate::tls::TlsArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
@@ -59,7 +59,7 @@ pub struct CapacityArguments {
     /// Makes the choices repeatable
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for the report [default: reports/capacity/<scenario>-<time>]
+    /// Folder for the report [default: reports/runs/capacity-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Print capacity.json on standard output (everything else is on standard error)
@@ -128,9 +128,9 @@ impl CapacityArguments {
             // What a rate that does not hold leaves behind is judged by its growth.
             audit: false,
             system,
+            audience: Audience::default(),
             trace: None,
             speed: None,
-            audience: Audience::default(),
         }
     }
 
@@ -138,9 +138,7 @@ impl CapacityArguments {
     fn system(&self) -> Result<Option<SystemCommand>, ExitCode> {
         match self.target {
             Some(_) => Ok(None),
-            None => SystemCommand::ordershop(self.system_bin.as_deref(), self.processes)
-                .map(Some)
-                .map_err(bad_input),
+            None => system_of(self.system_bin.as_deref(), self.processes).map_err(bad_input),
         }
     }
 
@@ -180,7 +178,7 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
         Err(code) => return code,
     };
     let out = arguments.out.clone();
-    let out = out.unwrap_or_else(|| fresh_folder("capacity", &scenario.name));
+    let out = out.unwrap_or_else(|| default_out(&format!("capacity-{}", scenario.name)));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("no runtime: {e}")),

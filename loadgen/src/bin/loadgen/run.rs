@@ -1,7 +1,7 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and ends with the verdict's exit code.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use loadgen::live::JsonLines;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
-use loadgen::system_process::SystemCommand;
+use loadgen::system_process::{SystemCommand, SystemError};
 
 use crate::tls::TlsArguments;
 use crate::watch::WatchArguments;
@@ -44,7 +44,7 @@ pub struct RunArguments {
     /// Folder for the report [default: reports/runs/<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print report.json on standard output (everything else is on standard error)
+    /// Print report.json on standard output (everything else is on standard error); with --progress json as its last line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -109,14 +109,14 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Err(code) => return code,
     };
     let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| fresh_folder("runs", &scenario.name));
-    let given = arguments.system_bin.as_deref();
+    let out = given.unwrap_or_else(|| default_out(&scenario.name));
     let system = match arguments.target {
-        Some(_) => None,
-        None => match SystemCommand::ordershop(given, arguments.processes) {
-            Ok(command) => Some(command),
-            Err(e) => return bad_input(e),
-        },
+        Some(_) => Ok(None),
+        None => system_of(arguments.system_bin.as_deref(), arguments.processes),
+    };
+    let system = match system {
+        Ok(system) => system,
+        Err(e) => return bad_input(e),
     };
     let options = RunOptions {
         target: arguments.target.clone(),
@@ -180,12 +180,30 @@ pub fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `reports/<kind>/<name>-20260131-235959`, the time in UTC.
-pub fn fresh_folder(kind: &str, name: &str) -> PathBuf {
+/// What starts the system, where that is not just the default.
+///
+/// # Errors
+/// There is no such program.
+pub fn system_of(
+    program: Option<&Path>,
+    processes: bool,
+) -> Result<Option<SystemCommand>, SystemError> {
+    if program.is_none() && !processes {
+        return Ok(None);
+    }
+    let command = SystemCommand::ordershop(program)?;
+    Ok(Some(match processes {
+        true => command.with("--processes"),
+        false => command,
+    }))
+}
+
+/// `reports/runs/<name>-20260131-235959`, the time in UTC.
+pub fn default_out(name: &str) -> PathBuf {
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
     let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
-    PathBuf::from(format!("reports/{kind}/{name}-{time}"))
+    PathBuf::from(format!("reports/runs/{name}-{time}"))
 }

@@ -113,8 +113,15 @@ fn titles(name: &str, curves: &[Curve], unit: Unit, width: u16) -> (Line<'static
     (Line::from(spans), Line::from(below))
 }
 
-/// Draws it into the area.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, name: &str, curves: &[Curve], unit: Unit) {
+/// Draws it into the area, from the start of the run to `end_s` seconds after it.
+pub fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    name: &str,
+    curves: &[Curve],
+    unit: Unit,
+    end_s: f64,
+) {
     let (top, bottom) = titles(name, curves, unit, area.width.saturating_sub(2));
     let block = Block::bordered().title(top).title_bottom(bottom);
     let nothing = curves.iter().all(|c| c.points.is_empty());
@@ -123,7 +130,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, name: &str, curves: &[Curve], uni
         return frame.render_widget(Paragraph::new(text).block(block), area);
     }
     let all = || curves.iter().flat_map(|c| c.points.iter());
-    let end = all().map(|p| p.0).fold(SPAN_MIN_S, f64::max);
+    let end = end_s.max(SPAN_MIN_S);
     let (bounds, marks) = unit.axis(all().map(|p| p.1));
     let placed: Vec<Vec<(f64, f64)>> = curves
         .iter()

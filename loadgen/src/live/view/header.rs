@@ -62,7 +62,8 @@ fn rates(course: &Course) -> (Option<f64>, Option<f64>) {
     let points = course.series.points.iter().enumerate().rev();
     let interval_s = course.series.interval_s;
     let mut reached = points.filter_map(|(i, p)| {
-        let at = Duration::from_secs(i as u64 * interval_s);
+        // Of a rate that changes, the interval's middle is its mean.
+        let at = Duration::from_secs_f64((i as f64 + 0.5) * interval_s as f64);
         Some((at, p.per_s(p.started as f64, interval_s)?))
     });
     match reached.next() {

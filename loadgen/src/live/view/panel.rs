@@ -66,7 +66,8 @@ impl Panel {
             Self::Thresholds => return tables::thresholds(frame, area, course),
             Self::Log => return tables::log(frame, area, course),
         };
-        chart::draw(frame, area, name, &curves, unit);
+        let end_s = course.series.points.len() as u64 * course.series.interval_s;
+        chart::draw(frame, area, name, &curves, unit, end_s as f64);
     }
 }
 

@@ -5,8 +5,8 @@ use askama::Template;
 use super::charts::charts;
 use super::{HEADER, HOW, conclusion, rows};
 use crate::capacity::{CapacityReport, CapacityResult};
+use crate::render::html::figure::{Figure, drawn};
 use crate::render::html::tables::Table;
-use crate::render::html::{Figure, drawn};
 use crate::render::{RenderError, date};
 
 #[derive(Template)]

@@ -1,19 +1,21 @@
 //! `report.html`: one file that needs nothing else, for a light or a dark screen, wide or narrow. The verdict comes first, then the
 //! plots, then the tables. Everything that a scenario or a server has said is text here, never markup.
 
-pub(super) mod axis;
-pub(super) mod charts;
-pub(super) mod colour;
+pub(in crate::render) mod axis;
+pub(in crate::render) mod charts;
+pub(in crate::render) mod colour;
+pub(in crate::render) mod figure;
 mod heat_map;
 mod key_figures;
-pub(super) mod plot;
+pub(in crate::render) mod plot;
 mod settings;
-pub(super) mod tables;
-pub(super) mod timeline;
+pub(in crate::render) mod tables;
+pub(in crate::render) mod timeline;
 
 use askama::Template;
 
-use self::charts::{Chart, Course};
+use self::charts::Course;
+use self::figure::{Figure, drawn, unexpected};
 use self::key_figures::Tile;
 use self::plot::FRAMES;
 use self::tables::{ErrorView, Table};
@@ -21,20 +23,6 @@ use self::timeline::Timeline;
 use super::{RenderError, count, date, time};
 use crate::report::folder::RunFolder;
 use crate::report::{Report, VerdictResult};
-
-/// A plot in every size, with its words.
-pub(super) struct Figure {
-    pub(super) id: &'static str,
-    pub(super) title: String,
-    pub(super) note: String,
-    /// SVG made here: its text is escaped already.
-    pub(super) svgs: Vec<String>,
-    /// Swatch (SVG made here) and name.
-    pub(super) legend: Vec<(String, String)>,
-    /// Shades from few to many, and what the darkest stands for.
-    pub(super) shades: Vec<String>,
-    pub(super) most: String,
-}
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -113,23 +101,6 @@ fn figures(report: &Report, timeline: &Timeline) -> Result<Vec<Figure>, RenderEr
         figures.push(drawn(chart)?);
     }
     Ok(figures)
-}
-
-fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
-    RenderError::Page(error.to_string())
-}
-
-pub(super) fn drawn(chart: Chart) -> Result<Figure, RenderError> {
-    let svgs = FRAMES.iter().map(|frame| chart.plot.svg(*frame));
-    Ok(Figure {
-        id: chart.id,
-        svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
-        legend: charts::legend(&chart.plot),
-        title: chart.title,
-        note: chart.note,
-        shades: Vec::new(),
-        most: String::new(),
-    })
 }
 
 /// Drawn for each frame anew: a narrow one has fewer columns.
