@@ -97,10 +97,18 @@ impl CapacityReport {
     ) -> Self {
         let at_ceiling =
             |p: &&Probe| p.judged != Judged::Holds && Some(p.rate_per_s) == findings.exceeded_per_s;
-        let beyond = findings.probes.iter().rfind(at_ceiling);
-        let (reasons, saturated) = beyond.map_or_else(Default::default, |p| {
-            (p.reasons.clone(), p.saturated.clone())
-        });
+        // What disturbs a probe makes it worse: the best of them says most of the target.
+        let beyond = findings.probes.iter().filter(at_ceiling);
+        let beyond = beyond.max_by(|a, b| a.reached_per_s.total_cmp(&b.reached_per_s));
+        let reasons = beyond.map_or_else(Vec::new, |p| p.reasons.clone());
+        // A probe that something else disturbed may have had nothing at its limit; the next rate's shows it.
+        let mut too_high: Vec<&Probe> = findings.probes.iter().collect();
+        too_high.retain(|p| p.judged != Judged::Holds && !p.saturated.is_empty());
+        too_high.retain(|p| findings.exceeded_per_s.is_some_and(|at| p.rate_per_s >= at));
+        let nearest = too_high
+            .into_iter()
+            .min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s));
+        let saturated = nearest.map_or_else(Vec::new, |p| p.saturated.clone());
         Self {
             schema: CAPACITY_SCHEMA.to_owned(),
             started_at,

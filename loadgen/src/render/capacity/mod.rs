@@ -123,6 +123,7 @@ pub fn table(report: &CapacityReport) -> String {
 
 pub(super) const HEADER: [&str; 9] = [
     "asked",
+    "verdict",
     "probe",
     "reached",
     "response p50",
@@ -130,7 +131,6 @@ pub(super) const HEADER: [&str; 9] = [
     "in flight grows by (95 %)",
     "backlog grows by (95 %)",
     "CPU, cores",
-    "verdict",
 ];
 
 pub(super) fn rows(report: &CapacityReport) -> Vec<Vec<String>> {
@@ -142,6 +142,7 @@ pub(super) fn rows(report: &CapacityReport) -> Vec<Vec<String>> {
     let rows = probes.into_iter().map(|p| {
         vec![
             rate(p.rate_per_s),
+            word(p.judged).to_owned(),
             p.number.to_string(),
             rate(p.reached_per_s.round()),
             time(p.response_time_us.p50),
@@ -149,7 +150,6 @@ pub(super) fn rows(report: &CapacityReport) -> Vec<Vec<String>> {
             said(p.growth.in_flight),
             said(p.growth.backlog),
             format!("{:.2}", p.cpu_sum_pct() / 100.0),
-            word(p.judged).to_owned(),
         ]
     });
     rows.collect()
