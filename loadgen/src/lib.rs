@@ -2,6 +2,7 @@
 //! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
 
 pub mod audit;
+pub mod budget;
 pub mod drive;
 pub mod duration;
 pub mod feed;

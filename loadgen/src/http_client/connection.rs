@@ -1,12 +1,14 @@
 //! One keep-alive connection with its buffers: a request out, its answer in, in the caller's own task. No task of its own and no
 //! channel stand between, which is most of what an exchange would otherwise cost.
 
+use std::time::Instant;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::HttpError;
 use super::request::Request;
 use super::response::{Complete, Decoder};
 use super::target::{Stream, Target};
+use super::{ExchangeTimes, HttpError};
 
 /// Read at once; most answers fit. For a longer one there is room as soon as its length is known.
 const READ_BYTES: usize = 4 << 10;
@@ -18,6 +20,14 @@ pub(super) struct Connection {
     stream: Stream,
     outbox: Vec<u8>,
     inbox: Vec<u8>,
+}
+
+/// An exchange that came to its end.
+pub(super) struct Exchanged {
+    pub complete: Complete,
+    pub body: bytes::Bytes,
+    /// Of a sampled request.
+    pub times: Option<Box<ExchangeTimes>>,
 }
 
 /// An exchange that failed.
@@ -45,13 +55,17 @@ impl Connection {
         request: &Request<'_>,
         target: &Target,
         bytes_max: usize,
-    ) -> Result<(Complete, bytes::Bytes), Failure> {
+    ) -> Result<Exchanged, Failure> {
         let failure = |error, unsent, unanswered| Failure {
             error,
             unanswered,
             unsent,
         };
         let lost = |e: std::io::Error| HttpError::ConnectionLost(e.to_string());
+        // Clocks are read for sampled requests only.
+        let sampled = request.trace.is_some_and(|trace| trace.sampled);
+        let now = || sampled.then(Instant::now);
+        let connected = now();
         self.outbox.clear();
         request
             .encode(target.authority(), target.base_path(), &mut self.outbox)
@@ -74,9 +88,11 @@ impl Connection {
             let flushed = self.stream.flush().await;
             flushed.map_err(|e| failure(lost(e), false, true))?;
         }
+        let written = now();
+        let mut first_byte = None;
         self.inbox.clear();
         self.inbox.shrink_to(KEPT_BYTES_MAX);
-        let mut decoder = Decoder::new(request.method == "HEAD", bytes_max);
+        let mut decoder = Decoder::new(request.method == "HEAD", bytes_max, sampled);
         let mut unanswered = true;
         let complete = loop {
             let read = self.stream.read_buf(&mut self.inbox).await;
@@ -85,7 +101,11 @@ impl Connection {
                     let closed = decoder.closed(&self.inbox);
                     break closed.map_err(|e| failure(e, false, unanswered))?;
                 }
-                _ => unanswered = false,
+                _ if unanswered => {
+                    unanswered = false;
+                    first_byte = now();
+                }
+                _ => {}
             }
             let advanced = decoder.advance(&mut self.inbox);
             if let Some(complete) = advanced.map_err(|e| failure(e, false, false))? {
@@ -96,6 +116,19 @@ impl Connection {
             Some(chunks) => chunks.into(),
             None => bytes::Bytes::copy_from_slice(&self.inbox[complete.body.clone()]),
         };
-        Ok((complete, body))
+        let times = connected.zip(written).zip(first_byte);
+        let times = times.map(|((connected, written), first_byte)| {
+            Box::new(ExchangeTimes {
+                connected,
+                written,
+                first_byte,
+                server_timing: decoder.server_timing.take(),
+            })
+        });
+        Ok(Exchanged {
+            complete,
+            body,
+            times,
+        })
     }
 }

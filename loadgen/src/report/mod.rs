@@ -3,6 +3,7 @@
 
 mod build;
 pub mod folder;
+pub mod latency_budget;
 mod merge;
 mod replay;
 mod sample;
@@ -17,6 +18,7 @@ use crate::audit::AuditReport;
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
+pub use latency_budget::LatencyBudget;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use windows::Windows;
@@ -55,6 +57,9 @@ pub struct Report {
     pub journeys: JourneyReport,
     /// Awaited states.
     pub end_to_end: Vec<EndToEnd>,
+    /// Where the time of the sampled journeys went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_budget: Option<LatencyBudget>,
     /// Consumer groups, by topic.
     pub event_lag: Vec<EventLag>,
     /// All consumer groups together.

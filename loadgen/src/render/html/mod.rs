@@ -2,6 +2,8 @@
 //! plots, then the tables. Everything that a scenario or a server has said is text here, never markup.
 
 mod axis;
+mod bars;
+mod budget;
 mod charts;
 mod colour;
 mod heat_map;
@@ -10,9 +12,11 @@ mod plot;
 mod settings;
 mod tables;
 mod timeline;
+mod waterfall;
 
 use askama::Template;
 
+use self::bars::Bars;
 use self::charts::{Chart, Course};
 use self::key_figures::Tile;
 use self::plot::FRAMES;
@@ -24,7 +28,7 @@ use crate::report::{Report, VerdictResult};
 
 /// A plot in every size, with its words.
 struct Figure {
-    id: &'static str,
+    id: String,
     title: String,
     note: String,
     /// SVG made here: its text is escaped already.
@@ -47,6 +51,8 @@ struct Page<'a> {
     verdict_meaning: &'static str,
     tiles: Vec<Tile>,
     figures: Vec<Figure>,
+    /// The slowest sampled journeys.
+    waterfalls: Vec<Figure>,
     tables: Vec<Table>,
     errors: Vec<ErrorView>,
     settings: Vec<Table>,
@@ -79,6 +85,7 @@ pub fn page(folder: &RunFolder) -> Result<String, RenderError> {
         verdict_meaning,
         tiles: key_figures::tiles(report),
         figures: figures(report, &timeline)?,
+        waterfalls: waterfall::figures(report)?,
         tables: tables::tables(report),
         errors: tables::errors(report),
         settings: settings::settings(report),
@@ -106,6 +113,7 @@ fn figures(report: &Report, timeline: &Timeline) -> Result<Vec<Figure>, RenderEr
     for chart in more.into_iter().flatten() {
         figures.push(drawn(chart)?);
     }
+    figures.extend(budget::figures(report)?);
     if !timeline.response_total.0.is_empty() {
         figures.push(heat_map(&course, timeline)?);
     }
@@ -122,11 +130,30 @@ fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
 fn drawn(chart: Chart) -> Result<Figure, RenderError> {
     let svgs = FRAMES.iter().map(|frame| chart.plot.svg(*frame));
     Ok(Figure {
-        id: chart.id,
+        id: chart.id.to_owned(),
         svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
         legend: charts::legend(&chart.plot),
         title: chart.title,
         note: chart.note,
+        shades: Vec::new(),
+        most: String::new(),
+    })
+}
+
+fn drawn_bars(
+    id: String,
+    title: String,
+    note: String,
+    bars: &Bars,
+    legend: Vec<(String, String)>,
+) -> Result<Figure, RenderError> {
+    let svgs = FRAMES.iter().map(|frame| bars.svg(*frame));
+    Ok(Figure {
+        id,
+        title,
+        note,
+        svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
+        legend,
         shades: Vec::new(),
         most: String::new(),
     })

@@ -55,6 +55,7 @@ pub fn tables(report: &Report) -> Vec<Table> {
         audit(report),
         requests(report),
         end_to_end(report),
+        super::budget::table(report),
         event_lag(report),
         journeys(report),
         replay(report),
