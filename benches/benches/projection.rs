@@ -12,7 +12,7 @@ use ordershop::event_store::RecordedEvent;
 use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
 use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
 use ordershop::position::Position;
-use ordershop::read_model::{self, Projection};
+use ordershop::read_model::{self, Burn, Projection};
 use ordershop::services::{Facts, ServiceContext};
 use ordershop::telemetry::Metrics;
 use ordershop::topic::Topic;
@@ -182,7 +182,8 @@ fn rebuilds(stage: &Stage, system: &System, last: Position, iterations: u64) -> 
                 .await
                 .expect("Redis answers");
             let started = Instant::now();
-            let applied = read_model::start(&context, &link).expect("the address is the server's");
+            let applied = read_model::start(&context, &link, Burn::default())
+                .expect("the address is the server's");
             while applied.now().get(Topic::Order) < Some(last) {
                 assert!(started.elapsed() < REBUILD_MAX, "the rebuild has stalled");
                 applied.beyond(&applied.now(), Duration::from_secs(1)).await;

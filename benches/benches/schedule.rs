@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use loadgen::scenario::{Journey, Stage};
-use loadgen::schedule::{Schedule, arrivals};
+use loadgen::schedule::{Arrivals, Schedule, Spacing};
 use loadgen::share::Share;
 
 /// Arrivals in each schedule.
@@ -68,7 +68,8 @@ fn schedule(c: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("Poisson offsets", name), |b| {
             b.iter(|| {
-                let all = black_box(&schedule).clone().poisson(SEED);
+                let all = black_box(&schedule).clone();
+                let all = all.offsets_ns(Spacing::Poisson(SEED));
                 all.for_each(|offset_ns| {
                     black_box(offset_ns);
                 });
@@ -79,7 +80,8 @@ fn schedule(c: &mut Criterion) {
             let id = BenchmarkId::new(format!("arrivals of {count} journeys"), name);
             group.bench_function(id, |b| {
                 b.iter(|| {
-                    let all = arrivals(schedule.clone().even(), &journeys, SEED, Share::WHOLE);
+                    let (even, whole) = (Spacing::Even, Share::WHOLE);
+                    let all = Arrivals::scheduled(schedule.clone(), even, &journeys, SEED, whole);
                     all.for_each(|arrival| {
                         black_box(arrival);
                     });

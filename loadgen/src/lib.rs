@@ -1,15 +1,22 @@
 //! A load generator that tells the truth about itself: scenario → schedule → drive → record → report → render. Each stage
 //! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
 
+pub mod ab;
 pub mod audit;
 pub mod budget;
+pub mod capacity;
+pub mod compare;
 pub mod drive;
 pub mod duration;
+pub mod fault;
 pub mod feed;
 pub mod feeder;
 pub mod http_client;
+pub mod live;
+pub mod metrics_listen;
 pub mod metrics_scrape;
-pub mod progress;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod record;
 pub mod render;
 pub mod report;

@@ -1,4 +1,5 @@
-//! What the target says about itself in Prometheus text: event lag per consumer group, backlog. Knows the names of those figures;
+//! What the target says about itself in Prometheus text: event lag per consumer group, backlog, what its Redis had to do, how large
+//! its batches were. Knows the names of those figures;
 //! a target that has none of them is no error.
 
 use std::collections::BTreeMap;
@@ -27,7 +28,46 @@ pub struct Scrape {
     pub event_lag: BTreeMap<GroupTopic, LagHistogram>,
     /// Entries not yet handled.
     pub backlog: BTreeMap<GroupTopic, u64>,
+    /// What the target's Redis has had to do since its start, if the target tells.
+    pub redis: Option<RedisUsage>,
+    /// Group commits of the event store, all topics together.
+    pub append_batches: Batches,
+    /// Batches that workers took from the message queue, all queues together.
+    pub queue_batches: Batches,
 }
+
+/// What a Redis server has had to do since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RedisUsage {
+    /// CPU time, seconds.
+    pub cpu_s: f64,
+    /// Commands carried out.
+    pub commands: f64,
+    /// Bytes read from its clients.
+    pub input_bytes: f64,
+    /// Bytes written to its clients.
+    pub output_bytes: f64,
+    /// Bytes that its data take now.
+    pub memory_bytes: f64,
+}
+
+/// Batches and what was in them, since the target's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Batches {
+    /// How many.
+    pub count: f64,
+    /// What was in them, all together.
+    pub entries: f64,
+}
+
+/// How each figure of interest begins.
+const PREFIXES: [&str; 5] = [
+    "ordershop_event_lag_seconds",
+    "ordershop_group_backlog",
+    "ordershop_redis_",
+    "ordershop_append_batch_events_",
+    "ordershop_queue_batch_messages_",
+];
 
 /// Statistics in microseconds. From a histogram's buckets: each is the upper bound of its bucket, so at most that.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -46,11 +86,14 @@ impl Scrape {
     /// Reads the text format; lines that are something else are passed over.
     pub fn parse(text: &str) -> Self {
         let mut scrape = Self::default();
-        for line in text.lines().filter(|l| {
-            l.starts_with("ordershop_event_lag_seconds") || l.starts_with("ordershop_group_backlog")
-        }) {
+        let of_interest = |l: &&str| PREFIXES.iter().any(|prefix| l.starts_with(prefix));
+        for line in text.lines().filter(of_interest) {
             if let Some((name, labels, value)) = split(line) {
                 scrape.take(name, &labels, value);
+            } else if let Some((name, value)) = line.split_once(' ')
+                && let Ok(value) = value.trim().parse()
+            {
+                scrape.take_of_redis(name, value);
             }
         }
         for lag in scrape.event_lag.values_mut() {
@@ -59,7 +102,26 @@ impl Scrape {
         scrape
     }
 
+    fn take_of_redis(&mut self, name: &str, value: f64) {
+        let redis = self.redis.get_or_insert_default();
+        match name {
+            "ordershop_redis_cpu_seconds_total" => redis.cpu_s = value,
+            "ordershop_redis_commands_total" => redis.commands = value,
+            "ordershop_redis_input_bytes_total" => redis.input_bytes = value,
+            "ordershop_redis_output_bytes_total" => redis.output_bytes = value,
+            "ordershop_redis_memory_bytes" => redis.memory_bytes = value,
+            _ => {}
+        }
+    }
+
     fn take(&mut self, name: &str, labels: &BTreeMap<&str, String>, value: f64) {
+        match name {
+            "ordershop_append_batch_events_sum" => self.append_batches.entries += value,
+            "ordershop_append_batch_events_count" => self.append_batches.count += value,
+            "ordershop_queue_batch_messages_sum" => self.queue_batches.entries += value,
+            "ordershop_queue_batch_messages_count" => self.queue_batches.count += value,
+            _ => {}
+        }
         let (Some(group), Some(topic)) = (labels.get("group"), labels.get("topic")) else {
             return;
         };
@@ -116,6 +178,14 @@ impl Scrape {
             all.add(&lag.since(before.event_lag.get(of)));
         }
         all.statistics()
+    }
+}
+
+impl Batches {
+    /// How much a batch held on average since an earlier look; nothing without batches.
+    pub fn mean_since(&self, before: &Self) -> Option<f64> {
+        let (count, entries) = (self.count - before.count, self.entries - before.entries);
+        (count > 0.0 && entries >= 0.0).then(|| entries / count)
     }
 }
 
@@ -258,6 +328,22 @@ mod tests {
             Scrape::parse(&text([7, 7, 7], 0)),
         );
         assert_eq!(after.lag_since(&before).count, 7);
+    }
+
+    #[test]
+    fn the_work_of_redis_and_the_size_of_batches_are_read() {
+        let text = "ordershop_redis_commands_total 42\nordershop_redis_cpu_seconds_total 1.5\nordershop_redis_memory_bytes 7\n\
+            ordershop_append_batch_events_sum{topic=\"order\"} 30\nordershop_append_batch_events_count{topic=\"order\"} 10\n\
+            ordershop_append_batch_events_sum{topic=\"cart\"} 10\nordershop_append_batch_events_count{topic=\"cart\"} 10\n";
+        let scrape = Scrape::parse(text);
+        let redis = scrape.redis.unwrap_or_default();
+        assert_eq!(
+            (redis.commands, redis.cpu_s, redis.memory_bytes),
+            (42.0, 1.5, 7.0)
+        );
+        let none = Batches::default();
+        assert_eq!(scrape.append_batches.mean_since(&none), Some(2.0));
+        assert_eq!(scrape.queue_batches.mean_since(&none), None);
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! When journeys should start: a pure function from an arrival's number to its intended start. Every later stage counts from
 //! these times, so nothing here may look at a clock.
 
+mod arrivals;
+mod hold;
+
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use rand_distr::Exp1;
 
 use crate::scenario::expression::Vars;
 use crate::scenario::{Journey, Stage};
-use crate::share::Share;
+
+pub use arrivals::{Arrivals, Spacing};
+use hold::FOREVER;
+pub use hold::Hold;
 
 /// One journey that should start at an exact time.
 #[derive(Debug, Clone)]
@@ -21,9 +26,6 @@ pub struct Arrival {
     /// Variables it starts with; a plan made from a recorded trace puts what it recorded here.
     pub vars: Vars,
 }
-
-/// Arrivals in the order of their offsets: what an open workload is driven by, however it was made.
-pub type Arrivals = Box<dyn Iterator<Item = Arrival> + Send>;
 
 /// The arrivals of piecewise linear rates.
 ///
@@ -39,6 +41,11 @@ impl Schedule {
     /// From a workload's stages.
     pub fn new(stages: Vec<Stage>) -> Self {
         Self { stages }
+    }
+
+    /// Its stages, one after the other.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
     }
 
     /// How long the whole schedule is.
@@ -91,41 +98,15 @@ impl Schedule {
         None
     }
 
-    /// The intended starts of evenly spaced arrivals, in nanoseconds.
-    pub fn even(self) -> impl Iterator<Item = u64> + Send {
-        (0..).map_while(move |k| self.arrival_ns(k))
-    }
-
-    /// The intended starts of independent arrivals, in nanoseconds: a Poisson process whose intensity is the rate. The gaps of one
-    /// with intensity 1 are exponential with mean 1; N⁻¹ of their sums has the intensity r(t). The same seed gives the same times.
-    pub fn poisson(self, seed: u64) -> impl Iterator<Item = u64> + Send {
-        let mut rng = SmallRng::seed_from_u64(seed ^ POISSON_SEED);
-        let mut arrived = 0.0_f64;
-        std::iter::from_fn(move || {
-            arrived += rng.sample::<f64, _>(Exp1);
-            self.reached_ns(arrived)
-        })
+    /// The intended starts of its arrivals, in nanoseconds.
+    pub fn offsets_ns(self, spacing: Spacing) -> impl Iterator<Item = u64> + Send {
+        let numbers = spacing.numbers();
+        numbers.map_while(move |number| self.reached_ns(number))
     }
 }
 
 /// Keeps the arrivals' random numbers apart from the choice of journeys, which starts from the same seed.
 const POISSON_SEED: u64 = 0x706f_6973_736f_6e00;
-
-/// One driver's share of arrivals at these times, each a journey chosen by weight; the same seed gives the same sequence, and all
-/// shares together give it whatever their number.
-pub fn arrivals(
-    offsets_ns: impl Iterator<Item = u64> + Send + 'static,
-    journeys: &[Journey],
-    seed: u64,
-    share: Share,
-) -> Arrivals {
-    let mut chooser = JourneyChooser::new(journeys, seed);
-    Box::new(share.pick(offsets_ns.map(move |offset_ns| Arrival {
-        offset_ns,
-        journey: chooser.choose(),
-        vars: Vars::new(),
-    })))
-}
 
 /// Chooses journeys by their weights.
 #[derive(Debug)]
@@ -170,6 +151,7 @@ impl JourneyChooser {
 mod tests {
     #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
+    use crate::share::Share;
 
     fn stage(seconds: u64, from: f64, to: f64) -> Stage {
         Stage {
@@ -225,7 +207,7 @@ mod tests {
     #[test]
     fn poisson_arrivals_have_the_asked_rate_exponential_gaps_and_come_again_with_the_seed() {
         let schedule = Schedule::new(vec![stage(100, 1_000.0, 1_000.0)]);
-        let all: Vec<u64> = schedule.clone().poisson(7).collect();
+        let all: Vec<u64> = schedule.clone().offsets_ns(Spacing::Poisson(7)).collect();
         // 100,000 ± 316 is one standard deviation; five are never.
         assert!((98_420..=101_580).contains(&all.len()), "{}", all.len());
         let gaps: Vec<f64> = all.windows(2).map(|w| (w[1] - w[0]) as f64 / 1e6).collect();
@@ -235,14 +217,22 @@ mod tests {
             let (found, expected) = (share(bound) / gaps.len() as f64, (-bound).exp());
             assert!((found / expected - 1.0).abs() < 0.1, "{bound}: {found}");
         }
-        assert!(schedule.clone().poisson(7).eq(all.iter().copied()));
-        assert!(schedule.poisson(8).ne(all), "another seed, other times");
+        assert!(
+            schedule
+                .clone()
+                .offsets_ns(Spacing::Poisson(7))
+                .eq(all.iter().copied())
+        );
+        assert!(
+            schedule.offsets_ns(Spacing::Poisson(8)).ne(all),
+            "another seed, other times"
+        );
     }
 
     #[test]
     fn poisson_arrivals_follow_a_ramp() {
         let schedule = Schedule::new(vec![stage(100, 0.0, 2_000.0)]);
-        let all: Vec<u64> = schedule.poisson(7).collect();
+        let all: Vec<u64> = schedule.offsets_ns(Spacing::Poisson(7)).collect();
         let half = all.partition_point(|at| *at < 50_000_000_000) as f64;
         let share = half / all.len() as f64;
         assert!(
@@ -264,7 +254,7 @@ mod tests {
             .into();
         let schedule = Schedule::new(vec![stage(1, 1_000.0, 1_000.0)]);
         let of = |share| {
-            arrivals(schedule.clone().even(), &journeys, 7, share)
+            Arrivals::scheduled(schedule.clone(), Spacing::Even, &journeys, 7, share)
                 .map(|a| (a.offset_ns, a.journey))
                 .collect::<Vec<_>>()
         };

@@ -1,6 +1,8 @@
-//! The system under test as a child process: `ordershop up` on a free port with a data folder that is thrown away. Knows its
-//! command line and the line it prints when it is ready; nothing else about it.
+//! The system under test as a child process: `ordershop up`, or a command in its place, on a free port with a data folder that is
+//! thrown away. Knows its command line and the line it prints when it is ready; nothing else about it.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,24 +26,104 @@ pub enum SystemError {
         "the program `ordershop` was not found beside this one or on PATH; build it (cargo build --release), say where it is (--system-bin), or give a running system (--target URL)"
     )]
     Missing,
+    /// The command can't be taken apart.
+    #[error(
+        "`{0}` is no command: a program and its arguments are needed, as in `target/release/ordershop up`, with quotes closed"
+    )]
+    NoCommand(String),
+    /// No such program in a command.
+    #[error(
+        "`{command}`: there is no program `{program}`, neither as a file nor on PATH; a command stands in the place of `ordershop up`"
+    )]
+    NoProgram {
+        /// The command.
+        command: String,
+        /// Its first word.
+        program: String,
+    },
     /// It could not be run.
-    #[error("{program} could not be started: {error}")]
+    #[error("{command} could not be started: {error}")]
     Start {
-        /// The program.
-        program: PathBuf,
+        /// The command.
+        command: String,
         /// Why.
         error: std::io::Error,
     },
     /// It ended or stayed silent.
-    #[error("{program} did not become ready ({problem}); its log is {log}")]
+    #[error("{command} did not become ready ({problem}); its log is {log}")]
     NotReady {
-        /// The program.
-        program: PathBuf,
+        /// The command.
+        command: String,
         /// What happened instead.
         problem: String,
         /// Its log.
         log: PathBuf,
     },
+}
+
+/// What starts a system: a program and its arguments, to which it is added where to listen, how durable to be and where to keep data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemCommand {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl SystemCommand {
+    /// `ordershop up`, the program as given, beside this one, or on PATH.
+    ///
+    /// # Errors
+    /// It is nowhere.
+    pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
+        Ok(Self::new(&find(given)?, &["up"]))
+    }
+
+    /// This program with these arguments.
+    pub fn new(program: &Path, arguments: &[&str]) -> Self {
+        Self {
+            program: program.to_owned(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+        }
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn with(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// A command as it would be typed, quotes included; no shell stands behind it. Its program must be there.
+    ///
+    /// # Errors
+    /// It is empty, a quote is open, or there is no such program.
+    pub fn parse(text: &str) -> Result<Self, SystemError> {
+        let mut words = shlex::split(text).unwrap_or_default().into_iter();
+        let Some(program) = words.next() else {
+            return Err(SystemError::NoCommand(text.to_owned()));
+        };
+        let is_there = match program.contains(std::path::MAIN_SEPARATOR) {
+            true => Path::new(&program).is_file(),
+            false => on_path(&program).is_some(),
+        };
+        if !is_there {
+            return Err(SystemError::NoProgram {
+                command: text.to_owned(),
+                program,
+            });
+        }
+        Ok(Self {
+            program: program.into(),
+            arguments: words.map(OsString::from).collect(),
+        })
+    }
+}
+
+impl fmt::Display for SystemCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.program.display())?;
+        let mut arguments = self.arguments.iter();
+        arguments.try_for_each(|a| write!(f, " {}", a.to_string_lossy()))
+    }
 }
 
 /// A running system; killed when dropped without a stop.
@@ -64,40 +146,35 @@ fn find(given: Option<&Path>) -> Result<PathBuf, SystemError> {
     let beside = std::env::current_exe()
         .ok()
         .and_then(|me| Some(me.parent()?.join(NAME)));
-    let on_path = std::env::var_os("PATH").map(|path| {
-        std::env::split_paths(&path)
-            .map(|p| p.join(NAME))
-            .collect::<Vec<_>>()
-    });
     beside
-        .into_iter()
-        .chain(on_path.into_iter().flatten())
-        .find(|p| p.is_file())
+        .filter(|p| p.is_file())
+        .or_else(|| on_path(NAME))
         .ok_or(SystemError::Missing)
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|p| p.is_file())
 }
 
 impl SystemProcess {
     /// Starts it and waits until it is ready; its log goes to `log`.
     pub async fn start(
-        given: Option<&Path>,
+        command: &SystemCommand,
         durability: &str,
         log: &Path,
     ) -> Result<Self, SystemError> {
-        let program = find(given)?;
         let fail = |error| SystemError::Start {
-            program: program.clone(),
+            command: command.to_string(),
             error,
         };
         let data = tempfile::tempdir().map_err(fail)?;
-        let mut child = Command::new(&program)
-            .args([
-                "up",
-                "--listen",
-                "127.0.0.1:0",
-                "--durability",
-                durability,
-                "--data-dir",
-            ])
+        let mut child = Command::new(&command.program)
+            .args(&command.arguments)
+            .args(["--listen", "127.0.0.1:0", "--durability", durability])
+            .arg("--data-dir")
             .arg(data.path())
             // A group of its own: a terminal's Ctrl-C is for the generator, which stops the system after the drain.
             .process_group(0)
@@ -108,7 +185,7 @@ impl SystemProcess {
             .spawn()
             .map_err(fail)?;
         let not_ready = |problem: String| SystemError::NotReady {
-            program: program.clone(),
+            command: command.to_string(),
             problem,
             log: log.to_owned(),
         };

@@ -125,6 +125,7 @@ fn every_built_in_scenario_is_listed_with_its_story() {
         "cart-updates",
         "checkout",
         "lifecycle",
+        "outage",
         "replay",
     ] {
         assert!(text.contains(name), "{text}");

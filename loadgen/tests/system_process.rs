@@ -3,28 +3,7 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
-use support::{Loadgen, SmallSystem, eventually, open, signal};
-
-/// A program that notes its arguments and its end in this folder.
-fn program(folder: &Path, body: &str) -> PathBuf {
-    let path = folder.join("ordershop");
-    let text = format!(
-        "#!/bin/sh\ncd {}\necho \"$@\" > arguments\n{body}\n",
-        folder.display()
-    );
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-fn waiting(url: &str) -> String {
-    format!(
-        "trap 'echo yes > stopped; exit 0' TERM\necho 'a line of its log' >&2\necho 'ready: {url} (and more)'\nwhile :; do sleep 0.05; done"
-    )
-}
+use support::{Loadgen, SmallSystem, eventually, open, program, signal, waiting};
 
 #[test]
 fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {

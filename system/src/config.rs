@@ -38,6 +38,10 @@ pub struct UpConfig {
     /// The largest request body
     #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 8 * 1024 * 1024)]
     pub body_bytes_max: usize,
+
+    /// A planted regression: CPU time that the read model wastes for each event it applies, to try out whether a comparison finds it
+    #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
+    pub burn_us_per_event: u32,
 }
 
 /// Where our own Redis keeps its files unless told otherwise.
@@ -101,6 +105,10 @@ pub struct ProcessConfig {
     /// Stop when stdin is closed: the supervisor holds the other end, so that nothing outlives it
     #[arg(long, hide = true)]
     pub supervised: bool,
+
+    /// A planted regression: CPU time that the read-model wastes for each event it applies, to try out whether a comparison finds it
+    #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
+    pub burn_us_per_event: u32,
 }
 
 impl ProcessConfig {

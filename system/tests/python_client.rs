@@ -14,7 +14,7 @@ use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
 use ordershop::grpc::connection::Tracked;
 use ordershop::grpc::original::{OriginalEventStore, OriginalMessageQueue};
 use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::read_model;
+use ordershop::read_model::{self, Burn};
 use ordershop::redis_connection::RedisLink;
 use ordershop::redis_server::{Durability, RedisServer};
 use ordershop::services::{EntityService, Facts, ProductService, ServiceContext};
@@ -58,7 +58,7 @@ async fn start_shop(redis: &RedisServer) -> [SocketAddr; 2] {
         tasks: TaskTracker::new(),
     };
     ProductService::start(&context);
-    read_model::start(&context, &link).unwrap();
+    read_model::start(&context, &link, Burn::default()).unwrap();
     let drain = CancellationToken::new();
     let (event_listener, message_listener) = (listen().await, listen().await);
     let addresses = [&event_listener, &message_listener].map(|one| one.local_addr().unwrap());

@@ -12,7 +12,7 @@ use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
 use ordershop::message_queue::{MessageQueue, OutgoingMessage, QueueName};
 use ordershop::position::Positions;
 use ordershop::queue_names::{GET_ENTITY, GET_POSITIONS};
-use ordershop::read_model;
+use ordershop::read_model::{self, Burn};
 use ordershop::redis_connection::RedisLink;
 use ordershop::redis_server::{Durability, RedisServer};
 use ordershop::services::{Facts, ServiceContext};
@@ -114,7 +114,12 @@ impl Instance {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        read_model::start(&context, &RedisLink::new(server.url()).unwrap()).unwrap();
+        read_model::start(
+            &context,
+            &RedisLink::new(server.url()).unwrap(),
+            Burn::default(),
+        )
+        .unwrap();
         Self {
             context,
             events,

@@ -3,6 +3,7 @@
 //! k-th answer belongs to the k-th request, because waiting requests are sent first come, first served.
 
 use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -19,6 +20,8 @@ const DELAY_MS: u64 = 20;
 const STALL_AT: Duration = Duration::from_secs(3);
 const STALL: Duration = Duration::from_secs(1);
 const ERROR_PCT_MAX: f64 = 3.0;
+/// As many as loadgen may open.
+const CONNECTIONS: &str = "1024";
 
 pub fn measure() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -33,10 +36,7 @@ pub fn measure() -> anyhow::Result<()> {
     lines
         .find(|line| line.as_ref().is_ok_and(|l| l == "started"))
         .context("loadgen did not start")??;
-    std::thread::sleep(STALL_AT);
-    server.signal(Signal::STOP)?;
-    std::thread::sleep(STALL);
-    server.signal(Signal::CONT)?;
+    stall(&server)?;
     let ended = lines.count();
     child.wait()?;
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as f64;
@@ -69,7 +69,48 @@ pub fn measure() -> anyhow::Result<()> {
     println!(
         "  (claim: within {ERROR_PCT_MAX} %; service time is what a tool says that counts from when it got round to sending)"
     );
+    for (name, correction) in [
+        ("oha", None),
+        ("oha --latency-correction", Some("--latency-correction")),
+    ] {
+        println!("  {name}: {}", oha(&delay, correction)?);
+    }
     Ok(())
+}
+
+/// In the middle of a run.
+fn stall(server: &Server) -> anyhow::Result<()> {
+    std::thread::sleep(STALL_AT);
+    server.signal(Signal::STOP)?;
+    std::thread::sleep(STALL);
+    server.signal(Signal::CONT)
+}
+
+/// What oha says of the same stall, counting from when it sends or from when it should have.
+fn oha(delay_ms: &str, correction: Option<&str>) -> anyhow::Result<String> {
+    let server = Server::start(&["--delay-ms", delay_ms])?;
+    let (rate, length) = (RATE.to_string(), format!("{SECONDS}s"));
+    let fixed = ["--no-tui", "-w", "--output-format", "json"];
+    let load = ["-c", CONNECTIONS, "-q", &rate, "-z", &length];
+    let started = Command::new("oha")
+        .args(fixed)
+        .args(load)
+        .args(correction)
+        .arg(&server.url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(child) = started else {
+        return Ok("not installed".to_owned());
+    };
+    stall(&server)?;
+    let output = child.wait_with_output()?;
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).context("oha's JSON")?;
+    let figures = ["p50", "p90", "p99", "p99.9"].map(|name| {
+        let seconds = number(&said, &format!("/latencyPercentiles/{name}"));
+        format!("{name} {}", time(seconds * 1e6))
+    });
+    Ok(figures.join(", "))
 }
 
 /// Response times from when each request should have been sent and when its answer was ready.

@@ -2,6 +2,7 @@
 //! asked less: that is what closed means, and why its figures say nothing about an arrival rate.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -47,13 +48,20 @@ pub async fn drive(
                         vars: Vars::new(),
                     };
                     let measured = offset >= context.scenario.warm_up;
-                    let ended =
-                        journey::run(context.clone(), arrival, number, intended, measured).await;
+                    // Pinned where it is made: moving it would cost as much as a good part of the journey.
+                    let journey = pin!(journey::run(
+                        context.clone(),
+                        arrival,
+                        number,
+                        intended,
+                        measured
+                    ));
+                    let ended = journey.await;
                     let pause = journey::pause(think_time, &mut context.rng(!number));
                     intended = ended + pause;
                     if pause.is_zero() {
-                        // A target that answers at once must not starve the other users.
-                        tokio::task::yield_now().await;
+                        // Journeys that never wait must not starve the other users.
+                        tokio::task::consume_budget().await;
                         continue;
                     }
                     tokio::select! {

@@ -1,4 +1,4 @@
-//! CPU time, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
+//! CPU time and memory, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
 //! system beside it when it runs here.
 
 use std::collections::BTreeMap;
@@ -7,6 +7,9 @@ use std::time::Duration;
 
 /// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
 const TICKS_PER_S: u64 = 100;
+
+/// What drivers' threads are named, before their number.
+pub const DRIVER: &str = "driver";
 
 /// What a thread has had of the CPU, and what it has had to wait for it.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +48,19 @@ pub fn process_cpu_time() -> Option<Duration> {
     }
 }
 
+/// Of the drivers of this process, by their numbers. Nothing where there is no /proc.
+pub fn driver_cpu_times() -> BTreeMap<usize, Duration> {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    let times = threads.flatten().filter_map(|thread| {
+        let read = |file| std::fs::read_to_string(thread.path().join(file)).ok();
+        let name = read("comm")?;
+        let number = name.trim().strip_prefix(DRIVER)?.trim().parse().ok()?;
+        let nanos = read("schedstat")?.split_whitespace().next()?.parse().ok()?;
+        Some((number, Duration::from_nanos(nanos)))
+    });
+    times.collect()
+}
+
 /// Of a process, its children and its process group: a system with the servers that it started.
 pub fn group_cpu_time(process: u32) -> Option<Duration> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
@@ -62,6 +78,31 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
 /// The same by process name, those of one name together. Nothing where there is no /proc.
 pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
+    for (name, stat) in members(process) {
+        *times.entry(name).or_default() += stat.cpu;
+    }
+    times
+}
+
+/// The most memory (resident set, bytes) that each of them ever had, those of one name together. Nothing where there is no /proc.
+pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
+    let mut peaks: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, stat) in members(process) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", stat.process));
+        let peak = status.ok().and_then(|text| {
+            let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+            kib.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        if let Some(kib) = peak {
+            *peaks.entry(name).or_default() += kib * 1_024;
+        }
+    }
+    peaks
+}
+
+/// A process, its children and its process group, with their names for people.
+fn members(process: u32) -> Vec<(String, Stat)> {
+    let mut members = Vec::new();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
         let number = entry
@@ -75,10 +116,29 @@ pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
         if let Some(stat) = stat.filter(mine) {
             let arguments = std::fs::read_to_string(entry.path().join("cmdline"));
             let name = display_name(&stat.name, &arguments.unwrap_or_default());
-            *times.entry(name).or_default() += stat.cpu;
+            members.push((name, stat));
         }
     }
-    times
+    members
+}
+
+/// A process of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupProcess {
+    /// Its number.
+    pub id: u32,
+    /// Its program and subcommand.
+    pub name: String,
+}
+
+/// A process, its children and its process group, as they are at this moment. Nothing where there is no /proc.
+pub fn group_processes(process: u32) -> Vec<GroupProcess> {
+    let all = members(process).into_iter();
+    all.map(|(name, stat)| GroupProcess {
+        id: stat.process,
+        name,
+    })
+    .collect()
 }
 
 /// A process's name with its subcommand, if it has one: services of one program are told apart by it.

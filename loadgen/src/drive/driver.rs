@@ -29,10 +29,7 @@ const TASKS_PER_LOOK: u32 = 31;
 /// A driver's share of the load.
 pub enum Part {
     /// Journeys at times fixed in advance.
-    Open {
-        arrivals: Arrivals,
-        end: Option<Duration>,
-    },
+    Open { arrivals: Arrivals },
     /// Users who wait for their own journeys.
     Closed {
         users: usize,
@@ -153,9 +150,7 @@ async fn workload(
     let look_on = tokio::task::spawn_local(async move { watching.look_on().await });
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
     match part {
-        Part::Open { arrivals, end } => {
-            open::drive(&context, arrivals, end, start, &context.exhausted).await
-        }
+        Part::Open { arrivals } => open::drive(&context, arrivals, start, &context.exhausted).await,
         Part::Closed {
             users,
             think_time,

@@ -10,6 +10,7 @@ use rand::rngs::SmallRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::cpu_time::DRIVER;
 use super::driver::{Driver, Part, client_limits, open_feed, runtime};
 use super::set_up::{self, Fail};
 use super::{Assignment, Load};
@@ -86,7 +87,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
             stop: stop.clone(),
         };
         std::thread::Builder::new()
-            .name(format!("driver {}", share.index))
+            .name(format!("{DRIVER} {}", share.index))
             .spawn(move || {
                 let outcome = driver.run();
                 events.send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished))
@@ -220,9 +221,9 @@ pub async fn tear_down(
 
 fn parts(load: Load) -> Vec<Part> {
     match load {
-        Load::Open { arrivals, end } => arrivals
+        Load::Open { arrivals } => arrivals
             .into_iter()
-            .map(|arrivals| Part::Open { arrivals, end })
+            .map(|arrivals| Part::Open { arrivals })
             .collect(),
         Load::Closed {
             users,
@@ -291,10 +292,8 @@ impl Fleet {
             }
             RunEvent::Failed(refusal) => Err(refusal),
             RunEvent::Warning(text) => Ok(vec![RunEvent::Warning(text)]),
-            RunEvent::Prepared { .. }
-            | RunEvent::Ready
-            | RunEvent::SetUp { .. }
-            | RunEvent::Started { .. } => Ok(Vec::new()),
+            // What concerns the run as a whole is told once, by whoever knows the whole.
+            _ => Ok(Vec::new()),
         }
     }
 

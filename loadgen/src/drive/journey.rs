@@ -320,7 +320,7 @@ impl<'a> Walk<'a> {
         .map_err(Fault::from)?;
         // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
         let turn = self.context.http.turn().await;
-        let actual = Instant::now();
+        let actual = turn.since;
         let outcome = rendered.send(turn, self.context.ledger.as_ref()).await;
         let completed = outcome
             .as_ref()
@@ -363,7 +363,10 @@ impl<'a> Walk<'a> {
             return Err(End::Skip(reason.clone()));
         }
         outcome?;
-        self.vars.extend(examined?);
+        let found = examined?;
+        if !found.is_empty() {
+            self.vars.extend(found);
+        }
         Ok(())
     }
 

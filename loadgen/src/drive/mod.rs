@@ -23,7 +23,10 @@ use rand::rngs::SmallRng;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use cpu_time::{group_cpu_time, group_cpu_times, process_cpu_time};
+pub use cpu_time::{
+    GroupProcess, driver_cpu_times, group_cpu_time, group_cpu_times, group_memory_peaks,
+    group_processes, process_cpu_time,
+};
 pub use fleet::{drivers_max, spawn, tear_down};
 
 use crate::budget::{Sampler, following::Following};
@@ -42,10 +45,9 @@ use crate::share::Share;
 pub enum Load {
     /// Journeys at times fixed in advance.
     Open {
-        /// When, which, and with which variables: each driver's share.
+        /// When, which, and with which variables: each driver's share. What is not started soon after a schedule's end counts as
+        /// unsent; recorded arrivals are all sent, however late.
         arrivals: Vec<Arrivals>,
-        /// The schedule's length; what is not started soon after it counts as unsent. Without one everything is sent, however late.
-        end: Option<Duration>,
     },
     /// Users who wait for their own journeys.
     Closed {

@@ -19,13 +19,11 @@ const OVERRUN: Duration = Duration::from_secs(1);
 
 pub async fn drive(
     context: &Rc<Context>,
-    arrivals: Arrivals,
-    end: Option<Duration>,
+    mut arrivals: Arrivals,
     start: Instant,
     stop: &CancellationToken,
 ) {
     let warm_up = context.scenario.warm_up;
-    let last_start = end.map(|end| start + end + OVERRUN);
     let pacer = match Pacer::start() {
         Ok(pacer) => pacer,
         Err(e) => {
@@ -42,9 +40,20 @@ pub async fn drive(
     let mut missed_until = start;
     // When this loop was last seen to run: what an arrival waited before that was not for want of the generator.
     let mut came_round = start;
-    for (n, arrival) in arrivals.enumerate() {
-        let offset = Duration::from_nanos(arrival.offset_ns);
-        let intended = start + offset;
+    for n in 0.. {
+        let Some(mut arrival) = arrivals.next() else {
+            // The schedule has its length even if its last arrival comes before it.
+            match (stopped_at, arrivals.end()) {
+                (None, Some(end)) => tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep_until((start + end).into()) => break,
+                    () = arrivals.changed() => continue,
+                },
+                _ => break,
+            }
+        };
+        let mut offset = Duration::from_nanos(arrival.offset_ns);
+        let mut intended = start + offset;
         if let Some(stopped_at) = stopped_at {
             // After the stop only what was due before it has been missed.
             if intended > stopped_at {
@@ -55,10 +64,20 @@ pub async fn drive(
         }
         if intended > Instant::now() {
             burst = 0;
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => { stopped_at = Some(Instant::now()); break; }
-                () = pacer.wait_until(intended) => {}
+            let due = loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break false,
+                    () = arrivals.changed() => {
+                        arrival.offset_ns = arrivals.again_ns(&arrival);
+                        offset = Duration::from_nanos(arrival.offset_ns);
+                        intended = start + offset;
+                    }
+                    () = pacer.wait_until(intended) => break true,
+                }
+            };
+            if !due {
+                break;
             }
         } else {
             burst += 1;
@@ -66,7 +85,8 @@ pub async fn drive(
                 burst = 0;
                 tokio::task::yield_now().await;
             }
-            if stop.is_cancelled() || last_start.is_some_and(|last| Instant::now() > last) {
+            let over = |end| Instant::now() > start + end + OVERRUN;
+            if stop.is_cancelled() || arrivals.end().is_some_and(over) {
                 stopped_at = Some(Instant::now());
                 context.figures.borrow_mut().journeys.unsent += 1;
                 continue;
@@ -87,14 +107,7 @@ pub async fn drive(
             }
             continue;
         }
-        let number = context.share.number(n as u64);
+        let number = context.share.number(n);
         journey::start(context, arrival, number, intended, measured);
-    }
-    // The schedule has its length even if its last arrival comes before it.
-    if let (None, Some(end)) = (stopped_at, end) {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep_until((start + end).into()) => {}
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! One keep-alive connection with its buffers: a request out, its answer in, in the caller's own task. No task of its own and no
 //! channel stand between, which is most of what an exchange would otherwise cost.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::request::Request;
 use super::response::{Complete, Decoder};
 use super::target::{Stream, Target};
+use super::time_limit::TimeLimit;
 use super::{ExchangeTimes, HttpError};
 
 /// Read at once; most answers fit. For a longer one there is room as soon as its length is known.
@@ -17,6 +19,11 @@ const KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// A connection on which nothing is under way.
 pub(super) struct Connection {
+    wire: Wire,
+    limit: TimeLimit,
+}
+
+struct Wire {
     stream: Stream,
     outbox: Vec<u8>,
     inbox: Vec<u8>,
@@ -40,17 +47,39 @@ pub(super) struct Failure {
 }
 
 impl Connection {
-    pub async fn open(target: &Target) -> Result<Self, HttpError> {
-        let stream = target.connect().await.map_err(HttpError::opening)?;
-        Ok(Self {
-            stream,
+    /// Open before `end`, or not at all.
+    pub async fn open(target: &Target, end: Instant) -> Result<Self, HttpError> {
+        let opened = tokio::time::timeout_at(end.into(), target.connect());
+        let opened = opened.await.map_err(|_| HttpError::Timeout)?;
+        let wire = Wire {
+            stream: opened.map_err(HttpError::opening)?,
             outbox: Vec::with_capacity(512),
             inbox: Vec::with_capacity(READ_BYTES),
-        })
+        };
+        let limit = TimeLimit::new(end);
+        Ok(Self { wire, limit })
     }
 
-    /// Sends what `request` encodes to and reads the answer; its body with it.
+    /// Sends what `request` encodes to and reads the answer before `end`; its body with it.
     pub async fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        target: &Target,
+        bytes_max: usize,
+        end: Instant,
+    ) -> Result<Exchanged, Failure> {
+        // Pinned where it is made: moving it would cost more than all it does.
+        let exchange = pin!(self.wire.exchange(request, target, bytes_max));
+        self.limit.keep(end, exchange).await.unwrap_or(Err(Failure {
+            error: HttpError::Timeout,
+            unanswered: false,
+            unsent: false,
+        }))
+    }
+}
+
+impl Wire {
+    async fn exchange(
         &mut self,
         request: &Request<'_>,
         target: &Target,
@@ -68,7 +97,7 @@ impl Connection {
         let connected = now();
         self.outbox.clear();
         request
-            .encode(target.authority(), target.base_path(), &mut self.outbox)
+            .encode(target.host_header(), target.base_path(), &mut self.outbox)
             .map_err(|e| failure(e, false, false))?;
         let mut sent = 0;
         while sent < self.outbox.len() {

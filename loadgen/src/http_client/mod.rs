@@ -6,6 +6,7 @@ mod error;
 mod request;
 mod response;
 mod target;
+mod time_limit;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -69,6 +70,8 @@ pub struct HttpClient {
 /// The right to send one request now.
 pub struct Turn<'a> {
     client: &'a HttpClient,
+    /// When it came.
+    pub since: Instant,
     _permit: Option<SemaphorePermit<'a>>,
 }
 
@@ -96,10 +99,15 @@ impl HttpClient {
 
     /// Waits until a connection is free, or one more may be opened.
     pub async fn turn(&self) -> Turn<'_> {
+        let permit = match self.turns.try_acquire() {
+            Ok(permit) => Some(permit),
+            // The semaphore is never closed.
+            Err(_) => self.turns.acquire().await.ok(),
+        };
         Turn {
             client: self,
-            // The semaphore is never closed.
-            _permit: self.turns.acquire().await.ok(),
+            since: Instant::now(),
+            _permit: permit,
         }
     }
 
@@ -108,17 +116,18 @@ impl HttpClient {
         self.turn().await.send(&Request::get(path)).await
     }
 
-    async fn exchange(&self, request: &Request<'_>) -> Result<Reply, HttpError> {
+    async fn exchange(&self, request: &Request<'_>, end: Instant) -> Result<Reply, HttpError> {
         loop {
             // The connection used last: it is the least likely to have been closed by the target.
             let kept = self.idle.borrow_mut().pop();
             let reused = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => Connection::open(&self.target).await?,
+                None => Connection::open(&self.target, end).await?,
             };
+            let bytes_max = self.limits.response_bytes_max;
             let exchanged = connection
-                .exchange(request, &self.target, self.limits.response_bytes_max)
+                .exchange(request, &self.target, bytes_max, end)
                 .await;
             match exchanged {
                 Ok(Exchanged {
@@ -147,13 +156,10 @@ impl HttpClient {
 }
 
 impl Turn<'_> {
-    /// Sends a request and reads the whole answer, within the timeout.
+    /// Sends a request and reads the whole answer, within the timeout since this turn came.
     pub async fn send(self, request: &Request<'_>) -> Result<Reply, HttpError> {
-        let exchange = self.client.exchange(request);
-        let outcome = match tokio::time::timeout(self.client.limits.timeout, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(HttpError::Timeout),
-        };
+        let end = self.since + self.client.limits.timeout;
+        let outcome = self.client.exchange(request, end).await;
         if let Err(HttpError::Generator(_)) = &outcome {
             let errors = &self.client.generator_errors;
             errors.set(errors.get() + 1);

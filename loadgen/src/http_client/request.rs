@@ -50,10 +50,10 @@ impl<'a> Request<'a> {
         matches!(self.method, "GET" | "HEAD")
     }
 
-    /// Writes it behind what is in `out`; `base_path` comes before its path.
+    /// Writes it behind what is in `out`; `base_path` comes before its path, `host_header` is a line with its end.
     pub fn encode(
         &self,
-        authority: &str,
+        host_header: &str,
         base_path: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), HttpError> {
@@ -72,7 +72,7 @@ impl<'a> Request<'a> {
         if !self.path.starts_with('/') && base_path.is_empty() {
             out.push(b'/');
         }
-        for part in [&self.path, " HTTP/1.1\r\nhost: ", authority, "\r\n"] {
+        for part in [&self.path, " HTTP/1.1\r\n", host_header] {
             out.extend_from_slice(part.as_bytes());
         }
         if let Some(context) = &self.trace {
@@ -134,7 +134,9 @@ mod tests {
 
     fn encoded(request: &Request<'_>, base_path: &str) -> String {
         let mut out = Vec::new();
-        request.encode("shop:80", base_path, &mut out).unwrap();
+        request
+            .encode("host: shop:80\r\n", base_path, &mut out)
+            .unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -186,7 +188,7 @@ mod tests {
             },
         ];
         for request in rows {
-            let outcome = request.encode("shop:80", "", &mut Vec::new());
+            let outcome = request.encode("host: shop:80\r\n", "", &mut Vec::new());
             assert!(
                 matches!(outcome, Err(HttpError::BadRequest(_))),
                 "{request:?}"

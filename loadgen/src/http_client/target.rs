@@ -19,6 +19,8 @@ pub struct Target {
     /// `http://host:port` or `https://host:port`, without a path.
     pub url: String,
     authority: String,
+    /// As it stands in every request.
+    host_header: String,
     base_path: String,
     addresses: Vec<SocketAddr>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -57,6 +59,7 @@ impl Target {
         let authority = format!("{host}:{port}");
         Ok(Self {
             url: format!("{scheme}://{authority}"),
+            host_header: format!("host: {authority}\r\n"),
             authority,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             addresses,
@@ -67,6 +70,11 @@ impl Target {
     /// `host:port`.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The header that names it, with its line's end.
+    pub(super) fn host_header(&self) -> &str {
+        &self.host_header
     }
 
     /// The URL's path without a `/` at its end: what comes before every request's path.

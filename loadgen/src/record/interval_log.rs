@@ -1,8 +1,8 @@
 //! HdrHistogram interval logs, one line a second and recorder: what other tools read, and what several runs are merged from.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
@@ -14,19 +14,35 @@ use super::{Figures, Times};
 /// Values in a log are microseconds; its column of maxima is in milliseconds, as other tools expect.
 const MAX_VALUE_DIVISOR: f64 = 1_000.0;
 
-/// An interval that can't be written.
-pub type LogWriteError = IntervalLogWriterError<V2DeflateSerializeError>;
+/// Lines kept until they are written together: a line is one to three thousand bytes.
+const KEPT_BYTES_MAX: usize = 32 << 10;
 
-/// Collects every interval of one recorder, encoded; a line is a few hundred bytes, so that an hour stays small.
-struct Log {
-    name: String,
-    text: Vec<u8>,
+/// An interval that can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogWriteError {
+    /// The file can't be written to.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The interval has no encoding.
+    #[error("an interval can't be encoded: {0:?}")]
+    Encoding(IntervalLogWriterError<V2DeflateSerializeError>),
 }
 
-/// The logs of a run.
+/// The log of one recorder. Its file is only open while it is written to: there may be hundreds of recorders, and descriptors are for
+/// connections.
+struct Log {
+    path: PathBuf,
+    kept: Vec<u8>,
+}
+
+/// The logs of a run, written as it goes on, so that memory does not grow with its length.
 pub struct IntervalLogs {
     logs: Vec<Log>,
-    started: SystemTime,
 }
 
 /// The recorders of a run, in the order of their logs: the name and what it is of.
@@ -72,47 +88,87 @@ fn recorders(figures: &Figures) -> impl Iterator<Item = &Times> {
         .chain([&figures.schedule_slip])
 }
 
-/// One interval as a line.
-fn line(
-    histogram: &Histogram<u64>,
-    start: Duration,
-    length: Duration,
-) -> Result<Vec<u8>, LogWriteError> {
-    let mut text = Vec::new();
-    let mut serializer = V2DeflateSerializer::new();
-    let mut builder = IntervalLogWriterBuilder::new();
-    builder.with_max_value_divisor(MAX_VALUE_DIVISOR);
-    builder
-        .begin_log_with(&mut text, &mut serializer)?
-        .write_histogram(histogram, start, length, None)?;
-    // A writer begins with its header, which the file has already.
-    let lines = text.split_inclusive(|b| *b == b'\n');
-    Ok(lines
-        .filter(|l| !l.starts_with(b"#"))
-        .flatten()
-        .copied()
-        .collect())
+impl Log {
+    /// A file that begins with its header.
+    fn create(path: PathBuf, name: &str, started: SystemTime) -> Result<Self, LogWriteError> {
+        let mut kept = Vec::new();
+        let mut builder = IntervalLogWriterBuilder::new();
+        builder.add_comment(&format!("{name} in microseconds"));
+        builder.with_start_time(started).with_base_time(started);
+        builder
+            .begin_log_with(&mut kept, &mut V2DeflateSerializer::new())
+            .map_err(|e| LogWriteError::Encoding(e.into()))?;
+        match File::create(&path) {
+            Ok(_) => Ok(Self { path, kept }),
+            Err(error) => Err(LogWriteError::File { path, error }),
+        }
+    }
+
+    /// One interval as a line.
+    fn add(
+        &mut self,
+        histogram: &Histogram<u64>,
+        start: Duration,
+        length: Duration,
+    ) -> Result<(), LogWriteError> {
+        let mut text = Vec::new();
+        let mut serializer = V2DeflateSerializer::new();
+        let mut builder = IntervalLogWriterBuilder::new();
+        builder.with_max_value_divisor(MAX_VALUE_DIVISOR);
+        builder
+            .begin_log_with(&mut text, &mut serializer)
+            .map_err(|e| LogWriteError::Encoding(e.into()))?
+            .write_histogram(histogram, start, length, None)
+            .map_err(LogWriteError::Encoding)?;
+        // A writer begins with its header, which the file has already.
+        let lines = text.split_inclusive(|b| *b == b'\n');
+        for line in lines.filter(|l| !l.starts_with(b"#")) {
+            self.kept.extend_from_slice(line);
+        }
+        match self.kept.len() > KEPT_BYTES_MAX {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), LogWriteError> {
+        let file = File::options().append(true).open(&self.path);
+        let written = file.and_then(|mut file| file.write_all(&self.kept));
+        // What can't be written is not kept either: a full disk must not fill the memory.
+        self.kept.clear();
+        written.map_err(|error| LogWriteError::File {
+            path: self.path.clone(),
+            error,
+        })
+    }
 }
 
 impl IntervalLogs {
-    /// One log per recorder.
-    pub fn new(steps: &[String], awaits: &[String], started: SystemTime) -> Self {
-        Self {
-            logs: names(steps, awaits)
-                .into_iter()
-                .map(|name| Log {
-                    name,
-                    text: Vec::new(),
-                })
-                .collect(),
-            started,
-        }
+    /// Makes `<recorder>.hlog` for each recorder in `folder`, in the place of what was there.
+    ///
+    /// # Errors
+    /// When a file can't be made.
+    pub fn create(
+        folder: &Path,
+        steps: &[String],
+        awaits: &[String],
+        started: SystemTime,
+    ) -> Result<Self, LogWriteError> {
+        let names = names(steps, awaits);
+        let files = file_names(&names);
+        let logs = names
+            .iter()
+            .zip(files)
+            .map(|(name, file)| Log::create(folder.join(file), name, started));
+        Ok(Self {
+            logs: logs.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Adds one recorder's interval, by the recorder's place in [`names`].
     ///
     /// # Errors
-    /// When the interval can't be encoded.
+    /// When the interval can't be encoded or written.
     pub fn add_one(
         &mut self,
         recorder: usize,
@@ -120,40 +176,31 @@ impl IntervalLogs {
         start: Duration,
         length: Duration,
     ) -> Result<(), LogWriteError> {
-        if let Some(log) = self.logs.get_mut(recorder) {
-            log.text.extend(line(histogram, start, length)?);
-        }
-        Ok(())
+        let log = self.logs.get_mut(recorder);
+        log.map_or(Ok(()), |log| log.add(histogram, start, length))
     }
 
     /// Adds an interval that started `start` after the run's start.
+    ///
+    /// # Errors
+    /// As [`Self::add_one`].
     pub fn add(
         &mut self,
         figures: &Figures,
         start: Duration,
         length: Duration,
     ) -> Result<(), LogWriteError> {
-        for (log, times) in self.logs.iter_mut().zip(recorders(figures)) {
-            log.text.extend(line(&times.0, start, length)?);
-        }
-        Ok(())
+        let each = self.logs.iter_mut().zip(recorders(figures));
+        each.map(|(log, times)| log.add(&times.0, start, length))
+            .fold(Ok(()), Result::and)
     }
 
-    /// Writes `<recorder>.hlog` for each.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
-        let names: Vec<String> = self.logs.iter().map(|log| log.name.clone()).collect();
-        for (log, file) in self.logs.iter().zip(file_names(&names)) {
-            let mut file = BufWriter::new(File::create(folder.join(file))?);
-            let mut builder = IntervalLogWriterBuilder::new();
-            builder.add_comment(&format!("{} in microseconds", log.name));
-            builder
-                .with_start_time(self.started)
-                .with_base_time(self.started);
-            builder.begin_log_with(&mut file, &mut V2DeflateSerializer::new())?;
-            io::Write::write_all(&mut file, &log.text)?;
-            io::Write::flush(&mut file)?;
-        }
-        Ok(())
+    /// Writes what is still kept.
+    ///
+    /// # Errors
+    /// When a file can't be written to.
+    pub fn finish(&mut self) -> Result<(), LogWriteError> {
+        self.logs.iter_mut().try_for_each(Log::flush)
     }
 }
 

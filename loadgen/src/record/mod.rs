@@ -38,11 +38,21 @@ impl Default for Times {
 impl Times {
     /// Records one time, rounded to the nearest microsecond.
     pub fn record(&mut self, time: Duration) {
-        let micros = ((time.as_nanos() + 500) / 1_000).min(u128::from(TIME_US_MAX)) as u64;
+        let micros = match time.as_secs() {
+            seconds if seconds < TIME_US_MAX / 1_000_000 => {
+                seconds * 1_000_000 + u64::from((time.subsec_nanos() + 500) / 1_000)
+            }
+            _ => TIME_US_MAX,
+        };
         // Not `saturating_record`: that one cuts off at the present size instead of growing.
         self.0
             .record(micros)
             .expect("a resizing histogram takes every value");
+    }
+
+    /// Nothing yet, with room for the same values.
+    fn emptied(&self) -> Self {
+        Self(Histogram::new_from(&self.0))
     }
 
     /// Adds another distribution.
@@ -107,6 +117,37 @@ pub struct JourneyCounts {
     pub unsent: u64,
 }
 
+impl StepFigures {
+    /// Adds another interval's.
+    pub fn add(&mut self, other: &Self) {
+        self.response_time.add(&other.response_time);
+        self.service_time.add(&other.service_time);
+        self.slip.add(&other.slip);
+        self.errors += other.errors;
+        self.count += other.count;
+    }
+}
+
+impl JourneyCounts {
+    /// Adds another interval's.
+    pub fn add(&mut self, other: &Self) {
+        self.started += other.started;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.unsent += other.unsent;
+        for (reason, count) in &other.skipped {
+            *self.skipped.entry(reason.clone()).or_default() += count;
+        }
+        for (reason, count) in &other.overtaken {
+            *self.overtaken.entry(reason.clone()).or_default() += count;
+        }
+        for (journey, count) in &other.done {
+            *self.done.entry(*journey).or_default() += count;
+        }
+    }
+}
+
 /// How one journey ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -145,9 +186,26 @@ impl Figures {
         }
     }
 
-    /// Takes what was recorded and starts again from nothing.
+    /// Takes what was recorded and starts again from nothing, with room for the like: growing anew in every interval would leave
+    /// the memory full of holes.
     pub fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(self.steps.len(), self.awaits.len()))
+        let steps = self.steps.iter().map(|s| StepFigures {
+            response_time: s.response_time.emptied(),
+            service_time: s.service_time.emptied(),
+            slip: s.slip.emptied(),
+            ..StepFigures::default()
+        });
+        let awaits = self.awaits.iter().map(|a| AwaitFigures {
+            end_to_end: a.end_to_end.emptied(),
+            ..AwaitFigures::default()
+        });
+        let next = Self {
+            steps: steps.collect(),
+            awaits: awaits.collect(),
+            schedule_slip: self.schedule_slip.emptied(),
+            ..Self::default()
+        };
+        std::mem::replace(self, next)
     }
 
     /// A journey has ended.
@@ -182,32 +240,14 @@ impl Figures {
     /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
-            mine.response_time.add(&theirs.response_time);
-            mine.service_time.add(&theirs.service_time);
-            mine.slip.add(&theirs.slip);
-            mine.errors += theirs.errors;
-            mine.count += theirs.count;
+            mine.add(theirs);
         }
         for (mine, theirs) in self.awaits.iter_mut().zip(&other.awaits) {
             mine.end_to_end.add(&theirs.end_to_end);
             mine.timeouts += theirs.timeouts;
         }
         self.schedule_slip.add(&other.schedule_slip);
-        let (mine, theirs) = (&mut self.journeys, &other.journeys);
-        mine.started += theirs.started;
-        mine.completed += theirs.completed;
-        mine.failed += theirs.failed;
-        mine.dropped += theirs.dropped;
-        mine.unsent += theirs.unsent;
-        for (reason, count) in &theirs.skipped {
-            *mine.skipped.entry(reason.clone()).or_default() += count;
-        }
-        for (reason, count) in &theirs.overtaken {
-            *mine.overtaken.entry(reason.clone()).or_default() += count;
-        }
-        for (journey, count) in &theirs.done {
-            *mine.done.entry(*journey).or_default() += count;
-        }
+        self.journeys.add(&other.journeys);
         for ((step, kind), theirs) in &other.errors {
             let mut key = (step.clone(), kind.clone());
             if self.errors.len() >= ERROR_KINDS_MAX && !self.errors.contains_key(&key) {

@@ -1,10 +1,13 @@
 //! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
 
+pub mod capacity;
+pub mod compare;
 pub mod date;
 pub mod html;
 
 mod audit;
 mod latency_budget;
+mod resources;
 mod table;
 
 use std::collections::BTreeSet;
@@ -14,7 +17,7 @@ pub use audit::audit;
 use table::Table;
 
 use crate::report::folder::RunFolder;
-use crate::report::{Quantiles, ReplayReport, Report, VerdictResult};
+use crate::report::{FaultReport, Quantiles, ReplayReport, Report, VerdictResult};
 
 /// A report that can't be shown.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +125,7 @@ pub fn tables(report: &Report) -> String {
     if let Some(of) = &report.replay {
         replay(of, &mut out);
     }
+    cost(report, &mut out);
     journeys(report, &mut out);
     errors(report, &mut out);
     if let Some(of) = &report.audit {
@@ -258,6 +262,17 @@ fn replay(replay: &ReplayReport, out: &mut String) {
     table.write(out);
 }
 
+fn cost(report: &Report, out: &mut String) {
+    let mut table = Table::new(&["cost of a journey", "mean"]);
+    table
+        .rows
+        .extend(resources::rows(report).into_iter().map(Vec::from));
+    if !table.rows.is_empty() {
+        out.push('\n');
+        table.write(out);
+    }
+}
+
 fn journeys(report: &Report, out: &mut String) {
     let j = &report.journeys;
     let g = &report.generator;
@@ -292,6 +307,9 @@ fn journeys(report: &Report, out: &mut String) {
         "drain: journeys {}, backlog {backlog}",
         time(report.drain.journeys_s * 1e6)
     ));
+    for fault in &report.faults {
+        say(self::fault(fault));
+    }
     if let Some(cpu) = report.system_cpu_pct {
         say(format!("system with its Redis: {cpu:.0} % of a core"));
     }
@@ -309,6 +327,28 @@ fn journeys(report: &Report, out: &mut String) {
     for warning in &report.warnings {
         say(format!("warning: {warning}"));
     }
+}
+
+/// A fault and what it did, in a line.
+fn fault(fault: &FaultReport) -> String {
+    let FaultReport {
+        what,
+        at_s,
+        until_s,
+        ..
+    } = fault;
+    let head = format!("fault: {what}, from {at_s:.1} s to {until_s:.1} s");
+    let felt = match (&fault.problem, fault.band_p99_us, fault.worst_p99_us) {
+        (Some(problem), ..) => return format!("{head}: {problem}"),
+        (None, Some(band), Some(worst)) => (band, worst),
+        _ => return format!("{head}; nothing was measured before it"),
+    };
+    let (band, worst) = (time(felt.0), time(felt.1));
+    let back = fault.recovery_s.map_or_else(
+        || "not before the last arrival".to_owned(),
+        |seconds| format!("after {seconds:.1} s"),
+    );
+    format!("{head}: response p99 up to {worst}; as before (≤ {band}) {back}")
 }
 
 fn errors(report: &Report, out: &mut String) {

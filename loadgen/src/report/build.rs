@@ -10,7 +10,7 @@ use crate::record::series::Series;
 use crate::record::{Figures, Times};
 use crate::run_event::{DriverHealth, Finished};
 use crate::scenario::{Scenario, Workload};
-use crate::schedule::Schedule;
+use crate::schedule::{Hold, Schedule};
 
 /// Everything known at the end of a run.
 pub struct Evidence<'a> {
@@ -36,12 +36,18 @@ pub struct Evidence<'a> {
     pub process_cpu: Duration,
     /// CPU time of the system during the run.
     pub system_cpu: Option<Duration>,
+    /// The target at the end of the warm-up and after the drain.
+    pub readings: Option<(Reading, Reading)>,
     /// A replay's plan, for that workload.
     pub replay: Option<ReplayFacts>,
     /// What an audit has found, if there was one.
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose.
+    pub faults: Vec<FaultReport>,
     /// Whether the run was ended before its time.
     pub stopped: bool,
+    /// When the schedule was held.
+    pub holds: &'a [Hold],
     /// The run's course.
     pub series: Series,
     /// Warnings so far.
@@ -176,13 +182,19 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
+        resources: evidence
+            .readings
+            .as_ref()
+            .and_then(|(before, after)| Resources::between(before, after)),
         errors: errors(figures),
         thresholds: Vec::new(),
         skipped,
         replay: replay
             .map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped)),
         audit: evidence.audit.clone(),
-        series: series(scenario, &evidence.series),
+        faults: evidence.faults.clone(),
+        series: series(scenario, &evidence),
+        holds: holds(scenario, &evidence),
         merged_from: Vec::new(),
         warnings: evidence.warnings.clone(),
         verdict: Verdict {
@@ -190,6 +202,15 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             reasons: Vec::new(),
         },
     };
+    report.warnings.extend(super::growth::warning(&report));
+    let held = report.holds.iter().map(|h| {
+        format!(
+            "the rate was held at {}/s from {:.1} s to {:.1} s: the workload was not the scenario's",
+            h.rate_per_s, h.from_s, h.until_s
+        )
+    });
+    let held: Vec<String> = held.collect();
+    report.warnings.extend(held);
     report.thresholds = verdict::thresholds(&evidence, measured);
     report.verdict = verdict::judge(&report, scenario);
     report
@@ -236,10 +257,12 @@ fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
 }
 
 /// The course, with what the schedule asked for.
-fn series(scenario: &Scenario, series: &Series) -> Option<Series> {
-    let mut series = series.clone();
+fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
+    let mut series = evidence.series.clone();
     if let Workload::Open { stages } = &scenario.workload {
-        let schedule = Schedule::new(stages.clone());
+        let plain = Schedule::new(stages.clone());
+        let held = evidence.holds.iter();
+        let schedule = held.fold(plain, |schedule, hold| schedule.held(*hold));
         series.ask(|from, to| {
             let step = to.saturating_sub(from) / RATE_STEPS;
             let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
@@ -247,6 +270,24 @@ fn series(scenario: &Scenario, series: &Series) -> Option<Series> {
         });
     }
     (!series.is_empty()).then_some(series)
+}
+
+fn holds(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<HoldReport> {
+    let Workload::Open { stages } = &scenario.workload else {
+        return Vec::new();
+    };
+    let mut schedule = Schedule::new(stages.clone());
+    let reports = evidence.holds.iter().map(|hold| {
+        let rate = schedule.rate_at(hold.from);
+        schedule = schedule.held(*hold);
+        let until = hold.until.unwrap_or(evidence.finished.arrivals_end);
+        HoldReport {
+            from_s: hold.from.as_secs_f64(),
+            until_s: until.as_secs_f64(),
+            rate_per_s: round(rate),
+        }
+    });
+    reports.collect()
 }
 
 fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {

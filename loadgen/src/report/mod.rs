@@ -2,11 +2,15 @@
 //! must not know how it is shown.
 
 mod build;
+mod faults;
 pub mod folder;
+pub mod growth;
 pub mod latency_budget;
 mod merge;
 mod replay;
+pub mod resources;
 mod sample;
+mod standing;
 mod verdict;
 mod windows;
 
@@ -18,9 +22,13 @@ use crate::audit::AuditReport;
 use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
+pub use faults::{FaultReport, faults};
 pub use latency_budget::LatencyBudget;
+pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use resources::{Reading, Resources};
+pub use standing::SoFar;
 pub use windows::Windows;
 
 /// The present shape.
@@ -70,6 +78,9 @@ pub struct Report {
     pub generator: Generator,
     /// CPU of the system and what it started, in percent of one core, where it was started by this run.
     pub system_cpu_pct: Option<f64>,
+    /// What a journey cost the target, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// By place and kind, most frequent first.
     pub errors: Vec<ErrorReport>,
     /// What had to hold.
@@ -82,6 +93,9 @@ pub struct Report {
     /// What an audit of the target has found, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
+    /// What went wrong on purpose, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultReport>,
     /// The run's course, on one line.
     #[serde(
         default,
@@ -89,6 +103,9 @@ pub struct Report {
         serialize_with = "series::on_one_line"
     )]
     pub series: Option<Series>,
+    /// When somebody held the rate: from then on the workload was not the scenario's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldReport>,
     /// The runs that this report was put together from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<MergedPart>,
@@ -178,6 +195,17 @@ pub struct StageSummary {
     pub from_per_s: f64,
     /// Journeys a second at its end.
     pub to_per_s: f64,
+}
+
+/// A time in which the rate was held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldReport {
+    /// In seconds after the start of the run.
+    pub from_s: f64,
+    /// Likewise; the last arrival's time for a hold that nobody ended.
+    pub until_s: f64,
+    /// Journeys a second in it.
+    pub rate_per_s: f64,
 }
 
 /// One of several generators of a run.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::sample::Sample;
 use super::{Evidence, ReplayReport, Report, ThresholdReport, Verdict, VerdictResult};
 use crate::audit::AuditReport;
+use crate::metrics_scrape::Scrape;
+use crate::record::Figures;
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Threshold, Window};
 
@@ -15,7 +17,14 @@ pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdR
         let arrivals_end = evidence.finished.arrivals_end;
         let (figure, at) = match evidence.windows.worst(index, threshold, arrivals_end) {
             Some(worst) => (worst.figure, worst.at),
-            None => (over_the_run(evidence, threshold, measured), None),
+            None => {
+                let scrapes = evidence.scrapes.as_ref().map(|(a, b)| (a, b));
+                let (scenario, figures) = (evidence.scenario, evidence.figures);
+                (
+                    over_the_run(scenario, figures, scrapes, threshold, measured),
+                    None,
+                )
+            }
         };
         ThresholdReport {
             threshold: threshold.text.clone(),
@@ -27,10 +36,17 @@ pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdR
     evaluated.collect()
 }
 
-fn over_the_run(evidence: &Evidence<'_>, threshold: &Threshold, measured: Duration) -> Option<f64> {
-    let mut sample = Sample::new(&threshold.metric, evidence.scenario);
-    sample.add(evidence.figures);
-    if let Some((before, after)) = &evidence.scrapes {
+/// A threshold's figure over the whole run, or over as much of it as there is.
+pub(super) fn over_the_run(
+    scenario: &Scenario,
+    figures: &Figures,
+    scrapes: Option<(&Scrape, &Scrape)>,
+    threshold: &Threshold,
+    measured: Duration,
+) -> Option<f64> {
+    let mut sample = Sample::new(&threshold.metric, scenario);
+    sample.add(figures);
+    if let Some((before, after)) = scrapes {
         sample.add_scrape(before, after);
     }
     sample.lengthen(measured);
@@ -128,6 +144,11 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
         reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
     }
     reasons.extend(own_troubles(report, scenario));
+    let undone = report.faults.iter();
+    let undone = undone.filter_map(|f| Some((&f.what, f.problem.as_ref()?)));
+    reasons.extend(undone.map(|(what, problem)| {
+        format!("the fault `{what}` could not be done: {problem}; this is not the run that was asked for")
+    }));
     let asked = journeys.started + journeys.dropped + journeys.unsent;
     let lost = journeys.dropped + journeys.unsent;
     let lost_pct = 100.0 * lost as f64 / asked.max(1) as f64;

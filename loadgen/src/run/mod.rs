@@ -5,45 +5,54 @@ mod control;
 mod descriptors;
 mod drivers;
 mod interrupts;
+mod meter;
 mod observer;
 mod options;
+mod ramp;
 mod replay;
+mod small_pages;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use control::Control;
-use interrupts::Interrupts;
+pub use interrupts::Interrupts;
+use meter::Meter;
 use observer::Observer;
-pub use options::{RunError, RunOptions};
+pub use options::{Audience, RunError, RunOptions};
+use ramp::Ramp;
 use replay::Replay;
+use small_pages::SmallPages;
 
 use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
+use crate::fault::{self, Injector, Recovery, Scene};
 use crate::http_client::Target;
 use crate::metrics_scrape::Scrape;
-use crate::progress::{AuditProgress, Progress};
 use crate::record::Figures;
 use crate::record::interval_log::IntervalLogs;
 use crate::record::ledger::Ledger;
 use crate::report::folder::{self, RunFolder};
-use crate::report::{self, Environment, Evidence, Report, Windows};
-use crate::run_event::{Finished, RunEvent};
+use crate::report::{self, Environment, Evidence, Report, SoFar, Windows};
+use crate::run_event::{Finished, Interval, Listener, Plan, RunEvent, Seen, Wish};
 use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
-use crate::schedule::{self, Arrivals, Schedule};
+use crate::schedule::{Arrivals, Schedule, Spacing};
 use crate::share::Share;
-use crate::system_process::SystemProcess;
+use crate::system_process::{SystemCommand, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
-pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, RunError> {
+pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
     descriptors::take_all_granted();
     // From here on, before a child is started: Ctrl-C must never leave one behind.
-    let mut interrupts = Interrupts::listen()
+    let Audience { listeners, wishes } = std::mem::take(&mut options.audience);
+    let can_hold = wishes.is_some();
+    let mut listeners = Listeners(listeners);
+    let mut interrupts = Interrupts::listen(wishes)
         .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
     let replay = Replay::plan(
         &scenario,
@@ -61,14 +70,14 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
     })?;
     let system = match &options.target {
         Some(_) => None,
-        None => Some(
-            SystemProcess::start(
-                options.system_bin.as_deref(),
-                &options.durability,
-                &options.out.join("ordershop.log"),
-            )
-            .await?,
-        ),
+        None => {
+            let command = match options.system.clone() {
+                Some(command) => command,
+                None => SystemCommand::ordershop(None)?,
+            };
+            let log = options.out.join("ordershop.log");
+            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+        }
     };
     let url = options
         .target
@@ -83,7 +92,10 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
     )
     .await;
     let outcome = match outcome {
-        Ok(run) => run.carry_out(replay, &mut interrupts).await,
+        Ok(mut run) => {
+            run.ramp = run.ramp.filter(|_| can_hold);
+            run.carry_out(replay, &mut interrupts, &mut listeners).await
+        }
         Err(e) => Err(e),
     };
     let farewell = match system {
@@ -96,7 +108,20 @@ pub async fn run(mut scenario: Scenario, options: RunOptions) -> Result<Report, 
         path: options.out.clone(),
         error,
     })?;
+    listeners.tell(&RunEvent::Judged {
+        result: report.verdict.result.as_str(),
+        reasons: report.verdict.reasons.clone(),
+    });
     Ok(report)
+}
+
+/// Those who look on.
+struct Listeners(Vec<Box<dyn Listener>>);
+
+impl Listeners {
+    fn tell(&mut self, event: &RunEvent) {
+        self.0.iter_mut().for_each(|l| l.event(event));
+    }
 }
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
@@ -105,6 +130,9 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
     let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
     crate::render::write_all(&folder).map_err(std::io::Error::other)
 }
+
+/// An audit's progress is told after so many events.
+const AUDIT_TOLD_EVERY: u64 = 1_000;
 
 struct Run {
     scenario: Arc<Scenario>,
@@ -115,7 +143,8 @@ struct Run {
     control: Control,
     environment: Environment,
     system_id: Option<u32>,
-    progress: Progress,
+    /// Where the workload has a schedule, and somebody might hold it.
+    ramp: Option<Ramp>,
     warnings: Vec<String>,
 }
 
@@ -128,9 +157,14 @@ struct Collected {
     cpu_before: (Duration, Option<Duration>),
     /// The run's course.
     observer: Observer,
+    /// What a journey costs.
+    meter: Meter,
     windows: Windows,
     /// What set-up made, where tear-down needs it.
     prepared: Option<Vars>,
+    /// Faults under way.
+    injector: Option<Injector>,
+    recovery: Recovery,
 }
 
 impl Run {
@@ -147,14 +181,14 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        fault::check(&scenario.faults, system_id).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
         let environment = control.environment(system_id.is_some()).await;
-        let progress = Progress::new(
-            asked(&scenario),
-            scenario.workload.duration(),
-            scenario.await_names.clone(),
-        );
+        let ramp = match &scenario.workload {
+            Workload::Open { stages } => Some(Ramp::new(stages.clone())),
+            _ => None,
+        };
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
         Ok(Self {
             scenario,
@@ -165,7 +199,7 @@ impl Run {
             control,
             environment,
             system_id,
-            progress,
+            ramp,
             warnings: Vec::new(),
         })
     }
@@ -174,7 +208,6 @@ impl Run {
         match (&self.scenario.workload, replay) {
             (Workload::Trace, arrivals) => Load::Open {
                 arrivals: arrivals.into_iter().collect(),
-                end: None,
             },
             (
                 Workload::Closed {
@@ -191,22 +224,48 @@ impl Run {
             },
             (Workload::Open { stages }, _) => {
                 let schedule = Schedule::new(stages.clone());
-                let end = Some(schedule.duration());
                 let arrivals =
                     Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
                 Load::Open {
                     arrivals: arrivals.collect(),
-                    end,
                 }
             }
         }
     }
 
     fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
-        let (journeys, seed, schedule) = (&self.scenario.journeys, self.seed, schedule.clone());
-        match self.scenario.poisson {
-            true => schedule::arrivals(schedule.poisson(seed), journeys, seed, share),
-            false => schedule::arrivals(schedule.even(), journeys, seed, share),
+        let (journeys, seed) = (&self.scenario.journeys, self.seed);
+        let spacing = match self.scenario.poisson {
+            true => Spacing::Poisson(seed),
+            false => Spacing::Even,
+        };
+        let arrivals = Arrivals::scheduled(schedule.clone(), spacing, journeys, seed, share);
+        match &self.ramp {
+            Some(ramp) => arrivals.following(ramp.follow()),
+            None => arrivals,
+        }
+    }
+
+    fn plan(&self, replay: Option<&Replay>) -> Plan {
+        let scenario = &self.scenario;
+        let stages = match &scenario.workload {
+            Workload::Open { stages } => stages.clone(),
+            _ => Vec::new(),
+        };
+        let replayed = replay.map(|r| r.facts.length);
+        Plan {
+            scenario: scenario.name.clone(),
+            description: scenario.description.clone(),
+            target: self.control.target().url.clone(),
+            drivers: self.drivers,
+            duration: replayed.or(scenario.workload.duration()),
+            warm_up: scenario.warm_up,
+            stages,
+            steps: scenario.step_names.clone(),
+            awaits: scenario.await_names.clone(),
+            slip_p99_max: scenario.limits.slip_p99_max,
+            dropped_pct_max: scenario.limits.dropped_pct_max,
+            note: replay.map(Replay::announcement),
         }
     }
 
@@ -214,17 +273,19 @@ impl Run {
         mut self,
         replay: Option<Replay>,
         interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
     ) -> Result<Report, RunError> {
+        let _pages = SmallPages::only();
+        listeners.tell(&RunEvent::Announced(Box::new(self.plan(replay.as_ref()))));
         let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
         if let Some(replay) = replay {
-            self.progress.say(&replay.announcement());
-            self.progress.length(replay.facts.length);
             arrivals = Some(replay.arrivals);
             variables = replay.variables;
             facts = Some(replay.facts);
         }
         let load = self.load(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
+        let faults_told = events.downgrade();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
         let (scenario, target, seed) = (
@@ -256,19 +317,43 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
             observer: Observer::new(self.system_id),
+            meter: Meter::new(self.system_id, self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
+            injector: None,
+            recovery: Recovery::default(),
         };
         let mut finished = self
-            .collect(&mut told, go, &stop, &mut collected, interrupts)
+            .collect(
+                &mut told,
+                faults_told,
+                go,
+                &stop,
+                &mut collected,
+                interrupts,
+                listeners,
+            )
             .await?;
-        let (observer, drained) = (&mut collected.observer, finished.drained);
+        let outcomes = match collected.injector.take() {
+            Some(injector) => injector.finish().await,
+            None => Vec::new(),
+        };
+        let undone = self.scenario.faults.len() - outcomes.len();
+        if undone > 0 {
+            self.warnings
+                .push(format!("{undone} faults were not reached before the end"));
+        }
+        let faults = report::faults(&outcomes, &collected.recovery, finished.arrivals_end);
         let (after, backlog_drain) = self
-            .control
-            .drained_while(self.scenario.limits.backlog_timeout, |since, scrape| {
-                observer.look(drained + since, Some(scrape));
-            })
-            .await;
+            .drain_backlog(
+                finished.drained,
+                &stop,
+                &mut collected,
+                interrupts,
+                listeners,
+            )
+            .await?;
+        let readings = collected.meter.end(after.as_ref());
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);
@@ -276,20 +361,16 @@ impl Run {
         let system_cpu = system_now
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));
-        self.progress.finish();
         let audit = match finished.ledger.take() {
-            Some(ledger) => self.audited(ledger, interrupts).await,
+            Some(ledger) => self.audited(ledger, interrupts, listeners).await,
             None => None,
         };
         // Only now: the audit looks at what there was.
         if let Some(variables) = collected.prepared.take() {
-            self.tear_down(variables, interrupts).await;
+            self.tear_down(variables, interrupts, listeners).await;
         }
-        if let Some(logs) = &collected.logs {
-            logs.write(&self.out).map_err(|error| RunError::Output {
-                path: self.out.clone(),
-                error,
-            })?;
+        if let Some(logs) = &mut collected.logs {
+            logs.finish()?;
         }
         if finished.feed_reconnects > 0 {
             self.warnings.push(format!(
@@ -317,23 +398,69 @@ impl Run {
             backlog_drain,
             process_cpu,
             system_cpu,
+            readings,
             replay: facts,
             audit,
+            faults,
             stopped: stop.is_cancelled(),
+            holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
             series: collected.observer.series,
             warnings: self.warnings,
         }))
     }
 
+    /// Waits for what the target has not handled yet. Interrupted, it waits no longer; a run that was stopped before is left.
+    async fn drain_backlog(
+        &mut self,
+        drained: Duration,
+        stop: &CancellationToken,
+        collected: &mut Collected,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) -> Result<(Option<Scrape>, Duration), RunError> {
+        let start = Instant::now();
+        let before = collected.before.clone().unwrap_or_default();
+        let (observer, timeout) = (
+            &mut collected.observer,
+            self.scenario.limits.backlog_timeout,
+        );
+        let work = self.control.drained_while(timeout, |since, scrape| {
+            let at = drained + since;
+            let sighting = observer.look(at, Some(scrape));
+            listeners.tell(&RunEvent::Seen(Box::new(Seen {
+                at,
+                sighting,
+                lag: scrape.lag_since(&before),
+                backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
+                ..Seen::default()
+            })));
+        });
+        tokio::select! {
+            drained = work => return Ok(drained),
+            () = interrupts.stop() => {}
+        }
+        if stop.is_cancelled() {
+            return Err(left_at_once());
+        }
+        stop.cancel();
+        listeners.tell(&RunEvent::Stopping);
+        let last = tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await;
+        Ok((last.ok().flatten(), start.elapsed()))
+    }
+
     /// Undoes what set-up made; left at once when it is interrupted.
-    async fn tear_down(&mut self, variables: Vars, interrupts: &mut Interrupts) {
-        self.progress
-            .say("tear-down (interrupt: leave what is left)");
+    async fn tear_down(
+        &mut self,
+        variables: Vars,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) {
+        listeners.tell(&RunEvent::TearDown);
         let target = self.control.target().clone();
         let work = drive::tear_down(&self.scenario, target, variables, self.seed);
         let failures = tokio::select! {
             failures = work => failures,
-            () = interrupts.next() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
+            () = interrupts.stop() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
         };
         self.warnings.extend(failures);
     }
@@ -343,44 +470,76 @@ impl Run {
         &mut self,
         ledger: Ledger,
         interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
     ) -> Option<AuditReport> {
         let scope = AuditScope {
             ledger: Some(ledger),
             from_nothing: self.system_id.is_some(),
             drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
         };
-        let progress = AuditProgress::new();
-        let told = |events| progress.read(events);
+        listeners.tell(&RunEvent::Auditing { events: 0 });
+        let listeners = std::cell::RefCell::new(listeners);
+        let told = |events: u64| {
+            if events.is_multiple_of(AUDIT_TOLD_EVERY) {
+                listeners.borrow_mut().tell(&RunEvent::Auditing { events });
+            }
+        };
         tokio::select! {
             outcome = audit::audit(self.control.target().clone(), &scope, &told) => {
                 Some(outcome.unwrap_or_else(|error| AuditReport::of_error(&error)))
             }
-            () = interrupts.next() => {
+            () = interrupts.stop() => {
                 self.warnings.push("the audit was interrupted: nobody knows whether the target did right".into());
                 None
             }
         }
     }
 
+    /// Nothing where the scenario has no faults.
+    fn injector(
+        &self,
+        start: Instant,
+        events: &mpsc::WeakUnboundedSender<RunEvent>,
+        stop: &CancellationToken,
+    ) -> Option<Injector> {
+        let faults = self.scenario.faults.clone();
+        (!faults.is_empty()).then(|| {
+            let scene = Scene {
+                system: self.system_id,
+                target: self.control.target().url.clone(),
+                start: start.into(),
+                stop: stop.clone(),
+                events: events.clone(),
+            };
+            Injector::start(faults, scene)
+        })
+    }
+
     /// Until the driver has ended.
     async fn collect(
         &mut self,
         told: &mut mpsc::UnboundedReceiver<RunEvent>,
+        faults_told: mpsc::WeakUnboundedSender<RunEvent>,
         go: oneshot::Sender<()>,
         stop: &CancellationToken,
         collected: &mut Collected,
         interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
     ) -> Result<Finished, RunError> {
         let mut go = Some(go);
         loop {
             let event = tokio::select! {
                 event = told.recv() => event,
-                () = interrupts.next() => {
-                    if stop.is_cancelled() {
-                        return Err(RunError::SetUp("left at once: no report".into()));
-                    }
-                    self.progress.say("stopping: no new journeys, those in flight are waited for (once more: leave at once)");
-                    stop.cancel();
+                wish = interrupts.next() => {
+                    let told = match wish {
+                        Wish::Stop if stop.is_cancelled() => return Err(left_at_once()),
+                        Wish::Stop => {
+                            stop.cancel();
+                            Some(RunEvent::Stopping)
+                        }
+                        Wish::Hold => self.ramp.as_mut().and_then(Ramp::turn),
+                    };
+                    told.iter().for_each(|event| listeners.tell(event));
                     continue;
                 }
             };
@@ -389,75 +548,120 @@ impl Run {
                     "the driver has ended without a word".into(),
                 ));
             };
-            self.progress.event(&event);
+            // An interval is told when it begins where the one before it ended.
+            if !matches!(event, RunEvent::Interval(_)) {
+                listeners.tell(&event);
+            }
             match event {
                 RunEvent::Prepared { variables } => collected.prepared = Some(variables),
                 RunEvent::Ready => {
                     // What set-up left behind must not count as the workload's.
-                    collected.before = self
-                        .control
-                        .drained(self.scenario.limits.backlog_timeout)
-                        .await
-                        .0;
+                    let drained = self.control.drained(self.scenario.limits.backlog_timeout);
+                    collected.before = tokio::select! {
+                        (before, _) = drained => before,
+                        () = interrupts.stop() => {
+                            stop.cancel();
+                            return Err(RunError::SetUp("stopped before the start: no report".into()));
+                        }
+                    };
                     collected.cpu_before = (
                         process_cpu_time().unwrap_or_default(),
                         self.system_id.and_then(group_cpu_time),
                     );
                     collected.observer.start(collected.before.clone());
+                    collected.meter.start(collected.before.as_ref());
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
                         go.send(()).ok();
                     }
                 }
-                RunEvent::Started { wall_clock, .. } => {
+                RunEvent::Started { at, wall_clock } => {
+                    if let Some(ramp) = &mut self.ramp {
+                        ramp.started(at);
+                    }
                     collected.started_at = wall_clock
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
-                    collected.logs = Some(IntervalLogs::new(
+                    collected.injector = self.injector(at, &faults_told, stop);
+                    collected.logs = Some(IntervalLogs::create(
+                        &self.out,
                         &self.scenario.step_names,
                         &self.scenario.await_names,
                         wall_clock,
-                    ));
+                    )?);
                 }
                 RunEvent::Interval(mut interval) => {
                     collected.observer.close_gap(&mut interval);
-                    collected.figures.add(&interval.figures);
-                    collected.observer.interval(&interval);
-                    if let Some(logs) = &mut collected.logs
-                        && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
-                    {
-                        self.warnings
-                            .push(format!("an interval is missing in the logs: {e:?}"));
-                    }
-                    // Bounded by a second: a target that does not answer must not hold the collecting up.
-                    let scrape = self.control.scrape();
-                    let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
-                    let now = now.ok().flatten();
-                    let windows = &mut collected.windows;
-                    windows.interval(&interval.figures, interval.start, now.as_ref());
-                    collected.observer.look(interval.start, now.as_ref());
-                    if let Some(now) = now {
-                        self.progress
-                            .scraped(&collected.before.clone().unwrap_or_default(), &now);
+                    let event = RunEvent::Interval(interval);
+                    listeners.tell(&event);
+                    if let RunEvent::Interval(interval) = &event {
+                        let seen = self.take_in(interval, collected).await;
+                        listeners.tell(&RunEvent::Seen(Box::new(seen)));
                     }
                 }
                 RunEvent::Warning(text) => self.warnings.push(text),
                 RunEvent::Finished(finished) => return Ok(finished),
                 RunEvent::Failed(refusal) => return Err(refusal.into()),
                 RunEvent::Draining { .. } => collected.windows.draining(),
-                RunEvent::SetUp { .. } => {}
+                _ => {}
             }
+        }
+    }
+
+    /// Adds an interval to what has been collected, and looks at the target and the machine.
+    async fn take_in(&mut self, interval: &Interval, collected: &mut Collected) -> Seen {
+        collected.figures.add(&interval.figures);
+        if collected.injector.is_some() {
+            let (response, _) = interval.figures.all_steps();
+            let p99 = (!response.0.is_empty()).then(|| response.0.value_at_quantile(0.99) as f64);
+            collected
+                .recovery
+                .second(interval.start, interval.length, p99);
+        }
+        collected.observer.interval(interval);
+        if let Some(logs) = &mut collected.logs
+            && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
+        {
+            let missing = format!("an interval is missing in the logs: {e}");
+            // Once for what goes on: a full disk stays full.
+            if self.warnings.last() != Some(&missing) {
+                self.warnings.push(missing);
+            }
+        }
+        // Bounded by a second: a target that does not answer must not hold the collecting up.
+        let scrape = self.control.scrape();
+        let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
+        let now = now.ok().flatten();
+        let windows = &mut collected.windows;
+        windows.interval(&interval.figures, interval.start, now.as_ref());
+        let sighting = collected.observer.look(interval.start, now.as_ref());
+        collected.meter.interval(interval, now.as_ref());
+        let before = collected.before.clone().unwrap_or_default();
+        let so_far = SoFar {
+            scenario: &self.scenario,
+            figures: &collected.figures,
+            windows: &collected.windows,
+            scrapes: now.as_ref().map(|now| (&before, now)),
+            elapsed: interval.start + interval.length,
+        };
+        let standings = so_far.standings();
+        Seen {
+            at: interval.start,
+            sighting,
+            drivers_cpu_pct: collected.observer.drivers_cpu_pct.clone(),
+            lag: now
+                .as_ref()
+                .map(|n| n.lag_since(&before))
+                .unwrap_or_default(),
+            backlog: now
+                .filter(|n| !n.backlog.is_empty())
+                .map(|n| n.backlog_total()),
+            standings,
         }
     }
 }
 
-fn asked(scenario: &Scenario) -> Box<dyn Fn(Duration) -> Option<f64> + Send> {
-    match &scenario.workload {
-        Workload::Open { stages } => {
-            let schedule = Schedule::new(stages.clone());
-            Box::new(move |at| Some(schedule.rate_at(at)))
-        }
-        _ => Box::new(|_| None),
-    }
+fn left_at_once() -> RunError {
+    RunError::SetUp("left at once: no report".into())
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::drive::{group_cpu_times, process_cpu_time};
+use crate::drive::{driver_cpu_times, group_cpu_times, process_cpu_time};
 use crate::metrics_scrape::Scrape;
 use crate::record::series::{GroupPoint, Point, Series, Sighting};
 use crate::run_event::Interval;
@@ -21,6 +21,9 @@ pub struct Observer {
     /// The process group of a system that was started here.
     system: Option<u32>,
     cpu: (Instant, BTreeMap<String, Duration>),
+    drivers_cpu: BTreeMap<usize, Duration>,
+    /// Each driver's share of a core in percent, as last looked at.
+    pub drivers_cpu_pct: Vec<f64>,
     scrape: Option<Scrape>,
     /// Up to where it has been told, from the start of the run.
     told: Duration,
@@ -33,6 +36,8 @@ impl Observer {
             series: Series::default(),
             system,
             cpu: (Instant::now(), BTreeMap::new()),
+            drivers_cpu: BTreeMap::new(),
+            drivers_cpu_pct: Vec::new(),
             scrape: None,
             told: Duration::ZERO,
         }
@@ -41,6 +46,7 @@ impl Observer {
     /// The workload is about to start; what was before does not count.
     pub fn start(&mut self, scrape: Option<Scrape>) {
         self.cpu = (Instant::now(), self.cpu_times());
+        self.drivers_cpu = driver_cpu_times();
         self.scrape = scrape;
     }
 
@@ -57,23 +63,11 @@ impl Observer {
 
     /// Adds what a driver has counted.
     pub fn interval(&mut self, interval: &Interval) {
-        let figures = &interval.figures;
-        let counted = Point {
-            length_s: interval.length.as_secs_f64(),
-            started: interval.started,
-            completed: figures.journeys.completed,
-            failed: figures.journeys.failed,
-            dropped: figures.journeys.dropped,
-            requests: figures.steps.iter().map(|s| s.count).sum(),
-            errors: figures.errors.values().map(|e| e.count).sum(),
-            in_flight: Some(interval.in_flight as u64),
-            ..Point::default()
-        };
-        self.series.count(interval.start, &counted);
+        self.series.count(interval.start, &Point::of(interval));
     }
 
     /// Looks at the machine and takes the target's metrics, if there are any, as seen in the interval that started at `time`.
-    pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) {
+    pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) -> Sighting {
         let mut sighting = Sighting::default();
         let wall = self.cpu.0.elapsed();
         if wall >= CPU_INTERVAL_MIN {
@@ -81,12 +75,18 @@ impl Observer {
             for (name, cpu) in &now {
                 // A process that is new since the last look has no share yet.
                 if let Some(before) = self.cpu.1.get(name) {
-                    let share = cpu.saturating_sub(*before).as_secs_f64() / wall.as_secs_f64();
                     sighting
                         .cpu_pct
-                        .push((name.clone(), (share * 1_000.0).round() / 10.0));
+                        .push((name.clone(), share_pct(*cpu, *before, wall)));
                 }
             }
+            let drivers = driver_cpu_times();
+            let shares = drivers.iter().map(|(number, cpu)| {
+                let before = self.drivers_cpu.get(number).copied();
+                share_pct(*cpu, before.unwrap_or(*cpu), wall)
+            });
+            self.drivers_cpu_pct = shares.collect();
+            self.drivers_cpu = drivers;
             self.cpu = (Instant::now(), now);
         }
         if let Some(scrape) = scrape {
@@ -105,6 +105,7 @@ impl Observer {
                 .collect();
         }
         self.series.see(time, &sighting);
+        sighting
     }
 
     fn cpu_times(&self) -> BTreeMap<String, Duration> {
@@ -114,4 +115,10 @@ impl Observer {
         }
         times
     }
+}
+
+/// In percent of one core, to a tenth.
+fn share_pct(now: Duration, before: Duration, wall: Duration) -> f64 {
+    let share = now.saturating_sub(before).as_secs_f64() / wall.as_secs_f64();
+    (share * 1_000.0).round() / 10.0
 }

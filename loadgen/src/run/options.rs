@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use tokio::sync::mpsc::UnboundedReceiver;
+
 use crate::http_client::TlsOptions;
-use crate::run_event::Refusal;
-use crate::system_process::SystemError;
+use crate::record::interval_log::LogWriteError;
+use crate::run_event::{Listener, Refusal, Wish};
+use crate::system_process::{SystemCommand, SystemError};
 
 /// How a run is made.
 pub struct RunOptions {
@@ -22,12 +25,23 @@ pub struct RunOptions {
     pub durability: String,
     /// Whether the target is audited after the run, where the scenario wants that.
     pub audit: bool,
-    /// The program of the system.
-    pub system_bin: Option<PathBuf>,
+    /// What starts a system; without it `ordershop up`, from beside this program or PATH.
+    pub system: Option<SystemCommand>,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
     /// So many times faster than recorded; 1 without.
     pub speed: Option<f64>,
+    /// Who looks on.
+    pub audience: Audience,
+}
+
+/// Who is told of a run while it is under way, and what they ask for.
+#[derive(Default)]
+pub struct Audience {
+    /// Told of every event, one after the other.
+    pub listeners: Vec<Box<dyn Listener>>,
+    /// Where wishes come from, beside signals. With it the ramp can be held.
+    pub wishes: Option<UnboundedReceiver<Wish>>,
 }
 
 /// A run that could not be carried out.
@@ -47,6 +61,9 @@ pub enum RunError {
         /// Why.
         error: std::io::Error,
     },
+    /// An interval log can't be written.
+    #[error("an interval log can't be written: {0}")]
+    Log(#[from] LogWriteError),
 }
 
 impl From<Refusal> for RunError {
@@ -69,7 +86,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::SetUp(_) => 1,
-            Self::BadInput(_) | Self::Output { .. } => 2,
+            Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
         }
     }
 }

@@ -106,7 +106,7 @@ impl Replay {
             vars: vars(planned),
         });
         Ok(Self {
-            arrivals: Box::new(arrivals),
+            arrivals: Arrivals::recorded(arrivals),
             variables,
             pay_after,
             facts,

@@ -24,6 +24,7 @@ const BUILT_IN: &[(&str, &str)] = &[
         "lifecycle",
         include_str!("../../../scenarios/lifecycle.toml"),
     ),
+    ("outage", include_str!("../../../scenarios/outage.toml")),
     ("replay", include_str!("../../../scenarios/replay.toml")),
 ];
 

@@ -52,6 +52,16 @@ pub struct SourceText<'a> {
 }
 
 impl SourceText<'_> {
+    /// `file:line` of a place.
+    pub fn place(&self, span: &std::ops::Range<usize>) -> String {
+        format!("{}:{}", self.file, self.line(span.start))
+    }
+
+    /// From 1.
+    fn line(&self, at: usize) -> usize {
+        self.text[..at.min(self.text.len())].matches('\n').count() + 1
+    }
+
     /// An error at a place.
     pub fn error(
         &self,
@@ -62,7 +72,7 @@ impl SourceText<'_> {
         let start = span.start.min(self.text.len());
         ScenarioError::Invalid {
             file: self.file.to_owned(),
-            line: self.text[..start].matches('\n').count() + 1,
+            line: self.line(start),
             problem: problem.into(),
             source_code: NamedSource::new(self.file, self.text.to_owned()),
             span: SourceSpan::new(

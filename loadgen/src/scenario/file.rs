@@ -2,6 +2,7 @@
 //! (unknown keys are refused), and the schema for editors is made from them; whether the parts fit together is decided in
 //! `compile`. What a comment here says is what an editor shows.
 
+mod fault;
 mod preparation;
 mod step;
 mod value;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use fault::FaultFile;
 pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};
 pub use step::{AwaitFile, ExpectFile, JourneyFile, Method, RememberFile, RequestFile, StepFile};
 pub use value::ThinkFile;
@@ -56,6 +58,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "Vec<FeederFile>")]
     pub feeders: Vec<Spanned<FeederFile>>,
+    /// What goes wrong on purpose while the workload runs.
+    #[serde(default)]
+    #[schemars(with = "Vec<FaultFile>")]
+    pub faults: Vec<Spanned<FaultFile>>,
     /// The mix of journeys.
     #[schemars(with = "Vec<JourneyFile>")]
     pub journeys: Vec<Spanned<JourneyFile>>,

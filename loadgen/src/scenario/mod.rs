@@ -8,6 +8,7 @@ mod compile;
 pub mod condition;
 mod diagnostic;
 pub mod expression;
+pub mod fault;
 mod file;
 mod filter;
 mod overrides;
@@ -27,6 +28,7 @@ pub use compile::read;
 use condition::Condition;
 pub use diagnostic::ScenarioError;
 use expression::Vars;
+use fault::Fault;
 pub use file::{AtEnd, Method, Pick};
 pub use overrides::Overrides;
 pub use step::{Action, Await, Expect, Journey, KeySource, Loop, Memory, RequestTemplate, Step};
@@ -61,6 +63,8 @@ pub struct Scenario {
     pub teardown: Vec<SetupStep>,
     /// Sources of values, drawn once per journey.
     pub feeders: Vec<Feeder>,
+    /// What goes wrong on purpose while the workload runs.
+    pub faults: Vec<Fault>,
     /// The mix of journeys.
     pub journeys: Vec<Journey>,
     /// What must hold for the run to pass.

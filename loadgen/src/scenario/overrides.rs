@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::threshold::Window;
-use super::{Scenario, Workload};
+use super::{Scenario, Stage, Workload};
 
 /// What the command line changes in a scenario.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +56,7 @@ impl Scenario {
             Workload::Trace => {}
         }
         self.windows_fit()?;
+        self.faults_fit()?;
         if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
             return Err("--users: this scenario has no closed workload".into());
         }
@@ -70,6 +71,58 @@ impl Scenario {
             *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         }
         Ok(())
+    }
+
+    /// Makes one constant rate of the workload, so that its target can be probed: of its length the warm-up is not recorded. Faults are
+    /// left out. The error is for the person who asked for it.
+    pub fn probe(
+        &mut self,
+        rate: f64,
+        duration: Duration,
+        warm_up: Duration,
+    ) -> Result<(), String> {
+        if !matches!(self.workload, Workload::Open { .. }) {
+            return Err(format!(
+                "the scenario `{}` has no open workload: only arrivals at a rate have a highest rate; allowed: a scenario with kind = \"open\"",
+                self.name
+            ));
+        }
+        let stage = Stage {
+            duration,
+            from: rate,
+            to: rate,
+        };
+        self.workload = Workload::Open {
+            stages: vec![stage],
+        };
+        self.warm_up = warm_up;
+        self.faults.clear();
+        self.windows_fit()
+            .map_err(|e| e.replace("--duration", "--probe-duration"))
+    }
+
+    /// The highest rate that an open workload asks for, in journeys a second.
+    pub fn highest_rate(&self) -> Option<f64> {
+        match &self.workload {
+            Workload::Open { stages } => {
+                Some(stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max))
+            }
+            _ => None,
+        }
+    }
+
+    /// A fault after the workload's end would be none.
+    fn faults_fit(&self) -> Result<(), String> {
+        let Some(duration) = self.workload.duration() else {
+            return Ok(());
+        };
+        match self.faults.iter().find(|fault| fault.at >= duration) {
+            Some(fault) => Err(format!(
+                "--duration: the fault `{}` at {:?} ({}) comes after the workload's end at {duration:?}",
+                fault.action, fault.at, fault.place
+            )),
+            None => Ok(()),
+        }
     }
 
     /// A threshold whose window is longer than what is measured could only fail.

@@ -31,6 +31,8 @@ pub struct Summary {
     pub setup_requests: Option<u64>,
     /// Steps of tear-down.
     pub teardown_steps: usize,
+    /// What goes wrong on purpose, in words.
+    pub faults: Vec<String>,
     /// How many thresholds there are.
     pub thresholds: usize,
     /// What is odd about it.
@@ -69,6 +71,11 @@ impl Scenario {
             journeys,
             setup_requests: setup.sum(),
             teardown_steps: self.teardown.len(),
+            faults: self
+                .faults
+                .iter()
+                .map(|fault| format!("{} at {:?}", fault.action, fault.at))
+                .collect(),
             thresholds: self.thresholds.len(),
             warnings: self.warnings.clone(),
         }
@@ -199,6 +206,9 @@ impl fmt::Display for Summary {
         }
         if self.teardown_steps > 0 {
             writeln!(f, "  tear-down: {} steps", self.teardown_steps)?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "  fault: {fault}")?;
         }
         writeln!(f, "  thresholds: {}", self.thresholds)?;
         for warning in &self.warnings {

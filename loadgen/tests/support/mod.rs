@@ -6,6 +6,7 @@ pub mod shop;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -362,7 +363,8 @@ impl Loadgen {
         self.folder.path().join("out")
     }
 
-    fn command(&self) -> Command {
+    /// What starts it, with pipes for what it prints.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program[0]);
         command
             .args(&self.program[1..])
@@ -392,6 +394,25 @@ impl Loadgen {
         let output = self.command().output().unwrap();
         self.ended(output)
     }
+}
+
+/// A program in the place of the system's that notes its arguments and its end in this folder, a line each time.
+pub fn program(folder: &Path, body: &str) -> PathBuf {
+    let path = folder.join("ordershop");
+    let text = format!(
+        "#!/bin/sh\ncd {}\necho \"$@\" >> arguments\n{body}\n",
+        folder.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// Such a program's body: ready at once, somewhere else, until it is asked to stop.
+pub fn waiting(url: &str) -> String {
+    format!(
+        "trap 'echo yes >> stopped; exit 0' TERM\necho 'a line of its log' >&2\necho 'ready: {url} (and more)'\nwhile :; do sleep 0.05; done"
+    )
 }
 
 /// Waits for a condition, with a bound.

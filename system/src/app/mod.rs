@@ -25,6 +25,7 @@ use crate::event_store::redis::{EventStoreConfig, RedisEventStore};
 use crate::gateway::{Gateway, GatewayConfig, Readiness, StoreReadiness};
 use crate::message_queue::MessageQueue;
 use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
+use crate::read_model::Burn;
 use crate::redis_connection::RedisLink;
 use crate::redis_info::{self, RedisInfo};
 use crate::redis_server::{RedisServer, RedisServerError};
@@ -125,7 +126,8 @@ impl App {
         for service in roles::SERVICES {
             (service.start)(&context);
         }
-        read_model::start(&context, &link).map_err(bad_url)?;
+        let burn = Burn::us_per_event(config.burn_us_per_event);
+        read_model::start(&context, &link, burn).map_err(bad_url)?;
         let wish = config.durability.filter(|_| redis.is_none());
         let runs_on = redis_info::watch(&context.stop, &context.tasks, link, wish);
         let readiness: Arc<dyn Readiness> = Arc::new(StoreReadiness::new(

@@ -24,7 +24,7 @@ use crate::grpc::security::read_authority;
 use crate::grpc::server::{GrpcServer, ServerError};
 use crate::message_queue::MessageQueue;
 use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use crate::read_model;
+use crate::read_model::{self, Burn};
 use crate::redis_connection::RedisLink;
 use crate::redis_info;
 use crate::services::{Facts, ServiceContext};
@@ -263,7 +263,8 @@ async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError
         let gateway = Gateway::new(queue, events, metrics, limits);
         serving = Some(tokio::spawn(gateway.serve(listener, drain.clone())));
     } else if name == roles::READ_MODEL {
-        let started = read_model::start(&context, &redis_link(config)?);
+        let burn = Burn::us_per_event(config.burn_us_per_event);
+        let started = read_model::start(&context, &redis_link(config)?, burn);
         started.map_err(|error| bad_redis(config, error))?;
     } else if let Some(service) = roles::SERVICES.iter().find(|service| service.name == name) {
         (service.start)(&context);

@@ -73,6 +73,7 @@ impl Supervisor {
             flag("--event-store-url", socket(roles::EVENT_STORE));
             flag("--message-queue-url", socket(roles::MESSAGE_QUEUE));
             flag("--body-bytes-max", config.body_bytes_max.to_string());
+            flag("--burn-us-per-event", config.burn_us_per_event.to_string());
             match name {
                 roles::API_GATEWAY => flag("--listen", address.to_string()),
                 roles::EVENT_STORE | roles::MESSAGE_QUEUE => flag("--listen", socket(name)),

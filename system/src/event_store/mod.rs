@@ -138,6 +138,21 @@ pub struct GroupStatus {
     pub lag: LagHistogram,
 }
 
+/// What the server under the store says of its own work since its start; everything that uses it is in these figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerUsage {
+    /// CPU time of its process, user and system, in microseconds.
+    pub cpu_us: u64,
+    /// Commands carried out, each one of a transaction counted.
+    pub commands: u64,
+    /// Bytes read from its clients.
+    pub input_bytes: u64,
+    /// Bytes written to its clients.
+    pub output_bytes: u64,
+    /// Bytes that its data take now.
+    pub memory_bytes: u64,
+}
+
 /// Why the event store couldn't do it. Nothing was answered as written that isn't.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EventStoreError {
@@ -197,6 +212,11 @@ pub trait EventStore: Send + Sync {
 
     /// Where every consumer group of every topic stands.
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError>;
+
+    /// What the server under it has had to do; nothing where there is none, or it doesn't tell.
+    async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
+        Ok(None)
+    }
 }
 
 /// One consumer's place in a group. Dropping it gives its place up.

@@ -17,6 +17,7 @@ use crate::telemetry::{GroupLabels, Metrics, QueueLabels};
 use super::Shared;
 use super::error::HttpError;
 use super::lags::Lags;
+use super::server_usage::LastUsage;
 
 /// What was asked so recently is not asked again.
 const FRESH: Duration = Duration::from_millis(200);
@@ -29,6 +30,7 @@ pub(super) struct MetricsRoute {
     registry: Registry,
     refreshed: Mutex<Option<Instant>>,
     lags: Arc<Lags>,
+    usage: Arc<LastUsage>,
 }
 
 impl MetricsRoute {
@@ -36,9 +38,12 @@ impl MetricsRoute {
         let lags = Arc::new(Lags::default());
         let mut registry = metrics.registry();
         registry.register_collector(Box::new(Arc::clone(&lags)));
+        let usage = Arc::new(LastUsage::default());
+        registry.register_collector(Box::new(Arc::clone(&usage)));
         Self {
             registry,
             lags,
+            usage,
             metrics,
             refreshed: Mutex::new(None),
         }
@@ -50,11 +55,15 @@ impl MetricsRoute {
             return;
         }
         let queues = queue_names::all();
-        let (groups, queues) = tokio::join!(
+        let (groups, queues, usage) = tokio::join!(
             tokio::time::timeout(ASK_TIMEOUT, shared.events.groups()),
             tokio::time::timeout(ASK_TIMEOUT, shared.queue.status(&queues)),
+            tokio::time::timeout(ASK_TIMEOUT, shared.events.server_usage()),
         );
         *refreshed = Some(Instant::now());
+        if let Ok(Ok(Some(usage))) = usage {
+            self.usage.replace(usage);
+        }
         let mut lags = Vec::new();
         for status in groups.into_iter().flatten().flatten() {
             let labels = GroupLabels {

@@ -24,6 +24,7 @@ mod request_metrics;
 mod routes;
 mod server;
 mod server_timing;
+mod server_usage;
 mod session;
 mod trace;
 

@@ -2,6 +2,7 @@
 //! queue the only part that knows Redis. It changes nothing but its own cache, which it can rebuild from the events.
 
 mod applied;
+mod burn;
 mod elsewhere;
 mod keys;
 mod lookup;
@@ -17,6 +18,7 @@ mod store;
 use std::sync::Arc;
 
 pub use applied::Applied;
+pub use burn::Burn;
 pub use projection::Projection;
 pub use store::ReadStore;
 
@@ -34,11 +36,15 @@ const FACTS_WORKERS: usize = 4;
 const REPORT_WORKERS: usize = 2;
 
 /// Starts the projections of every topic and the query workers. Returns how far the projections have come. Several processes may do so on
-/// one Redis: each topic is projected by one of them at a time, and all answer queries.
+/// one Redis: each topic is projected by one of them at a time, and all answer queries. `burn` is wasted for each event; nothing by default.
 ///
 /// # Errors
 /// The Redis address isn't usable.
-pub fn start(context: &ServiceContext, link: &RedisLink) -> redis::RedisResult<Applied> {
+pub fn start(
+    context: &ServiceContext,
+    link: &RedisLink,
+    burn: Burn,
+) -> redis::RedisResult<Applied> {
     let store = ReadStore::new(link)?;
     let applied = Applied::new(store.clone());
     for topic in Topic::ALL {
@@ -47,6 +53,7 @@ pub fn start(context: &ServiceContext, link: &RedisLink) -> redis::RedisResult<A
             link.clone(),
             topic,
             applied.clone(),
+            burn,
         ));
     }
     let handler: Arc<dyn QueueHandler> = Arc::new(Queries {

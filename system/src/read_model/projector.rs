@@ -5,6 +5,7 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::applied::Applied;
+use super::burn::Burn;
 use super::keys::{Collection, position_key};
 use super::projection::Projection;
 use super::shape;
@@ -32,10 +33,16 @@ enum ProjectorError {
 }
 
 /// Applies a topic's events until the context stops.
-pub(super) async fn run(context: ServiceContext, link: RedisLink, topic: Topic, applied: Applied) {
+pub(super) async fn run(
+    context: ServiceContext,
+    link: RedisLink,
+    topic: Topic,
+    applied: Applied,
+    burn: Burn,
+) {
     let mut backoff = Backoff::default();
     while !context.stop.is_cancelled() {
-        let projected = project(&context, &link, topic, &applied, &mut backoff);
+        let projected = project(&context, &link, topic, &applied, burn, &mut backoff);
         let outcome = tokio::select! {
             outcome = projected => outcome,
             () = context.stop.cancelled() => return,
@@ -56,12 +63,14 @@ async fn project(
     link: &RedisLink,
     topic: Topic,
     applied: &Applied,
+    burn: Burn,
     backoff: &mut Backoff,
 ) -> Result<(), ProjectorError> {
     let mut projector = Projector {
         context,
         topic,
         applied,
+        burn,
         connection: link.dedicated().await?,
         position: Position::START,
         received_at_us: 0,
@@ -107,6 +116,7 @@ struct Projector<'a> {
     context: &'a ServiceContext,
     topic: Topic,
     applied: &'a Applied,
+    burn: Burn,
     /// Its own: it watches the position.
     connection: MultiplexedConnection,
     /// Up to where the cache is applied, as far as this projector knows.
@@ -172,6 +182,8 @@ impl Projector<'_> {
         if position == self.position {
             return Ok(Some(misfits));
         }
+        self.burn
+            .spend(events.iter().filter(|e| e.position > self.position));
         self.keep_moved(&mut projection).await?;
         let key = position_key(self.topic);
         let mut pipe = redis::pipe();

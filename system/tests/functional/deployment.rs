@@ -26,6 +26,7 @@ pub fn config(dir: &Path) -> UpConfig {
         durability: Some(Durability::Everysec),
         threads: 1,
         body_bytes_max: 8 * 1024 * 1024,
+        burn_us_per_event: 0,
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use loadgen::audit::{AuditScope, audit};
 use loadgen::duration::HumanDuration;
 use loadgen::http_client::Target;
-use loadgen::progress::AuditProgress;
+use loadgen::live::AuditBar;
 use loadgen::render;
 
 use crate::tls::TlsArguments;
@@ -37,7 +37,7 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
         runtime.block_on(async {
             let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
             let target = target.map_err(|e| format!("--target: {e}"))?;
-            let progress = AuditProgress::new();
+            let progress = AuditBar::new();
             let audited = audit(target, &scope, &|events| progress.read(events)).await;
             audited.map_err(|e| e.to_string())
         })

@@ -1,11 +1,15 @@
 //! The program: reads the command line and hands each command to its own file; ends with the verdict's exit code (0 PASS, 1 FAIL,
 //! 3 INVALID, 2 bad input).
 
+mod ab;
 mod audit;
+mod capacity;
+mod compare;
 mod report;
 mod run;
 mod scenarios;
 mod tls;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,6 +38,16 @@ struct CommandLine {
 enum Command {
     /// Run a scenario by name or path and write its report
     Run(Box<run::RunArguments>),
+    /// Find the highest rate that a system sustains: probes at rising rates, each a run of its own, then between them
+    #[command(
+        after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
+    )]
+    Capacity(Box<capacity::CapacityArguments>),
+    /// Two builds in turns: was the second one really slower?
+    #[command(
+        after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID ones, interrupted)."
+    )]
+    Ab(Box<ab::AbArguments>),
     /// Check that what happened on a running system fits together: every event against every entity
     Audit(audit::AuditArguments),
     /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
@@ -48,6 +62,8 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Compare the runs of two builds: better, worse, the same, or can't tell (also: compare-report)
+    Compare(Box<compare::CompareArguments>),
     /// List the scenarios and their stories
     List {
         /// Folder with scenarios, instead of ./scenarios and the built-in ones
@@ -77,16 +93,32 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| StandardError)
         .init();
     match CommandLine::parse().command {
         Command::Run(arguments) => run::run_scenario(*arguments),
+        Command::Capacity(arguments) => capacity::search(&arguments),
+        Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),
         Command::Report { folders, out } => report::report_again(&folders, out.as_deref()),
+        Command::Compare(arguments) => compare::compare_runs(&arguments),
         Command::List { scenarios } => scenarios::list(scenarios),
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
+    }
+}
+
+/// Standard error; while a screen is shown, what is written waits until it is gone.
+struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        loadgen::live::note(text).map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

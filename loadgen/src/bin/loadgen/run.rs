@@ -1,17 +1,20 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and ends with the verdict's exit code.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
 use loadgen::duration::HumanDuration;
+use loadgen::live::JsonLines;
 use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::{SystemCommand, SystemError};
 
 use crate::tls::TlsArguments;
+use crate::watch::WatchArguments;
 use crate::{BAD_INPUT, bad_input, runtime};
 
 #[derive(Args)]
@@ -41,9 +44,11 @@ pub struct RunArguments {
     /// Folder for the report [default: reports/runs/<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print report.json on standard output (everything else is on standard error)
+    /// Print report.json on standard output (everything else is on standard error); with --progress json as its last line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     /// Changes a parameter of the scenario
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
@@ -53,6 +58,9 @@ pub struct RunArguments {
     /// Durability of the system that is started
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     durability: String,
+    /// Start the system with each service a process of its own (`ordershop up --processes`)
+    #[arg(long, conflicts_with = "target")]
+    processes: bool,
     /// The program `ordershop` [default: beside this program, else on PATH]
     #[arg(long, env = "ORDERSHOP_BIN")]
     system_bin: Option<PathBuf>,
@@ -67,14 +75,14 @@ pub struct RunArguments {
     speed: Option<f64>,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|n: &f64| *n > 0.0 && n.is_finite())
         .ok_or_else(|| "a number above 0 is needed".into())
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -100,16 +108,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let out = arguments.out.clone().unwrap_or_else(|| {
-        PathBuf::from(format!(
-            "reports/runs/{}-{}",
-            scenario.name,
-            timestamp(seconds)
-        ))
-    });
+    let given = arguments.out.clone();
+    let out = given.unwrap_or_else(|| default_out(&scenario.name));
+    let system = match arguments.target {
+        Some(_) => Ok(None),
+        None => system_of(arguments.system_bin.as_deref(), arguments.processes),
+    };
+    let system = match system {
+        Ok(system) => system,
+        Err(e) => return bad_input(e),
+    };
     let options = RunOptions {
         target: arguments.target.clone(),
         tls: arguments.tls.options(),
@@ -118,9 +126,13 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out: out.clone(),
         durability: arguments.durability.clone(),
         audit: !arguments.no_audit,
-        system_bin: arguments.system_bin.clone(),
+        system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
+        audience: match arguments.watch.audience() {
+            Ok(audience) => audience,
+            Err(code) => return code,
+        },
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -129,17 +141,27 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     eprintln!("{}: {}", scenario.name, scenario.description);
     let report = match runtime.block_on(run(scenario, options)) {
         Ok(report) => report,
-        Err(e) => return failed(&e),
+        Err(e) => {
+            if arguments.watch.is_json() {
+                JsonLines::failed(&e.to_string());
+            }
+            return failed(&e);
+        }
     };
     let text = format!(
         "\n{}\nreport: {}\n",
         render::tables(&report),
         out.join("report.html").display()
     );
-    if arguments.json {
+    let progress_json = arguments.watch.is_json();
+    if progress_json && arguments.json {
+        JsonLines::report(&report);
+    } else if arguments.json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
+    }
+    if progress_json || arguments.json {
         eprint!(
             "{text}{}",
             render::verdict(&report, std::io::stderr().is_terminal())
@@ -153,13 +175,35 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     ExitCode::from(report.verdict.result.exit_code())
 }
 
-fn failed(error: &RunError) -> ExitCode {
+pub fn failed(error: &RunError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())
 }
 
-/// `20260131-235959` in UTC.
-fn timestamp(seconds: u64) -> String {
+/// What starts the system, where that is not just the default.
+///
+/// # Errors
+/// There is no such program.
+pub fn system_of(
+    program: Option<&Path>,
+    processes: bool,
+) -> Result<Option<SystemCommand>, SystemError> {
+    if program.is_none() && !processes {
+        return Ok(None);
+    }
+    let command = SystemCommand::ordershop(program)?;
+    Ok(Some(match processes {
+        true => command.with("--processes"),
+        false => command,
+    }))
+}
+
+/// `reports/runs/<name>-20260131-235959`, the time in UTC.
+pub fn default_out(name: &str) -> PathBuf {
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let [year, month, day, hour, minute, second] = utc(seconds);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+    PathBuf::from(format!("reports/runs/{name}-{time}"))
 }

@@ -1,10 +1,11 @@
 //! The latency budget as pictures and as a table: each request and state is a bar of its parts' means, beside each other because they
 //! follow each other.
 
+use super::RenderError;
 use super::bars::{Bars, Row, Stretch};
 use super::colour::{self, Colour};
+use super::figure::{Figure, drawn_bars};
 use super::tables::Table;
-use super::{Figure, RenderError, drawn_bars};
 use crate::budget::{self, place};
 use crate::render::{count, signed_time};
 use crate::report::Report;

@@ -15,6 +15,11 @@ pub const WARM_UP: Colour = RGBColor(0xEE, 0xF0, 0xF3);
 /// Where a stage ends.
 pub const MARK: Colour = RGBColor(0x8A, 0x93, 0x9E);
 
+/// While something was done to the target.
+pub const FAULT: Colour = RGBColor(0xFB, 0xE3, 0xDD);
+/// Where that began, and its words.
+pub const FAULT_EDGE: Colour = RGBColor(0xB3, 0x3A, 0x1E);
+
 /// Blue, solid.
 pub const BLUE: Colour = RGBColor(0x00, 0x72, 0xB2);
 /// Vermilion, long dashes.

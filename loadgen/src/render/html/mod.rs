@@ -1,23 +1,24 @@
 //! `report.html`: one file that needs nothing else, for a light or a dark screen, wide or narrow. The verdict comes first, then the
 //! plots, then the tables. Everything that a scenario or a server has said is text here, never markup.
 
-mod axis;
+pub(in crate::render) mod axis;
 mod bars;
 mod budget;
-mod charts;
-mod colour;
+pub(in crate::render) mod charts;
+pub(in crate::render) mod colour;
+pub(in crate::render) mod figure;
 mod heat_map;
 mod key_figures;
-mod plot;
+pub(in crate::render) mod plot;
 mod settings;
-mod tables;
-mod timeline;
+pub(in crate::render) mod tables;
+pub(in crate::render) mod timeline;
 mod waterfall;
 
 use askama::Template;
 
-use self::bars::Bars;
-use self::charts::{Chart, Course};
+use self::charts::Course;
+use self::figure::{Figure, drawn, unexpected};
 use self::key_figures::Tile;
 use self::plot::FRAMES;
 use self::tables::{ErrorView, Table};
@@ -25,20 +26,6 @@ use self::timeline::Timeline;
 use super::{RenderError, count, date, time};
 use crate::report::folder::RunFolder;
 use crate::report::{Report, VerdictResult};
-
-/// A plot in every size, with its words.
-struct Figure {
-    id: String,
-    title: String,
-    note: String,
-    /// SVG made here: its text is escaped already.
-    svgs: Vec<String>,
-    /// Swatch (SVG made here) and name.
-    legend: Vec<(String, String)>,
-    /// Shades from few to many, and what the darkest stands for.
-    shades: Vec<String>,
-    most: String,
-}
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -121,42 +108,6 @@ fn figures(report: &Report, timeline: &Timeline) -> Result<Vec<Figure>, RenderEr
         figures.push(drawn(chart)?);
     }
     Ok(figures)
-}
-
-fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
-    RenderError::Page(error.to_string())
-}
-
-fn drawn(chart: Chart) -> Result<Figure, RenderError> {
-    let svgs = FRAMES.iter().map(|frame| chart.plot.svg(*frame));
-    Ok(Figure {
-        id: chart.id.to_owned(),
-        svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
-        legend: charts::legend(&chart.plot),
-        title: chart.title,
-        note: chart.note,
-        shades: Vec::new(),
-        most: String::new(),
-    })
-}
-
-fn drawn_bars(
-    id: String,
-    title: String,
-    note: String,
-    bars: &Bars,
-    legend: Vec<(String, String)>,
-) -> Result<Figure, RenderError> {
-    let svgs = FRAMES.iter().map(|frame| bars.svg(*frame));
-    Ok(Figure {
-        id,
-        title,
-        note,
-        svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
-        legend,
-        shades: Vec::new(),
-        most: String::new(),
-    })
 }
 
 /// Drawn for each frame anew: a narrow one has fewer columns.

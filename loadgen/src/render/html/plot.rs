@@ -99,6 +99,17 @@ pub struct Mark {
     pub label: String,
 }
 
+/// A stretch that is not as the rest: something was done to the target there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Band {
+    /// From and to.
+    pub x: (f64, f64),
+    /// For the legend.
+    pub name: &'static str,
+    /// Plain text: above the plot where there is room, and on hovering.
+    pub label: String,
+}
+
 /// Everything on one plot.
 pub struct Plot {
     /// What it shows, for those who can't see it.
@@ -117,6 +128,8 @@ pub struct Plot {
     pub warm_up: Option<f64>,
     /// Where something changed.
     pub marks: Vec<Mark>,
+    /// What was done meanwhile.
+    pub bands: Vec<Band>,
     /// Said on hovering.
     pub strips: Vec<Strip>,
 }
@@ -205,6 +218,14 @@ impl Plot {
             let corners = [(self.x.from, self.y.to), (self.x.place(end), self.y.from)];
             chart.draw_series([Rectangle::new(corners, colour::WARM_UP.filled())])?;
         }
+        let bands = self.bands.iter().map(|band| {
+            let corners = [
+                (self.x.place(band.x.0), self.y.to),
+                (self.x.place(band.x.1), self.y.from),
+            ];
+            Rectangle::new(corners, colour::FAULT.filled())
+        });
+        chart.draw_series(bands)?;
         self.grid(root, chart.plotting_area(), &x_ticks, &y_ticks)?;
         let cells = self.cells.iter().map(|cell| {
             let corner = |x, y| (self.x.place(x), self.y.place(y));
@@ -290,16 +311,23 @@ impl Plot {
             let path = vec![(x, ys.start), (x, ys.end)];
             root.draw(&PathElement::new(path, stroke(colour::MARK, FINE)))?;
         }
-        for mark in &self.marks {
-            let x = at(mark.x);
+        let stages = self.marks.iter();
+        let stages = stages.map(|mark| (mark.x, &mark.label, colour::MARK));
+        let faults = self.bands.iter();
+        let faults = faults.map(|band| (band.x.0, &band.label, colour::FAULT_EDGE));
+        // From left to right, or a label would stand where there is no room left.
+        let mut labelled: Vec<(f64, &String, Colour)> = stages.chain(faults).collect();
+        labelled.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (value, label, colour) in labelled {
+            let x = at(value);
             let path = vec![(x, ys.start - 6 * fine), (x, ys.end)];
-            root.draw(&PathElement::new(path, stroke(colour::MARK, FINE)))?;
-            let width = width_of(&mark.label);
+            root.draw(&PathElement::new(path, stroke(colour, FINE)))?;
+            let width = width_of(label);
             // At the right edge a label stands to the left of its mark.
             let start = x.min(xs.end + 20 * fine - width);
             if start >= taken {
                 let place = (start, ys.start - 20 * fine);
-                root.draw(&Text::new(mark.label.clone(), place, font(colour::MARK)))?;
+                root.draw(&Text::new(label.clone(), place, font(colour)))?;
                 taken = start + width + 8 * fine;
             }
         }
@@ -311,10 +339,20 @@ impl Plot {
                 ys.start,
                 (to - from).max(1),
                 ys.end - ys.start,
-                escaped(&strip.text)
+                escaped(&self.said(strip))
             )?;
         }
         Ok(())
+    }
+}
+
+impl Plot {
+    /// A strip's text, with what was done in its stretch.
+    fn said(&self, strip: &Strip) -> String {
+        let meanwhile = |b: &&Band| b.x.0 < strip.x.1 && b.x.1 >= strip.x.0;
+        let bands = self.bands.iter().filter(meanwhile);
+        let labels: String = bands.map(|b| format!("\n{}", b.label)).collect();
+        format!("{}{labels}", strip.text)
     }
 }
 

@@ -53,16 +53,45 @@ pub fn tables(report: &Report) -> Vec<Table> {
     let mut tables = vec![
         thresholds(report),
         audit(report),
+        faults(report),
         requests(report),
         end_to_end(report),
         super::budget::table(report),
         event_lag(report),
         journeys(report),
+        resources(report),
         replay(report),
         parts(report),
     ];
     tables.retain(|table| !table.rows.is_empty());
     tables
+}
+
+fn faults(report: &Report) -> Table {
+    let known = |micros: Option<f64>| micros.map_or_else(|| NONE.to_owned(), time);
+    let rows = report.faults.iter().map(|f| {
+        let back = match (f.band_p99_us, f.recovery_s) {
+            (None, _) => NONE.to_owned(),
+            (_, None) => "not before the last arrival".to_owned(),
+            (_, Some(seconds)) => format!("after {seconds:.1} s"),
+        };
+        let seconds = |s: f64| format!("{s:.1} s");
+        vec![
+            f.what.clone(),
+            seconds(f.at_s),
+            seconds(f.until_s),
+            known(f.worst_p99_us),
+            known(f.band_p99_us),
+            back,
+        ]
+    });
+    Table {
+        caption: "Faults",
+        note: "Before is the highest response time p99 of a second before the first fault, or twice their median. As before again is who was back within for two seconds.".into(),
+        header: vec!["fault", "from", "until", "p99 up to", "before, at most", "as before again"],
+        rows: rows.collect(),
+        ..Table::default()
+    }
 }
 
 fn thresholds(report: &Report) -> Table {
@@ -223,6 +252,17 @@ fn journeys(report: &Report) -> Table {
         caption: "Journeys",
         header: vec!["", "count"],
         rows: rows.into_iter().chain(reasons).collect(),
+        ..Table::default()
+    }
+}
+
+fn resources(report: &Report) -> Table {
+    let rows = crate::render::resources::rows(report).into_iter();
+    Table {
+        caption: "Cost of a journey",
+        note: "From the end of the warm-up until the backlog had drained, shared by the journeys completed in it.".into(),
+        header: vec!["", "a journey"],
+        rows: rows.map(Vec::from).collect(),
         ..Table::default()
     }
 }

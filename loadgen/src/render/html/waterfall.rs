@@ -1,8 +1,9 @@
 //! The slowest sampled journeys, each as a waterfall: a row for every request and awaited state, from where it began, in its parts.
 
+use super::RenderError;
 use super::bars::{Bars, Row, Stretch};
 use super::budget::{colour_of, legend};
-use super::{Figure, RenderError, drawn_bars};
+use super::figure::{Figure, drawn_bars};
 use crate::budget::EARLIER;
 use crate::render::signed_time;
 use crate::report::Report;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::record::Times;
 use crate::report::folder::{RunFolder, log_names};
 use crate::report::{
-    ErrorReport, EventLag, MergedPart, Quantiles, Report, Verdict, VerdictResult, verdict,
+    ErrorReport, EventLag, FaultReport, MergedPart, Quantiles, Report, Verdict, VerdictResult,
+    verdict,
 };
 
 /// Examples kept of each error.
@@ -72,11 +73,14 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
     merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
     merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
+    // Each generator saw what all of them cost together, and counted its own journeys.
+    merged.resources = None;
     merged.errors = errors(parts);
     merged.skipped = BTreeMap::new();
     for (reason, count) in reports().flat_map(|r| &r.skipped) {
         *merged.skipped.entry(reason.clone()).or_default() += count;
     }
+    merged.faults = faults(parts);
     workload(&mut merged, parts);
     course(&mut merged, parts);
     told(&mut merged, parts);
@@ -146,6 +150,21 @@ fn errors(parts: &[&RunFolder]) -> Vec<ErrorReport> {
     }
     errors.sort_by_key(|e| std::cmp::Reverse(e.count));
     errors
+}
+
+/// All generators' faults, in the order of time: they were done to one target.
+fn faults(parts: &[&RunFolder]) -> Vec<FaultReport> {
+    let started_at = parts[0].report.started_at;
+    let all = parts.iter().flat_map(|p| {
+        let later_s = p.report.started_at - started_at;
+        p.report
+            .faults
+            .iter()
+            .map(move |fault| fault.later(later_s))
+    });
+    let mut all: Vec<FaultReport> = all.collect();
+    all.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    all
 }
 
 fn workload(merged: &mut Report, parts: &[&RunFolder]) {

@@ -2,6 +2,7 @@
 //! bucket, so that no sample is lost or moved by more than half a second.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::MergeError;
@@ -10,22 +11,15 @@ use crate::record::interval_log::{self, IntervalLogs};
 use crate::record::interval_reader::RecordedLog;
 use crate::report::folder::{RunFolder, log_names};
 
-/// Merged logs, and their sums.
-pub struct MergedLogs {
-    /// To be written.
-    pub logs: IntervalLogs,
-    /// The whole run's distributions by recorder, in the order of the logs' names.
-    pub totals: Vec<Times>,
-}
-
-/// Merges the logs of runs that have the same recorders.
-pub fn merge(parts: &[&RunFolder]) -> Result<MergedLogs, MergeError> {
+/// Merges the logs of runs that have the same recorders into a folder. Gives the whole run's distributions by recorder, in the order of
+/// the logs' names.
+pub fn merge(parts: &[&RunFolder], out: &Path) -> Result<Vec<Times>, MergeError> {
     let report = &parts[0].report;
     let steps: Vec<String> = report.steps.iter().map(|s| s.name.clone()).collect();
     let awaits: Vec<String> = report.end_to_end.iter().map(|e| e.name.clone()).collect();
     let started_s = report.started_at;
     let started = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(started_s.max(0.0));
-    let mut logs = IntervalLogs::new(&steps, &awaits, started);
+    let mut logs = IntervalLogs::create(out, &steps, &awaits, started)?;
     let mut totals = Vec::new();
     let files = interval_log::file_names(&log_names(report));
     for (recorder, file) in files.iter().enumerate() {
@@ -50,11 +44,11 @@ pub fn merge(parts: &[&RunFolder]) -> Result<MergedLogs, MergeError> {
                 Duration::from_secs(second),
                 Duration::from_secs_f64(length_s),
             );
-            logs.add_one(recorder, &times.0, start, length)
-                .map_err(|e| MergeError::Encoding(format!("{e:?}")))?;
+            logs.add_one(recorder, &times.0, start, length)?;
             total.add(&times);
         }
         totals.push(total);
     }
-    Ok(MergedLogs { logs, totals })
+    logs.finish()?;
+    Ok(totals)
 }

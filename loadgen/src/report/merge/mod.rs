@@ -7,8 +7,11 @@ mod thresholds;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use thresholds::figure as figure_of;
+
 use super::Report;
 use super::folder::{FolderError, RunFolder, log_names, write_report};
+use crate::record::interval_log::LogWriteError;
 use crate::record::interval_reader::LogReadError;
 
 /// Runs that can't be put together.
@@ -39,7 +42,7 @@ pub enum MergeError {
     Log(#[from] LogReadError),
     /// A log that can't be written.
     #[error("an interval log can't be written: {0}")]
-    Encoding(String),
+    LogWrite(#[from] LogWriteError),
     /// The merged folder can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -66,9 +69,8 @@ pub fn merge(parts: &[RunFolder], out: &Path) -> Result<RunFolder, MergeError> {
         error,
     };
     std::fs::create_dir_all(out).map_err(output)?;
-    let merged = logs::merge(&parts)?;
-    let report = figures::merge(&parts, &merged.totals);
-    merged.logs.write(out).map_err(output)?;
+    let totals = logs::merge(&parts, out)?;
+    let report = figures::merge(&parts, &totals);
     write_report(&report, out).map_err(output)?;
     Ok(RunFolder::open(out)?)
 }

@@ -43,8 +43,8 @@ fn worst(threshold: &Threshold, index: usize, parts: &[&RunFolder]) -> Option<Th
     })
 }
 
-/// From the merged rows; none where they do not have it.
-fn figure(report: &Report, metric: &Metric) -> Option<f64> {
+/// From a report's rows; none where they do not have it.
+pub(crate) fn figure(report: &Report, metric: &Metric) -> Option<f64> {
     let journeys = &report.journeys;
     match metric {
         Metric::ErrorRate => {

@@ -1,6 +1,7 @@
 //! From the file's types to a checked scenario: what fits together, which names exist, which defaults apply.
 
 mod action;
+mod fault;
 mod journey;
 mod preparation;
 mod recorded;
@@ -106,6 +107,10 @@ impl Compiler<'_> {
                 Some("at least one [[journeys]] is needed".into()),
             ));
         }
+        let faults = raw.faults.into_iter();
+        let faults = faults
+            .map(|f| self.fault(f, &workload))
+            .collect::<Compiled<Vec<_>>>()?;
         let after_setup = self.known.clone();
         let journeys = raw
             .journeys
@@ -143,6 +148,7 @@ impl Compiler<'_> {
             setup,
             teardown,
             feeders,
+            faults,
             journeys,
             thresholds: raw.thresholds,
             step_names,

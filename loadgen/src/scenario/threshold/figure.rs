@@ -83,7 +83,7 @@ pub enum JourneyFigure {
 
 impl Metric {
     /// Reads a figure without its window. The error says what is allowed.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("unknown figure `{text}`; allowed: {FIGURES}");
         match text {
             "error_rate" => return Ok(Self::ErrorRate),

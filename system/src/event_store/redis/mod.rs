@@ -18,6 +18,7 @@ mod retrying;
 mod session;
 mod subscription;
 mod takeover;
+mod usage;
 mod version_cache;
 mod writer;
 
@@ -43,7 +44,7 @@ use self::subscription::{Delivery, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use super::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
-    SubscribeRequest, Transaction,
+    ServerUsage, SubscribeRequest, Transaction,
 };
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
@@ -290,6 +291,13 @@ impl EventStore for RedisEventStore {
             status.lag = self.lags.now(&status.group, status.topic);
         }
         Ok(statuses)
+    }
+
+    async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
+        let reply = self.query(&redis::cmd("INFO")).await?;
+        let info: String = redis::from_redis_value(reply)
+            .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
+        Ok(usage::usage(&info))
     }
 }
 

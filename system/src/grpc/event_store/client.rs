@@ -16,7 +16,7 @@ use super::subscription::GrpcSubscription;
 use crate::event_lag::LagHistogram;
 use crate::event_store::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
-    SubscribeRequest, Transaction,
+    ServerUsage, SubscribeRequest, Transaction,
 };
 use crate::grpc::MESSAGE_BYTES_MAX;
 use crate::grpc::exchange::{Exchange, Failure, OUTSTANDING_MAX, Protocol};
@@ -283,5 +283,20 @@ impl EventStore for GrpcEventStore {
             })
         });
         groups.collect()
+    }
+
+    async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
+        let mut client = self.client.clone();
+        let asked = client.usage(proto::UsageRequest {});
+        let reply = self
+            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
+            .await?;
+        Ok(reply.usage.map(|usage| ServerUsage {
+            cpu_us: usage.cpu_us,
+            commands: usage.commands,
+            input_bytes: usage.input_bytes,
+            output_bytes: usage.output_bytes,
+            memory_bytes: usage.memory_bytes,
+        }))
     }
 }

@@ -188,6 +188,21 @@ impl Contract for EventStoreService {
         }))
     }
 
+    async fn usage(
+        &self,
+        _: Request<proto::UsageRequest>,
+    ) -> Result<Response<proto::UsageReply>, Status> {
+        let usage = self.store.server_usage().await.map_err(failed)?;
+        let usage = usage.map(|usage| proto::usage_reply::Usage {
+            cpu_us: usage.cpu_us,
+            commands: usage.commands,
+            input_bytes: usage.input_bytes,
+            output_bytes: usage.output_bytes,
+            memory_bytes: usage.memory_bytes,
+        });
+        Ok(Response::new(proto::UsageReply { usage }))
+    }
+
     async fn describe(
         &self,
         _: Request<proto::DescribeRequest>,

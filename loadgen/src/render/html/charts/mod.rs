@@ -5,10 +5,10 @@ mod load;
 mod percentiles;
 mod times;
 
-pub use self::percentiles::{end_to_end_spectrum, spectrum};
+pub use self::percentiles::{end_to_end_spectrum, percentiles, spectrum};
 use super::axis::{Axis, clock};
-use super::colour::WARM_UP;
-use super::plot::{Line, Mark, Plot, Strip, patch, swatch};
+use super::colour::{FAULT, WARM_UP};
+use super::plot::{Band, Line, Mark, Plot, Strip, patch, swatch};
 use super::timeline::Timeline;
 use crate::record::series::{Point, Series};
 use crate::render::count;
@@ -34,6 +34,8 @@ pub struct Course<'a> {
     length_s: f64,
 }
 
+/// Of the axis: a moment has no width, but must be seen.
+const BAND_SHARE_MIN: f64 = 0.003;
 /// More points than this are not told apart on a page.
 const POINTS_MAX: usize = 300;
 
@@ -91,8 +93,26 @@ impl<'a> Course<'a> {
             cells: Vec::new(),
             warm_up: (workload.warm_up_s > 0.0).then_some(workload.warm_up_s),
             marks,
+            bands: self.bands(),
             strips: Vec::new(),
         }
+    }
+
+    /// Faults, each as wide as it can still be seen.
+    fn bands(&self) -> Vec<Band> {
+        let faults = self.report.faults.iter();
+        faults
+            .map(|fault| Band {
+                x: (
+                    fault.at_s,
+                    fault
+                        .until_s
+                        .max(fault.at_s + self.length_s * BAND_SHARE_MIN),
+                ),
+                name: "fault",
+                label: fault.what.clone(),
+            })
+            .collect()
     }
 
     /// A plot over time for the heat map.
@@ -156,5 +176,7 @@ pub fn legend(plot: &Plot) -> Vec<(String, String)> {
     let warm_up = plot
         .warm_up
         .map(|_| (patch(WARM_UP), "warm-up, not measured".to_owned()));
-    lines.chain(warm_up).collect()
+    let bands = plot.bands.first();
+    let bands = bands.map(|band| (patch(FAULT), band.name.to_owned()));
+    lines.chain(warm_up).chain(bands).collect()
 }

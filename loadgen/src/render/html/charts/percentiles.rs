@@ -42,7 +42,8 @@ pub fn end_to_end_spectrum(report: &Report, timeline: &Timeline) -> Option<Chart
 /// Percentiles drawn to a nine.
 const PLACES_PER_NINE: usize = 20;
 
-fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Plot {
+/// Distributions laid over each other.
+pub fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Plot {
     let most = distributions.iter().map(|(_, _, t)| t.0.len()).max();
     let x = Axis::nines(most.unwrap_or(0));
     let places = (x.to * PLACES_PER_NINE as f64).ceil() as usize;
@@ -75,6 +76,7 @@ fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Plot {
         cells: Vec::new(),
         warm_up: None,
         marks: Vec::new(),
+        bands: Vec::new(),
         strips: strips.collect(),
     }
 }

@@ -1,0 +1,467 @@
+//! The experiment from beginning to end: a discarded run of each side, then blocks until enough is known. The only place here that starts
+//! anything.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::order::{self, Side};
+use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
+use super::revision::RevisionError;
+use super::stopping::{Course, End, Limits};
+use super::told::{self, Told};
+use crate::compare::blocks::Blocks;
+use crate::compare::{self, CompareError, Comparison, Group, Scale};
+use crate::http_client::TlsOptions;
+use crate::report::VerdictResult;
+use crate::report::folder::{FolderError, RunFolder};
+use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
+use crate::scenario::Scenario;
+use crate::scenario::expression::unix_seconds;
+use crate::system_process::SystemCommand;
+
+/// The record's file in the experiment's folder.
+const RECORD_FILE: &str = "ab.json";
+/// Where runs go whose block does not count.
+const LEFT_OUT: &str = "left-out";
+
+/// One of the two builds.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// What people call it.
+    pub label: String,
+    /// What starts it.
+    pub command: SystemCommand,
+    /// The commit that it was built from, where it was built here.
+    pub revision: Option<String>,
+}
+
+/// How an experiment is made.
+pub struct AbOptions {
+    /// The baseline.
+    pub a: Build,
+    /// The candidate.
+    pub b: Build,
+    /// Both are the same, on purpose.
+    pub null_control: bool,
+    /// Where everything goes; made if it does not exist.
+    pub out: PathBuf,
+    /// `none`, `everysec` or `always`.
+    pub durability: String,
+    /// What orders and choices are made from.
+    pub seed: u64,
+    /// Whether each run is audited.
+    pub audit: bool,
+    /// Threads that drive the load, if not as many as the scenario asks for.
+    pub drivers: Option<usize>,
+    /// How long to go on.
+    pub limits: Limits,
+    /// How the runs are compared.
+    pub compare: compare::Options,
+}
+
+/// An experiment that came to no comparison.
+#[derive(Debug, thiserror::Error)]
+pub enum AbError {
+    /// The scenario can't be run.
+    #[error("{0}")]
+    Scenario(String),
+    /// A revision can't be built.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
+    /// A run could not be carried out.
+    #[error("{letter} ({label}): {error}")]
+    Run {
+        /// Whose.
+        letter: char,
+        /// What people call it.
+        label: String,
+        /// Why.
+        error: RunError,
+    },
+    /// What a run left can't be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Something can't be written.
+    #[error("{path}: {error}")]
+    Output {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The runs can't be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// The second Ctrl-C.
+    #[error("left at once: nothing is compared")]
+    Left,
+    /// No block counts.
+    #[error("{0}: no block is whole, so there is nothing to compare; what was measured is in {folder}", folder = .1.display())]
+    NoBlocks(String, PathBuf),
+}
+
+impl AbError {
+    /// The program's exit code: 3 where better runs would do, else 2.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoBlocks(..) | Self::Left | Self::Revision(RevisionError::Interrupted(_)) => 3,
+            Self::Compare(error) => error.exit_code(),
+            _ => 2,
+        }
+    }
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// How it was made.
+    pub record: AbRecord,
+    /// Of the blocks that count.
+    pub comparison: Comparison,
+    /// The runs of the blocks that count, A's and B's.
+    pub groups: [Group; 2],
+}
+
+/// Makes an experiment; each run reads its scenario anew.
+///
+/// # Errors
+/// See [`AbError`].
+pub async fn experiment(
+    scenario: &dyn Fn() -> Result<Scenario, String>,
+    options: AbOptions,
+    interrupts: &mut Interrupts,
+) -> Result<Outcome, AbError> {
+    let record = AbRecord {
+        schema: SCHEMA.to_owned(),
+        scenario: scenario().map_err(AbError::Scenario)?.name,
+        seed: options.seed,
+        started_at: unix_seconds(),
+        elapsed_s: 0.0,
+        a: of_build(&options.a),
+        b: of_build(&options.b),
+        null_control: options.null_control,
+        durability: options.durability.clone(),
+        audit: options.audit,
+        blocks_max: options.limits.blocks_max,
+        precision: options.limits.precision,
+        budget_s: options.limits.budget.as_secs_f64(),
+        runs: Vec::new(),
+        ended: None,
+    };
+    let mut experiment = Experiment {
+        scenario,
+        options: &options,
+        interrupts,
+        record,
+        opened: Vec::new(),
+        told: Told::new(),
+        run_max: Duration::ZERO,
+        spoiled: 0,
+    };
+    let ended = experiment.carry_out().await;
+    experiment.told.finish();
+    let ended = ended?;
+    experiment.record.ended = Some(ended);
+    experiment.write()?;
+    let Some(mut comparison) = experiment.compare().transpose()? else {
+        let why = match experiment.spoiled {
+            0 => ended.as_str().to_owned(),
+            n => format!("{n} blocks had an INVALID run"),
+        };
+        return Err(AbError::NoBlocks(why, options.out.clone()));
+    };
+    let groups = Side::BOTH.map(|side| experiment.group(side));
+    let record = experiment.record;
+    comparison.warnings.extend(warnings(&record));
+    Ok(Outcome {
+        record,
+        comparison,
+        groups,
+    })
+}
+
+fn of_build(build: &Build) -> BuildRecord {
+    BuildRecord {
+        label: build.label.clone(),
+        command: build.command.to_string(),
+        revision: build.revision.clone(),
+    }
+}
+
+/// What people should know of how it went.
+fn warnings(record: &AbRecord) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let invalid = record.runs.iter().filter(|r| !r.counts).count();
+    if invalid > 0 {
+        warnings.push(format!(
+            "{invalid} runs are left out, because their block is not whole or one of its runs is INVALID"
+        ));
+    }
+    for side in Side::BOTH {
+        let own = record.runs.iter().filter(|r| r.side == side && r.counts);
+        let failed: Vec<&str> = own
+            .filter(|r| r.verdict == VerdictResult::Fail)
+            .map(|r| r.folder.as_str())
+            .collect();
+        if !failed.is_empty() {
+            warnings.push(format!(
+                "{}: {} runs FAILED by themselves, whatever their figures ({})",
+                side.letter(),
+                failed.len(),
+                failed.join(", ")
+            ));
+        }
+    }
+    if record.ended == Some(End::Interrupted) {
+        warnings.push("the experiment was interrupted: only whole blocks are compared".into());
+    }
+    warnings
+}
+
+struct Experiment<'a> {
+    scenario: &'a dyn Fn() -> Result<Scenario, String>,
+    options: &'a AbOptions,
+    interrupts: &'a mut Interrupts,
+    record: AbRecord,
+    /// The runs of the blocks that count.
+    opened: Vec<(Side, u32, RunFolder)>,
+    told: Told,
+    run_max: Duration,
+    spoiled: usize,
+}
+
+impl Experiment<'_> {
+    async fn carry_out(&mut self) -> Result<End, AbError> {
+        for side in Side::BOTH {
+            self.told.warming(side);
+            let folder = self.options.out.join("warm-up").join(side.folder());
+            self.run_once(side, self.options.seed, &folder).await?;
+            if self.is_interrupted().await {
+                return Ok(End::Interrupted);
+            }
+        }
+        let warm_up = self.options.out.join("warm-up");
+        std::fs::remove_dir_all(&warm_up).map_err(|e| not_written(&warm_up, e))?;
+        self.run_max = Duration::ZERO;
+        let start = Instant::now();
+        for (block, order) in (1..).zip(order::blocks(self.options.seed)) {
+            let whole = self.block(block, order).await?;
+            self.record.elapsed_s = start.elapsed().as_secs_f64();
+            self.write()?;
+            if !whole {
+                return Ok(End::Interrupted);
+            }
+            let so_far = self.compare().transpose()?;
+            let course = Course {
+                blocks: block,
+                elapsed: start.elapsed(),
+                run_max: self.run_max,
+                half_width: so_far.as_ref().and_then(half_width),
+            };
+            let limits = &self.options.limits;
+            self.told.block(&course, limits, so_far.as_ref());
+            if let Some(end) = limits.end(&course) {
+                return Ok(end);
+            }
+        }
+        // Blocks have no end.
+        Ok(End::Blocks)
+    }
+
+    /// Makes a block's runs; whether it became whole.
+    async fn block(
+        &mut self,
+        block: u32,
+        order: [Side; order::BLOCK_RUNS],
+    ) -> Result<bool, AbError> {
+        let first = self.record.runs.len();
+        // The same choices on both sides are one difference less.
+        let seed = self.options.seed.wrapping_add(u64::from(block));
+        for (place, side) in (1..).zip(order) {
+            self.told.running(block, place, side, &self.options.limits);
+            let begun = Instant::now();
+            let (folder, mut verdict) = self.recorded_run(side, seed).await?;
+            if verdict == VerdictResult::Invalid && !self.is_interrupted().await {
+                let reason = self.reason(&folder);
+                self.told.say(&format!(
+                    "{folder} is INVALID ({reason}); it is made once more"
+                ));
+                let path = self.options.out.join(&folder);
+                std::fs::remove_dir_all(&path).map_err(|e| not_written(&path, e))?;
+                verdict = self.recorded_run(side, seed).await?.1;
+            }
+            self.record.runs.push(RunRecord {
+                side,
+                block,
+                folder,
+                seed,
+                verdict,
+                counts: false,
+            });
+            if self.is_interrupted().await {
+                self.leave_out(first)?;
+                return Ok(false);
+            }
+            self.run_max = self.run_max.max(begun.elapsed());
+        }
+        let invalid = |r: &RunRecord| r.verdict == VerdictResult::Invalid;
+        if self.record.runs[first..].iter().any(invalid) {
+            self.spoiled += 1;
+            self.told.say(&format!(
+                "block {block} is left out: one of its runs is INVALID"
+            ));
+            self.leave_out(first)?;
+            return Ok(true);
+        }
+        let out = self.options.out.clone();
+        for run in &mut self.record.runs[first..] {
+            run.counts = true;
+            let opened = RunFolder::open(&out.join(&run.folder))?;
+            self.opened.push((run.side, block, opened));
+        }
+        Ok(true)
+    }
+
+    /// Moves the runs from this one on to where nobody takes them for runs of their side.
+    fn leave_out(&mut self, first: usize) -> Result<(), AbError> {
+        for run in &mut self.record.runs[first..] {
+            let from = self.options.out.join(&run.folder);
+            run.folder = format!("{LEFT_OUT}/{}", run.folder);
+            let to = self.options.out.join(&run.folder);
+            let folder = to.parent().unwrap_or(&to);
+            let moved = std::fs::create_dir_all(folder).and_then(|()| std::fs::rename(&from, &to));
+            moved.map_err(|e| not_written(&from, e))?;
+        }
+        Ok(())
+    }
+
+    fn reason(&self, folder: &str) -> String {
+        let opened = RunFolder::open(&self.options.out.join(folder));
+        let reasons = opened.map(|o| o.report.verdict.reasons.join("; "));
+        reasons.unwrap_or_default()
+    }
+
+    /// A run in the side's next folder.
+    async fn recorded_run(
+        &mut self,
+        side: Side,
+        seed: u64,
+    ) -> Result<(String, VerdictResult), AbError> {
+        let before = self.record.runs.iter().filter(|r| r.side == side).count();
+        let folder = format!("{}/{:02}", side.folder(), before + 1);
+        let path = self.options.out.join(&folder);
+        let verdict = self.run_once(side, seed, &path).await?;
+        Ok((folder, verdict))
+    }
+
+    async fn run_once(
+        &mut self,
+        side: Side,
+        seed: u64,
+        out: &Path,
+    ) -> Result<VerdictResult, AbError> {
+        let build = self.build(side).clone();
+        let scenario = (self.scenario)().map_err(AbError::Scenario)?;
+        let options = RunOptions {
+            target: None,
+            tls: TlsOptions::default(),
+            drivers: self.options.drivers,
+            seed,
+            out: out.to_owned(),
+            durability: self.options.durability.clone(),
+            audit: self.options.audit,
+            system: Some(build.command),
+            trace: None,
+            speed: None,
+            audience: Audience::default(),
+        };
+        match run(scenario, options).await {
+            Ok(report) => Ok(report.verdict.result),
+            Err(_) if self.is_interrupted().await => Err(AbError::Left),
+            Err(error) => Err(AbError::Run {
+                letter: side.letter(),
+                label: build.label,
+                error,
+            }),
+        }
+    }
+
+    /// Whether somebody wished that it ends. The run under way has heard it too, and has ended in order.
+    async fn is_interrupted(&mut self) -> bool {
+        if self.record.ended.is_some() {
+            return true;
+        }
+        let asked = tokio::select! {
+            biased;
+            () = self.interrupts.stop() => true,
+            () = std::future::ready(()) => false,
+        };
+        if asked {
+            self.record.ended = Some(End::Interrupted);
+            self.told
+                .say("interrupted: the blocks that are whole are compared");
+        }
+        asked
+    }
+
+    /// Of the blocks that count; none while there are none.
+    fn compare(&self) -> Option<Result<Comparison, CompareError>> {
+        if self.opened.is_empty() {
+            return None;
+        }
+        let [a, b] = Side::BOTH.map(|side| self.group(side));
+        Some(compare::compare(&a, &b, &self.options.compare))
+    }
+
+    /// A side's runs of the blocks that count.
+    fn group(&self, side: Side) -> Group {
+        let own = self.opened.iter().filter(|(s, ..)| *s == side);
+        let (blocks, runs) = own.map(|(_, block, run)| (*block, run.clone())).unzip();
+        Group::new(&self.build(side).label, runs).in_blocks(blocks)
+    }
+
+    fn build(&self, side: Side) -> &Build {
+        match side {
+            Side::A => &self.options.a,
+            Side::B => &self.options.b,
+        }
+    }
+
+    fn write(&self) -> Result<(), AbError> {
+        let path = self.options.out.join(RECORD_FILE);
+        let written = serde_json::to_string_pretty(&self.record)
+            .map_err(std::io::Error::other)
+            .and_then(|json| std::fs::write(&path, json + "\n"));
+        written.map_err(|e| not_written(&path, e))?;
+        // So that the sides' folders can be compared again by themselves.
+        for side in Side::BOTH {
+            let counted = self.record.runs.iter();
+            let counted = counted.filter(|r| r.side == side && r.counts);
+            let names = counted.filter_map(|r| {
+                let name = Path::new(&r.folder).file_name()?;
+                Some((name.to_string_lossy().into_owned(), r.block))
+            });
+            let blocks: BTreeMap<String, u32> = names.collect();
+            let folder = self.options.out.join(side.folder());
+            if !blocks.is_empty() {
+                let written = Blocks::new(blocks).write(&folder);
+                written.map_err(|e| not_written(&folder, e))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_written(path: &Path, error: std::io::Error) -> AbError {
+    AbError::Output {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// Half of the widest leading interval, as a share; none while a leading figure has none.
+fn half_width(comparison: &Comparison) -> Option<f64> {
+    let ratios = told::leading(comparison).filter(|f| f.scale == Scale::Ratio);
+    let widths = ratios.map(|f| Some((f.effect.high? / f.effect.low?).sqrt() - 1.0));
+    widths.reduce(|a, b| Some(a?.max(b?))).flatten()
+}

@@ -1,0 +1,320 @@
+//! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and ends with its exit code.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use loadgen::ab::{AbError, AbOptions, Build, Limits, Outcome, Repository, experiment};
+use loadgen::compare::Options;
+use loadgen::duration::HumanDuration;
+use loadgen::render;
+use loadgen::run::Interrupts;
+use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::SystemCommand;
+
+use crate::run::{assignment, default_out, positive};
+use crate::{BAD_INPUT, bad_input, runtime, say};
+
+/// What is started of a revision's program.
+const UP: &str = "up";
+
+#[derive(Args)]
+pub struct AbArguments {
+    /// A scenario's name (see `loadgen list`) or the path of a .toml file
+    scenario: String,
+    #[command(flatten)]
+    a: BaselineArguments,
+    #[command(flatten)]
+    b: CandidateArguments,
+    /// A against itself: what does this machine call a difference where there is none?
+    #[arg(long, conflicts_with_all = ["b", "b_rev"])]
+    null: bool,
+    /// How a revision is built: run by sh in its work tree, with CARGO_TARGET_DIR set
+    #[arg(
+        long,
+        value_name = "CMD",
+        default_value = "cargo build --locked --release --package ordershop --bin ordershop"
+    )]
+    build: String,
+    /// The program that the build leaves, below CARGO_TARGET_DIR; it is started with `up`
+    #[arg(long, value_name = "PATH", default_value = "release/ordershop")]
+    built: PathBuf,
+    /// At most so many blocks of four runs (ABBA or BAAB)
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    blocks: u32,
+    /// Stop after six blocks or more when the leading figures are known this well; 0% runs all blocks
+    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = share)]
+    precision: f64,
+    /// Begin no block that would end later than this
+    #[arg(long, default_value = "10m")]
+    budget: HumanDuration,
+    /// Journeys a second of each run [default: the scenario's]
+    #[arg(long, value_parser = positive)]
+    rate: Option<f64>,
+    /// How long journeys are started in each run
+    #[arg(long, default_value = "2s")]
+    duration: HumanDuration,
+    /// Users of each run (closed workload)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    users: Option<u64>,
+    /// Threads that drive the load [default: what the rate needs, of half the cores]
+    #[arg(long, value_name = "N")]
+    drivers: Option<usize>,
+    /// Makes the order of the blocks and the choices of the journeys repeatable
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Changes a parameter of the scenario
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    parameters: Vec<(String, String)>,
+    /// Audit each run too
+    #[arg(long)]
+    audit: bool,
+    /// Durability of both systems
+    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
+    durability: String,
+    /// What decides instead of the defaults, as in 'response_time.p99 > +10%'; may be repeated
+    #[arg(long, value_name = "RULE")]
+    fail_on: Vec<String>,
+    /// Of the intervals; the rest is the risk of any false alarm
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = share)]
+    confidence: f64,
+    /// Folder for everything [default: reports/runs/ab-<scenario>-<time>]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Folder with scenarios, instead of ./scenarios and the built-in ones
+    #[arg(long)]
+    scenarios: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct BaselineArguments {
+    /// The baseline, a command in the place of `ordershop up` [example: "target/release/ordershop up"]
+    #[arg(long, value_name = "CMD")]
+    a: Option<String>,
+    /// The baseline, a git revision; built in a work tree, once a commit
+    #[arg(long, value_name = "REV")]
+    a_rev: Option<String>,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct CandidateArguments {
+    /// The candidate, a command [example: "env X=1 target/release/ordershop up --threads 2"]
+    #[arg(long, value_name = "CMD")]
+    b: Option<String>,
+    /// The candidate, a git revision
+    #[arg(long, value_name = "REV")]
+    b_rev: Option<String>,
+}
+
+/// `3%` or `0.03`: 0 to below 1.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number, 0.01),
+        None => (text, 1.0),
+    };
+    let share = number.trim().parse().ok().map(|n: f64| n * scale);
+    share
+        .filter(|s| (0.0..1.0).contains(s))
+        .ok_or_else(|| "a share from 0 to below 1 is needed, as in 3% or 0.03".into())
+}
+
+/// Where a side comes from.
+enum Source<'a> {
+    Command(&'a str),
+    Revision(&'a str),
+}
+
+fn source<'a>(command: &'a Option<String>, revision: &'a Option<String>) -> Option<Source<'a>> {
+    let command = command.as_deref().map(Source::Command);
+    command.or_else(|| revision.as_deref().map(Source::Revision))
+}
+
+pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
+    let overrides = Overrides {
+        rate: arguments.rate,
+        duration: Some(arguments.duration.0),
+        users: arguments.users.map(|n| n as usize),
+        parameters: arguments.parameters.clone(),
+    };
+    let scenario = match catalog::find(&arguments.scenario, arguments.scenarios.as_deref()) {
+        Ok(scenario) => scenario,
+        Err(e) => {
+            eprintln!("{:?}", miette::Report::new(e));
+            return ExitCode::from(BAD_INPUT);
+        }
+    };
+    let again = || -> Result<Scenario, String> {
+        let found = catalog::find(&arguments.scenario, arguments.scenarios.as_deref());
+        let mut scenario = found.map_err(|e| e.to_string())?;
+        scenario.apply(&overrides)?;
+        if scenario.warm_up >= arguments.duration.0 {
+            return Err(format!(
+                "--duration: the scenario's warm-up of {:?} leaves nothing of {:?} to measure",
+                scenario.warm_up, arguments.duration.0
+            ));
+        }
+        Ok(scenario)
+    };
+    let compare = Options {
+        fail_on: arguments.fail_on.clone(),
+        confidence: arguments.confidence,
+        seed: arguments.seed,
+        ..Options::default()
+    };
+    // Before anything is built.
+    let checked = again().map(drop);
+    let checked = checked.and_then(|()| compare.check().map_err(|e| e.to_string()));
+    if let Err(problem) = checked {
+        return bad_input(problem);
+    }
+    let given = arguments.out.clone();
+    let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
+    if out.join("ab.json").exists() {
+        return bad_input(format!(
+            "{} holds an experiment already: choose another folder with --out",
+            out.display()
+        ));
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(e) => return bad_input(format!("no runtime: {e}")),
+    };
+    eprintln!("{}: {}", scenario.name, scenario.description);
+    match runtime.block_on(carry_out(arguments, &again, &out, compare)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("error: {}", failure.problem);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why there is no comparison.
+struct Failure {
+    problem: String,
+    code: u8,
+}
+
+impl Failure {
+    fn bad_input(problem: impl std::fmt::Display) -> Self {
+        Self {
+            problem: problem.to_string(),
+            code: BAD_INPUT,
+        }
+    }
+}
+
+impl From<AbError> for Failure {
+    fn from(error: AbError) -> Self {
+        Self {
+            problem: error.to_string(),
+            code: error.exit_code(),
+        }
+    }
+}
+
+async fn carry_out(
+    arguments: &AbArguments,
+    scenario: &dyn Fn() -> Result<Scenario, String>,
+    out: &Path,
+    compare: Options,
+) -> Result<u8, Failure> {
+    let mut interrupts = Interrupts::listen(None)
+        .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
+    let a = source(&arguments.a.a, &arguments.a.a_rev);
+    let b = match arguments.null {
+        true => source(&arguments.a.a, &arguments.a.a_rev),
+        false => source(&arguments.b.b, &arguments.b.b_rev),
+    };
+    let (Some(a), Some(b)) = (a, b) else {
+        return Err(Failure::bad_input(
+            "what is A compared with? Give --b CMD or --b-rev REV, or --null for A against itself",
+        ));
+    };
+    // A command that can't be started is said before a revision is built.
+    for side in [&a, &b] {
+        if let Source::Command(text) = side {
+            SystemCommand::parse(text).map_err(Failure::bad_input)?;
+        }
+    }
+    let a = build(arguments, &a, &mut interrupts).await?;
+    let mut b = build(arguments, &b, &mut interrupts).await?;
+    if arguments.null {
+        b.label = format!("{} again", b.label);
+    }
+    std::fs::create_dir_all(out)
+        .map_err(|e| Failure::bad_input(format!("{}: {e}", out.display())))?;
+    eprintln!("A: {}\nB: {}", a.label, b.label);
+    let options = AbOptions {
+        a,
+        b,
+        null_control: arguments.null,
+        out: out.to_owned(),
+        durability: arguments.durability.clone(),
+        seed: arguments.seed,
+        audit: arguments.audit,
+        drivers: arguments.drivers,
+        limits: Limits {
+            blocks_max: arguments.blocks,
+            precision: arguments.precision,
+            budget: arguments.budget.0,
+        },
+        compare,
+    };
+    let outcome = experiment(scenario, options, &mut interrupts).await?;
+    tell(&outcome, out)?;
+    Ok(outcome.comparison.verdict.exit_code())
+}
+
+async fn build(
+    arguments: &AbArguments,
+    source: &Source<'_>,
+    interrupts: &mut Interrupts,
+) -> Result<Build, Failure> {
+    let revision = match source {
+        Source::Command(text) => {
+            return Ok(Build {
+                label: (*text).to_owned(),
+                command: SystemCommand::parse(text).map_err(Failure::bad_input)?,
+                revision: None,
+            });
+        }
+        Source::Revision(revision) => revision,
+    };
+    let (command, left) = (arguments.build.clone(), arguments.built.clone());
+    let repository = Repository::around(Path::new("."), command, left).await;
+    let repository = repository.map_err(AbError::from)?;
+    let built = repository.build(revision, interrupts).await;
+    let built = built.map_err(AbError::from)?;
+    Ok(Build {
+        label: built.label(revision),
+        command: SystemCommand::new(&built.program, &[UP]),
+        revision: Some(built.commit),
+    })
+}
+
+/// Writes the comparison in every form, and prints it.
+fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
+    let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
+    let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;
+    let page = render::compare::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+    for (file, text) in [
+        ("comparison.json", json + "\n"),
+        ("comparison.md", render::compare::markdown(comparison)),
+        ("comparison.html", page),
+    ] {
+        let path = out.join(file);
+        std::fs::write(&path, text)
+            .map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))?;
+    }
+    let ended = outcome.record.ended.map_or("", |end| end.as_str());
+    say(&format!(
+        "{}\nended: {ended}\nreport: {}\n",
+        render::compare::text(comparison, std::io::stdout().is_terminal()),
+        out.join("comparison.html").display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! `loadgen capacity`: searches the highest rate that a system sustains, prints each probe as it ends, and writes the report.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use loadgen::capacity::{self, CapacityReport, Plan, Range, Setting};
+use loadgen::duration::HumanDuration;
+use loadgen::render;
+use loadgen::report::Environment;
+use loadgen::run::{Audience, Interrupts, RunError, RunOptions};
+use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::system_process::SystemCommand;
+use tokio_util::sync::CancellationToken;
+
+use crate::run::{assignment, default_out, failed, positive, system_of};
+use crate::tls::TlsArguments;
+use crate::{BAD_INPUT, bad_input, runtime};
+
+/// Starting a system, set-up and drain, beside the probe itself: a first guess.
+const AROUND_A_PROBE: Duration = Duration::from_secs(3);
+/// Fewer seconds to measure give a slope that says nothing.
+const MEASURED_MIN: Duration = Duration::from_secs(5);
+
+#[derive(Args)]
+pub struct CapacityArguments {
+    /// A scenario's name (see `loadgen list`) or the path of a .toml file; its workload must be open
+    scenario: String,
+    /// URL of a running system; without it every probe has a fresh `ordershop up` of its own
+    #[arg(long)]
+    target: Option<String>,
+    /// The rate that is tried first, in journeys a second [default: the scenario's]
+    #[arg(long, value_parser = positive)]
+    start: Option<f64>,
+    /// The search gives up below this rate
+    #[arg(long, value_parser = positive, default_value = "1")]
+    lowest: f64,
+    /// The search goes no higher than this rate
+    #[arg(long, value_parser = positive, default_value = "1000000")]
+    highest: f64,
+    /// How near the result must be to a rate that does not hold
+    #[arg(long, value_parser = percentage, default_value = "5%")]
+    precision: f64,
+    /// How long journeys are started in a probe, its warm-up included
+    #[arg(long, default_value = "10s")]
+    probe_duration: HumanDuration,
+    /// Not measured at the beginning of a probe
+    #[arg(long, default_value = "2s")]
+    warm_up: HumanDuration,
+    /// No probe is begun that would not end within this time
+    #[arg(long, default_value = "4m")]
+    budget: HumanDuration,
+    /// Threads that drive the load [default: what the rate needs, of half the cores]
+    #[arg(long, value_name = "N")]
+    drivers: Option<usize>,
+    #[command(flatten)]
+    tls: TlsArguments,
+    /// Makes the choices repeatable
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder for the report [default: reports/runs/capacity-<scenario>-<time>]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Print capacity.json on standard output (everything else is on standard error)
+    #[arg(long)]
+    json: bool,
+    /// Changes a parameter of the scenario
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    parameters: Vec<(String, String)>,
+    /// Durability of the systems that are started
+    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
+    durability: String,
+    /// Start the systems with each service a process of its own (`ordershop up --processes`)
+    #[arg(long, conflicts_with = "target")]
+    processes: bool,
+    /// The program `ordershop` [default: beside this program, else on PATH]
+    #[arg(long, env = "ORDERSHOP_BIN")]
+    system_bin: Option<PathBuf>,
+    /// Folder with scenarios, instead of ./scenarios and the built-in ones
+    #[arg(long)]
+    scenarios: Option<PathBuf>,
+}
+
+/// `5%` or `0.05`, as a share.
+fn percentage(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().ok().map(|n| n / scale);
+    share
+        .filter(|share| (0.005..=0.5).contains(share))
+        .ok_or_else(|| "a share from 0.5% to 50% is needed".into())
+}
+
+impl CapacityArguments {
+    fn find(&self) -> Result<Scenario, ExitCode> {
+        let found = catalog::find(&self.scenario, self.scenarios.as_deref());
+        let mut scenario = found.map_err(|e| {
+            eprintln!("{:?}", miette::Report::new(e));
+            ExitCode::from(BAD_INPUT)
+        })?;
+        let overrides = Overrides {
+            parameters: self.parameters.clone(),
+            ..Overrides::default()
+        };
+        scenario.apply(&overrides).map_err(bad_input)?;
+        Ok(scenario)
+    }
+
+    /// The scenario as one probe of it.
+    fn probe(&self, rate: f64) -> Result<Scenario, ExitCode> {
+        let mut scenario = self.find()?;
+        let (duration, warm_up) = (self.probe_duration.0, self.warm_up.0);
+        scenario.probe(rate, duration, warm_up).map_err(bad_input)?;
+        Ok(scenario)
+    }
+
+    fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
+        RunOptions {
+            target: self.target.clone(),
+            tls: self.tls.options(),
+            drivers: self.drivers,
+            seed: self.seed,
+            out,
+            durability: self.durability.clone(),
+            // What a rate that does not hold leaves behind is judged by its growth.
+            audit: false,
+            system,
+            audience: Audience::default(),
+            trace: None,
+            speed: None,
+        }
+    }
+
+    /// What starts each probe's system.
+    fn system(&self) -> Result<Option<SystemCommand>, ExitCode> {
+        match self.target {
+            Some(_) => Ok(None),
+            None => system_of(self.system_bin.as_deref(), self.processes).map_err(bad_input),
+        }
+    }
+
+    fn plan(&self, scenario: &Scenario) -> Result<Plan, String> {
+        let measured = self.probe_duration.0.saturating_sub(self.warm_up.0);
+        if measured < MEASURED_MIN {
+            return Err(format!(
+                "--probe-duration: without its warm-up a probe measures {measured:?}, too short for a slope; allowed: at least {MEASURED_MIN:?} longer than --warm-up"
+            ));
+        }
+        let start = self.start.or(scenario.highest_rate()).unwrap_or(1.0);
+        if self.lowest > self.highest {
+            return Err("--lowest: it is above --highest".into());
+        }
+        Ok(Plan {
+            range: Range {
+                start: start.clamp(self.lowest, self.highest),
+                lowest: self.lowest,
+                highest: self.highest,
+                precision: self.precision,
+            },
+            budget: self.budget.0,
+            probe: self.probe_duration.0 + AROUND_A_PROBE,
+        })
+    }
+}
+
+pub fn search(arguments: &CapacityArguments) -> ExitCode {
+    // Everything that can be wrong is found before the first probe.
+    let checked = arguments.find().and_then(|scenario| {
+        let plan = arguments.plan(&scenario).map_err(bad_input)?;
+        arguments.probe(plan.range.start)?;
+        Ok((scenario, plan, arguments.system()?))
+    });
+    let (scenario, plan, system) = match checked {
+        Ok(checked) => checked,
+        Err(code) => return code,
+    };
+    let out = arguments.out.clone();
+    let out = out.unwrap_or_else(|| default_out(&format!("capacity-{}", scenario.name)));
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(e) => return bad_input(format!("no runtime: {e}")),
+    };
+    eprintln!(
+        "{}: {}\nprobes of {:?} from {}, budget {:?}; Ctrl-C ends the search and reports what is known",
+        scenario.name,
+        scenario.description,
+        arguments.probe_duration.0,
+        render::capacity::rate(plan.range.start),
+        plan.budget
+    );
+    if !scenario.faults.is_empty() {
+        eprintln!("its faults are left out");
+    }
+    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
+        Ok(report) => report,
+        Err(e) => return failed(&e),
+    };
+    let written = std::fs::create_dir_all(&out)
+        .and_then(|()| capacity::write_report(&report, &out))
+        .map_err(|e| format!("{}: {e}", out.display()))
+        .and_then(|()| render::capacity::write_all(&report, &out).map_err(|e| e.to_string()));
+    if let Err(e) = written {
+        return bad_input(e);
+    }
+    conclude(arguments, &report, &out);
+    ExitCode::from(report.result.exit_code())
+}
+
+fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) {
+    let (headline, sentences) = render::capacity::conclusion(report);
+    let text = format!(
+        "\n{}\nreport: {}\n{}: {headline}\n{}",
+        render::capacity::table(report),
+        out.join("capacity.html").display(),
+        report.setting.scenario,
+        sentences
+            .iter()
+            .map(|s| format!("  {s}\n"))
+            .collect::<String>()
+    );
+    if arguments.json {
+        let json = serde_json::to_string_pretty(report)
+            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
+        println!("{json}");
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
+}
+
+async fn carry_out(
+    arguments: &CapacityArguments,
+    scenario: &Scenario,
+    system: &Option<SystemCommand>,
+    plan: &Plan,
+    out: &Path,
+) -> Result<CapacityReport, RunError> {
+    let mut interrupts = Interrupts::listen(None)
+        .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        interrupts.stop().await;
+        eprintln!("stopping after this probe's drain (once more: leave it at once)");
+        stopped.cancel();
+    });
+    let started_at = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64());
+    let mut environment = Environment::default();
+    let findings = capacity::find(plan, &stop, async |number, rate| {
+        eprintln!("probe {number}: {}", render::capacity::rate(rate));
+        let scenario = arguments
+            .probe(rate)
+            .map_err(|_| RunError::BadInput("the scenario has changed meanwhile".into()))?;
+        let folder = out.join(format!("{number:02}-{rate}"));
+        let options = arguments.run_options(folder, system.clone());
+        let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
+        environment = report.environment;
+        eprintln!("{}", render::capacity::line(&probe, environment.cores));
+        Ok(probe)
+    });
+    let findings = findings.await?;
+    let setting = Setting {
+        scenario: scenario.name.clone(),
+        description: scenario.description.clone(),
+        seed: arguments.seed,
+        probe_s: arguments.probe_duration.0.as_secs_f64(),
+        warm_up_s: arguments.warm_up.0.as_secs_f64(),
+        precision: arguments.precision,
+    };
+    Ok(CapacityReport::new(
+        started_at,
+        setting,
+        environment,
+        findings,
+    ))
+}

@@ -1,0 +1,162 @@
+//! `loadgen compare`, and `compare-report`: two builds' runs held against each other. Ends with 0 (no regression), 1 (regression), 2 (bad
+//! input) or 3 (can't tell).
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use loadgen::compare::{CompareError, Comparison, Group, Options, compare, criterion};
+use loadgen::render;
+
+/// What is compared, and how.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Each side is a run's folder, its report.json, or a folder of runs (one more level); several by commas.\n\
+    Exit codes: 0 no regression, 1 regression, 2 bad input or not comparable, 3 can't tell (too few runs, INVALID runs, too much noise)."
+)]
+pub struct CompareArguments {
+    /// Runs of what there was before (with --criterion: names of saved baselines)
+    #[arg(value_name = "BASELINE")]
+    baseline: String,
+    /// Runs of what there is now
+    #[arg(value_name = "CANDIDATE")]
+    candidate: String,
+    /// How it is told
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Where it is written, instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// What is a regression, instead of the defaults: 'response_time.p99 > +10%', 'journeys.per_s < -5%'; repeatable
+    #[arg(long, value_name = "RULE")]
+    fail_on: Vec<String>,
+    /// Called the same while the whole interval lies within this
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    noise_band: f64,
+    /// Never called better or worse below this
+    #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = percent)]
+    least_effect: f64,
+    /// Of the intervals; the rest is the risk of any false alarm
+    #[arg(long, value_name = "PERCENT", default_value = "95%", value_parser = percent)]
+    confidence: f64,
+    /// Makes the bootstrap repeatable
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Compare runs of different scenarios, workloads, durability, Redis or machines all the same
+    #[arg(long)]
+    allow_different: bool,
+    /// The runs are of different machines: compare only what holds from machine to machine
+    #[arg(long)]
+    across_machines: bool,
+    /// Take runs whose own verdict is INVALID
+    #[arg(long)]
+    allow_invalid: bool,
+    /// Compare what `cargo bench -- --save-baseline NAME` has saved; several runs of a side by commas
+    #[arg(long)]
+    criterion: bool,
+    /// Where criterion keeps it
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "target/criterion",
+        requires = "criterion"
+    )]
+    criterion_dir: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Markdown,
+    Json,
+    Html,
+}
+
+/// `5%` or `0.05`.
+fn percent(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number; allowed: 5% or 0.05"))?;
+    Ok(number / unit)
+}
+
+/// Compares, tells, and ends with the verdict's exit code.
+pub fn compare_runs(arguments: &CompareArguments) -> ExitCode {
+    match outcome(arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(problem.exit_code())
+        }
+    }
+}
+
+fn outcome(arguments: &CompareArguments) -> Result<u8, CompareError> {
+    let options = Options {
+        confidence: arguments.confidence,
+        noise_band: arguments.noise_band,
+        least_effect: arguments.least_effect,
+        fail_on: arguments.fail_on.clone(),
+        seed: arguments.seed,
+        allow_different: arguments.allow_different,
+        across_machines: arguments.across_machines,
+        allow_invalid: arguments.allow_invalid,
+    };
+    let (baseline, candidate) = (&arguments.baseline, &arguments.candidate);
+    let (comparison, groups) = if arguments.criterion {
+        let folder = &arguments.criterion_dir;
+        (
+            criterion::compare(folder, baseline, candidate, &options)?,
+            None,
+        )
+    } else {
+        let groups = (Group::open(baseline)?, Group::open(candidate)?);
+        (compare(&groups.0, &groups.1, &options)?, Some(groups))
+    };
+    let told = told(arguments, &comparison, groups.as_ref())?;
+    match &arguments.out {
+        None => {
+            // A reader who has seen enough (`| head`) is no error.
+            std::io::stdout().write_all(told.as_bytes()).ok();
+        }
+        Some(path) => {
+            std::fs::write(path, told).map_err(|error| CompareError::Unreadable {
+                path: path.clone(),
+                error,
+            })?;
+            print!(
+                "{}",
+                render::compare::verdict(&comparison, std::io::stdout().is_terminal())
+            );
+            println!("written: {}", path.display());
+        }
+    }
+    Ok(comparison.verdict.exit_code())
+}
+
+fn told(
+    arguments: &CompareArguments,
+    comparison: &Comparison,
+    groups: Option<&(Group, Group)>,
+) -> Result<String, CompareError> {
+    let failed = |e: String| CompareError::Options(format!("the comparison can't be shown: {e}"));
+    Ok(match arguments.format {
+        Format::Text => {
+            let colour = arguments.out.is_none() && std::io::stdout().is_terminal();
+            render::compare::text(comparison, colour)
+        }
+        Format::Markdown => render::compare::markdown(comparison),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(comparison);
+            json.map_err(|e| failed(e.to_string()))? + "\n"
+        }
+        Format::Html => {
+            let groups = groups.map(|(baseline, candidate)| (baseline, candidate));
+            render::compare::page(comparison, groups).map_err(|e| failed(e.to_string()))?
+        }
+    })
+}

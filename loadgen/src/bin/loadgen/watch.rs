@@ -1,0 +1,89 @@
+//! Who looks on at a run: the screen or lines in the terminal, monitoring systems.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use loadgen::live::{JsonLines, Lines, Screen, can_be_shown};
+use loadgen::metrics_listen::MetricsListener;
+use loadgen::run::Audience;
+use tokio::sync::mpsc;
+
+use crate::bad_input;
+
+#[derive(Args)]
+pub struct WatchArguments {
+    /// What is shown meanwhile: a full screen (tui; auto takes it in a terminal), plain lines on standard error, JSON lines on
+    /// standard output, or nothing
+    #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "HOW")]
+    progress: Progress,
+    /// Offer the figures to Prometheus at http://ADDR/metrics while it runs [example: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<String>,
+    /// Send the figures of each second to an OpenTelemetry collector by gRPC [example: http://127.0.0.1:4317]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Progress {
+    Auto,
+    Tui,
+    Plain,
+    Json,
+    None,
+}
+
+impl WatchArguments {
+    /// Whether standard output is JSON lines.
+    pub fn is_json(&self) -> bool {
+        self.progress == Progress::Json
+    }
+
+    /// Or the exit code of an impossible wish.
+    pub fn audience(&self) -> Result<Audience, ExitCode> {
+        let mut audience = Audience::default();
+        let progress = match self.progress {
+            Progress::Auto if can_be_shown() => Progress::Tui,
+            Progress::Auto => Progress::Plain,
+            Progress::Tui if !can_be_shown() => {
+                return Err(bad_input(
+                    "--progress tui: standard input and standard error must be a terminal, in the foreground, that is not `dumb`; elsewhere use --progress plain or json",
+                ));
+            }
+            asked => asked,
+        };
+        match progress {
+            Progress::Tui => {
+                let (wish, wishes) = mpsc::unbounded_channel();
+                audience.listeners.push(Box::new(Screen::new(wish)));
+                audience.wishes = Some(wishes);
+            }
+            Progress::Plain => audience.listeners.push(Box::new(Lines::default())),
+            Progress::Json => audience.listeners.push(Box::new(JsonLines::default())),
+            Progress::Auto | Progress::None => {}
+        }
+        if let Some(address) = &self.metrics_listen {
+            let listener = MetricsListener::bind(address).map_err(bad_input)?;
+            eprintln!("metrics: {}", listener.url());
+            audience.listeners.push(Box::new(listener));
+        }
+        if let Some(endpoint) = &self.otlp_endpoint {
+            export(endpoint, &mut audience)?;
+        }
+        Ok(audience)
+    }
+}
+
+#[cfg(feature = "otlp")]
+fn export(endpoint: &str, audience: &mut Audience) -> Result<(), ExitCode> {
+    let exporter = loadgen::otlp::Exporter::start(endpoint).map_err(bad_input)?;
+    audience.listeners.push(Box::new(exporter));
+    Ok(())
+}
+
+#[cfg(not(feature = "otlp"))]
+fn export(_: &str, _: &mut Audience) -> Result<(), ExitCode> {
+    Err(bad_input(
+        "--otlp-endpoint: this loadgen was built without OpenTelemetry; build it with `cargo build --release -p loadgen --features otlp`",
+    ))
+}

@@ -1,0 +1,61 @@
+//! Which runs belong together: a small file in the folder of one side's runs says the block of each, for runs that were interleaved.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::CompareError;
+
+/// The file.
+pub const BLOCKS_FILE: &str = "blocks.json";
+/// The present shape.
+pub const SCHEMA: &str = "loadgen-blocks/1";
+
+/// What the file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// `loadgen-blocks/1`.
+    pub schema: String,
+    /// The block of each run, by the name of its folder.
+    pub blocks: BTreeMap<String, u32>,
+}
+
+impl Blocks {
+    /// Of these runs.
+    pub fn new(blocks: BTreeMap<String, u32>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            blocks,
+        }
+    }
+
+    /// Writes it beside the runs.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        let json = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
+        std::fs::write(folder.join(BLOCKS_FILE), json + "\n")
+    }
+
+    /// Reads it; none where there is no such file.
+    ///
+    /// # Errors
+    /// When the file is not what it should be.
+    pub fn read(folder: &Path) -> Result<Option<Self>, CompareError> {
+        let path = folder.join(BLOCKS_FILE);
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            return Ok(None);
+        };
+        let wrong = |what: String| CompareError::Blocks(format!("{}: {what}", path.display()));
+        let blocks: Self = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        match blocks.schema == SCHEMA {
+            true => Ok(Some(blocks)),
+            false => Err(wrong(format!(
+                "the schema is `{}`; this program reads {SCHEMA}",
+                blocks.schema
+            ))),
+        }
+    }
+}

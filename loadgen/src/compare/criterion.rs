@@ -1,0 +1,203 @@
+//! What `cargo bench` has measured, compared by the same rules: criterion's saved baselines, one a process. The unit is the process
+//! again: samples of one process share its memory layout and its minute, so that their spread says nothing of the next process. Several
+//! saved baselines a side can be judged; one a side only shows ratios.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::judge::{self, Measured};
+use super::{CompareError, Comparison, Design, Options, Role, Scale, Schema, Side, Unit};
+
+/// What is read of `benchmark.json`.
+#[derive(Deserialize)]
+struct Benchmark {
+    full_id: String,
+}
+
+/// What is read of `sample.json`.
+#[derive(Deserialize)]
+struct Sample {
+    iters: Vec<f64>,
+    /// Nanoseconds of all iterations of a sample.
+    times: Vec<f64>,
+}
+
+impl Sample {
+    /// Median nanoseconds an iteration: one sample that was disturbed does not count.
+    fn median_ns(&self) -> Option<f64> {
+        let each = self.times.iter().zip(&self.iters);
+        let mut each: Vec<f64> = each.map(|(time, iterations)| time / iterations).collect();
+        each.retain(|ns| ns.is_finite() && *ns > 0.0);
+        each.sort_by(f64::total_cmp);
+        let middle = each.len() / 2;
+        match each.len() {
+            0 => None,
+            n if n % 2 == 1 => Some(each[middle]),
+            _ => Some((each[middle - 1] + each[middle]) / 2.0),
+        }
+    }
+}
+
+/// Compares saved baselines by their names, several of a side by commas.
+///
+/// # Errors
+/// When there are no such baselines, or they have no benchmark in common.
+pub fn compare(
+    folder: &Path,
+    baseline: &str,
+    candidate: &str,
+    options: &Options,
+) -> Result<Comparison, CompareError> {
+    options.check()?;
+    let names = |list: &str| -> Vec<String> {
+        let names = list.split(',').map(str::trim);
+        names.filter(|n| !n.is_empty()).map(str::to_owned).collect()
+    };
+    let (of_baseline, of_candidate) = (names(baseline), names(candidate));
+    let mut seen: Vec<&String> = Vec::new();
+    for name in of_baseline.iter().chain(&of_candidate) {
+        if seen.contains(&name) {
+            return Err(CompareError::Twice(folder.join(name)));
+        }
+        seen.push(name);
+    }
+    let mut places = Vec::new();
+    benchmarks(folder, &seen, &mut places);
+    places.sort();
+    for name in &seen {
+        if !places.iter().any(|place| place.join(name).is_dir()) {
+            return Err(CompareError::Options(format!(
+                "{}: no benchmark has a saved baseline `{name}`; save one with `cargo bench -- --save-baseline {name}`",
+                folder.display()
+            )));
+        }
+    }
+    let mut rules = options.rules()?;
+    let (mut measured, mut warnings) = (Vec::new(), Vec::new());
+    for place in &places {
+        let of = |names: &[String]| -> Result<Option<Vec<f64>>, CompareError> {
+            let values = names.iter().map(|name| median_ns(&place.join(name)));
+            Ok(values.collect::<Result<Option<Vec<f64>>, _>>()?)
+        };
+        let known = of(&of_baseline)?.zip(of(&of_candidate)?);
+        let name = name_of(place, &seen)?;
+        let Some((baseline, candidate)) = known else {
+            warnings.push(format!("{name}: not every baseline has it; left out"));
+            continue;
+        };
+        let rule = rules.iter().position(|rule| rule.figure == name);
+        let rule = rule.map(|at| rules.remove(at));
+        measured.push(Measured {
+            role: match (&rule, options.fail_on.is_empty()) {
+                (Some(_), _) => Role::Leads,
+                (None, true) => Role::Decides,
+                (None, false) => Role::Shown,
+            },
+            name,
+            unit: Unit::Nanos,
+            scale: Scale::Ratio,
+            more_is_better: Some(false),
+            resolution: 0.0,
+            rule,
+            baseline,
+            candidate,
+            blocks: None,
+        });
+    }
+    if let Some(rule) = rules.first() {
+        let known: Vec<&str> = measured.iter().map(|m| m.name.as_str()).collect();
+        return Err(CompareError::Options(format!(
+            "--fail-on `{}`: no benchmark `{}`; there are {}",
+            rule.text,
+            rule.figure,
+            known.join(", ")
+        )));
+    }
+    if measured.is_empty() {
+        return Err(CompareError::Options(format!(
+            "{}: the two sides have no benchmark in common",
+            folder.display()
+        )));
+    }
+    measured.sort_by_key(|m| m.role);
+    let units = of_baseline.len().min(of_candidate.len());
+    if units < 2 {
+        warnings.push("one process a side: the spread of its samples says nothing of the next process, so that nothing can be judged; save several in turns (base-1, new-1, base-2, new-2, …) and name them by commas".to_owned());
+    }
+    let figures = judge::figures(measured, options);
+    let (verdict, reasons) = judge::answer(&figures, options);
+    let side = |label: &str, runs: Vec<String>| Side {
+        label: label.to_owned(),
+        runs,
+        system_version: None,
+    };
+    Ok(Comparison {
+        schema: Schema,
+        scenario: "cargo bench".to_owned(),
+        workload: format!("median time an iteration, {} benchmarks", figures.len()),
+        baseline: side(baseline, of_baseline),
+        candidate: side(candidate, of_candidate),
+        design: Design::Sets,
+        units,
+        confidence: options.confidence,
+        noise_band: options.noise_band,
+        least_effect: options.least_effect,
+        seed: options.seed,
+        figures,
+        warnings,
+        verdict,
+        reasons,
+    })
+}
+
+/// Folders that hold one of these baselines: criterion nests them by group, function and value.
+fn benchmarks(folder: &Path, names: &[&String], places: &mut Vec<PathBuf>) {
+    if names
+        .iter()
+        .any(|name| folder.join(name).join("sample.json").exists())
+    {
+        places.push(folder.to_owned());
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()));
+    folders.for_each(|entry| benchmarks(&entry.path(), names, places));
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, CompareError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let path = path.to_owned();
+            return Err(CompareError::Unreadable { path, error });
+        }
+    };
+    let read = serde_json::from_str(&text);
+    read.map(Some).map_err(|e| {
+        CompareError::Options(format!(
+            "{}: not what criterion writes: {e}",
+            path.display()
+        ))
+    })
+}
+
+fn median_ns(baseline: &Path) -> Result<Option<f64>, CompareError> {
+    let sample: Option<Sample> = read(&baseline.join("sample.json"))?;
+    Ok(sample.and_then(|sample| sample.median_ns()))
+}
+
+/// As criterion names it.
+fn name_of(place: &Path, names: &[&String]) -> Result<String, CompareError> {
+    for name in names {
+        let benchmark: Option<Benchmark> = read(&place.join(name).join("benchmark.json"))?;
+        if let Some(benchmark) = benchmark {
+            return Ok(benchmark.full_id);
+        }
+    }
+    Ok(place
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned())
+}

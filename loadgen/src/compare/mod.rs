@@ -1,0 +1,266 @@
+//! Two builds held against each other: per figure the ratio, how sure it is, and whether it is better, worse or the same. The unit of
+//! every statistic is the run (or the block of interleaved runs), never the request: samples of one run are not independent.
+//! Knows reports; must not know how a comparison is shown.
+
+pub mod blocks;
+mod comparable;
+pub mod criterion;
+mod error;
+mod figure;
+mod group;
+mod judge;
+mod open;
+mod options;
+mod outcome;
+mod rule;
+mod statistics;
+
+use std::collections::BTreeSet;
+
+pub use error::CompareError;
+pub use group::Group;
+pub use options::Options;
+pub use outcome::{
+    Comparison, Design, Effect, FigureComparison, FigureVerdict, Role, SCHEMA, Scale, Schema, Side,
+    Unit, Verdict,
+};
+
+use figure::Figure;
+use judge::Measured;
+use rule::Rule;
+
+use crate::audit::AuditReport;
+
+/// Compares two groups of runs.
+///
+/// # Errors
+/// What can't be compared, with what differs; see [`CompareError`].
+pub fn compare(
+    baseline: &Group,
+    candidate: &Group,
+    options: &Options,
+) -> Result<Comparison, CompareError> {
+    options.check()?;
+    let mut warnings = comparable::check(baseline, candidate, options)?;
+    let (baseline, candidate) = in_common_blocks(baseline, candidate, &mut warnings)?;
+    let measured = measured(&baseline, &candidate, options, &mut warnings)?;
+    let figures = judge::figures(measured, options);
+    let (mut verdict, mut reasons) = judge::answer(&figures, options);
+    let wrong = wrongs(&baseline, &candidate);
+    if !wrong.is_empty() {
+        verdict = Verdict::Regression;
+        reasons.splice(0..0, wrong);
+    }
+    if options.across_machines {
+        warnings.push(
+            "across machines: only figures that hold from machine to machine are compared"
+                .to_owned(),
+        );
+    }
+    warnings.extend(apart(&baseline, &candidate));
+    let report = &baseline.runs[0].report;
+    let design = if baseline.blocks.is_some() {
+        Design::Blocks
+    } else {
+        Design::Sets
+    };
+    let units = match &baseline.blocks {
+        Some(blocks) => blocks.iter().collect::<BTreeSet<_>>().len(),
+        None => baseline.runs.len().min(candidate.runs.len()),
+    };
+    Ok(Comparison {
+        schema: Schema,
+        scenario: report.scenario.clone(),
+        workload: report.workload.description.clone(),
+        baseline: side(&baseline),
+        candidate: side(&candidate),
+        design,
+        units,
+        confidence: options.confidence,
+        noise_band: options.noise_band,
+        least_effect: options.least_effect,
+        seed: options.seed,
+        figures,
+        warnings,
+        verdict,
+        reasons,
+    })
+}
+
+fn side(group: &Group) -> Side {
+    Side {
+        label: group.label.clone(),
+        runs: group
+            .runs
+            .iter()
+            .map(|run| run.path.display().to_string())
+            .collect(),
+        system_version: group.runs[0].report.environment.system_version.clone(),
+    }
+}
+
+/// Both groups without the runs of blocks that only one of them has.
+fn in_common_blocks(
+    baseline: &Group,
+    candidate: &Group,
+    warnings: &mut Vec<String>,
+) -> Result<(Group, Group), CompareError> {
+    let (Some(of_baseline), Some(of_candidate)) = (&baseline.blocks, &candidate.blocks) else {
+        let alone = |group: &Group| Group::new(group.label.clone(), group.runs.clone());
+        if baseline.blocks.is_some() != candidate.blocks.is_some() {
+            warnings.push("only one side says which runs belong to which block: they are compared as two sets".to_owned());
+        }
+        return Ok((alone(baseline), alone(candidate)));
+    };
+    for group in [baseline, candidate] {
+        let (blocks, runs) = (group.blocks.as_ref().map_or(0, Vec::len), group.runs.len());
+        if blocks != runs {
+            let label = &group.label;
+            return Err(CompareError::Blocks(format!(
+                "{label}: there are {runs} runs, but blocks for {blocks}"
+            )));
+        }
+    }
+    let kept = |group: &Group, mine: &[u32], theirs: &[u32]| {
+        let runs = group.runs.iter().zip(mine);
+        let (runs, blocks) = runs
+            .filter(|(_, block)| theirs.contains(block))
+            .map(|(run, block)| (run.clone(), *block))
+            .unzip();
+        Group {
+            label: group.label.clone(),
+            runs,
+            blocks: Some(blocks),
+        }
+    };
+    let kept = (
+        kept(baseline, of_baseline, of_candidate),
+        kept(candidate, of_candidate, of_baseline),
+    );
+    let left = baseline.runs.len() + candidate.runs.len() - kept.0.runs.len() - kept.1.runs.len();
+    if kept.0.runs.is_empty() {
+        return Err(CompareError::Blocks(
+            "the two sides have no block in common".to_owned(),
+        ));
+    }
+    if left > 0 {
+        warnings.push(format!(
+            "{left} runs are left out: the other side has none of their block"
+        ));
+    }
+    Ok(kept)
+}
+
+/// Every figure that all runs have.
+fn measured(
+    baseline: &Group,
+    candidate: &Group,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Measured>, CompareError> {
+    let mut rules = options.rules()?;
+    let mut measured = Vec::new();
+    let mut known = Vec::new();
+    for figure in figure::figures(&baseline.runs[0].report) {
+        if options.across_machines && !figure.machine_independent {
+            continue;
+        }
+        let of = |group: &Group| -> Vec<f64> {
+            let runs = group.runs.iter();
+            runs.filter_map(|run| figure.of(&run.report)).collect()
+        };
+        let (of_baseline, of_candidate) = (of(baseline), of(candidate));
+        let complete =
+            of_baseline.len() == baseline.runs.len() && of_candidate.len() == candidate.runs.len();
+        if !complete {
+            if !(of_baseline.is_empty() && of_candidate.is_empty()) {
+                warnings.push(format!("{}: not every run has it; left out", figure.name));
+            }
+            continue;
+        }
+        known.push(figure.name.clone());
+        let rule = rules.iter().position(|rule| figure.is(&rule.figure));
+        let rule = rule.map(|at| rules.remove(at));
+        measured.push(Measured {
+            role: role(&figure, rule.as_ref(), options),
+            name: figure.name,
+            unit: figure.unit,
+            scale: figure.scale,
+            more_is_better: figure.more_is_better,
+            resolution: figure.resolution,
+            rule,
+            baseline: of_baseline,
+            candidate: of_candidate,
+            blocks: baseline.blocks.clone().zip(candidate.blocks.clone()),
+        });
+    }
+    if let Some(rule) = rules.first() {
+        if measured
+            .iter()
+            .filter_map(|m| m.rule.as_ref())
+            .any(|r| r.figure == rule.figure)
+        {
+            let (text, figure) = (&rule.text, &rule.figure);
+            return Err(CompareError::Options(format!(
+                "--fail-on `{text}`: there is another rule for `{figure}`; allowed: one a figure"
+            )));
+        }
+        return Err(CompareError::Options(format!(
+            "--fail-on `{}`: these runs have no figure `{}`; allowed: {}",
+            rule.text,
+            rule.figure,
+            known.join(", ")
+        )));
+    }
+    if measured.is_empty() {
+        return Err(CompareError::Options(
+            "these runs have no figure in common that may be compared".to_owned(),
+        ));
+    }
+    measured.sort_by_key(|m| m.role);
+    Ok(measured)
+}
+
+/// Rules take the place of the defaults.
+fn role(figure: &Figure, rule: Option<&Rule>, options: &Options) -> Role {
+    match (rule, options.fail_on.is_empty()) {
+        (Some(_), _) => Role::Leads,
+        (None, true) => figure.role,
+        (None, false) => Role::Shown,
+    }
+}
+
+/// A candidate that does wrong what the baseline does right: no figure makes up for that.
+fn wrongs(baseline: &Group, candidate: &Group) -> Vec<String> {
+    let of = |group: &Group| -> Vec<String> {
+        let audits = group
+            .runs
+            .iter()
+            .filter_map(|run| run.report.audit.as_ref());
+        audits.flat_map(AuditReport::reasons).collect()
+    };
+    match of(baseline).is_empty() {
+        true => {
+            let wrong = of(candidate).into_iter().take(1);
+            wrong
+                .map(|why| {
+                    format!("the candidate's audit found what the baseline's did not: {why}")
+                })
+                .collect()
+        }
+        false => Vec::new(),
+    }
+}
+
+/// Two sets made one after the other: whatever happened to the machine in between counts as a difference.
+fn apart(baseline: &Group, candidate: &Group) -> Option<String> {
+    let starts = |group: &Group| {
+        let starts = group.runs.iter().map(|run| run.report.started_at);
+        starts.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), s| {
+            (min.min(s), max.max(s))
+        })
+    };
+    let (b, c) = (starts(baseline), starts(candidate));
+    let one_by_one = baseline.blocks.is_none() && (b.1 < c.0 || c.1 < b.0);
+    one_by_one.then(|| "all runs of one side were made before the other's: a drift of the machine counts as a difference here; `loadgen ab` makes them in turns".to_owned())
+}

@@ -1,0 +1,382 @@
+//! What a screen shows of a run, as its events told it: the course so far in bounded memory, and how things stand. Must not know
+//! how it is drawn.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::fault::FaultEvent;
+use crate::metrics_scrape::LagStatistics;
+use crate::record::series::{Point, Series};
+use crate::record::{JourneyCounts, StepFigures, Times};
+use crate::report::Quantiles;
+use crate::run_event::{Interval, Plan, RunEvent, Seen, Standing};
+use crate::schedule::Schedule;
+
+/// Lines of what happened that are kept.
+const NEWS_MAX: usize = 100;
+/// Different errors that are shown; the others are in the report.
+const ERRORS_MAX: usize = 100;
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// Set-up, in this step.
+    Preparing(String),
+    /// Journeys are started.
+    Running,
+    /// Those in flight are waited for.
+    Draining,
+    /// The target's backlog is waited for.
+    Settling,
+    /// So many events have been read.
+    Auditing(u64),
+    /// What set-up made is undone.
+    TearingDown,
+    /// The report has been written.
+    Over,
+}
+
+/// What one interval's distributions came to; of several that are put together the worst counts.
+#[derive(Debug, Clone, Default)]
+pub struct Moment {
+    /// All steps.
+    pub response_time: Option<Quantiles>,
+    /// Actual − intended start of journeys.
+    pub slip: Option<Quantiles>,
+    /// By awaited state.
+    pub end_to_end: Vec<Option<Quantiles>>,
+    /// Each driver's CPU in percent of a core.
+    pub drivers_cpu_pct: Vec<f64>,
+}
+
+/// One kind of error.
+#[derive(Debug, Clone, Default)]
+pub struct SeenError {
+    /// How often.
+    pub count: u64,
+    /// The latest one.
+    pub example: String,
+}
+
+/// A run's course.
+#[derive(Debug)]
+pub struct Course {
+    /// What is being done.
+    pub plan: Plan,
+    /// How far it is.
+    pub phase: Phase,
+    /// Whether somebody has asked for its end.
+    pub stopping: bool,
+    /// Since when and at which rate it is held.
+    pub held: Option<(Duration, f64)>,
+    /// What was counted and seen.
+    pub series: Series,
+    /// Distributions; in the series' intervals.
+    pub moments: Vec<Moment>,
+    /// Of everything so far.
+    pub response_time: Times,
+    /// Likewise.
+    pub slip: Times,
+    /// Likewise, by step.
+    pub steps: Vec<StepFigures>,
+    /// Likewise.
+    pub journeys: JourneyCounts,
+    /// By step and kind.
+    pub errors: BTreeMap<(String, String), SeenError>,
+    /// How the thresholds stand.
+    pub standings: Vec<Standing>,
+    /// Event lag since the start.
+    pub lag: LagStatistics,
+    /// Entries not yet handled.
+    pub backlog: Option<u64>,
+    /// Journeys in flight.
+    pub in_flight: usize,
+    /// What happened, with its time.
+    pub news: Vec<(Option<Duration>, String)>,
+    /// The verdict and its reasons, when it has been given.
+    pub judged: Option<(&'static str, Vec<String>)>,
+    /// How many events it has been told: what a drawing is compared with.
+    pub told: u64,
+    schedule: Option<Schedule>,
+    started: Option<Instant>,
+    /// How long the moments are, as the series' intervals are.
+    moment_s: u64,
+}
+
+impl Default for Course {
+    fn default() -> Self {
+        Self {
+            plan: Plan::default(),
+            phase: Phase::Preparing("the target is being reached".to_owned()),
+            stopping: false,
+            held: None,
+            series: Series::default(),
+            moments: Vec::new(),
+            response_time: Times::default(),
+            slip: Times::default(),
+            steps: Vec::new(),
+            journeys: JourneyCounts::default(),
+            errors: BTreeMap::new(),
+            standings: Vec::new(),
+            lag: LagStatistics::default(),
+            backlog: None,
+            in_flight: 0,
+            news: Vec::new(),
+            judged: None,
+            told: 0,
+            schedule: None,
+            started: None,
+            moment_s: 1,
+        }
+    }
+}
+
+impl Moment {
+    fn join(&mut self, other: Self) {
+        worse(&mut self.response_time, other.response_time);
+        worse(&mut self.slip, other.slip);
+        let length = self.end_to_end.len().max(other.end_to_end.len());
+        self.end_to_end.resize(length, None);
+        let states = self.end_to_end.iter_mut().zip(other.end_to_end);
+        states.for_each(|(mine, theirs)| worse(mine, theirs));
+        if self.drivers_cpu_pct.is_empty() {
+            self.drivers_cpu_pct = other.drivers_cpu_pct;
+        } else {
+            let drivers = self.drivers_cpu_pct.iter_mut().zip(other.drivers_cpu_pct);
+            drivers.for_each(|(mine, theirs)| *mine = mine.max(theirs));
+        }
+    }
+}
+
+fn worse(mine: &mut Option<Quantiles>, theirs: Option<Quantiles>) {
+    let (Some(a), Some(b)) = (mine.as_mut(), theirs.as_ref()) else {
+        *mine = mine.take().or(theirs);
+        return;
+    };
+    a.count += b.count;
+    for (a, b) in [
+        (&mut a.p50, b.p50),
+        (&mut a.p90, b.p90),
+        (&mut a.p99, b.p99),
+        (&mut a.p999, b.p999),
+        (&mut a.max, b.max),
+    ] {
+        *a = a.max(b);
+    }
+}
+
+fn quantiles(times: &Times) -> Option<Quantiles> {
+    (!times.0.is_empty()).then(|| times.into())
+}
+
+impl Course {
+    /// Takes in what has happened.
+    pub fn event(&mut self, event: &RunEvent) {
+        self.told += 1;
+        match event {
+            RunEvent::Announced(plan) => {
+                self.plan = Plan::clone(plan);
+                let stages = plan.stages.clone();
+                self.schedule = (!stages.is_empty()).then(|| Schedule::new(stages));
+                plan.note.iter().for_each(|note| self.say(note.clone()));
+            }
+            RunEvent::SetUp { step } => {
+                self.phase = Phase::Preparing(step.clone());
+                self.say(format!("set-up: {step}"));
+            }
+            RunEvent::Ready => {
+                self.phase = Phase::Preparing("the backlog that set-up left is waited for".into());
+            }
+            RunEvent::Started { at, .. } => {
+                self.started = Some(*at);
+                self.phase = Phase::Running;
+                self.say("started".to_owned());
+            }
+            RunEvent::Interval(interval) => self.interval(interval),
+            RunEvent::Seen(seen) => self.seen(seen),
+            RunEvent::Held { at, rate } => {
+                self.held = Some((*at, *rate));
+                self.say(format!("held at {rate:.1}/s"));
+            }
+            RunEvent::WentOn { stages, .. } => {
+                self.held = None;
+                let schedule = Schedule::new(stages.clone());
+                self.plan.duration = Some(schedule.duration());
+                self.schedule = Some(schedule);
+                self.say("the schedule goes on".to_owned());
+            }
+            RunEvent::Stopping => {
+                self.stopping = true;
+                self.say("stopping: no new journeys".to_owned());
+            }
+            RunEvent::Draining { in_flight } => {
+                self.phase = Phase::Draining;
+                self.say(format!("no new journeys; {in_flight} in flight"));
+            }
+            RunEvent::Finished(_) => self.phase = Phase::Settling,
+            RunEvent::Auditing { events } => self.phase = Phase::Auditing(*events),
+            RunEvent::TearDown => self.phase = Phase::TearingDown,
+            RunEvent::Fault(FaultEvent::Began { what }) => self.say(format!("fault: {what}")),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => self.say(outcome.said()),
+            RunEvent::Warning(text) => self.say(format!("warning: {text}")),
+            RunEvent::Judged { result, reasons } => {
+                self.phase = Phase::Over;
+                self.judged = Some((result, reasons.clone()));
+            }
+            RunEvent::Failed(refusal) => self.say(format!("failed: {refusal}")),
+            RunEvent::Prepared { .. } => {}
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        if self.news.len() == NEWS_MAX {
+            self.news.remove(0);
+        }
+        self.news.push((self.elapsed(), text));
+    }
+
+    /// Since the start of the schedule.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.started.map(|at| at.elapsed())
+    }
+
+    /// How long journeys are still started; nothing while that is not known.
+    pub fn left(&self) -> Option<Duration> {
+        match self.held {
+            Some(_) => None,
+            None => Some(self.plan.duration?.saturating_sub(self.elapsed()?)),
+        }
+    }
+
+    /// The rate asked for at a time of the run, in journeys a second.
+    pub fn asked(&self, at: Duration) -> Option<f64> {
+        match self.held {
+            Some((since, rate)) if at >= since => Some(rate),
+            _ => Some(self.schedule.as_ref()?.rate_at(at)),
+        }
+    }
+
+    /// Which stage of how many it is in, from 1; nothing for other workloads and after the last one.
+    pub fn stage(&self) -> Option<(usize, usize)> {
+        let stages = &self.plan.stages;
+        let elapsed = self.elapsed()?;
+        let mut end = Duration::ZERO;
+        let index = stages.iter().position(|s| {
+            end += s.duration;
+            elapsed < end
+        });
+        index.map(|i| (i + 1, stages.len()))
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        let figures = &interval.figures;
+        self.series.count(interval.start, &Point::of(interval));
+        self.in_flight = interval.in_flight;
+        let (response, _) = figures.all_steps();
+        let moment = Moment {
+            response_time: quantiles(&response),
+            slip: quantiles(&figures.schedule_slip),
+            end_to_end: figures
+                .awaits
+                .iter()
+                .map(|a| quantiles(&a.end_to_end))
+                .collect(),
+            drivers_cpu_pct: Vec::new(),
+        };
+        self.moment(interval.start).join(moment);
+        self.response_time.add(&response);
+        self.slip.add(&figures.schedule_slip);
+        self.journeys.add(&figures.journeys);
+        self.steps
+            .resize(figures.steps.len(), StepFigures::default());
+        for (mine, theirs) in self.steps.iter_mut().zip(&figures.steps) {
+            mine.add(theirs);
+        }
+        for (key, error) in &figures.errors {
+            if self.errors.len() >= ERRORS_MAX && !self.errors.contains_key(key) {
+                continue;
+            }
+            let mine = self.errors.entry(key.clone()).or_default();
+            mine.count += error.count;
+            if let Some(example) = error.examples.last() {
+                mine.example.clone_from(example);
+            }
+        }
+    }
+
+    fn seen(&mut self, seen: &Seen) {
+        self.series.see(seen.at, &seen.sighting);
+        let drivers_cpu_pct = seen.drivers_cpu_pct.clone();
+        self.moment(seen.at).join(Moment {
+            drivers_cpu_pct,
+            ..Moment::default()
+        });
+        // While a backlog drains nobody judges any more.
+        if !seen.standings.is_empty() {
+            self.standings.clone_from(&seen.standings);
+        }
+        self.lag = seen.lag;
+        self.backlog = seen.backlog;
+    }
+
+    /// The distributions of a time, in the same intervals as the series.
+    fn moment(&mut self, at: Duration) -> &mut Moment {
+        let interval_s = self.series.interval_s;
+        let index = (at.as_secs() / interval_s) as usize;
+        // The series has halved its resolution: two of ours make one.
+        while self.moment_s < interval_s {
+            let halved = std::mem::take(&mut self.moments).into_iter();
+            let mut pairs: Vec<Moment> = Vec::new();
+            for (i, moment) in halved.enumerate() {
+                match (i % 2, pairs.last_mut()) {
+                    (1, Some(last)) => last.join(moment),
+                    _ => pairs.push(moment),
+                }
+            }
+            self.moments = pairs;
+            self.moment_s *= 2;
+        }
+        if self.moments.len() <= index {
+            self.moments.resize_with(index + 1, Moment::default);
+        }
+        &mut self.moments[index]
+    }
+
+    /// What a reader may conclude so far: PASS, FAIL or INVALID, and why it is no PASS.
+    pub fn verdict(&self) -> (&'static str, Vec<String>) {
+        if let Some((result, reasons)) = &self.judged {
+            return (result, reasons.clone());
+        }
+        let doubts = self.doubts();
+        if !doubts.is_empty() {
+            return ("INVALID", doubts);
+        }
+        let missed = self.standings.iter().filter(|s| s.holds == Some(false));
+        let missed: Vec<String> = missed
+            .map(|s| format!("{}: {}", s.threshold, s.figure))
+            .collect();
+        match missed.is_empty() {
+            true => ("PASS", missed),
+            false => ("FAIL", missed),
+        }
+    }
+
+    /// Why the figures so far may say nothing about the target.
+    fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let slip = self.slip.0.value_at_quantile(0.99);
+        let slip_max = self.plan.slip_p99_max;
+        let scheduled = !self.plan.stages.is_empty();
+        if scheduled && u128::from(slip) > slip_max.as_micros() {
+            let slip = crate::render::time(slip as f64);
+            doubts.push(format!("slip p99 {slip}: the generator is late"));
+        }
+        let counts = &self.journeys;
+        let lost = counts.dropped + counts.unsent;
+        let lost_pct = 100.0 * lost as f64 / (counts.started + lost).max(1) as f64;
+        if lost_pct > self.plan.dropped_pct_max {
+            doubts.push(format!("{lost_pct:.1} % of the arrivals were not sent"));
+        }
+        doubts
+    }
+}

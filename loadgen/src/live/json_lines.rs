@@ -1,0 +1,214 @@
+//! Events as JSON lines on standard output, for programs that look on. The shape is versioned by `schema` and described in
+//! `scenarios/README.md`; times are microseconds unless the name says otherwise.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::fault::FaultEvent;
+use crate::record::Times;
+use crate::record::series::GroupPoint;
+use crate::report::{Quantiles, Report};
+use crate::run_event::{Interval, Listener, Plan, RunEvent, Seen};
+use crate::scenario::Stage;
+
+/// The present shape of a line.
+pub const SCHEMA: &str = "loadgen-progress/1";
+
+/// Writes each event of one run as a line.
+pub struct JsonLines {
+    plan: Plan,
+    to: Box<dyn Write>,
+}
+
+impl Default for JsonLines {
+    /// On standard output.
+    fn default() -> Self {
+        Self::new(std::io::stdout())
+    }
+}
+
+impl JsonLines {
+    /// To any writer; one that is closed is no error, nobody reads on.
+    pub fn new(to: impl Write + 'static) -> Self {
+        Self {
+            plan: Plan::default(),
+            to: Box::new(to),
+        }
+    }
+
+    /// The last line of a run that left no report.
+    pub fn failed(problem: &str) {
+        Self::default().write("failed", json!({ "problem": problem }));
+    }
+
+    /// The last line where the whole report is asked for too.
+    pub fn report(report: &Report) {
+        Self::default().write("report", json!({ "report": report }));
+    }
+
+    fn write(&mut self, event: &str, mut body: Value) {
+        body["schema"] = SCHEMA.into();
+        body["event"] = event.into();
+        writeln!(self.to, "{body}").ok();
+        self.to.flush().ok();
+    }
+}
+
+impl Listener for JsonLines {
+    fn event(&mut self, event: &RunEvent) {
+        let (name, body) = match event {
+            RunEvent::Announced(plan) => {
+                self.plan = Plan::clone(plan);
+                ("announced", announced(plan))
+            }
+            RunEvent::SetUp { step } => ("set_up", json!({ "step": step })),
+            RunEvent::Started { wall_clock, .. } => {
+                let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH);
+                let unix_s = since.map_or(0.0, |d| d.as_secs_f64());
+                ("started", json!({ "unix_s": unix_s }))
+            }
+            RunEvent::Interval(interval) => ("interval", figures(&self.plan, interval)),
+            RunEvent::Seen(seen) => ("seen", sighting(seen)),
+            RunEvent::Held { at, rate } => {
+                ("held", json!({ "at_s": seconds(*at), "rate_per_s": rate }))
+            }
+            RunEvent::WentOn { at, stages: now } => (
+                "went_on",
+                json!({ "at_s": seconds(*at), "stages": stages(now) }),
+            ),
+            RunEvent::Stopping => ("stopping", json!({})),
+            RunEvent::Draining { in_flight } => ("draining", json!({ "in_flight": in_flight })),
+            RunEvent::Finished(finished) => (
+                "finished",
+                json!({
+                    "arrivals_end_s": seconds(finished.arrivals_end),
+                    "drained_s": seconds(finished.drained),
+                }),
+            ),
+            RunEvent::Auditing { events } => ("auditing", json!({ "events": events })),
+            RunEvent::TearDown => ("tear_down", json!({})),
+            RunEvent::Fault(FaultEvent::Began { what }) => {
+                ("fault", json!({ "state": "began", "what": what }))
+            }
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => (
+                "fault",
+                json!({ "state": "ended", "what": outcome.what, "at_s": outcome.at.as_secs_f64(), "until_s": outcome.until.as_secs_f64(), "problem": outcome.problem }),
+            ),
+            RunEvent::Warning(text) => ("warning", json!({ "text": text })),
+            RunEvent::Judged { result, reasons } => {
+                ("judged", json!({ "result": result, "reasons": reasons }))
+            }
+            // How a run failed is told once, at its end.
+            RunEvent::Prepared { .. } | RunEvent::Ready | RunEvent::Failed(_) => return,
+        };
+        self.write(name, body);
+    }
+}
+
+/// To a microsecond.
+fn seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
+}
+
+fn quantiles(times: &Times) -> Quantiles {
+    times.into()
+}
+
+fn stages(stages: &[Stage]) -> Value {
+    let stages = stages.iter().map(
+        |s| json!({ "duration_s": seconds(s.duration), "from_per_s": s.from, "to_per_s": s.to }),
+    );
+    stages.collect()
+}
+
+fn announced(plan: &Plan) -> Value {
+    json!({
+        "scenario": plan.scenario,
+        "description": plan.description,
+        "target": plan.target,
+        "drivers": plan.drivers,
+        "duration_s": plan.duration.map(seconds),
+        "warm_up_s": seconds(plan.warm_up),
+        "stages": stages(&plan.stages),
+        "note": plan.note,
+    })
+}
+
+fn figures(plan: &Plan, interval: &Interval) -> Value {
+    let figures = &interval.figures;
+    let (response, service) = figures.all_steps();
+    let steps = plan.steps.iter().zip(&figures.steps).map(|(name, step)| {
+        json!({
+            "name": name,
+            "count": step.count,
+            "errors": step.errors,
+            "response_time_us": quantiles(&step.response_time),
+            "service_time_us": quantiles(&step.service_time),
+        })
+    });
+    let states = plan
+        .awaits
+        .iter()
+        .zip(&figures.awaits)
+        .map(|(name, state)| {
+            json!({
+                "name": name,
+                "timeouts": state.timeouts,
+                "end_to_end_us": quantiles(&state.end_to_end),
+            })
+        });
+    let errors = figures.errors.iter().map(|((step, kind), error)| {
+        json!({ "step": step, "kind": kind, "count": error.count, "example": error.examples.last() })
+    });
+    let journeys = &figures.journeys;
+    json!({
+        "start_s": seconds(interval.start),
+        "length_s": seconds(interval.length),
+        "started": interval.started,
+        "in_flight": interval.in_flight,
+        "journeys": {
+            "started": journeys.started,
+            "completed": journeys.completed,
+            "failed": journeys.failed,
+            "skipped": journeys.skipped.values().sum::<u64>(),
+            "overtaken": journeys.overtaken.values().sum::<u64>(),
+            "dropped": journeys.dropped,
+            "unsent": journeys.unsent,
+        },
+        "requests": figures.steps.iter().map(|s| s.count).sum::<u64>(),
+        "response_time_us": quantiles(&response),
+        "service_time_us": quantiles(&service),
+        "schedule_slip_us": quantiles(&figures.schedule_slip),
+        "steps": steps.collect::<Value>(),
+        "end_to_end": states.collect::<Value>(),
+        "errors": errors.collect::<Value>(),
+    })
+}
+
+fn sighting(seen: &Seen) -> Value {
+    let processes = seen.sighting.cpu_pct.iter();
+    let processes = processes.map(|(name, pct)| json!({ "process": name, "cpu_pct": pct }));
+    let group = |(name, g): &(String, GroupPoint)| {
+        json!({
+            "group": name,
+            "backlog": g.backlog,
+            "handled": g.handled,
+            "event_lag_p50_us": g.lag_p50_us,
+            "event_lag_p99_us": g.lag_p99_us,
+        })
+    };
+    let thresholds = seen.standings.iter();
+    let thresholds = thresholds
+        .map(|s| json!({ "threshold": s.threshold, "figure": s.figure, "holds": s.holds }));
+    json!({
+        "at_s": seconds(seen.at),
+        "processes": processes.collect::<Value>(),
+        "drivers_cpu_pct": seen.drivers_cpu_pct,
+        "groups": seen.sighting.groups.iter().map(group).collect::<Value>(),
+        "event_lag_us": Quantiles::from(seen.lag),
+        "backlog": seen.backlog,
+        "thresholds": thresholds.collect::<Value>(),
+    })
+}

@@ -1,0 +1,140 @@
+//! A plain line a second on standard error, and one for whatever happens: for logs, and for terminals that can do no more.
+
+use std::time::Duration;
+
+use crate::fault::FaultEvent;
+use crate::metrics_scrape::LagStatistics;
+use crate::record::Times;
+use crate::render::time;
+use crate::run_event::{Interval, Listener, Plan, RunEvent};
+use crate::schedule::Schedule;
+
+/// The lines of one run.
+pub struct Lines {
+    say: Box<dyn FnMut(&str)>,
+    plan: Plan,
+    schedule: Option<Schedule>,
+    held: Option<(Duration, f64)>,
+    lag: LagStatistics,
+    backlog: Option<u64>,
+}
+
+impl Default for Lines {
+    /// On standard error.
+    fn default() -> Self {
+        Self::new(|line| eprintln!("{line}"))
+    }
+}
+
+impl Lines {
+    /// Each goes to `say`.
+    pub fn new(say: impl FnMut(&str) + 'static) -> Self {
+        Self {
+            say: Box::new(say),
+            plan: Plan::default(),
+            schedule: None,
+            held: None,
+            lag: LagStatistics::default(),
+            backlog: None,
+        }
+    }
+
+    fn asked(&self, at: Duration) -> Option<f64> {
+        match self.held {
+            Some((since, rate)) if at >= since => Some(rate),
+            _ => Some(self.schedule.as_ref()?.rate_at(at)),
+        }
+    }
+
+    fn interval(&self, interval: &Interval) -> String {
+        let (response, _) = interval.figures.all_steps();
+        let quantiles = |times: &Times| match times.0.is_empty() {
+            true => "–".to_owned(),
+            false => format!(
+                "{} / {}",
+                time(times.0.value_at_quantile(0.5) as f64),
+                time(times.0.value_at_quantile(0.99) as f64)
+            ),
+        };
+        let end = interval.start + interval.length;
+        let of = self
+            .plan
+            .duration
+            .map_or_else(String::new, |d| format!("/{:.0}", d.as_secs_f64()));
+        let asked = self
+            .asked(interval.start)
+            .map_or_else(String::new, |rate| format!(" of {rate:.0} asked"));
+        let rate = interval.started as f64 / interval.length.as_secs_f64();
+        let errors: u64 = interval.figures.errors.values().map(|e| e.count).sum();
+        let mut line = format!(
+            "{:.0}{of} s  {rate:.0}/s{asked}  in flight {}  errors {errors}  response p50/p99 {}",
+            end.as_secs_f64(),
+            interval.in_flight,
+            quantiles(&response)
+        );
+        if let (Some(name), Some(awaits)) =
+            (self.plan.awaits.last(), interval.figures.awaits.last())
+        {
+            line += &format!("  {name} {}", quantiles(&awaits.end_to_end));
+        }
+        if self.lag.count > 0 {
+            line += &format!(
+                "  lag {} / {}",
+                time(self.lag.p50_us),
+                time(self.lag.p99_us)
+            );
+        }
+        if let Some(backlog) = self.backlog {
+            line += &format!("  backlog {backlog}");
+        }
+        line
+    }
+}
+
+impl Listener for Lines {
+    fn event(&mut self, event: &RunEvent) {
+        let line = match event {
+            RunEvent::Announced(plan) => {
+                self.plan = Plan::clone(plan);
+                let stages = plan.stages.clone();
+                self.schedule = (!stages.is_empty()).then(|| Schedule::new(stages));
+                plan.note.clone()
+            }
+            RunEvent::SetUp { step } => Some(format!("set-up: {step}")),
+            RunEvent::Started { .. } => Some("started".to_owned()),
+            // What is left of a second at the end has too few samples for a rate.
+            RunEvent::Interval(interval) if interval.length < Duration::from_millis(500) => None,
+            RunEvent::Interval(interval) => Some(self.interval(interval)),
+            RunEvent::Seen(seen) => {
+                self.lag = seen.lag;
+                self.backlog = seen.backlog;
+                None
+            }
+            RunEvent::Held { at, rate } => {
+                self.held = Some((*at, *rate));
+                Some(format!("held at {rate:.1}/s from {:.1} s", at.as_secs_f64()))
+            }
+            RunEvent::WentOn { at, stages } => {
+                self.held = None;
+                self.plan.duration = Some(stages.iter().map(|s| s.duration).sum());
+                self.schedule = Some(Schedule::new(stages.clone()));
+                Some(format!("the schedule goes on from {:.1} s", at.as_secs_f64()))
+            }
+            RunEvent::Stopping => Some("stopping: no new journeys, those in flight are waited for (once more: leave at once)".to_owned()),
+            RunEvent::Draining { in_flight } => {
+                Some(format!("no new journeys; {in_flight} in flight"))
+            }
+            RunEvent::Auditing { events: 0 } => {
+                Some("audit: what happened is held against what is shown (interrupt: leave it out)".to_owned())
+            }
+            RunEvent::TearDown => Some("tear-down (interrupt: leave what is left)".to_owned()),
+            RunEvent::Fault(FaultEvent::Began { what }) => Some(format!("fault: {what}")),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => Some(outcome.said()),
+            RunEvent::Warning(text) => Some(format!("warning: {text}")),
+            _ => None,
+        };
+        if let Some(line) = line {
+            (self.say)(&line);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What is shown while a run is under way: a full screen in a terminal, plain lines elsewhere, JSON lines for programs. Each is a
+//! listener of the run's events and knows nothing else of it; none of them decides anything.
+
+mod audit_bar;
+mod course;
+mod json_lines;
+mod lines;
+mod screen;
+mod view;
+
+pub use audit_bar::AuditBar;
+pub use course::{Course, Moment, Phase};
+pub use json_lines::JsonLines;
+pub use lines::Lines;
+pub use screen::{Screen, can_be_shown, note};
+pub use view::{Tab, View, draw};

@@ -1,0 +1,231 @@
+//! The full-screen view: takes the terminal when a run begins, and gives it back as it was, however the run ends. Drawing and keys
+//! have a thread of their own, so that neither waits for the run nor the run for them.
+
+use std::io::{self, IsTerminal, Stderr, Write, stderr, stdin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{QueueableCommand, execute};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::course::Course;
+use super::lines::Lines;
+use super::view::{Tab, View, draw};
+use crate::run_event::{Listener, RunEvent, Wish};
+
+/// How long a key or an event may wait to be shown.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often clocks are drawn anew when nothing happens.
+const REDRAW_EVERY: Duration = Duration::from_millis(500);
+
+/// Whether the terminal is ours: then nothing else may write to it.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// What others wanted to write meanwhile; written when the terminal is given back.
+static NOTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// Notes beyond this are dropped, in bytes.
+const NOTES_MAX: usize = 64 << 10;
+
+/// Whether this process has a terminal to draw on and keys to read: in a pipe, in the background or under a supervisor it has not.
+pub fn can_be_shown() -> bool {
+    let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb" || t.is_empty());
+    // A process in the background would be stopped as soon as it touched the terminal's settings.
+    let in_front =
+        rustix::termios::tcgetpgrp(stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
+    stderr().is_terminal() && stdin().is_terminal() && !dumb && in_front
+}
+
+/// Writes to standard error, or keeps it until the screen is gone.
+pub fn note(text: &[u8]) -> io::Result<()> {
+    if !TAKEN.load(Ordering::SeqCst) {
+        return stderr().write_all(text);
+    }
+    let mut notes = lock(&NOTES);
+    if notes.len() + text.len() <= NOTES_MAX {
+        notes.extend_from_slice(text);
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn take_terminal() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            // Or nobody could read what went wrong.
+            give_back();
+            before(info);
+        }));
+    });
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(stderr(), EnterAlternateScreen)?;
+    let mut terminal = Terminal::new(CrosstermBackend::new(stderr()))?;
+    terminal.hide_cursor()?;
+    Ok(terminal)
+}
+
+/// Gives the terminal back as it was; a second time does nothing.
+fn give_back() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // A terminal that is gone needs nothing back.
+    let mut err = stderr();
+    let shown = err
+        .queue(LeaveAlternateScreen)
+        .and_then(|e| e.queue(Show))
+        .and_then(Write::flush);
+    disable_raw_mode().and(shown).ok();
+    let notes = std::mem::take(&mut *lock(&NOTES));
+    err.write_all(&notes).ok();
+}
+
+/// The view of one run.
+pub struct Screen {
+    course: Arc<Mutex<Course>>,
+    wishes: UnboundedSender<Wish>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// Where the terminal can't be taken.
+    instead: Option<Lines>,
+}
+
+impl Screen {
+    /// Shown from the first event on; keys become wishes.
+    pub fn new(wishes: UnboundedSender<Wish>) -> Self {
+        Self {
+            course: Arc::default(),
+            wishes,
+            over: Arc::default(),
+            thread: None,
+            instead: None,
+        }
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        let terminal = take_terminal()?;
+        let watch = Watch {
+            terminal,
+            course: self.course.clone(),
+            wishes: self.wishes.clone(),
+            over: self.over.clone(),
+            view: View::default(),
+        };
+        let thread = std::thread::Builder::new().name("screen".into());
+        self.thread = Some(thread.spawn(move || watch.run())?);
+        Ok(())
+    }
+}
+
+impl Listener for Screen {
+    fn event(&mut self, event: &RunEvent) {
+        if self.thread.is_none() && self.instead.is_none() {
+            if let Err(e) = self.start() {
+                give_back();
+                eprintln!("no full screen ({e}); plain lines instead");
+                self.instead = Some(Lines::default());
+            }
+        }
+        match &mut self.instead {
+            Some(lines) => lines.event(event),
+            None => lock(&self.course).event(event),
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            // It has said why itself, if it panicked.
+            thread.join().ok();
+        }
+        give_back();
+    }
+}
+
+/// The thread's side.
+struct Watch {
+    terminal: Terminal<CrosstermBackend<Stderr>>,
+    course: Arc<Mutex<Course>>,
+    wishes: UnboundedSender<Wish>,
+    over: Arc<AtomicBool>,
+    view: View,
+}
+
+impl Watch {
+    fn run(mut self) {
+        // A terminal that is gone is nobody's any more; the run goes on without a view.
+        while !self.over.load(Ordering::SeqCst) && self.turn().is_ok() {}
+    }
+
+    /// Draws, and waits for keys until it is time to draw again.
+    fn turn(&mut self) -> io::Result<()> {
+        if !TAKEN.load(Ordering::SeqCst) {
+            return Err(io::Error::other("another thread has panicked"));
+        }
+        let drawn = Instant::now();
+        let seen = {
+            let course = lock(&self.course);
+            self.terminal
+                .draw(|frame| draw(frame, &course, self.view))?;
+            course.told
+        };
+        loop {
+            if event::poll(LOOK_EVERY)? {
+                match event::read()? {
+                    Event::Key(key) if key.kind == KeyEventKind::Press => self.key(key),
+                    // The next drawing finds the new size itself.
+                    _ => {}
+                }
+                return Ok(());
+            }
+            let news = lock(&self.course).told != seen;
+            let over = self.over.load(Ordering::SeqCst);
+            if news || over || drawn.elapsed() >= REDRAW_EVERY {
+                return Ok(());
+            }
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let wish = |wish| {
+            // Nobody hears it when the run has just ended.
+            self.wishes.send(wish).ok();
+        };
+        match key.code {
+            KeyCode::Char('c') if control => wish(Wish::Stop),
+            _ if self.view.help => self.view.help = false,
+            KeyCode::Char('q') => wish(Wish::Stop),
+            KeyCode::Char('p') => wish(Wish::Hold),
+            KeyCode::Char('?' | 'h') => self.view.help = true,
+            KeyCode::Tab | KeyCode::Right => self.view.tab = self.view.tab.further(1),
+            KeyCode::BackTab | KeyCode::Left => {
+                self.view.tab = self.view.tab.further(Tab::ALL.len() - 1);
+            }
+            KeyCode::Char(digit) => {
+                let page = digit.to_digit(10).and_then(|d| d.checked_sub(1));
+                if let Some(tab) = page.and_then(|p| Tab::ALL.get(p as usize)) {
+                    self.view.tab = *tab;
+                }
+            }
+            _ => {}
+        }
+    }
+}

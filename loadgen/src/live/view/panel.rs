@@ -1,0 +1,165 @@
+//! The panels: which figures of the course each one shows.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+use super::chart::{self, COLOURS, Curve, Unit};
+use super::tables;
+use crate::live::course::{Course, Moment};
+use crate::record::series::{GroupPoint, Point};
+use crate::report::Quantiles;
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Panel {
+    ResponseTime,
+    Throughput,
+    EndToEnd,
+    EventLag,
+    Backlog,
+    InFlight,
+    Cpu,
+    Slip,
+    Errors,
+    Steps,
+    Thresholds,
+    Log,
+}
+
+impl Panel {
+    /// Draws it into the area.
+    pub fn draw(self, frame: &mut Frame<'_>, area: Rect, course: &Course) {
+        let (name, curves, unit) = match self {
+            Self::ResponseTime => (
+                "response",
+                quantiles(course, |m| m.response_time.as_ref()),
+                Unit::Time,
+            ),
+            Self::Slip => ("slip", quantiles(course, |m| m.slip.as_ref()), Unit::Time),
+            Self::EndToEnd => ("end to end, p99", end_to_end(course), Unit::Time),
+            Self::Throughput => ("journeys a second", throughput(course), Unit::Count),
+            Self::EventLag => (
+                "event lag, p99",
+                groups(course, |g| (g.handled > 0).then_some(g.lag_p99_us)),
+                Unit::Time,
+            ),
+            Self::Backlog => (
+                "backlog",
+                groups(course, |g| Some(g.backlog as f64)),
+                Unit::Count,
+            ),
+            Self::InFlight => (
+                "in flight",
+                vec![curve(
+                    "",
+                    0,
+                    points(course, |p, _| Some(p.in_flight? as f64)),
+                )],
+                Unit::Count,
+            ),
+            Self::Cpu => ("CPU", cpu(course), Unit::Percent),
+            Self::Errors => return tables::errors(frame, area, course),
+            Self::Steps => return tables::steps(frame, area, course),
+            Self::Thresholds => return tables::thresholds(frame, area, course),
+            Self::Log => return tables::log(frame, area, course),
+        };
+        let end_s = course.series.points.len() as u64 * course.series.interval_s;
+        chart::draw(frame, area, name, &curves, unit, end_s as f64);
+    }
+}
+
+fn curve(name: impl Into<String>, colour: usize, points: Vec<(f64, f64)>) -> Curve {
+    Curve {
+        name: name.into(),
+        colour: COLOURS[colour % COLOURS.len()],
+        points,
+    }
+}
+
+/// Each interval's middle, in seconds.
+fn middle(index: usize, interval_s: u64) -> f64 {
+    (index as f64 + 0.5) * interval_s as f64
+}
+
+fn points(course: &Course, value: impl Fn(&Point, u64) -> Option<f64>) -> Vec<(f64, f64)> {
+    let interval_s = course.series.interval_s;
+    let points = course.series.points.iter().enumerate();
+    points
+        .filter_map(|(i, p)| Some((middle(i, interval_s), value(p, interval_s)?)))
+        .collect()
+}
+
+fn moments(course: &Course, value: impl Fn(&Moment) -> Option<f64>) -> Vec<(f64, f64)> {
+    let moments = course.moments.iter().enumerate();
+    moments
+        .filter_map(|(i, m)| Some((middle(i, course.series.interval_s), value(m)?)))
+        .collect()
+}
+
+fn quantiles(course: &Course, of: impl Fn(&Moment) -> Option<&Quantiles>) -> Vec<Curve> {
+    let all: [(&str, Color, fn(&Quantiles) -> f64); 4] = [
+        ("p50", Color::Green, |q| q.p50),
+        ("p90", Color::Cyan, |q| q.p90),
+        ("p99", Color::Yellow, |q| q.p99),
+        ("max", Color::Red, |q| q.max),
+    ];
+    let curves = all.map(|(name, colour, quantile)| Curve {
+        name: name.to_owned(),
+        colour,
+        points: moments(course, |m| of(m).map(quantile)),
+    });
+    curves.into()
+}
+
+fn end_to_end(course: &Course) -> Vec<Curve> {
+    let states = course.plan.awaits.iter().enumerate();
+    states
+        .map(|(i, name)| {
+            let of = |m: &Moment| m.end_to_end.get(i)?.as_ref().map(|q| q.p99);
+            curve(name, i, moments(course, of))
+        })
+        .collect()
+}
+
+fn throughput(course: &Course) -> Vec<Curve> {
+    let interval_s = course.series.interval_s;
+    let started = points(course, |p, i| p.per_s(p.started as f64, i));
+    let asked = started.iter().filter_map(|(at, _)| {
+        let at_s = Duration::from_secs_f64(*at);
+        Some((*at, course.asked(at_s)?))
+    });
+    let asked: Vec<(f64, f64)> = asked.collect();
+    let done = points(course, |p, _| p.per_s(p.completed as f64, interval_s));
+    let mut curves = vec![curve("started", 0, started), curve("done", 2, done)];
+    if !asked.is_empty() {
+        curves.insert(0, curve("asked", 6, asked));
+    }
+    curves
+}
+
+fn groups(course: &Course, value: impl Fn(&GroupPoint) -> Option<f64>) -> Vec<Curve> {
+    let groups = course.series.groups.iter().enumerate();
+    groups
+        .map(|(i, name)| {
+            let of = |p: &Point, _| value(p.groups.get(i)?.as_ref()?);
+            curve(name.trim_end_matches("-service"), i, points(course, of))
+        })
+        .collect()
+}
+
+fn cpu(course: &Course) -> Vec<Curve> {
+    let processes = course.series.processes.iter().enumerate();
+    let processes = processes.map(|(i, name)| {
+        let of = |p: &Point, _| *p.cpu_pct.get(i)?;
+        curve(name, i, points(course, of))
+    });
+    let drivers = (0..course.plan.drivers).map(|i| {
+        let of = |m: &Moment| m.drivers_cpu_pct.get(i).copied();
+        let colour = course.series.processes.len() + i;
+        curve(format!("driver {i}"), colour, moments(course, of))
+    });
+    processes.chain(drivers).collect()
+}

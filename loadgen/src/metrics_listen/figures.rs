@@ -1,0 +1,154 @@
+//! A run's figures since its start, as monitoring wants them: counters that only grow, histograms with fixed bounds. Distributions
+//! come whole, a second at a time: each is put to the bounds without going through its samples one by one.
+
+use std::collections::BTreeMap;
+
+use crate::record::series::GroupPoint;
+use crate::record::{Figures as Recorded, JourneyCounts, Times};
+use crate::run_event::{Plan, RunEvent};
+
+/// Upper bounds in microseconds: 1, 2.5, 5 times each power of ten from 100 µs to 10 s; the last bucket has none.
+const BOUNDS_US: [u64; 16] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000,
+];
+
+/// A distribution of times since the start of the run.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram {
+    /// How many fell into each bucket (not into those below it); the last one has no bound.
+    pub counts: [u64; BOUNDS_US.len() + 1],
+    /// Of all times, in microseconds.
+    pub sum_us: f64,
+}
+
+impl Histogram {
+    /// Upper bounds of all buckets but the last, in seconds.
+    pub fn bounds_s() -> impl Iterator<Item = f64> {
+        BOUNDS_US.into_iter().map(|us| us as f64 / 1e6)
+    }
+
+    /// How many times there are.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Adds an interval's. A recorded value stands for the times up to 0.1 % below it.
+    pub fn add(&mut self, times: &Times) {
+        let histogram = &times.0;
+        for recorded in histogram.iter_recorded() {
+            let value = recorded.value_iterated_to();
+            let lowest = histogram.lowest_equivalent(value);
+            let bucket = BOUNDS_US.partition_point(|bound| *bound < lowest);
+            self.counts[bucket] += recorded.count_since_last_iteration();
+        }
+        if !histogram.is_empty() {
+            self.sum_us += histogram.mean() * histogram.len() as f64;
+        }
+    }
+}
+
+/// Everything that is offered.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// What is done.
+    pub plan: Plan,
+    /// By step: requests, those that failed, response time, service time.
+    pub steps: Vec<(u64, u64, Histogram, Histogram)>,
+    /// By awaited state: those that were not seen in time, end-to-end latency.
+    pub awaits: Vec<(u64, Histogram)>,
+    /// Actual − intended start of journeys.
+    pub slip: Histogram,
+    /// How journeys ended.
+    pub journeys: JourneyCounts,
+    /// By step and kind.
+    pub errors: BTreeMap<(String, String), u64>,
+    /// Journeys in flight.
+    pub in_flight: usize,
+    /// The target's consumer groups, as last seen.
+    pub groups: Vec<(String, GroupPoint)>,
+    /// By process, in percent of a core, as last seen.
+    pub cpu_pct: Vec<(String, f64)>,
+}
+
+impl Figures {
+    /// Takes in what has happened.
+    pub fn event(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Announced(plan) => {
+                self.plan = Plan::clone(plan);
+                let nothing = Default::default;
+                self.steps.resize_with(plan.steps.len(), nothing);
+                self.awaits.resize_with(plan.awaits.len(), Default::default);
+            }
+            RunEvent::Interval(interval) => {
+                self.add(&interval.figures);
+                self.in_flight = interval.in_flight;
+            }
+            RunEvent::Seen(seen) => {
+                self.groups.clone_from(&seen.sighting.groups);
+                self.cpu_pct.clone_from(&seen.sighting.cpu_pct);
+                let drivers = seen.drivers_cpu_pct.iter().enumerate();
+                let drivers = drivers.map(|(i, pct)| (format!("driver {i}"), *pct));
+                self.cpu_pct.extend(drivers);
+            }
+            RunEvent::Finished(_) => self.in_flight = 0,
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, recorded: &Recorded) {
+        for (mine, step) in self.steps.iter_mut().zip(&recorded.steps) {
+            mine.0 += step.count;
+            mine.1 += step.errors;
+            mine.2.add(&step.response_time);
+            mine.3.add(&step.service_time);
+        }
+        for (mine, state) in self.awaits.iter_mut().zip(&recorded.awaits) {
+            mine.0 += state.timeouts;
+            mine.1.add(&state.end_to_end);
+        }
+        self.slip.add(&recorded.schedule_slip);
+        self.journeys.add(&recorded.journeys);
+        for (key, error) in &recorded.errors {
+            *self.errors.entry(key.clone()).or_default() += error.count;
+        }
+    }
+
+    /// How journeys ended, each way with its count.
+    pub fn outcomes(&self) -> [(&'static str, u64); 6] {
+        let counts = &self.journeys;
+        [
+            ("completed", counts.completed),
+            ("failed", counts.failed),
+            ("skipped", counts.skipped.values().sum()),
+            ("overtaken", counts.overtaken.values().sum()),
+            ("dropped", counts.dropped),
+            ("unsent", counts.unsent),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_time_at_a_bound_is_in_its_bucket_and_one_above_it_in_the_next() {
+        let mut times = Times::default();
+        for us in [1, 100, 101, 1_000, 10_000_000, 11_000_000] {
+            times.record(Duration::from_micros(us));
+        }
+        let mut histogram = Histogram::default();
+        histogram.add(&times);
+        histogram.add(&times);
+
+        assert_eq!(histogram.count(), 12);
+        assert_eq!(histogram.counts[..4], [4, 2, 0, 2]);
+        assert_eq!(histogram.counts[15..], [2, 2]);
+        let sum = 2.0 * 21_001_202.0;
+        assert!((histogram.sum_us / sum - 1.0).abs() < 1e-3);
+    }
+}

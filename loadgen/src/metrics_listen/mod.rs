@@ -1,0 +1,62 @@
+//! What a run has recorded so far, offered to Prometheus at an address of ours while it is under way. Fed by run events, served by
+//! a thread of its own; must not know how anything is driven.
+
+mod figures;
+mod server;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use figures::{Figures, Histogram};
+
+use crate::run_event::{Listener, RunEvent};
+
+/// An address that can't be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--metrics-listen {address}: {error}; give an address of this machine with a free port, as in 127.0.0.1:9464 (port 0 takes any free one)"
+)]
+pub struct ListenError {
+    address: String,
+    error: std::io::Error,
+}
+
+/// The figures of one run under `/metrics`.
+pub struct MetricsListener {
+    address: SocketAddr,
+    figures: Arc<Mutex<Figures>>,
+}
+
+impl MetricsListener {
+    /// Listens from now on, so that an address in use is known before anything is driven; serves until the program ends.
+    ///
+    /// # Errors
+    /// When the address can't be listened on.
+    pub fn bind(address: &str) -> Result<Self, ListenError> {
+        let failed = |error| ListenError {
+            address: address.to_owned(),
+            error,
+        };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let figures = Arc::<Mutex<Figures>>::default();
+        server::spawn(listener, figures.clone()).map_err(failed)?;
+        Ok(Self {
+            address: bound,
+            figures,
+        })
+    }
+
+    /// Where the figures are.
+    pub fn url(&self) -> String {
+        format!("http://{}/metrics", self.address)
+    }
+}
+
+impl Listener for MetricsListener {
+    fn event(&mut self, event: &RunEvent) {
+        let figures = self.figures.lock();
+        figures.unwrap_or_else(PoisonError::into_inner).event(event);
+    }
+}

@@ -1,0 +1,259 @@
+//! One thread that answers `GET /metrics` with the figures in OpenMetrics text, and `/` with where they are.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::figures::{Figures, Histogram};
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves until the program ends.
+pub fn spawn(listener: TcpListener, figures: Arc<Mutex<Figures>>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut registry = Registry::with_prefix("loadgen");
+    registry.register_collector(Box::new(Offered(figures)));
+    let registry = Arc::new(registry);
+    let thread = std::thread::Builder::new().name("metrics".into());
+    thread.spawn(move || runtime.block_on(serve(listener, registry)))?;
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, registry: Arc<Registry>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(e) => return tracing::error!("the metrics can't be served: {e}"),
+    };
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: some will be free again.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
+        let registry = registry.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let answer = answer(&request, &registry);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let connection = http1::Builder::new();
+            // Whoever went away before the end of an answer does not want it.
+            let served = connection.serve_connection(TokioIo::new(stream), service);
+            served.await.ok();
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Bytes>> {
+    let plain = |status, text: &'static str| {
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        response
+    };
+    match request.uri().path() {
+        "/metrics" => {
+            let mut text = String::new();
+            if encode(&mut text, registry).is_err() {
+                return plain(StatusCode::INTERNAL_SERVER_ERROR, "can't be encoded\n");
+            }
+            let mut response = Response::new(Full::from(text));
+            let value = header::HeaderValue::from_static(CONTENT_TYPE);
+            response.headers_mut().insert(header::CONTENT_TYPE, value);
+            response
+        }
+        "/" => plain(StatusCode::OK, "the figures are at /metrics\n"),
+        _ => plain(StatusCode::NOT_FOUND, "only /metrics is here\n"),
+    }
+}
+
+/// Encodes the figures as they are when somebody asks.
+#[derive(Debug)]
+struct Offered(Arc<Mutex<Figures>>);
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+impl Collector for Offered {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let figures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = Writer(encoder);
+        writer.figures(&figures)
+    }
+}
+
+struct Writer<'a>(DescriptorEncoder<'a>);
+
+impl Writer<'_> {
+    fn figures(&mut self, figures: &Figures) -> Result<(), fmt::Error> {
+        let plan = &figures.plan;
+        self.info(&plan.scenario, &plan.target)?;
+        let steps = || plan.steps.iter().zip(&figures.steps);
+        let step = |name: &str| vec![("step", name.to_owned())];
+        self.counters(
+            "requests",
+            "Requests tried, without the warm-up's",
+            steps().map(|(name, s)| (step(name), s.0)),
+        )?;
+        self.counters(
+            "request_errors",
+            "Requests that failed, or whose answer was not as expected",
+            steps().map(|(name, s)| (step(name), s.1)),
+        )?;
+        self.counters(
+            "errors",
+            "Errors of requests and of awaited states, by kind",
+            figures.errors.iter().map(|((name, kind), count)| {
+                let mut labels = step(name);
+                labels.push(("kind", kind.clone()));
+                (labels, *count)
+            }),
+        )?;
+        self.histograms(
+            "response_time",
+            "Completed - intended start: what a customer waits",
+            steps().map(|(name, s)| (step(name), &s.2)),
+        )?;
+        self.histograms(
+            "service_time",
+            "Completed - actual start",
+            steps().map(|(name, s)| (step(name), &s.3)),
+        )?;
+        let states = || plan.awaits.iter().zip(&figures.awaits);
+        let state = |name: &str| vec![("state", name.to_owned())];
+        self.histograms(
+            "end_to_end",
+            "From the intended start until the state is visible",
+            states().map(|(name, s)| (state(name), &s.1)),
+        )?;
+        self.counters(
+            "await_timeouts",
+            "States that were not seen in time",
+            states().map(|(name, s)| (state(name), s.0)),
+        )?;
+        self.histograms(
+            "schedule_slip",
+            "Actual - intended start of journeys: the generator's own lateness",
+            [(Vec::new(), &figures.slip)].into_iter(),
+        )?;
+        self.counters(
+            "journeys_started",
+            "Journeys started, without the warm-up's",
+            [(Vec::new(), figures.journeys.started)].into_iter(),
+        )?;
+        self.counters(
+            "journeys",
+            "Journeys by how they ended; dropped and unsent ones never began",
+            figures
+                .outcomes()
+                .into_iter()
+                .map(|(outcome, count)| (vec![("outcome", outcome.to_owned())], count)),
+        )?;
+        self.gauges(
+            "journeys_in_flight",
+            "Journeys in flight at the end of the last second",
+            [(Vec::new(), figures.in_flight as f64)].into_iter(),
+        )?;
+        let groups = || figures.groups.iter();
+        let group = |name: &str| vec![("group", name.to_owned())];
+        self.gauges(
+            "target_backlog",
+            "Entries not yet handled, by consumer group of the target",
+            groups().map(|(name, g)| (group(name), g.backlog as f64)),
+        )?;
+        self.gauges(
+            "target_event_lag_p50_seconds",
+            "Handled - published, by consumer group of the target, in the last second: the median",
+            groups().map(|(name, g)| (group(name), g.lag_p50_us / 1e6)),
+        )?;
+        self.gauges(
+            "target_event_lag_p99_seconds",
+            "The same: the 99th percentile",
+            groups().map(|(name, g)| (group(name), g.lag_p99_us / 1e6)),
+        )?;
+        self.gauges(
+            "cpu_ratio",
+            "Share of a core in the last second, of processes and of the drivers' threads",
+            figures
+                .cpu_pct
+                .iter()
+                .map(|(name, pct)| (vec![("of", name.clone())], pct / 100.0)),
+        )
+    }
+
+    fn info(&mut self, scenario: &str, target: &str) -> Result<(), fmt::Error> {
+        let help = "What is driven";
+        let mut encoder = self
+            .0
+            .encode_descriptor("run", help, None, MetricType::Info)?;
+        let labels: Labels<'_> = vec![("scenario", scenario), ("target", target)];
+        encoder.encode_info(&labels.as_slice())
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = (Vec<(&'static str, String)>, u64)>,
+    ) -> Result<(), fmt::Error> {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in rows {
+            let labels = labels.as_slice();
+            let mut row = encoder.encode_family(&labels)?;
+            row.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = (Vec<(&'static str, String)>, f64)>,
+    ) -> Result<(), fmt::Error> {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            let labels = labels.as_slice();
+            encoder.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn histograms<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = (Vec<(&'static str, String)>, &'a Histogram)>,
+    ) -> Result<(), fmt::Error> {
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+        let mut encoder = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, histogram) in rows {
+            let bounds = Histogram::bounds_s().chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts).collect();
+            let (sum, count) = (histogram.sum_us / 1e6, histogram.count());
+            let labels = labels.as_slice();
+            let mut row = encoder.encode_family(&labels)?;
+            row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! When the target is looked at for what a journey costs: as soon as the warm-up is over, and after the drain. Must not know what is
+//! made of it.
+
+use std::time::Duration;
+
+use crate::drive::{group_cpu_times, group_memory_peaks};
+use crate::metrics_scrape::Scrape;
+use crate::report::Reading;
+use crate::run_event::Interval;
+
+/// Takes the two readings of a run.
+pub struct Meter {
+    /// The process group of a system that was started here.
+    system: Option<u32>,
+    warm_up: Duration,
+    /// Completed and recorded so far.
+    journeys: u64,
+    before: Option<Reading>,
+}
+
+impl Meter {
+    /// For a run that drives a system started here, or another one.
+    pub fn new(system: Option<u32>, warm_up: Duration) -> Self {
+        Self {
+            system,
+            warm_up,
+            journeys: 0,
+            before: None,
+        }
+    }
+
+    /// The workload is about to start.
+    pub fn start(&mut self, scrape: Option<&Scrape>) {
+        if self.warm_up.is_zero() {
+            self.before = Some(self.read(scrape));
+        }
+    }
+
+    /// An interval has ended: the first one that ends after the warm-up is where the account begins.
+    pub fn interval(&mut self, interval: &Interval, scrape: Option<&Scrape>) {
+        self.journeys += interval.figures.journeys.completed;
+        if self.before.is_none() && interval.start + interval.length >= self.warm_up {
+            self.before = Some(self.read(scrape));
+        }
+    }
+
+    /// The readings of a run whose drain is over.
+    pub fn end(self, scrape: Option<&Scrape>) -> Option<(Reading, Reading)> {
+        let after = self.read(scrape);
+        Some((self.before?, after))
+    }
+
+    fn read(&self, scrape: Option<&Scrape>) -> Reading {
+        Reading {
+            cpu: self.system.map(group_cpu_times).unwrap_or_default(),
+            memory_peaks: self.system.map(group_memory_peaks).unwrap_or_default(),
+            scrape: scrape.cloned(),
+            journeys: self.journeys,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The schedule of a run that somebody looks on at: it can be held and go on again. Drivers follow it; what became of it is in the
+//! report.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::run_event::RunEvent;
+use crate::scenario::Stage;
+use crate::schedule::{Hold, Schedule};
+
+/// A hold begins and ends so much after it was asked for: by then every driver has heard of it, and no arrival is started by two
+/// different schedules.
+const AHEAD: Duration = Duration::from_millis(20);
+
+/// A schedule that can be held.
+pub struct Ramp {
+    plain: Schedule,
+    present: watch::Sender<Schedule>,
+    start: Option<Instant>,
+    /// In the order of their times; only the last one may be without an end.
+    pub holds: Vec<Hold>,
+}
+
+impl Ramp {
+    /// Of these stages.
+    pub fn new(stages: Vec<Stage>) -> Self {
+        let plain = Schedule::new(stages);
+        Self {
+            present: watch::Sender::new(plain.clone()),
+            plain,
+            start: None,
+            holds: Vec::new(),
+        }
+    }
+
+    /// What drivers follow.
+    pub fn follow(&self) -> watch::Receiver<Schedule> {
+        self.present.subscribe()
+    }
+
+    /// The zero of the schedule.
+    pub fn started(&mut self, at: Instant) {
+        self.start = Some(at);
+    }
+
+    /// Holds it, or lets it go on; nothing before its start and after its end.
+    pub fn turn(&mut self) -> Option<RunEvent> {
+        self.turn_at(self.start?.elapsed() + AHEAD)
+    }
+
+    fn turn_at(&mut self, at: Duration) -> Option<RunEvent> {
+        let present = self.present.borrow().clone();
+        let going_on = match self.holds.last_mut() {
+            Some(hold) if hold.until.is_none() => {
+                hold.until = Some(at);
+                true
+            }
+            _ if at >= present.duration() => return None,
+            _ => {
+                self.holds.push(Hold {
+                    from: at,
+                    until: None,
+                });
+                false
+            }
+        };
+        let holds = self.holds.iter();
+        let held = holds.fold(self.plain.clone(), |schedule, hold| schedule.held(*hold));
+        self.present.send_replace(held.clone());
+        Some(match going_on {
+            true => RunEvent::WentOn {
+                at,
+                stages: held.stages().to_vec(),
+            },
+            false => RunEvent::Held {
+                at,
+                rate: held.rate_at(at),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: u64) -> Duration {
+        Duration::from_secs(s)
+    }
+
+    #[test]
+    fn a_ramp_is_held_and_goes_on_in_turns_until_its_end() {
+        let mut ramp = Ramp::new(vec![Stage {
+            duration: seconds(10),
+            from: 0.0,
+            to: 100.0,
+        }]);
+        assert!(ramp.turn().is_none(), "not before the start");
+
+        let held = ramp.turn_at(seconds(5));
+        assert!(matches!(held, Some(RunEvent::Held { rate, .. }) if rate == 50.0));
+        assert!(ramp.follow().borrow().is_held());
+        let on = ramp.turn_at(seconds(8));
+        assert!(matches!(on, Some(RunEvent::WentOn { stages, .. }) if stages.len() == 3));
+        assert_eq!(ramp.follow().borrow().duration(), seconds(13));
+
+        assert!(ramp.turn_at(seconds(13)).is_none(), "not after the end");
+        let one = [Hold {
+            from: seconds(5),
+            until: Some(seconds(8)),
+        }];
+        assert_eq!(ramp.holds, one);
+    }
+}

@@ -1,0 +1,513 @@
+//! Two systems measured in turns: the order of their runs, what is left of them, when it ends, and revisions built from a repository.
+//! Most systems are played by a script before a small one in memory; two are real.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use support::shop::ordershop;
+use support::{SmallSystem, eventually, open, program, signal, waiting};
+
+/// An experiment in a folder of its own.
+struct Ab {
+    folder: tempfile::TempDir,
+    arguments: Vec<String>,
+}
+
+impl Ab {
+    fn scenario(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("test.toml"), text).unwrap();
+        Self {
+            folder,
+            arguments: Vec::new(),
+        }
+    }
+
+    fn arguments(mut self, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|a| (*a).to_owned());
+        self.arguments.extend(arguments);
+        self
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    fn command(&self, scenario: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        command
+            .args(["ab", scenario, "--out", "out"])
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self) -> Ended {
+        Ended::of(self.command("./test.toml").output().unwrap())
+    }
+
+    fn record(&self) -> Value {
+        json(&self.out().join("ab.json"))
+    }
+}
+
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Lines of a file that need not exist.
+fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+/// A small system, and a script that says where it is, as often as it is started.
+struct Played {
+    system: SmallSystem,
+    folder: tempfile::TempDir,
+    command: String,
+}
+
+impl Played {
+    fn start() -> Self {
+        let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+        let path = program(folder.path(), &waiting(&system.url));
+        Self {
+            system,
+            command: format!("{} up", path.display()),
+            folder,
+        }
+    }
+
+    fn started(&self) -> usize {
+        lines(&self.folder.path().join("arguments"))
+    }
+
+    fn stopped(&self) -> usize {
+        lines(&self.folder.path().join("stopped"))
+    }
+}
+
+#[test]
+fn every_block_holds_two_runs_of_each_side_and_every_run_has_a_system_of_its_own() {
+    let (a, b) = (Played::start(), Played::start());
+    let ab = Ab::scenario(&open(100, "1s", "")).arguments(&[
+        "--a",
+        &a.command,
+        "--b",
+        &format!(
+            "env SIDE=b '{}' up --more",
+            b.command.trim_end_matches(" up")
+        ),
+        "--blocks",
+        "2",
+        "--duration",
+        "200ms",
+    ]);
+
+    let ended = ab.run();
+
+    assert!([0, 1, 3].contains(&ended.code), "{}", ended.stderr);
+    let record = ab.record();
+    assert_eq!(record["schema"], "loadgen-ab/1");
+    assert_eq!(record["ended"], "blocks");
+    let runs = record["runs"].as_array().unwrap();
+    for block in runs.chunks(4) {
+        let order: String = block.iter().map(|r| r["side"].as_str().unwrap()).collect();
+        assert!(["abba", "baab"].contains(&order.as_str()), "{order}");
+        for run in block {
+            assert_eq!(run["seed"], block[0]["seed"]);
+            assert_eq!(run["counts"], true);
+            let report = ab.out().join(run["folder"].as_str().unwrap());
+            assert_eq!(json(&report.join("report.json"))["seed"], run["seed"]);
+        }
+    }
+    // One of each side was warm-up: made, and thrown away.
+    assert_eq!((a.started(), b.started()), (5, 5));
+    assert_eq!((a.stopped(), b.stopped()), (5, 5));
+    assert!(!ab.out().join("warm-up").exists());
+    let arguments = std::fs::read_to_string(b.folder.path().join("arguments")).unwrap();
+    assert!(
+        arguments.lines().all(|line| line
+            .starts_with("up --more --listen 127.0.0.1:0 --durability everysec --data-dir /")),
+        "{arguments}"
+    );
+    assert_eq!(lines(&ab.out().join("a/01/ordershop.log")), 1);
+}
+
+#[test]
+fn the_comparison_stands_in_the_folder_on_standard_output_and_can_be_made_again() {
+    let system = Played::start();
+    let ab = Ab::scenario(&open(100, "1s", "")).arguments(&[
+        "--a",
+        &system.command,
+        "--null",
+        "--blocks",
+        "2",
+        "--duration",
+        "200ms",
+    ]);
+
+    let ended = ab.run();
+
+    for file in ["comparison.json", "comparison.md", "comparison.html"] {
+        assert!(ab.out().join(file).is_file(), "{file}: {}", ended.stderr);
+    }
+    let comparison = json(&ab.out().join("comparison.json"));
+    assert_eq!(comparison["design"], "blocks");
+    assert_eq!(comparison["units"], 2);
+    assert_eq!(ab.record()["null_control"], true);
+    assert!(
+        ended.stdout.contains("response_time.p50"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stderr.contains("block 2 of at most 2"),
+        "{}",
+        ended.stderr
+    );
+    let again = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["compare", "out/a", "out/b", "--format", "json"])
+        .current_dir(ab.folder.path())
+        .output()
+        .unwrap();
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(again["figures"], comparison["figures"]);
+}
+
+#[test]
+fn ctrl_c_compares_the_whole_blocks_and_leaves_no_system_behind() {
+    let system = Played::start();
+    let ab = Ab::scenario(&open(100, "1s", "")).arguments(&[
+        "--a",
+        &system.command,
+        "--null",
+        "--duration",
+        "200ms",
+        "--blocks",
+        "1000",
+        "--precision",
+        "0%",
+    ]);
+    let child = ab.command("./test.toml").spawn().unwrap();
+    let record = ab.out().join("ab.json");
+    eventually("a whole block", || record.is_file());
+    eventually("another run", || system.started() > 6);
+
+    signal(&child, "INT");
+    let ended = Ended::of(child.wait_with_output().unwrap());
+
+    assert!([0, 1, 3].contains(&ended.code), "{}", ended.stderr);
+    assert_eq!(ab.record()["ended"], "interrupted");
+    let comparison = json(&ab.out().join("comparison.json"));
+    assert!(comparison["units"].as_u64() >= Some(1));
+    assert!(
+        comparison["warnings"].to_string().contains("interrupted"),
+        "{comparison}"
+    );
+    assert_eq!(system.started(), system.stopped());
+}
+
+#[test]
+fn ctrl_c_before_the_first_block_has_nothing_to_compare_and_the_second_one_leaves_at_once() {
+    let system = Played::start();
+    system
+        .system
+        .behaviour
+        .stalled
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let ab = Ab::scenario(&open(100, "1s", "")).arguments(&["--a", &system.command, "--null"]);
+    let child = ab.command("./test.toml").spawn().unwrap();
+    eventually("requests that wait", || system.system.requests() > 0);
+
+    signal(&child, "INT");
+    std::thread::yield_now();
+    // The first one waits for what is in flight, which never ends.
+    let mut child = child;
+    eventually("the end", || {
+        signal(&child, "INT");
+        child.try_wait().unwrap().is_some()
+    });
+    let ended = Ended::of(child.wait_with_output().unwrap());
+
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert_eq!(system.started(), system.stopped());
+}
+
+#[test]
+fn an_invalid_run_is_made_once_more_and_then_its_block_is_left_out() {
+    let system = Played::start();
+    // Nobody can wake a microsecond after the intended time, every time.
+    let strict = open(100, "1s", "[limits]\nslip_p99_max = \"1us\"\n");
+    let ab = Ab::scenario(&strict).arguments(&[
+        "--a",
+        &system.command,
+        "--null",
+        "--blocks",
+        "1",
+        "--duration",
+        "100ms",
+    ]);
+
+    let ended = ab.run();
+
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("INVALID"), "{}", ended.stderr);
+    // Two of warm-up, then four, each twice.
+    assert_eq!(system.started(), 10);
+    let runs = ab.record()["runs"].clone();
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), 4);
+    assert!(runs.iter().all(|r| r["counts"] == false));
+}
+
+#[test]
+fn a_system_that_does_not_start_is_named_with_the_place_of_its_log() {
+    let ab = Ab::scenario(&open(100, "1s", ""));
+    let broken = program(ab.folder.path(), "echo 'no Redis here' >&2\nexit 7");
+    let ab = ab.arguments(&["--a", broken.to_str().unwrap(), "--null"]);
+
+    let ended = ab.run();
+
+    assert_eq!(ended.code, 2);
+    for part in ["A (", "exit status: 7", "warm-up/a/ordershop.log"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    let log = std::fs::read_to_string(ab.out().join("warm-up/a/ordershop.log"));
+    assert_eq!(log.unwrap(), "no Redis here\n");
+}
+
+#[test]
+fn what_can_not_be_done_is_refused_before_anything_starts() {
+    for (arguments, expected) in [
+        (&["--b", "true"][..], "--a <CMD>"),
+        (&["--a", "true"], "--null"),
+        (
+            &["--a", "true", "--a-rev", "HEAD", "--b", "true"],
+            "cannot be used with",
+        ),
+        (
+            &["--a", "true", "--b", "true", "--null"],
+            "cannot be used with",
+        ),
+        (
+            &["--a", "no-such-program up", "--null"],
+            "there is no program `no-such-program`",
+        ),
+        (
+            &["--a", "./nowhere/ordershop up", "--null"],
+            "`./nowhere/ordershop`",
+        ),
+        (&["--a", "true 'open", "--null"], "quotes closed"),
+        (&["--a", "", "--null"], "is no command"),
+        (&["--a", "true", "--b-rev", "HEAD"], "need a git repository"),
+        (&["--a", "true", "--null", "--precision", "3"], "3% or 0.03"),
+        (&["--a", "true", "--null", "--blocks", "0"], "1..=1000"),
+        (&["--a", "true", "--null", "--rate=-1"], "above 0"),
+        (
+            &["--a", "true", "--null", "--set", "x=1"],
+            "no such parameter",
+        ),
+        (
+            &["--a", "true", "--null", "--fail-on", "nonsense"],
+            "nonsense",
+        ),
+    ] {
+        let ended = Ab::scenario(&open(100, "1s", ""))
+            .arguments(arguments)
+            .run();
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(expected),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_warm_up_that_leaves_nothing_and_a_folder_in_use_are_refused() {
+    let text =
+        open(100, "10s", "").replace("duration = \"10s\"", "duration = \"10s\"\nwarm_up = \"3s\"");
+    let ab = Ab::scenario(&text).arguments(&["--a", "true", "--null"]);
+    let ended = ab.run();
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("warm-up"), "{}", ended.stderr);
+
+    let ab = Ab::scenario(&open(100, "1s", "")).arguments(&["--a", "true", "--null"]);
+    std::fs::create_dir(ab.out()).unwrap();
+    std::fs::write(ab.out().join("ab.json"), "{}").unwrap();
+    let ended = ab.run();
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("--out"), "{}", ended.stderr);
+}
+
+/// A repository whose revisions are scripts.
+struct Repository {
+    folder: PathBuf,
+    builds: PathBuf,
+}
+
+impl Repository {
+    fn new(folder: &Path) -> Self {
+        let repository = Self {
+            folder: folder.to_owned(),
+            builds: folder.join("builds"),
+        };
+        repository.git(&["init", "--quiet"]);
+        std::fs::write(folder.join(".gitignore"), "/target\n/out*\n/builds\n").unwrap();
+        repository
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
+            .args(arguments)
+            .current_dir(&self.folder)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn commit(&self, program: &str) -> String {
+        std::fs::write(self.folder.join("system.sh"), program).unwrap();
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "a system"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn build(&self) -> String {
+        format!(
+            "git rev-parse HEAD >> {} && mkdir -p \"$CARGO_TARGET_DIR/release\" && cp system.sh \"$CARGO_TARGET_DIR/release/ordershop\" && chmod +x \"$CARGO_TARGET_DIR/release/ordershop\"",
+            self.builds.display()
+        )
+    }
+}
+
+#[test]
+fn revisions_are_built_once_a_commit_and_their_work_trees_are_removed() {
+    let (first, second) = (Played::start(), Played::start());
+    let ab = Ab::scenario(&open(100, "1s", ""));
+    let repository = Repository::new(ab.folder.path());
+    let script = |played: &Played| format!("#!/bin/sh\nexec {} \"$@\"\n", played.command);
+    let old = repository.commit(&script(&first));
+    let new = repository.commit(&script(&second));
+    let ab = ab.arguments(&[
+        "--a-rev",
+        "HEAD~1",
+        "--b-rev",
+        "HEAD",
+        "--build",
+        &repository.build(),
+        "--blocks",
+        "1",
+        "--duration",
+        "100ms",
+    ]);
+
+    let once = ab.run();
+    let record = ab.record();
+    std::fs::rename(ab.out(), ab.folder.path().join("out-once")).unwrap();
+    let twice = ab.run();
+
+    assert_eq!((once.code, twice.code), (3, 3), "{}", once.stderr);
+    assert_eq!(record["a"]["revision"], old);
+    assert_eq!(record["b"]["revision"], new);
+    let label = record["a"]["label"].as_str().unwrap();
+    assert_eq!(label, format!("HEAD~1 ({})", &old[..12]));
+    assert_eq!(lines(&repository.builds), 2, "{}", twice.stderr);
+    assert!(twice.stderr.contains("built before"), "{}", twice.stderr);
+    assert_eq!((first.started(), second.started()), (6, 6));
+    assert_eq!(repository.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_revision_that_is_unknown_or_does_not_build_is_refused() {
+    let ab = Ab::scenario(&open(100, "1s", ""));
+    let repository = Repository::new(ab.folder.path());
+    repository.commit("#!/bin/sh\n");
+    for (revision, build, expected) in [
+        ("no-such-branch", "true", "names no commit"),
+        (
+            "HEAD",
+            "echo 'it does not compile'; exit 5",
+            "exit status: 5",
+        ),
+        ("HEAD", "true", "left no program"),
+    ] {
+        let arguments = ["--null", "--a-rev", revision, "--build", build];
+        let output = ab.command("./test.toml").args(arguments).output().unwrap();
+        let ended = Ended::of(output);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(expected),
+            "{expected}: {}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "", "what a build says is not the comparison");
+    }
+}
+
+/// The real system, a short checkout each: a build in debug mode needs no more to be told from one that wastes several times its work.
+fn real(a: &str, b: &str, blocks: &str) -> (Ab, Ended) {
+    let ab = Ab::scenario("").arguments(&[
+        "--a",
+        a,
+        "--b",
+        b,
+        "--blocks",
+        blocks,
+        "--rate",
+        "20",
+        "--duration",
+        "500ms",
+        "--set",
+        "products=20",
+        "--set",
+        "customers=20",
+    ]);
+    let ended = Ended::of(ab.command("checkout").output().unwrap());
+    (ab, ended)
+}
+
+#[test]
+fn the_real_system_is_not_worse_than_itself_and_what_wastes_a_lot_is() {
+    let up = format!("{} up", ordershop().display());
+    let (ab, ended) = real(&up, &up, "2");
+    assert!(
+        [0, 3].contains(&ended.code),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
+    assert_eq!(json(&ab.out().join("comparison.json"))["units"], 2);
+
+    let (_, ended) = real(&up, &format!("{up} --burn-us-per-event 4000"), "3");
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("cpu_per_journey"), "{}", ended.stdout);
+}

@@ -1,0 +1,222 @@
+//! The search for the highest rate, against a service that can do so much and no more.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+#[path = "support/service.rs"]
+mod service;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use service::{Ended, Folder, Service, ended};
+
+/// Takes one request at a time, each so long: a thousand divided by it is what it sustains a second, at most.
+fn one_at_a_time(ms: u64) -> Service {
+    Service::start(move |_| {
+        std::thread::sleep(Duration::from_millis(ms));
+        (200, "{}".to_owned())
+    })
+}
+
+fn scenario(limits: &str) -> String {
+    format!(
+        r#"name = "gets"
+description = "one request"
+[workload]
+kind = "open"
+rate = 100.0
+duration = "1m"
+[limits]
+slip_p99_max = "1m"
+loop_stall_p99_max = "1m"
+{limits}
+[[journeys]]
+name = "get"
+[[journeys.steps]]
+name = "get"
+request = {{ method = "GET", path = "/" }}
+"#
+    )
+}
+
+const PROBES: [&str; 4] = ["--probe-duration", "5s", "--warm-up", "0s"];
+
+fn search(folder: &Folder, service: &Service, more: &[&str]) -> Ended {
+    let arguments = [
+        "capacity",
+        "gets.toml",
+        "--target",
+        &service.url,
+        "--out",
+        "out",
+    ];
+    folder.loadgen(&[&arguments, &PROBES[..], more].concat())
+}
+
+fn found(folder: &Folder) -> Value {
+    let text = std::fs::read_to_string(folder.0.path().join("out/capacity.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_do_not() {
+    // At most 166 a second.
+    let service = one_at_a_time(6);
+    let folder = Folder::new().with("gets.toml", &scenario("cpu_pct_max = 1000.0"));
+    let ended = search(&folder, &service, &["--precision", "50%"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let found = found(&folder);
+    assert_eq!(found["schema"], "loadgen-capacity/1");
+    assert_eq!(found["result"], "FOUND");
+    let rate = found["rate_per_s"].as_f64().unwrap();
+    let exceeded = found["exceeded_per_s"].as_f64().unwrap();
+    assert!((50.0..167.0).contains(&rate), "{rate}\n{}", ended.stderr);
+    assert!(
+        exceeded > rate && exceeded <= rate * 1.5 + 1.0,
+        "{exceeded}"
+    );
+    let probes = found["probes"].as_array().unwrap();
+    let held = |p: &&Value| p["rate_per_s"] == rate && p["judged"] == "HOLDS";
+    assert!(probes.iter().filter(held).count() >= 2, "confirmed");
+    let reasons = found["reasons"].to_string();
+    assert!(reasons.contains("journeys in flight grew by"), "{reasons}");
+    for probe in probes {
+        let run = folder
+            .0
+            .path()
+            .join("out")
+            .join(probe["folder"].as_str().unwrap());
+        assert!(run.join("report.html").is_file(), "{run:?}");
+    }
+    let conclusion = format!("gets: sustains {rate:.0}/s");
+    assert!(ended.stdout.contains(&conclusion), "{}", ended.stdout);
+    let page = std::fs::read_to_string(folder.0.path().join("out/capacity.html")).unwrap();
+    for part in [
+        "<figure id=\"latency\">",
+        "<figure id=\"throughput\">",
+        "<figure id=\"cpu\">",
+        "holds: ",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let text = std::fs::read_to_string(folder.0.path().join("out/capacity.md")).unwrap();
+    assert!(text.starts_with(&format!("# {conclusion}")), "{text}");
+    // The run at that rate says it too.
+    let too_high = probes.iter().find(|p| p["rate_per_s"] == exceeded).unwrap();
+    let report = folder
+        .0
+        .path()
+        .join("out")
+        .join(too_high["folder"].as_str().unwrap());
+    let report = std::fs::read_to_string(report.join("report.json")).unwrap();
+    assert!(
+        report.contains("is more than the target sustains"),
+        "{report}"
+    );
+}
+
+#[test]
+fn when_not_even_the_lowest_rate_holds_the_search_ends_with_1() {
+    let service = one_at_a_time(20);
+    let limits = "cpu_pct_max = 1000.0\nin_flight_max = 20";
+    let folder = Folder::new().with("gets.toml", &scenario(limits));
+    let ended = search(&folder, &service, &["--lowest", "100"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("not even 100/s holds"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(found(&folder)["result"], "NONE");
+}
+
+#[test]
+fn a_generator_that_is_the_limit_is_said_to_be_and_ends_with_3() {
+    let service = one_at_a_time(0);
+    let folder = Folder::new().with("gets.toml", &scenario("cpu_pct_max = 0.0001"));
+    let ended = search(&folder, &service, &["--lowest", "100"]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("the generator is the limit"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(found(&folder)["result"], "LIMITED");
+}
+
+#[test]
+fn a_search_that_is_stopped_reports_what_is_known() {
+    let service = one_at_a_time(0);
+    let folder = Folder::new().with("gets.toml", &scenario(""));
+    let arguments = [
+        "capacity",
+        "gets.toml",
+        "--target",
+        &service.url,
+        "--out",
+        "out",
+    ];
+    let child = folder.start(&arguments);
+    let start = std::time::Instant::now();
+    while service.count("GET /") < 10 {
+        assert!(start.elapsed() < Duration::from_secs(20), "no request");
+        std::thread::yield_now();
+    }
+    let signalled = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(signalled.unwrap().success());
+    let ended = ended(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let said = "stopped before it was known: nothing is known yet";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert_eq!(found(&folder)["result"], "STOPPED");
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
+    let closed = scenario("").replace(
+        "kind = \"open\"\nrate = 100.0",
+        "kind = \"closed\"\nusers = 2",
+    );
+    let windowed = scenario("").replace(
+        "[workload]",
+        "thresholds = [\"p(99) over 30s < 1s\"]\n[workload]",
+    );
+    let folder = Folder::new()
+        .with("gets.toml", &scenario(""))
+        .with("closed.toml", &closed)
+        .with("windowed.toml", &windowed);
+    let rows: [(&[&str], &str); 7] = [
+        (&["closed.toml"], "has no open workload"),
+        (
+            &["windowed.toml"],
+            "--probe-duration: the threshold `p(99) over 30s < 1s` does not fit",
+        ),
+        (
+            &["gets.toml", "--probe-duration", "3s"],
+            "at least 5s longer than --warm-up",
+        ),
+        (
+            &["gets.toml", "--precision", "99%"],
+            "a share from 0.5% to 50% is needed",
+        ),
+        (
+            &["gets.toml", "--lowest", "9", "--highest", "8"],
+            "above --highest",
+        ),
+        (
+            &["gets.toml", "--target", "http://127.0.0.1:1"],
+            "can't be reached",
+        ),
+        (&["no-such"], "there is no scenario `no-such`"),
+    ];
+    for (arguments, expected) in rows {
+        let ended = folder.loadgen(&[&["capacity"], arguments].concat());
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.flat().contains(expected),
+            "{arguments:?}: {}",
+            ended.flat()
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! Two builds compared: what is said of them, what is refused, and with which exit code, through the real program.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+#[path = "../html/browser.rs"]
+#[allow(dead_code)] // not everything of a browser is used here
+mod browser;
+mod criterion;
+mod noise;
+mod page;
+mod refusals;
+mod runs;
+#[path = "../support/mod.rs"]
+mod support;
+mod verdicts;
+
+use std::path::Path;
+use std::process::Command;
+
+/// What `compare-report` said, and its exit code.
+struct Said {
+    code: i32,
+    out: String,
+    problem: String,
+}
+
+fn compare_report(arguments: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO_BIN_EXE_compare-report"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        problem: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

@@ -1,0 +1,181 @@
+//! What can't be compared, each with a message of its own.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::runs::Runs;
+use crate::{compare_report, text};
+
+fn check(candidate: &Path, baseline: &Path, more: &[&str], code: i32, says: &[&str]) {
+    let arguments: Vec<&str> = [text(baseline), text(candidate)]
+        .into_iter()
+        .chain(more.iter().copied())
+        .collect();
+    let said = compare_report(&arguments);
+    assert_eq!(
+        said.code, code,
+        "{arguments:?}: {}{}",
+        said.out, said.problem
+    );
+    for words in says {
+        assert!(said.problem.contains(words), "`{words}`: {}", said.problem);
+    }
+}
+
+#[test]
+fn what_is_no_run_is_refused_with_what_would_be_one() {
+    let runs = Runs::new();
+    let good = runs.add("good", 1, |_| ());
+    let other = runs.add("other", 1, |report| {
+        report["schema"] = json!("loadgen-report/99")
+    });
+    let cut = runs.add("cut", 1, |_| ());
+    let whole = std::fs::read_to_string(cut.join("report.json")).unwrap();
+    std::fs::write(cut.join("report.json"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::create_dir(runs.path("empty")).unwrap();
+    std::fs::write(runs.path("notes.txt"), "hello").unwrap();
+
+    check(
+        &other,
+        &good,
+        &[],
+        2,
+        &["`loadgen-report/99`", "this program reads loadgen-report/1"],
+    );
+    check(
+        &cut,
+        &good,
+        &[],
+        2,
+        &["report.json", "not a whole JSON document"],
+    );
+    check(
+        &runs.path("empty"),
+        &good,
+        &[],
+        2,
+        &["empty", "there are no runs in it"],
+    );
+    check(
+        &runs.path("nowhere"),
+        &good,
+        &[],
+        2,
+        &["nowhere", "no such file or folder"],
+    );
+    check(
+        &runs.path("notes.txt"),
+        &good,
+        &[],
+        2,
+        &["notes.txt", "a folder of runs"],
+    );
+    check(&good, &good, &[], 2, &["given twice"]);
+}
+
+#[test]
+fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told_to() {
+    let runs = Runs::new();
+    let good = runs.add("good", 1, |_| ());
+    let rows = [
+        ("scenario", "/scenario", json!("browse"), "`browse`"),
+        (
+            "workload",
+            "/workload/description",
+            json!("open: 99/s for 1s"),
+            "99/s",
+        ),
+        (
+            "durability",
+            "/environment/durability",
+            json!("always"),
+            "`always`",
+        ),
+        ("redis", "/environment/redis_version", json!("9.9"), "9.9"),
+    ];
+    for (name, pointer, value, says) in rows {
+        let other = runs.add(name, 1, |report| {
+            *report.pointer_mut(pointer).unwrap() = value.clone();
+        });
+        check(
+            &other,
+            &good,
+            &[],
+            2,
+            &["not comparable", says, "--allow-different"],
+        );
+        let said = compare_report(&[text(&good), text(&other), "--allow-different"]);
+        assert_eq!(said.code, 3, "one run a side: {}", said.problem);
+        assert!(
+            said.out.contains("different, and compared all the same"),
+            "{}",
+            said.out
+        );
+    }
+}
+
+#[test]
+fn across_machines_only_what_holds_from_machine_to_machine_is_compared() {
+    let runs = Runs::new();
+    let good = runs.add("good", 1, |_| ());
+    let other = runs.add("other", 1, |report| {
+        report["environment"]["cores"] = json!(96)
+    });
+    check(
+        &other,
+        &good,
+        &[],
+        2,
+        &["cores", "`96`", "--across-machines"],
+    );
+    let said = compare_report(&[text(&good), text(&other), "--across-machines"]);
+    assert!(
+        said.out.contains("redis.commands_per_journey"),
+        "{}{}",
+        said.out,
+        said.problem
+    );
+    assert!(!said.out.contains("response_time"), "{}", said.out);
+}
+
+#[test]
+fn an_invalid_run_says_nothing_unless_it_is_taken_as_it_is() {
+    let runs = Runs::new();
+    let good = runs.add("good", 1, |_| ());
+    let invalid = runs.add("invalid", 1, |report| {
+        report["verdict"] = json!({"result": "INVALID", "reasons": ["too busy a machine"]});
+    });
+    check(
+        &invalid,
+        &good,
+        &[],
+        3,
+        &["INVALID", "too busy a machine", "--allow-invalid"],
+    );
+    let said = compare_report(&[text(&good), text(&invalid), "--allow-invalid"]);
+    assert!(
+        said.out.contains("INVALID, and taken all the same"),
+        "{}{}",
+        said.out,
+        said.problem
+    );
+}
+
+#[test]
+fn wrong_options_are_answered_with_what_is_allowed() {
+    let runs = Runs::new();
+    let (a, b) = (runs.add("a", 1, |_| ()), runs.add("b", 1, |_| ()));
+    for (options, says) in [
+        (
+            ["--fail-on", "respond_time.p99 > +10%"],
+            "response_time.p99",
+        ),
+        (["--fail-on", "response_time.p99 > 10ms"], "FIGURE > +10%"),
+        (["--noise-band", "0%"], "more than 0 %"),
+        (["--confidence", "40%"], "more than 0.5"),
+        (["--noise-band", "wide"], "allowed: 5%"),
+    ] {
+        check(&b, &a, &options, 2, &[says]);
+    }
+}

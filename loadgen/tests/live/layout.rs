@@ -1,0 +1,256 @@
+//! The screen at several sizes, drawn of a course that was told by events.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use loadgen::live::{Course, Tab, View, draw};
+use loadgen::metrics_scrape::LagStatistics;
+use loadgen::record::Figures;
+use loadgen::record::series::{GroupPoint, Sighting};
+use loadgen::run_event::{Interval, Plan, RunEvent, Seen, Standing};
+use loadgen::scenario::Stage;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+/// Twenty seconds of a run with two groups, one awaited state, and an error.
+fn course() -> Course {
+    let mut course = Course::default();
+    let stage = |from, to| Stage {
+        duration: Duration::from_secs(30),
+        from,
+        to,
+    };
+    course.event(&RunEvent::Announced(Box::new(Plan {
+        scenario: "checkout".into(),
+        target: "http://127.0.0.1:5000".into(),
+        drivers: 1,
+        duration: Some(Duration::from_secs(60)),
+        stages: vec![stage(0.0, 100.0), stage(100.0, 100.0)],
+        steps: vec!["create order".into()],
+        awaits: vec!["IN_STOCK".into()],
+        slip_p99_max: Duration::from_millis(50),
+        dropped_pct_max: 0.1,
+        ..Plan::default()
+    })));
+    course.event(&RunEvent::Started {
+        at: Instant::now() - Duration::from_secs(20),
+        wall_clock: SystemTime::now(),
+    });
+    for second in 0..20 {
+        let mut figures = Figures::new(1, 1);
+        let time = Duration::from_millis(second + 2);
+        figures.steps[0].count = 50;
+        figures.steps[0].response_time.record(time);
+        figures.awaits[0].end_to_end.record(time * 3);
+        figures.schedule_slip.record(Duration::from_micros(40));
+        figures.journeys.started = 50;
+        figures.journeys.completed = 49;
+        if second == 5 {
+            figures.error("create order", "status 500", "told to fail".into());
+        }
+        course.event(&RunEvent::Interval(Box::new(Interval {
+            start: Duration::from_secs(second),
+            length: Duration::from_secs(1),
+            figures,
+            in_flight: 7,
+            started: 50,
+        })));
+        let group = |name: &str, backlog| {
+            let point = GroupPoint {
+                backlog,
+                handled: 10,
+                lag_p50_us: 900.0,
+                lag_p99_us: 4_000.0,
+            };
+            (name.to_owned(), point)
+        };
+        course.event(&RunEvent::Seen(Box::new(Seen {
+            at: Duration::from_secs(second),
+            sighting: Sighting {
+                cpu_pct: vec![("redis-server".into(), 21.0)],
+                groups: vec![group("crm-service", 3), group("order-service", 40)],
+            },
+            drivers_cpu_pct: vec![12.0],
+            lag: LagStatistics::default(),
+            backlog: Some(43),
+            standings: vec![
+                standing("p(99) < 20ms", Some(true)),
+                standing("backlog_end == 0", None),
+            ],
+        })));
+    }
+    course
+}
+
+fn standing(threshold: &str, holds: Option<bool>) -> Standing {
+    Standing {
+        threshold: threshold.into(),
+        figure: "it was 21 ms".into(),
+        holds,
+    }
+}
+
+fn drawn(course: &Course, view: View, columns: u16, rows: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| draw(frame, course, view)).unwrap();
+    terminal.backend().to_string()
+}
+
+fn page(tab: Tab) -> View {
+    View { tab, help: false }
+}
+
+fn assert_shows(screen: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(screen.contains(text), "`{text}` is missing:\n{screen}");
+    }
+}
+
+#[test]
+fn eighty_columns_have_the_head_the_pages_four_plots_and_the_keys() {
+    let screen = drawn(&course(), View::default(), 80, 24);
+    assert_shows(
+        &screen,
+        &[
+            "checkout  20 s of 60 s  stage 1 of 2  39 s left  http://127.0.0.1:5000",
+            "50/s of 65 asked  done 980  in flight 7  errors 1  response p50",
+            "PASS so far  2 thresholds, 1 of them to be seen at the end",
+            "1 overview  2 times  3 events",
+            "response p50 21.0 ms p90",
+            "max 21.0 ms",
+            "journeys a second asked 65 started 50",
+            "end to end, p99 IN_STOCK 63",
+            "event lag, p99 crm 4.00 ms",
+            "order 4.00 ms",
+            "10.0 ms",
+            "p hold the rate   q end and report",
+        ],
+    );
+}
+
+#[test]
+fn a_large_screen_has_every_plot_at_once() {
+    let screen = drawn(&course(), View::default(), 200, 50);
+    let titles = [
+        "response p50",
+        "journeys a second",
+        "end to end",
+        "event lag",
+        "CPU redis-server 21 % driver 0 12 %",
+        "backlog crm 3 order 40",
+        "in flight 7",
+        "slip p50 40 µs",
+        "errors 1",
+        "told to fail",
+    ];
+    assert_shows(&screen, &titles);
+}
+
+#[test]
+fn a_tiny_screen_has_the_figures_alone() {
+    let screen = drawn(&course(), View::default(), 20, 5);
+    assert_shows(
+        &screen,
+        &[
+            "checkout 20 s",
+            "50/s of 65 asked",
+            "p99 21.0 ms",
+            "errors 1",
+            "PASS so far",
+        ],
+    );
+    for (columns, rows) in [(1, 1), (48, 12), (47, 100), (300, 3)] {
+        drawn(&course(), View::default(), columns, rows);
+    }
+}
+
+#[test]
+fn every_page_shows_what_it_is_for_and_help_lies_over_it() {
+    let course = course();
+    for (tab, text) in [
+        (Tab::Times, "create order"),
+        (Tab::Events, "backlog crm 3 order 40"),
+        (Tab::Machine, "driver 0 12 %"),
+        (Tab::Errors, "status 500"),
+        (Tab::Thresholds, "open"),
+        (Tab::Log, "started"),
+    ] {
+        assert_shows(&drawn(&course, page(tab), 80, 24), &[text]);
+    }
+    let help = View {
+        help: true,
+        ..View::default()
+    };
+    assert_shows(
+        &drawn(&course, help, 80, 24),
+        &["hold the arrival rate", "leave at once"],
+    );
+}
+
+#[test]
+fn a_run_that_has_not_begun_is_drawn_too() {
+    let screen = drawn(&Course::default(), View::default(), 80, 24);
+    assert_shows(&screen, &["set-up", "nothing yet", "no samples yet"]);
+}
+
+#[test]
+fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
+    let mut course = course();
+    course.event(&RunEvent::Held {
+        at: Duration::from_secs(19),
+        rate: 63.0,
+    });
+    let screen = drawn(&course, View::default(), 100, 30);
+    assert_shows(&screen, &["HELD at 63.0/s since 19 s", "p go on"]);
+
+    course.event(&RunEvent::Seen(Box::new(Seen {
+        standings: vec![standing("p(99) < 20ms", Some(false))],
+        ..Seen::default()
+    })));
+    let screen = drawn(&course, View::default(), 100, 30);
+    assert_shows(&screen, &["FAIL so far  p(99) < 20ms: it was 21 ms"]);
+
+    let mut figures = Figures::new(1, 1);
+    for _ in 0..100 {
+        figures.schedule_slip.record(Duration::from_millis(80));
+    }
+    course.event(&RunEvent::Interval(Box::new(Interval {
+        start: Duration::from_secs(20),
+        length: Duration::from_secs(1),
+        figures,
+        in_flight: 7,
+        started: 50,
+    })));
+    course.event(&RunEvent::Stopping);
+    let screen = drawn(&course, View::default(), 100, 30);
+    assert_shows(
+        &screen,
+        &[
+            "INVALID so far  slip p99 80",
+            "STOPPING",
+            "without a report",
+        ],
+    );
+}
+
+#[test]
+fn a_long_run_is_drawn_from_bounded_memory() {
+    let mut course = course();
+    for second in 20..5_000 {
+        course.event(&RunEvent::Interval(Box::new(Interval {
+            start: Duration::from_secs(second),
+            length: Duration::from_secs(1),
+            figures: Figures::new(1, 1),
+            in_flight: 1,
+            started: 1,
+        })));
+    }
+    assert!(course.moments.len() <= 600, "{}", course.moments.len());
+    assert_eq!(course.moments.len(), course.series.points.len());
+    let first = course.moments[0].response_time.as_ref().unwrap();
+    assert_eq!(
+        (first.max / 1e3).round(),
+        17.0,
+        "the worst of its 16 seconds"
+    );
+    assert_shows(&drawn(&course, page(Tab::Times), 80, 24), &["5008 s"]);
+}

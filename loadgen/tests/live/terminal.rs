@@ -1,0 +1,248 @@
+//! A terminal of our own with the program in it: what its screen shows, what keys do, and how it is left.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::process::{Child, Stdio};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+use crate::support::{Loadgen, SmallSystem, eventually, open, signal};
+
+/// A terminal and who reads it.
+struct Terminal {
+    keyboard: File,
+    /// Held open, so that what the program left can be looked at.
+    inside: File,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+impl Terminal {
+    fn new(columns: u16, rows: u16) -> Self {
+        let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&outside).unwrap();
+        unlockpt(&outside).unwrap();
+        let name = ptsname(&outside, Vec::new()).unwrap();
+        let inside = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let keyboard = File::from(outside);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(
+            cells(rows),
+            cells(columns),
+            1_000,
+        )));
+        let (mut output, shown) = (keyboard.try_clone().unwrap(), screen.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4_096];
+            // Ends with an error when the last one inside is gone.
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
+                shown.lock().unwrap().process(&bytes[..read]);
+            }
+        });
+        let terminal = Self {
+            keyboard,
+            inside,
+            screen,
+        };
+        terminal.resize(columns, rows);
+        terminal
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&self.inside, size).unwrap();
+        let mut screen = self.screen.lock().unwrap();
+        screen.screen_mut().set_size(cells(rows), cells(columns));
+    }
+
+    /// Starts the program in front of it.
+    fn start(&self, run: Loadgen) -> (Child, Loadgen) {
+        let run = run.through(&["setsid", "--ctty"]);
+        let stdio = || Stdio::from(self.inside.try_clone().unwrap());
+        let mut command = run.command();
+        command.env("TERM", "xterm-256color");
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+        (command.spawn().unwrap(), run)
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn contents(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    fn shows(&self, text: &str) {
+        let shown = || self.contents();
+        let start = std::time::Instant::now();
+        while !shown().contains(text) {
+            assert!(
+                start.elapsed().as_secs() < 20,
+                "`{text}` is not shown:\n{}",
+                shown()
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    /// As a shell wants it back.
+    fn is_as_before(&self) {
+        let taken = || {
+            let screen = self.screen.lock().unwrap();
+            screen.screen().alternate_screen() || screen.screen().hide_cursor()
+        };
+        eventually("the screen is given back", || !taken());
+        let modes = tcgetattr(&self.inside).unwrap();
+        let shell = rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ICANON;
+        assert!(modes.local_modes.contains(shell), "{:?}", modes.local_modes);
+    }
+}
+
+fn cells(cells: u16) -> NonZero<u16> {
+    NonZero::new(cells).unwrap()
+}
+
+const CTRL_C: &str = "\x03";
+
+fn report(run: &Loadgen) -> serde_json::Value {
+    let text = std::fs::read_to_string(run.out().join("report.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn in_terminal(terminal: &Terminal, system: &SmallSystem, scenario: &str) -> (Child, Loadgen) {
+    terminal.start(Loadgen::scenario(scenario).target(system))
+}
+
+#[test]
+fn keys_show_pages_and_help_hold_the_ramp_and_end_the_run_with_a_report() {
+    let system = SmallSystem::start();
+    let mut terminal = Terminal::new(80, 24);
+    let (mut child, run) = in_terminal(&terminal, &system, &open(100, "60s", ""));
+
+    terminal.shows("60 s");
+    terminal.shows("PASS so far");
+    terminal.press("?");
+    terminal.shows("once more: leave at once");
+    terminal.press(" ");
+    terminal.press("2");
+    terminal.shows("get thing");
+    terminal.resize(120, 40);
+    terminal.shows("service time");
+    terminal.press("p");
+    terminal.shows("HELD at 100.0/s");
+    terminal.press("p");
+    terminal.shows("s left");
+    terminal.press("q");
+
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    terminal.is_as_before();
+    terminal.shows("verdict: PASS");
+    let report = report(&run);
+    assert_eq!(report["holds"].as_array().unwrap().len(), 1);
+    assert_eq!(report["holds"][0]["rate_per_s"], 100.0);
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("was held at 100/s from"), "{warnings}");
+    assert!(warnings.contains("stopped before its end"), "{warnings}");
+}
+
+#[test]
+fn ctrl_c_as_a_key_stops_the_run_and_the_second_one_leaves_at_once() {
+    let system = SmallSystem::start();
+    let mut terminal = Terminal::new(80, 24);
+    let (mut child, run) = in_terminal(&terminal, &system, &open(100, "60s", ""));
+    terminal.shows("PASS so far");
+    system.behaviour.stalled.store(true, Ordering::SeqCst);
+
+    terminal.press(CTRL_C);
+    terminal.shows("STOPPING");
+    terminal.press(CTRL_C);
+
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    terminal.is_as_before();
+    terminal.shows("left at once");
+    assert!(!run.out().join("report.json").exists());
+}
+
+#[test]
+fn a_supervisors_signal_ends_the_run_with_a_report_and_gives_the_terminal_back() {
+    let system = SmallSystem::start();
+    let terminal = Terminal::new(100, 30);
+    let (mut child, run) = in_terminal(&terminal, &system, &open(100, "60s", ""));
+    terminal.shows("PASS so far");
+
+    signal(&child, "TERM");
+
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    terminal.is_as_before();
+    assert_eq!(report(&run)["verdict"]["result"], "PASS");
+}
+
+#[test]
+fn a_run_that_fails_gives_the_terminal_back_before_it_says_why() {
+    let system = SmallSystem::start();
+    let terminal = Terminal::new(80, 24);
+    system.behaviour.failing.store(true, Ordering::SeqCst);
+    let set_up = "[[setup]]\nname = \"first\"\nrequest = { method = \"GET\", path = \"/thing\" }\n";
+    let scenario = open(10, "60s", "") + set_up;
+    let (mut child, _run) = in_terminal(&terminal, &system, &scenario);
+
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    terminal.is_as_before();
+    terminal.shows("set-up step `first`");
+}
+
+#[test]
+fn a_closed_workload_can_not_be_held() {
+    let system = SmallSystem::start();
+    let mut terminal = Terminal::new(80, 24);
+    let closed = open(1, "60s", "").replace(
+        "kind = \"open\"\nrate = 1.0",
+        "kind = \"closed\"\nusers = 2",
+    );
+    let (mut child, run) = in_terminal(&terminal, &system, &closed);
+    terminal.shows("q end and report");
+    terminal.shows("PASS so far");
+    assert!(!terminal.contents().contains("p hold"));
+
+    terminal.press("pq");
+
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(report(&run).get("holds").is_none());
+}
+
+#[test]
+fn what_is_no_terminal_gets_plain_lines_and_is_refused_a_screen() {
+    let system = SmallSystem::start();
+    let plain = Loadgen::scenario(&open(50, "2s", "")).target(&system).run();
+    assert!(plain.stderr.contains("in flight"), "{}", plain.stderr);
+    assert!(!plain.stderr.contains('\x1b'), "{}", plain.stderr);
+
+    let asked = Loadgen::scenario(&open(50, "2s", ""))
+        .target(&system)
+        .arguments(&["--progress", "tui"])
+        .run();
+    assert_eq!(asked.code, 2);
+    assert!(
+        asked.stderr.contains("must be a terminal"),
+        "{}",
+        asked.stderr
+    );
+
+    let none = Loadgen::scenario(&open(50, "1s", ""))
+        .target(&system)
+        .arguments(&["--progress", "none"])
+        .run();
+    assert!(!none.stderr.contains("in flight"), "{}", none.stderr);
+}

@@ -1,0 +1,54 @@
+//! A planted regression: CPU time that is spent for nothing, so much for each applied event. For trying out whether a comparison of two
+//! builds finds what is known to be there; nothing when it is zero, which it is unless somebody asks for it.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time to be wasted for each event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Burn {
+    per_event: Duration,
+}
+
+impl Burn {
+    /// So many microseconds for each event; 0 wastes nothing.
+    #[must_use]
+    pub fn us_per_event(us: u32) -> Self {
+        Self {
+            per_event: Duration::from_micros(u64::from(us)),
+        }
+    }
+
+    /// Spins for these events. By the thread's CPU clock: waiting for a core while others run is no work done.
+    pub(super) fn spend<T>(self, events: impl Iterator<Item = T>) {
+        if self.per_event.is_zero() {
+            return;
+        }
+        let events = u32::try_from(events.count()).unwrap_or(u32::MAX);
+        let end = thread_cpu_time() + self.per_event.saturating_mul(events);
+        while thread_cpu_time() < end {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    // A thread's CPU time is never negative, and a second has fewer nanoseconds than fit.
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_is_cpu_time_for_each_event() {
+        let before = thread_cpu_time();
+
+        Burn::us_per_event(200).spend(0..10);
+
+        assert!(thread_cpu_time() - before >= Duration::from_millis(2));
+    }
+}
