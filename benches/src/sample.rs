@@ -23,6 +23,7 @@ pub fn correlation(number: usize) -> Correlation {
     Correlation {
         correlation_id: format!("{number:032x}"),
         causation_id: id("cause", number),
+        times: None,
     }
 }
 

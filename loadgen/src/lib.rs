@@ -3,6 +3,7 @@
 
 pub mod ab;
 pub mod audit;
+pub mod budget;
 pub mod capacity;
 pub mod compare;
 pub mod drive;

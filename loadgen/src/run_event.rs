@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::budget::figures::BudgetFigures;
 use crate::fault::FaultEvent;
 use crate::metrics_scrape::LagStatistics;
 use crate::record::ledger::Ledger;
@@ -208,6 +209,8 @@ pub struct Finished {
     pub arrivals_end: Duration,
     /// When the last journey had ended.
     pub drained: Duration,
+    /// Where the time of the sampled journeys went.
+    pub budget: Box<BudgetFigures>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
     /// What was created, for an audit; journeys that had not ended in time may have created more, which is in it as indeterminate.

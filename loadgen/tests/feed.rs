@@ -1,10 +1,13 @@
-//! Awaited states on a live feed: visible means told and applied; nothing is missed when the feed breaks.
+//! Awaited states on a live feed: visible means told and applied; nothing is missed when the feed breaks. And where the time until
+//! then went, as the shop itself tells it.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
 
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
+use support::shop::Shop;
 use support::{Loadgen, SmallSystem};
 
 fn awaiting(rate: u32, status: &str, timeout: &str) -> String {
@@ -91,4 +94,115 @@ fn a_state_that_never_comes_fails_its_journey_with_the_reason() {
     assert_eq!(report["journeys"]["failed"], 10);
     assert_eq!(report["errors"][0]["kind"], "await timeout");
     assert_eq!(report["end_to_end"][0]["timeouts"], 10);
+}
+
+/// Asserts that a budget's parts are these, and that their means add up to the whole's.
+#[track_caller]
+fn adds_up(budget: &Value, parts: &[&str]) {
+    let of = |part: &Value| part["mean_us"].as_f64().unwrap();
+    let told = budget["parts"].as_array().unwrap();
+    let names: Vec<&str> = told.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    for part in parts {
+        assert!(names.contains(part), "no {part} in {names:?}");
+    }
+    assert_eq!(names.last(), Some(&"unexplained"), "{names:?}");
+    let sum: f64 = told.iter().map(of).sum();
+    let whole = of(&budget["total"]);
+    assert!(
+        (sum - whole).abs() < 0.01,
+        "{sum} µs of {whole} µs: {budget}"
+    );
+}
+
+/// A few orders on a shop; every journey is sampled and its whole way is told.
+fn every_part_of_an_order_s_way_is_told_by(shop: &Shop) {
+    let scenario = include_str!("../../scenarios/checkout.toml")
+        .replace("products = 200", "products = 3")
+        .replace("customers = 500", "customers = 3")
+        .replace("rate = 200.0", "rate = 10.0")
+        .replace("duration = \"30s\"", "duration = \"1s\"");
+    let room = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\n\n[workload]";
+    let ended = Loadgen::scenario(&scenario.replace("[workload]", room))
+        .arguments(&["--target", &shop.url])
+        .run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+
+    let budget = ended.report()["latency_budget"].clone();
+
+    assert_eq!(budget["sampled"], 10);
+    let requests = budget["requests"].as_array().unwrap();
+    assert_eq!(requests.len(), 4);
+    for request in requests {
+        assert_eq!(request["count"], 10);
+        let parts = [
+            "write", "gateway", "queue", "handler", "append", "reply", "read",
+        ];
+        adds_up(request, &parts);
+    }
+    let states = budget["states"].as_array().unwrap();
+    assert_eq!(states.len(), 4);
+    for state in states {
+        assert_eq!(state["count"], 10);
+        let parts = [
+            "queue",
+            "handler",
+            "append",
+            "stream wait",
+            "projection",
+            "feed",
+        ];
+        adds_up(state, &parts);
+    }
+    let same = |i: usize| {
+        let of = &ended.report()["end_to_end"][i];
+        (of["name"].clone(), of["mean_us"].as_f64().unwrap())
+    };
+    for (i, state) in states.iter().enumerate() {
+        let (name, mean_us) = same(i);
+        let whole = state["total"]["mean_us"].as_f64().unwrap();
+        assert_eq!(state["name"], name);
+        // The histogram keeps three digits.
+        assert!(
+            (whole - mean_us).abs() <= mean_us / 500.0 + 2.0,
+            "{whole} {mean_us}"
+        );
+    }
+    let slowest = budget["slowest"].as_array().unwrap();
+    assert_eq!(slowest.len(), 10);
+    let text = slowest[0].to_string();
+    for hop in [
+        "billing → order",
+        "order → shipping",
+        "shipping → order",
+        "order → read model",
+    ] {
+        assert!(text.contains(hop), "no {hop} in {text}");
+    }
+    assert!(
+        ended.stdout.contains("slowest sampled journey")
+            || ended.stderr.contains("slowest sampled journey")
+    );
+}
+
+#[test]
+fn an_order_s_way_through_the_shop_in_one_process_adds_up() {
+    every_part_of_an_order_s_way_is_told_by(&Shop::open());
+}
+
+#[test]
+fn an_order_s_way_through_a_process_a_service_adds_up() {
+    every_part_of_an_order_s_way_is_told_by(&Shop::open_processes());
+}
+
+#[test]
+fn a_target_that_tells_no_times_has_a_budget_of_what_the_generator_saw() {
+    let system = SmallSystem::start();
+    let ended = Loadgen::scenario(&awaiting(20, "READY", "5s"))
+        .target(&system)
+        .run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let budget = ended.report()["latency_budget"].clone();
+    assert_eq!(budget["sampled"], 20);
+    adds_up(&budget["requests"][0], &["write", "server and network"]);
+    adds_up(&budget["states"][0], &["write"]);
 }

@@ -58,6 +58,19 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
+/// A batch of a topic's events that the read model has applied, and when: of batches with a sampled request's event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projected {
+    /// Whose.
+    pub topic: Topic,
+    /// The batch's last event.
+    pub to: Position,
+    /// The read model had it; microseconds since the Unix epoch.
+    pub received_at_us: u64,
+    /// What it changes was visible.
+    pub applied_at_us: u64,
+}
+
 /// At most one position a topic: what was answered, what has been applied, what a reader asks for.
 /// Written `order=1700000000000-3,cart=1700000000000-0` in headers, as an object in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -93,6 +93,7 @@ fn message(id: impl Into<String>, payload: &str) -> OutgoingMessage {
         correlation: Correlation {
             correlation_id: "request".into(),
             causation_id: "cause".into(),
+            times: None,
         },
     }
 }

@@ -52,6 +52,7 @@ fn message(id: &str) -> OutgoingMessage {
         correlation: Correlation {
             correlation_id: "request".into(),
             causation_id: "cause".into(),
+            times: None,
         },
     }
 }

@@ -87,6 +87,7 @@ fn correlation(of: &str) -> Correlation {
     Correlation {
         correlation_id: of.into(),
         causation_id: of.into(),
+        times: None,
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::self_watch::SelfWatch;
 use super::{Context, closed, open, shared_values};
+use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{ClientLimits, HttpClient, Target};
@@ -99,6 +100,13 @@ impl Driver {
             .collect::<Result<_, _>>()
             .map_err(Refusal::BadInput)?;
         let feed = open_feed(&scenario, &self.target).await?;
+        let share = 1.0 / self.share.of as f64;
+        let sampled_per_s = match scenario.traceparent {
+            true => limits.sampled_per_s * share,
+            false => 0.0,
+        };
+        let listens = feed.is_some() && sampled_per_s > 0.0;
+        let following = Following::start(&self.target, listens).await;
         let http = HttpClient::new(self.target, client_limits(&limits, self.share));
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
@@ -107,6 +115,8 @@ impl Driver {
             scenario,
             http,
             feed,
+            sampler: Sampler::new(sampled_per_s),
+            following,
             globals: self.globals,
             feeders: RefCell::new(feeders),
             shared: shared_values::SharedValues::default(),
@@ -172,6 +182,7 @@ async fn workload(
         .ok();
     drain(&context).await;
     let drained = start.elapsed();
+    let budget = Box::new(context.following.finish().await);
     ticker.abort();
     look_on.abort();
     // What was recorded since the last tick, which may have been due but not its turn yet.
@@ -189,6 +200,7 @@ async fn workload(
     Finished {
         arrivals_end,
         drained,
+        budget,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
         ledger: context.ledger.as_ref().map(RefCell::take),
         drivers: vec![watch.health(context.http.generator_errors())],

@@ -323,6 +323,7 @@ impl Finished {
     fn add(&mut self, other: Self) {
         self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
         self.drained = self.drained.max(other.drained);
+        self.budget.add(*other.budget);
         self.feed_reconnects += other.feed_reconnects;
         if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
             mine.add(theirs);

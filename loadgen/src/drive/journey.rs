@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Context;
 use super::request::{self, Fault};
 use super::shared_values::Ticket;
+use crate::budget::Sample;
 use crate::duration::HumanDuration;
 use crate::feed::sightings::Condition;
 use crate::record::Outcome;
@@ -62,6 +63,12 @@ pub fn run(
             }
             None => walk.walk_on().await,
         };
+        if let Some(sample) = walk.sample.take() {
+            match &outcome {
+                Outcome::Completed | Outcome::Overtaken(_) => context.following.end(*sample),
+                Outcome::Failed | Outcome::Skipped(_) => context.following.give_up(sample.trace),
+            }
+        }
         for (key, ticket) in &walk.promises {
             context.shared.withdraw(key, *ticket);
         }
@@ -98,6 +105,8 @@ struct Walk<'a> {
     vars: Vars,
     rng: SmallRng,
     trace: Option<u128>,
+    /// Only of a journey whose way is followed.
+    sample: Option<Box<Sample>>,
     measured: bool,
     /// When the step at hand should start.
     intended: Instant,
@@ -136,12 +145,18 @@ impl<'a> Walk<'a> {
             }
         }
         let trace = (context.scenario.traceparent).then(|| rng.random());
+        let sample = trace.filter(|_| measured && context.sampler.takes(intended));
+        let sample = sample.map(|trace| {
+            context.following.begin(trace);
+            Box::new(Sample::new(trace, intended))
+        });
         Self {
             context,
             journey: arrival.journey,
             vars,
             rng,
             trace,
+            sample,
             measured,
             intended,
             starts: vec![None; journey.step_count],
@@ -262,6 +277,9 @@ impl<'a> Walk<'a> {
 
     async fn pause(&mut self, length: Duration) -> Result<(), End> {
         self.intended += length;
+        if let Some(sample) = &mut self.sample {
+            sample.paused(length);
+        }
         tokio::time::sleep_until(self.intended.into()).await;
         Ok(())
     }
@@ -291,11 +309,13 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         let intended = self.intended;
+        let begun = Instant::now();
         let layers = [&self.vars, &self.context.globals];
         let rendered = request::render(
             request,
             &mut Context::scope(&layers, &mut self.rng),
             self.trace,
+            self.sample.is_some(),
         )
         .map_err(Fault::from)?;
         // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
@@ -334,6 +354,9 @@ impl<'a> Walk<'a> {
             figures
                 .slip
                 .record(actual.saturating_duration_since(intended));
+        }
+        if let (Some(sample), Ok(reply)) = (&mut self.sample, &outcome) {
+            sample.answered((step.id, &step.name), intended, begun, reply);
         }
         self.intended = completed;
         if let Some((_, reason)) = skip {
@@ -395,6 +418,11 @@ impl<'a> Walk<'a> {
             self.context.figures.borrow_mut().awaits[awaits.id]
                 .end_to_end
                 .record(visible_at.saturating_duration_since(since));
+        }
+        if let Some(sample) = &mut self.sample {
+            let name = &self.context.scenario.await_names[awaits.id];
+            let place = (&*awaits.topic, event.position);
+            sample.saw((awaits.id, name), place, since, visible_at);
         }
         // It may have been visible before the previous step was over.
         self.intended = self.intended.max(visible_at);

@@ -29,6 +29,7 @@ pub use cpu_time::{
 };
 pub use fleet::{drivers_max, spawn, tear_down};
 
+use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
 use crate::feeder;
 use crate::http_client::{HttpClient, Target};
@@ -89,6 +90,8 @@ pub(crate) struct Context {
     share: Share,
     http: HttpClient,
     feed: Option<Feed>,
+    sampler: Sampler,
+    following: Following,
     /// Parameters and lists.
     globals: Arc<Vars>,
     feeders: RefCell<Vec<feeder::Source>>,

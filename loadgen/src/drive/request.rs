@@ -40,10 +40,12 @@ pub fn render<'a>(
     request: &'a RequestTemplate,
     scope: &mut Scope<'_>,
     trace: Option<u128>,
+    sampled: bool,
 ) -> Result<Rendered<'a>, RenderError> {
     let trace = trace.map(|trace| TraceContext {
         trace,
         span: scope.rng.random(),
+        sampled,
     });
     let mut headers = Vec::with_capacity(request.headers.len());
     for (name, value) in &request.headers {

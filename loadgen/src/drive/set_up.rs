@@ -156,6 +156,7 @@ impl Setting<'_> {
             &self.step.request,
             &mut Context::scope(layers, self.rng),
             None,
+            false,
         )
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);

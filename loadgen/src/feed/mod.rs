@@ -61,7 +61,16 @@ pub struct FeedError {
 #[derive(Debug)]
 pub struct AwaitTimeout;
 
-type Socket = WebSocketStream<Stream>;
+/// An open feed.
+pub(crate) type Socket = WebSocketStream<Stream>;
+
+/// Opens a WebSocket on the target; the error says why it can't be.
+pub(crate) async fn open_socket(target: &Target, path: &str) -> Result<Socket, String> {
+    let url = format!("ws://{}{}", target.authority(), target.path(path));
+    let stream = target.connect().await.map_err(|e| e.to_string())?;
+    let opened = tokio_tungstenite::client_async(&url, stream).await;
+    opened.map(|(socket, _)| socket).map_err(|e| e.to_string())
+}
 
 /// A feed that is kept open by a task of the same thread.
 pub struct Feed {
@@ -148,17 +157,13 @@ async fn connect(
     } else {
         String::new()
     };
-    let path = target.path(&format!("/events?topics={}{after}", topics.join(",")));
-    let url = format!("ws://{}{path}", target.authority());
+    let path = format!("/events?topics={}{after}", topics.join(","));
     let failed = |problem: String| FeedError {
-        url: url.clone(),
+        url: format!("ws://{}{}", target.authority(), target.path(&path)),
         problem,
     };
     let opening = async {
-        let stream = target.connect().await.map_err(|e| e.to_string())?;
-        let (mut socket, _) = tokio_tungstenite::client_async(&url, stream)
-            .await
-            .map_err(|e| e.to_string())?;
+        let mut socket = open_socket(target, &path).await?;
         // The first message says where the feed starts: from then on nothing is missed.
         loop {
             match socket.next().await {

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::HttpError;
 use super::request::Request;
 use super::response::{Complete, Decoder};
 use super::target::{Stream, Target};
 use super::time_limit::TimeLimit;
+use super::{ExchangeTimes, HttpError};
 
 /// Read at once; most answers fit. For a longer one there is room as soon as its length is known.
 const READ_BYTES: usize = 4 << 10;
@@ -27,6 +27,14 @@ struct Wire {
     stream: Stream,
     outbox: Vec<u8>,
     inbox: Vec<u8>,
+}
+
+/// An exchange that came to its end.
+pub(super) struct Exchanged {
+    pub complete: Complete,
+    pub body: bytes::Bytes,
+    /// Of a sampled request.
+    pub times: Option<Box<ExchangeTimes>>,
 }
 
 /// An exchange that failed.
@@ -59,7 +67,7 @@ impl Connection {
         target: &Target,
         bytes_max: usize,
         end: Instant,
-    ) -> Result<(Complete, bytes::Bytes), Failure> {
+    ) -> Result<Exchanged, Failure> {
         // Pinned where it is made: moving it would cost more than all it does.
         let exchange = pin!(self.wire.exchange(request, target, bytes_max));
         self.limit.keep(end, exchange).await.unwrap_or(Err(Failure {
@@ -76,13 +84,17 @@ impl Wire {
         request: &Request<'_>,
         target: &Target,
         bytes_max: usize,
-    ) -> Result<(Complete, bytes::Bytes), Failure> {
+    ) -> Result<Exchanged, Failure> {
         let failure = |error, unsent, unanswered| Failure {
             error,
             unanswered,
             unsent,
         };
         let lost = |e: std::io::Error| HttpError::ConnectionLost(e.to_string());
+        // Clocks are read for sampled requests only.
+        let sampled = request.trace.is_some_and(|trace| trace.sampled);
+        let now = || sampled.then(Instant::now);
+        let connected = now();
         self.outbox.clear();
         request
             .encode(target.host_header(), target.base_path(), &mut self.outbox)
@@ -105,9 +117,11 @@ impl Wire {
             let flushed = self.stream.flush().await;
             flushed.map_err(|e| failure(lost(e), false, true))?;
         }
+        let written = now();
+        let mut first_byte = None;
         self.inbox.clear();
         self.inbox.shrink_to(KEPT_BYTES_MAX);
-        let mut decoder = Decoder::new(request.method == "HEAD", bytes_max);
+        let mut decoder = Decoder::new(request.method == "HEAD", bytes_max, sampled);
         let mut unanswered = true;
         let complete = loop {
             let read = self.stream.read_buf(&mut self.inbox).await;
@@ -116,7 +130,11 @@ impl Wire {
                     let closed = decoder.closed(&self.inbox);
                     break closed.map_err(|e| failure(e, false, unanswered))?;
                 }
-                _ => unanswered = false,
+                _ if unanswered => {
+                    unanswered = false;
+                    first_byte = now();
+                }
+                _ => {}
             }
             let advanced = decoder.advance(&mut self.inbox);
             if let Some(complete) = advanced.map_err(|e| failure(e, false, false))? {
@@ -127,6 +145,19 @@ impl Wire {
             Some(chunks) => chunks.into(),
             None => bytes::Bytes::copy_from_slice(&self.inbox[complete.body.clone()]),
         };
-        Ok((complete, body))
+        let times = connected.zip(written).zip(first_byte);
+        let times = times.map(|((connected, written), first_byte)| {
+            Box::new(ExchangeTimes {
+                connected,
+                written,
+                first_byte,
+                server_timing: decoder.server_timing.take(),
+            })
+        });
+        Ok(Exchanged {
+            complete,
+            body,
+            times,
+        })
     }
 }

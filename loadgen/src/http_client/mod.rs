@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use connection::Connection;
+use connection::{Connection, Exchanged};
 pub use error::HttpError;
 pub use request::{Request, TraceContext};
 pub use target::{Stream, Target};
@@ -30,6 +30,21 @@ pub struct Reply {
     pub body: Bytes,
     /// When the last byte had been read.
     pub completed: Instant,
+    /// Of a sampled request.
+    pub times: Option<Box<ExchangeTimes>>,
+}
+
+/// What one exchange took its time for.
+#[derive(Debug)]
+pub struct ExchangeTimes {
+    /// When a connection was at hand.
+    pub connected: Instant,
+    /// When the request's last byte was written.
+    pub written: Instant,
+    /// When the answer's first byte was read.
+    pub first_byte: Instant,
+    /// The server's own account, as it stands in its header `Server-Timing`.
+    pub server_timing: Option<String>,
 }
 
 /// What a client keeps to.
@@ -115,7 +130,11 @@ impl HttpClient {
                 .exchange(request, &self.target, bytes_max, end)
                 .await;
             match exchanged {
-                Ok((complete, body)) => {
+                Ok(Exchanged {
+                    complete,
+                    body,
+                    times,
+                }) => {
                     let completed = Instant::now();
                     if complete.keep_alive {
                         self.idle.borrow_mut().push(connection);
@@ -124,6 +143,7 @@ impl HttpClient {
                         status: complete.status,
                         body,
                         completed,
+                        times,
                     });
                 }
                 // A kept connection that the target had closed meanwhile. Never twice what may have been carried out.

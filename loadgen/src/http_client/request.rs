@@ -14,6 +14,8 @@ pub struct TraceContext {
     pub trace: u128,
     /// This request's own.
     pub span: u64,
+    /// Whether its times are of interest, here and to the server.
+    pub sampled: bool,
 }
 
 /// One request. What it holds is borrowed where it does not change from one to the next.
@@ -108,7 +110,7 @@ impl<'a> Request<'a> {
 }
 
 impl TraceContext {
-    /// `traceparent: 00-<32 digits>-<16 digits>-01`; formatting it with `write!` took longer than all the rest of a request.
+    /// `traceparent: 00-<32 digits>-<16 digits>-01` (00 where it is not sampled); formatting it with `write!` took longer than all the rest of a request.
     fn encode(&self, out: &mut Vec<u8>) {
         let hex = |out: &mut Vec<u8>, bytes: &[u8]| {
             out.extend(
@@ -121,7 +123,7 @@ impl TraceContext {
         hex(out, &self.trace.to_be_bytes());
         out.push(b'-');
         hex(out, &self.span.to_be_bytes());
-        out.extend_from_slice(b"-01\r\n");
+        out.extend_from_slice(if self.sampled { b"-01\r\n" } else { b"-00\r\n" });
     }
 }
 
@@ -154,7 +156,11 @@ mod tests {
     fn a_post_has_its_trace_its_headers_and_its_length() {
         let request = Request {
             method: "POST",
-            trace: Some(TraceContext { trace: 1, span: 2 }),
+            trace: Some(TraceContext {
+                trace: 1,
+                span: 2,
+                sampled: true,
+            }),
             headers: vec![("x-a", "b".into())],
             body: Some("{}".into()),
             ..Request::get("/a")

@@ -48,6 +48,10 @@ pub struct Complete {
 #[derive(Debug)]
 pub struct Decoder {
     to_head: bool,
+    /// Whether `server_timing` is of interest.
+    wants_timing: bool,
+    /// What the server says of its time.
+    pub server_timing: Option<String>,
     bytes_max: usize,
     head: Option<Head>,
     /// Of the head in what was read.
@@ -63,9 +67,11 @@ fn malformed(problem: impl ToString) -> HttpError {
 
 impl Decoder {
     /// For the answer to one request; the answer to a HEAD has no body whatever its headers say.
-    pub fn new(to_head: bool, bytes_max: usize) -> Self {
+    pub fn new(to_head: bool, bytes_max: usize, wants_timing: bool) -> Self {
         Self {
             to_head,
+            wants_timing,
+            server_timing: None,
             bytes_max,
             head: None,
             body_start: 0,
@@ -152,6 +158,14 @@ impl Decoder {
             };
             for header in response.headers.iter() {
                 head.header(header.name, header.value)?;
+                if self.wants_timing && header.name.eq_ignore_ascii_case("server-timing") {
+                    let said = self.server_timing.get_or_insert_default();
+                    // Several are one list (RFC 9110, 5.3).
+                    if !said.is_empty() {
+                        said.push(',');
+                    }
+                    said.push_str(&String::from_utf8_lossy(header.value));
+                }
             }
             if self.to_head || matches!(status, 101 | 204 | 304) {
                 head.framing = Framing::Length(0);
@@ -269,7 +283,7 @@ mod tests {
 
     /// Gives an answer in pieces of so many bytes; status, body, and whether the connection can be used again.
     fn decode(answer: &str, to_head: bool, piece: usize) -> Result<(u16, String, bool), HttpError> {
-        let mut decoder = Decoder::new(to_head, BYTES_MAX);
+        let mut decoder = Decoder::new(to_head, BYTES_MAX, false);
         let mut read = Vec::new();
         for bytes in answer.as_bytes().chunks(piece) {
             read.extend_from_slice(bytes);
@@ -338,6 +352,17 @@ mod tests {
                     "{answer:?} in pieces of {piece}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_of_its_time_is_kept_where_it_is_asked_for() {
+        let answer = "HTTP/1.1 200 OK\r\nServer-Timing: a;dur=1\r\nserver-timing: b;dur=2\r\n\
+                      content-length: 0\r\n\r\n";
+        for (wanted, expected) in [(true, Some("a;dur=1,b;dur=2")), (false, None)] {
+            let mut decoder = Decoder::new(false, BYTES_MAX, wanted);
+            decoder.advance(&mut answer.into()).unwrap();
+            assert_eq!(decoder.server_timing.as_deref(), expected);
         }
     }
 

@@ -6,6 +6,7 @@ pub mod date;
 pub mod html;
 
 mod audit;
+mod latency_budget;
 mod resources;
 mod table;
 
@@ -67,6 +68,14 @@ pub fn time(micros: f64) -> String {
     format!("{number:.decimals$} {unit}")
 }
 
+/// The same of a time that may be negative.
+pub fn signed_time(micros: f64) -> String {
+    match micros.round() < 0.0 {
+        true => format!("−{}", time(-micros)),
+        false => time(micros.max(0.0)),
+    }
+}
+
 /// A number with thin groups of three digits.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -111,6 +120,7 @@ pub fn tables(report: &Report) -> String {
     let mut out = String::new();
     steps(report, &mut out);
     end_to_end(report, &mut out);
+    latency_budget::write(report, &mut out);
     event_lag(report, &mut out);
     if let Some(of) = &report.replay {
         replay(of, &mut out);

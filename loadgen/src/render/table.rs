@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Rows of as many cells as the header has.
 pub struct Table {
-    header: Vec<&'static str>,
+    header: Vec<String>,
     /// Cells, row by row.
     pub rows: Vec<Vec<String>>,
 }
@@ -13,7 +13,15 @@ impl Table {
     /// Without rows yet.
     pub fn new(header: &[&'static str]) -> Self {
         Self {
-            header: header.to_vec(),
+            header: header.iter().map(|&head| head.to_owned()).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The same with heads that are made from what is shown.
+    pub fn named(header: Vec<String>) -> Self {
+        Self {
+            header,
             rows: Vec::new(),
         }
     }
@@ -40,7 +48,7 @@ impl Table {
             }
             out.push('\n');
         };
-        line(&mut self.header.iter().copied());
+        line(&mut self.header.iter().map(String::as_str));
         let rules: Vec<String> = widths
             .iter()
             .enumerate()

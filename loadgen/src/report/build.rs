@@ -162,6 +162,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             per_s: per_s(counts.completed),
         },
         end_to_end: end_to_end(scenario, figures),
+        latency_budget: LatencyBudget::new(&finished.budget, scenario, evidence.started_at),
         event_lag: evidence
             .scrapes
             .as_ref()

@@ -5,6 +5,7 @@ mod build;
 mod faults;
 pub mod folder;
 pub mod growth;
+pub mod latency_budget;
 mod merge;
 mod replay;
 pub mod resources;
@@ -22,6 +23,7 @@ use crate::record::series::{self, Series};
 
 pub use build::{Evidence, build};
 pub use faults::{FaultReport, faults};
+pub use latency_budget::LatencyBudget;
 pub(crate) use merge::figure_of;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
@@ -63,6 +65,9 @@ pub struct Report {
     pub journeys: JourneyReport,
     /// Awaited states.
     pub end_to_end: Vec<EndToEnd>,
+    /// Where the time of the sampled journeys went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_budget: Option<LatencyBudget>,
     /// Consumer groups, by topic.
     pub event_lag: Vec<EventLag>,
     /// All consumer groups together.

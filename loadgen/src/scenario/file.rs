@@ -135,6 +135,8 @@ pub struct LimitsFile {
     pub in_flight_max: Option<usize>,
     /// Connections open at once (1024); a request beyond it waits for its turn.
     pub connections_max: Option<usize>,
+    /// Journeys a second that are followed for the latency budget, at most (50); 0 for none.
+    pub sampled_per_s: Option<f64>,
     /// For one request, and for an await without a timeout of its own (10s).
     pub request_timeout: Option<HumanDuration>,
     /// For journeys in flight when the workload ends (30s).

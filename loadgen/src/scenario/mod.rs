@@ -181,6 +181,8 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Connections open at once, all drivers together; a request beyond it waits for its turn, and its response time with it.
     pub connections_max: usize,
+    /// Journeys a second that are followed for the latency budget, at most; 0 for none.
+    pub sampled_per_s: f64,
     /// For one request, and for an await without a timeout of its own.
     pub request_timeout: Duration,
     /// For journeys in flight when the workload ends.

@@ -7,7 +7,7 @@ use crate::support::Ended;
 use crate::{EVIL, run, scenario};
 
 /// The plots of a run that has everything but a CPU of the system.
-const PLOTS: [&str; 11] = [
+const PLOTS: [&str; 14] = [
     "response-time",
     "spectrum",
     "throughput",
@@ -16,9 +16,12 @@ const PLOTS: [&str; 11] = [
     "event-lag",
     "backlog",
     "errors-over-time",
+    "budget-states",
+    "budget-requests",
     "heat-map",
     "in-flight",
     "cpu",
+    "waterfall-0",
 ];
 
 /// Each visible plot: its figure's id, size, number of drawn shapes, whether all of its labels are inside and apart.
@@ -50,10 +53,16 @@ async fn every_plot_is_drawn(browser: &Browser, on: &str) {
     assert_eq!(ids, PLOTS, "{on}");
     for plot in plots {
         assert!(plot["width"].as_f64().unwrap() > 300.0, "{on}: {plot}");
-        assert!(plot["height"].as_f64().unwrap() > 150.0, "{on}: {plot}");
+        // Bars are as high as their rows, of which there may be one.
+        let id = plot["id"].as_str().unwrap();
+        let (height, strips) = match id.starts_with("budget") || id.starts_with("waterfall") {
+            true => (50.0, 1),
+            false => (150.0, 4),
+        };
+        assert!(plot["height"].as_f64().unwrap() > height, "{on}: {plot}");
         // An axis and a line at least.
         assert!(plot["shapes"].as_u64().unwrap() >= 2, "{on}: {plot}");
-        assert!(plot["strips"].as_u64().unwrap() >= 4, "{on}: {plot}");
+        assert!(plot["strips"].as_u64().unwrap() >= strips, "{on}: {plot}");
         assert_eq!(plot["outside"], json!([]), "{on}: {plot}");
         assert_eq!(plot["overlap"], json!([]), "{on}: {plot}");
         assert!(plot["smallest"].as_f64().unwrap() > 10.0, "{on}: {plot}");

@@ -54,7 +54,17 @@ impl Drop for Shop {
 }
 
 impl Shop {
+    /// In one process.
     pub fn open() -> Self {
+        Self::open_as(&[])
+    }
+
+    /// A process a service.
+    pub fn open_processes() -> Self {
+        Self::open_as(&["--processes"])
+    }
+
+    fn open_as(form: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let redis_port = free.local_addr().unwrap().port();
@@ -70,7 +80,9 @@ impl Shop {
             TcpStream::connect(("127.0.0.1", redis_port)).is_ok()
         });
         let mut system = Command::new(ordershop())
-            .args(["up", "--listen", "127.0.0.1:0", "--redis-url"])
+            .arg("up")
+            .args(form)
+            .args(["--listen", "127.0.0.1:0", "--redis-url"])
             .arg(format!("redis://127.0.0.1:{redis_port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -17,6 +17,8 @@ use crate::topic::Topic;
 use super::error::HttpError;
 use super::queries::QueryRequest;
 use super::routes::{self, Route};
+use super::server_timing::SERVER_TIMING;
+use super::trace::Trace;
 use super::{
     Shared, commands, event_page, feed, health, metrics_route, order_report, page, queries, report,
 };
@@ -26,22 +28,27 @@ static CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Answers a request. Never fails: errors and panics are answers too.
 pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response {
     let started = Instant::now();
-    let correlation_id = shared.ids.correlation_id(request.headers());
+    let trace = shared.ids.trace(request.headers());
     let method = request.method().clone();
     let route = Route::resolve(request.uri().path());
     let index = route.as_ref().map_or(routes::UNKNOWN, Route::index);
-    let handled = AssertUnwindSafe(handle(&shared, route, request, &correlation_id))
+    let handled = AssertUnwindSafe(handle(&shared, route, request, &trace))
         .catch_unwind()
         .await
         .unwrap_or_else(|_| {
-            tracing::error!(%method, route = routes::PATTERNS[index], correlation_id, "a handler panicked");
+            tracing::error!(%method, route = routes::PATTERNS[index], correlation_id = trace.correlation_id, "a handler panicked");
             Err(HttpError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the gateway failed on this request; its log says more",
             ))
         });
     let mut response = handled.unwrap_or_else(HttpError::into_response);
-    let value = HeaderValue::try_from(correlation_id).expect("hex digits are plain text");
+    if let Some(timing) = &trace.timing {
+        response
+            .headers_mut()
+            .insert(&SERVER_TIMING, timing.header());
+    }
+    let value = HeaderValue::try_from(trace.correlation_id).expect("hex digits are plain text");
     response.headers_mut().insert(&CORRELATION_ID, value);
     shared
         .requests
@@ -53,23 +60,23 @@ async fn handle(
     shared: &Arc<Shared>,
     route: Result<Route, HttpError>,
     request: Request<Incoming>,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     let route = route?;
     match (&route, request.method()) {
         (_, &Method::OPTIONS) => Ok(options(&route)),
-        (_, &(Method::GET | Method::HEAD)) => read(shared, &route, request, correlation_id).await,
+        (_, &(Method::GET | Method::HEAD)) => read(shared, &route, request, trace).await,
         (Route::Single(topic), &Method::POST) => {
-            commands::create(shared, *topic, request, correlation_id).await
+            commands::create(shared, *topic, request, trace).await
         }
         (Route::Collection(topic), &Method::POST) => {
-            commands::create_later(shared, *topic, request, correlation_id).await
+            commands::create_later(shared, *topic, request, trace).await
         }
         (Route::Entity(topic, id), &Method::PUT) => {
-            commands::update(shared, *topic, id, request, correlation_id).await
+            commands::update(shared, *topic, id, request, trace).await
         }
         (Route::Entity(topic, id), &Method::DELETE) => {
-            commands::delete(shared, *topic, id, request, correlation_id).await
+            commands::delete(shared, *topic, id, request, trace).await
         }
         _ => Err(wrong_method(&route, &request)),
     }
@@ -79,12 +86,12 @@ async fn read(
     shared: &Arc<Shared>,
     route: &Route,
     request: Request<Incoming>,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     let query = QueryRequest {
         query: request.uri().query(),
         headers: request.headers(),
-        correlation_id,
+        trace,
     };
     match route {
         Route::Entity(topic, id) => queries::one(shared, *topic, id, query).await,

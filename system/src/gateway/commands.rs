@@ -15,6 +15,7 @@ use crate::topic::Topic;
 use super::error::{HttpError, json};
 use super::paging::QueryString;
 use super::reply::{self, Reply};
+use super::trace::Trace;
 use super::{Shared, json_body, payload, request_correlation};
 
 /// An answered command says with this header where its events stand.
@@ -25,7 +26,7 @@ pub(super) async fn create(
     shared: &Shared,
     topic: Topic,
     request: Request<Incoming>,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
     // Its handler must not read what is older than what its sender has been answered.
@@ -39,7 +40,7 @@ pub(super) async fn create(
         to,
         payload::message(params.json, &at_least),
         entities,
-        correlation_id,
+        trace,
     )
     .await
 }
@@ -49,7 +50,7 @@ pub(super) async fn create_later(
     shared: &Shared,
     topic: Topic,
     request: Request<Incoming>,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
     // Its handler must not read what is older than what its sender has been answered.
@@ -70,7 +71,7 @@ pub(super) async fn create_later(
         to: queue(queue_names::create(topic))?,
         message_id: message_id.clone(),
         payload: payload::message(params.json, &at_least),
-        correlation: request_correlation(correlation_id),
+        correlation: request_correlation(trace),
     };
     shared.queue.send(vec![message]).await?;
     Ok(json(
@@ -85,7 +86,7 @@ pub(super) async fn update(
     topic: Topic,
     id: &str,
     request: Request<Incoming>,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
     // Its handler must not read what is older than what its sender has been answered.
@@ -93,14 +94,7 @@ pub(super) async fn update(
     let text = json_body::read(request, &shared.config).await?;
     let entity = json_body::with_entity_id(&text, id)?;
     let to = queue(queue_names::update(topic))?;
-    command(
-        shared,
-        to,
-        payload::message(entity, &at_least),
-        1,
-        correlation_id,
-    )
-    .await
+    command(shared, to, payload::message(entity, &at_least), 1, trace).await
 }
 
 /// `DELETE /order/{id}`.
@@ -109,20 +103,13 @@ pub(super) async fn delete(
     topic: Topic,
     id: &str,
     request: Request<Incoming>,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let to = queue(queue_names::delete(topic))?;
     let params = payload::EntityId { entity_id: id };
-    command(
-        shared,
-        to,
-        payload::message(params, &at_least),
-        1,
-        correlation_id,
-    )
-    .await
+    command(shared, to, payload::message(params, &at_least), 1, trace).await
 }
 
 /// Routes have no commands on topics without a queue; should one slip through, it is an unknown route.
@@ -135,7 +122,7 @@ async fn command(
     to: QueueName,
     payload: Box<RawValue>,
     entities: usize,
-    correlation_id: &str,
+    trace: &Trace,
 ) -> Result<Response, HttpError> {
     let config = &shared.config;
     let timeout_ms =
@@ -145,11 +132,12 @@ async fn command(
             to,
             payload,
             shared.ids.command_id(),
-            correlation_id,
+            trace,
             Duration::from_millis(timeout_ms),
         )
         .await?;
     let reply = Reply::parse(&reply)?;
+    reply.tell(trace);
     // A refusal may carry the position of what was in the way: who reads next shall see it.
     if let Some(positions) = &reply.positions {
         shared.session.raise(positions);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::correlation::Times;
 use crate::event_store::RecordedEvent;
 use crate::position::Position;
 use crate::topic::Topic;
@@ -19,6 +20,9 @@ struct Shown<'a> {
     published_at_us: u64,
     correlation_id: &'a str,
     causation_id: &'a str,
+    /// Of a sampled request's event.
+    #[serde(flatten)]
+    times: Option<Times>,
 }
 
 /// One event's JSON object.
@@ -34,6 +38,7 @@ pub(super) fn event_json(event: &RecordedEvent) -> String {
         published_at_us: event.published_at_us,
         correlation_id: &event.correlation.correlation_id,
         causation_id: &event.correlation.causation_id,
+        times: event.correlation.times,
     })
     .expect("strings, numbers and raw JSON always serialise")
 }

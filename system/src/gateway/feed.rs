@@ -49,11 +49,13 @@ struct Wish {
     topics: [bool; Topic::ALL.len()],
     /// From where on; topics without: from now.
     after: Positions,
+    /// Only events of sampled requests, and when the read model applied them instead of how far it has come.
+    sampled: bool,
 }
 
 impl Wish {
     fn parse(query: Option<&str>) -> Result<Self, HttpError> {
-        let query = QueryString::parse(query, &["topics", "after"])?;
+        let query = QueryString::parse(query, &["topics", "after", "sampled"])?;
         let bad = |name: &str, error: &dyn std::fmt::Display| {
             HttpError::bad_request(format!("{name}: {error}"))
         };
@@ -67,12 +69,27 @@ impl Wish {
         if topics.iter().all(|wanted| !wanted) {
             return Err(HttpError::bad_request("topics names no topic"));
         }
-        let after = query
+        let after: Positions = query
             .get("after")
             .unwrap_or_default()
             .parse()
             .map_err(|error| bad("after", &error))?;
-        Ok(Self { topics, after })
+        let sampled = match query.get("sampled") {
+            None | Some("false") => false,
+            Some("true") if after.is_empty() => true,
+            Some("true") => return Err(bad("sampled", &"it starts now, so there is no after")),
+            Some(other) => {
+                return Err(bad(
+                    "sampled",
+                    &format!("`{other}` is neither true nor false"),
+                ));
+            }
+        };
+        Ok(Self {
+            topics,
+            after,
+            sampled,
+        })
     }
 
     fn topics(&self) -> impl Iterator<Item = Topic> + '_ {
@@ -132,7 +149,14 @@ mod tests {
         assert_eq!(topics, [Topic::Order, Topic::Shipping]);
         assert_eq!(wish.after.to_string(), "order=5-3");
         assert_eq!(Wish::parse(None).unwrap().topics().count(), 8);
-        for bad in ["topics=", "topics=orders", "after=order", "topic=order"] {
+        for bad in [
+            "topics=",
+            "topics=orders",
+            "after=order",
+            "topic=order",
+            "sampled=1",
+            "sampled=true&after=order%3D5-3",
+        ] {
             assert!(Wish::parse(Some(bad)).is_err(), "{bad}");
         }
     }

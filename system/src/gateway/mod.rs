@@ -23,6 +23,7 @@ mod report;
 mod request_metrics;
 mod routes;
 mod server;
+mod server_timing;
 mod server_usage;
 mod session;
 mod trace;
@@ -37,7 +38,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::correlation::Correlation;
+use crate::correlation::{Correlation, Times};
 use crate::event_store::EventStore;
 use crate::message_queue::{MessageQueue, OutgoingMessage, QueueName};
 use crate::redis_info::RedisInfo;
@@ -49,7 +50,7 @@ use feed::hub::Hub;
 use metrics_route::MetricsRoute;
 use request_metrics::RequestMetrics;
 use session::Session;
-use trace::Ids;
+use trace::{Ids, Trace};
 
 pub use readiness::{Readiness, ReadinessState, StoreReadiness};
 
@@ -177,15 +178,18 @@ impl Shared {
         to: QueueName,
         payload: Box<RawValue>,
         message_id: String,
-        correlation_id: &str,
+        trace: &Trace,
         timeout: Duration,
     ) -> Result<Box<RawValue>, HttpError> {
         let message = OutgoingMessage {
             to,
             message_id,
             payload,
-            correlation: request_correlation(correlation_id),
+            correlation: request_correlation(trace),
         };
+        if let Some(timing) = &trace.timing {
+            timing.sent();
+        }
         Ok(self.queue.call(message, timeout).await?)
     }
 
@@ -196,17 +200,29 @@ impl Shared {
         payload: Box<RawValue>,
         correlation_id: &str,
     ) -> Result<Box<RawValue>, HttpError> {
+        let trace = Trace::untimed(correlation_id.to_owned());
+        self.ask(to, payload, &trace).await
+    }
+
+    /// The same for a request whose way it is.
+    async fn ask(
+        &self,
+        to: QueueName,
+        payload: Box<RawValue>,
+        trace: &Trace,
+    ) -> Result<Box<RawValue>, HttpError> {
         let timeout = Duration::from_millis(self.config.call_timeout_ms);
-        self.call(to, payload, self.ids.query_id(), correlation_id, timeout)
+        self.call(to, payload, self.ids.query_id(), trace, timeout)
             .await
     }
 }
 
 /// The request is both what a message goes back to and its direct cause.
-fn request_correlation(correlation_id: &str) -> Correlation {
+fn request_correlation(trace: &Trace) -> Correlation {
     Correlation {
-        correlation_id: correlation_id.to_owned(),
-        causation_id: correlation_id.to_owned(),
+        correlation_id: trace.correlation_id.clone(),
+        causation_id: trace.correlation_id.clone(),
+        times: trace.timing.as_ref().map(|_| Times::default()),
     }
 }
 

@@ -45,14 +45,14 @@ pub(super) async fn report(
     let asker = Asker {
         shared: Arc::clone(shared),
         at_least,
-        correlation_id: request.correlation_id.to_owned(),
+        correlation_id: request.trace.correlation_id.clone(),
     };
     let mut orders = Pages::new(
         shared,
         Topic::Order,
         ORDERS_PER_PAGE,
         at_least,
-        request.correlation_id,
+        &request.trace.correlation_id,
     );
     let first = orders.next().await?.unwrap_or_default();
     let mut page = Some(asker.inline(&first).await?);

@@ -14,13 +14,14 @@ use super::body_writer;
 use super::error::{HttpError, json};
 use super::paging::{PAGE_MAX, Page, QueryString};
 use super::reply::{self, Reply};
+use super::trace::Trace;
 use super::{Shared, payload};
 
 /// What a query needs of its request.
 pub(super) struct QueryRequest<'a> {
     pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
-    pub(super) correlation_id: &'a str,
+    pub(super) trace: &'a Trace,
 }
 
 /// `GET /order/{id}`: the reply's bytes are the answer's body.
@@ -33,10 +34,8 @@ pub(super) async fn one(
     QueryString::parse(request.query, &[])?;
     let at_least = shared.session.at_least(&[topic], request.headers)?;
     let payload = payload::message(payload::ById { name: topic, id }, &at_least);
-    let reply = shared
-        .query(GET_ENTITY, payload, request.correlation_id)
-        .await?;
-    Ok(json(StatusCode::OK, reply::pass_on(reply)?))
+    let reply = shared.ask(GET_ENTITY, payload, request.trace).await?;
+    Ok(json(StatusCode::OK, reply::answer(reply, request.trace)?))
 }
 
 /// `/orders/unbilled` and the like: one question without parameters.
@@ -49,8 +48,8 @@ pub(super) async fn derived(
     QueryString::parse(request.query, &[])?;
     let at_least = shared.session.at_least(topics, request.headers)?;
     let payload = payload::message(payload::Empty {}, &at_least);
-    let reply = shared.query(to, payload, request.correlation_id).await?;
-    Ok(json(StatusCode::OK, reply::pass_on(reply)?))
+    let reply = shared.ask(to, payload, request.trace).await?;
+    Ok(json(StatusCode::OK, reply::answer(reply, request.trace)?))
 }
 
 /// `GET /orders` and `/mails/sent`: a page where one is asked for, else everything, streamed.
@@ -62,10 +61,23 @@ pub(super) async fn list(
     let query = QueryString::parse(request.query, &["limit", "cursor"])?;
     let at_least = shared.session.at_least(&[topic], request.headers)?;
     if let Some(page) = query.page()? {
-        let reply = ask_for_page(shared, topic, page, &at_least, request.correlation_id).await?;
+        let reply = ask_for_page(
+            shared,
+            topic,
+            page,
+            &at_least,
+            &request.trace.correlation_id,
+        )
+        .await?;
         return Ok(json(StatusCode::OK, reply::pass_on(reply)?));
     }
-    let mut pages = Pages::new(shared, topic, PAGE_MAX, at_least, request.correlation_id);
+    let mut pages = Pages::new(
+        shared,
+        topic,
+        PAGE_MAX,
+        at_least,
+        &request.trace.correlation_id,
+    );
     let first = pages.next().await?.unwrap_or_default();
     if pages.ended() {
         return Ok(json(StatusCode::OK, format!("{{\"result\":[{first}]}}")));

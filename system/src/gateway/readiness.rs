@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::correlation::Correlation;
 use crate::event_store::EventStore;
 use crate::message_queue::{MessageQueue, OutgoingMessage};
-use crate::position::Positions;
+use crate::position::{Positions, Projected};
 use crate::queue_names::GET_POSITIONS;
 use crate::topic::Topic;
 
@@ -67,6 +67,9 @@ struct After<'a> {
 pub(super) struct Applied {
     /// How far the read model has come.
     pub(super) result: Positions,
+    /// When it applied what is of sampled requests.
+    #[serde(default)]
+    pub(super) batches: Vec<Projected>,
 }
 
 /// The payload of [`GET_POSITIONS`].
@@ -102,6 +105,7 @@ impl StoreReadiness {
             correlation: Correlation {
                 correlation_id: id.clone(),
                 causation_id: id,
+                times: None,
             },
         };
         let reply = self

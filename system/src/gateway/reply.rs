@@ -7,9 +7,11 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::correlation::{AppendTimes, HandlerTimes};
 use crate::position::Positions;
 
 use super::error::HttpError;
+use super::trace::Trace;
 
 /// A reply, borrowed from its JSON.
 #[derive(Debug, Deserialize)]
@@ -27,6 +29,11 @@ pub(super) struct Reply<'a> {
     error: Option<Cow<'a, str>>,
     #[serde(default)]
     status: Option<u16>,
+    /// Of a sampled request.
+    #[serde(default)]
+    handler: Option<HandlerTimes>,
+    #[serde(default)]
+    append: Option<AppendTimes>,
 }
 
 /// `null` is a value here, not its absence.
@@ -45,6 +52,13 @@ impl<'a> Reply<'a> {
             return Err(no_reply("it is no object"));
         }
         serde_json::from_str(json.get()).map_err(|error| no_reply(&error.to_string()))
+    }
+
+    /// Notes what it says of its handling.
+    pub(super) fn tell(&self, trace: &Trace) {
+        if let (Some(timing), Some(handler)) = (&trace.timing, self.handler) {
+            timing.handled(handler, self.append);
+        }
     }
 
     /// The result's JSON.
@@ -83,6 +97,19 @@ pub(super) fn pass_on(json: Box<RawValue>) -> Result<Bytes, HttpError> {
     }
     let text: Box<str> = json.into();
     Ok(Bytes::from(text.into_string()))
+}
+
+/// A query's reply as its request's answer: what a sampled one says of its handling goes into the header alone.
+///
+/// # Errors
+/// As [`Reply::result`].
+pub(super) fn answer(json: Box<RawValue>, trace: &Trace) -> Result<Bytes, HttpError> {
+    if trace.timing.is_none() {
+        return pass_on(json);
+    }
+    let reply = Reply::parse(&json)?;
+    reply.tell(trace);
+    Ok(body(reply.result()?).into())
 }
 
 /// `{"result": …}` from a result's JSON.

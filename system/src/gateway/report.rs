@@ -34,7 +34,13 @@ pub(super) async fn report(
     QueryString::parse(request.query, &[])?;
     let at_least = shared.session.at_least(&Topic::ALL, request.headers)?;
     let mut collections = COLLECTIONS.map(|(key, topic)| {
-        let pages = Pages::new(shared, topic, PAGE_MAX, at_least, request.correlation_id);
+        let pages = Pages::new(
+            shared,
+            topic,
+            PAGE_MAX,
+            at_least,
+            &request.trace.correlation_id,
+        );
         (key, pages)
     });
     let mut first = collections[0].1.next().await?;

@@ -5,6 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
+use super::server_timing::ServerTiming;
+
+/// Which request it is, and its times where it asked for them.
+pub(super) struct Trace {
+    pub(super) correlation_id: String,
+    /// Only of a sampled request.
+    pub(super) timing: Option<Box<ServerTiming>>,
+}
+
+impl Trace {
+    /// Of a request, or of a question of our own, that nobody follows.
+    pub(super) fn untimed(correlation_id: String) -> Self {
+        Self {
+            correlation_id,
+            timing: None,
+        }
+    }
+}
+
 /// Makes ids that are unique among all gateways.
 pub(super) struct Ids {
     seed: u64,
@@ -32,12 +51,15 @@ impl Ids {
     }
 
     /// The request's correlation id: `traceparent`'s trace id where there is a valid one, else 32 fresh hex digits.
-    pub(super) fn correlation_id(&self, headers: &HeaderMap) -> String {
-        headers
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok())
-            .and_then(trace_id)
-            .map_or_else(|| self.fresh(), str::to_owned)
+    pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
+        let parent = headers.get("traceparent");
+        match parent.and_then(|v| v.to_str().ok()).and_then(parse) {
+            Some((id, sampled)) => Trace {
+                correlation_id: id.to_owned(),
+                timing: sampled.then(|| Box::new(ServerTiming::start())),
+            },
+            None => Trace::untimed(self.fresh()),
+        }
     }
 
     fn fresh(&self) -> String {
@@ -53,17 +75,17 @@ const fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The trace id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`, lower case, not all zeros, version not `ff`.
-fn trace_id(traceparent: &str) -> Option<&str> {
+/// The trace id of a W3C `traceparent` and whether it is sampled (the lowest bit of its flags): `00-<32 hex>-<16 hex>-<2 hex>`, lower case, not all zeros, version not `ff`.
+fn parse(traceparent: &str) -> Option<(&str, bool)> {
     let mut parts = traceparent.split('-');
     let version = hex(parts.next()?, 2)?;
     let trace = hex(parts.next()?, 32)?;
     let parent = hex(parts.next()?, 16)?;
-    hex(parts.next()?, 2)?;
+    let flags = u8::from_str_radix(hex(parts.next()?, 2)?, 16).ok()?;
     let ends = parts.next().is_none();
     let nonzero = |text: &str| text.bytes().any(|byte| byte != b'0');
     (version != "ff" && (ends || version != "00") && nonzero(trace) && nonzero(parent))
-        .then_some(trace)
+        .then_some((trace, flags & 1 == 1))
 }
 
 fn hex(text: &str, digits: usize) -> Option<&str> {
@@ -94,7 +116,15 @@ mod tests {
             (String::new(), false),
         ];
         for (text, valid) in cases {
-            assert_eq!(trace_id(&text), valid.then_some(TRACE), "{text}");
+            assert_eq!(parse(&text), valid.then_some((TRACE, true)), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_lowest_flag_asks_for_times() {
+        for (flags, sampled) in [("00", false), ("01", true), ("02", false), ("ff", true)] {
+            let text = format!("00-{TRACE}-00f067aa0ba902b7-{flags}");
+            assert_eq!(parse(&text), Some((TRACE, sampled)), "{flags}");
         }
     }
 
@@ -102,7 +132,7 @@ mod tests {
     fn fresh_ids_are_32_hex_digits_and_differ() {
         let ids = Ids::new();
         let made: std::collections::HashSet<String> = (0..1000)
-            .map(|_| ids.correlation_id(&HeaderMap::new()))
+            .map(|_| ids.trace(&HeaderMap::new()).correlation_id)
             .collect();
         assert_eq!(made.len(), 1000);
         assert!(made.iter().all(|id| hex(id, 32).is_some()));

@@ -1,12 +1,16 @@
 //! Correlation on the wire, in either contract of ours.
 
 use super::proto::ordershop as proto;
-use crate::correlation::Correlation;
+use crate::correlation::{Correlation, Times};
 
 pub(super) fn correlation(correlation: Correlation) -> proto::Correlation {
     proto::Correlation {
         correlation_id: correlation.correlation_id,
         causation_id: correlation.causation_id,
+        times: correlation.times.map(|times| proto::Times {
+            received_at_us: times.received_at_us,
+            submitted_at_us: times.submitted_at_us,
+        }),
     }
 }
 
@@ -16,5 +20,9 @@ pub(super) fn to_correlation(correlation: Option<proto::Correlation>) -> Correla
     Correlation {
         correlation_id: correlation.correlation_id,
         causation_id: correlation.causation_id,
+        times: correlation.times.map(|times| Times {
+            received_at_us: times.received_at_us,
+            submitted_at_us: times.submitted_at_us,
+        }),
     }
 }

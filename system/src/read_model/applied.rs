@@ -1,6 +1,7 @@
 //! How far the projections have come, and waiting for them. Knows positions, not what lies there.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,11 +9,13 @@ use tokio::sync::watch;
 use super::elsewhere::{Elsewhere, Pauses};
 use super::store::ReadStore;
 use crate::event_store::{EventStore, EventStoreError};
-use crate::position::{Position, Positions};
+use crate::position::{Position, Positions, Projected};
 use crate::topic::Topic;
 
 /// A query waits so long for the position that it asks for: longer than the lease of a projector that was killed, shorter than a caller waits.
 pub const WAIT_MS_MAX: u64 = 3_000;
+/// Batches with events of sampled requests remembered: more than are applied between two questions.
+const BATCHES_MAX: usize = 256;
 
 /// Up to where each topic is applied: raised by this process's projections and, where another process projects, by a look into the
 /// cache while a query waits.
@@ -21,6 +24,8 @@ pub struct Applied(Arc<Inner>);
 
 struct Inner {
     positions: watch::Sender<Positions>,
+    /// The latest batches with events of sampled requests.
+    batches: Mutex<VecDeque<Projected>>,
     elsewhere: Elsewhere,
 }
 
@@ -30,6 +35,7 @@ impl Applied {
     pub fn new(store: ReadStore) -> Self {
         Self(Arc::new(Inner {
             positions: watch::Sender::new(Positions::NONE),
+            batches: Mutex::default(),
             elsewhere: Elsewhere::new(store),
         }))
     }
@@ -47,6 +53,29 @@ impl Applied {
     pub fn wrote(&self, topic: Topic, position: Position) {
         self.0.elsewhere.set_projects(topic, false);
         self.raise(topic, position);
+    }
+
+    /// Remembers when a batch was applied; to be told before [`Applied::wrote`], so that who hears of the position learns of it too.
+    pub fn projected(&self, batch: Projected) {
+        let mut batches = self.batches();
+        if batches.len() == BATCHES_MAX {
+            batches.pop_front();
+        }
+        batches.push_back(batch);
+    }
+
+    /// The remembered batches beyond `after`.
+    #[must_use]
+    pub fn batches_beyond(&self, after: &Positions) -> Vec<Projected> {
+        let news = |batch: &&Projected| after.get(batch.topic) < Some(batch.to);
+        self.batches().iter().filter(news).copied().collect()
+    }
+
+    fn batches(&self) -> MutexGuard<'_, VecDeque<Projected>> {
+        self.0
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Up to where each topic is applied now, as far as this process knows without a look.

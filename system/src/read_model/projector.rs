@@ -10,8 +10,9 @@ use super::keys::{Collection, position_key};
 use super::projection::Projection;
 use super::shape;
 use crate::backoff::Backoff;
+use crate::clock::now_us;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
-use crate::position::{BadPosition, Position};
+use crate::position::{BadPosition, Position, Projected};
 use crate::redis_connection::RedisLink;
 use crate::services::ServiceContext;
 use crate::topic::Topic;
@@ -72,6 +73,7 @@ async fn project(
         burn,
         connection: link.dedicated().await?,
         position: Position::START,
+        received_at_us: 0,
     };
     projector.read_position().await?;
     projector.catch_up().await?;
@@ -86,6 +88,7 @@ async fn project(
         .await?;
     loop {
         let batch = subscription.next_batch().await?;
+        projector.received_at_us = now_us();
         let misfits = loop {
             if let Some(misfits) = projector.apply(&batch).await? {
                 break misfits;
@@ -118,6 +121,8 @@ struct Projector<'a> {
     connection: MultiplexedConnection,
     /// Up to where the cache is applied, as far as this projector knows.
     position: Position,
+    /// The events at hand came then.
+    received_at_us: u64,
 }
 
 impl Projector<'_> {
@@ -148,6 +153,7 @@ impl Projector<'_> {
             if events.is_empty() {
                 return Ok(());
             }
+            self.received_at_us = now_us();
             // Misfits are the group's: it was told of them before, or will be.
             if self.apply(&events).await?.is_none() {
                 self.read_position().await?;
@@ -204,6 +210,14 @@ impl Projector<'_> {
         }
         if written == Value::Nil || there != Some(position.to_string()) {
             return Ok(None);
+        }
+        if events.iter().any(|event| event.correlation.times.is_some()) {
+            self.applied.projected(Projected {
+                topic: self.topic,
+                to: position,
+                received_at_us: self.received_at_us,
+                applied_at_us: now_us(),
+            });
         }
         self.position = position;
         self.applied.wrote(self.topic, position);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::applied::{Applied, WAIT_MS_MAX};
@@ -16,9 +16,9 @@ use super::store::ReadStore;
 use super::{lookup, orders, pages};
 use crate::event_store::EventStore;
 use crate::message_queue::{Answer, Delivery, QueueName};
-use crate::position::Positions;
+use crate::position::{Positions, Projected};
 use crate::queue_names as names;
-use crate::services::{QueueHandler, Reply, error_reply};
+use crate::services::{QueueHandler, error_reply};
 use crate::topic::Topic;
 use crate::wire::json;
 
@@ -48,6 +48,13 @@ struct PageParams {
 struct PositionParams {
     #[serde(default)]
     after: Positions,
+}
+
+#[derive(Serialize)]
+struct PositionsReply {
+    result: Positions,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    batches: Vec<Projected>,
 }
 
 #[async_trait]
@@ -133,10 +140,12 @@ impl Queries {
     async fn positions(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
         let query: Query<PositionParams> = parse(payload)?;
         let wait_max = Duration::from_millis(POSITIONS_WAIT_MS);
-        Ok(json(&Reply {
-            result: self.applied.beyond(&query.params.after, wait_max).await,
-            positions: Positions::NONE,
-        }))
+        let after = &query.params.after;
+        let result = self.applied.beyond(after, wait_max).await;
+        let mut batches = self.applied.batches_beyond(after);
+        // Those applied meanwhile come with the positions that say so.
+        batches.retain(|batch| result.get(batch.topic) >= Some(batch.to));
+        Ok(json(&PositionsReply { result, batches }))
     }
 
     async fn mails(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::correlation::Correlation;
 use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest};
 use crate::message_queue::QueueError;
 use crate::position::{Position, Positions};
@@ -130,10 +131,12 @@ impl<S: Saga> Runner<S> {
             })
             .await?;
         loop {
-            let batch = tokio::select! {
+            let mut batch = tokio::select! {
                 batch = subscription.next_batch() => batch?,
                 () = stop.cancelled() => return Ok(()),
             };
+            let correlations = batch.iter_mut().map(|event| &mut event.correlation);
+            correlations.for_each(Correlation::received);
             if !self.handle(&mut *subscription, &batch, stop).await? {
                 return Ok(());
             }

@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 use super::entity::EntityService;
 use super::reply::{CommandError, Reply};
 use super::worker::ServiceContext;
+use crate::clock::now_us;
+use crate::correlation::AppendTimes;
 use crate::event_store::{
     Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent, Transaction,
 };
@@ -68,7 +70,7 @@ pub(super) async fn create<S: EntityService>(
         .map(|entity| entity.id_mut().clone())
         .collect();
     if let Some(position) = done_before::<S>(context, delivery, &ids[0]).await? {
-        return Ok(done(ids, S::Entity::TOPIC, Some(position)));
+        return Ok(done(ids, S::Entity::TOPIC, Some(position), None));
     }
     let mut at_least = payload.at_least;
     for _ in 0..ATTEMPTS_MAX {
@@ -87,13 +89,14 @@ pub(super) async fn create<S: EntityService>(
                 ));
             }
         }
-        match append(context, S::Entity::TOPIC, events, claims).await? {
+        let (appended, times) = append(context, S::Entity::TOPIC, events, claims).await?;
+        match appended {
             Appended::Committed { position } => {
-                return Ok(done(ids, S::Entity::TOPIC, Some(position)));
+                return Ok(done(ids, S::Entity::TOPIC, Some(position), times));
             }
             // The ids come from the message: it was carried out before.
             Appended::Conflict { key, position, .. } if ids.contains(&key) => {
-                return Ok(done(ids, S::Entity::TOPIC, Some(position)));
+                return Ok(done(ids, S::Entity::TOPIC, Some(position), times));
             }
             Appended::Conflict { position, .. } => at_least.raise(S::Entity::TOPIC, position),
         }
@@ -150,7 +153,7 @@ async fn change<S: EntityService>(
 ) -> Result<Reply<bool>, CommandError> {
     let topic = S::Entity::TOPIC;
     if let Some(position) = done_before::<S>(context, delivery, &delivery.message_id).await? {
-        return Ok(done(true, topic, Some(position)));
+        return Ok(done(true, topic, Some(position), None));
     }
     for _ in 0..ATTEMPTS_MAX {
         let state = context
@@ -180,10 +183,13 @@ async fn change<S: EntityService>(
             ));
         }
         if events.is_empty() {
-            return Ok(done(true, topic, None));
+            return Ok(done(true, topic, None, None));
         }
-        match append(context, topic, events, claims).await? {
-            Appended::Committed { position } => return Ok(done(true, topic, Some(position))),
+        let (appended, times) = append(context, topic, events, claims).await?;
+        match appended {
+            Appended::Committed { position } => {
+                return Ok(done(true, topic, Some(position), times));
+            }
             Appended::Conflict { position, .. } => at_least.raise(topic, position),
         }
     }
@@ -213,22 +219,37 @@ async fn append(
     topic: Topic,
     events: Vec<NewEvent>,
     claims: Vec<crate::event_store::Claim>,
-) -> Result<Appended, EventStoreError> {
+) -> Result<(Appended, Option<AppendTimes>), EventStoreError> {
+    let times = events.first().and_then(|event| event.correlation.times);
     let transaction = Transaction {
         topic,
         events,
         claims,
     };
     let appended = context.events.append(vec![transaction]).await?;
-    appended
+    let appended = appended
         .into_iter()
         .next()
-        .ok_or_else(|| EventStoreError::Invalid("no answer for a transaction".to_owned()))
+        .ok_or_else(|| EventStoreError::Invalid("no answer for a transaction".to_owned()))?;
+    let times = times.map(|times| AppendTimes {
+        submitted_at_us: times.submitted_at_us,
+        committed_at_us: now_us(),
+    });
+    Ok((appended, times))
 }
 
-fn done<T>(result: T, topic: Topic, position: Option<Position>) -> Reply<T> {
+fn done<T>(
+    result: T,
+    topic: Topic,
+    position: Option<Position>,
+    append: Option<AppendTimes>,
+) -> Reply<T> {
     let positions = position.map_or(Positions::NONE, |position| Positions::of(topic, position));
-    Reply { result, positions }
+    Reply {
+        result,
+        positions,
+        append,
+    }
 }
 
 /// Where a redelivered command's event stands, if it was written before its worker died. An update could otherwise be applied twice, over

@@ -208,7 +208,7 @@ impl Facts {
             to,
             message_id: uuid::Uuid::now_v7().simple().to_string(),
             payload: json(&Query { params, at_least }),
-            correlation: correlation.clone(),
+            correlation: correlation.untimed(),
         };
         let reply: Box<RawValue> = self
             .queue

@@ -74,6 +74,7 @@ impl MailService {
             answers[place] = Answer::Reply(json(&Reply {
                 result: true,
                 positions: Positions::of(Topic::Mail, position),
+                append: None,
             }));
         }
         Ok(answers)

@@ -5,7 +5,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::facts::FactsError;
+use crate::clock::now_us;
+use crate::correlation::{AppendTimes, HandlerTimes};
 use crate::event_store::EventStoreError;
+use crate::message_queue::{Answer, Delivery};
 use crate::position::Positions;
 use crate::wire::json;
 
@@ -17,6 +20,27 @@ pub struct Reply<T> {
     /// Up to where a reader must have read to see what was done.
     #[serde(skip_serializing_if = "Positions::is_empty")]
     pub positions: Positions,
+    /// Of a sampled request that wrote something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append: Option<AppendTimes>,
+}
+
+/// Puts into the replies to sampled requests, whatever else they say, when they were handled.
+pub(super) fn tell_times(batch: &[Delivery], answers: &mut [Answer]) {
+    for (delivery, answer) in batch.iter().zip(answers) {
+        if let (Some(times), Answer::Reply(reply)) = (delivery.correlation.times, answer)
+            && delivery.wants_reply
+            && let Some(open) = reply.get().strip_suffix('}')
+        {
+            let handler = json(&HandlerTimes {
+                received_at_us: times.received_at_us,
+                answered_at_us: now_us(),
+            });
+            if let Ok(told) = RawValue::from_string(format!("{open},\"handler\":{handler}}}")) {
+                *reply = told;
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]

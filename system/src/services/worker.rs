@@ -8,8 +8,9 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Facts;
+use super::{Facts, reply};
 use crate::backoff::Backoff;
+use crate::correlation::Correlation;
 use crate::event_store::EventStore;
 use crate::message_queue::{Answer, Delivery, MessageQueue, QueueError, QueueName};
 use crate::telemetry::{Metrics, QueueLabels};
@@ -91,11 +92,13 @@ async fn work_connected(
             return consumer.finish(answers).await;
         }
         // Answers go out at once even when the stop comes while the next batch is awaited.
-        let batch = tokio::select! {
+        let mut batch = tokio::select! {
             biased;
             batch = consumer.exchange(answers) => batch?,
             () = context.stop.cancelled() => return Ok(()),
         };
+        let correlations = batch.iter_mut().map(|delivery| &mut delivery.correlation);
+        correlations.for_each(Correlation::received);
         backoff.reset();
         answers = match AssertUnwindSafe(handler.handle(queue, &batch))
             .catch_unwind()
@@ -107,6 +110,7 @@ async fn work_connected(
                 isolate(queue, handler, &batch).await
             }
         };
+        reply::tell_times(&batch, &mut answers);
         handled.inc_by(batch.len() as u64);
     }
 }

@@ -74,6 +74,7 @@ pub fn event(event_id: &str, aggregate_id: &str, expected: ExpectedVersion) -> N
         correlation: Correlation {
             correlation_id: format!("correlation of {event_id}"),
             causation_id: format!("cause of {event_id}"),
+            times: None,
         },
     }
 }

@@ -15,4 +15,5 @@ mod page;
 mod processes;
 mod recovery;
 mod sagas;
+mod sampled;
 mod shop;

@@ -26,5 +26,7 @@ mod mails;
 mod recovery;
 #[path = "../functional/sagas.rs"]
 mod sagas;
+#[path = "../functional/sampled.rs"]
+mod sampled;
 #[path = "../functional/shop.rs"]
 mod shop;

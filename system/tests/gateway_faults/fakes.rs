@@ -125,6 +125,7 @@ impl FakeStore {
             correlation: Correlation {
                 correlation_id: "c".into(),
                 causation_id: "c".into(),
+                times: None,
             },
         }
     }

@@ -120,6 +120,7 @@ pub fn message(id: impl Into<String>, payload: &str) -> OutgoingMessage {
         correlation: Correlation {
             correlation_id: "request".into(),
             causation_id: "cause".into(),
+            times: None,
         },
     }
 }

@@ -25,6 +25,7 @@ fn created() -> Transaction {
             correlation: Correlation {
                 correlation_id: id(),
                 causation_id: id(),
+                times: None,
             },
         }],
         claims: Vec::new(),

@@ -210,6 +210,7 @@ async fn a_message_that_nobody_waits_for_is_settled_by_its_acknowledgement() {
         correlation: ordershop::correlation::Correlation {
             correlation_id: "c".into(),
             causation_id: "k".into(),
+            times: None,
         },
     };
     server.queue.send(vec![forgotten]).await.unwrap();

@@ -24,7 +24,8 @@ pub struct SeenEvent {
     pub action: String,
     /// The entity.
     pub data: Value,
-    position: Position,
+    /// Where it stands in its topic.
+    pub position: Position,
     visible_at: Cell<Option<Instant>>,
 }
 

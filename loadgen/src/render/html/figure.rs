@@ -1,5 +1,6 @@
 //! A plot in every size, as a page shows it. Knows charts and sizes; not what they are of.
 
+use super::bars::Bars;
 use super::charts::{self, Chart};
 use super::plot::FRAMES;
 use crate::render::RenderError;
@@ -7,7 +8,7 @@ use crate::render::RenderError;
 /// A plot in every size, with its words.
 pub struct Figure {
     /// For links.
-    pub id: &'static str,
+    pub id: String,
     /// Its title.
     pub title: String,
     /// How to read it.
@@ -34,11 +35,34 @@ pub fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
 pub fn drawn(chart: Chart) -> Result<Figure, RenderError> {
     let svgs = FRAMES.iter().map(|frame| chart.plot.svg(*frame));
     Ok(Figure {
-        id: chart.id,
+        id: chart.id.to_owned(),
         svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
         legend: charts::legend(&chart.plot),
         title: chart.title,
         note: chart.note,
+        shades: Vec::new(),
+        most: String::new(),
+    })
+}
+
+/// Draws rows of bars in every size.
+///
+/// # Errors
+/// Those of the plotting library.
+pub fn drawn_bars(
+    id: String,
+    title: String,
+    note: String,
+    bars: &Bars,
+    legend: Vec<(String, String)>,
+) -> Result<Figure, RenderError> {
+    let svgs = FRAMES.iter().map(|frame| bars.svg(*frame));
+    Ok(Figure {
+        id,
+        title,
+        note,
+        svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
+        legend,
         shades: Vec::new(),
         most: String::new(),
     })

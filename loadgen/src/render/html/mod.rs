@@ -2,6 +2,8 @@
 //! plots, then the tables. Everything that a scenario or a server has said is text here, never markup.
 
 pub(in crate::render) mod axis;
+mod bars;
+mod budget;
 pub(in crate::render) mod charts;
 pub(in crate::render) mod colour;
 pub(in crate::render) mod figure;
@@ -11,6 +13,7 @@ pub(in crate::render) mod plot;
 mod settings;
 pub(in crate::render) mod tables;
 pub(in crate::render) mod timeline;
+mod waterfall;
 
 use askama::Template;
 
@@ -35,6 +38,8 @@ struct Page<'a> {
     verdict_meaning: &'static str,
     tiles: Vec<Tile>,
     figures: Vec<Figure>,
+    /// The slowest sampled journeys.
+    waterfalls: Vec<Figure>,
     tables: Vec<Table>,
     errors: Vec<ErrorView>,
     settings: Vec<Table>,
@@ -67,6 +72,7 @@ pub fn page(folder: &RunFolder) -> Result<String, RenderError> {
         verdict_meaning,
         tiles: key_figures::tiles(report),
         figures: figures(report, &timeline)?,
+        waterfalls: waterfall::figures(report)?,
         tables: tables::tables(report),
         errors: tables::errors(report),
         settings: settings::settings(report),
@@ -94,6 +100,7 @@ fn figures(report: &Report, timeline: &Timeline) -> Result<Vec<Figure>, RenderEr
     for chart in more.into_iter().flatten() {
         figures.push(drawn(chart)?);
     }
+    figures.extend(budget::figures(report)?);
     if !timeline.response_total.0.is_empty() {
         figures.push(heat_map(&course, timeline)?);
     }

@@ -12,23 +12,24 @@ use super::axis::Axis;
 use super::colour::{self, Colour};
 
 /// Drawn at twice the size that it is shown at: the backend rounds to whole pixels.
-const FINE: u32 = 2;
+pub(super) const FINE: u32 = 2;
 /// Text, in pixels as shown.
 const FONT_PX: f64 = 12.0;
 /// plotters writes a font's size divided by this.
 const FONT_FACTOR: f64 = 1.24;
 /// Width of a character of such text: no narrower than a wide font's digits.
-const CHARACTER_PX: f64 = 7.6;
+pub(super) const CHARACTER_PX: f64 = 7.6;
 
 /// A size to draw for; a page has each plot in every size and shows the one that fits.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
     /// The class of the style sheet that shows it.
     pub class: &'static str,
-    width_px: u32,
+    /// As shown.
+    pub(super) width_px: u32,
     height_px: u32,
     /// Ticks that there is room for.
-    x_ticks_max: usize,
+    pub(super) x_ticks_max: usize,
     y_ticks_max: usize,
     /// Columns and rows of a heat map.
     pub heat_columns_max: usize,
@@ -138,12 +139,12 @@ type Coordinates = Cartesian2d<RangedCoordf64, RangedCoordf64>;
 type PlotArea<'a> = DrawingArea<SVGBackend<'a>, Coordinates>;
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-fn font(colour: Colour) -> TextStyle<'static> {
+pub(super) fn font(colour: Colour) -> TextStyle<'static> {
     let px = FONT_PX * f64::from(FINE) * FONT_FACTOR;
     ("sans-serif", px).into_font().color(&colour)
 }
 
-fn stroke(colour: Colour, px: u32) -> ShapeStyle {
+pub(super) fn stroke(colour: Colour, px: u32) -> ShapeStyle {
     ShapeStyle {
         color: colour.into(),
         filled: false,
@@ -152,7 +153,7 @@ fn stroke(colour: Colour, px: u32) -> ShapeStyle {
 }
 
 /// Text for an attribute or an element.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -56,6 +56,7 @@ pub fn tables(report: &Report) -> Vec<Table> {
         faults(report),
         requests(report),
         end_to_end(report),
+        super::budget::table(report),
         event_lag(report),
         journeys(report),
         resources(report),

@@ -65,6 +65,8 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
         (state.mean_us, state.p50_us, state.p90_us) = (q.mean, q.p50, q.p90);
         (state.p99_us, state.p999_us, state.max_us) = (q.p99, q.p999, q.max);
     }
+    // Quantiles don't add up: each run's own report has its budget.
+    merged.latency_budget = None;
     target(&mut merged, parts);
     // The busiest one is the bottleneck.
     let busiest = reports().max_by(|a, b| a.generator.cpu_pct.total_cmp(&b.generator.cpu_pct));

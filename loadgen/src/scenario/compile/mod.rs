@@ -175,6 +175,9 @@ impl Compiler<'_> {
     }
 }
 
+/// Journeys a second that are followed unless the scenario says otherwise: enough for a p99 after seconds, too few to be felt.
+const SAMPLED_PER_S: f64 = 50.0;
+
 fn limits(raw: &LimitsFile) -> Limits {
     let or = |given: Option<HumanDuration>, default_ms: u64| {
         given.map_or(Duration::from_millis(default_ms), |d| d.0)
@@ -182,6 +185,7 @@ fn limits(raw: &LimitsFile) -> Limits {
     Limits {
         in_flight_max: raw.in_flight_max.unwrap_or(4_096).clamp(1, 1_000_000),
         connections_max: raw.connections_max.unwrap_or(1_024).clamp(1, 60_000),
+        sampled_per_s: raw.sampled_per_s.unwrap_or(SAMPLED_PER_S).clamp(0.0, 1e6),
         request_timeout: or(raw.request_timeout, 10_000),
         drain_timeout: or(raw.drain_timeout, 30_000),
         backlog_timeout: or(raw.backlog_timeout, 10_000),

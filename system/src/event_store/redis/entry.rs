@@ -3,7 +3,7 @@
 use redis::{Cmd, Value};
 use serde_json::value::RawValue;
 
-use crate::correlation::Correlation;
+use crate::correlation::{Correlation, Times};
 use crate::event_store::{NewEvent, RecordedEvent};
 use crate::position::Position;
 use crate::topic::Topic;
@@ -19,6 +19,9 @@ const FIELDS: [&str; 8] = [
     "correlation_id",
     "causation_id",
 ];
+
+/// Of a sampled request's event, behind the others.
+const TIMES: [&str; 2] = ["received_at", "submitted_at"];
 
 /// An entry that no event store of ours wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,10 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
         .arg(event.correlation.correlation_id.as_str());
     cmd.arg(FIELDS[7])
         .arg(event.correlation.causation_id.as_str());
+    if let Some(times) = event.correlation.times {
+        cmd.arg(TIMES[0]).arg(times.received_at_us);
+        cmd.arg(TIMES[1]).arg(times.submitted_at_us);
+    }
     cmd
 }
 
@@ -161,7 +168,8 @@ fn event(
     position: Position,
     fields: Vec<Value>,
 ) -> Result<RecordedEvent, &'static str> {
-    if fields.len() != 2 * FIELDS.len() {
+    let timed = fields.len() == 2 * (FIELDS.len() + TIMES.len());
+    if !timed && fields.len() != 2 * FIELDS.len() {
         return Err("its fields are not those of an event");
     }
     let mut fields = fields.into_iter();
@@ -188,6 +196,13 @@ fn event(
         correlation: Correlation {
             correlation_id: text(next(FIELDS[6])?)?,
             causation_id: text(next(FIELDS[7])?)?,
+            times: match timed {
+                true => Some(Times {
+                    received_at_us: number(next(TIMES[0])?)?,
+                    submitted_at_us: number(next(TIMES[1])?)?,
+                }),
+                false => None,
+            },
         },
     })
 }
@@ -215,7 +230,7 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
-    fn written() -> Vec<Value> {
+    fn written(times: Option<Times>) -> Vec<Value> {
         let event = NewEvent {
             event_id: "e1".into(),
             action: "entity_created".into(),
@@ -225,6 +240,7 @@ mod tests {
             correlation: Correlation {
                 correlation_id: "c".into(),
                 causation_id: "d".into(),
+                times,
             },
         };
         let cmd = xadd("events:{order}", &event, 7, 1_700_000_000_000_001);
@@ -236,8 +252,24 @@ mod tests {
     }
 
     #[test]
+    fn a_sampled_request_s_event_keeps_its_times() {
+        let times = Times {
+            received_at_us: 5,
+            submitted_at_us: 7,
+        };
+        let item = Value::Array(vec![bulk("5-1"), Value::Array(written(Some(times)))]);
+
+        let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+
+        let [Entry::Event(event)] = entries.as_slice() else {
+            panic!("not one event");
+        };
+        assert_eq!(event.correlation.times, Some(times));
+    }
+
+    #[test]
     fn an_event_is_read_as_it_was_written() {
-        let item = Value::Array(vec![bulk("5-1"), Value::Array(written())]);
+        let item = Value::Array(vec![bulk("5-1"), Value::Array(written(None))]);
 
         let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
 
@@ -253,11 +285,12 @@ mod tests {
         assert_eq!(event.published_at_us, 1_700_000_000_000_001);
         assert_eq!(event.correlation.correlation_id, "c");
         assert_eq!(event.correlation.causation_id, "d");
+        assert_eq!(event.correlation.times, None);
     }
 
     #[test]
     fn an_entry_of_somebody_else_is_told_apart() {
-        let mut fields = written();
+        let mut fields = written(None);
         fields[4] = bulk("other");
         let items = vec![
             Value::Array(vec![bulk("5-1"), Value::Array(fields)]),

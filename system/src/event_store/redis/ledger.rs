@@ -178,6 +178,7 @@ mod tests {
             correlation: Correlation {
                 correlation_id: String::new(),
                 causation_id: String::new(),
+                times: None,
             },
         }
     }

@@ -28,6 +28,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
             match applied {
                 Ok(applied) => {
                     known.merge(&applied.result);
+                    shared.hub.projected(&applied.batches);
                     shared.hub.applied(&known);
                     // Under load the answers that come meanwhile become one.
                     tokio::time::sleep(interval).await;

@@ -6,7 +6,7 @@ use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 
 use crate::event_store::RecordedEvent;
-use crate::position::{Position, Positions};
+use crate::position::{Position, Positions, Projected};
 use crate::topic::Topic;
 
 use super::super::event_json::event_json;
@@ -18,6 +18,8 @@ pub(super) enum Frame {
     Events(Events),
     /// How far the read model has come: the topics that moved.
     Applied(Positions),
+    /// When the read model applied events of sampled requests, for those who want only these.
+    Projected(Utf8Bytes),
 }
 
 /// Events and where each stands in the text.
@@ -31,21 +33,57 @@ pub(super) struct Events {
 #[derive(Serialize)]
 struct Said<'a> {
     r#type: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sampled: bool,
     positions: &'a Positions,
 }
 
 const OPEN: &str = r#"{"type":"events","events":["#;
 const CLOSE: &str = "]}";
 
-/// A frame that tells positions: `hello` or `applied`.
-pub(super) fn positions(r#type: &str, positions: &Positions) -> Utf8Bytes {
-    serde_json::to_string(&Said { r#type, positions })
+/// How far the read model has come.
+pub(super) fn applied(positions: &Positions) -> Utf8Bytes {
+    said("applied", false, positions)
+}
+
+/// From where on a client is told of events; `sampled`: only of those of sampled requests.
+pub(super) fn hello(positions: &Positions, sampled: bool) -> Utf8Bytes {
+    said("hello", sampled, positions)
+}
+
+fn said(r#type: &str, sampled: bool, positions: &Positions) -> Utf8Bytes {
+    let said = Said {
+        r#type,
+        sampled,
+        positions,
+    };
+    serde_json::to_string(&said)
+        .expect("names and numbers always serialise")
+        .into()
+}
+
+/// Batches that the read model has applied.
+pub(super) fn projected(batches: &[Projected]) -> Utf8Bytes {
+    #[derive(Serialize)]
+    struct Said<'a> {
+        r#type: &'a str,
+        batches: &'a [Projected],
+    }
+    let said = Said {
+        r#type: "projected",
+        batches,
+    };
+    serde_json::to_string(&said)
         .expect("names and numbers always serialise")
         .into()
 }
 
 /// A batch of one topic as frames of at most about `bytes_max`.
-pub(super) fn events(topic: Topic, batch: &[RecordedEvent], bytes_max: usize) -> Vec<Events> {
+pub(super) fn events<'a>(
+    topic: Topic,
+    batch: impl IntoIterator<Item = &'a RecordedEvent>,
+    bytes_max: usize,
+) -> Vec<Events> {
     let mut frames = Vec::new();
     let mut text = OPEN.to_owned();
     let mut places: Vec<(Position, Range<usize>)> = Vec::new();
@@ -115,6 +153,7 @@ mod tests {
             correlation: Correlation {
                 correlation_id: "c".into(),
                 causation_id: "d".into(),
+                times: None,
             },
         };
         (1..=count).map(event).collect()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::gateway::FeedConfig;
-use crate::position::{Position, Positions};
+use crate::position::{Position, Positions, Projected};
 use crate::topic::Topic;
 
 use super::frame::{self, Frame};
@@ -27,6 +27,15 @@ struct State {
     live: [Option<Position>; Topic::ALL.len()],
     /// How far the read model has come; `None` while nobody asks it.
     applied: Option<Positions>,
+}
+
+impl State {
+    /// Gives a frame to everybody, or to those who follow sampled requests.
+    fn tell(&self, sampled: bool, frame: Frame) {
+        let frame = Arc::new(frame);
+        let them = self.outboxes.iter().filter(|o| o.sampled == sampled);
+        them.for_each(|outbox| outbox.push(&frame));
+    }
 }
 
 impl Hub {
@@ -60,10 +69,12 @@ impl Hub {
     }
 
     /// A socket begins to listen: to what the read model has applied at once, to events from [`Hub::join`] on.
-    pub(super) fn listen(&self) -> Arc<Outbox> {
-        let outbox = Arc::new(Outbox::new(self.config.lag_bytes_max));
+    pub(super) fn listen(&self, sampled: bool) -> Arc<Outbox> {
+        let outbox = Arc::new(Outbox::new(self.config.lag_bytes_max, sampled));
         let mut state = self.state();
-        if let Some(applied) = state.applied {
+        if let Some(applied) = state.applied
+            && !sampled
+        {
             outbox.push(&Arc::new(Frame::Applied(applied)));
         }
         state.outboxes.push(Arc::clone(&outbox));
@@ -115,10 +126,22 @@ impl Hub {
         let mut state = self.state();
         for events in frames {
             state.live[topic.index()] = Some(events.last());
-            let frame = Arc::new(Frame::Events(events));
-            for outbox in &state.outboxes {
-                outbox.push(&frame);
+            state.tell(false, Frame::Events(events));
+        }
+        let is_sampled = |event: &&RecordedEvent| event.correlation.times.is_some();
+        if state.outboxes.iter().any(|outbox| outbox.sampled) {
+            let sampled = batch.iter().filter(is_sampled);
+            for events in frame::events(topic, sampled, self.config.frame_bytes_max) {
+                state.tell(true, Frame::Events(events));
             }
+        }
+    }
+
+    /// Tells who follows sampled requests when their events were applied.
+    pub(super) fn projected(&self, batches: &[Projected]) {
+        if !batches.is_empty() {
+            let frame = Frame::Projected(frame::projected(batches));
+            self.state().tell(true, frame);
         }
     }
 
@@ -136,10 +159,7 @@ impl Hub {
         }
         // The first answer is told even when it says nothing: a client waits for it.
         if state.applied.is_none() || !news.is_empty() {
-            let frame = Arc::new(Frame::Applied(news));
-            for outbox in &state.outboxes {
-                outbox.push(&frame);
-            }
+            state.tell(false, Frame::Applied(news));
         }
         state.applied.get_or_insert(Positions::NONE).merge(&news);
     }

@@ -14,6 +14,8 @@ const FRAME_OVERHEAD_BYTES: usize = 256;
 /// The frames that wait.
 pub(in crate::gateway) struct Outbox {
     bytes_max: usize,
+    /// Whether it takes only what is of sampled requests.
+    pub(super) sampled: bool,
     waiting: Mutex<Waiting>,
     filled: Notify,
     /// Cancelled when more waited than may.
@@ -29,9 +31,10 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, sampled: bool) -> Self {
         Self {
             bytes_max,
+            sampled,
             waiting: Mutex::default(),
             filled: Notify::new(),
             too_slow: CancellationToken::new(),
@@ -51,7 +54,7 @@ impl Outbox {
     pub(super) fn push(&self, frame: &Arc<Frame>) {
         let text = match &**frame {
             Frame::Events(events) => events.text.len(),
-            Frame::Applied(_) => 0,
+            Frame::Applied(_) | Frame::Projected(_) => 0,
         };
         let mut waiting = self.waiting();
         if self.too_slow.is_cancelled() || (text > 0 && !waiting.live) {

@@ -31,7 +31,7 @@ enum End {
 
 /// Serves one client to its end.
 pub(super) async fn run(shared: &Arc<Shared>, socket: WebSocket, wish: Wish) {
-    let outbox = shared.hub.listen();
+    let outbox = shared.hub.listen(wish.sampled);
     let (sink, stream) = socket.split();
     let mut client = Client {
         shared,
@@ -97,7 +97,7 @@ impl Client<'_> {
         if after.is_empty() {
             let joined = tokio::time::timeout(START_TIMEOUT, hub.join(outbox, &self.topics)).await;
             self.sent = joined.map_err(|_| away)?;
-            self.text(frame::positions("hello", &self.sent)).await?;
+            self.text(frame::hello(&self.sent, outbox.sampled)).await?;
         } else {
             let live = tokio::time::timeout(START_TIMEOUT, hub.live(&self.topics)).await;
             let live = live.map_err(|_| away)?;
@@ -106,7 +106,7 @@ impl Client<'_> {
                     self.sent.raise(*topic, start);
                 }
             }
-            self.text(frame::positions("hello", &self.sent)).await?;
+            self.text(frame::hello(&self.sent, outbox.sampled)).await?;
             // Most of the history first, so that little has to wait while the rest is read.
             self.history(None).await?;
             let joined = hub.join(outbox, &self.topics).await;
@@ -186,13 +186,14 @@ impl Client<'_> {
                 self.sent.raise(events.topic, events.last());
                 events.after(sent)
             }
-            Frame::Applied(news) if self.all => Some(frame::positions("applied", news)),
+            Frame::Projected(text) => Some(text.clone()),
+            Frame::Applied(news) if self.all => Some(frame::applied(news)),
             Frame::Applied(news) => {
                 let mut mine = Positions::NONE;
                 for topic in &self.topics {
                     mine.merge(&news.only(*topic));
                 }
-                (!mine.is_empty() || news.is_empty()).then(|| frame::positions("applied", &mine))
+                (!mine.is_empty() || news.is_empty()).then(|| frame::applied(&mine))
             }
         }
     }

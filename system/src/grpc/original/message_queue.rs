@@ -242,6 +242,7 @@ impl message_queue_server::MessageQueue for OriginalMessageQueue {
             correlation: Correlation {
                 correlation_id: uuid::Uuid::now_v7().simple().to_string(),
                 causation_id: msg_id.clone(),
+                times: None,
             },
             message_id: msg_id.clone(),
         };

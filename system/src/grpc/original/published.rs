@@ -61,6 +61,7 @@ pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction,
             correlation: Correlation {
                 correlation_id: uuid::Uuid::now_v7().simple().to_string(),
                 causation_id: info.event_id.clone(),
+                times: None,
             },
             event_id: info.event_id,
             data: info.event_data,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::correlation::Correlation;
+use crate::correlation::{Correlation, Times};
 use crate::message_queue::{Delivery, OutgoingMessage};
 
 /// A message in a queue. `redeliveries` must be the first field: the script that gives messages back counts it up there.
@@ -22,6 +22,9 @@ pub(super) struct Envelope<'a> {
     pub correlation_id: Cow<'a, str>,
     #[serde(borrow)]
     pub causation_id: Cow<'a, str>,
+    /// Whether whoever handles it shall say when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
     #[serde(borrow)]
     pub payload: &'a RawValue,
 }
@@ -46,14 +49,15 @@ impl<'a> Envelope<'a> {
             reply_to: Cow::Borrowed(reply_to),
             correlation_id: Cow::Borrowed(&message.correlation.correlation_id),
             causation_id: Cow::Borrowed(&message.correlation.causation_id),
+            sampled: message.correlation.times.is_some(),
             payload: &message.payload,
         }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        // 120 bytes: the fields' names and the punctuation.
+        // 136 bytes: the fields' names and the punctuation.
         let text_bytes = self.id.len() + self.reply_to.len() + self.correlation_id.len();
-        let capacity = 120 + text_bytes + self.causation_id.len() + self.payload.get().len();
+        let capacity = 136 + text_bytes + self.causation_id.len() + self.payload.get().len();
         let mut bytes = Vec::with_capacity(capacity);
         serde_json::to_writer(&mut bytes, self).expect("strings and raw JSON always serialize");
         bytes
@@ -66,6 +70,7 @@ impl<'a> Envelope<'a> {
             correlation: Correlation {
                 correlation_id: self.correlation_id.clone().into_owned(),
                 causation_id: self.causation_id.clone().into_owned(),
+                times: self.sampled.then(Times::default),
             },
             wants_reply: !self.reply_to.is_empty(),
             redeliveries: self.redeliveries,
@@ -136,6 +141,7 @@ mod tests {
             reply_to: "".into(),
             correlation_id: "c".into(),
             causation_id: "k".into(),
+            sampled: false,
             payload,
         }
     }

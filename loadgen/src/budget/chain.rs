@@ -1,0 +1,86 @@
+//! Which events led to one: a walk back by causation ids. Pure: given the events of one journey as the target told them.
+
+use crate::feed::position::Position;
+
+/// An event of a sampled journey. Times are microseconds since the Unix epoch, by the target's clocks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// Its topic.
+    pub topic: String,
+    /// Where it stands in it.
+    pub position: Position,
+    /// Its own.
+    pub event_id: String,
+    /// The event, or the message, that it was made for.
+    pub causation_id: String,
+    /// Its cause had reached the handler that made it.
+    pub received_at_us: i64,
+    /// It was handed to the event store.
+    pub submitted_at_us: i64,
+    /// The event store wrote it.
+    pub published_at_us: i64,
+}
+
+/// The events that led to the one at `last`, first cause first, itself last. Ends at the first cause that is not among the events
+/// (the request's message, or an event that was missed) or that would lead round in a circle; empty where `last` is not there.
+#[must_use]
+pub fn leading_to<'a>(events: &'a [Told], topic: &str, last: Position) -> Vec<&'a Told> {
+    let mut chain: Vec<&Told> = Vec::new();
+    let is_last = |event: &&Told| event.topic == topic && event.position == last;
+    let mut next = events.iter().find(is_last);
+    while let Some(event) = next {
+        chain.push(event);
+        next = events.iter().find(|cause| {
+            cause.event_id == event.causation_id
+                && !chain.iter().any(|known| known.event_id == cause.event_id)
+        });
+    }
+    chain.reverse();
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    fn told(topic: &str, position: &str, event_id: &str, causation_id: &str) -> Told {
+        Told {
+            topic: topic.into(),
+            position: position.parse().unwrap(),
+            event_id: event_id.into(),
+            causation_id: causation_id.into(),
+            received_at_us: 0,
+            submitted_at_us: 0,
+            published_at_us: 0,
+        }
+    }
+
+    #[test]
+    fn a_chain_is_walked_back_to_what_is_no_event_and_never_round() {
+        let events = [
+            told("order", "1-0", "o", "message"),
+            told("order", "2-0", "o.in_stock", "o"),
+            told("shipping", "3-0", "o.in_stock.s", "o.in_stock"),
+            told("order", "5-0", "lost.x", "lost"),
+            told("order", "6-0", "a", "b"),
+            told("order", "7-0", "b", "a"),
+            told("order", "8-0", "self", "self"),
+        ];
+        let rows: [(&str, &str, &[&str]); 8] = [
+            ("order", "1-0", &["o"]),
+            ("order", "2-0", &["o", "o.in_stock"]),
+            ("shipping", "3-0", &["o", "o.in_stock", "o.in_stock.s"]),
+            ("order", "5-0", &["lost.x"]),
+            ("order", "6-0", &["b", "a"]),
+            ("order", "8-0", &["self"]),
+            ("order", "3-0", &[]),
+            ("order", "9-9", &[]),
+        ];
+        for (topic, last, expected) in rows {
+            let chain = leading_to(&events, topic, last.parse().unwrap());
+            let ids: Vec<&str> = chain.iter().map(|e| e.event_id.as_str()).collect();
+            assert_eq!(ids, expected, "{topic} {last}");
+        }
+    }
+}

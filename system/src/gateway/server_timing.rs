@@ -1,0 +1,120 @@
+//! What a sampled request is told of its own way: the standard `Server-Timing` header. Times of other processes are their
+//! wall clocks'; on several machines a difference may be off by what their clocks are, even negative, and is told as it is.
+
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+use axum::http::{HeaderName, HeaderValue};
+
+use crate::clock::now_us;
+use crate::correlation::{AppendTimes, HandlerTimes};
+
+pub(super) static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// One request's times; each is set at most once.
+pub(super) struct ServerTiming {
+    started_at_us: u64,
+    sent_at_us: OnceLock<u64>,
+    handled: OnceLock<(HandlerTimes, Option<AppendTimes>)>,
+}
+
+impl ServerTiming {
+    /// The request is here.
+    pub(super) fn start() -> Self {
+        Self {
+            started_at_us: now_us(),
+            sent_at_us: OnceLock::new(),
+            handled: OnceLock::new(),
+        }
+    }
+
+    /// Its message goes into the queue.
+    pub(super) fn sent(&self) {
+        let _ = self.sent_at_us.set(now_us());
+    }
+
+    /// What the reply says of its handling.
+    pub(super) fn handled(&self, handler: HandlerTimes, append: Option<AppendTimes>) {
+        let _ = self.handled.set((handler, append));
+    }
+
+    /// The header's value now that the answer is ready: durations in milliseconds whose sum is the whole time in here.
+    pub(super) fn header(&self) -> HeaderValue {
+        let text = self.text(now_us());
+        HeaderValue::try_from(text).expect("names and numbers are plain text")
+    }
+
+    fn text(&self, now_us: u64) -> String {
+        let mut text = String::new();
+        let mut at_us = self.started_at_us;
+        let mut part = |name: &str, until_us: u64| {
+            let comma = if text.is_empty() { "" } else { ", " };
+            let duration_ms = until_us.wrapping_sub(at_us).cast_signed() as f64 / 1e3;
+            let _ = write!(text, "{comma}{name};dur={duration_ms:.3}");
+            at_us = until_us;
+        };
+        let (Some(sent_at_us), Some((handler, append))) =
+            (self.sent_at_us.get(), self.handled.get())
+        else {
+            part("gateway", now_us);
+            return text;
+        };
+        part("gateway", *sent_at_us);
+        part("queue", handler.received_at_us);
+        match append {
+            Some(append) => {
+                part("handler", append.submitted_at_us);
+                part("append", append.committed_at_us);
+            }
+            None => part("handler", handler.answered_at_us),
+        }
+        part("reply", now_us);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_are_told_in_order_and_add_up_to_the_whole() {
+        let timing = ServerTiming {
+            started_at_us: 1_000,
+            sent_at_us: OnceLock::from(1_100),
+            handled: OnceLock::new(),
+        };
+        assert_eq!(timing.text(9_500), "gateway;dur=8.500");
+        let handler = HandlerTimes {
+            received_at_us: 2_000,
+            answered_at_us: 6_000,
+        };
+        let append = AppendTimes {
+            submitted_at_us: 2_500,
+            committed_at_us: 5_500,
+        };
+        timing.handled(handler, Some(append));
+        assert_eq!(
+            timing.text(9_500),
+            "gateway;dur=0.100, queue;dur=0.900, handler;dur=0.500, append;dur=3.000, reply;dur=4.000"
+        );
+    }
+
+    #[test]
+    fn another_machine_s_clock_shows_as_a_negative_part() {
+        let timing = ServerTiming {
+            started_at_us: 1_000,
+            sent_at_us: OnceLock::from(1_100),
+            handled: OnceLock::new(),
+        };
+        let handler = HandlerTimes {
+            received_at_us: 600,
+            answered_at_us: 700,
+        };
+        timing.handled(handler, None);
+        assert_eq!(
+            timing.text(1_300),
+            "gateway;dur=0.100, queue;dur=-0.500, handler;dur=0.100, reply;dur=0.600"
+        );
+    }
+}
