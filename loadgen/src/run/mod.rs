@@ -162,6 +162,8 @@ struct Collected {
     windows: Windows,
     /// What set-up made, where tear-down needs it.
     prepared: Option<Vars>,
+    /// Where faults are told; weak, so that the drivers' end is seen.
+    faults_told: mpsc::WeakUnboundedSender<RunEvent>,
     /// Faults under way.
     injector: Option<Injector>,
     recovery: Recovery,
@@ -320,19 +322,12 @@ impl Run {
             meter: Meter::new(self.system_id, self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
+            faults_told,
             injector: None,
             recovery: Recovery::default(),
         };
         let mut finished = self
-            .collect(
-                &mut told,
-                faults_told,
-                go,
-                &stop,
-                &mut collected,
-                interrupts,
-                listeners,
-            )
+            .collect(&mut told, go, &stop, &mut collected, interrupts, listeners)
             .await?;
         let outcomes = match collected.injector.take() {
             Some(injector) => injector.finish().await,
@@ -519,7 +514,6 @@ impl Run {
     async fn collect(
         &mut self,
         told: &mut mpsc::UnboundedReceiver<RunEvent>,
-        faults_told: mpsc::WeakUnboundedSender<RunEvent>,
         go: oneshot::Sender<()>,
         stop: &CancellationToken,
         collected: &mut Collected,
@@ -583,7 +577,7 @@ impl Run {
                     collected.started_at = wall_clock
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
-                    collected.injector = self.injector(at, &faults_told, stop);
+                    collected.injector = self.injector(at, &collected.faults_told, stop);
                     collected.logs = Some(IntervalLogs::create(
                         &self.out,
                         &self.scenario.step_names,
