@@ -78,7 +78,7 @@ pub fn compare(
     for place in &places {
         let of = |names: &[String]| -> Result<Option<Vec<f64>>, CompareError> {
             let values = names.iter().map(|name| median_ns(&place.join(name)));
-            Ok(values.collect::<Result<Option<Vec<f64>>, _>>()?)
+            values.collect::<Result<Option<Vec<f64>>, _>>()
         };
         let known = of(&of_baseline)?.zip(of(&of_candidate)?);
         let name = name_of(place, &seen)?;

@@ -148,6 +148,12 @@ struct Run {
     warnings: Vec<String>,
 }
 
+/// What the drivers tell, and where faults may tell more as long as they do.
+struct Told {
+    events: mpsc::UnboundedReceiver<RunEvent>,
+    for_faults: mpsc::WeakUnboundedSender<RunEvent>,
+}
+
 /// What has been collected from the driver.
 struct Collected {
     figures: Figures,
@@ -284,8 +290,12 @@ impl Run {
             facts = Some(replay.facts);
         }
         let load = self.load(arrivals);
-        let (events, mut told) = mpsc::unbounded_channel();
-        let faults_told = events.downgrade();
+        let (events, told) = mpsc::unbounded_channel();
+        let for_faults = events.downgrade();
+        let mut told = Told {
+            events: told,
+            for_faults,
+        };
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
         let (scenario, target, seed) = (
@@ -324,15 +334,7 @@ impl Run {
             recovery: Recovery::default(),
         };
         let mut finished = self
-            .collect(
-                &mut told,
-                faults_told,
-                go,
-                &stop,
-                &mut collected,
-                interrupts,
-                listeners,
-            )
+            .collect(&mut told, go, &stop, &mut collected, interrupts, listeners)
             .await?;
         let outcomes = match collected.injector.take() {
             Some(injector) => injector.finish().await,
@@ -518,8 +520,7 @@ impl Run {
     /// Until the driver has ended.
     async fn collect(
         &mut self,
-        told: &mut mpsc::UnboundedReceiver<RunEvent>,
-        faults_told: mpsc::WeakUnboundedSender<RunEvent>,
+        told: &mut Told,
         go: oneshot::Sender<()>,
         stop: &CancellationToken,
         collected: &mut Collected,
@@ -529,7 +530,7 @@ impl Run {
         let mut go = Some(go);
         loop {
             let event = tokio::select! {
-                event = told.recv() => event,
+                event = told.events.recv() => event,
                 wish = interrupts.next() => {
                     let told = match wish {
                         Wish::Stop if stop.is_cancelled() => return Err(left_at_once()),
@@ -583,7 +584,7 @@ impl Run {
                     collected.started_at = wall_clock
                         .duration_since(SystemTime::UNIX_EPOCH)
                         .map_or(0.0, |d| d.as_secs_f64());
-                    collected.injector = self.injector(at, &faults_told, stop);
+                    collected.injector = self.injector(at, &told.for_faults, stop);
                     collected.logs = Some(IntervalLogs::create(
                         &self.out,
                         &self.scenario.step_names,
