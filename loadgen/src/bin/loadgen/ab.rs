@@ -112,10 +112,10 @@ struct CandidateArguments {
 /// `3%` or `0.03`: 0 to below 1.
 fn share(text: &str) -> Result<f64, String> {
     let (number, scale) = match text.strip_suffix('%') {
-        Some(number) => (number, 0.01),
+        Some(number) => (number, 100.0),
         None => (text, 1.0),
     };
-    let share = number.trim().parse().ok().map(|n: f64| n * scale);
+    let share = number.trim().parse().ok().map(|n: f64| n / scale);
     share
         .filter(|s| (0.0..1.0).contains(s))
         .ok_or_else(|| "a share from 0 to below 1 is needed, as in 3% or 0.03".into())
