@@ -157,9 +157,10 @@ mod tests {
 
     #[test]
     fn arrivals_held_at_no_rate_do_not_end_and_come_when_the_schedule_goes_on() {
-        let (tell, changes) = watch::channel(ramp().held(hold(0, None)));
+        let (tell, changes) = watch::channel(ramp());
         let mut arrivals =
             Arrivals::scheduled(ramp(), Spacing::Even, &[], 7, Share::WHOLE).following(changes);
+        tell.send_replace(ramp().held(hold(0, None)));
         let mut first = arrivals.next().unwrap();
         first = arrivals.next().unwrap_or(first);
         assert!(first.offset_ns > 1_000_000_000_000, "some day");

@@ -155,7 +155,8 @@ impl Samples {
 
 impl Estimate {
     /// The smallest difference that such runs show at this probability of a false alarm in `power` of all comparisons, where nothing
-    /// below `least` counts. (A sum of quantiles of Student's t, which is a little more than the noncentral one asks for.)
+    /// below `least` counts. (A sum of quantiles of Student's t: of six units it finds 79 % where
+    /// 80 % were asked for, of three 77 %, because their spread is itself an estimate.)
     pub fn smallest_detectable(&self, false_alarm: f64, power: f64, least: f64) -> Option<f64> {
         let (error, freedom) = self.spread?;
         let student = student(freedom)?;
@@ -293,22 +294,25 @@ mod tests {
     #[test]
     fn what_is_called_detectable_is_detected_in_four_of_five_comparisons() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
-        let (units, rounds) = (6, 600);
-        let student = student(5.0).unwrap();
-        // With a known spread of 1: what `smallest_detectable` says of it.
-        let effect =
-            (student.inverse_cdf(0.975) + student.inverse_cdf(0.8)) / f64::from(units).sqrt();
+        let (units, rounds) = (6_u32, 20_000);
+        let known = Estimate {
+            difference: 0.0,
+            spread: Some((1.0 / f64::from(units).sqrt(), f64::from(units) - 1.0)),
+            interval: None,
+            p: None,
+        };
+        let effect = known.smallest_detectable(0.05, 0.8, 0.0).unwrap();
+        let must_show = student(5.0).unwrap().inverse_cdf(0.975);
         let seen = (0..rounds).filter(|_| {
-            let noise = (0..units).map(|_| {
-                let x: f64 = StandardNormal.sample(&mut random);
-                x + effect
+            let values = (0..units).map(|_| {
+                let noise: f64 = StandardNormal.sample(&mut random);
+                noise + effect
             });
-            let estimate = Samples::Paired(noise.collect())
-                .estimate(0.95, 0.0, 7)
-                .unwrap();
-            estimate.p.unwrap() <= 0.05
+            let values: Vec<f64> = values.collect();
+            let (error, _) = Samples::Paired(values.clone()).spread(0.0).unwrap();
+            moments(&values).0.abs() >= must_show * error
         });
         let power = seen.count() as f64 / f64::from(rounds);
-        assert!((0.78..0.9).contains(&power), "{power}");
+        assert!((0.78..0.81).contains(&power), "{power}");
     }
 }
