@@ -11,9 +11,9 @@ use crate::record::series::Point;
 const POINTS_MIN: usize = 5;
 /// Both ends of a 95 % interval.
 const QUANTILE: f64 = 0.975;
-/// Growth slower than this share of what arrives is noise or a target that warms up, however sure it is: it would take a hundred
+/// Growth slower than this share of what passes is noise, or a machine that became busier, however sure it is: it would take fifty
 /// seconds of load to leave one second's worth behind.
-const SHARE_MIN: f64 = 0.01;
+const SHARE_MIN: f64 = 0.02;
 
 /// How fast something grows, a second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Growth {
     pub in_flight: Option<Slope>,
     /// Entries not yet handled, all groups together.
     pub backlog: Option<Slope>,
+    /// What they handled meanwhile, a second: a journey has many entries.
+    #[serde(default)]
+    pub handled_per_s: f64,
 }
 
 /// Least squares through points of time (in seconds) and amount, equally far from each other; nothing for fewer than five.
@@ -76,9 +79,9 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
 }
 
 impl Slope {
-    /// Whether it surely grows, and by more than a hundredth of what arrives.
-    pub fn grows(&self, arrivals_per_s: f64) -> bool {
-        self.low > 0.0 && self.per_s > arrivals_per_s * SHARE_MIN
+    /// Whether it surely grows, and by more than a fiftieth of what passes.
+    pub fn grows(&self, passing_per_s: f64) -> bool {
+        self.low > 0.0 && self.per_s > passing_per_s * SHARE_MIN
     }
 
     /// In words.
@@ -110,7 +113,14 @@ impl Growth {
             let groups = p.groups.iter().flatten();
             (at(i), groups.map(|g| g.backlog as f64).sum())
         });
+        let handled = points().flat_map(|(_, p)| p.groups.iter().flatten());
+        let handled: u64 = handled.map(|g| g.handled).sum();
+        let length_s: f64 = points().map(|(_, p)| p.length_s).sum();
         Self {
+            handled_per_s: match length_s > 0.0 {
+                true => handled as f64 / length_s,
+                false => 0.0,
+            },
             in_flight: slope(&in_flight.collect::<Vec<_>>()),
             backlog: slope(&backlog.collect::<Vec<_>>()),
         }
@@ -119,13 +129,13 @@ impl Growth {
     /// What grows, in words, while so many journeys arrive a second.
     pub fn said(&self, arrivals_per_s: f64) -> Vec<String> {
         let all = [
-            ("journeys in flight", self.in_flight),
-            ("the backlog", self.backlog),
+            ("journeys in flight", self.in_flight, arrivals_per_s),
+            ("the backlog", self.backlog, self.handled_per_s),
         ];
         all.into_iter()
-            .filter_map(|(name, slope)| Some((name, slope?)))
-            .filter(|(_, slope)| slope.grows(arrivals_per_s))
-            .map(|(name, slope)| format!("{name} grew by {}", slope.said()))
+            .filter_map(|(name, slope, passing)| Some((name, slope?, passing)))
+            .filter(|(_, slope, passing)| slope.grows(*passing))
+            .map(|(name, slope, _)| format!("{name} grew by {}", slope.said()))
             .collect()
     }
 }
