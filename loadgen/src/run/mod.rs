@@ -1,6 +1,8 @@
 //! One run from beginning to end: the target (started here if none is given), the driver, the collecting of what it records, the
 //! report. The only place that knows all stages.
 
+mod closing;
+mod collecting;
 mod control;
 mod descriptors;
 mod drivers;
@@ -14,11 +16,12 @@ mod small_pages;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use collecting::Collected;
 use control::Control;
 pub use interrupts::Interrupts;
 use meter::Meter;
@@ -28,17 +31,14 @@ use ramp::Ramp;
 use replay::Replay;
 use small_pages::SmallPages;
 
-use crate::audit::{self, AuditReport, AuditScope};
 use crate::drive::{self, Assignment, Load, group_cpu_time, process_cpu_time};
-use crate::fault::{self, Injector, Recovery, Scene};
+use crate::fault::{self, Recovery};
 use crate::http_client::Target;
 use crate::metrics_scrape::Scrape;
 use crate::record::Figures;
-use crate::record::interval_log::IntervalLogs;
-use crate::record::ledger::Ledger;
 use crate::report::folder::{self, RunFolder};
-use crate::report::{self, Environment, Evidence, Report, SoFar, Windows};
-use crate::run_event::{Finished, Interval, Listener, Plan, RunEvent, Seen, Wish};
+use crate::report::{self, Environment, Evidence, Report, Windows};
+use crate::run_event::{Listener, Plan, RunEvent};
 use crate::scenario::expression::{Vars, unix_seconds};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{Arrivals, Schedule, Spacing};
@@ -131,9 +131,6 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
     crate::render::write_all(&folder).map_err(std::io::Error::other)
 }
 
-/// An audit's progress is told after so many events.
-const AUDIT_TOLD_EVERY: u64 = 1_000;
-
 struct Run {
     scenario: Arc<Scenario>,
     seed: u64,
@@ -146,27 +143,6 @@ struct Run {
     /// Where the workload has a schedule, and somebody might hold it.
     ramp: Option<Ramp>,
     warnings: Vec<String>,
-}
-
-/// What has been collected from the driver.
-struct Collected {
-    figures: Figures,
-    logs: Option<IntervalLogs>,
-    started_at: f64,
-    before: Option<Scrape>,
-    cpu_before: (Duration, Option<Duration>),
-    /// The run's course.
-    observer: Observer,
-    /// What a journey costs.
-    meter: Meter,
-    windows: Windows,
-    /// What set-up made, where tear-down needs it.
-    prepared: Option<Vars>,
-    /// Where faults are told; weak, so that the drivers' end is seen.
-    faults_told: mpsc::WeakUnboundedSender<RunEvent>,
-    /// Faults under way.
-    injector: Option<Injector>,
-    recovery: Recovery,
 }
 
 impl Run {
@@ -403,259 +379,4 @@ impl Run {
             warnings: self.warnings,
         }))
     }
-
-    /// Waits for what the target has not handled yet. Interrupted, it waits no longer; a run that was stopped before is left.
-    async fn drain_backlog(
-        &mut self,
-        drained: Duration,
-        stop: &CancellationToken,
-        collected: &mut Collected,
-        interrupts: &mut Interrupts,
-        listeners: &mut Listeners,
-    ) -> Result<(Option<Scrape>, Duration), RunError> {
-        let start = Instant::now();
-        let before = collected.before.clone().unwrap_or_default();
-        let (observer, timeout) = (
-            &mut collected.observer,
-            self.scenario.limits.backlog_timeout,
-        );
-        let work = self.control.drained_while(timeout, |since, scrape| {
-            let at = drained + since;
-            let sighting = observer.look(at, Some(scrape));
-            listeners.tell(&RunEvent::Seen(Box::new(Seen {
-                at,
-                sighting,
-                lag: scrape.lag_since(&before),
-                backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
-                ..Seen::default()
-            })));
-        });
-        tokio::select! {
-            drained = work => return Ok(drained),
-            () = interrupts.stop() => {}
-        }
-        if stop.is_cancelled() {
-            return Err(left_at_once());
-        }
-        stop.cancel();
-        listeners.tell(&RunEvent::Stopping);
-        let last = tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await;
-        Ok((last.ok().flatten(), start.elapsed()))
-    }
-
-    /// Undoes what set-up made; left at once when it is interrupted.
-    async fn tear_down(
-        &mut self,
-        variables: Vars,
-        interrupts: &mut Interrupts,
-        listeners: &mut Listeners,
-    ) {
-        listeners.tell(&RunEvent::TearDown);
-        let target = self.control.target().clone();
-        let work = drive::tear_down(&self.scenario, target, variables, self.seed);
-        let failures = tokio::select! {
-            failures = work => failures,
-            () = interrupts.stop() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
-        };
-        self.warnings.extend(failures);
-    }
-
-    /// Audits the target; none when that was interrupted.
-    async fn audited(
-        &mut self,
-        ledger: Ledger,
-        interrupts: &mut Interrupts,
-        listeners: &mut Listeners,
-    ) -> Option<AuditReport> {
-        let scope = AuditScope {
-            ledger: Some(ledger),
-            from_nothing: self.system_id.is_some(),
-            drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
-        };
-        listeners.tell(&RunEvent::Auditing { events: 0 });
-        let listeners = std::cell::RefCell::new(listeners);
-        let told = |events: u64| {
-            if events.is_multiple_of(AUDIT_TOLD_EVERY) {
-                listeners.borrow_mut().tell(&RunEvent::Auditing { events });
-            }
-        };
-        tokio::select! {
-            outcome = audit::audit(self.control.target().clone(), &scope, &told) => {
-                Some(outcome.unwrap_or_else(|error| AuditReport::of_error(&error)))
-            }
-            () = interrupts.stop() => {
-                self.warnings.push("the audit was interrupted: nobody knows whether the target did right".into());
-                None
-            }
-        }
-    }
-
-    /// Nothing where the scenario has no faults.
-    fn injector(
-        &self,
-        start: Instant,
-        events: &mpsc::WeakUnboundedSender<RunEvent>,
-        stop: &CancellationToken,
-    ) -> Option<Injector> {
-        let faults = self.scenario.faults.clone();
-        (!faults.is_empty()).then(|| {
-            let scene = Scene {
-                system: self.system_id,
-                target: self.control.target().url.clone(),
-                start: start.into(),
-                stop: stop.clone(),
-                events: events.clone(),
-            };
-            Injector::start(faults, scene)
-        })
-    }
-
-    /// Until the driver has ended.
-    async fn collect(
-        &mut self,
-        told: &mut mpsc::UnboundedReceiver<RunEvent>,
-        go: oneshot::Sender<()>,
-        stop: &CancellationToken,
-        collected: &mut Collected,
-        interrupts: &mut Interrupts,
-        listeners: &mut Listeners,
-    ) -> Result<Finished, RunError> {
-        let mut go = Some(go);
-        loop {
-            let event = tokio::select! {
-                event = told.recv() => event,
-                wish = interrupts.next() => {
-                    let told = match wish {
-                        Wish::Stop if stop.is_cancelled() => return Err(left_at_once()),
-                        Wish::Stop => {
-                            stop.cancel();
-                            Some(RunEvent::Stopping)
-                        }
-                        Wish::Hold => self.ramp.as_mut().and_then(Ramp::turn),
-                    };
-                    told.iter().for_each(|event| listeners.tell(event));
-                    continue;
-                }
-            };
-            let Some(event) = event else {
-                return Err(RunError::SetUp(
-                    "the driver has ended without a word".into(),
-                ));
-            };
-            // An interval is told when it begins where the one before it ended.
-            if !matches!(event, RunEvent::Interval(_)) {
-                listeners.tell(&event);
-            }
-            match event {
-                RunEvent::Prepared { variables } => collected.prepared = Some(variables),
-                RunEvent::Ready => {
-                    // What set-up left behind must not count as the workload's.
-                    let drained = self.control.drained(self.scenario.limits.backlog_timeout);
-                    collected.before = tokio::select! {
-                        (before, _) = drained => before,
-                        () = interrupts.stop() => {
-                            stop.cancel();
-                            return Err(RunError::SetUp("stopped before the start: no report".into()));
-                        }
-                    };
-                    collected.cpu_before = (
-                        process_cpu_time().unwrap_or_default(),
-                        self.system_id.and_then(group_cpu_time),
-                    );
-                    collected.observer.start(collected.before.clone());
-                    collected.meter.start(collected.before.as_ref());
-                    let before = collected.before.clone().unwrap_or_default();
-                    collected.windows = Windows::new(&self.scenario, before);
-                    if let Some(go) = go.take() {
-                        go.send(()).ok();
-                    }
-                }
-                RunEvent::Started { at, wall_clock } => {
-                    if let Some(ramp) = &mut self.ramp {
-                        ramp.started(at);
-                    }
-                    collected.started_at = wall_clock
-                        .duration_since(SystemTime::UNIX_EPOCH)
-                        .map_or(0.0, |d| d.as_secs_f64());
-                    collected.injector = self.injector(at, &collected.faults_told, stop);
-                    collected.logs = Some(IntervalLogs::create(
-                        &self.out,
-                        &self.scenario.step_names,
-                        &self.scenario.await_names,
-                        wall_clock,
-                    )?);
-                }
-                RunEvent::Interval(mut interval) => {
-                    collected.observer.close_gap(&mut interval);
-                    let event = RunEvent::Interval(interval);
-                    listeners.tell(&event);
-                    if let RunEvent::Interval(interval) = &event {
-                        let seen = self.take_in(interval, collected).await;
-                        listeners.tell(&RunEvent::Seen(Box::new(seen)));
-                    }
-                }
-                RunEvent::Warning(text) => self.warnings.push(text),
-                RunEvent::Finished(finished) => return Ok(finished),
-                RunEvent::Failed(refusal) => return Err(refusal.into()),
-                RunEvent::Draining { .. } => collected.windows.draining(),
-                _ => {}
-            }
-        }
-    }
-
-    /// Adds an interval to what has been collected, and looks at the target and the machine.
-    async fn take_in(&mut self, interval: &Interval, collected: &mut Collected) -> Seen {
-        collected.figures.add(&interval.figures);
-        if collected.injector.is_some() {
-            let (response, _) = interval.figures.all_steps();
-            let p99 = (!response.0.is_empty()).then(|| response.0.value_at_quantile(0.99) as f64);
-            collected
-                .recovery
-                .second(interval.start, interval.length, p99);
-        }
-        collected.observer.interval(interval);
-        if let Some(logs) = &mut collected.logs
-            && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
-        {
-            let missing = format!("an interval is missing in the logs: {e}");
-            // Once for what goes on: a full disk stays full.
-            if self.warnings.last() != Some(&missing) {
-                self.warnings.push(missing);
-            }
-        }
-        // Bounded by a second: a target that does not answer must not hold the collecting up.
-        let scrape = self.control.scrape();
-        let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
-        let now = now.ok().flatten();
-        let windows = &mut collected.windows;
-        windows.interval(&interval.figures, interval.start, now.as_ref());
-        let sighting = collected.observer.look(interval.start, now.as_ref());
-        collected.meter.interval(interval, now.as_ref());
-        let before = collected.before.clone().unwrap_or_default();
-        let so_far = SoFar {
-            scenario: &self.scenario,
-            figures: &collected.figures,
-            windows: &collected.windows,
-            scrapes: now.as_ref().map(|now| (&before, now)),
-            elapsed: interval.start + interval.length,
-        };
-        let standings = so_far.standings();
-        Seen {
-            at: interval.start,
-            sighting,
-            drivers_cpu_pct: collected.observer.drivers_cpu_pct.clone(),
-            lag: now
-                .as_ref()
-                .map(|n| n.lag_since(&before))
-                .unwrap_or_default(),
-            backlog: now
-                .filter(|n| !n.backlog.is_empty())
-                .map(|n| n.backlog_total()),
-            standings,
-        }
-    }
-}
-
-fn left_at_once() -> RunError {
-    RunError::SetUp("left at once: no report".into())
 }

@@ -1,0 +1,113 @@
+//! After the last journey: until nothing is left to handle, what an audit finds, undoing what set-up made. An interrupt ends each of
+//! them; must not know how a report is built.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Interrupts;
+use super::collecting::{Collected, left_at_once};
+use super::options::RunError;
+use super::{Listeners, Run};
+
+use crate::audit;
+use crate::audit::AuditReport;
+use crate::audit::AuditScope;
+use crate::drive;
+use crate::metrics_scrape::Scrape;
+use crate::record::ledger::Ledger;
+use crate::run_event::RunEvent;
+use crate::run_event::Seen;
+use crate::scenario::expression::Vars;
+
+/// An audit's progress is told after so many events.
+const AUDIT_TOLD_EVERY: u64 = 1_000;
+
+impl Run {
+    /// Waits for what the target has not handled yet. Interrupted, it waits no longer; a run that was stopped before is left.
+    pub(super) async fn drain_backlog(
+        &mut self,
+        drained: Duration,
+        stop: &CancellationToken,
+        collected: &mut Collected,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) -> Result<(Option<Scrape>, Duration), RunError> {
+        let start = Instant::now();
+        let before = collected.before.clone().unwrap_or_default();
+        let (observer, timeout) = (
+            &mut collected.observer,
+            self.scenario.limits.backlog_timeout,
+        );
+        let work = self.control.drained_while(timeout, |since, scrape| {
+            let at = drained + since;
+            let sighting = observer.look(at, Some(scrape));
+            listeners.tell(&RunEvent::Seen(Box::new(Seen {
+                at,
+                sighting,
+                lag: scrape.lag_since(&before),
+                backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
+                ..Seen::default()
+            })));
+        });
+        tokio::select! {
+            drained = work => return Ok(drained),
+            () = interrupts.stop() => {}
+        }
+        if stop.is_cancelled() {
+            return Err(left_at_once());
+        }
+        stop.cancel();
+        listeners.tell(&RunEvent::Stopping);
+        let last = tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await;
+        Ok((last.ok().flatten(), start.elapsed()))
+    }
+
+    /// Undoes what set-up made; left at once when it is interrupted.
+    pub(super) async fn tear_down(
+        &mut self,
+        variables: Vars,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) {
+        listeners.tell(&RunEvent::TearDown);
+        let target = self.control.target().clone();
+        let work = drive::tear_down(&self.scenario, target, variables, self.seed);
+        let failures = tokio::select! {
+            failures = work => failures,
+            () = interrupts.stop() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
+        };
+        self.warnings.extend(failures);
+    }
+
+    /// Audits the target; none when that was interrupted.
+    pub(super) async fn audited(
+        &mut self,
+        ledger: Ledger,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) -> Option<AuditReport> {
+        let scope = AuditScope {
+            ledger: Some(ledger),
+            from_nothing: self.system_id.is_some(),
+            drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
+        };
+        listeners.tell(&RunEvent::Auditing { events: 0 });
+        let listeners = std::cell::RefCell::new(listeners);
+        let told = |events: u64| {
+            if events.is_multiple_of(AUDIT_TOLD_EVERY) {
+                listeners.borrow_mut().tell(&RunEvent::Auditing { events });
+            }
+        };
+        tokio::select! {
+            outcome = audit::audit(self.control.target().clone(), &scope, &told) => {
+                Some(outcome.unwrap_or_else(|error| AuditReport::of_error(&error)))
+            }
+            () = interrupts.stop() => {
+                self.warnings.push("the audit was interrupted: nobody knows whether the target did right".into());
+                None
+            }
+        }
+    }
+}

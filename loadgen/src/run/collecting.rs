@@ -1,0 +1,226 @@
+//! While journeys are under way: every event of the drivers is taken in, told to those who look on, and joined with what is seen of the
+//! target and the machine in the same second. Must not know how a report is built.
+
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::Interrupts;
+use super::meter::Meter;
+use super::observer::Observer;
+use super::options::RunError;
+use super::ramp::Ramp;
+use super::{Listeners, Run};
+
+use crate::drive::group_cpu_time;
+use crate::drive::process_cpu_time;
+use crate::fault::Injector;
+use crate::fault::Recovery;
+use crate::fault::Scene;
+use crate::metrics_scrape::Scrape;
+use crate::record::Figures;
+use crate::record::interval_log::IntervalLogs;
+use crate::report::SoFar;
+use crate::report::Windows;
+use crate::run_event::Finished;
+use crate::run_event::Interval;
+use crate::run_event::RunEvent;
+use crate::run_event::Seen;
+use crate::run_event::Wish;
+use crate::scenario::expression::Vars;
+
+/// What has been collected from the driver.
+pub(super) struct Collected {
+    pub(super) figures: Figures,
+    pub(super) logs: Option<IntervalLogs>,
+    pub(super) started_at: f64,
+    pub(super) before: Option<Scrape>,
+    pub(super) cpu_before: (Duration, Option<Duration>),
+    /// The run's course.
+    pub(super) observer: Observer,
+    /// What a journey costs.
+    pub(super) meter: Meter,
+    pub(super) windows: Windows,
+    /// What set-up made, where tear-down needs it.
+    pub(super) prepared: Option<Vars>,
+    /// Where faults are told; weak, so that the drivers' end is seen.
+    pub(super) faults_told: mpsc::WeakUnboundedSender<RunEvent>,
+    /// Faults under way.
+    pub(super) injector: Option<Injector>,
+    pub(super) recovery: Recovery,
+}
+
+impl Run {
+    /// Nothing where the scenario has no faults.
+    pub(super) fn injector(
+        &self,
+        start: Instant,
+        events: &mpsc::WeakUnboundedSender<RunEvent>,
+        stop: &CancellationToken,
+    ) -> Option<Injector> {
+        let faults = self.scenario.faults.clone();
+        (!faults.is_empty()).then(|| {
+            let scene = Scene {
+                system: self.system_id,
+                target: self.control.target().url.clone(),
+                start: start.into(),
+                stop: stop.clone(),
+                events: events.clone(),
+            };
+            Injector::start(faults, scene)
+        })
+    }
+
+    /// Until the driver has ended.
+    pub(super) async fn collect(
+        &mut self,
+        told: &mut mpsc::UnboundedReceiver<RunEvent>,
+        go: oneshot::Sender<()>,
+        stop: &CancellationToken,
+        collected: &mut Collected,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) -> Result<Finished, RunError> {
+        let mut go = Some(go);
+        loop {
+            let event = tokio::select! {
+                event = told.recv() => event,
+                wish = interrupts.next() => {
+                    let told = match wish {
+                        Wish::Stop if stop.is_cancelled() => return Err(left_at_once()),
+                        Wish::Stop => {
+                            stop.cancel();
+                            Some(RunEvent::Stopping)
+                        }
+                        Wish::Hold => self.ramp.as_mut().and_then(Ramp::turn),
+                    };
+                    told.iter().for_each(|event| listeners.tell(event));
+                    continue;
+                }
+            };
+            let Some(event) = event else {
+                return Err(RunError::SetUp(
+                    "the driver has ended without a word".into(),
+                ));
+            };
+            // An interval is told when it begins where the one before it ended.
+            if !matches!(event, RunEvent::Interval(_)) {
+                listeners.tell(&event);
+            }
+            match event {
+                RunEvent::Prepared { variables } => collected.prepared = Some(variables),
+                RunEvent::Ready => {
+                    // What set-up left behind must not count as the workload's.
+                    let drained = self.control.drained(self.scenario.limits.backlog_timeout);
+                    collected.before = tokio::select! {
+                        (before, _) = drained => before,
+                        () = interrupts.stop() => {
+                            stop.cancel();
+                            return Err(RunError::SetUp("stopped before the start: no report".into()));
+                        }
+                    };
+                    collected.cpu_before = (
+                        process_cpu_time().unwrap_or_default(),
+                        self.system_id.and_then(group_cpu_time),
+                    );
+                    collected.observer.start(collected.before.clone());
+                    collected.meter.start(collected.before.as_ref());
+                    let before = collected.before.clone().unwrap_or_default();
+                    collected.windows = Windows::new(&self.scenario, before);
+                    if let Some(go) = go.take() {
+                        go.send(()).ok();
+                    }
+                }
+                RunEvent::Started { at, wall_clock } => {
+                    if let Some(ramp) = &mut self.ramp {
+                        ramp.started(at);
+                    }
+                    collected.started_at = wall_clock
+                        .duration_since(SystemTime::UNIX_EPOCH)
+                        .map_or(0.0, |d| d.as_secs_f64());
+                    collected.injector = self.injector(at, &collected.faults_told, stop);
+                    collected.logs = Some(IntervalLogs::create(
+                        &self.out,
+                        &self.scenario.step_names,
+                        &self.scenario.await_names,
+                        wall_clock,
+                    )?);
+                }
+                RunEvent::Interval(mut interval) => {
+                    collected.observer.close_gap(&mut interval);
+                    let event = RunEvent::Interval(interval);
+                    listeners.tell(&event);
+                    if let RunEvent::Interval(interval) = &event {
+                        let seen = self.take_in(interval, collected).await;
+                        listeners.tell(&RunEvent::Seen(Box::new(seen)));
+                    }
+                }
+                RunEvent::Warning(text) => self.warnings.push(text),
+                RunEvent::Finished(finished) => return Ok(finished),
+                RunEvent::Failed(refusal) => return Err(refusal.into()),
+                RunEvent::Draining { .. } => collected.windows.draining(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds an interval to what has been collected, and looks at the target and the machine.
+    pub(super) async fn take_in(&mut self, interval: &Interval, collected: &mut Collected) -> Seen {
+        collected.figures.add(&interval.figures);
+        if collected.injector.is_some() {
+            let (response, _) = interval.figures.all_steps();
+            let p99 = (!response.0.is_empty()).then(|| response.0.value_at_quantile(0.99) as f64);
+            collected
+                .recovery
+                .second(interval.start, interval.length, p99);
+        }
+        collected.observer.interval(interval);
+        if let Some(logs) = &mut collected.logs
+            && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
+        {
+            let missing = format!("an interval is missing in the logs: {e}");
+            // Once for what goes on: a full disk stays full.
+            if self.warnings.last() != Some(&missing) {
+                self.warnings.push(missing);
+            }
+        }
+        // Bounded by a second: a target that does not answer must not hold the collecting up.
+        let scrape = self.control.scrape();
+        let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
+        let now = now.ok().flatten();
+        let windows = &mut collected.windows;
+        windows.interval(&interval.figures, interval.start, now.as_ref());
+        let sighting = collected.observer.look(interval.start, now.as_ref());
+        collected.meter.interval(interval, now.as_ref());
+        let before = collected.before.clone().unwrap_or_default();
+        let so_far = SoFar {
+            scenario: &self.scenario,
+            figures: &collected.figures,
+            windows: &collected.windows,
+            scrapes: now.as_ref().map(|now| (&before, now)),
+            elapsed: interval.start + interval.length,
+        };
+        let standings = so_far.standings();
+        Seen {
+            at: interval.start,
+            sighting,
+            drivers_cpu_pct: collected.observer.drivers_cpu_pct.clone(),
+            lag: now
+                .as_ref()
+                .map(|n| n.lag_since(&before))
+                .unwrap_or_default(),
+            backlog: now
+                .filter(|n| !n.backlog.is_empty())
+                .map(|n| n.backlog_total()),
+            standings,
+        }
+    }
+}
+
+pub(super) fn left_at_once() -> RunError {
+    RunError::SetUp("left at once: no report".into())
+}
