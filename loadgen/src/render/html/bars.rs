@@ -89,7 +89,8 @@ impl Bars {
                 root.draw(&PathElement::new(path, stroke(colour::GRID, FINE)))?;
                 let style = font(colour::INK).pos(Pos::new(HPos::Center, VPos::Top));
                 // The first label would begin outside.
-                let x = at(ms).max(left + 14 * fine);
+                let half = (label.chars().count() as f64 * CHARACTER_PX / 2.0).ceil() as i32;
+                let x = at(ms).max(half * fine);
                 root.draw(&Text::new(label, (x, bottom + 6 * fine), style))?;
             }
             for (i, row) in rows.iter().enumerate() {
