@@ -69,12 +69,16 @@ pub struct SystemCommand {
 }
 
 impl SystemCommand {
-    /// `ordershop up`, the program as given, beside this one, or on PATH.
+    /// `ordershop up`: the program as given, which is looked for when it is started, or from beside this one or on PATH.
     ///
     /// # Errors
-    /// It is nowhere.
+    /// None is given, and it is nowhere.
     pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
-        Ok(Self::new(&find(given)?, &["up"]))
+        let program = match given {
+            Some(given) => given.to_owned(),
+            None => find().ok_or(SystemError::Missing)?,
+        };
+        Ok(Self::new(&program, &["up"]))
     }
 
     /// This program with these arguments.
@@ -101,11 +105,7 @@ impl SystemCommand {
         let Some(program) = words.next() else {
             return Err(SystemError::NoCommand(text.to_owned()));
         };
-        let is_there = match program.contains(std::path::MAIN_SEPARATOR) {
-            true => Path::new(&program).is_file(),
-            false => on_path(&program).is_some(),
-        };
-        if !is_there {
+        if !is_there(Path::new(&program)) {
             return Err(SystemError::NoProgram {
                 command: text.to_owned(),
                 program,
@@ -134,22 +134,19 @@ pub struct SystemProcess {
     _data: TempDir,
 }
 
-/// Where the program is: as given, beside this one, or on PATH.
-fn find(given: Option<&Path>) -> Result<PathBuf, SystemError> {
-    if let Some(given) = given {
-        return if given.is_file() {
-            Ok(given.to_owned())
-        } else {
-            Err(SystemError::Missing)
-        };
-    }
+/// Where the program is: beside this one, or on PATH.
+fn find() -> Option<PathBuf> {
     let beside = std::env::current_exe()
         .ok()
         .and_then(|me| Some(me.parent()?.join(NAME)));
-    beside
-        .filter(|p| p.is_file())
-        .or_else(|| on_path(NAME))
-        .ok_or(SystemError::Missing)
+    beside.filter(|p| p.is_file()).or_else(|| on_path(NAME))
+}
+
+fn is_there(program: &Path) -> bool {
+    match program.to_str() {
+        Some(name) if !name.contains(std::path::MAIN_SEPARATOR) => on_path(name).is_some(),
+        _ => program.is_file(),
+    }
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {
@@ -166,6 +163,9 @@ impl SystemProcess {
         durability: &str,
         log: &Path,
     ) -> Result<Self, SystemError> {
+        if !is_there(&command.program) {
+            return Err(SystemError::Missing);
+        }
         let fail = |error| SystemError::Start {
             command: command.to_string(),
             error,

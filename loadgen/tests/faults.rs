@@ -133,7 +133,8 @@ fn what_is_paused_goes_on_at_once_when_the_run_is_stopped() {
         fault["until_s"].as_f64().unwrap() < 60.0,
         "{fault}\n{rest:?}"
     );
-    assert_eq!(ended.report()["journeys"]["failed"], 0);
+    let report = ended.report();
+    assert_eq!(report["journeys"]["failed"], 0, "{:#}", report["errors"]);
 }
 
 #[test]

@@ -14,9 +14,9 @@ use crate::gate::{Gate, SOON, Socket};
 const EVENT_BYTES: usize = 64 << 10;
 const LAG_BYTES_MAX: usize = 1 << 20;
 /// Far more than the kernel buffers of a loopback connection, together with the lag that is allowed.
-const MANY: usize = (256 << 20) / EVENT_BYTES;
+const MANY: usize = (512 << 20) / EVENT_BYTES;
 /// Less than half of what [`MANY`] events would take: room for the kernel's copies, the allocator's, and the tests beside this one.
-const GROWTH_BYTES_MAX: usize = 96 << 20;
+const GROWTH_BYTES_MAX: usize = 192 << 20;
 const QUIET_CHECK: Duration = Duration::from_millis(20);
 const QUIET_CHECKS: u32 = 10;
 

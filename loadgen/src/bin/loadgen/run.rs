@@ -183,7 +183,7 @@ pub fn failed(error: &RunError) -> ExitCode {
 /// What starts the system, where that is not just the default.
 ///
 /// # Errors
-/// There is no such program.
+/// None is named, and it is nowhere.
 pub fn system_of(
     program: Option<&Path>,
     processes: bool,
