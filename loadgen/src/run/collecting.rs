@@ -88,7 +88,8 @@ impl Run {
         let mut go = Some(go);
         loop {
             let event = tokio::select! {
-                event = told.recv() => event,
+                // Wishes first: while a target that does not answer is asked for its metrics, a second's figures are always waiting.
+                biased;
                 wish = interrupts.next() => {
                     let told = match wish {
                         Wish::Stop if stop.is_cancelled() => return Err(left_at_once()),
@@ -101,6 +102,7 @@ impl Run {
                     told.iter().for_each(|event| listeners.tell(event));
                     continue;
                 }
+                event = told.recv() => event,
             };
             let Some(event) = event else {
                 return Err(RunError::SetUp(
