@@ -164,6 +164,8 @@ fn ctrl_c_as_a_key_stops_the_run_and_the_second_one_leaves_at_once() {
     let (mut child, run) = in_terminal(&terminal, &system, &open(100, "60s", ""));
     terminal.shows("PASS so far");
     system.behaviour.stalled.store(true, Ordering::SeqCst);
+    let answered = system.requests();
+    eventually("a request that waits", || system.requests() > answered);
 
     terminal.press(CTRL_C);
     terminal.shows("STOPPING");
