@@ -1,12 +1,16 @@
 //! The search for the highest rate, against a service that can do so much and no more.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "html/browser.rs"]
+#[allow(dead_code)] // not everything of a browser is used here
+mod browser;
 #[path = "support/service.rs"]
 mod service;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use browser::Browser;
+use serde_json::{Value, json};
 use service::{Ended, Folder, Service, ended};
 
 /// Takes one request at a time, each so long: a thousand divided by it is what it sustains a second, at most.
@@ -57,8 +61,8 @@ fn found(folder: &Folder) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-#[test]
-fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_do_not() {
+#[tokio::test]
+async fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_do_not() {
     // At most 166 a second.
     let service = one_at_a_time(6);
     let folder = Folder::new().with("gets.toml", &scenario("cpu_pct_max = 1000.0"));
@@ -89,15 +93,6 @@ fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_d
     }
     let conclusion = format!("gets: sustains {rate:.0}/s");
     assert!(ended.stdout.contains(&conclusion), "{}", ended.stdout);
-    let page = std::fs::read_to_string(folder.0.path().join("out/capacity.html")).unwrap();
-    for part in [
-        "<figure id=\"latency\">",
-        "<figure id=\"throughput\">",
-        "<figure id=\"cpu\">",
-        "holds: ",
-    ] {
-        assert!(page.contains(part), "{part}");
-    }
     let text = std::fs::read_to_string(folder.0.path().join("out/capacity.md")).unwrap();
     assert!(text.starts_with(&format!("# {conclusion}")), "{text}");
     // The run at that rate says it too.
@@ -112,6 +107,33 @@ fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_d
         report.contains("is more than the target sustains"),
         "{report}"
     );
+    let page = folder.0.path().join("out/capacity.html");
+    if let Some(browser) = Browser::open(&page).await {
+        the_page_is_drawn(&browser, &conclusion).await;
+        browser.close().await;
+    }
+}
+
+async fn the_page_is_drawn(browser: &Browser, conclusion: &str) {
+    let title = browser.title().await;
+    assert!(title.starts_with(conclusion), "{title}");
+    let plots = "return [...document.querySelectorAll('svg.plot')].filter((s) => s.checkVisibility()).map((s) => [s.closest('figure').id, s.getBoundingClientRect().width > 300, s.querySelectorAll('polyline, circle').length > 1])";
+    browser
+        .on_every_screen(async |on| {
+            assert_eq!(
+                browser.script(plots).await,
+                json!([
+                    ["latency", true, true],
+                    ["throughput", true, true],
+                    ["cpu", true, true]
+                ]),
+                "{on}"
+            );
+        })
+        .await;
+    let reasons = "return document.querySelector('main').innerText.includes('holds: ')";
+    assert_eq!(browser.script(reasons).await, json!(true));
+    browser.is_quiet().await;
 }
 
 #[test]

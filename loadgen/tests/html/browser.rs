@@ -12,6 +12,14 @@ use serde_json::{Value, json};
 /// For the driver to start, and to end.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Width in pixels and colour scheme of the screens that a page is looked at on.
+const SCREENS: [(u32, &str); 4] = [
+    (1280, "light"),
+    (1280, "dark"),
+    (700, "light"),
+    (390, "dark"),
+];
+
 fn address(url: &str) -> &str {
     url.trim_start_matches("http://")
 }
@@ -118,12 +126,34 @@ impl Browser {
     }
 
     /// What the browser had to complain about.
-    pub async fn console(&self) -> Value {
+    async fn console(&self) -> Value {
         self.command("se/log", json!({"type": "browser"})).await
     }
 
+    /// Shows the page on each screen in turn and has a look at it; it must not be wider than the screen.
+    pub async fn on_every_screen(&self, mut look: impl AsyncFnMut(&str)) {
+        for (width_px, scheme) in SCREENS {
+            self.screen(width_px, scheme).await;
+            let on = format!("{width_px} px, {scheme}");
+            let beyond = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            assert_eq!(
+                self.script(beyond).await,
+                json!(0),
+                "{on}: scrolls sideways"
+            );
+            look(&on).await;
+        }
+    }
+
+    /// The page had nothing to load and nothing to complain about.
+    pub async fn is_quiet(&self) {
+        let asked = "return performance.getEntriesByType('resource').map((e) => e.name)";
+        assert_eq!(self.script(asked).await, json!([]));
+        assert_eq!(self.console().await, json!([]));
+    }
+
     /// Shows the page as on a screen of this width, light or dark.
-    pub async fn screen(&self, width_px: u32, scheme: &str) {
+    async fn screen(&self, width_px: u32, scheme: &str) {
         let size = json!({"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": width_px < 500});
         self.devtools("Emulation.setDeviceMetricsOverride", size)
             .await;
