@@ -10,10 +10,11 @@ use loadgen::compare::Options;
 use loadgen::duration::HumanDuration;
 use loadgen::render;
 use loadgen::run::Interrupts;
-use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::scenario::{Overrides, Scenario};
 use loadgen::system_process::SystemCommand;
 
-use crate::run::{assignment, default_out, positive};
+use crate::run::default_out;
+use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::{BAD_INPUT, bad_input, runtime, say};
 
 /// What is started of a revision's program.
@@ -21,8 +22,8 @@ const UP: &str = "up";
 
 #[derive(Args)]
 pub struct AbArguments {
-    /// A scenario's name (see `loadgen list`) or the path of a .toml file
-    scenario: String,
+    #[command(flatten)]
+    scenario: ScenarioArguments,
     #[command(flatten)]
     a: BaselineArguments,
     #[command(flatten)]
@@ -58,21 +59,9 @@ pub struct AbArguments {
     /// Users of each run (closed workload)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
-    /// Threads that drive the load [default: what the rate needs, of half the cores]
-    #[arg(long, value_name = "N")]
-    drivers: Option<usize>,
-    /// Makes the order of the blocks and the choices of the journeys repeatable
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Changes a parameter of the scenario
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
-    parameters: Vec<(String, String)>,
     /// Audit each run too
     #[arg(long)]
     audit: bool,
-    /// Durability of both systems
-    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
-    durability: String,
     /// What decides instead of the defaults, as in 'response_time.p99 > +10%'; may be repeated
     #[arg(long, value_name = "RULE")]
     fail_on: Vec<String>,
@@ -82,9 +71,6 @@ pub struct AbArguments {
     /// Folder for everything [default: reports/runs/ab-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Folder with scenarios, instead of ./scenarios and the built-in ones
-    #[arg(long)]
-    scenarios: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -132,43 +118,39 @@ fn source<'a>(command: &'a Option<String>, revision: &'a Option<String>) -> Opti
     command.or_else(|| revision.as_deref().map(Source::Revision))
 }
 
-pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
-    let overrides = Overrides {
-        rate: arguments.rate,
-        duration: Some(arguments.duration.0),
-        users: arguments.users.map(|n| n as usize),
-        parameters: arguments.parameters.clone(),
-    };
-    let scenario = match catalog::find(&arguments.scenario, arguments.scenarios.as_deref()) {
-        Ok(scenario) => scenario,
-        Err(e) => {
-            eprintln!("{:?}", miette::Report::new(e));
-            return ExitCode::from(BAD_INPUT);
-        }
-    };
-    let again = || -> Result<Scenario, String> {
-        let found = catalog::find(&arguments.scenario, arguments.scenarios.as_deref());
-        let mut scenario = found.map_err(|e| e.to_string())?;
-        scenario.apply(&overrides)?;
-        if scenario.warm_up >= arguments.duration.0 {
-            return Err(format!(
+impl AbArguments {
+    /// The scenario as each run has it. What is wrong with it has been said.
+    fn find(&self) -> Result<Scenario, ExitCode> {
+        let scenario = self.scenario.find(Overrides {
+            rate: self.rate,
+            duration: Some(self.duration.0),
+            users: self.users.map(|n| n as usize),
+            ..Overrides::default()
+        })?;
+        if scenario.warm_up >= self.duration.0 {
+            return Err(bad_input(format!(
                 "--duration: the scenario's warm-up of {:?} leaves nothing of {:?} to measure",
-                scenario.warm_up, arguments.duration.0
-            ));
+                scenario.warm_up, self.duration.0
+            )));
         }
         Ok(scenario)
+    }
+}
+
+pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
+    // Everything that can be wrong is found before anything is built.
+    let scenario = match arguments.find() {
+        Ok(scenario) => scenario,
+        Err(code) => return code,
     };
     let compare = Options {
         fail_on: arguments.fail_on.clone(),
         confidence: arguments.confidence,
-        seed: arguments.seed,
+        seed: arguments.scenario.seed,
         ..Options::default()
     };
-    // Before anything is built.
-    let checked = again().map(drop);
-    let checked = checked.and_then(|()| compare.check().map_err(|e| e.to_string()));
-    if let Err(problem) = checked {
-        return bad_input(problem);
+    if let Err(e) = compare.check() {
+        return bad_input(e);
     }
     let given = arguments.out.clone();
     let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
@@ -183,7 +165,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         Err(e) => return bad_input(format!("no runtime: {e}")),
     };
     eprintln!("{}: {}", scenario.name, scenario.description);
-    match runtime.block_on(carry_out(arguments, &again, &out, compare)) {
+    match runtime.block_on(carry_out(arguments, &out, compare)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("error: {}", failure.problem);
@@ -216,12 +198,7 @@ impl From<AbError> for Failure {
     }
 }
 
-async fn carry_out(
-    arguments: &AbArguments,
-    scenario: &dyn Fn() -> Result<Scenario, String>,
-    out: &Path,
-    compare: Options,
-) -> Result<u8, Failure> {
+async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, Failure> {
     let mut interrupts = Interrupts::listen(None)
         .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
     let a = source(&arguments.a.a, &arguments.a.a_rev);
@@ -253,10 +230,10 @@ async fn carry_out(
         b,
         null_control: arguments.null,
         out: out.to_owned(),
-        durability: arguments.durability.clone(),
-        seed: arguments.seed,
+        durability: arguments.scenario.durability.clone(),
+        seed: arguments.scenario.seed,
         audit: arguments.audit,
-        drivers: arguments.drivers,
+        drivers: arguments.scenario.drivers,
         limits: Limits {
             blocks_max: arguments.blocks,
             precision: arguments.precision,
@@ -264,7 +241,11 @@ async fn carry_out(
         },
         compare,
     };
-    let outcome = experiment(scenario, options, &mut interrupts).await?;
+    let again = || {
+        let found = arguments.find();
+        found.map_err(|_| "the scenario has changed meanwhile".to_owned())
+    };
+    let outcome = experiment(&again, options, &mut interrupts).await?;
     tell(&outcome, out)?;
     Ok(outcome.comparison.verdict.exit_code())
 }

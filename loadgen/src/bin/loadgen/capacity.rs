@@ -10,13 +10,14 @@ use loadgen::duration::HumanDuration;
 use loadgen::render;
 use loadgen::report::Environment;
 use loadgen::run::{Audience, Interrupts, RunError, RunOptions};
-use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen::scenario::{Overrides, Scenario};
 use loadgen::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{assignment, default_out, failed, positive, system_of};
-use crate::tls::TlsArguments;
-use crate::{BAD_INPUT, bad_input, runtime};
+use crate::run::{default_out, failed};
+use crate::scenario_arguments::{ScenarioArguments, positive};
+use crate::system_arguments::SystemArguments;
+use crate::{bad_input, runtime};
 
 /// Starting a system, set-up and drain, beside the probe itself: a first guess.
 const AROUND_A_PROBE: Duration = Duration::from_secs(3);
@@ -25,11 +26,10 @@ const MEASURED_MIN: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub struct CapacityArguments {
-    /// A scenario's name (see `loadgen list`) or the path of a .toml file; its workload must be open
-    scenario: String,
-    /// URL of a running system; without it every probe has a fresh `ordershop up` of its own
-    #[arg(long)]
-    target: Option<String>,
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    #[command(flatten)]
+    system: SystemArguments,
     /// The rate that is tried first, in journeys a second [default: the scenario's]
     #[arg(long, value_parser = positive)]
     start: Option<f64>,
@@ -51,35 +51,12 @@ pub struct CapacityArguments {
     /// No probe is begun that would not end within this time
     #[arg(long, default_value = "4m")]
     budget: HumanDuration,
-    /// Threads that drive the load [default: what the rate needs, of half the cores]
-    #[arg(long, value_name = "N")]
-    drivers: Option<usize>,
-    #[command(flatten)]
-    tls: TlsArguments,
-    /// Makes the choices repeatable
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Folder for the report [default: reports/runs/capacity-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Print capacity.json on standard output (everything else is on standard error)
     #[arg(long)]
     json: bool,
-    /// Changes a parameter of the scenario
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
-    parameters: Vec<(String, String)>,
-    /// Durability of the systems that are started
-    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
-    durability: String,
-    /// Start the systems with each service a process of its own (`ordershop up --processes`)
-    #[arg(long, conflicts_with = "target")]
-    processes: bool,
-    /// The program `ordershop` [default: beside this program, else on PATH]
-    #[arg(long, env = "ORDERSHOP_BIN")]
-    system_bin: Option<PathBuf>,
-    /// Folder with scenarios, instead of ./scenarios and the built-in ones
-    #[arg(long)]
-    scenarios: Option<PathBuf>,
 }
 
 /// `5%` or `0.05`, as a share.
@@ -95,23 +72,9 @@ fn percentage(text: &str) -> Result<f64, String> {
 }
 
 impl CapacityArguments {
-    fn find(&self) -> Result<Scenario, ExitCode> {
-        let found = catalog::find(&self.scenario, self.scenarios.as_deref());
-        let mut scenario = found.map_err(|e| {
-            eprintln!("{:?}", miette::Report::new(e));
-            ExitCode::from(BAD_INPUT)
-        })?;
-        let overrides = Overrides {
-            parameters: self.parameters.clone(),
-            ..Overrides::default()
-        };
-        scenario.apply(&overrides).map_err(bad_input)?;
-        Ok(scenario)
-    }
-
     /// The scenario as one probe of it.
     fn probe(&self, rate: f64) -> Result<Scenario, ExitCode> {
-        let mut scenario = self.find()?;
+        let mut scenario = self.scenario.find(Overrides::default())?;
         let (duration, warm_up) = (self.probe_duration.0, self.warm_up.0);
         scenario.probe(rate, duration, warm_up).map_err(bad_input)?;
         Ok(scenario)
@@ -119,26 +82,18 @@ impl CapacityArguments {
 
     fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
         RunOptions {
-            target: self.target.clone(),
-            tls: self.tls.options(),
-            drivers: self.drivers,
-            seed: self.seed,
+            target: self.system.target.clone(),
+            tls: self.system.tls(),
+            drivers: self.scenario.drivers,
+            seed: self.scenario.seed,
             out,
-            durability: self.durability.clone(),
+            durability: self.scenario.durability.clone(),
             // What a rate that does not hold leaves behind is judged by its growth.
             audit: false,
             system,
             audience: Audience::default(),
             trace: None,
             speed: None,
-        }
-    }
-
-    /// What starts each probe's system.
-    fn system(&self) -> Result<Option<SystemCommand>, ExitCode> {
-        match self.target {
-            Some(_) => Ok(None),
-            None => system_of(self.system_bin.as_deref(), self.processes).map_err(bad_input),
         }
     }
 
@@ -168,10 +123,11 @@ impl CapacityArguments {
 
 pub fn search(arguments: &CapacityArguments) -> ExitCode {
     // Everything that can be wrong is found before the first probe.
-    let checked = arguments.find().and_then(|scenario| {
+    let found = arguments.scenario.find(Overrides::default());
+    let checked = found.and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(bad_input)?;
         arguments.probe(plan.range.start)?;
-        Ok((scenario, plan, arguments.system()?))
+        Ok((scenario, plan, arguments.system.command()?))
     });
     let (scenario, plan, system) = match checked {
         Ok(checked) => checked,
@@ -267,7 +223,7 @@ async fn carry_out(
     let setting = Setting {
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
-        seed: arguments.seed,
+        seed: arguments.scenario.seed,
         probe_s: arguments.probe_duration.0.as_secs_f64(),
         warm_up_s: arguments.warm_up.0.as_secs_f64(),
         precision: arguments.precision,

@@ -7,7 +7,9 @@ mod capacity;
 mod compare;
 mod report;
 mod run;
+mod scenario_arguments;
 mod scenarios;
+mod system_arguments;
 mod tls;
 mod watch;
 
