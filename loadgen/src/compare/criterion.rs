@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::judge::{self, Measured};
-use super::{CompareError, Comparison, Design, Options, Role, Scale, Schema, Side, Unit};
+use super::judge::{self, Measured, Subject};
+use super::{CompareError, Comparison, Design, Options, Role, Scale, Side, Unit};
 
 /// What is read of `benchmark.json`.
 #[derive(Deserialize)]
@@ -120,35 +120,24 @@ pub fn compare(
             folder.display()
         )));
     }
-    measured.sort_by_key(|m| m.role);
     let units = of_baseline.len().min(of_candidate.len());
     if units < 2 {
         warnings.push("one process a side: the spread of its samples says nothing of the next process, so that nothing can be judged; save several in turns (base-1, new-1, base-2, new-2, …) and name them by commas".to_owned());
     }
-    let figures = judge::figures(measured, options);
-    let (verdict, reasons) = judge::answer(&figures, options);
     let side = |label: &str, runs: Vec<String>| Side {
         label: label.to_owned(),
         runs,
         system_version: None,
     };
-    Ok(Comparison {
-        schema: Schema,
+    let subject = Subject {
         scenario: "cargo bench".to_owned(),
-        workload: format!("median time an iteration, {} benchmarks", figures.len()),
+        workload: format!("median time an iteration, {} benchmarks", measured.len()),
         baseline: side(baseline, of_baseline),
         candidate: side(candidate, of_candidate),
         design: Design::Sets,
         units,
-        confidence: options.confidence,
-        noise_band: options.noise_band,
-        least_effect: options.least_effect,
-        seed: options.seed,
-        figures,
-        warnings,
-        verdict,
-        reasons,
-    })
+    };
+    Ok(judge::judge(subject, measured, warnings, options))
 }
 
 /// Folders that hold one of these baselines: criterion nests them by group, function and value.

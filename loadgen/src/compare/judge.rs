@@ -1,9 +1,13 @@
 //! From each run's figures to a verdict a figure, and from these to the answer. Pure: knows numbers and what they mean for the better,
 //! not where they come from.
 
+use super::answer::answer;
 use super::rule::Rule;
 use super::statistics::{Estimate, Hypothesis, Samples, adjusted, mann_whitney, sign_flip};
-use super::{Effect, FigureComparison, FigureVerdict, Options, Role, Scale, Unit, Verdict};
+use super::{
+    Comparison, Design, Effect, FigureComparison, FigureVerdict, Options, Role, Scale, Schema,
+    Side, Unit,
+};
 
 /// In so many of all comparisons an effect of the smallest detectable size is found.
 const POWER: f64 = 0.8;
@@ -116,8 +120,53 @@ struct Estimated {
     estimate: Option<Estimate>,
 }
 
-/// Judges every figure. Those that decide and those that are only shown share their risk of a false alarm apart.
-pub fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> {
+/// What is compared.
+pub struct Subject {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The workload in words.
+    pub workload: String,
+    /// What it was before.
+    pub baseline: Side,
+    /// What it may have become.
+    pub candidate: Side,
+    /// How its runs belong together.
+    pub design: Design,
+    /// Of the statistics, a side.
+    pub units: usize,
+}
+
+/// Judges every figure, and the candidate by them.
+pub fn judge(
+    subject: Subject,
+    mut measured: Vec<Measured>,
+    warnings: Vec<String>,
+    options: &Options,
+) -> Comparison {
+    measured.sort_by_key(|m| m.role);
+    let figures = figures(measured, options);
+    let (verdict, reasons) = answer(&figures, options);
+    Comparison {
+        schema: Schema,
+        scenario: subject.scenario,
+        workload: subject.workload,
+        baseline: subject.baseline,
+        candidate: subject.candidate,
+        design: subject.design,
+        units: subject.units,
+        confidence: options.confidence,
+        noise_band: options.noise_band,
+        least_effect: options.least_effect,
+        seed: options.seed,
+        figures,
+        warnings,
+        verdict,
+        reasons,
+    }
+}
+
+/// Those that decide and those that are only shown share their risk of a false alarm apart.
+fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> {
     let estimated: Vec<Estimated> = measured
         .into_iter()
         .map(|measured| {
@@ -292,7 +341,7 @@ fn least(measured: &Measured, options: &Options) -> f64 {
 }
 
 /// An error rate that moves by less is no matter: one request in a thousand.
-const LEAST_DIFFERENCE: f64 = 0.001;
+pub(super) const LEAST_DIFFERENCE: f64 = 0.001;
 
 /// How far down and up is the same.
 fn band(measured: &Measured, options: &Options) -> (f64, f64) {
@@ -300,101 +349,5 @@ fn band(measured: &Measured, options: &Options) -> (f64, f64) {
         // A tenth less and a tenth more are the same distance on the scale of ratios.
         Scale::Ratio => (1.0 - 1.0 / (1.0 + options.noise_band), options.noise_band),
         Scale::Difference => (LEAST_DIFFERENCE, LEAST_DIFFERENCE),
-    }
-}
-
-/// How far a figure may have become worse for all these runs can say, as a share (or a difference): none where they say nothing.
-fn worst_case(figure: &FigureComparison) -> Option<f64> {
-    let none = match figure.scale {
-        Scale::Ratio => 1.0,
-        Scale::Difference => 0.0,
-    };
-    match figure.bad_is_up()? {
-        true => Some(figure.effect.high? - none),
-        false => Some(none - figure.effect.low?),
-    }
-}
-
-impl FigureComparison {
-    /// Whether an increase is what is bad; none where neither direction is.
-    pub fn bad_is_up(&self) -> Option<bool> {
-        let rule = self
-            .rule
-            .as_ref()
-            .and_then(|text| text.parse::<Rule>().ok());
-        rule.map(|rule| rule.increase)
-            .or(self.more_is_better.map(|more| !more))
-    }
-
-    /// Whether these runs leave open that it has become worse by more than matters.
-    fn is_open(&self, options: &Options) -> bool {
-        if matches!(self.verdict, FigureVerdict::Same | FigureVerdict::Better) {
-            return false;
-        }
-        let rule = self
-            .rule
-            .as_ref()
-            .and_then(|text| text.parse::<Rule>().ok());
-        let limit = match (rule, self.scale) {
-            (Some(rule), _) => rule.limit,
-            (None, Scale::Ratio) => options.noise_band,
-            (None, Scale::Difference) => LEAST_DIFFERENCE,
-        };
-        worst_case(self).is_none_or(|worst| worst > limit)
-    }
-}
-
-/// The answer: a deciding figure that is worse is a regression; without one, what leads must have been judged.
-pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<String>) {
-    let deciding = || figures.iter().filter(|f| f.role != Role::Shown);
-    let worse: Vec<String> = deciding()
-        .filter(|f| f.verdict == FigureVerdict::Worse)
-        .map(|f| format!("{} is worse: {}", f.name, f.told()))
-        .collect();
-    if !worse.is_empty() {
-        return (Verdict::Regression, worse);
-    }
-    let leads: Vec<_> = deciding().filter(|f| f.role == Role::Leads).collect();
-    let open: Vec<_> = leads.iter().filter(|f| f.is_open(options)).collect();
-    let none_judged = leads.is_empty() && deciding().all(|f| f.verdict == FigureVerdict::CantTell);
-    if !open.is_empty() || none_judged {
-        let mut reasons: Vec<String> = open
-            .iter()
-            .map(|f| format!("{} can't be judged: {} ({})", f.name, f.told(), f.reason))
-            .collect();
-        if none_judged {
-            reasons
-                .push("no deciding figure could be judged: more runs a side would tell".to_owned());
-        }
-        return (Verdict::CantTell, reasons);
-    }
-    let reasons = leads.iter().map(|f| {
-        let seen = f
-            .effect
-            .smallest_detectable
-            .filter(|_| f.scale == Scale::Ratio);
-        let seen = seen.map_or_else(String::new, |d| {
-            format!(
-                "; a change of {:.1} % would have been seen in 4 of 5 such comparisons",
-                d * 100.0
-            )
-        });
-        format!("{}: {}{seen}", f.name, f.told())
-    });
-    (Verdict::NoRegression, reasons.collect())
-}
-
-impl FigureComparison {
-    /// The effect with its interval in words: `+3.1 % (+1.0 % to +5.2 %)`.
-    pub fn told(&self) -> String {
-        let change = |effect: f64| match self.scale {
-            Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
-            Scale::Difference => format!("{:+.2} points", effect * 100.0),
-        };
-        let estimate = change(self.effect.estimate);
-        match self.effect.low.zip(self.effect.high) {
-            Some((low, high)) => format!("{estimate} ({} to {})", change(low), change(high)),
-            None => format!("{estimate} (no interval)"),
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! every statistic is the run (or the block of interleaved runs), never the request: samples of one run are not independent.
 //! Knows reports; must not know how a comparison is shown.
 
+mod answer;
 pub mod blocks;
 mod comparable;
 pub mod criterion;
@@ -26,7 +27,7 @@ pub use outcome::{
 };
 
 use figure::Figure;
-use judge::Measured;
+use judge::{Measured, Subject};
 use rule::Rule;
 
 use crate::audit::AuditReport;
@@ -44,13 +45,6 @@ pub fn compare(
     let mut warnings = comparable::check(baseline, candidate, options)?;
     let (baseline, candidate) = in_common_blocks(baseline, candidate, &mut warnings)?;
     let measured = measured(&baseline, &candidate, options, &mut warnings)?;
-    let figures = judge::figures(measured, options);
-    let (mut verdict, mut reasons) = judge::answer(&figures, options);
-    let wrong = wrongs(&baseline, &candidate);
-    if !wrong.is_empty() {
-        verdict = Verdict::Regression;
-        reasons.splice(0..0, wrong);
-    }
     if options.across_machines {
         warnings.push(
             "across machines: only figures that hold from machine to machine are compared"
@@ -68,23 +62,21 @@ pub fn compare(
         Some(blocks) => blocks.iter().collect::<BTreeSet<_>>().len(),
         None => baseline.runs.len().min(candidate.runs.len()),
     };
-    Ok(Comparison {
-        schema: Schema,
+    let subject = Subject {
         scenario: report.scenario.clone(),
         workload: report.workload.description.clone(),
         baseline: side(&baseline),
         candidate: side(&candidate),
         design,
         units,
-        confidence: options.confidence,
-        noise_band: options.noise_band,
-        least_effect: options.least_effect,
-        seed: options.seed,
-        figures,
-        warnings,
-        verdict,
-        reasons,
-    })
+    };
+    let mut comparison = judge::judge(subject, measured, warnings, options);
+    let wrong = wrongs(&baseline, &candidate);
+    if !wrong.is_empty() {
+        comparison.verdict = Verdict::Regression;
+        comparison.reasons.splice(0..0, wrong);
+    }
+    Ok(comparison)
 }
 
 fn side(group: &Group) -> Side {
@@ -217,7 +209,6 @@ fn measured(
             "these runs have no figure in common that may be compared".to_owned(),
         ));
     }
-    measured.sort_by_key(|m| m.role);
     Ok(measured)
 }
 
