@@ -1,116 +1,25 @@
 //! The experiment from beginning to end: a discarded run of each side, then blocks until enough is known. The only place here that starts
 //! anything.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::error::AbError;
+use super::options::{AbOptions, Build};
 use super::order::{self, Side};
 use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
-use super::revision::RevisionError;
-use super::stopping::{Course, End, Limits};
+use super::stopping::{Course, End};
 use super::told::{self, Told};
-use crate::compare::blocks::Blocks;
 use crate::compare::{self, CompareError, Comparison, Group, Scale};
 use crate::http_client::TlsOptions;
 use crate::report::VerdictResult;
-use crate::report::folder::{FolderError, RunFolder};
-use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
+use crate::report::folder::RunFolder;
+use crate::run::{Audience, Interrupts, RunOptions, run};
 use crate::scenario::Scenario;
 use crate::scenario::expression::unix_seconds;
-use crate::system_process::SystemCommand;
 
-/// The record's file in the experiment's folder.
-const RECORD_FILE: &str = "ab.json";
 /// Where runs go whose block does not count.
 const LEFT_OUT: &str = "left-out";
-
-/// One of the two builds.
-#[derive(Debug, Clone)]
-pub struct Build {
-    /// What people call it.
-    pub label: String,
-    /// What starts it.
-    pub command: SystemCommand,
-    /// The commit that it was built from, where it was built here.
-    pub revision: Option<String>,
-}
-
-/// How an experiment is made.
-pub struct AbOptions {
-    /// The baseline.
-    pub a: Build,
-    /// The candidate.
-    pub b: Build,
-    /// Both are the same, on purpose.
-    pub null_control: bool,
-    /// Where everything goes; made if it does not exist.
-    pub out: PathBuf,
-    /// `none`, `everysec` or `always`.
-    pub durability: String,
-    /// What orders and choices are made from.
-    pub seed: u64,
-    /// Whether each run is audited.
-    pub audit: bool,
-    /// Threads that drive the load, if not as many as the scenario asks for.
-    pub drivers: Option<usize>,
-    /// How long to go on.
-    pub limits: Limits,
-    /// How the runs are compared.
-    pub compare: compare::Options,
-}
-
-/// An experiment that came to no comparison.
-#[derive(Debug, thiserror::Error)]
-pub enum AbError {
-    /// The scenario can't be run.
-    #[error("{0}")]
-    Scenario(String),
-    /// A revision can't be built.
-    #[error(transparent)]
-    Revision(#[from] RevisionError),
-    /// A run could not be carried out.
-    #[error("{letter} ({label}): {error}")]
-    Run {
-        /// Whose.
-        letter: char,
-        /// What people call it.
-        label: String,
-        /// Why.
-        error: RunError,
-    },
-    /// What a run left can't be read.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// Something can't be written.
-    #[error("{path}: {error}")]
-    Output {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The runs can't be compared.
-    #[error(transparent)]
-    Compare(#[from] CompareError),
-    /// The second Ctrl-C.
-    #[error("left at once: nothing is compared")]
-    Left,
-    /// No block counts.
-    #[error("{0}: no block is whole, so there is nothing to compare; what was measured is in {folder}", folder = .1.display())]
-    NoBlocks(String, PathBuf),
-}
-
-impl AbError {
-    /// The program's exit code: 3 where better runs would do, else 2.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::NoBlocks(..) | Self::Left | Self::Revision(RevisionError::Interrupted(_)) => 3,
-            Self::Compare(error) => error.exit_code(),
-            _ => 2,
-        }
-    }
-}
 
 /// What came of it.
 pub struct Outcome {
@@ -162,7 +71,7 @@ pub async fn experiment(
     experiment.told.finish();
     let ended = ended?;
     experiment.record.ended = Some(ended);
-    experiment.write()?;
+    experiment.record.write(&options.out)?;
     let Some(mut comparison) = experiment.compare().transpose()? else {
         let why = match experiment.spoiled {
             0 => ended.as_str().to_owned(),
@@ -172,7 +81,7 @@ pub async fn experiment(
     };
     let groups = Side::BOTH.map(|side| experiment.group(side));
     let record = experiment.record;
-    comparison.warnings.extend(warnings(&record));
+    comparison.warnings.extend(record.warnings());
     Ok(Outcome {
         record,
         comparison,
@@ -186,36 +95,6 @@ fn of_build(build: &Build) -> BuildRecord {
         command: build.command.to_string(),
         revision: build.revision.clone(),
     }
-}
-
-/// What people should know of how it went.
-fn warnings(record: &AbRecord) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let invalid = record.runs.iter().filter(|r| !r.counts).count();
-    if invalid > 0 {
-        warnings.push(format!(
-            "{invalid} runs are left out, because their block is not whole or one of its runs is INVALID"
-        ));
-    }
-    for side in Side::BOTH {
-        let own = record.runs.iter().filter(|r| r.side == side && r.counts);
-        let failed: Vec<&str> = own
-            .filter(|r| r.verdict == VerdictResult::Fail)
-            .map(|r| r.folder.as_str())
-            .collect();
-        if !failed.is_empty() {
-            warnings.push(format!(
-                "{}: {} runs FAILED by themselves, whatever their figures ({})",
-                side.letter(),
-                failed.len(),
-                failed.join(", ")
-            ));
-        }
-    }
-    if record.ended == Some(End::Interrupted) {
-        warnings.push("the experiment was interrupted: only whole blocks are compared".into());
-    }
-    warnings
 }
 
 struct Experiment<'a> {
@@ -241,13 +120,13 @@ impl Experiment<'_> {
             }
         }
         let warm_up = self.options.out.join("warm-up");
-        std::fs::remove_dir_all(&warm_up).map_err(|e| not_written(&warm_up, e))?;
+        std::fs::remove_dir_all(&warm_up).map_err(|e| AbError::not_written(&warm_up, e))?;
         self.run_max = Duration::ZERO;
         let start = Instant::now();
         for (block, order) in (1..).zip(order::blocks(self.options.seed)) {
             let whole = self.block(block, order).await?;
             self.record.elapsed_s = start.elapsed().as_secs_f64();
-            self.write()?;
+            self.record.write(&self.options.out)?;
             if !whole {
                 return Ok(End::Interrupted);
             }
@@ -287,7 +166,7 @@ impl Experiment<'_> {
                     "{folder} is INVALID ({reason}); it is made once more"
                 ));
                 let path = self.options.out.join(&folder);
-                std::fs::remove_dir_all(&path).map_err(|e| not_written(&path, e))?;
+                std::fs::remove_dir_all(&path).map_err(|e| AbError::not_written(&path, e))?;
                 verdict = self.recorded_run(side, seed).await?.1;
             }
             self.record.runs.push(RunRecord {
@@ -330,7 +209,7 @@ impl Experiment<'_> {
             let to = self.options.out.join(&run.folder);
             let folder = to.parent().unwrap_or(&to);
             let moved = std::fs::create_dir_all(folder).and_then(|()| std::fs::rename(&from, &to));
-            moved.map_err(|e| not_written(&from, e))?;
+            moved.map_err(|e| AbError::not_written(&from, e))?;
         }
         Ok(())
     }
@@ -425,37 +304,6 @@ impl Experiment<'_> {
             Side::A => &self.options.a,
             Side::B => &self.options.b,
         }
-    }
-
-    fn write(&self) -> Result<(), AbError> {
-        let path = self.options.out.join(RECORD_FILE);
-        let written = serde_json::to_string_pretty(&self.record)
-            .map_err(std::io::Error::other)
-            .and_then(|json| std::fs::write(&path, json + "\n"));
-        written.map_err(|e| not_written(&path, e))?;
-        // So that the sides' folders can be compared again by themselves.
-        for side in Side::BOTH {
-            let counted = self.record.runs.iter();
-            let counted = counted.filter(|r| r.side == side && r.counts);
-            let names = counted.filter_map(|r| {
-                let name = Path::new(&r.folder).file_name()?;
-                Some((name.to_string_lossy().into_owned(), r.block))
-            });
-            let blocks: BTreeMap<String, u32> = names.collect();
-            let folder = self.options.out.join(side.folder());
-            if !blocks.is_empty() {
-                let written = Blocks::new(blocks).write(&folder);
-                written.map_err(|e| not_written(&folder, e))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn not_written(path: &Path, error: std::io::Error) -> AbError {
-    AbError::Output {
-        path: path.to_owned(),
-        error,
     }
 }
 

@@ -1,14 +1,18 @@
 //! Two builds measured in turns: ABBA blocks, each run with a fresh system, Redis and data folder, until the leading figures' intervals are
 //! narrow enough or the budget is used. Knows runs and the comparison; must not know how either is shown.
 
+mod error;
 mod experiment;
+mod options;
 mod order;
 mod record;
 mod revision;
 mod stopping;
 mod told;
 
-pub use experiment::{AbError, AbOptions, Build, Outcome, experiment};
+pub use error::AbError;
+pub use experiment::{Outcome, experiment};
+pub use options::{AbOptions, Build};
 pub use order::{BLOCK_RUNS, Side, blocks};
 pub use record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 pub use revision::{Built, Repository, RevisionError};

@@ -1,7 +1,9 @@
 //! One journey: its steps one after the other, each counted from when it should have started. The first should start at the
 //! journey's arrival, every later one when the step before it was over (not when this task got round to it).
 
+mod exchange;
 mod rounds;
+mod sighting;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,14 +13,13 @@ use rand::rngs::SmallRng;
 use serde_json::Value;
 
 use super::Context;
-use super::request::{self, Fault};
+use super::request::Fault;
 use super::shared_values::Ticket;
 use crate::budget::Sample;
 use crate::duration::HumanDuration;
-use crate::feed::sightings::Condition;
 use crate::record::Outcome;
 use crate::scenario::expression::Vars;
-use crate::scenario::{self, Action, Await, KeySource, Step, ThinkTime};
+use crate::scenario::{self, Action, KeySource, Step, ThinkTime};
 use crate::schedule::Arrival;
 
 /// A pause of a person.
@@ -296,138 +297,5 @@ impl<'a> Walk<'a> {
             &[&self.vars, &self.context.globals],
             &mut self.rng,
         ))?)
-    }
-
-    async fn request(&mut self, step: &'a Step) -> Result<(), End> {
-        let Action::Request {
-            request,
-            expect,
-            extract,
-            skip_on,
-        } = &step.action
-        else {
-            return Ok(());
-        };
-        let intended = self.intended;
-        let begun = Instant::now();
-        let layers = [&self.vars, &self.context.globals];
-        let rendered = request::render(
-            request,
-            &mut Context::scope(&layers, &mut self.rng),
-            self.trace,
-            self.sample.is_some(),
-        )
-        .map_err(Fault::from)?;
-        // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
-        let turn = self.context.http.turn().await;
-        let actual = turn.since;
-        let outcome = rendered.send(turn, self.context.ledger.as_ref()).await;
-        let completed = outcome
-            .as_ref()
-            .map_or_else(|_| Instant::now(), |reply| reply.completed);
-        let skip = outcome
-            .as_ref()
-            .ok()
-            .and_then(|reply| skip_on.iter().find(|(status, _)| *status == reply.status));
-        let examined = match (&outcome, skip) {
-            (_, Some(_)) => Ok(Vars::new()),
-            (Ok(reply), None) => request::examine(
-                reply,
-                expect,
-                extract,
-                &mut Context::scope(&layers, &mut self.rng),
-            ),
-            (Err(_), None) => Ok(Vars::new()),
-        };
-        if self.measured {
-            let mut figures = self.context.figures.borrow_mut();
-            let figures = &mut figures.steps[step.id];
-            figures.count += 1;
-            figures.errors += u64::from(outcome.is_err() || examined.is_err());
-            // A timeout is time too: leaving it out would flatter the target.
-            figures
-                .response_time
-                .record(completed.saturating_duration_since(intended));
-            figures
-                .service_time
-                .record(completed.saturating_duration_since(actual));
-            figures
-                .slip
-                .record(actual.saturating_duration_since(intended));
-        }
-        if let (Some(sample), Ok(reply)) = (&mut self.sample, &outcome) {
-            sample.answered((step.id, &step.name), intended, begun, reply);
-        }
-        self.intended = completed;
-        if let Some((_, reason)) = skip {
-            return Err(End::Skip(reason.clone()));
-        }
-        outcome?;
-        let found = examined?;
-        if !found.is_empty() {
-            self.vars.extend(found);
-        }
-        Ok(())
-    }
-
-    async fn awaits(&mut self, awaits: &'a Await) -> Result<(), End> {
-        let key = self.render(&awaits.key)?;
-        let mut fields = Vec::with_capacity(awaits.conditions.len());
-        for (pointer, expected) in &awaits.conditions {
-            let expected = self.render(expected)?;
-            fields.push((
-                pointer.clone(),
-                serde_json::from_str(&expected)
-                    .map_err(|e| Fault::new("template", e.to_string()))?,
-            ));
-        }
-        let Some(feed) = &self.context.feed else {
-            return Err(Fault::new("no live feed", "").into());
-        };
-        self.keys
-            .push((&awaits.topic, &awaits.key_source, key.clone()));
-        let timeout = awaits
-            .timeout
-            .unwrap_or(self.context.scenario.limits.request_timeout);
-        let condition = Condition {
-            action: awaits.action.clone(),
-            fields,
-        };
-        let seen = feed
-            .wait(&awaits.topic, &awaits.key_source, &key, condition, timeout)
-            .await;
-        let since = self
-            .starts
-            .get(awaits.since)
-            .copied()
-            .flatten()
-            .unwrap_or(self.intended);
-        let Ok(event) = seen else {
-            self.intended = Instant::now();
-            if self.measured {
-                self.context.figures.borrow_mut().awaits[awaits.id].timeouts += 1;
-            }
-            return Err(Fault::new(
-                "await timeout",
-                format!("{} {key}: not seen within {timeout:?}", awaits.topic),
-            )
-            .into());
-        };
-        let visible_at = event.visible_at().unwrap_or_else(Instant::now);
-        if self.measured {
-            self.context.figures.borrow_mut().awaits[awaits.id]
-                .end_to_end
-                .record(visible_at.saturating_duration_since(since));
-        }
-        if let Some(sample) = &mut self.sample {
-            let name = &self.context.scenario.await_names[awaits.id];
-            let place = (&*awaits.topic, event.position);
-            sample.saw((awaits.id, name), place, since, visible_at);
-        }
-        // It may have been visible before the previous step was over.
-        self.intended = self.intended.max(visible_at);
-        self.vars
-            .extend(request::take_out(&event.data, &awaits.extract)?);
-        Ok(())
     }
 }

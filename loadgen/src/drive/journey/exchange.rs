@@ -1,0 +1,82 @@
+//! A step that asks the target: its request out, its answer in, the times of both recorded.
+
+use std::time::Instant;
+
+use super::{End, Fault, Walk};
+use crate::drive::{Context, request};
+use crate::scenario::expression::Vars;
+use crate::scenario::{Action, Step};
+
+impl<'a> Walk<'a> {
+    pub(super) async fn request(&mut self, step: &'a Step) -> Result<(), End> {
+        let Action::Request {
+            request,
+            expect,
+            extract,
+            skip_on,
+        } = &step.action
+        else {
+            return Ok(());
+        };
+        let intended = self.intended;
+        let begun = Instant::now();
+        let layers = [&self.vars, &self.context.globals];
+        let rendered = request::render(
+            request,
+            &mut Context::scope(&layers, &mut self.rng),
+            self.trace,
+            self.sample.is_some(),
+        )
+        .map_err(Fault::from)?;
+        // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
+        let turn = self.context.http.turn().await;
+        let actual = turn.since;
+        let outcome = rendered.send(turn, self.context.ledger.as_ref()).await;
+        let completed = outcome
+            .as_ref()
+            .map_or_else(|_| Instant::now(), |reply| reply.completed);
+        let skip = outcome
+            .as_ref()
+            .ok()
+            .and_then(|reply| skip_on.iter().find(|(status, _)| *status == reply.status));
+        let examined = match (&outcome, skip) {
+            (_, Some(_)) => Ok(Vars::new()),
+            (Ok(reply), None) => request::examine(
+                reply,
+                expect,
+                extract,
+                &mut Context::scope(&layers, &mut self.rng),
+            ),
+            (Err(_), None) => Ok(Vars::new()),
+        };
+        if self.measured {
+            let mut figures = self.context.figures.borrow_mut();
+            let figures = &mut figures.steps[step.id];
+            figures.count += 1;
+            figures.errors += u64::from(outcome.is_err() || examined.is_err());
+            // A timeout is time too: leaving it out would flatter the target.
+            figures
+                .response_time
+                .record(completed.saturating_duration_since(intended));
+            figures
+                .service_time
+                .record(completed.saturating_duration_since(actual));
+            figures
+                .slip
+                .record(actual.saturating_duration_since(intended));
+        }
+        if let (Some(sample), Ok(reply)) = (&mut self.sample, &outcome) {
+            sample.answered((step.id, &step.name), intended, begun, reply);
+        }
+        self.intended = completed;
+        if let Some((_, reason)) = skip {
+            return Err(End::Skip(reason.clone()));
+        }
+        outcome?;
+        let found = examined?;
+        if !found.is_empty() {
+            self.vars.extend(found);
+        }
+        Ok(())
+    }
+}
