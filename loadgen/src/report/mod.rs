@@ -13,6 +13,7 @@ mod sample;
 mod standing;
 mod verdict;
 mod windows;
+mod workload;
 
 use std::collections::BTreeMap;
 

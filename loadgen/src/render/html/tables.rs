@@ -1,7 +1,7 @@
 //! What the page says in words and numbers: tables of everything measured, and errors. Cells are plain text; the template escapes them.
 
 use super::{count, time};
-use crate::render::quantile_cells;
+use crate::render::tables::quantile_cells;
 use crate::report::{Quantiles, Report};
 
 /// A table; the first column names the row.
