@@ -1,17 +1,14 @@
 //! The search for the highest rate, against a service that can do so much and no more.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-#[path = "html/browser.rs"]
-#[allow(dead_code)] // not everything of a browser is used here
-mod browser;
 #[path = "support/service.rs"]
 mod service;
 
 use std::time::Duration;
 
-use browser::Browser;
 use serde_json::{Value, json};
 use service::{Ended, Folder, Service, ended};
+use test_browser::Browser;
 
 /// Takes one request at a time, each so long: a thousand divided by it is what it sustains a second, at most.
 fn one_at_a_time(ms: u64) -> Service {
@@ -108,7 +105,7 @@ async fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_
         "{report}"
     );
     let page = folder.0.path().join("out/capacity.html");
-    if let Some(browser) = Browser::open(&page).await {
+    if let Some(browser) = Browser::open_file(&page).await {
         the_page_is_drawn(&browser, &conclusion).await;
         browser.close().await;
     }

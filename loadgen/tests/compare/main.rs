@@ -1,9 +1,6 @@
 //! Two builds compared: what is said of them, what is refused, and with which exit code, through the real program.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-#[path = "../html/browser.rs"]
-#[allow(dead_code)] // not everything of a browser is used here
-mod browser;
 mod criterion;
 mod noise;
 mod page;

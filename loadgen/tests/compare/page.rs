@@ -1,8 +1,8 @@
 //! The page in a real browser.
 
 use serde_json::json;
+use test_browser::Browser;
 
-use crate::browser::Browser;
 use crate::runs::Runs;
 use crate::{compare_report, text};
 
@@ -33,7 +33,7 @@ async fn the_page_is_drawn_on_every_screen_without_an_error_or_a_request() {
         text(&file),
     ]);
     assert_eq!(said.code, 1, "{}{}", said.out, said.problem);
-    let Some(browser) = Browser::open(&file).await else {
+    let Some(browser) = Browser::open_file(&file).await else {
         return;
     };
     browser

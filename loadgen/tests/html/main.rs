@@ -1,7 +1,6 @@
 //! `report.html`: made by a run, made again from its folder alone, merged from several, and opened in a real browser.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-mod browser;
 mod folder;
 mod merge;
 mod page;

@@ -1,8 +1,8 @@
 //! The page in a browser: drawn, readable on every screen, quiet, and nothing but text where others had their say.
 
 use serde_json::json;
+use test_browser::Browser;
 
-use crate::browser::Browser;
 use crate::support::Ended;
 use crate::{EVIL, run, scenario};
 
@@ -72,7 +72,7 @@ async fn every_plot_is_drawn(browser: &Browser, on: &str) {
 #[tokio::test]
 async fn the_page_is_drawn_on_every_screen_without_an_error_or_a_request() {
     let ended = ran(scenario()).await;
-    let Some(browser) = Browser::open(&ended.out.join("report.html")).await else {
+    let Some(browser) = Browser::open_file(&ended.out.join("report.html")).await else {
         return;
     };
     let mut grounds = Vec::new();
@@ -98,7 +98,7 @@ async fn the_page_is_drawn_on_every_screen_without_an_error_or_a_request() {
 #[tokio::test]
 async fn what_a_scenario_or_a_server_says_is_text_and_never_markup() {
     let ended = ran(scenario()).await;
-    let Some(browser) = Browser::open(&ended.out.join("report.html")).await else {
+    let Some(browser) = Browser::open_file(&ended.out.join("report.html")).await else {
         return;
     };
     assert_eq!(browser.title().await, format!("shop {EVIL}: FAIL"));
@@ -126,7 +126,7 @@ async fn hovering_says_what_the_titles_say_and_the_page_reads_without_its_script
         text.contains("<title>1 s to 2 s\n"),
         "a title for a browser without scripts"
     );
-    let Some(browser) = Browser::open(&file).await else {
+    let Some(browser) = Browser::open_file(&file).await else {
         return;
     };
     let hover = r#"
@@ -165,7 +165,7 @@ async fn a_run_without_a_sample_has_a_page_that_says_so() {
         .replace("rate = 10.0\nduration = \"1s\"", "stages = [{ duration = \"1s\", rate = 10 }, { duration = \"1s\", rate = 0 }]\nwarm_up = \"1500ms\""))
     .await;
     assert_eq!(ended.code, 3, "{}", ended.stderr);
-    let Some(browser) = Browser::open(&ended.out.join("report.html")).await else {
+    let Some(browser) = Browser::open_file(&ended.out.join("report.html")).await else {
         return;
     };
     let verdict = browser

@@ -1,4 +1,5 @@
-//! A real browser with a file open. Where none is installed it says so aloud.
+//! A real browser (Chromium, through its driver) for tests that look at a page. Where none is installed it says so aloud.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,11 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
 /// For the driver to start, and to end.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// For what a page shows to change.
+const SHOWN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Width in pixels and colour scheme of the screens that a page is looked at on.
 const SCREENS: [(u32, &str); 4] = [
@@ -89,7 +93,7 @@ fn driver() -> Option<Driver> {
     })
 }
 
-/// A browser with a file open.
+/// A browser with a page open.
 pub struct Browser {
     client: Client,
     // Ends after its browser.
@@ -97,22 +101,66 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// `None` where there is none.
-    pub async fn open(file: &Path) -> Option<Self> {
+    /// At an address; `None` where there is no browser.
+    pub async fn open(url: &str) -> Option<Self> {
         let Some(driver) = driver() else {
             // Past the harness, which shows nothing of what a passing test prints.
             let _ = writeln!(
                 std::io::stderr(),
-                "NOT TESTED: report.html, for want of chromedriver (Debian: apt install chromium chromium-driver)"
+                "NOT TESTED: {url}, for want of chromedriver (Debian: apt install chromium chromium-driver)"
             );
             return None;
         };
         let client = connect(&driver).await;
-        client
-            .goto(&format!("file://{}", file.display()))
-            .await
-            .unwrap();
+        client.goto(url).await.unwrap();
         Some(Self { client, driver })
+    }
+
+    /// With a file; `None` where there is no browser.
+    pub async fn open_file(file: &Path) -> Option<Self> {
+        Self::open(&format!("file://{}", file.display())).await
+    }
+
+    /// The visible text of an element; empty when there is none.
+    pub async fn text(&self, css: &str) -> String {
+        let script = "const found = document.querySelector(arguments[0]); return found?.checkVisibility() ? found.innerText : ''";
+        let text = self.client.execute(script, vec![json!(css)]).await.unwrap();
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// How many elements there are.
+    pub async fn count(&self, css: &str) -> usize {
+        self.client.find_all(Locator::Css(css)).await.unwrap().len()
+    }
+
+    /// Waits until an element's visible text fits; panics with the last one when it never does.
+    pub async fn until(&self, css: &str, what: &str, fits: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + SHOWN_TIMEOUT;
+        loop {
+            let text = self.text(css).await;
+            if fits(&text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{css} is not {what:?}: {text}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until an element's visible text contains something.
+    pub async fn shows(&self, css: &str, part: &str) {
+        self.until(css, part, |text| text.contains(part)).await;
+    }
+
+    /// Clicks an element.
+    pub async fn click(&self, css: &str) {
+        let element = self.client.find(Locator::Css(css)).await.unwrap();
+        element.click().await.unwrap();
+    }
+
+    /// Chooses an option by its value.
+    pub async fn select(&self, css: &str, value: &str) {
+        let select = self.client.find(Locator::Css(css)).await.unwrap();
+        select.select_by_value(value).await.unwrap();
     }
 
     /// What a script returns.
@@ -126,7 +174,7 @@ impl Browser {
     }
 
     /// What the browser had to complain about.
-    async fn console(&self) -> Value {
+    pub async fn console(&self) -> Value {
         self.command("se/log", json!({"type": "browser"})).await
     }
 
