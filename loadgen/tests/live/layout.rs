@@ -175,6 +175,9 @@ fn every_page_shows_what_it_is_for_and_help_lies_over_it() {
         (Tab::Thresholds, "open"),
         (Tab::Log, "started"),
     ] {
+        for columns in [80, 120, 160, 240] {
+            assert_shows(&drawn(&course, page(tab), columns, 40), &[text]);
+        }
         assert_shows(&drawn(&course, page(tab), 80, 24), &[text]);
     }
     let help = View {

@@ -14,7 +14,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Tabs, Wrap};
 use super::course::Course;
 use panel::Panel;
 
-/// A panel narrower than this is not readable; more of them side by side than `COLUMNS_MAX` neither.
+/// A plot narrower than this is not readable; more of them side by side than `COLUMNS_MAX` neither.
 const PANEL_WIDTH_MIN: u16 = 38;
 const PANEL_HEIGHT_MIN: u16 = 8;
 const COLUMNS_MAX: u16 = 3;
@@ -147,18 +147,35 @@ pub fn draw(frame: &mut Frame<'_>, course: &Course, view: View) {
 
 /// As many panels as have room, each as large as it can be.
 fn grid(frame: &mut Frame<'_>, area: Rect, course: &Course, panels: &[Panel]) {
-    let columns = (area.width / PANEL_WIDTH_MIN).clamp(1, COLUMNS_MAX);
-    let rows = (area.height / PANEL_HEIGHT_MIN).max(1);
-    let shown = panels.len().min(usize::from(columns * rows));
-    let columns = usize::from(columns).min(shown);
-    let lines = shown.div_ceil(columns);
-    let split = Layout::vertical(vec![Constraint::Fill(1); lines]).split(area);
-    for (line, row) in panels[..shown].chunks(columns).zip(split.iter()) {
+    let rows = usize::from((area.height / PANEL_HEIGHT_MIN).max(1));
+    let lines = lines(area.width, panels);
+    let lines = &lines[..lines.len().min(rows)];
+    let split = Layout::vertical(vec![Constraint::Fill(1); lines.len()]).split(area);
+    for (line, row) in lines.iter().zip(split.iter()) {
         let cells = Layout::horizontal(vec![Constraint::Fill(1); line.len()]).split(*row);
         for (panel, cell) in line.iter().zip(cells.iter()) {
             panel.draw(frame, *cell, course);
         }
     }
+}
+
+/// Panels side by side; one that would not be readable there has a line of its own.
+fn lines(width: u16, panels: &[Panel]) -> Vec<Vec<Panel>> {
+    let columns = (width / PANEL_WIDTH_MIN).clamp(1, COLUMNS_MAX);
+    let columns = columns.min(panels.len() as u16).max(1);
+    let fits = |panel: &Panel| panel.width_min() <= width / columns;
+    let mut lines: Vec<Vec<Panel>> = Vec::new();
+    for panel in panels {
+        match lines.last_mut() {
+            Some(line)
+                if line.len() < usize::from(columns) && line.iter().all(fits) && fits(panel) =>
+            {
+                line.push(*panel);
+            }
+            _ => lines.push(vec![*panel]),
+        }
+    }
+    lines
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect, course: &Course) {

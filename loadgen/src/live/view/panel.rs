@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use super::chart::{self, COLOURS, Curve, Unit};
-use super::tables;
+use super::{PANEL_WIDTH_MIN, tables};
 use crate::live::course::{Course, Moment};
 use crate::record::series::{GroupPoint, Point};
 use crate::report::Quantiles;
@@ -30,6 +30,14 @@ pub enum Panel {
 }
 
 impl Panel {
+    /// Columns below which it is not readable.
+    pub fn width_min(self) -> u16 {
+        match self {
+            Self::Steps => tables::STEPS_WIDTH_MIN,
+            _ => PANEL_WIDTH_MIN,
+        }
+    }
+
     /// Draws it into the area.
     pub fn draw(self, frame: &mut Frame<'_>, area: Rect, course: &Course) {
         let (name, curves, unit) = match self {

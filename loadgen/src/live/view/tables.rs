@@ -10,6 +10,9 @@ use crate::live::course::Course;
 use crate::record::Times;
 use crate::render::{count, time};
 
+/// Six figures of nine columns, a name, and the frame.
+pub const STEPS_WIDTH_MIN: u16 = 78;
+
 fn header<const N: usize>(names: [&'static str; N]) -> Row<'static> {
     Row::new(names).style(Style::new().add_modifier(Modifier::BOLD))
 }
