@@ -14,7 +14,7 @@ use crate::compare::{self, CompareError, Comparison, Group, Scale};
 use crate::http_client::TlsOptions;
 use crate::report::VerdictResult;
 use crate::report::folder::RunFolder;
-use crate::run::{Audience, Interrupts, RunOptions, run};
+use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
 use crate::scenario::Scenario;
 use crate::scenario::expression::unix_seconds;
 
@@ -114,8 +114,8 @@ impl Experiment<'_> {
         for side in Side::BOTH {
             self.told.warming(side);
             let folder = self.options.out.join("warm-up").join(side.folder());
-            self.run_once(side, self.options.seed, &folder).await?;
-            if self.is_interrupted().await {
+            let verdict = self.run_once(side, self.options.seed, &folder).await?;
+            if verdict.is_none() || self.is_interrupted().await {
                 return Ok(End::Interrupted);
             }
         }
@@ -159,7 +159,10 @@ impl Experiment<'_> {
         for (place, side) in (1..).zip(order) {
             self.told.running(block, place, side, &self.options.limits);
             let begun = Instant::now();
-            let (folder, mut verdict) = self.recorded_run(side, seed).await?;
+            let Some((folder, mut verdict)) = self.recorded_run(side, seed).await? else {
+                self.leave_out(first)?;
+                return Ok(false);
+            };
             if verdict == VerdictResult::Invalid && !self.is_interrupted().await {
                 let reason = self.reason(&folder);
                 self.told.say(&format!(
@@ -167,7 +170,11 @@ impl Experiment<'_> {
                 ));
                 let path = self.options.out.join(&folder);
                 std::fs::remove_dir_all(&path).map_err(|e| AbError::not_written(&path, e))?;
-                verdict = self.recorded_run(side, seed).await?.1;
+                let Some((_, again)) = self.recorded_run(side, seed).await? else {
+                    self.leave_out(first)?;
+                    return Ok(false);
+                };
+                verdict = again;
             }
             self.record.runs.push(RunRecord {
                 side,
@@ -220,17 +227,20 @@ impl Experiment<'_> {
         reasons.unwrap_or_default()
     }
 
-    /// A run in the side's next folder.
+    /// A run in the side's next folder; nothing when it was stopped before it measured anything.
     async fn recorded_run(
         &mut self,
         side: Side,
         seed: u64,
-    ) -> Result<(String, VerdictResult), AbError> {
+    ) -> Result<Option<(String, VerdictResult)>, AbError> {
         let before = self.record.runs.iter().filter(|r| r.side == side).count();
         let folder = format!("{}/{:02}", side.folder(), before + 1);
         let path = self.options.out.join(&folder);
         let verdict = self.run_once(side, seed, &path).await?;
-        Ok((folder, verdict))
+        if verdict.is_none() && path.exists() {
+            std::fs::remove_dir_all(&path).map_err(|e| AbError::not_written(&path, e))?;
+        }
+        Ok(verdict.map(|verdict| (folder, verdict)))
     }
 
     async fn run_once(
@@ -238,7 +248,7 @@ impl Experiment<'_> {
         side: Side,
         seed: u64,
         out: &Path,
-    ) -> Result<VerdictResult, AbError> {
+    ) -> Result<Option<VerdictResult>, AbError> {
         let build = self.build(side).clone();
         let scenario = (self.scenario)().map_err(AbError::Scenario)?;
         let options = RunOptions {
@@ -255,8 +265,10 @@ impl Experiment<'_> {
             audience: Audience::default(),
         };
         match run(scenario, options).await {
-            Ok(report) => Ok(report.verdict.result),
-            Err(_) if self.is_interrupted().await => Err(AbError::Left),
+            Ok(report) => Ok(Some(report.verdict.result)),
+            Err(RunError::Left) => Err(AbError::Left),
+            // A system that is being started hears a terminal's Ctrl-C too, and ends.
+            Err(_) if self.is_interrupted().await => Ok(None),
             Err(error) => Err(AbError::Run {
                 letter: side.letter(),
                 label: build.label,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Interrupts;
-use super::collecting::{Collected, left_at_once};
+use super::collecting::Collected;
 use super::options::RunError;
 use super::{Listeners, Run};
 
@@ -56,7 +56,7 @@ impl Run {
             () = interrupts.stop() => {}
         }
         if stop.is_cancelled() {
-            return Err(left_at_once());
+            return Err(RunError::Left);
         }
         stop.cancel();
         listeners.tell(&RunEvent::Stopping);

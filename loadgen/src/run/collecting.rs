@@ -92,7 +92,7 @@ impl Run {
                 biased;
                 wish = interrupts.next() => {
                     let told = match wish {
-                        Wish::Stop if stop.is_cancelled() => return Err(left_at_once()),
+                        Wish::Stop if stop.is_cancelled() => return Err(RunError::Left),
                         Wish::Stop => {
                             stop.cancel();
                             Some(RunEvent::Stopping)
@@ -122,7 +122,7 @@ impl Run {
                         (before, _) = drained => before,
                         () = interrupts.stop() => {
                             stop.cancel();
-                            return Err(RunError::SetUp("stopped before the start: no report".into()));
+                            return Err(RunError::Stopped);
                         }
                     };
                     collected.cpu_before = (
@@ -221,8 +221,4 @@ impl Run {
             standings,
         }
     }
-}
-
-pub(super) fn left_at_once() -> RunError {
-    RunError::SetUp("left at once: no report".into())
 }

@@ -53,6 +53,12 @@ pub enum RunError {
     /// The target failed before anything was measured.
     #[error("{0}")]
     SetUp(String),
+    /// Somebody wished that it ends, before anything was measured.
+    #[error("stopped before the start: no report")]
+    Stopped,
+    /// Somebody wished it a second time.
+    #[error("left at once: no report")]
+    Left,
     /// The report can't be written.
     #[error("{path}: {error}")]
     Output {
@@ -85,7 +91,7 @@ impl RunError {
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::SetUp(_) => 1,
+            Self::SetUp(_) | Self::Stopped | Self::Left => 1,
             Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
         }
     }
