@@ -19,7 +19,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         let intended = self.intended;
-        let begun = Instant::now();
+        let begun = self.sample.as_ref().map(|_| Instant::now());
         let layers = [&self.vars, &self.context.globals];
         let rendered = request::render(
             request,
@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
                 .slip
                 .record(actual.saturating_duration_since(intended));
         }
-        if let (Some(sample), Ok(reply)) = (&mut self.sample, &outcome) {
+        if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
             sample.answered((step.id, &step.name), intended, begun, reply);
         }
         self.intended = completed;
