@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use support::{Ended, Loadgen, SmallSystem, open};
+use support::{Ended, Loadgen, SmallSystem, open, program, waiting};
 
 /// Threads that take all of the machine's CPU until this is dropped.
 struct Busy {
@@ -85,6 +85,52 @@ fn on_a_machine_that_is_too_busy_a_closed_run_is_invalid_too() {
         reasons(&ended).contains("the machine was too busy"),
         "{}",
         reasons(&ended)
+    );
+}
+
+#[test]
+fn a_search_for_the_capacity_does_not_take_the_neighbours_work_for_the_targets_limit() {
+    // It sustains 50/s, with 10 in flight of 200 ms each.
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    system.behaviour.delay_ms.store(200, Ordering::SeqCst);
+    let program = program(folder.path(), &waiting(&system.url));
+    let limits =
+        "[limits]\nin_flight_max = 10\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\n";
+    let scenario = folder.path().join("gets.toml");
+    std::fs::write(&scenario, open(100, "1m", limits)).unwrap();
+    let out = folder.path().join("out");
+    let busy = Busy::machine();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .arg("capacity")
+        .arg(&scenario)
+        .arg("--system-bin")
+        .arg(&program)
+        .arg("--out")
+        .arg(&out)
+        .args(["--probe-duration", "5s", "--warm-up", "0s"])
+        .output()
+        .unwrap();
+    drop(busy);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("can't tell, others used this machine again and again"),
+        "{said}"
+    );
+    let read = |path: &str| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(out.join(path)).unwrap()).unwrap()
+    };
+    let found = read("capacity.json");
+    assert_eq!(found["result"], "DISTURBED");
+    let probes = found["probes"].as_array().unwrap();
+    let disturbed = probes.iter().filter(|p| p["judged"] == "DISTURBED");
+    assert_eq!(disturbed.count(), 3, "{said}");
+    // The run of a probe says it too.
+    let folder = probes[0]["folder"].as_str().unwrap();
+    let warnings = read(&format!("{folder}/report.json"))["warnings"].to_string();
+    assert!(
+        warnings.contains("the figures are theirs too"),
+        "{warnings}"
     );
 }
 

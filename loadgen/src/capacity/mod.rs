@@ -32,6 +32,9 @@ pub struct Plan {
     pub probe: Duration,
 }
 
+/// So many probes that others disturbed end a search: the machine is theirs.
+const DISTURBED_MAX: usize = 3;
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Findings {
@@ -81,6 +84,10 @@ pub async fn find(
         longest = longest.max(began.elapsed());
         search.tell(rate, probed.judged);
         probes.push(probed);
+        let disturbed = probes.iter().filter(|p| p.judged == Judged::Disturbed);
+        if disturbed.count() == DISTURBED_MAX {
+            break CapacityResult::Disturbed;
+        }
     };
     let (rate_per_s, exceeded_per_s) = search.bracket();
     Ok(Findings {
@@ -165,6 +172,30 @@ mod tests {
         assert_eq!(rates[..4], [100.0, 200.0, 400.0, 800.0]);
         let numbers = found.probes.iter().map(|p| p.number);
         assert!(numbers.eq(1..=found.probes.len()));
+    }
+
+    #[tokio::test]
+    async fn a_disturbed_probe_says_nothing_of_its_rate_and_the_third_one_ends_the_search() {
+        let stop = CancellationToken::new();
+        let disturbed_at = |numbers: &'static [usize]| {
+            async move |n: usize, rate: f64| {
+                let mut probe = probed(n, rate);
+                if numbers.contains(&n) {
+                    probe.judged = Judged::Disturbed;
+                }
+                Ok(probe)
+            }
+        };
+        let found = find(&plan(60), &stop, disturbed_at(&[2, 5])).await.unwrap();
+        assert_eq!(found.result, CapacityResult::Found);
+        let rates: Vec<f64> = found.probes.iter().map(|p| p.rate_per_s).collect();
+        assert_eq!(rates[..6], [100.0, 200.0, 200.0, 400.0, 800.0, 800.0]);
+        let given_up = find(&plan(60), &stop, disturbed_at(&[2, 3, 5]))
+            .await
+            .unwrap();
+        assert_eq!(given_up.result, CapacityResult::Disturbed);
+        assert_eq!(given_up.probes.len(), 5);
+        assert_eq!(given_up.rate_per_s, Some(200.0));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use super::search::Judged;
 use crate::audit::AuditReport;
 use crate::record::series::Point;
 use crate::report::growth::{Growth, measured};
-use crate::report::{Quantiles, Report};
+use crate::report::{Quantiles, Report, neighbours};
 use crate::scenario::Limits;
 
 /// Completed of what arrived, while it arrived: less, and something is left lying.
@@ -71,20 +71,29 @@ impl Probe {
             folder,
         };
         probe.saturated = saturation::named(&probe, report, limits);
-        let full = saturation::machine_is_full(&probe, report);
+        (probe.judged, probe.reasons) = probe.judge(report, limits);
+        let neighbours = neighbours::said(report);
+        if let Some(disturbance) = neighbours.filter(|_| probe.judged != Judged::Holds) {
+            probe.judged = Judged::Disturbed;
+            probe.reasons.insert(0, disturbance);
+        }
+        probe
+    }
+
+    fn judge(&self, report: &Report, limits: &Limits) -> (Judged, Vec<String>) {
+        let full = saturation::machine_is_full(self, report);
         let doubts = doubts(report, limits, full);
         if !doubts.is_empty() {
-            (probe.judged, probe.reasons) = (Judged::Doubtful, doubts);
-            return probe;
+            return (Judged::Doubtful, doubts);
         }
-        probe.reasons = probe.against(report, limits, full);
-        let far = probe.reached_per_s < rate * REACHED_FAR || probe.too_much_lost(limits);
-        probe.judged = match (probe.reasons.is_empty(), far) {
+        let reasons = self.against(report, limits, full);
+        let far = self.reached_per_s < self.rate_per_s * REACHED_FAR || self.too_much_lost(limits);
+        let judged = match (reasons.is_empty(), far) {
             (true, _) => Judged::Holds,
             (false, false) => Judged::Exceeds,
             (false, true) => Judged::FarExceeds,
         };
-        probe
+        (judged, reasons)
     }
 
     fn too_much_lost(&self, limits: &Limits) -> bool {

@@ -27,6 +27,8 @@ pub enum CapacityResult {
     AtLeast,
     /// The generator could not offer more.
     Limited,
+    /// Others used the machine again and again.
+    Disturbed,
     /// The budget was used up before.
     Budget,
     /// It was stopped before.
@@ -39,7 +41,7 @@ impl CapacityResult {
         match self {
             Self::Found => 0,
             Self::None => 1,
-            Self::AtLeast | Self::Limited | Self::Budget | Self::Stopped => 3,
+            Self::AtLeast | Self::Limited | Self::Disturbed | Self::Budget | Self::Stopped => 3,
         }
     }
 }

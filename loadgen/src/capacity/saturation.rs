@@ -2,6 +2,7 @@
 //! process, which is known of a target that was started here. Pure.
 
 use super::probe::Probe;
+use crate::record::series::{GENERATOR, HOST, OTHERS};
 use crate::report::Report;
 use crate::scenario::Limits;
 
@@ -12,9 +13,6 @@ const CORE_FULL_PCT: f64 = 90.0;
 const MACHINE_FULL_SHARE: f64 = 0.75;
 /// Of a limit of the scenario.
 const LIMIT_SHARE: f64 = 0.98;
-/// As the series names it.
-const GENERATOR: &str = "loadgen (generator)";
-
 /// Whether all known processes together take nearly all of the machine.
 pub fn machine_is_full(probe: &Probe, report: &Report) -> bool {
     probe.cpu_sum_pct() >= report.environment.cores as f64 * 100.0 * MACHINE_FULL_SHARE
@@ -38,6 +36,7 @@ pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
     {
         let who = match name.as_str() {
             GENERATOR => "the generator",
+            OTHERS | HOST => continue,
             name if name.ends_with("-server") => "Redis",
             _ => "the system",
         };

@@ -35,6 +35,8 @@ pub enum Judged {
     FarExceeds,
     /// The generator could not offer it: it says nothing about the target.
     Doubtful,
+    /// It went wrong while others used the machine: it says nothing about the rate.
+    Disturbed,
 }
 
 /// All probes of one rate.
@@ -83,6 +85,7 @@ impl Tally {
                 self.far = true;
             }
             Judged::Doubtful => self.doubts += 1,
+            Judged::Disturbed => {}
         }
     }
 

@@ -61,6 +61,34 @@ pub fn driver_cpu_times() -> BTreeMap<usize, Duration> {
     times.collect()
 }
 
+/// What all cores together have done since the machine was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MachineTime {
+    /// For programs, and in the kernel on their behalf.
+    pub programs: Duration,
+    /// Nothing, because the host of this virtual machine ran something else.
+    pub taken_by_host: Duration,
+}
+
+/// Nothing where there is no /proc.
+pub fn machine_time() -> Option<MachineTime> {
+    parse_machine(&std::fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// Its first line: user, nice, system, idle, iowait, irq, softirq, steal. Interrupts belong to nobody.
+fn parse_machine(text: &str) -> Option<MachineTime> {
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .map_while(|t| t.parse().ok())
+        .collect();
+    let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_PER_S);
+    Some(MachineTime {
+        programs: time(ticks.get(..3)?.iter().sum()),
+        taken_by_host: time(*ticks.get(7)?),
+    })
+}
+
 /// Of a process, its children and its process group: a system with the servers that it started.
 pub fn group_cpu_time(process: u32) -> Option<Duration> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
@@ -218,6 +246,15 @@ mod tests {
         assert_eq!((stat.process, stat.parent, stat.group), (42, 7, 40));
         assert_eq!(stat.cpu, Duration::from_secs(2));
         assert_eq!(stat.name, "a (b) c");
+    }
+
+    #[test]
+    fn the_machines_own_line_is_read_and_interrupts_are_nobodys() {
+        let text = "cpu  100 20 30 900 5 7 8 40 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
+        let ms = Duration::from_millis;
+        let time = parse_machine(text).unwrap();
+        assert_eq!((time.programs, time.taken_by_host), (ms(1_500), ms(400)));
+        assert_eq!(parse_machine("intr 1"), None);
     }
 
     #[test]

@@ -8,6 +8,13 @@ use serde::{Deserialize, Serialize, Serializer};
 
 /// A longer run halves the resolution.
 pub const POINTS_MAX: usize = 600;
+/// This process, as `Series::processes` names it.
+pub const GENERATOR: &str = "loadgen (generator)";
+/// Whatever ran beside the generator and a system that it started, as `Series::processes` names it.
+pub const OTHERS: &str = "other programs";
+/// What the host of a virtual machine gave to others, as `Series::processes` names it.
+pub const HOST: &str = "taken by the host";
+
 /// Groups, and processes, told apart; further ones are left out.
 const NAMES_MAX: usize = 32;
 

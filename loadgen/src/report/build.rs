@@ -204,6 +204,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         },
     };
     report.warnings.extend(super::growth::warning(&report));
+    report.warnings.extend(super::neighbours::warning(&report));
     let held = report.holds.iter().map(|h| {
         format!(
             "the rate was held at {}/s from {:.1} s to {:.1} s: the workload was not the scenario's",

@@ -7,6 +7,7 @@ pub mod folder;
 pub mod growth;
 pub mod latency_budget;
 mod merge;
+pub mod neighbours;
 mod replay;
 pub mod resources;
 mod sample;

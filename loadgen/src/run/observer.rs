@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::drive::{driver_cpu_times, group_cpu_times, process_cpu_time};
+use crate::drive::{
+    MachineTime, driver_cpu_times, group_cpu_times, machine_time, process_cpu_time,
+};
 use crate::metrics_scrape::Scrape;
-use crate::record::series::{GroupPoint, Point, Series, Sighting};
+use crate::record::series::{GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting};
 use crate::run_event::Interval;
 
 /// CPU time is told in ticks of 10 ms: over a shorter time its share says nothing.
 const CPU_INTERVAL_MIN: Duration = Duration::from_millis(500);
-/// As the series names this process.
-const GENERATOR: &str = "loadgen (generator)";
 
 /// Makes the series.
 pub struct Observer {
@@ -21,6 +21,8 @@ pub struct Observer {
     /// The process group of a system that was started here.
     system: Option<u32>,
     cpu: (Instant, BTreeMap<String, Duration>),
+    /// Of the machine, where all that should run on it is known: the system was started here.
+    machine: Option<MachineTime>,
     drivers_cpu: BTreeMap<usize, Duration>,
     /// Each driver's share of a core in percent, as last looked at.
     pub drivers_cpu_pct: Vec<f64>,
@@ -36,6 +38,7 @@ impl Observer {
             series: Series::default(),
             system,
             cpu: (Instant::now(), BTreeMap::new()),
+            machine: None,
             drivers_cpu: BTreeMap::new(),
             drivers_cpu_pct: Vec::new(),
             scrape: None,
@@ -46,6 +49,7 @@ impl Observer {
     /// The workload is about to start; what was before does not count.
     pub fn start(&mut self, scrape: Option<Scrape>) {
         self.cpu = (Instant::now(), self.cpu_times());
+        self.machine = self.system.and_then(|_| machine_time());
         self.drivers_cpu = driver_cpu_times();
         self.scrape = scrape;
     }
@@ -80,6 +84,7 @@ impl Observer {
                         .push((name.clone(), share_pct(*cpu, *before, wall)));
                 }
             }
+            self.look_at_neighbours(wall, &mut sighting);
             let drivers = driver_cpu_times();
             let shares = drivers.iter().map(|(number, cpu)| {
                 let before = self.drivers_cpu.get(number).copied();
@@ -106,6 +111,21 @@ impl Observer {
         }
         self.series.see(time, &sighting);
         sighting
+    }
+
+    /// What of the machine neither the generator nor the system had. Both are told in ticks, so that little of it is noise.
+    fn look_at_neighbours(&mut self, wall: Duration, sighting: &mut Sighting) {
+        let Some((before, now)) = self.machine.zip(machine_time()) else {
+            return;
+        };
+        self.machine = Some(now);
+        let known: f64 = sighting.cpu_pct.iter().map(|(_, pct)| pct).sum();
+        let programs = share_pct(now.programs, before.programs, wall);
+        let others = ((programs - known).max(0.0) * 10.0).round() / 10.0;
+        let host = share_pct(now.taken_by_host, before.taken_by_host, wall);
+        for (name, pct) in [(OTHERS, others), (HOST, host)] {
+            sighting.cpu_pct.push((name.to_owned(), pct));
+        }
     }
 
     fn cpu_times(&self) -> BTreeMap<String, Duration> {

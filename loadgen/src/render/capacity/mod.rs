@@ -37,6 +37,7 @@ pub fn word(judged: Judged) -> &'static str {
         Judged::Exceeds => "too high",
         Judged::FarExceeds => "far too high",
         Judged::Doubtful => "can't tell",
+        Judged::Disturbed => "disturbed",
     }
 }
 
@@ -83,6 +84,10 @@ pub fn conclusion(report: &CapacityReport) -> (String, Vec<String>) {
             format!("at least {held}: the generator is the limit")
         }
         (CapacityResult::Limited, None) => "can't tell: the generator is the limit".to_owned(),
+        (CapacityResult::Disturbed, _) => format!(
+            "can't tell, others used this machine again and again: {}",
+            known()
+        ),
         (CapacityResult::None, _) => format!(
             "not even {} holds",
             too_high.as_deref().unwrap_or("the lowest rate")
