@@ -1,0 +1,290 @@
+//! A small system to drive: HTTP answers that can be slow or stall, and a live feed that can break. Things are created as in the real
+//! one, but in memory.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+/// What the feed has told so far: frames in order, so that every connection can start where it wants.
+#[derive(Default)]
+struct Told {
+    /// Sequence number of the event, or of the last event applied; and the frame.
+    frames: Vec<(u64, Value)>,
+    sequence: u64,
+}
+
+/// How the small system behaves.
+#[derive(Default)]
+pub struct Behaviour {
+    /// Every answer takes this long, in ms.
+    pub delay_ms: AtomicU64,
+    /// No answer while set.
+    pub stalled: AtomicBool,
+    /// Answer 500 to everything under /thing.
+    pub failing: AtomicBool,
+    /// `applied` follows the event by this long, in ms.
+    pub apply_delay_ms: AtomicU64,
+    /// The event goes out this long before the answer to the POST, in ms.
+    pub answer_delay_ms: AtomicU64,
+    /// Feed connections are closed after this many events each; 0 = never.
+    pub feed_breaks_after: AtomicU64,
+    /// The metrics tell an event lag: as many events as requests, of 1 to 10 ms.
+    pub tells_lag: AtomicBool,
+    /// Things created.
+    pub things: AtomicU64,
+    /// Requests seen.
+    pub requests: AtomicU64,
+    /// Their paths, under /thing/.
+    pub paths: Mutex<Vec<String>>,
+    /// Connections accepted.
+    pub connections: AtomicU64,
+}
+
+pub struct SmallSystem {
+    pub url: String,
+    pub behaviour: Arc<Behaviour>,
+    told: Arc<Mutex<Told>>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+struct Shared {
+    behaviour: Arc<Behaviour>,
+    told: Arc<Mutex<Told>>,
+    news: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn tell(&self, make: impl FnOnce(u64) -> Value) -> u64 {
+        let mut told = self.told.lock().unwrap();
+        told.sequence += 1;
+        let sequence = told.sequence;
+        told.frames.push((sequence, make(sequence)));
+        self.news.send_replace(told.frames.len() as u64);
+        sequence
+    }
+
+    fn applied(&self, sequence: u64) {
+        let mut told = self.told.lock().unwrap();
+        told.frames.push((
+            sequence,
+            json!({"type": "applied", "positions": {"thing": format!("1-{sequence}")}}),
+        ));
+        self.news.send_replace(told.frames.len() as u64);
+    }
+}
+
+impl SmallSystem {
+    pub fn start() -> Self {
+        Self::listening(None)
+    }
+
+    /// With TLS, and this key and certificate.
+    pub fn start_tls(config: rustls::ServerConfig) -> Self {
+        Self::listening(Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn listening(tls: Option<TlsAcceptor>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let behaviour = Arc::new(Behaviour::default());
+        let told = Arc::new(Mutex::new(Told::default()));
+        let shared = Arc::new(Shared {
+            behaviour: behaviour.clone(),
+            told: told.clone(),
+            news: watch::Sender::new(0),
+        });
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        runtime.spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let (shared, tls) = (shared.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, shared).await,
+                        // Whoever does not believe the certificate goes away.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, shared).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self {
+            url,
+            behaviour,
+            told,
+            _runtime: runtime,
+        }
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.behaviour.requests.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
+    shared.behaviour.connections.fetch_add(1, Ordering::SeqCst);
+    let service = service_fn(move |request| answer(request, shared.clone()));
+    http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await
+        .ok();
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let reply = |status: u16, body: Value| {
+        Response::builder()
+            .status(status)
+            .body(Full::from(body.to_string()))
+            .unwrap()
+    };
+    let path = request.uri().path().to_owned();
+    if path == "/events" {
+        return Ok(feed(request, shared));
+    }
+    if path == "/health" {
+        return Ok(reply(
+            200,
+            json!({"version": "0.0.1", "redis": {"version": "7.0.0", "server": "redis", "durability": "none"}}),
+        ));
+    }
+    if path == "/metrics" {
+        let mut text = "ordershop_group_backlog{group=\"g\",topic=\"thing\"} 0\n".to_owned();
+        if shared.behaviour.tells_lag.load(Ordering::SeqCst) {
+            let events = shared.behaviour.requests.load(Ordering::SeqCst);
+            for (bound, count) in [("0.001", 0), ("0.01", events), ("+Inf", events)] {
+                text += &format!(
+                    "ordershop_event_lag_seconds_bucket{{group=\"g\",topic=\"thing\",le=\"{bound}\"}} {count}\n"
+                );
+            }
+        }
+        return Ok(Response::new(Full::from(text)));
+    }
+    let behaviour = &shared.behaviour;
+    behaviour.requests.fetch_add(1, Ordering::SeqCst);
+    if path.starts_with("/thing/") {
+        behaviour.paths.lock().unwrap().push(path);
+    }
+    let post = request.method() == "POST";
+    request.into_body().collect().await.ok();
+    tokio::time::sleep(Duration::from_millis(
+        behaviour.delay_ms.load(Ordering::SeqCst),
+    ))
+    .await;
+    while behaviour.stalled.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    if behaviour.failing.load(Ordering::SeqCst) {
+        return Ok(reply(500, json!({"error": "told to fail"})));
+    }
+    if !post {
+        return Ok(reply(200, json!({"result": {"entity_id": "x"}})));
+    }
+    // Not from the number of requests: two that wait at once would read the same one.
+    let id = format!("t{}", behaviour.things.fetch_add(1, Ordering::SeqCst));
+    let sequence = shared.tell(|n| {
+        let event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": format!("1-{n}"),
+            "data": {"entity_id": id, "status": "READY"}, "event_id": "e", "published_at_us": 1});
+        json!({"type": "events", "events": [event]})
+    });
+    let apply_delay = Duration::from_millis(behaviour.apply_delay_ms.load(Ordering::SeqCst));
+    let applying = shared.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(apply_delay).await;
+        applying.applied(sequence);
+    });
+    tokio::time::sleep(Duration::from_millis(
+        behaviour.answer_delay_ms.load(Ordering::SeqCst),
+    ))
+    .await;
+    Ok(reply(200, json!({"result": [id]})))
+}
+
+fn feed(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {
+    let key = request
+        .headers()
+        .get(header::SEC_WEBSOCKET_KEY)
+        .map(|k| derive_accept_key(k.as_bytes()))
+        .unwrap();
+    let query: HashMap<String, String> = request
+        .uri()
+        .query()
+        .unwrap_or("")
+        .split('&')
+        .filter_map(|p| Some((p.split_once('=')?.0.into(), p.split_once('=')?.1.into())))
+        .collect();
+    let after: Option<u64> = query
+        .get("after")
+        .and_then(|a| a.strip_prefix("thing=")?.split_once('-')?.1.parse().ok());
+    tokio::spawn(async move {
+        let upgraded = hyper::upgrade::on(request).await.unwrap();
+        let mut socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+        let after = after.unwrap_or_else(|| shared.told.lock().unwrap().sequence);
+        let hello = json!({"type": "hello", "positions": {"thing": format!("1-{after}")}});
+        socket.send(Message::text(hello.to_string())).await.ok();
+        let mut news = shared.news.subscribe();
+        let (mut next, mut events) = (0, 0);
+        let breaks_after = shared.behaviour.feed_breaks_after.load(Ordering::SeqCst);
+        loop {
+            let frames: Vec<(u64, Value)> = shared.told.lock().unwrap().frames[next..].to_vec();
+            next += frames.len();
+            for (sequence, frame) in frames {
+                let event = frame["type"] == "events";
+                if event && sequence <= after {
+                    continue;
+                }
+                if event && breaks_after > 0 && events == breaks_after {
+                    return;
+                }
+                events += u64::from(event);
+                if socket.send(Message::text(frame.to_string())).await.is_err() {
+                    return;
+                }
+            }
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, key)
+        .body(Full::default())
+        .unwrap()
+}
