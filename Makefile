@@ -29,7 +29,7 @@ bench: toolchain redis ## run the benches, each beside its floor
 
 lint: toolchain ## check format and lints; warnings are errors
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 images-offline: toolchain redis ## build the images that compose.yaml names from what this machine has, without a registry
 ifndef ORDERSHOP_BINARY
