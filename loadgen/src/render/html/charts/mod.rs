@@ -12,7 +12,7 @@ use super::plot::{Band, Line, Mark, Plot, Strip, patch, swatch};
 use super::timeline::Timeline;
 use crate::record::series::{Point, Series};
 use crate::render::count;
-use crate::report::Report;
+use crate::report::{HoldReport, Report};
 
 /// A plot with its words.
 pub struct Chart {
@@ -70,14 +70,14 @@ impl<'a> Course<'a> {
             end_s += pair[0].duration_s;
             let (from, to) = (pair[1].from_per_s, pair[1].to_per_s);
             marks.push(Mark {
-                x: end_s,
+                x: held(end_s, &self.report.holds),
                 label: match from == to {
                     true => format!("{}/s", rate(to)),
                     false => format!("{} → {}/s", rate(from), rate(to)),
                 },
             });
         }
-        let arrivals_end_s = workload.duration_s;
+        let arrivals_end_s = held(workload.duration_s, &self.report.holds);
         if arrivals_end_s > 0.0 && arrivals_end_s + 1.5 < self.length_s {
             marks.push(Mark {
                 x: arrivals_end_s,
@@ -122,6 +122,16 @@ impl<'a> Course<'a> {
             "Heat map of response times over time".into(),
         )
     }
+}
+
+/// When what was planned for a time came, in seconds: every hold before it made it later.
+fn held(planned_s: f64, holds: &[HoldReport]) -> f64 {
+    holds
+        .iter()
+        .fold(planned_s, |at_s, hold| match at_s > hold.from_s {
+            true => at_s + hold.until_s - hold.from_s,
+            false => at_s,
+        })
 }
 
 /// A rate without decimals that it does not need.
@@ -178,4 +188,22 @@ pub fn legend(plot: &Plot) -> Vec<(String, String)> {
     let bands = plot.bands.first();
     let bands = bands.map(|band| (patch(FAULT), band.name.to_owned()));
     lines.chain(warm_up).chain(bands).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_planned_comes_later_by_the_holds_before_it() {
+        let hold = |from_s, until_s| HoldReport {
+            from_s,
+            until_s,
+            rate_per_s: 1.0,
+        };
+        let holds = [hold(5.0, 8.0), hold(12.0, 14.0)];
+        for (planned_s, came_s) in [(4.0, 4.0), (6.0, 9.0), (8.0, 11.0), (10.0, 15.0)] {
+            assert_eq!(held(planned_s, &holds), came_s);
+        }
+    }
 }
