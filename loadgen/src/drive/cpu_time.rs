@@ -1,12 +1,15 @@
 //! CPU time and memory, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
 //! system beside it when it runs here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::process::Command;
 use std::time::Duration;
 
 /// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
 const TICKS_PER_S: u64 = 100;
+
+/// The parent of the kernel's threads.
+const KERNEL_THREADS: u32 = 2;
 
 /// What drivers' threads are named, before their number.
 pub const DRIVER: &str = "driver";
@@ -61,53 +64,45 @@ pub fn driver_cpu_times() -> BTreeMap<usize, Duration> {
     times.collect()
 }
 
-/// What all cores together have done since the machine was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MachineTime {
-    /// For programs, and in the kernel on their behalf.
-    pub programs: Duration,
-    /// Nothing, because the host of this virtual machine ran something else.
-    pub taken_by_host: Duration,
+/// What the host of this virtual machine gave to others since the machine was started. Nothing where there is no /proc.
+pub fn host_time() -> Option<Duration> {
+    parse_steal(&std::fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// Nothing where there is no /proc.
-pub fn machine_time() -> Option<MachineTime> {
-    parse_machine(&std::fs::read_to_string("/proc/stat").ok()?)
-}
-
-/// Its first line: user, nice, system, idle, iowait, irq, softirq, steal. Interrupts belong to nobody.
-fn parse_machine(text: &str) -> Option<MachineTime> {
+/// The first line is of all cores: user, nice, system, idle, iowait, irq, softirq, steal.
+fn parse_steal(text: &str) -> Option<Duration> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .map_while(|t| t.parse().ok())
-        .collect();
-    let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / TICKS_PER_S);
-    Some(MachineTime {
-        programs: time(ticks.get(..3)?.iter().sum()),
-        taken_by_host: time(*ticks.get(7)?),
-    })
+    let ticks: u64 = line.split_whitespace().nth(7)?.parse().ok()?;
+    Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_S))
 }
 
-/// Of a process, its children and its process group: a system with the servers that it started.
+/// Of all programs but this one and a system (as `group_cpu_time` understands it), with their children that have ended. The kernel's own
+/// threads are nobody's: they work for all. Nothing where there is no /proc.
+pub fn other_programs_time(system: u32) -> Option<Duration> {
+    let stats = stats()?;
+    let known: HashSet<u32> = family(&stats, system).map(|s| s.process).collect();
+    let other = |s: &&Stat| {
+        let of_kernel = s.process == KERNEL_THREADS || s.parent == KERNEL_THREADS;
+        !of_kernel && s.process != std::process::id() && !known.contains(&s.process)
+    };
+    let others = stats.iter().filter(other);
+    Some(others.map(Stat::cpu_with_ended).sum())
+}
+
+/// Of a process, its process group and all that descends from them: a system with the servers that it started. What has ended counts on.
 pub fn group_cpu_time(process: u32) -> Option<Duration> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
+    let Some(stats) = stats() else {
         return ps_time(&["-g", &process.to_string()]);
     };
-    let stats = entries.flatten().filter_map(|entry| {
-        entry.file_name().to_str()?.parse::<u32>().ok()?;
-        parse_stat(&std::fs::read_to_string(entry.path().join("stat")).ok()?)
-    });
-    let mine = |s: &Stat| s.process == process || s.parent == process || s.group == process;
-    let times: Vec<Duration> = stats.filter(mine).map(|s| s.cpu).collect();
-    (!times.is_empty()).then(|| times.iter().sum())
+    let times = family(&stats, process).map(Stat::cpu_with_ended);
+    times.reduce(|a, b| a + b)
 }
 
 /// The same by process name, those of one name together. Nothing where there is no /proc.
 pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
     for (name, stat) in members(process) {
-        *times.entry(name).or_default() += stat.cpu;
+        *times.entry(name).or_default() += stat.cpu_with_ended();
     }
     times
 }
@@ -128,26 +123,15 @@ pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     peaks
 }
 
-/// A process, its children and its process group, with their names for people.
+/// A process, its process group and all that descends from them, with their names for people.
 fn members(process: u32) -> Vec<(String, Stat)> {
-    let mut members = Vec::new();
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    for entry in entries {
-        let number = entry
-            .file_name()
-            .to_str()
-            .and_then(|n| n.parse::<u32>().ok());
-        let stat = number
-            .and_then(|_| std::fs::read_to_string(entry.path().join("stat")).ok())
-            .and_then(|text| parse_stat(&text));
-        let mine = |s: &Stat| s.process == process || s.parent == process || s.group == process;
-        if let Some(stat) = stat.filter(mine) {
-            let arguments = std::fs::read_to_string(entry.path().join("cmdline"));
-            let name = display_name(&stat.name, &arguments.unwrap_or_default());
-            members.push((name, stat));
-        }
-    }
-    members
+    let stats = stats().unwrap_or_default();
+    let named = family(&stats, process).map(|stat| {
+        let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", stat.process));
+        let name = display_name(&stat.name, &arguments.unwrap_or_default());
+        (name, stat.clone())
+    });
+    named.collect()
 }
 
 /// A process of a group.
@@ -189,12 +173,50 @@ fn display_name(name: &str, arguments: &str) -> String {
     }
 }
 
+/// What `/proc` tells of a process.
+#[derive(Debug, Clone)]
 struct Stat {
     name: String,
     process: u32,
     parent: u32,
     group: u32,
     cpu: Duration,
+    /// Of children that have ended and been waited for.
+    ended_children: Duration,
+}
+
+impl Stat {
+    /// What has ended is not lost: a server's helpers come and go.
+    fn cpu_with_ended(&self) -> Duration {
+        self.cpu + self.ended_children
+    }
+}
+
+/// A process, its process group and all that descends from them.
+fn family(stats: &[Stat], process: u32) -> impl Iterator<Item = &Stat> {
+    let mut family: HashSet<u32> = HashSet::from([process]);
+    loop {
+        let known = family.len();
+        for stat in stats {
+            if stat.group == process || family.contains(&stat.parent) {
+                family.insert(stat.process);
+            }
+        }
+        if family.len() == known {
+            break;
+        }
+    }
+    stats.iter().filter(move |s| family.contains(&s.process))
+}
+
+/// Of all processes. Nothing where there is no /proc.
+fn stats() -> Option<Vec<Stat>> {
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    let stats = entries.filter_map(|entry| {
+        entry.file_name().to_str()?.parse::<u32>().ok()?;
+        parse_stat(&std::fs::read_to_string(entry.path().join("stat")).ok()?)
+    });
+    Some(stats.collect())
 }
 
 fn parse_stat(text: &str) -> Option<Stat> {
@@ -202,13 +224,18 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let (head, tail) = text.rsplit_once(')')?;
     let fields: Vec<&str> = tail.split_whitespace().collect();
     let number = |i: usize| fields.get(i)?.parse::<u64>().ok();
+    let time = |i: usize| {
+        let ticks = number(i)? + number(i + 1)?;
+        Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_S))
+    };
     let (number_text, name) = head.split_once('(')?;
     Some(Stat {
         name: name.to_owned(),
         process: number_text.trim().parse().ok()?,
         parent: number(1)? as u32,
         group: number(2)? as u32,
-        cpu: Duration::from_millis((number(11)? + number(12)?) * 1_000 / TICKS_PER_S),
+        cpu: time(11)?,
+        ended_children: time(13)?,
     })
 }
 
@@ -241,20 +268,42 @@ mod tests {
     #[test]
     fn a_stat_line_is_read_although_the_name_has_parentheses_and_spaces() {
         let stat =
-            parse_stat("42 (a (b) c) S 7 40 40 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1 1")
+            parse_stat("42 (a (b) c) S 7 40 40 0 -1 4194560 1 0 0 0 150 50 30 20 20 0 1 0 1 1 1")
                 .unwrap();
         assert_eq!((stat.process, stat.parent, stat.group), (42, 7, 40));
         assert_eq!(stat.cpu, Duration::from_secs(2));
+        assert_eq!(stat.ended_children, Duration::from_millis(500));
         assert_eq!(stat.name, "a (b) c");
     }
 
     #[test]
-    fn the_machines_own_line_is_read_and_interrupts_are_nobodys() {
+    fn a_systems_servers_and_their_helpers_are_its_own_whatever_group_they_are_in() {
+        let stat = |process, parent, group| Stat {
+            name: String::new(),
+            process,
+            parent,
+            group,
+            cpu: Duration::ZERO,
+            ended_children: Duration::ZERO,
+        };
+        // A helper of a server with a group of its own; one of the system's group whose parent is gone; its neighbours.
+        let all = [
+            stat(13, 12, 12),
+            stat(12, 11, 12),
+            stat(11, 10, 11),
+            stat(14, 1, 11),
+            stat(10, 1, 10),
+            stat(15, 1, 15),
+        ];
+        let family: Vec<u32> = family(&all, 11).map(|s| s.process).collect();
+        assert_eq!(family, [13, 12, 11, 14]);
+    }
+
+    #[test]
+    fn what_the_host_took_is_read_from_the_line_of_all_cores() {
         let text = "cpu  100 20 30 900 5 7 8 40 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
-        let ms = Duration::from_millis;
-        let time = parse_machine(text).unwrap();
-        assert_eq!((time.programs, time.taken_by_host), (ms(1_500), ms(400)));
-        assert_eq!(parse_machine("intr 1"), None);
+        assert_eq!(parse_steal(text), Some(Duration::from_millis(400)));
+        assert_eq!(parse_steal("intr 1"), None);
     }
 
     #[test]

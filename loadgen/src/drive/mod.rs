@@ -24,8 +24,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use cpu_time::{
-    GroupProcess, MachineTime, driver_cpu_times, group_cpu_time, group_cpu_times,
-    group_memory_peaks, group_processes, machine_time, process_cpu_time,
+    GroupProcess, driver_cpu_times, group_cpu_time, group_cpu_times, group_memory_peaks,
+    group_processes, host_time, other_programs_time, process_cpu_time,
 };
 pub use fleet::{drivers_max, spawn, tear_down};
 

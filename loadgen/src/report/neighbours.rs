@@ -1,11 +1,11 @@
 //! What else the machine was doing while the system and the generator shared it: a figure measured beside a busy neighbour is the
-//! neighbour's too. Pure arithmetic; known only of a system that was started here, where `/proc` tells of the machine.
+//! neighbour's too. Pure arithmetic; known only of a system that was started here, where there is a `/proc`.
 
 use super::Report;
 use super::growth::measured;
 use crate::record::series::{HOST, OTHERS};
 
-/// Of all cores. On a quiet virtual machine under full load it was 0 to 0.04.
+/// Of all cores. On a quiet virtual machine under full load it was 0.01.
 const SHARE_MIN: f64 = 0.1;
 
 /// What others had of the machine, if it was so much that it matters, in words.

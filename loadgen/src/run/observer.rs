@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::drive::{
-    MachineTime, driver_cpu_times, group_cpu_times, machine_time, process_cpu_time,
+    driver_cpu_times, group_cpu_times, host_time, other_programs_time, process_cpu_time,
 };
 use crate::metrics_scrape::Scrape;
 use crate::record::series::{GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting};
@@ -21,8 +21,6 @@ pub struct Observer {
     /// The process group of a system that was started here.
     system: Option<u32>,
     cpu: (Instant, BTreeMap<String, Duration>),
-    /// Of the machine, where all that should run on it is known: the system was started here.
-    machine: Option<MachineTime>,
     drivers_cpu: BTreeMap<usize, Duration>,
     /// Each driver's share of a core in percent, as last looked at.
     pub drivers_cpu_pct: Vec<f64>,
@@ -38,7 +36,6 @@ impl Observer {
             series: Series::default(),
             system,
             cpu: (Instant::now(), BTreeMap::new()),
-            machine: None,
             drivers_cpu: BTreeMap::new(),
             drivers_cpu_pct: Vec::new(),
             scrape: None,
@@ -49,7 +46,6 @@ impl Observer {
     /// The workload is about to start; what was before does not count.
     pub fn start(&mut self, scrape: Option<Scrape>) {
         self.cpu = (Instant::now(), self.cpu_times());
-        self.machine = self.system.and_then(|_| machine_time());
         self.drivers_cpu = driver_cpu_times();
         self.scrape = scrape;
     }
@@ -84,7 +80,6 @@ impl Observer {
                         .push((name.clone(), share_pct(*cpu, *before, wall)));
                 }
             }
-            self.look_at_neighbours(wall, &mut sighting);
             let drivers = driver_cpu_times();
             let shares = drivers.iter().map(|(number, cpu)| {
                 let before = self.drivers_cpu.get(number).copied();
@@ -113,26 +108,18 @@ impl Observer {
         sighting
     }
 
-    /// What of the machine neither the generator nor the system had. Both are told in ticks, so that little of it is noise.
-    fn look_at_neighbours(&mut self, wall: Duration, sighting: &mut Sighting) {
-        let Some((before, now)) = self.machine.zip(machine_time()) else {
-            return;
-        };
-        self.machine = Some(now);
-        let known: f64 = sighting.cpu_pct.iter().map(|(_, pct)| pct).sum();
-        let programs = share_pct(now.programs, before.programs, wall);
-        let others = ((programs - known).max(0.0) * 10.0).round() / 10.0;
-        let host = share_pct(now.taken_by_host, before.taken_by_host, wall);
-        for (name, pct) in [(OTHERS, others), (HOST, host)] {
-            sighting.cpu_pct.push((name.to_owned(), pct));
-        }
-    }
-
     fn cpu_times(&self) -> BTreeMap<String, Duration> {
         let mut times = self.system.map(group_cpu_times).unwrap_or_default();
-        if let Some(own) = process_cpu_time() {
-            times.insert(GENERATOR.to_owned(), own);
-        }
+        // Only where all that should run on this machine is known: the system was started here.
+        let others = self.system.and_then(other_programs_time);
+        let host = self.system.and_then(|_| host_time());
+        let all = [
+            (GENERATOR, process_cpu_time()),
+            (OTHERS, others),
+            (HOST, host),
+        ];
+        let known = all.into_iter().filter_map(|(name, cpu)| Some((name, cpu?)));
+        times.extend(known.map(|(name, cpu)| (name.to_owned(), cpu)));
         times
     }
 }
