@@ -11,7 +11,7 @@ use crate::report::{Quantiles, Report, neighbours};
 use crate::scenario::Limits;
 
 /// Completed of what arrived, while it arrived: less, and something is left lying.
-const REACHED_MIN: f64 = 0.97;
+const REACHED_MIN: f64 = 0.95;
 /// Less than this needs no second look.
 const REACHED_FAR: f64 = 0.85;
 

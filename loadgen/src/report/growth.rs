@@ -11,9 +11,9 @@ use crate::record::series::Point;
 const POINTS_MIN: usize = 5;
 /// Both ends of a 95 % interval.
 const QUANTILE: f64 = 0.975;
-/// Growth slower than this share of what passes is noise, or a machine that became busier, however sure it is: it would take fifty
+/// Growth slower than this share of what passes is noise, or a machine that became busier, however sure it is: it would take twenty
 /// seconds of load to leave one second's worth behind.
-const SHARE_MIN: f64 = 0.02;
+const SHARE_MIN: f64 = 0.05;
 
 /// How fast something grows, a second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
 }
 
 impl Slope {
-    /// Whether it surely grows, and by more than a fiftieth of what passes.
+    /// Whether it surely grows, and by more than a twentieth of what passes.
     pub fn grows(&self, passing_per_s: f64) -> bool {
         self.low > 0.0 && self.per_s > passing_per_s * SHARE_MIN
     }

@@ -43,13 +43,13 @@ pub struct CapacityArguments {
     #[arg(long, value_parser = percentage, default_value = "5%")]
     precision: f64,
     /// How long journeys are started in a probe, its warm-up included
-    #[arg(long, default_value = "10s")]
+    #[arg(long, default_value = "20s")]
     probe_duration: HumanDuration,
     /// Not measured at the beginning of a probe
-    #[arg(long, default_value = "2s")]
+    #[arg(long, default_value = "4s")]
     warm_up: HumanDuration,
     /// No probe is begun that would not end within this time
-    #[arg(long, default_value = "4m")]
+    #[arg(long, default_value = "8m")]
     budget: HumanDuration,
     /// Folder for the report [default: reports/runs/capacity-<scenario>-<time>]
     #[arg(long)]

@@ -184,4 +184,4 @@ pub fn markdown(report: &CapacityReport) -> String {
 }
 
 /// How a rate is judged.
-pub const HOW: &str = "A rate holds when neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or it is below a fiftieth of what passes), what arrives is completed, the scenario's thresholds are kept and nothing is dropped. The slope is by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because what is left of one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three decide; the result has held twice.";
+pub const HOW: &str = "A rate holds when neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or it is below a twentieth of what passes), what arrives is completed, the scenario's thresholds are kept and nothing is dropped. The slope is by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because what is left of one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three decide; the result has held twice.";
