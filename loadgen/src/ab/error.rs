@@ -57,9 +57,7 @@ impl AbError {
             _ => 2,
         }
     }
-}
 
-impl AbError {
     /// For what could not be written, moved or removed.
     pub(super) fn not_written(path: &Path, error: std::io::Error) -> Self {
         Self::Output {
