@@ -193,16 +193,8 @@ fn in_flight_max(report: &Report) -> u64 {
 }
 
 fn cpu(report: &Report) -> Vec<(String, f64)> {
-    let names = report.series.iter().flat_map(|s| s.processes.iter());
-    let means = names.enumerate().filter_map(|(i, name)| {
-        let (_, points) = measured(report);
-        let seen = points
-            .iter()
-            .filter_map(|p| p.cpu_pct.get(i).copied().flatten());
-        let seen: Vec<f64> = seen.collect();
-        let mean = seen.iter().sum::<f64>() / seen.len() as f64;
-        (!seen.is_empty()).then(|| (name.clone(), (mean * 10.0).round() / 10.0))
-    });
+    let means = neighbours::cpu_pct(report);
+    let means = means.map(|(name, pct)| (name.to_owned(), (pct * 10.0).round() / 10.0));
     let mut means: Vec<(String, f64)> = means.collect();
     means.sort_by(|a, b| b.1.total_cmp(&a.1));
     means

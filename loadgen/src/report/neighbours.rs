@@ -11,7 +11,10 @@ const SHARE_MIN: f64 = 0.1;
 /// What others had of the machine, if it was so much that it matters, in words.
 pub fn said(report: &Report) -> Option<String> {
     let cores = report.environment.cores;
-    let [programs, host] = [OTHERS, HOST].map(|name| cores_of(report, name));
+    let [programs, host] = [OTHERS, HOST].map(|name| {
+        let known = cpu_pct(report).find(|(n, _)| *n == name);
+        known.map_or(0.0, |(_, pct)| pct / 100.0)
+    });
     let all = programs + host;
     (all >= cores as f64 * SHARE_MIN).then(|| {
         format!("others had {all:.2} of {cores} cores (programs {programs:.2}, the host of this machine {host:.2})")
@@ -26,17 +29,16 @@ pub fn warning(report: &Report) -> Option<String> {
     ))
 }
 
-/// Cores that one of the series' processes had, on average.
-fn cores_of(report: &Report, name: &str) -> f64 {
-    let processes = report.series.iter().flat_map(|s| &s.processes);
-    let index = processes.into_iter().position(|process| process == name);
+/// By process in percent of one core, on average between the end of the warm-up and the last arrival; those that were seen.
+pub fn cpu_pct(report: &Report) -> impl Iterator<Item = (&str, f64)> {
     let (_, points) = measured(report);
-    let seen = points
-        .iter()
-        .filter_map(|p| p.cpu_pct.get(index?).copied().flatten());
-    let seen: Vec<f64> = seen.collect();
-    match seen.len() {
-        0 => 0.0,
-        n => seen.iter().sum::<f64>() / n as f64 / 100.0,
-    }
+    let names = report.series.iter().flat_map(|s| s.processes.iter());
+    names.enumerate().filter_map(move |(i, name)| {
+        let seen = points
+            .iter()
+            .filter_map(|p| p.cpu_pct.get(i).copied().flatten());
+        let seen: Vec<f64> = seen.collect();
+        let mean = seen.iter().sum::<f64>() / seen.len() as f64;
+        (!seen.is_empty()).then_some((name.as_str(), mean))
+    })
 }
