@@ -76,9 +76,17 @@ fn parse_steal(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_S))
 }
 
-/// Of all programs but this one and a system (as `group_cpu_time` understands it), with their children that have ended. The kernel's own
-/// threads are nobody's: they work for all. Nothing where there is no /proc.
-pub fn other_programs_time(system: u32) -> Option<Duration> {
+/// What one look at all processes shows.
+pub struct ProgramTimes {
+    /// As `group_cpu_times` tells it.
+    pub system: BTreeMap<String, Duration>,
+    /// Of all programs but this one and the system, with their children that have ended. The kernel's own threads are nobody's: they work
+    /// for all.
+    pub others: Duration,
+}
+
+/// Of a system and of whatever runs beside it. Nothing where there is no /proc.
+pub fn program_times(system: u32) -> Option<ProgramTimes> {
     let stats = stats()?;
     let known: HashSet<u32> = family(&stats, system).map(|s| s.process).collect();
     let other = |s: &&Stat| {
@@ -86,7 +94,10 @@ pub fn other_programs_time(system: u32) -> Option<Duration> {
         !of_kernel && s.process != std::process::id() && !known.contains(&s.process)
     };
     let others = stats.iter().filter(other);
-    Some(others.map(Stat::cpu_with_ended).sum())
+    Some(ProgramTimes {
+        others: others.map(Stat::cpu_with_ended).sum(),
+        system: by_name(&stats, system),
+    })
 }
 
 /// Of a process, its process group and all that descends from them: a system with the servers that it started. What has ended counts on.
@@ -100,8 +111,12 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
 
 /// The same by process name, those of one name together. Nothing where there is no /proc.
 pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
+    by_name(&stats().unwrap_or_default(), process)
+}
+
+fn by_name(stats: &[Stat], process: u32) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
-    for (name, stat) in members(process) {
+    for (name, stat) in named(stats, process) {
         *times.entry(name).or_default() += stat.cpu_with_ended();
     }
     times
@@ -110,7 +125,7 @@ pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
 /// The most memory (resident set, bytes) that each of them ever had, those of one name together. Nothing where there is no /proc.
 pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     let mut peaks: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, stat) in members(process) {
+    for (name, stat) in named(&stats().unwrap_or_default(), process) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", stat.process));
         let peak = status.ok().and_then(|text| {
             let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
@@ -124,14 +139,12 @@ pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
 }
 
 /// A process, its process group and all that descends from them, with their names for people.
-fn members(process: u32) -> Vec<(String, Stat)> {
-    let stats = stats().unwrap_or_default();
-    let named = family(&stats, process).map(|stat| {
+fn named(stats: &[Stat], process: u32) -> impl Iterator<Item = (String, &Stat)> {
+    family(stats, process).map(|stat| {
         let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", stat.process));
         let name = display_name(&stat.name, &arguments.unwrap_or_default());
-        (name, stat.clone())
-    });
-    named.collect()
+        (name, stat)
+    })
 }
 
 /// A process of a group.
@@ -143,14 +156,14 @@ pub struct GroupProcess {
     pub name: String,
 }
 
-/// A process, its children and its process group, as they are at this moment. Nothing where there is no /proc.
+/// A process, its process group and all that descends from them, as they are at this moment. Nothing where there is no /proc.
 pub fn group_processes(process: u32) -> Vec<GroupProcess> {
-    let all = members(process).into_iter();
-    all.map(|(name, stat)| GroupProcess {
+    let stats = stats().unwrap_or_default();
+    let all = named(&stats, process).map(|(name, stat)| GroupProcess {
         id: stat.process,
         name,
-    })
-    .collect()
+    });
+    all.collect()
 }
 
 /// A process's name with its subcommand, if it has one: services of one program are told apart by it.
@@ -174,7 +187,6 @@ fn display_name(name: &str, arguments: &str) -> String {
 }
 
 /// What `/proc` tells of a process.
-#[derive(Debug, Clone)]
 struct Stat {
     name: String,
     process: u32,

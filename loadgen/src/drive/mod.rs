@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use cpu_time::{
     GroupProcess, driver_cpu_times, group_cpu_time, group_cpu_times, group_memory_peaks,
-    group_processes, host_time, other_programs_time, process_cpu_time,
+    group_processes, host_time, process_cpu_time, program_times,
 };
 pub use fleet::{drivers_max, spawn, tear_down};
 

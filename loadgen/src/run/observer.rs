@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::drive::{
-    driver_cpu_times, group_cpu_times, host_time, other_programs_time, process_cpu_time,
-};
+use crate::drive::{driver_cpu_times, host_time, process_cpu_time, program_times};
 use crate::metrics_scrape::Scrape;
 use crate::record::series::{GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting};
 use crate::run_event::Interval;
@@ -109,9 +107,12 @@ impl Observer {
     }
 
     fn cpu_times(&self) -> BTreeMap<String, Duration> {
-        let mut times = self.system.map(group_cpu_times).unwrap_or_default();
         // Only where all that should run on this machine is known: the system was started here.
-        let others = self.system.and_then(other_programs_time);
+        let programs = self.system.and_then(program_times);
+        let (mut times, others) = match programs {
+            Some(programs) => (programs.system, Some(programs.others)),
+            None => (BTreeMap::new(), None),
+        };
         let host = self.system.and_then(|_| host_time());
         let all = [
             (GENERATOR, process_cpu_time()),
