@@ -1,5 +1,5 @@
 //! OrderShop's domain: what the shop sells, to whom, and which changes are allowed. Pure: it knows no clock, no store, no
-//! network and no JSON; everything it needs is passed in as state and facts, everything it wants is returned as events.
+//! network and no JSON text. State and facts are passed in; events are returned.
 
 mod billing;
 mod cart;
@@ -31,13 +31,14 @@ pub use reservation::{
 pub use shipping::{Shipping, ShippingFacts};
 pub use status::OrderStatus;
 
-/// The largest amount of money or pieces: the largest integer that every JSON reader (JavaScript's too) keeps exact.
+/// The maximum amount of money or pieces: 2^53 − 1, the largest integer that every JSON reader (JavaScript's too) keeps
+/// exact.
 pub const AMOUNT_MAX: u64 = 9_007_199_254_740_991;
 
-/// The longest text of a field, in bytes.
+/// The maximum length of a text field, in bytes.
 pub const TEXT_BYTES_MAX: usize = 10_000;
 
-/// Adds prices or pieces; `None` where the sum is beyond [`AMOUNT_MAX`].
+/// Adds prices or pieces; `None` if the sum exceeds [`AMOUNT_MAX`].
 pub fn sum(amounts: impl IntoIterator<Item = u64>) -> Option<u64> {
     amounts.into_iter().try_fold(0_u64, |total, amount| {
         total

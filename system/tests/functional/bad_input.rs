@@ -188,7 +188,7 @@ async fn refused_writes_say_why_and_change_nothing() {
             &order_path,
             json!({"cart_id": "other", "status": "IN_STOCK"}).to_string(),
             409,
-            "stays with its cart",
+            "cart of an order can't change",
         ),
         (
             Method::PUT,
