@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{Customer, Shop};
 
-/// Everything there is, and every event there was.
+/// All entities and all events.
 async fn everything(http: &Customer) -> Value {
     http.get("/report").await.result().clone()
 }

@@ -1,4 +1,4 @@
-//! The live feed: every event in order, and how far the read model has come.
+//! The live feed: every event in order, and the read model's applied positions.
 
 use futures_util::StreamExt;
 use ordershop::position::Position;

@@ -1,23 +1,23 @@
-//! The page in a real browser. Where no browser is installed it says so aloud.
+//! The page in a real browser. If no browser is installed, the tests print that they were skipped.
 
 use serde_json::{Value, json};
 use test_browser::Browser;
 
 use crate::shop::Shop;
 
-/// Markup where a name belongs.
+/// Markup in the place of a name.
 const EVIL: &str = "<img src=x onerror=\"document.title='taken'\"><b id=\"evil\">Mallory</b>";
 
-/// The page, once it is live; `None` where there is no browser.
+/// Opens the page and waits until it is live; `None` if there is no browser.
 async fn page(shop: &Shop) -> Option<Browser> {
     let browser = Browser::open(&shop.customer.url).await?;
     browser.shows("#connection", "live").await;
-    // From here on the feed is heard: the read model has said how far it is.
+    // From here on the page gets the feed: the read model's positions are shown.
     browser.shows("#topics", "appl").await;
     Some(browser)
 }
 
-/// Asserts that no value became an element or ran, and that the browser had nothing to complain about.
+/// Asserts that no value became an element or was executed, and that the browser logged no errors.
 async fn is_clean(browser: &Browser) {
     assert_eq!(browser.title().await, "OrderShop");
     assert_eq!(

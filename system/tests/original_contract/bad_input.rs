@@ -1,4 +1,4 @@
-//! What is refused, with which code, and that nothing happened.
+//! Refused requests: their status codes, and that they have no effect.
 
 use ordershop::grpc::MESSAGE_BYTES_MAX;
 use ordershop::grpc::proto::eventstore::{
