@@ -153,7 +153,7 @@ pub struct ServerUsage {
     pub memory_bytes: u64,
 }
 
-/// Why the event store could not do what it was asked. No event is ever reported as written that isn't.
+/// An error of the event store. No event is ever reported as written that isn't.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EventStoreError {
     /// The store can't be reached or is starting; a retry may succeed.

@@ -64,7 +64,7 @@ pub struct QueueStatus {
     pub dead_letters: u64,
 }
 
-/// Why the queue could not do what it was asked.
+/// An error of the message queue.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum QueueError {
     /// The queue can't be reached; a retry may succeed. The message may or may not have been sent.

@@ -19,7 +19,7 @@ const NAME_CHARS_MAX: usize = 64;
 /// The maximum number of names from outside. Each is stored until the process ends.
 const NAMES_MAX: usize = 10_000;
 
-/// Why a text is not accepted as a queue's name.
+/// The reason why a text is not accepted as a queue's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueNameError {
     /// The text is not a valid name.

@@ -20,7 +20,7 @@ const BATCH_EVENTS_MAX: usize = 256;
 /// An event that fails this often, alone, becomes a dead letter.
 const TRIES_MAX: u32 = 5;
 
-/// Why a batch wasn't handled.
+/// The reason why a batch wasn't handled.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// A dependency is away: retried without limit.

@@ -29,7 +29,7 @@ pub struct Versioned<E> {
     pub version: u64,
 }
 
-/// Why a query failed.
+/// The error of a query for facts.
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
     /// The queue failed or no answer came in time.
@@ -125,7 +125,7 @@ impl Facts {
     /// Returns the entities among `ids` that exist, by id.
     ///
     /// # Errors
-    /// See [`Facts::one`].
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn by_ids<E: WireEntity>(
         &self,
         ids: &[&str],
@@ -150,7 +150,7 @@ impl Facts {
     /// Returns the entities whose `field` has one of `values`, by id.
     ///
     /// # Errors
-    /// See [`Facts::one`].
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn by_property<E: WireEntity>(
         &self,
         field: &str,
@@ -176,7 +176,7 @@ impl Facts {
     /// Returns the reservation of an order.
     ///
     /// # Errors
-    /// See [`Facts::one`].
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn reservation(
         &self,
         order_id: &str,

@@ -55,7 +55,7 @@ pub fn error_reply(error: &str, status: u16) -> Box<RawValue> {
     json(&ErrorReply { error, status })
 }
 
-/// Why a command wasn't executed.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The domain refuses it: a retry fails too.

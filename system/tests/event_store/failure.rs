@@ -51,7 +51,7 @@ impl Load {
         let goal = self.committed.load(Ordering::Relaxed) + count;
         let deadline = Instant::now() + PATIENCE;
         while self.committed.load(Ordering::Relaxed) < goal {
-            assert!(Instant::now() < deadline, "the load stands still");
+            assert!(Instant::now() < deadline, "the load makes no progress");
             tokio::task::yield_now().await;
         }
     }
@@ -267,7 +267,7 @@ async fn answers_lost_under_load_lose_and_double_nothing() {
     load.until_more(100).await;
     let told = load.stop().await;
     check(&store, &told).await;
-    assert_eq!(told.errors, 0, "every answer could be learnt");
+    assert_eq!(told.errors, 0, "every result was found");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ async fn until(
         }
     })
     .await
-    .expect("the feed never said so");
+    .expect("the feed sent no such message");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -125,7 +125,7 @@ async fn the_feed_of_sampled_requests_tells_every_hop_and_when_it_was_projected(
         }
     };
     let wait = std::time::Duration::from_millis(EVENTUALLY_MS);
-    let in_stock = tokio::time::timeout(wait, told).await.expect("never told");
+    let in_stock = tokio::time::timeout(wait, told).await.expect("no event");
 
     assert!(events.iter().all(|event| event["correlation_id"] == TRACE));
     let created = events

@@ -119,7 +119,7 @@ impl Deployment {
                 assert!(status.success(), "{status}; its log: {}", self.log());
                 return;
             }
-            assert!(Instant::now() < deadline, "it goes on: {}", self.log());
+            assert!(Instant::now() < deadline, "not ended: {}", self.log());
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -32,7 +32,7 @@ pub fn run(command: &mut Command) -> (Option<i32>, String) {
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             let _ = child.kill();
-            panic!("it went on: {:?}", child.wait_with_output());
+            panic!("it has not ended: {:?}", child.wait_with_output());
         }
         std::thread::sleep(LOOK);
     }
@@ -118,7 +118,7 @@ impl Program {
                 return status;
             }
             let text = || std::fs::read_to_string(&log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "it goes on: {}", text());
+            assert!(Instant::now() < deadline, "it has not ended: {}", text());
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -61,7 +61,7 @@ pub(super) struct Writer {
     pub metrics: WriterMetrics,
 }
 
-/// Why a writer stopped leading.
+/// The reason why a writer stopped leading.
 enum End {
     /// The store is closed and everything is written.
     Closed,
