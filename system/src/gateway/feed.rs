@@ -67,7 +67,7 @@ impl Wish {
             }
         }
         if topics.iter().all(|wanted| !wanted) {
-            return Err(HttpError::bad_request("topics is empty; name at least one topic, or leave the parameter out"));
+            return Err(HttpError::bad_request("name at least one topic in topics"));
         }
         let after: Positions = query
             .get("after")
@@ -77,11 +77,11 @@ impl Wish {
         let sampled = match query.get("sampled") {
             None | Some("false") => false,
             Some("true") if after.is_empty() => true,
-            Some("true") => return Err(bad("sampled", &"a sampled feed starts now; leave out `after`")),
+            Some("true") => return Err(bad("sampled", &"it starts now; leave out `after`")),
             Some(other) => {
                 return Err(bad(
                     "sampled",
-                    &format!("`{other}` is not true or false"),
+                    &format!("`{other}` is unknown; use true or false"),
                 ));
             }
         };

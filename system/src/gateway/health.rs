@@ -18,7 +18,7 @@ pub(super) async fn health(shared: &Shared) -> Response {
     let check = shared.config.readiness.check();
     let state = tokio::time::timeout(CHECK_TIMEOUT, check)
         .await
-        .unwrap_or_else(|_| ReadinessState::not_ready("the readiness check gave no answer within 2 s"));
+        .unwrap_or_else(|_| ReadinessState::not_ready("the readiness check took over 2 s"));
     let ready = state.ready && !shared.shutdown.is_cancelled();
     let redis = shared.config.runs_on.borrow().clone();
     let body = json!({

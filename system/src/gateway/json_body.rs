@@ -49,7 +49,7 @@ pub(super) async fn read(
     match tokio::time::timeout(arrival, collect(body, max)).await {
         Ok(Ok(bytes)) => String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            HttpError::bad_request(format!("the body is not UTF-8 from byte {at} on; send UTF-8"))
+            HttpError::bad_request(format!("the body is not UTF-8 from byte {at} on"))
         }),
         Ok(Err(Broken::TooLarge(rest))) => {
             discard(rest).await;

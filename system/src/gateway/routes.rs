@@ -60,7 +60,7 @@ impl Route {
     /// # Errors
     /// 404 for an unknown path, 400 for an id that is too long or badly encoded.
     pub(super) fn resolve(path: &str) -> Result<Self, HttpError> {
-        let unknown = || HttpError::not_found(format!("there is no route {path:?}; {WHAT_THERE_IS}"));
+        let unknown = || HttpError::not_found(format!("no such route: {path:?}; {WHAT_THERE_IS}"));
         let rest = path.strip_prefix('/').ok_or_else(unknown)?;
         let Some((first, second)) = rest.split_once('/') else {
             return Self::of_one_segment(rest).ok_or_else(unknown);

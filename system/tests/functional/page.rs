@@ -117,11 +117,11 @@ async fn every_collection_can_be_browsed_page_by_page_and_an_id_leads_to_its_ent
         browser.select("#collection", collection).await;
         browser.shows("#table", part).await;
     }
-    browser.shows("#page", "50 here, more follow").await;
+    browser.shows("#page", "50 shown, more follow").await;
     browser.click("#next").await;
-    browser.shows("#page", "11 here").await;
+    browser.shows("#page", "11 shown").await;
     browser.select("#collection", "billing").await;
-    browser.shows("#page", "nothing here").await;
+    browser.shows("#page", "none").await;
 
     browser.select("#collection", "order").await;
     browser.shows("#table", &order).await;

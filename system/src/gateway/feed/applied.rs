@@ -34,7 +34,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
                     tokio::time::sleep(interval).await;
                 }
                 Err(error) => {
-                    tracing::debug!(error, "the read model's progress could not be read; trying again");
+                    tracing::debug!(error, "can't read the read model's progress");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
