@@ -38,7 +38,7 @@ async fn a_dead_servers_socket_is_replaced_and_a_living_ones_refused() {
     std::fs::write(&file, "precious").unwrap();
     let (code, said) = run(&mut ordershop(&args));
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("no socket"), "{said}");
+    assert!(said.contains("not a socket"), "{said}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     redis.stop().await;
 }
