@@ -63,7 +63,7 @@ async fn a_message_belongs_to_the_connection_that_received_it() {
     service.ack_msg(ack("m")).await.unwrap();
 
     assert_eq!(foreign_ack.code(), Code::FailedPrecondition);
-    assert!(foreign_ack.message().contains("not this connection's"));
+    assert!(foreign_ack.message().contains("belong to this connection"));
     assert_eq!(foreign_response.code(), Code::FailedPrecondition);
     assert_eq!(nothing.msg_id, "");
     assert_eq!(response(&mut client, "m").await, "2");
