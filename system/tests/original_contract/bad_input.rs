@@ -36,7 +36,7 @@ async fn an_unknown_topic_is_named_and_those_that_exist_are_too() {
         for refused in refusals {
             assert_eq!(refused.code(), Code::NotFound);
             assert!(
-                refused.message().contains("topics are customer"),
+                refused.message().contains("use one of customer"),
                 "{refused}"
             );
         }
