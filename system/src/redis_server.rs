@@ -19,7 +19,7 @@ const START_TIMEOUT_MS: u64 = 30_000;
 /// A server that doesn't end within this after `SHUTDOWN` is killed.
 const STOP_TIMEOUT_MS: u64 = 20_000;
 
-/// Which failures an acknowledged write survives.
+/// How durable acknowledged writes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
     /// Nothing on disk: acknowledged writes are lost with the Redis process.

@@ -29,7 +29,7 @@ pub(super) async fn create(
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
-    // The command's handler must see everything that this client has already been told.
+    // The command's handler must see every write that this gateway has already answered.
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
@@ -53,7 +53,7 @@ pub(super) async fn create_later(
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
-    // The command's handler must see everything that this client has already been told.
+    // The command's handler must see every write that this gateway has already answered.
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
@@ -89,7 +89,7 @@ pub(super) async fn update(
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
-    // The command's handler must see everything that this client has already been told.
+    // The command's handler must see every write that this gateway has already answered.
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let entity = json_body::with_entity_id(&text, id)?;

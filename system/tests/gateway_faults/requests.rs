@@ -94,7 +94,7 @@ async fn the_feed_without_an_upgrade_is_426_and_with_a_bad_wish_400() {
     assert_eq!(plain.header("upgrade"), Some("websocket"));
     gate.get("/events?topics=orders")
         .await
-        .is_error(400, "name at least one topic");
+        .is_error(400, "no topic");
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ struct Table {
     held: FxHashMap<Key, Vec<Held>>,
 }
 
-/// All unsettled deliveries of a server.
+/// A server's deliveries: the unsettled ones, and those settled by acknowledgement alone.
 #[derive(Debug)]
 pub(super) struct Deliveries {
     table: Mutex<Table>,
