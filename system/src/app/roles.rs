@@ -74,6 +74,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// A process's description for its `--help`.
+#[must_use]
 pub fn about(name: &str) -> Option<&'static str> {
     Some(match name {
         EVENT_STORE => "Run the event store: append, read and subscribe over gRPC, kept in Redis",
