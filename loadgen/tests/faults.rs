@@ -181,7 +181,7 @@ fn a_fault_that_cannot_be_done_is_refused_before_anything_is_measured() {
             "at = \"2s\"\nrun = \"true\"",
             "2s",
             &[],
-            "the workload is over",
+            "after the workload's end",
         ),
         (
             "at = \"1s\"\nrun = \"true\"",

@@ -73,7 +73,7 @@ steps = [
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     // 500 in each ramp and 1000 between them; three of four read three pages, the others ask once or twice.
     for line in [
-        "duration: 30s, of it 2s warm-up",
+        "duration: 30s, 2s of it warm-up",
         "arrivals: 2000; requests: 5000 to 5500",
         "journey read: 75 % of the arrivals, requests each: 3",
         "journey write: 25 % of the arrivals, requests each: 1 to 2",
@@ -147,7 +147,7 @@ fn steps_that_no_journey_reaches_are_refused() {
         Folder::new(),
         &scenario("", &format!("{skip}{GET}")),
         12,
-        &["no journey reaches", "`skip` ends it"],
+        &["no journey reaches", "`skip` ends the journey"],
     );
     let never = GET.replace("name = \"get\"", "name = \"get\"\nif = \"1 == 2\"");
     refused(Folder::new(), &scenario("", &never), 12, &["always false"]);
@@ -159,14 +159,14 @@ fn steps_that_no_journey_reaches_are_refused() {
         Folder::new(),
         &scenario("", &format!("{statuses}{GET}")),
         15,
-        &["no journey reaches", "`get` ends it"],
+        &["no journey reaches", "`get` ends the journey"],
     );
     let inner = "[[journeys.steps]]\nname = \"both\"\nsteps = [{ think = \"1s\" }, { skip = \"enough\" }]\n";
     refused(
         Folder::new(),
         &scenario("", &format!("{inner}{GET}")),
         13,
-        &["`both` ends it"],
+        &["`both` ends the journey"],
     );
 }
 
@@ -188,7 +188,7 @@ fn loops_need_a_bound_and_stand_alone() {
         Folder::new(),
         &with("repeat = 2\nfor_each = \"x\""),
         10,
-        &["one loop", "until"],
+        &["at most one loop", "until"],
     );
     refused(
         Folder::new(),
@@ -209,7 +209,7 @@ fn loops_need_a_bound_and_stand_alone() {
     assert_eq!(
         fine.loadgen(&["check", "test.toml"]).code,
         0,
-        "until looks at what its step extracts"
+        "`until` may read what its step extracts"
     );
 }
 
@@ -269,7 +269,7 @@ fn thresholds_name_what_exists_and_windows_fit_into_the_run() {
         Folder::new(),
         &with("p(99) over 30s < 1s"),
         3,
-        &["does not fit", "20s"],
+        &["longer than the measured time", "20s"],
     );
     refused(
         Folder::new(),
@@ -309,7 +309,7 @@ fn what_can_not_be_carried_out_is_refused() {
                 GET,
             ),
             3,
-            "does not wait",
+            "can't wait",
         ),
         (
             scenario("", GET).replace("kind = \"open\"", "kind = \"open\"\nwarm_up = \"20s\""),
@@ -327,7 +327,7 @@ fn what_can_not_be_carried_out_is_refused() {
         (
             scenario("", "[[journeys.steps]]\nname = \"nothing\"\n"),
             10,
-            "does one thing",
+            "exactly one action",
         ),
     ];
     for (text, line, says) in rows {
