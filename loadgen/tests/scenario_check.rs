@@ -1,4 +1,4 @@
-//! `check`, `new`, `schema`: what is wrong with a scenario is said before it runs.
+//! `check`, `new`, `schema`: errors in a scenario are found before it runs.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 #[path = "support/service.rs"]
@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 use service::Folder;
 
-/// A scenario with these steps; `{more}` stands before the workload in line 3.
+/// A scenario with these steps; `more` is inserted before the workload, in line 3.
 fn scenario(more: &str, steps: &str) -> String {
     format!(
         "name = \"test\"\ndescription = \"d\"\n{more}\n[workload]\nkind = \"open\"\nrate = 10.0\nduration = \"20s\"\n[[journeys]]\nname = \"j\"\n{steps}"
@@ -18,7 +18,7 @@ fn scenario(more: &str, steps: &str) -> String {
 
 const GET: &str = "[[journeys.steps]]\nname = \"get\"\nrequest = { method = \"GET\", path = \"/\" }\nextract = { state = \"/state\" }\n";
 
-/// It is refused at this line, and the message says this.
+/// Asserts that `check` refuses the scenario at this line, with these words in the message.
 fn refused(folder: Folder, text: &str, line: usize, says: &[&str]) {
     let ended = folder
         .with("test.toml", text)
@@ -71,7 +71,7 @@ steps = [
         .with("mix.toml", text)
         .loadgen(&["check", "mix.toml"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    // 500 in each ramp and 1000 between them; three of four read three pages, the others ask once or twice.
+    // 500 journeys in each ramp and 1000 between them; three of four read three pages, the others send one or two requests.
     for line in [
         "duration: 30s, 2s of it warm-up",
         "arrivals: 2000; requests: 5000 to 5500",
@@ -147,7 +147,7 @@ fn steps_that_no_journey_reaches_are_refused() {
         Folder::new(),
         &scenario("", &format!("{skip}{GET}")),
         12,
-        &["no journey reaches", "`skip` ends the journey"],
+        &["no journey reaches", "`skip` ends it"],
     );
     let never = GET.replace("name = \"get\"", "name = \"get\"\nif = \"1 == 2\"");
     refused(Folder::new(), &scenario("", &never), 12, &["always false"]);
@@ -159,14 +159,14 @@ fn steps_that_no_journey_reaches_are_refused() {
         Folder::new(),
         &scenario("", &format!("{statuses}{GET}")),
         15,
-        &["no journey reaches", "`get` ends the journey"],
+        &["no journey reaches", "`get` ends it"],
     );
     let inner = "[[journeys.steps]]\nname = \"both\"\nsteps = [{ think = \"1s\" }, { skip = \"enough\" }]\n";
     refused(
         Folder::new(),
         &scenario("", &format!("{inner}{GET}")),
         13,
-        &["`both` ends the journey"],
+        &["`both` ends it"],
     );
 }
 
@@ -327,7 +327,7 @@ fn what_can_not_be_carried_out_is_refused() {
         (
             scenario("", "[[journeys.steps]]\nname = \"nothing\"\n"),
             10,
-            "exactly one action",
+            "has one action",
         ),
     ];
     for (text, line, says) in rows {

@@ -171,7 +171,7 @@ async fn workload(
     if context.exhausted.is_cancelled() && !stop.is_cancelled() {
         let when = arrivals_end.as_secs_f64();
         let text = format!(
-            "a feeder had no more values after {when:.1} s: no more journeys were started"
+            "a feeder had no more values after {when:.1} s: no more journeys were started after that"
         );
         events.send(RunEvent::Warning(text)).ok();
     }

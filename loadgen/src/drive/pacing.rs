@@ -89,7 +89,7 @@ impl Pacer {
         self.looked.set((Instant::now(), now));
     }
 
-    /// Moves up a third of a step for each alarm that was later than assumed, and down one step for each that was not: it settles where three
+    /// Up a third of a step for each alarm that was later than assumed, down one step for each that was not: it settles where three
     /// quarters are later. A higher value would be more exact by a few microseconds, but would busy-wait most of the time.
     fn learn(&self, late: Duration) {
         let early = self.early_ns.get();

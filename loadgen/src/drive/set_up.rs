@@ -196,7 +196,7 @@ impl Setting<'_> {
                 .and_then(Value::as_array)
                 .filter(|ids| ids.len() == items.len());
             let ids = ids.ok_or_else(|| {
-                format!("the answer must have {} ids at {}", items.len(), self.step.ids)
+                format!("the answer needs {} ids at {}", items.len(), self.step.ids)
             })?;
             for (text, id) in items.iter().zip(ids) {
                 let mut entity: Vars = serde_json::from_str(text)
@@ -236,5 +236,5 @@ async fn wait(
         .await;
     feed.release(&awaits.topic, &awaits.key_source, &key);
     seen.map(drop)
-        .map_err(|_| format!("{} {key} was not seen on the feed within {timeout:?}", awaits.topic))
+        .map_err(|_| format!("{} {key} was not seen within {timeout:?}", awaits.topic))
 }

@@ -186,7 +186,7 @@ impl Filter {
                     let place = place.as_u64().and_then(|n| usize::try_from(n).ok());
                     let element = place
                         .and_then(|n| list.get(n))
-                        .ok_or_else(|| format!("not an index into a list of {} elements", list.len()))?;
+                        .ok_or_else(|| format!("not a list index below {}", list.len()))?;
                     at(element, pointer)
                 };
                 match &*value {

@@ -31,7 +31,7 @@ impl<'a> Walk<'a> {
             Loop::Repeat(count) => {
                 let text = self.render(count)?;
                 let count: u64 = text.trim().parse().map_err(|_| {
-                    Fault::new("loop", format!("`{text}` is not a whole number of iterations"))
+                    Fault::new("loop", format!("`{text}` is not a whole number of times"))
                 })?;
                 self.bounded(count)?;
                 for index in 0..count {

@@ -47,7 +47,7 @@ impl<'a> Walk<'a> {
             }
             return Err(Fault::new(
                 "await timeout",
-                format!("{} {key}: not seen on the feed within {timeout:?}", awaits.topic),
+                format!("{} {key}: not seen within {timeout:?}", awaits.topic),
             )
             .into());
         };

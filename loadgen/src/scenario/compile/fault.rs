@@ -34,7 +34,7 @@ impl Compiler<'_> {
                 FaultAction::Run { command }
             }
             (Some(_), _, None, None) => {
-                return wrong("pause", "a pause needs its length (`for`)".into(), ALLOWED.into());
+                return wrong("pause", "a pause needs its length".into(), ALLOWED.into());
             }
             _ => {
                 let problem = "a fault is exactly one of `pause`, `kill`, `run`".to_owned();

@@ -55,7 +55,7 @@ impl Compiler<'_> {
         let mut steps: Vec<Step> = Vec::new();
         for raw in raw {
             if let Some(last) = steps.last().filter(|last| last.always_ends()) {
-                let problem = format!("no journey reaches this step: `{}` ends the journey", last.name);
+                let problem = format!("no journey reaches this step: `{}` ends it", last.name);
                 let help = "add a condition (`if`) to the step that ends the journey, or reorder the steps";
                 return Err(self.source.error(raw.span(), problem, Some(help.into())));
             }
@@ -82,7 +82,7 @@ impl Compiler<'_> {
             let help = "allowed: exactly one of `request`, `await`, `think`, `skip`, `steps`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
-                .error(span, "a step has exactly one action", Some(help.into())));
+                .error(span, "a step has one action", Some(help.into())));
         }
         let name = raw.name(journey.names.len() + 1);
         let place = journey.names.len();

@@ -128,7 +128,7 @@ impl Compiler<'_> {
                 .is_some_and(|[from, to]| from > to || to == 0 || to > 100_000)
         {
             return Err(fail(
-                format!("feeder `{}`: `exponent` or `count` is out of range", raw.name),
+                format!("feeder `{}`: a value is out of range", raw.name),
                 "allowed: exponent 0 to 10, count = [from, to] up to 100000",
             ));
         }

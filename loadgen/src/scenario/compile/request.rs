@@ -51,7 +51,7 @@ impl Compiler<'_> {
             return self.source.error(
                 place,
                 format!(
-                    "`{name}` is not always set here: the step that sets it may be skipped"
+                    "`{name}` is not always set here: the step that sets it may have been skipped"
                 ),
                 Some(format!(
                     "allowed: a default, as in {{{{{name}|default:null}}}}"

@@ -33,7 +33,7 @@ pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()
         };
         if window > measured {
             let problem = format!(
-                "a window of {window:?} is longer than the measured time, {measured:?}"
+                "a window of {window:?} is longer than the measured time of the run, {measured:?}"
             );
             let help = "use a shorter window, or a longer workload";
             return Err(source.error(place(), problem, Some(help.into())));
