@@ -38,7 +38,7 @@ impl Cart {
     /// The sum of the prices of its pieces; `None` if a price is unknown or the sum exceeds [`crate::AMOUNT_MAX`].
     #[must_use]
     pub fn sum(&self, prices: &BTreeMap<String, u64>) -> Option<u64> {
-        crate::sum(
+        crate::limits::sum(
             self.product_ids
                 .iter()
                 .map(|id| prices.get(id).copied())

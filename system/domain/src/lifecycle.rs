@@ -1,8 +1,8 @@
 //! The lifecycle that every kind of aggregate shares: created once, updated as a whole, deleted. Each kind's own checks are
 //! in its own file.
 
+use crate::limits::{AMOUNT_MAX, TEXT_BYTES_MAX};
 use crate::rejection::Rejection;
-use crate::{AMOUNT_MAX, TEXT_BYTES_MAX};
 
 /// A command to one aggregate.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::AMOUNT_MAX;
 use crate::cart::Cart;
 use crate::inventory::Inventory;
+use crate::limits::AMOUNT_MAX;
 
 /// Pieces taken from one inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
