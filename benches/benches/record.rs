@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hdrhistogram::Histogram;
-use loadgen::record::{Figures, Times};
+use loadgen_engine::record::{Figures, Times};
 
 /// Times recorded in one iteration.
 const TIMES: usize = 10_000;

@@ -6,9 +6,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use loadgen::scenario::{Journey, Stage};
-use loadgen::schedule::{Arrivals, Schedule, Spacing};
-use loadgen::share::Share;
+use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
+use loadgen_scenario::share::Share;
+use loadgen_scenario::{Journey, Stage};
 
 /// Arrivals in each schedule.
 const ARRIVALS: u64 = 10_000;

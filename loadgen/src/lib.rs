@@ -1,29 +1,11 @@
-//! A load generator that tells the truth about itself: scenario → schedule → drive → record → report → render. Each stage
-//! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
+//! The programs: one run, a search for the highest rate, builds compared in turns, and what is shown of them while they go on. The only
+//! part that knows all the others, OrderShop among them.
 
 pub mod ab;
-pub mod audit;
-pub mod budget;
 pub mod capacity;
-pub mod compare;
-pub mod drive;
-pub mod duration;
-pub mod fault;
-pub mod feed;
-pub mod feeder;
-pub mod http_client;
 pub mod live;
 pub mod metrics_listen;
-pub mod metrics_scrape;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-pub mod record;
-pub mod render;
-pub mod report;
 pub mod run;
 pub mod run_event;
-pub mod scenario;
-pub mod schedule;
-pub mod share;
-pub mod system_process;
-pub mod trace;

@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::budget::figures::BudgetFigures;
-use crate::fault::FaultEvent;
-use crate::metrics_scrape::LagStatistics;
-use crate::record::ledger::Ledger;
-use crate::record::series::{Point, Sighting};
-use crate::record::{Figures, Times};
-use crate::scenario::Stage;
-use crate::scenario::expression::Vars;
+use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::FaultEvent;
+use loadgen_engine::record::series::Sighting;
+use loadgen_engine::scrape::LagStatistics;
+use loadgen_report::Standing;
+use loadgen_scenario::Stage;
 
 /// A run's event. Events come in the order of this list; `Interval` and `Seen` come once a second between `Started` and `Finished`,
 /// `Held` and `WentOn` between them, `Stopping` at any time.
@@ -22,11 +20,6 @@ pub enum RunEvent {
     SetUp {
         /// Its name.
         step: String,
-    },
-    /// The variables that set-up made, for tear-down; not sent if there is no tear-down.
-    Prepared {
-        /// Parameters and lists.
-        variables: Vars,
     },
     /// Set-up is done; the drivers wait for the signal to start.
     Ready,
@@ -62,8 +55,13 @@ pub enum RunEvent {
         /// The number of journeys in flight.
         in_flight: usize,
     },
-    /// The drivers have ended; the run waits for the target's backlog.
-    Finished(Finished),
+    /// The drivers have ended; the target's backlog is waited for.
+    Finished {
+        /// When the last journey could be started, from the start of the run.
+        arrivals_end: Duration,
+        /// When the last journey had ended.
+        drained: Duration,
+    },
     /// A planned fault began or ended.
     Fault(FaultEvent),
     /// The audit compares the target's events with the data it shows.
@@ -83,18 +81,7 @@ pub enum RunEvent {
     /// A warning; the report has it too.
     Warning(String),
     /// The run can't be carried out.
-    Failed(Refusal),
-}
-
-/// Why a run could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The scenario can't be carried out here: no live feed, a list without values.
-    #[error("{0}")]
-    BadInput(String),
-    /// Set-up failed on the target.
-    #[error("{0}")]
-    SetUp(String),
+    Failed(String),
 }
 
 /// A run's plan, as far as it is known beforehand.
@@ -143,17 +130,6 @@ pub struct Seen {
     pub standings: Vec<Standing>,
 }
 
-/// A threshold's state during the run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// The threshold's text in the scenario.
-    pub threshold: String,
-    /// The figure so far in words, or why there is none.
-    pub figure: String,
-    /// Whether it would hold if the run ended now; `None` if only the end can show that.
-    pub holds: Option<bool>,
-}
-
 /// What the user of a live screen may ask of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
@@ -167,69 +143,4 @@ pub enum Wish {
 pub trait Listener {
     /// Handles an event.
     fn event(&mut self, event: &RunEvent);
-}
-
-/// One interval.
-#[derive(Debug)]
-pub struct Interval {
-    /// From the start of the run.
-    pub start: Duration,
-    /// Its length.
-    pub length: Duration,
-    /// The figures recorded in it, without the warm-up.
-    pub figures: Figures,
-    /// Journeys in flight at its end.
-    pub in_flight: usize,
-    /// Journeys started in it, the warm-up included.
-    pub started: u64,
-}
-
-impl Point {
-    /// The point of an interval's counts.
-    pub fn of(interval: &Interval) -> Self {
-        let figures = &interval.figures;
-        Self {
-            length_s: interval.length.as_secs_f64(),
-            started: interval.started,
-            completed: figures.journeys.completed,
-            failed: figures.journeys.failed,
-            dropped: figures.journeys.dropped,
-            requests: figures.steps.iter().map(|s| s.count).sum(),
-            errors: figures.errors.values().map(|e| e.count).sum(),
-            in_flight: Some(interval.in_flight as u64),
-            ..Self::default()
-        }
-    }
-}
-
-/// The drivers' final figures.
-#[derive(Debug, Clone, Default)]
-pub struct Finished {
-    /// When the last journey could be started, from the start of the run.
-    pub arrivals_end: Duration,
-    /// When the last journey had ended.
-    pub drained: Duration,
-    /// Where the time of the sampled journeys went.
-    pub budget: Box<BudgetFigures>,
-    /// How often the live feed was opened again.
-    pub feed_reconnects: u64,
-    /// The entities created, for an audit; those of journeys that did not end in time are in it as indeterminate.
-    pub ledger: Option<Ledger>,
-    /// Each driver's health.
-    pub drivers: Vec<DriverHealth>,
-}
-
-/// What a driver measured of itself, from the start of the run.
-#[derive(Debug, Clone, Default)]
-pub struct DriverHealth {
-    /// CPU time of its thread, if the operating system reports it.
-    pub cpu: Option<Duration>,
-    /// How long its thread was ready to run but others ran.
-    pub cpu_wait: Option<Duration>,
-    /// How late its event loop ran, measured a hundred times a second.
-    pub loop_lateness: Times,
-    /// The largest jump of the wall clock against the monotonic one.
-    pub clock_jump: Duration,
-    /// Requests that failed because this machine had no descriptors, ports or memory left.
-    pub generator_errors: u64,
 }

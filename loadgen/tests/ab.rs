@@ -2,6 +2,7 @@
 //! Most systems are played by a script before a small one in memory; two are real.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! The audit against the shop itself: it passes what is right, and names each fault that is planted in its Redis.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::process::Command;

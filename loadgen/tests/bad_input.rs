@@ -1,6 +1,7 @@
 //! Bad input: a clear message, exit code 2, and nothing measured.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use support::{Loadgen, SmallSystem, exists, open};

@@ -1,6 +1,7 @@
 //! Connections: their number, requests that wait for one, and idle ones that the target closes.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use loadgen::http_client::{
+use loadgen_engine::http_client::{
     ClientLimits, HttpClient, HttpError, Reply, Request, Target, TlsOptions,
 };
 use support::{Loadgen, SmallSystem, open};

@@ -1,6 +1,7 @@
 //! Several drivers together do what a single one would do.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use support::{Loadgen, SmallSystem, open};

@@ -1,6 +1,7 @@
 //! The engine against a small system: what is counted, and from when times are measured.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::sync::atomic::Ordering;

@@ -1,6 +1,7 @@
 //! Faults of a scenario: carried out on the real system at their time, marked in every plot over time, and refused if they can't be done.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use serde_json::Value;

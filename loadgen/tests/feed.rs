@@ -2,6 +2,7 @@
 //! from the shop's own times.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::sync::atomic::Ordering;

@@ -1,6 +1,7 @@
 //! A generator on an overloaded machine says so, instead of reporting the machine's delays as the target's figures.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::sync::Arc;

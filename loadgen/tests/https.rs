@@ -1,6 +1,7 @@
 //! Targets behind TLS: how their certificates are verified.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::sync::Arc;

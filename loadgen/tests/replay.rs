@@ -1,6 +1,7 @@
 //! A replay: every invoice of an export is ordered, cancelled or skipped for a reason, and the report says which.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! The system as a child process, replaced by a script: started with its options, found by its ready line, stopped in order.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/program.rs"]
 mod support;
 
 use support::{Loadgen, SmallSystem, eventually, open, program, signal, waiting};

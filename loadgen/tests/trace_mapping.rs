@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use loadgen::trace::{TraceConfig, TraceError, TracePlan};
+use loadgen_scenario::trace::{TraceConfig, TraceError, TracePlan};
 
 const HEADER: &str = "invoice,time,customer,product,description,quantity,unit_price\n";
 const ROW: &str = "1,2010-12-01T08:00,ann,A,LAMP,2,2.55\n";

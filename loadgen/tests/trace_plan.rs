@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use loadgen::trace::{JourneyKind, PlannedOrder, Reason, Speed, TraceConfig, TracePlan};
+use loadgen_scenario::trace::{JourneyKind, PlannedOrder, Reason, Speed, TraceConfig, TracePlan};
 
 const HEADER: &str = "invoice,time,customer,product,description,quantity,unit_price\n";
 const COLUMNS: &str = r#"

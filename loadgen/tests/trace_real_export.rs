@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use loadgen::trace::{JourneyKind, Speed, TraceConfig, TracePlan};
+use loadgen_scenario::trace::{JourneyKind, Speed, TraceConfig, TracePlan};
 
 const MAPPING: &str = r#"
     [columns]

@@ -137,7 +137,7 @@ pub fn median(numbers: &mut [f64]) -> f64 {
 
 /// Microseconds for people.
 pub fn time(us: f64) -> String {
-    loadgen::render::time(us)
+    loadgen_report::units::time(us)
 }
 
 /// `ok` or `NOT MET`, for a claim.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loadgen::record::Times;
+use loadgen_engine::record::Times;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::bench::{self, Server, median, met, number, time};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use loadgen::record::Times;
+use loadgen_engine::record::Times;
 use rustix::process::Signal;
 
 use crate::bench::{self, Server, met, number, time};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::revision::RevisionError;
-use crate::compare::CompareError;
-use crate::report::folder::FolderError;
 use crate::run::RunError;
+use loadgen_report::compare::CompareError;
+use loadgen_report::folder::FolderError;
 
 /// An experiment that came to no comparison.
 #[derive(Debug, thiserror::Error)]

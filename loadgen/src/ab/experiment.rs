@@ -10,13 +10,13 @@ use super::order::{self, Side};
 use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 use super::stopping::{Course, End};
 use super::told::{self, Told};
-use crate::compare::{self, CompareError, Comparison, Group, Scale};
-use crate::http_client::TlsOptions;
-use crate::report::VerdictResult;
-use crate::report::folder::RunFolder;
 use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
-use crate::scenario::Scenario;
-use crate::scenario::expression::unix_seconds;
+use loadgen_engine::http_client::TlsOptions;
+use loadgen_report::VerdictResult;
+use loadgen_report::compare::{self, CompareError, Comparison, Group, Scale};
+use loadgen_report::folder::RunFolder;
+use loadgen_scenario::Scenario;
+use loadgen_scenario::expression::unix_seconds;
 
 /// Where runs go whose block does not count.
 const LEFT_OUT: &str = "left-out";
@@ -223,7 +223,7 @@ impl Experiment<'_> {
 
     fn reason(&self, folder: &str) -> String {
         let opened = RunFolder::open(&self.options.out.join(folder));
-        let reasons = opened.map(|o| o.report.verdict.reasons.join("; "));
+        let reasons = opened.map(|o| o.report.verdict.reasons().join("; "));
         reasons.unwrap_or_default()
     }
 
@@ -265,7 +265,7 @@ impl Experiment<'_> {
             audience: Audience::default(),
         };
         match run(scenario, options).await {
-            Ok(report) => Ok(Some(report.verdict.result)),
+            Ok(report) => Ok(Some(report.verdict.result())),
             Err(RunError::Left) => Err(AbError::Left),
             // A system that is being started hears a terminal's Ctrl-C too, and ends.
             Err(_) if self.is_interrupted().await => Ok(None),

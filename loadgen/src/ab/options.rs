@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::stopping::Limits;
-use crate::compare;
-use crate::system_process::SystemCommand;
+use loadgen_report::compare;
+use loadgen_shop::system_process::SystemCommand;
 
 /// One of the two builds.
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::error::AbError;
 use super::order::Side;
 use super::stopping::End;
-use crate::compare::blocks::Blocks;
-use crate::report::VerdictResult;
+use loadgen_report::VerdictResult;
+use loadgen_report::compare::blocks::Blocks;
 
 /// The present shape.
 pub const SCHEMA: &str = "loadgen-ab/1";

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::order::{BLOCK_RUNS, Side};
 use super::stopping::{Course, Limits};
-use crate::compare::{Comparison, FigureComparison, Role, Scale};
+use loadgen_report::compare::{Comparison, FigureComparison, Role, Scale};
 
 /// The display.
 pub(super) struct Told {

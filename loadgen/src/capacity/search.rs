@@ -5,6 +5,8 @@
 //! A single probe near the limit may err either way. So a rate that did not hold is tried again at once, unless it failed by far, and
 //! counts as too high when two of three did not hold; the result needs two of three that held.
 
+use loadgen_report::capacity::Judged;
+
 /// From one rate to the next while all of them hold.
 const GROWTH: f64 = 2.0;
 /// So many of three.
@@ -21,22 +23,6 @@ pub struct Range {
     pub highest: f64,
     /// How near the result must be to a rate that does not hold, as a share of it.
     pub precision: f64,
-}
-
-/// What a probe has shown of its rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Judged {
-    /// Sustained.
-    Holds,
-    /// Not sustained.
-    Exceeds,
-    /// By far: no need to look twice.
-    FarExceeds,
-    /// The generator could not offer it: it says nothing about the target.
-    Doubtful,
-    /// It went wrong while others used the machine: it says nothing about the rate.
-    Disturbed,
 }
 
 /// All probes of one rate.

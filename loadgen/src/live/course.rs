@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::fault::FaultEvent;
-use crate::metrics_scrape::LagStatistics;
-use crate::record::series::{Point, Series};
-use crate::record::{JourneyCounts, StepFigures, Times};
-use crate::report::Quantiles;
-use crate::run_event::{Interval, Plan, RunEvent, Seen, Standing};
-use crate::schedule::Schedule;
+use crate::run_event::{Plan, RunEvent, Seen};
+use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::FaultEvent;
+use loadgen_engine::record::series::{Point, Series};
+use loadgen_engine::record::{JourneyCounts, StepFigures, Times};
+use loadgen_engine::schedule::Schedule;
+use loadgen_engine::scrape::LagStatistics;
+use loadgen_report::Quantiles;
+use loadgen_report::Standing;
 
 /// Lines of what happened that are kept.
 const NEWS_MAX: usize = 100;
@@ -213,7 +215,7 @@ impl Course {
                 self.phase = Phase::Draining;
                 self.say(format!("no new journeys; {in_flight} in flight"));
             }
-            RunEvent::Finished(_) => self.phase = Phase::Settling,
+            RunEvent::Finished { .. } => self.phase = Phase::Settling,
             RunEvent::Auditing { events } => self.phase = Phase::Auditing(*events),
             RunEvent::TearDown => self.phase = Phase::TearingDown,
             RunEvent::Fault(FaultEvent::Began { what }) => self.say(format!("fault: {what}")),
@@ -224,7 +226,6 @@ impl Course {
                 self.judged = Some((result, reasons.clone()));
             }
             RunEvent::Failed(refusal) => self.say(format!("failed: {refusal}")),
-            RunEvent::Prepared { .. } => {}
         }
     }
 
@@ -368,7 +369,7 @@ impl Course {
         let slip_max = self.plan.slip_p99_max;
         let scheduled = !self.plan.stages.is_empty();
         if scheduled && u128::from(slip) > slip_max.as_micros() {
-            let slip = crate::render::time(slip as f64);
+            let slip = loadgen_report::units::time(slip as f64);
             doubts.push(format!("slip p99 {slip}: the generator is late"));
         }
         let counts = &self.journeys;

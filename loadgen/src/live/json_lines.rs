@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::fault::FaultEvent;
-use crate::record::Times;
-use crate::record::series::GroupPoint;
-use crate::report::{Quantiles, Report};
-use crate::run_event::{Interval, Listener, Plan, RunEvent, Seen};
-use crate::scenario::Stage;
+use crate::run_event::{Listener, Plan, RunEvent, Seen};
+use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::FaultEvent;
+use loadgen_engine::record::Times;
+use loadgen_engine::record::series::GroupPoint;
+use loadgen_report::{Quantiles, Report};
+use loadgen_scenario::Stage;
 
 /// The present shape of a line.
 pub const SCHEMA: &str = "loadgen-progress/1";
@@ -80,11 +81,14 @@ impl Listener for JsonLines {
             ),
             RunEvent::Stopping => ("stopping", json!({})),
             RunEvent::Draining { in_flight } => ("draining", json!({ "in_flight": in_flight })),
-            RunEvent::Finished(finished) => (
+            RunEvent::Finished {
+                arrivals_end,
+                drained,
+            } => (
                 "finished",
                 json!({
-                    "arrivals_end_s": seconds(finished.arrivals_end),
-                    "drained_s": seconds(finished.drained),
+                    "arrivals_end_s": seconds(*arrivals_end),
+                    "drained_s": seconds(*drained),
                 }),
             ),
             RunEvent::Auditing { events } => ("auditing", json!({ "events": events })),
@@ -101,7 +105,7 @@ impl Listener for JsonLines {
                 ("judged", json!({ "result": result, "reasons": reasons }))
             }
             // How a run failed is told once, at its end.
-            RunEvent::Prepared { .. } | RunEvent::Ready | RunEvent::Failed(_) => return,
+            RunEvent::Ready | RunEvent::Failed(_) => return,
         };
         self.write(name, body);
     }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::fault::FaultEvent;
-use crate::metrics_scrape::LagStatistics;
-use crate::record::Times;
-use crate::render::time;
-use crate::run_event::{Interval, Listener, Plan, RunEvent};
-use crate::schedule::Schedule;
+use crate::run_event::{Listener, Plan, RunEvent};
+use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::FaultEvent;
+use loadgen_engine::record::Times;
+use loadgen_engine::schedule::Schedule;
+use loadgen_engine::scrape::LagStatistics;
+use loadgen_report::units::time;
 
 /// The lines of one run.
 pub struct Lines {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::series::GroupPoint;
-use crate::record::{Figures as Recorded, JourneyCounts, Times};
 use crate::run_event::{Plan, RunEvent};
+use loadgen_engine::record::series::GroupPoint;
+use loadgen_engine::record::{Figures as Recorded, JourneyCounts, Times};
 
 /// Upper bounds in microseconds: 1, 2.5, 5 times each power of ten from 100 µs to 10 s; the last bucket has none.
 const BOUNDS_US: [u64; 16] = [
@@ -92,7 +92,7 @@ impl Figures {
                 let drivers = drivers.map(|(i, pct)| (format!("driver {i}"), *pct));
                 self.cpu_pct.extend(drivers);
             }
-            RunEvent::Finished(_) => self.in_flight = 0,
+            RunEvent::Finished { .. } => self.in_flight = 0,
             _ => {}
         }
     }

@@ -11,15 +11,15 @@ use super::collecting::Collected;
 use super::options::RunError;
 use super::{Listeners, Run};
 
-use crate::audit;
-use crate::audit::AuditReport;
-use crate::audit::AuditScope;
-use crate::drive;
-use crate::metrics_scrape::Scrape;
-use crate::record::ledger::Ledger;
 use crate::run_event::RunEvent;
 use crate::run_event::Seen;
-use crate::scenario::expression::Vars;
+use loadgen_engine::drive;
+use loadgen_engine::record::ledger::Ledger;
+use loadgen_engine::scrape::Scrape;
+use loadgen_report::audit::AuditReport;
+use loadgen_scenario::expression::Vars;
+use loadgen_shop::audit;
+use loadgen_shop::audit::AuditScope;
 
 /// An audit's progress is reported after this many events.
 const AUDIT_TOLD_EVERY: u64 = 1_000;
@@ -102,7 +102,7 @@ impl Run {
         };
         tokio::select! {
             outcome = audit::audit(self.control.target().clone(), &scope, &told) => {
-                Some(outcome.unwrap_or_else(|error| AuditReport::of_error(&error)))
+                Some(outcome.unwrap_or_else(|error| audit::ended_early(&error)))
             }
             () = interrupts.stop() => {
                 self.warnings.push("the audit was interrupted: the target's correctness is unknown".into());

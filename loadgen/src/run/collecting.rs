@@ -14,24 +14,26 @@ use super::meter::Meter;
 use super::observer::Observer;
 use super::options::RunError;
 use super::ramp::Ramp;
-use super::{Listeners, Run};
+use super::{Listeners, Run, started};
 
-use crate::drive::group_cpu_time;
-use crate::drive::process_cpu_time;
-use crate::fault::Injector;
-use crate::fault::Recovery;
-use crate::fault::Scene;
-use crate::metrics_scrape::Scrape;
-use crate::record::Figures;
-use crate::record::interval_log::IntervalLogs;
-use crate::report::SoFar;
-use crate::report::Windows;
-use crate::run_event::Finished;
-use crate::run_event::Interval;
 use crate::run_event::RunEvent;
 use crate::run_event::Seen;
 use crate::run_event::Wish;
-use crate::scenario::expression::Vars;
+use loadgen_engine::drive::DriverEvent;
+use loadgen_engine::drive::Finished;
+use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::FaultEvent;
+use loadgen_engine::fault::Injector;
+use loadgen_engine::fault::Recovery;
+use loadgen_engine::fault::Scene;
+use loadgen_engine::proc::group_cpu_time;
+use loadgen_engine::proc::process_cpu_time;
+use loadgen_engine::record::Figures;
+use loadgen_engine::record::interval_log::IntervalLogs;
+use loadgen_engine::scrape::Scrape;
+use loadgen_report::SoFar;
+use loadgen_report::Windows;
+use loadgen_scenario::expression::Vars;
 
 /// What has been collected from the drivers.
 pub(super) struct Collected {
@@ -47,8 +49,8 @@ pub(super) struct Collected {
     pub(super) windows: Windows,
     /// The variables that set-up made, if tear-down needs them.
     pub(super) prepared: Option<Vars>,
-    /// The channel for faults' events; weak, so that it closes when the drivers end.
-    pub(super) faults_told: mpsc::WeakUnboundedSender<RunEvent>,
+    /// The channel for faults' events.
+    pub(super) faults_told: mpsc::UnboundedSender<FaultEvent>,
     /// Faults in progress.
     pub(super) injector: Option<Injector>,
     pub(super) recovery: Recovery,
@@ -59,13 +61,13 @@ impl Run {
     pub(super) fn injector(
         &self,
         start: Instant,
-        events: &mpsc::WeakUnboundedSender<RunEvent>,
+        events: &mpsc::UnboundedSender<FaultEvent>,
         stop: &CancellationToken,
     ) -> Option<Injector> {
         let faults = self.scenario.faults.clone();
         (!faults.is_empty()).then(|| {
             let scene = Scene {
-                system: self.system_id,
+                system: self.system_id.map(started),
                 target: self.control.target().url.clone(),
                 start: start.into(),
                 stop: stop.clone(),
@@ -78,7 +80,10 @@ impl Run {
     /// Collects until the drivers have ended.
     pub(super) async fn collect(
         &mut self,
-        told: &mut mpsc::UnboundedReceiver<RunEvent>,
+        (told, faults): (
+            &mut mpsc::UnboundedReceiver<DriverEvent>,
+            &mut mpsc::UnboundedReceiver<FaultEvent>,
+        ),
         go: oneshot::Sender<()>,
         stop: &CancellationToken,
         collected: &mut Collected,
@@ -102,6 +107,10 @@ impl Run {
                     told.iter().for_each(|event| listeners.tell(event));
                     continue;
                 }
+                Some(fault) = faults.recv() => {
+                    listeners.tell(&RunEvent::Fault(fault));
+                    continue;
+                }
                 event = told.recv() => event,
             };
             let Some(event) = event else {
@@ -109,13 +118,11 @@ impl Run {
                     "the drivers' thread ended unexpectedly".into(),
                 ));
             };
-            // Intervals are passed on below, after their gap is closed.
-            if !matches!(event, RunEvent::Interval(_)) {
-                listeners.tell(&event);
-            }
             match event {
-                RunEvent::Prepared { variables } => collected.prepared = Some(variables),
-                RunEvent::Ready => {
+                DriverEvent::SetUp { step } => listeners.tell(&RunEvent::SetUp { step }),
+                DriverEvent::Prepared { variables } => collected.prepared = Some(variables),
+                DriverEvent::Ready => {
+                    listeners.tell(&RunEvent::Ready);
                     // Set-up's backlog must not count as the workload's.
                     let drained = self.control.drained(self.scenario.limits.backlog_timeout);
                     collected.before = tokio::select! {
@@ -137,7 +144,8 @@ impl Run {
                         go.send(()).ok();
                     }
                 }
-                RunEvent::Started { at, wall_clock } => {
+                DriverEvent::Started { at, wall_clock } => {
+                    listeners.tell(&RunEvent::Started { at, wall_clock });
                     if let Some(ramp) = &mut self.ramp {
                         ramp.started(at);
                     }
@@ -152,7 +160,8 @@ impl Run {
                         wall_clock,
                     )?);
                 }
-                RunEvent::Interval(mut interval) => {
+                DriverEvent::Interval(mut interval) => {
+                    // It is passed on after its gap is closed.
                     collected.observer.close_gap(&mut interval);
                     let event = RunEvent::Interval(interval);
                     listeners.tell(&event);
@@ -161,11 +170,25 @@ impl Run {
                         listeners.tell(&RunEvent::Seen(Box::new(seen)));
                     }
                 }
-                RunEvent::Warning(text) => self.warnings.push(text),
-                RunEvent::Finished(finished) => return Ok(finished),
-                RunEvent::Failed(refusal) => return Err(refusal.into()),
-                RunEvent::Draining { .. } => collected.windows.draining(),
-                _ => {}
+                DriverEvent::Warning(text) => {
+                    listeners.tell(&RunEvent::Warning(text.clone()));
+                    self.warnings.push(text);
+                }
+                DriverEvent::Finished(finished) => {
+                    listeners.tell(&RunEvent::Finished {
+                        arrivals_end: finished.arrivals_end,
+                        drained: finished.drained,
+                    });
+                    return Ok(finished);
+                }
+                DriverEvent::Failed(refusal) => {
+                    listeners.tell(&RunEvent::Failed(refusal.to_string()));
+                    return Err(refusal.into());
+                }
+                DriverEvent::Draining { in_flight } => {
+                    listeners.tell(&RunEvent::Draining { in_flight });
+                    collected.windows.draining();
+                }
             }
         }
     }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http_client::{ClientLimits, HttpClient, Target};
-use crate::metrics_scrape::Scrape;
-use crate::report::Environment;
+use loadgen_engine::http_client::{ClientLimits, HttpClient, Target};
+use loadgen_engine::scrape::Scrape;
+use loadgen_report::Environment;
 
 /// The limits of requests to `/health` and `/metrics`, one at a time.
 const LIMITS: ClientLimits = ClientLimits {
@@ -48,7 +48,7 @@ impl Control {
             .await
             .ok()
             .filter(|r| r.status == 200)?;
-        Some(Scrape::parse(&String::from_utf8_lossy(&reply.body)))
+        Some(loadgen_shop::scrape(&String::from_utf8_lossy(&reply.body)))
     }
 
     /// Waits until the target's metrics show no backlog, up to the limit. Returns the last metrics and the time waited.

@@ -3,8 +3,8 @@
 use std::thread::available_parallelism;
 
 use super::RunError;
-use crate::drive::drivers_max;
-use crate::scenario::{Scenario, Workload};
+use loadgen_engine::drive::drivers_max;
+use loadgen_scenario::{Scenario, Workload};
 
 /// Requests a second that one driver carries easily, on a core of its own.
 const REQUESTS_PER_DRIVER: f64 = 25_000.0;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::drive::{group_cpu_times, group_memory_peaks};
-use crate::metrics_scrape::Scrape;
-use crate::report::Reading;
-use crate::run_event::Interval;
+use loadgen_engine::drive::Interval;
+use loadgen_engine::proc::{group_cpu_times, group_memory_peaks};
+use loadgen_engine::scrape::Scrape;
+use loadgen_report::Reading;
 
 /// Takes the two readings of a run.
 pub struct Meter {

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::drive::{driver_cpu_times, host_time, process_cpu_time, program_times};
-use crate::metrics_scrape::Scrape;
-use crate::record::series::{GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting};
-use crate::run_event::Interval;
+use loadgen_engine::drive::{DRIVER, Interval};
+use loadgen_engine::proc::{host_time, numbered_cpu_times, process_cpu_time, program_times};
+use loadgen_engine::record::series::{
+    GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting,
+};
+use loadgen_engine::scrape::Scrape;
 
 /// The shortest time over which CPU shares are computed: CPU time has a resolution of 10 ms.
 const CPU_INTERVAL_MIN: Duration = Duration::from_millis(500);
@@ -44,7 +46,7 @@ impl Observer {
     /// Takes the initial values. Call it before the workload starts: what was before does not count.
     pub fn start(&mut self, scrape: Option<Scrape>) {
         self.cpu = (Instant::now(), self.cpu_times());
-        self.drivers_cpu = driver_cpu_times();
+        self.drivers_cpu = numbered_cpu_times(DRIVER);
         self.scrape = scrape;
     }
 
@@ -78,7 +80,7 @@ impl Observer {
                         .push((name.clone(), share_pct(*cpu, *before, wall)));
                 }
             }
-            let drivers = driver_cpu_times();
+            let drivers = numbered_cpu_times(DRIVER);
             let shares = drivers.iter().map(|(number, cpu)| {
                 let before = self.drivers_cpu.get(number).copied();
                 share_pct(*cpu, before.unwrap_or(*cpu), wall)

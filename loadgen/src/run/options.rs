@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::http_client::TlsOptions;
-use crate::record::interval_log::LogWriteError;
-use crate::run_event::{Listener, Refusal, Wish};
-use crate::system_process::{SystemCommand, SystemError};
+use crate::run_event::{Listener, Wish};
+use loadgen_engine::drive::Refusal;
+use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::record::interval_log::LogWriteError;
+use loadgen_shop::system_process::{SystemCommand, SystemError};
 
 /// The options of a run.
 pub struct RunOptions {

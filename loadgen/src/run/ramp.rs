@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::run_event::RunEvent;
-use crate::scenario::Stage;
-use crate::schedule::{Hold, Schedule};
+use loadgen_engine::schedule::{Hold, Schedule};
+use loadgen_scenario::Stage;
 
 /// A hold begins and ends this long after the request: by then every driver knows of it, and no arrival is started by two
 /// different schedules.

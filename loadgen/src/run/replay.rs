@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::options::RunError;
-use crate::duration::HumanDuration;
-use crate::report::{ReplayFacts, ReplayLines};
-use crate::scenario::expression::Vars;
-use crate::scenario::recorded::{self, input};
-use crate::scenario::{Scenario, Workload};
-use crate::schedule::{Arrival, Arrivals};
-use crate::trace::{JourneyKind, PlannedJourney, Speed, TracePlan};
+use loadgen_engine::schedule::{Arrival, Arrivals};
+use loadgen_report::{ReplayFacts, ReplayLines};
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_scenario::expression::Vars;
+use loadgen_scenario::recorded::{self, input};
+use loadgen_scenario::trace::{JourneyKind, PlannedJourney, Speed, TracePlan};
+use loadgen_scenario::{Scenario, Workload};
 
 /// A replay, ready to be carried out.
 pub struct Replay {
@@ -128,7 +128,7 @@ impl Replay {
 }
 
 fn facts(plan: &TracePlan, path: &Path, speed: Speed) -> ReplayFacts {
-    let by_text = |counts: &std::collections::BTreeMap<crate::trace::Reason, u64>| {
+    let by_text = |counts: &std::collections::BTreeMap<loadgen_scenario::trace::Reason, u64>| {
         let counts = counts.iter().filter(|(_, count)| **count > 0);
         counts.map(|(r, n)| (r.text().to_owned(), *n)).collect()
     };

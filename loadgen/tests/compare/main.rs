@@ -6,7 +6,7 @@ mod noise;
 mod page;
 mod refusals;
 mod runs;
-#[path = "../support/mod.rs"]
+#[path = "../support/program.rs"]
 mod support;
 mod verdicts;
 

@@ -1,8 +1,8 @@
 //! Many comparisons of made-up builds with a known truth: how often the answer is wrong.
 
-use loadgen::compare::{Comparison, Group, Options, Verdict, compare};
-use loadgen::report::folder::RunFolder;
-use loadgen::report::{Quantiles, Report};
+use loadgen_report::compare::{Comparison, Group, Options, Verdict, compare};
+use loadgen_report::folder::RunFolder;
+use loadgen_report::{Quantiles, Report};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::{Distribution, StandardNormal};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadgen::compare::blocks::Blocks;
+use loadgen_report::compare::blocks::Blocks;
 use serde_json::{Value, json};
 
 use crate::runs::{Runs, resources};

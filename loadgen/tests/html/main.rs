@@ -4,7 +4,7 @@
 mod folder;
 mod merge;
 mod page;
-#[path = "../support/mod.rs"]
+#[path = "../support/program.rs"]
 mod support;
 
 use std::path::Path;

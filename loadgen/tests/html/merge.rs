@@ -22,7 +22,8 @@ fn read(folder: &Path) -> Value {
 
 /// Everything in a run's log, through the library that other tools use too.
 fn histogram(folder: &Path, log: &str) -> Histogram<u64> {
-    let log = loadgen::record::interval_reader::RecordedLog::read(&folder.join(log)).unwrap();
+    let log =
+        loadgen_engine::record::interval_reader::RecordedLog::read(&folder.join(log)).unwrap();
     let mut all = Histogram::<u64>::new(3).unwrap();
     for index in 0..log.intervals.len() {
         all.add(log.histogram(index).unwrap()).unwrap();
@@ -82,8 +83,9 @@ fn two_generators_merge_without_losing_a_sample() {
         assert_eq!(histogram(&merged, log), sum, "{log}");
     }
     // Both ran in the same seconds, which are put together, not one behind the other.
-    let log =
-        loadgen::record::interval_reader::RecordedLog::read(&merged.join("schedule_slip.hlog"));
+    let log = loadgen_engine::record::interval_reader::RecordedLog::read(
+        &merged.join("schedule_slip.hlog"),
+    );
     let starts: Vec<f64> = log.unwrap().intervals.iter().map(|i| i.start_s).collect();
     assert!(
         starts.windows(2).all(|pair| pair[0] < pair[1]),

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loadgen::http_client::TlsOptions;
 use loadgen::run::{Audience, RunOptions, run};
 use loadgen::run_event::{Listener, RunEvent, Wish};
+use loadgen_engine::http_client::TlsOptions;
 use tokio::sync::mpsc;
 
 use crate::support::{SmallSystem, open};
@@ -43,7 +43,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
     let folder = tempfile::tempdir().unwrap();
     let stages = "stages = [{ duration = \"4s\", from = 0.0, to = 400.0 }]\n";
     let text = open(1, "4s", "").replace("rate = 1.0\nduration = \"4s\"\n", stages);
-    let scenario = loadgen::scenario::read("test.toml", &text).unwrap();
+    let scenario = loadgen_scenario::read("test.toml", &text).unwrap();
     let (wishes, asked) = mpsc::unbounded_channel();
     let told = Rc::new(RefCell::new(Vec::new()));
     let holder = Holder {

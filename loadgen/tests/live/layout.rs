@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use loadgen::live::{Course, Tab, View, draw};
-use loadgen::metrics_scrape::LagStatistics;
-use loadgen::record::Figures;
-use loadgen::record::series::{GroupPoint, Sighting};
-use loadgen::run_event::{Interval, Plan, RunEvent, Seen, Standing};
-use loadgen::scenario::Stage;
+use loadgen::run_event::{Plan, RunEvent, Seen};
+use loadgen_engine::drive::Interval;
+use loadgen_engine::record::Figures;
+use loadgen_engine::record::series::{GroupPoint, Sighting};
+use loadgen_engine::scrape::LagStatistics;
+use loadgen_report::Standing;
+use loadgen_scenario::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 

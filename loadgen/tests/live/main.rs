@@ -7,7 +7,7 @@ mod layout;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
-#[path = "../support/mod.rs"]
+#[path = "../support/program.rs"]
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;

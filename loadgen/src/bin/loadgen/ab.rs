@@ -6,12 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use loadgen::ab::{AbError, AbOptions, Build, Limits, Outcome, Repository, experiment};
-use loadgen::compare::Options;
-use loadgen::duration::HumanDuration;
-use loadgen::render;
 use loadgen::run::Interrupts;
-use loadgen::scenario::{Overrides, Scenario};
-use loadgen::system_process::SystemCommand;
+use loadgen_report::compare::Options;
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_scenario::{Overrides, Scenario};
+use loadgen_shop::system_process::SystemCommand;
 
 use crate::run::default_out;
 use crate::scenario_arguments::{ScenarioArguments, positive};
@@ -281,10 +280,14 @@ async fn build(
 fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
     let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
     let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;
-    let page = render::compare::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+    let page =
+        loadgen_render::compare::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
     for (file, text) in [
         ("comparison.json", json + "\n"),
-        ("comparison.md", render::compare::markdown(comparison)),
+        (
+            "comparison.md",
+            loadgen_render::compare::markdown(comparison),
+        ),
         ("comparison.html", page),
     ] {
         let path = out.join(file);
@@ -294,7 +297,7 @@ fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
     let ended = outcome.record.ended.map_or("", |end| end.as_str());
     say(&format!(
         "{}\nended: {ended}\nreport: {}\n",
-        render::compare::text(comparison, std::io::stdout().is_terminal()),
+        loadgen_render::compare::text(comparison, std::io::stdout().is_terminal()),
         out.join("comparison.html").display()
     ));
     Ok(())

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen::audit::{AuditScope, audit};
-use loadgen::duration::HumanDuration;
-use loadgen::http_client::Target;
 use loadgen::live::AuditBar;
-use loadgen::render;
+use loadgen_engine::http_client::Target;
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_shop::audit::{AuditScope, audit};
 
 use crate::tls::TlsArguments;
 use crate::{bad_input, runtime};
@@ -46,7 +45,7 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
         Ok(report) => report,
         Err(problem) => return bad_input(problem),
     };
-    let text = render::audit(&report);
+    let text = loadgen_render::audit(&report);
     if arguments.json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));

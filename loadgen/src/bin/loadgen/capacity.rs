@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use loadgen::capacity::{self, CapacityReport, Plan, Range, Setting};
-use loadgen::duration::HumanDuration;
-use loadgen::render;
-use loadgen::report::Environment;
+use loadgen::capacity::{self, Plan, Range};
 use loadgen::run::{Audience, Interrupts, RunError, RunOptions};
-use loadgen::scenario::{Overrides, Scenario};
-use loadgen::system_process::SystemCommand;
+use loadgen_report::Environment;
+use loadgen_report::capacity::{CapacityReport, Setting, write_report};
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_scenario::{Overrides, Scenario};
+use loadgen_shop::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
 use crate::run::{default_out, failed};
@@ -144,7 +144,7 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
         scenario.name,
         scenario.description,
         arguments.probe_duration.0,
-        render::capacity::rate(plan.range.start),
+        loadgen_render::capacity::rate(plan.range.start),
         plan.budget
     );
     if !scenario.faults.is_empty() {
@@ -155,9 +155,11 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
         Err(e) => return failed(&e),
     };
     let written = std::fs::create_dir_all(&out)
-        .and_then(|()| capacity::write_report(&report, &out))
+        .and_then(|()| write_report(&report, &out))
         .map_err(|e| format!("{}: {e}", out.display()))
-        .and_then(|()| render::capacity::write_all(&report, &out).map_err(|e| e.to_string()));
+        .and_then(|()| {
+            loadgen_render::capacity::write_all(&report, &out).map_err(|e| e.to_string())
+        });
     if let Err(e) = written {
         return bad_input(e);
     }
@@ -166,10 +168,10 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
 }
 
 fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) {
-    let (headline, sentences) = render::capacity::conclusion(report);
+    let (headline, sentences) = loadgen_render::capacity::conclusion(report);
     let text = format!(
         "\n{}\nreport: {}\n{}: {headline}\n{}",
-        render::capacity::table(report),
+        loadgen_render::capacity::table(report),
         out.join("capacity.html").display(),
         report.setting.scenario,
         sentences
@@ -208,7 +210,7 @@ async fn carry_out(
         .map_or(0.0, |d| d.as_secs_f64());
     let mut environment = Environment::default();
     let findings = capacity::find(plan, &stop, async |number, rate| {
-        eprintln!("probe {number}: {}", render::capacity::rate(rate));
+        eprintln!("probe {number}: {}", loadgen_render::capacity::rate(rate));
         let scenario = arguments
             .probe(rate)
             .map_err(|_| RunError::BadInput("the scenario has changed meanwhile".into()))?;
@@ -216,7 +218,10 @@ async fn carry_out(
         let options = arguments.run_options(folder, system.clone());
         let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
         environment = report.environment;
-        eprintln!("{}", render::capacity::line(&probe, environment.cores));
+        eprintln!(
+            "{}",
+            loadgen_render::capacity::line(&probe, environment.cores)
+        );
         Ok(probe)
     });
     let findings = findings.await?;

@@ -5,8 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use loadgen::compare::{CompareError, Comparison, Group, Options, compare, criterion};
-use loadgen::render;
+use loadgen_report::compare::{CompareError, Comparison, Group, Options, compare, criterion};
 
 /// What is compared, and how.
 #[derive(clap::Args)]
@@ -130,7 +129,7 @@ fn outcome(arguments: &CompareArguments) -> Result<u8, CompareError> {
             })?;
             print!(
                 "{}",
-                render::compare::verdict(&comparison, std::io::stdout().is_terminal())
+                loadgen_render::compare::verdict(&comparison, std::io::stdout().is_terminal())
             );
             println!("written: {}", path.display());
         }
@@ -147,16 +146,16 @@ fn told(
     Ok(match arguments.format {
         Format::Text => {
             let colour = arguments.out.is_none() && std::io::stdout().is_terminal();
-            render::compare::text(comparison, colour)
+            loadgen_render::compare::text(comparison, colour)
         }
-        Format::Markdown => render::compare::markdown(comparison),
+        Format::Markdown => loadgen_render::compare::markdown(comparison),
         Format::Json => {
             let json = serde_json::to_string_pretty(comparison);
             json.map_err(|e| failed(e.to_string()))? + "\n"
         }
         Format::Html => {
             let groups = groups.map(|(baseline, candidate)| (baseline, candidate));
-            render::compare::page(comparison, groups).map_err(|e| failed(e.to_string()))?
+            loadgen_render::compare::page(comparison, groups).map_err(|e| failed(e.to_string()))?
         }
     })
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use loadgen::render;
-use loadgen::report::{self, folder::RunFolder};
+use loadgen_report::folder::RunFolder;
 
 use crate::bad_input;
 
@@ -17,7 +16,7 @@ pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
         Err(e) => return bad_input(e),
     };
     match (opened.as_slice(), out) {
-        ([one], None) => match render::write_all(one) {
+        ([one], None) => match loadgen_render::write_all(one) {
             Ok(()) => {
                 println!("report: {}", one.path.join("report.html").display());
                 ExitCode::SUCCESS
@@ -33,30 +32,30 @@ pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
 }
 
 fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
-    let merged = match report::merge(parts, out) {
+    let merged = match loadgen_report::merge(parts, out) {
         Ok(merged) => merged,
         Err(e) => return bad_input(e),
     };
-    if let Err(e) = render::write_all(&merged) {
+    if let Err(e) = loadgen_render::write_all(&merged) {
         return bad_input(e);
     }
     for part in &merged.report.merged_from {
         println!(
             "merged: {}, started {}, {} requests, {}",
             part.folder,
-            render::date::shown(part.started_at),
-            render::count(part.requests),
+            loadgen_render::date::shown(part.started_at),
+            loadgen_report::units::count(part.requests),
             part.verdict.as_str()
         );
     }
     println!(
         "\n{}\nreport: {}",
-        render::tables(&merged.report),
+        loadgen_render::tables(&merged.report),
         out.join("report.html").display()
     );
     print!(
         "{}",
-        render::verdict(&merged.report, std::io::stdout().is_terminal())
+        loadgen_render::verdict(&merged.report, std::io::stdout().is_terminal())
     );
-    ExitCode::from(merged.report.verdict.result.exit_code())
+    ExitCode::from(merged.report.verdict.result().exit_code())
 }

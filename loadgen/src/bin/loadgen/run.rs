@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
-use loadgen::duration::HumanDuration;
 use loadgen::live::JsonLines;
-use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen::scenario::{Overrides, Scenario};
+use loadgen_render::date::utc;
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_scenario::{Overrides, Scenario};
 
 use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::system_arguments::SystemArguments;
@@ -103,7 +103,7 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     let text = format!(
         "\n{}\nreport: {}\n",
-        render::tables(&report),
+        loadgen_render::tables(&report),
         out.join("report.html").display()
     );
     let progress_json = arguments.watch.is_json();
@@ -117,15 +117,15 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     if progress_json || arguments.json {
         eprint!(
             "{text}{}",
-            render::verdict(&report, std::io::stderr().is_terminal())
+            loadgen_render::verdict(&report, std::io::stderr().is_terminal())
         );
     } else {
         print!(
             "{text}{}",
-            render::verdict(&report, std::io::stdout().is_terminal())
+            loadgen_render::verdict(&report, std::io::stdout().is_terminal())
         );
     }
-    ExitCode::from(report.verdict.result.exit_code())
+    ExitCode::from(report.verdict.result().exit_code())
 }
 
 pub fn failed(error: &RunError) -> ExitCode {

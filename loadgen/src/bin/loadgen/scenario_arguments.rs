@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen::scenario::{Overrides, Scenario, catalog};
+use loadgen_scenario::{Overrides, Scenario, catalog};
 
 use crate::{BAD_INPUT, bad_input};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use loadgen::scenario::{catalog, schema, starter};
+use loadgen_scenario::{catalog, schema, starter};
 
 use crate::{BAD_INPUT, bad_input, say};
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen::http_client::TlsOptions;
-use loadgen::system_process::SystemCommand;
+use loadgen_engine::http_client::TlsOptions;
+use loadgen_shop::system_process::SystemCommand;
 
 use crate::bad_input;
 use crate::tls::TlsArguments;

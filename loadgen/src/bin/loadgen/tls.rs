@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use loadgen::http_client::TlsOptions;
+use loadgen_engine::http_client::TlsOptions;
 
 /// How an https:// target is believed.
 #[derive(Args)]

@@ -7,7 +7,7 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph};
 
-use crate::render::{count, time};
+use loadgen_report::units::{count, time};
 
 /// Below this only the title has room.
 const PLOT_HEIGHT_MIN: u16 = 4;

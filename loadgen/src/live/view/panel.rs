@@ -9,8 +9,8 @@ use ratatui::style::Color;
 use super::chart::{self, COLOURS, Curve, Unit};
 use super::{PANEL_WIDTH_MIN, tables};
 use crate::live::course::{Course, Moment};
-use crate::record::series::{GroupPoint, Point};
-use crate::report::Quantiles;
+use loadgen_engine::record::series::{GroupPoint, Point};
+use loadgen_report::Quantiles;
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

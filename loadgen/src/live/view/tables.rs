@@ -7,8 +7,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 
 use crate::live::course::Course;
-use crate::record::Times;
-use crate::render::{count, time};
+use loadgen_engine::record::Times;
+use loadgen_report::units::{count, time};
 
 /// Six figures of nine columns, a name, and the frame.
 pub const STEPS_WIDTH_MIN: u16 = 78;

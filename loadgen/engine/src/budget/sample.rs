@@ -1,0 +1,236 @@
+//! Chooses the journeys to follow, and collects one journey's own times. Must not know how the target's times are read.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::figures::{BudgetFigures, End, Journey};
+use super::heard::Heard;
+use super::server_timing;
+use super::way::{Exchange, to_state};
+use crate::feed::position::Position;
+use crate::http_client::Reply;
+
+/// Decides which journeys are followed: evenly, up to a number a second.
+pub struct Sampler {
+    gap: Option<Duration>,
+    next: Cell<Option<Instant>>,
+}
+
+impl Sampler {
+    /// `per_s`: the most journeys a second; 0 for none.
+    #[must_use]
+    pub fn new(per_s: f64) -> Self {
+        Self {
+            gap: (per_s > 0.0).then(|| Duration::from_secs_f64(1.0 / per_s)),
+            next: Cell::new(None),
+        }
+    }
+
+    /// Whether a journey that should start at `intended` is followed.
+    pub fn takes(&self, intended: Instant) -> bool {
+        let Some(gap) = self.gap else {
+            return false;
+        };
+        match self.next.get() {
+            Some(next) if intended < next => false,
+            next => {
+                // Unused places are not made up for, except for less than one gap: arrivals are not exactly a gap apart.
+                let earliest = intended.checked_sub(gap).unwrap_or(intended);
+                let from = next.map_or(intended, |next| next.max(earliest));
+                self.next.set(Some(from + gap));
+                true
+            }
+        }
+    }
+}
+
+/// An awaited state that was seen.
+struct Seen {
+    await_id: usize,
+    name: String,
+    topic: String,
+    position: Position,
+    since_us: i64,
+    visible_us: i64,
+}
+
+/// One followed journey.
+pub struct Sample {
+    /// Its trace id.
+    pub trace: u128,
+    clock: (Instant, i64),
+    from_us: i64,
+    ended_us: i64,
+    paused: Duration,
+    exchanges: Vec<(usize, Exchange)>,
+    seen: Vec<Seen>,
+    /// When the journey is recorded even if the target's times are missing.
+    pub deadline: Option<Instant>,
+}
+
+/// The most requests, and the most states, kept of one journey; loops may have any number.
+const KEPT_MAX: usize = 1_000;
+
+impl Sample {
+    /// The sample of a journey that should start at `intended`.
+    #[must_use]
+    pub fn new(trace: u128, intended: Instant) -> Self {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let wall_us = since_epoch.map_or(0, |since| since.as_micros() as i64);
+        let mut sample = Self {
+            trace,
+            clock: (Instant::now(), wall_us),
+            from_us: 0,
+            ended_us: 0,
+            paused: Duration::ZERO,
+            exchanges: Vec::new(),
+            seen: Vec::new(),
+            deadline: None,
+        };
+        sample.from_us = sample.at_us(intended);
+        sample.ended_us = sample.from_us;
+        sample
+    }
+
+    /// An instant as wall-clock microseconds, by the clock's value at the journey's beginning.
+    fn at_us(&self, instant: Instant) -> i64 {
+        let (origin, wall_us) = self.clock;
+        let micros = |length: Duration| ((length.as_nanos() + 500) / 1_000) as i64;
+        match instant.checked_duration_since(origin) {
+            Some(after) => wall_us + micros(after),
+            None => wall_us - micros(origin - instant),
+        }
+    }
+
+    /// Adds a pause.
+    pub fn paused(&mut self, length: Duration) {
+        self.paused += length;
+    }
+
+    /// Adds the answer to a step's request.
+    pub fn answered(
+        &mut self,
+        (id, name): (usize, &str),
+        intended: Instant,
+        begun: Instant,
+        reply: &Reply,
+    ) {
+        let Some(times) = reply
+            .times
+            .as_ref()
+            .filter(|_| self.exchanges.len() < KEPT_MAX)
+        else {
+            return;
+        };
+        let header = times.server_timing.as_deref().unwrap_or_default();
+        let exchange = Exchange {
+            step: name.to_owned(),
+            intended_us: self.at_us(intended),
+            begun_us: self.at_us(begun),
+            connected_us: self.at_us(times.connected),
+            written_us: self.at_us(times.written),
+            first_byte_us: self.at_us(times.first_byte),
+            completed_us: self.at_us(reply.completed),
+            server: server_timing::parse(header),
+        };
+        self.ended_us = self.ended_us.max(exchange.completed_us);
+        self.exchanges.push((id, exchange));
+    }
+
+    /// Adds an awaited state that was visible.
+    pub fn saw(
+        &mut self,
+        (await_id, name): (usize, &str),
+        (topic, position): (&str, Position),
+        since: Instant,
+        visible: Instant,
+    ) {
+        if self.seen.len() < KEPT_MAX {
+            let visible_us = self.at_us(visible);
+            self.ended_us = self.ended_us.max(visible_us);
+            self.seen.push(Seen {
+                await_id,
+                name: name.to_owned(),
+                topic: topic.to_owned(),
+                position,
+                since_us: self.at_us(since),
+                visible_us,
+            });
+        }
+    }
+
+    /// Whether the target has reported everything about this journey.
+    #[must_use]
+    pub fn is_told(&self, heard: &Heard) -> bool {
+        let complete = |seen: &Seen| {
+            !heard
+                .chain(self.trace, &seen.topic, seen.position)
+                .is_empty()
+                && heard.projected(&seen.topic, seen.position).is_some()
+        };
+        self.seen.iter().all(complete)
+    }
+
+    /// Combines it with the target's times and records it.
+    pub fn record(self, heard: &Heard, figures: &mut BudgetFigures) {
+        figures.sampled += 1;
+        let exchanges: Vec<Exchange> = self.exchanges.iter().map(|(_, e)| e.clone()).collect();
+        let mut lanes = Vec::new();
+        for (id, exchange) in self.exchanges {
+            let way = exchange.way();
+            figures.way(End::Answer(id), &way);
+            lanes.push((exchange.step, way));
+        }
+        for seen in self.seen {
+            let chain = heard.chain(self.trace, &seen.topic, seen.position);
+            let projected = heard.projected(&seen.topic, seen.position);
+            let way = to_state(
+                seen.since_us,
+                seen.visible_us,
+                &exchanges,
+                &chain,
+                projected,
+            );
+            figures.way(End::State(seen.await_id), &way);
+            lanes.push((seen.name, way));
+        }
+        lanes.sort_by_key(|(_, way)| way.to_us());
+        figures.journey(Journey {
+            trace: self.trace,
+            from_us: self.from_us,
+            length_us: self.ended_us - self.from_us - self.paused.as_micros() as i64,
+            lanes,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journeys_are_followed_evenly_up_to_the_rate_and_all_of_them_below_it() {
+        let start = Instant::now();
+        let taken = |per_s: f64, arrivals_per_s: u64| {
+            let sampler = Sampler::new(per_s);
+            let at = |n| start + Duration::from_secs(n) / arrivals_per_s as u32;
+            (0..10 * arrivals_per_s)
+                .filter(|n| sampler.takes(at(*n)))
+                .count()
+        };
+        let rows = [
+            (50.0, 200, 500),
+            (50.0, 60, 500),
+            (50.0, 20, 200),
+            (50.0, 50, 500),
+            (0.0, 100, 0),
+        ];
+        for (per_s, arrivals_per_s, expected) in rows {
+            let found = taken(per_s, arrivals_per_s);
+            assert!(
+                found.abs_diff(expected) <= 1,
+                "{per_s} of {arrivals_per_s}: {found}"
+            );
+        }
+    }
+}

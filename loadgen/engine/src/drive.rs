@@ -1,0 +1,22 @@
+//! Carries journeys out: a driver is one thread with its own runtime, connections, feed and recorder; a fleet of drivers shares a
+//! run's load. Starts arrivals at their given times; must not know how the times were made, nor what a report
+//! looks like.
+
+mod assignment;
+mod closed;
+mod context;
+mod driver;
+mod event;
+mod fleet;
+mod journey;
+mod notes;
+mod open;
+mod pacing;
+mod request;
+mod self_watch;
+mod set_up;
+mod shared_values;
+
+pub use assignment::{Assignment, Load};
+pub use event::{DriverEvent, DriverHealth, Finished, Interval, Refusal};
+pub use fleet::{DRIVER, drivers_max, spawn, tear_down};

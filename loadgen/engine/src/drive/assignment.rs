@@ -1,0 +1,57 @@
+//! What a fleet of drivers is given to carry out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::event::DriverEvent;
+use crate::http_client::Target;
+use crate::record::ledger::Creations;
+use crate::schedule::Arrivals;
+use loadgen_scenario::expression::Vars;
+use loadgen_scenario::{Scenario, ThinkTime};
+
+/// The load of the drivers.
+pub enum Load {
+    /// Journeys at times fixed in advance.
+    Open {
+        /// Each driver's share of the arrivals. Arrivals that are not started soon after a schedule's end count as
+        /// unsent; recorded arrivals are all sent, however late.
+        arrivals: Vec<Arrivals>,
+    },
+    /// Users who wait for their own journeys.
+    Closed {
+        /// The number of users.
+        users: usize,
+        /// The pause between one user's journeys.
+        think_time: ThinkTime,
+        /// How long new journeys are started.
+        duration: Duration,
+        /// How many drivers share the users; at least 1.
+        drivers: usize,
+    },
+}
+
+/// The input of a run's drivers.
+pub struct Assignment {
+    /// The scenario to run.
+    pub scenario: Arc<Scenario>,
+    /// The target of all requests.
+    pub target: Target,
+    /// How journeys arrive.
+    pub load: Load,
+    /// Lists (and other variables) beyond the scenario's parameters, for set-up, feeders and templates.
+    pub variables: Vars,
+    /// Makes choices repeatable.
+    pub seed: u64,
+    /// Whether to note what is created, for an audit: by whoever knows what answers mean.
+    pub creations: Option<&'static dyn Creations>,
+    /// The channel for events.
+    pub events: mpsc::UnboundedSender<DriverEvent>,
+    /// The signal to start, sent after `DriverEvent::Ready`.
+    pub go: oneshot::Receiver<()>,
+    /// When cancelled, no new journeys start.
+    pub stop: CancellationToken,
+}

@@ -1,0 +1,82 @@
+//! The closed workload: each user starts a journey when the previous one has ended and the think time is over. A slow target
+//! gets fewer requests, so the figures of a closed workload say nothing about an arrival rate.
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::journey;
+use crate::schedule::{Arrival, JourneyChooser};
+use loadgen_scenario::ThinkTime;
+use loadgen_scenario::expression::Vars;
+
+pub async fn drive(
+    context: &Rc<Context>,
+    users: usize,
+    think_time: ThinkTime,
+    duration: Duration,
+    start: Instant,
+    stop: &CancellationToken,
+) {
+    let chooser = Rc::new(RefCell::new(JourneyChooser::new(
+        &context.scenario.journeys,
+        // Each driver chooses on its own: users' journeys have no common order.
+        context.seed ^ context.share.index as u64,
+    )));
+    let numbers = Rc::new(Cell::new(0_u64));
+    let end = start + duration;
+    tokio::time::sleep_until(start.into()).await;
+    let users: Vec<_> = (0..users)
+        .map(|_| {
+            let (context, chooser, numbers, stop) = (
+                context.clone(),
+                chooser.clone(),
+                numbers.clone(),
+                stop.clone(),
+            );
+            tokio::task::spawn_local(async move {
+                let mut intended = Instant::now();
+                while intended < end && !stop.is_cancelled() {
+                    let number = context.share.number(numbers.replace(numbers.get() + 1));
+                    let offset = intended - start;
+                    let arrival = Arrival {
+                        offset_ns: offset.as_nanos() as u64,
+                        journey: chooser.borrow_mut().choose(),
+                        vars: Vars::new(),
+                    };
+                    let measured = offset >= context.scenario.warm_up;
+                    // Pinned in place: moving the future would cost a good part of what the journey costs.
+                    let journey = pin!(journey::run(
+                        context.clone(),
+                        arrival,
+                        number,
+                        intended,
+                        measured
+                    ));
+                    let ended = journey.await;
+                    let pause = journey::pause(think_time, &mut context.rng(!number));
+                    intended = ended + pause;
+                    if pause.is_zero() {
+                        // Journeys that never wait must not starve the other users.
+                        tokio::task::consume_budget().await;
+                        continue;
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep_until(intended.min(end).into()) => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep_until(end.into()) => {}
+    }
+    // The users end with their current journeys; the drain waits for those.
+    drop(users);
+}

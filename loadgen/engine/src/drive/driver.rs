@@ -1,0 +1,257 @@
+//! One driver, from connecting to its final figures. It waits until all drivers are ready, starts at the given time, drains,
+//! and reports its figures once a second.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::event::{DriverEvent, Finished, Interval, Refusal};
+use super::notes::Notes;
+use super::self_watch::SelfWatch;
+use super::{closed, open, shared_values};
+use crate::budget::{Sampler, following::Following};
+use crate::feed::Feed;
+use crate::http_client::{ClientLimits, HttpClient, Target};
+use crate::record::Figures;
+use crate::record::ledger::Creations;
+use crate::schedule::Arrivals;
+use loadgen_scenario::expression::Vars;
+use loadgen_scenario::feeder;
+use loadgen_scenario::share::Share;
+use loadgen_scenario::{Limits, Scenario, ThinkTime};
+
+/// Tasks that run before sockets and timers are polled again: few, or a burst of answers would make arrivals late.
+const TASKS_PER_LOOK: u32 = 31;
+
+/// A driver's share of the load.
+pub enum Part {
+    /// Journeys at times fixed in advance.
+    Open { arrivals: Arrivals },
+    /// Users who wait for their own journeys.
+    Closed {
+        users: usize,
+        think_time: ThinkTime,
+        duration: Duration,
+    },
+}
+
+/// The input of one driver.
+pub struct Driver {
+    pub scenario: Arc<Scenario>,
+    pub target: Target,
+    pub share: Share,
+    pub part: Part,
+    /// Parameters, and the lists that set-up made.
+    pub globals: Arc<Vars>,
+    pub seed: u64,
+    /// Whether to note what is created, for an audit.
+    pub creations: Option<&'static dyn Creations>,
+    pub events: mpsc::UnboundedSender<DriverEvent>,
+    /// The schedule's start, sent after `DriverEvent::Ready`.
+    pub start: oneshot::Receiver<Instant>,
+    pub stop: CancellationToken,
+}
+
+/// A runtime for this thread alone: its tasks need no lock.
+pub fn runtime() -> Result<LocalRuntime, Refusal> {
+    Builder::new_current_thread()
+        .enable_all()
+        .event_interval(TASKS_PER_LOOK)
+        .build_local(LocalOptions::default())
+        .map_err(|e| Refusal::BadInput(format!("can't start a driver's runtime: {e}")))
+}
+
+/// The client limits of one driver, or of set-up.
+pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
+    ClientLimits {
+        timeout: limits.request_timeout,
+        response_bytes_max: limits.response_bytes_max,
+        connections_max: share.part(limits.connections_max).max(1),
+    }
+}
+
+/// Opens the live feed, if the scenario awaits anything on it.
+pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Feed>, Refusal> {
+    let awaited = scenario.awaited();
+    if awaited.is_empty() {
+        return Ok(None);
+    }
+    let feed = Feed::open(target, awaited).await;
+    feed.map(Some)
+        .map_err(|e| Refusal::BadInput(format!("{e}; this scenario awaits states on it")))
+}
+
+impl Driver {
+    /// Runs on the calling thread.
+    pub fn run(self) -> Result<Finished, Refusal> {
+        runtime()?.block_on(self.drive())
+    }
+
+    async fn drive(self) -> Result<Finished, Refusal> {
+        let scenario = self.scenario;
+        let limits = scenario.limits.clone();
+        let feeders = scenario
+            .feeders
+            .iter()
+            .map(|f| feeder::Source::new(f, &self.globals, self.share))
+            .collect::<Result<_, _>>()
+            .map_err(Refusal::BadInput)?;
+        let feed = open_feed(&scenario, &self.target).await?;
+        let share = 1.0 / self.share.of as f64;
+        let sampled_per_s = match scenario.traceparent {
+            true => limits.sampled_per_s * share,
+            false => 0.0,
+        };
+        let listens = feed.is_some() && sampled_per_s > 0.0;
+        let following = Following::start(&self.target, listens).await;
+        let http = HttpClient::new(self.target, client_limits(&limits, self.share));
+        let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
+        let context = Rc::new(Context {
+            share: self.share,
+            in_flight_max: self.share.part(limits.in_flight_max).max(1),
+            scenario,
+            http,
+            feed,
+            sampler: Sampler::new(sampled_per_s),
+            following,
+            globals: self.globals,
+            feeders: RefCell::new(feeders),
+            shared: shared_values::SharedValues::default(),
+            exhausted: self.stop.child_token(),
+            figures: RefCell::new(figures),
+            notes: self.creations.map(Notes::new),
+            in_flight: Cell::new(0),
+            room: Notify::new(),
+            started: Cell::new(0),
+            told_s: Cell::new(0),
+            seed: self.seed,
+        });
+        self.events.send(DriverEvent::Ready).ok();
+        let start = self
+            .start
+            .await
+            .map_err(|_| Refusal::SetUp("the run was cancelled before its start".to_owned()))?;
+        Ok(workload(context, self.part, start, &self.events, &self.stop).await)
+    }
+}
+
+async fn workload(
+    context: Rc<Context>,
+    part: Part,
+    start: Instant,
+    events: &mpsc::UnboundedSender<DriverEvent>,
+    stop: &CancellationToken,
+) -> Finished {
+    let watch = Rc::new(SelfWatch::start());
+    let watching = watch.clone();
+    let look_on = tokio::task::spawn_local(async move { watching.look_on().await });
+    let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
+    match part {
+        Part::Open { arrivals } => open::drive(&context, arrivals, start, &context.exhausted).await,
+        Part::Closed {
+            users,
+            think_time,
+            duration,
+        } => {
+            closed::drive(
+                &context,
+                users,
+                think_time,
+                duration,
+                start,
+                &context.exhausted,
+            )
+            .await
+        }
+    }
+    let arrivals_end = start.elapsed();
+    if context.exhausted.is_cancelled() && !stop.is_cancelled() {
+        let when = arrivals_end.as_secs_f64();
+        let text = format!(
+            "a feeder had no more values after {when:.1} s: no more journeys were started after that"
+        );
+        events.send(DriverEvent::Warning(text)).ok();
+    }
+    events
+        .send(DriverEvent::Draining {
+            in_flight: context.in_flight.get(),
+        })
+        .ok();
+    drain(&context).await;
+    let drained = start.elapsed();
+    let budget = Box::new(context.following.finish().await);
+    ticker.abort();
+    look_on.abort();
+    // The rest since the last tick: the ticker's next tick may have been due but not run yet.
+    let told = Duration::from_secs(context.told_s.get());
+    let length = drained.saturating_sub(told);
+    events.send(interval(&context, told, length)).ok();
+    let feed = context.feed.as_ref();
+    if let Some(forgotten) = feed.map(Feed::forgotten).filter(|n| *n > 0) {
+        events
+            .send(DriverEvent::Warning(format!(
+                "{forgotten} awaited ids were dropped: the feed's buffer was full"
+            )))
+            .ok();
+    }
+    Finished {
+        arrivals_end,
+        drained,
+        budget,
+        feed_reconnects: feed.map_or(0, Feed::reconnects),
+        ledger: context.notes.as_ref().map(Notes::take),
+        drivers: vec![watch.health(context.http.generator_errors())],
+    }
+}
+
+/// Waits for the journeys in flight, up to the limit; the rest count as failed.
+async fn drain(context: &Context) {
+    let deadline = Instant::now() + context.scenario.limits.drain_timeout;
+    while context.in_flight.get() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let mut figures = context.figures.borrow_mut();
+    for _ in 0..context.in_flight.get() {
+        figures.error(
+            "journey",
+            "unfinished",
+            "still in flight at the end of the drain timeout".into(),
+        );
+        figures.journeys.failed += 1;
+    }
+}
+
+async fn tell_intervals(
+    context: Rc<Context>,
+    start: Instant,
+    events: mpsc::UnboundedSender<DriverEvent>,
+) {
+    let second = Duration::from_secs(1);
+    for n in 1.. {
+        tokio::time::sleep_until((start + second * n).into()).await;
+        context.told_s.set(u64::from(n));
+        if events
+            .send(interval(&context, second * (n - 1), second))
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn interval(context: &Context, start: Duration, length: Duration) -> DriverEvent {
+    let figures = context.figures.borrow_mut().take();
+    DriverEvent::Interval(Box::new(Interval {
+        start,
+        length,
+        figures,
+        in_flight: context.in_flight.get(),
+        started: context.started.take(),
+    }))
+}

@@ -1,0 +1,147 @@
+//! What drivers say of a run while they carry it out. Must not know who listens.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::budget::figures::BudgetFigures;
+use crate::record::ledger::Ledger;
+use crate::record::series::Point;
+use crate::record::{Figures, Times};
+use loadgen_scenario::expression::Vars;
+
+/// What a driver says, or all of them together. Events come in the order of this list; `Interval` comes once a second between `Started`
+/// and `Finished`, `Warning` at any time, and `Failed` ends them early.
+#[derive(Debug)]
+pub enum DriverEvent {
+    /// A set-up step has begun.
+    SetUp {
+        /// Its name.
+        step: String,
+    },
+    /// The variables that set-up made, for tear-down; not sent if there is no tear-down.
+    Prepared {
+        /// Parameters and lists.
+        variables: Vars,
+    },
+    /// Set-up is done; the drivers wait for the signal to start.
+    Ready,
+    /// The workload has started.
+    Started {
+        /// The schedule's start.
+        at: Instant,
+        /// The same on the wall clock.
+        wall_clock: SystemTime,
+    },
+    /// An interval's figures.
+    Interval(Box<Interval>),
+    /// No new journeys start; those in flight end.
+    Draining {
+        /// The number of journeys in flight.
+        in_flight: usize,
+    },
+    /// The drivers have ended; the run waits for the target's backlog.
+    Finished(Finished),
+    /// A warning; the report has it too.
+    Warning(String),
+    /// The run can't be carried out.
+    Failed(Refusal),
+}
+
+/// Why a run could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The scenario can't be carried out here: no live feed, a list without values.
+    #[error("{0}")]
+    BadInput(String),
+    /// Set-up failed on the target.
+    #[error("{0}")]
+    SetUp(String),
+}
+
+/// One interval.
+#[derive(Debug)]
+pub struct Interval {
+    /// From the start of the run.
+    pub start: Duration,
+    /// Its length.
+    pub length: Duration,
+    /// The figures recorded in it, without the warm-up.
+    pub figures: Figures,
+    /// Journeys in flight at its end.
+    pub in_flight: usize,
+    /// Journeys started in it, the warm-up included.
+    pub started: u64,
+}
+
+impl Interval {
+    /// Adds another driver's figures of the same interval.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.length = self.length.max(other.length);
+        self.figures.add(&other.figures);
+        self.in_flight += other.in_flight;
+        self.started += other.started;
+    }
+}
+
+impl Point {
+    /// The point of an interval's counts.
+    pub fn of(interval: &Interval) -> Self {
+        let figures = &interval.figures;
+        Self {
+            length_s: interval.length.as_secs_f64(),
+            started: interval.started,
+            completed: figures.journeys.completed,
+            failed: figures.journeys.failed,
+            dropped: figures.journeys.dropped,
+            requests: figures.steps.iter().map(|s| s.count).sum(),
+            errors: figures.errors.values().map(|e| e.count).sum(),
+            in_flight: Some(interval.in_flight as u64),
+            ..Self::default()
+        }
+    }
+}
+
+/// The drivers' final figures.
+#[derive(Debug, Clone, Default)]
+pub struct Finished {
+    /// When the last journey could be started, from the start of the run.
+    pub arrivals_end: Duration,
+    /// When the last journey had ended.
+    pub drained: Duration,
+    /// Where the time of the sampled journeys went.
+    pub budget: Box<BudgetFigures>,
+    /// How often the live feed was opened again.
+    pub feed_reconnects: u64,
+    /// The entities created, for an audit; those of journeys that did not end in time are in it as indeterminate.
+    pub ledger: Option<Ledger>,
+    /// Each driver's health.
+    pub drivers: Vec<DriverHealth>,
+}
+
+impl Finished {
+    /// Adds another driver's final figures.
+    pub(super) fn add(&mut self, other: Self) {
+        self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
+        self.drained = self.drained.max(other.drained);
+        self.budget.add(*other.budget);
+        self.feed_reconnects += other.feed_reconnects;
+        if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
+            mine.add(theirs);
+        }
+        self.drivers.extend(other.drivers);
+    }
+}
+
+/// What a driver measured of itself, from the start of the run.
+#[derive(Debug, Clone, Default)]
+pub struct DriverHealth {
+    /// CPU time of its thread, if the operating system reports it.
+    pub cpu: Option<Duration>,
+    /// How long its thread was ready to run but others ran.
+    pub cpu_wait: Option<Duration>,
+    /// How late its event loop ran, measured a hundred times a second.
+    pub loop_lateness: Times,
+    /// The largest jump of the wall clock against the monotonic one.
+    pub clock_jump: Duration,
+    /// Requests that failed because this machine had no descriptors, ports or memory left.
+    pub generator_errors: u64,
+}

@@ -1,0 +1,301 @@
+//! One journey: its steps in order, each measured from its intended start. The first step should start at the
+//! journey's arrival, every later one at the end of the step before it (not when this task gets to run).
+
+mod exchange;
+mod rounds;
+mod sighting;
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use serde_json::Value;
+
+use super::context::Context;
+use super::request::Fault;
+use super::shared_values::Ticket;
+use crate::budget::Sample;
+use crate::record::Outcome;
+use crate::schedule::Arrival;
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_scenario::expression::Vars;
+use loadgen_scenario::{Action, KeySource, Step, ThinkTime};
+
+/// Draws the length of a pause.
+pub fn pause(think_time: ThinkTime, rng: &mut SmallRng) -> Duration {
+    think_time.sample(rng)
+}
+
+/// Starts a journey as a task of its own.
+pub fn start(
+    context: &Rc<Context>,
+    arrival: Arrival,
+    number: u64,
+    intended: Instant,
+    measured: bool,
+) {
+    tokio::task::spawn_local(run(context.clone(), arrival, number, intended, measured));
+}
+
+/// Carries a journey out and records it; returns its end.
+pub fn run(
+    context: Rc<Context>,
+    arrival: Arrival,
+    number: u64,
+    intended: Instant,
+    measured: bool,
+) -> impl Future<Output = Instant> {
+    // Counted before the task first runs, or a whole burst of arrivals would find room.
+    context.journey_begins();
+    if measured {
+        let mut figures = context.figures.borrow_mut();
+        figures.journeys.started += 1;
+        figures
+            .schedule_slip
+            .record(Instant::now().saturating_duration_since(intended));
+    }
+    async move {
+        let mut walk = Walk::new(&context, arrival, number, intended, measured);
+        let outcome = match walk.exhausted.take() {
+            Some(reason) => {
+                context.exhausted.cancel();
+                Outcome::Skipped(reason)
+            }
+            None => walk.walk_on().await,
+        };
+        if let Some(sample) = walk.sample.take() {
+            match &outcome {
+                Outcome::Completed | Outcome::Overtaken(_) => context.following.end(*sample),
+                Outcome::Failed | Outcome::Skipped(_) => context.following.give_up(sample.trace),
+            }
+        }
+        for (key, ticket) in &walk.promises {
+            context.shared.withdraw(key, *ticket);
+        }
+        // The journey that overtook this one may wait for the same keys, and releases them.
+        if !matches!(outcome, Outcome::Overtaken(_)) {
+            walk.release();
+        }
+        let ended = walk.intended;
+        if measured {
+            let mut figures = context.figures.borrow_mut();
+            figures.journey_ended(walk.journey, outcome);
+        }
+        context.journey_ends();
+        ended
+    }
+}
+
+/// Why a journey ends before its last step.
+enum End {
+    Fault(Fault),
+    Skip(String),
+    Overtaken(String),
+}
+
+impl<F: Into<Fault>> From<F> for End {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+struct Walk<'a> {
+    context: &'a Context,
+    journey: usize,
+    vars: Vars,
+    rng: SmallRng,
+    trace: Option<u128>,
+    /// Set if this journey is sampled for the latency budget.
+    sample: Option<Box<Sample>>,
+    measured: bool,
+    /// When the current step should start.
+    intended: Instant,
+    /// The intended start of each step's last execution, by the step's place; for `since`.
+    starts: Vec<Option<Instant>>,
+    /// The current step's name, for errors.
+    at: &'a str,
+    /// Why the journey can't begin: a feeder has no more values.
+    exhausted: Option<String>,
+    /// Keys on the feed that this journey has awaited.
+    keys: Vec<(&'a str, &'a KeySource, String)>,
+    /// Values that this journey has promised and not stored yet.
+    promises: Vec<(String, Ticket)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        context: &'a Context,
+        arrival: Arrival,
+        number: u64,
+        intended: Instant,
+        measured: bool,
+    ) -> Self {
+        let mut rng = context.rng(number);
+        let mut vars = arrival.vars;
+        let mut exhausted = None;
+        let mut feeders = context.feeders.borrow_mut();
+        let journey = &context.scenario.journeys[arrival.journey];
+        for index in &journey.feeders {
+            let feeder = &mut feeders[*index];
+            match feeder.draw(&mut rng) {
+                Some(value) => drop(vars.insert(feeder.name().to_owned(), value)),
+                None => {
+                    exhausted = Some(format!("the feeder `{}` has no more values", feeder.name()))
+                }
+            }
+        }
+        let trace = (context.scenario.traceparent).then(|| rng.random());
+        let sample = trace.filter(|_| measured && context.sampler.takes(intended));
+        let sample = sample.map(|trace| {
+            context.following.begin(trace);
+            Box::new(Sample::new(trace, intended))
+        });
+        Self {
+            context,
+            journey: arrival.journey,
+            vars,
+            rng,
+            trace,
+            sample,
+            measured,
+            intended,
+            starts: vec![None; journey.step_count],
+            at: &journey.name,
+            exhausted,
+            keys: Vec::new(),
+            promises: Vec::new(),
+        }
+    }
+
+    async fn walk_on(&mut self) -> Outcome {
+        let context = self.context;
+        let steps = &context.scenario.journeys[self.journey].steps;
+        match self.steps(steps).await {
+            Ok(()) => Outcome::Completed,
+            Err(End::Skip(reason)) => Outcome::Skipped(reason),
+            Err(End::Overtaken(reason)) => Outcome::Overtaken(reason),
+            Err(End::Fault(fault)) => {
+                if self.measured {
+                    let mut figures = context.figures.borrow_mut();
+                    figures.error(self.at, &fault.kind, fault.example);
+                }
+                Outcome::Failed
+            }
+        }
+    }
+
+    async fn steps(&mut self, steps: &'a [Step]) -> Result<(), End> {
+        for step in steps {
+            self.at = &step.name;
+            if let Some(condition) = &step.condition
+                && !self.holds(condition)?
+            {
+                continue;
+            }
+            match &step.looped {
+                None => self.step(step).await?,
+                // Boxed, because a loop's steps may have loops; a single step needs no box.
+                Some(looped) => Box::pin(self.repeat(step, looped)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, condition: &loadgen_scenario::condition::Condition) -> Result<bool, Fault> {
+        Ok(condition.holds(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
+    }
+
+    /// Lets the feed forget the keys that this journey has awaited.
+    fn release(&self) {
+        if let Some(feed) = &self.context.feed {
+            self.keys
+                .iter()
+                .for_each(|(topic, source, key)| feed.release(topic, source, key));
+        }
+    }
+
+    async fn step(&mut self, step: &'a Step) -> Result<(), End> {
+        self.starts[step.place] = Some(self.intended);
+        match &step.action {
+            Action::Steps(steps) => Box::pin(self.steps(steps)).await,
+            Action::Skip(reason) => Err(End::Skip(reason.clone())),
+            Action::Request { .. } => self.request(step).await,
+            Action::Await(awaits) => self.awaits(awaits).await,
+            Action::Think(range) => {
+                let length = pause(*range, &mut self.rng);
+                self.pause(length).await
+            }
+            Action::ThinkFor(template) => {
+                let length: HumanDuration = self
+                    .render(template)?
+                    .parse()
+                    .map_err(|e: String| Fault::new("template", e))?;
+                self.pause(length.0).await
+            }
+            Action::Promise(key) => {
+                let key = self.render(key)?;
+                let ticket = self.context.shared.promise(&key);
+                self.promises.push((key, ticket));
+                Ok(())
+            }
+            Action::Remember(memory) => {
+                let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
+                let promised = self.promises.iter().position(|(of, _)| *of == key);
+                let ticket = promised.map(|at| self.promises.swap_remove(at).1);
+                self.context.shared.remember(&key, ticket, value);
+                Ok(())
+            }
+            Action::Forget { memory, otherwise } => {
+                let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
+                let found = self.context.shared.forget(&key, &value);
+                match otherwise {
+                    Some(reason) if !found => Err(End::Overtaken(reason.clone())),
+                    _ => Ok(()),
+                }
+            }
+            Action::Recall {
+                key,
+                variable,
+                otherwise,
+            } => {
+                let key = self.render(key)?;
+                let waiting_since = Instant::now();
+                let last = self.context.shared.recall(&key).await;
+                // Waiting for a promised value is not the next step's delay.
+                self.intended += waiting_since.elapsed();
+                self.vars.insert(
+                    variable.clone(),
+                    last.ok_or_else(|| End::Skip(otherwise.clone()))?,
+                );
+                Ok(())
+            }
+        }
+    }
+
+    async fn pause(&mut self, length: Duration) -> Result<(), End> {
+        self.intended += length;
+        if let Some(sample) = &mut self.sample {
+            sample.paused(length);
+        }
+        tokio::time::sleep_until(self.intended.into()).await;
+        Ok(())
+    }
+
+    fn render(&mut self, template: &loadgen_scenario::template::Template) -> Result<String, Fault> {
+        Ok(template.render(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
+    }
+
+    fn value(&mut self, template: &loadgen_scenario::template::Template) -> Result<Value, Fault> {
+        Ok(template.render_value(&mut Context::scope(
+            &[&self.vars, &self.context.globals],
+            &mut self.rng,
+        ))?)
+    }
+}

@@ -1,0 +1,83 @@
+//! A request step: sends the request, checks the answer and records the times of both.
+
+use std::time::Instant;
+
+use super::{End, Fault, Walk};
+use crate::drive::context::Context;
+use crate::drive::request;
+use loadgen_scenario::expression::Vars;
+use loadgen_scenario::{Action, Step};
+
+impl<'a> Walk<'a> {
+    pub(super) async fn request(&mut self, step: &'a Step) -> Result<(), End> {
+        let Action::Request {
+            request,
+            expect,
+            extract,
+            skip_on,
+        } = &step.action
+        else {
+            return Ok(());
+        };
+        let intended = self.intended;
+        let begun = self.sample.as_ref().map(|_| Instant::now());
+        let layers = [&self.vars, &self.context.globals];
+        let rendered = request::render(
+            request,
+            &mut Context::scope(&layers, &mut self.rng),
+            self.trace,
+            self.sample.is_some(),
+        )
+        .map_err(Fault::from)?;
+        // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
+        let turn = self.context.http.turn().await;
+        let actual = turn.since;
+        let outcome = rendered.send(turn, self.context.notes.as_ref()).await;
+        let completed = outcome
+            .as_ref()
+            .map_or_else(|_| Instant::now(), |reply| reply.completed);
+        let skip = outcome
+            .as_ref()
+            .ok()
+            .and_then(|reply| skip_on.iter().find(|(status, _)| *status == reply.status));
+        let examined = match (&outcome, skip) {
+            (_, Some(_)) => Ok(Vars::new()),
+            (Ok(reply), None) => request::examine(
+                reply,
+                expect,
+                extract,
+                &mut Context::scope(&layers, &mut self.rng),
+            ),
+            (Err(_), None) => Ok(Vars::new()),
+        };
+        if self.measured {
+            let mut figures = self.context.figures.borrow_mut();
+            let figures = &mut figures.steps[step.id];
+            figures.count += 1;
+            figures.errors += u64::from(outcome.is_err() || examined.is_err());
+            // A timeout's duration counts too: without it the target would look faster than it is.
+            figures
+                .response_time
+                .record(completed.saturating_duration_since(intended));
+            figures
+                .service_time
+                .record(completed.saturating_duration_since(actual));
+            figures
+                .slip
+                .record(actual.saturating_duration_since(intended));
+        }
+        if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
+            sample.answered((step.id, &step.name), intended, begun, reply);
+        }
+        self.intended = completed;
+        if let Some((_, reason)) = skip {
+            return Err(End::Skip(reason.clone()));
+        }
+        outcome?;
+        let found = examined?;
+        if !found.is_empty() {
+            self.vars.extend(found);
+        }
+        Ok(())
+    }
+}

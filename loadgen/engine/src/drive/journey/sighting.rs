@@ -1,0 +1,71 @@
+//! An await step: waits until a state is visible on the live feed.
+
+use std::time::Instant;
+
+use super::{End, Fault, Walk};
+use crate::drive::request;
+use crate::feed::sightings::Condition;
+use loadgen_scenario::Await;
+
+impl<'a> Walk<'a> {
+    pub(super) async fn awaits(&mut self, awaits: &'a Await) -> Result<(), End> {
+        let key = self.render(&awaits.key)?;
+        let mut fields = Vec::with_capacity(awaits.conditions.len());
+        for (pointer, expected) in &awaits.conditions {
+            let expected = self.render(expected)?;
+            fields.push((
+                pointer.clone(),
+                serde_json::from_str(&expected)
+                    .map_err(|e| Fault::new("template", e.to_string()))?,
+            ));
+        }
+        let Some(feed) = &self.context.feed else {
+            return Err(Fault::new("no live feed", "").into());
+        };
+        self.keys
+            .push((&awaits.topic, &awaits.key_source, key.clone()));
+        let timeout = awaits
+            .timeout
+            .unwrap_or(self.context.scenario.limits.request_timeout);
+        let condition = Condition {
+            action: awaits.action.clone(),
+            fields,
+        };
+        let seen = feed
+            .wait(&awaits.topic, &awaits.key_source, &key, condition, timeout)
+            .await;
+        let since = self
+            .starts
+            .get(awaits.since)
+            .copied()
+            .flatten()
+            .unwrap_or(self.intended);
+        let Ok(event) = seen else {
+            self.intended = Instant::now();
+            if self.measured {
+                self.context.figures.borrow_mut().awaits[awaits.id].timeouts += 1;
+            }
+            return Err(Fault::new(
+                "await timeout",
+                format!("{} {key}: not seen within {timeout:?}", awaits.topic),
+            )
+            .into());
+        };
+        let visible_at = event.visible_at().unwrap_or_else(Instant::now);
+        if self.measured {
+            self.context.figures.borrow_mut().awaits[awaits.id]
+                .end_to_end
+                .record(visible_at.saturating_duration_since(since));
+        }
+        if let Some(sample) = &mut self.sample {
+            let name = &self.context.scenario.await_names[awaits.id];
+            let place = (&*awaits.topic, event.position);
+            sample.saw((awaits.id, name), place, since, visible_at);
+        }
+        // The state may have been visible before the previous step ended.
+        self.intended = self.intended.max(visible_at);
+        self.vars
+            .extend(request::take_out(&event.data, &awaits.extract)?);
+        Ok(())
+    }
+}

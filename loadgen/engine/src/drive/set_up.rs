@@ -1,0 +1,238 @@
+//! Set-up: creates what the workload needs, by the target's own interface. Requests are sent one by one; the first failure
+//! ends the run, because figures after half a set-up would mislead. Tear-down works the same way, but continues after failures.
+
+use rand::rngs::SmallRng;
+use serde_json::Value;
+
+use super::context::Context;
+use super::notes::Notes;
+use super::request::{self, Fault};
+use crate::feed::Feed;
+use crate::feed::sightings::Condition;
+use crate::http_client::HttpClient;
+use loadgen_scenario::expression::Vars;
+use loadgen_scenario::template::Template;
+use loadgen_scenario::{Await, Limits, SetupStep};
+
+/// The most iterations of one step, so that a typo can't ask for more.
+const ITERATIONS_MAX: u64 = 10_000_000;
+
+/// What a failed request means for the ones after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fail {
+    /// They are not sent.
+    AtOnce,
+    /// They are sent anyway; the failures are returned together.
+    AtTheEnd,
+}
+
+struct Setting<'a> {
+    step: &'a SetupStep,
+    http: &'a HttpClient,
+    rng: &'a mut SmallRng,
+    notes: Option<&'a Notes>,
+}
+
+#[allow(clippy::too_many_arguments)] // a step needs all of it, and nothing else has the same set
+/// Carries one step out and puts its list and variables into `globals`.
+pub async fn run(
+    step: &SetupStep,
+    http: &HttpClient,
+    feed: Option<&Feed>,
+    limits: &Limits,
+    globals: &mut Vars,
+    rng: &mut SmallRng,
+    notes: Option<&Notes>,
+    fail: Fail,
+) -> Result<(), String> {
+    if let Some(condition) = &step.condition {
+        let holds = condition.holds(&mut Context::scope(&[globals], rng));
+        if !holds.map_err(|e| e.to_string())? {
+            return Ok(());
+        }
+    }
+    let iterations = iterations(step, globals, rng)?;
+    let single = step.repeat.is_none() && step.for_each.is_none();
+    let mut setting = Setting {
+        step,
+        http,
+        rng,
+        notes,
+    };
+    let mut list = Vec::new();
+    let mut last = Vars::new();
+    match &step.item {
+        Some(item) => {
+            for chunk in iterations.chunks(step.chunk) {
+                last = setting.chunk(item, chunk, globals, &mut list).await?;
+            }
+        }
+        None => {
+            let (mut failures, mut first) = (0_u64, None);
+            for vars in &iterations {
+                match setting.one(&[vars, globals]).await {
+                    Ok(extracted) => {
+                        last = extracted;
+                        list.push(Value::Object(last.clone()));
+                    }
+                    Err(problem) if fail == Fail::AtOnce => return Err(problem),
+                    Err(problem) => {
+                        failures += 1;
+                        first.get_or_insert(problem);
+                    }
+                }
+            }
+            if let Some(first) = first {
+                let all = iterations.len();
+                return Err(format!(
+                    "{failures} of {all} requests failed; the first: {first}"
+                ));
+            }
+        }
+    }
+    if let Some(name) = &step.list {
+        globals.insert(name.clone(), list.into());
+    }
+    if let (Some(awaits), Some(feed)) = (&step.awaits, feed) {
+        wait(awaits, feed, limits, &[&last, globals], setting.rng).await?;
+    }
+    if single {
+        globals.extend(last);
+    }
+    Ok(())
+}
+
+fn iterations(step: &SetupStep, globals: &Vars, rng: &mut SmallRng) -> Result<Vec<Vars>, String> {
+    let elements: Vec<Value> = match (&step.for_each, &step.repeat) {
+        (Some(list), _) => globals
+            .get(list)
+            .and_then(Value::as_array)
+            .cloned()
+            .ok_or_else(|| format!("`{list}` is not a list"))?,
+        (None, Some(count)) => {
+            let text = count
+                .render(&mut Context::scope(&[globals], rng))
+                .map_err(|e| e.to_string())?;
+            let count: u64 = text
+                .parse()
+                .map_err(|_| format!("repeat: `{text}` is not a whole number"))?;
+            if count > ITERATIONS_MAX {
+                return Err(format!(
+                    "repeat: {count} exceeds the limit of {ITERATIONS_MAX}"
+                ));
+            }
+            vec![Value::Null; count as usize]
+        }
+        (None, None) => vec![Value::Null],
+    };
+    let vars = |(index, it): (usize, Value)| {
+        Vars::from_iter([
+            ("index".to_owned(), Value::from(index)),
+            ("it".to_owned(), it),
+        ])
+    };
+    Ok(elements.into_iter().enumerate().map(vars).collect())
+}
+
+impl Setting<'_> {
+    fn render(&mut self, template: &Template, layers: &[&Vars]) -> Result<String, String> {
+        template
+            .render(&mut Context::scope(layers, self.rng))
+            .map_err(|e| e.to_string())
+    }
+
+    /// Carries out one iteration with its own request.
+    async fn one(&mut self, layers: &[&Vars]) -> Result<Vars, String> {
+        let body = self.step.request.body.as_ref();
+        let body = body.map(|b| self.render(b, layers)).transpose()?;
+        self.exchange(body, layers).await
+    }
+
+    async fn exchange(&mut self, body: Option<String>, layers: &[&Vars]) -> Result<Vars, String> {
+        let said = |fault: Fault| format!("{}: {}", fault.kind, fault.example);
+        let mut rendered = request::render(
+            &self.step.request,
+            &mut Context::scope(layers, self.rng),
+            None,
+            false,
+        )
+        .map_err(|e| e.to_string())?;
+        rendered.replace_body(body);
+        let turn = self.http.turn().await;
+        let reply = rendered.send(turn, self.notes).await.map_err(said)?;
+        let mut extract = self.step.extract.clone();
+        if self.step.item.is_some() && self.step.list.is_some() {
+            extract.push(("ids".into(), self.step.ids.clone()));
+        }
+        request::examine(
+            &reply,
+            &self.step.expect,
+            &extract,
+            &mut Context::scope(layers, self.rng),
+        )
+        .map_err(said)
+    }
+
+    /// Sends items as one array; each item gets its id from the answer.
+    async fn chunk(
+        &mut self,
+        item: &Template,
+        chunk: &[Vars],
+        globals: &Vars,
+        list: &mut Vec<Value>,
+    ) -> Result<Vars, String> {
+        let items = chunk
+            .iter()
+            .map(|vars| self.render(item, &[vars, globals]))
+            .collect::<Result<Vec<_>, _>>()?;
+        let answer = self
+            .exchange(Some(format!("[{}]", items.join(","))), &[globals])
+            .await?;
+        if self.step.list.is_some() {
+            let ids = answer
+                .get("ids")
+                .and_then(Value::as_array)
+                .filter(|ids| ids.len() == items.len());
+            let ids = ids.ok_or_else(|| {
+                format!("the answer needs {} ids at {}", items.len(), self.step.ids)
+            })?;
+            for (text, id) in items.iter().zip(ids) {
+                let mut entity: Vars = serde_json::from_str(text)
+                    .map_err(|e| format!("an item is not a JSON object: {e}"))?;
+                entity.insert("entity_id".into(), id.clone());
+                list.push(entity.into());
+            }
+        }
+        Ok(answer)
+    }
+}
+
+async fn wait(
+    awaits: &Await,
+    feed: &Feed,
+    limits: &Limits,
+    layers: &[&Vars],
+    rng: &mut SmallRng,
+) -> Result<(), String> {
+    let mut scope = Context::scope(layers, rng);
+    let key = awaits.key.render(&mut scope).map_err(|e| e.to_string())?;
+    let mut fields = Vec::new();
+    for (pointer, expected) in &awaits.conditions {
+        let expected = expected.render(&mut scope).map_err(|e| e.to_string())?;
+        fields.push((
+            pointer.clone(),
+            serde_json::from_str(&expected).map_err(|e| e.to_string())?,
+        ));
+    }
+    let condition = Condition {
+        action: awaits.action.clone(),
+        fields,
+    };
+    let timeout = awaits.timeout.unwrap_or(limits.request_timeout);
+    let seen = feed
+        .wait(&awaits.topic, &awaits.key_source, &key, condition, timeout)
+        .await;
+    feed.release(&awaits.topic, &awaits.key_source, &key);
+    seen.map(drop)
+        .map_err(|_| format!("{} {key} was not seen within {timeout:?}", awaits.topic))
+}

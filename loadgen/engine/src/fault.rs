@@ -1,0 +1,222 @@
+//! Carries out faults during a run, each at its own time, and reports their outcomes. Only processes of the system that
+//! this run has started are signalled. Must not know the load, nor how a fault is shown.
+
+mod command;
+mod processes;
+mod recovery;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use loadgen_scenario::fault::{Fault, FaultAction};
+use processes::Processes;
+pub use processes::{ProcessNames, StartedSystem};
+pub use recovery::Recovery;
+
+/// How long to wait for a killed process to be started again.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+/// Pause between two checks whether it runs again.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// The outcome of a fault. Times are from the start of the workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultOutcome {
+    /// The fault, in words.
+    pub what: String,
+    /// When it began.
+    pub at: Duration,
+    /// When it was over: the process ran again, or the command had ended.
+    pub until: Duration,
+    /// Why it could not be done as planned.
+    pub problem: Option<String>,
+}
+
+impl FaultOutcome {
+    /// The outcome, in words.
+    pub fn said(&self) -> String {
+        let what = &self.what;
+        match &self.problem {
+            Some(problem) => format!("fault: {what} failed: {problem}"),
+            None => format!(
+                "fault: {what} ended after {:.1} s",
+                self.until.saturating_sub(self.at).as_secs_f64()
+            ),
+        }
+    }
+}
+
+/// An event of a fault during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FaultEvent {
+    /// The fault begins.
+    Began {
+        /// The fault, in words.
+        what: String,
+    },
+    /// The fault is over, or could not be done.
+    Ended(FaultOutcome),
+}
+
+/// Checks that all faults can be done: to the system of this process group, or to a target that was not started here.
+///
+/// # Errors
+/// A text: which fault can't be done, its place in the scenario, and what is allowed instead.
+pub fn check(faults: &[Fault], system: Option<StartedSystem>) -> Result<(), String> {
+    for fault in faults {
+        let wanted = match &fault.action {
+            FaultAction::Run { .. } => continue,
+            FaultAction::Pause { process, .. } | FaultAction::Kill { process } => process,
+        };
+        let refuse = |why: &str| {
+            let (place, what) = (&fault.place, &fault.action);
+            Err(format!("{place}: the fault `{what}` can't be done: {why}"))
+        };
+        let Some(system) = system else {
+            return refuse(
+                "the target was not started by loadgen, and loadgen only signals processes that it has started; allowed: `run = \"<command>\"`, or a run without --target",
+            );
+        };
+        let processes = Processes::of(system);
+        let known = processes.names().join(", ");
+        if processes.named(wanted).is_empty() {
+            return refuse(&format!(
+                "there is no process `{wanted}`; allowed: {known} (with --processes, every service is a process of its own)"
+            ));
+        }
+        if matches!(fault.action, FaultAction::Kill { .. }) && !processes.supervised(wanted) {
+            return refuse(&format!(
+                "nothing would start `{wanted}` again; processes: {known}. Only services are started again, with --processes"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Faults in progress; dropping it ends them all.
+pub struct Injector {
+    over: CancellationToken,
+    work: AbortOnDropHandle<Vec<FaultOutcome>>,
+}
+
+/// What faults need to know of their run.
+#[derive(Clone)]
+pub struct Scene {
+    /// The system that was started here.
+    pub system: Option<StartedSystem>,
+    /// The target's URL, for commands.
+    pub target: String,
+    /// The start of the faults' times.
+    pub start: Instant,
+    /// Ends the run; cancelled when a fault can't be done.
+    pub stop: CancellationToken,
+    /// The channel for events.
+    pub events: UnboundedSender<FaultEvent>,
+}
+
+impl Injector {
+    /// Starts the faults' clock: from now on every fault begins at its time.
+    pub fn start(faults: Vec<Fault>, scene: Scene) -> Self {
+        let over = scene.stop.child_token();
+        let ended = over.clone();
+        let work = async move {
+            let mut under_way = JoinSet::new();
+            for fault in faults {
+                under_way.spawn(carry_out(fault, scene.clone(), ended.clone()));
+            }
+            let mut outcomes: Vec<FaultOutcome> = Vec::new();
+            while let Some(outcome) = under_way.join_next().await {
+                outcomes.extend(outcome.ok().flatten());
+            }
+            outcomes.sort_by_key(|outcome| outcome.at);
+            outcomes
+        };
+        Self {
+            over,
+            work: AbortOnDropHandle::new(tokio::spawn(work)),
+        }
+    }
+
+    /// Ends faults at the workload's end: continues paused processes, skips faults that have not begun, and returns the others' outcomes.
+    pub async fn finish(self) -> Vec<FaultOutcome> {
+        self.over.cancel();
+        self.work.await.unwrap_or_default()
+    }
+}
+
+/// Carries one fault out; `None` if the run was over before its time.
+async fn carry_out(fault: Fault, scene: Scene, over: CancellationToken) -> Option<FaultOutcome> {
+    let due = tokio::time::sleep_until(scene.start + fault.at);
+    over.run_until_cancelled(due).await?;
+    let at = scene.start.elapsed();
+    let what = fault.action.to_string();
+    scene.tell(FaultEvent::Began { what: what.clone() });
+    let done = match &fault.action {
+        FaultAction::Pause { process, length } => pause(process, *length, &scene, &over).await,
+        FaultAction::Kill { process } => kill(process, &scene, &over).await,
+        FaultAction::Run { command } => command::run(command, &scene.target, &over).await,
+    };
+    let outcome = FaultOutcome {
+        what,
+        at,
+        until: scene.start.elapsed(),
+        problem: done.err(),
+    };
+    scene.tell(FaultEvent::Ended(outcome.clone()));
+    if outcome.problem.is_some() {
+        // Without the fault, the rest would not be the run that was asked for.
+        scene.stop.cancel();
+    }
+    Some(outcome)
+}
+
+impl Scene {
+    fn tell(&self, event: FaultEvent) {
+        self.events.send(event).ok();
+    }
+
+    fn processes(&self) -> Processes {
+        self.system.map(Processes::of).unwrap_or_default()
+    }
+}
+
+async fn pause(
+    process: &str,
+    length: Duration,
+    scene: &Scene,
+    over: &CancellationToken,
+) -> Result<(), String> {
+    // The guard continues the processes when it is dropped, even if this task is aborted.
+    let _stopped = scene.processes().stop(process)?;
+    let until = tokio::time::sleep(length);
+    over.run_until_cancelled(until).await;
+    Ok(())
+}
+
+/// Kills processes and waits until as many run again.
+async fn kill(process: &str, scene: &Scene, over: &CancellationToken) -> Result<(), String> {
+    let before = scene.processes().named(process);
+    scene.processes().kill(process)?;
+    let back = async {
+        loop {
+            let now = scene.processes().named(process);
+            if now.iter().filter(|id| !before.contains(id)).count() >= before.len() {
+                return;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    };
+    match over
+        .run_until_cancelled(tokio::time::timeout(BACK_WITHIN, back))
+        .await
+    {
+        Some(Err(_)) => Err(format!(
+            "`{process}` was not started again within {BACK_WITHIN:?}"
+        )),
+        _ => Ok(()),
+    }
+}

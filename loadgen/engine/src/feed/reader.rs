@@ -1,0 +1,79 @@
+//! One connection to a target's feed, and its messages. Whoever reads says what an event is to it; must not know what becomes of them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::http_client::{Stream, Target};
+
+/// A message of the feed, with events of the kind that its reader needs.
+#[derive(Deserialize)]
+pub struct Frame<'a, E> {
+    /// What it is: `hello` is the first one.
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    /// Whether the feed is of sampled requests alone.
+    #[serde(default)]
+    pub sampled: bool,
+    /// By topic: where the feed starts, or up to where the read model has applied.
+    #[serde(default)]
+    pub positions: HashMap<String, String>,
+    /// In order.
+    #[serde(default = "Vec::new")]
+    pub events: Vec<E>,
+    /// What the read model has taken at once.
+    #[serde(borrow, default)]
+    pub batches: Vec<Batch<'a>>,
+}
+
+/// A batch of the read model.
+#[derive(Deserialize)]
+pub struct Batch<'a> {
+    #[serde(borrow)]
+    pub topic: Cow<'a, str>,
+    /// Its last event's position.
+    #[serde(borrow)]
+    pub to: Cow<'a, str>,
+    pub received_at_us: i64,
+    pub applied_at_us: i64,
+}
+
+impl<'a, E: Deserialize<'a>> Frame<'a, E> {
+    /// Reads a message; the error says what is wrong with it.
+    pub fn parse(text: &'a str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|e| format!("not a message of the feed: {e}"))
+    }
+}
+
+/// An open connection.
+pub struct Reader(WebSocketStream<Stream>);
+
+impl Reader {
+    /// Opens a WebSocket on the target. The error says why it can't.
+    pub async fn open(target: &Target, path: &str) -> Result<Self, String> {
+        let url = format!("ws://{}{}", target.authority(), target.path(path));
+        let stream = target.connect().await.map_err(|e| e.to_string())?;
+        let opened = tokio_tungstenite::client_async(&url, stream).await;
+        opened
+            .map(|(socket, _)| Self(socket))
+            .map_err(|e| e.to_string())
+    }
+
+    /// The next message and when it was read; the error says why there is none any more.
+    pub async fn next(&mut self) -> Result<(Utf8Bytes, Instant), String> {
+        loop {
+            match self.0.next().await {
+                // Taken before the message is parsed: parsing is the generator's time, not the target's.
+                Some(Ok(Message::Text(text))) => return Ok((text, Instant::now())),
+                Some(Ok(_)) => {}
+                Some(Err(e)) => return Err(e.to_string()),
+                None => return Err("closed by the target".to_owned()),
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Which events have been seen, which of them the read model has applied, and which waiters they fulfil. Pure bookkeeping without a
+//! socket: an event may come before it is awaited, and may be applied before or after it is seen.
+
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::feed::position::Position;
+use loadgen_scenario::KeySource;
+
+/// The most keys kept per topic; older ones without waiters are forgotten.
+const KEYS_MAX: usize = 100_000;
+/// The most events kept per key.
+const EVENTS_PER_KEY_MAX: usize = 16;
+
+/// An event from the feed.
+#[derive(Debug)]
+pub struct SeenEvent {
+    /// `entity_created` and the like.
+    pub action: String,
+    /// The event's data: the entity.
+    pub data: Value,
+    /// Its position in its topic.
+    pub position: Position,
+    visible_at: Cell<Option<Instant>>,
+}
+
+impl SeenEvent {
+    /// When the event was both seen and known to be applied by the read model. Always set in events that `wait` returns.
+    pub fn visible_at(&self) -> Option<Instant> {
+        self.visible_at.get()
+    }
+}
+
+/// The condition that an awaited event must meet.
+#[derive(Debug, Clone, Default)]
+pub struct Condition {
+    /// Its action; `None` for any.
+    pub action: Option<String>,
+    /// JSON pointers into its data and the values that must be there.
+    pub fields: Vec<(String, Value)>,
+}
+
+impl Condition {
+    fn holds(&self, event: &SeenEvent) -> bool {
+        self.action
+            .as_ref()
+            .is_none_or(|action| *action == event.action)
+            && self
+                .fields
+                .iter()
+                .all(|(pointer, expected)| event.data.pointer(pointer) == Some(expected))
+    }
+}
+
+#[derive(Default)]
+struct Key {
+    events: VecDeque<Rc<SeenEvent>>,
+    waiters: Vec<(Condition, oneshot::Sender<Rc<SeenEvent>>)>,
+}
+
+struct Topic {
+    sources: Vec<KeySource>,
+    keys: Vec<HashMap<String, Key>>,
+    /// Keys in the order they were first seen, to forget the oldest; may contain keys that are gone already.
+    order: VecDeque<(usize, String)>,
+    not_applied: VecDeque<(Rc<SeenEvent>, Vec<Option<String>>)>,
+    applied: Position,
+    seen: Position,
+}
+
+/// The events seen on one feed, and their waiters.
+#[derive(Default)]
+pub struct Sightings {
+    topics: HashMap<String, Topic>,
+    /// The number of keys forgotten before their journeys had released them.
+    pub forgotten: u64,
+}
+
+impl Sightings {
+    /// Sightings of these topics, each with how its events are found.
+    pub fn new<'a>(awaited: impl IntoIterator<Item = (&'a str, &'a KeySource)>) -> Self {
+        let mut sightings = Self::default();
+        for (name, source) in awaited {
+            let topic = sightings
+                .topics
+                .entry(name.to_owned())
+                .or_insert_with(|| Topic {
+                    sources: Vec::new(),
+                    keys: Vec::new(),
+                    order: VecDeque::new(),
+                    not_applied: VecDeque::new(),
+                    applied: Position::default(),
+                    seen: Position::default(),
+                });
+            topic.sources.push(source.clone());
+            topic.keys.push(HashMap::new());
+        }
+        sightings
+    }
+
+    /// The topics, and how far each has been seen: where a broken feed resumes.
+    pub fn seen(&self) -> impl Iterator<Item = (&str, Position)> {
+        self.topics
+            .iter()
+            .map(|(name, topic)| (name.as_str(), topic.seen))
+    }
+
+    /// Sets where a topic's feed starts, from its first message.
+    pub fn starts_at(&mut self, topic: &str, position: Position) {
+        if let Some(topic) = self.topics.get_mut(topic) {
+            topic.seen = topic.seen.max(position);
+        }
+    }
+
+    /// Adds an event that was read from the socket at `read_at`. An event seen before changes nothing.
+    pub fn event(
+        &mut self,
+        topic: &str,
+        aggregate_id: &str,
+        action: &str,
+        data: Value,
+        position: Position,
+        read_at: Instant,
+    ) {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return;
+        };
+        if position <= topic.seen {
+            return;
+        }
+        topic.seen = position;
+        let visible_at = (position <= topic.applied).then_some(read_at);
+        let event = Rc::new(SeenEvent {
+            action: action.to_owned(),
+            data,
+            position,
+            visible_at: Cell::new(visible_at),
+        });
+        let keys: Vec<Option<String>> = topic
+            .sources
+            .iter()
+            .map(|source| match source {
+                KeySource::AggregateId => Some(aggregate_id.to_owned()),
+                KeySource::Field(pointer) => event.data.pointer(pointer).map(key_text),
+            })
+            .collect();
+        for (source, key) in keys
+            .iter()
+            .enumerate()
+            .filter_map(|(i, key)| Some((i, key.as_ref()?)))
+        {
+            let entry = topic.entry(source, key);
+            entry.events.push_back(event.clone());
+            if entry.events.len() > EVENTS_PER_KEY_MAX {
+                entry.events.pop_front();
+            }
+        }
+        match visible_at {
+            Some(_) => topic.tell(&event, &keys),
+            None => topic.not_applied.push_back((event, keys)),
+        }
+        self.forgotten += topic.forget_oldest();
+    }
+
+    /// Notes that the read model has applied a topic up to a position; read from the socket at `read_at`.
+    pub fn applied(&mut self, topic: &str, position: Position, read_at: Instant) {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return;
+        };
+        topic.applied = topic.applied.max(position);
+        while topic
+            .not_applied
+            .front()
+            .is_some_and(|(event, _)| event.position <= topic.applied)
+        {
+            let Some((event, keys)) = topic.not_applied.pop_front() else {
+                break;
+            };
+            event.visible_at.set(Some(read_at));
+            topic.tell(&event, &keys);
+        }
+    }
+
+    /// Waits for the first event of this key that meets the condition, among those kept and those to come.
+    pub fn wait(
+        &mut self,
+        topic: &str,
+        source: &KeySource,
+        key: &str,
+        condition: Condition,
+    ) -> oneshot::Receiver<Rc<SeenEvent>> {
+        let (sender, receiver) = oneshot::channel();
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return receiver;
+        };
+        let Some(source) = topic.sources.iter().position(|s| s == source) else {
+            return receiver;
+        };
+        let entry = topic.entry(source, key);
+        match entry
+            .events
+            .iter()
+            .find(|event| event.visible_at.get().is_some() && condition.holds(event))
+        {
+            Some(event) => drop(sender.send(event.clone())),
+            None => {
+                // Removes waiters that have given up.
+                entry.waiters.retain(|(_, waiter)| !waiter.is_closed());
+                entry.waiters.push((condition, sender));
+            }
+        }
+        receiver
+    }
+
+    /// Forgets the events of this key, unless another journey waits for it.
+    pub fn release(&mut self, topic: &str, source: &KeySource, key: &str) {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return;
+        };
+        let Some(source) = topic.sources.iter().position(|s| s == source) else {
+            return;
+        };
+        if topic.keys[source]
+            .get(key)
+            .is_some_and(|k| k.waiters.iter().all(|(_, waiter)| waiter.is_closed()))
+        {
+            topic.keys[source].remove(key);
+        }
+    }
+}
+
+impl Topic {
+    fn entry(&mut self, source: usize, key: &str) -> &mut Key {
+        if !self.keys[source].contains_key(key) {
+            self.order.push_back((source, key.to_owned()));
+        }
+        self.keys[source].entry(key.to_owned()).or_default()
+    }
+
+    fn tell(&mut self, event: &Rc<SeenEvent>, keys: &[Option<String>]) {
+        for (source, key) in keys
+            .iter()
+            .enumerate()
+            .filter_map(|(i, key)| Some((i, key.as_ref()?)))
+        {
+            let Some(entry) = self.keys[source].get_mut(key) else {
+                continue;
+            };
+            let (fulfilled, waiting): (Vec<_>, Vec<_>) = entry
+                .waiters
+                .drain(..)
+                .partition(|(condition, _)| condition.holds(event));
+            entry.waiters = waiting;
+            fulfilled
+                .into_iter()
+                .for_each(|(_, waiter)| drop(waiter.send(event.clone())));
+        }
+    }
+
+    fn forget_oldest(&mut self) -> u64 {
+        let mut forgotten = 0;
+        let surplus = self.order.len().saturating_sub(KEYS_MAX);
+        for (source, key) in self.order.drain(..surplus).collect::<Vec<_>>() {
+            match self.keys[source].get(&key) {
+                None => {}
+                Some(entry) if !entry.waiters.is_empty() => self.order.push_back((source, key)),
+                Some(_) => {
+                    self.keys[source].remove(&key);
+                    forgotten += 1;
+                }
+            }
+        }
+        forgotten
+    }
+}
+
+/// A JSON value as a key: text without quotes.
+fn key_text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What a run asked the target to create, and the answers: an audit compares them with the target's data. Compact: the ids of a
+//! kind are one string. Must not know what the kinds are.
+
+use std::collections::BTreeMap;
+
+/// Creations by kind: the first segment of the path that they were posted to (`order`, `orders`).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    kinds: BTreeMap<String, Writes>,
+}
+
+/// A POST that creates entities.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// What is created, as the ledger tells it apart.
+    pub kind: String,
+    /// How many entities an array asks for; `None` for an object.
+    pub elements: Option<u64>,
+}
+
+impl Posted {
+    fn entities(&self) -> u64 {
+        self.elements.unwrap_or(1)
+    }
+}
+
+/// Knows what a system's answers to creations mean.
+pub trait Creations: Send + Sync {
+    /// What a POST to `path` with `body` asks to be created; none where that path creates nothing.
+    fn posted(&self, path: &str, body: Option<&str>) -> Option<Posted>;
+
+    /// What the answer says of it.
+    fn answered(&self, posted: &Posted, status: u16, answer: &[u8]) -> Created;
+}
+
+/// What is known of a creation that was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// It may have been carried out or not.
+    Unknown,
+    /// It was not carried out, or the answer does not say what was created.
+    Nothing,
+    /// These ids exist.
+    Accepted(Vec<String>),
+    /// These ids will exist, unless they are refused later.
+    Promised(Vec<String>),
+}
+
+/// Writes of one kind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Writes {
+    /// Ids, each followed by a line break.
+    accepted: String,
+    /// Ids of entities that the target will create later: it answered with a message's id.
+    promised: String,
+    /// Entities of writes without an answer, or with a 5xx status: each may exist or not.
+    indeterminate: u64,
+}
+
+impl Ledger {
+    /// Notes that a POST is being sent: from now on its entities may exist.
+    pub fn sent(&mut self, posted: &Posted) {
+        self.writes(posted).indeterminate += posted.entities();
+    }
+
+    /// Notes the answer to a POST.
+    pub fn answered(&mut self, posted: &Posted, created: Created) {
+        if created == Created::Unknown {
+            return;
+        }
+        self.refused(posted);
+        let writes = self.writes(posted);
+        match created {
+            Created::Accepted(ids) => ids.iter().for_each(|id| note(&mut writes.accepted, id)),
+            Created::Promised(ids) => ids.iter().for_each(|id| note(&mut writes.promised, id)),
+            Created::Unknown | Created::Nothing => {}
+        }
+    }
+
+    /// Notes that a POST changed nothing, or was never sent.
+    pub fn refused(&mut self, posted: &Posted) {
+        let writes = self.writes(posted);
+        writes.indeterminate = writes.indeterminate.saturating_sub(posted.entities());
+    }
+
+    /// Adds the ledger of another driver of the same run.
+    pub fn add(&mut self, other: Self) {
+        for (kind, theirs) in other.kinds {
+            let mine = self.kinds.entry(kind).or_default();
+            mine.accepted.push_str(&theirs.accepted);
+            mine.promised.push_str(&theirs.promised);
+            mine.indeterminate += theirs.indeterminate;
+        }
+    }
+
+    fn writes(&mut self, posted: &Posted) -> &mut Writes {
+        self.kinds.entry(posted.kind.clone()).or_default()
+    }
+
+    /// Every kind with its writes.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, &Writes)> {
+        self.kinds
+            .iter()
+            .map(|(kind, writes)| (kind.as_str(), writes))
+    }
+}
+
+impl Writes {
+    /// Ids of entities that the target answered as created.
+    pub fn accepted(&self) -> impl Iterator<Item = &str> {
+        self.accepted.lines()
+    }
+
+    /// Ids of entities that the target will create later, unless it refuses them.
+    pub fn promised(&self) -> impl Iterator<Item = &str> {
+        self.promised.lines()
+    }
+
+    /// How many entities may exist although no answer confirms it.
+    pub fn indeterminate(&self) -> u64 {
+        self.indeterminate
+    }
+}
+
+fn note(ids: &mut String, id: &str) {
+    ids.push_str(id);
+    ids.push('\n');
+}

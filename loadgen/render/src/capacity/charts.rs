@@ -1,0 +1,185 @@
+//! The plots of a search: against the rate asked for, with what was found marked. Must not know how a plot is drawn.
+
+use crate::html::axis::Axis;
+use crate::html::charts::Chart;
+use crate::html::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
+use crate::html::plot::{Band, Line, Mark, Plot, Strip};
+use loadgen_report::capacity::{CapacityReport, Probe, shares};
+use loadgen_report::units::time;
+
+use super::{rate, word};
+
+/// All plots.
+pub fn charts(report: &CapacityReport) -> Vec<Chart> {
+    let by_rate = ByRate::new(report);
+    match by_rate.rates.is_empty() {
+        true => Vec::new(),
+        false => vec![by_rate.latency(), by_rate.throughput(), by_rate.cpu()],
+    }
+}
+
+/// The probes, those of one rate together.
+struct ByRate<'a> {
+    report: &'a CapacityReport,
+    rates: Vec<(f64, Vec<&'a Probe>)>,
+}
+
+impl<'a> ByRate<'a> {
+    fn new(report: &'a CapacityReport) -> Self {
+        let mut rates: Vec<(f64, Vec<&Probe>)> = Vec::new();
+        for probe in &report.probes {
+            match rates.iter_mut().find(|(rate, _)| *rate == probe.rate_per_s) {
+                Some((_, probes)) => probes.push(probe),
+                None => rates.push((probe.rate_per_s, vec![probe])),
+            }
+        }
+        rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Self { report, rates }
+    }
+
+    /// A point a rate: its middle probe by what was reached, of two the better one, because what disturbs a probe only makes it worse.
+    fn line(&self, name: &str, colour: Colour, figure: impl Fn(&Probe) -> f64) -> Line {
+        let points = self.rates.iter().map(|(rate, probes)| {
+            let mut probes = probes.clone();
+            probes.sort_by(|a, b| b.reached_per_s.total_cmp(&a.reached_per_s));
+            let middle = probes.get((probes.len().max(1) - 1) / 2)?;
+            Some((*rate, figure(middle)))
+        });
+        Line {
+            name: name.to_owned(),
+            colour,
+            points: points.collect(),
+        }
+    }
+
+    fn plot(&self, y: Axis, y_name: &str, description: &str, lines: Vec<Line>) -> Plot {
+        let highest = self.rates.iter().map(|(rate, _)| *rate);
+        let knee = self.report.rate_per_s.map(|held| Mark {
+            x: held,
+            label: format!("holds: {}", rate(held)),
+        });
+        let beyond = self.report.exceeded_per_s.map(|exceeded| Band {
+            x: (exceeded, f64::MAX),
+            name: "too high",
+            label: format!("too high: {}", rate(exceeded)),
+        });
+        Plot {
+            description: description.to_owned(),
+            x: Axis::amount(highest, "/s"),
+            y,
+            y_name: y_name.to_owned(),
+            lines,
+            cells: Vec::new(),
+            warm_up: None,
+            marks: knee.into_iter().collect(),
+            bands: beyond.into_iter().collect(),
+            strips: self.strips(),
+        }
+    }
+
+    /// Each reaches half-way to its neighbours.
+    fn strips(&self) -> Vec<Strip> {
+        let strips = self.rates.iter().enumerate().map(|(i, (at, probes))| {
+            let middle = |other: Option<&(f64, Vec<&Probe>)>| other.map(|(r, _)| (r + at) / 2.0);
+            let before = i.checked_sub(1).and_then(|b| self.rates.get(b));
+            let from = middle(before).unwrap_or(0.0);
+            let to = middle(self.rates.get(i + 1)).unwrap_or(at * 1.06);
+            let said: String = probes.iter().map(|p| said(p)).collect();
+            Strip {
+                x: (from, to),
+                text: format!("{} asked{said}", rate(*at)),
+            }
+        });
+        strips.collect()
+    }
+
+    fn latency(&self) -> Chart {
+        let mut lines = vec![
+            self.line("response p50", BLUE, |p| p.response_time_us.p50),
+            self.line("response p99", VERMILION, |p| p.response_time_us.p99),
+        ];
+        let probes = || self.rates.iter().flat_map(|(_, probes)| probes);
+        if probes().all(|p| p.end_to_end_us.is_some()) {
+            let of = |p: &Probe| p.end_to_end_us.as_ref().map_or(0.0, |(_, q)| q.p99);
+            lines.push(self.line("end to end p99", GREEN, of));
+        }
+        let values = lines.iter().flat_map(|l| l.points.iter().flatten());
+        let y = Axis::micros(values.map(|(_, y)| *y));
+        let description = "Latency against the rate asked for";
+        Chart {
+            id: "latency",
+            title: "Latency against rate".into(),
+            note: "Response time of all requests, and the slowest awaited state; of several probes of a rate the middle one. Where the lines turn upwards is the knee.".into(),
+            plot: self.plot(y, "time, log scale", description, lines),
+        }
+    }
+
+    fn throughput(&self) -> Chart {
+        let lines = vec![
+            self.line("asked", PURPLE, |p| p.rate_per_s),
+            self.line("reached", BLUE, |p| p.reached_per_s),
+        ];
+        let values = lines.iter().flat_map(|l| l.points.iter().flatten());
+        let y = Axis::amount(values.map(|(_, y)| *y), "/s");
+        let description = "Journeys completed a second against the rate asked for";
+        Chart {
+            id: "throughput",
+            title: "Throughput against rate".into(),
+            note: "Journeys completed a second while they arrived. Where the lines part, the target falls behind.".into(),
+            plot: self.plot(y, "journeys a second", description, lines),
+        }
+    }
+
+    fn cpu(&self) -> Chart {
+        let mut names: Vec<&String> = Vec::new();
+        for probe in self.rates.iter().rev().flat_map(|(_, probes)| probes) {
+            for (name, pct) in &probe.cpu_pct {
+                if *pct >= 1.0 && !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        let of = |p: &Probe, name: &str| {
+            let known = p.cpu_pct.iter().find(|(n, _)| n == name);
+            known.map_or(0.0, |(_, pct)| *pct)
+        };
+        let by_process = names.into_iter().zip(&LINES[1..]);
+        let by_process = by_process.map(|(name, colour)| self.line(name, *colour, |p| of(p, name)));
+        let all = self.line("all together", BLUE, Probe::cpu_sum_pct);
+        let lines: Vec<Line> = std::iter::once(all).chain(by_process).collect();
+        let values = lines.iter().flat_map(|l| l.points.iter().flatten());
+        let y = Axis::amount(values.map(|(_, y)| *y), " %");
+        let cores = self.report.environment.cores;
+        let known = match self.report.environment.target_started {
+            true => "",
+            false => " The target was not started here: only the generator is known.",
+        };
+        Chart {
+            id: "cpu",
+            title: "CPU by process against rate".into(),
+            note: format!("100 % is one core; this machine has {cores}.{known}"),
+            plot: self.plot(
+                y,
+                "CPU, of one core",
+                "CPU by process against the rate asked for",
+                lines,
+            ),
+        }
+    }
+}
+
+fn said(probe: &Probe) -> String {
+    let state = probe.end_to_end_us.as_ref();
+    let state = state.map_or_else(String::new, |(name, q)| {
+        format!(", {name} p99 {}", time(q.p99))
+    });
+    format!(
+        "\nprobe {}: {}, reached {}\nresponse p50 {}, p99 {}{state}\n{}",
+        probe.number,
+        word(probe.judged),
+        rate(probe.reached_per_s.round()),
+        time(probe.response_time_us.p50),
+        time(probe.response_time_us.p99),
+        shares(probe)
+    )
+}

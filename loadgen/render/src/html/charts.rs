@@ -1,0 +1,209 @@
+//! Which plots a report has, and what is on each: from figures to lines, and what is said on hovering. Must not know how a plot is drawn.
+
+mod groups;
+mod load;
+mod percentiles;
+mod times;
+
+pub use self::percentiles::{end_to_end_spectrum, percentiles, spectrum};
+use super::axis::{Axis, clock};
+use super::colour::{FAULT, WARM_UP};
+use super::plot::{Band, Line, Mark, Plot, Strip, patch, swatch};
+use super::timeline::Timeline;
+use loadgen_engine::record::series::{Point, Series};
+use loadgen_report::units::count;
+use loadgen_report::{HoldReport, Report};
+
+/// A plot with its words.
+pub struct Chart {
+    /// For links.
+    pub id: &'static str,
+    /// Its title.
+    pub title: String,
+    /// How to read it.
+    pub note: String,
+    /// The plot.
+    pub plot: Plot,
+}
+
+/// What all plots over time have in common.
+pub struct Course<'a> {
+    report: &'a Report,
+    timeline: &'a Timeline,
+    series: Option<Series>,
+    length_s: f64,
+}
+
+/// Of the axis: a moment has no width, but must be seen.
+const BAND_SHARE_MIN: f64 = 0.003;
+/// More points than this are not told apart on a page.
+const POINTS_MAX: usize = 300;
+
+impl<'a> Course<'a> {
+    /// Of a run.
+    pub fn new(report: &'a Report, timeline: &'a Timeline) -> Self {
+        let mut series = report.series.clone();
+        if let Some(series) = &mut series {
+            while series.points.len() > POINTS_MAX {
+                series.halve();
+            }
+        }
+        let of_series = series.as_ref().map_or(0.0, |series| {
+            let last = series.points.last().map_or(0.0, |p| shown_s(series, p));
+            let whole = series.points.len().saturating_sub(1) as u64 * series.interval_s;
+            whole as f64 + last
+        });
+        Self {
+            report,
+            timeline,
+            series,
+            length_s: of_series.max(timeline.length_s()),
+        }
+    }
+
+    /// A plot over time without lines.
+    fn over_time(&self, y: Axis, y_name: &str, description: String) -> Plot {
+        let workload = &self.report.workload;
+        let mut marks = Vec::new();
+        let mut end_s = 0.0;
+        for pair in workload.stages.windows(2) {
+            end_s += pair[0].duration_s;
+            let (from, to) = (pair[1].from_per_s, pair[1].to_per_s);
+            marks.push(Mark {
+                x: held(end_s, &self.report.holds),
+                label: match from == to {
+                    true => format!("{}/s", rate(to)),
+                    false => format!("{} → {}/s", rate(from), rate(to)),
+                },
+            });
+        }
+        let arrivals_end_s = held(workload.duration_s, &self.report.holds);
+        if arrivals_end_s > 0.0 && arrivals_end_s + 1.5 < self.length_s {
+            marks.push(Mark {
+                x: arrivals_end_s,
+                label: "no new journeys".into(),
+            });
+        }
+        Plot {
+            description,
+            x: Axis::clock(self.length_s),
+            y,
+            y_name: y_name.to_owned(),
+            lines: Vec::new(),
+            cells: Vec::new(),
+            warm_up: (workload.warm_up_s > 0.0).then_some(workload.warm_up_s),
+            marks,
+            bands: self.bands(),
+            strips: Vec::new(),
+        }
+    }
+
+    /// Faults and held rates, each as wide as it can still be seen.
+    fn bands(&self) -> Vec<Band> {
+        let wide = |from: f64, until: f64| (from, until.max(from + self.length_s * BAND_SHARE_MIN));
+        let faults = self.report.faults.iter().map(|fault| Band {
+            x: wide(fault.at_s, fault.until_s),
+            name: "fault",
+            label: fault.what.clone(),
+        });
+        let holds = self.report.holds.iter().map(|hold| Band {
+            x: wide(hold.from_s, hold.until_s),
+            name: "rate held",
+            label: format!("held at {}/s", hold.rate_per_s),
+        });
+        faults.chain(holds).collect()
+    }
+
+    /// A plot over time for the heat map.
+    pub(super) fn heat_plot(&self, y: Axis) -> Plot {
+        self.over_time(
+            y,
+            "response time, log scale",
+            "Heat map of response times over time".into(),
+        )
+    }
+}
+
+/// When what was planned for a time came, in seconds: every hold before it made it later.
+fn held(planned_s: f64, holds: &[HoldReport]) -> f64 {
+    holds
+        .iter()
+        .fold(planned_s, |at_s, hold| match at_s > hold.from_s {
+            true => at_s + hold.until_s - hold.from_s,
+            false => at_s,
+        })
+}
+
+/// A rate without decimals that it does not need.
+fn rate(per_s: f64) -> String {
+    match per_s {
+        r if r >= 10.0 || r.fract() == 0.0 => count(r.round() as u64),
+        r => format!("{r:.1}"),
+    }
+}
+
+/// How much of an interval a point stands for: all of it while a backlog drained, after the journeys were over.
+fn shown_s(series: &Series, point: &Point) -> f64 {
+    match point.length_s > 0.0 {
+        true => point.length_s,
+        false => series.interval_s as f64,
+    }
+}
+
+fn points_of(
+    series: &Series,
+    figure: impl Fn(usize, &Point) -> Option<f64>,
+) -> Vec<Option<(f64, f64)>> {
+    let start = |i: usize| (i as u64 * series.interval_s) as f64;
+    let points = series.points.iter().enumerate();
+    points
+        .map(|(i, p)| Some((start(i) + shown_s(series, p) / 2.0, figure(i, p)?)))
+        .collect()
+}
+
+fn values_of(lines: &[Line]) -> impl Iterator<Item = f64> {
+    let points = lines.iter().flat_map(|line| line.points.iter().flatten());
+    points.map(|(_, y)| *y)
+}
+
+fn strips_of(series: &Series, say: impl Fn(&Point) -> String) -> Vec<Strip> {
+    let strips = series.points.iter().enumerate().map(|(i, point)| {
+        let start = (i as u64 * series.interval_s) as f64;
+        let x = (start, start + series.interval_s as f64);
+        let text = format!("{} to {}{}", clock(x.0), clock(x.1), say(point));
+        Strip { x, text }
+    });
+    strips.collect()
+}
+
+/// The legend's entries: a swatch (SVG) and what it stands for.
+pub fn legend(plot: &Plot) -> Vec<(String, String)> {
+    // One line needs no legend where the axis says what it is.
+    let alone = plot.lines.len() == 1 && plot.y_name.contains(&plot.lines[0].name);
+    let lines = plot.lines.iter().filter(|_| !alone);
+    let lines = lines.map(|line| (swatch(line.colour), line.name.clone()));
+    let warm_up = plot
+        .warm_up
+        .map(|_| (patch(WARM_UP), "warm-up, not measured".to_owned()));
+    let bands = plot.bands.first();
+    let bands = bands.map(|band| (patch(FAULT), band.name.to_owned()));
+    lines.chain(warm_up).chain(bands).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_planned_comes_later_by_the_holds_before_it() {
+        let hold = |from_s, until_s| HoldReport {
+            from_s,
+            until_s,
+            rate_per_s: 1.0,
+        };
+        let holds = [hold(5.0, 8.0), hold(12.0, 14.0)];
+        for (planned_s, came_s) in [(4.0, 4.0), (6.0, 9.0), (8.0, 11.0), (10.0, 15.0)] {
+            assert_eq!(held(planned_s, &holds), came_s);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What was asked of the target and of the machine: journeys, errors, CPU, from the run's series.
+
+use super::super::axis::Axis;
+use super::super::colour::{BLUE, Colour, LINES, PURPLE, VERMILION};
+use super::super::plot::Line;
+use super::{Chart, Course, points_of, rate, strips_of, values_of};
+use loadgen_engine::record::series::Point;
+use loadgen_report::units::count;
+
+impl Course<'_> {
+    /// Journeys asked for, started, completed.
+    pub fn throughput(&self) -> Option<Chart> {
+        let series = self.series.as_ref()?;
+        let warm_up_s = self.report.workload.warm_up_s;
+        type Figure<'f> = Box<dyn Fn(usize, &Point) -> Option<f64> + 'f>;
+        let measured = |i: usize| (i as u64 * series.interval_s) as f64 >= warm_up_s;
+        let rate_of = |p: &Point, n: f64| p.per_s(n, series.interval_s);
+        let figures: [(&str, Colour, Figure<'_>); 3] = [
+            ("asked", PURPLE, Box::new(|_, p| rate_of(p, p.asked?))),
+            (
+                "started",
+                VERMILION,
+                Box::new(|_, p| rate_of(p, p.started as f64)),
+            ),
+            (
+                "completed",
+                BLUE,
+                Box::new(|i, p| rate_of(p, p.completed as f64).filter(|_| measured(i))),
+            ),
+        ];
+        let lines: Vec<Line> = figures
+            .into_iter()
+            .map(|(name, colour, figure)| Line {
+                name: name.into(),
+                colour,
+                points: points_of(series, figure),
+            })
+            .filter(|line| line.points.iter().any(Option::is_some))
+            .collect();
+        let y = Axis::amount(values_of(&lines), "/s");
+        let mut plot = self.over_time(
+            y,
+            "journeys a second",
+            "Journeys a second: asked for, started and completed".into(),
+        );
+        plot.lines = lines;
+        plot.strips = strips_of(series, |p| {
+            let asked = p
+                .asked
+                .map_or_else(String::new, |n| format!("asked {}, ", rate(n)));
+            format!(
+                "\njourneys: {asked}started {}, completed {}, failed {}, dropped {}\nrequests {}, errors {}",
+                count(p.started),
+                count(p.completed),
+                count(p.failed),
+                count(p.dropped),
+                count(p.requests),
+                count(p.errors)
+            )
+        });
+        Some(Chart {
+            id: "throughput",
+            title: "Throughput asked and reached".into(),
+            note: "Journeys a second. Completions are counted from the end of the warm-up.".into(),
+            plot,
+        })
+    }
+
+    /// Journeys in flight.
+    pub fn in_flight(&self) -> Option<Chart> {
+        let series = self.series.as_ref()?;
+        let line = Line {
+            name: "in flight".into(),
+            colour: BLUE,
+            points: points_of(series, |_, p| Some(p.in_flight? as f64)),
+        };
+        let y = Axis::amount(values_of(std::slice::from_ref(&line)), "");
+        let description = "Journeys in flight at the end of each second".into();
+        let mut plot = self.over_time(y, "journeys in flight", description);
+        plot.lines = vec![line];
+        plot.strips = strips_of(series, |p| {
+            format!(
+                "\nin flight {}",
+                p.in_flight.map_or_else(|| "–".to_owned(), count)
+            )
+        });
+        Some(Chart {
+            id: "in-flight",
+            title: "Journeys in flight".into(),
+            note: "At the end of each second; of a longer interval the most.".into(),
+            plot,
+        })
+    }
+
+    /// Errors a second; nothing where there are none.
+    pub fn errors(&self) -> Option<Chart> {
+        let series = self.series.as_ref()?;
+        let line = Line {
+            name: "errors".into(),
+            colour: VERMILION,
+            points: points_of(series, |_, p| p.per_s(p.errors as f64, series.interval_s)),
+        };
+        let y = Axis::amount(values_of(std::slice::from_ref(&line)), "/s");
+        let mut plot = self.over_time(y, "errors a second", "Errors a second over time".into());
+        plot.lines = vec![line];
+        plot.strips = strips_of(series, |p| {
+            format!(
+                "\nerrors {} at {} requests",
+                count(p.errors),
+                count(p.requests)
+            )
+        });
+        let any = series.points.iter().any(|p| p.errors > 0);
+        any.then(|| Chart {
+            id: "errors-over-time",
+            title: "Errors over time".into(),
+            note: "Of requests and of awaited states; their kinds are in the table below.".into(),
+            plot,
+        })
+    }
+
+    /// CPU by process, where it is known.
+    pub fn cpu(&self) -> Option<Chart> {
+        let series = self.series.as_ref()?;
+        let of = |p: &Point, i: usize| p.cpu_pct.get(i).copied().flatten();
+        let lines: Vec<Line> = series
+            .processes
+            .iter()
+            .enumerate()
+            .zip(LINES)
+            .map(|((i, name), colour)| Line {
+                name: name.clone(),
+                colour,
+                points: points_of(series, |_, p| of(p, i)),
+            })
+            .filter(|line| line.points.iter().any(Option::is_some))
+            .collect();
+        let y = Axis::amount(values_of(&lines), " %");
+        let mut plot = self.over_time(y, "CPU, of one core", "CPU by process over time".into());
+        plot.lines = lines;
+        plot.strips = strips_of(series, |p| {
+            let known = series.processes.iter().zip(&p.cpu_pct);
+            let known = known.filter_map(|(name, pct)| Some(format!("\n{name}: {:.0} %", (*pct)?)));
+            known.collect()
+        });
+        let started = match self.report.environment.target_started {
+            true => "",
+            false => " The target was not started here: only the generator is known.",
+        };
+        (!plot.lines.is_empty()).then(|| Chart {
+            id: "cpu",
+            title: "CPU by process".into(),
+            note: format!(
+                "100 % is one core of {}.{started}",
+                self.report.environment.cores
+            ),
+            plot,
+        })
+    }
+}

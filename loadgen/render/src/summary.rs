@@ -1,0 +1,67 @@
+//! A run in short: its verdict, and `summary.md`.
+
+use std::fmt::Write as _;
+
+use loadgen_report::{Report, VerdictResult};
+
+use crate::tables;
+
+/// The verdict in a line, and a line for each reason.
+pub fn verdict(report: &Report, colour: bool) -> String {
+    let (code, word) = match report.verdict.result() {
+        VerdictResult::Pass => ("1;32", "PASS"),
+        VerdictResult::Fail => ("1;31", "FAIL"),
+        VerdictResult::Invalid => ("1;33", "INVALID"),
+    };
+    let word = if colour {
+        format!("\x1b[{code}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    };
+    let mut out = format!("verdict: {word}\n");
+    for reason in report.verdict.reasons() {
+        writeln!(out, "  {reason}").expect("writing to a String cannot fail");
+    }
+    out
+}
+
+/// `summary.md`.
+pub fn summary(report: &Report) -> String {
+    let e = &report.environment;
+    let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
+    let mut out = format!(
+        "# {}: {}\n\n",
+        report.scenario,
+        report.verdict.result().as_str()
+    );
+    for reason in report.verdict.reasons() {
+        writeln!(out, "* {reason}").expect("writing to a String cannot fail");
+    }
+    write!(
+        out,
+        "\n* workload: {}, seed {}\n* target: {} (version {}, {} {}, durability {})\n* machine: {} cores, {} {}; loadgen {}\n* measured: {:.1} s\n\n",
+        report.workload.description,
+        report.seed,
+        e.target,
+        known(&e.system_version),
+        known(&e.redis_server),
+        known(&e.redis_version),
+        known(&e.durability),
+        e.cores,
+        e.os,
+        e.arch,
+        e.loadgen_version,
+        report.duration_s
+    )
+    .expect("writing to a String cannot fail");
+    out.push_str(&tables(report));
+    if !report.thresholds.is_empty() {
+        out.push_str("\nthresholds:\n\n");
+        for t in &report.thresholds {
+            let mark = if t.passed { "held" } else { "missed" };
+            writeln!(out, "* {}: {mark}", t.threshold).expect("writing to a String cannot fail");
+        }
+    }
+    out.push_str("\nResponse time counts from the intended start, service time from the actual one. End to end counts from the intended start of the step named in the scenario until the state is visible in the read model.\n");
+    out
+}

@@ -1,0 +1,354 @@
+//! From evidence to a report: pure arithmetic.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::evidence::Evidence;
+use crate::latency_budget::LatencyBudget;
+use crate::replay::ReplayReport;
+use crate::report::{Report, Schema};
+use crate::resources::Resources;
+use crate::sections::{
+    AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
+    Quantiles, StepReport,
+};
+use crate::verdict::{self, Case};
+use crate::workload::workload;
+use crate::{growth, neighbours};
+use loadgen_engine::drive::DriverHealth;
+use loadgen_engine::record::series::Series;
+use loadgen_engine::record::{Figures, Times};
+use loadgen_engine::schedule::Schedule;
+use loadgen_engine::scrape::{LagStatistics, Scrape};
+use loadgen_scenario::{Scenario, Workload};
+
+impl From<&Times> for Quantiles {
+    fn from(times: &Times) -> Self {
+        let h = &times.0;
+        let at = |q: f64| h.value_at_quantile(q) as f64;
+        Self {
+            count: h.len(),
+            mean: h.mean(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: h.max() as f64,
+        }
+    }
+}
+
+impl From<LagStatistics> for Quantiles {
+    fn from(s: LagStatistics) -> Self {
+        Self {
+            count: s.count,
+            mean: s.mean_us,
+            p50: s.p50_us,
+            p90: s.p90_us,
+            p99: s.p99_us,
+            p999: s.p999_us,
+            max: s.max_us,
+        }
+    }
+}
+
+/// Percent of one core.
+fn cpu_pct(cpu: Duration, wall: Duration) -> f64 {
+    if wall.is_zero() {
+        0.0
+    } else {
+        round(100.0 * cpu.as_secs_f64() / wall.as_secs_f64())
+    }
+}
+
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// Builds the report, its verdict included.
+pub fn build(evidence: Evidence<'_>) -> Report {
+    let Evidence {
+        scenario,
+        figures,
+        finished,
+        ..
+    } = &evidence;
+    let wall = finished.drained;
+    let measured = wall.saturating_sub(scenario.warm_up);
+    let per_s = |count: u64| {
+        if measured.is_zero() {
+            0.0
+        } else {
+            round(count as f64 / measured.as_secs_f64())
+        }
+    };
+    let replay = evidence.replay.as_ref();
+    let in_run = figures
+        .journeys
+        .skipped
+        .iter()
+        .chain(&figures.journeys.overtaken);
+    let skipped_in_run: u64 = in_run.clone().map(|(_, count)| count).sum();
+    let mut skipped = replay.map_or_else(BTreeMap::new, |facts| facts.skipped.clone());
+    for (reason, count) in in_run {
+        *skipped.entry(reason.clone()).or_default() += count;
+    }
+    let (response, service) = figures.all_steps();
+    let count = figures.steps.iter().map(|s| s.count).sum();
+    let counts = &figures.journeys;
+    let lag_all = evidence
+        .scrapes
+        .as_ref()
+        .map_or_else(Quantiles::default, |(before, after)| {
+            after.lag_since(before).into()
+        });
+    let workload = workload(scenario, replay);
+    let all_steps = AllSteps {
+        count,
+        errors: figures.steps.iter().map(|s| s.errors).sum(),
+        per_s: per_s(count),
+        response_time_us: (&response).into(),
+        service_time_us: (&service).into(),
+    };
+    let journeys = JourneyReport {
+        started: counts.started,
+        completed: counts.completed,
+        failed: counts.failed,
+        skipped: skipped_in_run,
+        dropped: counts.dropped,
+        unsent: counts.unsent,
+        per_s: per_s(counts.completed),
+    };
+    let generator = generator(&evidence);
+    let thresholds = verdict::thresholds(&evidence, measured);
+    let replayed =
+        replay.map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped));
+    let verdict = verdict::judge(&Case {
+        limits: &scenario.limits,
+        workload: &workload,
+        all_steps: &all_steps,
+        journeys: &journeys,
+        generator: &generator,
+        thresholds: &thresholds,
+        replay: replayed.as_ref(),
+        audit: evidence.audit.as_ref(),
+        faults: &evidence.faults,
+    });
+    let mut report = Report {
+        schema: Schema,
+        scenario: scenario.name.clone(),
+        description: scenario.description.clone(),
+        parameters: parameters(scenario),
+        seed: evidence.seed,
+        started_at: evidence.started_at,
+        environment: evidence.environment.clone(),
+        workload,
+        duration_s: measured.as_secs_f64(),
+        steps: steps(scenario, figures),
+        all_steps,
+        journeys,
+        end_to_end: end_to_end(scenario, figures),
+        latency_budget: LatencyBudget::new(&finished.budget, scenario, evidence.started_at),
+        event_lag: evidence
+            .scrapes
+            .as_ref()
+            .map(|(before, after)| event_lag(before, after))
+            .unwrap_or_default(),
+        event_lag_all: lag_all,
+        drain: Drain {
+            journeys_s: (finished.drained.saturating_sub(finished.arrivals_end)).as_secs_f64(),
+            backlog_s: evidence.backlog_drain.as_secs_f64(),
+            backlog_end: evidence
+                .scrapes
+                .as_ref()
+                .filter(|(_, after)| !after.backlog.is_empty())
+                .map(|(_, after)| after.backlog_total()),
+        },
+        generator,
+        system_cpu_pct: evidence
+            .system_cpu
+            .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
+        resources: evidence
+            .readings
+            .as_ref()
+            .and_then(|(before, after)| Resources::between(before, after)),
+        errors: errors(figures),
+        thresholds,
+        skipped,
+        replay: replayed,
+        audit: evidence.audit.clone(),
+        faults: evidence.faults.clone(),
+        series: series(scenario, &evidence),
+        holds: holds(scenario, &evidence),
+        merged_from: Vec::new(),
+        warnings: evidence.warnings.clone(),
+        verdict,
+    };
+    report.warnings.extend(growth::warning(&report));
+    report.warnings.extend(neighbours::warning(&report));
+    let held = report.holds.iter().map(|h| {
+        format!(
+            "the rate was held at {}/s from {:.1} s to {:.1} s: the workload was not the scenario's",
+            h.rate_per_s, h.from_s, h.until_s
+        )
+    });
+    let held: Vec<String> = held.collect();
+    report.warnings.extend(held);
+    report
+}
+
+fn generator(evidence: &Evidence<'_>) -> Generator {
+    let (finished, wall) = (evidence.finished, evidence.finished.drained);
+    let drivers = &finished.drivers;
+    let of_each: Vec<f64> = drivers
+        .iter()
+        .map(|d| cpu_pct(d.cpu.unwrap_or(evidence.process_cpu), wall))
+        .collect();
+    let mut loop_lateness = Times::default();
+    drivers
+        .iter()
+        .for_each(|d| loop_lateness.add(&d.loop_lateness));
+    let longest = |of: fn(&DriverHealth) -> Duration| drivers.iter().map(of).max();
+    let waited = longest(|d| d.cpu_wait.unwrap_or_default()).unwrap_or_default();
+    let jump = longest(|d| d.clock_jump).unwrap_or_default();
+    Generator {
+        cpu_pct: of_each.iter().copied().fold(0.0, f64::max),
+        drivers_cpu_pct: of_each,
+        cpu_wait_pct: cpu_pct(waited, wall),
+        loop_lateness_us: (&loop_lateness).into(),
+        clock_jump_ms: round(jump.as_secs_f64() * 1e3),
+        own_errors: drivers.iter().map(|d| d.generator_errors).sum(),
+        process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
+        schedule_slip_us: (&evidence.figures.schedule_slip).into(),
+        feed_reconnects: finished.feed_reconnects,
+    }
+}
+
+/// How finely a changing rate is added up within an interval.
+const RATE_STEPS: u32 = 20;
+
+fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
+    let shown = scenario.parameters.iter().map(|(name, value)| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), text)
+    });
+    shown.collect()
+}
+
+/// The course, with what the schedule asked for.
+fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
+    let mut series = evidence.series.clone();
+    if let Workload::Open { stages } = &scenario.workload {
+        let plain = Schedule::new(stages.clone());
+        let held = evidence.holds.iter();
+        let schedule = held.fold(plain, |schedule, hold| schedule.held(*hold));
+        series.ask(|from, to| {
+            let step = to.saturating_sub(from) / RATE_STEPS;
+            let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
+            Some(round(rates.sum::<f64>() * step.as_secs_f64()))
+        });
+    }
+    (!series.is_empty()).then_some(series)
+}
+
+fn holds(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<HoldReport> {
+    let Workload::Open { stages } = &scenario.workload else {
+        return Vec::new();
+    };
+    let mut schedule = Schedule::new(stages.clone());
+    let reports = evidence.holds.iter().map(|hold| {
+        let rate = schedule.rate_at(hold.from);
+        schedule = schedule.held(*hold);
+        let until = hold.until.unwrap_or(evidence.finished.arrivals_end);
+        HoldReport {
+            from_s: hold.from.as_secs_f64(),
+            until_s: until.as_secs_f64(),
+            rate_per_s: round(rate),
+        }
+    });
+    reports.collect()
+}
+
+fn steps(scenario: &Scenario, figures: &Figures) -> Vec<StepReport> {
+    let reports = scenario
+        .step_names
+        .iter()
+        .zip(&scenario.step_tags)
+        .zip(&figures.steps)
+        .map(|((name, tags), step)| StepReport {
+            name: name.clone(),
+            tags: tags.clone(),
+            count: step.count,
+            errors: step.errors,
+            response_time_us: (&step.response_time).into(),
+            service_time_us: (&step.service_time).into(),
+            slip_us: (&step.slip).into(),
+        });
+    reports.collect()
+}
+
+fn end_to_end(scenario: &Scenario, figures: &Figures) -> Vec<EndToEnd> {
+    let reports = scenario
+        .await_names
+        .iter()
+        .zip(&scenario.await_tags)
+        .zip(&figures.awaits)
+        .map(|((name, tags), awaits)| {
+            let q = Quantiles::from(&awaits.end_to_end);
+            EndToEnd {
+                name: name.clone(),
+                tags: tags.clone(),
+                count: q.count,
+                timeouts: awaits.timeouts,
+                mean_us: q.mean,
+                p50_us: q.p50,
+                p90_us: q.p90,
+                p99_us: q.p99,
+                p999_us: q.p999,
+                max_us: q.max,
+            }
+        });
+    reports.collect()
+}
+
+fn event_lag(before: &Scrape, after: &Scrape) -> Vec<EventLag> {
+    let groups: std::collections::BTreeSet<_> =
+        after.event_lag.keys().chain(after.backlog.keys()).collect();
+    let reports = groups.into_iter().map(|of| {
+        let s = after
+            .event_lag
+            .get(of)
+            .map(|lag| lag.since(before.event_lag.get(of)).statistics())
+            .unwrap_or_default();
+        EventLag {
+            group: of.group.clone(),
+            topic: of.topic.clone(),
+            count: s.count,
+            mean_us: s.mean_us,
+            p50_us: s.p50_us,
+            p90_us: s.p90_us,
+            p99_us: s.p99_us,
+            p999_us: s.p999_us,
+            max_us: s.max_us,
+            backlog_end: after.backlog.get(of).copied().unwrap_or(0),
+        }
+    });
+    reports.collect()
+}
+
+fn errors(figures: &Figures) -> Vec<ErrorReport> {
+    let mut errors: Vec<ErrorReport> = figures
+        .errors
+        .iter()
+        .map(|((step, kind), e)| ErrorReport {
+            step: step.clone(),
+            kind: kind.clone(),
+            count: e.count,
+            examples: e.examples.clone(),
+        })
+        .collect();
+    errors.sort_by_key(|e| std::cmp::Reverse(e.count));
+    errors
+}

@@ -1,0 +1,164 @@
+//! One rate tried: what the run's report says of it, and whether the target sustained it. Pure arithmetic on a finished report.
+
+use super::probe::{Judged, Probe};
+use super::saturation;
+use crate::audit::AuditReport;
+use crate::growth::{Growth, measured};
+use crate::neighbours;
+use crate::report::Report;
+use crate::units;
+use loadgen_engine::record::series::Point;
+use loadgen_scenario::Limits;
+
+/// Completed of what arrived, while it arrived: less, and something is left lying.
+const REACHED_MIN: f64 = 0.95;
+/// Less than this needs no second look.
+const REACHED_FAR: f64 = 0.85;
+
+impl Probe {
+    /// From the report of a run at this rate.
+    pub fn new(number: usize, rate: f64, folder: String, report: &Report, limits: &Limits) -> Self {
+        let journeys = &report.journeys;
+        let lost = journeys.dropped + journeys.unsent;
+        let asked = journeys.started + lost;
+        let worst = report.end_to_end.iter().filter(|e| e.count > 0);
+        let worst = worst.max_by(|a, b| a.p99_us.total_cmp(&b.p99_us));
+        let mut probe = Self {
+            number,
+            rate_per_s: rate,
+            reached_per_s: reached(report),
+            response_time_us: report.all_steps.response_time_us,
+            end_to_end_us: worst.map(|e| (e.name.clone(), e.quantiles())),
+            growth: Growth::of(report),
+            lost_pct: 100.0 * lost as f64 / asked.max(1) as f64,
+            in_flight_max: in_flight_max(report),
+            cpu_pct: cpu(report),
+            judged: Judged::Holds,
+            reasons: Vec::new(),
+            saturated: Vec::new(),
+            folder,
+        };
+        probe.saturated = saturation::named(&probe, report, limits);
+        (probe.judged, probe.reasons) = probe.judge(report, limits);
+        let neighbours = neighbours::said(report);
+        if let Some(disturbance) = neighbours.filter(|_| probe.judged != Judged::Holds) {
+            probe.judged = Judged::Disturbed;
+            probe.reasons.insert(0, disturbance);
+        }
+        probe
+    }
+
+    fn judge(&self, report: &Report, limits: &Limits) -> (Judged, Vec<String>) {
+        let full = saturation::machine_is_full(self, report);
+        let doubts = doubts(report, limits, full);
+        if !doubts.is_empty() {
+            return (Judged::Doubtful, doubts);
+        }
+        let reasons = self.against(report, limits, full);
+        let far = self.reached_per_s < self.rate_per_s * REACHED_FAR || self.too_much_lost(limits);
+        let judged = match (reasons.is_empty(), far) {
+            (true, _) => Judged::Holds,
+            (false, false) => Judged::Exceeds,
+            (false, true) => Judged::FarExceeds,
+        };
+        (judged, reasons)
+    }
+
+    fn too_much_lost(&self, limits: &Limits) -> bool {
+        self.lost_pct > limits.dropped_pct_max
+    }
+
+    /// What speaks against the target having sustained it.
+    fn against(&self, report: &Report, limits: &Limits, full: bool) -> Vec<String> {
+        let mut reasons = self.growth.said(self.rate_per_s);
+        if self.reached_per_s < self.rate_per_s * REACHED_MIN {
+            reasons.push(format!(
+                "only {:.0}/s were completed while {:.0}/s arrived",
+                self.reached_per_s, self.rate_per_s
+            ));
+        }
+        if self.too_much_lost(limits) {
+            reasons.push(format!(
+                "{:.1} % of the arrivals were not sent",
+                self.lost_pct
+            ));
+        }
+        let missed = report.thresholds.iter().filter(|t| !t.passed);
+        reasons.extend(missed.map(|t| format!("{}: {}", t.threshold, t.reason)));
+        let audit = report.audit.as_ref();
+        reasons.extend(audit.map(AuditReport::reasons).unwrap_or_default());
+        if full && late(report, limits) {
+            reasons.push("the machine is full: the generator itself came late".into());
+        }
+        reasons
+    }
+}
+
+/// Why it may say nothing about the target. On a full machine that the generator shares with the target a late generator is the
+/// machine's limit, and so the target's.
+fn doubts(report: &Report, limits: &Limits, full: bool) -> Vec<String> {
+    let generator = &report.generator;
+    let mut doubts = Vec::new();
+    if report.all_steps.count == 0 {
+        doubts.push("nothing was measured".to_owned());
+    }
+    if generator.cpu_pct > limits.cpu_pct_max {
+        doubts.push(format!(
+            "the generator is the limit: a driver took {:.0} % of a core",
+            generator.cpu_pct
+        ));
+    }
+    if late(report, limits) && !full {
+        doubts.push(format!(
+            "the generator came late (schedule slip p99 {}) while the machine was not known to be full",
+            units::time(generator.schedule_slip_us.p99)
+        ));
+    }
+    if generator.own_errors > 0 {
+        doubts.push("this machine had no descriptor, port or memory left".into());
+    }
+    if generator.clock_jump_ms > limits.clock_jump_max.as_secs_f64() * 1e3 {
+        doubts.push(format!(
+            "the clock jumped by {} ms",
+            generator.clock_jump_ms
+        ));
+    }
+    doubts
+}
+
+fn late(report: &Report, limits: &Limits) -> bool {
+    let over = |found_us: f64, limit: std::time::Duration| found_us > limit.as_secs_f64() * 1e6;
+    let generator = &report.generator;
+    over(generator.schedule_slip_us.p99, limits.slip_p99_max)
+        || over(generator.loop_lateness_us.p99, limits.loop_stall_p99_max)
+}
+
+/// Journeys that came to their end a second. What is counted as completed leaves out those that the warm-up started, so that they are
+/// reckoned from what has started and what is in flight before and after.
+fn reached(report: &Report) -> f64 {
+    let (before, points) = measured(report);
+    let length_s: f64 = points.iter().map(|p| p.length_s).sum();
+    let in_flight = |point: Option<&Point>| point.and_then(|p| p.in_flight).unwrap_or(0) as f64;
+    let (started, failed) = points.iter().fold((0, 0), |(started, failed), p| {
+        (started + p.started, failed + p.failed)
+    });
+    let ended = started as f64 + in_flight(before) - in_flight(points.last()) - failed as f64;
+    if length_s > 0.0 {
+        (ended / length_s * 10.0).round() / 10.0
+    } else {
+        0.0
+    }
+}
+
+fn in_flight_max(report: &Report) -> u64 {
+    let (_, points) = measured(report);
+    points.iter().filter_map(|p| p.in_flight).max().unwrap_or(0)
+}
+
+fn cpu(report: &Report) -> Vec<(String, f64)> {
+    let means = neighbours::cpu_pct(report);
+    let means = means.map(|(name, pct)| (name.to_owned(), (pct * 10.0).round() / 10.0));
+    let mut means: Vec<(String, f64)> = means.collect();
+    means.sort_by(|a, b| b.1.total_cmp(&a.1));
+    means
+}

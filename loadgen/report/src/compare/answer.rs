@@ -1,0 +1,101 @@
+//! From the figures' verdicts to the answer that an exit code says. Pure; must not know how a figure was judged.
+
+use super::options::LEAST_DIFFERENCE;
+use super::rule::Rule;
+use super::{FigureComparison, FigureVerdict, Options, Role, Scale, Verdict};
+
+/// How far a figure may have become worse for all these runs can say, as a share (or a difference): none where they say nothing.
+fn worst_case(figure: &FigureComparison) -> Option<f64> {
+    let none = match figure.scale {
+        Scale::Ratio => 1.0,
+        Scale::Difference => 0.0,
+    };
+    match figure.bad_is_up()? {
+        true => Some(figure.effect.high? - none),
+        false => Some(none - figure.effect.low?),
+    }
+}
+
+impl FigureComparison {
+    /// Whether an increase is what is bad; none where neither direction is.
+    pub fn bad_is_up(&self) -> Option<bool> {
+        let rule = self
+            .rule
+            .as_ref()
+            .and_then(|text| text.parse::<Rule>().ok());
+        rule.map(|rule| rule.increase)
+            .or(self.more_is_better.map(|more| !more))
+    }
+
+    /// Whether these runs leave open that it has become worse by more than matters.
+    fn is_open(&self, options: &Options) -> bool {
+        if matches!(self.verdict, FigureVerdict::Same | FigureVerdict::Better) {
+            return false;
+        }
+        let rule = self
+            .rule
+            .as_ref()
+            .and_then(|text| text.parse::<Rule>().ok());
+        let limit = match (rule, self.scale) {
+            (Some(rule), _) => rule.limit,
+            (None, Scale::Ratio) => options.noise_band,
+            (None, Scale::Difference) => LEAST_DIFFERENCE,
+        };
+        worst_case(self).is_none_or(|worst| worst > limit)
+    }
+}
+
+/// The answer: a deciding figure that is worse is a regression; without one, what leads must have been judged.
+pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<String>) {
+    let deciding = || figures.iter().filter(|f| f.role != Role::Shown);
+    let worse: Vec<String> = deciding()
+        .filter(|f| f.verdict == FigureVerdict::Worse)
+        .map(|f| format!("{} is worse: {}", f.name, f.told()))
+        .collect();
+    if !worse.is_empty() {
+        return (Verdict::Regression, worse);
+    }
+    let leads: Vec<_> = deciding().filter(|f| f.role == Role::Leads).collect();
+    let open: Vec<_> = leads.iter().filter(|f| f.is_open(options)).collect();
+    let none_judged = leads.is_empty() && deciding().all(|f| f.verdict == FigureVerdict::CantTell);
+    if !open.is_empty() || none_judged {
+        let mut reasons: Vec<String> = open
+            .iter()
+            .map(|f| format!("{} can't be judged: {} ({})", f.name, f.told(), f.reason))
+            .collect();
+        if none_judged {
+            reasons
+                .push("no deciding figure could be judged: more runs a side would tell".to_owned());
+        }
+        return (Verdict::CantTell, reasons);
+    }
+    let reasons = leads.iter().map(|f| {
+        let seen = f
+            .effect
+            .smallest_detectable
+            .filter(|_| f.scale == Scale::Ratio);
+        let seen = seen.map_or_else(String::new, |d| {
+            format!(
+                "; a change of {:.1} % would have been seen in 4 of 5 such comparisons",
+                d * 100.0
+            )
+        });
+        format!("{}: {}{seen}", f.name, f.told())
+    });
+    (Verdict::NoRegression, reasons.collect())
+}
+
+impl FigureComparison {
+    /// The effect with its interval in words: `+3.1 % (+1.0 % to +5.2 %)`.
+    pub fn told(&self) -> String {
+        let change = |effect: f64| match self.scale {
+            Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
+            Scale::Difference => format!("{:+.2} points", effect * 100.0),
+        };
+        let estimate = change(self.effect.estimate);
+        match self.effect.low.zip(self.effect.high) {
+            Some((low, high)) => format!("{estimate} ({} to {})", change(low), change(high)),
+            None => format!("{estimate} (no interval)"),
+        }
+    }
+}

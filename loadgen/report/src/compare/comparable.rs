@@ -1,0 +1,144 @@
+//! Whether runs may be compared at all: what was asked of the system, and what it ran on, must be the same. Says what differs.
+
+use super::{CompareError, Group, Options};
+use crate::{Report, VerdictResult};
+
+/// A trait that must be the same in all runs.
+type Trait = (&'static str, fn(&Report) -> String);
+
+const ASKED: [Trait; 6] = [
+    ("scenario", |r| r.scenario.clone()),
+    ("workload", |r| r.workload.description.clone()),
+    ("warm-up", |r| format!("{} s", r.workload.warm_up_s)),
+    ("parameters", |r| {
+        let pairs = r.parameters.iter().map(|(k, v)| format!("{k} = {v}"));
+        let pairs: Vec<String> = pairs.collect();
+        if pairs.is_empty() {
+            "none".to_owned()
+        } else {
+            pairs.join(", ")
+        }
+    }),
+    ("steps", |r| {
+        let names: Vec<&str> = r.steps.iter().map(|s| s.name.as_str()).collect();
+        names.join(", ")
+    }),
+    ("awaited states", |r| {
+        let names: Vec<&str> = r.end_to_end.iter().map(|s| s.name.as_str()).collect();
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }),
+];
+
+const RAN_ON: [Trait; 2] = [
+    ("durability", |r| known(&r.environment.durability)),
+    ("Redis", |r| {
+        let e = &r.environment;
+        format!("{} {}", known(&e.redis_server), known(&e.redis_version))
+    }),
+];
+
+const MACHINE: [Trait; 2] = [
+    ("cores", |r| r.environment.cores.to_string()),
+    ("machine", |r| {
+        format!("{} {}", r.environment.os, r.environment.arch)
+    }),
+];
+
+fn known(value: &Option<String>) -> String {
+    value.clone().unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What of these differs, a line each, every pair of values once.
+fn differences(baseline: &Group, candidate: &Group, traits: &[Trait]) -> Vec<String> {
+    let Some(first) = baseline.runs.first() else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (what, of) in traits {
+        let expected = of(&first.report);
+        for run in baseline.runs.iter().chain(&candidate.runs) {
+            let found = of(&run.report);
+            let (one, other) = (first.path.display(), run.path.display());
+            let told: &dyn Fn(&String) -> bool = &|line: &String| {
+                line.starts_with(&format!("  {what}: ")) && line.contains(&format!("`{found}`"))
+            };
+            if found != expected && !lines.iter().any(told) {
+                lines.push(format!(
+                    "  {what}: `{expected}` in {one}, `{found}` in {other}"
+                ));
+            }
+        }
+    }
+    lines
+}
+
+/// Refuses what can't be compared; what was allowed to differ is returned, to be said aloud.
+pub fn check(
+    baseline: &Group,
+    candidate: &Group,
+    options: &Options,
+) -> Result<Vec<String>, CompareError> {
+    for group in [baseline, candidate] {
+        if group.runs.is_empty() {
+            return Err(CompareError::Empty {
+                group: group.label.clone(),
+            });
+        }
+    }
+    let mut places = Vec::new();
+    for run in baseline.runs.iter().chain(&candidate.runs) {
+        let place = run.path.canonicalize().unwrap_or_else(|_| run.path.clone());
+        if places.contains(&place) {
+            return Err(CompareError::Twice(run.path.clone()));
+        }
+        places.push(place);
+    }
+    let asked = differences(baseline, candidate, &ASKED);
+    let ran_on = differences(baseline, candidate, &RAN_ON);
+    let machine = differences(baseline, candidate, &MACHINE);
+    let refused = |differences: Vec<String>, hint: &str| {
+        Err(CompareError::Different {
+            differences,
+            hint: hint.to_owned(),
+        })
+    };
+    let mut differing: Vec<String> = asked.into_iter().chain(ran_on).collect();
+    if !options.allow_different {
+        if !differing.is_empty() {
+            differing.extend(machine);
+            return refused(
+                differing,
+                "make both with the same scenario, workload, durability and Redis, or compare them all the same with --allow-different",
+            );
+        }
+        if !machine.is_empty() && !options.across_machines {
+            return refused(
+                machine,
+                "times and CPU of different machines say nothing about the system; --across-machines compares the figures that hold from machine to machine",
+            );
+        }
+    }
+    differing.extend(machine);
+    let invalid = baseline.runs.iter().chain(&candidate.runs);
+    let invalid = invalid.filter(|run| run.report.verdict.result() == VerdictResult::Invalid);
+    let invalid: Vec<String> = invalid
+        .map(|run| {
+            let reasons = run.report.verdict.reasons().join("; ");
+            format!("  {}: {reasons}", run.path.display())
+        })
+        .collect();
+    if !invalid.is_empty() && !options.allow_invalid {
+        return Err(CompareError::Invalid(invalid));
+    }
+    let differing = differing
+        .into_iter()
+        .map(|line| format!("different, and compared all the same: {}", line.trim()));
+    let invalid = invalid
+        .into_iter()
+        .map(|line| format!("INVALID, and taken all the same: {}", line.trim()));
+    Ok(differing.chain(invalid).collect())
+}

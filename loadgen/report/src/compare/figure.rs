@@ -1,0 +1,299 @@
+//! Which figures are compared, and which of them decide: what a run of each build is asked for. Knows reports, no statistics.
+
+use super::{Role, Scale, Unit};
+use crate::report::Report;
+use crate::threshold_figure::figure as figure_of;
+use loadgen_scenario::threshold::{Family, JourneyFigure, Metric, Selector, Statistic};
+
+/// Width of a bucket of the target's own histograms, on the scale of logarithms: neighbours are 15 % apart.
+const LAG_RESOLUTION: f64 = 0.14;
+/// A recorder's histograms keep three digits.
+const TIME_RESOLUTION: f64 = 0.001;
+
+/// A figure that a run can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// As in thresholds where there is such a figure.
+    pub name: String,
+    /// Its unit.
+    pub unit: Unit,
+    /// How its effect is expressed.
+    pub scale: Scale,
+    /// Whether more is better; none where neither is.
+    pub more_is_better: Option<bool>,
+    /// Whether it decides by default.
+    pub role: Role,
+    /// Whether it says the same on another machine.
+    pub machine_independent: bool,
+    /// What values are rounded to, on the scale that effects add up on.
+    pub resolution: f64,
+    source: Source,
+}
+
+/// Where a figure comes from.
+#[derive(Debug, Clone, PartialEq)]
+enum Source {
+    /// What a threshold can look at.
+    Metric(Metric),
+    /// Of the resources.
+    Resource(Resource),
+    /// Largest resident set of a process.
+    Memory(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Resource {
+    Cpu,
+    SystemCpu,
+    RedisCpu,
+    RedisShare,
+    Commands,
+    InputBytes,
+    OutputBytes,
+    RedisMemory,
+    EventsPerAppend,
+    MessagesPerTake,
+}
+
+impl Figure {
+    /// Its value in a run, if the run has it.
+    pub fn of(&self, report: &Report) -> Option<f64> {
+        let value = match &self.source {
+            Source::Metric(metric) => figure_of(report, metric)?,
+            Source::Resource(resource) => resource.of(report)?,
+            Source::Memory(process) => {
+                *report.resources.as_ref()?.memory_peak_bytes.get(process)? as f64
+            }
+        };
+        value.is_finite().then_some(value)
+    }
+
+    /// Whether a threshold's figure is this one, however it is written.
+    pub fn is(&self, written: &str) -> bool {
+        let same = |metric: Metric| self.source == Source::Metric(metric);
+        self.name == written || Metric::parse(written).is_ok_and(same)
+    }
+}
+
+impl Resource {
+    fn of(self, report: &Report) -> Option<f64> {
+        let resources = report.resources.as_ref()?;
+        let (cpu, redis) = (&resources.cpu_us_per_journey, resources.redis.as_ref());
+        match self {
+            Self::Cpu => cpu.both,
+            Self::SystemCpu => cpu.system,
+            Self::RedisCpu => cpu.redis,
+            Self::RedisShare => Some(cpu.redis? / cpu.both.filter(|both| *both > 0.0)?),
+            Self::Commands => Some(redis?.commands_per_journey),
+            Self::InputBytes => Some(redis?.input_bytes_per_journey),
+            Self::OutputBytes => Some(redis?.output_bytes_per_journey),
+            Self::RedisMemory => Some(redis?.memory_bytes),
+            Self::EventsPerAppend => resources.events_per_append,
+            Self::MessagesPerTake => resources.messages_per_take,
+        }
+    }
+}
+
+/// Every figure of a run of this shape, leading and deciding ones first. CPU a journey leads where it is known: it tells builds apart
+/// with the least noise. Else the median response time does.
+pub fn figures(report: &Report) -> Vec<Figure> {
+    let knows_cpu = report
+        .resources
+        .as_ref()
+        .is_some_and(|r| r.cpu_us_per_journey.both.is_some());
+    let median = if knows_cpu {
+        Role::Decides
+    } else {
+        Role::Leads
+    };
+    let mut figures: Vec<Figure> = resources()
+        .into_iter()
+        .chain([
+            time(Family::ResponseTime, None, "p50", median),
+            time(Family::ResponseTime, None, "p99", Role::Decides),
+            time(Family::EndToEnd, None, "p50", Role::Decides),
+            metric(
+                "journeys.per_s",
+                Metric::Journeys(JourneyFigure::PerSecond),
+                Role::Decides,
+            ),
+            metric("error_rate", Metric::ErrorRate, Role::Decides),
+            time(Family::ResponseTime, None, "p90", Role::Shown),
+            time(Family::ResponseTime, None, "p999", Role::Shown),
+            time(Family::EndToEnd, None, "p99", Role::Shown),
+            time(Family::EventLag, None, "p50", Role::Shown),
+            time(Family::EventLag, None, "p99", Role::Shown),
+        ])
+        .collect();
+    for step in &report.steps {
+        let of = |statistic| {
+            time(
+                Family::ResponseTime,
+                Some(&step.name),
+                statistic,
+                Role::Shown,
+            )
+        };
+        figures.extend(["p50", "p90", "p99", "p999"].map(of));
+    }
+    for state in &report.end_to_end {
+        let of = |statistic| time(Family::EndToEnd, Some(&state.name), statistic, Role::Shown);
+        figures.extend(["p50", "p99"].map(of));
+    }
+    let processes = report
+        .resources
+        .iter()
+        .flat_map(|r| r.memory_peak_bytes.keys());
+    figures.extend(processes.map(|process| Figure {
+        source: Source::Memory(process.clone()),
+        ..resource(
+            &format!("memory_peak[\"{process}\"]"),
+            Resource::Cpu,
+            Unit::Bytes,
+        )
+    }));
+    figures.sort_by_key(|figure| figure.role);
+    figures
+}
+
+fn resources() -> [Figure; 10] {
+    let of = resource;
+    [
+        Figure {
+            role: Role::Leads,
+            ..of("cpu_per_journey", Resource::Cpu, Unit::Micros)
+        },
+        of("cpu_per_journey.system", Resource::SystemCpu, Unit::Micros),
+        of("cpu_per_journey.redis", Resource::RedisCpu, Unit::Micros),
+        Figure {
+            more_is_better: None,
+            machine_independent: true,
+            ..of(
+                "cpu_per_journey.redis_share",
+                Resource::RedisShare,
+                Unit::Share,
+            )
+        },
+        Figure {
+            role: Role::Decides,
+            machine_independent: true,
+            ..of(
+                "redis.commands_per_journey",
+                Resource::Commands,
+                Unit::Number,
+            )
+        },
+        Figure {
+            machine_independent: true,
+            ..of(
+                "redis.input_bytes_per_journey",
+                Resource::InputBytes,
+                Unit::Bytes,
+            )
+        },
+        Figure {
+            machine_independent: true,
+            ..of(
+                "redis.output_bytes_per_journey",
+                Resource::OutputBytes,
+                Unit::Bytes,
+            )
+        },
+        of("redis.memory", Resource::RedisMemory, Unit::Bytes),
+        Figure {
+            more_is_better: None,
+            machine_independent: true,
+            ..of("events_per_append", Resource::EventsPerAppend, Unit::Number)
+        },
+        Figure {
+            more_is_better: None,
+            machine_independent: true,
+            ..of("messages_per_take", Resource::MessagesPerTake, Unit::Number)
+        },
+    ]
+}
+
+fn resource(name: &str, resource: Resource, unit: Unit) -> Figure {
+    Figure {
+        name: name.to_owned(),
+        unit,
+        scale: Scale::Ratio,
+        more_is_better: Some(false),
+        role: Role::Shown,
+        machine_independent: false,
+        resolution: TIME_RESOLUTION,
+        source: Source::Resource(resource),
+    }
+}
+
+/// A percentile of a distribution of times, of all or of one step or state.
+fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Figure {
+    let name = match family {
+        Family::ResponseTime => "response_time",
+        Family::ServiceTime => "service_time",
+        Family::EndToEnd => "end_to_end",
+        Family::EventLag => "event_lag",
+        Family::ScheduleSlip => "schedule_slip",
+    };
+    let quantile = match statistic {
+        "p50" => 0.5,
+        "p90" => 0.9,
+        "p99" => 0.99,
+        _ => 0.999,
+    };
+    let metric = Metric::Distribution {
+        family,
+        of: of.map_or(Selector::All, |name| Selector::Name(name.to_owned())),
+        statistic: Statistic::Quantile(quantile),
+    };
+    let of = of.map_or_else(String::new, |of| format!("[\"{of}\"]"));
+    self::metric(&format!("{name}{of}.{statistic}"), metric, role)
+}
+
+/// A figure of thresholds.
+fn metric(name: &str, metric: Metric, role: Role) -> Figure {
+    let (unit, scale) = match &metric {
+        Metric::ErrorRate => (Unit::Share, Scale::Difference),
+        Metric::Journeys(_) => (Unit::PerSecond, Scale::Ratio),
+        _ => (Unit::Micros, Scale::Ratio),
+    };
+    let is_lag = matches!(
+        &metric,
+        Metric::Distribution {
+            family: Family::EventLag,
+            ..
+        }
+    );
+    Figure {
+        name: name.to_owned(),
+        unit,
+        scale,
+        more_is_better: Some(matches!(metric, Metric::Journeys(_))),
+        role,
+        machine_independent: false,
+        resolution: match (scale, is_lag) {
+            (Scale::Difference, _) => 0.0,
+            (Scale::Ratio, true) => LAG_RESOLUTION,
+            (Scale::Ratio, false) => TIME_RESOLUTION,
+        },
+        source: Source::Metric(metric),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_found_by_every_way_that_thresholds_write_it() {
+        let p99 = time(Family::ResponseTime, Some("pay"), "p99", Role::Shown);
+        for written in [
+            "response_time[\"pay\"].p99",
+            "response_time[pay].p99",
+            "step[\"pay\"].p(99)",
+        ] {
+            assert!(p99.is(written), "{written}");
+        }
+        assert!(!p99.is("response_time.p99") && !p99.is("nonsense"));
+    }
+}

@@ -1,0 +1,79 @@
+//! From what is named on the command line to a group: a run's folder, its `report.json`, or a folder of runs; several by commas.
+
+use std::path::{Path, PathBuf};
+
+use super::blocks::Blocks;
+use super::{CompareError, Group};
+use crate::folder::{REPORT_FILE, RunFolder};
+
+impl Group {
+    /// Opens what is named.
+    ///
+    /// # Errors
+    /// When there are no runs, or one can't be read.
+    pub fn open(named: &str) -> Result<Self, CompareError> {
+        let mut runs = Vec::new();
+        let mut blocks: Option<Vec<u32>> = Some(Vec::new());
+        for part in named.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+            let (folder, paths) = runs_in(Path::new(part))?;
+            let known = folder.map(|folder| Blocks::read(&folder)).transpose()?;
+            let known = known.flatten();
+            for path in paths {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let block = known.as_ref().map(|known| {
+                    known.blocks.get(name.as_ref()).copied().ok_or_else(|| {
+                        let place = path.display();
+                        CompareError::Blocks(format!(
+                            "{place}: blocks.json beside it does not say to which block it belongs"
+                        ))
+                    })
+                });
+                // Runs without a block among others with one: then none counts.
+                match (block.transpose()?, &mut blocks) {
+                    (Some(block), Some(blocks)) => blocks.push(block),
+                    _ => blocks = None,
+                }
+                runs.push(RunFolder::open(&path)?);
+            }
+        }
+        if runs.is_empty() {
+            return Err(CompareError::Empty {
+                group: named.to_owned(),
+            });
+        }
+        Ok(Self {
+            label: named.to_owned(),
+            runs,
+            blocks,
+        })
+    }
+}
+
+/// A folder of runs, if it is one, and the runs' folders.
+fn runs_in(path: &Path) -> Result<(Option<PathBuf>, Vec<PathBuf>), CompareError> {
+    if !path.exists() {
+        return Err(CompareError::Missing(path.to_owned()));
+    }
+    if path.is_file() {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        return match path.file_name().is_some_and(|name| name == REPORT_FILE) {
+            true => Ok((None, vec![folder])),
+            false => Err(CompareError::NoRun(path.to_owned())),
+        };
+    }
+    if path.join(REPORT_FILE).exists() {
+        return Ok((None, vec![path.to_owned()]));
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| CompareError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mut runs: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|p| p.join(REPORT_FILE).exists())
+        .collect();
+    runs.sort();
+    Ok((Some(path.to_owned()), runs))
+}

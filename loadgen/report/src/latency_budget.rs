@@ -1,0 +1,152 @@
+//! The latency budget of a report: each request and awaited state of the sampled journeys in parts whose means add up to the whole,
+//! and the slowest journeys.
+
+use serde::{Deserialize, Serialize};
+
+use loadgen_engine::budget::figures::{BudgetFigures, End, Journey, SignedTimes, Ways};
+use loadgen_engine::budget::parts::{UNEXPLAINED, place};
+use loadgen_scenario::Scenario;
+
+/// Where the time of the sampled journeys went; times are microseconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LatencyBudget {
+    /// Journeys sampled.
+    pub sampled: u64,
+    /// Requests, from their intended start to the answer's last byte.
+    pub requests: Vec<Budget>,
+    /// Awaited states, from the intended start of the step that they count from until they are visible.
+    pub states: Vec<Budget>,
+    /// The slowest journeys, the slowest first.
+    pub slowest: Vec<Waterfall>,
+}
+
+/// One request's or state's budget.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Budget {
+    /// The step's or the state's name.
+    pub name: String,
+    /// How many there were.
+    pub count: u64,
+    /// The whole.
+    pub total: BudgetPart,
+    /// Its parts in order; their means add up to the whole's. The last one is what nobody accounts for.
+    pub parts: Vec<BudgetPart>,
+}
+
+/// A part of a budget. May be negative where two machines' clocks differ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub struct BudgetPart {
+    pub name: String,
+    pub mean_us: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+}
+
+/// A journey whole.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Waterfall {
+    /// Its trace id, in hex: the correlation id of its events.
+    pub trace: String,
+    /// When it should have started, from the start of the run.
+    pub at_s: f64,
+    /// Until it was over, without pauses.
+    pub length_us: f64,
+    /// Its requests and states.
+    pub lanes: Vec<Lane>,
+}
+
+/// One request or state of a waterfall; times count from the journey's intended start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Lane {
+    /// The step's or the state's name.
+    pub name: String,
+    /// When it should have begun.
+    pub from_us: f64,
+    /// In order, each from where the one before ended.
+    pub legs: Vec<LaneLeg>,
+}
+
+/// A part of a lane.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LaneLeg {
+    /// What it was spent on.
+    pub part: String,
+    /// Where: a hop between topics, or a step.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub at: String,
+    /// Its end.
+    pub to_us: f64,
+}
+
+fn part(name: &str, times: &SignedTimes, of: u64) -> BudgetPart {
+    BudgetPart {
+        name: name.to_owned(),
+        mean_us: times.sum_us() as f64 / of as f64,
+        p50_us: times.at(0.5, of) as f64,
+        p99_us: times.at(0.99, of) as f64,
+    }
+}
+
+fn budget(name: &str, ways: &Ways) -> Budget {
+    let mut parts: Vec<BudgetPart> = ways
+        .parts
+        .iter()
+        .map(|(name, times)| part(name, times, ways.count))
+        .collect();
+    // A line of its own even where it is nothing.
+    if !ways.parts.contains_key(UNEXPLAINED) {
+        parts.push(part(UNEXPLAINED, &SignedTimes::default(), ways.count));
+    }
+    parts.sort_by(|a, b| place(&a.name).cmp(&place(&b.name)));
+    Budget {
+        name: name.to_owned(),
+        count: ways.count,
+        total: part("all", &ways.total, ways.count),
+        parts,
+    }
+}
+
+fn waterfall(journey: &Journey, started_at_s: f64) -> Waterfall {
+    let from_us = journey.from_us;
+    let lanes = journey.lanes.iter().map(|(name, way)| Lane {
+        name: name.clone(),
+        from_us: (way.from_us - from_us) as f64,
+        legs: way
+            .legs
+            .iter()
+            .map(|leg| LaneLeg {
+                part: leg.part.clone(),
+                at: leg.at.clone(),
+                to_us: (leg.to_us - from_us) as f64,
+            })
+            .collect(),
+    });
+    Waterfall {
+        trace: format!("{:032x}", journey.trace),
+        at_s: ((from_us as f64 / 1e6 - started_at_s) * 1e3).round() / 1e3,
+        length_us: journey.length_us as f64,
+        lanes: lanes.collect(),
+    }
+}
+
+impl LatencyBudget {
+    /// Nothing where no journey was sampled. `started_at_s`: Unix time.
+    #[must_use]
+    pub fn new(figures: &BudgetFigures, scenario: &Scenario, started_at_s: f64) -> Option<Self> {
+        let (mut requests, mut states) = (Vec::new(), Vec::new());
+        for (end, ways) in &figures.ways {
+            match end {
+                End::Answer(id) => requests.push(budget(&scenario.step_names[*id], ways)),
+                End::State(id) => states.push(budget(&scenario.await_names[*id], ways)),
+            }
+        }
+        let slowest = figures.slowest.iter();
+        (figures.sampled > 0).then(|| Self {
+            sampled: figures.sampled,
+            requests,
+            states,
+            slowest: slowest.map(|j| waterfall(j, started_at_s)).collect(),
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! From what was recorded to a report and its verdict; reports merged, compared, and taken together as a search for capacity. Must not
+//! know how anything is shown.
+
+pub mod audit;
+mod build;
+pub mod capacity;
+pub mod compare;
+mod evidence;
+mod faults;
+pub mod folder;
+pub mod growth;
+pub mod latency_budget;
+mod merge;
+pub mod neighbours;
+mod replay;
+mod report;
+pub mod resources;
+mod sample;
+mod sections;
+mod standing;
+mod threshold_figure;
+pub mod units;
+mod verdict;
+mod windows;
+mod workload;
+
+pub use build::build;
+pub use evidence::Evidence;
+pub use faults::{FaultReport, faults};
+pub use latency_budget::LatencyBudget;
+pub use merge::{MergeError, merge};
+pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
+pub use report::{Report, SCHEMA, Schema};
+pub use resources::{Reading, Resources};
+pub use sections::{
+    AllSteps, Drain, EndToEnd, Environment, ErrorReport, EventLag, Generator, HoldReport,
+    JourneyReport, MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport,
+    WorkloadSummary,
+};
+pub use standing::{SoFar, Standing};
+pub use verdict::{Verdict, VerdictResult};
+pub use windows::Windows;

@@ -1,0 +1,79 @@
+//! Several generators of one run, put together into one report: counts are added up, distributions interval by interval, and nothing is
+//! averaged. What cannot belong together is refused.
+
+mod error;
+mod figures;
+mod logs;
+mod thresholds;
+
+use std::path::Path;
+
+pub use error::MergeError;
+
+use crate::folder::{RunFolder, log_names, write_report};
+use crate::report::Report;
+
+/// Merges runs into a folder of their own, which is made, and reads it back.
+///
+/// # Errors
+/// When the runs are of different scenarios, a log is missing or broken, or the folder can't be written.
+pub fn merge(parts: &[RunFolder], out: &Path) -> Result<RunFolder, MergeError> {
+    let mut parts: Vec<&RunFolder> = parts.iter().collect();
+    parts.sort_by(|a, b| a.report.started_at.total_cmp(&b.report.started_at));
+    check(&parts, out)?;
+    let output = |error| MergeError::Output {
+        path: out.to_owned(),
+        error,
+    };
+    std::fs::create_dir_all(out).map_err(output)?;
+    let totals = logs::merge(&parts, out)?;
+    let report = figures::merge(&parts, &totals);
+    write_report(&report, out).map_err(output)?;
+    Ok(RunFolder::open(out)?)
+}
+
+fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
+    let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut places = vec![place(out)];
+    for part in parts {
+        let path = place(&part.path);
+        if places.contains(&path) {
+            return Err(MergeError::Twice(part.path.clone()));
+        }
+        places.push(path);
+        if part.report.replay.is_some() {
+            return Err(MergeError::Replay(part.path.clone()));
+        }
+    }
+    type Trait = fn(&Report) -> String;
+    let same: [(&str, Trait); 4] = [
+        ("their scenarios are different", |r| {
+            format!("`{}`", r.scenario)
+        }),
+        ("their workloads are of different kinds", |r| {
+            format!("`{}`", r.workload.kind)
+        }),
+        ("their steps or awaited states are different", |r| {
+            log_names(r).join(", ")
+        }),
+        ("their thresholds are different", |r| {
+            let texts: Vec<&str> = r.thresholds.iter().map(|t| t.threshold.as_str()).collect();
+            format!("[{}]", texts.join(", "))
+        }),
+    ];
+    for pair in parts.windows(2) {
+        for (what, of) in same {
+            let (left, right) = (of(&pair[0].report), of(&pair[1].report));
+            if left != right {
+                return Err(MergeError::Different {
+                    one: pair[0].path.clone(),
+                    other: pair[1].path.clone(),
+                    what,
+                    left,
+                    right,
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Thresholds of several generators' runs together: of the merged rows where those have the figure, else of the run that was worst.
+
+use crate::folder::RunFolder;
+use crate::report::Report;
+use crate::sections::ThresholdReport;
+use crate::threshold_figure::figure;
+use crate::verdict;
+use loadgen_scenario::threshold::{Threshold, Window};
+
+/// Evaluates what had to hold for the whole.
+pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<ThresholdReport> {
+    let evaluated = merged.thresholds.iter().enumerate().map(|(i, row)| {
+        let Ok(threshold) = row.threshold.parse::<Threshold>() else {
+            return row.clone();
+        };
+        let together = match threshold.window {
+            Window::Run => figure(merged, &threshold.metric),
+            Window::Every(_) | Window::Last(_) => None,
+        };
+        match together {
+            Some(figure) => ThresholdReport {
+                threshold: row.threshold.clone(),
+                figure: Some(figure),
+                passed: threshold.holds(figure),
+                reason: verdict::reason(&threshold, Some(figure), None),
+            },
+            None => worst(&threshold, i, parts).unwrap_or_else(|| row.clone()),
+        }
+    });
+    evaluated.collect()
+}
+
+/// A run without samples is worse than any figure.
+fn worst(threshold: &Threshold, index: usize, parts: &[&RunFolder]) -> Option<ThresholdReport> {
+    let rows = parts.iter().filter_map(|p| p.report.thresholds.get(index));
+    let badness = |row: &ThresholdReport| {
+        row.figure
+            .map_or(f64::INFINITY, |figure| threshold.badness(figure))
+    };
+    let worst = rows.max_by(|a, b| badness(a).total_cmp(&badness(b)))?;
+    Some(ThresholdReport {
+        reason: format!("{} (the worst of the runs)", worst.reason),
+        ..worst.clone()
+    })
+}

@@ -1,0 +1,106 @@
+//! How the thresholds stand while a run goes on: the same figures as at its end, of what has been recorded so far. A growing
+//! count that has not reached its bound says nothing yet.
+
+use std::time::Duration;
+
+use crate::verdict;
+use crate::windows::Windows;
+use loadgen_engine::record::Figures;
+use loadgen_engine::scrape::Scrape;
+use loadgen_scenario::Scenario;
+use loadgen_scenario::threshold::{Comparison, Metric, Threshold};
+
+/// A threshold's state during the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The threshold's text in the scenario.
+    pub threshold: String,
+    /// The figure so far in words, or why there is none.
+    pub figure: String,
+    /// Whether it would hold if the run ended now; `None` if only the end can show that.
+    pub holds: Option<bool>,
+}
+
+/// What is known so far.
+pub struct SoFar<'a> {
+    /// What was asked.
+    pub scenario: &'a Scenario,
+    /// Recorded since the warm-up.
+    pub figures: &'a Figures,
+    /// For thresholds over pieces of the run.
+    pub windows: &'a Windows,
+    /// The target's metrics before the workload and now.
+    pub scrapes: Option<(&'a Scrape, &'a Scrape)>,
+    /// From the start of the run, with the warm-up.
+    pub elapsed: Duration,
+}
+
+impl SoFar<'_> {
+    /// Every threshold's.
+    pub fn standings(&self) -> Vec<Standing> {
+        let thresholds = self.scenario.thresholds.iter().enumerate();
+        thresholds.map(|(i, t)| self.standing(i, t)).collect()
+    }
+
+    fn standing(&self, index: usize, threshold: &Threshold) -> Standing {
+        let (figure, at) = match self.windows.worst(index, threshold, self.elapsed) {
+            Some(worst) => (worst.figure, worst.at),
+            None => {
+                let measured = self.elapsed.saturating_sub(self.scenario.warm_up);
+                let (scenario, figures) = (self.scenario, self.figures);
+                let figure =
+                    verdict::over_the_run(scenario, figures, self.scrapes, threshold, measured);
+                (figure, None)
+            }
+        };
+        Standing {
+            threshold: threshold.text.clone(),
+            figure: match figure {
+                Some(_) => verdict::reason(threshold, figure, at),
+                None => "no samples yet".to_owned(),
+            },
+            holds: figure.and_then(|figure| holds_so_far(threshold, figure)),
+        }
+    }
+}
+
+/// Nothing where only the end can tell.
+fn holds_so_far(threshold: &Threshold, figure: f64) -> Option<bool> {
+    let holds = threshold.holds(figure);
+    let grows = !threshold.metric.is_time() && !threshold.metric.is_ratio();
+    let below_is_fine = matches!(
+        threshold.comparison,
+        Comparison::Less | Comparison::LessOrEqual
+    );
+    match &threshold.metric {
+        Metric::BacklogEnd => None,
+        _ if grows && !below_is_fine && !holds => None,
+        _ => Some(holds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    #[test]
+    fn only_what_the_rest_of_the_run_could_not_mend_counts_as_missed() {
+        for (threshold, figure, expected) in [
+            ("p(99) < 20ms", 10_000.0, Some(true)),
+            ("p(99) < 20ms", 30_000.0, Some(false)),
+            ("error_rate < 0.1%", 0.5, Some(false)),
+            ("journeys.failed <= 0", 1.0, Some(false)),
+            ("journeys.completed >= 100", 7.0, None),
+            ("journeys.completed >= 100", 100.0, Some(true)),
+            ("backlog_end == 0", 5.0, None),
+        ] {
+            let parsed: Threshold = threshold.parse().unwrap();
+            assert_eq!(
+                holds_so_far(&parsed, figure),
+                expected,
+                "{threshold}: {figure}"
+            );
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! PASS, FAIL or INVALID. A generator that could not keep up measured itself: then no threshold counts.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditReport;
+use crate::evidence::Evidence;
+use crate::faults::FaultReport;
+use crate::replay::ReplayReport;
+use crate::sample::Sample;
+use crate::sections::{AllSteps, Generator, JourneyReport, ThresholdReport, WorkloadSummary};
+use crate::units;
+use loadgen_engine::record::Figures;
+use loadgen_engine::scrape::Scrape;
+use loadgen_scenario::threshold::{Threshold, Window};
+use loadgen_scenario::{Limits, Scenario};
+
+/// The verdict's three values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VerdictResult {
+    /// Everything held.
+    Pass,
+    /// Something did not.
+    Fail,
+    /// The figures say nothing about the target: the generator could not keep up, or there are none.
+    Invalid,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// PASS, FAIL or INVALID.
+    result: VerdictResult,
+    /// Why.
+    reasons: Vec<String>,
+}
+
+impl VerdictResult {
+    /// The program's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Invalid => 3,
+        }
+    }
+
+    /// As it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Invalid => "INVALID",
+        }
+    }
+}
+
+impl Verdict {
+    /// PASS, FAIL or INVALID.
+    pub fn result(&self) -> VerdictResult {
+        self.result
+    }
+
+    /// Why it is no PASS.
+    pub fn reasons(&self) -> &[String] {
+        &self.reasons
+    }
+
+    /// What may be concluded from what was found: a doubt about the figures comes before what they missed.
+    fn of(doubts: Vec<String>, broken: Vec<String>) -> Self {
+        let (result, reasons) = match (doubts.is_empty(), broken.is_empty()) {
+            (false, _) => (VerdictResult::Invalid, doubts),
+            (true, false) => (VerdictResult::Fail, broken),
+            (true, true) => (VerdictResult::Pass, broken),
+        };
+        Self { result, reasons }
+    }
+}
+
+/// What a run is judged by.
+pub struct Case<'a> {
+    /// What was allowed.
+    pub limits: &'a Limits,
+    /// What was asked.
+    pub workload: &'a WorkloadSummary,
+    /// All steps together.
+    pub all_steps: &'a AllSteps,
+    /// Journeys.
+    pub journeys: &'a JourneyReport,
+    /// The generator itself.
+    pub generator: &'a Generator,
+    /// What had to hold.
+    pub thresholds: &'a [ThresholdReport],
+    /// A replay's invoices.
+    pub replay: Option<&'a ReplayReport>,
+    /// What an audit has found.
+    pub audit: Option<&'a AuditReport>,
+    /// What went wrong on purpose.
+    pub faults: &'a [FaultReport],
+}
+
+/// Evaluates what had to hold; `measured` is the run's length without its warm-up.
+pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdReport> {
+    let thresholds = evidence.scenario.thresholds.iter().enumerate();
+    let evaluated = thresholds.map(|(index, threshold)| {
+        let arrivals_end = evidence.finished.arrivals_end;
+        let (figure, at) = match evidence.windows.worst(index, threshold, arrivals_end) {
+            Some(worst) => (worst.figure, worst.at),
+            None => {
+                let scrapes = evidence.scrapes.as_ref().map(|(a, b)| (a, b));
+                let (scenario, figures) = (evidence.scenario, evidence.figures);
+                (
+                    over_the_run(scenario, figures, scrapes, threshold, measured),
+                    None,
+                )
+            }
+        };
+        ThresholdReport {
+            threshold: threshold.text.clone(),
+            figure,
+            passed: figure.is_some_and(|f| threshold.holds(f)),
+            reason: reason(threshold, figure, at),
+        }
+    });
+    evaluated.collect()
+}
+
+/// A threshold's figure over the whole run, or over as much of it as there is.
+pub(super) fn over_the_run(
+    scenario: &Scenario,
+    figures: &Figures,
+    scrapes: Option<(&Scrape, &Scrape)>,
+    threshold: &Threshold,
+    measured: Duration,
+) -> Option<f64> {
+    let mut sample = Sample::new(&threshold.metric, scenario);
+    sample.add(figures);
+    if let Some((before, after)) = scrapes {
+        sample.add_scrape(before, after);
+    }
+    sample.lengthen(measured);
+    sample.figure()
+}
+
+/// In words: what the figure was, and when; or why there is none.
+pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) -> String {
+    let when = at.map_or_else(String::new, |(from, to)| {
+        format!(" from {from} s to {to} s")
+    });
+    match figure {
+        Some(figure) if threshold.metric.is_time() => {
+            format!("it was {}{when}", units::time(figure))
+        }
+        Some(figure) if threshold.metric.is_ratio() => {
+            format!("it was {:.3} %{when}", figure * 100.0)
+        }
+        Some(figure) => format!("it was {}{when}", (figure * 1e3).round() / 1e3),
+        None if threshold.window == Window::Run || at.is_some() => {
+            format!("there are no samples{when}")
+        }
+        None => {
+            "there are no samples: no whole window lies between the warm-up and the last arrival"
+                .into()
+        }
+    }
+}
+
+/// What a reader may conclude.
+pub fn judge(case: &Case<'_>) -> Verdict {
+    let doubts = doubts(case);
+    // What is wrong is wrong, however well the generator kept up.
+    let wrong = case.audit.map(AuditReport::reasons).unwrap_or_default();
+    if !wrong.is_empty() {
+        let all = wrong.into_iter().chain(doubts).chain(broken(case));
+        return Verdict::of(Vec::new(), all.collect());
+    }
+    Verdict::of(doubts, broken(case))
+}
+
+/// What a reader may conclude from several generators' reports together: why any of them is INVALID, and what else was missed.
+pub fn judge_merged(doubts: Vec<String>, broken: Vec<String>) -> Verdict {
+    Verdict::of(doubts, broken)
+}
+
+/// The thresholds that were missed, and what contradicts the report itself.
+fn broken(case: &Case<'_>) -> Vec<String> {
+    let contradiction = case.replay.and_then(ReplayReport::contradiction);
+    missed(case.thresholds)
+        .into_iter()
+        .chain(contradiction)
+        .collect()
+}
+
+/// The thresholds that did not hold, each with its figure.
+pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
+    let missed = thresholds.iter().filter(|t| !t.passed);
+    let said = missed.map(|t| format!("{}: {}", t.threshold, t.reason));
+    said.collect()
+}
+
+/// Why the figures may say nothing about the target, and what to do about it.
+fn doubts(case: &Case<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let (journeys, limits) = (case.journeys, case.limits);
+    if case.all_steps.count == 0 {
+        reasons.push(
+            "no samples: nothing was measured (was the run longer than its warm-up?)".to_owned(),
+        );
+    }
+    let slip_max_us = limits.slip_p99_max.as_secs_f64() * 1e6;
+    let slip = case.generator.schedule_slip_us.p99;
+    if case.workload.kind != "closed" && slip > slip_max_us {
+        let (slip, limit) = (units::time(slip), units::time(slip_max_us));
+        reasons.push(format!("the generator did not keep its schedule: slip p99 {slip} > {limit}; ask for a lower rate or give it a core of its own"));
+    }
+    if case.generator.cpu_pct > limits.cpu_pct_max {
+        let (cpu, limit) = (case.generator.cpu_pct, limits.cpu_pct_max);
+        reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
+    }
+    reasons.extend(own_troubles(case));
+    let undone = case.faults.iter();
+    let undone = undone.filter_map(|f| Some((&f.what, f.problem.as_ref()?)));
+    reasons.extend(undone.map(|(what, problem)| {
+        format!("the fault `{what}` could not be done: {problem}; this is not the run that was asked for")
+    }));
+    let asked = journeys.started + journeys.dropped + journeys.unsent;
+    let lost = journeys.dropped + journeys.unsent;
+    let lost_pct = 100.0 * lost as f64 / asked.max(1) as f64;
+    if lost_pct > limits.dropped_pct_max {
+        let (dropped, unsent) = (journeys.dropped, journeys.unsent);
+        reasons.push(format!(
+            "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; the target is too slow for this rate, or the limit too low",
+            limits.in_flight_max, limits.dropped_pct_max
+        ));
+    }
+    reasons
+}
+
+/// What the machine did to the generator.
+fn own_troubles(case: &Case<'_>) -> Vec<String> {
+    let (generator, limits) = (case.generator, case.limits);
+    let mut reasons = Vec::new();
+    // Without a schedule to be late for, having to wait for a core shows nowhere else.
+    let wanted = generator.cpu_pct + generator.cpu_wait_pct;
+    if case.workload.kind == "closed"
+        && wanted > limits.cpu_pct_max
+        && generator.cpu_pct <= limits.cpu_pct_max
+    {
+        let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
+        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, and with its own CPU that is over {limit} %; give it a core of its own"));
+    }
+    let late_max_us = limits.loop_stall_p99_max.as_secs_f64() * 1e6;
+    let late = generator.loop_lateness_us.p99;
+    if late > late_max_us {
+        let (late, limit) = (units::time(late), units::time(late_max_us));
+        reasons.push(format!("the machine was too busy: the generator's event loop came round late, p99 {late} > {limit}; give it a core of its own"));
+    }
+    let jump_max_ms = limits.clock_jump_max.as_secs_f64() * 1e3;
+    if generator.clock_jump_ms > jump_max_ms {
+        let jump = generator.clock_jump_ms;
+        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms: times that this machine and the target compare are off; let the clock settle and run again"));
+    }
+    if generator.own_errors > 0 {
+        let count = generator.own_errors;
+        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n), or lower connections_max"));
+    }
+    reasons
+}

@@ -1,0 +1,315 @@
+//! Thresholds over pieces of a run: each second's samples are put to the windows they belong to as they come, so that memory does
+//! not grow with the samples. Must not know how a second was recorded.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::sample::Sample;
+use loadgen_engine::record::Figures;
+use loadgen_engine::scrape::Scrape;
+use loadgen_scenario::Scenario;
+use loadgen_scenario::threshold::{Threshold, Window};
+
+/// Several recorders tell the same second a little apart: a window stays open for so many seconds after its end.
+const LATE_S: u64 = 3;
+/// A window that ends so much after the last arrival still lies before it: timers are that exact.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+/// The windows of all thresholds that have some.
+#[derive(Debug)]
+pub struct Windows {
+    watched: Vec<Watched>,
+    warm_up_s: u64,
+    before: Scrape,
+    /// Past this second nothing is kept: the last arrival came before it.
+    end_s: Option<u64>,
+    newest_s: u64,
+}
+
+#[derive(Debug)]
+struct Watched {
+    /// Index into `Scenario::thresholds`.
+    threshold: usize,
+    window: Window,
+    empty: Sample,
+    /// Windows that are not over, by number; for a window at the end, seconds.
+    open: BTreeMap<u64, Sample>,
+    /// Each window's number and figure.
+    closed: Vec<(u64, Option<f64>)>,
+}
+
+/// What became of a threshold's windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worst {
+    /// The figure farthest on the wrong side; nothing if a window had no samples, or if there is no window.
+    pub figure: Option<f64>,
+    /// When it was, in seconds after the start of the run.
+    pub at: Option<(u64, u64)>,
+}
+
+impl Windows {
+    /// For these thresholds; `before` is what the target said before the workload.
+    pub fn new(scenario: &Scenario, before: Scrape) -> Self {
+        let windowed = scenario.thresholds.iter().enumerate();
+        let windowed = windowed.filter(|(_, t)| t.window != Window::Run);
+        let watched = windowed.map(|(threshold, t)| Watched {
+            threshold,
+            window: t.window,
+            empty: Sample::new(&t.metric, scenario),
+            open: BTreeMap::new(),
+            closed: Vec::new(),
+        });
+        Self {
+            watched: watched.collect(),
+            // A second that is partly warm-up belongs to it.
+            warm_up_s: scenario.warm_up.as_secs_f64().ceil() as u64,
+            before,
+            end_s: None,
+            newest_s: 0,
+        }
+    }
+
+    /// Takes in what was recorded in an interval, and what the target says at its end if it says anything.
+    pub fn interval(&mut self, figures: &Figures, start: Duration, now: Option<&Scrape>) {
+        let second = start.as_secs();
+        let late = self.end_s.is_some_and(|end| second > end);
+        if self.watched.is_empty() || second < self.warm_up_s || late {
+            if let Some(now) = now {
+                self.before = now.clone();
+            }
+            return;
+        }
+        self.newest_s = self.newest_s.max(second);
+        for watched in &mut self.watched {
+            let number = match watched.window {
+                Window::Every(length) => (second - self.warm_up_s) / length.as_secs(),
+                Window::Run | Window::Last(_) => second,
+            };
+            let sample = watched
+                .open
+                .entry(number)
+                .or_insert_with(|| watched.empty.emptied());
+            sample.add(figures);
+            if let Some(now) = now {
+                sample.add_scrape(&self.before, now);
+            }
+        }
+        if let Some(now) = now {
+            self.before = now.clone();
+        }
+        let (newest, warm_up_s) = (self.newest_s, self.warm_up_s);
+        let draining = self.end_s.is_some();
+        for watched in &mut self.watched {
+            watched.tidy(newest, warm_up_s, draining);
+        }
+    }
+
+    /// The last arrival has come: but for what is told late, what is recorded from now on belongs to the drain.
+    pub fn draining(&mut self) {
+        self.end_s.get_or_insert(self.newest_s + LATE_S);
+    }
+
+    /// The worst of a threshold's windows between the warm-up and the last arrival; nothing for one without windows.
+    pub fn worst(
+        &self,
+        index: usize,
+        threshold: &Threshold,
+        arrivals_end: Duration,
+    ) -> Option<Worst> {
+        let watched = self.watched.iter().find(|w| w.threshold == index)?;
+        let end_s = (arrivals_end + TOLERANCE).as_secs();
+        Some(match watched.window {
+            Window::Every(length) => {
+                watched.worst_of_each(threshold, length.as_secs(), self.warm_up_s, end_s)
+            }
+            Window::Run | Window::Last(_) => watched.last(self.warm_up_s, end_s),
+        })
+    }
+}
+
+impl Watched {
+    fn tidy(&mut self, newest_s: u64, warm_up_s: u64, draining: bool) {
+        match self.window {
+            Window::Every(length) => {
+                let length_s = length.as_secs();
+                while let Some(first) = self.open.first_entry() {
+                    if warm_up_s + (first.key() + 1) * length_s + LATE_S > newest_s {
+                        break;
+                    }
+                    let (number, sample) = first.remove_entry();
+                    self.closed.push((number, figure(sample, length_s)));
+                }
+            }
+            Window::Run | Window::Last(_) if draining => {}
+            Window::Last(length) => {
+                let oldest = newest_s.saturating_sub(length.as_secs() + LATE_S);
+                self.open = self.open.split_off(&oldest);
+            }
+            Window::Run => {}
+        }
+    }
+
+    fn worst_of_each(
+        &self,
+        threshold: &Threshold,
+        length_s: u64,
+        warm_up_s: u64,
+        end_s: u64,
+    ) -> Worst {
+        let open = self
+            .open
+            .iter()
+            .map(|(number, sample)| (*number, figure(sample.clone(), length_s)));
+        let figures: BTreeMap<u64, Option<f64>> = self.closed.iter().copied().chain(open).collect();
+        // A window in which nothing was recorded at all is not in the list, and is one without samples.
+        let windows = end_s.saturating_sub(warm_up_s) / length_s;
+        let at = |number: u64| {
+            Some((
+                warm_up_s + number * length_s,
+                warm_up_s + (number + 1) * length_s,
+            ))
+        };
+        let mut worst = Worst {
+            figure: None,
+            at: None,
+        };
+        for number in 0..windows {
+            let Some(figure) = figures.get(&number).copied().flatten() else {
+                return Worst {
+                    figure: None,
+                    at: at(number),
+                };
+            };
+            if worst
+                .figure
+                .is_none_or(|w| threshold.badness(figure) > threshold.badness(w))
+            {
+                worst = Worst {
+                    figure: Some(figure),
+                    at: at(number),
+                };
+            }
+        }
+        worst
+    }
+
+    fn last(&self, warm_up_s: u64, end_s: u64) -> Worst {
+        let Window::Last(length) = self.window else {
+            return Worst {
+                figure: None,
+                at: None,
+            };
+        };
+        let Some(start_s) = end_s
+            .checked_sub(length.as_secs())
+            .filter(|s| *s >= warm_up_s)
+        else {
+            return Worst {
+                figure: None,
+                at: None,
+            };
+        };
+        let mut sample = self.empty.emptied();
+        self.open
+            .range(start_s..end_s)
+            .for_each(|(_, second)| sample.join(second));
+        Worst {
+            figure: figure(sample, end_s - start_s),
+            at: Some((start_s, end_s)),
+        }
+    }
+}
+
+fn figure(mut sample: Sample, length_s: u64) -> Option<f64> {
+    sample.lengthen(Duration::from_secs(length_s));
+    sample.figure()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+
+    fn scenario(thresholds: &str) -> Scenario {
+        let text = format!(
+            "name = \"test\"\ndescription = \"d\"\nthresholds = [{thresholds}]\n[workload]\nkind = \"open\"\nrate = 1.0\nduration = \"60s\"\nwarm_up = \"2s\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"get\"\nrequest = {{ method = \"GET\", path = \"/\" }}\n"
+        );
+        loadgen_scenario::read("test.toml", &text).unwrap()
+    }
+
+    /// Seconds that each have one request that took so many ms; none for 0.
+    fn worst(threshold: &str, seconds: &[u64], arrivals_end_ms: u64) -> Worst {
+        let scenario = scenario(&format!("'{threshold}'"));
+        let mut windows = Windows::new(&scenario, Scrape::default());
+        for (second, time_ms) in seconds.iter().enumerate() {
+            if second as u64 == arrivals_end_ms / 1_000 {
+                windows.draining();
+            }
+            let mut figures = Figures::new(1, 0);
+            if *time_ms > 0 {
+                figures.steps[0].count = 1;
+                figures.steps[0]
+                    .response_time
+                    .record(Duration::from_millis(*time_ms));
+            }
+            let start = Duration::from_secs(second as u64);
+            windows.interval(&figures, start, None);
+        }
+        let end = Duration::from_millis(arrivals_end_ms);
+        windows.worst(0, &scenario.thresholds[0], end).unwrap()
+    }
+
+    fn assert_worst(found: &Worst, figure_ms: Option<u64>, at: Option<(u64, u64)>) {
+        let ms = found.figure.map(|f| (f / 1e3).round() as u64);
+        assert_eq!((ms, found.at), (figure_ms, at));
+    }
+
+    #[test]
+    fn every_window_after_the_warm_up_is_judged_and_the_worst_one_counts() {
+        // Warm-up: 2 s. Windows: 2–4, 4–6, 6–8; what comes after the last arrival at 8 s is none.
+        let seconds = [90, 90, 10, 10, 20, 30, 10, 10, 99, 99];
+        let found = worst("max over 2s < 1s", &seconds, 8_003);
+        assert_worst(&found, Some(30), Some((4, 6)));
+    }
+
+    #[test]
+    fn many_windows_are_closed_as_they_go_by() {
+        let mut seconds = vec![10; 40];
+        seconds[5] = 70;
+        let found = worst("p(99) over 1s < 1s", &seconds, 40_000);
+        assert_worst(&found, Some(70), Some((5, 6)));
+    }
+
+    #[test]
+    fn a_window_without_samples_is_told_by_its_time() {
+        let found = worst("max over 2s < 1s", &[1, 1, 10, 10, 0, 0, 10, 10], 8_000);
+        assert_worst(&found, None, Some((4, 6)));
+    }
+
+    #[test]
+    fn a_run_shorter_than_its_window_has_none() {
+        assert_worst(
+            &worst("max over 10s < 1s", &[1, 1, 5, 5], 4_000),
+            None,
+            None,
+        );
+        assert_worst(
+            &worst("max last 10s < 1s", &[1, 1, 5, 5], 4_000),
+            None,
+            None,
+        );
+    }
+
+    #[test]
+    fn the_last_seconds_are_those_before_the_last_arrival() {
+        let seconds = [1, 1, 80, 10, 20, 30, 15, 99, 99, 99, 99, 99];
+        let found = worst("max last 3s < 1s", &seconds, 7_000);
+        assert_worst(&found, Some(30), Some((4, 7)));
+    }
+
+    #[test]
+    fn a_rate_counts_by_the_windows_length() {
+        let found = worst("requests.per_s over 2s > 0.6", &[1, 1, 5, 5, 5, 0], 6_000);
+        assert_eq!((found.figure, found.at), (Some(0.5), Some((4, 6))));
+    }
+}

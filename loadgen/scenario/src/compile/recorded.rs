@@ -1,0 +1,85 @@
+//! Checks recorded arrivals: they need a mapping, and journeys with the names and inputs that a replay sets.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use crate::compile::compiler::{Compiled, Compiler};
+use crate::file::JourneyFile;
+use crate::recorded;
+use crate::scenario::Workload;
+use crate::trace::TraceConfig;
+
+impl Compiler<'_> {
+    /// Returns the mapping, if the workload needs one, and makes its variables known to templates.
+    pub(super) fn trace(
+        &mut self,
+        workload: &Workload,
+        at: &Range<usize>,
+        raw: Option<Spanned<TraceConfig>>,
+        journeys: &[Spanned<JourneyFile>],
+    ) -> Compiled<Option<TraceConfig>> {
+        match (workload, raw) {
+            (Workload::Trace, Some(mapping)) => {
+                let names = [recorded::PRODUCTS, recorded::CUSTOMERS, recorded::PAY_AFTER];
+                self.known.extend(names.map(str::to_owned));
+                self.played(at, journeys)?;
+                Ok(Some(mapping.into_inner()))
+            }
+            (Workload::Trace, None) => Err(self.source.error(
+                at.clone(),
+                "recorded arrivals need the mapping of their columns",
+                Some("allowed: a section [trace] with [trace.columns]".into()),
+            )),
+            (_, Some(mapping)) => Err(self.source.error(
+                mapping.span(),
+                "a mapping without recorded arrivals",
+                Some("allowed: [trace] with `kind = \"trace\"` in [workload]".into()),
+            )),
+            (_, None) => Ok(None),
+        }
+    }
+
+    fn played(&self, at: &Range<usize>, journeys: &[Spanned<JourneyFile>]) -> Compiled<()> {
+        for needed in [recorded::ORDER, recorded::CANCELLATION] {
+            if !journeys.iter().any(|j| j.get_ref().name == needed) {
+                return Err(self.source.error(
+                    at.clone(),
+                    format!("recorded arrivals need a journey `{needed}`"),
+                    Some(format!(
+                        "allowed: exactly the journeys `{}` and `{}`",
+                        recorded::ORDER,
+                        recorded::CANCELLATION
+                    )),
+                ));
+            }
+        }
+        for journey in journeys {
+            let (span, journey) = (journey.span(), journey.get_ref());
+            let allowed = recorded::inputs(&journey.name);
+            if allowed.is_empty() {
+                return Err(self.source.error(
+                    span,
+                    format!("journey `{}` is never played by a replay", journey.name),
+                    Some(format!(
+                        "allowed: exactly the journeys `{}` and `{}`",
+                        recorded::ORDER,
+                        recorded::CANCELLATION
+                    )),
+                ));
+            }
+            if let Some(wrong) = journey
+                .inputs
+                .iter()
+                .find(|input| !allowed.contains(&input.as_str()))
+            {
+                return Err(self.source.error(
+                    self.source.find(&format!("\"{wrong}\""), span),
+                    format!("a replay has no input `{wrong}` for `{}`", journey.name),
+                    Some(format!("allowed: {}", allowed.join(", "))),
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! Checks thresholds: the steps, states and tags they name exist, and their windows fit into the run.
+
+use std::collections::BTreeSet;
+
+use crate::compile::compiler::Compiled;
+use crate::diagnostic::{SourceText, nearest};
+use crate::scenario::Scenario;
+use crate::threshold::{Family, Metric, Selector, Threshold, Window};
+
+/// Refuses a threshold that could never be judged.
+pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()> {
+    for threshold in &scenario.thresholds {
+        let place = || source.find(&toml_text(&threshold.text), 0..0);
+        if let Some((wrong, allowed)) = unknown(threshold, scenario) {
+            let near = nearest(wrong, allowed.iter().map(String::as_str));
+            let did = near.map(|n| format!("did you mean `{n}`? "));
+            let help = match allowed.is_empty() {
+                true => "there are none in this scenario".to_owned(),
+                false => format!("{}allowed: {}", did.unwrap_or_default(), allowed.join(", ")),
+            };
+            return Err(source.error(
+                place(),
+                format!("threshold on unknown `{wrong}`"),
+                Some(help),
+            ));
+        }
+        let window = match threshold.window {
+            Window::Run => continue,
+            Window::Every(length) | Window::Last(length) => length,
+        };
+        let Some(measured) = scenario
+            .workload
+            .duration()
+            .map(|d| d.saturating_sub(scenario.warm_up))
+        else {
+            continue;
+        };
+        if window > measured {
+            let problem = format!(
+                "a window of {window:?} is longer than the measured time of the run, {measured:?}"
+            );
+            let help = "use a shorter window, or a longer workload";
+            return Err(source.error(place(), problem, Some(help.into())));
+        }
+    }
+    Ok(())
+}
+
+/// The threshold's text up to its first quote: the file may escape quotes.
+fn toml_text(text: &str) -> String {
+    text.split('"').next().unwrap_or_default().to_owned()
+}
+
+/// The threshold's name, if nothing has that name, and the names that exist.
+fn unknown<'a>(threshold: &'a Threshold, scenario: &Scenario) -> Option<(&'a str, Vec<String>)> {
+    let (of, family) = match &threshold.metric {
+        Metric::Distribution { family, of, .. } => (of, *family),
+        Metric::Requests { of, .. } => (of, Family::ResponseTime),
+        Metric::Journeys(_) | Metric::ErrorRate | Metric::BacklogEnd => return None,
+    };
+    let (names, tags) = match family {
+        Family::ResponseTime | Family::ServiceTime => (&scenario.step_names, &scenario.step_tags),
+        Family::EndToEnd => (&scenario.await_names, &scenario.await_tags),
+        // The scenario doesn't name consumer groups; the target does.
+        Family::EventLag | Family::ScheduleSlip => return None,
+    };
+    match of {
+        Selector::All => None,
+        Selector::Name(name) if names.contains(name) => None,
+        Selector::Name(name) => Some((name, names.clone())),
+        Selector::Tag(tag) => {
+            let all: BTreeSet<&String> = tags.iter().flatten().collect();
+            let allowed = all.iter().map(|t| (*t).clone()).collect();
+            (!all.contains(tag)).then_some((tag.as_str(), allowed))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Compiles the workload: checks that its keys belong to its kind.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::compile::compiler::{Compiled, Compiler};
+use crate::file::{StageFile, WorkloadFile, WorkloadKind};
+use crate::scenario::{Stage, Workload};
+use crate::think_time::ThinkTime;
+
+impl Compiler<'_> {
+    pub(super) fn workload(&self, raw: &Spanned<WorkloadFile>) -> Compiled<Workload> {
+        let (span, raw) = (raw.span(), raw.get_ref());
+        let wrong = |problem: &str, help: &str| {
+            Err(self
+                .source
+                .error(span.clone(), problem, Some(help.to_owned())))
+        };
+        if raw.arrivals.is_some() && !matches!(raw.kind, WorkloadKind::Open) {
+            return wrong(
+                "only an open workload has arrivals",
+                "allowed: `arrivals` with kind = \"open\"",
+            );
+        }
+        match raw.kind {
+            WorkloadKind::Open => {
+                if raw.users.is_some() || raw.think_time.is_some() {
+                    return wrong(
+                        "an open workload has no users",
+                        "allowed: rate and duration, or stages; or kind = \"closed\"",
+                    );
+                }
+                let stages = match (raw.rate, raw.duration, &raw.stages) {
+                    (Some(rate), Some(duration), None) => vec![Stage {
+                        duration: duration.0,
+                        from: rate,
+                        to: rate,
+                    }],
+                    (None, None, Some(raw)) => {
+                        let mut stages: Vec<Stage> = Vec::new();
+                        for stage in raw {
+                            let before = stages.last().map_or(0.0, |s| s.to);
+                            stages.push(self.stage(stage, before, &span)?);
+                        }
+                        stages
+                    }
+                    _ => {
+                        return wrong(
+                            "an open workload needs its arrivals",
+                            "allowed: `rate` and `duration`, or `stages = [{ duration, rate }, { duration, from, to }]`",
+                        );
+                    }
+                };
+                let legal = |rate: f64| (0.0..=1e7).contains(&rate);
+                if !stages.iter().all(|s| legal(s.from) && legal(s.to))
+                    || stages.iter().all(|s| s.from + s.to == 0.0)
+                {
+                    return wrong(
+                        "a rate is out of range",
+                        "allowed: 0 to 10000000 journeys a second, not all of them 0",
+                    );
+                }
+                if stages
+                    .iter()
+                    .map(|s| s.duration)
+                    .sum::<Duration>()
+                    .is_zero()
+                {
+                    return wrong("the workload has no duration", "allowed: longer than 0 s");
+                }
+                Ok(Workload::Open { stages })
+            }
+            WorkloadKind::Closed => match (raw.users, raw.duration, raw.rate, &raw.stages) {
+                (Some(users @ 1..=100_000), Some(duration), None, None)
+                    if !duration.0.is_zero() =>
+                {
+                    let think_time = raw.think_time.unwrap_or(ThinkTime::NONE);
+                    Ok(Workload::Closed {
+                        users,
+                        think_time,
+                        duration: duration.0,
+                    })
+                }
+                _ => wrong(
+                    "a closed workload needs its users",
+                    "allowed: `users` (1 to 100000), `duration`, and optionally `think_time`; no rate, no stages",
+                ),
+            },
+            WorkloadKind::Trace => {
+                let given = raw.rate.is_some()
+                    || raw.duration.is_some()
+                    || raw.stages.is_some()
+                    || raw.users.is_some()
+                    || raw.think_time.is_some()
+                    || raw.warm_up.is_some();
+                if given {
+                    return wrong(
+                        "recorded arrivals have their own times",
+                        "allowed: `kind` alone; the speed is given on the command line",
+                    );
+                }
+                Ok(Workload::Trace)
+            }
+        }
+    }
+
+    /// `before`: the rate at which the stage before it ended.
+    fn stage(&self, raw: &StageFile, before: f64, span: &Range<usize>) -> Compiled<Stage> {
+        let duration = raw.duration.0;
+        let (from, to) = match (raw.rate, raw.from, raw.to) {
+            (Some(rate), None, None) => (rate, rate),
+            (None, from, Some(to)) => (from.unwrap_or(before), to),
+            _ => {
+                return Err(self.source.error(
+                    span.clone(),
+                    "a stage needs its rate",
+                    Some("allowed: `rate` to hold it; `to`, and perhaps `from`, for a ramp".into()),
+                ));
+            }
+        };
+        Ok(Stage { duration, from, to })
+    }
+
+    /// Refuses a warm-up that leaves nothing to measure.
+    pub(super) fn warm_up(
+        &self,
+        raw: &Spanned<WorkloadFile>,
+        workload: &Workload,
+    ) -> Compiled<Duration> {
+        let warm_up = raw.get_ref().warm_up.map_or(Duration::ZERO, |d| d.0);
+        match workload.duration() {
+            Some(duration) if warm_up >= duration => Err(self.source.error(
+                self.source.find("warm_up", raw.span()),
+                format!("a warm-up of {warm_up:?} leaves nothing of {duration:?} to measure"),
+                Some("allowed: less than the workload's length".into()),
+            )),
+            _ => Ok(warm_up),
+        }
+    }
+}

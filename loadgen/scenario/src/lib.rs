@@ -1,0 +1,35 @@
+//! Scenarios: workload, set-up, feeders, journeys and thresholds, read from TOML and checked as a whole; and recorded orders, planned as
+//! journeys. The first stage; it must not know how a scenario is carried out.
+
+#![allow(clippy::result_large_err)] // an error here ends the program: its size costs nothing
+
+pub mod catalog;
+mod compile;
+pub mod condition;
+mod diagnostic;
+pub mod duration;
+pub mod expression;
+pub mod fault;
+pub mod feeder;
+mod file;
+mod filter;
+mod overrides;
+pub mod recorded;
+mod scenario;
+pub mod schema;
+pub mod share;
+pub mod starter;
+mod step;
+pub mod summary;
+pub mod template;
+pub mod think_time;
+pub mod threshold;
+pub mod trace;
+
+pub use compile::read;
+pub use diagnostic::ScenarioError;
+pub use file::{AtEnd, Method, Pick};
+pub use overrides::Overrides;
+pub use scenario::{Feeder, FeederSource, Limits, Scenario, SetupStep, Stage, Workload};
+pub use step::{Action, Await, Expect, Journey, KeySource, Loop, Memory, RequestTemplate, Step};
+pub use think_time::ThinkTime;

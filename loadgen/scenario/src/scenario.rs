@@ -1,0 +1,233 @@
+//! A checked scenario: what the other modules read, check and change. Plain data.
+
+use std::time::Duration;
+
+use crate::condition::Condition;
+use crate::expression::Vars;
+use crate::fault::Fault;
+use crate::file::{AtEnd, Method, Pick};
+use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
+use crate::template::Template;
+use crate::think_time::ThinkTime;
+use crate::threshold::Threshold;
+use crate::trace::TraceConfig;
+
+/// A checked scenario.
+#[derive(Debug)]
+pub struct Scenario {
+    /// The scenario's name, as reports show it.
+    pub name: String,
+    /// What the scenario does, in a sentence or two.
+    pub description: String,
+    /// Variables that every template sees; they can be overridden from the command line.
+    pub parameters: Vars,
+    /// Whether the target is audited after the run.
+    pub audit: bool,
+    /// How journeys arrive.
+    pub workload: Workload,
+    /// The time at the start in which nothing is recorded.
+    pub warm_up: Duration,
+    /// Whether arrivals of an open workload are random (a Poisson process at the given rate) instead of evenly spaced.
+    pub poisson: bool,
+    /// Whether requests carry the header `traceparent` (W3C trace context), which names their journey.
+    pub traceparent: bool,
+    /// Limits of the run.
+    pub limits: Limits,
+    /// Requests before the workload, one after the other.
+    pub setup: Vec<SetupStep>,
+    /// Requests after the workload, one after the other; a failure is only a warning.
+    pub teardown: Vec<SetupStep>,
+    /// Sources of values, drawn once per journey.
+    pub feeders: Vec<Feeder>,
+    /// What goes wrong on purpose while the workload runs.
+    pub faults: Vec<Fault>,
+    /// The mix of journeys.
+    pub journeys: Vec<Journey>,
+    /// What must hold for the run to pass.
+    pub thresholds: Vec<Threshold>,
+    /// Names of the recorded steps; `Step::id` indexes it.
+    pub step_names: Vec<String>,
+    /// The steps' tags, sorted; one entry per name.
+    pub step_tags: Vec<Vec<String>>,
+    /// Names of the awaited states; `Await::id` indexes it.
+    pub await_names: Vec<String>,
+    /// The awaited states' tags, sorted; one entry per name.
+    pub await_tags: Vec<Vec<String>>,
+    /// Warnings about the file, such as a feeder that nothing reads.
+    pub warnings: Vec<String>,
+    /// How to read a recorded trace, for `Workload::Trace`.
+    pub trace: Option<TraceConfig>,
+}
+
+impl Scenario {
+    /// Whether any of its requests may change the target's state.
+    pub fn writes(&self) -> bool {
+        let in_journeys = self.journeys.iter().flat_map(Journey::all_steps);
+        let in_journeys = in_journeys.filter_map(|step| match &step.action {
+            Action::Request { request, .. } => Some(request.method),
+            _ => None,
+        });
+        let in_setup = self.setup.iter().map(|step| step.request.method);
+        in_setup
+            .chain(in_journeys)
+            .any(|method| !matches!(method, Method::Get | Method::Head))
+    }
+
+    /// The awaited topics, each with how its events are found (by id, or by a field of their data).
+    pub fn awaited(&self) -> Vec<(&str, &KeySource)> {
+        let steps = self.journeys.iter().flat_map(Journey::all_steps);
+        let in_journeys = steps.filter_map(|step| match &step.action {
+            Action::Await(awaits) => Some(awaits),
+            _ => None,
+        });
+        let awaits = in_journeys.chain(self.setup.iter().filter_map(|s| s.awaits.as_ref()));
+        let mut found: Vec<(&str, &KeySource)> = Vec::new();
+        for a in awaits {
+            if !found.contains(&(a.topic.as_str(), &a.key_source)) {
+                found.push((&a.topic, &a.key_source));
+            }
+        }
+        found
+    }
+
+    /// Whether journeys share values with each other.
+    pub fn shares_values(&self) -> bool {
+        let mut steps = self.journeys.iter().flat_map(Journey::all_steps);
+        steps.any(|step| {
+            matches!(
+                step.action,
+                Action::Promise(_)
+                    | Action::Remember(_)
+                    | Action::Forget { .. }
+                    | Action::Recall { .. }
+            )
+        })
+    }
+}
+
+/// How journeys arrive.
+#[derive(Debug, Clone)]
+pub enum Workload {
+    /// Arrivals at a rate, whatever the target does.
+    Open {
+        /// The stages, in order.
+        stages: Vec<Stage>,
+    },
+    /// Users who each start their next journey after the previous one has ended.
+    Closed {
+        /// The number of concurrent users.
+        users: usize,
+        /// The pause between one user's journeys.
+        think_time: ThinkTime,
+        /// How long new journeys are started.
+        duration: Duration,
+    },
+    /// Arrivals at recorded times, from a file.
+    Trace,
+}
+
+impl Workload {
+    /// How long journeys are started, where the scenario says so.
+    pub fn duration(&self) -> Option<Duration> {
+        match self {
+            Self::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
+            Self::Closed { duration, .. } => Some(*duration),
+            Self::Trace => None,
+        }
+    }
+}
+
+/// A piece of an open workload: the rate goes from `from` to `to` linearly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// The stage's length.
+    pub duration: Duration,
+    /// Journeys a second at its start.
+    pub from: f64,
+    /// Journeys a second at its end.
+    pub to: f64,
+}
+
+/// Limits of a run; each has a default.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Journeys in flight at once; an arrival over it is dropped and counted.
+    pub in_flight_max: usize,
+    /// Connections open at once, all drivers together; a request beyond it waits for its turn, and its response time with it.
+    pub connections_max: usize,
+    /// Journeys a second that are followed for the latency budget, at most; 0 for none.
+    pub sampled_per_s: f64,
+    /// For one request, and for an await without a timeout of its own.
+    pub request_timeout: Duration,
+    /// For journeys in flight when the workload ends.
+    pub drain_timeout: Duration,
+    /// For the target's backlog after the drain.
+    pub backlog_timeout: Duration,
+    /// Past this the generator has not kept its schedule: INVALID.
+    pub slip_p99_max: Duration,
+    /// Of one core, per driver; past it: INVALID.
+    pub cpu_pct_max: f64,
+    /// How late a driver's event loop may come round (p99); past it the machine was too busy: INVALID.
+    pub loop_stall_p99_max: Duration,
+    /// How far the wall clock may jump against the monotonic one; past it: INVALID.
+    pub clock_jump_max: Duration,
+    /// Dropped and unsent of all arrivals; past it: INVALID.
+    pub dropped_pct_max: f64,
+    /// A longer answer is an error.
+    pub response_bytes_max: usize,
+}
+
+/// Set-up: requests whose results become lists for feeders and templates.
+#[derive(Debug)]
+pub struct SetupStep {
+    /// The step's name, for messages.
+    pub name: String,
+    /// The step runs only if this holds.
+    pub condition: Option<Condition>,
+    /// Iterations: a template that renders to a whole number.
+    pub repeat: Option<Template>,
+    /// Or one iteration for each element of this list, seen as `it`.
+    pub for_each: Option<String>,
+    /// The number of items in one request's body.
+    pub chunk: usize,
+    /// The element that each iteration adds to the body's array; without it each iteration is a request.
+    pub item: Option<Template>,
+    /// The list that the results go to: items with their `entity_id`, or each iteration's extracted variables.
+    pub list: Option<String>,
+    /// JSON pointer to the array of ids in the answer to a chunk.
+    pub ids: String,
+    /// The request.
+    pub request: RequestTemplate,
+    /// What the answer must be.
+    pub expect: Expect,
+    /// Variables to set, each from a JSON pointer into the answer.
+    pub extract: Vec<(String, String)>,
+    /// The state to wait for after the last request.
+    pub awaits: Option<Await>,
+}
+
+/// A source of values.
+#[derive(Debug)]
+pub struct Feeder {
+    /// The name of the variable that journeys read.
+    pub name: String,
+    /// Where its values come from.
+    pub source: FeederSource,
+    /// How a value is chosen.
+    pub pick: Pick,
+    /// What happens after the last value of a sequential choice.
+    pub at_end: AtEnd,
+    /// Zipf's exponent: 1 is the classic popularity curve.
+    pub exponent: f64,
+    /// An array of that many values (inclusive range) instead of one value.
+    pub count: Option<[usize; 2]>,
+}
+
+/// Where a feeder's values come from.
+#[derive(Debug)]
+pub enum FeederSource {
+    /// A list made by set-up.
+    List(String),
+    /// Values in the scenario or from a file.
+    Values(Vec<serde_json::Value>),
+}

@@ -1,0 +1,216 @@
+//! The figures that a threshold may name, and their syntax.
+
+use super::FIGURES;
+
+/// The figure that a threshold names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Metric {
+    /// A statistic of a distribution.
+    #[allow(missing_docs)] // said above
+    Distribution {
+        family: Family,
+        of: Selector,
+        statistic: Statistic,
+    },
+    /// A count of requests.
+    #[allow(missing_docs)] // said above
+    Requests { of: Selector, count: Count },
+    /// One of the journeys' counts.
+    Journeys(JourneyFigure),
+    /// Failed steps (requests and awaits) / steps tried, 0 to 1.
+    ErrorRate,
+    /// Entries that no consumer group had handled at the end, all groups together.
+    BacklogEnd,
+}
+
+/// Selects distributions of a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// All of them: requests and groups together; of several awaited states the worst counts.
+    All,
+    /// A step, an awaited state, a consumer group or `group/topic`.
+    Name(String),
+    /// The steps (or states) with this tag.
+    Tag(String),
+}
+
+/// The distributions a run records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the field's own
+pub enum Family {
+    ResponseTime,
+    ServiceTime,
+    EndToEnd,
+    EventLag,
+    ScheduleSlip,
+}
+
+/// Statistics of a distribution, in microseconds but for `Count`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)] // the names are the field's own
+pub enum Statistic {
+    /// 0 to 1.
+    Quantile(f64),
+    Min,
+    Max,
+    Mean,
+    Count,
+}
+
+/// A count or a rate of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the field's own
+pub enum Count {
+    Tried,
+    Errors,
+    PerSecond,
+    /// Failed / tried, 0 to 1.
+    ErrorRate,
+}
+
+/// The journeys' figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the report's own
+pub enum JourneyFigure {
+    Started,
+    Completed,
+    Failed,
+    Skipped,
+    Dropped,
+    Unsent,
+    PerSecond,
+}
+
+impl Metric {
+    /// Reads a figure without its window. The error says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("unknown figure `{text}`; allowed: {FIGURES}");
+        match text {
+            "error_rate" => return Ok(Self::ErrorRate),
+            "backlog_end" => return Ok(Self::BacklogEnd),
+            _ => {}
+        }
+        let (head, tail) = split(text).ok_or_else(wrong)?;
+        let (family, of) = match head.split_once('[') {
+            Some((family, of)) => {
+                let of = of.strip_suffix(']').ok_or_else(wrong)?.trim();
+                (family, Some(of.trim_matches('"').to_owned()))
+            }
+            None => (head, None),
+        };
+        let named = of.clone().map_or(Selector::All, Selector::Name);
+        let (family, of) = match (family, of) {
+            ("journeys", None) => return Ok(Self::Journeys(journeys(tail).ok_or_else(wrong)?)),
+            ("requests", None) => {
+                let count = count(tail).ok_or_else(wrong)?;
+                return Ok(Self::Requests {
+                    of: Selector::All,
+                    count,
+                });
+            }
+            ("step", Some(_)) => (Family::ResponseTime, named),
+            ("tag", Some(tag)) => (Family::ResponseTime, Selector::Tag(tag)),
+            ("await", Some(_)) | ("end_to_end", _) => (Family::EndToEnd, named),
+            ("" | "response_time", _) => (Family::ResponseTime, named),
+            ("service_time", _) => (Family::ServiceTime, named),
+            ("event_lag", _) => (Family::EventLag, named),
+            ("schedule_slip", None) => (Family::ScheduleSlip, named),
+            _ => return Err(wrong()),
+        };
+        if let (true, Some(count)) = (
+            head.starts_with("step") || head.starts_with("tag"),
+            count(tail),
+        ) {
+            return Ok(Self::Requests { of, count });
+        }
+        let statistic = statistic(tail).ok_or_else(wrong)?;
+        Ok(Self::Distribution {
+            family,
+            of,
+            statistic,
+        })
+    }
+
+    /// Whether it is measured in microseconds.
+    pub fn is_time(&self) -> bool {
+        matches!(self, Self::Distribution { statistic, .. } if *statistic != Statistic::Count)
+    }
+
+    /// Whether it is a ratio from 0 to 1.
+    pub fn is_ratio(&self) -> bool {
+        matches!(
+            self,
+            Self::ErrorRate
+                | Self::Requests {
+                    count: Count::ErrorRate,
+                    ..
+                }
+        )
+    }
+}
+
+/// Splits into `family[of]` and its statistic; a statistic alone refers to all requests.
+fn split(text: &str) -> Option<(&str, &str)> {
+    match text.rfind(']') {
+        Some(end) => Some((&text[..=end], text[end + 1..].strip_prefix('.')?)),
+        None if statistic(text).is_some() => Some(("", text)),
+        None => text.split_once('.'),
+    }
+}
+
+fn statistic(text: &str) -> Option<Statistic> {
+    Some(match text {
+        "min" => Statistic::Min,
+        "max" => Statistic::Max,
+        "mean" => Statistic::Mean,
+        "count" => Statistic::Count,
+        _ => {
+            let inside = text.strip_prefix("p(").and_then(|t| t.strip_suffix(')'));
+            let percent: f64 = match inside {
+                Some(number) => number.trim().parse().ok()?,
+                None => {
+                    // p50 is 50 %, p999 is 99.9 %: the decimal point is after the second digit.
+                    let digits = text.strip_prefix('p')?;
+                    let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+                    let legal = match digits.len() {
+                        2 => true,
+                        3..=6 => digits.starts_with('9'),
+                        _ => false,
+                    };
+                    if !all_digits || !legal {
+                        return None;
+                    }
+                    format!("{}.{}", &digits[..2], &digits[2..]).parse().ok()?
+                }
+            };
+            if !(0.0..=100.0).contains(&percent) {
+                return None;
+            }
+            // Via text, because 99.9 / 100 in floating point is not 0.999.
+            Statistic::Quantile(format!("{:.6}", percent / 100.0).parse().ok()?)
+        }
+    })
+}
+
+fn count(text: &str) -> Option<Count> {
+    Some(match text {
+        "count" => Count::Tried,
+        "errors" => Count::Errors,
+        "per_s" => Count::PerSecond,
+        "error_rate" => Count::ErrorRate,
+        _ => return None,
+    })
+}
+
+fn journeys(text: &str) -> Option<JourneyFigure> {
+    Some(match text {
+        "started" => JourneyFigure::Started,
+        "completed" => JourneyFigure::Completed,
+        "failed" => JourneyFigure::Failed,
+        "skipped" => JourneyFigure::Skipped,
+        "dropped" => JourneyFigure::Dropped,
+        "unsent" => JourneyFigure::Unsent,
+        "per_s" => JourneyFigure::PerSecond,
+        _ => return None,
+    })
+}

@@ -1,0 +1,86 @@
+//! `accepted_present`: what a run was told is created was created, exactly once; and nothing was created that nobody asked for. A write whose
+//! answer never came may have been carried out once or not.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::gauges::Gauges;
+use super::super::history::History;
+use super::super::topic::Topic;
+use loadgen_engine::record::ledger::Ledger;
+use loadgen_report::audit::CheckReport;
+
+/// Looks at every write of the run. `from_nothing`: the target was empty before it, so that all there is must be its.
+pub fn accepted_present(
+    history: &History,
+    ledger: Option<&Ledger>,
+    gauges: Option<&Gauges>,
+    from_nothing: bool,
+) -> CheckReport {
+    let mut report = CheckReport::new("accepted_present", "accepted writes");
+    let Some(ledger) = ledger else {
+        report.skipped = Some("nobody noted which writes were accepted".to_owned());
+        return report;
+    };
+    let mut asked: HashMap<Topic, HashSet<&str>> = HashMap::new();
+    let mut indeterminate: HashMap<Topic, u64> = HashMap::new();
+    for (kind, writes) in ledger.kinds() {
+        let Some(topic) = Topic::named(kind) else {
+            continue;
+        };
+        *indeterminate.entry(topic).or_default() += writes.indeterminate();
+        let asked = asked.entry(topic).or_default();
+        for id in writes.accepted() {
+            asked.insert(id);
+            report.look(id, miscounted(history, topic, id, false));
+        }
+        let may_be_refused = refused_later(gauges, topic) != Some(0);
+        for id in writes.promised() {
+            asked.insert(id);
+            report.look(id, miscounted(history, topic, id, may_be_refused));
+        }
+    }
+    if !from_nothing {
+        report.skipped =
+            Some("what nobody asked for can't be told: the target was not empty before".to_owned());
+        return report;
+    }
+    for topic in Topic::ALL {
+        let mut unasked = history.created.keys().filter(|(of, id)| {
+            let known = asked
+                .get(&topic)
+                .is_some_and(|ids| ids.contains(id.as_ref()));
+            *of == topic && !known && !history.reactions.contains(id)
+        });
+        // So many may be the ones whose answers never came.
+        let pardoned = indeterminate.get(&topic).copied().unwrap_or(0);
+        let pardoned = usize::try_from(pardoned).unwrap_or(usize::MAX);
+        for (_, id) in unasked.by_ref().skip(pardoned) {
+            report.fell(
+                id.as_ref(),
+                format!("{topic}: created, but nobody asked for it"),
+            );
+        }
+    }
+    report
+}
+
+fn miscounted(history: &History, topic: Topic, id: &str, may_be_refused: bool) -> Option<String> {
+    match history.created(topic, id) {
+        1 => None,
+        0 if may_be_refused => None,
+        0 => Some(format!("{topic}: accepted, but never created")),
+        times => Some(format!("{topic}: created {times} times")),
+    }
+}
+
+/// How many asynchronous creations were refused after their answer; none where the target doesn't say.
+fn refused_later(gauges: Option<&Gauges>, topic: Topic) -> Option<u64> {
+    let create = format!(".create_{}", topic.plural());
+    let queues = gauges?.refused_later.iter();
+    Some(
+        queues
+            .filter(|(queue, _)| queue.ends_with(&create))
+            .map(|(_, n)| n)
+            .sum(),
+    )
+}

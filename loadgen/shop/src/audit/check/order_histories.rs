@@ -1,0 +1,45 @@
+//! `order_histories`: every order went a legal way through its statuses, and stands where its stock, billings and shippings must have
+//! brought it. An order that something forgot is stuck, and shows here.
+
+use super::super::history::{History, OrderRecord, Status};
+use loadgen_report::audit::CheckReport;
+
+/// Looks at every order.
+pub fn order_histories(history: &History) -> CheckReport {
+    let mut report = CheckReport::new("order_histories", "orders");
+    let judged = history
+        .orders
+        .iter()
+        .filter(|(_, order)| order.began_us >= history.since_us);
+    for (id, order) in judged {
+        let fault = order
+            .fault
+            .as_ref()
+            .map(|fault| format!("illegal: {fault}"));
+        report.look(id, fault.or_else(|| stuck(history, id, order)));
+    }
+    report
+}
+
+/// Why the order can't stay where it stands.
+fn stuck(history: &History, id: &str, order: &OrderRecord) -> Option<String> {
+    if order.deleted {
+        return None;
+    }
+    let status = order.status?;
+    let billed = history.billed.get(id).is_some_and(|living| *living > 0);
+    let shipment = history.shipments.get(id);
+    let delivered = shipment.is_some_and(|shipment| shipment.delivered);
+    // Without its shipping a cleared order has nowhere to go, if it was deleted by somebody.
+    let lost_its_shipping = shipment.is_some_and(|shipment| shipment.was_deleted);
+    let why = match status {
+        Status::Created => "its stock was neither reserved nor refused",
+        Status::OutOfStock if billed => "it has a billing and no stock",
+        Status::InStock | Status::Uncleared if billed => "it has a billing",
+        Status::Cleared if shipment.is_some_and(|shipment| shipment.exists) => "it has a shipping",
+        Status::Cleared if !lost_its_shipping => "it has no shipping",
+        Status::Shipped if delivered => "its shipping was delivered",
+        _ => return None,
+    };
+    Some(format!("stuck in {status}: {why}"))
+}

@@ -1,0 +1,278 @@
+//! A story of one sale, told as events and as what the lists show: right as it stands, so that a test can spoil one thing in it.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+use serde_json::{Value, json};
+
+use super::super::event::Event;
+use super::super::gauges::Gauges;
+use super::super::history::History;
+use super::super::topic::Topic;
+use super::*;
+use crate::order_shop::OrderShop;
+use loadgen_engine::record::ledger::{Creations, Ledger};
+use loadgen_report::audit::CheckReport;
+
+/// Events in order of time, and what the lists show.
+#[derive(Clone)]
+pub struct Story {
+    pub events: Vec<(Topic, Value)>,
+    pub shown: Vec<(Topic, Value)>,
+    pub ledger: Ledger,
+}
+
+pub const CART: &str = "cart-1";
+pub const ORDER: &str = "order-1";
+
+/// A customer buys two pieces of tea and one cup, pays, and gets them.
+pub fn right() -> Story {
+    let mut story = Story {
+        events: Vec::new(),
+        shown: Vec::new(),
+        ledger: Ledger::default(),
+    };
+    let ada = json!({"entity_id": "ada", "name": "Ada", "email": "a@b"});
+    story.asked(Topic::Customer, "ada", ada);
+    story.asked(
+        Topic::Product,
+        "tea",
+        json!({"entity_id": "tea", "name": "Tea", "price": 250}),
+    );
+    story.asked(
+        Topic::Product,
+        "cup",
+        json!({"entity_id": "cup", "name": "Cup", "price": 900}),
+    );
+    story.asked(Topic::Inventory, "i-tea", stock("i-tea", "tea", 10));
+    story.asked(Topic::Inventory, "i-cup", stock("i-cup", "cup", 1));
+    let cart =
+        json!({"entity_id": CART, "customer_id": "ada", "product_ids": ["tea", "cup", "tea"]});
+    story.asked(Topic::Cart, CART, cart);
+    story.asked(Topic::Order, ORDER, order("CREATED"));
+    story.add(
+        Topic::Inventory,
+        "i-tea",
+        2,
+        "entity_updated",
+        "order-1.stock_reserved.0",
+        ORDER,
+        stock("i-tea", "tea", 8),
+    );
+    story.add(
+        Topic::Inventory,
+        "i-cup",
+        2,
+        "entity_updated",
+        "order-1.stock_reserved.1",
+        ORDER,
+        stock("i-cup", "cup", 0),
+    );
+    story.add(
+        Topic::Inventory,
+        ORDER,
+        1,
+        "stock_reserved",
+        "order-1.stock_reserved",
+        ORDER,
+        reservation(),
+    );
+    story.add(
+        Topic::Order,
+        ORDER,
+        2,
+        "entity_updated",
+        "order-1.in_stock",
+        ORDER,
+        order("IN_STOCK"),
+    );
+    story.asked(
+        Topic::Billing,
+        "bill",
+        json!({"entity_id": "bill", "order_id": ORDER, "amount": 1400}),
+    );
+    story.add(
+        Topic::Order,
+        ORDER,
+        3,
+        "entity_updated",
+        "bill.cleared",
+        "bill",
+        order("CLEARED"),
+    );
+    let shipping =
+        |delivered: u64| json!({"entity_id": "ship", "order_id": ORDER, "delivered": delivered});
+    story.add(
+        Topic::Shipping,
+        "ship",
+        1,
+        "entity_created",
+        "bill.cleared.shipping",
+        "bill.cleared",
+        shipping(0),
+    );
+    story.add(
+        Topic::Order,
+        ORDER,
+        4,
+        "entity_updated",
+        "bill.cleared.shipping.shipped",
+        "bill.cleared.shipping",
+        order("SHIPPED"),
+    );
+    story.add(
+        Topic::Shipping,
+        "ship",
+        2,
+        "entity_updated",
+        "put-1",
+        "put-1",
+        shipping(1_700_000_000),
+    );
+    story.add(
+        Topic::Order,
+        ORDER,
+        5,
+        "entity_updated",
+        "put-1.delivered",
+        "put-1",
+        order("DELIVERED"),
+    );
+    story.mail("ada", "Dear Ada, welcome to OrderShop!");
+    story.mail(
+        "order-1.in_stock",
+        "Dear Ada, thank you for your order order-1. Please pay € 14.00.",
+    );
+    story.mail(
+        "bill",
+        "Dear Ada, we have received your payment of € 14.00 for order order-1.",
+    );
+    story.mail(
+        "bill.cleared.shipping",
+        "Dear Ada, your order order-1 is on its way.",
+    );
+    story.show();
+    story
+}
+
+pub fn stock(id: &str, product: &str, amount: i64) -> Value {
+    json!({"entity_id": id, "product_id": product, "amount": amount})
+}
+
+pub fn order(status: &str) -> Value {
+    json!({"entity_id": ORDER, "cart_id": CART, "status": status})
+}
+
+pub fn reservation() -> Value {
+    json!({"order_id": ORDER, "released": false, "lines": [
+        {"inventory_id": "i-cup", "product_id": "cup", "quantity": 1},
+        {"inventory_id": "i-tea", "product_id": "tea", "quantity": 2},
+    ]})
+}
+
+impl Story {
+    #[allow(clippy::too_many_arguments)] // an event has so many fields
+    pub fn add(
+        &mut self,
+        topic: Topic,
+        id: &str,
+        version: u64,
+        action: &str,
+        event_id: &str,
+        cause: &str,
+        data: Value,
+    ) {
+        let number = self.events.len() as u64 + 1;
+        let event = json!({
+            "position": format!("{number}-0"), "event_id": event_id, "action": action, "aggregate_id": id,
+            "version": version, "data": data, "published_at_us": number * 1_000, "causation_id": cause,
+        });
+        self.events.push((topic, event));
+    }
+
+    /// A request creates it, and is answered.
+    pub fn asked(&mut self, topic: Topic, id: &str, data: Value) {
+        self.add(topic, id, 1, "entity_created", id, id, data);
+        self.accepted(topic, id);
+    }
+
+    pub fn accepted(&mut self, topic: Topic, id: &str) {
+        let posted = OrderShop.posted(topic.name(), None).unwrap();
+        self.ledger.sent(&posted);
+        let answer = json!({"result": [id]}).to_string();
+        let created = OrderShop.answered(&posted, 200, answer.as_bytes());
+        self.ledger.answered(&posted, created);
+    }
+
+    pub fn mail(&mut self, cause: &str, message: &str) {
+        let id = format!("{cause}.mail");
+        let data = json!({"recipient": "a@b", "message": message});
+        self.add(Topic::Mail, &id, 1, "mail_sent", &id, &id, data);
+    }
+
+    /// The lists show what the events tell.
+    pub fn show(&mut self) {
+        self.shown.clear();
+        for (topic, event) in &self.events {
+            let data = &event["data"];
+            let action = event["action"].as_str().unwrap();
+            if action == "mail_sent" {
+                self.shown.push((*topic, data.clone()));
+            } else if action.starts_with("entity") {
+                self.shown
+                    .retain(|(_, shown)| shown["entity_id"] != data["entity_id"]);
+                if action != "entity_deleted" {
+                    self.shown.push((*topic, data.clone()));
+                }
+            }
+        }
+    }
+
+    pub fn event(&mut self, event_id: &str) -> &mut Value {
+        let mut events = self.events.iter_mut();
+        let found = events.find(|(_, event)| event["event_id"] == event_id);
+        &mut found.unwrap().1
+    }
+
+    pub fn without(&mut self, event_id: &str) {
+        self.events
+            .retain(|(_, event)| event["event_id"] != event_id);
+    }
+
+    pub fn checked(&self, since_us: u64, from_nothing: bool, gauges: &Gauges) -> Vec<CheckReport> {
+        let (mut history, mut stock) = (History::new(since_us), Stock::default());
+        let (mut versions, mut read_model) = (Versions::new(since_us), ReadModel::new(since_us));
+        for topic in Topic::ALL {
+            for (_, event) in self.events.iter().filter(|(of, _)| *of == topic) {
+                let text = event.to_string();
+                let event: Event<'_> = serde_json::from_str(&text).unwrap();
+                history.take(topic, &event);
+                if topic == Topic::Inventory {
+                    stock.take(&mut history, &event);
+                }
+                versions.take(topic, &event);
+                read_model.take(topic, &event);
+            }
+        }
+        self.shown
+            .iter()
+            .for_each(|(topic, entity)| read_model.shown(*topic, entity));
+        vec![
+            accepted_present(&history, Some(&self.ledger), Some(gauges), from_nothing),
+            order_histories(&history),
+            stock.finish(&history),
+            money(&history),
+            mails(&history),
+            read_model.finish(),
+            versions.finish(&history.unreadable),
+            nothing_left(Some(gauges), None),
+        ]
+    }
+
+    pub fn fell(&self) -> Vec<CheckReport> {
+        let checks = self.checked(0, true, &quiet());
+        checks.into_iter().filter(|check| check.fell > 0).collect()
+    }
+}
+
+pub fn quiet() -> Gauges {
+    Gauges::parse("ordershop_group_backlog{group=\"crm-service\",topic=\"order\"} 0\n").unwrap()
+}

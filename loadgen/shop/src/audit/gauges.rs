@@ -1,0 +1,66 @@
+//! What the target's metrics say of work that is not done yet. Knows the names of those gauges.
+
+use std::collections::BTreeMap;
+
+use crate::metrics::split;
+
+/// One look, by group and topic or by queue.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gauges {
+    /// Events a group has not handled.
+    pub backlog: BTreeMap<String, u64>,
+    /// Events a group has taken and not acknowledged.
+    pub pending: BTreeMap<String, u64>,
+    /// Messages waiting in a queue.
+    pub queued: BTreeMap<String, u64>,
+    /// What groups and queues have given up.
+    pub dead_letters: BTreeMap<String, u64>,
+    /// Asynchronous commands that were refused, by queue.
+    pub refused_later: BTreeMap<String, u64>,
+    /// Transactions written so far.
+    pub appends: u64,
+}
+
+impl Gauges {
+    /// Reads the text format; none where it has none of these gauges.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut gauges = Self::default();
+        for line in text.lines().filter(|line| line.starts_with("ordershop_")) {
+            let Some((name, labels, value)) = split(line) else {
+                continue;
+            };
+            let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+            let of_group = || format!("{}/{}", label("group"), label("topic"));
+            let count = value.max(0.0) as u64;
+            let (family, of) = match name {
+                "ordershop_group_backlog" => (&mut gauges.backlog, of_group()),
+                "ordershop_group_pending" => (&mut gauges.pending, of_group()),
+                "ordershop_queue_depth" => (&mut gauges.queued, label("queue")),
+                "ordershop_group_dead_letters" => (&mut gauges.dead_letters, of_group()),
+                "ordershop_queue_dead_letters" => (&mut gauges.dead_letters, label("queue")),
+                "ordershop_async_rejections_total" => (&mut gauges.refused_later, label("queue")),
+                "ordershop_appends_total" => {
+                    gauges.appends += count;
+                    continue;
+                }
+                _ => continue,
+            };
+            family.insert(of, count);
+        }
+        (!gauges.backlog.is_empty() || !gauges.queued.is_empty()).then_some(gauges)
+    }
+
+    /// What is in flight.
+    pub fn in_flight(&self) -> u64 {
+        let families = [&self.backlog, &self.pending, &self.queued];
+        families.into_iter().flat_map(BTreeMap::values).sum()
+    }
+
+    /// What is in flight, where.
+    pub fn busy(&self) -> String {
+        let families = [&self.backlog, &self.queued].into_iter().flatten();
+        let busy = families.filter(|(_, count)| **count > 0);
+        let busy: Vec<String> = busy.map(|(of, count)| format!("{of} {count}")).collect();
+        busy.join(", ")
+    }
+}

@@ -1,0 +1,169 @@
+//! Events into records, topic by topic. The only place that knows what an event of a topic means.
+
+use serde::Deserialize;
+
+use super::super::event::{Action, Event};
+use super::super::fingerprint::fingerprint_text;
+use super::super::topic::Topic;
+use super::data::{
+    BillingData, CartData, CustomerData, MailData, OrderData, ProductData, ShippingData,
+};
+use super::{CartState, History, Id, Occasion, OrderRecord, Payment, Person, Shipment, Status};
+use loadgen_report::audit::Offender;
+
+impl History {
+    /// One more event, in its topic's order.
+    pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
+        if event.action() == Action::Created {
+            let id = self.id(&event.aggregate_id);
+            // Orders' payments make shippings, and nothing else is made so.
+            if topic == Topic::Shipping && event.is_reaction() {
+                self.reactions.insert(id.clone());
+            }
+            *self.created.entry((topic, id)).or_default() += 1;
+        }
+        let folded = match topic {
+            Topic::Customer => self.customer(event),
+            Topic::Product => self.product(event),
+            Topic::Cart => self.cart(event),
+            Topic::Order => self.order(event),
+            Topic::Billing => self.billing(event),
+            Topic::Shipping => self.shipping(event),
+            Topic::Mail => self.mail(event),
+            // The stock has a ledger of its own.
+            Topic::Inventory => Ok(()),
+        };
+        if let Err(error) = folded {
+            self.unreadable.push(Offender {
+                id: event.aggregate_id.clone().into_owned(),
+                reason: format!("{topic} event {} can't be read: {error}", event.event_id),
+            });
+        }
+    }
+
+    fn customer(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: CustomerData<'_> = read(event)?;
+        let person = Person {
+            name: data.name.into(),
+            email: data.email.into(),
+        };
+        match event.action() {
+            Action::Created => self.occasion(event, Occasion::Welcome(person.clone())),
+            Action::Deleted => self.occasion(event, Occasion::GoodBye(person.clone())),
+            _ => {}
+        }
+        let id = self.id(&event.aggregate_id);
+        self.customers.entry(id).or_default().take(event, person);
+        Ok(())
+    }
+
+    fn product(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: ProductData = read(event)?;
+        let id = self.id(&event.aggregate_id);
+        self.prices.entry(id).or_default().take(event, data.price);
+        Ok(())
+    }
+
+    fn cart(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: CartData<'_> = read(event)?;
+        let state = CartState {
+            customer: self.id(&data.customer_id),
+            pieces: self.pieces(&data),
+        };
+        let id = self.id(&event.aggregate_id);
+        self.carts.entry(id).or_default().take(event, state);
+        Ok(())
+    }
+
+    fn pieces(&mut self, data: &CartData<'_>) -> Vec<(Id, u64)> {
+        let mut names: Vec<&str> = data.product_ids.iter().map(AsRef::as_ref).collect();
+        names.sort_unstable();
+        let mut pieces: Vec<(Id, u64)> = Vec::new();
+        for name in names {
+            match pieces.last_mut() {
+                Some((last, count)) if last.as_ref() == name => *count += 1,
+                _ => pieces.push((self.id(name), 1)),
+            }
+        }
+        pieces
+    }
+
+    fn order(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: OrderData<'_> = read(event)?;
+        let (id, cart) = (self.id(&event.aggregate_id), self.id(&data.cart_id));
+        if event.action() == Action::Updated && data.status == Status::InStock {
+            self.occasion(event, Occasion::PleasePay(id.clone()));
+        }
+        let record = self
+            .orders
+            .entry(id)
+            .or_insert_with(|| OrderRecord::new(cart, event.published_at_us));
+        record.take(event, data.status);
+        Ok(())
+    }
+
+    fn billing(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: BillingData<'_> = read(event)?;
+        let (billing, order) = (self.id(&event.aggregate_id), self.id(&data.order_id));
+        let living = self.billed.entry(order.clone()).or_default();
+        if event.action() == Action::Deleted {
+            *living = living.saturating_sub(1);
+            return Ok(());
+        }
+        if event.action() == Action::Created {
+            *living += 1;
+            if *living > 1 {
+                self.billed_twice.push((billing.clone(), order.clone()));
+            }
+            self.occasion(event, Occasion::Paid(order.clone(), data.amount));
+            self.billing_orders.insert(billing.clone(), order.clone());
+        }
+        self.payments.push(Payment {
+            billing,
+            order,
+            amount: data.amount,
+            at_us: event.published_at_us,
+        });
+        Ok(())
+    }
+
+    fn shipping(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: ShippingData<'_> = read(event)?;
+        let order = self.id(&data.order_id);
+        if event.action() == Action::Created {
+            self.occasion(event, Occasion::Shipped(order.clone()));
+        }
+        let shipment = self.shipments.entry(order).or_default();
+        if event.action() == Action::Deleted {
+            *shipment = Shipment {
+                was_deleted: true,
+                ..Shipment::default()
+            };
+        } else {
+            shipment.exists = true;
+            shipment.delivered = data.delivered > 0.0;
+        }
+        Ok(())
+    }
+
+    fn mail(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+        let data: MailData<'_> = read(event)?;
+        // The mail's id is its event's, and `.mail`; one whose id is of another make is nobody's.
+        let cause = event.event_id.strip_suffix(".mail");
+        let cause = self.id(cause.unwrap_or(&event.event_id));
+        let sent = self.mails.entry(cause).or_default();
+        sent.count += 1;
+        sent.fingerprint = fingerprint_text(&[&data.recipient, &data.message]);
+        sent.at_us = event.published_at_us;
+        Ok(())
+    }
+
+    fn occasion(&mut self, event: &Event<'_>, occasion: Occasion) {
+        let id = self.id(&event.event_id);
+        self.occasions.insert(id, (occasion, event.published_at_us));
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(event: &Event<'a>) -> serde_json::Result<T> {
+    serde_json::from_str(event.data.get())
+}

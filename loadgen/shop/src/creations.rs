@@ -1,0 +1,101 @@
+//! What is created by a POST to OrderShop, and what its answers say of it.
+
+use serde::Deserialize;
+
+use crate::order_shop::OrderShop;
+use loadgen_engine::record::ledger::{Created, Creations, Posted};
+
+/// An answer to a creation: the ids, or a message's id.
+#[derive(Deserialize)]
+struct Answer {
+    result: Answered,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answered {
+    Ids(Vec<String>),
+    Later(String),
+}
+
+impl Creations for OrderShop {
+    fn posted(&self, path: &str, body: Option<&str>) -> Option<Posted> {
+        let path = path.split(['?', '#']).next()?;
+        let kind = path.trim_matches('/');
+        let creates = !kind.is_empty() && !kind.contains('/');
+        creates.then(|| Posted {
+            kind: kind.to_owned(),
+            elements: array_length(body.unwrap_or_default()),
+        })
+    }
+
+    fn answered(&self, posted: &Posted, status: u16, answer: &[u8]) -> Created {
+        if status >= 500 {
+            // The outcome is unknown: a timeout inside the target, or a lost store.
+            return Created::Unknown;
+        }
+        let answer = serde_json::from_slice(answer).ok();
+        let (Some(Answer { result }), 200..300) = (answer, status) else {
+            return Created::Nothing;
+        };
+        match (result, posted.elements) {
+            (Answered::Ids(ids), _) => Created::Accepted(ids),
+            (Answered::Later(id), None) => Created::Promised(vec![id]),
+            (Answered::Later(id), Some(length)) => {
+                Created::Promised((0..length).map(|n| format!("{id}-{n}")).collect())
+            }
+        }
+    }
+}
+
+/// An array's length; `None` for anything else.
+fn array_length(body: &str) -> Option<u64> {
+    let is_array = body.trim_start().starts_with('[');
+    let elements: Vec<serde::de::IgnoredAny> = is_array
+        .then(|| serde_json::from_str(body).ok())
+        .flatten()?;
+    Some(elements.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+    use loadgen_engine::record::ledger::Ledger;
+
+    fn of<'a>(ledger: &'a Ledger, kind: &str) -> (Vec<&'a str>, Vec<&'a str>, u64) {
+        let (_, writes) = ledger.kinds().find(|(known, _)| *known == kind).unwrap();
+        (
+            writes.accepted().collect(),
+            writes.promised().collect(),
+            writes.indeterminate(),
+        )
+    }
+
+    #[test]
+    fn answers_are_told_apart_by_what_they_promise() {
+        let mut ledger = Ledger::default();
+        let mut post = |path: &str, body: &str, answer: Option<(u16, &str)>| {
+            let Some(posted) = OrderShop.posted(path, Some(body)) else {
+                return;
+            };
+            ledger.sent(&posted);
+            if let Some((status, text)) = answer {
+                let created = OrderShop.answered(&posted, status, text.as_bytes());
+                ledger.answered(&posted, created);
+            }
+        };
+        post("/order", "{}", Some((200, r#"{"result":["a"]}"#)));
+        post("/order", "{}", Some((409, r#"{"error":"no"}"#)));
+        post("/order", "[{},{}]", None);
+        post("/order?x=1", "{}", Some((504, "")));
+        post("/carts", "{}", Some((202, r#"{"result":"m"}"#)));
+        post("/carts", "[{},{}]", Some((202, r#"{"result":"n"}"#)));
+        post("/a/b", "{}", Some((200, r#"{"result":["x"]}"#)));
+        post("/thing", "", Some((200, "hello")));
+        assert_eq!(of(&ledger, "order"), (vec!["a"], vec![], 3));
+        assert_eq!(of(&ledger, "carts"), (vec![], vec!["m", "n-0", "n-1"], 0));
+        assert_eq!(of(&ledger, "thing"), (vec![], vec![], 0));
+        assert_eq!(ledger.kinds().count(), 3);
+    }
+}

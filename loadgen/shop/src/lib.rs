@@ -1,0 +1,12 @@
+//! What only OrderShop has: how it is started, what its processes and its metrics are called, what its answers to creations mean, what its
+//! history has to look like. The only part of loadgen that knows it.
+
+pub mod audit;
+mod creations;
+mod metrics;
+mod order_shop;
+mod processes;
+pub mod system_process;
+
+pub use metrics::scrape;
+pub use order_shop::OrderShop;

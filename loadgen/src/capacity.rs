@@ -1,0 +1,199 @@
+//! The highest rate that a target sustains: probes, each a run of its own at one constant rate, until the gap between the highest that
+//! holds and the lowest that does not is narrow enough. Must not know how anything is shown.
+
+mod search;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+pub use search::{Range, Search, Step};
+
+use crate::run::{RunError, RunOptions, run};
+use loadgen_report::Report;
+use loadgen_report::capacity::{CapacityResult, Findings, Judged, Probe};
+use loadgen_scenario::Scenario;
+
+/// How it is searched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Which rates.
+    pub range: Range,
+    /// The search begins no probe that would not end within.
+    pub budget: Duration,
+    /// What a probe takes about, until the first one has shown it.
+    pub probe: Duration,
+}
+
+/// So many probes that others disturbed end a search: the machine is theirs.
+const DISTURBED_MAX: usize = 3;
+
+/// Searches, with whatever tries a rate: it is given the probe's number and rate, and tells what it likes itself.
+///
+/// # Errors
+/// Those of a probe that could not be made.
+pub async fn find(
+    plan: &Plan,
+    stop: &CancellationToken,
+    mut probe: impl AsyncFnMut(usize, f64) -> Result<Probe, RunError>,
+) -> Result<Findings, RunError> {
+    let (mut search, mut probes) = (Search::default(), Vec::new());
+    let start = Instant::now();
+    let mut longest = plan.probe;
+    let result = loop {
+        let rate = match search.next(&plan.range) {
+            Step::Try(rate) => rate,
+            Step::Found { .. } => break CapacityResult::Found,
+            Step::AtLeast(_) => break CapacityResult::AtLeast,
+            Step::Limited { .. } => break CapacityResult::Limited,
+            Step::None(_) => break CapacityResult::None,
+        };
+        if stop.is_cancelled() {
+            break CapacityResult::Stopped;
+        }
+        if start.elapsed() + longest > plan.budget {
+            break CapacityResult::Budget;
+        }
+        let began = Instant::now();
+        let probed = probe(probes.len() + 1, rate).await;
+        if stop.is_cancelled() {
+            // What was broken off says nothing of its rate.
+            break CapacityResult::Stopped;
+        }
+        let probed = probed?;
+        longest = longest.max(began.elapsed());
+        search.tell(rate, probed.judged);
+        probes.push(probed);
+        let disturbed = probes.iter().filter(|p| p.judged == Judged::Disturbed);
+        if disturbed.count() == DISTURBED_MAX {
+            break CapacityResult::Disturbed;
+        }
+    };
+    let (rate_per_s, exceeded_per_s) = search.bracket();
+    Ok(Findings {
+        result,
+        rate_per_s,
+        exceeded_per_s,
+        probes,
+    })
+}
+
+/// Tries a rate: a run of the scenario, which is one for a probe already, with these options.
+///
+/// # Errors
+/// When the run can't be carried out.
+pub async fn measure(
+    number: usize,
+    rate: f64,
+    scenario: Scenario,
+    options: RunOptions,
+) -> Result<(Probe, Report), RunError> {
+    let folder = folder_name(&options.out);
+    let limits = scenario.limits.clone();
+    let report = run(scenario, options).await?;
+    Ok((Probe::new(number, rate, folder, &report, &limits), report))
+}
+
+fn folder_name(path: &Path) -> String {
+    let name = path.file_name();
+    name.map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test fails by panicking
+    use super::*;
+    use loadgen_report::Quantiles;
+    use loadgen_report::growth::Growth;
+
+    fn plan(budget_s: u64) -> Plan {
+        Plan {
+            range: Range {
+                start: 100.0,
+                lowest: 1.0,
+                highest: 1e6,
+                precision: 0.05,
+            },
+            budget: Duration::from_secs(budget_s),
+            probe: Duration::from_secs(10),
+        }
+    }
+
+    fn probed(number: usize, rate: f64) -> Probe {
+        Probe {
+            number,
+            rate_per_s: rate,
+            reached_per_s: rate.min(750.0),
+            response_time_us: Quantiles::default(),
+            end_to_end_us: None,
+            growth: Growth::default(),
+            lost_pct: 0.0,
+            in_flight_max: 0,
+            cpu_pct: Vec::new(),
+            judged: match rate <= 750.0 {
+                true => Judged::Holds,
+                false => Judged::FarExceeds,
+            },
+            reasons: Vec::new(),
+            saturated: Vec::new(),
+            folder: String::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn probes_are_made_until_the_limit_is_known_and_kept_in_their_order() {
+        let stop = CancellationToken::new();
+        let found = find(&plan(60), &stop, async |n, rate| Ok(probed(n, rate))).await;
+        let found = found.unwrap();
+        assert_eq!(found.result, CapacityResult::Found);
+        let (rate, exceeded) = (found.rate_per_s.unwrap(), found.exceeded_per_s.unwrap());
+        assert!(rate <= 750.0 && exceeded > 750.0 && exceeded <= rate * 1.05);
+        let rates: Vec<f64> = found.probes.iter().map(|p| p.rate_per_s).collect();
+        assert_eq!(rates[..4], [100.0, 200.0, 400.0, 800.0]);
+        let numbers = found.probes.iter().map(|p| p.number);
+        assert!(numbers.eq(1..=found.probes.len()));
+    }
+
+    #[tokio::test]
+    async fn a_disturbed_probe_says_nothing_of_its_rate_and_the_third_one_ends_the_search() {
+        let stop = CancellationToken::new();
+        let disturbed_at = |numbers: &'static [usize]| {
+            async move |n: usize, rate: f64| {
+                let mut probe = probed(n, rate);
+                if numbers.contains(&n) {
+                    probe.judged = Judged::Disturbed;
+                }
+                Ok(probe)
+            }
+        };
+        let found = find(&plan(60), &stop, disturbed_at(&[2, 5])).await.unwrap();
+        assert_eq!(found.result, CapacityResult::Found);
+        let rates: Vec<f64> = found.probes.iter().map(|p| p.rate_per_s).collect();
+        assert_eq!(rates[..6], [100.0, 200.0, 200.0, 400.0, 800.0, 800.0]);
+        let given_up = find(&plan(60), &stop, disturbed_at(&[2, 3, 5]))
+            .await
+            .unwrap();
+        assert_eq!(given_up.result, CapacityResult::Disturbed);
+        assert_eq!(given_up.probes.len(), 5);
+        assert_eq!(given_up.rate_per_s, Some(200.0));
+    }
+
+    #[tokio::test]
+    async fn a_search_that_is_stopped_or_out_of_time_says_what_is_known() {
+        let stop = CancellationToken::new();
+        let broken_off = async |n: usize, rate: f64| {
+            if n == 5 {
+                stop.cancel();
+            }
+            Ok(probed(n, rate))
+        };
+        let stopped = find(&plan(60), &stop, broken_off).await.unwrap();
+        assert_eq!(stopped.result, CapacityResult::Stopped);
+        let known = (stopped.rate_per_s, stopped.exceeded_per_s);
+        assert_eq!(known, (Some(400.0), Some(800.0)));
+        let never = CancellationToken::new();
+        let broke = find(&plan(9), &never, async |n, rate| Ok(probed(n, rate))).await;
+        assert_eq!(broke.unwrap().result, CapacityResult::Budget);
+    }
+}

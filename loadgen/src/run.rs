@@ -1,0 +1,399 @@
+//! One run from beginning to end: the target (started here if none is given), the drivers, the collecting of their figures, the
+//! report. The only module that knows all stages.
+
+mod closing;
+mod collecting;
+mod control;
+mod descriptors;
+mod drivers;
+mod interrupts;
+mod meter;
+mod observer;
+mod options;
+mod ramp;
+mod replay;
+mod small_pages;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use collecting::Collected;
+use control::Control;
+pub use interrupts::Interrupts;
+use meter::Meter;
+use observer::Observer;
+pub use options::{Audience, RunError, RunOptions};
+use ramp::Ramp;
+use replay::Replay;
+use small_pages::SmallPages;
+
+use crate::run_event::{Listener, Plan, RunEvent};
+use loadgen_engine::drive::{self, Assignment, Load};
+use loadgen_engine::fault::{self, Recovery, StartedSystem};
+use loadgen_engine::http_client::Target;
+use loadgen_engine::proc::{group_cpu_time, process_cpu_time};
+use loadgen_engine::record::Figures;
+use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
+use loadgen_engine::scrape::Scrape;
+use loadgen_report::folder::{self, RunFolder};
+use loadgen_report::{Environment, Evidence, Report, Windows};
+use loadgen_scenario::expression::{Vars, unix_seconds};
+use loadgen_scenario::share::Share;
+use loadgen_scenario::{Scenario, Workload};
+use loadgen_shop::OrderShop;
+use loadgen_shop::system_process::{SystemCommand, SystemProcess};
+
+/// Runs a scenario and writes its report into the folder.
+pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
+    descriptors::take_all_granted();
+    // Listen before a child process is started: Ctrl-C must never leave one behind.
+    let Audience { listeners, wishes } = std::mem::take(&mut options.audience);
+    let can_hold = wishes.is_some();
+    let mut listeners = Listeners(listeners);
+    let mut interrupts = Interrupts::listen(wishes)
+        .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
+    let replay = Replay::plan(
+        &scenario,
+        options.trace.as_deref(),
+        options.speed,
+        options.seed,
+    )?;
+    if let Some(replay) = &replay {
+        // The pause of the last journeys is not the target's slowness.
+        scenario.limits.drain_timeout += replay.pay_after;
+    }
+    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
+        path: options.out.clone(),
+        error,
+    })?;
+    let system = match &options.target {
+        Some(_) => None,
+        None => {
+            let command = match options.system.clone() {
+                Some(command) => command,
+                None => SystemCommand::ordershop(None)?,
+            };
+            let log = options.out.join("ordershop.log");
+            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+        }
+    };
+    let url = options
+        .target
+        .clone()
+        .or_else(|| system.as_ref().map(|s| s.url.clone()))
+        .unwrap_or_default();
+    let outcome = Run::prepare(
+        scenario,
+        &options,
+        &url,
+        system.as_ref().and_then(SystemProcess::id),
+    )
+    .await;
+    let outcome = match outcome {
+        Ok(mut run) => {
+            run.ramp = run.ramp.filter(|_| can_hold);
+            run.carry_out(replay, &mut interrupts, &mut listeners).await
+        }
+        Err(e) => Err(e),
+    };
+    let farewell = match system {
+        Some(system) => system.stop().await,
+        None => None,
+    };
+    let mut report = outcome?;
+    report.warnings.extend(farewell);
+    write(&report, &options.out).map_err(|error| RunError::Output {
+        path: options.out.clone(),
+        error,
+    })?;
+    listeners.tell(&RunEvent::Judged {
+        result: report.verdict.result().as_str(),
+        reasons: report.verdict.reasons().to_vec(),
+    });
+    Ok(report)
+}
+
+/// The listeners of a run.
+struct Listeners(Vec<Box<dyn Listener>>);
+
+impl Listeners {
+    fn tell(&mut self, event: &RunEvent) {
+        self.0.iter_mut().for_each(|l| l.event(event));
+    }
+}
+
+fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
+    folder::write_report(report, folder)?;
+    // Rendered from the folder, as it can be at any time later.
+    let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
+    loadgen_render::write_all(&folder).map_err(std::io::Error::other)
+}
+
+/// The system whose first process this is.
+fn started(process: u32) -> StartedSystem {
+    StartedSystem {
+        process,
+        names: &OrderShop,
+    }
+}
+
+struct Run {
+    scenario: Arc<Scenario>,
+    seed: u64,
+    audit: bool,
+    out: PathBuf,
+    drivers: usize,
+    control: Control,
+    environment: Environment,
+    system_id: Option<u32>,
+    /// Set if the workload has a schedule that can be held.
+    ramp: Option<Ramp>,
+    warnings: Vec<String>,
+}
+
+impl Run {
+    async fn prepare(
+        scenario: Scenario,
+        options: &RunOptions,
+        url: &str,
+        system_id: Option<u32>,
+    ) -> Result<Self, RunError> {
+        let target = Target::resolve(url, &options.tls)
+            .await
+            .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
+        // Fail before anything is measured, instead of a report full of refused connections.
+        target.connect().await.map_err(|e| {
+            RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
+        })?;
+        fault::check(&scenario.faults, system_id.map(started)).map_err(RunError::BadInput)?;
+        let drivers = drivers::count(&scenario, options.drivers)?;
+        let control = Control::new(target).await;
+        let environment = control.environment(system_id.is_some()).await;
+        let ramp = match &scenario.workload {
+            Workload::Open { stages } => Some(Ramp::new(stages.clone())),
+            _ => None,
+        };
+        let (scenario, out) = (Arc::new(scenario), options.out.clone());
+        Ok(Self {
+            scenario,
+            seed: options.seed,
+            audit: options.audit,
+            out,
+            drivers,
+            control,
+            environment,
+            system_id,
+            ramp,
+            warnings: Vec::new(),
+        })
+    }
+
+    fn load(&self, replay: Option<Arrivals>) -> Load {
+        match (&self.scenario.workload, replay) {
+            (Workload::Trace, arrivals) => Load::Open {
+                arrivals: arrivals.into_iter().collect(),
+            },
+            (
+                Workload::Closed {
+                    users,
+                    think_time,
+                    duration,
+                },
+                _,
+            ) => Load::Closed {
+                users: *users,
+                think_time: *think_time,
+                duration: *duration,
+                drivers: self.drivers,
+            },
+            (Workload::Open { stages }, _) => {
+                let schedule = Schedule::new(stages.clone());
+                let arrivals =
+                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
+                Load::Open {
+                    arrivals: arrivals.collect(),
+                }
+            }
+        }
+    }
+
+    fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
+        let (journeys, seed) = (&self.scenario.journeys, self.seed);
+        let spacing = match self.scenario.poisson {
+            true => Spacing::Poisson(seed),
+            false => Spacing::Even,
+        };
+        let arrivals = Arrivals::scheduled(schedule.clone(), spacing, journeys, seed, share);
+        match &self.ramp {
+            Some(ramp) => arrivals.following(ramp.follow()),
+            None => arrivals,
+        }
+    }
+
+    fn plan(&self, replay: Option<&Replay>) -> Plan {
+        let scenario = &self.scenario;
+        let stages = match &scenario.workload {
+            Workload::Open { stages } => stages.clone(),
+            _ => Vec::new(),
+        };
+        let replayed = replay.map(|r| r.facts.length);
+        Plan {
+            scenario: scenario.name.clone(),
+            description: scenario.description.clone(),
+            target: self.control.target().url.clone(),
+            drivers: self.drivers,
+            duration: replayed.or(scenario.workload.duration()),
+            warm_up: scenario.warm_up,
+            stages,
+            steps: scenario.step_names.clone(),
+            awaits: scenario.await_names.clone(),
+            slip_p99_max: scenario.limits.slip_p99_max,
+            dropped_pct_max: scenario.limits.dropped_pct_max,
+            note: replay.map(Replay::announcement),
+        }
+    }
+
+    async fn carry_out(
+        mut self,
+        replay: Option<Replay>,
+        interrupts: &mut Interrupts,
+        listeners: &mut Listeners,
+    ) -> Result<Report, RunError> {
+        let _pages = SmallPages::only();
+        listeners.tell(&RunEvent::Announced(Box::new(self.plan(replay.as_ref()))));
+        let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
+        if let Some(replay) = replay {
+            arrivals = Some(replay.arrivals);
+            variables = replay.variables;
+            facts = Some(replay.facts);
+        }
+        let load = self.load(arrivals);
+        let (events, mut told) = mpsc::unbounded_channel();
+        let (faults_told, mut faults) = mpsc::unbounded_channel();
+        let (go, wait) = oneshot::channel();
+        let stop = CancellationToken::new();
+        let (scenario, target, seed) = (
+            self.scenario.clone(),
+            self.control.target().clone(),
+            self.seed,
+        );
+        let assignment = Assignment {
+            scenario,
+            target,
+            load,
+            variables,
+            seed,
+            creations: (self.scenario.audit && self.audit).then_some(&OrderShop),
+            events,
+            go: wait,
+            stop: stop.clone(),
+        };
+        drive::spawn(assignment).map_err(|e| {
+            RunError::BadInput(format!("the drivers' thread can't be started: {e}"))
+        })?;
+        let mut collected = Collected {
+            figures: Figures::new(
+                self.scenario.step_names.len(),
+                self.scenario.await_names.len(),
+            ),
+            logs: None,
+            started_at: unix_seconds(),
+            before: None,
+            cpu_before: (Duration::ZERO, None),
+            observer: Observer::new(self.system_id),
+            meter: Meter::new(self.system_id, self.scenario.warm_up),
+            windows: Windows::new(&self.scenario, Scrape::default()),
+            prepared: None,
+            faults_told,
+            injector: None,
+            recovery: Recovery::default(),
+        };
+        let mut finished = self
+            .collect(
+                (&mut told, &mut faults),
+                go,
+                &stop,
+                &mut collected,
+                interrupts,
+                listeners,
+            )
+            .await?;
+        let outcomes = match collected.injector.take() {
+            Some(injector) => injector.finish().await,
+            None => Vec::new(),
+        };
+        let undone = self.scenario.faults.len() - outcomes.len();
+        if undone > 0 {
+            self.warnings
+                .push(format!("{undone} faults did not begin before the end"));
+        }
+        let faults = loadgen_report::faults(&outcomes, &collected.recovery, finished.arrivals_end);
+        let (after, backlog_drain) = self
+            .drain_backlog(
+                finished.drained,
+                &stop,
+                &mut collected,
+                interrupts,
+                listeners,
+            )
+            .await?;
+        let readings = collected.meter.end(after.as_ref());
+        let process_cpu = process_cpu_time()
+            .unwrap_or_default()
+            .saturating_sub(collected.cpu_before.0);
+        let system_now = self.system_id.and_then(group_cpu_time);
+        let system_cpu = system_now
+            .zip(collected.cpu_before.1)
+            .map(|(now, before)| now.saturating_sub(before));
+        let audit = match finished.ledger.take() {
+            Some(ledger) => self.audited(ledger, interrupts, listeners).await,
+            None => None,
+        };
+        // Only after the audit: it needs the data that tear-down removes.
+        if let Some(variables) = collected.prepared.take() {
+            self.tear_down(variables, interrupts, listeners).await;
+        }
+        if let Some(logs) = &mut collected.logs {
+            logs.finish()?;
+        }
+        if finished.feed_reconnects > 0 {
+            self.warnings.push(format!(
+                "the live feed's connection broke {} times; it was resumed without losing events",
+                finished.feed_reconnects
+            ));
+        }
+        if after.as_ref().is_none_or(|a| a.event_lag.is_empty()) {
+            self.warnings
+                .push("no event lag: the target's /metrics has no such metric".into());
+        }
+        if stop.is_cancelled() {
+            self.warnings
+                .push("the run was stopped before its end".into());
+        }
+        Ok(loadgen_report::build(Evidence {
+            scenario: &self.scenario,
+            seed: self.seed,
+            started_at: collected.started_at,
+            environment: self.environment,
+            figures: &collected.figures,
+            finished: &finished,
+            scrapes: after.map(|after| (collected.before.unwrap_or_default(), after)),
+            windows: &collected.windows,
+            backlog_drain,
+            process_cpu,
+            system_cpu,
+            readings,
+            replay: facts,
+            audit,
+            faults,
+            stopped: stop.is_cancelled(),
+            holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
+            series: collected.observer.series,
+            warnings: self.warnings,
+        }))
+    }
+}
