@@ -37,7 +37,7 @@ tenth() {
     local kept="$out/burn-us"
     if [ ! -s "$kept" ]; then
         local cpu
-        cpu=$("$bin/loadgen" run checkout --duration 10s --no-audit --progress none --out "$out/cost" --json 2>/dev/null | sed -n 's/^ *"both": \([0-9.]*\).*/\1/p' | head -n 1)
+        cpu=$("$bin/loadgen" run checkout --duration 10s --no-audit --progress none --out "$out/cost" --format json 2>/dev/null | sed -n 's/^ *"both": \([0-9.]*\).*/\1/p' | head -n 1)
         [ -n "$cpu" ] || { echo "ab-power.sh: what a journey costs was not measured; see $out/cost, or give --burn" >&2; exit 1; }
         awk -v cpu="$cpu" 'BEGIN { printf "%.0f\n", cpu / 10 / 15.8 }' >"$kept"
         echo "a journey costs $cpu us of CPU: a tenth of it is $(cat "$kept") us an event" >&2

@@ -11,7 +11,15 @@ use support::{Loadgen, SmallSystem, eventually, open};
 
 fn audit(url: &str) -> (i32, Value, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
-        .args(["audit", "--target", url, "--json", "--drain-timeout", "20s"])
+        .args([
+            "audit",
+            "--target",
+            url,
+            "--format",
+            "json",
+            "--drain-timeout",
+            "20s",
+        ])
         .output()
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();

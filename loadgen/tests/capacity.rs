@@ -220,7 +220,7 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         ),
         (
             &["gets.toml", "--precision", "99%"],
-            "a share from 0.5% to 50% is needed",
+            "write a share from 0.5% to 50%",
         ),
         (
             &["gets.toml", "--lowest", "9", "--highest", "8"],

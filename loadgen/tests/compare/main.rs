@@ -35,3 +35,10 @@ fn compare_report(arguments: &[&str]) -> Said {
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+#[test]
+fn the_version_names_the_program() {
+    let said = compare_report(&["--version"]);
+    assert_eq!(said.code, 0, "{}", said.problem);
+    assert!(said.out.starts_with("compare-report "), "{}", said.out);
+}

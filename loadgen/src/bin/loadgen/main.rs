@@ -1,10 +1,11 @@
-//! The program: reads the command line and hands each command to its own file; ends with the verdict's exit code (0 PASS, 1 FAIL,
-//! 3 INVALID, 2 bad input).
+//! The program `loadgen`: reads the command line and calls the command's own file. The exit code is the verdict's (0 PASS, 1 FAIL,
+//! 3 INVALID), or 2 for bad input.
 
 mod ab;
 mod audit;
 mod capacity;
 mod compare;
+mod format;
 mod report;
 mod run;
 mod scenario_arguments;
@@ -19,17 +20,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Drivers allocate on threads of their own, where the system's allocator asks the kernel for each page.
+/// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BAD_INPUT: u8 = 2;
 
-/// Replays customer scenarios against an event-driven HTTP system and reports what it did, honestly.
+/// Run customer scenarios against an event-driven HTTP system and report response times, end-to-end latency and event lag.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 PASS, 1 FAIL, 3 INVALID (the generator could not keep up), 2 bad input."
+    after_help = "Exit codes: 0 PASS, 1 FAIL, 2 bad input, 3 INVALID (the generator could not keep up). A command's own --help lists its own.\n\
+    Environment: ORDERSHOP_BIN, the program `ordershop` (as --system-bin); RUST_LOG, what is logged to standard error [default: warn];\n\
+    PATH, where ordershop, Redis and git are looked for; TERM, where `dumb` turns the full screen off."
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -38,52 +41,62 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a scenario by name or path and write its report
-    Run(Box<run::RunArguments>),
-    /// Find the highest rate that a system sustains: probes at rising rates, each a run of its own, then between them
+    /// Run a scenario and write its report
     #[command(
-        after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
+        after_help = "Exit codes: 0 PASS, 1 FAIL (a threshold, a check or the audit failed, or the set-up did), 2 bad input, 3 INVALID (the generator could not keep up).\n\
+    Environment: ORDERSHOP_BIN, the program `ordershop` (as --system-bin); RUST_LOG, what is logged [default: warn]."
+    )]
+    Run(Box<run::RunArguments>),
+    /// Find the highest rate that a system sustains, with one run for each rate that is tried
+    #[command(
+        after_help = "Exit codes: 0 found, 1 the system does not sustain even the lowest rate, 2 bad input, 3 can't tell (the generator was the limit, the budget was used up, or the search was stopped).\n\
+        Environment: ORDERSHOP_BIN, the program `ordershop` (as --system-bin); RUST_LOG, what is logged [default: warn]."
     )]
     Capacity(Box<capacity::CapacityArguments>),
-    /// Two builds in turns: was the second one really slower?
+    /// Measure two builds in turns and say whether the second one is slower
     #[command(
-        after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID ones, interrupted)."
+        after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID runs, or interrupted)."
     )]
     Ab(Box<ab::AbArguments>),
-    /// Check that what happened on a running system fits together: every event against every entity
-    Audit(audit::AuditArguments),
-    /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
+    /// Check every event of a running system against every entity
     #[command(
-        after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used."
+        after_help = "Exit codes: 0 no findings, 1 findings, 2 bad input, or a target that can't be read."
+    )]
+    Audit(audit::AuditArguments),
+    /// Write report.html and summary.md again from a run's folder; merge the folders of several generators
+    #[command(
+        after_help = "Exit codes: 0 written, 2 a folder can't be used; for merged folders the verdict's: 0 PASS, 1 FAIL, 3 INVALID."
     )]
     Report {
-        /// Folders of runs, each with its report.json and interval logs
+        /// Read these runs' folders, each with its report.json and interval logs
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,
-        /// Folder for the merged report of several
+        /// Write the merged report of several folders to this folder
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Compare the runs of two builds: better, worse, the same, or can't tell (also: compare-report)
+    /// Compare the runs of two builds: better, worse, the same, or can't tell (as the program compare-report)
     Compare(Box<compare::CompareArguments>),
-    /// List the scenarios and their stories
+    /// List the scenarios with their descriptions
     List {
-        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
-    /// Read scenarios and say what would run, without running it (exit code 2 if one is wrong)
+    /// Check scenarios and say what they would do, without running them
+    #[command(after_help = "Exit codes: 0 all are right, 2 at least one is not.")]
     Check {
-        /// Names (see `loadgen list`) or paths of .toml files
+        /// Check these scenarios: names (see `loadgen list`) or paths of .toml files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
-        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
-    /// Write a commented scenario that runs as it is against any HTTP service; never over a file
+    /// Write a commented scenario that runs unchanged against any HTTP service
+    #[command(after_help = "Exit codes: 0 written, 2 the file exists already or can't be written.")]
     New {
-        /// Its name, or a path that ends in .toml [default: my-scenario]
+        /// Name the scenario, or give a path that ends in .toml [default: my-scenario]
         name: Option<String>,
     },
     /// Print the JSON schema of scenarios, for editors
@@ -111,7 +124,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Standard error; while a screen is shown, what is written waits until it is gone.
+/// Standard error; while the full screen is shown, what is written waits until the screen is closed.
 struct StandardError;
 
 impl Write for StandardError {
@@ -124,7 +137,7 @@ impl Write for StandardError {
     }
 }
 
-/// To standard output; a reader who has seen enough (`| head`) is no error.
+/// Writes to standard output. Ignores errors: `loadgen list | head` closes the pipe early.
 fn say(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }
