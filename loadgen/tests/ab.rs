@@ -458,7 +458,7 @@ fn a_revision_that_is_unknown_or_does_not_build_is_refused() {
             "echo 'it does not compile'; exit 5",
             "exit status: 5",
         ),
-        ("HEAD", "true", "left no program"),
+        ("HEAD", "true", "wrote no program"),
     ] {
         let arguments = ["--null", "--a-rev", revision, "--build", build];
         let output = ab.command("./test.toml").args(arguments).output().unwrap();

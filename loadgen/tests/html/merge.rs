@@ -115,7 +115,7 @@ fn what_does_not_belong_together_is_refused() {
         (
             [&one.out, &other.out],
             Some(one.out.as_path()),
-            "where the merged report is to go",
+            "is also the folder of --out",
         ),
         ([&one.out, &other.out], None, "--out"),
     ] {
