@@ -27,7 +27,7 @@ fn audit(url: &str) -> (i32, Value, String) {
     (output.status.code().unwrap(), report, text)
 }
 
-/// What fell, as `check id: reason`.
+/// The offenders, as `check id: reason`.
 fn offenders(audit: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for check in audit["checks"].as_array().unwrap() {
@@ -55,7 +55,7 @@ fn names(plant: impl Fn(&Shop, &Sale), check: &str, id: impl Fn(&Sale) -> String
         .any(|f| f.starts_with(&expected) && f.contains(words));
     assert!(named, "{expected}…{words} is not in {found:#?}");
     assert!(
-        text.contains("FAIL") && text.contains(&format!("FELL {check}")),
+        text.contains("audit: FAIL,") && text.contains(&format!("FAILED {check}")),
         "{text}"
     );
 }
@@ -152,7 +152,7 @@ fn stock_that_is_shown_wrong_is_found() {
         lose,
         "read_model",
         |sale| sale.inventory.clone(),
-        "otherwise",
+        "differs from its events",
     );
 }
 
@@ -168,7 +168,7 @@ fn an_entity_that_is_shown_stale_is_found() {
             &format!("4|{order}"),
         ]);
     };
-    names(stale, "read_model", |sale| sale.order.clone(), "otherwise");
+    names(stale, "read_model", |sale| sale.order.clone(), "differs");
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn keys_show_pages_and_help_hold_the_ramp_and_end_the_run_with_a_report() {
     terminal.shows("60 s");
     terminal.shows("PASS so far");
     terminal.press("?");
-    terminal.shows("once more: leave at once");
+    terminal.shows("again: stop at once");
     terminal.press(" ");
     terminal.press("2");
     terminal.shows("get thing");
