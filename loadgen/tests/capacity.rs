@@ -130,7 +130,7 @@ async fn the_page_is_drawn(page: &std::path::Path, conclusion: &str) {
             );
         })
         .await;
-    let reasons = "return document.querySelector('main').innerText.includes('holds: ')";
+    let reasons = "return document.querySelector('main').innerText.includes('sustained: ')";
     assert_eq!(browser.script(reasons).await, json!(true));
     browser.is_quiet().await;
     browser.close().await;
@@ -144,7 +144,7 @@ fn when_not_even_the_lowest_rate_holds_the_search_ends_with_1() {
     let ended = search(&folder, &service, &["--lowest", "100"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert!(
-        ended.stdout.contains("not even 100/s holds"),
+        ended.stdout.contains("not even 100/s is sustained"),
         "{}",
         ended.stdout
     );
@@ -189,7 +189,7 @@ fn a_search_that_is_stopped_reports_what_is_known() {
     assert!(signalled.unwrap().success());
     let ended = ended(child.wait_with_output().unwrap());
     assert_eq!(ended.code, 3, "{}", ended.stderr);
-    let said = "stopped before it was known: nothing is known yet";
+    let said = "stopped before the capacity was known: nothing is known yet";
     assert!(ended.stdout.contains(said), "{}", ended.stdout);
     assert_eq!(found(&folder)["result"], "STOPPED");
 }
