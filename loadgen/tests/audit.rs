@@ -1,4 +1,4 @@
-//! The audit against the shop itself: it passes what is right, and names each fault that is planted in its Redis.
+//! Tests the audit against the real shop: a correct shop passes, and each fault planted in its Redis is reported.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -40,7 +40,7 @@ fn offenders(audit: &Value) -> Vec<String> {
     found
 }
 
-/// Sells once, plants a fault, and expects the audit to name it.
+/// Makes one sale, plants a fault, and expects the audit to report it.
 #[track_caller]
 fn names(plant: impl Fn(&Shop, &Sale), check: &str, id: impl Fn(&Sale) -> String, words: &str) {
     let shop = Shop::open();
@@ -68,7 +68,7 @@ fn a_shop_that_did_right_passes() {
     assert_eq!(code, 0, "{text}");
     assert_eq!(offenders(&report), Vec::<String>::new());
     assert!(text.contains("PASS"), "{text}");
-    // customer, product, cart; an inventory with a reservation; an order in 4 steps; a billing, a shipping, 4 mails.
+    // Customer, product, cart; inventory, its update and the reservation; 4 events of the order; billing; shipping; 4 mails.
     assert_eq!(report["events"], 3 + 3 + 4 + 1 + 1 + 4, "{text}");
 }
 
@@ -240,7 +240,7 @@ fn a_target_without_events_is_bad_input_for_an_audit_and_no_failure_of_a_run() {
     assert_eq!(ended.report()["audit"], Value::Null);
 }
 
-/// Customers are created one after the other; more than the test needs.
+/// A scenario that creates customers one after the other, more than the test needs.
 const CUSTOMERS: &str = r#"name = "test"
 description = "customers"
 

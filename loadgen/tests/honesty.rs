@@ -40,7 +40,7 @@ impl Drop for Busy {
     }
 }
 
-/// As they are without being given.
+/// The default limits.
 const LIMITS: &str = "[limits]\nslip_p99_max = \"50ms\"\nloop_stall_p99_max = \"100ms\"\n";
 
 /// The generator has the lowest priority, as on a machine whose other programs matter more.

@@ -1,4 +1,4 @@
-//! What can't be compared, each with a message of its own.
+//! Tests what can't be compared, and the message for each case.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `--progress json`: a line an event, and nothing else on standard output.
+//! Tests `--progress json`: one line for each event, and nothing else on standard output.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The screen at several sizes, drawn of a course that was told by events.
+//! Tests the screen at several sizes, drawn from a sequence of events.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +11,7 @@ use loadgen::scenario::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-/// Twenty seconds of a run with two groups, one awaited state, and an error.
+/// The state of a run after twenty seconds, with two groups, one awaited state and an error.
 fn course() -> Course {
     let mut course = Course::default();
     let stage = |from, to| Stage {

@@ -33,7 +33,7 @@ pub fn rate(per_s: f64) -> String {
 /// The judgement of a probe in words.
 pub fn word(judged: Judged) -> &'static str {
     match judged {
-        Judged::Holds => "holds",
+        Judged::Holds => "sustained",
         Judged::Exceeds => "too high",
         Judged::FarExceeds => "far too high",
         Judged::Doubtful => "can't tell",
