@@ -11,8 +11,7 @@ use loadgen::render;
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each side is a run's folder, its report.json, or a folder that holds runs' folders; separate several by commas.\n\
-    Exit codes: 0 no regression, 1 regression, 2 bad input or not comparable, 3 can't tell (too few runs, INVALID runs, or too much noise)."
+    after_help = "Each side is a run's folder, its report.json, or a folder that holds runs' folders; separate several by commas.\n\nExit codes:\n  0  no regression\n  1  regression\n  2  bad input, or runs that can't be compared\n  3  can't tell: too few runs, INVALID runs, or too much noise"
 )]
 pub struct CompareArguments {
     /// Take these runs as the baseline (with --criterion: names of saved baselines)

@@ -26,13 +26,47 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BAD_INPUT: u8 = 2;
 
+/// The last part of `loadgen --help`.
+const AFTER_HELP: &str = "\
+Exit codes (`loadgen COMMAND --help` lists those of a command):
+  0  PASS
+  1  FAIL
+  2  bad input
+  3  INVALID (the generator could not keep up), or can't tell
+
+Environment variables:
+  ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
+  RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
+
+/// The last part of `loadgen run --help`.
+const RUN_AFTER_HELP: &str = "\
+Exit codes:
+  0  PASS
+  1  FAIL: a threshold or the audit failed, or the set-up did
+  2  bad input
+  3  INVALID: the generator could not keep up
+
+Environment variables:
+  ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
+  RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
+
+/// The last part of `loadgen capacity --help`.
+const CAPACITY_AFTER_HELP: &str = "\
+Exit codes:
+  0  found
+  1  the system does not sustain even the lowest rate
+  2  bad input
+  3  can't tell: the generator was the limit, other programs disturbed it, the budget was used up, or it was stopped
+
+Environment variables:
+  ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
+  RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
+
 /// Run customer scenarios against an event-driven HTTP system and report response times, end-to-end latency and event lag.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 PASS, 1 FAIL, 2 bad input, 3 INVALID (the generator could not keep up). A command's own --help lists its own.\n\
-    Environment: ORDERSHOP_BIN, the program `ordershop` (as --system-bin); RUST_LOG, what is logged to standard error [default: warn];\n\
-    PATH, where ordershop, Redis and git are looked for; TERM, where `dumb` turns the full screen off."
+    after_help = AFTER_HELP
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -43,29 +77,27 @@ struct CommandLine {
 enum Command {
     /// Run a scenario and write its report
     #[command(
-        after_help = "Exit codes: 0 PASS, 1 FAIL (a threshold, a check or the audit failed, or the set-up did), 2 bad input, 3 INVALID (the generator could not keep up).\n\
-    Environment: ORDERSHOP_BIN, the program `ordershop` (as --system-bin); RUST_LOG, what is logged [default: warn]."
+        after_help = RUN_AFTER_HELP
     )]
     Run(Box<run::RunArguments>),
     /// Find the highest rate that a system sustains, with one run for each rate that is tried
     #[command(
-        after_help = "Exit codes: 0 found, 1 the system does not sustain even the lowest rate, 2 bad input, 3 can't tell (the generator was the limit, the budget was used up, or the search was stopped).\n\
-        Environment: ORDERSHOP_BIN, the program `ordershop` (as --system-bin); RUST_LOG, what is logged [default: warn]."
+        after_help = CAPACITY_AFTER_HELP
     )]
     Capacity(Box<capacity::CapacityArguments>),
     /// Measure two builds in turns and say whether the second one is slower
     #[command(
-        after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID runs, or interrupted)."
+        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted"
     )]
     Ab(Box<ab::AbArguments>),
     /// Check every event of a running system against every entity
     #[command(
-        after_help = "Exit codes: 0 no findings, 1 findings, 2 bad input, or a target that can't be read."
+        after_help = "Exit codes:\n  0  no findings\n  1  findings\n  2  bad input, or a target that can't be read"
     )]
     Audit(audit::AuditArguments),
     /// Write report.html and summary.md again from a run's folder; merge the folders of several generators
     #[command(
-        after_help = "Exit codes: 0 written, 2 a folder can't be used; for merged folders the verdict's: 0 PASS, 1 FAIL, 3 INVALID."
+        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID"
     )]
     Report {
         /// Read these runs' folders, each with its report.json and interval logs
@@ -84,7 +116,7 @@ enum Command {
         scenarios: Option<PathBuf>,
     },
     /// Check scenarios and say what they would do, without running them
-    #[command(after_help = "Exit codes: 0 all are right, 2 at least one is not.")]
+    #[command(after_help = "Exit codes:\n  0  all are right\n  2  at least one is wrong")]
     Check {
         /// Check these scenarios: names (see `loadgen list`) or paths of .toml files
         #[arg(required = true, value_name = "FILE")]
@@ -94,7 +126,9 @@ enum Command {
         scenarios: Option<PathBuf>,
     },
     /// Write a commented scenario that runs unchanged against any HTTP service
-    #[command(after_help = "Exit codes: 0 written, 2 the file exists already or can't be written.")]
+    #[command(
+        after_help = "Exit codes:\n  0  written\n  2  the file exists already or can't be written"
+    )]
     New {
         /// Name the scenario, or give a path that ends in .toml [default: my-scenario]
         name: Option<String>,
