@@ -65,7 +65,7 @@ pub struct AbArguments {
     /// Call this a regression, instead of the default rules: 'response_time.p99 > +10%', 'journeys.per_s < -5%'; may be repeated
     #[arg(long, value_name = "RULE")]
     fail_on: Vec<String>,
-    /// Confidence of the intervals; 100 % less this is the risk of at least one false alarm
+    /// Use intervals of this confidence; the rest to 100 % is the risk of at least one false alarm
     #[arg(long, value_name = "PERCENT", default_value = "95%", value_parser = share)]
     confidence: f64,
     /// Write the runs and the comparison to this folder [default: reports/runs/ab-<scenario>-<time>]

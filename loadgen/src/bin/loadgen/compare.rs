@@ -35,7 +35,7 @@ pub struct CompareArguments {
     /// Never call a change smaller than this better or worse
     #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = percent)]
     least_effect: f64,
-    /// Confidence of the intervals; 100 % less this is the risk of at least one false alarm
+    /// Use intervals of this confidence; the rest to 100 % is the risk of at least one false alarm
     #[arg(long, value_name = "PERCENT", default_value = "95%", value_parser = percent)]
     confidence: f64,
     /// Seed the bootstrap with this number, so that a comparison can be repeated
