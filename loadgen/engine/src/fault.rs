@@ -28,7 +28,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 pub struct FaultOutcome {
     /// The fault, in words.
     pub what: String,
-    /// When it began.
+    /// When the fault began.
     pub at: Duration,
     /// When it was over: the process ran again, or the command had ended.
     pub until: Duration,

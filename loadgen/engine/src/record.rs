@@ -90,7 +90,7 @@ pub struct AwaitFigures {
 /// An error of one kind at one step.
 #[derive(Debug, Clone, Default)]
 pub struct ErrorFigures {
-    /// How often.
+    /// Number of errors.
     pub count: u64,
     /// The first few examples.
     pub examples: Vec<String>,
@@ -168,9 +168,9 @@ pub struct Figures {
     pub steps: Vec<StepFigures>,
     /// By `Await::id`.
     pub awaits: Vec<AwaitFigures>,
-    /// Actual − intended start of journeys.
+    /// Schedule slip of journeys: actual − intended start.
     pub schedule_slip: Times,
-    /// Journeys.
+    /// Counts of journeys.
     pub journeys: JourneyCounts,
     /// By step's name and kind.
     pub errors: BTreeMap<(String, String), ErrorFigures>,

@@ -1,15 +1,15 @@
 //! A report that can't be shown.
 
-/// A report that can't be shown.
+/// Why a report can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// A log that can't be used.
+    /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] loadgen_engine::record::interval_reader::LogReadError),
-    /// A plot, or the page around it.
-    #[error("report.html can't be made: {0}")]
+    /// A plot or the page can't be drawn.
+    #[error("the page can't be drawn: {0}")]
     Page(String),
-    /// A file that can't be written.
+    /// A file can't be written.
     #[error("{path}: {error}")]
     Output {
         /// Which.

@@ -1,4 +1,4 @@
-//! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
+//! Shows reports: tables for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
 
 mod audit;
 pub mod capacity;
@@ -22,7 +22,7 @@ use loadgen_report::folder::RunFolder;
 /// Writes `summary.md` and `report.html` into a run's folder.
 ///
 /// # Errors
-/// When a log can't be decoded or a file can't be written.
+/// A log can't be decoded or a file can't be written.
 pub fn write_all(folder: &RunFolder) -> Result<(), RenderError> {
     let write = |name: &str, text: String| {
         let path = folder.path.join(name);

@@ -6,7 +6,7 @@ use loadgen_report::{Report, VerdictResult};
 
 use crate::tables;
 
-/// The verdict in a line, and a line for each reason.
+/// The verdict in one line, and one line for each reason.
 pub fn verdict(report: &Report, colour: bool) -> String {
     let (code, word) = match report.verdict.result() {
         VerdictResult::Pass => ("1;32", "PASS"),
@@ -25,7 +25,7 @@ pub fn verdict(report: &Report, colour: bool) -> String {
     out
 }
 
-/// `summary.md`.
+/// The text of `summary.md`.
 pub fn summary(report: &Report) -> String {
     let e = &report.environment;
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
@@ -62,6 +62,6 @@ pub fn summary(report: &Report) -> String {
             writeln!(out, "* {}: {mark}", t.threshold).expect("writing to a String cannot fail");
         }
     }
-    out.push_str("\nResponse time counts from the intended start, service time from the actual one. End to end counts from the intended start of the step named in the scenario until the state is visible in the read model.\n");
+    out.push_str("\nResponse time is measured from the intended start, service time from the actual start. End-to-end latency is measured from the intended start of the step that the scenario names until the state is visible in the read model.\n");
     out
 }

@@ -2,69 +2,69 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What an audit has found.
+/// The outcome of an audit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AuditReport {
-    /// Why there was none: the target hasn't the surface for it.
+    /// Why the target can't be audited: it lacks the HTTP interface for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_possible: Option<String>,
-    /// Why it could not be carried out on a target that has the surface.
+    /// Why the audit failed on a target that has the interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
-    /// Until nothing was in flight any more, or the limit.
+    /// Seconds until nothing was in flight, or until the limit.
     pub drain_s: f64,
-    /// Reading and checking.
+    /// Seconds for reading and checking.
     pub audit_s: f64,
-    /// Events read.
+    /// Number of events read.
     pub events: u64,
-    /// Entities and mails read from the lists.
+    /// Number of entities and mails read from the lists.
     pub entities: u64,
     /// In their order.
     pub checks: Vec<CheckReport>,
 }
 
 impl AuditReport {
-    /// Why the target fails; empty when everything holds.
+    /// Why the target fails; empty if every check passed.
     pub fn reasons(&self) -> Vec<String> {
         let fell = self.checks.iter().filter(|check| check.fell > 0);
         let broken = self.broken.iter();
-        let broken = broken.map(|problem| format!("audit: it could not be carried out: {problem}"));
+        let broken = broken.map(|problem| format!("audit: could not be carried out: {problem}"));
         broken.chain(fell.map(CheckReport::line)).collect()
     }
 }
 
-/// Offenders named; further ones are counted alone.
+/// Offenders that are named; further ones are only counted.
 const OFFENDERS_MAX: usize = 10;
 
-/// One check's outcome.
+/// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckReport {
-    /// Its name.
+    /// The check's name.
     pub name: String,
-    /// What it counts.
+    /// The kind of items it checks, in the plural.
     pub of: String,
-    /// How many it looked at.
+    /// Number of items checked.
     pub checked: u64,
-    /// How many fell.
+    /// Number of items that failed.
     pub fell: u64,
-    /// The first of those.
+    /// The first items that failed.
     pub offenders: Vec<Offender>,
-    /// Why it, or a part of it, was not done.
+    /// Why the check, or a part of it, was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
 }
 
-/// Something that is not as it must be.
+/// An item that failed a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offender {
-    /// Which.
+    /// The item's id.
     pub id: String,
-    /// What is wrong with it.
+    /// What is wrong with the item.
     pub reason: String,
 }
 
 impl CheckReport {
-    /// A check that has looked at nothing yet.
+    /// A check that has checked nothing yet.
     pub fn new(name: &str, of: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -76,7 +76,7 @@ impl CheckReport {
         }
     }
 
-    /// One fell.
+    /// Records an item that failed, without counting it as checked.
     pub fn fell(&mut self, id: impl Into<String>, reason: impl Into<String>) {
         self.fell += 1;
         if self.offenders.len() < OFFENDERS_MAX {
@@ -87,7 +87,7 @@ impl CheckReport {
         }
     }
 
-    /// Looked at one; `outcome` is what is wrong with it.
+    /// Records an item that was checked; `outcome` says what is wrong with it.
     pub fn look(&mut self, id: &str, outcome: Option<String>) {
         self.checked += 1;
         if let Some(reason) = outcome {
@@ -95,12 +95,12 @@ impl CheckReport {
         }
     }
 
-    /// In a line, for a verdict: the numbers and the first offender.
+    /// The outcome in one line, for a verdict: the numbers and the first offender.
     pub fn line(&self) -> String {
         let first = self.offenders.first();
         let first = first.map_or_else(String::new, |o| format!("; first {}: {}", o.id, o.reason));
         format!(
-            "audit {}: {} of {} {} fell{first}",
+            "audit {}: {} of {} {} failed{first}",
             self.name, self.fell, self.checked, self.of
         )
     }

@@ -1,4 +1,4 @@
-//! From evidence to a report: pure arithmetic.
+//! Builds a report from the evidence of a run. Pure arithmetic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl From<LagStatistics> for Quantiles {
     }
 }
 
-/// Percent of one core.
+/// CPU time as percent of one core.
 fn cpu_pct(cpu: Duration, wall: Duration) -> f64 {
     if wall.is_zero() {
         0.0
@@ -65,7 +65,7 @@ fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Builds the report, its verdict included.
+/// Builds the report with its verdict.
 pub fn build(evidence: Evidence<'_>) -> Report {
     let Evidence {
         scenario,
@@ -188,7 +188,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     report.warnings.extend(neighbours::warning(&report));
     let held = report.holds.iter().map(|h| {
         format!(
-            "the rate was held at {}/s from {:.1} s to {:.1} s: the workload was not the scenario's",
+            "the rate was held at {}/s from {:.1} s to {:.1} s, so the workload was not the scenario's",
             h.rate_per_s, h.from_s, h.until_s
         )
     });
@@ -224,7 +224,7 @@ fn generator(evidence: &Evidence<'_>) -> Generator {
     }
 }
 
-/// How finely a changing rate is added up within an interval.
+/// Steps in which a changing rate is summed over one interval.
 const RATE_STEPS: u32 = 20;
 
 fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
@@ -237,7 +237,7 @@ fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
     shown.collect()
 }
 
-/// The course, with what the schedule asked for.
+/// The intervals with the number of journeys that the schedule asked for in each.
 fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
     let mut series = evidence.series.clone();
     if let Workload::Open { stages } = &scenario.workload {

@@ -15,43 +15,43 @@ use loadgen_engine::schedule::Hold;
 use loadgen_engine::scrape::Scrape;
 use loadgen_scenario::Scenario;
 
-/// Everything known at the end of a run.
+/// Everything that is known at the end of a run.
 pub struct Evidence<'a> {
     /// What was asked.
     pub scenario: &'a Scenario,
-    /// What choices were made from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Unix seconds.
+    /// Start of the run, Unix time in seconds.
     pub started_at: f64,
     /// Where.
     pub environment: Environment,
-    /// What was recorded.
+    /// The recorded figures.
     pub figures: &'a Figures,
-    /// The driver's last words.
+    /// What the drivers reported at their end.
     pub finished: &'a Finished,
-    /// The target's metrics before the workload and after the drain, if it has any.
+    /// The target's metrics before the workload and after the drain, if it exposes any.
     pub scrapes: Option<(Scrape, Scrape)>,
-    /// What thresholds over pieces of the run need.
+    /// The windows of thresholds over parts of the run.
     pub windows: &'a Windows,
     /// How long the backlog took to drain.
     pub backlog_drain: Duration,
     /// CPU time of this process during the run.
     pub process_cpu: Duration,
-    /// CPU time of the system during the run.
+    /// CPU time of the system during the run, if this run started it.
     pub system_cpu: Option<Duration>,
-    /// The target at the end of the warm-up and after the drain.
+    /// Readings of the target at the end of the warm-up and after the drain.
     pub readings: Option<(Reading, Reading)>,
-    /// A replay's plan, for that workload.
+    /// The plan of a replay, if the workload is one.
     pub replay: Option<ReplayFacts>,
-    /// What an audit has found, if there was one.
+    /// The audit, if there was one.
     pub audit: Option<AuditReport>,
-    /// What went wrong on purpose.
+    /// The faults that were carried out.
     pub faults: Vec<FaultReport>,
-    /// Whether the run was ended before its time.
+    /// Whether the run was stopped early.
     pub stopped: bool,
-    /// When the schedule was held.
+    /// The times at which the schedule was held.
     pub holds: &'a [Hold],
-    /// The run's course.
+    /// The figures of each interval.
     pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,

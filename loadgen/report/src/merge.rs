@@ -1,5 +1,5 @@
-//! Several generators of one run, put together into one report: counts are added up, distributions interval by interval, and nothing is
-//! averaged. What cannot belong together is refused.
+//! Merges the reports of several generators of one run: counts are added up, distributions are merged interval by interval, and nothing
+//! is averaged. Runs of different scenarios are refused.
 
 mod error;
 mod figures;
@@ -13,10 +13,10 @@ pub use error::MergeError;
 use crate::folder::{RunFolder, log_names, write_report};
 use crate::report::Report;
 
-/// Merges runs into a folder of their own, which is made, and reads it back.
+/// Merges runs into a new folder and reads it back.
 ///
 /// # Errors
-/// When the runs are of different scenarios, a log is missing or broken, or the folder can't be written.
+/// The runs are of different scenarios, a log is missing or broken, or the folder can't be written.
 pub fn merge(parts: &[RunFolder], out: &Path) -> Result<RunFolder, MergeError> {
     let mut parts: Vec<&RunFolder> = parts.iter().collect();
     parts.sort_by(|a, b| a.report.started_at.total_cmp(&b.report.started_at));

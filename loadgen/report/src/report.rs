@@ -1,5 +1,5 @@
-//! The report of a run, as it is written to `report.json`: its shape is versioned by `schema`. Built from what was recorded;
-//! must not know how it is shown.
+//! The report of a run, as written to `report.json`; the field `schema` is its version. The report is built from recorded figures
+//! and must not know how it is shown.
 
 use std::collections::BTreeMap;
 
@@ -23,85 +23,85 @@ pub const SCHEMA: &str = "loadgen-report/1";
 /// A finished run. Times are microseconds unless the name says otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
-    /// `loadgen-report/1`.
+    /// Always `loadgen-report/1`.
     pub schema: Schema,
     /// The scenario's name.
     pub scenario: String,
-    /// Its story.
+    /// The scenario's description.
     #[serde(default)]
     pub description: String,
-    /// Its parameters as they were used, by name.
+    /// The scenario's parameters as used in this run, by name.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
-    /// What choices were made from.
+    /// The seed of all random choices.
     pub seed: u64,
     /// Unix time in seconds.
     pub started_at: f64,
-    /// Where it ran.
+    /// The machine and the target.
     pub environment: Environment,
     /// What was asked.
     pub workload: WorkloadSummary,
-    /// From the end of the warm-up until the last journey had ended.
+    /// Seconds from the end of the warm-up until the last journey ended.
     pub duration_s: f64,
-    /// Requests, by step.
+    /// The requests of each step.
     pub steps: Vec<StepReport>,
     /// All steps together.
     pub all_steps: AllSteps,
-    /// Journeys.
+    /// Counts of journeys.
     pub journeys: JourneyReport,
-    /// Awaited states.
+    /// End-to-end latency of each awaited state.
     pub end_to_end: Vec<EndToEnd>,
     /// Where the time of the sampled journeys went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_budget: Option<LatencyBudget>,
-    /// Consumer groups, by topic.
+    /// Event lag of each consumer group and topic.
     pub event_lag: Vec<EventLag>,
-    /// All consumer groups together.
+    /// Event lag of all consumer groups together.
     pub event_lag_all: Quantiles,
-    /// Waiting until nothing was left to handle.
+    /// The time after the last arrival until nothing was left to handle.
     pub drain: Drain,
-    /// The generator itself.
+    /// How well the generator kept up.
     pub generator: Generator,
-    /// CPU of the system and what it started, in percent of one core, where it was started by this run.
+    /// CPU of the system and its child processes in percent of one core, if this run started the system.
     pub system_cpu_pct: Option<f64>,
-    /// What a journey cost the target, where that is known.
+    /// What one journey costs the target, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// By place and kind, most frequent first.
+    /// Errors by step and kind, the most frequent first.
     pub errors: Vec<ErrorReport>,
-    /// What had to hold.
+    /// The scenario's thresholds and their figures.
     pub thresholds: Vec<ThresholdReport>,
-    /// What a plan could not carry out, by reason, before the run and in it.
+    /// Journeys that were skipped, before or during the run, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// A replay's invoices, for that workload.
+    /// The invoices of a replay, if the workload is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayReport>,
-    /// What an audit of the target has found, if there was one.
+    /// The audit of the target, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
-    /// What went wrong on purpose, in the order of time.
+    /// The scenario's faults, in the order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultReport>,
-    /// The run's course, on one line.
+    /// The figures of each interval of the run, written on one line.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         serialize_with = "series::on_one_line"
     )]
     pub series: Option<Series>,
-    /// When somebody held the rate: from then on the workload was not the scenario's.
+    /// The times at which somebody held the rate, so that the workload was no longer the scenario's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<HoldReport>,
-    /// The runs that this report was put together from, if it was.
+    /// The runs that this report was merged from; empty for a single run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<MergedPart>,
-    /// What people should know.
+    /// Warnings for the reader of the report.
     pub warnings: Vec<String>,
     /// The verdict.
     pub verdict: Verdict,
 }
 
-/// The shape's name; reading another one is refused.
+/// The schema's name and version; reading any other is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Schema;

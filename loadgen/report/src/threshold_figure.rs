@@ -4,7 +4,7 @@ use crate::report::Report;
 use crate::sections::{EndToEnd, EventLag, Quantiles, StepReport};
 use loadgen_scenario::threshold::{Family, JourneyFigure, Metric, Selector, Statistic};
 
-/// From a report's rows; none where they do not have it.
+/// A metric's figure from a report's rows; `None` if the rows do not have it.
 pub fn figure(report: &Report, metric: &Metric) -> Option<f64> {
     let journeys = &report.journeys;
     match metric {
@@ -46,7 +46,7 @@ fn rows(report: &Report, family: Family, of: &Selector) -> Vec<Quantiles> {
     };
     match (family, of) {
         (Family::ScheduleSlip, _) => vec![report.generator.schedule_slip_us],
-        // Distributions of several rows can't be put together from their statistics.
+        // Distributions of several rows can't be merged from their statistics.
         (_, Selector::Tag(_)) => Vec::new(),
         (Family::ResponseTime, Selector::All) => vec![report.all_steps.response_time_us],
         (Family::ServiceTime, Selector::All) => vec![report.all_steps.service_time_us],

@@ -1,4 +1,4 @@
-//! PASS, FAIL or INVALID. A generator that could not keep up measured itself: then no threshold counts.
+//! The verdict PASS, FAIL or INVALID. If the generator could not keep up, the figures are its own and no threshold counts.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use loadgen_scenario::{Limits, Scenario};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VerdictResult {
-    /// Everything held.
+    /// Every threshold held and the audit found nothing.
     Pass,
-    /// Something did not.
+    /// A threshold was missed or the audit found something.
     Fail,
-    /// The figures say nothing about the target: the generator could not keep up, or there are none.
+    /// The figures say nothing about the target: the generator could not keep up, or nothing was measured.
     Invalid,
 }
 
@@ -47,7 +47,7 @@ impl VerdictResult {
         }
     }
 
-    /// As it is printed.
+    /// The verdict as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
@@ -87,21 +87,21 @@ pub struct Case<'a> {
     pub workload: &'a WorkloadSummary,
     /// All steps together.
     pub all_steps: &'a AllSteps,
-    /// Journeys.
+    /// Counts of journeys.
     pub journeys: &'a JourneyReport,
-    /// The generator itself.
+    /// How well the generator kept up.
     pub generator: &'a Generator,
-    /// What had to hold.
+    /// The scenario's thresholds and their figures.
     pub thresholds: &'a [ThresholdReport],
     /// A replay's invoices.
     pub replay: Option<&'a ReplayReport>,
-    /// What an audit has found.
+    /// The outcome of an audit.
     pub audit: Option<&'a AuditReport>,
-    /// What went wrong on purpose.
+    /// The faults that were carried out.
     pub faults: &'a [FaultReport],
 }
 
-/// Evaluates what had to hold; `measured` is the run's length without its warm-up.
+/// Evaluates the thresholds; `measured` is the run's length without its warm-up.
 pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdReport> {
     let thresholds = evidence.scenario.thresholds.iter().enumerate();
     let evaluated = thresholds.map(|(index, threshold)| {
@@ -127,7 +127,7 @@ pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdR
     evaluated.collect()
 }
 
-/// A threshold's figure over the whole run, or over as much of it as there is.
+/// A threshold's figure over the whole run, or over the part of it so far.
 pub(super) fn over_the_run(
     scenario: &Scenario,
     figures: &Figures,
@@ -144,7 +144,7 @@ pub(super) fn over_the_run(
     sample.figure()
 }
 
-/// In words: what the figure was, and when; or why there is none.
+/// The figure and its window in words, or why there is no figure.
 pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) -> String {
     let when = at.map_or_else(String::new, |(from, to)| {
         format!(" from {from} s to {to} s")
@@ -167,10 +167,10 @@ pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64
     }
 }
 
-/// What a reader may conclude.
+/// Judges a report: the audit's findings first, then whether the run is valid, then the thresholds.
 pub fn judge(case: &Case<'_>) -> Verdict {
     let doubts = doubts(case);
-    // What is wrong is wrong, however well the generator kept up.
+    // The audit's findings count even if the generator could not keep up.
     let wrong = case.audit.map(AuditReport::reasons).unwrap_or_default();
     if !wrong.is_empty() {
         let all = wrong.into_iter().chain(doubts).chain(broken(case));
@@ -184,7 +184,7 @@ pub fn judge_merged(doubts: Vec<String>, broken: Vec<String>) -> Verdict {
     Verdict::of(doubts, broken)
 }
 
-/// The thresholds that were missed, and what contradicts the report itself.
+/// The thresholds that were missed, and a replay whose counts don't add up.
 fn broken(case: &Case<'_>) -> Vec<String> {
     let contradiction = case.replay.and_then(ReplayReport::contradiction);
     missed(case.thresholds)
@@ -200,30 +200,30 @@ pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
     said.collect()
 }
 
-/// Why the figures may say nothing about the target, and what to do about it.
+/// Why the run is INVALID, each reason with what to do about it.
 fn doubts(case: &Case<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     let (journeys, limits) = (case.journeys, case.limits);
     if case.all_steps.count == 0 {
         reasons.push(
-            "no samples: nothing was measured (was the run longer than its warm-up?)".to_owned(),
+            "no samples: nothing was measured; make the run longer than its warm-up".to_owned(),
         );
     }
     let slip_max_us = limits.slip_p99_max.as_secs_f64() * 1e6;
     let slip = case.generator.schedule_slip_us.p99;
     if case.workload.kind != "closed" && slip > slip_max_us {
         let (slip, limit) = (units::time(slip), units::time(slip_max_us));
-        reasons.push(format!("the generator did not keep its schedule: slip p99 {slip} > {limit}; ask for a lower rate or give it a core of its own"));
+        reasons.push(format!("the generator did not keep its schedule: slip p99 {slip} > {limit}; lower the rate or give the generator a core of its own"));
     }
     if case.generator.cpu_pct > limits.cpu_pct_max {
         let (cpu, limit) = (case.generator.cpu_pct, limits.cpu_pct_max);
-        reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
+        reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; lower the rate or use more drivers"));
     }
     reasons.extend(own_troubles(case));
     let undone = case.faults.iter();
     let undone = undone.filter_map(|f| Some((&f.what, f.problem.as_ref()?)));
     reasons.extend(undone.map(|(what, problem)| {
-        format!("the fault `{what}` could not be done: {problem}; this is not the run that was asked for")
+        format!("the fault `{what}` could not be carried out: {problem}; this is not the run that was asked for")
     }));
     let asked = journeys.started + journeys.dropped + journeys.unsent;
     let lost = journeys.dropped + journeys.unsent;
@@ -231,40 +231,40 @@ fn doubts(case: &Case<'_>) -> Vec<String> {
     if lost_pct > limits.dropped_pct_max {
         let (dropped, unsent) = (journeys.dropped, journeys.unsent);
         reasons.push(format!(
-            "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; the target is too slow for this rate, or the limit too low",
+            "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; lower the rate, or raise the limit in_flight_max",
             limits.in_flight_max, limits.dropped_pct_max
         ));
     }
     reasons
 }
 
-/// What the machine did to the generator.
+/// Why the run is INVALID because of the generator's machine.
 fn own_troubles(case: &Case<'_>) -> Vec<String> {
     let (generator, limits) = (case.generator, case.limits);
     let mut reasons = Vec::new();
-    // Without a schedule to be late for, having to wait for a core shows nowhere else.
+    // A closed workload has no schedule to be late for, so that waiting for a core shows only here.
     let wanted = generator.cpu_pct + generator.cpu_wait_pct;
     if case.workload.kind == "closed"
         && wanted > limits.cpu_pct_max
         && generator.cpu_pct <= limits.cpu_pct_max
     {
         let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
-        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, and with its own CPU that is over {limit} %; give it a core of its own"));
+        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, which together with its own CPU is over {limit} %; give the generator a core of its own"));
     }
     let late_max_us = limits.loop_stall_p99_max.as_secs_f64() * 1e6;
     let late = generator.loop_lateness_us.p99;
     if late > late_max_us {
         let (late, limit) = (units::time(late), units::time(late_max_us));
-        reasons.push(format!("the machine was too busy: the generator's event loop came round late, p99 {late} > {limit}; give it a core of its own"));
+        reasons.push(format!("the machine was too busy: the generator's event loop was late, p99 {late} > {limit}; give the generator a core of its own"));
     }
     let jump_max_ms = limits.clock_jump_max.as_secs_f64() * 1e3;
     if generator.clock_jump_ms > jump_max_ms {
         let jump = generator.clock_jump_ms;
-        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms: times that this machine and the target compare are off; let the clock settle and run again"));
+        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms, so times of this machine and the target can't be compared; wait until the clock is synchronised and run again"));
     }
     if generator.own_errors > 0 {
         let count = generator.own_errors;
-        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n), or lower connections_max"));
+        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n) or lower connections_max"));
     }
     reasons
 }

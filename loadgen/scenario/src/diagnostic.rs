@@ -12,7 +12,7 @@ pub enum ScenarioError {
         file: String,
         /// Line number, from 1.
         line: usize,
-        /// What is wrong.
+        /// What is wrong, with line and column.
         problem: String,
         /// The whole file, for showing the place.
         #[source_code]

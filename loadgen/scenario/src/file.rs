@@ -87,7 +87,7 @@ pub struct WorkloadFile {
     pub kind: WorkloadKind,
     /// Open: journeys a second, with `duration`.
     pub rate: Option<f64>,
-    /// How long journeys are started.
+    /// How long journeys are started, in seconds.
     pub duration: Option<HumanDuration>,
     /// Open: ramps, holds and spikes, one after the other, instead of `rate` and `duration`.
     pub stages: Option<Vec<StageFile>>,

@@ -144,7 +144,7 @@ pub struct Stage {
     pub duration: Duration,
     /// Journeys a second at its start.
     pub from: f64,
-    /// Journeys a second at its end.
+    /// Journeys a second at the end of the stage.
     pub to: f64,
 }
 

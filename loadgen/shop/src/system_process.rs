@@ -36,7 +36,7 @@ pub enum SystemError {
         "`{command}`: there is no program `{program}`, neither as a file nor on PATH; give a command to run instead of `ordershop up`"
     )]
     NoProgram {
-        /// The command.
+        /// The build command.
         command: String,
         /// Its first word.
         program: String,
@@ -44,7 +44,7 @@ pub enum SystemError {
     /// The command could not be run.
     #[error("{command} could not be started: {error}")]
     Start {
-        /// The command.
+        /// The build command.
         command: String,
         /// The cause.
         error: std::io::Error,
@@ -52,7 +52,7 @@ pub enum SystemError {
     /// The system ended, or printed no ready line in time.
     #[error("{command} did not become ready ({problem}); its log is {log}")]
     NotReady {
-        /// The command.
+        /// The build command.
         command: String,
         /// What happened instead.
         problem: String,

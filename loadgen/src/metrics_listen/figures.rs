@@ -57,13 +57,13 @@ pub struct Figures {
     pub steps: Vec<(u64, u64, Histogram, Histogram)>,
     /// By awaited state: timeouts, end-to-end latency.
     pub awaits: Vec<(u64, Histogram)>,
-    /// Actual − intended start of journeys.
+    /// Schedule slip of journeys: actual − intended start.
     pub slip: Histogram,
     /// Journeys by outcome.
     pub journeys: JourneyCounts,
     /// Errors by step and kind.
     pub errors: BTreeMap<(String, String), u64>,
-    /// Journeys in flight.
+    /// The plot of journeys in flight.
     pub in_flight: usize,
     /// The target's consumer groups, as last seen.
     pub groups: Vec<(String, GroupPoint)>,

@@ -13,7 +13,7 @@ pub struct Meter {
     /// The process group of a system that was started here.
     system: Option<u32>,
     warm_up: Duration,
-    /// Journeys completed and recorded so far.
+    /// Completed journeys recorded so far.
     journeys: u64,
     before: Option<Reading>,
 }

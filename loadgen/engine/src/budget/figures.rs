@@ -106,7 +106,7 @@ pub struct Journey {
 /// Everything about the sampled journeys of a run.
 #[derive(Debug, Clone, Default)]
 pub struct BudgetFigures {
-    /// Journeys sampled.
+    /// Number of sampled journeys.
     pub sampled: u64,
     /// All ways, by their end.
     pub ways: BTreeMap<End, Ways>,

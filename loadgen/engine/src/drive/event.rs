@@ -62,7 +62,7 @@ pub enum Refusal {
 pub struct Interval {
     /// From the start of the run.
     pub start: Duration,
-    /// Its length.
+    /// Length in seconds.
     pub length: Duration,
     /// The figures recorded in it, without the warm-up.
     pub figures: Figures,
@@ -140,7 +140,7 @@ pub struct DriverHealth {
     pub cpu_wait: Option<Duration>,
     /// How late its event loop ran, measured a hundred times a second.
     pub loop_lateness: Times,
-    /// The largest jump of the wall clock against the monotonic one.
+    /// The largest jump of the wall clock against the monotonic clock, in milliseconds.
     pub clock_jump: Duration,
     /// Requests that failed because this machine had no descriptors, ports or memory left.
     pub generator_errors: u64,

@@ -5,56 +5,56 @@ use serde::{Deserialize, Serialize};
 use crate::growth::Growth;
 use crate::sections::Quantiles;
 
-/// What a probe has shown of its rate.
+/// What a probe says about its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Judged {
-    /// Sustained.
+    /// The rate was sustained.
     Holds,
-    /// Not sustained.
+    /// The rate was not sustained.
     Exceeds,
-    /// By far: no need to look twice.
+    /// The rate was missed by so much that no second probe is needed.
     FarExceeds,
-    /// The generator could not offer it: it says nothing about the target.
+    /// The generator could not offer the rate, so the probe says nothing about the target.
     Doubtful,
-    /// It went wrong while others used the machine: it says nothing about the rate.
+    /// The rate was not sustained while other programs used the machine, so the probe says nothing about the rate.
     Disturbed,
 }
 
-/// A probe. Rates are journeys a second, times microseconds.
+/// A probe. Rates are journeys a second, times are microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// From 1, in the order in which they were tried.
+    /// The probe's number, from 1, in the order of time.
     pub number: usize,
-    /// Asked for.
+    /// The rate asked for.
     pub rate_per_s: f64,
-    /// Completed, between the end of the warm-up and the last arrival.
+    /// The rate of completed journeys, between the end of the warm-up and the last arrival.
     pub reached_per_s: f64,
-    /// All requests.
+    /// Response time of all requests.
     pub response_time_us: Quantiles,
-    /// The awaited state that took longest at p99, and its name.
+    /// Name and latency of the awaited state with the highest p99.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_to_end_us: Option<(String, Quantiles)>,
-    /// Journeys in flight and backlog.
+    /// Growth of journeys in flight and of the backlog.
     pub growth: Growth,
-    /// Dropped or unsent of all arrivals, in percent.
+    /// Share of the arrivals that were dropped or unsent, in percent.
     pub lost_pct: f64,
-    /// The most journeys in flight.
+    /// The largest number of journeys in flight.
     pub in_flight_max: u64,
-    /// CPU by process in percent of one core, on average, greatest first. Of a target that was not started here only the generator's.
+    /// Mean CPU of each process in percent of one core, highest first. Only the generator's if the target was not started here.
     pub cpu_pct: Vec<(String, f64)>,
-    /// What it showed.
+    /// The judgement.
     pub judged: Judged,
-    /// Why it did not hold, or says nothing.
+    /// Why the rate was not sustained, or why the probe says nothing.
     pub reasons: Vec<String>,
-    /// What was at its limit, greatest first.
+    /// What was at its limit, the machine before its processes.
     pub saturated: Vec<String>,
-    /// The run's folder, beside the capacity's report.
+    /// The name of the run's folder, beside the report of the search.
     pub folder: String,
 }
 
 impl Probe {
-    /// The whole CPU that is known, in percent of one core.
+    /// CPU of all known processes, in percent of one core.
     pub fn cpu_sum_pct(&self) -> f64 {
         self.cpu_pct.iter().map(|(_, pct)| pct).sum()
     }

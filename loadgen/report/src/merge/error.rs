@@ -6,39 +6,39 @@ use crate::folder::FolderError;
 use loadgen_engine::record::interval_log::LogWriteError;
 use loadgen_engine::record::interval_reader::LogReadError;
 
-/// Runs that can't be put together.
+/// Why runs can't be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// Their scenarios are not the same.
+    /// The runs are of different scenarios or workloads.
     #[error("{one} and {other} can't be merged: {what} ({left} and {right})")]
     Different {
-        /// A folder.
+        /// The first run's folder.
         one: PathBuf,
-        /// Another.
+        /// The second run's folder.
         other: PathBuf,
-        /// What is different.
+        /// What differs.
         what: &'static str,
-        /// In the one.
+        /// The value of the first run.
         left: String,
-        /// In the other.
+        /// The value of the second run.
         right: String,
     },
-    /// A replay counts every invoice of its export once.
+    /// A run is a replay, which counts every invoice of its export once.
     #[error("{0}: replays can't be merged: each counts all invoices of its export")]
     Replay(PathBuf),
-    /// A merged report has no intervals of its own run.
-    #[error("{0} is given twice, or is where the merged report is to go")]
+    /// A folder is given twice, or is also the output folder.
+    #[error("{0} is given twice, or is also the folder of --out; give each folder once")]
     Twice(PathBuf),
-    /// A log that can't be used.
+    /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] LogReadError),
-    /// A log that can't be written.
+    /// An interval log can't be written.
     #[error("an interval log can't be written: {0}")]
     LogWrite(#[from] LogWriteError),
-    /// The merged folder can't be used.
+    /// The merged folder can't be read back.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A file that can't be written.
+    /// A file can't be written.
     #[error("{path}: {error}")]
     Output {
         /// Where.

@@ -1,4 +1,4 @@
-//! Thresholds of several generators' runs together: of the merged rows where those have the figure, else of the run that was worst.
+//! The thresholds of a merged run: evaluated on the merged rows if those have the figure, else on the run with the worst figure.
 
 use crate::folder::RunFolder;
 use crate::report::Report;
@@ -7,7 +7,7 @@ use crate::threshold_figure::figure;
 use crate::verdict;
 use loadgen_scenario::threshold::{Threshold, Window};
 
-/// Evaluates what had to hold for the whole.
+/// Evaluates the thresholds of the merged run.
 pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<ThresholdReport> {
     let evaluated = merged.thresholds.iter().enumerate().map(|(i, row)| {
         let Ok(threshold) = row.threshold.parse::<Threshold>() else {
@@ -30,7 +30,7 @@ pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<Threshold
     evaluated.collect()
 }
 
-/// A run without samples is worse than any figure.
+/// The result of the run with the worst figure; a run without samples is worse than any figure.
 fn worst(threshold: &Threshold, index: usize, parts: &[&RunFolder]) -> Option<ThresholdReport> {
     let rows = parts.iter().filter_map(|p| p.report.thresholds.get(index));
     let badness = |row: &ThresholdReport| {

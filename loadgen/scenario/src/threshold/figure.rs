@@ -36,7 +36,7 @@ pub enum Selector {
 
 /// The distributions a run records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub enum Family {
     ResponseTime,
     ServiceTime,
@@ -47,9 +47,9 @@ pub enum Family {
 
 /// Statistics of a distribution, in microseconds but for `Count`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub enum Statistic {
-    /// 0 to 1.
+    /// A share from 0 to 1.
     Quantile(f64),
     Min,
     Max,
@@ -59,7 +59,7 @@ pub enum Statistic {
 
 /// A count or a rate of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub enum Count {
     Tried,
     Errors,
