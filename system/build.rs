@@ -1,4 +1,4 @@
-//! Makes Rust of the gRPC contracts. Reads them with protox, so that no `protoc` need be installed.
+//! Generates Rust code from the gRPC contracts. Reads them with protox, so that `protoc` need not be installed.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ const CONTRACTS: [&str; 4] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let contracts = protox::compile(CONTRACTS, ["proto"])?;
-    // For the reflection service: every client can ask what is offered.
+    // For the reflection service, through which clients can list the services.
     let descriptors = PathBuf::from(std::env::var("OUT_DIR")?).join("contracts.bin");
     std::fs::write(descriptors, prost::Message::encode_to_vec(&contracts))?;
     tonic_prost_build::configure().compile_fds(contracts)?;

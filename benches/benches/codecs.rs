@@ -1,6 +1,7 @@
-//! Entities as JSON: reading what a client sent (checked by field) and writing what an event carries. Throughput is in entities. The floor of reading is
-//! serde_json's pass over the same bytes into a `RawValue` (valid JSON, nothing more), that of writing the copy of the same bytes out of one.
-//! The queue's envelopes and the streams' entries are private to their modules; they are measured as part of the queue's and the event store's benches.
+//! Entities as JSON: parsing a client's input (checked by field) and writing an event's data. Throughput is in entities. The floor of
+//! parsing is serde_json's pass over the same bytes into a `RawValue` (checks only that they are JSON); that of writing is a copy of the
+//! same bytes. The queue's envelopes and the streams' entries are private to their modules; the benches of the queue and the event store
+//! include them.
 
 use std::hint::black_box;
 
@@ -13,7 +14,7 @@ use ordershop_benches::sample;
 use ordershop_domain::{Cart, Event, Order};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// Pieces of a usual cart and of a large one.
+/// Pieces in a usual cart and in a large one.
 const PIECES: [usize; 2] = [5, 100];
 /// Carts in one asynchronous request.
 const ARRAY: usize = 1_000;

@@ -1,5 +1,5 @@
-//! The domain's decisions: a command on a state with its facts, to events. Throughput is in decisions. There is no floor beside them: they are pure and call
-//! nothing that could be sent bare; what to compare them with is an append or a queue round trip, of which they must be a small part.
+//! The domain's decisions: a command, a state and facts → events. Throughput is in decisions. They have no floor: they are pure and call
+//! nothing that could be sent without them. Compare them with an append or a round trip of the queue, of which they must be a small part.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hint::black_box;
@@ -15,7 +15,7 @@ use ordershop_domain::{
 const PRODUCTS: usize = 5;
 /// Pieces of each product in stock.
 const STOCK: u64 = 1_000;
-/// Price of all of them.
+/// The price of the whole cart, in cents.
 const SUM: u64 = 12_345;
 
 fn bench<E: Aggregate>(

@@ -1,7 +1,7 @@
-//! The event store: appending (by transactions in a call, and by callers at once) and subscribing (by batch size), through its
-//! trait on a real Redis without durability. Each function's throughput is in events. The floors beside them are the same `XADD`s, group reads and
-//! acknowledgements sent bare over one connection: what stands between a floor and the function above it is the price of versions, the fence, atomicity
-//! and the hand-over between tasks. An append of one at a time waits for one round trip, so read it beside `floor: one XADD at a time`.
+//! The event store: appending (by transactions a call, and by concurrent callers) and subscribing (by batch size), through its trait, on a
+//! real Redis without durability. Throughput is in events. The floors are the same `XADD`s, group reads and acknowledgements sent directly
+//! over one connection. The difference is the cost of versions, the fence, atomicity and the hand-over between tasks. A single append waits
+//! for one round trip, so compare it with `floor: one XADD at a time`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ use ordershop_benches::stage::Stage;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-/// Transactions in a call, and callers at once.
+/// Numbers of transactions a call, and of concurrent callers.
 const NUMBERS: [usize; 4] = [1, 16, 64, 256];
 /// Events in a batch.
 const BATCHES: [usize; 3] = [16, 128, 512];
-/// Events that wait in the stream at once while reading is measured.
+/// The maximum number of events in the stream while reading is measured.
 const WAITING_EVENTS_MAX: usize = 32_768;
 
 fn start_store(stage: &Stage) -> Arc<RedisEventStore> {
@@ -33,8 +33,8 @@ fn start_store(stage: &Stage) -> Arc<RedisEventStore> {
     })
 }
 
-/// One caller: `calls` appends of `per_call` transactions, each to an aggregate of its own. What a call is given is made before its clock starts.
-/// Returns the time within the calls.
+/// One caller: `calls` appends of `per_call` transactions, each for its own aggregate. Inputs are created before the clock starts. Returns
+/// the time within the calls.
 async fn append(
     store: Arc<RedisEventStore>,
     aggregates_from: usize,
@@ -79,7 +79,7 @@ fn empty_order_events(stage: &Stage) {
 fn appends(c: &mut Criterion) {
     let stage = Stage::start();
     let store = start_store(&stage);
-    // Aggregates no other function has used: their versions begin at 0.
+    // Aggregates not used before: their versions begin at 0.
     let mut unused = 0;
 
     let mut group = c.benchmark_group("append by transactions per call");
@@ -110,7 +110,7 @@ fn appends(c: &mut Criterion) {
         unused += number;
         let mut version = 1;
         group.bench_function(BenchmarkId::new("append", number), |b| {
-            // Each caller calls again as soon as it is answered; an iteration is one call of each.
+            // Each caller calls again as soon as it has its answer; an iteration is one call of each.
             b.iter_custom(|iterations| {
                 let versions = version..version + iterations;
                 version += iterations;
@@ -155,7 +155,7 @@ fn rounds(iterations: u64, batch: usize) -> impl Iterator<Item = usize> {
 
 type Subscription = Arc<Mutex<Box<dyn EventSubscription>>>;
 
-/// Joins the group and takes a first batch, which pays for the lease.
+/// Joins the group and takes a first batch, so that acquiring the lease isn't measured.
 fn subscribe(stage: &Stage, store: &Arc<RedisEventStore>, batch: usize) -> Subscription {
     let (store, mut connection) = (Arc::clone(store), stage.connection());
     stage.run(async move {
@@ -204,7 +204,7 @@ fn bare_group_reads(stage: &Stage, batch: usize, iterations: u64) -> Duration {
         bare::fill_stream(&mut connection, BARE_EVENTS, 1).await;
         let mut create = redis::cmd("XGROUP");
         create.arg("CREATE").arg(BARE_EVENTS).arg("bench").arg("$");
-        // It is there from the second time on.
+        // The group exists from the second time on.
         let _: redis::RedisResult<()> = create.query_async(&mut connection).await;
         bare::empty_stream(&mut connection, BARE_EVENTS).await;
         let mut read = redis::cmd("XREADGROUP");
@@ -264,7 +264,7 @@ fn subscriptions(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("read and ack", batch), |b| {
             b.iter_custom(|iterations| reads(&stage, &subscription, batch, iterations));
         });
-        // In the runtime, so that its lease goes at once.
+        // Dropped in the runtime, so that its lease is released at once.
         stage.run(async move { drop(subscription) });
         group.bench_function(BenchmarkId::new("floor: XREADGROUP and XACK", batch), |b| {
             b.iter_custom(|iterations| bare_group_reads(&stage, batch, iterations));

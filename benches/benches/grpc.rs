@@ -1,6 +1,6 @@
-//! The queue and the event store over gRPC, at 256 callers: client and server on a thread each, connected by a Unix socket. The floor beside each is the
-//! same calls on the Redis implementation itself, on one thread. After each function the process's CPU time an element is printed (client, server and
-//! worker together, Redis not counted): on a machine whose cores are all busy that decides, not the rate.
+//! The queue and the event store over gRPC, with 256 callers: client and server on a thread each, connected by a Unix socket. The floors
+//! are the same calls on the Redis implementation itself, on one thread. After each function the bench prints the process's CPU time an
+//! element (client, server and worker together, without Redis): if all cores of a machine are busy, it decides, not the rate.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -39,15 +39,15 @@ const ECHO: QueueName = QueueName {
     service: "bench",
     function: "echo",
 };
-/// Calls at once.
+/// The number of concurrent calls.
 const IN_FLIGHT: usize = 256;
-/// As a service's workers take.
+/// The batch size of a service's workers.
 const BATCH_MAX: usize = 256;
-/// Events of a round of deliveries.
+/// Events in one round of deliveries.
 const ROUND_EVENTS: usize = 8_192;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The other side: both servers on a thread of their own, as in a process of their own.
+/// The server side: both servers on a thread of their own, like a separate process.
 struct Far {
     runtime: Runtime,
     queue: Arc<RedisMessageQueue>,
@@ -120,7 +120,7 @@ fn cpu_ticks() -> u64 {
         .sum()
 }
 
-/// Adds up what measured rounds cost.
+/// Adds up the cost of measured rounds.
 #[derive(Default)]
 struct Cpu {
     ticks: Cell<u64>,

@@ -1,7 +1,7 @@
-//! The message queue: round trips (a call, an echo by a worker in this process, its reply) by calls in flight, through its trait on a real Redis without
-//! durability. Throughput is in calls. The floors are the same Redis commands sent bare by one connection for as many messages: all in one pipeline
-//! (what Redis and the client need at the least), and with a round trip wherever caller or worker must wait for the other (what a call must take). What is
-//! above that is envelopes, the script that takes a batch, and the hand-over between tasks.
+//! The message queue: round trips (a call, an echo by a worker in this process, the reply) by calls in flight, through its trait, on a real
+//! Redis without durability. Throughput is in calls. The floors are the same Redis commands sent directly over one connection for as many
+//! messages: all in one pipeline (the minimum cost of Redis and its client), and with a round trip wherever caller or worker must wait for
+//! the other (the minimum cost of a call). The difference is envelopes, the script that takes a batch, and the hand-over between tasks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,12 +20,12 @@ const ECHO: QueueName = QueueName {
     service: "bench",
     function: "echo",
 };
-/// Calls at once.
+/// Numbers of concurrent calls.
 const IN_FLIGHT: [usize; 4] = [1, 16, 64, 256];
-/// As a service's workers take.
+/// The batch size of a service's workers.
 const BATCH_MAX: usize = 256;
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// As the caller's reader takes.
+/// The batch size of a caller's reply reader.
 const REPLIES_MAX: usize = 256;
 
 /// A query of one entity, the most frequent message.
@@ -69,7 +69,7 @@ async fn call(queue: Arc<RedisMessageQueue>, caller: usize, numbers: std::ops::R
     }
 }
 
-/// The commands of `count` round trips, in groups that caller and worker send in turns.
+/// The commands of `count` round trips, in groups that caller and worker send in turn.
 fn bare_round_trip(count: usize) -> [Pipeline; 4] {
     let message = format!(
         r#"{{"id":"{}","reply_to":"bare-replies","correlation_id":"{:032x}","causation_id":"{}","payload":{}}}"#,
@@ -134,7 +134,7 @@ fn round_trips(c: &mut Criterion) {
     for in_flight in IN_FLIGHT {
         group.throughput(Throughput::Elements(in_flight as u64));
         let mut next = 0;
-        // Each caller calls again as soon as it is answered; an iteration is one call of each.
+        // Each caller calls again as soon as it has its answer; an iteration is one call of each.
         group.bench_function(BenchmarkId::new("call and echo", in_flight), |b| {
             b.iter_custom(|iterations| {
                 let numbers = next..next + iterations;

@@ -1,7 +1,7 @@
-//! The read model: folding a batch of 512 events into what changes in the cache, and rebuilding a topic's cache from its stream. Throughput is in events.
-//! The fold is pure; its floor is the one copy of each event's JSON that it can't do without. A rebuild starts the read model on an empty cache and waits
-//! until it has applied the whole topic, so it includes its start (some ms); it can't be had smaller from outside. Its floors are the
-//! same `HSET`, `ZADD` and `SET` sent bare, a batch a pipeline, alone and with the `XRANGE` that the events come from.
+//! The read model: folding a batch of 512 events into changes of the cache, and rebuilding a topic's cache from its stream. Throughput is
+//! in events. The fold is pure; its floor is the one necessary copy of each event's JSON. A rebuild starts the read model on an empty cache
+//! and waits until it has applied the whole topic, so it includes the start (some ms), which can't be excluded from outside. Its floors are
+//! the same `HSET`, `ZADD` and `SET` sent directly, one batch a pipeline, without and with the `XRANGE` that reads the events.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -30,9 +30,9 @@ const BATCH: usize = 512;
 const BATCHES: usize = 32;
 /// Pieces of the carts that are folded.
 const PIECES: usize = 5;
-/// A rebuild of so few events that takes longer than this has gone wrong.
+/// The timeout of a rebuild; a longer one has failed.
 const REBUILD_MAX: Duration = Duration::from_secs(30);
-/// What the read model keeps of the topic, as it names it.
+/// The keys of the topic in the read model's cache.
 const CACHE: [&str; 4] = [
     "entities:{order}",
     "ids:{order}",
@@ -81,7 +81,7 @@ fn fold(c: &mut Criterion) {
     group.finish();
 }
 
-/// A batch's writes of the topic `order`.
+/// The commands that write a batch of topic `order`.
 fn writes(from: usize) -> Pipeline {
     let mut entities = redis::cmd("HSET");
     let mut ids = redis::cmd("ZADD");
@@ -137,7 +137,7 @@ fn bare_rebuilds(stage: &Stage, reads: bool, iterations: u64) -> Duration {
     })
 }
 
-/// What the read model is started with, but for what ends it.
+/// The read model's dependencies, without the token that stops it.
 struct System {
     events: Arc<RedisEventStore>,
     queue: Arc<RedisMessageQueue>,

@@ -1,5 +1,5 @@
-//! loadgen's recording: what a finished request adds to the present interval, and what adding intervals up costs. Throughput is in times recorded, and
-//! in intervals merged. The floor is HdrHistogram's bare `record` of the same microseconds, and its bare `add` of as many histograms.
+//! loadgen's recording: adding a finished request to the present interval, and merging intervals. Throughput is in recorded times and in
+//! merged intervals. The floors are HdrHistogram's own `record` of the same microseconds, and its own `add` of as many histograms.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use loadgen::record::{Figures, Times};
 
 /// Times recorded in one iteration.
 const TIMES: usize = 10_000;
-/// As loadgen's histograms have.
+/// The precision of loadgen's histograms.
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// Steps of a scenario as large as the checkout.
 const STEPS: usize = 8;
-/// States that it awaits.
+/// States that the scenario waits for.
 const AWAITS: usize = 3;
-/// Histograms in its figures: three a step, one an awaited state, and the schedule slip.
+/// Histograms in its figures: three a step, one an awaited state, and one of the schedule slip.
 const HISTOGRAMS: usize = 3 * STEPS + AWAITS + 1;
 
 /// Times from 100 µs to some 100 ms, most of them short, in no order.
@@ -64,7 +64,7 @@ fn record(c: &mut Criterion) {
     group.finish();
 }
 
-/// A second in which every histogram has seen all times.
+/// An interval of one second in which every histogram has all times.
 fn interval(times: &[Duration]) -> Figures {
     let mut figures = Figures::new(STEPS, AWAITS);
     for time in times {

@@ -1,6 +1,6 @@
-//! loadgen's schedule: the intended starts of an open workload's arrivals. Throughput is in arrivals. The floor is a bare loop that multiplies each
-//! arrival's number by a constant gap: all that a constant rate needs. A generator that sends 10,000 journeys a second may spend 100 µs on each; this must
-//! be nothing beside it.
+//! loadgen's schedule: the intended starts of an open workload's arrivals. Throughput is in arrivals. The floor is a loop that multiplies
+//! each arrival's number by a constant gap, which suffices for a constant rate. A generator that sends 10,000 journeys a second has 100 µs
+//! for each; the schedule's part must be negligible.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use loadgen::share::Share;
 /// Arrivals in each schedule.
 const ARRIVALS: u64 = 10_000;
 const SEED: u64 = 7;
-/// Between arrivals, where the rate is constant.
+/// The gap between arrivals of a constant rate, ns.
 const GAP_NS: u64 = 1_000_000;
 
 fn stage(seconds: u64, from: f64, to: f64) -> Stage {
@@ -32,7 +32,7 @@ fn schedules() -> [(&'static str, Schedule); 3] {
             Schedule::new(vec![stage(10, 1_000.0, 1_000.0)]),
         ),
         ("ramp", Schedule::new(vec![stage(10, 0.0, 2_000.0)])),
-        // The last stage's arrivals pass the nine before it.
+        // The last stage's arrivals are found after nine other stages.
         (
             "ten stages",
             Schedule::new(vec![stage(1, 1_000.0, 1_000.0); 10]),

@@ -1,4 +1,4 @@
-//! Redis commands as anybody could send them: what the floors are made of. Knows the keys and fields that the system writes, none of its code.
+//! The Redis commands of the floors, as any client could send them. Knows the system's keys and fields, none of its code.
 
 use ordershop::event_store::NewEvent;
 use redis::aio::MultiplexedConnection;
@@ -6,9 +6,9 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::sample;
 
-/// The stream of the topic `order`, as the event store names it.
+/// The stream of topic `order`, as the event store names it.
 pub const ORDER_EVENTS: &str = "events:{order}";
-/// A stream that no event store knows.
+/// A stream that the event store doesn't use.
 pub const BARE_EVENTS: &str = "bare-events";
 
 /// The `XADD` of an event with the fields that the event store writes.
@@ -38,7 +38,7 @@ pub fn xadds(key: &str, count: usize) -> Pipeline {
     pipe
 }
 
-/// Sends a pipeline and takes its replies.
+/// Sends a pipeline and returns its replies.
 ///
 /// # Panics
 /// Redis is away or refuses a command.
@@ -46,7 +46,7 @@ pub async fn send(connection: &mut MultiplexedConnection, pipe: &Pipeline) -> Ve
     pipe.query_async(connection).await.expect("Redis answers")
 }
 
-/// Sends one command and takes its reply.
+/// Sends one command and returns its reply.
 ///
 /// # Panics
 /// Redis is away or refuses it.
@@ -54,7 +54,7 @@ pub async fn send_one(connection: &mut MultiplexedConnection, cmd: &Cmd) -> Valu
     cmd.query_async(connection).await.expect("Redis answers")
 }
 
-/// Empties a stream but keeps its groups: a long run must not fill the memory.
+/// Empties a stream and keeps its groups: a long run must not fill the memory.
 ///
 /// # Panics
 /// Redis is away.

@@ -1,5 +1,5 @@
-//! What the benches share: how criterion is set up, a Redis of one's own with the runtime around it, samples of what is sent, and
-//! the bare commands that stand as floors. Knows nothing of what one bench alone measures.
+//! The benches' shared parts: criterion's settings, a Redis with a runtime, samples of the data, and the Redis commands of the floors.
+//! Knows nothing that only one bench measures.
 
 pub mod bare;
 pub mod sample;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
-/// Criterion as all benches use it: short enough that the whole set ends within some ten minutes. The arguments of `cargo bench --` win over it.
+/// Criterion's settings for all benches: short enough that all benches end within some ten minutes. Arguments after `cargo bench --`
+/// override them.
 #[must_use]
 pub fn criterion() -> Criterion {
     Criterion::default()

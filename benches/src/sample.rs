@@ -1,4 +1,4 @@
-//! Samples of what goes through the system, of the size that it has there. Knows shapes, not who sends them.
+//! Samples of the system's data, in realistic sizes. Knows forms, not who sends them.
 
 use ordershop::correlation::Correlation;
 use ordershop::event_store::{ExpectedVersion, NewEvent, RecordedEvent, Transaction};
@@ -8,16 +8,16 @@ use ordershop::wire::{action, json};
 use ordershop_domain::{Cart, Order, OrderStatus};
 use serde_json::value::RawValue;
 
-/// When every sample event was published, µs since the Unix epoch.
+/// The time of publication of every sample event, µs since the Unix epoch.
 const PUBLISHED_AT_US: u64 = 1_700_000_000_000_000;
 
-/// An id as long as the system's.
+/// An id with the length of the system's ids.
 #[must_use]
 pub fn id(kind: &str, number: usize) -> String {
     format!("{kind:0<8}-0000-7000-8000-{number:012}")
 }
 
-/// A correlation whose ids are as long as the system's.
+/// A correlation whose ids have the length of the system's ids.
 #[must_use]
 pub fn correlation(number: usize) -> Correlation {
     Correlation {
@@ -27,7 +27,7 @@ pub fn correlation(number: usize) -> Correlation {
     }
 }
 
-/// An order that has just been made.
+/// An order that has just been created.
 #[must_use]
 pub fn order(number: usize) -> Order {
     Order {
@@ -47,7 +47,7 @@ pub fn cart(number: usize, pieces: usize) -> Cart {
     }
 }
 
-/// An order's event; `version` is the one that it gives its aggregate (from 1).
+/// An event of an order; `version` is its aggregate's version after it (from 1).
 #[must_use]
 pub fn order_event(number: usize, version: u64) -> NewEvent {
     let (action, expected) = match version {
@@ -74,7 +74,7 @@ pub fn transaction(number: usize, version: u64) -> Transaction {
     }
 }
 
-/// The first event of an aggregate as a subscriber gets it.
+/// The first event of an aggregate, as a subscriber gets it.
 #[must_use]
 pub fn recorded(
     topic: Topic,

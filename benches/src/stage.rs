@@ -1,4 +1,4 @@
-//! A Redis of one's own and the runtime in which the measured code runs. Knows how both start and end, not what is measured.
+//! A Redis server for one bench and the runtime of the measured code. Knows how both start and end, not what is measured.
 
 use std::process::exit;
 
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A Redis without durability (a disk would be measured instead of the code) in a folder of its own, and a runtime of one worker thread: as many as
-/// `ordershop up` has by default. The thread runs between measurements too, so that leases are kept.
+/// A Redis without durability (otherwise the disk would be measured) in its own folder, and a runtime of one worker thread, the default of
+/// `ordershop up`. The thread also runs between measurements, so that leases are renewed.
 pub struct Stage {
     runtime: Runtime,
     server: RedisServer,
@@ -19,7 +19,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts the server. Where that fails, says why and ends the process: a bench without its Redis measures nothing.
+    /// Starts the server. If that fails, prints why and ends the process: a bench can't measure without its Redis.
     #[must_use]
     pub fn start() -> Self {
         match Self::try_start() {
@@ -51,19 +51,19 @@ impl Stage {
     /// Runs a future on the worker thread, where the tasks of the store and the queue run.
     ///
     /// # Panics
-    /// Where the future does.
+    /// If the future panics.
     pub fn run<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
         let done = self.runtime.block_on(self.runtime.spawn(future));
         done.expect("the measured code does not panic")
     }
 
-    /// Where the server is.
+    /// The address of the server.
     #[must_use]
     pub fn link(&self) -> RedisLink {
         self.link.clone()
     }
 
-    /// A connection of one's own, for bare commands.
+    /// A new connection, for commands sent directly.
     ///
     /// # Panics
     /// The server doesn't answer.
@@ -79,7 +79,7 @@ impl Stage {
     }
 }
 
-/// The server is in a process group of its own and would outlive a bench that is interrupted.
+/// Stops the server on a signal: it is in its own process group and would outlive an interrupted bench.
 async fn stop_on_signal(link: RedisLink, dir: std::path::PathBuf) {
     let (Ok(mut interrupted), Ok(mut terminated)) = (
         signal(SignalKind::interrupt()),
@@ -94,7 +94,7 @@ async fn stop_on_signal(link: RedisLink, dir: std::path::PathBuf) {
     if let Ok(mut connection) = link.dedicated().await {
         let mut shutdown = redis::cmd("SHUTDOWN");
         shutdown.arg("NOSAVE");
-        // It answers by closing the connection.
+        // Redis answers by closing the connection.
         let _: redis::RedisResult<()> = shutdown.query_async(&mut connection).await;
     }
     let _ = std::fs::remove_dir_all(dir);

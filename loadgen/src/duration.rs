@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HumanDuration(pub Duration);
 
-/// Ten years: beyond it a duration is a slip of the keyboard, and every later sum stays within its type.
+/// The longest duration: ten years. Longer ones are typing errors, and sums of allowed ones never overflow.
 const SECONDS_MAX: f64 = 3_653.0 * 86_400.0;
 
 impl FromStr for HumanDuration {
@@ -46,7 +46,7 @@ fn parse(text: &str) -> Option<HumanDuration> {
             _ => return None,
         };
         let number: f64 = number.trim().parse().ok()?;
-        // Each part by itself: a negative one must not hide in the sum.
+        // Each part is checked by itself: a negative one must not hide in the sum.
         if !(0.0..=SECONDS_MAX).contains(&(number * unit_s)) {
             return None;
         }

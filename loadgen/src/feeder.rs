@@ -13,10 +13,10 @@ use crate::scenario::expression::Vars;
 use crate::scenario::{AtEnd, Feeder, FeederSource, Pick};
 use crate::share::Share;
 
-/// Lines beyond this are refused: a feeder lives in memory.
+/// The most values read from a file, because a feeder is held in memory.
 const VALUES_MAX: usize = 5_000_000;
 
-/// A feeder with its values at hand.
+/// A feeder with its values.
 pub struct Source {
     name: String,
     values: Vec<Value>,
@@ -29,8 +29,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes its values from the lists that set-up made, if it names one. In order, it gives every n-th: its driver's share.
-    /// The error says which list is empty.
+    /// Takes the feeder's values, or those of the list of set-up that it names. A sequential one gives every n-th value: its driver's share.
+    /// Fails if there are no values.
     pub fn new(feeder: &Feeder, lists: &Vars, share: Share) -> Result<Self, String> {
         let values = match &feeder.source {
             FeederSource::Values(values) => values.clone(),
@@ -41,7 +41,7 @@ impl Source {
                 .unwrap_or_default(),
         };
         if values.is_empty() {
-            return Err(format!("feeder `{}` has no values to give", feeder.name));
+            return Err(format!("feeder `{}`: its list has no values", feeder.name));
         }
         let curve = match feeder.pick {
             Pick::Zipf => Some(
@@ -62,12 +62,12 @@ impl Source {
         })
     }
 
-    /// The variable its values go to.
+    /// The variable that its values are assigned to.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// One value, or an array of them where the feeder has a count; nothing when a feeder that stops has no more of them.
+    /// Draws one value, or an array if the feeder has a count; `None` if a feeder that stops has no more values.
     pub fn draw(&mut self, rng: &mut SmallRng) -> Option<Value> {
         match self.count {
             None => self.one(rng),
@@ -90,7 +90,7 @@ impl Source {
                 self.next = index + self.step;
                 index
             }
-            // Ranks start at 1, the most popular.
+            // Ranks start at 1, which is the most popular.
             (Pick::Zipf, Some(curve)) => (curve.sample(rng) as usize).saturating_sub(1).min(last),
             _ => rng.random_range(0..=last),
         };
@@ -98,7 +98,7 @@ impl Source {
     }
 }
 
-/// Rows of a CSV file with a header, as objects of text.
+/// Reads a CSV file with a header: each row as an object of texts.
 pub fn read_csv(path: &Path) -> Result<Vec<Value>, String> {
     let wrong = |e: csv::Error| format!("{}: {e}", path.display());
     let mut reader = csv::Reader::from_path(path).map_err(wrong)?;
@@ -115,7 +115,7 @@ pub fn read_csv(path: &Path) -> Result<Vec<Value>, String> {
     Ok(rows)
 }
 
-/// One JSON value a line; empty lines are passed over.
+/// Reads one JSON value per line; skips empty lines.
 pub fn read_json_lines(path: &Path) -> Result<Vec<Value>, String> {
     let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut values = Vec::new();

@@ -1,10 +1,10 @@
-//! What the target says about itself in Prometheus text: event lag per consumer group, backlog, what its Redis had to do, how large
-//! its batches were. Knows the names of those figures;
-//! a target that has none of them is no error.
+//! Reads the target's metrics in Prometheus text: event lag per consumer group, backlog, the work of its Redis, and the sizes of
+//! its batches. Knows the names of those metrics;
+//! a target without them is not an error.
 
 use std::collections::BTreeMap;
 
-/// A consumer group and a topic.
+/// A consumer group and one of its topics.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupTopic {
     /// The consumer group.
@@ -13,22 +13,22 @@ pub struct GroupTopic {
     pub topic: String,
 }
 
-/// Cumulative counts by upper bound.
+/// A histogram of event lag: cumulative counts by upper bound.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LagHistogram {
-    /// Upper bound in seconds (the last one infinite) and how many are at most that.
+    /// Upper bounds in seconds (the last one infinite), and how many values are at most that.
     buckets: Vec<(f64, u64)>,
     sum_s: f64,
 }
 
-/// One look at the target's metrics.
+/// One reading of the target's metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Scrape {
-    /// Handling done − published, since the target's start.
+    /// Event lag (handled − published) since the target's start.
     pub event_lag: BTreeMap<GroupTopic, LagHistogram>,
     /// Entries not yet handled.
     pub backlog: BTreeMap<GroupTopic, u64>,
-    /// What the target's Redis has had to do since its start, if the target tells.
+    /// The work of the target's Redis since its start, if the target reports it.
     pub redis: Option<RedisUsage>,
     /// Group commits of the event store, all topics together.
     pub append_batches: Batches,
@@ -36,10 +36,10 @@ pub struct Scrape {
     pub queue_batches: Batches,
 }
 
-/// What a Redis server has had to do since its start.
+/// The work of a Redis server since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RedisUsage {
-    /// CPU time, seconds.
+    /// CPU time in seconds.
     pub cpu_s: f64,
     /// Commands carried out.
     pub commands: f64,
@@ -47,20 +47,20 @@ pub struct RedisUsage {
     pub input_bytes: f64,
     /// Bytes written to its clients.
     pub output_bytes: f64,
-    /// Bytes that its data take now.
+    /// Bytes of memory used now.
     pub memory_bytes: f64,
 }
 
-/// Batches and what was in them, since the target's start.
+/// Batches and their entries, since the target's start.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Batches {
-    /// How many.
+    /// The number of batches.
     pub count: f64,
-    /// What was in them, all together.
+    /// The entries of all batches.
     pub entries: f64,
 }
 
-/// How each figure of interest begins.
+/// The prefixes of the metrics that are read.
 const PREFIXES: [&str; 5] = [
     "ordershop_event_lag_seconds",
     "ordershop_group_backlog",
@@ -69,7 +69,7 @@ const PREFIXES: [&str; 5] = [
     "ordershop_queue_batch_messages_",
 ];
 
-/// Statistics in microseconds. From a histogram's buckets: each is the upper bound of its bucket, so at most that.
+/// Statistics in microseconds, from a histogram's buckets: quantiles are upper bounds of buckets, so the true values are at most that.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[allow(missing_docs)] // said above
 pub struct LagStatistics {
@@ -83,7 +83,7 @@ pub struct LagStatistics {
 }
 
 impl Scrape {
-    /// Reads the text format; lines that are something else are passed over.
+    /// Parses the text format; skips all other lines.
     pub fn parse(text: &str) -> Self {
         let mut scrape = Self::default();
         let of_interest = |l: &&str| PREFIXES.iter().any(|prefix| l.starts_with(prefix));
@@ -155,7 +155,7 @@ impl Scrape {
         self.backlog.values().sum()
     }
 
-    /// Each group, all topics together: entries not yet handled, and the lag since an earlier look.
+    /// By group, all topics together: entries not yet handled, and the lag since an earlier reading.
     pub fn groups_since(&self, before: &Self) -> BTreeMap<String, (u64, LagStatistics)> {
         let mut groups: BTreeMap<&String, (u64, LagHistogram)> = BTreeMap::new();
         for (of, backlog) in &self.backlog {
@@ -171,7 +171,7 @@ impl Scrape {
             .collect()
     }
 
-    /// All groups' lag since an earlier look, together.
+    /// The lag of all groups together since an earlier reading.
     pub fn lag_since(&self, before: &Self) -> LagStatistics {
         let mut all = LagHistogram::default();
         for (of, lag) in &self.event_lag {
@@ -182,7 +182,7 @@ impl Scrape {
 }
 
 impl Batches {
-    /// How much a batch held on average since an earlier look; nothing without batches.
+    /// The mean number of entries per batch since an earlier reading; `None` without batches.
     pub fn mean_since(&self, before: &Self) -> Option<f64> {
         let (count, entries) = (self.count - before.count, self.entries - before.entries);
         (count > 0.0 && entries >= 0.0).then(|| entries / count)
@@ -190,7 +190,7 @@ impl Batches {
 }
 
 impl LagHistogram {
-    /// What has been added since an earlier look. A target that was started again counts from nothing: then this look is all.
+    /// The difference from an earlier reading. A restarted target counts from 0 again: then the result is this whole histogram.
     pub fn since(&self, before: Option<&Self>) -> Self {
         let Some(before) =
             before.filter(|b| b.total() <= self.total() && b.buckets.len() == self.buckets.len())
@@ -213,7 +213,7 @@ impl LagHistogram {
         self.buckets.last().map_or(0, |(_, count)| *count)
     }
 
-    /// Adds another group's, which has the same buckets.
+    /// Adds another group's histogram, which has the same buckets.
     pub fn add(&mut self, other: &Self) {
         if self.buckets.is_empty() {
             self.buckets.clone_from(&other.buckets);
@@ -226,7 +226,7 @@ impl LagHistogram {
         self.sum_s += other.sum_s;
     }
 
-    /// The upper bound of the bucket that this quantile (0 to 1) falls into; 0 when it is empty.
+    /// The upper bound, in microseconds, of the bucket of this quantile (0 to 1); 0 if the histogram is empty.
     pub fn quantile_us(&self, quantile: f64) -> f64 {
         let rank = (quantile * self.total() as f64).ceil().max(1.0) as u64;
         let finite = |bound: f64| {
@@ -247,7 +247,7 @@ impl LagHistogram {
             .map_or(0.0, |(bound, _)| finite(*bound) * 1e6)
     }
 
-    /// Its statistics; all 0 when it is empty.
+    /// The histogram's statistics; all 0 if it is empty.
     pub fn statistics(&self) -> LagStatistics {
         let count = self.total();
         if count == 0 {
@@ -265,7 +265,7 @@ impl LagHistogram {
     }
 }
 
-/// `name{label="value",…} number` taken apart.
+/// Parses `name{label="value",…} number`.
 pub(crate) fn split(line: &str) -> Option<(&str, BTreeMap<&str, String>, f64)> {
     let (name, rest) = line.split_once('{')?;
     let (inside, value) = rest.rsplit_once('}')?;

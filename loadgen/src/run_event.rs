@@ -1,5 +1,5 @@
-//! What a run tells while it is under way: one kind of event for the screen, for plain and JSON lines, for monitoring and for the
-//! record. Whoever shows something of a run knows nothing else of it.
+//! The events of a run: one type for the screen, for plain and JSON lines, for monitoring and for the
+//! report. Displays know nothing of a run but its events.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,71 +16,71 @@ use crate::scenario::expression::Vars;
 /// `Held` and `WentOn` between them, `Stopping` at any time.
 #[derive(Debug)]
 pub enum RunEvent {
-    /// What is going to be done.
+    /// The run's plan.
     Announced(Box<Plan>),
     /// A set-up step has begun.
     SetUp {
         /// Its name.
         step: String,
     },
-    /// What set-up made, for tear-down; not told where there is none.
+    /// The variables that set-up made, for tear-down; not sent if there is no tear-down.
     Prepared {
         /// Parameters and lists.
         variables: Vars,
     },
-    /// Set-up is done; the driver waits to be told to start.
+    /// Set-up is done; the drivers wait for the signal to start.
     Ready,
     /// The workload has started.
     Started {
-        /// The zero of the schedule.
+        /// The schedule's start.
         at: Instant,
         /// The same on the wall clock.
         wall_clock: SystemTime,
     },
     /// An interval's figures.
     Interval(Box<Interval>),
-    /// What is seen of the target and of this machine beside them.
+    /// An observation of the target and this machine, in addition to an interval's figures.
     Seen(Box<Seen>),
-    /// From this time of the run on the rate stays what it is then.
+    /// The schedule is held: from this time on the rate stays constant.
     Held {
         /// From the start of the run.
         at: Duration,
         /// Journeys a second.
         rate: f64,
     },
-    /// The schedule goes on from here; what is left of it comes so much later.
+    /// The schedule is resumed; the rest of it is delayed by the hold.
     WentOn {
         /// From the start of the run.
         at: Duration,
-        /// The stages as they have become, holds included.
+        /// The stages, holds included.
         stages: Vec<Stage>,
     },
-    /// Somebody has asked for an early end.
+    /// The user has asked for an early end.
     Stopping,
-    /// No new journeys; those in flight end.
+    /// No new journeys start; those in flight end.
     Draining {
-        /// How many there are.
+        /// The number of journeys in flight.
         in_flight: usize,
     },
-    /// The drivers have ended; the target's backlog is waited for.
+    /// The drivers have ended; the run waits for the target's backlog.
     Finished(Finished),
-    /// Something went wrong on purpose.
+    /// A planned fault began or ended.
     Fault(FaultEvent),
-    /// What happened is read and held against what is shown.
+    /// The audit compares the target's events with the data it shows.
     Auditing {
         /// Events read so far.
         events: u64,
     },
-    /// What set-up made is being undone.
+    /// Tear-down has begun.
     TearDown,
-    /// The report is written: the last event of a run that has one.
+    /// The report is written: the last event of a run with a report.
     Judged {
         /// PASS, FAIL or INVALID.
         result: &'static str,
-        /// Why it is no PASS.
+        /// Why the result is not PASS.
         reasons: Vec<String>,
     },
-    /// Something that people should know and the report keeps.
+    /// A warning; the report has it too.
     Warning(String),
     /// The run can't be carried out.
     Failed(Refusal),
@@ -89,30 +89,30 @@ pub enum RunEvent {
 /// Why a run could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// What was asked for can't be done here: no live feed, a list without values.
+    /// The scenario can't be carried out here: no live feed, a list without values.
     #[error("{0}")]
     BadInput(String),
-    /// The target did not do what the set-up asked for.
+    /// Set-up failed on the target.
     #[error("{0}")]
     SetUp(String),
 }
 
-/// What is going to be done, as far as it is known beforehand.
+/// A run's plan, as far as it is known beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The scenario's name.
     pub scenario: String,
-    /// Its story.
+    /// The scenario's description.
     pub description: String,
-    /// Where.
+    /// The target's URL.
     pub target: String,
-    /// How many threads drive it.
+    /// The number of drivers.
     pub drivers: usize,
     /// How long journeys are started, warm-up included.
     pub duration: Option<Duration>,
-    /// How long figures are not recorded.
+    /// The time at the start in which nothing is recorded.
     pub warm_up: Duration,
-    /// What an open workload asks for; empty for others.
+    /// The stages of an open workload; empty for others.
     pub stages: Vec<Stage>,
     /// Names of the recorded steps, in the order of `Figures::steps`.
     pub steps: Vec<String>,
@@ -122,50 +122,50 @@ pub struct Plan {
     pub slip_p99_max: Duration,
     /// Arrivals that may be lost, in percent.
     pub dropped_pct_max: f64,
-    /// More about it, in words: what is replayed.
+    /// A note for people: what is replayed.
     pub note: Option<String>,
 }
 
-/// What is seen from outside at the end of an interval, or while a backlog drains.
+/// An observation at the end of an interval, or while a backlog drains.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// From the start of the run.
     pub at: Duration,
-    /// CPU by process and consumer groups, since the last look.
+    /// CPU by process, and consumer groups, since the last observation.
     pub sighting: Sighting,
-    /// CPU of each driver's thread in percent of a core, since the last look.
+    /// CPU of each driver's thread in percent of a core, since the last observation.
     pub drivers_cpu_pct: Vec<f64>,
     /// All groups' event lag since the start of the run.
     pub lag: LagStatistics,
-    /// Entries not yet handled, all groups together, where the target tells.
+    /// Entries not yet handled, all groups together, if the target has that metric.
     pub backlog: Option<u64>,
-    /// How the thresholds stand.
+    /// The thresholds so far.
     pub standings: Vec<Standing>,
 }
 
-/// How a threshold stands while the run goes on.
+/// A threshold's state during the run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// As the scenario has it.
+    /// The threshold's text in the scenario.
     pub threshold: String,
     /// The figure so far in words, or why there is none.
     pub figure: String,
-    /// Whether it would hold if the run ended now; nothing for what only the end can show.
+    /// Whether it would hold if the run ended now; `None` if only the end can show that.
     pub holds: Option<bool>,
 }
 
-/// What somebody who looks on may ask of a run.
+/// What the user of a live screen may ask of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// An early end; once more: at once.
+    /// An early end; the second time, an end at once.
     Stop,
-    /// To hold the rate as it is, or to go on.
+    /// To hold the rate, or to resume.
     Hold,
 }
 
-/// Whoever is told of a run's events. Must be quick: the run waits for it, the drivers don't.
+/// A listener to a run's events. It must be quick: the run waits for it, the drivers don't.
 pub trait Listener {
-    /// Something has happened.
+    /// Handles an event.
     fn event(&mut self, event: &RunEvent);
 }
 
@@ -174,18 +174,18 @@ pub trait Listener {
 pub struct Interval {
     /// From the start of the run.
     pub start: Duration,
-    /// How long it was.
+    /// Its length.
     pub length: Duration,
-    /// What was recorded in it. Without the warm-up.
+    /// The figures recorded in it, without the warm-up.
     pub figures: Figures,
     /// Journeys in flight at its end.
     pub in_flight: usize,
-    /// Journeys started in it, with the warm-up.
+    /// Journeys started in it, the warm-up included.
     pub started: u64,
 }
 
 impl Point {
-    /// What an interval counted.
+    /// The point of an interval's counts.
     pub fn of(interval: &Interval) -> Self {
         let figures = &interval.figures;
         Self {
@@ -202,7 +202,7 @@ impl Point {
     }
 }
 
-/// The drivers' last words.
+/// The drivers' final figures.
 #[derive(Debug, Clone, Default)]
 pub struct Finished {
     /// When the last journey could be started, from the start of the run.
@@ -213,23 +213,23 @@ pub struct Finished {
     pub budget: Box<BudgetFigures>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
-    /// What was created, for an audit; journeys that had not ended in time may have created more, which is in it as indeterminate.
+    /// The entities created, for an audit; those of journeys that did not end in time are in it as indeterminate.
     pub ledger: Option<Ledger>,
-    /// Each driver's look at itself.
+    /// Each driver's health.
     pub drivers: Vec<DriverHealth>,
 }
 
-/// What a driver saw of itself, from the start of the run.
+/// What a driver measured of itself, from the start of the run.
 #[derive(Debug, Clone, Default)]
 pub struct DriverHealth {
-    /// CPU time of its thread, if the system tells.
+    /// CPU time of its thread, if the operating system reports it.
     pub cpu: Option<Duration>,
     /// How long its thread was ready to run but others ran.
     pub cpu_wait: Option<Duration>,
-    /// How late its event loop came round, looked at a hundred times a second.
+    /// How late its event loop ran, measured a hundred times a second.
     pub loop_lateness: Times,
     /// The largest jump of the wall clock against the monotonic one.
     pub clock_jump: Duration,
-    /// Requests that failed for want of descriptors, ports or memory on this machine.
+    /// Requests that failed because this machine had no descriptors, ports or memory left.
     pub generator_errors: u64,
 }

@@ -1,4 +1,4 @@
-//! When journeys should start: a pure function from an arrival's number to its intended start. Every later stage counts from
+//! When journeys should start: a pure function from an arrival's number to its intended start. Every later stage measures from
 //! these times, so nothing here may look at a clock.
 
 mod arrivals;
@@ -16,14 +16,14 @@ pub use arrivals::{Arrivals, Spacing};
 use hold::FOREVER;
 pub use hold::Hold;
 
-/// One journey that should start at an exact time.
+/// A journey that should start at an exact time.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     /// Nanoseconds after the start of the run.
     pub offset_ns: u64,
     /// Index into the scenario's journeys.
     pub journey: usize,
-    /// Variables it starts with; a plan made from a recorded trace puts what it recorded here.
+    /// Variables it starts with: for a recorded trace, the recorded values.
     pub vars: Vars,
 }
 
@@ -38,12 +38,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// From a workload's stages.
+    /// A schedule of these stages.
     pub fn new(stages: Vec<Stage>) -> Self {
         Self { stages }
     }
 
-    /// Its stages, one after the other.
+    /// The stages, in order.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
     }
@@ -53,7 +53,7 @@ impl Schedule {
         self.stages.iter().map(|s| s.duration).sum()
     }
 
-    /// The rate asked for at this time, in journeys a second.
+    /// The intended rate at this time, in journeys a second.
     pub fn rate_at(&self, offset: Duration) -> f64 {
         let mut start = Duration::ZERO;
         for stage in &self.stages {
@@ -66,19 +66,19 @@ impl Schedule {
         0.0
     }
 
-    /// Arrival number k's intended start in nanoseconds, or nothing when the schedule ends before it.
+    /// The intended start of arrival k in nanoseconds, or `None` if the schedule ends before it.
     pub fn arrival_ns(&self, k: u64) -> Option<u64> {
         self.reached_ns(k as f64)
     }
 
-    /// When so many journeys have arrived, in nanoseconds: N⁻¹. Nothing when the schedule ends before.
+    /// N⁻¹: when this many journeys have arrived, in nanoseconds. `None` if the schedule ends before.
     fn reached_ns(&self, arrived: f64) -> Option<u64> {
         let (mut start_s, mut before) = (0.0, 0.0);
         for stage in &self.stages {
             let seconds = stage.duration.as_secs_f64();
             let within = (stage.from + stage.to) / 2.0 * seconds;
             let nth = arrived - before;
-            // A stage of n journeys has the arrivals 0 to n − 1; rounding must not move one over its end.
+            // A stage of n journeys has the arrivals 0 to n − 1; rounding must not move one past its end.
             if nth < within - 1e-9 {
                 let slope = (stage.to - stage.from) / seconds;
                 let t = if nth <= 0.0 {
@@ -105,7 +105,7 @@ impl Schedule {
     }
 }
 
-/// Keeps the arrivals' random numbers apart from the choice of journeys, which starts from the same seed.
+/// Separates the arrivals' random numbers from those that choose journeys: both use the same seed.
 const POISSON_SEED: u64 = 0x706f_6973_736f_6e00;
 
 /// Chooses journeys by their weights.
@@ -116,7 +116,7 @@ pub struct JourneyChooser {
 }
 
 impl JourneyChooser {
-    /// For these journeys; the same seed gives the same choices.
+    /// A chooser of these journeys; the same seed gives the same choices.
     pub fn new(journeys: &[Journey], seed: u64) -> Self {
         let mut sum = 0.0;
         let cumulative = journeys
@@ -208,7 +208,7 @@ mod tests {
     fn poisson_arrivals_have_the_asked_rate_exponential_gaps_and_come_again_with_the_seed() {
         let schedule = Schedule::new(vec![stage(100, 1_000.0, 1_000.0)]);
         let all: Vec<u64> = schedule.clone().offsets_ns(Spacing::Poisson(7)).collect();
-        // 100,000 ± 316 is one standard deviation; five are never.
+        // 100,000 ± 316 is one standard deviation; five never happen.
         assert!((98_420..=101_580).contains(&all.len()), "{}", all.len());
         let gaps: Vec<f64> = all.windows(2).map(|w| (w[1] - w[0]) as f64 / 1e6).collect();
         let share = |bound: f64| gaps.iter().filter(|g| **g > bound).count() as f64;

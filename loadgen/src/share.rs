@@ -1,7 +1,7 @@
-//! One driver's part of the whole: of arrivals, users, limits and places in a list. Every n-th of everything, so that the drivers
-//! together do exactly what one of them alone would do.
+//! One driver's share of arrivals, users, limits and places in a list: every n-th, so that the drivers
+//! together do exactly what a single driver would do.
 
-/// The part number `index` (from 0) of `of`.
+/// Part number `index` (from 0) of `of` parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     /// Which part; below `of`.
@@ -14,7 +14,7 @@ impl Share {
     /// Everything.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
-    /// All parts of so many.
+    /// All parts, if there are `of` of them.
     pub fn all(of: usize) -> impl Iterator<Item = Self> {
         (0..of).map(move |index| Self { index, of })
     }
@@ -24,12 +24,12 @@ impl Share {
         total * (self.index + 1) / self.of - total * self.index / self.of
     }
 
-    /// The number that the n-th thing of this part has in the whole.
+    /// The number, in the whole, of this part's n-th item.
     pub fn number(self, n: u64) -> u64 {
         self.index as u64 + n * self.of as u64
     }
 
-    /// Takes this part's things out of all of them.
+    /// Picks this part's items from all items.
     pub fn pick<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
         all.skip(self.index).step_by(self.of)
     }

@@ -1,5 +1,5 @@
-//! The system under test as a child process: `ordershop up`, or a command in its place, on a free port with a data folder that is
-//! thrown away. Knows its command line and the line it prints when it is ready; nothing else about it.
+//! The system under test as a child process: `ordershop up`, or another command, on a free port with a temporary data
+//! folder. Knows only its command line and the line it prints when it is ready.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,28 +12,28 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// Starting its Redis included.
+/// Time limit for becoming ready, the start of its Redis included.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// For a graceful stop; then it is killed.
+/// Time limit for a graceful stop; after it the system is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const NAME: &str = "ordershop";
 
 /// The system could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
-    /// No such program.
+    /// The program was not found.
     #[error(
-        "the program `ordershop` was not found beside this one or on PATH; build it (cargo build --release), say where it is (--system-bin), or give a running system (--target URL)"
+        "the program `ordershop` was not found beside this one or on PATH; build it (cargo build --release), give its path (--system-bin), or give a running system (--target URL)"
     )]
     Missing,
-    /// The command can't be taken apart.
+    /// The command can't be parsed.
     #[error(
-        "`{0}` is no command: a program and its arguments are needed, as in `target/release/ordershop up`, with quotes closed"
+        "`{0}` is not a command: give a program and its arguments, as in `target/release/ordershop up`, with quotes closed"
     )]
     NoCommand(String),
-    /// No such program in a command.
+    /// The command's program was not found.
     #[error(
-        "`{command}`: there is no program `{program}`, neither as a file nor on PATH; a command stands in the place of `ordershop up`"
+        "`{command}`: there is no program `{program}`, neither as a file nor on PATH; give a command to run instead of `ordershop up`"
     )]
     NoProgram {
         /// The command.
@@ -41,15 +41,15 @@ pub enum SystemError {
         /// Its first word.
         program: String,
     },
-    /// It could not be run.
+    /// The command could not be run.
     #[error("{command} could not be started: {error}")]
     Start {
         /// The command.
         command: String,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// It ended or stayed silent.
+    /// The system ended, or printed no ready line in time.
     #[error("{command} did not become ready ({problem}); its log is {log}")]
     NotReady {
         /// The command.
@@ -61,7 +61,7 @@ pub enum SystemError {
     },
 }
 
-/// What starts a system: a program and its arguments, to which it is added where to listen, how durable to be and where to keep data.
+/// The command that starts a system: a program and its arguments. The address, durability and data folder are appended at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemCommand {
     program: PathBuf,
@@ -69,10 +69,10 @@ pub struct SystemCommand {
 }
 
 impl SystemCommand {
-    /// `ordershop up`: the program as given, which is looked for when it is started, or from beside this one or on PATH.
+    /// `ordershop up`, with the given program (checked at the start), or with `ordershop` beside this program or on PATH.
     ///
     /// # Errors
-    /// None is given, and it is nowhere.
+    /// If no program is given and none is found.
     pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
         let program = match given {
             Some(given) => given.to_owned(),
@@ -89,17 +89,17 @@ impl SystemCommand {
         }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn with(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// A command as it would be typed, quotes included; no shell stands behind it. Its program must be there.
+    /// Parses a command as typed, with quotes, but without a shell. Its program must exist.
     ///
     /// # Errors
-    /// It is empty, a quote is open, or there is no such program.
+    /// If it is empty, a quote is open, or the program does not exist.
     pub fn parse(text: &str) -> Result<Self, SystemError> {
         let mut words = shlex::split(text).unwrap_or_default().into_iter();
         let Some(program) = words.next() else {
@@ -129,12 +129,12 @@ impl fmt::Display for SystemCommand {
 /// A running system; killed when dropped without a stop.
 pub struct SystemProcess {
     child: Child,
-    /// Where it listens.
+    /// The URL it listens on.
     pub url: String,
     _data: TempDir,
 }
 
-/// Where the program is: beside this one, or on PATH.
+/// The path of `ordershop`: beside this program, or on PATH.
 fn find() -> Option<PathBuf> {
     let beside = std::env::current_exe()
         .ok()
@@ -176,7 +176,7 @@ impl SystemProcess {
             .args(["--listen", "127.0.0.1:0", "--durability", durability])
             .arg("--data-dir")
             .arg(data.path())
-            // A group of its own: a terminal's Ctrl-C is for the generator, which stops the system after the drain.
+            // A process group of its own: a terminal's Ctrl-C must reach only the generator, which stops the system after the drain.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -196,7 +196,7 @@ impl SystemProcess {
         let ready = async {
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some((_, url)) = line.split_once("ready: ") {
-                    // More may stand behind it, for people.
+                    // More text may follow, for people.
                     return url.split_whitespace().next().map(str::to_owned);
                 }
             }
@@ -213,12 +213,12 @@ impl SystemProcess {
             }
             Err(_) => {
                 return Err(not_ready(format!(
-                    "silent for {} s",
+                    "no ready line within {} s",
                     READY_TIMEOUT.as_secs()
                 )));
             }
         };
-        // Whatever else it prints must not fill the pipe.
+        // Further output must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self {
             child,
@@ -227,12 +227,12 @@ impl SystemProcess {
         })
     }
 
-    /// Its process id, which is its process group's too.
+    /// The process id, which is also the process group's.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Asks it to stop, waits, and kills it if it does not. Says what was unusual about it.
+    /// Asks the system to stop, waits, and kills it if it does not. Returns a warning if the end was unusual.
     pub async fn stop(mut self) -> Option<String> {
         if let Some(id) = self.child.id() {
             // The standard library can only kill; a graceful stop needs the signal.
@@ -245,7 +245,7 @@ impl SystemProcess {
         match tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => None,
             Ok(Ok(status)) => Some(format!("the system ended with {status}")),
-            Ok(Err(e)) => Some(format!("the system's end was not seen: {e}")),
+            Ok(Err(e)) => Some(format!("the system's end could not be waited for: {e}")),
             Err(_) => {
                 self.child.kill().await.ok();
                 Some(format!(

@@ -323,7 +323,7 @@ fn what_can_not_be_done_is_refused_before_anything_starts() {
             "`./nowhere/ordershop`",
         ),
         (&["--a", "true 'open", "--null"], "quotes closed"),
-        (&["--a", "", "--null"], "is no command"),
+        (&["--a", "", "--null"], "is not a command"),
         (&["--a", "true", "--b-rev", "HEAD"], "need a git repository"),
         (&["--a", "true", "--null", "--precision", "3"], "3% or 0.03"),
         (&["--a", "true", "--null", "--blocks", "0"], "1..=1000"),

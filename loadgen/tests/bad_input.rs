@@ -5,7 +5,7 @@ mod support;
 
 use support::{Loadgen, SmallSystem, exists, open};
 
-/// The scenario is refused at this line, and the message says this.
+/// Asserts that the scenario is refused at this line, with these words in the message.
 fn check(text: &str, line: usize, says: &[&str]) {
     let ended = Loadgen::scenario(text)
         .arguments(&["--target", "http://127.0.0.1:1"])

@@ -1,4 +1,4 @@
-//! Connections: how many there are, who waits for one, and what happens when the target closes one that is kept.
+//! Connections: their number, requests that wait for one, and idle ones that the target closes.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -19,7 +19,7 @@ const LIMITS: ClientLimits = ClientLimits {
     connections_max: 4,
 };
 
-/// Reads one request's head; nothing when the connection has ended.
+/// Reads one request's head; `None` if the connection has ended.
 fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -30,8 +30,8 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
     Some(head)
 }
 
-/// A server that promises to keep its connections, answers one request on each, waits for the next and then hangs up on it.
-/// Gives how many requests it has read.
+/// A server that offers keep-alive, answers one request on each connection, waits for the next one and then closes the connection.
+/// Returns how many requests it has read.
 fn hanging_up(connections: usize) -> (String, std::thread::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,14 +88,14 @@ async fn a_post_that_the_target_may_have_carried_out_is_never_sent_again() {
 fn requests_beyond_the_connections_wait_and_that_is_response_time_but_not_service_time() {
     let system = SmallSystem::start();
     system.behaviour.delay_ms.store(20, Ordering::SeqCst);
-    // 2 connections carry at most 100 requests a second; 150 come in the first, so that the last waits for half a second.
+    // 2 connections carry at most 100 requests a second; 150 arrive in the first second, so the last one waits for half a second.
     let limits = "[limits]\nconnections_max = 2\ndropped_pct_max = 100.0\n";
     let report = Loadgen::scenario(&open(150, "1s", limits))
         .target(&system)
         .run()
         .report();
     assert_eq!(report["journeys"]["completed"], 150);
-    // Two carry the load, one asks for metrics, one was the look whether the target is there.
+    // Two carry the load, one reads metrics, and one was the check that the target can be reached.
     assert!(system.behaviour.connections.load(Ordering::SeqCst) <= 4);
     let p90 = |of: &str| report["steps"][0][of]["p90"].as_f64().unwrap();
     let (response, service) = (p90("response_time_us"), p90("service_time_us"));

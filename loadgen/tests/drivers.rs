@@ -1,11 +1,11 @@
-//! Several drivers: together they do what one would.
+//! Several drivers together do what a single one would do.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
 
 use support::{Loadgen, SmallSystem, open};
 
-/// An open workload that asks for things 0 to 9, in order, again and again.
+/// An open workload that requests things 0 to 9, in order, repeatedly.
 fn numbered(rate: u32, workload: &str) -> String {
     open(rate, "1s", "")
         .replace("[[journeys]]", &format!("{workload}\n[[feeders]]\nname = \"n\"\nitems = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\npick = \"sequential\"\n[[journeys]]"))

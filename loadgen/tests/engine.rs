@@ -1,4 +1,4 @@
-//! The engine against a small system: what is counted, and from when.
+//! The engine against a small system: what is counted, and from when times are measured.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -111,7 +111,7 @@ fn decode_base64(text: &str) -> Vec<u8> {
 
 #[test]
 fn a_stalled_target_shows_in_the_response_time_of_everything_that_had_to_wait() {
-    // Arrivals beyond 20 in flight are dropped during the stall; the limit is out of the way here.
+    // By default, arrivals beyond 20 in flight would be dropped during the stall; this limit is higher.
     let system = SmallSystem::start();
     let run = Loadgen::scenario(&open(200, "2s", "")).target(&system);
     let child = run.start();
@@ -125,7 +125,7 @@ fn a_stalled_target_shows_in_the_response_time_of_everything_that_had_to_wait() 
     let ended = run.ended(child.wait_with_output().unwrap());
     let report = ended.report();
     assert_eq!(report["journeys"]["completed"], 400, "{}", ended.stderr);
-    // A quarter of the run was stalled: 100 requests waited between 0 and 500 ms, so that p90 is some 300 ms.
+    // A quarter of the run was stalled: 100 requests waited between 0 and 500 ms, so p90 is about 300 ms.
     let p90 = report["steps"][0]["response_time_us"]["p90"]
         .as_f64()
         .unwrap();

@@ -1,4 +1,4 @@
-//! Faults of a scenario: done to the real system at their time, marked in every plot over time, and refused where they can't be done.
+//! Faults of a scenario: carried out on the real system at their time, marked in every plot over time, and refused if they can't be done.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::shop::ordershop;
 use support::{Ended, Loadgen, SmallSystem, eventually, open, signal};
 
-/// Checkouts of a small shop; limits that a busy machine does not reach.
+/// Checkouts of a small shop, with limits that a busy machine does not reach.
 fn checkout(workload: &str, fault: &str) -> String {
     let text = std::fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -51,7 +51,7 @@ fn a_paused_redis_is_felt_until_it_goes_on_and_nothing_is_lost() {
         fault["until_s"].as_f64().unwrap(),
     );
     assert!(at >= 3.0 && until - at >= 1.0, "{fault}");
-    // A request that came while nobody answered waited for the rest of the second.
+    // A request sent during the pause waited for the rest of the second.
     let slowest = report["all_steps"]["service_time_us"]["max"]
         .as_f64()
         .unwrap();
@@ -175,13 +175,13 @@ fn a_fault_that_cannot_be_done_is_refused_before_anything_is_measured() {
             "at = \"1s\"\npause = \"redis\"\nfor = \"1s\"",
             "2s",
             &[][..],
-            "was not started here",
+            "was not started by loadgen",
         ),
         (
             "at = \"2s\"\nrun = \"true\"",
             "2s",
             &[],
-            "the workload is over",
+            "after the workload's end",
         ),
         (
             "at = \"1s\"\nrun = \"true\"",
@@ -193,7 +193,7 @@ fn a_fault_that_cannot_be_done_is_refused_before_anything_is_measured() {
             "at = \"1s\"\nkill = \"redis\"",
             "2s",
             &[],
-            "nothing would start `redis` again",
+            "`redis` can't be killed: nothing would start it again",
         ),
         (
             "at = \"1s\"\npause = \"redis\"",
@@ -236,7 +236,7 @@ fn a_service_that_is_no_process_of_its_own_is_refused_with_what_there_is() {
     let ended = on_the_system(&checkout("rate = 10.0\nduration = \"3s\"", fault), &[]);
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("there are redis, system"),
+        ended.stderr.contains("allowed: redis, system"),
         "{}",
         ended.stderr
     );

@@ -1,5 +1,5 @@
-//! Awaited states on a live feed: visible means told and applied; nothing is missed when the feed breaks. And where the time until
-//! then went, as the shop itself tells it.
+//! Awaited states on a live feed: visible means seen and applied; nothing is missed when the feed breaks. Also the latency budget
+//! from the shop's own times.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -96,7 +96,7 @@ fn a_state_that_never_comes_fails_its_journey_with_the_reason() {
     assert_eq!(report["end_to_end"][0]["timeouts"], 10);
 }
 
-/// Asserts that a budget's parts are these, and that their means add up to the whole's.
+/// Asserts that a budget has these parts, and that their means add up to the total's.
 #[track_caller]
 fn adds_up(budget: &Value, parts: &[&str]) {
     let of = |part: &Value| part["mean_us"].as_f64().unwrap();
@@ -114,7 +114,7 @@ fn adds_up(budget: &Value, parts: &[&str]) {
     );
 }
 
-/// A few orders on a shop; every journey is sampled and its whole way is told.
+/// A few orders on a shop; every journey is sampled, and the shop reports all its times.
 fn every_part_of_an_order_s_way_is_told_by(shop: &Shop) {
     let scenario = include_str!("../../scenarios/checkout.toml")
         .replace("products = 200", "products = 3")

@@ -1,4 +1,4 @@
-//! A generator on a machine that has no room for it says so, instead of telling the machine's troubles as the target's figures.
+//! A generator on an overloaded machine says so, instead of reporting the machine's delays as the target's figures.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -9,14 +9,14 @@ use std::thread::JoinHandle;
 
 use support::{Ended, Loadgen, SmallSystem, open, program, waiting};
 
-/// Threads that take all of the machine's CPU until this is dropped.
+/// Threads that use all of the machine's CPU until this is dropped.
 struct Busy {
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Busy {
-    /// Several a core, so that none is left to others.
+    /// Several threads per core, so that no core is left for others.
     fn machine() -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let cores = std::thread::available_parallelism().unwrap().get();
@@ -43,7 +43,7 @@ impl Drop for Busy {
 /// As they are without being given.
 const LIMITS: &str = "[limits]\nslip_p99_max = \"50ms\"\nloop_stall_p99_max = \"100ms\"\n";
 
-/// The generator comes last: that is how a machine treats it whose other programs matter more.
+/// The generator has the lowest priority, as on a machine whose other programs matter more.
 const LAST: [&str; 3] = ["nice", "-n", "19"];
 
 fn reasons(ended: &Ended) -> String {
@@ -90,7 +90,7 @@ fn on_a_machine_that_is_too_busy_a_closed_run_is_invalid_too() {
 
 #[test]
 fn a_search_for_the_capacity_does_not_take_the_neighbours_work_for_the_targets_limit() {
-    // It sustains 50/s, with 10 in flight of 200 ms each.
+    // The system sustains 50/s: 10 in flight, 200 ms each.
     let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
     system.behaviour.delay_ms.store(200, Ordering::SeqCst);
     let program = program(folder.path(), &waiting(&system.url));
@@ -125,7 +125,7 @@ fn a_search_for_the_capacity_does_not_take_the_neighbours_work_for_the_targets_l
     let probes = found["probes"].as_array().unwrap();
     let disturbed = probes.iter().filter(|p| p["judged"] == "DISTURBED");
     assert_eq!(disturbed.count(), 3, "{said}");
-    // The run of a probe says it too.
+    // The report of a probe's run says it too.
     let folder = probes[0]["folder"].as_str().unwrap();
     let warnings = read(&format!("{folder}/report.json"))["warnings"].to_string();
     assert!(

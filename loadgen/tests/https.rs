@@ -1,4 +1,4 @@
-//! Targets behind TLS: whose certificates are believed.
+//! Targets behind TLS: how their certificates are verified.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -10,7 +10,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use support::{Loadgen, SmallSystem, open};
 
-/// A system with a certificate for 127.0.0.1 that nobody else signed, and the certificate (PEM).
+/// A system with a self-signed certificate for 127.0.0.1, and the certificate (PEM).
 fn system() -> (SmallSystem, String) {
     let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());

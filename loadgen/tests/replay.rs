@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::{Ended, Loadgen, SmallSystem, eventually, exists, signal};
 
 const HEADER: &str = "invoice,time,customer,product,quantity,unit_price\n";
-/// Ann cancels in time, Bob after his order is shipped; nobody knows Cy, and a free gift is no order.
+/// Ann cancels in time, Bob after his order is shipped; Cy has no order, and a free gift is not an order.
 const ORDERS: &str = "1,2010-12-01T08:00:00,ann,A,2,2.55\n\
                       1,2010-12-01T08:00:00,ann,B,1,0.85\n\
                       3,2010-12-01T08:01:00,bob,A,3,2.55\n\
@@ -32,7 +32,7 @@ quantity = "quantity"
 unit_price = "unit_price"
 "#;
 
-/// For the small system, which knows one kind of thing and answers one at a time.
+/// A scenario for the small system, which has one kind of entity and answers one request at a time.
 fn scenario() -> String {
     let setup = |name: &str, list: &str| {
         format!(
@@ -182,7 +182,7 @@ fn a_replay_that_is_stopped_says_how_many_invoices_it_did_not_come_to() {
 }
 
 fn refused(run: Loadgen, says: &[&str]) {
-    // Refused before the target is looked for.
+    // Refused before the target is contacted.
     let ended = run
         .arguments(&["--system-bin", "/nonexistent/ordershop"])
         .run();
@@ -290,7 +290,7 @@ fn a_scenario_that_can_not_be_replayed_is_refused_at_its_line() {
     }
 }
 
-/// The system's program: cargo puts it beside the folder of the tests.
+/// The system's program: cargo puts it next to the folder of the tests.
 fn ordershop() -> Option<PathBuf> {
     let beside = || {
         let test = std::env::current_exe().unwrap();
@@ -313,7 +313,7 @@ fn built_in(trace: &str, speed: &str, program: &std::path::Path) -> Ended {
         "pay_after = \"30m\"",
         "pay_after = \"30m\"\nspread = \"0s\"",
     );
-    // A debug build on a busy machine: this is about invoices, not about times.
+    // A debug build on a busy machine: this test is about invoices, not about times.
     let text = text.replace(
         "[limits]",
         "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0",
@@ -330,7 +330,7 @@ fn the_real_system_takes_orders_payments_and_cancellations_of_an_export() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("orders.csv");
     let rows = format!("{HEADER}{ORDERS}").replace("quantity", "description,quantity");
-    // The built-in mapping: minutes only, and a description.
+    // For the built-in mapping: times without seconds, and a description.
     let rows = rows
         .replace(":00,", ",")
         .replace(",A,", ",A,LAMP,")
@@ -361,7 +361,7 @@ fn five_real_days_are_replayed_without_losing_an_invoice() {
         return;
     }
     let Some(program) = ordershop() else { return };
-    // A debug build on two busy cores needs this long: the days come in bursts of large carts.
+    // A debug build on two busy cores needs this long: each day is a burst of large carts.
     let ended = built_in(trace.to_str().unwrap(), "7200", &program);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stderr, ended.stdout);
     let report = ended.report();
@@ -370,7 +370,7 @@ fn five_real_days_are_replayed_without_losing_an_invoice() {
     let replayed = &report["replay"];
     assert_eq!(replayed["invoices"], 512);
     assert!(replayed["ordered"].as_u64() > Some(400), "{replayed:#}");
-    // Six come before their customer's last order is paid; a slow target gives later ones time too.
+    // Six come before their customer's last order is paid; on a slow target, more of them may be in time.
     assert!(replayed["cancelled"].as_u64() >= Some(6), "{replayed:#}");
     invoices_add_up(replayed);
 }

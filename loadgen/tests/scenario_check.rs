@@ -1,4 +1,4 @@
-//! `check`, `new`, `schema`: what is wrong with a scenario is said before it runs.
+//! `check`, `new`, `schema`: errors in a scenario are found before it runs.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 #[path = "support/service.rs"]
@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 use service::Folder;
 
-/// A scenario with these steps; `{more}` stands before the workload in line 3.
+/// A scenario with these steps; `more` is inserted before the workload, in line 3.
 fn scenario(more: &str, steps: &str) -> String {
     format!(
         "name = \"test\"\ndescription = \"d\"\n{more}\n[workload]\nkind = \"open\"\nrate = 10.0\nduration = \"20s\"\n[[journeys]]\nname = \"j\"\n{steps}"
@@ -18,7 +18,7 @@ fn scenario(more: &str, steps: &str) -> String {
 
 const GET: &str = "[[journeys.steps]]\nname = \"get\"\nrequest = { method = \"GET\", path = \"/\" }\nextract = { state = \"/state\" }\n";
 
-/// It is refused at this line, and the message says this.
+/// Asserts that `check` refuses the scenario at this line, with these words in the message.
 fn refused(folder: Folder, text: &str, line: usize, says: &[&str]) {
     let ended = folder
         .with("test.toml", text)
@@ -71,9 +71,9 @@ steps = [
         .with("mix.toml", text)
         .loadgen(&["check", "mix.toml"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    // 500 in each ramp and 1000 between them; three of four read three pages, the others ask once or twice.
+    // 500 journeys in each ramp and 1000 between them; three of four read three pages, the others send one or two requests.
     for line in [
-        "duration: 30s, of it 2s warm-up",
+        "duration: 30s, 2s of it warm-up",
         "arrivals: 2000; requests: 5000 to 5500",
         "journey read: 75 % of the arrivals, requests each: 3",
         "journey write: 25 % of the arrivals, requests each: 1 to 2",
@@ -188,7 +188,7 @@ fn loops_need_a_bound_and_stand_alone() {
         Folder::new(),
         &with("repeat = 2\nfor_each = \"x\""),
         10,
-        &["one loop", "until"],
+        &["at most one loop", "until"],
     );
     refused(
         Folder::new(),
@@ -209,7 +209,7 @@ fn loops_need_a_bound_and_stand_alone() {
     assert_eq!(
         fine.loadgen(&["check", "test.toml"]).code,
         0,
-        "until looks at what its step extracts"
+        "`until` may read what its step extracts"
     );
 }
 
@@ -269,7 +269,7 @@ fn thresholds_name_what_exists_and_windows_fit_into_the_run() {
         Folder::new(),
         &with("p(99) over 30s < 1s"),
         3,
-        &["does not fit", "20s"],
+        &["longer than the measured time", "20s"],
     );
     refused(
         Folder::new(),
@@ -309,7 +309,7 @@ fn what_can_not_be_carried_out_is_refused() {
                 GET,
             ),
             3,
-            "does not wait",
+            "can't wait",
         ),
         (
             scenario("", GET).replace("kind = \"open\"", "kind = \"open\"\nwarm_up = \"20s\""),
@@ -327,7 +327,7 @@ fn what_can_not_be_carried_out_is_refused() {
         (
             scenario("", "[[journeys.steps]]\nname = \"nothing\"\n"),
             10,
-            "does one thing",
+            "has one action",
         ),
     ];
     for (text, line, says) in rows {

@@ -1,4 +1,4 @@
-//! Scenarios against a service that is not OrderShop: what is sent, how often, and what is made of it.
+//! Scenarios against a service that is not OrderShop: what is sent, how often, and what the report says.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 #[path = "support/service.rs"]
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use service::{Asked, Folder, Service};
 
-/// Room for whatever else this machine is doing: these tests are not about the generator.
+/// Limits high enough for a busy machine: these tests are not about the generator.
 const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\n";
 
-/// `n` journeys of these steps, one after the other, by a feeder that stops; `{more}` stands before the workload.
+/// `n` journeys of these steps, one after the other, by a feeder that stops; `more` is inserted before the workload.
 fn journeys(n: usize, more: &str, steps: &str) -> String {
     let items: Vec<String> = (0..n).map(|i| i.to_string()).collect();
     format!(
@@ -333,7 +333,7 @@ request = { method = "POST", path = "/{{user.name}}", body = { age = "{{user.age
     assert!(warnings.contains("no more values"), "{warnings}");
 }
 
-/// Accounts are made and removed again; account 1 can't be removed.
+/// Accounts are created and removed again; account 1 can't be removed.
 const ACCOUNTS: &str = r#"
 [[setup]]
 name = "accounts"
@@ -366,7 +366,7 @@ fn accounts() -> Service {
     })
 }
 
-/// Everything was undone after the load, and what could not be is told.
+/// Asserts that tear-down ran after the load, and that its failure is a warning.
 fn assert_undone(service: &Service, report: &Value) {
     let lines = lines(service);
     let tail = &lines[lines.len() - 4..];
@@ -429,7 +429,7 @@ fn tear_down_comes_after_ctrl_c_too() {
 #[test]
 fn a_slow_second_is_found_by_a_window_and_not_by_the_whole_run() {
     let asked = AtomicU64::new(0);
-    // 100 a second: from 2.5 s on nothing is answered for 1.2 s, so that the fourth second has the slow answers.
+    // 100 requests a second. From 2.5 s on, nothing is answered for 1.2 s, so that the fourth second has the slow answers.
     let service = Service::start(move |a| {
         if asked.fetch_add(1, Ordering::SeqCst) == 250 {
             std::thread::sleep(Duration::from_millis(1_200));

@@ -1,4 +1,4 @@
-//! The system as a child process, played by a script: started with its options, found by its line, stopped in order.
+//! The system as a child process, replaced by a script: started with its options, found by its ready line, stopped in order.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;

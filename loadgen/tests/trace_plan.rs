@@ -34,7 +34,7 @@ fn plan(rows: &str) -> TracePlan {
     plan_with("", format!("{HEADER}{rows}").as_bytes(), 1)
 }
 
-/// What holds for every plan, whatever the export.
+/// Asserts what holds for every plan, whatever the export.
 fn check_accounts(plan: &TracePlan) {
     let count = |n: usize| u64::try_from(n).unwrap();
     let orders = count(plan.orders().count());

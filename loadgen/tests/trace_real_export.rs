@@ -1,4 +1,4 @@
-//! The plan of a real shop's export, which stays outside the repository: where it isn't there, the test says so.
+//! The plan of a real shop's export, which is not in the repository: without it, the test says so.
 #![allow(clippy::unwrap_used)] // in tests a panic is the report
 
 use std::path::PathBuf;

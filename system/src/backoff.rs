@@ -1,5 +1,5 @@
-//! How long to wait before something is tried again: doubling, bounded, jittered, so that many who failed together do not return
-//! together. Knows failures in a row, not what failed.
+//! Waits before retries: doubling, bounded, and jittered, so that clients that failed together do not retry together. Must not know
+//! what failed.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 const FIRST_MS: u64 = 20;
 const LAST_MS: u64 = 1_000;
 
-/// The waits of one series of tries.
+/// The waits of one series of retries.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first_ms: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Backoff {
 }
 
 impl Default for Backoff {
-    /// From 20 ms to a second.
+    /// Waits from 20 ms to 1 s.
     fn default() -> Self {
         Self::between(FIRST_MS, LAST_MS)
     }
@@ -34,17 +34,17 @@ impl Backoff {
         }
     }
 
-    /// It worked: the next wait is short again.
+    /// Starts over after a success: the next wait is short again.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Nothing has failed since the last success.
+    /// Whether nothing has failed since the last success.
     pub(crate) fn is_fresh(&self) -> bool {
         self.failures == 0
     }
 
-    /// The next wait: between half of the present step and all of it; the next step is twice as long.
+    /// The next wait: a random time from half of the current step to all of it; the step then doubles.
     pub(crate) fn next_wait(&mut self) -> Duration {
         let doubled = self.first_ms.saturating_mul(1 << self.failures.min(20));
         let step_us = doubled.min(self.last_ms).max(1) * 1_000;
@@ -52,23 +52,23 @@ impl Backoff {
         Duration::from_micros(step_us / 2 + random() % (step_us / 2 + 1))
     }
 
-    /// Waits.
+    /// Waits for the next wait.
     pub(crate) async fn wait(&mut self) {
         tokio::time::sleep(self.next_wait()).await;
     }
 
-    /// Waits, but no longer than until the stop.
+    /// Waits for the next wait, or until `stop` is cancelled.
     pub(crate) async fn wait_unless(&mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.wait()).await;
     }
 }
 
-/// `wait`, less up to a quarter, so that those who stand by don't all ask at once.
+/// `wait` minus up to a quarter at random, so that standby members don't all try at once.
 pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 - (random() % 256) as f64 / 1024.0)
 }
 
-/// The standard library seeds every hasher at random, which is random enough for a jitter.
+/// A random number: the standard library seeds every hasher randomly, which suffices for a jitter.
 fn random() -> u64 {
     RandomState::new().hash_one(0)
 }

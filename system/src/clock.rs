@@ -1,8 +1,8 @@
-//! The wall clock, in the one unit that events carry. Knows no event.
+//! The wall clock, in the unit that events use: microseconds since the Unix epoch.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Microseconds since the Unix epoch; 0 for a clock set before it.
+/// Microseconds since the Unix epoch; 0 if the clock is set before it.
 #[must_use]
 pub fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

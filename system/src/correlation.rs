@@ -1,52 +1,52 @@
-//! Correlation: which request an event goes back to, what directly caused it and, of a sampled request, when. Travels in the
-//! queue's envelope and in every event.
+//! Correlation: the request that an event goes back to, its direct cause and, for a sampled request, times. Part of every queue
+//! message and of every event.
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now_us;
 
-/// Where a message or an event comes from.
+/// The origin of a message or an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correlation {
-    /// The request (the gateway's, 32 hex digits as in a W3C `traceparent`) that everything goes back to.
+    /// Id of the original request at the gateway: 32 hex digits, as in a W3C `traceparent`.
     pub correlation_id: String,
-    /// The message or the event that directly caused this one.
+    /// Id of the message or event that directly caused this one.
     pub causation_id: String,
-    /// Only of a request that asked for it (`traceparent`'s sampled flag): the others pay for no clock and no byte.
+    /// Only for a sampled request (a flag of `traceparent`): others read no clock and carry no extra bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<Times>,
 }
 
-/// When a message or an event was made, by the clock of the process that made it; microseconds since the Unix epoch, 0 where
-/// that has not happened yet.
+/// When a message or an event was made, by the clock of the process that made it; microseconds since the Unix epoch, 0 for
+/// what has not happened yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
-    /// Its cause had reached the handler that made it.
+    /// When its cause reached the handler that made it.
     pub received_at_us: u64,
-    /// It was handed to the event store.
+    /// When it was handed to the event store.
     pub submitted_at_us: u64,
 }
 
-/// When a command's events were handed to the event store and known to be written; microseconds since the Unix epoch.
+/// When a command's events were handed to the event store and were known to be written; microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AppendTimes {
-    /// Handed over.
+    /// When the events were handed to the event store.
     pub submitted_at_us: u64,
-    /// Known to be written.
+    /// When the events were known to be written.
     pub committed_at_us: u64,
 }
 
-/// When a function had its message and when it had its reply ready; microseconds since the Unix epoch.
+/// When a function received its message and had its reply ready; microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct HandlerTimes {
-    /// Taken from the queue.
+    /// When the message was taken from the queue.
     pub received_at_us: u64,
-    /// The reply was ready.
+    /// When the reply was ready.
     pub answered_at_us: u64,
 }
 
 impl Correlation {
-    /// The same request, with another direct cause, made now.
+    /// A correlation of the same request with another direct cause, submitted now.
     #[must_use]
     pub fn caused_by(&self, causation_id: impl Into<String>) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Correlation {
         }
     }
 
-    /// A handler has just received what this belongs to.
+    /// Notes that a handler has just received the message or event.
     pub fn received(&mut self) {
         if let Some(times) = &mut self.times {
             *times = Times {
@@ -69,7 +69,7 @@ impl Correlation {
         }
     }
 
-    /// The same, for messages on the side whose times nobody asks for.
+    /// The same correlation without times, for messages whose times are not needed.
     #[must_use]
     pub fn untimed(&self) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! Event lag: how long after its publication a consumer group has handled an event. Measured where events are acknowledged, so that
-//! every group is measured alike, wherever it runs. Knows times, not what handling an event means.
+//! Event lag: the time from an event's publication until a consumer group has handled it. Measured where events are acknowledged, so
+//! that every group is measured in the same way. Must not know what handling an event means.
 
 use std::sync::LazyLock;
 
@@ -7,31 +7,31 @@ use prometheus_client::metrics::histogram::exponential_buckets;
 
 /// The first bucket's upper bound, µs.
 const FIRST_BOUND_US: f64 = 50.0;
-/// Each bound is so much above the one before: a percentile read from the buckets is within 15 %.
+/// The ratio of successive bounds: a percentile read from the buckets is accurate to 15 %.
 const STEP: f64 = 1.15;
-/// The last bound is about a minute; one more bucket has what is beyond.
+/// The number of bounds; the last is about a minute. One more bucket counts longer lags.
 const BOUNDS: u16 = 101;
 
 static BOUNDS_US: LazyLock<Vec<f64>> =
     LazyLock::new(|| exponential_buckets(FIRST_BOUND_US, STEP, BOUNDS).collect());
 
-/// How often which lag was seen, since the event store's start.
+/// A histogram of event lags since the event store's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LagHistogram {
-    /// By bucket; empty when nothing was seen.
+    /// Counts by bucket; empty if nothing was observed.
     counts: Vec<u64>,
     sum_us: u64,
 }
 
 impl LagHistogram {
-    /// One that was made elsewhere: counts by bucket (shorter where the last are 0), and the sum in µs.
+    /// A histogram from its parts: counts by bucket (trailing zeros may be missing), and the sum in µs.
     #[must_use]
     pub fn of(mut counts: Vec<u64>, sum_us: u64) -> Self {
         counts.truncate(BOUNDS_US.len() + 1);
         Self { counts, sum_us }
     }
 
-    /// An event published at the first time was handled at the second, both µs since the Unix epoch. Clocks may differ: a negative lag counts as 0.
+    /// Adds one event's lag; both times are µs since the Unix epoch. Clocks may differ: a negative lag counts as 0.
     pub fn observe(&mut self, published_at_us: u64, handled_at_us: u64) {
         let lag_us = handled_at_us.saturating_sub(published_at_us);
         #[allow(
@@ -46,19 +46,19 @@ impl LagHistogram {
         self.sum_us += lag_us;
     }
 
-    /// Counts by bucket; the last ones, where they are 0, may be missing.
+    /// Counts by bucket; trailing zeros may be missing.
     #[must_use]
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
-    /// All lags together, µs.
+    /// The sum of all lags, µs.
     #[must_use]
     pub fn sum_us(&self) -> u64 {
         self.sum_us
     }
 
-    /// Upper bounds in seconds, the last one without limit, and how many are above the bound before and at most this one.
+    /// Each bucket's upper bound in seconds (the last is unlimited) and count.
     #[must_use]
     pub fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds_s = BOUNDS_US.iter().map(|bound| bound / 1e6);

@@ -1,5 +1,5 @@
-//! OrderShop: an event-sourced e-commerce back end on Redis. Data goes one way:
-//! `gateway → message_queue → services → event_store → read_model`, and back to the gateway by message alone.
+//! OrderShop: an event-sourced e-commerce back end on Redis. Data flows one way:
+//! `gateway → message_queue → services → event_store → read_model`, and back to the gateway only by messages.
 
 pub mod app;
 mod backoff;

@@ -1,4 +1,4 @@
-//! The binary `ordershop`: reads flags and environment, starts what they ask for, stops it cleanly.
+//! The binary `ordershop`: reads flags and environment, starts the requested command, stops it cleanly.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,15 +12,28 @@ use ordershop::app::{App, AppError, health, roles};
 use ordershop::config::{ProcessConfig, UpConfig};
 use ordershop::grpc::address::ListenAddress;
 
-// A message is many small texts that live for a millisecond: glibc's allocator took a fifth of the process's time.
+// A message makes many small, short-lived allocations: glibc's allocator took a fifth of the process's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Bad input: flags, addresses, a taken port.
+/// The exit code for bad input: flags, addresses, a port in use.
 const EXIT_BAD_INPUT: u8 = 2;
 
+/// The last part of every `--help`.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  stopped on request; health: the process is ready
+  1  failed; health: the process is not ready, or did not answer
+  2  bad input: an option, an address, a certificate, a port in use, no Redis
+
+Environment variables:
+  LISTEN, REDIS_URL, DATA_DIR, DURABILITY, THREADS, BODY_BYTES_MAX, EVENT_STORE_URL, MESSAGE_QUEUE_URL,
+  GRPC_TOKEN, TLS_CERT, TLS_KEY, TLS_CA, INSECURE
+            Set the options that show them as [env: ...]; an option overrides its variable
+  RUST_LOG  Log to stderr at this level or by these filters [default: info]";
+
 #[derive(Parser)]
-#[command(version, about, long_about = None)]
+#[command(version, about, long_about = None, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,29 +41,31 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the whole system in this process, with a Redis of its own unless one is named
+    /// Run the whole system in this process, with a private Redis unless one is named
+    #[command(after_help = AFTER_HELP)]
     Up(Up),
-    /// Asks a process whether it is ready: exit code 0 when it is, 1 when not
+    /// Ask a process whether it is ready
+    #[command(after_help = AFTER_HELP)]
     Health(Asked),
-    /// Ends a Redis when stdin is closed
+    /// Stop a Redis when stdin is closed
     #[command(name = redis_guard::COMMAND, hide = true)]
     RedisGuard {
-        /// redis+unix:///path
+        /// Stop the Redis at this address, redis+unix:///path
         url: String,
     },
 }
 
 #[derive(Args)]
 struct Asked {
-    /// http://host:port, https://host:port or unix:///path [default: where LISTEN says, over https where TLS_CERT is set]
+    /// Ask the process at this address: http://host:port, https://host:port or unix:///path [default: that of --listen, over https if TLS_CERT is set]
     url: Option<String>,
-    /// Where the process listens that is asked
+    /// Ask the process that listens on this address
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:5000")]
     listen: ListenAddress,
-    /// Who signed the certificate of the process that is asked, PEM; https:// needs it
+    /// Trust certificates that this authority signed, a PEM file; https:// needs it
     #[arg(long, env = "TLS_CA")]
     tls_ca: Option<PathBuf>,
-    /// The certificate of the process that is asked: that it has one
+    /// Ask over https, because the process serves TLS with this certificate
     #[arg(long, env = "TLS_CERT", hide = true)]
     tls_cert: Option<PathBuf>,
 }
@@ -59,33 +74,34 @@ struct Asked {
 struct Up {
     #[command(flatten)]
     config: UpConfig,
-    /// Each service a process of its own, started again when it ends
+    /// Run each service as its own process, and restart one that ends
     #[arg(long)]
     processes: bool,
-    /// How many of a service, such as order-service=2; may be repeated
+    /// Run this many processes of a service, such as order-service=2; may be repeated
     #[arg(long, value_name = "SERVICE=COUNT", requires = "processes", value_parser = scale)]
     scale: Vec<(String, usize)>,
 }
 
 fn scale(text: &str) -> Result<(String, usize), String> {
     let allowed = || roles::SERVICES.map(|service| service.name).join(", ");
-    let (name, count) = text.split_once('=').ok_or("it is written SERVICE=COUNT")?;
+    let (name, count) = text.split_once('=').ok_or("write it as SERVICE=COUNT")?;
     if !roles::SERVICES.iter().any(|service| service.name == name) {
         return Err(format!(
-            "{name:?} is no service that can be scaled; these can: {}",
+            "{name:?} is not a service that can be scaled; use one of {}",
             allowed()
         ));
     }
     match count.parse() {
         Ok(count @ 1..=64) => Ok((name.to_owned(), count)),
-        _ => Err(format!("{count:?} is no count; it is 1 to 64")),
+        _ => Err(format!("{count:?} is not a count from 1 to 64")),
     }
 }
 
 fn main() -> ExitCode {
     let services = roles::names().map(|name| {
-        let about = format!("Starts the {name} in a process of its own, over gRPC");
-        ProcessConfig::augment_args(clap::Command::new(name).about(about))
+        let about = roles::about(name).unwrap_or_default();
+        let command = ProcessConfig::augment_args(clap::Command::new(name));
+        command.about(about).after_help(AFTER_HELP)
     });
     let matches = Cli::command().subcommands(services).get_matches();
     let process = roles::names().find(|name| matches.subcommand_name() == Some(name));
@@ -115,16 +131,16 @@ fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -
         .enable_all()
         .build();
     match runtime {
-        // On a worker thread, where everything else runs too.
+        // Spawned, so that it runs on a worker thread like everything else.
         Ok(runtime) => {
             let ended = runtime
                 .block_on(async { tokio::spawn(program).await.unwrap_or(ExitCode::FAILURE) });
-            // A read of stdin that is still under way must not keep the process alive.
+            // A pending read of stdin must not keep the process alive.
             runtime.shutdown_background();
             ended
         }
         Err(error) => {
-            eprintln!("ordershop: can't start its threads: {error}");
+            eprintln!("ordershop: can't start the threads: {error}");
             ExitCode::FAILURE
         }
     }
@@ -143,7 +159,7 @@ async fn start(up: Up) -> ExitCode {
         Err(error) => return deaf(&error),
     };
     if up.processes {
-        // A Redis that is still coming up ends with the future that awaits it.
+        // Dropping the future stops a Redis that is still starting.
         let supervisor = match stop.or(Supervisor::start(config, &up.scale)).await {
             Some(Ok(supervisor)) => supervisor,
             Some(Err(error)) => return refused(&error),
@@ -166,7 +182,7 @@ async fn start(up: Up) -> ExitCode {
             RedisGuard::start(&program, redis.url())
         });
         if let Some(Err(error)) = &guard {
-            tracing::warn!(%error, "no guard over Redis: it would outlive a SIGKILL");
+            tracing::warn!(%error, "can't start the guard of Redis: after a SIGKILL, Redis would keep running");
         }
         if let Some(redis) = stop.or(app.ready()).await {
             announce(&app.url(), &redis.server, &redis.version, &redis.durability);
@@ -215,7 +231,7 @@ fn deaf(error: &std::io::Error) -> ExitCode {
 async fn end_abandoned_redis(url: String) -> ExitCode {
     match redis_guard::guard(&url).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Most likely it has ended already.
+        // Most likely Redis has ended already.
         Err(_) => ExitCode::FAILURE,
     }
 }

@@ -1,4 +1,4 @@
-//! Positions in a topic's stream, and sets of them (one a topic). Knows how a stream id is written and compared, not where it comes from.
+//! Positions in a topic's stream, and sets of them (one per topic): how they are written and compared.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Before the first event.
+    /// The position before the first event.
     pub const START: Self = Self { ms: 0, seq: 0 };
 }
 
@@ -28,9 +28,9 @@ impl fmt::Display for Position {
     }
 }
 
-/// Text that is no position.
+/// The error for a text that isn't a position.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no position; write it as <milliseconds>-<sequence>, for example 1700000000000-0")]
+#[error("{0:?} is not a position; write <milliseconds>-<sequence>, for example 1700000000000-0")]
 pub struct BadPosition(pub String);
 
 impl FromStr for Position {
@@ -58,29 +58,29 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
-/// A batch of a topic's events that the read model has applied, and when: of batches with a sampled request's event.
+/// When the read model applied a batch of a topic's events; kept only for batches with a sampled request's event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Projected {
-    /// Whose.
+    /// The batch's topic.
     pub topic: Topic,
-    /// The batch's last event.
+    /// The position of the batch's last event.
     pub to: Position,
-    /// The read model had it; microseconds since the Unix epoch.
+    /// When the read model received the batch; microseconds since the Unix epoch.
     pub received_at_us: u64,
-    /// What it changes was visible.
+    /// When the batch's changes became visible; microseconds since the Unix epoch.
     pub applied_at_us: u64,
 }
 
-/// At most one position a topic: what was answered, what has been applied, what a reader asks for.
-/// Written `order=1700000000000-3,cart=1700000000000-0` in headers, as an object in JSON.
+/// At most one position per topic, for example the last ones applied, or those that a reader must see.
+/// Written as `order=1700000000000-3,cart=1700000000000-0` in headers, as an object in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Positions([Option<Position>; Topic::ALL.len()]);
 
 impl Positions {
-    /// No position of any topic.
+    /// The empty set.
     pub const NONE: Self = Self([None; Topic::ALL.len()]);
 
-    /// One topic's position alone.
+    /// A set of one topic's position.
     #[must_use]
     pub fn of(topic: Topic, position: Position) -> Self {
         let mut positions = Self::NONE;
@@ -107,7 +107,7 @@ impl Positions {
         }
     }
 
-    /// Keeps `topic`'s position alone.
+    /// The set of only `topic`'s position.
     #[must_use]
     pub fn only(&self, topic: Topic) -> Self {
         let mut positions = Self::NONE;
@@ -138,16 +138,16 @@ impl fmt::Display for Positions {
     }
 }
 
-/// Text that is no set of positions.
+/// The error for a text that isn't a set of positions.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPositions {
     /// A part without `=`.
-    #[error("{0:?} is no position of a topic; write <topic>=<position>, several parted by commas")]
+    #[error("{0:?} is not a topic's position; write <topic>=<position>, separated by commas")]
     NoTopic(String),
-    /// The part before `=` is no topic.
+    /// The part before `=` isn't a topic.
     #[error(transparent)]
     Topic(#[from] crate::topic::UnknownTopic),
-    /// The part after `=` is no position.
+    /// The part after `=` isn't a position.
     #[error(transparent)]
     Position(#[from] BadPosition),
 }

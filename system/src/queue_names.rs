@@ -1,21 +1,21 @@
-//! The functions that services offer on the message queue. Knows their names, not what they do.
+//! The names of the functions that services offer on the message queue.
 
 use crate::message_queue::QueueName;
 use crate::topic::Topic;
 
-/// One entity by id, or the first that has the given properties.
+/// Returns one entity by id, or the first with the given properties.
 pub const GET_ENTITY: QueueName = read_model("get_entity");
-/// Entities by ids, by properties, or a page of all.
+/// Returns entities by ids, by properties, or a page of all.
 pub const GET_ENTITIES: QueueName = read_model("get_entities");
-/// The mails that were sent.
+/// Returns the mails that were sent.
 pub const GET_MAILS: QueueName = read_model("get_mails");
-/// Orders that have no billing, by id.
+/// Returns the orders that have no billing, by id.
 pub const GET_UNBILLED_ORDERS: QueueName = read_model("get_unbilled_orders");
-/// Orders that have no shipping, by id.
+/// Returns the orders that have no shipping, by id.
 pub const GET_UNSHIPPED_ORDERS: QueueName = read_model("get_unshipped_orders");
-/// Shippings that have been delivered.
+/// Returns the shippings that have been delivered.
 pub const GET_DELIVERED_ORDERS: QueueName = read_model("get_delivered_orders");
-/// How far the read model has come in each topic; waits until that is past the positions asked about.
+/// Returns the last position that the read model has applied, by topic; waits until one is past the given positions.
 pub const GET_POSITIONS: QueueName = read_model("get_positions");
 /// Sends a mail: `{to, msg}`.
 pub const SEND_MAIL: QueueName = QueueName {
@@ -32,17 +32,17 @@ const fn read_model(function: &'static str) -> QueueName {
 
 macro_rules! entity_queues {
     ($($topic:ident: $service:literal, $create:literal, $update:literal, $delete:literal;)*) => {
-        /// Where entities of a topic are created; `None` for mails, which nobody creates by command.
+        /// The queue of commands that create a topic's entities; `None` for mails, which no command creates.
         #[must_use]
         pub const fn create(topic: Topic) -> Option<QueueName> {
             match topic { $(Topic::$topic => Some(QueueName { service: $service, function: $create }),)* Topic::Mail => None }
         }
-        /// Where an entity of a topic is updated.
+        /// The queue of commands that update a topic's entities; `None` for mails.
         #[must_use]
         pub const fn update(topic: Topic) -> Option<QueueName> {
             match topic { $(Topic::$topic => Some(QueueName { service: $service, function: $update }),)* Topic::Mail => None }
         }
-        /// Where an entity of a topic is deleted.
+        /// The queue of commands that delete a topic's entities; `None` for mails.
         #[must_use]
         pub const fn delete(topic: Topic) -> Option<QueueName> {
             match topic { $(Topic::$topic => Some(QueueName { service: $service, function: $delete }),)* Topic::Mail => None }
@@ -60,7 +60,7 @@ entity_queues! {
     Shipping: "shipping-service", "create_shippings", "update_shipping", "delete_shipping";
 }
 
-/// Every queue there is, for metrics.
+/// All queues.
 #[must_use]
 pub fn all() -> Vec<QueueName> {
     let entities = Topic::ALL

@@ -1,36 +1,36 @@
-//! Connections to Redis: how each kind is opened. Knows addresses and time limits, not what is sent.
+//! Opens connections to Redis. Must not know what is sent over them.
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client};
 
-/// The shared connections give up on a reply after this: a server that hangs must become an error, not a hang.
+/// Timeout of a reply on a shared connection: a server that hangs must cause an error, not a hang.
 pub const RESPONSE_TIMEOUT_MS: u64 = 10_000;
-/// Opening a connection gives up after this.
+/// Timeout of opening a connection.
 pub const CONNECT_TIMEOUT_MS: u64 = 2_000;
-/// Commands under way on one connection (redis-rs's 50 stalls pipelined callers).
+/// Most commands in flight on one connection (redis-rs's default of 50 stalls pipelined callers).
 pub const PIPELINE_SLOTS: usize = 10_000;
 
-/// Where Redis is, and how to connect to it. Cheap to clone.
+/// The address of a Redis server; opens connections to it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RedisLink {
     client: Client,
 }
 
 impl RedisLink {
-    /// A link to `redis://host:port/db` or `redis+unix:///path?db=0`. Connects to nothing yet.
+    /// A link to `redis://host:port/db` or `redis+unix:///path?db=0`. Doesn't connect yet.
     ///
     /// # Errors
-    /// The address isn't one.
+    /// The address is malformed.
     pub fn new(url: &str) -> redis::RedisResult<Self> {
         Ok(Self {
             client: Client::open(url)?,
         })
     }
 
-    /// A connection of one's own without a response timeout, for blocking reads and for `WATCH`: what it waits for is bounded by the command's own
-    /// BLOCK. It is not opened again when it breaks; its owner opens another.
+    /// A dedicated connection without a response timeout, for blocking reads (bounded by the command's own BLOCK) and for `WATCH`. It does
+    /// not reconnect when it breaks; its owner opens a new one.
     ///
     /// # Errors
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
@@ -44,10 +44,10 @@ impl RedisLink {
             .await
     }
 
-    /// A shared connection that opens itself again. The first use may fail when the server isn't there.
+    /// A shared connection that reconnects by itself. The first use may fail if the server isn't up.
     ///
     /// # Errors
-    /// The address isn't usable.
+    /// The address can't be used.
     pub fn shared(&self) -> redis::RedisResult<ConnectionManager> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))

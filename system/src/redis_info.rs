@@ -1,4 +1,4 @@
-//! What a Redis server says of itself: version, make, durability. Knows INFO and CONFIG, nothing of what is stored.
+//! Reads a Redis server's product name, version and durability with INFO and CONFIG. Must not know what is stored.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use tokio_util::task::TaskTracker;
 use crate::redis_connection::RedisLink;
 use crate::redis_server::Durability;
 
-/// How often the server is asked; its durability may be changed, or it be replaced, while the system runs.
+/// Interval between reads: the server may be replaced, or its durability changed, while the system runs.
 const ASK_MS: u64 = 5_000;
-/// How often while it doesn't answer.
+/// The interval while the server doesn't answer.
 const ASK_AGAIN_MS: u64 = 100;
 
-/// What a server says of itself.
+/// A server's product name, version and durability.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisInfo {
     /// `redis` or `valkey`.
     pub server: String,
-    /// Its version; empty while it was never reached.
+    /// The server's version; empty until the server is reached for the first time.
     pub version: String,
-    /// `none`, `everysec`, `always`, or `unknown` where CONFIG is forbidden.
+    /// `none`, `everysec`, `always`, `aof without sync`, or `unknown` if CONFIG is forbidden.
     pub durability: String,
 }
 
 impl RedisInfo {
-    /// Asks the server, after setting its durability where one is wished for.
+    /// Sets the server's durability if `wish` names one, then reads the server's information.
     ///
     /// # Errors
-    /// The server can't be reached, or refuses the wish.
+    /// The server can't be reached, or refuses the durability.
     pub async fn ask(link: &RedisLink, wish: Option<Durability>) -> redis::RedisResult<Self> {
         let mut connection = link.dedicated().await?;
         if let Some(durability) = wish {
@@ -56,7 +56,7 @@ impl RedisInfo {
     }
 }
 
-/// Asks again and again, so that `/health` can say what the system runs on, whenever its Redis comes.
+/// Reads the information repeatedly, so that `/health` can show the Redis server whenever it comes up.
 pub fn watch(
     stop: &CancellationToken,
     tasks: &TaskTracker,
@@ -66,7 +66,7 @@ pub fn watch(
     let (sender, receiver) = watch::channel(RedisInfo::default());
     let stop = stop.clone();
     tasks.spawn(async move {
-        // A server that comes back is told again.
+        // A server that was unreachable may be a new one: its durability is set again.
         let mut unset = wish;
         loop {
             let pause_ms = match RedisInfo::ask(&link, unset).await {

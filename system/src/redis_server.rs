@@ -1,5 +1,5 @@
-//! A Redis (or Valkey) server of our own, as a child process: for `ordershop up` without an address, for tests and benches.
-//! Knows how to start, await and stop it; not what is stored in it.
+//! A private Redis (or Valkey) server as a child process: for `ordershop up` without a Redis address, for tests and benches.
+//! Must not know what is stored in it.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use tokio::process::{Child, Command};
 
 use crate::redis_connection::RedisLink;
 
-/// The append-only file is not written anew below this size. Its streams are the state, so that a rewrite saves little; Redis's own 64mb
-/// meant one every few seconds under load, of half a core each.
+/// The append-only file is not rewritten below this size. It consists mostly of streams, so that a rewrite saves little; Redis's default
+/// of 64mb caused a rewrite every few seconds under load, each taking half a core.
 const REWRITE_MIN: &str = "1gb";
-/// A server that doesn't answer within this is not coming up.
+/// A server that doesn't answer within this has failed to start.
 const START_TIMEOUT_MS: u64 = 30_000;
 /// A server that doesn't end within this after `SHUTDOWN` is killed.
 const STOP_TIMEOUT_MS: u64 = 20_000;
 
-/// What an acknowledged write survives.
+/// How durable acknowledged writes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
     /// Nothing on disk: acknowledged writes are lost with the Redis process.
@@ -54,7 +54,7 @@ impl FromStr for Durability {
     }
 }
 
-/// Why our own server didn't come up.
+/// Why the private server didn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisServerError {
     /// Neither `redis-server` nor `valkey-server` was found.
@@ -65,7 +65,7 @@ pub enum RedisServerError {
     /// The data folder can't be used.
     #[error("the data folder {0}: {1}")]
     DataDir(PathBuf, std::io::Error),
-    /// Another server has the data folder, and keeps it.
+    /// Another server keeps the data folder locked.
     #[error(
         "the data folder {0} is in use by another Redis: stop the OrderShop that started it, or name another folder with --data-dir"
     )]
@@ -73,21 +73,21 @@ pub enum RedisServerError {
     /// The process didn't start.
     #[error("{0} did not start: {1}")]
     Spawn(PathBuf, std::io::Error),
-    /// It ended at once, or never answered.
-    #[error("{program} in {dir} did not come up: {reason}; its log: {log}")]
+    /// The server ended at once, or never answered.
+    #[error("{program} in {dir} did not start: {reason}; its log: {log}")]
     NotUp {
-        /// The program.
+        /// The server's program.
         program: PathBuf,
-        /// Its data folder.
+        /// The server's data folder.
         dir: PathBuf,
-        /// What was seen.
+        /// How the start failed.
         reason: String,
-        /// The end of its log.
+        /// The end of the server's log.
         log: String,
     },
 }
 
-/// Our own server. Killed when dropped; stop it with [`RedisServer::stop`] to have its data flushed.
+/// A private server. Killed when dropped; use [`RedisServer::stop`] to flush its data first.
 #[derive(Debug)]
 pub struct RedisServer {
     child: Child,
@@ -96,11 +96,11 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server on a private Unix socket, with its files in `dir` (created where it doesn't exist), and waits until it answers.
-    /// Data that is in `dir` is loaded.
+    /// Starts a server on a private Unix socket, with its files in `dir` (created if missing), and waits until it answers.
+    /// Existing data in `dir` is loaded.
     ///
     /// # Errors
-    /// None installed, the folder unusable or another server's for 20 s, or the server doesn't answer within 30 s.
+    /// No server is installed, the folder can't be used or stays locked for 20 s, or the server doesn't answer within 30 s.
     pub async fn start(dir: &Path, durability: Durability) -> Result<Self, RedisServerError> {
         let program = find_program().ok_or(RedisServerError::NotInstalled)?;
         std::fs::create_dir_all(dir).map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
@@ -127,11 +127,11 @@ impl RedisServer {
             .arg(&dir)
             .arg("--logfile")
             .arg(&log)
-            // It never reads it, but holds it open: the folder is locked for exactly as long as this server lives, whoever started it.
+            // The server never reads this file but holds it open: the folder stays locked exactly as long as the server lives.
             .stdin(Stdio::from(lock(&dir).await?))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A Ctrl-C in the terminal goes to the whole foreground group; the server must outlive the drain.
+            // Ctrl-C in a terminal signals the whole foreground group; the server must outlive the drain.
             .process_group(0)
             .kill_on_drop(true);
         let mut child = command
@@ -152,42 +152,42 @@ impl RedisServer {
         Ok(Self { child, url, dir })
     }
 
-    /// Where it listens: `redis+unix:///…`.
+    /// The server's address: `redis+unix:///…`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its data folder.
+    /// The server's data folder.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Its process, for signals in tests; `None` once it has ended.
+    /// The server's process id, for signals in tests; `None` once the server has ended.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Stops it cleanly: what it holds is flushed to disk under the chosen durability. Killed after 20 s.
+    /// Stops the server cleanly: its data are flushed to disk under the chosen durability. Killed after 20 s.
     pub async fn stop(mut self) {
         if let Ok(link) = RedisLink::new(&self.url)
             && let Ok(mut connection) = link.dedicated().await
         {
-            // It answers by closing the connection, which is an error to the client and none to us.
+            // Redis answers by closing the connection, which the client reports as an error; ignore it.
             let _: redis::RedisResult<()> =
                 redis::cmd("SHUTDOWN").query_async(&mut connection).await;
         }
         let ended = tokio::time::timeout(Duration::from_millis(STOP_TIMEOUT_MS), self.child.wait());
         if ended.await.is_err() {
-            tracing::warn!(dir = %self.dir.display(), "redis did not stop in time; killing it");
+            tracing::warn!(dir = %self.dir.display(), "Redis did not stop in time; killing it");
             let _ = self.child.kill().await;
         }
     }
 }
 
-/// Takes the folder for one server: two that append to the same file destroy it. One that is just ending is waited for.
+/// Locks the folder for one server: two servers that append to the same file would destroy it. Waits for a server that is ending.
 async fn lock(dir: &Path) -> Result<File, RedisServerError> {
     let unusable = |error| RedisServerError::DataDir(dir.to_owned(), error);
     let file = File::create(dir.join("redis.lock")).map_err(unusable)?;
@@ -213,7 +213,7 @@ fn find_program() -> Option<PathBuf> {
     })
 }
 
-/// A Unix socket's path may have about 100 bytes; a deep data folder needs another place for it.
+/// The socket's path: in the data folder, or in the temporary folder if the path would exceed the limit of about 100 bytes.
 fn socket_path(dir: &Path) -> PathBuf {
     const SOCKET_PATH_BYTES_MAX: usize = 100;
     let inside = dir.join("redis.sock");
@@ -236,7 +236,7 @@ async fn wait_until_up(child: &mut Child, url: &str) -> Result<(), String> {
                 .query_async::<String>(&mut connection)
                 .await
         };
-        // It says LOADING while it reads its append-only file.
+        // Redis answers LOADING while it reads its append-only file.
         let why = match answer.await {
             Ok(_) => return Ok(()),
             Err(error) => error.to_string(),

@@ -1,4 +1,4 @@
-//! Telemetry: the log's format and every metric's name. Knows what is counted, not who counts it.
+//! Telemetry: the log's format and every metric's name.
 
 use std::io::IsTerminal;
 
@@ -10,10 +10,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
-/// Sends the log to stderr; `RUST_LOG` chooses what (default `info`).
+/// Sends the log to stderr, filtered by `RUST_LOG` (default `info`).
 pub fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second start (tests in one process) keeps the first.
+    // A second call (tests in one process) changes nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -21,7 +21,7 @@ pub fn start_log() {
         .try_init();
 }
 
-/// A consumer group in a topic.
+/// Labels of a consumer group in a topic.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct GroupLabels {
     /// The consumer group.
@@ -30,21 +30,21 @@ pub struct GroupLabels {
     pub topic: &'static str,
 }
 
-/// A topic.
+/// Labels of a topic.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct TopicLabels {
     /// The topic.
     pub topic: &'static str,
 }
 
-/// A queue.
+/// Labels of a queue.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct QueueLabels {
     /// `service.function`.
     pub queue: String,
 }
 
-/// A route of the gateway.
+/// Labels of requests to the gateway.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RequestLabels {
     /// HTTP method.
@@ -55,19 +55,19 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
-/// A route's duration.
+/// Labels of a route's durations.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RouteLabels {
     /// The route's pattern.
     pub route: &'static str,
 }
 
-/// 50 µs to 60 s in steps of 15 %: fine enough that a percentile read from the buckets is within 15 %.
+/// Buckets from 50 µs to 60 s in steps of 15 %: a percentile read from them is accurate to 15 %.
 fn duration_histogram() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 1.15, 101))
 }
 
-/// 1 to 16,384 in powers of two.
+/// Buckets from 1 to 16,384 in powers of two.
 fn size_histogram() -> Histogram {
     Histogram::new(exponential_buckets(1.0, 2.0, 15))
 }
@@ -77,9 +77,9 @@ fn size_histogram() -> Histogram {
 pub struct Metrics {
     /// HTTP requests answered.
     pub http_requests: Family<RequestLabels, Counter>,
-    /// From the request's head to its answer, seconds.
+    /// Time from a request's head to its answer, seconds.
     pub http_request_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    /// Undelivered and pending entries.
+    /// Undelivered and pending entries of a group.
     pub group_backlog: Family<GroupLabels, Gauge>,
     /// Delivered, unacknowledged entries.
     pub group_pending: Family<GroupLabels, Gauge>,
@@ -89,17 +89,17 @@ pub struct Metrics {
     pub queue_depth: Family<QueueLabels, Gauge>,
     /// Messages in the dead-letter list.
     pub queue_dead_letters: Family<QueueLabels, Gauge>,
-    /// Messages that a worker took at once.
+    /// Messages per batch that a worker took.
     pub queue_batch_messages: Family<QueueLabels, Histogram, fn() -> Histogram>,
-    /// Messages that this process's workers have handled: what an instance's share of the work is.
+    /// Messages that this process's workers have handled; shows each instance's share of the work.
     pub messages_handled: Family<QueueLabels, Counter>,
     /// Events written.
     pub appends: Family<TopicLabels, Counter>,
     /// Events in one group commit.
     pub append_batch_events: Family<TopicLabels, Histogram, fn() -> Histogram>,
-    /// Transactions refused for a version or a claim.
+    /// Transactions refused because of a version or a claim.
     pub append_conflicts: Family<TopicLabels, Counter>,
-    /// Asynchronous commands that the domain refused (nobody waits for their answer).
+    /// Asynchronous commands that the domain refused; no client waits for their answer.
     pub async_rejections: Family<QueueLabels, Counter>,
 }
 
@@ -124,7 +124,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A registry that encodes them under their public names, `ordershop_…`, seconds.
+    /// A registry that exports the metrics under their public names, `ordershop_…`; durations are in seconds.
     #[must_use]
     pub fn registry(&self) -> Registry {
         let mut r = Registry::with_prefix("ordershop");

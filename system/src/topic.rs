@@ -1,11 +1,11 @@
-//! Topics: the names under which events are broadcast. Knows names alone, no store and no queue.
+//! Topics: the names under which events are published. Must not know the store or the queue.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A topic of the event store: one stream (per partition), one kind of aggregate.
+/// A topic of the event store: one stream per partition, one kind of aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Topic {
@@ -13,7 +13,7 @@ pub enum Topic {
     Customer,
     /// Products.
     Product,
-    /// Stock, and the reservations made on it.
+    /// Stock and its reservations.
     Inventory,
     /// Carts.
     Cart,
@@ -23,12 +23,12 @@ pub enum Topic {
     Billing,
     /// Shippings.
     Shipping,
-    /// Mails sent.
+    /// Sent mails.
     Mail,
 }
 
 impl Topic {
-    /// Every topic, in the order in which a customer's journey meets them.
+    /// Every topic, in the order of a customer's journey.
     pub const ALL: [Self; 8] = [
         Self::Customer,
         Self::Product,
@@ -70,7 +70,7 @@ impl Topic {
         }
     }
 
-    /// Its place in [`Topic::ALL`], for tables with one slot a topic.
+    /// The topic's index in [`Topic::ALL`], for tables with one slot per topic.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -83,10 +83,10 @@ impl fmt::Display for Topic {
     }
 }
 
-/// A name that is no topic.
+/// The error for a name that isn't a topic.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "unknown topic {0:?}; topics are customer, product, inventory, cart, order, billing, shipping, mail"
+    "unknown topic {0:?}; use one of customer, product, inventory, cart, order, billing, shipping, mail"
 )]
 pub struct UnknownTopic(pub String);
 

@@ -1,5 +1,5 @@
-//! Entities and events as JSON: what comes in is checked and refused by field, what goes out is what a GET shows.
-//! Knows the domain's shapes and JSON; nothing of where either is kept or sent.
+//! Entities and events as JSON: input is checked field by field; output is what a GET shows.
+//! Must not know where JSON is stored or sent.
 
 use ordershop_domain::{
     Aggregate, Billing, Cart, Customer, Event, Inventory, Order, Product, Rejection, Shipping,
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::topic::Topic;
 
-/// Events' actions.
+/// The actions of events.
 pub mod action {
     /// The event's data is the entity as it was created.
     pub const CREATED: &str = "entity_created";
@@ -26,12 +26,12 @@ pub mod action {
     pub const STOCK_RELEASED: &str = "stock_released";
 }
 
-/// An aggregate that has a topic, an id that the system gives, and a JSON shape.
+/// An aggregate with a topic, a system-generated id and a JSON form.
 pub trait WireEntity: Aggregate + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Where its events go.
+    /// The topic of the entity's events.
     const TOPIC: Topic;
 
-    /// Its id, to be set.
+    /// Mutable access to the entity's id.
     fn id_mut(&mut self) -> &mut String;
 }
 
@@ -48,7 +48,7 @@ macro_rules! wire_entities {
 }
 wire_entities!(Customer, Product, Inventory, Cart, Order, Billing, Shipping);
 
-/// JSON of a value of our own, which can't fail to be written: all keys are strings and all numbers finite.
+/// Serialises one of OrderShop's own values, which can't fail: all keys are strings and all numbers finite.
 ///
 /// # Panics
 /// Never, for the types of this crate.
@@ -56,7 +56,7 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).expect("our types have string keys and finite numbers")
 }
 
-/// The action and the data of a domain event.
+/// A domain event's action and data.
 pub fn event_json<E: WireEntity>(event: &Event<E>) -> (&'static str, Box<RawValue>) {
     match event {
         Event::Created(entity) => (action::CREATED, json(entity)),
@@ -65,19 +65,19 @@ pub fn event_json<E: WireEntity>(event: &Event<E>) -> (&'static str, Box<RawValu
     }
 }
 
-/// Reads one entity of a client's: unknown, missing and mistyped fields are refused by name.
+/// Parses a client's entity; unknown, missing and mistyped fields are refused by name.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the entity.
 pub fn parse_entity<E: WireEntity>(text: &str) -> Result<E, Rejection> {
     serde_json::from_str(text)
         .map_err(|error| Rejection::Invalid(format!("bad {}: {error}", E::KIND)))
 }
 
-/// Reads the params of a creation: an object or an array of objects, without ids. Says whether it was an array.
+/// Parses the params of a creation: an object or an array of objects, without ids. Also returns whether it was an array.
 ///
 /// # Errors
-/// What is wrong, in an array with the element's place.
+/// What is wrong, with the element's index if it is in an array.
 pub fn parse_new_entities<E: WireEntity>(params: &RawValue) -> Result<(Vec<E>, bool), Rejection> {
     let check = |entity: E| {
         if entity.id().is_empty() {
@@ -85,7 +85,7 @@ pub fn parse_new_entities<E: WireEntity>(params: &RawValue) -> Result<(Vec<E>, b
             return Ok(entity);
         }
         Err(Rejection::Invalid(format!(
-            "bad {}: entity_id is given by the system; leave it out",
+            "bad {}: the system generates entity_id; leave it out",
             E::KIND
         )))
     };
@@ -112,7 +112,7 @@ pub fn parse_new_entities<E: WireEntity>(params: &RawValue) -> Result<(Vec<E>, b
     Ok((entities.collect::<Result<_, _>>()?, true))
 }
 
-/// Checks a client's new entities without making them, so that an asynchronous request that can never succeed is refused at once.
+/// Checks a client's new entities without creating them, so that an asynchronous request that can't succeed is refused at once.
 ///
 /// # Errors
 /// What is wrong.

@@ -1,4 +1,4 @@
-//! The event store's contract, checked on a real Redis: one server a test.
+//! The event store's contract on a real Redis: one server a test.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 #[path = "event_store/ahead.rs"]

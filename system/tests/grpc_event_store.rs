@@ -1,4 +1,4 @@
-//! The event store's contract once more, over gRPC: the same tests, then streams that break, lie and end.
+//! The event store's contract over gRPC: the same tests, and streams that break, violate the contract or end.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 #[path = "event_store/append.rs"]

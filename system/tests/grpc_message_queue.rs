@@ -1,4 +1,4 @@
-//! The message queue over gRPC, on a real Redis: calls, workers, streams that break, lie and end.
+//! The message queue over gRPC, on a real Redis: calls, workers, and streams that break, violate the contract or end.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "grpc_message_queue/breaking.rs"]

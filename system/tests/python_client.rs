@@ -1,5 +1,5 @@
-//! The first OrderShop's contracts from another language: a client in Python, made of the .proto files alone, in processes of its own.
-//! Where no Python with gRPC was installed it says so aloud.
+//! The first OrderShop's contracts from another language: a client in Python, generated from the .proto files only, in separate processes.
+//! If Python has no gRPC, the test prints that it was skipped.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 
-/// The whole script, on a slow machine.
+/// The timeout of the whole script on a slow machine.
 const SCRIPT_MAX: Duration = Duration::from_secs(180);
 
 fn python() -> Option<PathBuf> {
@@ -40,7 +40,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Both servers, each on a port of its own, and the services that the script asks.
+/// Starts both servers, each on a port of its own, and the services that the script calls.
 async fn start_shop(redis: &RedisServer) -> [SocketAddr; 2] {
     let link = RedisLink::new(redis.url()).unwrap();
     let metrics = Metrics::default();
@@ -80,10 +80,10 @@ async fn listen() -> TcpListener {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_in_python_publishes_listens_asks_and_serves() {
     let Some(python) = python() else {
-        // Past the harness, which shows nothing of what a passing test prints.
+        // Written directly to stderr, as the test harness hides the output of a passing test.
         let _ = writeln!(
             std::io::stderr(),
-            "NOT TESTED: the first OrderShop's contracts from Python, for want of grpcio (make python)"
+            "NOT TESTED: the first OrderShop's contracts from Python: no grpcio found (make python)"
         );
         return;
     };
@@ -100,7 +100,7 @@ async fn a_client_in_python_publishes_listens_asks_and_serves() {
         .arg(root().join("proto/original"))
         .arg(&stubs)
         .args(addresses.map(|address| address.to_string()))
-        // Nothing is to be left among the sources.
+        // No compiled files may be left among the sources.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

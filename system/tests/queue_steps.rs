@@ -1,4 +1,5 @@
-//! The message queue in smaller steps than call and consume, on a real Redis: sent, answered; one message, its answer; who is known.
+//! The message queue in smaller steps than `call` and `consume`, on a real Redis: a request and its reply, single messages, known
+//! functions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ const STEP: QueueName = QueueName {
     service: "test-service",
     function: "step",
 };
-/// What any condition may take; far more than it should.
+/// The timeout of every condition; far longer than any should take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Fixture {

@@ -1,5 +1,5 @@
 //! Two read models on one Redis: one projects, the other stands by, and both answer. Each has a queue of its own (another database of the
-//! same server), so that a test knows whom it asks.
+//! same server), so that a test knows which one it asks.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What any condition may take; far more than it should.
+/// The timeout of every condition; far longer than any should take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A Redis, and who appends to it.
+/// A Redis, and a writer that appends to it.
 struct Stage {
     server: RedisServer,
     events: Arc<RedisEventStore>,
@@ -45,12 +45,12 @@ impl Stage {
             events,
             _dir: dir,
         };
-        // Every instance has an event store of its own: this one is the writer, before any other is there.
+        // Every instance has its own event store: this one becomes the writer before any other starts.
         stage.product("before all").await;
         stage
     }
 
-    /// Appends a new product; answers where.
+    /// Appends a new product; returns its position.
     async fn product(&self, id: &str) -> Positions {
         let event = NewEvent {
             event_id: format!("event of {id}"),
@@ -91,7 +91,7 @@ fn correlation(of: &str) -> Correlation {
     }
 }
 
-/// A read model as a process of its own would run it.
+/// A read model, run as by a process of its own.
 struct Instance {
     context: ServiceContext,
     events: Arc<RedisEventStore>,
@@ -139,7 +139,7 @@ impl Instance {
         serde_json::from_str(reply.get()).unwrap()
     }
 
-    /// Asks for a product as it is at a position or later; it must be there.
+    /// Queries a product as of a position or later; it must exist.
     #[track_caller]
     fn sees(&self, id: &str, at_least: Positions) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -196,7 +196,7 @@ async fn a_standby_says_how_far_the_projection_is_and_when_it_moves() {
         let id = format!("product {n}");
         let written = stage.product(&id).await;
         active.sees(&id, written).await;
-        // An asker that knows nothing gets no stale answer either.
+        // A query without a position gets no stale answer either.
         let after = if n % 2 == 0 { known } else { Positions::NONE };
         let reply = standby
             .ask(GET_POSITIONS, &json!({"params": {"after": after}}))

@@ -1,4 +1,4 @@
-//! What the measurements share: the small server and the programs that load it, as child processes, and what they used.
+//! Shared by the measurements: the small server and the load generators as child processes, and the CPU they used.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use serde_json::Value;
 /// Ticks of /proc's stat files a second.
 const TICKS_PER_S: f64 = 100.0;
 
-/// The small server in a process of its own.
+/// The small server as a child process.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The URL it listens on.
     pub url: String,
 }
 
@@ -43,7 +43,7 @@ impl Server {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    /// Ends it in order, so that it writes its log.
+    /// Stops it by SIGTERM, so that it writes its log.
     pub fn end(mut self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)?;
         self.child.wait()?;
@@ -53,7 +53,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended in order before.
+        // It may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -69,7 +69,7 @@ pub fn children_cpu_s() -> anyhow::Result<f64> {
     Ok(ticks as f64 / TICKS_PER_S)
 }
 
-/// The loadgen that was built beside this program.
+/// The command of the loadgen that was built beside this program.
 pub fn loadgen(scenario: &str, url: &str, out: &Path) -> anyhow::Result<Command> {
     let me = std::env::current_exe()?;
     let folder = me.parent().and_then(Path::parent);
@@ -94,13 +94,13 @@ pub fn loadgen(scenario: &str, url: &str, out: &Path) -> anyhow::Result<Command>
     Ok(command)
 }
 
-/// What a run of loadgen reported.
+/// Reads the report of a run.
 pub fn report(out: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(out.join("report.json")).context("no report")?;
     Ok(serde_json::from_str(&text)?)
 }
 
-/// A scenario of one GET; the limits are out of the way, so that a noisy machine gives a figure and not a verdict.
+/// A scenario of one GET. Its limits are so high that a noisy machine can't make the run INVALID.
 pub fn one_get(workload: &str) -> String {
     format!(
         r#"name = "engine"
@@ -129,7 +129,7 @@ pub fn number(report: &Value, pointer: &str) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-/// The middle one.
+/// The median.
 pub fn median(numbers: &mut [f64]) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
@@ -145,5 +145,5 @@ pub fn met(holds: bool) -> &'static str {
     if holds { "ok" } else { "NOT MET" }
 }
 
-/// For children that are waited for a while.
+/// Pause between two checks of a child process.
 pub const PAUSE: Duration = Duration::from_millis(50);

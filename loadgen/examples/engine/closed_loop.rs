@@ -1,5 +1,5 @@
-//! 32 connections, each with its next request as soon as its answer is there: loadgen with everything recorded, beside wrk and oha,
-//! in turns. Requests a second, and the CPU that each request took.
+//! 32 connections, each sending its next request as soon as its answer is there: loadgen with all its recording, next to wrk and oha,
+//! in turns. Measures requests a second and CPU per request.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::bench::{self, Server, children_cpu_s, median, met, number};
 
 const CONNECTIONS: usize = 32;
-/// wrk's is the bar for the rate, oha's for the CPU.
+/// Loadgen's CPU per request is compared with oha's, its rate with wrk's.
 const OHA_CPU_RATIO_MAX: f64 = 0.7;
 
 #[derive(Default)]
@@ -17,7 +17,7 @@ struct Figures {
     cpu_us: Vec<f64>,
 }
 
-/// Runs each program so many times for so many seconds.
+/// Runs each program `rounds` times for `seconds` seconds.
 pub fn measure(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     let server = Server::start(&[])?;
     let folder = tempfile::tempdir()?;
@@ -79,7 +79,7 @@ fn loadgen(server: &Server, out: &std::path::Path, seconds: u64) -> anyhow::Resu
     Ok(number(&bench::report(out)?, "/all_steps/count"))
 }
 
-/// Requests that another program made; nothing if it is not on PATH.
+/// The requests that another program made; `None` if it is not on PATH.
 fn rival(name: &str, server: &Server, seconds: u64) -> anyhow::Result<Option<f64>> {
     let (connections, url) = (CONNECTIONS.to_string(), format!("{}/", server.url));
     let arguments = match name {
@@ -117,5 +117,5 @@ fn rival(name: &str, server: &Server, seconds: u64) -> anyhow::Result<Option<f64
     });
     count
         .map(Some)
-        .with_context(|| format!("{name} said nothing of its requests: {text}"))
+        .with_context(|| format!("{name} printed no number of requests: {text}"))
 }

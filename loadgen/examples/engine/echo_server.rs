@@ -1,5 +1,5 @@
-//! A small server to measure against: one thread, hyper, `hello` to every request; on its own port, printed when it is ready. On
-//! request it remembers when each answer was ready, as the truth that a generator's figures are compared with.
+//! A small server to measure against: one thread, hyper, answers `hello` to every request. It prints its URL when it is ready. On
+//! request it logs when each answer was ready: the true times that a generator's figures are compared with.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -25,12 +25,12 @@ pub struct ServerOptions {
     /// Every answer takes this long, in ms
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
-    /// Writes when each answer was ready (ns of the monotonic clock, 8 bytes each) when it is told to end
+    /// At its end, write to this file when each answer was ready (ns of the monotonic clock, 8 bytes each)
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
 
-/// Of the clock that all processes of the machine share and that no one sets.
+/// The monotonic clock, which all processes of the machine share and nobody can set.
 pub fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -61,7 +61,7 @@ async fn listen(options: ServerOptions) -> anyhow::Result<()> {
         let answered = answered.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let answered = answered.clone();
-            // A generator may ask for /health and /metrics beside its load.
+            // A generator may request /health and /metrics besides its load.
             let logs = logs && request.uri().path() == "/";
             async move {
                 if !delay.is_zero() {

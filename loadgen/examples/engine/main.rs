@@ -1,4 +1,4 @@
-//! What loadgen claims of itself, measured: beside wrk and oha, beside the machine's floor, against a server that is stopped, and
+//! Measures loadgen's claims about itself: next to wrk and oha, next to the machine's floor, against a server that is stopped, and
 //! over ten million requests. `cargo build --release -p loadgen && cargo run --release -p loadgen --example engine -- all`
 
 mod bench;
@@ -20,7 +20,7 @@ struct CommandLine {
     /// Length of each run
     #[arg(long, global = true, default_value_t = 4)]
     seconds: u64,
-    /// Of the long run for memory
+    /// Requests of the long run for memory
     #[arg(long, global = true, default_value_t = 10_000_000.0)]
     requests: f64,
 }
@@ -29,9 +29,9 @@ struct CommandLine {
 enum Command {
     /// The small server alone
     Serve(echo_server::ServerOptions),
-    /// Requests a second and CPU a request, beside wrk and oha (where they are on PATH)
+    /// Requests a second and CPU per request, compared with wrk and oha (if they are on PATH)
     Closed,
-    /// Schedule slip beside a bare sleeping loop
+    /// Schedule slip, compared with a bare sleeping loop
     Open,
     /// Response times of a server that is stopped for a second
     Stall,

@@ -1,4 +1,4 @@
-//! Memory after a hundred thousand requests and after ten million: what is recorded must not grow with the length of a run.
+//! Memory after a hundred thousand requests and after ten million: it must not grow with the length of a run.
 
 use std::process::Child;
 
@@ -9,11 +9,11 @@ use crate::bench::{self, PAUSE, Server, met, number};
 const SHORT: f64 = 100_000.0;
 const RATIO_MAX: f64 = 1.1;
 
-/// Ten million takes a minute and a half on a fast machine; fewer show it too.
+/// Ten million requests take a minute and a half on a fast machine; fewer are enough to see growth.
 pub fn measure(requests: f64) -> anyhow::Result<()> {
     let server = Server::start(&[])?;
     let (short, few, per_s) = run(&server, "2s")?;
-    // At the rate of the short run, which has enough of them.
+    // The duration comes from the rate of the short run.
     let seconds = (requests / per_s).ceil().max(2.0);
     let (long, many, _) = run(&server, &format!("{seconds}s"))?;
     let ratio = long / short;

@@ -1,4 +1,4 @@
-//! How late arrivals are started, beside the machine's floor: a bare loop that does nothing but sleep to the same times.
+//! How late arrivals are started, compared with the machine's floor: a bare loop that only sleeps until the same times.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const RATE: u64 = 20_000;
 const SLIP_RATIO_MAX: f64 = 2.0;
 const RATE_ERROR_PCT_MAX: f64 = 0.1;
 
-/// Runs both so many times for so many seconds.
+/// Runs both `rounds` times for `seconds` seconds.
 pub fn measure(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     let server = Server::start(&[])?;
     let folder = tempfile::tempdir()?;
@@ -37,7 +37,7 @@ pub fn measure(rounds: usize, seconds: u64) -> anyhow::Result<()> {
         slips.push(number(&report, "/generator/schedule_slip_us/p99"));
         halves.push(number(&report, "/generator/schedule_slip_us/p50"));
         cpus.push(number(&report, "/generator/cpu_pct"));
-        // Until the last one was sent, which is after the schedule's end for a generator that is behind it.
+        // The time until the last request was sent: after the schedule's end if the generator is late.
         let sending_s = number(&report, "/duration_s") - number(&report, "/drain/journeys_s");
         rates.push(number(&report, "/journeys/completed") / sending_s);
     }
@@ -63,7 +63,7 @@ pub fn measure(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sleeps to each arrival's time and notes how late it is there.
+/// Sleeps until each arrival's time and records how late it wakes.
 fn floor(seconds: u64) -> Times {
     let mut slip = Times::default();
     let start = Instant::now();

@@ -1,5 +1,5 @@
-//! A server that is stopped for a second in the middle of a run. What customers felt is known from two things that the generator has
-//! no part in: the schedule says when each request should have been sent, and the server's own log when each answer was ready. The
+//! A server that is stopped for a second in the middle of a run. The true response times follow from two sources independent of the
+//! generator: the schedule says when each request should have been sent, and the server's log when each answer was ready. The
 //! k-th answer belongs to the k-th request, because waiting requests are sent first come, first served.
 
 use std::io::{BufRead, BufReader};
@@ -15,12 +15,12 @@ use crate::echo_server::monotonic_ns;
 
 const RATE: u64 = 20_000;
 const SECONDS: u64 = 8;
-/// Each answer takes so long, so that the median is the server's and not the machine's noise.
+/// The time of each answer: long enough that the median is the server's time and not the machine's noise.
 const DELAY_MS: u64 = 20;
 const STALL_AT: Duration = Duration::from_secs(3);
 const STALL: Duration = Duration::from_secs(1);
 const ERROR_PCT_MAX: f64 = 3.0;
-/// As many as loadgen may open.
+/// As many connections as loadgen may open.
 const CONNECTIONS: &str = "1024";
 
 pub fn measure() -> anyhow::Result<()> {
@@ -45,7 +45,7 @@ pub fn measure() -> anyhow::Result<()> {
     let start_ns = now_ns - (unix_ns - number(&report, "/started_at") * 1e9);
     let felt = felt(&std::fs::read(log)?, start_ns);
     println!(
-        "server stopped for {STALL:?} in {SECONDS} s at {RATE}/s ({ended} lines said meanwhile; {} of {} answers):",
+        "server stopped for {STALL:?} in {SECONDS} s at {RATE}/s ({ended} lines printed meanwhile; {} of {} answers):",
         felt.0.len(),
         RATE * SECONDS
     );
@@ -67,7 +67,7 @@ pub fn measure() -> anyhow::Result<()> {
         );
     }
     println!(
-        "  (claim: within {ERROR_PCT_MAX} %; service time is what a tool says that counts from when it got round to sending)"
+        "  (claim: within {ERROR_PCT_MAX} %; service time is what a tool reports that measures from the actual sending)"
     );
     for (name, correction) in [
         ("oha", None),
@@ -78,7 +78,7 @@ pub fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// In the middle of a run.
+/// Stops the server in the middle of a run.
 fn stall(server: &Server) -> anyhow::Result<()> {
     std::thread::sleep(STALL_AT);
     server.signal(Signal::STOP)?;
@@ -86,7 +86,7 @@ fn stall(server: &Server) -> anyhow::Result<()> {
     server.signal(Signal::CONT)
 }
 
-/// What oha says of the same stall, counting from when it sends or from when it should have.
+/// Oha's figures for the same stall, measured from the actual or, with `correction`, the intended sending.
 fn oha(delay_ms: &str, correction: Option<&str>) -> anyhow::Result<String> {
     let server = Server::start(&["--delay-ms", delay_ms])?;
     let (rate, length) = (RATE.to_string(), format!("{SECONDS}s"));
@@ -113,7 +113,7 @@ fn oha(delay_ms: &str, correction: Option<&str>) -> anyhow::Result<String> {
     Ok(figures.join(", "))
 }
 
-/// Response times from when each request should have been sent and when its answer was ready.
+/// The true response times: from when each request should have been sent until its answer was ready.
 fn felt(log: &[u8], start_ns: f64) -> Times {
     let mut ready: Vec<u64> = log
         .chunks_exact(8)

@@ -1,4 +1,4 @@
-//! Which events led to one: a walk back by causation ids. Pure: given the events of one journey as the target told them.
+//! Finds the events that led to an event, by their causation ids. Pure: works on the events of one journey, as the target reported them.
 
 use crate::feed::position::Position;
 
@@ -7,22 +7,22 @@ use crate::feed::position::Position;
 pub struct Told {
     /// Its topic.
     pub topic: String,
-    /// Where it stands in it.
+    /// Its position in the topic.
     pub position: Position,
-    /// Its own.
+    /// Its id.
     pub event_id: String,
-    /// The event, or the message, that it was made for.
+    /// The id of the event, or message, that caused it.
     pub causation_id: String,
-    /// Its cause had reached the handler that made it.
+    /// When the handler had received its cause.
     pub received_at_us: i64,
-    /// It was handed to the event store.
+    /// When it was handed to the event store.
     pub submitted_at_us: i64,
-    /// The event store wrote it.
+    /// When the event store wrote it.
     pub published_at_us: i64,
 }
 
-/// The events that led to the one at `last`, first cause first, itself last. Ends at the first cause that is not among the events
-/// (the request's message, or an event that was missed) or that would lead round in a circle; empty where `last` is not there.
+/// The events that led to the one at `last`: first cause first, the event itself last. Stops at a cause that is not among the events
+/// (the request's message, or an event that was missed) or that would make a cycle. Empty if `last` is not among the events.
 #[must_use]
 pub fn leading_to<'a>(events: &'a [Told], topic: &str, last: Position) -> Vec<&'a Told> {
     let mut chain: Vec<&Told> = Vec::new();

@@ -1,5 +1,5 @@
-//! What the sampled journeys' ways come to: the distribution of every part by request and by awaited state, and the slowest journeys
-//! whole. Memory does not grow with the length of a run.
+//! The latency budget's figures: the distribution of every part by request and by awaited state, and the slowest journeys
+//! in full. Memory does not grow with the length of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::way::Way;
 use crate::record::Times;
 
-/// Journeys kept whole.
+/// The number of slowest journeys kept in full.
 pub const SLOWEST_MAX: usize = 10;
-/// Parts told apart in one request or state; names are the target's, so further ones are counted together.
+/// The most parts of one request or state; further ones are counted together, because the target chooses the names.
 const PARTS_MAX: usize = 32;
-/// Their name.
+/// The name of the further parts.
 const FURTHER: &str = "further parts";
-/// Lanes and legs kept of one of the slowest journeys.
+/// The most lanes of one of the slowest journeys, and the most legs of a lane.
 const LANES_MAX: usize = 40;
 const LEGS_MAX: usize = 100;
 
@@ -26,7 +26,7 @@ pub struct SignedTimes {
 }
 
 impl SignedTimes {
-    /// Records one.
+    /// Records one time.
     pub fn record(&mut self, time_us: i64) {
         let side = match time_us < 0 {
             true => &mut self.negative,
@@ -43,19 +43,19 @@ impl SignedTimes {
         self.sum_us += other.sum_us;
     }
 
-    /// Their sum.
+    /// The sum of all recorded times, in microseconds.
     #[must_use]
     pub fn sum_us(&self) -> i64 {
         self.sum_us
     }
 
-    /// The value at a quantile among `of`, at least as many as were recorded: the rest were 0.
+    /// The value at a quantile (0 to 1) of `of` values: those recorded, and zeros for the rest.
     #[must_use]
     pub fn at(&self, quantile: f64, of: u64) -> i64 {
         let rank = ((quantile * of as f64).ceil() as u64).max(1);
         let (negative, others) = (&self.negative.0, &self.others.0);
         let zeros = of.saturating_sub(negative.len() + others.len());
-        // The histogram's own rank of the value counted from its smallest.
+        // `rank` counts from the smallest value, from 1.
         let ranked = |times: &hdrhistogram::Histogram<u64>, rank: u64| {
             let quantile = (rank as f64 - 0.5) / times.len() as f64;
             times.value_at_quantile(quantile).cast_signed()
@@ -70,7 +70,7 @@ impl SignedTimes {
     }
 }
 
-/// What a way leads to.
+/// The end of a way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
     /// A request's answer, by `Step::id`.
@@ -82,24 +82,24 @@ pub enum End {
 /// All ways to one end.
 #[derive(Debug, Clone, Default)]
 pub struct Ways {
-    /// How many.
+    /// The number of ways.
     pub count: u64,
-    /// From their intended start.
+    /// Total times, from the intended start.
     pub total: SignedTimes,
-    /// By part; one that a way lacks took no time there.
+    /// Times by part; a part that a way lacks took no time in it.
     pub parts: BTreeMap<String, SignedTimes>,
 }
 
-/// One journey whole.
+/// One journey in full.
 #[derive(Debug, Clone)]
 pub struct Journey {
     /// Its trace id.
     pub trace: u128,
     /// When it should have started; microseconds since the Unix epoch.
     pub from_us: i64,
-    /// Until it was over, without the pauses that the scenario asks for, in microseconds.
+    /// Its length in microseconds, without the scenario's pauses.
     pub length_us: i64,
-    /// Its requests and states by name, in their order.
+    /// Its requests and states by name, ordered by their end.
     pub lanes: Vec<(String, Way)>,
 }
 
@@ -108,14 +108,14 @@ pub struct Journey {
 pub struct BudgetFigures {
     /// Journeys sampled.
     pub sampled: u64,
-    /// By end.
+    /// All ways, by their end.
     pub ways: BTreeMap<End, Ways>,
-    /// The slowest first.
+    /// The slowest journeys, slowest first.
     pub slowest: Vec<Journey>,
 }
 
 impl BudgetFigures {
-    /// One way.
+    /// Adds one way.
     pub fn way(&mut self, end: End, way: &Way) {
         let mut parts: BTreeMap<&str, i64> = BTreeMap::new();
         for leg in &way.legs {
@@ -129,7 +129,7 @@ impl BudgetFigures {
         }
     }
 
-    /// One journey, kept if it is among the slowest.
+    /// Adds one journey; it is kept if it is among the slowest.
     pub fn journey(&mut self, mut journey: Journey) {
         journey.lanes.truncate(LANES_MAX);
         for (_, way) in &mut journey.lanes {
@@ -144,7 +144,7 @@ impl BudgetFigures {
         }
     }
 
-    /// Another driver's.
+    /// Adds another driver's figures.
     pub fn add(&mut self, other: Self) {
         self.sampled += other.sampled;
         for (end, theirs) in other.ways {

@@ -1,5 +1,5 @@
-//! The target's side of the sampled journeys: a feed of their events alone, with the times that belong to them. A target without
-//! such a feed tells nothing, and nothing breaks. Events are kept until their journey has been put together, within bounds.
+//! The target's side of the sampled journeys: a feed with only their events and their times. A target without
+//! such a feed is fine: its times are then unknown. Events are kept until their journey is recorded, within bounds.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -19,17 +19,17 @@ use crate::feed::position::Position;
 use crate::feed::{Socket, open_socket};
 use crate::http_client::Target;
 
-/// For opening the feed and for its first message.
+/// Time limit for opening the feed and for its first message.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
-/// What the target tells of a journey comes at most so much later than its end; then what is known has to do.
+/// How long after a journey's end its events are waited for; after that it is recorded without the missing ones.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often the patience of those that wait is looked at.
+/// How often the deadlines of waiting journeys are checked.
 const LOOK: Duration = Duration::from_millis(100);
-/// Journeys followed at once; further ones are put together without the target's side.
+/// The most journeys followed at once; further ones are recorded without the target's side.
 const JOURNEYS_MAX: usize = 20_000;
-/// Events kept of one journey.
+/// The most events kept of one journey.
 const EVENTS_MAX: usize = 256;
-/// Batches of the read model kept of each topic.
+/// The most batches of the read model kept per topic.
 const BATCHES_MAX: usize = 4_096;
 
 #[derive(Deserialize)]
@@ -71,25 +71,25 @@ struct BatchFrame<'a> {
     applied_at_us: i64,
 }
 
-/// What the target has told.
+/// What the target has reported.
 #[derive(Default)]
 pub struct Heard {
-    /// Whether there is a feed at all.
+    /// Whether there is a feed.
     listens: bool,
-    /// By trace id, of journeys under way.
+    /// Events of current journeys, by trace id.
     events: HashMap<u128, Vec<Told>>,
-    /// By topic, each with its last event's position.
+    /// Batches by topic, each with its last event's position.
     batches: HashMap<String, VecDeque<(Position, Projected)>>,
 }
 
 impl Heard {
-    /// The events that led to one of a journey.
+    /// The events of a journey that led to the one at `last`.
     pub(super) fn chain(&self, trace: u128, topic: &str, last: Position) -> Vec<&Told> {
         let events = self.events.get(&trace).map_or(&[][..], Vec::as_slice);
         chain::leading_to(events, topic, last)
     }
 
-    /// When the read model took and applied an event.
+    /// When the read model received and applied an event.
     pub(super) fn projected(&self, topic: &str, position: Position) -> Option<Projected> {
         let batches = self.batches.get(topic)?;
         let at = batches.partition_point(|(to, _)| *to < position);
@@ -107,7 +107,7 @@ impl Heard {
             serde_json::from_str(text).map_err(|e| format!("not a message of the feed: {e}"))?;
         for event in frame.events {
             let trace = u128::from_str_radix(&event.correlation_id, 16).unwrap_or_default();
-            // Those of other generators, or of journeys given up, are nobody's here.
+            // Events of other generators, or of journeys given up, are ignored.
             if let Some(events) = self.events.get_mut(&trace)
                 && events.len() < EVENTS_MAX
             {
@@ -125,7 +125,7 @@ impl Heard {
         for batch in frame.batches {
             let batches = self.batches.entry(batch.topic.into_owned()).or_default();
             let to = batch.to.parse()?;
-            // One that is told again has been heard; they come in order.
+            // Batches come in order; a repeated one is ignored.
             if batches.back().is_none_or(|(last, _)| *last < to) {
                 if batches.len() == BATCHES_MAX {
                     batches.pop_front();
@@ -150,7 +150,7 @@ struct State {
 }
 
 impl State {
-    /// Puts together what is told of, what has waited long enough, and, when all of it shall be over, the rest.
+    /// Records the waiting journeys that are complete or past their deadline; with `all`, the rest too.
     fn put_together(&mut self, all: bool) {
         let now = Instant::now();
         for _ in 0..self.waiting.len() {
@@ -184,7 +184,7 @@ impl Drop for Following {
 }
 
 impl Following {
-    /// With the target's side, if it has one and `listens`. Must be called within a `LocalSet`.
+    /// Starts following. Opens the target's feed if `listens` and if it has one. Must be called within a `LocalSet`.
     pub async fn start(target: &Target, listens: bool) -> Self {
         let state = Rc::new(RefCell::new(State::default()));
         let opened = match listens {
@@ -197,7 +197,7 @@ impl Following {
                 Some(tokio::task::spawn_local(listen(socket, state.clone())))
             }
             Ok(Err(problem)) => {
-                tracing::debug!(problem, "the target tells no times of events");
+                tracing::debug!(problem, "the target has no feed of sampled requests");
                 None
             }
             Err(_) => None,
@@ -205,12 +205,12 @@ impl Following {
         Self { state, task }
     }
 
-    /// A journey begins.
+    /// Follows a journey that begins.
     pub fn begin(&self, trace: u128) {
         self.state.borrow_mut().heard.begin(trace);
     }
 
-    /// A journey has ended well.
+    /// Records a journey that has ended without an error, now or when its events have come.
     pub fn end(&self, mut sample: Sample) {
         let mut state = self.state.borrow_mut();
         let listens = state.heard.listens && state.heard.events.contains_key(&sample.trace);
@@ -225,12 +225,12 @@ impl Following {
         }
     }
 
-    /// A journey is of no interest any more.
+    /// Stops following a journey.
     pub fn give_up(&self, trace: u128) {
         self.state.borrow_mut().heard.events.remove(&trace);
     }
 
-    /// What has come of it; waits a little for what the target has still to tell.
+    /// Returns the figures; waits a little for events still to come.
     pub async fn finish(&self) -> BudgetFigures {
         let until = Instant::now() + PATIENCE;
         while !self.state.borrow().waiting.is_empty() && Instant::now() < until {
@@ -249,7 +249,7 @@ async fn open(target: &Target, state: &Rc<RefCell<State>>) -> Result<Socket, Str
             Some(Ok(Message::Text(text))) => {
                 return match state.borrow_mut().heard.take(&text)? {
                     true => Ok(socket),
-                    false => Err("its feed is not of sampled requests alone".to_owned()),
+                    false => Err("its feed is not limited to sampled requests".to_owned()),
                 };
             }
             Some(Ok(_)) => {}
@@ -259,7 +259,7 @@ async fn open(target: &Target, state: &Rc<RefCell<State>>) -> Result<Socket, Str
     }
 }
 
-/// Until the socket breaks: from then on the target tells nothing more.
+/// Reads the feed until the socket breaks. It is not opened again.
 async fn listen(mut socket: Socket, state: Rc<RefCell<State>>) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
@@ -268,7 +268,7 @@ async fn listen(mut socket: Socket, state: Rc<RefCell<State>>) {
                 Some(Ok(Message::Text(text))) => {
                     let mut state = state.borrow_mut();
                     if let Err(problem) = state.heard.take(&text) {
-                        tracing::debug!(problem, "a message about sampled requests was not understood");
+                        tracing::debug!(problem, "a message about sampled requests could not be parsed");
                     }
                     state.put_together(false);
                 }
@@ -282,7 +282,7 @@ async fn listen(mut socket: Socket, state: Rc<RefCell<State>>) {
     state.heard.listens = false;
     state.put_together(true);
     tracing::warn!(
-        "the feed of sampled requests broke: what the target's side took is told no more"
+        "the feed of sampled requests broke: later journeys lack the times of the target's side"
     );
 }
 

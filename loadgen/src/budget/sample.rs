@@ -1,4 +1,4 @@
-//! Which journeys are followed, and what one of them has seen so far. Must not know the target's side.
+//! Chooses the journeys to follow, and collects one journey's own times. Must not know how the target's times are read.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,14 +10,14 @@ use super::way::{Exchange, to_state};
 use crate::feed::position::Position;
 use crate::http_client::Reply;
 
-/// Says of each journey whether it is followed: evenly, at most so many a second.
+/// Decides which journeys are followed: evenly, up to a number a second.
 pub struct Sampler {
     gap: Option<Duration>,
     next: Cell<Option<Instant>>,
 }
 
 impl Sampler {
-    /// `per_s`: at most; 0 for none.
+    /// `per_s`: the most journeys a second; 0 for none.
     #[must_use]
     pub fn new(per_s: f64) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Sampler {
         match self.next.get() {
             Some(next) if intended < next => false,
             next => {
-                // What was not used is not made up for, but for less than one gap: arrivals are not exactly a gap apart.
+                // Unused places are not made up for, except for less than one gap: arrivals are not exactly a gap apart.
                 let earliest = intended.checked_sub(gap).unwrap_or(intended);
                 let from = next.map_or(intended, |next| next.max(earliest));
                 self.next.set(Some(from + gap));
@@ -44,7 +44,7 @@ impl Sampler {
     }
 }
 
-/// Where a state was seen.
+/// An awaited state that was seen.
 struct Seen {
     await_id: usize,
     name: String,
@@ -64,15 +64,15 @@ pub struct Sample {
     paused: Duration,
     exchanges: Vec<(usize, Exchange)>,
     seen: Vec<Seen>,
-    /// When what is known has to do.
+    /// When the journey is recorded even if the target's times are missing.
     pub deadline: Option<Instant>,
 }
 
-/// Requests and states kept of one journey; loops may have any number.
+/// The most requests, and the most states, kept of one journey; loops may have any number.
 const KEPT_MAX: usize = 1_000;
 
 impl Sample {
-    /// A journey that should start at `intended`.
+    /// The sample of a journey that should start at `intended`.
     #[must_use]
     pub fn new(trace: u128, intended: Instant) -> Self {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -92,7 +92,7 @@ impl Sample {
         sample
     }
 
-    /// An instant on the wall clock as it was when the journey began.
+    /// An instant as wall-clock microseconds, by the clock's value at the journey's beginning.
     fn at_us(&self, instant: Instant) -> i64 {
         let (origin, wall_us) = self.clock;
         let micros = |length: Duration| ((length.as_nanos() + 500) / 1_000) as i64;
@@ -102,12 +102,12 @@ impl Sample {
         }
     }
 
-    /// A pause of a person.
+    /// Adds a pause.
     pub fn paused(&mut self, length: Duration) {
         self.paused += length;
     }
 
-    /// An answer to the step's request.
+    /// Adds the answer to a step's request.
     pub fn answered(
         &mut self,
         (id, name): (usize, &str),
@@ -137,7 +137,7 @@ impl Sample {
         self.exchanges.push((id, exchange));
     }
 
-    /// An awaited state was visible.
+    /// Adds an awaited state that was visible.
     pub fn saw(
         &mut self,
         (await_id, name): (usize, &str),
@@ -159,7 +159,7 @@ impl Sample {
         }
     }
 
-    /// Whether everything that the target could tell of it has been heard.
+    /// Whether the target has reported everything about this journey.
     #[must_use]
     pub fn is_told(&self, heard: &Heard) -> bool {
         let complete = |seen: &Seen| {
@@ -171,7 +171,7 @@ impl Sample {
         self.seen.iter().all(complete)
     }
 
-    /// Puts it together with what the target told.
+    /// Combines it with the target's times and records it.
     pub fn record(self, heard: &Heard, figures: &mut BudgetFigures) {
         figures.sampled += 1;
         let exchanges: Vec<Exchange> = self.exchanges.iter().map(|(_, e)| e.clone()).collect();

@@ -1,13 +1,13 @@
-//! The `Server-Timing` header: a server's own account of one answer. Pure.
+//! Parses the `Server-Timing` header: a server's own times of one answer. Pure.
 
-/// Parts of one answer that are kept; a header is a stranger's.
+/// The most parts kept of one answer, because the header is untrusted.
 const PARTS_MAX: usize = 16;
 /// Longest name kept, in characters.
 const NAME_CHARS_MAX: usize = 40;
-/// Longer durations are no part of any request: an hour.
+/// The longest duration accepted: an hour. Longer ones are errors.
 const DURATION_MS_MAX: f64 = 3_600_000.0;
 
-/// The parts that have a duration, in the header's order, in microseconds. What is no `Server-Timing` has none.
+/// The parts that have a duration, in the header's order, in microseconds. Malformed parts are left out.
 pub fn parse(header: &str) -> Vec<(String, i64)> {
     let parts = header.split(',').filter_map(|part| {
         let mut fields = part.split(';').map(str::trim);

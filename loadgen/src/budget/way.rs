@@ -1,5 +1,5 @@
-//! One request's way, and one awaited state's, as parts that follow each other without a gap. Pure arithmetic on times that are all
-//! microseconds on one line.
+//! The way of a request, and of an awaited state, as parts that follow each other without a gap. Pure arithmetic on times that are all
+//! wall-clock microseconds.
 
 use super::chain::Told;
 use super::{
@@ -7,25 +7,25 @@ use super::{
     UNEXPLAINED, WRITE,
 };
 
-/// A part: from when to when it took, and where.
+/// One part of a way: its begin, its end and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leg {
-    /// What it was spent on.
+    /// The part's name.
     pub part: String,
-    /// Where, for people; empty where the part says it.
+    /// The place, for people; empty if the part's name says it.
     pub at: String,
     /// Begin.
     pub from_us: i64,
-    /// End; before its begin where clocks differ.
+    /// End; may be before its begin if clocks differ.
     pub to_us: i64,
 }
 
-/// Parts of which each begins where the one before ended.
+/// A sequence of parts; each begins where the one before ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Way {
-    /// When it should have begun.
+    /// The intended start.
     pub from_us: i64,
-    /// In order.
+    /// The parts, in order.
     pub legs: Vec<Leg>,
 }
 
@@ -37,7 +37,7 @@ impl Way {
         }
     }
 
-    /// When it was over.
+    /// The way's end.
     #[must_use]
     pub fn to_us(&self) -> i64 {
         self.legs.last().map_or(self.from_us, |leg| leg.to_us)
@@ -65,28 +65,28 @@ impl Way {
 pub struct Exchange {
     /// The step's name.
     pub step: String,
-    /// It should have been sent.
+    /// When it should have been sent.
     pub intended_us: i64,
-    /// Its turn came.
+    /// When its turn came.
     pub begun_us: i64,
-    /// It had a connection.
+    /// When it had a connection.
     pub connected_us: i64,
-    /// Its last byte was written.
+    /// When its last byte was written.
     pub written_us: i64,
-    /// The answer's first byte was read.
+    /// When the answer's first byte was read.
     pub first_byte_us: i64,
-    /// The answer's last byte was read.
+    /// When the answer's last byte was read.
     pub completed_us: i64,
-    /// What the server says of its time, in order: names and microseconds.
+    /// The server's own parts, in order: names and microseconds.
     pub server: Vec<(String, i64)>,
 }
 
-/// When the read model took and applied a batch of events.
+/// When the read model received and applied a batch of events.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Projected {
-    /// It had them.
+    /// When it had received the events.
     pub received_at_us: i64,
-    /// What they change was visible.
+    /// When their changes were visible.
     pub applied_at_us: i64,
 }
 
@@ -105,7 +105,7 @@ impl Exchange {
         if self.server.is_empty() {
             way.until(SERVER, &self.step, self.first_byte_us);
         } else {
-            // The network's share of it can't be told by direction: half of it is put on either side.
+            // The network's share is not known by direction: half of it is put on either side.
             let told: i64 = self.server.iter().map(|(_, length)| length).sum();
             let network = self.first_byte_us - self.written_us - told;
             way.lasting(UNEXPLAINED, &self.step, network / 2);
@@ -119,8 +119,8 @@ impl Exchange {
     }
 }
 
-/// From `since_us` until a state was visible: by the request, the events that it led to, and the projection of the last of them. What
-/// is not known of it is unexplained.
+/// The way from `since_us` until a state was visible: the request, the events that it led to, and the projection of the last one. Time that
+/// is not covered is unexplained.
 #[must_use]
 pub fn to_state(
     since_us: i64,
@@ -133,7 +133,7 @@ pub fn to_state(
     if let Some(exchange) = cause(exchanges, chain, visible_us) {
         way.until(EARLIER, "", exchange.intended_us);
         exchange.sent(&mut way);
-        // Of what the server says, the parts before the handler lie on the way to the first event.
+        // The server's parts before the handler are on the way to the first event.
         let before = exchange.server.iter().position(|(part, _)| part == HANDLER);
         if let (Some(before), Some(first)) = (before, chain.first()) {
             let before = &exchange.server[..before];
@@ -164,8 +164,8 @@ pub fn to_state(
     way
 }
 
-/// The request that a chain goes back to: the one during which its first event was handed to the store, or the nearest to it where
-/// clocks differ or the answer came before.
+/// The request that led to a chain: the one during which its first event was handed to the store, or the nearest one if
+/// clocks differ or the answer came earlier.
 fn cause<'a>(exchanges: &'a [Exchange], chain: &[&Told], visible_us: i64) -> Option<&'a Exchange> {
     let at = chain.first().map_or(visible_us, |e| e.submitted_at_us);
     exchanges.iter().min_by_key(|exchange| {

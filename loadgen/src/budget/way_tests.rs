@@ -73,7 +73,7 @@ fn a_request_s_parts_add_up_with_or_without_the_server_s_word() {
             (READ, 2)
         ]
     );
-    // A server that says more than there was leaves less than nothing.
+    // A server that reports more than the whole leaves a negative rest.
     let boasting = exchange(1_000, &[("db", 160)]).way();
     assert!(parts(&boasting).contains(&(UNEXPLAINED, -30)));
     assert_eq!(boasting.to_us(), 1_112);

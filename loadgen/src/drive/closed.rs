@@ -1,5 +1,5 @@
-//! The closed workload: each user starts a journey when the previous one has ended and the think time is over. A slow target is
-//! asked less: that is what closed means, and why its figures say nothing about an arrival rate.
+//! The closed workload: each user starts a journey when the previous one has ended and the think time is over. A slow target
+//! gets fewer requests, so the figures of a closed workload say nothing about an arrival rate.
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -23,7 +23,7 @@ pub async fn drive(
 ) {
     let chooser = Rc::new(RefCell::new(JourneyChooser::new(
         &context.scenario.journeys,
-        // Each driver's own: its users come in no order that could be shared.
+        // Each driver chooses on its own: users' journeys have no common order.
         context.seed ^ context.share.index as u64,
     )));
     let numbers = Rc::new(Cell::new(0_u64));
@@ -48,7 +48,7 @@ pub async fn drive(
                         vars: Vars::new(),
                     };
                     let measured = offset >= context.scenario.warm_up;
-                    // Pinned where it is made: moving it would cost as much as a good part of the journey.
+                    // Pinned in place: moving the future would cost a good part of what the journey costs.
                     let journey = pin!(journey::run(
                         context.clone(),
                         arrival,
@@ -76,6 +76,6 @@ pub async fn drive(
         () = stop.cancelled() => {}
         () = tokio::time::sleep_until(end.into()) => {}
     }
-    // The users end with their present journeys, which the drain waits for.
+    // The users end with their current journeys; the drain waits for those.
     drop(users);
 }

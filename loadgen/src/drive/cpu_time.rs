@@ -1,24 +1,24 @@
-//! CPU time and memory, from the files of /proc where there are some and from `ps` elsewhere: how busy the generator itself was, and the
-//! system beside it when it runs here.
+//! CPU time and memory of the generator and of a system on the same machine. They come from /proc where it exists, else
+//! from `ps`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::process::Command;
 use std::time::Duration;
 
-/// Ticks of /proc's stat files a second; Linux has the same on every architecture we build for.
+/// Ticks a second in /proc's stat files: the same on every architecture we build for.
 const TICKS_PER_S: u64 = 100;
 
-/// The parent of the kernel's threads.
+/// The process id of the parent of the kernel's threads.
 const KERNEL_THREADS: u32 = 2;
 
-/// What drivers' threads are named, before their number.
+/// The name of drivers' threads, before their number.
 pub const DRIVER: &str = "driver";
 
-/// What a thread has had of the CPU, and what it has had to wait for it.
+/// How long a thread has run on a CPU, and how long it has waited for one.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadTime {
     pub running: Duration,
-    /// Ready to run while others ran.
+    /// Time in which the thread was ready to run while others ran.
     pub waiting: Duration,
 }
 
@@ -31,7 +31,7 @@ impl ThreadTime {
     }
 }
 
-/// Of the calling thread; nothing where the system does not tell.
+/// The times of the calling thread; `None` where there is no /proc.
 pub fn thread_time() -> Option<ThreadTime> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let mut nanos = text
@@ -43,7 +43,7 @@ pub fn thread_time() -> Option<ThreadTime> {
     })
 }
 
-/// Of this process, all threads.
+/// CPU time of all threads of this process.
 pub fn process_cpu_time() -> Option<Duration> {
     match std::fs::read_to_string("/proc/self/stat") {
         Ok(stat) => Some(parse_stat(&stat)?.cpu),
@@ -51,7 +51,7 @@ pub fn process_cpu_time() -> Option<Duration> {
     }
 }
 
-/// Of the drivers of this process, by their numbers. Nothing where there is no /proc.
+/// CPU time of this process's drivers, by their numbers. Empty where there is no /proc.
 pub fn driver_cpu_times() -> BTreeMap<usize, Duration> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
     let times = threads.flatten().filter_map(|thread| {
@@ -64,28 +64,28 @@ pub fn driver_cpu_times() -> BTreeMap<usize, Duration> {
     times.collect()
 }
 
-/// What the host of this virtual machine gave to others since the machine was started. Nothing where there is no /proc.
+/// Steal time since boot: what the host gave to other virtual machines. `None` where there is no /proc.
 pub fn host_time() -> Option<Duration> {
     parse_steal(&std::fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// The first line is of all cores: user, nice, system, idle, iowait, irq, softirq, steal.
+/// The first line is the sum of all cores: user, nice, system, idle, iowait, irq, softirq, steal.
 fn parse_steal(text: &str) -> Option<Duration> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
     let ticks: u64 = line.split_whitespace().nth(7)?.parse().ok()?;
     Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_S))
 }
 
-/// What one look at all processes shows.
+/// CPU times from one reading of all processes.
 pub struct ProgramTimes {
-    /// As `group_cpu_times` tells it.
+    /// As returned by `group_cpu_times`.
     pub system: BTreeMap<String, Duration>,
-    /// Of all programs but this one and the system, with their children that have ended. The kernel's own threads are nobody's: they work
-    /// for all.
+    /// All programs except this one and the system, with their children that have ended. The kernel's own threads are left out, because
+    /// they work for all.
     pub others: Duration,
 }
 
-/// Of a system and of whatever runs beside it. Nothing where there is no /proc.
+/// CPU times of a system and of all other programs. `None` where there is no /proc.
 pub fn program_times(system: u32) -> Option<ProgramTimes> {
     let stats = stats()?;
     let known: HashSet<u32> = family(&stats, system).map(|s| s.process).collect();
@@ -100,7 +100,7 @@ pub fn program_times(system: u32) -> Option<ProgramTimes> {
     })
 }
 
-/// Of a process, its process group and all that descends from them: a system with the servers that it started. What has ended counts on.
+/// CPU time of a process, its process group and all their descendants: a system with the servers that it started. Ended children count.
 pub fn group_cpu_time(process: u32) -> Option<Duration> {
     let Some(stats) = stats() else {
         return ps_time(&["-g", &process.to_string()]);
@@ -109,7 +109,7 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
     times.reduce(|a, b| a + b)
 }
 
-/// The same by process name, those of one name together. Nothing where there is no /proc.
+/// The same, summed by process name. Empty where there is no /proc.
 pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
     by_name(&stats().unwrap_or_default(), process)
 }
@@ -122,7 +122,7 @@ fn by_name(stats: &[Stat], process: u32) -> BTreeMap<String, Duration> {
     times
 }
 
-/// The most memory (resident set, bytes) that each of them ever had, those of one name together. Nothing where there is no /proc.
+/// The peak memory of the same processes (resident set, bytes), summed by process name. Empty where there is no /proc.
 pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     let mut peaks: BTreeMap<String, u64> = BTreeMap::new();
     for (name, stat) in named(&stats().unwrap_or_default(), process) {
@@ -138,7 +138,7 @@ pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     peaks
 }
 
-/// A process, its process group and all that descends from them, with their names for people.
+/// A process, its process group and all their descendants, with their display names.
 fn named(stats: &[Stat], process: u32) -> impl Iterator<Item = (String, &Stat)> {
     family(stats, process).map(|stat| {
         let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", stat.process));
@@ -150,13 +150,13 @@ fn named(stats: &[Stat], process: u32) -> impl Iterator<Item = (String, &Stat)> 
 /// A process of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupProcess {
-    /// Its number.
+    /// Its process id.
     pub id: u32,
     /// Its program and subcommand.
     pub name: String,
 }
 
-/// A process, its process group and all that descends from them, as they are at this moment. Nothing where there is no /proc.
+/// A process, its process group and all their descendants, at this moment. Empty where there is no /proc.
 pub fn group_processes(process: u32) -> Vec<GroupProcess> {
     let stats = stats().unwrap_or_default();
     let all = named(&stats, process).map(|(name, stat)| GroupProcess {
@@ -166,13 +166,13 @@ pub fn group_processes(process: u32) -> Vec<GroupProcess> {
     all.collect()
 }
 
-/// A process's name with its subcommand, if it has one: services of one program are told apart by it.
+/// A process's name with its subcommand, if it has one: it distinguishes services of one program.
 fn display_name(name: &str, arguments: &str) -> String {
     let mut arguments = arguments.split('\0');
     let program = arguments.next().unwrap_or_default();
     let command = arguments.next().unwrap_or_default();
     let is_word = |c: char| c.is_ascii_lowercase() || c == '-';
-    // Programs that rewrite their own title have no arguments, but something else in their place.
+    // Programs that rewrite their own title have other text in place of arguments.
     let own = program
         .rsplit('/')
         .next()
@@ -186,25 +186,25 @@ fn display_name(name: &str, arguments: &str) -> String {
     }
 }
 
-/// What `/proc` tells of a process.
+/// The data that `/proc` has of a process.
 struct Stat {
     name: String,
     process: u32,
     parent: u32,
     group: u32,
     cpu: Duration,
-    /// Of children that have ended and been waited for.
+    /// CPU time of children that have ended and been waited for.
     ended_children: Duration,
 }
 
 impl Stat {
-    /// What has ended is not lost: a server's helpers come and go.
+    /// CPU time with that of ended children: a server's helpers come and go.
     fn cpu_with_ended(&self) -> Duration {
         self.cpu + self.ended_children
     }
 }
 
-/// A process, its process group and all that descends from them.
+/// A process, its process group and all their descendants.
 fn family(stats: &[Stat], process: u32) -> impl Iterator<Item = &Stat> {
     let mut family: HashSet<u32> = HashSet::from([process]);
     loop {
@@ -221,7 +221,7 @@ fn family(stats: &[Stat], process: u32) -> impl Iterator<Item = &Stat> {
     stats.iter().filter(move |s| family.contains(&s.process))
 }
 
-/// Of all processes. Nothing where there is no /proc.
+/// All processes. `None` where there is no /proc.
 fn stats() -> Option<Vec<Stat>> {
     let entries = std::fs::read_dir("/proc").ok()?.flatten();
     let stats = entries.filter_map(|entry| {
@@ -298,7 +298,7 @@ mod tests {
             cpu: Duration::ZERO,
             ended_children: Duration::ZERO,
         };
-        // A helper of a server with a group of its own; one of the system's group whose parent is gone; its neighbours.
+        // A helper of a server with its own group; a process of the system's group whose parent is gone; unrelated ones.
         let all = [
             stat(13, 12, 12),
             stat(12, 11, 12),

@@ -1,5 +1,5 @@
-//! One driver: from its connections to its last words. It waits until all of them are ready, starts at the given time, drains,
-//! and tells its figures once a second.
+//! One driver, from connecting to its final figures. It waits until all drivers are ready, starts at the given time, drains,
+//! and reports its figures once a second.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use crate::scenario::{Limits, Scenario, ThinkTime};
 use crate::schedule::Arrivals;
 use crate::share::Share;
 
-/// Tasks that run before sockets and timers are looked at again: few, or a burst of answers would make arrivals late.
+/// Tasks that run before sockets and timers are polled again: few, or a burst of answers would make arrivals late.
 const TASKS_PER_LOOK: u32 = 31;
 
 /// A driver's share of the load.
@@ -38,33 +38,33 @@ pub enum Part {
     },
 }
 
-/// What one driver is given.
+/// The input of one driver.
 pub struct Driver {
     pub scenario: Arc<Scenario>,
     pub target: Target,
     pub share: Share,
     pub part: Part,
-    /// Parameters and the lists that set-up made.
+    /// Parameters, and the lists that set-up made.
     pub globals: Arc<Vars>,
     pub seed: u64,
     /// Whether to note what is created, for an audit.
     pub notes_writes: bool,
     pub events: mpsc::UnboundedSender<RunEvent>,
-    /// The zero of the schedule, told after `RunEvent::Ready`.
+    /// The schedule's start, sent after `RunEvent::Ready`.
     pub start: oneshot::Receiver<Instant>,
     pub stop: CancellationToken,
 }
 
-/// A runtime of this thread alone: its tasks need no lock.
+/// A runtime for this thread alone: its tasks need no lock.
 pub fn runtime() -> Result<LocalRuntime, Refusal> {
     Builder::new_current_thread()
         .enable_all()
         .event_interval(TASKS_PER_LOOK)
         .build_local(LocalOptions::default())
-        .map_err(|e| Refusal::BadInput(format!("no runtime for a driver: {e}")))
+        .map_err(|e| Refusal::BadInput(format!("can't start a driver's runtime: {e}")))
 }
 
-/// What one driver of several, or set-up, keeps to.
+/// The client limits of one driver, or of set-up.
 pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
     ClientLimits {
         timeout: limits.request_timeout,
@@ -73,7 +73,7 @@ pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
     }
 }
 
-/// The live feed, where the scenario awaits anything on it.
+/// Opens the live feed, if the scenario awaits anything on it.
 pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Feed>, Refusal> {
     let awaited = scenario.awaited();
     if awaited.is_empty() {
@@ -85,7 +85,7 @@ pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Fe
 }
 
 impl Driver {
-    /// On the thread that calls it.
+    /// Runs on the calling thread.
     pub fn run(self) -> Result<Finished, Refusal> {
         runtime()?.block_on(self.drive())
     }
@@ -133,7 +133,7 @@ impl Driver {
         let start = self
             .start
             .await
-            .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
+            .map_err(|_| Refusal::SetUp("the run was cancelled before its start".to_owned()))?;
         Ok(workload(context, self.part, start, &self.events, &self.stop).await)
     }
 }
@@ -171,7 +171,7 @@ async fn workload(
     if context.exhausted.is_cancelled() && !stop.is_cancelled() {
         let when = arrivals_end.as_secs_f64();
         let text = format!(
-            "a feeder had no more values after {when:.1} s: no journeys were started from then on"
+            "a feeder had no more values after {when:.1} s: no more journeys were started after that"
         );
         events.send(RunEvent::Warning(text)).ok();
     }
@@ -185,7 +185,7 @@ async fn workload(
     let budget = Box::new(context.following.finish().await);
     ticker.abort();
     look_on.abort();
-    // What was recorded since the last tick, which may have been due but not its turn yet.
+    // The rest since the last tick: the ticker's next tick may have been due but not run yet.
     let told = Duration::from_secs(context.told_s.get());
     let length = drained.saturating_sub(told);
     events.send(interval(&context, told, length)).ok();
@@ -193,7 +193,7 @@ async fn workload(
     if let Some(forgotten) = feed.map(Feed::forgotten).filter(|n| *n > 0) {
         events
             .send(RunEvent::Warning(format!(
-                "{forgotten} awaited ids were forgotten for want of room"
+                "{forgotten} awaited ids were dropped: the feed's buffer was full"
             )))
             .ok();
     }
@@ -207,7 +207,7 @@ async fn workload(
     }
 }
 
-/// Waits for the journeys in flight, within the limit; the rest have failed.
+/// Waits for the journeys in flight, up to the limit; the rest count as failed.
 async fn drain(context: &Context) {
     let deadline = Instant::now() + context.scenario.limits.drain_timeout;
     while context.in_flight.get() > 0 && Instant::now() < deadline {
@@ -218,7 +218,7 @@ async fn drain(context: &Context) {
         figures.error(
             "journey",
             "unfinished",
-            "still in flight when the time to drain was over".into(),
+            "still in flight at the end of the drain timeout".into(),
         );
         figures.journeys.failed += 1;
     }

@@ -1,4 +1,4 @@
-//! Several drivers as one: set-up once, a common start, and their events merged, so that whoever listens sees a single driver.
+//! Runs several drivers as one: set-up once, a common start, and merged events, so that listeners see a single driver.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,10 +21,10 @@ use crate::scenario::Scenario;
 use crate::scenario::expression::Vars;
 use crate::share::Share;
 
-/// From the word to the start: all drivers are to be awake by then.
+/// From the signal to the start: all drivers must be awake by then.
 const START_AFTER: Duration = Duration::from_millis(5);
 
-/// How many drivers a scenario may have: one where journeys leave values for each other, which are kept by driver.
+/// How many drivers a scenario may have: one if journeys share values, because each driver keeps its own.
 pub fn drivers_max(scenario: &Scenario) -> usize {
     match scenario.shares_values() {
         true => 1,
@@ -38,7 +38,7 @@ pub fn spawn(assignment: Assignment) -> std::io::Result<std::thread::JoinHandle<
     fleet.spawn(move || {
         let events = assignment.events.clone();
         let outcome = runtime().and_then(|runtime| runtime.block_on(drive(assignment)));
-        // Nobody listens any more when the program is about to end.
+        // The receiver may be gone when the program is about to end.
         events
             .send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished))
             .ok();
@@ -92,7 +92,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
                 let outcome = driver.run();
                 events.send(outcome.map_or_else(RunEvent::Failed, RunEvent::Finished))
             })
-            .map_err(|e| Refusal::BadInput(format!("no thread for a driver: {e}")))?;
+            .map_err(|e| Refusal::BadInput(format!("can't start a driver's thread: {e}")))?;
         let tell = tell.clone();
         tokio::task::spawn_local(async move {
             while let Some(event) = own.recv().await {
@@ -117,12 +117,12 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     }
     events.send(RunEvent::Ready).ok();
     go.await
-        .map_err(|_| Refusal::SetUp("the run was given up before its start".to_owned()))?;
+        .map_err(|_| Refusal::SetUp("the run was cancelled before its start".to_owned()))?;
     let at = Instant::now() + START_AFTER;
     let wall_clock = SystemTime::now() + START_AFTER;
     events.send(RunEvent::Started { at, wall_clock }).ok();
     for start in starts {
-        // One that has ended meanwhile says so itself.
+        // A driver that has ended meanwhile sends an event itself.
         start.send(at).ok();
     }
     while let Some((index, event)) = told.recv().await {
@@ -137,10 +137,10 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
 }
 
 fn lost() -> Refusal {
-    Refusal::SetUp("a driver has ended without a word".to_owned())
+    Refusal::SetUp("a driver's thread ended unexpectedly".to_owned())
 }
 
-/// What set-up is made of.
+/// The input of set-up.
 struct Preparation<'a> {
     scenario: &'a Scenario,
     target: &'a Target,
@@ -149,7 +149,7 @@ struct Preparation<'a> {
 }
 
 impl Preparation<'_> {
-    /// Gives the parameters and the lists it made.
+    /// Returns the parameters and the lists that set-up made.
     async fn carry_out(
         self,
         variables: Vars,
@@ -188,7 +188,7 @@ impl Preparation<'_> {
     }
 }
 
-/// Undoes what set-up made, in the caller's task: every step is tried, whatever became of the one before. What failed, in words.
+/// Carries out tear-down in the caller's task. Tries every step, even after a failure. Returns the failures as texts.
 pub async fn tear_down(
     scenario: &Scenario,
     target: Target,
@@ -240,14 +240,14 @@ fn parts(load: Load) -> Vec<Part> {
     }
 }
 
-/// What is known of the drivers so far.
+/// The state of all drivers.
 struct Fleet {
     ready: usize,
-    /// Drivers that have begun to drain, and what is in flight with them.
+    /// Journeys in flight, one entry for each driver that has begun to drain.
     draining: Vec<usize>,
-    /// How many intervals each has told; all there will be for one that has finished.
+    /// How many intervals each driver has reported; `u64::MAX` for one that has finished.
     told: Vec<u64>,
-    /// Intervals that some have told and others have not.
+    /// Intervals that some drivers have reported and others have not.
     open: BTreeMap<u64, Interval>,
     finished: Finished,
 }
@@ -263,7 +263,7 @@ impl Fleet {
         }
     }
 
-    /// What a driver's event says about all of them.
+    /// Merges a driver's event and returns the events of the whole fleet that follow from it.
     fn merge(&mut self, index: usize, event: RunEvent) -> Result<Vec<RunEvent>, Refusal> {
         match event {
             RunEvent::Interval(interval) => {
@@ -292,12 +292,12 @@ impl Fleet {
             }
             RunEvent::Failed(refusal) => Err(refusal),
             RunEvent::Warning(text) => Ok(vec![RunEvent::Warning(text)]),
-            // What concerns the run as a whole is told once, by whoever knows the whole.
+            // Events of the whole run are sent once, by `drive`.
             _ => Ok(Vec::new()),
         }
     }
 
-    /// The intervals that every driver has told.
+    /// Takes the intervals that every driver has reported.
     fn complete(&mut self) -> Vec<RunEvent> {
         let told_by_all = self.told.iter().min().copied().unwrap_or_default();
         let later = self.open.split_off(&told_by_all);
@@ -309,7 +309,7 @@ impl Fleet {
 }
 
 impl Interval {
-    /// Another driver's figures of the same interval.
+    /// Adds another driver's figures of the same interval.
     fn add(&mut self, other: &Self) {
         self.length = self.length.max(other.length);
         self.figures.add(&other.figures);
@@ -319,7 +319,7 @@ impl Interval {
 }
 
 impl Finished {
-    /// Another driver's last words.
+    /// Adds another driver's final figures.
     fn add(&mut self, other: Self) {
         self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
         self.drained = self.drained.max(other.drained);

@@ -1,5 +1,5 @@
-//! One journey: its steps one after the other, each counted from when it should have started. The first should start at the
-//! journey's arrival, every later one when the step before it was over (not when this task got round to it).
+//! One journey: its steps in order, each measured from its intended start. The first step should start at the
+//! journey's arrival, every later one at the end of the step before it (not when this task gets to run).
 
 mod exchange;
 mod rounds;
@@ -22,7 +22,7 @@ use crate::scenario::expression::Vars;
 use crate::scenario::{self, Action, KeySource, Step, ThinkTime};
 use crate::schedule::Arrival;
 
-/// A pause of a person.
+/// Draws the length of a pause.
 pub fn pause(think_time: ThinkTime, rng: &mut SmallRng) -> Duration {
     think_time.sample(rng)
 }
@@ -38,7 +38,7 @@ pub fn start(
     tokio::task::spawn_local(run(context.clone(), arrival, number, intended, measured));
 }
 
-/// Carries a journey out and records it; returns when it was over.
+/// Carries a journey out and records it; returns its end.
 pub fn run(
     context: Rc<Context>,
     arrival: Arrival,
@@ -46,7 +46,7 @@ pub fn run(
     intended: Instant,
     measured: bool,
 ) -> impl Future<Output = Instant> {
-    // Counted before the task first runs, or a burst of arrivals would all find room.
+    // Counted before the task first runs, or a whole burst of arrivals would find room.
     context.journey_begins();
     if measured {
         let mut figures = context.figures.borrow_mut();
@@ -73,7 +73,7 @@ pub fn run(
         for (key, ticket) in &walk.promises {
             context.shared.withdraw(key, *ticket);
         }
-        // Whoever overtook this journey may be waiting on the same keys, and releases them.
+        // The journey that overtook this one may wait for the same keys, and releases them.
         if !matches!(outcome, Outcome::Overtaken(_)) {
             walk.release();
         }
@@ -87,7 +87,7 @@ pub fn run(
     }
 }
 
-/// Why a journey goes no further.
+/// Why a journey ends before its last step.
 enum End {
     Fault(Fault),
     Skip(String),
@@ -106,20 +106,20 @@ struct Walk<'a> {
     vars: Vars,
     rng: SmallRng,
     trace: Option<u128>,
-    /// Only of a journey whose way is followed.
+    /// Set if this journey is sampled for the latency budget.
     sample: Option<Box<Sample>>,
     measured: bool,
-    /// When the step at hand should start.
+    /// When the current step should start.
     intended: Instant,
-    /// When each step should have started when it last did, by its place, for `since`.
+    /// The intended start of each step's last execution, by the step's place; for `since`.
     starts: Vec<Option<Instant>>,
-    /// The step at hand, for errors.
+    /// The current step's name, for errors.
     at: &'a str,
-    /// Why it can't begin: a feeder has no more values.
+    /// Why the journey can't begin: a feeder has no more values.
     exhausted: Option<String>,
-    /// Keys on the feed that this journey has waited for.
+    /// Keys on the feed that this journey has awaited.
     keys: Vec<(&'a str, &'a KeySource, String)>,
-    /// What it has promised to other journeys and not kept yet.
+    /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,
 }
 
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
             }
             match &step.looped {
                 None => self.step(step).await?,
-                // Boxed, because a loop's steps may have loops; a step alone does without.
+                // Boxed, because a loop's steps may have loops; a single step needs no box.
                 Some(looped) => Box::pin(self.repeat(step, looped)).await?,
             }
         }
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
         ))?)
     }
 
-    /// What was waited for needs no longer to be remembered.
+    /// Lets the feed forget the keys that this journey has awaited.
     fn release(&self) {
         if let Some(feed) = &self.context.feed {
             self.keys

@@ -1,5 +1,5 @@
-//! Carries journeys out: a driver is one thread with its own runtime, connections, feed and recorder; a fleet of them shares a
-//! run's load. Takes arrivals as they are given and keeps to their times; must not know how they were made, nor what a report
+//! Carries journeys out: a driver is one thread with its own runtime, connections, feed and recorder; a fleet of drivers shares a
+//! run's load. Starts arrivals at their given times; must not know how the times were made, nor what a report
 //! looks like.
 
 mod closed;
@@ -41,34 +41,34 @@ use crate::scenario::{Scenario, ThinkTime};
 use crate::schedule::Arrivals;
 use crate::share::Share;
 
-/// How the drivers are loaded.
+/// The load of the drivers.
 pub enum Load {
     /// Journeys at times fixed in advance.
     Open {
-        /// When, which, and with which variables: each driver's share. What is not started soon after a schedule's end counts as
+        /// Each driver's share of the arrivals. Arrivals that are not started soon after a schedule's end count as
         /// unsent; recorded arrivals are all sent, however late.
         arrivals: Vec<Arrivals>,
     },
     /// Users who wait for their own journeys.
     Closed {
-        /// How many.
+        /// The number of users.
         users: usize,
-        /// Between one user's journeys.
+        /// The pause between one user's journeys.
         think_time: ThinkTime,
         /// How long new journeys are started.
         duration: Duration,
-        /// How many drivers share them; at least 1.
+        /// How many drivers share the users; at least 1.
         drivers: usize,
     },
 }
 
-/// What is to be driven.
+/// The input of a run's drivers.
 pub struct Assignment {
-    /// What to do.
+    /// The scenario to run.
     pub scenario: Arc<Scenario>,
-    /// Where.
+    /// The target of all requests.
     pub target: Target,
-    /// How.
+    /// How journeys arrive.
     pub load: Load,
     /// Lists (and other variables) beyond the scenario's parameters, for set-up, feeders and templates.
     pub variables: Vars,
@@ -76,15 +76,15 @@ pub struct Assignment {
     pub seed: u64,
     /// Whether to note what is created, for an audit.
     pub notes_writes: bool,
-    /// Where events go.
+    /// The channel for events.
     pub events: mpsc::UnboundedSender<RunEvent>,
-    /// Told to go after `RunEvent::Ready`.
+    /// The signal to start, sent after `RunEvent::Ready`.
     pub go: oneshot::Receiver<()>,
-    /// Cancelled: no new journeys.
+    /// When cancelled, no new journeys start.
     pub stop: CancellationToken,
 }
 
-/// What the tasks of one driver share.
+/// The state that the tasks of one driver share.
 pub(crate) struct Context {
     scenario: Arc<Scenario>,
     share: Share,
@@ -96,18 +96,18 @@ pub(crate) struct Context {
     globals: Arc<Vars>,
     feeders: RefCell<Vec<feeder::Source>>,
     shared: shared_values::SharedValues,
-    /// Cancelled when a feeder has no more values: no new journeys.
+    /// Cancelled when a feeder has no more values: no new journeys start.
     exhausted: CancellationToken,
     figures: RefCell<Figures>,
-    /// This driver's share of the limit.
+    /// This driver's share of the scenario's limit.
     in_flight_max: usize,
-    /// Only where somebody audits it afterwards.
+    /// Set only if the run is audited.
     ledger: Option<RefCell<Ledger>>,
     in_flight: Cell<usize>,
-    /// Told when a journey has ended while there was no room for another.
+    /// Notified when a journey ends while there is no room for another.
     room: Notify,
     started: Cell<u64>,
-    /// Seconds of the run whose figures have been told.
+    /// Seconds of the run whose figures have been sent.
     told_s: Cell<u64>,
     seed: u64,
 }

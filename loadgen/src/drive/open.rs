@@ -1,5 +1,5 @@
-//! The open workload: every arrival is started at its own time, whatever has become of the others. A late one is started late
-//! and counts from its intended start; one over the in-flight limit is dropped; one that the end of the run overtook is unsent.
+//! The open workload: every arrival starts at its own time, independent of the others. A late arrival starts late
+//! and counts from its intended start; one over the in-flight limit is dropped; one not started by the end of the run is unsent.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use super::pacing::Pacer;
 use super::{Context, journey};
 use crate::schedule::Arrivals;
 
-/// Arrivals started in a row before other tasks get their turn: enough to catch up fast, few enough to keep reading answers.
+/// Arrivals started in a row before other tasks run: enough to catch up fast, few enough to keep reading answers.
 const BURST_MAX: u32 = 64;
-/// An arrival that the driver comes to so late, without having waited for room, was missed: the generator itself was held up.
+/// An arrival that the driver reaches this late, without having waited for room, was missed: the generator itself was delayed.
 const MISSED_AFTER: Duration = Duration::from_millis(5);
 /// How long after the schedule's end late arrivals are still started.
 const OVERRUN: Duration = Duration::from_secs(1);
@@ -36,13 +36,13 @@ pub async fn drive(
     };
     let mut burst = 0;
     let mut stopped_at = None;
-    // Arrivals before this time were missed by the generator itself: they wait for room instead of being dropped.
+    // The generator itself missed the arrivals before this time: they wait for room instead of being dropped.
     let mut missed_until = start;
-    // When this loop was last seen to run: what an arrival waited before that was not for want of the generator.
+    // When this loop last ran: an arrival's delay before that is not the generator's fault.
     let mut came_round = start;
     for n in 0.. {
         let Some(mut arrival) = arrivals.next() else {
-            // The schedule has its length even if its last arrival comes before it.
+            // The schedule keeps its length even if its last arrival comes before its end.
             match (stopped_at, arrivals.end()) {
                 (None, Some(end)) => tokio::select! {
                     () = stop.cancelled() => break,
@@ -55,7 +55,7 @@ pub async fn drive(
         let mut offset = Duration::from_nanos(arrival.offset_ns);
         let mut intended = start + offset;
         if let Some(stopped_at) = stopped_at {
-            // After the stop only what was due before it has been missed.
+            // Only arrivals due before the stop count as unsent.
             if intended > stopped_at {
                 break;
             }

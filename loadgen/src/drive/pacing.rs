@@ -1,6 +1,6 @@
-//! Waking at an exact time. The runtime's timer is good to about a millisecond. On Linux a timer of the kernel's that the runtime
-//! waits for together with its sockets is good to some ten microseconds, and costs nothing meanwhile; elsewhere a thread that
-//! sleeps to the deadline does it. How late the machine wakes is learnt, and that much is waited awake, sockets being served.
+//! Wakes a task at exact times. The runtime's timer is accurate to about a millisecond. On Linux a kernel timer (timerfd), which the
+//! runtime polls with its sockets, is accurate to about ten microseconds and costs nothing while waiting; elsewhere a thread
+//! sleeps to the deadline. The pacer learns how late the machine wakes, sets the alarm earlier, and busy-waits the rest.
 
 use std::cell::Cell;
 use std::io;
@@ -8,36 +8,36 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// From here on the runtime's timer is not needed: it would be up to a millisecond late.
+/// How long before the deadline the runtime's timer ends: it may be up to a millisecond late.
 const TIMER_EARLY: Duration = Duration::from_millis(3);
-/// The alarm is never set more than this early: waiting awake is CPU.
+/// The alarm is set at most this early, because busy-waiting uses CPU.
 const EARLY_NS_MAX: u64 = 20_000;
-/// Between two alarms: an arrival that is due so soon after the last one comes with the next. Each alarm costs two switches of
-/// tasks and the setting of a timer, several times what a request costs.
+/// Minimum time between two alarms: arrivals due sooner wait for the next alarm. Each alarm costs two switches of
+/// tasks and setting a timer: several times the cost of a request.
 const BETWEEN_ALARMS: Duration = Duration::from_micros(50);
-/// As rare as they become where the thread would need more than its core otherwise.
+/// The longest time between two alarms, used when the thread would otherwise need more than a core.
 const BETWEEN_ALARMS_MAX: Duration = Duration::from_micros(400);
-/// How often the thread's CPU is looked at for that, and above and below which share of a core alarms become rarer or denser.
+/// How often the thread's CPU time is checked; above or below these shares of a core, alarms become rarer or denser.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BUSY_ABOVE: f64 = 0.85;
 const IDLE_BELOW: f64 = 0.6;
-/// How fast the learnt lateness follows the last one seen.
+/// How fast the learnt lateness follows the last one measured.
 const STEP_NS: u64 = 300;
 
 /// Wakes one task at exact times.
 pub struct Pacer {
     alarm: Alarm,
-    /// How much earlier than wanted the alarm is set: about as late as it wakes at least, three times out of four.
+    /// How much earlier the alarm is set: three of four alarms are later than this.
     early_ns: Cell<u64>,
-    /// What the last alarm was for; not when it rang, or its lateness would add up.
+    /// The deadline of the last alarm; not when it rang, or lateness would add up.
     last_alarm: Cell<Option<Instant>>,
     between_alarms: Cell<Duration>,
-    /// When the thread's CPU was last looked at, and what it was.
+    /// When the thread's CPU time was last checked, and its value.
     looked: Cell<(Instant, Duration)>,
 }
 
 impl Pacer {
-    /// Takes its timer from the system. Must be called within the runtime.
+    /// Creates the timer. Must be called within the runtime.
     pub fn start() -> io::Result<Self> {
         Ok(Self {
             alarm: Alarm::new()?,
@@ -71,7 +71,7 @@ impl Pacer {
         }
     }
 
-    /// Alarms are what costs most at high rates: they become rarer before the core is full.
+    /// Makes alarms rarer before the core is full: at high rates they cost most.
     fn spare(&self) {
         let (since, before) = self.looked.get();
         let passed = since.elapsed();
@@ -89,8 +89,8 @@ impl Pacer {
         self.looked.set((Instant::now(), now));
     }
 
-    /// A third of a step up for each alarm that was later than assumed, one down for each that was not: it settles where three
-    /// quarters are later. Assuming more would be more exact by a few microseconds, and be awake for most of the time.
+    /// Up a third of a step for each alarm that was later than assumed, down one step for each that was not: it settles where three
+    /// quarters are later. A higher value would be more exact by a few microseconds, but would busy-wait most of the time.
     fn learn(&self, late: Duration) {
         let early = self.early_ns.get();
         let learnt = match late.as_nanos() > u128::from(early) {
@@ -130,7 +130,7 @@ mod kernel_timer {
         pub fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            // What replaces it is unsafe, for types that may close their descriptor early; this one holds it until it is dropped.
+            // Its replacement is unsafe, for types that may close their descriptor early; `OwnedFd` keeps it open until it is dropped.
             #[allow(deprecated)]
             let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
             Ok(Self(timer))
@@ -153,7 +153,7 @@ mod kernel_timer {
                 it_value: value,
             };
             timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &setting)?;
-            // Setting it takes back an earlier alarm that nobody waited for, but not the runtime's memory of it.
+            // Setting the timer cancels an earlier alarm, but the runtime may still report the timer as ready.
             while Instant::now() < time {
                 self.0.readable().await?.clear_ready();
             }
@@ -199,7 +199,7 @@ mod sleeping_thread {
             self.times
                 .send(time)
                 .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-            // A ring meant for a wait that was given up may come first.
+            // A notification for an earlier, cancelled wait may come first.
             while Instant::now() < time {
                 self.bell.notified().await;
             }

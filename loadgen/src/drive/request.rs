@@ -1,4 +1,4 @@
-//! One request of a journey: rendered, sent, its answer checked and taken apart.
+//! One request of a journey: renders and sends it, checks its answer and extracts variables.
 
 use std::cell::RefCell;
 
@@ -10,7 +10,7 @@ use crate::record::ledger::{Ledger, Posted};
 use crate::scenario::expression::{RenderError, Scope, Vars};
 use crate::scenario::{Expect, RequestTemplate};
 
-/// What went wrong, as reports tell errors apart, and an example's words.
+/// A request's error: its kind, by which reports group errors, and an example's details.
 #[derive(Debug)]
 pub struct Fault {
     pub kind: String,
@@ -35,7 +35,7 @@ impl From<RenderError> for Fault {
 /// A request ready to be sent.
 pub struct Rendered<'a>(Request<'a>);
 
-/// Renders a request's templates; what does not change from one to the next is borrowed.
+/// Renders a request's templates; constant parts are borrowed.
 pub fn render<'a>(
     request: &'a RequestTemplate,
     scope: &mut Scope<'_>,
@@ -64,12 +64,12 @@ pub fn render<'a>(
 }
 
 impl Rendered<'_> {
-    /// For a body that is not made from the request's own template.
+    /// Replaces the body by one that is not made from the request's own template.
     pub fn replace_body(&mut self, body: Option<String>) {
         self.0.body = body;
     }
 
-    /// Sends it in its turn; the error is what reports count. What it creates is noted in the ledger, if there is one.
+    /// Sends the request. Notes what it creates in the ledger, if there is one.
     pub async fn send(
         &self,
         turn: Turn<'_>,
@@ -99,7 +99,7 @@ impl Rendered<'_> {
     }
 }
 
-/// Checks an answer and takes the variables out of it.
+/// Checks an answer and extracts variables from it.
 pub fn examine(
     reply: &Reply,
     expect: &Expect,
@@ -158,7 +158,7 @@ pub fn examine(
     take_out(&json, extract)
 }
 
-/// Variables by JSON pointers.
+/// Extracts variables by JSON pointers.
 pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, Fault> {
     let mut found = Vars::new();
     for (variable, pointer) in extract {

@@ -1,5 +1,5 @@
-//! A driver's look at itself: did it get the CPU when it wanted it, did its event loop come round, did the clock run evenly? What a
-//! loaded machine does to the generator must not be told as the target's figures.
+//! A driver's watch on itself: whether it got the CPU when it needed it, its event loop was on time and the clock ran evenly. A
+//! loaded machine's effects on the generator must not be reported as the target's.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant, SystemTime};
@@ -8,10 +8,10 @@ use super::cpu_time::{ThreadTime, thread_time};
 use crate::record::Times;
 use crate::run_event::DriverHealth;
 
-/// Between two looks: often enough to meet a stall of some ten milliseconds, seldom enough to cost nothing.
+/// Time between two checks: often enough to notice stalls of tens of milliseconds, rare enough to cost nothing.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Watches the thread that it was made on.
+/// Watches the thread that created it.
 pub struct SelfWatch {
     began: Option<ThreadTime>,
     loop_lateness: RefCell<Times>,
@@ -19,7 +19,7 @@ pub struct SelfWatch {
 }
 
 impl SelfWatch {
-    /// From now on.
+    /// Starts watching.
     pub fn start() -> Self {
         Self {
             began: thread_time(),
@@ -28,7 +28,7 @@ impl SelfWatch {
         }
     }
 
-    /// Looks once a period, for ever. The timer itself is good to a millisecond.
+    /// Checks once a period, forever. The timer itself is accurate to a millisecond.
     pub async fn look_on(&self) {
         let mut before = (Instant::now(), SystemTime::now());
         loop {
@@ -39,14 +39,14 @@ impl SelfWatch {
             let now = (Instant::now(), SystemTime::now());
             let passed = now.0 - before.0;
             let by_wall_clock = now.1.duration_since(before.1).unwrap_or_default();
-            // A stop between the two readings looks like a jump; what the loop was late is the most that explains.
+            // A pause between the two readings looks like a jump; the loop's lateness is the longest such pause.
             let jump = by_wall_clock.abs_diff(passed).saturating_sub(late);
             self.clock_jump.set(self.clock_jump.get().max(jump));
             before = now;
         }
     }
 
-    /// What was seen so far.
+    /// What was measured so far.
     pub fn health(&self, generator_errors: u64) -> DriverHealth {
         let used = self
             .began

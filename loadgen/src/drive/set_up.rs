@@ -1,5 +1,5 @@
-//! Set-up: what has to exist before the workload, made over the same surface. One request after the other; the first that fails
-//! ends the run, because figures on half a set-up would mislead. Tear-down is carried out the same way, but to its end.
+//! Set-up: creates what the workload needs, by the target's own interface. Requests are sent one by one; the first failure
+//! ends the run, because figures after half a set-up would mislead. Tear-down works the same way, but continues after failures.
 
 use std::cell::RefCell;
 
@@ -16,15 +16,15 @@ use crate::scenario::expression::Vars;
 use crate::scenario::template::Template;
 use crate::scenario::{Await, Limits, SetupStep};
 
-/// Iterations of one step: a limit on what a typo can ask for.
+/// The most iterations of one step, so that a typo can't ask for more.
 const ITERATIONS_MAX: u64 = 10_000_000;
 
-/// What a failed request means for those behind it.
+/// What a failed request means for the ones after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fail {
     /// They are not sent.
     AtOnce,
-    /// They are sent all the same; the failures are told together.
+    /// They are sent anyway; the failures are returned together.
     AtTheEnd,
 }
 
@@ -87,7 +87,7 @@ pub async fn run(
             if let Some(first) = first {
                 let all = iterations.len();
                 return Err(format!(
-                    "{failures} of {all} requests failed, the first: {first}"
+                    "{failures} of {all} requests failed; the first: {first}"
                 ));
             }
         }
@@ -120,7 +120,7 @@ fn iterations(step: &SetupStep, globals: &Vars, rng: &mut SmallRng) -> Result<Ve
                 .map_err(|_| format!("repeat: `{text}` is not a whole number"))?;
             if count > ITERATIONS_MAX {
                 return Err(format!(
-                    "repeat: {count} is over the limit of {ITERATIONS_MAX}"
+                    "repeat: {count} exceeds the limit of {ITERATIONS_MAX}"
                 ));
             }
             vec![Value::Null; count as usize]
@@ -143,7 +143,7 @@ impl Setting<'_> {
             .map_err(|e| e.to_string())
     }
 
-    /// One iteration with its own request.
+    /// Carries out one iteration with its own request.
     async fn one(&mut self, layers: &[&Vars]) -> Result<Vars, String> {
         let body = self.step.request.body.as_ref();
         let body = body.map(|b| self.render(b, layers)).transpose()?;
@@ -175,7 +175,7 @@ impl Setting<'_> {
         .map_err(said)
     }
 
-    /// Items as one array; each gets the id that the answer has for it.
+    /// Sends items as one array; each item gets its id from the answer.
     async fn chunk(
         &mut self,
         item: &Template,
@@ -196,7 +196,7 @@ impl Setting<'_> {
                 .and_then(Value::as_array)
                 .filter(|ids| ids.len() == items.len());
             let ids = ids.ok_or_else(|| {
-                format!("the answer has no {} ids at {}", items.len(), self.step.ids)
+                format!("the answer needs {} ids at {}", items.len(), self.step.ids)
             })?;
             for (text, id) in items.iter().zip(ids) {
                 let mut entity: Vars = serde_json::from_str(text)

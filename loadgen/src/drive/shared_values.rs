@@ -1,5 +1,5 @@
-//! What journeys leave for each other, by key: the last value first. A journey may promise one beforehand, so that who comes for
-//! it before it is there waits instead of finding nothing. Must not know what the values are.
+//! Values that journeys share, by key: the last one first. A journey may promise a value beforehand, so that a journey that
+//! recalls it too early waits instead of finding nothing. Must not know what the values are.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// Tells promises apart, in the order they were made.
+/// The number of a promise or a value, in the order they were made.
 pub type Ticket = u64;
 
 struct Slot {
     ticket: Ticket,
-    /// None while it is only promised.
+    /// `None` while the value is only promised.
     value: Option<Value>,
 }
 
@@ -35,7 +35,7 @@ impl Inner {
         self.next
     }
 
-    /// Takes the slots that fit away; how many there were.
+    /// Removes the slots that fit and returns their number.
     fn remove(&mut self, key: &str, fits: impl Fn(&Slot) -> bool) -> usize {
         let Some(slots) = self.slots.get_mut(key) else {
             return 0;
@@ -51,7 +51,7 @@ impl Inner {
 }
 
 impl SharedValues {
-    /// A value will follow, or `withdraw`.
+    /// Promises a value. `remember` or `withdraw` must follow.
     pub fn promise(&self, key: &str) -> Ticket {
         let mut inner = self.inner.borrow_mut();
         let ticket = inner.ticket();
@@ -63,7 +63,7 @@ impl SharedValues {
         ticket
     }
 
-    /// Keeps a promise, or puts a value there that was not promised.
+    /// Stores a value, promised or not.
     pub fn remember(&self, key: &str, promised: Option<Ticket>, value: Value) {
         let mut inner = self.inner.borrow_mut();
         let ticket = promised.unwrap_or_else(|| inner.ticket());
@@ -79,21 +79,21 @@ impl SharedValues {
         self.changed.notify_waiters();
     }
 
-    /// Takes a promise back; one that was kept stays.
+    /// Withdraws a promise. A value that was stored already stays.
     pub fn withdraw(&self, key: &str, ticket: Ticket) {
         let open = |slot: &Slot| slot.ticket == ticket && slot.value.is_none();
         self.inner.borrow_mut().remove(key, open);
         self.changed.notify_waiters();
     }
 
-    /// Takes this value away; whether it was still there.
+    /// Removes this value; returns whether it was still there.
     pub fn forget(&self, key: &str, value: &Value) -> bool {
         let this = |slot: &Slot| slot.value.as_ref() == Some(value);
         self.inner.borrow_mut().remove(key, this) > 0
     }
 
-    /// Takes the last value away that was there or promised when this was called. Waits while that one is only promised: as long
-    /// as the journey that promised it may take.
+    /// Takes the last value stored or promised before this call, and removes it. Waits while it is only promised: as long
+    /// as the promising journey takes.
     pub async fn recall(&self, key: &str) -> Option<Value> {
         let newest = self.inner.borrow().next;
         loop {

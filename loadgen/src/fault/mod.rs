@@ -1,5 +1,5 @@
-//! Faults carried out while a run is under way, each at its own time, and what became of each. Only processes of the system that
-//! this run has started are ever signalled. Must not know the load, nor how a fault is shown.
+//! Carries out faults during a run, each at its own time, and reports their outcomes. Only processes of the system that
+//! this run has started are signalled. Must not know the load, nor how a fault is shown.
 
 mod command;
 mod processes;
@@ -18,54 +18,54 @@ use crate::scenario::fault::{Fault, FaultAction};
 use processes::Processes;
 pub use recovery::Recovery;
 
-/// A process that was killed and is not there again by then has no supervisor.
+/// How long to wait for a killed process to be started again.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks whether it is there again.
+/// Pause between two checks whether it runs again.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
-/// What became of a fault. Times are from the start of the workload.
+/// The outcome of a fault. Times are from the start of the workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultOutcome {
-    /// What was done, in words.
+    /// The fault, in words.
     pub what: String,
-    /// When.
+    /// When it began.
     pub at: Duration,
-    /// When it was over: the process went on or was there again, the command had ended.
+    /// When it was over: the process ran again, or the command had ended.
     pub until: Duration,
-    /// Why it could not be done as it was asked for.
+    /// Why it could not be done as planned.
     pub problem: Option<String>,
 }
 
 impl FaultOutcome {
-    /// Its end, in words.
+    /// The outcome, in words.
     pub fn said(&self) -> String {
         let what = &self.what;
         match &self.problem {
-            Some(problem) => format!("fault: {what} could not be done: {problem}"),
+            Some(problem) => format!("fault: {what} failed: {problem}"),
             None => format!(
-                "fault: {what} is over after {:.1} s",
+                "fault: {what} ended after {:.1} s",
                 self.until.saturating_sub(self.at).as_secs_f64()
             ),
         }
     }
 }
 
-/// What is told while it happens.
+/// An event of a fault during a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FaultEvent {
-    /// It begins.
+    /// The fault begins.
     Began {
-        /// In words.
+        /// The fault, in words.
         what: String,
     },
-    /// It is over, or it could not be done.
+    /// The fault is over, or could not be done.
     Ended(FaultOutcome),
 }
 
-/// Whether all of it can be done to the system of this process group, or to a target that was not started here.
+/// Checks that all faults can be done: to the system of this process group, or to a target that was not started here.
 ///
 /// # Errors
-/// In words: which fault can't, where it stands, and what could be done instead.
+/// A text: which fault can't be done, its place in the scenario, and what is allowed instead.
 pub fn check(faults: &[Fault], system: Option<u32>) -> Result<(), String> {
     for fault in faults {
         let wanted = match &fault.action {
@@ -78,48 +78,48 @@ pub fn check(faults: &[Fault], system: Option<u32>) -> Result<(), String> {
         };
         let Some(system) = system else {
             return refuse(
-                "the target was not started here, and only processes of a system that loadgen has started are signalled; allowed: `run = \"<command>\"`, or a run without --target",
+                "the target was not started by loadgen, and loadgen only signals processes that it has started; allowed: `run = \"<command>\"`, or a run without --target",
             );
         };
         let processes = Processes::of(system);
         let known = processes.names().join(", ");
         if processes.named(wanted).is_empty() {
             return refuse(&format!(
-                "there is no process `{wanted}`; there are {known} (every service is a process of its own with --processes)"
+                "there is no process `{wanted}`; allowed: {known} (with --processes, every service is a process of its own)"
             ));
         }
         if matches!(fault.action, FaultAction::Kill { .. }) && !processes.supervised(wanted) {
             return refuse(&format!(
-                "nothing would start `{wanted}` again; there are {known}, and only a service is started again, with --processes"
+                "nothing would start `{wanted}` again; processes: {known}. Only services are started again, with --processes"
             ));
         }
     }
     Ok(())
 }
 
-/// Faults under way; the end of it ends them all.
+/// Faults in progress; dropping it ends them all.
 pub struct Injector {
     over: CancellationToken,
     work: AbortOnDropHandle<Vec<FaultOutcome>>,
 }
 
-/// What faults are done to and by.
+/// What faults need to know of their run.
 #[derive(Clone)]
 pub struct Scene {
     /// The process group of the system that was started here.
     pub system: Option<u32>,
-    /// URL, for commands.
+    /// The target's URL, for commands.
     pub target: String,
-    /// The zero of the faults' times.
+    /// The start of the faults' times.
     pub start: Instant,
-    /// Ends the run: asked for when a fault can't be done.
+    /// Ends the run; cancelled when a fault can't be done.
     pub stop: CancellationToken,
-    /// Where it is told. Weak: the drivers' end must be seen while faults are under way.
+    /// The channel for events. Weak, so that the channel closes when the drivers end, even while faults are in progress.
     pub events: WeakUnboundedSender<RunEvent>,
 }
 
 impl Injector {
-    /// From now on every fault comes at its time.
+    /// Starts the faults' clock: from now on every fault begins at its time.
     pub fn start(faults: Vec<Fault>, scene: Scene) -> Self {
         let over = scene.stop.child_token();
         let ended = over.clone();
@@ -141,14 +141,14 @@ impl Injector {
         }
     }
 
-    /// The workload is over: what is paused goes on, what has not come does not come. Returns what became of each that came.
+    /// Ends faults at the workload's end: continues paused processes, skips faults that have not begun, and returns the others' outcomes.
     pub async fn finish(self) -> Vec<FaultOutcome> {
         self.over.cancel();
         self.work.await.unwrap_or_default()
     }
 }
 
-/// Nothing when the run was over before it.
+/// Carries one fault out; `None` if the run was over before its time.
 async fn carry_out(fault: Fault, scene: Scene, over: CancellationToken) -> Option<FaultOutcome> {
     let due = tokio::time::sleep_until(scene.start + fault.at);
     over.run_until_cancelled(due).await?;
@@ -168,7 +168,7 @@ async fn carry_out(fault: Fault, scene: Scene, over: CancellationToken) -> Optio
     };
     scene.tell(FaultEvent::Ended(outcome.clone()));
     if outcome.problem.is_some() {
-        // What follows would be another run than the one that was asked for.
+        // Without the fault, the rest would not be the run that was asked for.
         scene.stop.cancel();
     }
     Some(outcome)
@@ -192,14 +192,14 @@ async fn pause(
     scene: &Scene,
     over: &CancellationToken,
 ) -> Result<(), String> {
-    // Whatever becomes of this task, they go on when it is dropped.
+    // The guard continues the processes when it is dropped, even if this task is aborted.
     let _stopped = scene.processes().stop(process)?;
     let until = tokio::time::sleep(length);
     over.run_until_cancelled(until).await;
     Ok(())
 }
 
-/// Waits until as many are there again.
+/// Kills processes and waits until as many run again.
 async fn kill(process: &str, scene: &Scene, over: &CancellationToken) -> Result<(), String> {
     let before = scene.processes().named(process);
     scene.processes().kill(process)?;
@@ -217,7 +217,7 @@ async fn kill(process: &str, scene: &Scene, over: &CancellationToken) -> Result<
         .await
     {
         Some(Err(_)) => Err(format!(
-            "`{process}` was not there again within {BACK_WITHIN:?}"
+            "`{process}` was not started again within {BACK_WITHIN:?}"
         )),
         _ => Ok(()),
     }

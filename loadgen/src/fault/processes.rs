@@ -1,15 +1,15 @@
-//! The processes of a system that was started here, by the names that scenarios use. Nothing else is ever signalled.
+//! The processes of a system that was started here, by the names that scenarios use. No other process is signalled.
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::drive::{GroupProcess, group_processes};
 use crate::scenario::fault::{REDIS, SYSTEM};
 
-/// What a Redis server's program may be called.
+/// The names of Redis server programs.
 const REDIS_PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
-/// The program of the system, as its processes are named.
+/// The prefix of the system's process names.
 const PROGRAM: &str = "ordershop ";
-/// Ends an abandoned Redis: a piece of scaffolding, no part of the system.
+/// The process that ends an abandoned Redis: it is not part of the system.
 const GUARD: &str = "ordershop redis-guard";
 /// The process that starts the others again.
 const MAIN: &str = "ordershop up";
@@ -21,7 +21,7 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Of the system whose first process this is.
+    /// The processes of the system whose first process this is.
     pub fn of(system: u32) -> Self {
         Self {
             all: group_processes(system),
@@ -38,7 +38,7 @@ impl Processes {
         names
     }
 
-    /// The processes that such a name stands for.
+    /// The ids of the processes that a name stands for.
     pub fn named(&self, name: &str) -> Vec<u32> {
         let meant = |p: &&GroupProcess| match name {
             SYSTEM => p.name.starts_with(PROGRAM.trim_end()) && p.name != GUARD,
@@ -47,19 +47,19 @@ impl Processes {
         self.all.iter().filter(meant).map(|p| p.id).collect()
     }
 
-    /// Whether another process starts it again.
+    /// Whether another process starts these processes again.
     pub fn supervised(&self, name: &str) -> bool {
         name != REDIS && name != SYSTEM && !self.named(name).is_empty()
     }
 
-    /// Stops these until the answer is dropped.
+    /// Stops the processes of this name until the result is dropped.
     pub fn stop(&self, name: &str) -> Result<Stopped, String> {
         let stopped = Stopped(self.named(name));
         self.signal(name, Signal::STOP)?;
         Ok(stopped)
     }
 
-    /// Ends these at once.
+    /// Kills the processes of this name.
     pub fn kill(&self, name: &str) -> Result<(), String> {
         self.signal(name, Signal::KILL)
     }
@@ -75,7 +75,7 @@ impl Processes {
     }
 }
 
-/// As a fault names it; nothing for what a fault has nothing to do with.
+/// The name that a fault uses for a process; `None` if faults can't use it.
 fn name_of(process: &str) -> Option<&str> {
     if REDIS_PROGRAMS.contains(&process) {
         return Some(REDIS);
@@ -89,13 +89,13 @@ fn send(id: u32, signal: Signal) -> rustix::io::Result<()> {
     id.map_or(Err(rustix::io::Errno::SRCH), |id| kill_process(id, signal))
 }
 
-/// Processes that stand still; they go on when it is dropped.
+/// Stopped processes; dropping it continues them.
 pub struct Stopped(Vec<u32>);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
         for id in &self.0 {
-            // One that has ended meanwhile needs nothing any more.
+            // A process that has ended meanwhile needs no signal.
             send(*id, Signal::CONT).ok();
         }
     }

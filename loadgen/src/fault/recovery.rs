@@ -1,11 +1,11 @@
-//! How long a fault was felt: response time before it, second by second, makes a band; recovered is who is back in it. Pure
-//! arithmetic on what was recorded.
+//! How long a fault affects response time. The seconds before the fault define a band; recovered means back within it. Pure
+//! arithmetic on recorded figures.
 
 use std::time::Duration;
 
-/// Seconds in a row within the band that count as recovered: one alone may be luck.
+/// How many seconds in a row within the band count as recovered: a single one may be chance.
 const WITHIN_ROW: usize = 2;
-/// The band's upper bound is at least so many times the median of the seconds before.
+/// The band's upper bound is at least this many times the median of the seconds before.
 const BAND_FACTOR: f64 = 2.0;
 
 /// The 99th percentile of response time, second by second.
@@ -18,23 +18,23 @@ pub struct Recovery {
 struct Second {
     start_s: f64,
     end_s: f64,
-    /// Nothing when no request was completed in it.
+    /// `None` if no request was completed in this second.
     p99_us: Option<f64>,
 }
 
-/// What a fault did to response time.
+/// The effect of a fault on response time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Felt {
-    /// Up to here p99 is as before.
+    /// The band's upper bound: up to here p99 is as before the fault.
     pub band_us: f64,
     /// The highest p99 of a second from the fault until the recovery.
     pub worst_us: f64,
-    /// From the fault until p99 was back within the band, in seconds; to the second. Nothing when it was not before the end.
+    /// Time from the fault until p99 was back within the band, in seconds, to the second. `None` if that never happened.
     pub recovery_s: Option<f64>,
 }
 
 impl Recovery {
-    /// A second's figure.
+    /// Adds a second's figure.
     pub fn second(&mut self, start: Duration, length: Duration, p99_us: Option<f64>) {
         self.seconds.push(Second {
             start_s: start.as_secs_f64(),
@@ -43,7 +43,7 @@ impl Recovery {
         });
     }
 
-    /// What the fault at `at_s` did, if anything was measured before the first one at `first_s`. Only seconds before `arrivals_end_s`
+    /// The effect of the fault at `at_s`; `None` if nothing was measured before the first fault at `first_s`. Only seconds before `arrivals_end_s`
     /// count: while journeys drain, there is no load to recover under.
     pub fn felt(&self, first_s: f64, at_s: f64, arrivals_end_s: f64) -> Option<Felt> {
         let before = self.seconds.iter().filter(|s| s.end_s <= first_s);
@@ -59,7 +59,7 @@ impl Recovery {
         let within = |s: &&Second| s.p99_us.is_some_and(|p99| p99 <= band_us);
         let left = since.iter().position(|s| !within(s));
         let Some(left) = left else {
-            // It was not felt at all.
+            // No effect at all.
             let worst = since.iter().filter_map(|s| s.p99_us);
             return Some(Felt {
                 band_us,

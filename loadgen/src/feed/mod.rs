@@ -1,5 +1,5 @@
-//! The target's live feed: one WebSocket that tells every event and how far the read model has applied them, so that a journey
-//! can await a state without polling. Goes on where it was when the connection breaks. Knows no scenario but its awaited topics.
+//! The target's live feed: one WebSocket with every event and with how far the read model has applied them, so that a journey
+//! can await a state without polling. Resumes where it was when the connection breaks. Knows only a scenario's awaited topics.
 
 pub mod position;
 pub mod sightings;
@@ -21,9 +21,9 @@ use crate::scenario::KeySource;
 use position::Position;
 use sightings::{Condition, SeenEvent, Sightings};
 
-/// For opening the feed and for its first message.
+/// Time limit for opening the feed and for its first message.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between attempts to open a broken feed again.
+/// Pause between attempts to open a broken feed again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ struct EventFrame<'a> {
     position: Cow<'a, str>,
 }
 
-/// The feed can't be opened, or says something that is no feed.
+/// The feed can't be opened, or its first message is not one of a feed.
 #[derive(Debug, thiserror::Error)]
 #[error("the live feed at {url} can't be opened: {problem}")]
 pub struct FeedError {
@@ -57,14 +57,14 @@ pub struct FeedError {
     problem: String,
 }
 
-/// A state was not seen in time, with what was seen instead.
+/// A state was not seen in time.
 #[derive(Debug)]
 pub struct AwaitTimeout;
 
-/// An open feed.
+/// The WebSocket of an open feed.
 pub(crate) type Socket = WebSocketStream<Stream>;
 
-/// Opens a WebSocket on the target; the error says why it can't be.
+/// Opens a WebSocket on the target. The error says why it can't.
 pub(crate) async fn open_socket(target: &Target, path: &str) -> Result<Socket, String> {
     let url = format!("ws://{}{}", target.authority(), target.path(path));
     let stream = target.connect().await.map_err(|e| e.to_string())?;
@@ -72,7 +72,7 @@ pub(crate) async fn open_socket(target: &Target, path: &str) -> Result<Socket, S
     opened.map(|(socket, _)| socket).map_err(|e| e.to_string())
 }
 
-/// A feed that is kept open by a task of the same thread.
+/// A feed; a task on the same thread keeps it open.
 pub struct Feed {
     sightings: Rc<RefCell<Sightings>>,
     reconnects: Rc<Cell<u64>>,
@@ -86,7 +86,7 @@ impl Drop for Feed {
 }
 
 impl Feed {
-    /// Opens the feed for the topics awaited and waits for its first message. Must be called within a `LocalSet`.
+    /// Opens the feed for the awaited topics and waits for its first message. Must be called within a `LocalSet`.
     pub async fn open<'a>(
         target: &Target,
         awaited: impl IntoIterator<Item = (&'a str, &'a KeySource)>,
@@ -112,12 +112,12 @@ impl Feed {
         self.reconnects.get()
     }
 
-    /// Keys whose events were forgotten for want of room before their journeys had ended.
+    /// The number of keys whose events were dropped before their journeys had ended, because the limit was reached.
     pub fn forgotten(&self) -> u64 {
         self.sightings.borrow().forgotten
     }
 
-    /// Waits until an event of this key fits and is visible in the read model.
+    /// Waits until an event of this key meets the condition and is visible in the read model.
     pub async fn wait(
         &self,
         topic: &str,
@@ -136,7 +136,7 @@ impl Feed {
         }
     }
 
-    /// The events of this key are no longer of interest.
+    /// Forgets the events of this key.
     pub fn release(&self, topic: &str, source: &KeySource, key: &str) {
         self.sightings.borrow_mut().release(topic, source, key);
     }
@@ -164,7 +164,7 @@ async fn connect(
     };
     let opening = async {
         let mut socket = open_socket(target, &path).await?;
-        // The first message says where the feed starts: from then on nothing is missed.
+        // The first message says where the feed starts: after it no event is missed.
         loop {
             match socket.next().await {
                 Some(Ok(Message::Text(text))) => {
@@ -194,7 +194,7 @@ async fn keep_open(
 ) {
     loop {
         if let Err(error) = read(&mut socket, &sightings).await {
-            tracing::warn!(%error, "the live feed broke");
+            tracing::warn!(%error, "the live feed's connection broke; opening it again");
         }
         socket = loop {
             match connect(&target, &sightings, true).await {
@@ -216,7 +216,7 @@ async fn read(
         if let Message::Text(text) = message?
             && let Err(problem) = take(sightings, &text, read_at)
         {
-            tracing::warn!(problem, "a message on the live feed was not understood");
+            tracing::warn!(problem, "a message on the live feed could not be parsed");
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
-//! A place in a topic's stream of events: `1700000000000-3`, compared as two numbers.
+//! Positions in a topic's stream of events: `1700000000000-3`, compared as two numbers.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Milliseconds and a sequence number within them.
+/// A position: milliseconds, and a sequence number within them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     millis: u64,

@@ -1,5 +1,5 @@
-//! One keep-alive connection with its buffers: a request out, its answer in, in the caller's own task. No task of its own and no
-//! channel stand between, which is most of what an exchange would otherwise cost.
+//! One keep-alive connection with its buffers: sends a request and reads its answer in the caller's task. It has no task and no
+//! channel of its own: those would be most of an exchange's cost.
 
 use std::pin::pin;
 use std::time::Instant;
@@ -12,12 +12,12 @@ use super::target::{Stream, Target};
 use super::time_limit::TimeLimit;
 use super::{ExchangeTimes, HttpError};
 
-/// Read at once; most answers fit. For a longer one there is room as soon as its length is known.
+/// The size of the read buffer; most answers fit. It grows for a longer answer as soon as its length is known.
 const READ_BYTES: usize = 4 << 10;
-/// A buffer that a long answer has made larger than this is given back.
+/// A buffer that has grown larger than this for a long answer is shrunk again.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 
-/// A connection on which nothing is under way.
+/// A connection without an exchange in progress.
 pub(super) struct Connection {
     wire: Wire,
     limit: TimeLimit,
@@ -29,25 +29,25 @@ struct Wire {
     inbox: Vec<u8>,
 }
 
-/// An exchange that came to its end.
+/// A completed exchange.
 pub(super) struct Exchanged {
     pub complete: Complete,
     pub body: bytes::Bytes,
-    /// Of a sampled request.
+    /// Set for a sampled request.
     pub times: Option<Box<ExchangeTimes>>,
 }
 
 /// An exchange that failed.
 pub(super) struct Failure {
     pub error: HttpError,
-    /// Not a byte of an answer came.
+    /// No byte of an answer was read.
     pub unanswered: bool,
-    /// Not a byte of the request was taken.
+    /// No byte of the request was written.
     pub unsent: bool,
 }
 
 impl Connection {
-    /// Open before `end`, or not at all.
+    /// Opens a connection. Fails if it is not open by `end`.
     pub async fn open(target: &Target, end: Instant) -> Result<Self, HttpError> {
         let opened = tokio::time::timeout_at(end.into(), target.connect());
         let opened = opened.await.map_err(|_| HttpError::Timeout)?;
@@ -60,7 +60,7 @@ impl Connection {
         Ok(Self { wire, limit })
     }
 
-    /// Sends what `request` encodes to and reads the answer before `end`; its body with it.
+    /// Sends a request and reads the whole answer. Fails if it is not complete by `end`.
     pub async fn exchange(
         &mut self,
         request: &Request<'_>,
@@ -68,7 +68,7 @@ impl Connection {
         bytes_max: usize,
         end: Instant,
     ) -> Result<Exchanged, Failure> {
-        // Pinned where it is made: moving it would cost more than all it does.
+        // Pinned in place: moving the future would cost more than the exchange itself.
         let exchange = pin!(self.wire.exchange(request, target, bytes_max));
         self.limit.keep(end, exchange).await.unwrap_or(Err(Failure {
             error: HttpError::Timeout,

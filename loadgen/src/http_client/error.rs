@@ -1,11 +1,11 @@
-//! Why there is no answer, told apart as reports count it. Says whose fault it is: what the generator's own machine lacks is
-//! never held against the target.
+//! Errors of requests, as reports count them. The generator's own faults are separate: what the generator's machine lacks is
+//! never counted as the target's error.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Why there is no answer. The text is the error's kind in reports.
+/// A request has no complete answer. The text is the error's kind in reports.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// No connection could be opened.
@@ -32,7 +32,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// More than the kind.
+    /// The error's details, beyond its kind.
     pub fn detail(&self) -> String {
         match self {
             Self::Connect(e) | Self::Generator(e) => e.to_string(),
@@ -41,7 +41,7 @@ impl HttpError {
         }
     }
 
-    /// From an attempt to open a connection.
+    /// Converts the error of an attempt to open a connection.
     pub(super) fn opening(error: io::Error) -> Self {
         let own = [
             Errno::MFILE,

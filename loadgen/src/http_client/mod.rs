@@ -1,4 +1,4 @@
-//! HTTP/1.1 for one driver: keep-alive connections in a pool without a lock, because a driver is one thread. Knows requests and
+//! An HTTP/1.1 client for one driver: keep-alive connections in a pool without a lock, because a driver is one thread. Knows requests and
 //! answers; must not know scenarios, and records nothing.
 
 mod connection;
@@ -30,31 +30,31 @@ pub struct Reply {
     pub body: Bytes,
     /// When the last byte had been read.
     pub completed: Instant,
-    /// Of a sampled request.
+    /// Set for a sampled request.
     pub times: Option<Box<ExchangeTimes>>,
 }
 
-/// What one exchange took its time for.
+/// The times of one exchange.
 #[derive(Debug)]
 pub struct ExchangeTimes {
-    /// When a connection was at hand.
+    /// When a connection was available.
     pub connected: Instant,
     /// When the request's last byte was written.
     pub written: Instant,
     /// When the answer's first byte was read.
     pub first_byte: Instant,
-    /// The server's own account, as it stands in its header `Server-Timing`.
+    /// The value of the answer's header `Server-Timing`.
     pub server_timing: Option<String>,
 }
 
-/// What a client keeps to.
+/// The limits of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientLimits {
-    /// For one exchange, opening a connection included.
+    /// Time limit of one exchange, opening a connection included.
     pub timeout: Duration,
     /// A longer answer is an error.
     pub response_bytes_max: usize,
-    /// Open at once; further requests wait for their turn, first come, first served.
+    /// Connections open at once; further requests wait for their turn, first come, first served.
     pub connections_max: usize,
 }
 
@@ -70,7 +70,7 @@ pub struct HttpClient {
 /// The right to send one request now.
 pub struct Turn<'a> {
     client: &'a HttpClient,
-    /// When it came.
+    /// When the turn came.
     pub since: Instant,
     _permit: Option<SemaphorePermit<'a>>,
 }
@@ -87,12 +87,12 @@ impl HttpClient {
         }
     }
 
-    /// Where its requests go.
+    /// The target of its requests.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Errors that this machine made, not the target: no descriptor, port or memory left.
+    /// Errors caused by this machine, not the target: no descriptor, port or memory left.
     pub fn generator_errors(&self) -> u64 {
         self.generator_errors.get()
     }
@@ -111,7 +111,7 @@ impl HttpClient {
         }
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> Result<Reply, HttpError> {
         self.turn().await.send(&Request::get(path)).await
     }
@@ -146,7 +146,7 @@ impl HttpClient {
                         times,
                     });
                 }
-                // A kept connection that the target had closed meanwhile. Never twice what may have been carried out.
+                // The target had closed the idle connection: try again, unless the request may have been carried out.
                 Err(failure)
                     if reused && (failure.unsent || (failure.unanswered && request.is_safe())) => {}
                 Err(failure) => return Err(failure.error),

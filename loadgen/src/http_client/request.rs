@@ -1,4 +1,4 @@
-//! A request as bytes on the wire. Checked here, because paths and headers are rendered from data: a line break in a value must
+//! Encodes requests as bytes. Checks paths and headers, because they are rendered from data: a line break in a value must
 //! not become a second header. Must not know where it is sent.
 
 use std::borrow::Cow;
@@ -7,21 +7,21 @@ use super::HttpError;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// A W3C trace context: which journey a request belongs to.
+/// A W3C trace context: identifies the journey that a request belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct TraceContext {
     /// The same for all requests of a journey.
     pub trace: u128,
     /// This request's own.
     pub span: u64,
-    /// Whether its times are of interest, here and to the server.
+    /// Whether its times are recorded, here and by the server.
     pub sampled: bool,
 }
 
-/// One request. What it holds is borrowed where it does not change from one to the next.
+/// One request. Parts that are the same for every request are borrowed.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// As it stands in the request line.
+    /// The method, as in the request line.
     pub method: &'static str,
     /// Path and query, from `/` on.
     pub path: Cow<'a, str>,
@@ -45,12 +45,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether carrying it out twice is the same as once, and nothing is changed by it.
+    /// Whether the request is safe: it changes nothing, so it may be sent twice.
     pub fn is_safe(&self) -> bool {
         matches!(self.method, "GET" | "HEAD")
     }
 
-    /// Writes it behind what is in `out`; `base_path` comes before its path, `host_header` is a line with its end.
+    /// Appends the encoded request to `out`. `base_path` comes before its path; `host_header` is a line with its line break.
     pub fn encode(
         &self,
         host_header: &str,
@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
 }
 
 impl TraceContext {
-    /// `traceparent: 00-<32 digits>-<16 digits>-01` (00 where it is not sampled); formatting it with `write!` took longer than all the rest of a request.
+    /// `traceparent: 00-<32 digits>-<16 digits>-01` (00 where it is not sampled); formatting it with `write!` took longer than the rest of a request.
     fn encode(&self, out: &mut Vec<u8>) {
         let hex = |out: &mut Vec<u8>, bytes: &[u8]| {
             out.extend(

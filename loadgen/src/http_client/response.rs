@@ -1,5 +1,5 @@
-//! An answer from bytes: where it ends and whether the connection can carry another one. Pure: it is given what was read so far
-//! and says whether that is all. Must not know sockets.
+//! Decodes answers: finds where an answer ends and whether the connection can be used again. Pure: it gets the bytes read so far
+//! and says whether the answer is complete. Must not know sockets.
 
 use std::mem::MaybeUninit;
 
@@ -33,28 +33,28 @@ struct Head {
     framing: Framing,
 }
 
-/// A complete answer, in the buffer it was read into (or taken out of its chunks).
+/// A complete answer, in the buffer it was read into or, if chunked, in `Decoder::chunks`.
 #[derive(Debug)]
 pub struct Complete {
     /// The status.
     pub status: u16,
-    /// Where the body is in what was read; for chunks, in `Decoder::chunks`.
+    /// The body's range in the bytes read; for chunks, in `Decoder::chunks`.
     pub body: std::ops::Range<usize>,
     /// Whether another request may follow on the connection.
     pub keep_alive: bool,
 }
 
-/// Takes one answer apart while it is being read.
+/// Decodes one answer while it is being read.
 #[derive(Debug)]
 pub struct Decoder {
     to_head: bool,
-    /// Whether `server_timing` is of interest.
+    /// Whether to keep `server_timing`.
     wants_timing: bool,
-    /// What the server says of its time.
+    /// The value of the header `Server-Timing`.
     pub server_timing: Option<String>,
     bytes_max: usize,
     head: Option<Head>,
-    /// Of the head in what was read.
+    /// The index of the body in the bytes read.
     body_start: usize,
     chunk: Chunk,
     /// The body without its chunks' sizes.
@@ -66,7 +66,7 @@ fn malformed(problem: impl ToString) -> HttpError {
 }
 
 impl Decoder {
-    /// For the answer to one request; the answer to a HEAD has no body whatever its headers say.
+    /// A decoder for the answer to one request. The answer to a HEAD has no body, whatever its headers say.
     pub fn new(to_head: bool, bytes_max: usize, wants_timing: bool) -> Self {
         Self {
             to_head,
@@ -80,7 +80,7 @@ impl Decoder {
         }
     }
 
-    /// Looks at everything read so far; nothing while there is more to come. Chunks are taken out of `read`.
+    /// Decodes all bytes read so far; `None` while the answer is incomplete. Moves chunks out of `read`.
     pub fn advance(&mut self, read: &mut Vec<u8>) -> Result<Option<Complete>, HttpError> {
         let head = match self.head {
             Some(head) => head,
@@ -96,7 +96,7 @@ impl Decoder {
                     read.reserve(end - read.len());
                     return Ok(None);
                 }
-                // What comes behind an answer that nobody asked for belongs to no request.
+                // Bytes after the answer belong to no request: the connection can't be used again.
                 let keep_alive = head.keep_alive && read.len() == end;
                 Ok(Some(self.complete(head, self.body_start..end, keep_alive)))
             }
@@ -111,7 +111,7 @@ impl Decoder {
         }
     }
 
-    /// The connection has ended: some answers end with it.
+    /// Handles the connection's end: some answers end with it.
     pub fn closed(&self, read: &[u8]) -> Result<Complete, HttpError> {
         match self.head {
             Some(head) if head.framing == Framing::UntilClose => {
@@ -147,7 +147,7 @@ impl Decoder {
             };
             let status = response.code.unwrap_or_default();
             if (100..200).contains(&status) && status != 101 {
-                // Something about the answer; the answer itself follows.
+                // An informational answer; the final one follows.
                 read.drain(..length);
                 continue;
             }
@@ -160,7 +160,7 @@ impl Decoder {
                 head.header(header.name, header.value)?;
                 if self.wants_timing && header.name.eq_ignore_ascii_case("server-timing") {
                     let said = self.server_timing.get_or_insert_default();
-                    // Several are one list (RFC 9110, 5.3).
+                    // Several headers of this name are one list (RFC 9110, 5.3).
                     if !said.is_empty() {
                         said.push(',');
                     }
@@ -185,7 +185,7 @@ impl Decoder {
         }
     }
 
-    /// Moves complete pieces from `read` to `chunks`; whether the last one was there.
+    /// Moves complete chunks from `read` to `chunks`; returns whether the last one was there.
     fn unchunk(&mut self, read: &mut Vec<u8>) -> Result<bool, HttpError> {
         let body = self.chunks.get_or_insert_default();
         let mut at = 0;
@@ -257,7 +257,7 @@ impl Head {
                 _ => self.framing = Framing::Length(length),
             }
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            // Chunks win over a length (RFC 9112, 6.3).
+            // Chunked encoding overrides a length (RFC 9112, 6.3).
             if value.to_ascii_lowercase().ends_with(b"chunked") {
                 self.framing = Framing::Chunked;
             }
@@ -281,7 +281,7 @@ mod tests {
 
     const BYTES_MAX: usize = 1_000;
 
-    /// Gives an answer in pieces of so many bytes; status, body, and whether the connection can be used again.
+    /// Decodes an answer in pieces of this size. Returns status, body, and whether the connection can be used again.
     fn decode(answer: &str, to_head: bool, piece: usize) -> Result<(u16, String, bool), HttpError> {
         let mut decoder = Decoder::new(to_head, BYTES_MAX, false);
         let mut read = Vec::new();

@@ -1,4 +1,4 @@
-//! Where requests go: a URL taken apart, its host looked up once, and how a connection to it is opened.
+//! The target of requests: parses its URL, resolves its host once, and opens connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use tokio_rustls::client::TlsStream;
 
 use super::tls::TlsOptions;
 
-/// Where requests go.
+/// The target of requests.
 #[derive(Clone)]
 pub struct Target {
     /// `http://host:port` or `https://host:port`, without a path.
     pub url: String,
     authority: String,
-    /// As it stands in every request.
+    /// The `host` header line of every request.
     host_header: String,
     base_path: String,
     addresses: Vec<SocketAddr>,
@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Takes a URL apart and looks its host up. The error is for the person who typed it.
+    /// Parses a URL and resolves its host. The error is for the person who typed the URL.
     pub async fn resolve(url: &str, tls: &TlsOptions) -> Result<Self, String> {
         let uri: http::Uri = url
             .parse()
@@ -37,7 +37,7 @@ impl Target {
             Some("https") => ("https", 443),
             _ => {
                 return Err(format!(
-                    "`{url}`: allowed are http:// and https://, as in http://127.0.0.1:5000"
+                    "`{url}` must start with http:// or https://, as in http://127.0.0.1:5000"
                 ));
             }
         };
@@ -54,7 +54,7 @@ impl Target {
         };
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host((bare_host, port))
             .await
-            .map_err(|e| format!("{host}: {e}"))?
+            .map_err(|e| format!("can't resolve the host {host}: {e}"))?
             .collect();
         let authority = format!("{host}:{port}");
         Ok(Self {
@@ -72,12 +72,12 @@ impl Target {
         &self.authority
     }
 
-    /// The header that names it, with its line's end.
+    /// The `host` header line, with its line break.
     pub(super) fn host_header(&self) -> &str {
         &self.host_header
     }
 
-    /// The URL's path without a `/` at its end: what comes before every request's path.
+    /// The URL's path without a final `/`: the prefix of every request's path.
     pub fn base_path(&self) -> &str {
         &self.base_path
     }
@@ -87,7 +87,7 @@ impl Target {
         format!("{}{path}", self.base_path)
     }
 
-    /// One connection, without Nagle's delay.
+    /// Opens a connection, without Nagle's delay.
     pub async fn connect(&self) -> io::Result<Stream> {
         let tcp = TcpStream::connect(self.addresses.as_slice()).await?;
         tcp.set_nodelay(true)?;

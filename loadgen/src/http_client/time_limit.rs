@@ -1,5 +1,5 @@
-//! The time limit of a connection's exchanges. Each exchange has its own end, but a timer is not set for each: nearly all of them end
-//! in time, and setting a timer and taking it back is a tenth of what an exchange costs here. Must not know what is limited.
+//! The time limit of a connection's exchanges. Each exchange has its own end, but not its own timer: nearly all end
+//! in time, and setting and cancelling a timer is a tenth of an exchange's cost. Must not know what is limited.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,17 +8,17 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-/// A timer that stays set from one exchange to the next. It rings for the end of an earlier one, and is only then set for the one
-/// under way: what is limited must therefore end later from time to time.
+/// A timer that stays set from one exchange to the next. It fires at the end of an earlier exchange, and only then is set for the
+/// current one: limits must therefore never be earlier than the ones before.
 pub(super) struct TimeLimit(Pin<Box<Sleep>>);
 
 impl TimeLimit {
-    /// Set for a first end. Must be called within the runtime.
+    /// A timer set for a first end. Must be called within the runtime.
     pub fn new(end: Instant) -> Self {
         Self(Box::pin(tokio::time::sleep_until(end.into())))
     }
 
-    /// What `work` comes to, unless it takes beyond `end`.
+    /// The result of `work`; `None` if it is not done by `end`.
     pub async fn keep<F: Future>(
         &mut self,
         end: Instant,

@@ -1,4 +1,4 @@
-//! TLS to a target: whose certificates are believed. Must not know HTTP.
+//! TLS to a target: how its certificate is verified. Must not know HTTP.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// Whose certificates are believed, for `https://` targets.
+/// How the certificate of an `https://` target is verified.
 #[derive(Debug, Clone, Default)]
 pub struct TlsOptions {
-    /// Certificates (PEM) of the authority that signed the target's; without it those that the system trusts.
+    /// A file with certificates (PEM) of trusted authorities; by default those that the system trusts.
     pub ca: Option<PathBuf>,
-    /// Believe any certificate.
+    /// Don't verify the target's certificate.
     pub insecure: bool,
 }
 
 impl TlsOptions {
-    /// The client's side of every connection. The error is for the person who gave the options.
+    /// The TLS configuration of every connection. The error is for the person who gave the options.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -47,22 +47,22 @@ fn authorities(path: &Path) -> Result<RootCertStore, String> {
         roots.add(certificate).map_err(|e| wrong(e.to_string()))?;
     }
     match roots.is_empty() {
-        true => Err(wrong("there is no certificate (PEM) in it".into())),
+        true => Err(wrong("the file has no certificate (PEM)".into())),
         false => Ok(roots),
     }
 }
 
 fn system_authorities() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    // One that can't be read does not matter as long as there are others.
+    // A certificate that can't be read does not matter as long as there are others.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     match roots.is_empty() {
-        true => Err("the system trusts no certificate authority: name one (--ca FILE) or believe any certificate (--insecure-tls)".into()),
+        true => Err("the system trusts no certificate authority: name one (--ca FILE), or don't verify the certificate (--insecure-tls)".into()),
         false => Ok(roots),
     }
 }
 
-/// Believes every certificate, but not every signature: the handshake must still be made with the certificate's key.
+/// Accepts every certificate, but not every signature: the handshake must still be signed with the certificate's key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! A run's figures since its start, as monitoring wants them: counters that only grow, histograms with fixed bounds. Distributions
-//! come whole, a second at a time: each is put to the bounds without going through its samples one by one.
+//! A run's figures since its start, for monitoring: counters that only grow, and histograms with fixed bounds. Distributions
+//! come once a second; each is sorted into the buckets by its distinct values, not sample by sample.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ const BOUNDS_US: [u64; 16] = [
 /// A distribution of times since the start of the run.
 #[derive(Debug, Clone, Default)]
 pub struct Histogram {
-    /// How many fell into each bucket (not into those below it); the last one has no bound.
+    /// The count of each bucket alone (not cumulative); the last one has no bound.
     pub counts: [u64; BOUNDS_US.len() + 1],
-    /// Of all times, in microseconds.
+    /// The sum of all times, in microseconds.
     pub sum_us: f64,
 }
 
@@ -28,12 +28,12 @@ impl Histogram {
         BOUNDS_US.into_iter().map(|us| us as f64 / 1e6)
     }
 
-    /// How many times there are.
+    /// The number of recorded times.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Adds an interval's. A recorded value stands for the times up to 0.1 % below it.
+    /// Adds an interval's times. A recorded value represents times up to 0.1 % below it.
     pub fn add(&mut self, times: &Times) {
         let histogram = &times.0;
         for recorded in histogram.iter_recorded() {
@@ -48,31 +48,31 @@ impl Histogram {
     }
 }
 
-/// Everything that is offered.
+/// All figures that monitoring can read.
 #[derive(Debug, Default)]
 pub struct Figures {
-    /// What is done.
+    /// The run's plan.
     pub plan: Plan,
-    /// By step: requests, those that failed, response time, service time.
+    /// By step: requests, failed requests, response time, service time.
     pub steps: Vec<(u64, u64, Histogram, Histogram)>,
-    /// By awaited state: those that were not seen in time, end-to-end latency.
+    /// By awaited state: timeouts, end-to-end latency.
     pub awaits: Vec<(u64, Histogram)>,
     /// Actual − intended start of journeys.
     pub slip: Histogram,
-    /// How journeys ended.
+    /// Journeys by outcome.
     pub journeys: JourneyCounts,
-    /// By step and kind.
+    /// Errors by step and kind.
     pub errors: BTreeMap<(String, String), u64>,
     /// Journeys in flight.
     pub in_flight: usize,
     /// The target's consumer groups, as last seen.
     pub groups: Vec<(String, GroupPoint)>,
-    /// By process, in percent of a core, as last seen.
+    /// CPU by process, in percent of a core, as last seen.
     pub cpu_pct: Vec<(String, f64)>,
 }
 
 impl Figures {
-    /// Takes in what has happened.
+    /// Adds an event's figures.
     pub fn event(&mut self, event: &RunEvent) {
         match event {
             RunEvent::Announced(plan) => {
@@ -115,7 +115,7 @@ impl Figures {
         }
     }
 
-    /// How journeys ended, each way with its count.
+    /// The outcomes of journeys, each with its count.
     pub fn outcomes(&self) -> [(&'static str, u64); 6] {
         let counts = &self.journeys;
         [

@@ -1,5 +1,5 @@
-//! What a run has recorded so far, offered to Prometheus at an address of ours while it is under way. Fed by run events, served by
-//! a thread of its own; must not know how anything is driven.
+//! Serves a run's figures so far to Prometheus during the run. Fed by run events, served by
+//! a thread of its own. Must not know how load is driven.
 
 mod figures;
 mod server;
@@ -11,7 +11,7 @@ pub use figures::{Figures, Histogram};
 
 use crate::run_event::{Listener, RunEvent};
 
-/// An address that can't be listened on.
+/// The address can't be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "--metrics-listen {address}: {error}; give an address of this machine with a free port, as in 127.0.0.1:9464 (port 0 takes any free one)"
@@ -21,17 +21,17 @@ pub struct ListenError {
     error: std::io::Error,
 }
 
-/// The figures of one run under `/metrics`.
+/// Serves the figures of one run at `/metrics`.
 pub struct MetricsListener {
     address: SocketAddr,
     figures: Arc<Mutex<Figures>>,
 }
 
 impl MetricsListener {
-    /// Listens from now on, so that an address in use is known before anything is driven; serves until the program ends.
+    /// Starts listening, so that an address in use is an error before the run starts. Serves until the program ends.
     ///
     /// # Errors
-    /// When the address can't be listened on.
+    /// If the address can't be listened on.
     pub fn bind(address: &str) -> Result<Self, ListenError> {
         let failed = |error| ListenError {
             address: address.to_owned(),
@@ -48,7 +48,7 @@ impl MetricsListener {
         })
     }
 
-    /// Where the figures are.
+    /// The URL of the figures.
     pub fn url(&self) -> String {
         format!("http://{}/metrics", self.address)
     }

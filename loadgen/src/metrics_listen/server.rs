@@ -1,4 +1,4 @@
-//! One thread that answers `GET /metrics` with the figures in OpenMetrics text, and `/` with where they are.
+//! One thread that answers `GET /metrics` with the figures in OpenMetrics text, and `/` with a hint to that path.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -39,11 +39,11 @@ pub fn spawn(listener: TcpListener, figures: Arc<Mutex<Figures>>) -> io::Result<
 async fn serve(listener: TcpListener, registry: Arc<Registry>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(e) => return tracing::error!("the metrics can't be served: {e}"),
+        Err(e) => return tracing::error!("can't serve the metrics: {e}"),
     };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: some will be free again.
+            // Most likely there are no free descriptors: try again later.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             continue;
         };
@@ -54,7 +54,7 @@ async fn serve(listener: TcpListener, registry: Arc<Registry>) {
                 async move { Ok::<_, Infallible>(answer) }
             });
             let connection = http1::Builder::new();
-            // Whoever went away before the end of an answer does not want it.
+            // A client that closes the connection early is not an error.
             let served = connection.serve_connection(TokioIo::new(stream), service);
             served.await.ok();
         });
@@ -71,7 +71,7 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Byt
         "/metrics" => {
             let mut text = String::new();
             if encode(&mut text, registry).is_err() {
-                return plain(StatusCode::INTERNAL_SERVER_ERROR, "can't be encoded\n");
+                return plain(StatusCode::INTERNAL_SERVER_ERROR, "encoding failed\n");
             }
             let mut response = Response::new(Full::from(text));
             let value = header::HeaderValue::from_static(CONTENT_TYPE);
@@ -79,11 +79,11 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Byt
             response
         }
         "/" => plain(StatusCode::OK, "the figures are at /metrics\n"),
-        _ => plain(StatusCode::NOT_FOUND, "only /metrics is here\n"),
+        _ => plain(StatusCode::NOT_FOUND, "not found: see /metrics\n"),
     }
 }
 
-/// Encodes the figures as they are when somebody asks.
+/// Encodes the current figures at each request.
 #[derive(Debug)]
 struct Offered(Arc<Mutex<Figures>>);
 

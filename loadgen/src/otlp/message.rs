@@ -1,4 +1,4 @@
-//! The figures as OpenTelemetry names them.
+//! Converts the figures to OpenTelemetry's messages.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::metrics_listen::{Figures, Histogram};
 
-/// Everything since the start.
+/// A request with all figures since the run's start.
 pub fn request(
     figures: &Figures,
     started: SystemTime,

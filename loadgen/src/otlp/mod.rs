@@ -1,5 +1,5 @@
-//! The figures of a run for an OpenTelemetry collector, sent by gRPC once a second: the same ones that are offered to Prometheus,
-//! cumulative, so that a second that could not be sent loses nothing. Sent by a thread of its own, which nothing waits for.
+//! Sends a run's figures to an OpenTelemetry collector by gRPC, once a second: the same ones as for Prometheus,
+//! cumulative, so that a failed export loses nothing. Uses a thread of its own, so that the run never waits for it.
 
 mod message;
 
@@ -13,13 +13,13 @@ use tonic::transport::Endpoint;
 use crate::metrics_listen::Figures;
 use crate::run_event::{Listener, RunEvent};
 
-/// A collector that takes longer misses a second.
+/// Time limit of one export; a slower collector misses a second.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One that waits, and the last of all.
+/// Room for one waiting request and the last one of all.
 const ROOM: usize = 2;
 
-/// A collector that nothing can be sent to.
+/// The collector's URL can't be used, or exporting can't start.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "--otlp-endpoint {endpoint}: {problem}; give the URL of a collector's gRPC port, as in http://127.0.0.1:4317"
@@ -38,10 +38,10 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// To this collector, which is reached when there is something to send; one that is away is told of in the log.
+    /// Starts exporting to this collector. It connects at the first export; failures are logged.
     ///
     /// # Errors
-    /// When it is no URL, or no thread can be had.
+    /// If `endpoint` is not an http:// URL, or the thread can't be started.
     pub fn start(endpoint: &str) -> Result<Self, ExportError> {
         let failed = |problem: String| ExportError {
             endpoint: endpoint.to_owned(),
@@ -52,7 +52,7 @@ impl Exporter {
             .timeout(TIMEOUT)
             .connect_timeout(TIMEOUT);
         if collector.uri().scheme_str() != Some("http") {
-            return Err(failed("only http:// is spoken".to_owned()));
+            return Err(failed("only http:// is supported".to_owned()));
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -78,11 +78,11 @@ async fn send(collector: Endpoint, mut asked: mpsc::Receiver<ExportMetricsServic
     while let Some(request) = asked.recv().await {
         match client.export(request).await {
             Ok(_) => lost = false,
-            // Said once, not once a second.
+            // Logged once, not once a second.
             Err(e) if !lost => {
                 lost = true;
                 let problem = e.message();
-                tracing::warn!("the collector does not take the figures: {problem}");
+                tracing::warn!("the collector does not accept the figures: {problem}");
             }
             Err(_) => {}
         }
@@ -99,7 +99,7 @@ impl Listener for Exporter {
             && let Some(requests) = &self.requests
             && requests.capacity() == ROOM
         {
-            // A collector that has not taken the last second's yet gets the next ones; there is always room for the last of all.
+            // Skips a second while the one before is still waiting, so that there is always room for the last one of all.
             let request = message::request(&self.figures, self.started, SystemTime::now());
             requests.try_send(request).ok();
         }
@@ -113,7 +113,7 @@ impl Drop for Exporter {
             requests.try_send(last).ok();
         }
         if let Some(thread) = self.thread.take() {
-            // Bounded by the timeout of what is still under way.
+            // Bounded by the timeouts of the requests in progress.
             thread.join().ok();
         }
     }

@@ -1,4 +1,4 @@
-//! HdrHistogram interval logs, one line a second and recorder: what other tools read, and what several runs are merged from.
+//! HdrHistogram interval logs, one line per second and recorder. Other tools can read them, and several runs are merged from them.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,18 +14,18 @@ use super::{Figures, Times};
 /// Values in a log are microseconds; its column of maxima is in milliseconds, as other tools expect.
 const MAX_VALUE_DIVISOR: f64 = 1_000.0;
 
-/// Lines kept until they are written together: a line is one to three thousand bytes.
+/// Lines are buffered up to this size and written together: a line has one to three thousand bytes.
 const KEPT_BYTES_MAX: usize = 32 << 10;
 
-/// An interval that can't be written.
+/// An interval could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogWriteError {
     /// The file can't be written to.
-    #[error("{path}: {error}")]
+    #[error("can't write {path}: {error}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The interval has no encoding.
@@ -33,19 +33,19 @@ pub enum LogWriteError {
     Encoding(IntervalLogWriterError<V2DeflateSerializeError>),
 }
 
-/// The log of one recorder. Its file is only open while it is written to: there may be hundreds of recorders, and descriptors are for
+/// The log of one recorder. Its file is open only while it is written to: there may be hundreds of recorders, and descriptors are for
 /// connections.
 struct Log {
     path: PathBuf,
     kept: Vec<u8>,
 }
 
-/// The logs of a run, written as it goes on, so that memory does not grow with its length.
+/// The logs of a run, written during the run, so that memory does not grow with its length.
 pub struct IntervalLogs {
     logs: Vec<Log>,
 }
 
-/// The recorders of a run, in the order of their logs: the name and what it is of.
+/// The names of a run's recorders, in the order of their logs: a family, and the step or state.
 pub fn names(steps: &[String], awaits: &[String]) -> Vec<String> {
     let of_steps = steps.iter().flat_map(|s| {
         ["response_time", "service_time", "slip"].map(|family| format!("{family}.{s}"))
@@ -56,10 +56,10 @@ pub fn names(steps: &[String], awaits: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Longest name of a file without its ending, in bytes; file systems take 255.
+/// Longest file name without its extension, in bytes; file systems allow 255.
 const STEM_BYTES_MAX: usize = 120;
 
-/// A file for each name, in their order. Names that differ only in what a file's name can't hold get a number.
+/// A file name for each name, in their order. Names that would give the same file name get a number.
 pub fn file_names(names: &[String]) -> Vec<String> {
     let plain = |c: char| match c.is_alphanumeric() || c == '-' || c == '.' {
         true => c,
@@ -89,7 +89,7 @@ fn recorders(figures: &Figures) -> impl Iterator<Item = &Times> {
 }
 
 impl Log {
-    /// A file that begins with its header.
+    /// Creates the file; the log begins with a header.
     fn create(path: PathBuf, name: &str, started: SystemTime) -> Result<Self, LogWriteError> {
         let mut kept = Vec::new();
         let mut builder = IntervalLogWriterBuilder::new();
@@ -104,7 +104,7 @@ impl Log {
         }
     }
 
-    /// One interval as a line.
+    /// Adds one interval as a line.
     fn add(
         &mut self,
         histogram: &Histogram<u64>,
@@ -120,7 +120,7 @@ impl Log {
             .map_err(|e| LogWriteError::Encoding(e.into()))?
             .write_histogram(histogram, start, length, None)
             .map_err(LogWriteError::Encoding)?;
-        // A writer begins with its header, which the file has already.
+        // A new writer begins with a header, which the file has already.
         let lines = text.split_inclusive(|b| *b == b'\n');
         for line in lines.filter(|l| !l.starts_with(b"#")) {
             self.kept.extend_from_slice(line);
@@ -134,7 +134,7 @@ impl Log {
     fn flush(&mut self) -> Result<(), LogWriteError> {
         let file = File::options().append(true).open(&self.path);
         let written = file.and_then(|mut file| file.write_all(&self.kept));
-        // What can't be written is not kept either: a full disk must not fill the memory.
+        // Lines that can't be written are dropped: a full disk must not fill the memory.
         self.kept.clear();
         written.map_err(|error| LogWriteError::File {
             path: self.path.clone(),
@@ -144,10 +144,10 @@ impl Log {
 }
 
 impl IntervalLogs {
-    /// Makes `<recorder>.hlog` for each recorder in `folder`, in the place of what was there.
+    /// Creates `<recorder>.hlog` for each recorder in `folder`, and replaces existing files.
     ///
     /// # Errors
-    /// When a file can't be made.
+    /// If a file can't be created.
     pub fn create(
         folder: &Path,
         steps: &[String],
@@ -165,7 +165,7 @@ impl IntervalLogs {
         })
     }
 
-    /// Adds one recorder's interval, by the recorder's place in [`names`].
+    /// Adds one recorder's interval, by the recorder's index in [`names`].
     ///
     /// # Errors
     /// When the interval can't be encoded or written.
@@ -195,7 +195,7 @@ impl IntervalLogs {
             .fold(Ok(()), Result::and)
     }
 
-    /// Writes what is still kept.
+    /// Writes the lines that are still buffered.
     ///
     /// # Errors
     /// When a file can't be written to.

@@ -1,4 +1,4 @@
-//! Reads interval logs back. A histogram is decoded when it is asked for, so that a long log needs little memory; must not know
+//! Reads interval logs back. A histogram is decoded on demand, so that a long log needs little memory. Must not know
 //! which run a log belongs to.
 
 use std::io::Cursor;
@@ -10,29 +10,29 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-/// A log that can't be used.
+/// A log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogReadError {
-    /// There is none.
-    #[error("{path}: the interval log is missing; a report is made from all logs of its run")]
+    /// The log does not exist.
+    #[error("{path}: the interval log is missing; a report needs all logs of its run")]
     Missing {
-        /// Where it should be.
+        /// The path where it should be.
         path: PathBuf,
     },
-    /// It can't be read.
-    #[error("{path}: {error}")]
+    /// The file can't be read.
+    #[error("can't read {path}: {error}")]
     Unreadable {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// It is something else, or was cut off.
+    /// The file is not an interval log, or was cut off.
     #[error(
         "{path}: not an HdrHistogram interval log, or one that was cut off (interval {interval})"
     )]
     Malformed {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// The interval's number, from 1.
         interval: usize,
@@ -42,29 +42,29 @@ pub enum LogReadError {
 /// One interval of a log.
 #[derive(Debug, Clone)]
 pub struct RecordedInterval {
-    /// From the log's base time.
+    /// Start in seconds, from the log's base time.
     pub start_s: f64,
-    /// Its length.
+    /// Length in seconds.
     pub length_s: f64,
     encoded: String,
 }
 
-/// A log, in the order in which it was written.
+/// A log, in the order of its lines.
 #[derive(Debug, Clone)]
 pub struct RecordedLog {
-    /// Where it came from.
+    /// The file it was read from.
     path: PathBuf,
-    /// Unix time in seconds that the intervals count from.
+    /// The Unix time, in seconds, at which the intervals' times start.
     pub base_s: f64,
     /// The intervals.
     pub intervals: Vec<RecordedInterval>,
 }
 
 impl RecordedLog {
-    /// Reads one.
+    /// Reads a log.
     ///
     /// # Errors
-    /// When the file is missing, unreadable or no interval log.
+    /// If the file is missing, unreadable or not an interval log.
     pub fn read(path: &Path) -> Result<Self, LogReadError> {
         let text = std::fs::read(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => LogReadError::Missing { path: path.into() },
@@ -78,7 +78,7 @@ impl RecordedLog {
             base_s: 0.0,
             intervals: Vec::new(),
         };
-        // A line that was cut off can still look like one: only its end tells.
+        // A line that was cut off may still be valid: only the missing line break shows it.
         if text.last() != Some(&b'\n') {
             return Err(log.malformed(text.split(|b| *b == b'\n').count()));
         }
@@ -106,7 +106,7 @@ impl RecordedLog {
     /// Decodes an interval's distribution, in microseconds.
     ///
     /// # Errors
-    /// When it is no encoded histogram.
+    /// If it is not an encoded histogram.
     pub fn histogram(&self, index: usize) -> Result<Histogram<u64>, LogReadError> {
         let bytes = STANDARD.decode(&self.intervals[index].encoded);
         let bytes = bytes.map_err(|_| self.malformed(index + 1))?;

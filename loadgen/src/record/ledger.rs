@@ -1,26 +1,26 @@
-//! What a run asked the target to create, and what it was answered: to be held against what is there afterwards. Compact: the ids of a
-//! kind are one text. Must not know what the kinds are.
+//! What a run asked the target to create, and the answers: an audit compares them with the target's data. Compact: the ids of a
+//! kind are one string. Must not know what the kinds are.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// What was asked to be created, by the first segment of the path that it was posted to (`order`, `orders`).
+/// Creations by kind: the first segment of the path that they were posted to (`order`, `orders`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     kinds: BTreeMap<String, Writes>,
 }
 
-/// A creation on its way.
+/// A POST that creates entities.
 #[derive(Debug, Clone)]
 pub struct Posted {
     kind: String,
-    /// How many an array asks for; none for an object.
+    /// How many entities an array asks for; `None` for an object.
     elements: Option<u64>,
 }
 
 impl Posted {
-    /// A POST to `path` with `body`; none where that path creates nothing.
+    /// A POST to `path` with `body`; `None` if that path creates nothing.
     pub fn new(path: &str, body: Option<&str>) -> Option<Self> {
         let path = path.split(['?', '#']).next()?;
         let kind = path.trim_matches('/');
@@ -39,11 +39,11 @@ impl Posted {
 /// Writes of one kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Writes {
-    /// Ids, each followed by a line's end.
+    /// Ids, each followed by a line break.
     accepted: String,
-    /// Ids that were answered for later: by a message's id alone.
+    /// Ids of entities that the target will create later: it answered with a message's id.
     promised: String,
-    /// Entities of writes whose answer never came, or was that nobody knows: each may exist or not.
+    /// Entities of writes without an answer, or with a 5xx status: each may exist or not.
     indeterminate: u64,
 }
 
@@ -61,15 +61,15 @@ enum Created {
 }
 
 impl Ledger {
-    /// A POST to `path` goes out, for so many entities: from here on they may exist.
+    /// Notes that a POST is being sent: from now on its entities may exist.
     pub fn sent(&mut self, posted: &Posted) {
         self.writes(posted).indeterminate += posted.entities();
     }
 
-    /// Its answer has come: what it says is known now.
+    /// Notes the answer to a POST.
     pub fn answered(&mut self, posted: &Posted, status: u16, answer: &[u8]) {
         if status >= 500 {
-            // Nobody knows: a timeout behind the surface, or a store that went away.
+            // The outcome is unknown: a timeout inside the target, or a lost store.
             return;
         }
         self.refused(posted);
@@ -87,13 +87,13 @@ impl Ledger {
         }
     }
 
-    /// It changed nothing, or was never sent.
+    /// Notes that a POST changed nothing, or was never sent.
     pub fn refused(&mut self, posted: &Posted) {
         let writes = self.writes(posted);
         writes.indeterminate = writes.indeterminate.saturating_sub(posted.entities());
     }
 
-    /// Takes in what another driver of the same run noted.
+    /// Adds the ledger of another driver of the same run.
     pub fn add(&mut self, other: Self) {
         for (kind, theirs) in other.kinds {
             let mine = self.kinds.entry(kind).or_default();
@@ -116,17 +116,17 @@ impl Ledger {
 }
 
 impl Writes {
-    /// Ids of what was answered as created.
+    /// Ids of entities that the target answered as created.
     pub fn accepted(&self) -> impl Iterator<Item = &str> {
         self.accepted.lines()
     }
 
-    /// Ids of what was promised to be created, unless it is refused later.
+    /// Ids of entities that the target will create later, unless it refuses them.
     pub fn promised(&self) -> impl Iterator<Item = &str> {
         self.promised.lines()
     }
 
-    /// How many entities may exist without an answer that says so.
+    /// How many entities may exist although no answer confirms it.
     pub fn indeterminate(&self) -> u64 {
         self.indeterminate
     }
@@ -137,7 +137,7 @@ fn note(ids: &mut String, id: &str) {
     ids.push('\n');
 }
 
-/// An array's length; none for anything else.
+/// An array's length; `None` for anything else.
 fn array_length(body: &str) -> Option<u64> {
     let is_array = body.trim_start().starts_with('[');
     let elements: Vec<serde::de::IgnoredAny> = is_array

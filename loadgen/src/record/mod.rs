@@ -1,5 +1,5 @@
-//! What happened, as histograms and counts: a driver records into the present interval and hands it over once a second; adding
-//! intervals up loses nothing. Memory does not grow with the length of a run. Must not know how a report looks.
+//! The measurements, as histograms and counts: a driver records into the current interval and hands it over once a second; adding
+//! intervals loses nothing. Memory does not grow with the length of a run. Must not know how a report looks.
 
 pub mod interval_log;
 pub mod interval_reader;
@@ -13,9 +13,9 @@ use hdrhistogram::Histogram;
 
 /// Three significant digits: a figure is at most 0.1 % above what was measured.
 const SIGNIFICANT_DIGITS: u8 = 3;
-/// Longer times are recorded as this one: an hour.
+/// The longest time that is recorded: an hour. Longer ones are recorded as this one.
 const TIME_US_MAX: u64 = 3_600_000_000;
-/// Different errors told apart; further ones are counted together.
+/// The most kinds of errors counted separately; further ones are counted together.
 const ERROR_KINDS_MAX: usize = 200;
 /// Examples kept of each error.
 const ERROR_EXAMPLES_MAX: usize = 5;
@@ -44,13 +44,13 @@ impl Times {
             }
             _ => TIME_US_MAX,
         };
-        // Not `saturating_record`: that one cuts off at the present size instead of growing.
+        // Not `saturating_record`: it cuts values at the current size instead of growing.
         self.0
             .record(micros)
             .expect("a resizing histogram takes every value");
     }
 
-    /// Nothing yet, with room for the same values.
+    /// An empty distribution with room for the same values.
     fn emptied(&self) -> Self {
         Self(Histogram::new_from(&self.0))
     }
@@ -72,7 +72,7 @@ pub struct StepFigures {
     pub service_time: Times,
     /// actual − intended start.
     pub slip: Times,
-    /// Requests that ended in an error; not in the distributions unless an answer came.
+    /// Requests that ended in an error.
     pub errors: u64,
     /// Requests tried.
     pub count: u64,
@@ -81,33 +81,33 @@ pub struct StepFigures {
 /// An awaited state.
 #[derive(Debug, Clone, Default)]
 pub struct AwaitFigures {
-    /// Intended start of the step it counts from → visible in the read model.
+    /// Intended start of the step it is measured from → visible in the read model.
     pub end_to_end: Times,
-    /// Not seen in time.
+    /// Awaits that timed out.
     pub timeouts: u64,
 }
 
-/// An error, told apart by where it happened and its kind.
+/// An error of one kind at one step.
 #[derive(Debug, Clone, Default)]
 pub struct ErrorFigures {
     /// How often.
     pub count: u64,
-    /// The first few, in words.
+    /// The first few examples.
     pub examples: Vec<String>,
 }
 
-/// What became of journeys.
+/// Counts of journeys, by outcome.
 #[derive(Debug, Clone, Default)]
 pub struct JourneyCounts {
     /// Started.
     pub started: u64,
-    /// Came to their end.
+    /// Completed.
     pub completed: u64,
     /// Ended by an error.
     pub failed: u64,
-    /// Ended because they could not be carried out, by reason: no fault of the target.
+    /// Ended because they could not be carried out, by reason: not a failure of the target.
     pub skipped: BTreeMap<String, u64>,
-    /// Ended because another journey took over what they had made, by reason: no fault either.
+    /// Ended because another journey took over what they had made, by reason: not a failure either.
     pub overtaken: BTreeMap<String, u64>,
     /// Completed or overtaken, by the journey's index in the scenario.
     pub done: BTreeMap<usize, u64>,
@@ -118,7 +118,7 @@ pub struct JourneyCounts {
 }
 
 impl StepFigures {
-    /// Adds another interval's.
+    /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         self.response_time.add(&other.response_time);
         self.service_time.add(&other.service_time);
@@ -129,7 +129,7 @@ impl StepFigures {
 }
 
 impl JourneyCounts {
-    /// Adds another interval's.
+    /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         self.started += other.started;
         self.completed += other.completed;
@@ -151,9 +151,9 @@ impl JourneyCounts {
 /// How one journey ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// To its end.
+    /// It reached its end.
     Completed,
-    /// By an error, which has been recorded.
+    /// It ended by an error, which has been recorded.
     Failed,
     /// It could not be carried out, for this reason.
     Skipped(String),
@@ -177,7 +177,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Nothing yet, for so many steps and awaited states.
+    /// Empty figures for this many steps and awaited states.
     pub fn new(steps: usize, awaits: usize) -> Self {
         Self {
             steps: vec![StepFigures::default(); steps],
@@ -186,8 +186,8 @@ impl Figures {
         }
     }
 
-    /// Takes what was recorded and starts again from nothing, with room for the like: growing anew in every interval would leave
-    /// the memory full of holes.
+    /// Takes the figures and starts again with empty ones of the same size: growing again in every interval would fragment
+    /// the memory.
     pub fn take(&mut self) -> Self {
         let steps = self.steps.iter().map(|s| StepFigures {
             response_time: s.response_time.emptied(),
@@ -208,7 +208,7 @@ impl Figures {
         std::mem::replace(self, next)
     }
 
-    /// A journey has ended.
+    /// Counts a journey that has ended.
     pub fn journey_ended(&mut self, journey: usize, outcome: Outcome) {
         let counts = &mut self.journeys;
         if matches!(outcome, Outcome::Completed | Outcome::Overtaken(_)) {
@@ -222,7 +222,7 @@ impl Figures {
         }
     }
 
-    /// An error at a step; `example` says more than the kind.
+    /// Counts an error at a step; `example` has more detail than the kind.
     pub fn error(&mut self, step: &str, kind: &str, example: String) {
         let mut key = (step.to_owned(), kind.to_owned());
         if self.errors.len() >= ERROR_KINDS_MAX && !self.errors.contains_key(&key) {

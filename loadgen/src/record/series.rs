@@ -1,37 +1,37 @@
-//! What is counted and seen as a run goes on, in intervals of equal length. Memory is bounded whatever the length: when the list is
-//! full, neighbours are put together and every interval is twice as long. Distributions are in the interval logs; must not know how
-//! any of it is shown.
+//! A run's figures over time, in intervals of equal length. Memory is bounded however long the run: when the list is
+//! full, neighbours are merged and every interval is twice as long. Distributions are in the interval logs. Must not know how
+//! a series is shown.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A longer run halves the resolution.
+/// The most points of a series; a longer run halves the resolution.
 pub const POINTS_MAX: usize = 600;
-/// This process, as `Series::processes` names it.
+/// The name of this process in `Series::processes`.
 pub const GENERATOR: &str = "loadgen (generator)";
-/// Whatever ran beside the generator and a system that it started, as `Series::processes` names it.
+/// The name of all other programs, besides generator and started system, in `Series::processes`.
 pub const OTHERS: &str = "other programs";
-/// What the host of a virtual machine gave to others, as `Series::processes` names it.
+/// The name of a virtual machine's steal time in `Series::processes`.
 pub const HOST: &str = "taken by the host";
 
-/// Groups, and processes, told apart; further ones are left out.
+/// The most groups, and the most processes, in a series; further ones are left out.
 const NAMES_MAX: usize = 32;
 
-/// A run's course. Point `i` covers `[i, i + 1) × interval_s` after the run's start.
+/// A run over time. Point `i` covers `[i, i + 1) × interval_s` after the run's start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Length of an interval in seconds: 1, 2, 4 and so on.
     pub interval_s: u64,
-    /// Processes that `cpu_pct` is of, in its order.
+    /// The processes of `Point::cpu_pct`, in its order.
     pub processes: Vec<String>,
-    /// Consumer groups that `groups` are of, in its order.
+    /// The consumer groups of `Point::groups`, in its order.
     pub groups: Vec<String>,
-    /// One after the other.
+    /// The points, in order of time.
     pub points: Vec<Point>,
 }
 
-/// One interval. Counts are of what happened in it; what is not known is left out.
+/// One interval. Counts are of this interval; unknown values are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Seconds of it that belong to the run: the last one may be shorter.
@@ -41,9 +41,9 @@ pub struct Point {
     pub asked: Option<f64>,
     /// Journeys started, those of the warm-up included.
     pub started: u64,
-    /// Journeys that came to their end; without the warm-up's, as everything below.
+    /// Journeys completed; without the warm-up, like all counts below.
     pub completed: u64,
-    /// Journeys that an error ended.
+    /// Journeys that ended by an error.
     pub failed: u64,
     /// Arrivals over the in-flight limit.
     pub dropped: u64,
@@ -51,21 +51,21 @@ pub struct Point {
     pub requests: u64,
     /// Errors of requests and of awaited states.
     pub errors: u64,
-    /// Journeys in flight at the end of a second, the most of them.
+    /// The most journeys in flight at the end of a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u64>,
     /// CPU by process, in percent of one core, on average.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpu_pct: Vec<Option<f64>>,
-    /// What the target said of its consumer groups.
+    /// The target's metrics of its consumer groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Option<GroupPoint>>,
-    /// How often it was looked at from outside: what a mean is weighted by.
+    /// The number of observations in it: the weight of its means.
     #[serde(skip)]
     pub sightings: u32,
 }
 
-/// A consumer group in one interval, all topics together. Of several seconds the worst one counts.
+/// A consumer group in one interval, all topics together. Of several seconds, the worst one counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct GroupPoint {
     /// Entries not yet handled.
@@ -74,16 +74,16 @@ pub struct GroupPoint {
     pub handled: u64,
     /// Median event lag in microseconds; 0 when nothing was handled.
     pub lag_p50_us: f64,
-    /// The 99th percentile likewise.
+    /// 99th percentile of event lag in microseconds; 0 when nothing was handled.
     pub lag_p99_us: f64,
 }
 
-/// What is seen from outside at one moment.
+/// An observation of machine and target at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Sighting {
-    /// By process, in percent of one core, since the last sighting.
+    /// CPU by process since the last sighting, in percent of one core.
     pub cpu_pct: Vec<(String, f64)>,
-    /// By consumer group.
+    /// Figures by consumer group.
     pub groups: Vec<(String, GroupPoint)>,
 }
 
@@ -99,7 +99,7 @@ impl Default for Series {
 }
 
 impl GroupPoint {
-    /// Puts a neighbour in time, or another view of the same time, to it.
+    /// Merges the next interval, or another observation of the same one.
     fn join(&mut self, other: &Self) {
         self.backlog = self.backlog.max(other.backlog);
         self.handled += other.handled;
@@ -109,7 +109,7 @@ impl GroupPoint {
 }
 
 impl Point {
-    /// Adds what was counted in another one, but not its length nor what was seen from outside.
+    /// Adds the counts of another point, but neither its length nor its observations.
     pub fn add_counts(&mut self, other: &Self) {
         self.started += other.started;
         self.completed += other.completed;
@@ -123,7 +123,7 @@ impl Point {
         };
     }
 
-    /// Puts the point after it to it.
+    /// Merges the next point into this one.
     fn append(&mut self, next: &Self) {
         self.add_counts(next);
         self.in_flight = self.in_flight.max(next.in_flight);
@@ -146,7 +146,7 @@ impl Point {
         }
     }
 
-    /// A count as a rate a second; nothing for an interval too short to say.
+    /// A count as a rate a second; `None` if the interval is too short for one.
     pub fn per_s(&self, count: f64, interval_s: u64) -> Option<f64> {
         // A fragment at the end of a run has too few samples for a rate.
         (self.length_s >= 0.5 * interval_s as f64).then(|| count / self.length_s)
@@ -164,7 +164,7 @@ fn widen<T: Clone>(list: &mut Vec<Option<T>>, length: usize) {
     }
 }
 
-/// The index of a name in a bounded list, which it may be added to.
+/// The index of a name in a bounded list; adds the name if there is room.
 fn index_of(names: &mut Vec<String>, name: &str) -> Option<usize> {
     if let Some(index) = names.iter().position(|n| n == name) {
         return Some(index);
@@ -176,7 +176,7 @@ fn index_of(names: &mut Vec<String>, name: &str) -> Option<usize> {
 }
 
 impl Series {
-    /// The point of a time after the run's start, made where there is none yet.
+    /// The point of a time after the run's start, added if it does not exist.
     fn at(&mut self, time: Duration) -> &mut Point {
         while time.as_secs() / self.interval_s >= POINTS_MAX as u64 {
             self.halve();
@@ -188,7 +188,7 @@ impl Series {
         &mut self.points[index]
     }
 
-    /// Makes every interval twice as long.
+    /// Halves the resolution: every interval is twice as long.
     pub fn halve(&mut self) {
         let pairs = self.points.chunks(2).map(|pair| {
             let mut first = pair[0].clone();
@@ -199,10 +199,10 @@ impl Series {
         self.interval_s *= 2;
     }
 
-    /// Adds what was counted between `start` and `start + counted.length_s`. Several recorders may tell of the same time.
+    /// Adds the counts from `start` to `start + counted.length_s`. Several recorders may count in the same time.
     pub fn count(&mut self, start: Duration, counted: &Point) {
         self.at(start);
-        // Known only now: making room for the point may have halved the resolution.
+        // Read only now: adding the point may have halved the resolution.
         let interval_s = self.interval_s;
         let begin_s = (start.as_secs() / interval_s * interval_s) as f64;
         let end_s = (start.as_secs_f64() + counted.length_s - begin_s).min(interval_s as f64);
@@ -212,7 +212,7 @@ impl Series {
         point.in_flight = point.in_flight.max(counted.in_flight);
     }
 
-    /// Adds what was seen from outside at a time.
+    /// Adds an observation at a time.
     pub fn see(&mut self, time: Duration, sighting: &Sighting) {
         for (name, pct) in &sighting.cpu_pct {
             if let Some(index) = index_of(&mut self.processes, name) {
@@ -238,7 +238,7 @@ impl Series {
         }
     }
 
-    /// Sets what the schedule asked for: `due` says how many journeys between two times, if it knows.
+    /// Sets how many journeys the schedule asked for: `due` returns the number between two times, if known.
     pub fn ask(&mut self, due: impl Fn(Duration, Duration) -> Option<f64>) {
         let interval_s = self.interval_s;
         for (i, point) in self.points.iter_mut().enumerate() {
@@ -252,8 +252,8 @@ impl Series {
         self.points.is_empty()
     }
 
-    /// Adds another generator's course of the same run, which started `later_s` whole seconds after this one: counts are added up;
-    /// what both have seen of the target is the same thing seen twice, so that the worse view counts.
+    /// Adds another generator's series of the same run, which started `later_s` whole seconds after this one. Counts are added;
+    /// observations of the target are the same thing seen twice, so the worse one counts.
     pub fn merge(&mut self, other: &Self, later_s: u64) {
         let mut other = other.clone();
         while other.interval_s < self.interval_s {
@@ -286,7 +286,7 @@ impl Series {
     }
 }
 
-/// Writes it on one line, whatever is around it: a point a line would make a report unreadable.
+/// Writes the series on one line, whatever the JSON's layout: a point per line would make a report unreadable.
 ///
 /// # Errors
 /// Those of the serializer.

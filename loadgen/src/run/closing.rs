@@ -1,5 +1,5 @@
-//! After the last journey: until nothing is left to handle, what an audit finds, undoing what set-up made. An interrupt ends each of
-//! them; must not know how a report is built.
+//! After the last journey: waits for the target's backlog, audits the target and tears down. An interrupt ends each of
+//! these. Must not know how a report is built.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -21,11 +21,11 @@ use crate::run_event::RunEvent;
 use crate::run_event::Seen;
 use crate::scenario::expression::Vars;
 
-/// An audit's progress is told after so many events.
+/// An audit's progress is reported after this many events.
 const AUDIT_TOLD_EVERY: u64 = 1_000;
 
 impl Run {
-    /// Waits for what the target has not handled yet. Interrupted, it waits no longer; a run that was stopped before is left.
+    /// Waits until the target's backlog is handled. An interrupt ends the wait; in a run that was stopped already it ends the run.
     pub(super) async fn drain_backlog(
         &mut self,
         drained: Duration,
@@ -64,7 +64,7 @@ impl Run {
         Ok((last.ok().flatten(), start.elapsed()))
     }
 
-    /// Undoes what set-up made; left at once when it is interrupted.
+    /// Carries out tear-down. An interrupt ends it at once.
     pub(super) async fn tear_down(
         &mut self,
         variables: Vars,
@@ -76,12 +76,12 @@ impl Run {
         let work = drive::tear_down(&self.scenario, target, variables, self.seed);
         let failures = tokio::select! {
             failures = work => failures,
-            () = interrupts.stop() => vec!["tear-down was interrupted: what set-up made is not all undone".to_owned()],
+            () = interrupts.stop() => vec!["tear-down was interrupted: some of what set-up created still exists".to_owned()],
         };
         self.warnings.extend(failures);
     }
 
-    /// Audits the target; none when that was interrupted.
+    /// Audits the target; `None` if the audit was interrupted.
     pub(super) async fn audited(
         &mut self,
         ledger: Ledger,
@@ -105,7 +105,7 @@ impl Run {
                 Some(outcome.unwrap_or_else(|error| AuditReport::of_error(&error)))
             }
             () = interrupts.stop() => {
-                self.warnings.push("the audit was interrupted: nobody knows whether the target did right".into());
+                self.warnings.push("the audit was interrupted: the target's correctness is unknown".into());
                 None
             }
         }

@@ -1,4 +1,4 @@
-//! While journeys are under way: every event of the drivers is taken in, told to those who look on, and joined with what is seen of the
+//! During the workload: collects every event of the drivers, passes it to the listeners, and adds observations of the
 //! target and the machine in the same second. Must not know how a report is built.
 
 use std::time::Duration;
@@ -33,29 +33,29 @@ use crate::run_event::Seen;
 use crate::run_event::Wish;
 use crate::scenario::expression::Vars;
 
-/// What has been collected from the driver.
+/// What has been collected from the drivers.
 pub(super) struct Collected {
     pub(super) figures: Figures,
     pub(super) logs: Option<IntervalLogs>,
     pub(super) started_at: f64,
     pub(super) before: Option<Scrape>,
     pub(super) cpu_before: (Duration, Option<Duration>),
-    /// The run's course.
+    /// The run's series.
     pub(super) observer: Observer,
-    /// What a journey costs.
+    /// The readings for a journey's cost.
     pub(super) meter: Meter,
     pub(super) windows: Windows,
-    /// What set-up made, where tear-down needs it.
+    /// The variables that set-up made, if tear-down needs them.
     pub(super) prepared: Option<Vars>,
-    /// Where faults are told; weak, so that the drivers' end is seen.
+    /// The channel for faults' events; weak, so that it closes when the drivers end.
     pub(super) faults_told: mpsc::WeakUnboundedSender<RunEvent>,
-    /// Faults under way.
+    /// Faults in progress.
     pub(super) injector: Option<Injector>,
     pub(super) recovery: Recovery,
 }
 
 impl Run {
-    /// Nothing where the scenario has no faults.
+    /// Starts the scenario's faults; `None` if it has none.
     pub(super) fn injector(
         &self,
         start: Instant,
@@ -75,7 +75,7 @@ impl Run {
         })
     }
 
-    /// Until the driver has ended.
+    /// Collects until the drivers have ended.
     pub(super) async fn collect(
         &mut self,
         told: &mut mpsc::UnboundedReceiver<RunEvent>,
@@ -88,7 +88,7 @@ impl Run {
         let mut go = Some(go);
         loop {
             let event = tokio::select! {
-                // Wishes first: while a target that does not answer is asked for its metrics, a second's figures are always waiting.
+                // Wishes first: while a slow target is asked for its metrics, a second's figures are always waiting.
                 biased;
                 wish = interrupts.next() => {
                     let told = match wish {
@@ -106,17 +106,17 @@ impl Run {
             };
             let Some(event) = event else {
                 return Err(RunError::SetUp(
-                    "the driver has ended without a word".into(),
+                    "the drivers' thread ended unexpectedly".into(),
                 ));
             };
-            // An interval is told when it begins where the one before it ended.
+            // Intervals are passed on below, after their gap is closed.
             if !matches!(event, RunEvent::Interval(_)) {
                 listeners.tell(&event);
             }
             match event {
                 RunEvent::Prepared { variables } => collected.prepared = Some(variables),
                 RunEvent::Ready => {
-                    // What set-up left behind must not count as the workload's.
+                    // Set-up's backlog must not count as the workload's.
                     let drained = self.control.drained(self.scenario.limits.backlog_timeout);
                     collected.before = tokio::select! {
                         (before, _) = drained => before,
@@ -170,7 +170,7 @@ impl Run {
         }
     }
 
-    /// Adds an interval to what has been collected, and looks at the target and the machine.
+    /// Adds an interval's figures, and observes the target and the machine.
     pub(super) async fn take_in(&mut self, interval: &Interval, collected: &mut Collected) -> Seen {
         collected.figures.add(&interval.figures);
         if collected.injector.is_some() {
@@ -184,13 +184,13 @@ impl Run {
         if let Some(logs) = &mut collected.logs
             && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
         {
-            let missing = format!("an interval is missing in the logs: {e}");
-            // Once for what goes on: a full disk stays full.
+            let missing = format!("an interval is missing from the interval logs: {e}");
+            // Only once in a row: a full disk stays full.
             if self.warnings.last() != Some(&missing) {
                 self.warnings.push(missing);
             }
         }
-        // Bounded by a second: a target that does not answer must not hold the collecting up.
+        // Bounded by a second: a target that does not answer must not block the collecting.
         let scrape = self.control.scrape();
         let now = tokio::time::timeout(Duration::from_secs(1), scrape).await;
         let now = now.ok().flatten();

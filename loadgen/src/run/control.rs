@@ -1,4 +1,4 @@
-//! What a run asks the target beside its load: what it is, what its metrics say, whether its backlog is gone.
+//! Requests to the target besides the load: its environment, its metrics and its backlog.
 
 use std::time::{Duration, Instant};
 
@@ -8,24 +8,24 @@ use crate::http_client::{ClientLimits, HttpClient, Target};
 use crate::metrics_scrape::Scrape;
 use crate::report::Environment;
 
-/// For requests to `/health` and `/metrics`, one at a time.
+/// The limits of requests to `/health` and `/metrics`, one at a time.
 const LIMITS: ClientLimits = ClientLimits {
     timeout: Duration::from_secs(5),
     response_bytes_max: 64 << 20,
     connections_max: 1,
 };
-/// Between looks at the backlog while it drains.
+/// Pause between two checks of the backlog while it drains.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection of its own to the target.
+/// A client for control requests, with a connection of its own.
 pub struct Control {
     http: HttpClient,
-    /// Whether its metrics have been seen: then an answer without them is a fault, not its nature.
+    /// Whether the target has metrics: then a missing answer means that it is down.
     has_metrics: bool,
 }
 
 impl Control {
-    /// For this target, which need not answer yet.
+    /// A client for this target, which need not answer yet.
     pub async fn new(target: Target) -> Self {
         let mut control = Self {
             http: HttpClient::new(target, LIMITS),
@@ -35,12 +35,12 @@ impl Control {
         control
     }
 
-    /// Where it asks.
+    /// The target.
     pub fn target(&self) -> &Target {
         self.http.target()
     }
 
-    /// Its metrics, if it tells any.
+    /// Reads the target's metrics, if it has any.
     pub async fn scrape(&self) -> Option<Scrape> {
         let reply = self
             .http
@@ -51,12 +51,12 @@ impl Control {
         Some(Scrape::parse(&String::from_utf8_lossy(&reply.body)))
     }
 
-    /// Looks at the target's metrics until it has no backlog, within the limit.
+    /// Waits until the target's metrics show no backlog, up to the limit. Returns the last metrics and the time waited.
     pub async fn drained(&self, timeout: Duration) -> (Option<Scrape>, Duration) {
         self.drained_while(timeout, |_, _| ()).await
     }
 
-    /// The same; what is seen meanwhile is told, with the time since the first look.
+    /// The same, and passes all metrics to `tell`, with the time since the first request.
     pub async fn drained_while(
         &self,
         timeout: Duration,
@@ -69,7 +69,7 @@ impl Control {
                 tell(start.elapsed(), scrape);
             }
             let left = scrape.as_ref().map_or(0, Scrape::backlog_total);
-            // A target that is just being started again answers nothing: it is asked again too.
+            // A target that is being restarted does not answer: ask again.
             let known = scrape.is_some() || !self.has_metrics;
             if (left == 0 && known) || start.elapsed() >= timeout {
                 return (scrape, start.elapsed());
@@ -78,7 +78,7 @@ impl Control {
         }
     }
 
-    /// Asks the target what it is; one that has no `/health` is unknown but welcome.
+    /// Reads the target's versions from `/health`; they stay unknown if it has none.
     pub async fn environment(&self, target_started: bool) -> Environment {
         let reply = self
             .http

@@ -1,8 +1,8 @@
-//! Room for connections: each takes a descriptor, and the usual limit is lower than what the same user may ask for.
+//! Raises the limit of file descriptors: each connection takes one, and the default limit is lower than what a user may ask for.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Takes as many descriptors as the system grants without being asked for rights. What is still too few shows as the run's own
+/// Raises the limit as far as the system allows without privileges. If it is still too low, that shows as the run's own
 /// errors.
 pub fn take_all_granted() {
     let mut limit = getrlimit(Resource::Nofile);

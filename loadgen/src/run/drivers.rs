@@ -1,4 +1,4 @@
-//! How many threads drive a run: as few as can carry it, because each takes a core from whatever else runs here, the target too.
+//! Chooses the number of drivers: as few as can carry the load, because each takes a core from other programs here, the target too.
 
 use std::thread::available_parallelism;
 
@@ -6,14 +6,14 @@ use super::RunError;
 use crate::drive::drivers_max;
 use crate::scenario::{Scenario, Workload};
 
-/// Requests a second that one driver carries with room to spare, on a core of its own.
+/// Requests a second that one driver carries easily, on a core of its own.
 const REQUESTS_PER_DRIVER: f64 = 25_000.0;
 /// Users of a closed workload that keep one driver busy.
 const USERS_PER_DRIVER: usize = 32;
-/// More threads than this are a mistake.
+/// The most drivers; more would be a mistake.
 const DRIVERS_MAX: usize = 256;
 
-/// As asked for, or what the scenario needs of half the machine.
+/// The number asked for, else what the scenario needs, up to half of the cores.
 pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunError> {
     let allowed = match scenario.workload {
         Workload::Trace => 1,
@@ -21,10 +21,10 @@ pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunErro
     };
     match asked {
         Some(asked) if asked > allowed && allowed == 1 => Err(RunError::BadInput(format!(
-            "--drivers {asked}: this scenario's journeys know of each other (a recorded trace, or values left for each other), which one driver alone can do"
+            "--drivers {asked}: this scenario's journeys depend on each other (a recorded trace, or shared values), so it can have only one driver"
         ))),
         Some(asked) if asked > allowed || asked == 0 => Err(RunError::BadInput(format!(
-            "--drivers {asked}: allowed are 1 to {allowed}"
+            "--drivers {asked}: out of range; allowed: 1 to {allowed}"
         ))),
         Some(asked) => Ok(asked),
         None => {

@@ -1,12 +1,12 @@
-//! Ctrl-C and its like, received instead of obeyed: a run stops in order and leaves no child behind. Where a screen has the
-//! keyboard, its keys come here too: in a terminal's raw mode Ctrl-C is one of them and no signal.
+//! Catches Ctrl-C and similar signals, so that a run stops in order and leaves no child process behind. If a screen has the
+//! keyboard, its keys come here too: in a terminal's raw mode Ctrl-C is a key and not a signal.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::run_event::Wish;
 
-/// Ctrl-C, what a supervisor sends, and keys.
+/// SIGINT, SIGTERM and keys.
 pub struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
@@ -14,7 +14,7 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// From now on they no longer end the program by themselves.
+    /// Starts listening: from now on the signals no longer end the program.
     pub fn listen(keys: Option<UnboundedReceiver<Wish>>) -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -23,7 +23,7 @@ impl Interrupts {
         })
     }
 
-    /// The next one; one that came meanwhile is not lost.
+    /// The next wish. Wishes between two calls are not lost.
     pub async fn next(&mut self) -> Wish {
         let keys = self.keys.as_mut();
         let key = async {
@@ -43,7 +43,7 @@ impl Interrupts {
         }
     }
 
-    /// The next one that asks for an end.
+    /// Waits for the next wish to stop.
     pub async fn stop(&mut self) {
         while self.next().await != Wish::Stop {}
     }

@@ -1,5 +1,5 @@
-//! When the target is looked at for what a journey costs: as soon as the warm-up is over, and after the drain. Must not know what is
-//! made of it.
+//! Takes the two readings for a journey's cost: at the end of the warm-up, and after the drain. Must not know what is
+//! made of them.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ pub struct Meter {
     /// The process group of a system that was started here.
     system: Option<u32>,
     warm_up: Duration,
-    /// Completed and recorded so far.
+    /// Journeys completed and recorded so far.
     journeys: u64,
     before: Option<Reading>,
 }
 
 impl Meter {
-    /// For a run that drives a system started here, or another one.
+    /// A meter for a run; `system` is set if the system was started here.
     pub fn new(system: Option<u32>, warm_up: Duration) -> Self {
         Self {
             system,
@@ -29,14 +29,14 @@ impl Meter {
         }
     }
 
-    /// The workload is about to start.
+    /// Takes the first reading if there is no warm-up. Call it before the workload starts.
     pub fn start(&mut self, scrape: Option<&Scrape>) {
         if self.warm_up.is_zero() {
             self.before = Some(self.read(scrape));
         }
     }
 
-    /// An interval has ended: the first one that ends after the warm-up is where the account begins.
+    /// Adds an interval; takes the first reading at the first one that ends after the warm-up.
     pub fn interval(&mut self, interval: &Interval, scrape: Option<&Scrape>) {
         self.journeys += interval.figures.journeys.completed;
         if self.before.is_none() && interval.start + interval.length >= self.warm_up {
@@ -44,7 +44,7 @@ impl Meter {
         }
     }
 
-    /// The readings of a run whose drain is over.
+    /// Both readings, after the drain; `None` if there was no first one.
     pub fn end(self, scrape: Option<&Scrape>) -> Option<(Reading, Reading)> {
         let after = self.read(scrape);
         Some((self.before?, after))

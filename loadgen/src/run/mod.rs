@@ -1,5 +1,5 @@
-//! One run from beginning to end: the target (started here if none is given), the driver, the collecting of what it records, the
-//! report. The only place that knows all stages.
+//! One run from beginning to end: the target (started here if none is given), the drivers, the collecting of their figures, the
+//! report. The only module that knows all stages.
 
 mod closing;
 mod collecting;
@@ -48,12 +48,12 @@ use crate::system_process::{SystemCommand, SystemProcess};
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
     descriptors::take_all_granted();
-    // From here on, before a child is started: Ctrl-C must never leave one behind.
+    // Listen before a child process is started: Ctrl-C must never leave one behind.
     let Audience { listeners, wishes } = std::mem::take(&mut options.audience);
     let can_hold = wishes.is_some();
     let mut listeners = Listeners(listeners);
     let mut interrupts = Interrupts::listen(wishes)
-        .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
+        .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
     let replay = Replay::plan(
         &scenario,
         options.trace.as_deref(),
@@ -61,7 +61,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         options.seed,
     )?;
     if let Some(replay) = &replay {
-        // The pause of the last journeys is no slowness of the target.
+        // The pause of the last journeys is not the target's slowness.
         scenario.limits.drain_timeout += replay.pay_after;
     }
     std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
@@ -115,7 +115,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     Ok(report)
 }
 
-/// Those who look on.
+/// The listeners of a run.
 struct Listeners(Vec<Box<dyn Listener>>);
 
 impl Listeners {
@@ -126,7 +126,7 @@ impl Listeners {
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
     folder::write_report(report, folder)?;
-    // Rendered from the folder, as it can be at any later time.
+    // Rendered from the folder, as it can be at any time later.
     let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
     crate::render::write_all(&folder).map_err(std::io::Error::other)
 }
@@ -140,7 +140,7 @@ struct Run {
     control: Control,
     environment: Environment,
     system_id: Option<u32>,
-    /// Where the workload has a schedule, and somebody might hold it.
+    /// Set if the workload has a schedule that can be held.
     ramp: Option<Ramp>,
     warnings: Vec<String>,
 }
@@ -155,7 +155,7 @@ impl Run {
         let target = Target::resolve(url, &options.tls)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
-        // Refused before anything is measured, instead of a report full of refused connections.
+        // Fail before anything is measured, instead of a report full of refused connections.
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
@@ -312,7 +312,7 @@ impl Run {
         let undone = self.scenario.faults.len() - outcomes.len();
         if undone > 0 {
             self.warnings
-                .push(format!("{undone} faults were not reached before the end"));
+                .push(format!("{undone} faults did not begin before the end"));
         }
         let faults = report::faults(&outcomes, &collected.recovery, finished.arrivals_end);
         let (after, backlog_drain) = self
@@ -336,7 +336,7 @@ impl Run {
             Some(ledger) => self.audited(ledger, interrupts, listeners).await,
             None => None,
         };
-        // Only now: the audit looks at what there was.
+        // Only after the audit: it needs the data that tear-down removes.
         if let Some(variables) = collected.prepared.take() {
             self.tear_down(variables, interrupts, listeners).await;
         }
@@ -345,13 +345,13 @@ impl Run {
         }
         if finished.feed_reconnects > 0 {
             self.warnings.push(format!(
-                "the live feed broke {} × and was opened again where it had been",
+                "the live feed's connection broke {} times; it was resumed without losing events",
                 finished.feed_reconnects
             ));
         }
         if after.as_ref().is_none_or(|a| a.event_lag.is_empty()) {
             self.warnings
-                .push("the target's /metrics tell no event lag".into());
+                .push("no event lag: the target's /metrics has no such metric".into());
         }
         if stop.is_cancelled() {
             self.warnings

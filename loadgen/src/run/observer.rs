@@ -1,5 +1,5 @@
-//! The run's course as it is told once a second: what the driver has counted, and what is seen of the target and of the machine in
-//! the same second. Adds nothing to the load but a look at `/proc`.
+//! Makes the run's series, once a second: the drivers' counts, and observations of target and machine in
+//! the same second. Adds nothing to the load except reading `/proc`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,26 +9,26 @@ use crate::metrics_scrape::Scrape;
 use crate::record::series::{GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting};
 use crate::run_event::Interval;
 
-/// CPU time is told in ticks of 10 ms: over a shorter time its share says nothing.
+/// The shortest time over which CPU shares are computed: CPU time has a resolution of 10 ms.
 const CPU_INTERVAL_MIN: Duration = Duration::from_millis(500);
 
-/// Makes the series.
+/// Observes a run and makes its series.
 pub struct Observer {
-    /// So far.
+    /// The series so far.
     pub series: Series,
     /// The process group of a system that was started here.
     system: Option<u32>,
     cpu: (Instant, BTreeMap<String, Duration>),
     drivers_cpu: BTreeMap<usize, Duration>,
-    /// Each driver's share of a core in percent, as last looked at.
+    /// Each driver's share of a core in percent, at the last observation.
     pub drivers_cpu_pct: Vec<f64>,
     scrape: Option<Scrape>,
-    /// Up to where it has been told, from the start of the run.
+    /// The end of the last interval, from the start of the run.
     told: Duration,
 }
 
 impl Observer {
-    /// For a run that drives a system started here, or another one.
+    /// An observer for a run; `system` is set if the system was started here.
     pub fn new(system: Option<u32>) -> Self {
         Self {
             series: Series::default(),
@@ -41,15 +41,15 @@ impl Observer {
         }
     }
 
-    /// The workload is about to start; what was before does not count.
+    /// Takes the initial values. Call it before the workload starts: what was before does not count.
     pub fn start(&mut self, scrape: Option<Scrape>) {
         self.cpu = (Instant::now(), self.cpu_times());
         self.drivers_cpu = driver_cpu_times();
         self.scrape = scrape;
     }
 
-    /// Lets an interval begin where the one before it ended: a driver that ended before its last tick tells of everything since then,
-    /// whatever it says itself.
+    /// Extends an interval back to the end of the one before it: a driver that ended before its last tick reports everything since then,
+    /// whatever start it gives.
     pub fn close_gap(&mut self, interval: &mut Interval) {
         let end = interval.start + interval.length;
         if interval.start > self.told {
@@ -59,19 +59,19 @@ impl Observer {
         self.told = end;
     }
 
-    /// Adds what a driver has counted.
+    /// Adds the drivers' counts.
     pub fn interval(&mut self, interval: &Interval) {
         self.series.count(interval.start, &Point::of(interval));
     }
 
-    /// Looks at the machine and takes the target's metrics, if there are any, as seen in the interval that started at `time`.
+    /// Observes the machine, and adds the target's metrics, if there are any, to the interval that started at `time`.
     pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) -> Sighting {
         let mut sighting = Sighting::default();
         let wall = self.cpu.0.elapsed();
         if wall >= CPU_INTERVAL_MIN {
             let now = self.cpu_times();
             for (name, cpu) in &now {
-                // A process that is new since the last look has no share yet.
+                // A process that is new since the last observation has no share yet.
                 if let Some(before) = self.cpu.1.get(name) {
                     sighting
                         .cpu_pct
@@ -107,7 +107,7 @@ impl Observer {
     }
 
     fn cpu_times(&self) -> BTreeMap<String, Duration> {
-        // Only where all that should run on this machine is known: the system was started here.
+        // Only if the system was started here: then all programs that should run on this machine are known.
         let programs = self.system.and_then(program_times);
         let (mut times, others) = match programs {
             Some(programs) => (programs.system, Some(programs.others)),
@@ -125,7 +125,7 @@ impl Observer {
     }
 }
 
-/// In percent of one core, to a tenth.
+/// The share of one core, in percent, to a tenth.
 fn share_pct(now: Duration, before: Duration, wall: Duration) -> f64 {
     let share = now.saturating_sub(before).as_secs_f64() / wall.as_secs_f64();
     (share * 1_000.0).round() / 10.0

@@ -1,4 +1,4 @@
-//! How a run is made, and why one could not be carried out.
+//! The options of a run, and the errors that prevent one.
 
 use std::path::PathBuf;
 
@@ -9,62 +9,62 @@ use crate::record::interval_log::LogWriteError;
 use crate::run_event::{Listener, Refusal, Wish};
 use crate::system_process::{SystemCommand, SystemError};
 
-/// How a run is made.
+/// The options of a run.
 pub struct RunOptions {
     /// `http://host:port` or `https://…` of a running system; without one `ordershop up` is started and stopped.
     pub target: Option<String>,
-    /// Whose certificates are believed, for an `https://` target.
+    /// How the certificate of an `https://` target is verified.
     pub tls: TlsOptions,
-    /// Threads that drive the load; without a number as many as the scenario asks for and the machine can spare.
+    /// Threads that drive the load; by default as many as the scenario needs and the machine can spare.
     pub drivers: Option<usize>,
     /// Makes choices repeatable.
     pub seed: u64,
-    /// Where the report goes; made if it does not exist.
+    /// The report's folder; created if it does not exist.
     pub out: PathBuf,
     /// `none`, `everysec` or `always`, for a system that is started here.
     pub durability: String,
-    /// Whether the target is audited after the run, where the scenario wants that.
+    /// Whether the target is audited after the run, if the scenario asks for it.
     pub audit: bool,
-    /// What starts a system; without it `ordershop up`, from beside this program or PATH.
+    /// The command that starts a system; by default `ordershop up`, from beside this program or PATH.
     pub system: Option<SystemCommand>,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
-    /// So many times faster than recorded; 1 without.
+    /// How many times faster than recorded; 1 by default.
     pub speed: Option<f64>,
-    /// Who looks on.
+    /// The run's listeners and their wishes.
     pub audience: Audience,
 }
 
-/// Who is told of a run while it is under way, and what they ask for.
+/// The listeners of a run, and the wishes that they send.
 #[derive(Default)]
 pub struct Audience {
-    /// Told of every event, one after the other.
+    /// The listeners; each gets every event, in order.
     pub listeners: Vec<Box<dyn Listener>>,
-    /// Where wishes come from, beside signals. With it the ramp can be held.
+    /// The channel of wishes, besides signals. With it the ramp can be held.
     pub wishes: Option<UnboundedReceiver<Wish>>,
 }
 
 /// A run that could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// What was asked for can't be done.
+    /// The options or the scenario can't be carried out.
     #[error("{0}")]
     BadInput(String),
     /// The target failed before anything was measured.
     #[error("{0}")]
     SetUp(String),
-    /// Somebody wished that it ends, before anything was measured.
+    /// The user stopped the run before anything was measured.
     #[error("stopped before the start: no report")]
     Stopped,
-    /// Somebody wished it a second time.
-    #[error("left at once: no report")]
+    /// The user stopped the run a second time.
+    #[error("stopped at once: no report")]
     Left,
     /// The report can't be written.
-    #[error("{path}: {error}")]
+    #[error("can't write to {path}: {error}")]
     Output {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// An interval log can't be written.

@@ -1,4 +1,4 @@
-//! The schedule of a run that somebody looks on at: it can be held and go on again. Drivers follow it; what became of it is in the
+//! The schedule of a run with a live screen: it can be held and resumed. Drivers follow it; its holds are in the
 //! report.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::run_event::RunEvent;
 use crate::scenario::Stage;
 use crate::schedule::{Hold, Schedule};
 
-/// A hold begins and ends so much after it was asked for: by then every driver has heard of it, and no arrival is started by two
+/// A hold begins and ends this long after the request: by then every driver knows of it, and no arrival is started by two
 /// different schedules.
 const AHEAD: Duration = Duration::from_millis(20);
 
@@ -18,12 +18,12 @@ pub struct Ramp {
     plain: Schedule,
     present: watch::Sender<Schedule>,
     start: Option<Instant>,
-    /// In the order of their times; only the last one may be without an end.
+    /// The holds in order of time; only the last one may be without an end.
     pub holds: Vec<Hold>,
 }
 
 impl Ramp {
-    /// Of these stages.
+    /// A ramp of these stages.
     pub fn new(stages: Vec<Stage>) -> Self {
         let plain = Schedule::new(stages);
         Self {
@@ -34,17 +34,17 @@ impl Ramp {
         }
     }
 
-    /// What drivers follow.
+    /// The current schedule, for drivers to follow.
     pub fn follow(&self) -> watch::Receiver<Schedule> {
         self.present.subscribe()
     }
 
-    /// The zero of the schedule.
+    /// Sets the schedule's start.
     pub fn started(&mut self, at: Instant) {
         self.start = Some(at);
     }
 
-    /// Holds it, or lets it go on; nothing before its start and after its end.
+    /// Holds or resumes the schedule; does nothing before its start and after its end.
     pub fn turn(&mut self) -> Option<RunEvent> {
         self.turn_at(self.start?.elapsed() + AHEAD)
     }

@@ -1,5 +1,5 @@
-//! From a recorded trace to timed journeys: the plan's indexes become variables, a cart only when its time has come. It knows the
-//! trace and the scenario; how journeys are carried out it doesn't.
+//! Converts a recorded trace to timed journeys: the plan's indexes become variables, a cart's only at its time. It knows the
+//! trace and the scenario; it must not know how journeys are carried out.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,21 +17,21 @@ use crate::trace::{JourneyKind, PlannedJourney, Speed, TracePlan};
 
 /// A replay, ready to be carried out.
 pub struct Replay {
-    /// Sorted by offset; each with the variables that its journey may have as `inputs`.
+    /// The arrivals by offset, each with the variables that its journey may have as `inputs`.
     pub arrivals: Arrivals,
-    /// Lists for set-up, and the pause before payment.
+    /// The lists for set-up, and the pause before payment.
     pub variables: Vars,
-    /// How long the last journey pauses before it is paid: it belongs to the run, not to its drain.
+    /// The pause of the last journey before its payment: it belongs to the run, not to its drain.
     pub pay_after: Duration,
-    /// What the report says of it.
+    /// The replay's facts for the report.
     pub facts: ReplayFacts,
 }
 
 impl Replay {
-    /// Plans what the command line asks for; nothing for a scenario without recorded arrivals.
+    /// Plans the replay that the command line asks for; `None` for a scenario without recorded arrivals.
     ///
     /// # Errors
-    /// [`RunError::BadInput`] when file, speed and scenario do not fit together, or nothing can be replayed.
+    /// [`RunError::BadInput`] if file, speed and scenario don't fit together, or if nothing can be replayed.
     pub fn plan(
         scenario: &Scenario,
         trace: Option<&Path>,
@@ -72,7 +72,7 @@ impl Replay {
             let reasons = facts.lines.left_out.iter();
             let reasons: Vec<String> = reasons.map(|(r, n)| format!("{n} × {r}")).collect();
             return Err(RunError::BadInput(format!(
-                "--trace: nothing in {} can be replayed; of its {} lines are left out: {}",
+                "--trace: nothing in {} can be replayed; it has {} lines; left out: {}",
                 path.display(),
                 facts.lines.total,
                 if reasons.is_empty() {
@@ -85,7 +85,7 @@ impl Replay {
         let pay_after = speed.scale(plan.pay_after);
         let pause = format!("{}us", pay_after.as_micros());
         pause.parse::<HumanDuration>().map_err(|e| {
-            RunError::BadInput(format!("--speed: `pay_after` becomes too long: {e}"))
+            RunError::BadInput(format!("--speed: `pay_after` would be too long: {e}"))
         })?;
         let variables = Vars::from_iter([
             (recorded::PRODUCTS.to_owned(), products(&plan)),
@@ -113,7 +113,7 @@ impl Replay {
         })
     }
 
-    /// Said before it starts.
+    /// A text for the run's start.
     pub fn announcement(&self) -> String {
         let facts = &self.facts;
         format!(

@@ -1,8 +1,8 @@
-//! Memory by the page while load is driven. The allocator asks for huge pages, and the kernel then gives two megabytes where four
-//! kilobytes are used: as much again as all that a run needs, sooner or later by chance.
+//! Disables huge pages while load is driven. The allocator asks for huge pages, and the kernel may give two megabytes where four
+//! kilobytes are used: by chance, that doubles a run's memory.
 
-/// Huge pages are refused until this is dropped; not before and after, because programs that are started meanwhile inherit
-/// that (a fault's command does), and a system under test has its own ways. Where the kernel doesn't know of it, nothing changes.
+/// Disables huge pages until it is dropped. Not before and after, because programs that are started meanwhile inherit
+/// the setting (a fault's command does), and a system under test must keep its own. No effect where the kernel lacks the setting.
 pub struct SmallPages(());
 
 impl SmallPages {

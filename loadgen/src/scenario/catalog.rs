@@ -28,7 +28,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("replay", include_str!("../../../scenarios/replay.toml")),
 ];
 
-/// The folders that are looked into, in order: the given one, `./scenarios`, then beside the program's ancestors.
+/// The folders to search, in order: the given one alone, or `./scenarios` and those in the program's ancestor folders.
 fn folders(given: Option<&Path>) -> Vec<PathBuf> {
     if let Some(folder) = given {
         return vec![folder.to_owned()];
@@ -53,7 +53,7 @@ fn file_text(path: &Path) -> Result<String, ScenarioError> {
     })
 }
 
-/// Reads a scenario by name or by path (something with a separator or ending in `.toml`).
+/// Reads a scenario by name, or by path if `name` has a separator or ends in `.toml`.
 pub fn find(name: &str, folder: Option<&Path>) -> Result<Scenario, ScenarioError> {
     if name.ends_with(".toml") || name.contains(std::path::MAIN_SEPARATOR) {
         return read(name, &file_text(Path::new(name))?);

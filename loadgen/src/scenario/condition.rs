@@ -1,5 +1,5 @@
-//! Conditions of steps and loops: `{{status}} == "OPEN" and {{items|length}} > 0`. Compiled once, looked at per journey; knows
-//! expressions and constants, must not know what depends on it.
+//! Conditions of steps and loops: `{{status}} == "OPEN" and {{items|length}} > 0`. Compiled once, evaluated per journey. Knows
+//! expressions and constants; must not know what depends on a condition.
 
 mod reader;
 
@@ -25,7 +25,7 @@ enum Node {
     Or(Vec<Node>),
     Not(Box<Node>),
     Compare(Operand, Operator, Operand),
-    /// Neither false, null, 0, empty text nor an empty list.
+    /// True unless the value is false, null, 0, empty text or an empty list.
     True(Operand),
 }
 
@@ -47,19 +47,19 @@ enum Operator {
 }
 
 impl Condition {
-    /// As written.
+    /// The condition's text, as written.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The expressions in it.
+    /// The condition's expressions.
     pub fn expressions(&self) -> Vec<&Expression> {
         let mut found = Vec::new();
         self.node.collect(&mut found);
         found
     }
 
-    /// Its value where it never changes: there is no expression in it.
+    /// The condition's value, if it has no expression and so never changes.
     pub fn constant(&self) -> Option<bool> {
         use rand::SeedableRng;
         let mut rng = rand::rngs::SmallRng::seed_from_u64(0);
@@ -73,7 +73,7 @@ impl Condition {
         }
     }
 
-    /// Whether it holds now. An error where a variable is unset, or where values of different types are put in an order.
+    /// Whether the condition holds now. Fails if a variable is unset, or if values of different types are ordered.
     pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, RenderError> {
         self.node.holds(scope, &self.text)
     }
@@ -165,7 +165,7 @@ impl Operator {
                 .zip(right.as_f64())
                 .and_then(|(left, right)| left.partial_cmp(&right))
                 .ok_or_else(|| {
-                    format!("{left} and {right} have no order (the filter `number` makes a number of text)")
+                    format!("{left} and {right} can't be ordered (the filter `number` turns text into a number)")
                 }),
         }
         };

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario file, for the person who wrote it: file, line, the place itself, and what is allowed.
+//! Errors in scenario files, for their authors: file, line, the place itself, and what is allowed.
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
@@ -10,40 +10,40 @@ pub enum ScenarioError {
     Invalid {
         /// The file's path, or the name of a built-in scenario.
         file: String,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
         /// What is wrong.
         problem: String,
         /// The whole file, for showing the place.
         #[source_code]
         source_code: NamedSource<String>,
-        /// Where it is wrong.
+        /// The wrong place in the file.
         #[label("here")]
         span: SourceSpan,
-        /// What would be right.
+        /// What is allowed.
         #[help]
         help: Option<String>,
     },
-    /// Neither a file nor a known name.
+    /// No known scenario has this name.
     #[error("there is no scenario `{name}`")]
     #[diagnostic(help("known scenarios: {known}; or give a path to a .toml file"))]
     Unknown {
-        /// What was asked for.
+        /// The name asked for.
         name: String,
-        /// What exists.
+        /// The known scenarios' names.
         known: String,
     },
     /// The file can't be read.
     #[error("cannot read {path}: {error}")]
     Unreadable {
-        /// The file.
+        /// The file's path.
         path: String,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
 }
 
-/// A scenario's text, to point into.
+/// A scenario's text, for errors that show a place in it.
 pub struct SourceText<'a> {
     /// The file's path or the built-in's name.
     pub file: &'a str,
@@ -57,7 +57,7 @@ impl SourceText<'_> {
         format!("{}:{}", self.file, self.line(span.start))
     }
 
-    /// From 1.
+    /// The line of a byte offset, from 1.
     fn line(&self, at: usize) -> usize {
         self.text[..at.min(self.text.len())].matches('\n').count() + 1
     }
@@ -83,7 +83,7 @@ impl SourceText<'_> {
         }
     }
 
-    /// From the TOML reader's error. Its message for an unknown key lists what is expected: turned into help, nearest first.
+    /// Converts the TOML reader's error. Its message for an unknown key lists the expected keys: they become the help.
     pub fn toml_error(&self, error: &toml::de::Error) -> ScenarioError {
         let message = error.message();
         let (problem, help) = match message.split_once(", expected ") {
@@ -93,7 +93,7 @@ impl SourceText<'_> {
         self.error(error.span().unwrap_or(0..0), problem.trim(), help)
     }
 
-    /// The place of the first `needle` at or after `from`, else `fallback`.
+    /// The place of the first `needle` at or after the start of `fallback`, else `fallback`.
     pub fn find(&self, needle: &str, fallback: std::ops::Range<usize>) -> std::ops::Range<usize> {
         let from = fallback.start.min(self.text.len());
         match self.text[from..].find(needle) {

@@ -1,4 +1,4 @@
-//! What stands between `{{` and `}}`: a variable, a number of this moment or a random one, and filters behind it. Knows variables
+//! Expressions between `{{` and `}}`: a variable, the time or a random value, and filters after it. Knows variables
 //! by name only.
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use super::filter::{Filter, integer};
 /// The variables of one journey (or of one set-up iteration), by name.
 pub type Vars = serde_json::Map<String, Value>;
 
-/// What an expression may look at: layers of variables, the first that has a name wins.
+/// What an expression may read: layers of variables. The first layer that has a name wins.
 pub struct Scope<'a> {
     /// Innermost layer first.
     pub layers: &'a [&'a Vars],
@@ -35,7 +35,7 @@ pub struct RenderError {
 }
 
 impl RenderError {
-    /// For something made of expressions.
+    /// An error in a text that contains expressions.
     pub(super) fn new(expression: &str, problem: impl Into<String>) -> Self {
         Self {
             expression: expression.to_owned(),
@@ -54,7 +54,7 @@ enum Source {
     Now,
     /// A whole number from an inclusive range.
     Random(i64, i64),
-    /// A number or text that stands in the expression itself.
+    /// A constant in the expression itself.
     Constant(Value),
 }
 
@@ -67,7 +67,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Reads what stands between the braces. The error says what is allowed.
+    /// Parses the text between the braces. The error says what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split('|').map(str::trim);
         let head = parts.next().unwrap_or_default();
@@ -146,13 +146,13 @@ impl Expression {
         }
     }
 
-    /// Whether it has a value even where its variable is unset.
+    /// Whether it has a value even if its variable is unset.
     pub fn has_default(&self) -> bool {
         let is_default = |filter: &Filter| matches!(filter, Filter::Default(_));
         self.filters.iter().any(is_default)
     }
 
-    /// Its value, borrowed where it is a variable's.
+    /// Evaluates the expression. A variable's value is borrowed.
     pub fn evaluate<'s>(&self, scope: &'s mut Scope<'_>) -> Result<Cow<'s, Value>, RenderError> {
         let mut value = match &self.source {
             Source::Uuid => Ok(Cow::Owned(Value::String(random_uuid(scope.rng)))),

@@ -1,42 +1,42 @@
-//! What goes wrong on purpose, and when. Must not know how it is done.
+//! Planned faults: what goes wrong on purpose, and when. Must not know how a fault is carried out.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The whole server of the system's data.
+/// The name of the Redis server that holds the system's data.
 pub const REDIS: &str = "redis";
-/// Every process of the system but its Redis.
+/// The name for every process of the system except its Redis.
 pub const SYSTEM: &str = "system";
 
-/// A fault in the course of a run.
+/// A planned fault of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// From the start of the workload.
+    /// Time since the start of the workload.
     pub at: Duration,
-    /// What is done.
+    /// What the fault does.
     pub action: FaultAction,
-    /// File and line, for whoever has to be told that it can't be done.
+    /// File and line in the scenario, for error messages.
     pub place: String,
 }
 
-/// What is done.
+/// What a fault does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FaultAction {
-    /// The process stands still for so long.
+    /// Stops the process (SIGSTOP) and continues it after `length`.
     Pause {
         /// `redis`, `system`, or a service.
         process: String,
-        /// For so long.
+        /// How long the process is stopped.
         length: Duration,
     },
-    /// The process ends without a moment to prepare; its supervisor starts it again.
+    /// Kills the process (SIGKILL); its supervisor starts it again.
     Kill {
-        /// A service.
+        /// A service's name.
         process: String,
     },
-    /// A command for the shell.
+    /// Runs a shell command.
     Run {
-        /// As it stands in the scenario.
+        /// The command line, as written in the scenario.
         command: String,
     },
 }

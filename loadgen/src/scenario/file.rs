@@ -1,6 +1,6 @@
-//! A scenario as it stands in its TOML file: the keys, their types and defaults. What is allowed is decided by these types
-//! (unknown keys are refused), and the schema for editors is made from them; whether the parts fit together is decided in
-//! `compile`. What a comment here says is what an editor shows.
+//! The scenario's TOML file: its keys, their types and defaults. These types decide what is allowed (unknown keys are
+//! refused), and the JSON schema for editors is made from them, with these comments as descriptions. `compile` checks
+//! whether the parts fit together.
 
 mod fault;
 mod preparation;
@@ -27,11 +27,11 @@ use crate::trace::TraceConfig;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioFile {
-    /// Its name, as reports show it.
+    /// The scenario's name, as reports show it.
     pub name: String,
-    /// Its story in a sentence or two.
+    /// What the scenario does, in a sentence or two.
     pub description: String,
-    /// Whether the target is audited after the run; by default where any request may change something.
+    /// Whether the target is audited after the run; by default, if any request may change its state.
     pub audit: Option<bool>,
     /// What must hold for the run to pass, as in `p(99) < 20ms` or `error_rate < 0.1%`.
     #[serde(default)]
@@ -50,7 +50,7 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "Vec<SetupFile>")]
     pub setup: Vec<Spanned<SetupFile>>,
-    /// Requests after the workload, also after Ctrl-C; what fails is a warning.
+    /// Requests after the workload, also after Ctrl-C; a failure is only a warning.
     #[serde(default)]
     #[schemars(with = "Vec<SetupFile>")]
     pub teardown: Vec<Spanned<SetupFile>>,
@@ -95,11 +95,11 @@ pub struct WorkloadFile {
     pub users: Option<usize>,
     /// Closed: the pause between one user's journeys.
     pub think_time: Option<ThinkTime>,
-    /// How long after the start figures are not recorded; less than the workload's length.
+    /// The time at the start in which nothing is recorded; less than the workload's length.
     pub warm_up: Option<HumanDuration>,
     /// Open: evenly spaced (default), or at random times.
     pub arrivals: Option<ArrivalsKind>,
-    /// Whether requests say which journey they belong to, in the W3C header `traceparent` (true).
+    /// Whether requests carry the W3C header `traceparent`, which names their journey (true).
     pub traceparent: Option<bool>,
 }
 
@@ -109,19 +109,19 @@ pub struct WorkloadFile {
 pub enum ArrivalsKind {
     /// Evenly spaced.
     Even,
-    /// At random times, independent of each other: as customers come who know nothing of each other.
+    /// At random times, independent of each other (a Poisson process).
     Poisson,
 }
 
-/// A piece of an open workload.
+/// A stage of an open workload: a hold or a ramp.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageFile {
-    /// How long.
+    /// The stage's length.
     pub duration: HumanDuration,
     /// Hold: a constant rate, in journeys a second.
     pub rate: Option<f64>,
-    /// Ramp: the rate at its start; without it, where the stage before ended (0 for the first).
+    /// Ramp: the rate at its start; by default the rate at which the stage before ended (0 for the first).
     pub from: Option<f64>,
     /// Ramp: the rate at its end.
     pub to: Option<f64>,
@@ -147,7 +147,7 @@ pub struct LimitsFile {
     pub slip_p99_max: Option<HumanDuration>,
     /// Of one core; past it the run is INVALID (90).
     pub cpu_pct_max: Option<f64>,
-    /// How late a driver's loop may come round; past it the run is INVALID (50ms).
+    /// How late a driver's loop may come round; past it the run is INVALID (100ms).
     pub loop_stall_p99_max: Option<HumanDuration>,
     /// How far the wall clock may jump; past it the run is INVALID (500ms).
     pub clock_jump_max: Option<HumanDuration>,

@@ -1,4 +1,4 @@
-//! What stands behind a `|` in an expression: one value in, one value out. Must not know where the value comes from.
+//! The filters after a `|` in an expression: one value in, one value out. Must not know where the value comes from.
 
 use std::borrow::Cow;
 
@@ -23,11 +23,11 @@ pub(super) enum Filter {
     Mod(i64),
     /// Whole number → text, padded with zeros to this many digits.
     Pad(usize),
-    /// Something → JSON text.
+    /// Any value → JSON text.
     Json,
     /// Text → number.
     Number,
-    /// Anything → text.
+    /// Any value → text.
     Text,
     Upper,
     Lower,
@@ -35,9 +35,9 @@ pub(super) enum Filter {
     Url,
     /// A list's elements as one text, with this between them.
     Join(String),
-    /// Instead of what is unset, missing or null: JSON, else text.
+    /// The value to use instead of an unset, missing or null one: JSON, else text.
     Default(Value),
-    /// A place in a list, or an array of places → the list's elements there, or what a JSON pointer finds in each.
+    /// An index into a list, or an array of indexes → the list's elements there, or what a JSON pointer finds in each.
     In {
         list: String,
         pointer: String,
@@ -46,7 +46,7 @@ pub(super) enum Filter {
 
 const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
 
-/// A filter's (or a source's) whole number. The error shows one.
+/// Parses the whole number of a filter or source. The error shows an example.
 pub(super) fn integer(argument: Option<&str>, what: &str) -> Result<i64, String> {
     argument
         .and_then(|a| a.trim().parse().ok())
@@ -54,7 +54,7 @@ pub(super) fn integer(argument: Option<&str>, what: &str) -> Result<i64, String>
 }
 
 impl Filter {
-    /// Reads what stands behind a `|`. The error says what is allowed.
+    /// Parses the text after a `|`. The error says what is allowed.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (name, argument) = match text.split_once(':') {
             Some((name, argument)) => (name, Some(argument)),
@@ -109,7 +109,7 @@ impl Filter {
         })
     }
 
-    /// Its result. The error says what does not fit.
+    /// Applies the filter. The error says why the value does not fit.
     pub(super) fn apply<'s>(
         &self,
         value: Cow<'s, Value>,
@@ -174,7 +174,7 @@ impl Filter {
                 let texts: Vec<String> = array()?.iter().map(plain).collect();
                 texts.join(between).into()
             }
-            // Decided before a filter is applied, because it also stands in for errors.
+            // Handled before filters are applied, because it also replaces errors.
             Self::Default(_) => return Ok(value),
             Self::In { list, pointer } => {
                 let list = layers
@@ -186,7 +186,7 @@ impl Filter {
                     let place = place.as_u64().and_then(|n| usize::try_from(n).ok());
                     let element = place
                         .and_then(|n| list.get(n))
-                        .ok_or_else(|| format!("no place in a list of {} elements", list.len()))?;
+                        .ok_or_else(|| format!("not a list index below {}", list.len()))?;
                     at(element, pointer)
                 };
                 match &*value {
@@ -211,7 +211,7 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-/// Every byte but RFC 3986's unreserved characters as `%XX`: good in paths, queries and forms.
+/// Percent-encodes every byte except RFC 3986's unreserved characters, for paths, queries and forms.
 pub fn percent_encoded(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! What is to be done to a target: workload, set-up, feeders, journeys, thresholds, read from TOML and checked as a whole.
-//! The first stage; it must not know how any of it is carried out.
+//! Scenarios: workload, set-up, feeders, journeys and thresholds, read from TOML and checked as a whole.
+//! The first stage; it must not know how a scenario is carried out.
 
 #![allow(clippy::result_large_err)] // an error here ends the program: its size costs nothing
 
@@ -39,9 +39,9 @@ use threshold::Threshold;
 /// A checked scenario.
 #[derive(Debug)]
 pub struct Scenario {
-    /// Its name, as reports show it.
+    /// The scenario's name, as reports show it.
     pub name: String,
-    /// Its story in a sentence or two.
+    /// What the scenario does, in a sentence or two.
     pub description: String,
     /// Variables that every template sees; they can be overridden from the command line.
     pub parameters: Vars,
@@ -49,17 +49,17 @@ pub struct Scenario {
     pub audit: bool,
     /// How journeys arrive.
     pub workload: Workload,
-    /// How long after the start figures are not recorded.
+    /// The time at the start in which nothing is recorded.
     pub warm_up: Duration,
     /// Whether arrivals of an open workload are random (a Poisson process at the given rate) instead of evenly spaced.
     pub poisson: bool,
-    /// Whether requests say which journey they belong to (W3C trace context).
+    /// Whether requests carry the header `traceparent` (W3C trace context), which names their journey.
     pub traceparent: bool,
     /// Limits of the run.
     pub limits: Limits,
     /// Requests before the workload, one after the other.
     pub setup: Vec<SetupStep>,
-    /// Requests after the workload, one after the other; what fails is a warning.
+    /// Requests after the workload, one after the other; a failure is only a warning.
     pub teardown: Vec<SetupStep>,
     /// Sources of values, drawn once per journey.
     pub feeders: Vec<Feeder>,
@@ -71,13 +71,13 @@ pub struct Scenario {
     pub thresholds: Vec<Threshold>,
     /// Names of the recorded steps; `Step::id` indexes it.
     pub step_names: Vec<String>,
-    /// Their tags, sorted; one entry a name.
+    /// The steps' tags, sorted; one entry per name.
     pub step_tags: Vec<Vec<String>>,
     /// Names of the awaited states; `Await::id` indexes it.
     pub await_names: Vec<String>,
-    /// Their tags, sorted; one entry a name.
+    /// The awaited states' tags, sorted; one entry per name.
     pub await_tags: Vec<Vec<String>>,
-    /// What is odd about the file but no error: a feeder that nobody reads.
+    /// Warnings about the file, such as a feeder that nothing reads.
     pub warnings: Vec<String>,
     /// How to read a recorded trace, for `Workload::Trace`.
     pub trace: Option<TraceConfig>,
@@ -97,7 +97,7 @@ impl Scenario {
             .any(|method| !matches!(method, Method::Get | Method::Head))
     }
 
-    /// The topics whose events are awaited, each with the ways its events are found (by id, or by a field of their data).
+    /// The awaited topics, each with how its events are found (by id, or by a field of their data).
     pub fn awaited(&self) -> Vec<(&str, &KeySource)> {
         let steps = self.journeys.iter().flat_map(Journey::all_steps);
         let in_journeys = steps.filter_map(|step| match &step.action {
@@ -116,7 +116,7 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// Whether journeys leave values for each other, so that they must know of each other's.
+    /// Whether journeys share values with each other.
     pub fn shares_values(&self) -> bool {
         let mut steps = self.journeys.iter().flat_map(Journey::all_steps);
         steps.any(|step| {
@@ -136,12 +136,12 @@ impl Scenario {
 pub enum Workload {
     /// Arrivals at a rate, whatever the target does.
     Open {
-        /// One after the other.
+        /// The stages, in order.
         stages: Vec<Stage>,
     },
     /// Users who each start their next journey after the previous one has ended.
     Closed {
-        /// How many at once.
+        /// The number of concurrent users.
         users: usize,
         /// The pause between one user's journeys.
         think_time: ThinkTime,
@@ -166,7 +166,7 @@ impl Workload {
 /// A piece of an open workload: the rate goes from `from` to `to` linearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
-    /// How long.
+    /// The stage's length.
     pub duration: Duration,
     /// Journeys a second at its start.
     pub from: f64,
@@ -206,17 +206,17 @@ pub struct Limits {
 /// Set-up: requests whose results become lists for feeders and templates.
 #[derive(Debug)]
 pub struct SetupStep {
-    /// For people.
+    /// The step's name, for messages.
     pub name: String,
-    /// Only then.
+    /// The step runs only if this holds.
     pub condition: Option<Condition>,
     /// Iterations: a template that renders to a whole number.
     pub repeat: Option<Template>,
     /// Or one iteration for each element of this list, seen as `it`.
     pub for_each: Option<String>,
-    /// Items in one request's body.
+    /// The number of items in one request's body.
     pub chunk: usize,
-    /// One element of the body's array per iteration; without it each iteration is a request.
+    /// The element that each iteration adds to the body's array; without it each iteration is a request.
     pub item: Option<Template>,
     /// The list that the results go to: items with their `entity_id`, or each iteration's extracted variables.
     pub list: Option<String>,
@@ -224,24 +224,24 @@ pub struct SetupStep {
     pub ids: String,
     /// The request.
     pub request: RequestTemplate,
-    /// What its answer must be.
+    /// What the answer must be.
     pub expect: Expect,
-    /// Variable and JSON pointer.
+    /// Variables to set, each from a JSON pointer into the answer.
     pub extract: Vec<(String, String)>,
-    /// Awaited after the last request.
+    /// The state to wait for after the last request.
     pub awaits: Option<Await>,
 }
 
 /// A source of values.
 #[derive(Debug)]
 pub struct Feeder {
-    /// The variable that a journey sees.
+    /// The name of the variable that journeys read.
     pub name: String,
     /// Where its values come from.
     pub source: FeederSource,
-    /// How one is chosen.
+    /// How a value is chosen.
     pub pick: Pick,
-    /// What follows the last of a sequential choice.
+    /// What happens after the last value of a sequential choice.
     pub at_end: AtEnd,
     /// Zipf's exponent: 1 is the classic popularity curve.
     pub exponent: f64,

@@ -1,4 +1,4 @@
-//! What the command line changes in a scenario, and which of it fits which workload.
+//! Changes to a scenario from the command line, and which of them fit which workload.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::threshold::Window;
 use super::{Scenario, Stage, Workload};
 
-/// What the command line changes in a scenario.
+/// Changes to a scenario from the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Journeys a second; stages are scaled so that their highest rate is this one.
@@ -16,7 +16,7 @@ pub struct Overrides {
     pub duration: Option<Duration>,
     /// Users of a closed workload.
     pub users: Option<usize>,
-    /// Parameters by name; the text is read as JSON where it is JSON.
+    /// Parameters by name; the text is parsed as JSON if it is JSON.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -73,8 +73,8 @@ impl Scenario {
         Ok(())
     }
 
-    /// Makes one constant rate of the workload, so that its target can be probed: of its length the warm-up is not recorded. Faults are
-    /// left out. The error is for the person who asked for it.
+    /// Replaces the workload by one constant rate, to probe the target, and removes the faults. `duration` includes the
+    /// warm-up. The error is for the person who asked for the probe.
     pub fn probe(
         &mut self,
         rate: f64,
@@ -111,7 +111,7 @@ impl Scenario {
         }
     }
 
-    /// A fault after the workload's end would be none.
+    /// Refuses faults after the workload's end: they would never happen.
     fn faults_fit(&self) -> Result<(), String> {
         let Some(duration) = self.workload.duration() else {
             return Ok(());
@@ -125,7 +125,7 @@ impl Scenario {
         }
     }
 
-    /// A threshold whose window is longer than what is measured could only fail.
+    /// Refuses thresholds whose window is longer than the measured time: they could only fail.
     fn windows_fit(&self) -> Result<(), String> {
         let Some(duration) = self.workload.duration() else {
             return Ok(());
@@ -137,7 +137,7 @@ impl Scenario {
         });
         match too_long {
             Some(t) => Err(format!(
-                "--duration: the threshold `{}` does not fit into the {measured:?} that are measured",
+                "--duration: the window of the threshold `{}` is longer than the measured time, {measured:?}",
                 t.text
             )),
             None => Ok(()),

@@ -1,30 +1,30 @@
-//! What a recorded trace gives to the scenario that replays it: the names of journeys, lists and variables. The scenario's file
-//! uses them, the replay fills them.
+//! Names of journeys, lists and variables that a replay and its scenario share. The scenario's file
+//! uses them; the replay sets them.
 
-/// The journey of an invoice that orders.
+/// The journey of an invoice that is an order.
 pub const ORDER: &str = "order";
-/// The journey of an invoice that cancels.
+/// The journey of an invoice that is a cancellation.
 pub const CANCELLATION: &str = "cancellation";
-/// A list for set-up: what must be sold, each `{code, name, price, stock}`; price in cents, stock in pieces.
+/// A list for set-up: the products, each `{code, name, price, stock}`; price in cents, stock in pieces.
 pub const PRODUCTS: &str = "trace_products";
-/// A list for set-up: who orders, each `{code, name, email}`; a guest's code is null.
+/// A list for set-up: the customers, each `{code, name, email}`; a guest's code is null.
 pub const CUSTOMERS: &str = "trace_customers";
-/// How long after its order an invoice is paid, as a duration's text, the replay's speed reckoned in.
+/// The time from an order to its payment, as a duration's text, at the replay's speed.
 pub const PAY_AFTER: &str = "pay_after";
 
-/// What the journey of an order may have as `inputs`.
+/// The variables that journeys may list as `inputs`.
 pub mod input {
     /// The invoice's id in the export.
     pub const INVOICE: &str = "invoice";
-    /// The customer's place in the list of customers; no two customers share one, so that it is a key too.
+    /// The customer's index in the list of customers. It is unique, so it is a key too.
     pub const CUSTOMER: &str = "customer";
-    /// The products' places in the list of products, one per piece. Orders only.
+    /// The products' indexes in the list of products, one per piece. Orders only.
     pub const PRODUCTS: &str = "products";
-    /// What has to be paid, in cents. Orders only.
+    /// The amount to pay, in cents. Orders only.
     pub const AMOUNT: &str = "amount";
 }
 
-/// What a journey of a replay may have as inputs; nothing for a journey that is never played.
+/// The inputs that a replay's journey may have; empty for journeys that are never replayed.
 pub fn inputs(journey: &str) -> &'static [&'static str] {
     match journey {
         ORDER => &[

@@ -10,25 +10,25 @@ const NAME: &str = "my-scenario";
 /// A scenario could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum StarterError {
-    /// There is something under that name; it is left alone.
+    /// The file exists already; it is not overwritten.
     #[error("{} exists already: choose another name, or move it away", .0.display())]
     Exists(PathBuf),
-    /// A name that could not stand in a report.
+    /// The name has characters that are not allowed.
     #[error(
         "`{0}` is not a name; allowed: letters, digits, `-`, `_` and `.`, or a path that ends in .toml"
     )]
     Name(String),
-    /// It could not be written.
-    #[error("{}: {error}", path.display())]
+    /// The file could not be written.
+    #[error("cannot write {}: {error}", path.display())]
     Unwritable {
-        /// Where.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
 }
 
-/// Writes it as `NAME.toml`, or to the path that ends in `.toml`, and returns where; never over something.
+/// Writes `NAME.toml`, or the path that ends in `.toml`, and returns the path. Never overwrites a file.
 pub fn write(name: Option<&str>) -> Result<PathBuf, StarterError> {
     let given = name.unwrap_or(NAME);
     let path = match given.ends_with(".toml") {

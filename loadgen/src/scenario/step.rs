@@ -1,4 +1,4 @@
-//! Journeys and their steps, checked and compiled. What they are, not how they are carried out.
+//! Journeys and their steps, checked and compiled. Must not know how they are carried out.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use super::file::Method;
 use super::template::Template;
 use super::think_time::ThinkTime;
 
-/// A customer's way through the system.
+/// A journey: the steps that one customer takes.
 #[derive(Debug)]
 pub struct Journey {
-    /// For people.
+    /// The journey's name, as reports show it.
     pub name: String,
-    /// Its share in the mix.
+    /// Its weight in the mix.
     pub weight: f64,
     /// Its steps, in order.
     pub steps: Vec<Step>,
-    /// How many steps there are, those within others included.
+    /// The number of steps, nested ones included.
     pub step_count: usize,
     /// Indexes of the feeders that its templates read.
     pub feeders: Vec<usize>,
 }
 
 impl Journey {
-    /// Its steps and those within them, in the file's order.
+    /// All steps, nested ones included, in the file's order.
     pub fn all_steps(&self) -> Vec<&Step> {
         fn visit<'a>(steps: &'a [Step], found: &mut Vec<&'a Step>) {
             for step in steps {
@@ -44,13 +44,13 @@ impl Journey {
 pub struct Step {
     /// Index into `Scenario::step_names`, for a request; `usize::MAX` for steps that are not recorded as such.
     pub id: usize,
-    /// Its place among all steps of its journey, below `Journey::step_count`; what `Await::since` names.
+    /// Its index among all steps of its journey, below `Journey::step_count`; `Await::since` refers to it.
     pub place: usize,
-    /// For people, and for `since`.
+    /// The step's name, for messages and for `since`.
     pub name: String,
-    /// Only then; looked at once, before its loop.
+    /// The step is done only if this holds; checked once, before its loop.
     pub condition: Option<Condition>,
-    /// How often.
+    /// The step's loop, if it has one.
     pub looped: Option<Loop>,
     /// What it does.
     pub action: Action,
@@ -59,14 +59,14 @@ pub struct Step {
 /// How often a step is done.
 #[derive(Debug)]
 pub enum Loop {
-    /// So many times: a template that renders to a whole number.
+    /// A number of times: a template that renders to a whole number.
     Repeat(Template),
     /// For each element of an array, seen as `it`.
     ForEach(Template),
-    /// As long as it holds, looked at before each time.
+    /// While the condition holds, checked before each iteration.
     #[allow(missing_docs)] // said above
     While { holds: Condition, max: u32 },
-    /// Until it holds, looked at after each time.
+    /// Until the condition holds, checked after each iteration.
     #[allow(missing_docs)] // said above
     Until { holds: Condition, max: u32 },
 }
@@ -74,7 +74,7 @@ pub enum Loop {
 /// What a step does.
 #[derive(Debug)]
 pub enum Action {
-    /// What its steps do, one after the other.
+    /// Does its inner steps, in order.
     Steps(Vec<Step>),
     /// Ends the journey as skipped, for this reason.
     Skip(String),
@@ -82,9 +82,9 @@ pub enum Action {
     Request {
         /// The request.
         request: RequestTemplate,
-        /// What its answer must be.
+        /// What the answer must be.
         expect: Expect,
-        /// Variable and JSON pointer into the answer.
+        /// Variables to set, each from a JSON pointer into the answer.
         extract: Vec<(String, String)>,
         /// Statuses that end the journey as skipped, with the reason.
         skip_on: Vec<(u16, String)>,
@@ -95,23 +95,23 @@ pub enum Action {
     Think(ThinkTime),
     /// Pauses as long as the rendered duration says.
     ThinkFor(Template),
-    /// Says that a value will follow under this key: whoever recalls the last one waits for it.
+    /// Announces that a value will follow under this key: a recall of this key waits for it.
     Promise(Template),
-    /// Puts a value where later journeys of the run find it.
+    /// Stores a value for later journeys of the run.
     Remember(Memory),
-    /// Takes that value away again.
+    /// Removes that value again.
     Forget {
-        /// Where, and which.
+        /// The key and the value.
         memory: Memory,
-        /// If it is gone because another journey recalled it, this journey is over, for this reason. Without a reason
-        /// that does not matter.
+        /// If the value is gone because another journey recalled it, this journey ends for this reason. Without a reason
+        /// the journey goes on.
         otherwise: Option<String>,
     },
-    /// Takes the value remembered last away; without one the journey is skipped.
+    /// Takes the value stored last, and removes it; without one the journey is skipped.
     Recall {
-        /// Where.
+        /// The key.
         key: Template,
-        /// The variable it goes to.
+        /// The variable that the value is assigned to.
         variable: String,
         /// The reason for skipping.
         otherwise: String,
@@ -121,9 +121,9 @@ pub enum Action {
 /// A value shared between journeys, under a key.
 #[derive(Debug)]
 pub struct Memory {
-    /// Where.
+    /// The key.
     pub key: Template,
-    /// What.
+    /// The value.
     pub value: Template,
 }
 
@@ -145,7 +145,7 @@ pub struct RequestTemplate {
 pub struct Expect {
     /// Allowed statuses; empty means any 2xx.
     pub status: Vec<u16>,
-    /// JSON pointer and the JSON that must be there.
+    /// JSON pointers and the JSON that must be there.
     pub equal: Vec<(String, Template)>,
     /// JSON pointers that must lead to something other than null.
     pub exist: Vec<String>,
@@ -172,16 +172,16 @@ pub struct Await {
     pub topic: String,
     /// How its events are found.
     pub key_source: KeySource,
-    /// What the key must be.
+    /// The key that the event must have.
     pub key: Template,
-    /// The event's action, if only one counts.
+    /// The event's action; `None` for any.
     pub action: Option<String>,
-    /// JSON pointer into the event's data and the JSON that must be there.
+    /// JSON pointers into the event's data and the JSON that must be there.
     pub conditions: Vec<(String, Template)>,
-    /// Without one, the limit for a request.
+    /// How long to wait at most; `None` for the limit of a request.
     pub timeout: Option<Duration>,
     /// `Step::place` of the step from whose intended start end-to-end latency counts.
     pub since: usize,
-    /// Variable and JSON pointer into the event's data.
+    /// Variables to set, each from a JSON pointer into the event's data.
     pub extract: Vec<(String, String)>,
 }

@@ -1,4 +1,4 @@
-//! What a scenario would do, reckoned without doing it: journeys, arrivals, requests, duration. Must not know how it is done.
+//! What a scenario would do, calculated without running it: journeys, arrivals, requests, duration.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use super::expression::Scope;
 use super::template::Template;
 use super::{Action, Journey, Loop, Scenario, SetupStep, Step, Workload};
 
-/// At least, and at most where that is known.
+/// The minimum number of requests, and the maximum if it is known.
 pub type Requests = (u64, Option<u64>);
 
-/// What would run; the text is for people.
+/// What a scenario would do; `Display` is for people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// The scenario's name.
@@ -19,13 +19,13 @@ pub struct Summary {
     pub workload: String,
     /// How long journeys are started, where the scenario says so.
     pub duration: Option<Duration>,
-    /// Of it, not recorded.
+    /// The part of it that is not recorded.
     pub warm_up: Duration,
     /// Journeys that arrive, for an open workload.
     pub arrivals: Option<u64>,
     /// Requests of the whole workload, where arrivals are known.
     pub requests: Option<Requests>,
-    /// By journey: its name, its share of the arrivals (0 to 1; none where a trace says it), its requests.
+    /// By journey: its name, its share of the arrivals (0 to 1; none for a recorded trace), its requests.
     pub journeys: Vec<(String, Option<f64>, Requests)>,
     /// Requests of set-up, where their number is known before it.
     pub setup_requests: Option<u64>,
@@ -35,12 +35,12 @@ pub struct Summary {
     pub faults: Vec<String>,
     /// How many thresholds there are.
     pub thresholds: usize,
-    /// What is odd about it.
+    /// Warnings about the scenario.
     pub warnings: Vec<String>,
 }
 
 impl Scenario {
-    /// What would run.
+    /// Summarizes what the scenario would do.
     pub fn summary(&self) -> Summary {
         let weights: f64 = self.journeys.iter().map(|j| j.weight).sum();
         let recorded = matches!(self.workload, Workload::Trace);
@@ -81,7 +81,7 @@ impl Scenario {
         }
     }
 
-    /// The area under the rates: journey k is due when k have arrived before it.
+    /// The number of arrivals: the area under the rates. Journey k, from 0, is due when the area reaches k.
     fn arrivals(&self) -> Option<u64> {
         let Workload::Open { stages } = &self.workload else {
             return None;
@@ -113,7 +113,7 @@ fn workload(workload: &Workload) -> String {
     }
 }
 
-/// A template's number, where the scenario's parameters are all it needs.
+/// The number that a template renders to, if it reads only the scenario's parameters.
 fn number(scenario: &Scenario, template: &Template) -> Option<u64> {
     use rand::SeedableRng;
     let mut rng = rand::rngs::SmallRng::seed_from_u64(0);
@@ -128,7 +128,7 @@ fn number(scenario: &Scenario, template: &Template) -> Option<u64> {
     template.render(&mut scope).ok()?.parse().ok()
 }
 
-/// The requests of a journey's steps, those within others included.
+/// The requests of a journey's steps, nested ones included.
 fn of_steps(scenario: &Scenario, steps: &[Step]) -> Requests {
     steps.iter().fold((0, Some(0)), |sum, step| {
         let each = match &step.action {
@@ -155,7 +155,7 @@ fn of_steps(scenario: &Scenario, steps: &[Step]) -> Requests {
 fn setup_requests(scenario: &Scenario, step: &SetupStep) -> Option<u64> {
     let iterations = match (&step.repeat, &step.for_each) {
         (Some(count), _) => number(scenario, count)?,
-        // As long as the list of the step that made it.
+        // The list has one element per iteration of the step that makes it.
         (None, Some(list)) => {
             let maker = scenario
                 .setup
@@ -186,7 +186,7 @@ impl fmt::Display for Summary {
             write!(f, "  duration: {duration:?}")?;
             match self.warm_up.is_zero() {
                 true => writeln!(f)?,
-                false => writeln!(f, ", of it {:?} warm-up", self.warm_up)?,
+                false => writeln!(f, ", {:?} of it warm-up", self.warm_up)?,
             }
         }
         if let Some((arrivals, requests)) = self.arrivals.zip(self.requests) {
@@ -202,7 +202,7 @@ impl fmt::Display for Summary {
         match self.setup_requests {
             Some(0) => {}
             Some(requests) => writeln!(f, "  set-up: {requests} requests")?,
-            None => writeln!(f, "  set-up: as many requests as its lists ask for")?,
+            None => writeln!(f, "  set-up: the number of requests depends on its lists")?,
         }
         if self.teardown_steps > 0 {
             writeln!(f, "  tear-down: {} steps", self.teardown_steps)?;

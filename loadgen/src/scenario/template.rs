@@ -126,7 +126,7 @@ impl Template {
         expressions.flat_map(Expression::variables)
     }
 
-    /// Its text, if it reads no variable: the same every time.
+    /// The template's text, if it has no expressions.
     pub fn as_literal(&self) -> Option<&str> {
         match self.segments.as_slice() {
             [] => Some(""),
@@ -181,7 +181,7 @@ fn escape(text: &str) -> String {
 }
 
 impl Template {
-    /// The expressions in it.
+    /// The template's expressions.
     pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
@@ -189,7 +189,7 @@ impl Template {
         })
     }
 
-    /// Fields as a query or a form has them: `a=1&b=two%20words`.
+    /// Encodes fields as a query or a form does: `a=1&b=two%20words`.
     pub fn fields(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
         let mut out = Self::default();
         for (i, (name, value)) in fields.into_iter().enumerate() {
@@ -210,7 +210,7 @@ impl Template {
         out
     }
 
-    /// A path with a query behind it.
+    /// Appends a query to this path.
     pub fn with_query(mut self, query: Self) -> Self {
         let has_query = self
             .segments

@@ -1,4 +1,4 @@
-//! Pauses of people: constant, or drawn from a distribution, within bounds. Knows distributions; must not know who pauses.
+//! Think times: constant, or drawn from a distribution, within bounds. Must not know who pauses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::duration::HumanDuration;
 
-/// Draws outside the bounds are repeated so often; then the nearer bound is taken.
+/// How often a draw outside the bounds is repeated; after that the nearer bound is taken.
 const DRAWS_MAX: usize = 100;
 
 /// How long a pause is.
@@ -21,7 +21,7 @@ const DRAWS_MAX: usize = 100;
 pub enum ThinkTime {
     /// Always the same.
     Constant(Duration),
-    /// Every length between the two as likely.
+    /// Every length between the two is equally likely.
     Uniform {
         /// The shortest.
         from: Duration,
@@ -43,11 +43,11 @@ pub enum ThinkTime {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs)] // said above
 pub enum Shape {
-    /// Without memory: how long one waits says nothing of how much longer.
+    /// Memoryless: the time waited so far says nothing about the rest.
     Exponential { mean: Duration },
-    /// Around a mean.
+    /// Symmetric around the mean.
     Normal { mean: Duration, deviation: Duration },
-    /// Many short ones, few long ones: as reading times are.
+    /// Many short pauses, few long ones, like reading times.
     LogNormal { mean: Duration, deviation: Duration },
 }
 
@@ -61,7 +61,7 @@ enum Name {
     LogNormal,
 }
 
-/// A distribution as it stands in a scenario.
+/// A distribution in a scenario's file.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DistributionFile {
@@ -83,7 +83,7 @@ impl ThinkTime {
     /// No pause.
     pub const NONE: Self = Self::Constant(Duration::ZERO);
 
-    /// One pause.
+    /// Draws one pause.
     pub fn sample(&self, rng: &mut SmallRng) -> Duration {
         match *self {
             Self::Constant(length) => length,
@@ -104,7 +104,7 @@ impl ThinkTime {
         }
     }
 
-    /// From text (`200ms`, `100ms..500ms`) or a table (`{ distribution = "exponential", mean = "1s" }`). The error says what is
+    /// Parses text (`200ms`, `100ms..500ms`) or a table (`{ distribution = "exponential", mean = "1s" }`). The error says what is
     /// allowed.
     pub(super) fn from_toml(value: toml::Value) -> Result<Self, String> {
         match value {
@@ -120,7 +120,7 @@ impl ThinkTime {
 }
 
 impl Shape {
-    /// In seconds; may be negative or huge.
+    /// Draws seconds; they may be negative or huge.
     fn sample_s(self, rng: &mut SmallRng) -> f64 {
         match self {
             Self::Exponential { mean } => {
@@ -222,7 +222,7 @@ impl JsonSchema for ThinkTime {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let text = json_schema!({
             "type": "string",
-            "description": "A duration such as 200ms, or a range such as 100ms..500ms: every length in it as likely."
+            "description": "A duration such as 200ms, or a range such as 100ms..500ms: every length in it is equally likely."
         });
         let distribution = generator.subschema_for::<DistributionFile>();
         json_schema!({ "anyOf": [text, distribution] })

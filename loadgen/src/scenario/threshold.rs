@@ -26,7 +26,7 @@ pub enum Window {
     Run,
     /// Each piece of this length between the warm-up's end and the last arrival: the worst one counts.
     Every(Duration),
-    /// So long before the last arrival.
+    /// The time of this length before the last arrival.
     Last(Duration),
 }
 
@@ -44,11 +44,11 @@ pub enum Comparison {
 /// A parsed threshold. A run fails when it does not hold, or when its figure has no samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
-    /// As written.
+    /// The threshold's text, as written.
     pub text: String,
     /// The figure.
     pub metric: Metric,
-    /// When.
+    /// The time that the figure covers.
     pub window: Window,
     /// The comparison that must hold.
     pub comparison: Comparison,
@@ -76,12 +76,12 @@ impl std::str::FromStr for Threshold {
             .iter()
             .find_map(|(sign, comparison)| Some((rest.find(sign)?, *sign, *comparison)))
             .ok_or_else(|| {
-                format!("`{text}` compares nothing; allowed: FIGURE [over 10s | last 30s] (< | <= | == | >= | >) BOUND")
+                format!("`{text}` has no comparison; allowed: FIGURE [over 10s | last 30s] (< | <= | == | >= | >) BOUND")
             })?;
         let (tail, window) = parse_window(&rest[..at])?;
         let metric = Metric::parse(format!("{name}{tail}").trim())?;
         if window != Window::Run && metric == Metric::BacklogEnd {
-            return Err("`backlog_end` is looked at once, after the run: it has no window".into());
+            return Err("`backlog_end` is measured once, after the run: it has no window".into());
         }
         let bound = Self::parse_bound(&metric, rest[at + operator.len()..].trim())?;
         Ok(Self {
@@ -145,7 +145,7 @@ impl Threshold {
         }
     }
 
-    /// How far a figure is on the wrong side: of several, the greatest is the worst.
+    /// How far a figure is on the wrong side of the bound. The greatest value is the worst.
     pub fn badness(&self, figure: f64) -> f64 {
         match self.comparison {
             Comparison::Less | Comparison::LessOrEqual => figure - self.bound,

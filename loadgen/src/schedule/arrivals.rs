@@ -1,5 +1,5 @@
-//! A driver's share of the arrivals, each with its time by the schedule as it stands: where a schedule is held while it goes on,
-//! the arrivals that have not come yet get the times of the new one. Which arrival is which journey never changes.
+//! A driver's share of the arrivals, each with its time by the current schedule: if the schedule is held during the run,
+//! future arrivals get the times of the new one. The journey of each arrival never changes.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::scenario::Journey;
 use crate::scenario::expression::Vars;
 use crate::share::Share;
 
-/// Arrivals in the order of their times: what an open workload is driven by, however it was made.
+/// The arrivals of an open workload, in the order of their times.
 pub struct Arrivals(Source);
 
 enum Source {
@@ -21,21 +21,21 @@ enum Source {
     Scheduled(Scheduled),
 }
 
-/// How arrivals of a schedule lie to each other.
+/// How arrivals of a schedule are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
-    /// Evenly.
+    /// Evenly spaced.
     Even,
     /// Independent of each other: a Poisson process whose intensity is the rate. The same seed gives the same times.
     Poisson(u64),
 }
 
 struct Scheduled {
-    /// Each arrival's number N (see [`Schedule`]) and its journey: endless, because a hold may add arrivals.
+    /// Each arrival's number N (see [`Schedule`]) and its journey. Endless, because a hold may add arrivals.
     due: Box<dyn Iterator<Item = (f64, usize)> + Send>,
-    /// The first one after the schedule's end, which may move.
+    /// The first arrival after the schedule's end; the end may move.
     ahead: Option<(f64, usize)>,
-    /// The number that was drawn last.
+    /// The number of the last arrival returned.
     last: f64,
     schedule: Schedule,
     changes: Option<watch::Receiver<Schedule>>,
@@ -60,13 +60,13 @@ impl Spacing {
 }
 
 impl Arrivals {
-    /// At recorded times, already in order.
+    /// Arrivals at recorded times, already in order.
     pub fn recorded(arrivals: impl Iterator<Item = Arrival> + Send + 'static) -> Self {
         Self(Source::Recorded(Box::new(arrivals)))
     }
 
-    /// A share of a schedule's arrivals, each a journey chosen by weight; the same seed gives the same sequence, and all shares
-    /// together give it whatever their number.
+    /// A share of a schedule's arrivals, with journeys chosen by weight. The same seed gives the same sequence, and all shares
+    /// together give that sequence, whatever their number.
     pub fn scheduled(
         schedule: Schedule,
         spacing: Spacing,
@@ -86,7 +86,7 @@ impl Arrivals {
         }))
     }
 
-    /// The same, by whatever schedule is told last.
+    /// The same arrivals, but by the latest schedule sent on `changes`.
     pub fn following(mut self, changes: watch::Receiver<Schedule>) -> Self {
         if let Source::Scheduled(scheduled) = &mut self.0 {
             scheduled.changes = Some(changes);
@@ -94,7 +94,7 @@ impl Arrivals {
         self
     }
 
-    /// When the schedule ends as it stands; recorded arrivals end with the last of them.
+    /// The end of the current schedule; `None` for recorded arrivals, which end with the last one.
     pub fn end(&self) -> Option<Duration> {
         match &self.0 {
             Source::Recorded(_) => None,
@@ -102,14 +102,14 @@ impl Arrivals {
         }
     }
 
-    /// Returns when the schedule has changed; never where it can't.
+    /// Returns when the schedule has changed; never, if it can't change.
     pub async fn changed(&mut self) {
         if let Source::Scheduled(Scheduled {
             changes: Some(changes),
             ..
         }) = &mut self.0
         {
-            // An error says that nobody is left who could change it.
+            // An error means that the sender is gone: no more changes.
             if changes.changed().await.is_ok() {
                 return changes.mark_changed();
             }
@@ -117,7 +117,7 @@ impl Arrivals {
         std::future::pending().await
     }
 
-    /// The time of the arrival that was drawn last and has not been started, by the schedule as it stands now; nanoseconds.
+    /// The new time, in nanoseconds, of the last arrival returned, which has not started yet, by the current schedule.
     pub fn again_ns(&mut self, arrival: &Arrival) -> u64 {
         match &mut self.0 {
             Source::Recorded(_) => arrival.offset_ns,
@@ -140,7 +140,7 @@ impl Scheduled {
     }
 
     fn offset_ns(&self, number: f64) -> Option<u64> {
-        // Held at no rate at all the next one comes some day.
+        // A schedule held at rate 0 has its next arrival in the far future.
         let some_day = || self.schedule.is_held().then_some(FOREVER.as_nanos() as u64);
         self.schedule.reached_ns(number).or_else(some_day)
     }

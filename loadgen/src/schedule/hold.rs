@@ -1,25 +1,25 @@
-//! A schedule that is held: from a time on the rate stays what it is then, and what would have followed comes later by as long
-//! as that lasts. The arrivals before the hold keep their times, so that a hold may begin while a run is under way.
+//! Holding a schedule: from some time on the rate stays constant, and the rest of the schedule is delayed by as long
+//! as the hold lasts. Arrivals before the hold keep their times, so that a hold may begin during a run.
 
 use std::time::Duration;
 
 use super::Schedule;
 use crate::scenario::Stage;
 
-/// Ten years: a hold that nobody has ended yet.
+/// Ten years: the length of a hold that has not ended yet.
 pub(super) const FOREVER: Duration = Duration::from_secs(315_360_000);
 
-/// A time in which the rate did not change.
+/// A span of time in which the rate is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
     /// From the start of the run.
     pub from: Duration,
-    /// Likewise; nothing while it lasts.
+    /// From the start of the run; `None` while the hold lasts.
     pub until: Option<Duration>,
 }
 
 impl Schedule {
-    /// This schedule, held. Nothing changes when it ends before the hold.
+    /// This schedule with a hold. Unchanged if it ends before the hold.
     pub fn held(&self, hold: Hold) -> Self {
         let rate = self.rate_at(hold.from);
         let (mut stages, mut after, mut start) = (Vec::new(), Vec::new(), Duration::ZERO);
@@ -58,7 +58,7 @@ impl Schedule {
         Self { stages }
     }
 
-    /// Whether it is held with no end in sight.
+    /// Whether it has a hold that has not ended yet.
     pub fn is_held(&self) -> bool {
         self.stages.last().is_some_and(|s| s.duration == FOREVER)
     }

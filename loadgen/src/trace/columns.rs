@@ -1,5 +1,5 @@
-//! The mapping from a shop's export to what the plan needs: the `[trace]` section of a scenario. It must not know
-//! how rows are read; it only says what they mean. Bad values are refused while the TOML is read, so that the error
+//! The mapping from a shop's export to the fields of the plan: the `[trace]` section of a scenario. It must not know
+//! how rows are read. Bad values are refused while the TOML is read, so that the error
 //! can point at the line.
 
 use std::num::{NonZeroU32, NonZeroU64};
@@ -11,40 +11,40 @@ use serde::Deserialize;
 use super::time::TimeFormat;
 use crate::duration::HumanDuration;
 
-/// How to read an export. Everything but the columns has a default.
+/// How to read an export. Every key except `columns` has a default.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceConfig {
-    /// Which column of the export means what.
+    /// The columns of the export.
     pub columns: Columns,
     /// How times are written; `%Y-%m-%dT%H:%M` by default.
     #[serde(default)]
     #[schemars(with = "String")]
     pub time_format: TimeFormat,
-    /// Invoices whose id starts with this are cancellations; `C` by default, empty = there are none.
+    /// Invoices whose id starts with this are cancellations; `C` by default, empty for none.
     #[serde(default = "default_cancellation_prefix")]
     pub cancellation_prefix: String,
     /// A unit price times this is the price in whole cents (rounded half away from zero); 100 by default.
     #[serde(default = "default_money_scale")]
     pub money_scale: NonZeroU32,
-    /// What separates whole from fraction in quantities and prices; `.` by default.
+    /// The decimal separator of quantities and prices; `.` by default.
     #[serde(default)]
     pub decimal_separator: DecimalSeparator,
-    /// What separates fields; `,` by default.
+    /// The separator of fields; `,` by default.
     #[serde(default)]
     #[schemars(with = "String")]
     pub delimiter: Delimiter,
     /// Whether `"` quotes fields (default). Without, a stray `"` in a description can't swallow the lines after it.
     #[serde(default = "default_quoting")]
     pub quoting: bool,
-    /// Over how much recorded time, from its own, an invoice is spread by the seed. By default what the recorded
-    /// time leaves open: a minute where it has no seconds, a second where it has no fraction, else nothing.
+    /// The window of recorded time in which the seed places an invoice, from its recorded time on. By default what the
+    /// recorded time leaves open: a minute if it has no seconds, a second if it has no fraction, else nothing.
     #[serde(default)]
     pub spread: Option<HumanDuration>,
-    /// How long after its order, in recorded time, an invoice is paid (and so shipped); 30 minutes by default. In
-    /// the export that the default is made for, cancellations come either within 10 minutes of the customer's last
-    /// order or after more than 4 hours: half an hour lets the quick ones still find an unshipped order, and the
-    /// late ones not.
+    /// The recorded time from an order to its payment (and so its shipment); 30 minutes by default. In
+    /// the export behind this default, cancellations come either within 10 minutes of the customer's last
+    /// order or after more than 4 hours: with half an hour, the quick ones still find an unshipped order, and the
+    /// late ones don't.
     #[serde(default = "default_pay_after")]
     pub pay_after: HumanDuration,
     /// The most pieces one cart may have; 100,000 by default: ids of 40 bytes then fill half of an 8 MiB body.
@@ -56,7 +56,7 @@ pub struct TraceConfig {
 }
 
 impl TraceConfig {
-    /// The mapping of these columns with every default.
+    /// The mapping of these columns with the defaults.
     pub fn new(columns: Columns) -> Self {
         Self {
             columns,
@@ -73,7 +73,7 @@ impl TraceConfig {
         }
     }
 
-    /// Whether an invoice of this id cancels instead of ordering.
+    /// Whether the invoice with this id is a cancellation instead of an order.
     pub(super) fn is_cancellation(&self, invoice: &str) -> bool {
         !self.cancellation_prefix.is_empty() && invoice.starts_with(&self.cancellation_prefix)
     }
@@ -100,7 +100,7 @@ pub struct Columns {
     pub description: Option<String>,
 }
 
-/// One ASCII byte between fields.
+/// The ASCII byte between fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Delimiter(pub(super) u8);
@@ -125,7 +125,7 @@ impl TryFrom<String> for Delimiter {
     }
 }
 
-/// What separates whole from fraction in a number.
+/// The decimal separator of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub enum DecimalSeparator {
     /// `2.55`

@@ -1,9 +1,9 @@
-//! What makes planning impossible as a whole. A single bad row is never one of these: it is counted by its
+//! Errors that make planning impossible as a whole. A single bad row is not an error: it is counted by its
 //! [`Reason`](super::Reason).
 
 use std::path::PathBuf;
 
-/// Why no plan could be made, or a speed not be taken.
+/// A plan could not be made, or a speed is out of range.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The export can't be opened.
@@ -11,13 +11,13 @@ pub enum TraceError {
     Open {
         /// The file asked for.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// Reading broke off in the middle.
+    /// Reading failed in the middle.
     #[error("can't read the trace: {0}")]
     Read(#[from] csv::Error),
-    /// There is not even a header.
+    /// The file has no header.
     #[error("the trace is empty: its first line must be a header that names the columns")]
     Empty,
     /// The mapping names a column that the header doesn't have.
@@ -29,10 +29,10 @@ pub enum TraceError {
         role: &'static str,
         /// The column's name according to the mapping.
         name: String,
-        /// The columns that are there, for the message.
+        /// The columns that exist, for the message.
         header: String,
     },
-    /// The header has a mapped name twice, so that it is unclear which one is meant.
+    /// The header has a mapped name more than once, so the column is ambiguous.
     #[error(
         "the trace has {count} columns `{name}`, which [trace.columns] names as `{role}`: rename all but one of them"
     )]
@@ -52,7 +52,7 @@ pub enum TraceError {
         /// The limit that was passed.
         rows_max: u64,
     },
-    /// The speed is no usable factor.
+    /// The speed is out of range.
     #[error(
         "the speed {0} can't be replayed: it must be from 0.001 to 1000000000 (1 = as recorded, 7200 = two hours a second)"
     )]

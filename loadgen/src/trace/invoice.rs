@@ -1,5 +1,5 @@
-//! Invoices from rows: rows that share an invoice id belong together wherever they stand in the file. It must not
-//! know CSV, products or customers of the plan.
+//! Groups rows into invoices: rows that share an invoice id belong together wherever they are in the file. It must not
+//! know CSV, or the plan's products and customers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
@@ -9,7 +9,7 @@ use super::error::TraceError;
 use super::reader::{Head, Line, Row, Rows};
 use super::reason::Reason;
 
-/// One invoice of the export with what is usable of it.
+/// One invoice of the export with its usable rows.
 pub(super) struct Invoice {
     pub id: String,
     pub cancellation: bool,
@@ -19,15 +19,15 @@ pub(super) struct Invoice {
     pub lines: Vec<Line>,
     /// Rows that count as used if the invoice is replayed.
     pub rows_usable: u64,
-    /// Rows left out, whatever becomes of the invoice.
+    /// Rows left out, whether or not the invoice is replayed.
     pub left_out: BTreeMap<Reason, u64>,
 }
 
-/// The whole export by invoice, in the order of the invoices' first rows.
+/// All invoices of the export, in the order of their first rows.
 pub(super) struct Invoices {
     pub invoices: Vec<Invoice>,
     pub rows: u64,
-    /// Rows that belong to no invoice.
+    /// Rows without an invoice.
     pub left_out: BTreeMap<Reason, u64>,
 }
 
@@ -99,7 +99,7 @@ impl Invoice {
         pieces.fold(0, u64::saturating_add)
     }
 
-    /// Why nothing is left of the invoice, or `None` if something is.
+    /// Why the invoice has no usable row, or `None` if it has one.
     pub(super) fn emptied_by(&self) -> Option<Reason> {
         if self.rows_usable > 0 {
             return None;

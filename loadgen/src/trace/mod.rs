@@ -1,6 +1,6 @@
 //! Plans the replay of real orders from a shop's export (CSV): which products and customers to create, and which
-//! invoice is ordered or cancelled when. Pure planning: it knows neither HTTP, nor scenarios, nor the clock, and
-//! imports nothing from the rest of the crate but how durations are written. Same export, same mapping, same seed: same plan.
+//! invoice is ordered or cancelled when. Pure planning: it knows neither HTTP nor scenarios nor the clock, and
+//! imports only the text form of durations from the rest of the crate. The same export, mapping and seed give the same plan.
 
 mod columns;
 mod error;

@@ -1,5 +1,5 @@
 //! Exact decimal numbers from text: prices to whole cents and quantities to whole pieces, never through floating
-//! point, because a bill must equal the sum of its products' prices to the cent.
+//! point: a bill must equal the sum of its products' prices to the cent.
 
 /// A decimal number as written: `mantissa / 10^decimals`.
 struct Decimal {
@@ -10,7 +10,7 @@ struct Decimal {
 /// More digits than any price has; keeps every product below in `i128`.
 const DIGITS_MAX: usize = 24;
 
-/// Prices beyond this many cents are unreadable: no shop has them, and so no sum can leave `i128`.
+/// The highest readable price, in cents: no shop has higher ones, and sums stay within `i128`.
 pub(super) const PRICE_CENTS_MAX: i64 = 1_000_000_000_000;
 
 /// A unit price in cents: `text × scale`, rounded half away from zero. `None` if it is no number or too large.

@@ -1,5 +1,5 @@
-//! The plan of a replay: everything that must exist before it starts, and every invoice in the order it is played.
-//! Data only; how it comes about is in the planner, how it is played is not known here.
+//! The plan of a replay: everything that must exist before it starts, and every invoice in the order of the replay.
+//! Data only: the planner makes it. It must not know how it is replayed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use super::speed::Speed;
 /// A whole replay. `orders + cancellations + skipped = invoices`, always.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TracePlan {
-    /// What the shop must sell. One (code, price) pair each, because one code is sold at several prices.
+    /// The products to create: one per pair of code and price, because one code is sold at several prices.
     pub products: Vec<PlannedProduct>,
-    /// Who orders. A customer without a code is a guest who orders once.
+    /// The customers to create. A customer without a code is a guest who orders once.
     pub customers: Vec<PlannedCustomer>,
-    /// The invoices that are played, by `at`.
+    /// The invoices to replay, ordered by `at`.
     pub journeys: Vec<PlannedJourney>,
-    /// How long after its order an invoice is paid, in recorded time.
+    /// The recorded time from an order to its payment.
     pub pay_after: Duration,
-    /// Different invoices in the export.
+    /// The number of different invoices in the export.
     pub invoices: u64,
-    /// Invoices that can't be played, by reason.
+    /// The number of invoices that can't be replayed, by reason.
     pub skipped: BTreeMap<Reason, u64>,
-    /// What became of the export's lines.
+    /// The export's lines, by what happens to them.
     pub lines: LineCounts,
 }
 
@@ -33,7 +33,7 @@ pub struct PlannedProduct {
     pub code: String,
     /// The first description found under this code and price, else the code.
     pub name: String,
-    /// The price of one piece; at least 1, at most 10^12.
+    /// The price of one piece in cents; at least 1, at most 10^12.
     pub price_cents: i64,
     /// Pieces ordered in the whole plan, so that no order can be out of stock.
     pub stock: u64,
@@ -46,15 +46,15 @@ pub struct PlannedCustomer {
     pub code: Option<String>,
     /// A name made from the code or the guest's invoice.
     pub name: String,
-    /// A made-up address in a domain reserved for examples, unique in the plan. Never from the export, so that no
-    /// real person is ever written to.
+    /// An invented address in a domain reserved for examples, unique in the plan. Never from the export, so that no
+    /// real person gets mail.
     pub email: String,
 }
 
-/// One invoice to play.
+/// One invoice to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedJourney {
-    /// Recorded time since the first planned invoice's recorded time, spread within its minute by the seed.
+    /// Recorded time since the first planned invoice, spread by the seed within the invoice's minute.
     pub at: Duration,
     /// The invoice's id in the export.
     pub invoice: String,
@@ -68,7 +68,7 @@ pub enum JourneyKind {
     /// Fills a cart, orders and pays it.
     Order(PlannedOrder),
     /// Deletes the last order of a customer that is not shipped when the cancellation is due. The plan has an earlier
-    /// order of that customer; whether it is still unshipped shows only then.
+    /// order of that customer; only the replay shows whether it is still unshipped.
     Cancellation {
         /// Index into [`TracePlan::customers`].
         customer: usize,
@@ -84,7 +84,7 @@ pub struct PlannedOrder {
     pub lines: Vec<(usize, u32)>,
     /// Pieces of all lines; at least 1, at most the mapping's `cart_pieces_max`.
     pub pieces: u32,
-    /// What has to be paid: the sum of the pieces' prices.
+    /// The amount to pay: the sum of the pieces' prices.
     pub amount_cents: i64,
 }
 
@@ -98,7 +98,7 @@ impl PlannedOrder {
     }
 }
 
-/// What became of the lines of the export: `ordered + cancelled + left_out = total`, always.
+/// The lines of the export by what happens to them. `ordered + cancelled + left_out = total`, always.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LineCounts {
     /// Lines below the header.
@@ -107,7 +107,7 @@ pub struct LineCounts {
     pub ordered: u64,
     /// Lines of planned cancellations.
     pub cancelled: u64,
-    /// Lines not played, by their own reason or their invoice's.
+    /// Lines that are not replayed, by their own reason or their invoice's.
     pub left_out: BTreeMap<Reason, u64>,
 }
 
@@ -127,7 +127,7 @@ impl TracePlan {
         self.journeys.len() - self.orders().count()
     }
 
-    /// When each journey starts after the replay's start: `at / speed`, in the order of `journeys`.
+    /// Each journey's start, counted from the replay's start: `at / speed`, in the order of `journeys`.
     pub fn offsets(&self, speed: Speed) -> impl Iterator<Item = Duration> + '_ {
         self.journeys
             .iter()

@@ -1,4 +1,4 @@
-//! From invoices to the plan: puts them in order, gives each its bucket (ordered, cancelled, skipped by a reason) and
+//! Makes the plan from invoices: orders them by time, classifies each (ordered, cancelled, skipped for a reason) and
 //! collects the products and customers that they need.
 
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +45,7 @@ impl TracePlan {
     }
 }
 
-/// An invoice that can be played as far as it alone can tell.
+/// An invoice that can be replayed, judged without the other invoices.
 struct Candidate {
     time: RecordedTime,
     customer: Option<String>,
@@ -53,7 +53,7 @@ struct Candidate {
     amount_cents: i64,
 }
 
-/// The largest bill: what a reader of JSON that keeps numbers as doubles still reads exactly, 2^53 − 1.
+/// The largest bill in cents, 2^53 − 1: JSON readers that keep numbers as doubles still read it exactly.
 const AMOUNT_CENTS_MAX: i128 = 9_007_199_254_740_991;
 
 fn plan(all: Invoices, config: &TraceConfig, seed: u64) -> TracePlan {
@@ -66,7 +66,7 @@ fn plan(all: Invoices, config: &TraceConfig, seed: u64) -> TracePlan {
             Err((reason, invoice)) => planner.skip(reason, &invoice),
         }
     }
-    // Stable: invoices of one recorded time stay in the file's order, which spreading keeps.
+    // A stable sort: invoices of one recorded time stay in the file's order, which spreading keeps.
     candidates.sort_by_key(|candidate| candidate.time.unix_us);
     let times: Vec<RecordedTime> = candidates.iter().map(|c| c.time).collect();
     let spread = spread_us(&times, config.spread.map(|window| window.0), seed);
@@ -105,7 +105,7 @@ fn candidate(
     Err((reason, Box::new(invoice)))
 }
 
-/// The plan as it grows, with times not yet relative to its first.
+/// The unfinished plan; its times are not yet relative to the first invoice.
 struct Planner {
     products: Vec<PlannedProduct>,
     product_by_code_and_price: HashMap<(String, i64), usize>,
@@ -142,7 +142,7 @@ impl Planner {
         }
     }
 
-    /// Candidates must come in the order of their times: a cancellation looks for what came before it.
+    /// Candidates must come in the order of their times, because a cancellation looks for an earlier order.
     fn play(&mut self, at_us: i64, candidate: Candidate) {
         let Candidate {
             time,
@@ -151,7 +151,7 @@ impl Planner {
             amount_cents,
         } = candidate;
         let kind = if invoice.cancellation {
-            // Every known customer has ordered: only orders make customers.
+            // Every known customer has ordered: only orders create customers.
             let known = customer.and_then(|code| self.customer_by_code.get(&code).copied());
             let Some(customer) = known else {
                 return self.skip(Reason::NoMatchingOrder, &invoice);
@@ -241,7 +241,7 @@ impl Planner {
                 product.name.clone_from(&product.code);
             }
         }
-        // Not the export's first invoice: one that isn't played must not make the replay wait.
+        // Not the export's first invoice: the replay must not wait for an invoice that it doesn't replay.
         let origin_us = self.played.iter().map(|p| p.recorded_us).min().unwrap_or(0);
         let journey = |played: Played| PlannedJourney {
             at: Duration::from_micros(u64::try_from(played.at_us - origin_us).unwrap_or(0)),

@@ -1,5 +1,5 @@
-//! Rows of the export as the mapping says they mean. It knows CSV and the mapping; it must not know what an invoice
-//! or a plan is. A bad row is a value with its reason, never an error.
+//! Reads the export's rows by the mapping. It knows CSV and the mapping; it must not know what an invoice
+//! or a plan is. A bad row is returned as a value with its reason, never as an error.
 
 use std::io::Read;
 
@@ -14,22 +14,22 @@ use super::time::RecordedTime;
 /// A row that names its invoice.
 pub(super) struct Row {
     pub invoice: String,
-    /// What the row says about its invoice.
+    /// The row's time and customer.
     pub head: Result<Head, Reason>,
-    /// What the row says as a line of an order; a cancellation doesn't need it.
+    /// The row as a line of an order; a cancellation doesn't need it.
     pub line: Result<Line, Reason>,
 }
 
 pub(super) struct Head {
     pub time: RecordedTime,
-    /// `None`: the column is empty.
+    /// `None` if the column is empty.
     pub customer: Option<String>,
 }
 
 /// A line that can be ordered.
 pub(super) struct Line {
     pub product: String,
-    /// Empty where the export has none.
+    /// Empty if the export has none.
     pub description: String,
     /// At least 1.
     pub pieces: u64,
@@ -37,7 +37,7 @@ pub(super) struct Line {
     pub price_cents: i64,
 }
 
-/// Where each mapped column stands in a row.
+/// The index of each mapped column in a row.
 struct Positions {
     invoice: usize,
     time: usize,
@@ -63,7 +63,7 @@ impl<'a, R: Read> Rows<'a, R> {
         let mut csv = csv::ReaderBuilder::new()
             .delimiter(config.delimiter.0)
             .quoting(config.quoting)
-            .flexible(true) // a wrong number of fields is counted here, not an error there
+            .flexible(true) // rows with a wrong number of fields are counted, not refused by the library
             .from_reader(source);
         let header: Vec<String> = csv
             .byte_headers()?
@@ -97,7 +97,7 @@ impl<'a, R: Read> Rows<'a, R> {
         })
     }
 
-    /// The next row, or why it belongs to no invoice; `None` at the end.
+    /// The next row, or the reason why it has no invoice; `None` at the end.
     pub(super) fn next_row(&mut self) -> Result<Option<Result<Row, Reason>>, TraceError> {
         if !self.csv.read_byte_record(&mut self.record)? {
             return Ok(None);
@@ -169,7 +169,7 @@ impl<'a, R: Read> Rows<'a, R> {
         Ok(text.trim())
     }
 
-    /// A description is only shown: an odd byte in it must not cost the line.
+    /// A description is only for display: the line is usable even if it has invalid bytes.
     fn description(&self) -> String {
         let bytes = self
             .positions

@@ -1,10 +1,10 @@
-//! Why a line or an invoice of the export is not replayed. Each is counted, none stops the run.
+//! Reasons why a line or an invoice of the export is not replayed. Reasons are counted; none stops the run.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Why something of the export was left out. The order of the variants is the order in reports.
+/// Why a line or an invoice was left out. The order of the variants is the order in reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -12,15 +12,15 @@ pub enum Reason {
     WrongFieldCount,
     /// A mapped column other than the description is not UTF-8.
     InvalidUtf8,
-    /// The invoice's column is empty: the line belongs to no invoice.
+    /// The invoice's column is empty.
     NoInvoice,
-    /// The time doesn't have the mapped format, or is no date that exists.
+    /// The time doesn't have the mapped format, or the date doesn't exist.
     UnreadableTime,
     /// The product's column is empty.
     NoProduct,
-    /// The quantity is no whole number.
+    /// The quantity is not a whole number.
     UnreadableQuantity,
-    /// The unit price is no decimal number, or beyond 10^12 after scaling.
+    /// The unit price is not a decimal number, or is beyond 10^12 cents.
     UnreadablePrice,
     /// A negative quantity outside cancellations: a correction.
     NegativeQuantity,
@@ -28,9 +28,9 @@ pub enum Reason {
     ZeroQuantity,
     /// A negative price outside cancellations.
     NegativePrice,
-    /// A price of zero, or one that rounds to it, outside cancellations: a gift, a loss, a sample.
+    /// A price of zero, or one that rounds to zero, outside cancellations: a gift, a loss, a sample.
     ZeroPrice,
-    /// Every line of the invoice was left out, and not all for one reason.
+    /// Every line of the invoice was left out, for more than one reason.
     SeveralReasons,
     /// The invoice has more pieces than one cart may have.
     TooManyPieces,

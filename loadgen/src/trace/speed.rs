@@ -1,4 +1,4 @@
-//! Recorded time to replayed time: division by one factor, nothing else.
+//! Converts recorded time to replayed time: divides it by one factor.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use super::error::TraceError;
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Speed(f64);
 
-/// A thousand times slower: slower than that nobody waits for.
+/// The slowest speed: a thousand times slower than recorded.
 const SPEED_MIN: f64 = 1e-3;
-/// Thirty years a second: faster than that everything is sent at once.
+/// The fastest speed: thirty years a second. Beyond it, everything would be sent at once.
 const SPEED_MAX: f64 = 1e9;
 
 impl Speed {
@@ -31,7 +31,7 @@ impl Speed {
         self.0
     }
 
-    /// A span of recorded time (at most some 10,000 years, as every parsed time is) as the replay takes it.
+    /// Scales a span of recorded time (at most about 10,000 years) to the replay's time.
     pub fn scale(self, recorded: Duration) -> Duration {
         recorded.div_f64(self.0)
     }

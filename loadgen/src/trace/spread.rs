@@ -1,5 +1,5 @@
-//! Spreads invoices that share a recorded time over what that time leaves open (its minute), because an export
-//! without seconds would otherwise place them all in one burst that never happened. The seed decides; the file's
+//! Spreads invoices with the same recorded time over what that time leaves open (its minute), because an export
+//! without seconds would otherwise place them all in one burst that never happened. The seed sets the times; the file's
 //! order stays, so that a cancellation never overtakes the order it follows in the same minute.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Recorded times from text, strictly: a time has the mapped format from its first to its last character and is a
-//! date that exists, or it is unreadable. It knows no time zones beyond a written offset; local times are taken as
-//! they stand, which is right for the differences that a replay needs.
+//! Parses recorded times strictly: a time must have the mapped format from its first to its last character, and be a
+//! date that exists. It knows no time zones except a written offset; local times are taken as
+//! they are, because a replay needs only differences.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use super::time_fields::{Fields, fixed, fraction_us, offset_s, up_to};
 
-/// A moment of the export.
+/// A time of the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecordedTime {
     /// µs since 1970-01-01T00:00, in whatever zone the export is in.
     pub unix_us: i64,
-    /// What the text leaves open: 60 s where it has no seconds, 1 s where it has no fraction, 0 where it has.
+    /// The precision of the text: 60 s without seconds, 1 s without a fraction, 0 with one.
     pub open: Duration,
 }
 
@@ -49,7 +49,7 @@ enum Item {
     Offset,
     Epoch,
     EpochMs,
-    /// What stands between date and time in RFC 3339: `T`, `t` or a space.
+    /// The separator of date and time in RFC 3339: `T`, `t` or a space.
     DateTimeSeparator,
     Literal(char),
 }
@@ -126,7 +126,7 @@ fn items(pattern: &str) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-/// A pattern must say a whole date, and no field twice: `%m` where `%M` was meant is a mistake that else would make
+/// A pattern must have a whole date, and no field twice: `%m` instead of `%M` is a mistake that would otherwise make
 /// every row unreadable.
 fn check_complete(pattern: &str, items: &[Item]) -> Result<(), String> {
     let count = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count();
@@ -163,14 +163,14 @@ fn check_complete(pattern: &str, items: &[Item]) -> Result<(), String> {
     let halves = count(|i| matches!(i, Item::Hour12 { .. }));
     if halves != count(|i| *i == Item::HalfDay) {
         return Err(format!(
-            "the time format `{pattern}` must have %I and %p together: an hour of twelve and its half of the day"
+            "the time format `{pattern}` must have %I and %p together: a 12-hour clock needs AM or PM"
         ));
     }
     Ok(())
 }
 
 impl TimeFormat {
-    /// The moment that `text` says, or `None` if it isn't exactly of this format or no date that exists.
+    /// Parses `text`; `None` if it doesn't have exactly this format, or if the date doesn't exist.
     pub(super) fn parse(&self, text: &str) -> Option<RecordedTime> {
         let mut fields = Fields::default();
         let mut rest = text;

@@ -1,13 +1,13 @@
-//! The fields of a time and the characters they are read from: digits, fractions, offsets, and the calendar that
-//! makes a moment of them. It must not know any format.
+//! The fields of a time, their parsers (digits, fractions, offsets), and the calendar that
+//! converts them to Unix time. It must not know any format.
 
 use std::time::Duration;
 
 const DAY_S: i64 = 86_400;
-/// 9999-12-31T23:59:59: what a date of four digits can say, and so the most an epoch may.
+/// 9999-12-31T23:59:59: the last second with a year of four digits, and so the largest epoch allowed.
 const UNIX_S_MAX: i64 = 253_402_300_799;
 
-/// What a text said; what it didn't say is zero or `None`.
+/// The fields found in a text; missing ones are zero or `None`.
 #[derive(Default)]
 pub(super) struct Fields {
     pub year: i64,
@@ -20,12 +20,12 @@ pub(super) struct Fields {
     pub second: Option<i64>,
     pub fraction_us: Option<i64>,
     pub offset_s: i64,
-    /// µs since 1970, instead of all others but the fraction.
+    /// µs since 1970; replaces all other fields except the fraction.
     pub epoch_us: Option<i64>,
 }
 
 impl Fields {
-    /// µs since 1970, or `None` if there is no such moment.
+    /// µs since 1970, or `None` if there is no such time.
     pub(super) fn unix_us(&self) -> Option<i64> {
         let fraction_us = self.fraction_us.unwrap_or(0);
         if let Some(epoch_us) = self.epoch_us {
@@ -52,7 +52,7 @@ impl Fields {
         Some(unix_s * 1_000_000 + fraction_us)
     }
 
-    /// What the text left open.
+    /// The precision of the text.
     pub(super) fn open(&self) -> Duration {
         let open_s = if self.fraction_us.is_some() {
             0
@@ -111,7 +111,7 @@ pub(super) fn up_to(rest: &mut &str, width_max: usize) -> Option<i64> {
     fixed(rest, width)
 }
 
-/// An optional fraction of a second, in µs; digits beyond the sixth are cut. `None`: a point without digits.
+/// An optional fraction of a second, in µs; digits after the sixth are cut. `None` for a point without digits.
 pub(super) fn fraction_us(rest: &mut &str) -> Option<Option<i64>> {
     let Some(tail) = rest.strip_prefix(['.', ',']) else {
         return Some(None);

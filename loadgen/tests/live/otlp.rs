@@ -79,7 +79,7 @@ fn a_collector_that_is_away_costs_the_run_nothing_and_no_url_is_refused() {
         .run();
     assert_eq!(away.code, 0, "{}", away.stderr);
     assert!(
-        away.stderr.contains("does not take the figures"),
+        away.stderr.contains("does not accept the figures"),
         "{}",
         away.stderr
     );

@@ -173,7 +173,7 @@ fn ctrl_c_as_a_key_stops_the_run_and_the_second_one_leaves_at_once() {
 
     assert_eq!(child.wait().unwrap().code(), Some(1));
     terminal.is_as_before();
-    terminal.shows("left at once");
+    terminal.shows("stopped at once");
     assert!(!run.out().join("report.json").exists());
 }
 

@@ -1,4 +1,4 @@
-//! A service that is not OrderShop: it answers as a test tells it to, and remembers what it was asked.
+//! A service that is not OrderShop: it answers as a test defines, and records its requests.
 #![allow(clippy::unwrap_used, dead_code)] // a test fails by panicking; not every test uses everything
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-/// One request, as it came.
+/// One request that was received.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub method: String,
@@ -73,7 +73,7 @@ impl Service {
         }
     }
 
-    /// What it was asked so far, without the looks at `/metrics` and `/health` and without the audit's question for events.
+    /// The requests so far, without those to `/metrics` and `/health`, and without the audit's request for events.
     pub fn asked(&self) -> Vec<Asked> {
         let asked = self.asked.lock().unwrap();
         let by_scenario = |a: &&Asked| !is_beside(&a.path);
@@ -164,7 +164,7 @@ impl Folder {
     }
 }
 
-/// What a run of the program left.
+/// The results of a run of the program.
 #[derive(Debug)]
 pub struct Ended {
     pub code: i32,

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-/// What the feed has told so far: frames in order, so that every connection can start where it wants.
+/// The feed's frames so far, in order, so that every connection can start anywhere.
 #[derive(Default)]
 struct Told {
     /// Sequence number of the event, or of the last event applied; and the frame.
@@ -47,7 +47,7 @@ pub struct Behaviour {
     pub answer_delay_ms: AtomicU64,
     /// Feed connections are closed after this many events each; 0 = never.
     pub feed_breaks_after: AtomicU64,
-    /// The metrics tell an event lag: as many events as requests, of 1 to 10 ms.
+    /// The metrics have an event lag: as many events as requests, of 1 to 10 ms.
     pub tells_lag: AtomicBool,
     /// Things created.
     pub things: AtomicU64,
@@ -128,7 +128,7 @@ impl SmallSystem {
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, shared).await,
-                        // Whoever does not believe the certificate goes away.
+                        // A client that does not trust the certificate closes the connection.
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
                                 serve(stream, shared).await;
@@ -213,7 +213,7 @@ async fn answer(
     if !post {
         return Ok(reply(200, json!({"result": {"entity_id": "x"}})));
     }
-    // Not from the number of requests: two that wait at once would read the same one.
+    // Not from the number of requests: two concurrent requests would read the same number.
     let id = format!("t{}", behaviour.things.fetch_add(1, Ordering::SeqCst));
     let sequence = shared.tell(|n| {
         let event = json!({"topic": "thing", "action": "entity_created", "aggregate_id": id, "version": 1, "position": format!("1-{n}"),

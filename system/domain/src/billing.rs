@@ -1,4 +1,4 @@
-//! Billings: payments for orders. At most one an order.
+//! Billings: payments for orders. An order has at most one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,23 +12,23 @@ use crate::status::OrderStatus;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Billing {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// What is paid for.
+    /// The order that is paid for.
     pub order_id: String,
-    /// How much, in the smallest unit of money.
+    /// The amount, in the smallest unit of money (cents).
     pub amount: u64,
 }
 
-/// What a billing's commands need to know.
+/// What must be known of other aggregates to decide a billing's commands.
 #[derive(Clone, Debug, Default)]
 pub struct BillingFacts {
-    /// The status of those of the named orders that exist.
+    /// The named orders that exist, with their status.
     pub orders: BTreeMap<String, OrderStatus>,
-    /// The sum of the prices of the order's cart, where it can be found.
+    /// By order: the sum of its cart's prices. Absent where the cart or a product no longer exists.
     pub sums: BTreeMap<String, u64>,
-    /// Those of the named orders that have a billing.
+    /// The named orders that have a billing.
     pub billed: BTreeSet<String>,
 }
 
@@ -55,7 +55,7 @@ impl Aggregate for Billing {
         match before {
             Some(before) if before.order_id != *order_id => {
                 return Err(Rejection::Conflict(format!(
-                    "a billing stays with its order {:?}",
+                    "the order of a billing can't change: it is {:?}",
                     before.order_id
                 )));
             }

@@ -1,4 +1,4 @@
-//! Carts: a customer's choice of products, one entry a piece.
+//! Carts: the products that a customer has chosen, one entry a piece.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,24 +8,24 @@ use crate::lifecycle::Aggregate;
 use crate::rejection::Rejection;
 use crate::status::OrderStatus;
 
-/// The most pieces in a cart.
+/// The maximum number of pieces in a cart.
 pub const PIECES_MAX: usize = 100_000;
 
-/// A customer's choice.
+/// The products that a customer has chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cart {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// Whose cart it is.
+    /// The customer who owns the cart.
     pub customer_id: String,
-    /// One entry a piece: a product that is wanted twice stands here twice.
+    /// One entry a piece: a product that is wanted twice is listed twice.
     pub product_ids: Vec<String>,
 }
 
 impl Cart {
-    /// Pieces by product.
+    /// The number of pieces by product.
     #[must_use]
     pub fn pieces(&self) -> BTreeMap<&str, u64> {
         let mut pieces = BTreeMap::new();
@@ -35,10 +35,10 @@ impl Cart {
         pieces
     }
 
-    /// The sum of its products' prices; `None` where a price is unknown or the sum too large.
+    /// The sum of the prices of its pieces; `None` if a price is unknown or the sum exceeds [`crate::AMOUNT_MAX`].
     #[must_use]
     pub fn sum(&self, prices: &BTreeMap<String, u64>) -> Option<u64> {
-        crate::sum(
+        crate::limits::sum(
             self.product_ids
                 .iter()
                 .map(|id| prices.get(id).copied())
@@ -47,14 +47,14 @@ impl Cart {
     }
 }
 
-/// What a cart's commands need to know.
+/// What must be known of other aggregates to decide a cart's commands.
 #[derive(Clone, Debug, Default)]
 pub struct CartFacts {
-    /// Those of the named customers that exist.
+    /// The named customers that exist.
     pub customers: BTreeSet<String>,
-    /// Stock of those of the named products that exist.
+    /// The named products that exist, with their stock in pieces.
     pub stock: BTreeMap<String, u64>,
-    /// By cart: the order and its status, for carts that have one that is past CREATED.
+    /// By cart: its order's id and status, if the order is past CREATED.
     pub orders_past_created: BTreeMap<String, (String, OrderStatus)>,
 }
 
@@ -104,7 +104,7 @@ impl Aggregate for Cart {
                 None => return Err(Rejection::unknown("product_ids", "product", product_id)),
                 Some(&available) if available < wanted => {
                     return Err(Rejection::Conflict(format!(
-                        "product {product_id:?} is out of stock: {wanted} wanted, {available} there"
+                        "product {product_id:?} is out of stock: {wanted} wanted, {available} available"
                     )));
                 }
                 Some(_) => {}

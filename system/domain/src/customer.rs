@@ -1,20 +1,20 @@
-//! Customers. They depend on nothing.
+//! Customers. Their commands depend on no other aggregate.
 
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Aggregate, check_text};
 use crate::rejection::Rejection;
 
-/// Somebody who buys.
+/// A customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Customer {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// How mails address them.
+    /// The name by which mails address the customer.
     pub name: String,
-    /// Where mails go.
+    /// The address that mails are sent to.
     pub email: String,
 }
 

@@ -1,4 +1,4 @@
-//! Stock of a product. A product may have several inventories; what it has is their sum.
+//! Inventories: the stock of a product. A product may have several inventories; its stock is their sum.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::lifecycle::{Aggregate, check_amount};
 use crate::rejection::Rejection;
 
-/// So many pieces of a product.
+/// A number of pieces of one product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// Whose stock it is.
+    /// The product that is in stock.
     pub product_id: String,
-    /// Pieces that can still be reserved.
+    /// The number of pieces that can still be reserved.
     pub amount: u64,
 }
 
-/// What an inventory's commands need to know.
+/// What must be known of other aggregates to decide an inventory's commands.
 #[derive(Clone, Debug, Default)]
 pub struct InventoryFacts {
-    /// Those of the named products that exist.
+    /// The named products that exist.
     pub products: BTreeSet<String>,
 }
 
@@ -40,7 +40,8 @@ impl Aggregate for Inventory {
     }
 
     fn check_change(&self, before: Option<&Self>, facts: &InventoryFacts) -> Result<(), Rejection> {
-        // What was read can always be put back, also when its product is gone.
+        // An unchanged inventory is accepted even if its product no longer exists, so that a client can write back what it
+        // read.
         if before == Some(self) || facts.products.contains(&self.product_id) {
             return Ok(());
         }

@@ -1,11 +1,12 @@
 //! OrderShop's domain: what the shop sells, to whom, and which changes are allowed. Pure: it knows no clock, no store, no
-//! network and no JSON; everything it needs is passed in as state and facts, everything it wants is returned as events.
+//! network and no JSON text. State and facts are passed in; events are returned.
 
 mod billing;
 mod cart;
 mod customer;
 mod inventory;
 mod lifecycle;
+mod limits;
 mod mail;
 mod order;
 mod product;
@@ -20,6 +21,7 @@ pub use cart::{Cart, CartFacts};
 pub use customer::Customer;
 pub use inventory::{Inventory, InventoryFacts};
 pub use lifecycle::{Aggregate, Command, Event, decide, evolve};
+pub use limits::{AMOUNT_MAX, TEXT_BYTES_MAX, sum};
 pub use mail::{Mail, good_bye, payment_received, please_pay, shipped, welcome};
 pub use order::{Order, OrderFacts};
 pub use product::Product;
@@ -30,18 +32,3 @@ pub use reservation::{
 };
 pub use shipping::{Shipping, ShippingFacts};
 pub use status::OrderStatus;
-
-/// The largest amount of money or pieces: the largest integer that every JSON reader (JavaScript's too) keeps exact.
-pub const AMOUNT_MAX: u64 = 9_007_199_254_740_991;
-
-/// The longest text of a field, in bytes.
-pub const TEXT_BYTES_MAX: usize = 10_000;
-
-/// Adds prices or pieces; `None` where the sum is beyond [`AMOUNT_MAX`].
-pub fn sum(amounts: impl IntoIterator<Item = u64>) -> Option<u64> {
-    amounts.into_iter().try_fold(0_u64, |total, amount| {
-        total
-            .checked_add(amount)
-            .filter(|total| *total <= AMOUNT_MAX)
-    })
-}

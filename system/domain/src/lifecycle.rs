@@ -1,65 +1,67 @@
-//! What every aggregate has in common: it is created once, updated as a whole, deleted. What one kind alone checks is in its own file.
+//! The lifecycle that every kind of aggregate shares: created once, updated as a whole, deleted. Each kind's own checks are
+//! in its own file.
 
+use crate::limits::{AMOUNT_MAX, TEXT_BYTES_MAX};
 use crate::rejection::Rejection;
-use crate::{AMOUNT_MAX, TEXT_BYTES_MAX};
 
 /// A command to one aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command<E> {
-    /// Make it.
+    /// Create the entity.
     Create(E),
     /// Replace all its fields.
     Update(E),
-    /// Remove it.
+    /// Delete the entity.
     Delete,
 }
 
-/// What happened to one aggregate. A deletion carries what it was, so that reactions need not look it up.
+/// What happened to one aggregate. A deletion carries the last state, so that reactions need not look it up.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event<E> {
-    /// It exists from now on.
+    /// The entity was created with this state.
     Created(E),
-    /// Its fields are these from now on.
+    /// The entity's new state.
     Updated(E),
-    /// It was this, and is no more.
+    /// The entity was deleted; this was its last state.
     Deleted(E),
 }
 
-/// A kind of aggregate: its name and what it alone checks.
+/// A kind of aggregate: its name and its own checks.
 pub trait Aggregate: Clone + PartialEq {
-    /// `order`, …
+    /// The kind's name in events and messages, such as `order`.
     const KIND: &'static str;
     /// What must be known of other aggregates to decide.
     type Facts: Send + Sync;
 
-    /// Its id.
+    /// The entity's id.
     fn id(&self) -> &str;
 
-    /// Its values alone: ranges and lengths.
+    /// Checks the ranges and lengths of the values, without any facts.
     ///
     /// # Errors
-    /// [`Rejection::Invalid`], naming the field.
+    /// [`Rejection::Invalid`], which names the field.
     fn check_values(&self) -> Result<(), Rejection>;
 
-    /// Whether it may become so, `before` being what it is now (`None`: it is new).
+    /// Checks a creation (`before` is `None`) or an update (`before` is the present state).
     ///
     /// # Errors
-    /// Why not.
+    /// Why the change is refused.
     fn check_change(&self, before: Option<&Self>, facts: &Self::Facts) -> Result<(), Rejection>;
 
-    /// Whether it may be deleted.
+    /// Checks a deletion.
     ///
     /// # Errors
-    /// Why not.
+    /// Why the deletion is refused.
     fn check_deletion(&self, _facts: &Self::Facts) -> Result<(), Rejection> {
         Ok(())
     }
 }
 
-/// Decides a command on the state of its aggregate (`None`: it doesn't exist; `id` is the command's). No event means: already done.
+/// Decides a command on the state of its aggregate (`None` if it doesn't exist). `id` is the id in the command. An empty
+/// result means that nothing is left to do.
 ///
 /// # Errors
-/// Why it is refused.
+/// Why the command is refused.
 pub fn decide<E: Aggregate>(
     id: &str,
     state: Option<&E>,
@@ -76,7 +78,7 @@ pub fn decide<E: Aggregate>(
             new.check_change(None, facts)?;
             Ok(vec![Event::Created(new)])
         }
-        // Its id comes from the message that asked for it: this is that message again.
+        // The id comes from the message that asked for the creation, so this is a repeat of that message.
         (Some(_), Command::Create(_)) => Ok(Vec::new()),
         (None, Command::Update(_) | Command::Delete) => Err(missing()),
         (Some(before), Command::Update(after)) => {
@@ -103,7 +105,7 @@ pub fn evolve<E>(_state: Option<E>, event: Event<E>) -> Option<E> {
     }
 }
 
-/// A text within its limit.
+/// Checks a text's length against [`TEXT_BYTES_MAX`].
 pub(crate) fn check_text(field: &str, text: &str) -> Result<(), Rejection> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(Rejection::Invalid(format!(
@@ -114,7 +116,7 @@ pub(crate) fn check_text(field: &str, text: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// An amount within its limit.
+/// Checks an amount against [`AMOUNT_MAX`].
 pub(crate) fn check_amount(field: &str, amount: u64) -> Result<(), Rejection> {
     if amount > AMOUNT_MAX {
         return Err(Rejection::Invalid(format!(

@@ -1,4 +1,4 @@
-//! Mails: what customers are told, and in which words. Amounts are in cents and shown in euros.
+//! The mails to customers. Amounts are passed in cents and shown in euros.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,25 +8,25 @@ use crate::customer::Customer;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
-    /// The address.
+    /// The recipient's address.
     pub recipient: String,
     /// The text.
     pub message: String,
 }
 
-/// To a new customer.
+/// The mail to a new customer.
 #[must_use]
 pub fn welcome(customer: &Customer) -> Mail {
     to(customer, "welcome to OrderShop!")
 }
 
-/// To a customer who has left.
+/// The mail to a customer whose account was deleted.
 #[must_use]
 pub fn good_bye(customer: &Customer) -> Mail {
     to(customer, "your account is closed. Good-bye!")
 }
 
-/// When an order's stock is reserved. `sum` in cents.
+/// The mail that is sent when an order's stock is reserved. `sum` is in cents.
 #[must_use]
 pub fn please_pay(customer: &Customer, order_id: &str, sum: u64) -> Mail {
     let (euros, cents) = (sum / 100, sum % 100);
@@ -36,7 +36,7 @@ pub fn please_pay(customer: &Customer, order_id: &str, sum: u64) -> Mail {
     )
 }
 
-/// When a payment has come. `amount` in cents.
+/// The mail that is sent when a payment has arrived. `amount` is in cents.
 #[must_use]
 pub fn payment_received(customer: &Customer, order_id: &str, amount: u64) -> Mail {
     let (euros, cents) = (amount / 100, amount % 100);
@@ -46,7 +46,7 @@ pub fn payment_received(customer: &Customer, order_id: &str, amount: u64) -> Mai
     )
 }
 
-/// When the parcel is on its way.
+/// The mail that is sent when an order is shipped.
 #[must_use]
 pub fn shipped(customer: &Customer, order_id: &str) -> Mail {
     to(customer, &format!("your order {order_id} is on its way."))

@@ -1,4 +1,4 @@
-//! Orders: a cart that is to be bought, and how far that has come.
+//! Orders: carts that are to be bought, with the progress of the purchase.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +12,20 @@ use crate::status::OrderStatus;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// What is bought.
+    /// The cart that is bought.
     pub cart_id: String,
-    /// How far it has come.
+    /// The order's progress.
     #[serde(default)]
     pub status: OrderStatus,
 }
 
-/// What an order's commands need to know.
+/// What must be known of other aggregates to decide an order's commands.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFacts {
-    /// Those of the named carts that exist.
+    /// The named carts that exist.
     pub carts: BTreeSet<String>,
 }
 
@@ -64,9 +64,9 @@ impl Aggregate for Order {
             None if !facts.carts.contains(&self.cart_id) => {
                 Err(Rejection::unknown("cart_id", "cart", &self.cart_id))
             }
-            // What is reserved for it are the pieces of this cart.
+            // The stock is reserved for the pieces of this cart.
             Some(before) if before.cart_id != self.cart_id => Err(Rejection::Conflict(format!(
-                "an order stays with its cart {:?}",
+                "the cart of an order can't change: it is {:?}",
                 before.cart_id
             ))),
             Some(before)
@@ -82,7 +82,7 @@ impl Aggregate for Order {
 fn illegal(from: OrderStatus, to: OrderStatus) -> String {
     let next = from.next();
     if next.is_empty() {
-        return format!("an order that is {from} can't become {to}: {from} is the end");
+        return format!("an order that is {from} can't become {to}: {from} is final");
     }
     let next: Vec<String> = next.iter().map(ToString::to_string).collect();
     format!(

@@ -1,20 +1,20 @@
-//! Products. They depend on nothing.
+//! Products. Their commands depend on no other aggregate.
 
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Aggregate, check_amount, check_text};
 use crate::rejection::Rejection;
 
-/// Something that is sold.
+/// A product that is sold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Product {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// What it is.
+    /// The product's name.
     pub name: String,
-    /// Price of one piece in the smallest unit of money (cents).
+    /// The price of one piece, in the smallest unit of money (cents).
     pub price: u64,
 }
 

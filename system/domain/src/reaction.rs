@@ -1,4 +1,4 @@
-//! The saga's reactions: which event makes which change elsewhere. Each answers *nothing to do* to a repeat.
+//! The sagas' reactions: which event causes which change in another aggregate. A repeated event causes no change.
 
 use crate::order::Order;
 use crate::status::OrderStatus;
@@ -6,13 +6,13 @@ use crate::status::OrderStatus;
 /// What happened to an order's billing or shipping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// It was paid.
+    /// The billing was created: the order is paid.
     BillingCreated,
-    /// Its payment was taken back.
+    /// The billing was deleted: the payment was taken back.
     BillingDeleted,
-    /// It was handed to the carrier.
+    /// The shipping was created: the parcel was handed to the carrier.
     ShippingCreated,
-    /// It arrived.
+    /// The shipping was marked as delivered.
     ShippingDelivered,
 }
 
@@ -27,7 +27,8 @@ impl Trigger {
     }
 }
 
-/// The order after what happened to its billing or shipping; `None`: it stays as it is (already done, or not allowed from where it stands).
+/// The order after an event of its billing or shipping; `None` if it doesn't change (already done, or not allowed from its
+/// status).
 #[must_use]
 pub fn order_after(order: &Order, trigger: Trigger) -> Option<Order> {
     let status = trigger.status();
@@ -37,7 +38,7 @@ pub fn order_after(order: &Order, trigger: Trigger) -> Option<Order> {
         .then(|| order.with_status(status))
 }
 
-/// The order after its stock was reserved, or couldn't be.
+/// The order after its stock was reserved (`reserved`) or turned out to be short; `None` if the order doesn't change.
 #[must_use]
 pub fn order_after_reservation(order: &Order, reserved: bool) -> Option<Order> {
     let status = if reserved {
@@ -51,13 +52,14 @@ pub fn order_after_reservation(order: &Order, reserved: bool) -> Option<Order> {
         .then(|| order.with_status(status))
 }
 
-/// Whether an order that stands so is to be shipped.
+/// Whether the order is to be shipped now.
 #[must_use]
 pub fn ships(order: &Order) -> bool {
     order.status == OrderStatus::Cleared
 }
 
-/// Whether what was reserved for a deleted order goes back. `order` as it was when it was deleted: what is shipped has left the house.
+/// Whether the stock reserved for a deleted order is given back. `order` is its last state; the pieces of a shipped order
+/// are gone.
 #[must_use]
 pub const fn stock_comes_back(order: &Order) -> bool {
     !matches!(order.status, OrderStatus::Shipped | OrderStatus::Delivered)

@@ -1,6 +1,6 @@
-//! Why a command is refused. Knows kinds and texts, not how a transport shows them.
+//! Why a command is refused. Knows kinds and texts, not how a transport presents them.
 
-/// Why a command is refused: nothing was changed.
+/// The reason why a command is refused. A refused command changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A value is out of its range.
@@ -9,15 +9,15 @@ pub enum Rejection {
     /// The entity to change doesn't exist.
     #[error("there is no {kind} {id:?}")]
     NotFound {
-        /// `order`, …
+        /// The kind of entity, such as `order`.
         kind: &'static str,
-        /// The id that was asked for.
+        /// The id in the command.
         id: String,
     },
-    /// The command names another entity that doesn't exist, or states something about it that isn't so.
+    /// The command names another entity that doesn't exist, or contradicts that entity's data.
     #[error("{0}")]
     BadReference(String),
-    /// The present state forbids it.
+    /// The present state doesn't allow the command.
     #[error("{0}")]
     Conflict(String),
 }

@@ -1,63 +1,63 @@
-//! Reserving an order's pieces and giving them back. A reservation is recorded by order id with the inventories it took from, so
-//! that a repeat is known and exactly what was taken comes back.
+//! Reserving an order's pieces and giving them back. A reservation is recorded by order id with the inventories that its
+//! pieces came from. So a repeat is recognised, and exactly the reserved pieces are given back.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::AMOUNT_MAX;
 use crate::cart::Cart;
 use crate::inventory::Inventory;
+use crate::limits::AMOUNT_MAX;
 
 /// Pieces taken from one inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservedLine {
-    /// Where they were taken from.
+    /// The inventory that the pieces were taken from.
     pub inventory_id: String,
-    /// What they are.
+    /// The product.
     pub product_id: String,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u64,
 }
 
-/// What was taken for an order.
+/// The pieces that are reserved for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// Whose they are.
+    /// The order that the pieces are reserved for.
     pub order_id: String,
-    /// What was taken from where.
+    /// The pieces by inventory.
     pub lines: Vec<ReservedLine>,
-    /// Whether it was given back.
+    /// Whether the pieces were given back.
     #[serde(default)]
     pub released: bool,
 }
 
-/// What a reservation does to the stock: written all or not at all.
+/// A reservation's effect on the stock. It is written in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReservationChange {
-    /// The reservation's record.
+    /// The reservation as it is afterwards.
     pub reservation: Reservation,
     /// The inventories that change, as they are afterwards.
     pub inventories: Vec<Inventory>,
 }
 
-/// Whether an order's pieces could be had.
+/// The result of reserving an order's pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReservationOutcome {
-    /// All of them.
+    /// All pieces are reserved.
     Reserved(ReservationChange),
-    /// Not all: nothing is taken.
+    /// A product is short: nothing is reserved.
     OutOfStock {
         /// The first product that is short.
         product_id: String,
-        /// Pieces wanted.
+        /// The number of pieces in the cart.
         wanted: u64,
-        /// Pieces there.
+        /// The number of pieces in stock.
         available: u64,
     },
 }
 
-/// Takes every piece of a cart, or none. `stock`: the inventories of each of its products.
+/// Takes every piece of a cart, or none. `stock` holds the inventories of each of its products.
 #[must_use]
 pub fn reserve(
     order_id: &str,
@@ -103,8 +103,9 @@ pub fn reserve(
     })
 }
 
-/// Gives back what a reservation took; `None` if that was done before. `inventories`: those it took from that still exist, by id.
-/// What was taken from an inventory that is gone goes nowhere, nor does what would lift one above [`AMOUNT_MAX`].
+/// Gives back a reservation's pieces; `None` if they were given back before. `inventories` are those of the reservation that
+/// still exist, by id. Pieces of a deleted inventory are dropped, and so are pieces that would lift an inventory above
+/// [`AMOUNT_MAX`].
 #[must_use]
 pub fn release(
     reservation: &Reservation,

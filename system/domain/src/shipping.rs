@@ -1,4 +1,4 @@
-//! Shippings: parcels on their way. At most one an order.
+//! Shippings: parcels on their way. An order has at most one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use crate::status::OrderStatus;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shipping {
-    /// Given by the system.
+    /// The id; set by the system.
     #[serde(default)]
     pub entity_id: String,
-    /// What is shipped.
+    /// The order that is shipped.
     pub order_id: String,
-    /// 0, or when it arrived: Unix time in seconds, fractions allowed.
+    /// The time of delivery: Unix time in seconds, fractions allowed; 0 until then.
     #[serde(default, serialize_with = "whole_seconds_as_integer")]
     pub delivered: f64,
 }
 
-/// `0` stays `0` on the wire and does not become `0.0`.
+/// Writes whole seconds as an integer, so that `0` doesn't become `0.0`.
 fn whole_seconds_as_integer<S: Serializer>(
     seconds: &f64,
     serializer: S,
@@ -37,17 +37,17 @@ fn whole_seconds_as_integer<S: Serializer>(
     serializer.serialize_f64(*seconds)
 }
 
-/// What a shipping's commands need to know.
+/// What must be known of other aggregates to decide a shipping's commands.
 #[derive(Clone, Debug, Default)]
 pub struct ShippingFacts {
-    /// The status of those of the named orders that exist.
+    /// The named orders that exist, with their status.
     pub orders: BTreeMap<String, OrderStatus>,
-    /// Those of the named orders that have a shipping.
+    /// The named orders that have a shipping.
     pub shipped: BTreeSet<String>,
 }
 
 impl Shipping {
-    /// Whether it has arrived.
+    /// Whether the parcel was delivered.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         self.delivered > 0.0
@@ -77,7 +77,7 @@ impl Aggregate for Shipping {
         if let Some(before) = before {
             if before.order_id != *order_id {
                 return Err(Rejection::Conflict(format!(
-                    "a shipping stays with its order {:?}",
+                    "the order of a shipping can't change: it is {:?}",
                     before.order_id
                 )));
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where an order stands.
+/// An order's status.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -15,15 +15,15 @@ pub enum OrderStatus {
     Created,
     /// Its stock is reserved.
     InStock,
-    /// Its stock can't be had. The end.
+    /// Its stock is short. A final status.
     OutOfStock,
     /// Paid.
     Cleared,
     /// Its payment was taken back.
     Uncleared,
-    /// On its way.
+    /// Handed to the carrier.
     Shipped,
-    /// Arrived. The end.
+    /// Delivered. A final status.
     Delivered,
 }
 
@@ -39,7 +39,7 @@ impl OrderStatus {
         Self::Delivered,
     ];
 
-    /// The statuses that may follow.
+    /// The statuses that may follow this one.
     #[must_use]
     pub const fn next(self) -> &'static [Self] {
         match self {
@@ -51,13 +51,13 @@ impl OrderStatus {
         }
     }
 
-    /// Whether `next` may follow.
+    /// Whether `next` may follow this status.
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {
         self.next().contains(&next)
     }
 
-    /// Whether a billing may be made: a payment now leads to CLEARED.
+    /// Whether a billing may be created: whether CLEARED may follow.
     #[must_use]
     pub fn can_be_billed(self) -> bool {
         self.may_become(Self::Cleared)

@@ -1,4 +1,4 @@
-//! A billing's commands: which orders can be paid, with which sum, and how often.
+//! A billing's commands: which orders can be billed, for which amount, and how often.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ fn billing(order_id: &str, amount: u64) -> Billing {
     }
 }
 
-/// Order `o-1` in this status, of 700 cents; `o-2`, IN_STOCK, of 700 too; `o-lost`, whose cart is gone.
+/// Order `o-1` has this status and costs 700 cents; `o-2` is IN_STOCK and costs 700; the cart of `o-lost` was deleted.
 fn facts(status: OrderStatus, billed: &[&str]) -> BillingFacts {
     BillingFacts {
         orders: BTreeMap::from([
@@ -63,7 +63,7 @@ fn a_billing_is_refused_with_the_reason() {
         "amount is {}; at most {AMOUNT_MAX} is allowed",
         AMOUNT_MAX + 1
     );
-    // (the billing before, the one after, orders that are billed, why not)
+    // (the billing before, the billing after, orders that are billed, the refusal)
     let rows: Vec<(Option<Billing>, Billing, &[&str], Rejection)> = vec![
         (
             None,
@@ -103,7 +103,7 @@ fn a_billing_is_refused_with_the_reason() {
             Some(billing("o-1", 700)),
             billing("o-2", 700),
             &["o-1"],
-            conflict("stays with its order \"o-1\""),
+            conflict("order of a billing can't change: it is \"o-1\""),
         ),
         (
             Some(billing("o-1", 700)),

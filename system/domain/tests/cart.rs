@@ -1,4 +1,4 @@
-//! A cart's commands: which references and which stock it needs, and from when on it can't change.
+//! A cart's commands: the references and stock that they need, and from which status of the order on the cart is fixed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,19 +64,19 @@ fn a_cart_is_made_and_changed_within_the_stock_and_refused_beyond_it() {
             "k-1",
             &["jar"],
             "conflict",
-            "\"jar\" is out of stock: 1 wanted, 0 there",
+            "\"jar\" is out of stock: 1 wanted, 0 available",
         ),
         (
             "k-1",
             &["cup", "cup", "cup"],
             "conflict",
-            "\"cup\" is out of stock: 3 wanted, 2 there",
+            "\"cup\" is out of stock: 3 wanted, 2 available",
         ),
         (
             "k-1",
             &["cup", "pot", "cup", "pot"],
             "conflict",
-            "\"pot\" is out of stock: 2 wanted, 1 there",
+            "\"pot\" is out of stock: 2 wanted, 1 available",
         ),
         (
             "k-1",

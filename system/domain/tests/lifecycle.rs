@@ -12,7 +12,7 @@ fn ids(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// The life of one entity: `first` is how it is created, `second` what a legal update makes of it.
+/// Checks the life of one entity: it is created as `first` and updated to `second`.
 #[track_caller]
 fn check<E: Aggregate + std::fmt::Debug>(kind: &str, facts: &E::Facts, first: &E, second: &E) {
     let id = first.id();
@@ -20,7 +20,7 @@ fn check<E: Aggregate + std::fmt::Debug>(kind: &str, facts: &E::Facts, first: &E
     assert_ne!(first, second, "{kind}: the update must change something");
     let run = |state: Option<&E>, command| decide(id, state, command, facts);
 
-    // What isn't there can be neither changed nor removed.
+    // A missing entity can be neither changed nor deleted.
     for command in [Command::Update(first.clone()), Command::Delete] {
         let refused = run(None, command).expect_err("there is nothing");
         assert!(matches!(&refused, Rejection::NotFound { kind, .. } if *kind == E::KIND));
@@ -136,7 +136,8 @@ fn orders_billings_and_shippings_live_and_die() {
     };
     check("shipping", &facts, &shipping(0.0), &shipping(1.5));
 
-    // A billing's amount follows its cart: its life needs facts that change, so only what can't change is walked here.
+    // A billing's amount must match its cart, so an update would need other facts: only creation and deletion are checked
+    // here.
     let billing = Billing {
         entity_id: "b-1".into(),
         order_id: "o-1".into(),

@@ -1,4 +1,4 @@
-//! What customers read, word by word.
+//! The texts of the mails, word for word.
 
 use ordershop_domain::{
     AMOUNT_MAX, Customer, Mail, good_bye, payment_received, please_pay, shipped, welcome,

@@ -7,7 +7,8 @@ use ordershop_domain::OrderStatus::{
 };
 use ordershop_domain::{Command, Event, Order, OrderFacts, Rejection, decide, evolve};
 
-/// The pairs that may follow each other, written down on their own; seven more change nothing, the other 35 are refused.
+/// The pairs that may follow each other, written down independently of the code. Seven more (equal ones) change nothing; the
+/// other 35 are refused.
 const LEGAL: [(OrderStatus, OrderStatus); 7] = [
     (Created, InStock),
     (Created, OutOfStock),
@@ -89,8 +90,8 @@ fn a_refused_status_names_those_that_would_be_right() {
         (Cleared, Delivered, "only SHIPPED or UNCLEARED"),
         (Uncleared, Shipped, "only CLEARED"),
         (Shipped, Cleared, "only DELIVERED"),
-        (OutOfStock, InStock, "OUT_OF_STOCK is the end"),
-        (Delivered, Shipped, "DELIVERED is the end"),
+        (OutOfStock, InStock, "OUT_OF_STOCK is final"),
+        (Delivered, Shipped, "DELIVERED is final"),
     ];
     for (from, to, fragment) in rows {
         check_conflict(Some(order(from)), Command::Update(order(to)), &[fragment]);
@@ -137,7 +138,7 @@ fn an_order_stays_with_its_cart_whatever_its_status() {
         check_conflict(
             Some(order(status)),
             Command::Update(moved),
-            &["stays with its cart", "\"c-1\""],
+            &["cart of an order can't change", "\"c-1\""],
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A product's and a customer's values: prices and texts within their limits, and nothing else in their JSON.
+//! The values of products and customers: limits of prices and texts, and unknown fields in their JSON.
 
 use ordershop_domain::{
     AMOUNT_MAX, Command, Customer, Event, Product, Rejection, TEXT_BYTES_MAX, decide, sum,

@@ -1,4 +1,4 @@
-//! The saga's reactions: each trigger from every status, and that a repeat finds nothing to do.
+//! The sagas' reactions: each trigger from every status. A repeat causes no change.
 
 use ordershop_domain::OrderStatus::{
     self, Cleared, Created, Delivered, InStock, OutOfStock, Shipped, Uncleared,
@@ -15,7 +15,7 @@ fn order(status: OrderStatus) -> Order {
     }
 }
 
-/// From exactly the statuses `from` the reaction leads to `to`; from there, it has nothing more to do.
+/// Checks that the reaction leads to `to` from exactly the statuses `from`, and that a repeat changes nothing.
 #[track_caller]
 fn check(
     what: &str,

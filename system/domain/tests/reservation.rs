@@ -1,4 +1,4 @@
-//! Reserving and giving back: all or none, exactly once, and no piece is ever made or lost.
+//! Reserving and giving back: all or none, exactly once, and no piece is ever created or lost.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,7 +23,7 @@ fn cart(product_ids: &[&str]) -> Cart {
     }
 }
 
-/// The stock as `reserve` wants it: by product, each product's inventories in the given order.
+/// The stock as `reserve` expects it: the inventories of each product, in the given order.
 fn stock(inventories: &[Inventory]) -> HashMap<String, Vec<Inventory>> {
     let mut stock: HashMap<String, Vec<Inventory>> = HashMap::new();
     for inventory in inventories {
@@ -52,7 +52,7 @@ fn reserved(products: &[&str], inventories: &[Inventory]) -> ReservationChange {
 type Pieces<'a> = &'a [(&'a str, u64)];
 type PiecesOf<'a> = Vec<(&'a str, u64)>;
 
-/// (inventory, pieces) of a change: what its record took, and what is left.
+/// The (inventory, pieces) pairs of a change: those that its record took, and those that are left.
 fn lines_and_rest(change: &ReservationChange) -> (PiecesOf<'_>, PiecesOf<'_>) {
     let lines = change.reservation.lines.iter();
     let rest = change.inventories.iter();
@@ -139,10 +139,10 @@ fn exactly_what_was_taken_comes_back_whatever_happened_to_the_stock_in_between()
             &[("i-1", 0), ("i-2", 0), ("i-3", 5)],
             &[("i-1", 2), ("i-2", 2)],
         ),
-        // One is gone: what it gave goes nowhere, and into no other.
+        // A deleted inventory's pieces are dropped; no other inventory gets them.
         (&[("i-2", 1)], &[("i-2", 3)]),
         (&[], &[]),
-        // No more than an inventory can hold, so that it can be put back by clients.
+        // An inventory never exceeds the maximum, so that clients can write it back.
         (
             &[("i-1", AMOUNT_MAX - 1), ("i-2", AMOUNT_MAX - 2)],
             &[("i-1", AMOUNT_MAX), ("i-2", AMOUNT_MAX)],
@@ -281,7 +281,7 @@ fn in_any_sequence_of_reserving_and_giving_back_amounts_and_reserved_pieces_stay
             assert_eq!(amounts + reserved, initial, "{context}");
         }
     }
-    // A loop that never came by one of its branches would prove nothing about it.
+    // A branch that the loop never took would not have been tested.
     for (what, count) in [
         ("had", had),
         ("short", short),

@@ -1,4 +1,4 @@
-//! A shipping's commands, and the one number in the shop that may have a fraction.
+//! A shipping's commands, and the only number in the shop that may have a fraction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ fn a_delivery_is_confirmed_corrected_and_never_taken_back() {
         (0.5, -0.0, false),
     ];
     for (from, to, allowed) in rows {
-        // It needs no facts: its order may be gone by then.
+        // A delivery needs no facts: the order may have been deleted by then.
         let decided = decide(
             "s-1",
             Some(&shipping("o-1", from)),
@@ -90,7 +90,7 @@ fn a_shipping_stays_with_its_order() {
         &ShippingFacts::default(),
     );
 
-    let told = "a shipping stays with its order \"o-1\"".to_owned();
+    let told = "the order of a shipping can't change: it is \"o-1\"".to_owned();
     assert_eq!(refused, Err(Rejection::Conflict(told)));
 }
 

@@ -1,4 +1,4 @@
-//! The order's state machine against a table that was written down on its own: all 49 pairs.
+//! The order's state machine against a table of all 49 pairs, written down independently of the code.
 
 use ordershop_domain::OrderStatus::{
     self, Cleared, Created, Delivered, InStock, OutOfStock, Shipped, Uncleared,

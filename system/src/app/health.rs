@@ -1,5 +1,5 @@
-//! `ordershop health`: asks a process whether it is ready, over HTTP on TCP or a Unix socket, or with TLS by the gRPC health service.
-//! Knows the question, not who answers it.
+//! `ordershop health`: asks a process whether it is ready: over HTTP on TCP or a Unix socket, or through the gRPC health service
+//! with TLS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,24 +14,24 @@ use crate::grpc::peer::{PeerConfig, connect_trusting};
 use crate::grpc::security::read_authority;
 use crate::grpc::server::with_sources;
 
-/// An answer that takes longer counts as none.
+/// The longest wait for an answer.
 const ANSWER_MS_MAX: u64 = 5_000;
-/// The longest answer that is read.
+/// Most bytes that are read of an answer.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
-/// What `/health` answered.
+/// The answer of `/health`.
 #[derive(Clone, Debug)]
 pub struct HealthAnswer {
-    /// Whether the status was 200.
+    /// Whether the process is ready.
     pub ready: bool,
-    /// The JSON.
+    /// The answer's JSON.
     pub body: String,
 }
 
-/// Asks `https://host:port`, whose certificate was signed by the authority in the file `tls_ca` (PEM), or whatever [`ask`] does.
+/// Asks `https://host:port`, whose certificate the authority in the file `tls_ca` (PEM) signed, or any address that [`ask`] takes.
 ///
 /// # Errors
-/// Why there is no answer, for people.
+/// A message that says why there is no answer.
 pub async fn ask_trusting(url: &str, tls_ca: Option<&Path>) -> Result<HealthAnswer, String> {
     if !url.starts_with("https://") {
         return ask(url).await;
@@ -58,7 +58,7 @@ pub async fn ask_trusting(url: &str, tls_ca: Option<&Path>) -> Result<HealthAnsw
 /// Asks `http://host:port[/…]` or `unix:///path`.
 ///
 /// # Errors
-/// Why there is no answer, for people.
+/// A message that says why there is no answer.
 pub async fn ask(url: &str) -> Result<HealthAnswer, String> {
     let asking = async {
         if let Some(path) = url.strip_prefix("unix://") {
@@ -67,7 +67,7 @@ pub async fn ask(url: &str) -> Result<HealthAnswer, String> {
         }
         let Some(rest) = url.strip_prefix("http://") else {
             return Err(
-                "it is written http://host:port, https://host:port or unix:///path".to_owned(),
+                "write it as http://host:port, https://host:port or unix:///path".to_owned(),
             );
         };
         let host = rest.split('/').next().unwrap_or(rest);
@@ -92,8 +92,8 @@ async fn exchange(mut socket: impl AsyncRead + AsyncWrite + Unpin) -> Result<Hea
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text
         .split_once("\r\n\r\n")
-        .ok_or("it does not speak HTTP")?;
-    let status = head.split(' ').nth(1).ok_or("it does not speak HTTP")?;
+        .ok_or("the answer is not HTTP")?;
+    let status = head.split(' ').nth(1).ok_or("the answer is not HTTP")?;
     Ok(HealthAnswer {
         ready: status == "200",
         body: body.to_owned(),

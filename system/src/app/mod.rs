@@ -1,4 +1,4 @@
-//! The whole system in one process: wires every service to one event store and one message queue. The only place that knows all of them.
+//! The whole system in one process: connects every service to one event store and one message queue. The only module that knows all of them.
 
 pub mod health;
 pub mod process;
@@ -33,15 +33,15 @@ use crate::services::{Facts, ServiceContext};
 use crate::telemetry::Metrics;
 use crate::{read_model, wire};
 
-/// Between two looks whether the system is ready.
+/// Interval between readiness checks while the system starts.
 const READINESS_POLL: Duration = Duration::from_millis(10);
-/// What is under way may take so long to end.
+/// How long each part may take to finish its work at shutdown.
 const DRAIN_MS_MAX: u64 = 10_000;
 
 /// Why the system didn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The address can't be listened on.
+    /// Listening on the address failed.
     #[error("can't listen on {address}: {error}{hint}")]
     Listen {
         /// The address.
@@ -62,7 +62,7 @@ pub enum AppError {
     /// Our own Redis didn't start.
     #[error(transparent)]
     RedisServer(#[from] RedisServerError),
-    /// A server didn't get its address, or may not have it.
+    /// A server's address, certificate or token can't be used.
     #[error(transparent)]
     Server(#[from] crate::grpc::server::ServerError),
     /// A peer's address can't be used.
@@ -91,12 +91,12 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything. Redis need not answer yet where its address was given: until it does, the gateway answers 503.
+    /// Starts everything. A named Redis need not be up yet: until it is, the gateway answers 503.
     ///
     /// # Errors
-    /// The port is taken, the Redis address is none, or our own Redis doesn't come up.
+    /// The port is taken, the Redis address is invalid, or our own Redis doesn't start.
     pub async fn start(config: &UpConfig) -> Result<Self, AppError> {
-        // The port first: when it is taken nothing else should have been started.
+        // The port first: if it is taken, nothing else should have been started.
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|error| AppError::Listen {
             address: config.listen,
@@ -162,13 +162,13 @@ impl App {
         })
     }
 
-    /// Where the gateway listens.
+    /// The gateway's address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Waits until the system is ready; returns what it runs on.
+    /// Waits until the system is ready; returns which Redis it runs on.
     pub async fn ready(&self) -> RedisInfo {
         let mut runs_on = self.runs_on.clone();
         let known = runs_on.wait_for(|info| !info.version.is_empty()).await;
@@ -179,15 +179,15 @@ impl App {
         info
     }
 
-    /// The Redis process that was started for this system, if one was.
+    /// The Redis process that was started for this system, if any.
     #[must_use]
     pub fn redis(&self) -> Option<&RedisServer> {
         self.redis.as_ref()
     }
 
-    /// Stops: takes no more requests, answers those under way, finishes the batches in hand, flushes.
+    /// Stops: accepts no more requests, answers those in flight, finishes the batches in progress, flushes.
     pub async fn stop(self) {
-        tracing::info!("stopping: no new requests, finishing what is under way");
+        tracing::info!("stopping: no new requests, finishing those in flight");
         self.gateway_stop.cancel();
         bounded("the gateway", self.gateway).await;
         self.services_stop.cancel();
@@ -205,11 +205,11 @@ impl App {
 async fn bounded<T>(what: &str, ending: impl Future<Output = T>) {
     let limit = Duration::from_millis(DRAIN_MS_MAX);
     if tokio::time::timeout(limit, ending).await.is_err() {
-        tracing::warn!("{what} did not end within {DRAIN_MS_MAX} ms; going on without");
+        tracing::warn!("{what} did not stop within {DRAIN_MS_MAX} ms; not waiting any longer");
     }
 }
 
-/// The Redis that is named, or one of our own; and its address.
+/// Starts our own Redis unless one is named; returns it and the address to use.
 async fn redis_of(config: &UpConfig) -> Result<(Option<RedisServer>, String), RedisServerError> {
     if let Some(url) = &config.redis_url {
         return Ok((None, url.clone()));

@@ -1,4 +1,4 @@
-//! One service's process: the component or service that it is, connected over gRPC to the others. Knows each kind's wiring.
+//! Runs one service as a process, connected to the event store and the message queue over gRPC.
 
 use std::io;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::services::{Facts, ServiceContext};
 use crate::telemetry::Metrics;
 use crate::wire;
 
-/// A running service.
+/// A running service's process.
 pub struct Process {
     url: Option<String>,
     readiness: Arc<dyn Readiness>,
@@ -42,7 +42,7 @@ pub struct Process {
     connections: Connections,
 }
 
-/// What is closed last.
+/// The connections, which are closed last.
 enum Connections {
     EventStore(Arc<RedisEventStore>),
     MessageQueue(Arc<RedisMessageQueue>),
@@ -50,7 +50,7 @@ enum Connections {
 }
 
 impl Process {
-    /// Starts the service of this name. What it needs need not be there yet: until it is, the process is not ready.
+    /// Starts the service of this name. The processes that it needs need not be up yet: until they are, this one is not ready.
     ///
     /// # Errors
     /// An address, a certificate or a key can't be used.
@@ -62,20 +62,20 @@ impl Process {
         }
     }
 
-    /// Where it listens, if it does.
+    /// The process's address, if it listens.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
 
-    /// Waits until it is ready.
+    /// Waits until the process is ready.
     pub async fn ready(&self) {
         while !self.readiness.check().await.ready {
             tokio::time::sleep(super::READINESS_POLL).await;
         }
     }
 
-    /// Stops: takes nothing new, finishes what is in hand, closes the connections.
+    /// Stops: takes no new work, finishes what is in progress, closes the connections.
     pub async fn stop(self) {
         self.drain.cancel();
         if let Some(serving) = self.serving {
@@ -118,7 +118,7 @@ async fn bind(config: &ProcessConfig, default: &str) -> Result<GrpcServer, AppEr
     Ok(GrpcServer::bind(&address, &config.security()?).await?)
 }
 
-/// Serves until `drain` is cancelled and what is under way has ended.
+/// Serves until `drain` is cancelled and requests in flight have ended.
 fn serve(
     server: GrpcServer,
     routes: Routes,
@@ -190,11 +190,11 @@ async fn message_queue(config: &ProcessConfig) -> Result<Process, AppError> {
     })
 }
 
-/// Where the components and the gateway listen unless told otherwise.
+/// The event store's default address.
 pub const EVENT_STORE_LISTEN: &str = "127.0.0.1:5001";
-/// The message queue's.
+/// The message queue's default address.
 pub const MESSAGE_QUEUE_LISTEN: &str = "127.0.0.1:5002";
-/// The gateway's.
+/// The gateway's default address.
 pub const API_GATEWAY_LISTEN: &str = "127.0.0.1:5000";
 
 async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError> {
@@ -210,7 +210,7 @@ async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError
         peer(&config.event_store_url)?,
         peer(&config.message_queue_url)?,
     );
-    // The addresses first: when one is taken nothing else should have been started.
+    // The addresses first: if one is taken, nothing else should have been started.
     let gateway_listener = if name == roles::API_GATEWAY {
         Some(gateway_listener(config).await?)
     } else {
@@ -286,7 +286,7 @@ async fn gateway_listener(config: &ProcessConfig) -> Result<tokio::net::TcpListe
         Some(unix @ ListenAddress::Unix(_)) => Err(AppError::Server(ServerError::Listen {
             address: unix.clone(),
             error: io::ErrorKind::Unsupported.into(),
-            hint: "; the gateway speaks HTTP over TCP, host:port",
+            hint: "; the gateway serves HTTP over TCP only: give host:port",
         })),
         None => {
             listen(

@@ -1,4 +1,4 @@
-//! Whether a process reaches the central components: the readiness of everything but the gateway, which asks for more.
+//! The readiness of every process but the gateway: whether it reaches the event store and the message queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::message_queue::MessageQueue;
 use crate::queue_names;
 use crate::topic::Topic;
 
-/// Who doesn't answer within this is away.
+/// A component that doesn't answer within this counts as unreachable.
 const ANSWER_MS_MAX: u64 = 1_000;
 
-/// Ready when what is named here answers.
+/// Ready when the components that are given here answer.
 pub(super) struct Reach {
     pub(super) events: Option<Arc<dyn EventStore>>,
     pub(super) queue: Option<Arc<dyn MessageQueue>>,
@@ -40,7 +40,7 @@ impl Readiness for Reach {
     }
 }
 
-/// Why who was asked counts as away, if it does.
+/// Why a component counts as unreachable, if it does.
 async fn absence<T, E: ToString>(
     who: &str,
     asked: impl Future<Output = Result<T, E>>,
@@ -48,6 +48,6 @@ async fn absence<T, E: ToString>(
     match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), asked).await {
         Ok(Ok(_)) => None,
         Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some(format!("{who} gave no answer within {ANSWER_MS_MAX} ms")),
+        Err(_) => Some(format!("{who} did not answer within {ANSWER_MS_MAX} ms")),
     }
 }

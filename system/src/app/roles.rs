@@ -1,4 +1,4 @@
-//! The services, in one table: what `up`, `up --processes` and the command line start. Knows their names and their parts.
+//! The table of all services, from which `up`, `up --processes` and the command line start them.
 
 use crate::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
 use crate::services::{
@@ -16,16 +16,16 @@ pub const API_GATEWAY: &str = "api-gateway";
 /// The process with the projections and their queries.
 pub const READ_MODEL: &str = "read-model";
 
-/// A service that needs the queue and the event store and nothing else.
+/// A service that needs only the queue and the event store.
 #[derive(Clone, Copy, Debug)]
 pub struct Service {
-    /// Its name on the command line.
+    /// The service's name on the command line.
     pub name: &'static str,
-    /// Starts its tasks.
+    /// Starts the service's tasks.
     pub start: fn(&ServiceContext),
 }
 
-/// Every such service.
+/// Every service that needs only the queue and the event store.
 pub const SERVICES: [Service; 9] = [
     Service {
         name: "customer-service",
@@ -73,6 +73,27 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         .chain([API_GATEWAY])
 }
 
+/// A process's description for its `--help`.
+#[must_use]
+pub fn about(name: &str) -> Option<&'static str> {
+    Some(match name {
+        EVENT_STORE => "Run the event store: append, read and subscribe over gRPC, kept in Redis",
+        MESSAGE_QUEUE => "Run the message queue: call, send and consume over gRPC, kept in Redis",
+        READ_MODEL => "Run the read model: project events into Redis and answer queries",
+        API_GATEWAY => "Run the API gateway: REST, the live feed and the page over HTTP",
+        "customer-service" => "Run the customer service: create, update and delete customers",
+        "product-service" => "Run the product service: create, update and delete products",
+        "inventory-service" => "Run the inventory service: keep stock and reserve it for orders",
+        "cart-service" => "Run the cart service: create, update and delete carts",
+        "order-service" => "Run the order service: take orders and follow payment and shipping",
+        "billing-service" => "Run the billing service: bill each order once",
+        "shipping-service" => "Run the shipping service: ship each paid order once",
+        "crm-service" => "Run the CRM service: tell customers by mail what happens to their orders",
+        "mail-service" => "Run the mail service: record the mails that are sent",
+        _ => return None,
+    })
+}
+
 fn inventory(context: &ServiceContext) {
     InventoryService::start(context);
     sagas::start(context, Topic::Order, InventorySaga::new(context.clone()));
@@ -100,5 +121,15 @@ fn crm(context: &ServiceContext) {
         Topic::Shipping,
     ] {
         sagas::start(context, topic, saga.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_process_has_a_description() {
+        for name in super::names() {
+            assert!(super::about(name).is_some(), "{name}");
+        }
     }
 }

@@ -1,11 +1,11 @@
-//! What tells a process to stop: SIGINT, SIGTERM or, where it is supervised, the end of stdin. Knows nothing of what is stopped.
+//! Requests to stop the process: SIGINT, SIGTERM or, if it is supervised, the end of stdin. Must not know what is stopped.
 
 use std::io;
 
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from its making on, so that no signal is missed while the process is still starting.
+/// Listens for stop requests from its creation on, so that no signal is missed while the process starts.
 #[derive(Debug)]
 pub struct StopRequest {
     interrupt: Signal,
@@ -14,10 +14,10 @@ pub struct StopRequest {
 }
 
 impl StopRequest {
-    /// Begins to listen. Must be called in a tokio runtime.
+    /// Starts to listen. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// The signals can't be listened for.
+    /// The signal handlers can't be installed.
     pub fn listen(supervised: bool) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -26,7 +26,7 @@ impl StopRequest {
         })
     }
 
-    /// Waits until the process is told to stop.
+    /// Waits for a stop request.
     pub async fn asked(&mut self) {
         let abandoned = async {
             if !self.supervised {
@@ -42,7 +42,7 @@ impl StopRequest {
         }
     }
 
-    /// Does the work unless told to stop before it is done; `None` when it was.
+    /// Does the work; `None` if a stop request comes before it is done.
     pub async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -1,6 +1,6 @@
-//! `ordershop up --processes`: each service a process of its own, watched and started again when it ends. Knows processes, not what
-//! they do. A child holds the reading end of a pipe that nobody writes to: when the supervisor is gone, however it went, the pipe closes
-//! and the child stops.
+//! `ordershop up --processes`: runs each service as its own process, and restarts one that ends. Must not know what the processes do.
+//! A child holds the reading end of a pipe that is never written to: when the supervisor ends, for any reason, the pipe closes and
+//! the child stops.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,13 +18,13 @@ use crate::backoff::Backoff;
 use crate::config::UpConfig;
 use crate::redis_server::RedisServer;
 
-/// A child that ran this long has started well: the next pause is short again.
+/// A child that ran this long started successfully: the pause before its next restart is short again.
 const STEADY_MS: u64 = 5_000;
-/// A child that doesn't end within this is killed: longer than its own drains, of which there are several.
+/// A child that doesn't end within this is killed. Longer than the child's own drains, of which there are several.
 const STOP_MS_MAX: u64 = 20_000;
-/// A longer line of a child is written as several.
+/// A child's longer line is written as several lines.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
-/// Between two looks whether the system is ready.
+/// Interval between readiness checks while the system starts.
 const READY_POLL_MS: u64 = 50;
 
 /// The running processes.
@@ -38,19 +38,19 @@ pub struct Supervisor {
     _sockets: TempDir,
 }
 
-/// A child under watch.
+/// A supervised child.
 struct Watched {
     stop: CancellationToken,
     watch: tokio::task::JoinHandle<()>,
 }
 
 impl Supervisor {
-    /// Starts Redis (unless one is named) and every process; `scale` says how many where it isn't one.
+    /// Starts Redis (unless one is named) and every process; `scale` gives the services with more than one process.
     ///
     /// # Errors
-    /// The gateway's port is taken, Redis doesn't come up, or the sockets' folder can't be made.
+    /// The gateway's port is taken, Redis doesn't start, or the sockets' folder can't be created.
     pub async fn start(config: &UpConfig, scale: &[(String, usize)]) -> Result<Self, AppError> {
-        // Nothing is started when the port is taken. It is held until the gateway's process can take it.
+        // If the port is taken, nothing is started. The port is held until the gateway's process can bind it.
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(AppError::Processes)?;
         let sockets = tempfile::Builder::new()
@@ -112,13 +112,13 @@ impl Supervisor {
         })
     }
 
-    /// Waits until the gateway says that the system is ready; returns the gateway's address and what `/health` answered.
+    /// Waits until the gateway reports that the system is ready; returns the gateway's address and the answer of `/health`.
     pub async fn ready(&self) -> (String, serde_json::Value) {
         loop {
             if let Ok(answer) = health::ask(&self.url).await
                 && answer.ready
                 && let Ok(body) = serde_json::from_str::<serde_json::Value>(&answer.body)
-                // The gateway's process hears what Redis it is from the event store's, which may come after all else is ready.
+                // The gateway learns the Redis version from the event store's process, maybe after everything else is ready.
                 && body["redis"]["version"].as_str().is_some_and(|v| !v.is_empty())
             {
                 return (self.url.clone(), body);
@@ -127,7 +127,7 @@ impl Supervisor {
         }
     }
 
-    /// Stops the processes, those first that send work to the others; then Redis.
+    /// Stops the processes, those that send work to others first; then Redis.
     pub async fn stop(self) {
         for group in [
             self.gateway,
@@ -174,7 +174,7 @@ async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: Ca
         let how = match spawn(&program, &arguments, &label) {
             Err(error) => format!("could not be started: {error}"),
             Ok(mut child) => {
-                // Held here: `wait` would close a stdin that the child still has, and so stop it.
+                // Held here: `wait` would close the child's stdin, and so stop the child.
                 let stdin = child.stdin.take();
                 tokio::select! {
                     ended = child.wait() => ended.map_or_else(|e| e.to_string(), |status| status.to_string()),
@@ -202,7 +202,7 @@ async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: Ca
 fn spawn(program: &Path, arguments: &[String], label: &str) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments);
-    // What the supervisor was told by environment it passes on as flags; the private sockets need neither certificate nor token.
+    // The supervisor passes its own settings on as flags; the private sockets need neither certificate nor token.
     for name in [
         "LISTEN",
         "DURABILITY",
@@ -218,7 +218,7 @@ fn spawn(program: &Path, arguments: &[String], label: &str) -> std::io::Result<C
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A Ctrl-C in the terminal goes to the whole foreground group; children are stopped in order instead.
+        // Ctrl-C in a terminal signals the whole foreground group; the supervisor stops its children in order instead.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
@@ -256,7 +256,7 @@ async fn prefix(from: impl AsyncRead + Unpin, label: String) {
     let mut line = Vec::new();
     loop {
         line.clear();
-        // What is not UTF-8 or never ends must not stop the reading: a child that can't write stands still.
+        // Output that is not UTF-8 or has no line end must not stop the reading: a child that can't write blocks.
         let mut bounded = (&mut from).take(LINE_BYTES_MAX);
         match bounded.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,

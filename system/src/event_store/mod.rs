@@ -1,5 +1,5 @@
-//! The event store as every service sees it: append transactions, subscribe in a consumer group, read, follow.
-//! Knows nothing of Redis; a Redis implementation (and, between processes, gRPC) stands behind it.
+//! The event store's interface: append transactions, subscribe in a consumer group, read, follow. Knows nothing of Redis; it is implemented
+//! on Redis and, between processes, over gRPC.
 
 pub mod redis;
 
@@ -14,73 +14,73 @@ use crate::event_lag::LagHistogram;
 use crate::position::Position;
 use crate::topic::Topic;
 
-/// What an aggregate's version must be for a transaction to be written. An aggregate's first event makes it version 1.
+/// The version that an aggregate must have for a transaction to be written. An aggregate's first event makes it version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedVersion {
     /// No event of this aggregate exists.
     NoStream,
-    /// Exactly so many events of this aggregate exist (at least 1).
+    /// Exactly this number of events of this aggregate exists (at least 1).
     Exact(u64),
-    /// Any number of events, none included.
+    /// Any number of events exists, or none.
     Any,
 }
 
 /// An event to append.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Deterministic where a repeat must be known again.
+    /// Unique; deterministic where a repeat must be recognised.
     pub event_id: String,
     /// `entity_created`, `entity_updated`, …
     pub action: Cow<'static, str>,
-    /// The aggregate whose order is kept.
+    /// The aggregate within which the order of events is kept.
     pub aggregate_id: String,
-    /// Checked against the aggregate's version before the event (earlier events of the same transaction counted).
+    /// Compared with the aggregate's version before this event; earlier events of the same transaction count.
     pub expected: ExpectedVersion,
-    /// JSON object.
+    /// The event's data: a JSON object.
     pub data: Box<RawValue>,
-    /// The request and the direct cause.
+    /// The request and the direct cause of the event.
     pub correlation: Correlation,
 }
 
-/// A name within a topic that at most one holder may have, such as "the billing of order X".
-/// Kept beside the versions, written in the same transaction.
+/// A name within a topic that has at most one holder, such as "the billing of order X". It is stored beside the versions and written in the
+/// same transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Must be free; is taken.
+    /// Takes the name; a conflict if it is taken already.
     Take(String),
-    /// Becomes free; it is no conflict if it was free already.
+    /// Releases the name; no conflict if it is free already.
     Release(String),
 }
 
 /// Events of one topic that are written all or not at all.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// A transaction never spans topics.
+    /// The topic of all its events: a transaction never spans topics.
     pub topic: Topic,
-    /// 1 to [`EVENTS_PER_TRANSACTION_MAX`], written in this order and next to each other.
+    /// 1 to [`EVENTS_PER_TRANSACTION_MAX`] events, written in this order, without events of others in between.
     pub events: Vec<NewEvent>,
-    /// Claims taken or released with them.
+    /// The claims that are taken or released with the events.
     pub claims: Vec<Claim>,
 }
 
-/// The most events that one transaction may have (an array of 10,000 entities is split by its service).
+/// The maximum number of events in one transaction.
 pub const EVENTS_PER_TRANSACTION_MAX: usize = 10_000;
 
-/// What became of a transaction.
+/// The result of appending one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// Written. The position of its last event.
+    /// The transaction was written.
     Committed {
-        /// Position of the transaction's last event.
+        /// The position of the transaction's last event.
         position: Position,
     },
     /// Nothing was written: a version or a claim was not as expected.
     Conflict {
-        /// The aggregate or the claim at fault.
+        /// The aggregate or the claim that caused the conflict.
         key: String,
-        /// The aggregate's version now (0: none); for a claim 1 (taken).
+        /// The aggregate's present version (0: it has no events); 1 for a claim that is taken.
         version: u64,
-        /// The topic's last position when it was checked: who reads up to it sees what was in the way.
+        /// The topic's last position at the time of the check. A reader that has read up to it sees the cause of the conflict.
         position: Position,
     },
 }
@@ -90,82 +90,82 @@ pub enum Appended {
 pub struct RecordedEvent {
     /// Its topic.
     pub topic: Topic,
-    /// Where it stands in its topic's stream.
+    /// Its position in its topic's stream.
     pub position: Position,
-    /// Unique; deterministic for reactions.
+    /// Unique; deterministic where a saga caused the event.
     pub event_id: String,
     /// `entity_created`, …
     pub action: String,
     /// The aggregate it belongs to.
     pub aggregate_id: String,
-    /// The aggregate's version with this event, from 1, without gaps.
+    /// The aggregate's version after this event: from 1, without gaps.
     pub version: u64,
-    /// JSON object.
+    /// The event's data: a JSON object.
     pub data: Box<RawValue>,
-    /// Microseconds since the Unix epoch, when the event store wrote it.
+    /// The time at which the event store wrote it: microseconds since the Unix epoch.
     pub published_at_us: u64,
-    /// The request and the direct cause.
+    /// The request and the direct cause of the event.
     pub correlation: Correlation,
 }
 
-/// A consumer group's wish to be told of a topic.
+/// A request to join a consumer group of a topic.
 #[derive(Clone, Debug)]
 pub struct SubscribeRequest {
     /// The consumer group: the service's name.
     pub group: String,
     /// The topic.
     pub topic: Topic,
-    /// This instance's name, unique among the instances that run.
+    /// This instance's name, unique among the running instances.
     pub consumer: String,
-    /// Most events a batch, 1–10,000.
+    /// The maximum number of events in a batch, 1–10,000.
     pub batch_max: usize,
 }
 
-/// Where a consumer group stands in a topic.
+/// A consumer group's progress in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupStatus {
     /// The consumer group.
     pub group: String,
     /// The topic.
     pub topic: Topic,
-    /// Entries not delivered yet; `None` where the server can't tell.
+    /// Entries that are not delivered yet; `None` if the server doesn't know the number.
     pub undelivered: Option<u64>,
-    /// Delivered, not acknowledged.
+    /// Entries that are delivered and not acknowledged.
     pub pending: u64,
     /// Entries in the group's dead-letter stream.
     pub dead_letters: u64,
-    /// How long after their publication its events were acknowledged, through this event store's process since its start.
+    /// The event lag: the time from publication to acknowledgement, measured by this event store's process since its start.
     pub lag: LagHistogram,
 }
 
-/// What the server under the store says of its own work since its start; everything that uses it is in these figures.
+/// The store's server's own account of its work since its start, for all its clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerUsage {
     /// CPU time of its process, user and system, in microseconds.
     pub cpu_us: u64,
-    /// Commands carried out, each one of a transaction counted.
+    /// Commands executed; each command of a transaction counts.
     pub commands: u64,
     /// Bytes read from its clients.
     pub input_bytes: u64,
     /// Bytes written to its clients.
     pub output_bytes: u64,
-    /// Bytes that its data take now.
+    /// Bytes of memory that its data take now.
     pub memory_bytes: u64,
 }
 
-/// Why the event store couldn't do it. Nothing was answered as written that isn't.
+/// An error of the event store. No event is ever reported as written that isn't.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EventStoreError {
-    /// The store can't be reached or is starting; trying again may help.
+    /// The store can't be reached or is starting; a retry may succeed.
     #[error("the event store is not available: {0}")]
     Unavailable(String),
-    /// Too much is waiting already; trying again later may help.
+    /// Too many events wait already; a later retry may succeed.
     #[error("the event store is overloaded: {0}")]
     Overloaded(String),
-    /// The connection broke and nobody could learn whether the transaction was written; a repeat is safe.
+    /// The connection broke before it was known whether the transaction was written; a repeat is safe.
     #[error("it is not known whether the events were written: {0}")]
     Indeterminate(String),
-    /// The request itself is wrong.
+    /// The request is malformed; a retry fails too.
     #[error("bad request to the event store: {0}")]
     Invalid(String),
     /// The store is shutting down.
@@ -173,24 +173,24 @@ pub enum EventStoreError {
     Closed,
 }
 
-/// The event store: the single writer of its streams, and the event bus.
+/// The event store: the only writer of its streams, and the event bus.
 #[async_trait]
 pub trait EventStore: Send + Sync {
-    /// Appends transactions, each all or none. Answers in the order of the transactions. Transactions of one call and topic
-    /// are checked and written in their order. Returns when they are written (under the chosen durability).
+    /// Appends transactions, each all or none, and returns a result for each, in their order. Transactions of one call and topic are
+    /// checked and written in their order. Returns when they are written (with the configured durability).
     async fn append(
         &self,
         transactions: Vec<Transaction>,
     ) -> Result<Vec<Appended>, EventStoreError>;
 
-    /// Joins a consumer group (created at the topic's start where it doesn't exist). One consumer a group and topic is active,
-    /// the others stand by in [`EventSubscription::next_batch`].
+    /// Joins a consumer group, which is created at the topic's start if it doesn't exist. One consumer of a group and topic is active; the
+    /// others stand by in [`EventSubscription::next_batch`].
     async fn subscribe(
         &self,
         request: SubscribeRequest,
     ) -> Result<Box<dyn EventSubscription>, EventStoreError>;
 
-    /// The events after a position, at most `limit` (1–10,000), oldest first.
+    /// Returns the events after a position, at most `limit` (1–10,000), oldest first.
     async fn read(
         &self,
         topic: Topic,
@@ -198,10 +198,10 @@ pub trait EventStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
-    /// The position of the topic's last event ([`Position::START`] when there is none).
+    /// Returns the position of the topic's last event, or [`Position::START`] if there is none.
     async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError>;
 
-    /// Waits until there are events after `after`, without a group; empty after `wait_max`. For the live feed.
+    /// Waits for events after `after`, outside any group; empty after `wait_max`. Used by the live feed.
     async fn follow(
         &self,
         topic: Topic,
@@ -210,35 +210,35 @@ pub trait EventStore: Send + Sync {
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
-    /// Where every consumer group of every topic stands.
+    /// Returns the progress of every consumer group in every topic.
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError>;
 
-    /// What the server under it has had to do; nothing where there is none, or it doesn't tell.
+    /// Returns the usage of the store's server; `None` if it has none or it doesn't report it.
     async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
         Ok(None)
     }
 }
 
-/// One consumer's place in a group. Dropping it gives its place up.
+/// One consumer's membership in a group. Dropping it leaves the group.
 #[async_trait]
 pub trait EventSubscription: Send {
-    /// Waits for the next batch, in stream order; never empty. After a start or a takeover, what was delivered and never
-    /// acknowledged comes first. Acknowledge a batch before asking for the next: what is not comes again.
+    /// Waits for the next batch, in stream order; never empty. After a start or a takeover, events that were delivered and never
+    /// acknowledged come first. Acknowledge a batch before asking for the next; unacknowledged events are delivered again.
     async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
-    /// Waits for what comes after the last batch though that isn't acknowledged yet: it stays to be acknowledged, and comes again
-    /// after a takeover only. For who must wait before acknowledging and may not hold up what is new meanwhile; such a consumer
-    /// bounds by itself how much it leaves unacknowledged. A store may not offer it.
+    /// Waits for the events after the last batch, even if that batch isn't acknowledged yet. It can be acknowledged later, and is delivered
+    /// again only after a takeover. For consumers that acknowledge late without holding up new events; such a consumer must bound its
+    /// unacknowledged events itself. A store need not support it.
     async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
         Err(EventStoreError::Invalid(
-            "this event store gives no batch before the one before is acknowledged".to_owned(),
+            "this event store delivers no batch before the previous one is acknowledged".to_owned(),
         ))
     }
 
-    /// Says that the effects of these events are done.
+    /// Acknowledges events: their effects are done.
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError>;
 
-    /// Puts an event that can't be handled into the group's dead-letter stream with the reason, and acknowledges it.
+    /// Puts an event that can't be handled into the group's dead-letter stream, with the reason, and acknowledges it.
     async fn dead_letter(
         &mut self,
         event: &RecordedEvent,

@@ -1,4 +1,4 @@
-//! One request's way: correlation id, route, method, handler, and whatever happens an answer, counted by route.
+//! Handles one request: correlation id, route, method, handler, answer. Every outcome is an answer, counted by route.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::{
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Answers a request. Never fails: errors and panics are answers too.
+/// Answers a request. Never fails: errors and panics become answers too.
 pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response {
     let started = Instant::now();
     let trace = shared.ids.trace(request.headers());
@@ -39,7 +39,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             tracing::error!(%method, route = routes::PATTERNS[index], correlation_id = trace.correlation_id, "a handler panicked");
             Err(HttpError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "the gateway failed on this request; its log says more",
+                "the gateway failed on this request; see its log for the cause",
             ))
         });
     let mut response = handled.unwrap_or_else(HttpError::into_response);

@@ -1,5 +1,5 @@
-//! Bodies that are written while they are made: buffered to chunks, held back by a slow client, and broken off at an error,
-//! so that half an answer never looks like a whole one.
+//! Streamed response bodies: buffered into chunks, with backpressure from a slow client. An error aborts the connection,
+//! so that a partial answer never looks complete.
 
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
@@ -10,9 +10,9 @@ use super::Shared;
 use super::error::HttpError;
 use super::queries::Pages;
 
-/// A chunk is sent when it is about so long.
+/// A chunk is sent once it has about this many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Chunks that may wait for the client.
+/// Most chunks that may wait for the client.
 const CHUNKS_MAX: usize = 2;
 
 enum Part {
@@ -21,13 +21,13 @@ enum Part {
     End,
 }
 
-/// Takes a body's text piece by piece.
+/// Writes a body's text piece by piece.
 pub(super) struct BodyWriter {
     parts: mpsc::Sender<Part>,
     chunk: String,
 }
 
-/// A body that `write` makes in a task of its own. Without a proper end (an error, a panic) the connection breaks.
+/// A body that `write` produces in its own task. The connection breaks if `write` fails or panics.
 pub(super) fn stream<W, F>(shared: &Shared, write: W) -> Body
 where
     W: FnOnce(BodyWriter) -> F,
@@ -43,7 +43,7 @@ where
             Ok(mut writer) => writer.flush().await.map(|()| Part::End),
             Err(error) => Err(error),
         };
-        // The client may have gone; then nobody is left to be told.
+        // Fails when the client has disconnected; nobody is left to receive the end.
         let _ = parts.send(end.unwrap_or_else(Part::Failed)).await;
     });
     Body::from_stream(stream::unfold(
@@ -54,7 +54,7 @@ where
                 Some(Part::Chunk(chunk)) => Some((Ok(chunk), Some(received))),
                 Some(Part::End) => None,
                 Some(Part::Failed(error)) => {
-                    tracing::warn!(%error, "a list broke off");
+                    tracing::warn!(%error, "a streamed answer was aborted");
                     Some((Err(error), None))
                 }
                 None => Some((Err(broken_off()), None)),
@@ -64,14 +64,14 @@ where
 }
 
 fn broken_off() -> HttpError {
-    HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off")
+    HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer was aborted")
 }
 
 impl BodyWriter {
-    /// Writes text.
+    /// Appends text; sends a chunk when enough has collected.
     ///
     /// # Errors
-    /// When the client has gone.
+    /// The client has disconnected.
     pub(super) async fn write(&mut self, text: &str) -> Result<(), HttpError> {
         self.chunk.push_str(text);
         if self.chunk.len() >= CHUNK_BYTES {
@@ -80,10 +80,10 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// Writes a page's items and those of the pages after it, parted by commas.
+    /// Writes a page's items and those of the pages after it, separated by commas.
     ///
     /// # Errors
-    /// As a query's, and when the client has gone.
+    /// The errors of a query, and when the client has disconnected.
     pub(super) async fn write_items(
         &mut self,
         first: String,

@@ -1,4 +1,4 @@
-//! Commands: POST, PUT and DELETE become messages to the service of the entity. Decides nothing about entities.
+//! Commands: POST, PUT and DELETE become messages to the entity's service. Must not know any rule about entities.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use super::reply::{self, Reply};
 use super::trace::Trace;
 use super::{Shared, json_body, payload, request_correlation};
 
-/// An answered command says with this header where its events stand.
+/// The response header with the positions of the command's events.
 const POSITION: &str = "x-position";
 
-/// `POST /order`: creates one or several entities, answers their ids.
+/// `POST /order`: creates one or several entities and answers with their ids.
 pub(super) async fn create(
     shared: &Shared,
     topic: Topic,
@@ -29,7 +29,7 @@ pub(super) async fn create(
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
-    // Its handler must not read what is older than what its sender has been answered.
+    // The command's handler must see every write that this gateway has already answered.
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
@@ -45,7 +45,7 @@ pub(super) async fn create(
     .await
 }
 
-/// `POST /orders`: leaves the creation to the service and answers the message's id at once.
+/// `POST /orders`: queues the creation and answers with the message's id at once.
 pub(super) async fn create_later(
     shared: &Shared,
     topic: Topic,
@@ -53,7 +53,7 @@ pub(super) async fn create_later(
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
-    // Its handler must not read what is older than what its sender has been answered.
+    // The command's handler must see every write that this gateway has already answered.
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
@@ -80,7 +80,7 @@ pub(super) async fn create_later(
     ))
 }
 
-/// `PUT /order/{id}`: replaces an entity by the whole one in the body.
+/// `PUT /order/{id}`: replaces an entity by the one in the body.
 pub(super) async fn update(
     shared: &Shared,
     topic: Topic,
@@ -89,7 +89,7 @@ pub(super) async fn update(
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     QueryString::parse(request.uri().query(), &[])?;
-    // Its handler must not read what is older than what its sender has been answered.
+    // The command's handler must see every write that this gateway has already answered.
     let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
     let text = json_body::read(request, &shared.config).await?;
     let entity = json_body::with_entity_id(&text, id)?;
@@ -97,7 +97,7 @@ pub(super) async fn update(
     command(shared, to, payload::message(entity, &at_least), 1, trace).await
 }
 
-/// `DELETE /order/{id}`.
+/// `DELETE /order/{id}`: deletes an entity.
 pub(super) async fn delete(
     shared: &Shared,
     topic: Topic,
@@ -112,9 +112,9 @@ pub(super) async fn delete(
     command(shared, to, payload::message(params, &at_least), 1, trace).await
 }
 
-/// Routes have no commands on topics without a queue; should one slip through, it is an unknown route.
+/// The queue, or 404 if the topic has none. No route leads here with such a topic.
 fn queue(name: Option<QueueName>) -> Result<QueueName, HttpError> {
-    name.ok_or_else(|| HttpError::not_found("nobody takes this command"))
+    name.ok_or_else(|| HttpError::not_found("no service takes this command"))
 }
 
 async fn command(
@@ -138,7 +138,7 @@ async fn command(
         .await?;
     let reply = Reply::parse(&reply)?;
     reply.tell(trace);
-    // A refusal may carry the position of what was in the way: who reads next shall see it.
+    // A refusal may carry the position of the conflicting event: the next read must see that event.
     if let Some(positions) = &reply.positions {
         shared.session.raise(positions);
     }

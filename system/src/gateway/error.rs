@@ -1,4 +1,4 @@
-//! Errors as a client sees them: a status and one sentence in JSON. Never a stack trace.
+//! HTTP errors: a status and one sentence in JSON, never a stack trace.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -6,15 +6,15 @@ use axum::response::Response;
 
 use crate::message_queue::QueueError;
 
-/// A request that is answered with an error.
+/// An error answer to a request.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct HttpError {
     /// 4xx or 5xx.
     pub(super) status: StatusCode,
-    /// What is wrong, and what would be right.
+    /// What is wrong and what to do.
     pub(super) message: String,
-    /// The methods a route has, with 405.
+    /// The route's methods, for the `Allow` header of a 405.
     pub(super) allow: Option<&'static str>,
 }
 
@@ -40,12 +40,12 @@ impl HttpError {
             allow: Some(allow),
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                format!("{path} has no {method}; it has {allow}"),
+                format!("{path} does not support {method}; use one of {allow}"),
             )
         }
     }
 
-    /// The answer: `{"error": message}`.
+    /// The answer with body `{"error": message}`.
     pub(super) fn into_response(self) -> Response {
         let body = serde_json::json!({ "error": self.message }).to_string();
         let mut response = json(self.status, body);

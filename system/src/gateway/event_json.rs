@@ -1,4 +1,4 @@
-//! A recorded event as clients see it: the same on the live feed and on `/events/{topic}`. Must not know how either is sent.
+//! A recorded event as JSON for clients: the same on the live feed and on `/events/{topic}`. Must not know how either is sent.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -20,12 +20,12 @@ struct Shown<'a> {
     published_at_us: u64,
     correlation_id: &'a str,
     causation_id: &'a str,
-    /// Of a sampled request's event.
+    /// Only for events of sampled requests.
     #[serde(flatten)]
     times: Option<Times>,
 }
 
-/// One event's JSON object.
+/// Serialises one event as a JSON object.
 pub(super) fn event_json(event: &RecordedEvent) -> String {
     serde_json::to_string(&Shown {
         topic: event.topic,

@@ -1,5 +1,5 @@
-//! `GET /events/{topic}?after=&limit=`: what the event store has recorded, page by page, oldest first. The truth itself, for who wants to
-//! check what was made of it; must not know what an event means.
+//! `GET /events/{topic}?after=&limit=`: recorded events, page by page, oldest first. Lets a client audit derived state
+//! against its source. Must not know what an event means.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use super::event_json::event_json;
 use super::paging::{PAGE_DEFAULT, QueryString};
 use super::queries::QueryRequest;
 
-/// Events read at once: a page of large carts is never in memory as a whole.
+/// Events per read of the store, so that a page of large carts is never in memory as a whole.
 const READ_EVENTS: usize = 250;
 
-/// Answers `{"result": [event…], "cursor": "<ms>-<seq>"}`; `cursor` is the `after` of the next page and is missing with the last one.
+/// Answers `{"result": [event…], "cursor": "<ms>-<seq>"}`; `cursor` is the `after` of the next page; the last page has none.
 ///
 /// # Errors
-/// 400 for a bad `after` or `limit`; 503 when the event store is away before the first event. Later the answer breaks off.
+/// 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
 pub(super) async fn page(
     shared: &Arc<Shared>,
     topic: Topic,

@@ -1,4 +1,4 @@
-//! The live feed: every event, and how far the read model has come, to any number of WebSockets. Reads the event store without a group.
+//! The live feed: sends every event and the read model's progress to any number of WebSockets. Reads the event store without a group.
 
 mod applied;
 mod follower;
@@ -23,10 +23,10 @@ use super::Shared;
 use super::error::HttpError;
 use super::paging::QueryString;
 
-/// Clients have nothing to say but control frames.
+/// The longest message of a client; clients send control frames only.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
-/// Starts one follower a topic and the question to the read model; they rest while nobody listens.
+/// Starts one follower per topic and the watch on the read model's progress; they pause while no socket is open.
 pub(super) fn start(shared: &Arc<Shared>) {
     for topic in Topic::ALL {
         let follower = follower::follow(Arc::clone(shared), topic);
@@ -42,14 +42,14 @@ pub(super) fn start(shared: &Arc<Shared>) {
     });
 }
 
-/// What a client wants to hear.
+/// What a client subscribes to.
 #[derive(Debug)]
 struct Wish {
     /// By [`Topic::index`].
     topics: [bool; Topic::ALL.len()],
-    /// From where on; topics without: from now.
+    /// Start after these positions; topics without one start now.
     after: Positions,
-    /// Only events of sampled requests, and when the read model applied them instead of how far it has come.
+    /// Send only sampled requests' events, and when the read model applied them instead of its progress.
     sampled: bool,
 }
 
@@ -67,7 +67,7 @@ impl Wish {
             }
         }
         if topics.iter().all(|wanted| !wanted) {
-            return Err(HttpError::bad_request("topics names no topic"));
+            return Err(HttpError::bad_request("name at least one topic in topics"));
         }
         let after: Positions = query
             .get("after")
@@ -77,11 +77,11 @@ impl Wish {
         let sampled = match query.get("sampled") {
             None | Some("false") => false,
             Some("true") if after.is_empty() => true,
-            Some("true") => return Err(bad("sampled", &"it starts now, so there is no after")),
+            Some("true") => return Err(bad("sampled", &"it starts now; leave out `after`")),
             Some(other) => {
                 return Err(bad(
                     "sampled",
-                    &format!("`{other}` is neither true nor false"),
+                    &format!("`{other}` is unknown; use true or false"),
                 ));
             }
         };
@@ -99,7 +99,7 @@ impl Wish {
     }
 }
 
-/// `GET /events`: becomes a WebSocket.
+/// `GET /events`: upgrades the connection to a WebSocket.
 pub(super) async fn upgrade(
     shared: &Arc<Shared>,
     request: Request<Incoming>,
@@ -109,7 +109,7 @@ pub(super) async fn upgrade(
     if !parts.headers.contains_key(header::UPGRADE) {
         return Err(HttpError::new(
             StatusCode::UPGRADE_REQUIRED,
-            "/events is a WebSocket; connect with ws:// and an upgrade",
+            "/events is a WebSocket; connect to it with a WebSocket client (ws://)",
         ));
     }
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
@@ -121,7 +121,7 @@ pub(super) async fn upgrade(
             let max = shared.config.feed.sockets_max;
             HttpError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                format!("{max} clients listen already; no more are served"),
+                format!("the live feed already has its most clients, {max}; try again later"),
             )
         })?;
     let shared = Arc::clone(shared);

@@ -1,4 +1,4 @@
-//! `/health`: live, ready, and on what the system runs.
+//! `/health`: whether the system is live and ready, and which Redis it runs on.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use super::readiness::ReadinessState;
 /// A check that takes longer counts as not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// 200 when ready, else 503 with the reasons.
+/// Answers 200 when ready, else 503 with the reasons.
 pub(super) async fn health(shared: &Shared) -> Response {
     let check = shared.config.readiness.check();
     let state = tokio::time::timeout(CHECK_TIMEOUT, check)
         .await
-        .unwrap_or_else(|_| ReadinessState::not_ready("the check gave no answer within 2 s"));
+        .unwrap_or_else(|_| ReadinessState::not_ready("the readiness check took over 2 s"));
     let ready = state.ready && !shared.shutdown.is_cancelled();
     let redis = shared.config.runs_on.borrow().clone();
     let body = json!({

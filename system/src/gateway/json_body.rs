@@ -1,4 +1,4 @@
-//! Request bodies: reads them within their limits and looks at their shape (object, or array of objects). What the fields mean is the services' business.
+//! Request bodies: reads them within their limits and checks their shape (object, or array of objects). Must not know what a field means.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,15 +15,15 @@ use serde_json::value::RawValue;
 use super::GatewayConfig;
 use super::error::HttpError;
 
-/// What is left of a body over the limit is read and dropped up to so much, so that the client gets to read the answer.
+/// The rest of a body over the limit is read and dropped, up to this much: a client that is still sending may not read the answer.
 const DISCARD_BYTES_MAX: usize = 64 << 20;
-/// And at most so long.
+/// The longest time that dropping the rest of a body may take.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads a JSON body as text.
 ///
 /// # Errors
-/// 415 for a content type that says it is something else, 413 over the limit, 408 when it doesn't arrive in time, 400 when it breaks off or is no UTF-8.
+/// 415 for another content type, 413 over the limit, 408 if the body doesn't arrive in time, 400 if it breaks off or isn't UTF-8.
 pub(super) async fn read(
     request: Request<Incoming>,
     config: &GatewayConfig,
@@ -35,11 +35,11 @@ pub(super) async fn read(
     let too_large = || {
         HttpError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a body has at most {max} bytes; send several smaller ones"),
+            format!("the body is longer than {max} bytes; split it into several requests"),
         )
     };
     if body.size_hint().lower() > max as u64 {
-        // Who asks before sending gets no "continue" and has nothing to be discarded.
+        // A client that sent `Expect: 100-continue` has not sent the body yet: there is nothing to drop.
         if !expects_continue {
             discard(body).await;
         }
@@ -49,7 +49,7 @@ pub(super) async fn read(
     match tokio::time::timeout(arrival, collect(body, max)).await {
         Ok(Ok(bytes)) => String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            HttpError::bad_request(format!("the body is no UTF-8 from byte {at} on"))
+            HttpError::bad_request(format!("the body is not UTF-8 from byte {at} on"))
         }),
         Ok(Err(Broken::TooLarge(rest))) => {
             discard(rest).await;
@@ -100,14 +100,14 @@ async fn discard(mut body: Incoming) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, all).await;
 }
 
-/// JSON, nothing said, or what `curl -d` says by default; nothing compressed.
+/// Accepts JSON, no content type, or the default of `curl -d`; refuses compressed bodies.
 fn check_content(headers: &HeaderMap) -> Result<(), HttpError> {
     let unsupported = |what: String| HttpError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what);
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
         return Err(unsupported(format!(
-            "content-encoding {encoding:?} is not understood; send the JSON as it is"
+            "content-encoding {encoding:?} is not supported; send the JSON uncompressed"
         )));
     }
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
@@ -127,25 +127,25 @@ fn check_content(headers: &HeaderMap) -> Result<(), HttpError> {
         return Ok(());
     }
     Err(unsupported(format!(
-        "content-type {text:?} is not understood; send application/json"
+        "content-type {text:?} is not supported; send application/json"
     )))
 }
 
 /// A command's parameters.
 #[derive(Debug)]
 pub(super) struct Params<'a> {
-    /// The whole.
+    /// The whole body.
     pub(super) json: &'a RawValue,
-    /// The entities in it: one for an object.
+    /// The entities in it; one if the body is an object.
     pub(super) entities: Vec<&'a RawValue>,
     /// Whether they came as an array.
     pub(super) is_array: bool,
 }
 
-/// Looks at a body's shape.
+/// Checks a body's shape.
 ///
 /// # Errors
-/// 400 for malformed JSON (with its place), for what is neither object nor array of objects, for an empty array and for one over the limit.
+/// 400 for malformed JSON (with line and column), for anything but an object or an array of objects, for an empty array or one over the limit.
 pub(super) fn params(text: &str, entities_max: usize) -> Result<Params<'_>, HttpError> {
     let json: &RawValue = parse(text)?;
     let (entities, is_array) = match json.get().as_bytes().first() {
@@ -180,7 +180,7 @@ fn elements(array: &RawValue, entities_max: usize) -> Result<Vec<&RawValue>, Htt
     }
     if count > entities_max {
         return Err(HttpError::bad_request(format!(
-            "the array has {count} entities; at most {entities_max} are allowed"
+            "the array has {count} entities; send at most {entities_max}"
         )));
     }
     if let Some(n) = entities
@@ -188,7 +188,7 @@ fn elements(array: &RawValue, entities_max: usize) -> Result<Vec<&RawValue>, Htt
         .position(|json| !json.get().starts_with('{'))
     {
         return Err(HttpError::bad_request(format!(
-            "element {n} of the array is no object"
+            "element {n} of the array is not an object"
         )));
     }
     Ok(entities)
@@ -224,7 +224,7 @@ impl<'de> Visitor<'de> for Elements {
 /// A PUT's body with the path's id as its `entity_id`.
 ///
 /// # Errors
-/// 400 for malformed JSON, for what is no object, and for an `entity_id` that isn't the path's.
+/// 400 for malformed JSON, for anything but an object, and for an `entity_id` that isn't the path's.
 pub(super) fn with_entity_id(text: &str, id: &str) -> Result<Box<RawValue>, HttpError> {
     let json = parse(text)?;
     if !json.get().starts_with('{') {
@@ -262,7 +262,7 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a string always serialises")
 }
 
-/// An object's fields in their order, repeated ones included: the service refuses those by name.
+/// An object's fields in their order, including repeated ones, which the service refuses by name.
 struct Fields;
 
 impl<'de> Visitor<'de> for Fields {

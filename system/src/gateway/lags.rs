@@ -1,4 +1,4 @@
-//! Event lag as the event store tells it, as a metric. Knows histograms' names, not who measured.
+//! Exports the event store's event lags as a metric.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use crate::event_lag::LagHistogram;
 use crate::telemetry::GroupLabels;
 
-/// Every group's lag, as it was last told.
+/// Every group's event lag, as last read from the event store.
 #[derive(Debug, Default)]
 pub(super) struct Lags(Mutex<Vec<(GroupLabels, LagHistogram)>>);
 

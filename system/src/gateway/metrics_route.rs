@@ -1,4 +1,4 @@
-//! `/metrics`: every metric of the process, after asking the event store and the queue how much is waiting.
+//! `/metrics`: every metric of the process, refreshed from the event store and the message queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use super::error::HttpError;
 use super::lags::Lags;
 use super::server_usage::LastUsage;
 
-/// What was asked so recently is not asked again.
+/// Figures younger than this are not refreshed.
 const FRESH: Duration = Duration::from_millis(200);
-/// Who gives no answer in time is left out.
+/// Figures that don't arrive within this stay as they were.
 const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The registry, and when its gauges were last refreshed.
+/// The metrics registry, and when its gauges were last refreshed.
 pub(super) struct MetricsRoute {
     metrics: Metrics,
     registry: Registry,
@@ -77,7 +77,7 @@ impl MetricsRoute {
             set(&metrics.group_pending, status.pending);
             set(&metrics.group_dead_letters, status.dead_letters);
             lags.push((labels.clone(), status.lag));
-            // Where the server can't tell, the figure before stays: a zero would be a lie.
+            // If the server can't tell, the previous figure stays: zero would be wrong.
             if let Some(undelivered) = status.undelivered {
                 set(&metrics.group_backlog, undelivered + status.pending);
             }
@@ -103,7 +103,7 @@ fn gauge(gauge: &prometheus_client::metrics::gauge::Gauge, n: u64) {
     gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
 }
 
-/// Answers every metric; those that the store and the queue know are left as they were where these give no answer.
+/// Answers with every metric. Figures of the store and the queue stay as they were if these don't answer.
 pub(super) async fn metrics(shared: &Shared) -> Result<Response, HttpError> {
     shared.metrics.refresh(shared).await;
     let mut encoded = String::new();

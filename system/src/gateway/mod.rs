@@ -1,5 +1,5 @@
-//! The api-gateway: HTTP in, messages out, and the live feed. Knows the message queue and the event store by trait alone;
-//! must not know Redis, the domain or any service.
+//! The api-gateway: turns HTTP requests into messages, and serves the live feed. Knows the message queue and the event store
+//! only by their traits; must not know Redis, the domain or any service.
 
 mod answer;
 mod body_writer;
@@ -55,33 +55,33 @@ use trace::{Ids, Trace};
 pub use readiness::{Readiness, ReadinessState, StoreReadiness};
 
 /// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
-/// The error says what is wrong and what would be right.
+/// The error says what is wrong and what to do.
 pub type Validate = fn(Topic, &RawValue) -> Result<(), String>;
 
-/// The gateway's limits and what it is told about its surroundings.
+/// The gateway's limits, and what the program passes to it.
 #[derive(Clone)]
 pub struct GatewayConfig {
-    /// Longest request body.
+    /// Longest request body, bytes.
     pub body_bytes_max: usize,
-    /// Longest time for a request body to arrive.
+    /// Longest time for a request body to arrive, ms.
     pub body_timeout_ms: u64,
     /// Most entities in one array.
     pub entities_per_array_max: usize,
-    /// How long a command or query may take; an array may take [`GatewayConfig::call_timeout_ms_per_entity`] more for each of its entities.
+    /// Timeout of a command or query, ms; an array gets [`GatewayConfig::call_timeout_ms_per_entity`] more for each entity.
     pub call_timeout_ms: u64,
-    /// What each entity of an array adds to its command's timeout.
+    /// What each further entity of an array adds to its command's timeout, ms.
     pub call_timeout_ms_per_entity: u64,
-    /// Most HTTP connections at once; more wait to be accepted.
+    /// Most HTTP connections at once; further ones wait to be accepted.
     pub connections_max: usize,
-    /// How long requests in flight may take to end after the shutdown was asked for.
+    /// How long requests in flight may take to end after a shutdown was requested, ms.
     pub drain_ms: u64,
     /// The live feed's limits.
     pub feed: FeedConfig,
     /// Checks entities on the asynchronous endpoints.
     pub validate: Validate,
-    /// What `/health` says of the server below: told by the app, which knows it.
+    /// What `/health` shows of the Redis server.
     pub runs_on: watch::Receiver<RedisInfo>,
-    /// Whether the system is ready.
+    /// Checks whether the system is ready.
     pub readiness: Arc<dyn Readiness>,
 }
 
@@ -127,17 +127,17 @@ impl fmt::Debug for GatewayConfig {
 /// The live feed's limits.
 #[derive(Clone, Debug)]
 pub struct FeedConfig {
-    /// Most WebSockets at once; more are refused with 503.
+    /// Most WebSockets at once; further ones are refused with 503.
     pub sockets_max: usize,
-    /// How far a client may fall behind before it is disconnected (frames are shared between sockets).
+    /// Most bytes that may wait for a client before it is disconnected (sockets share the frames).
     pub lag_bytes_max: usize,
-    /// Longest frame, one longer event excepted.
+    /// Longest frame, bytes; a single longer event makes a longer frame.
     pub frame_bytes_max: usize,
-    /// Most events read from the event store at once, 1–10,000.
+    /// Most events per read of the event store, 1–10,000.
     pub batch_max: usize,
-    /// How often a client is pinged; three times that without a word from it and it is disconnected.
+    /// Interval between pings, ms; a client that sends nothing for three intervals is disconnected.
     pub ping_ms: u64,
-    /// Least time between two questions to the read model how far it has come.
+    /// Shortest interval between two reads of the read model's progress, ms.
     pub applied_interval_ms: u64,
 }
 
@@ -154,7 +154,7 @@ impl Default for FeedConfig {
     }
 }
 
-/// What every request shares.
+/// The state that all requests share.
 struct Shared {
     queue: Arc<dyn MessageQueue>,
     events: Arc<dyn EventStore>,
@@ -165,14 +165,14 @@ struct Shared {
     metrics: MetricsRoute,
     hub: Hub,
     sockets: Arc<Semaphore>,
-    /// Cancelled when the gateway shall stop.
+    /// Cancelled when the gateway is to stop.
     shutdown: CancellationToken,
-    /// Connections, WebSockets and the feed's tasks: all that a shutdown waits for.
+    /// Connections, WebSockets and the feed's tasks: a shutdown waits for all of them.
     tasks: TaskTracker,
 }
 
 impl Shared {
-    /// Calls a function and awaits the reply's JSON.
+    /// Calls a function and waits for the reply's JSON.
     async fn call(
         &self,
         to: QueueName,
@@ -193,7 +193,7 @@ impl Shared {
         Ok(self.queue.call(message, timeout).await?)
     }
 
-    /// Asks the read model, with the timeout for queries.
+    /// Queries the read model, with the timeout for queries.
     async fn query(
         &self,
         to: QueueName,
@@ -204,7 +204,7 @@ impl Shared {
         self.ask(to, payload, &trace).await
     }
 
-    /// The same for a request whose way it is.
+    /// Queries the read model, and records the times in the request's trace.
     async fn ask(
         &self,
         to: QueueName,
@@ -217,7 +217,7 @@ impl Shared {
     }
 }
 
-/// The request is both what a message goes back to and its direct cause.
+/// The correlation of a request's message: the request is both its origin and its direct cause.
 fn request_correlation(trace: &Trace) -> Correlation {
     Correlation {
         correlation_id: trace.correlation_id.clone(),
@@ -235,7 +235,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway to the given queue and event store. Does nothing until it serves.
+    /// A gateway to the given queue and event store. Does nothing until [`Gateway::serve`].
     #[must_use]
     pub fn new(
         queue: Arc<dyn MessageQueue>,
@@ -251,7 +251,7 @@ impl Gateway {
         }
     }
 
-    /// Serves until cancelled; then accepts no more, lets requests in flight end (at most `drain_ms`) and closes WebSockets with a close frame.
+    /// Serves until cancelled. Then accepts no more, lets requests in flight end (at most `drain_ms`) and closes WebSockets with a close frame.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let shared = Arc::new(Shared {
             requests: RequestMetrics::new(&self.metrics),

@@ -1,4 +1,4 @@
-//! `/report/orders`: each order with its cart, customer, products, billings and shippings in it. Holds one page of orders at a time.
+//! `/report/orders`: each order joined with its cart, customer, products, billings and shippings. Holds one page of orders at a time.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,9 +21,9 @@ use super::queries::{Pages, QueryRequest};
 use super::reply::Reply;
 use super::{Shared, body_writer, payload};
 
-/// Orders a page: each brings a cart, and its products with it.
+/// Orders per page; small, because each order brings its cart and products.
 const ORDERS_PER_PAGE: usize = 100;
-/// Questions for what belongs to an order that are under way at once.
+/// Most queries for billings or shippings in flight at once.
 const IN_FLIGHT_MAX: usize = 64;
 
 const TOPICS: [Topic; 6] = [
@@ -35,7 +35,7 @@ const TOPICS: [Topic; 6] = [
     Topic::Shipping,
 ];
 
-/// Answers the report of orders.
+/// Answers `/report/orders`.
 pub(super) async fn report(
     shared: &Arc<Shared>,
     request: QueryRequest<'_>,
@@ -98,7 +98,7 @@ struct Cart<'a> {
     product_ids: Vec<Cow<'a, str>>,
 }
 
-/// What an order gets beside its own fields.
+/// The fields that are joined to an order's own.
 #[derive(Serialize)]
 struct Inlined<'a> {
     cart: Option<&'a RawValue>,
@@ -119,7 +119,7 @@ struct Asker {
 }
 
 impl Asker {
-    /// The orders of a page (their JSON, parted by commas) with all that belongs to them.
+    /// Joins a page of orders (their JSON, separated by commas) with what belongs to them.
     async fn inline(&self, items: &str) -> Result<String, HttpError> {
         let array = format!("[{items}]");
         let orders: Vec<&RawValue> = read(&array)?;
@@ -177,13 +177,13 @@ impl Asker {
         Ok(text)
     }
 
-    /// What of a topic belongs to each of the orders, as an array in JSON, in the orders' order.
+    /// Each order's entities of a topic as a JSON array, one array per order, in the orders' order.
     async fn of_orders(
         &self,
         name: Topic,
         orders: &[CartIdOf<'_>],
     ) -> Result<Vec<Box<RawValue>>, HttpError> {
-        // Boxed, so that the compiler sees one lifetime and not one for each.
+        // Boxed, so that the futures share one lifetime; without it the compiler can't infer one.
         let questions: Vec<BoxFuture<'_, _>> = orders
             .iter()
             .map(|order| self.of_order(name, order.entity_id.to_string()).boxed())
@@ -201,7 +201,7 @@ impl Asker {
         self.ask(payload::OfOrder { name, props }).await
     }
 
-    /// The entities with these ids that there are.
+    /// The entities with these ids; missing ones are left out.
     async fn by_ids(&self, name: Topic, ids: BTreeSet<&str>) -> Result<ById, HttpError> {
         let ids: Vec<&str> = ids.into_iter().collect();
         let mut found = ById::new();
@@ -230,12 +230,12 @@ fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, HttpError> {
     serde_json::from_str(json).map_err(|error| {
         HttpError::new(
             StatusCode::BAD_GATEWAY,
-            format!("the read model answered what is no such entity: {error}"),
+            format!("the read model's answer is not the expected entity: {error}"),
         )
     })
 }
 
-/// One object with an order's own fields first.
+/// Appends one object: an order's own fields first, then the joined ones.
 fn push_joined(
     text: &mut String,
     order: &RawValue,
@@ -245,7 +245,7 @@ fn push_joined(
     let own = order.get().strip_suffix('}').ok_or_else(|| {
         HttpError::new(
             StatusCode::BAD_GATEWAY,
-            "the read model answered an order that is no object",
+            "the read model answered with an order that is not an object",
         )
     })?;
     text.push_str(own.trim_end());

@@ -1,10 +1,10 @@
-//! The page on `/`: a few files from the binary, under a strict content security policy. Knows nothing of what they show.
+//! The page on `/`: a few files in the binary, served under a strict content security policy. Must not know what they show.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-/// Nothing from elsewhere, nothing inline.
+/// Content security policy: no other origins, nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -18,7 +18,7 @@ pub(super) enum Asset {
 }
 
 impl Asset {
-    /// The file `/page/{name}`.
+    /// The file at `/page/{name}`.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "style.css" => Self::Style,
@@ -46,7 +46,7 @@ impl Asset {
         }
     }
 
-    /// FNV-1a of the text: changes whenever the file does.
+    /// The FNV-1a hash of the text: changes whenever the file does.
     const fn etag(self) -> u64 {
         let bytes = self.text().as_bytes();
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -59,7 +59,7 @@ impl Asset {
     }
 }
 
-/// Answers the file, or 304 where the browser has it already.
+/// Answers with the file, or 304 if the browser has it already.
 pub(super) fn page(asset: Asset, request: &HeaderMap) -> Response {
     let etag = format!("\"{:016x}\"", asset.etag());
     let known = request
@@ -80,7 +80,7 @@ pub(super) fn page(asset: Asset, request: &HeaderMap) -> Response {
     let fixed = [
         (header::CONTENT_TYPE, asset.content_type()),
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        // A new binary's page must be seen at once; the tag makes asking again cheap.
+        // The browser must revalidate, to show a new binary's page at once; the ETag makes that cheap.
         (header::CACHE_CONTROL, "no-cache"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -1,12 +1,12 @@
-//! Query strings: decodes them, refuses what a route doesn't know, reads `limit` and `cursor`. Knows no route.
+//! Query strings: decodes them, refuses unknown parameters, reads `limit` and `cursor`. Must not know any route.
 
 use super::error::HttpError;
 
-/// Most entities a page.
+/// Most entities per page.
 pub(super) const PAGE_MAX: usize = 1000;
-/// A page's size where no limit is given.
+/// Entities per page if no limit is given.
 pub(super) const PAGE_DEFAULT: usize = 100;
-/// Longest cursor.
+/// Longest cursor, bytes.
 const CURSOR_BYTES_MAX: usize = 1000;
 
 /// The parameters of a request: known names with their values.
@@ -14,10 +14,10 @@ const CURSOR_BYTES_MAX: usize = 1000;
 pub(super) struct QueryString(Vec<(&'static str, String)>);
 
 impl QueryString {
-    /// Reads a query string in which only `known` names may be, each once.
+    /// Parses a query string with parameters of these `known` names, each at most once.
     ///
     /// # Errors
-    /// 400 that names what is unknown, repeated or not encoded properly.
+    /// 400 that names the unknown, repeated or badly encoded parameter.
     pub(super) fn parse(query: Option<&str>, known: &[&'static str]) -> Result<Self, HttpError> {
         let mut values: Vec<(&'static str, String)> = Vec::new();
         for part in query
@@ -28,16 +28,16 @@ impl QueryString {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let decode = |text| {
                 percent_decode(text, true).ok_or_else(|| {
-                    HttpError::bad_request(format!("{text:?} is no percent-encoded UTF-8"))
+                    HttpError::bad_request(format!("{text:?} is not percent-encoded UTF-8"))
                 })
             };
             let (name, value) = (decode(name)?, decode(value)?);
             let known_name = known.iter().find(|known| **known == name);
             let Some(name) = known_name else {
                 let allowed = if known.is_empty() {
-                    "none is known here".to_owned()
+                    "this route has none".to_owned()
                 } else {
-                    format!("known are {}", known.join(", "))
+                    format!("this route has {}", known.join(", "))
                 };
                 return Err(HttpError::bad_request(format!(
                     "unknown query parameter {name:?}; {allowed}"
@@ -45,7 +45,7 @@ impl QueryString {
             };
             if values.iter().any(|(given, _)| given == name) {
                 return Err(HttpError::bad_request(format!(
-                    "query parameter {name} is given twice"
+                    "query parameter {name} is given twice; give it once"
                 )));
             }
             values.push((name, value));
@@ -61,10 +61,10 @@ impl QueryString {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The limit asked for.
+    /// The requested limit, if any.
     ///
     /// # Errors
-    /// 400 for one out of 1–[`PAGE_MAX`].
+    /// 400 for a limit out of 1–[`PAGE_MAX`].
     pub(super) fn limit(&self) -> Result<Option<usize>, HttpError> {
         match self.get("limit") {
             None => Ok(None),
@@ -77,7 +77,7 @@ impl QueryString {
         }
     }
 
-    /// The page asked for; `None`: everything.
+    /// The requested page; `None` means everything.
     ///
     /// # Errors
     /// 400 for a limit out of 1–[`PAGE_MAX`] or an empty or overlong cursor.
@@ -86,7 +86,7 @@ impl QueryString {
         let cursor = self.get("cursor");
         if cursor.is_some_and(|cursor| cursor.is_empty() || cursor.len() > CURSOR_BYTES_MAX) {
             return Err(HttpError::bad_request(
-                "cursor must be what the page before was answered with",
+                "cursor is empty or too long; send the cursor from the answer with the previous page",
             ));
         }
         if limit.is_none() && cursor.is_none() {
@@ -104,11 +104,11 @@ impl QueryString {
 pub(super) struct Page<'a> {
     /// 1–[`PAGE_MAX`].
     pub(super) limit: usize,
-    /// Where the page before ended.
+    /// The cursor from the previous page; `None` for the first page.
     pub(super) cursor: Option<&'a str>,
 }
 
-/// Decodes percent-encoding; in a query a plus sign is a space. `None` for what isn't encoded properly or is no UTF-8.
+/// Decodes percent-encoding; in a query a plus sign is a space. `None` if the encoding is bad or the result isn't UTF-8.
 pub(super) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> {
     if !text.contains(['%', '+']) {
         return Some(text.to_owned());

@@ -1,4 +1,4 @@
-//! The payloads of messages: `{"params": …, "at_least": …}`, serialised straight from borrowed parts, never through a JSON tree.
+//! The payloads of messages: `{"params": …, "at_least": …}`, serialised directly from borrowed parts, without a JSON tree.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,44 +13,44 @@ struct Payload<'a, P> {
     at_least: &'a Positions,
 }
 
-/// A message's payload. `at_least`: what its handler must have read.
+/// A message's payload. `at_least`: positions that its handler must have seen.
 pub(super) fn message(params: impl Serialize, at_least: &Positions) -> Box<RawValue> {
     serde_json::value::to_raw_value(&Payload { params, at_least })
         .expect("borrowed strings and raw JSON always serialise")
 }
 
-/// Nothing to say: `{}`.
+/// No parameters: `{}`.
 #[derive(Serialize)]
 pub(super) struct Empty {}
 
-/// One entity by id.
+/// Parameters: one entity by id.
 #[derive(Serialize)]
 pub(super) struct ById<'a> {
     pub(super) name: Topic,
     pub(super) id: &'a str,
 }
 
-/// Several entities by id.
+/// Parameters: several entities by id.
 #[derive(Serialize)]
 pub(super) struct ByIds<'a> {
     pub(super) name: Topic,
     pub(super) ids: &'a [&'a str],
 }
 
-/// The entities that belong to an order.
+/// Parameters: the entities that belong to an order.
 #[derive(Serialize)]
 pub(super) struct OfOrder<'a> {
     pub(super) name: Topic,
     pub(super) props: OrderId<'a>,
 }
 
-/// The property by which they do.
+/// The property that names the order.
 #[derive(Serialize)]
 pub(super) struct OrderId<'a> {
     pub(super) order_id: &'a str,
 }
 
-/// A page of a collection; without `name`: of the mails.
+/// Parameters: a page of a collection; without `name`, of the mails.
 #[derive(Serialize)]
 pub(super) struct PageOf<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub(super) struct PageOf<'a> {
     pub(super) cursor: Option<&'a str>,
 }
 
-/// The entity that shall go.
+/// Parameters: the entity to delete.
 #[derive(Serialize)]
 pub(super) struct EntityId<'a> {
     pub(super) entity_id: &'a str,

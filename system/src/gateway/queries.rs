@@ -1,4 +1,4 @@
-//! Queries: reads of entities and lists become messages to the read model, each with the positions it has to see.
+//! Queries: reads of entities and lists become messages to the read model, each with the positions that it must have applied.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use super::reply::{self, Reply};
 use super::trace::Trace;
 use super::{Shared, payload};
 
-/// What a query needs of its request.
+/// The parts of a request that a query needs.
 pub(super) struct QueryRequest<'a> {
     pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
     pub(super) trace: &'a Trace,
 }
 
-/// `GET /order/{id}`: the reply's bytes are the answer's body.
+/// `GET /order/{id}`: the reply's bytes become the answer's body.
 pub(super) async fn one(
     shared: &Shared,
     topic: Topic,
@@ -38,7 +38,7 @@ pub(super) async fn one(
     Ok(json(StatusCode::OK, reply::answer(reply, request.trace)?))
 }
 
-/// `/orders/unbilled` and the like: one question without parameters.
+/// `/orders/unbilled` and similar routes: a query without parameters.
 pub(super) async fn derived(
     shared: &Shared,
     to: QueueName,
@@ -52,7 +52,7 @@ pub(super) async fn derived(
     Ok(json(StatusCode::OK, reply::answer(reply, request.trace)?))
 }
 
-/// `GET /orders` and `/mails/sent`: a page where one is asked for, else everything, streamed.
+/// `GET /orders` and `/mails/sent`: one page if requested, else everything, streamed.
 pub(super) async fn list(
     shared: &Arc<Shared>,
     topic: Topic,
@@ -112,7 +112,7 @@ async fn ask_for_page(
         .await
 }
 
-/// A collection read page by page: no query and no reply grows with it.
+/// Reads a collection page by page, so that no query or reply grows with it.
 pub(super) struct Pages {
     shared: Arc<Shared>,
     topic: Topic,
@@ -146,15 +146,15 @@ impl Pages {
         }
     }
 
-    /// Whether the page read last was the last one.
+    /// Whether all pages have been read.
     pub(super) fn ended(&self) -> bool {
         matches!(self.next, Next::End)
     }
 
-    /// The next page's items in JSON, parted by commas, without brackets; `None` at the end.
+    /// The next page's items in JSON, separated by commas, without brackets; `None` at the end.
     ///
     /// # Errors
-    /// As a query's; 502 for a page whose cursor doesn't move, which would never end.
+    /// The errors of a query; 502 for a cursor that doesn't move, which would never end.
     pub(super) async fn next(&mut self) -> Result<Option<String>, HttpError> {
         let cursor = match &self.next {
             Next::First => None,
@@ -178,7 +178,7 @@ impl Pages {
         if reply.cursor.is_some() && reply.cursor.as_deref() == cursor {
             return Err(HttpError::new(
                 StatusCode::BAD_GATEWAY,
-                "the read model answered a page with the cursor of the page before",
+                "the read model answered with a page that has the previous page's cursor",
             ));
         }
         self.next = reply

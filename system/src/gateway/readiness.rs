@@ -1,4 +1,4 @@
-//! Whether the system is ready to be used, asked anew by each `/health`. Knows no service; the app may bring its own check.
+//! Whether the system is ready, checked anew for each `/health`. Must not know any service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use crate::topic::Topic;
 
 use super::payload;
 
-/// What a check found.
+/// The result of a readiness check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadinessState {
-    /// Whether requests will be answered properly.
+    /// Whether the system is ready for requests.
     pub ready: bool,
-    /// Whether the read model has applied all that had been written when it was asked.
+    /// Whether the read model has applied everything that was written before the check.
     pub read_model_caught_up: bool,
-    /// Why it is not ready.
+    /// Why the system is not ready; empty if it is.
     pub reasons: Vec<String>,
 }
 
@@ -41,17 +41,17 @@ impl ReadinessState {
     }
 }
 
-/// Says whether the system is ready. Should answer within a second and a half; the gateway waits no longer than two.
+/// Checks whether the system is ready. Should answer within 1.5 s; the gateway waits at most 2 s.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Looks now.
+    /// Checks now.
     async fn check(&self) -> ReadinessState;
 }
 
-/// How long the read model may take to catch up with what was written before the check.
+/// How long the read model may take to apply what was written before the check.
 const CATCH_UP: Duration = Duration::from_millis(1500);
 
-/// Ready when the event store answers and the read model has come as far as the store had when asked.
+/// Ready when the event store answers and the read model has applied everything that was written before the check.
 pub struct StoreReadiness {
     queue: Arc<dyn MessageQueue>,
     events: Arc<dyn EventStore>,
@@ -65,20 +65,20 @@ struct After<'a> {
 /// The reply to [`GET_POSITIONS`].
 #[derive(Deserialize)]
 pub(super) struct Applied {
-    /// How far the read model has come.
+    /// The read model's progress.
     pub(super) result: Positions,
-    /// When it applied what is of sampled requests.
+    /// When the read model applied batches with sampled requests' events.
     #[serde(default)]
     pub(super) batches: Vec<Projected>,
 }
 
-/// The payload of [`GET_POSITIONS`].
+/// The payload of [`GET_POSITIONS`]: the read model replies once it is past `after`.
 pub(super) fn positions_after(after: &Positions) -> Box<RawValue> {
     payload::message(After { after }, &Positions::NONE)
 }
 
 impl StoreReadiness {
-    /// A check of this queue and this store.
+    /// A check through this queue and this store.
     #[must_use]
     pub fn new(queue: Arc<dyn MessageQueue>, events: Arc<dyn EventStore>) -> Self {
         Self { queue, events }
@@ -117,7 +117,7 @@ impl StoreReadiness {
             .map(|applied| applied.result)
             .map_err(|_| {
                 format!(
-                    "the read model does not say how far it has come: {}",
+                    "the read model's progress could not be read: {}",
                     reply.get()
                 )
             })
@@ -155,7 +155,7 @@ impl Readiness for StoreReadiness {
                 }
                 Some(topic) if Instant::now() >= deadline => {
                     return ReadinessState::not_ready(format!(
-                        "the read model is still behind in topic {topic}"
+                        "the read model has not yet applied all events of topic {topic}"
                     ));
                 }
                 Some(_) => {}

@@ -1,4 +1,4 @@
-//! Replies of services: `{"result": …, "positions": …, "cursor": …}` or `{"error": …, "status": …}`. What a result means is not its business.
+//! Replies of services: `{"result": …, "positions": …, "cursor": …}` or `{"error": …, "status": …}`. Must not know what a result means.
 
 use std::borrow::Cow;
 
@@ -16,45 +16,45 @@ use super::trace::Trace;
 /// A reply, borrowed from its JSON.
 #[derive(Debug, Deserialize)]
 pub(super) struct Reply<'a> {
-    /// The result's JSON, as the service wrote it; `null` is a result.
+    /// The result's JSON as the service wrote it; `null` is a result too.
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) result: Option<&'a RawValue>,
-    /// Where the command's events stand.
+    /// The positions of the command's events.
     #[serde(default)]
     pub(super) positions: Option<Positions>,
-    /// Where a list goes on; `None`: nowhere.
+    /// The cursor of a list's next page; `None` at the end.
     #[serde(borrow, default)]
     pub(super) cursor: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     error: Option<Cow<'a, str>>,
     #[serde(default)]
     status: Option<u16>,
-    /// Of a sampled request.
+    /// Only for a sampled request.
     #[serde(default)]
     handler: Option<HandlerTimes>,
     #[serde(default)]
     append: Option<AppendTimes>,
 }
 
-/// `null` is a value here, not its absence.
+/// Reads `null` as a value, not as an absent field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Reply<'a> {
-    /// Reads a reply.
+    /// Parses a reply.
     ///
     /// # Errors
-    /// 502 for JSON that is no reply.
+    /// 502 for JSON that isn't a reply.
     pub(super) fn parse(json: &'a RawValue) -> Result<Self, HttpError> {
-        // serde would take an array for a struct's fields in their order.
+        // serde would accept an array as the struct's fields in their order.
         if !json.get().starts_with('{') {
-            return Err(no_reply("it is no object"));
+            return Err(no_reply("it is not an object"));
         }
         serde_json::from_str(json.get()).map_err(|error| no_reply(&error.to_string()))
     }
 
-    /// Notes what it says of its handling.
+    /// Records the reply's handling times in the trace.
     pub(super) fn tell(&self, trace: &Trace) {
         if let (Some(timing), Some(handler)) = (&trace.timing, self.handler) {
             timing.handled(handler, self.append);
@@ -64,7 +64,7 @@ impl<'a> Reply<'a> {
     /// The result's JSON.
     ///
     /// # Errors
-    /// The service's error with its status (500 when it names none), 502 for a reply that is neither result nor error.
+    /// The service's error with its status (500 if it has none); 502 for a reply with neither result nor error.
     pub(super) fn result(&self) -> Result<&'a str, HttpError> {
         if let Some(message) = &self.error {
             let status = self
@@ -83,14 +83,14 @@ impl<'a> Reply<'a> {
 fn no_reply(why: &str) -> HttpError {
     HttpError::new(
         StatusCode::BAD_GATEWAY,
-        format!("a service gave no proper reply: {why}"),
+        format!("a service's reply is malformed: {why}"),
     )
 }
 
-/// A query's reply as the answer's body. What begins with a result is passed on untouched (the way of every single read).
+/// Turns a query's reply into the answer's body. A reply that begins with its result (as every single read's does) is passed on unchanged.
 ///
 /// # Errors
-/// As [`Reply::result`].
+/// The errors of [`Reply::result`].
 pub(super) fn pass_on(json: Box<RawValue>) -> Result<Bytes, HttpError> {
     if !json.get().starts_with("{\"result\":") {
         Reply::parse(&json)?.result()?;
@@ -99,10 +99,10 @@ pub(super) fn pass_on(json: Box<RawValue>) -> Result<Bytes, HttpError> {
     Ok(Bytes::from(text.into_string()))
 }
 
-/// A query's reply as its request's answer: what a sampled one says of its handling goes into the header alone.
+/// Turns a query's reply into the answer's body; a sampled request's handling times go only into the trace, and so the header.
 ///
 /// # Errors
-/// As [`Reply::result`].
+/// The errors of [`Reply::result`].
 pub(super) fn answer(json: Box<RawValue>, trace: &Trace) -> Result<Bytes, HttpError> {
     if trace.timing.is_none() {
         return pass_on(json);
@@ -117,16 +117,16 @@ pub(super) fn body(result: &str) -> String {
     format!("{{\"result\":{result}}}")
 }
 
-/// What is between the brackets of an array's JSON, so that several can be joined.
+/// The text between the brackets of an array's JSON, so that several arrays can be joined.
 ///
 /// # Errors
-/// 502 when it is no array.
+/// 502 if the result isn't an array.
 pub(super) fn items(result: &str) -> Result<&str, HttpError> {
     result
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .map(str::trim)
-        .ok_or_else(|| no_reply("its result is no array"))
+        .ok_or_else(|| no_reply("its result is not an array"))
 }
 
 #[cfg(test)]

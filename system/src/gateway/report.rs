@@ -1,4 +1,4 @@
-//! `/report`: every collection by its plural, streamed page by page. Holds no more than a page.
+//! `/report`: every collection under its plural, streamed page by page. Holds one page at a time.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::error::{HttpError, json};
 use super::paging::{PAGE_MAX, QueryString};
 use super::queries::{Pages, QueryRequest};
 
-/// The report's keys. `inventory` is what clients of the original look for, `inventories` the plural that the routes have.
+/// The report's keys. `inventory` is for clients of the original OrderShop; `inventories` is the plural that the routes use.
 const COLLECTIONS: [(&str, Topic); 9] = [
     ("billings", Topic::Billing),
     ("carts", Topic::Cart),
@@ -26,7 +26,7 @@ const COLLECTIONS: [(&str, Topic); 9] = [
     ("shippings", Topic::Shipping),
 ];
 
-/// Answers the report. What fails at the first page is an error with its status; later the connection breaks.
+/// Answers `/report`. A failure at the first page is an error with its status; a later one breaks the connection.
 pub(super) async fn report(
     shared: &Arc<Shared>,
     request: QueryRequest<'_>,

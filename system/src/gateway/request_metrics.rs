@@ -1,4 +1,4 @@
-//! Counts requests by route. Looks every counter up once and keeps it, because this is on every request's way.
+//! Counts requests by route. Looks up every counter once and keeps it, because every request passes here.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct RequestMetrics {
 #[derive(Default)]
 struct RouteMetrics {
     duration: OnceLock<Histogram>,
-    /// By method, for status 200; other statuses are rare enough for a look-up (which allocates nothing either).
+    /// Status 200, by method; other statuses are rare enough to be looked up each time.
     ok: [OnceLock<Counter>; METHODS.len()],
 }
 

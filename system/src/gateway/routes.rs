@@ -1,4 +1,4 @@
-//! Routes: which path is what, and which methods it has. Pure; knows nothing of what a route does.
+//! Routes: maps paths to routes, and routes to their methods. Pure; must not know what a route does.
 
 use crate::topic::{Topic, UnknownTopic};
 
@@ -6,10 +6,10 @@ use super::error::HttpError;
 use super::page::Asset;
 use super::paging::percent_decode;
 
-/// Longest id, after decoding.
+/// Longest id, bytes after decoding.
 pub(super) const ID_BYTES_MAX: usize = 200;
 
-/// What a path asks for.
+/// The route that a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// `/order/{id}`
@@ -38,18 +38,18 @@ pub(super) enum Route {
     Health,
     /// `/metrics`
     Metrics,
-    /// `/` and what belongs to the page.
+    /// `/` and the page's files.
     Page(Asset),
 }
 
-/// How many values [`Route::index`] has; the last stands for unknown paths.
+/// How many values [`Route::index`] has; the last one stands for unknown paths.
 pub(super) const ROUTES: usize = 3 * Topic::ALL.len() + 12;
 
-/// The index for paths that are no route.
+/// The index of paths that aren't a route.
 pub(super) const UNKNOWN: usize = ROUTES - 1;
 
-/// What there is, for who asked for something else.
-pub(super) const WHAT_THERE_IS: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
+/// The list of routes that a 404 shows.
+pub(super) const WHAT_THERE_IS: &str = "the routes are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
      /events (WebSocket), /events/{topic}, /health, /metrics, /";
@@ -58,9 +58,9 @@ impl Route {
     /// The route of a path.
     ///
     /// # Errors
-    /// 404 for an unknown path, 400 for an id that can't be one.
+    /// 404 for an unknown path, 400 for an id that is too long or badly encoded.
     pub(super) fn resolve(path: &str) -> Result<Self, HttpError> {
-        let unknown = || HttpError::not_found(format!("no route {path:?}; {WHAT_THERE_IS}"));
+        let unknown = || HttpError::not_found(format!("no such route: {path:?}; {WHAT_THERE_IS}"));
         let rest = path.strip_prefix('/').ok_or_else(unknown)?;
         let Some((first, second)) = rest.split_once('/') else {
             return Self::of_one_segment(rest).ok_or_else(unknown);
@@ -101,7 +101,7 @@ impl Route {
         })
     }
 
-    /// The methods it has, as the `Allow` header names them.
+    /// The route's methods, as in the `Allow` header.
     pub(super) const fn allow(&self) -> &'static str {
         match self {
             Self::Entity(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
@@ -111,7 +111,7 @@ impl Route {
         }
     }
 
-    /// A number below [`ROUTES`], the same for all ids: for tables with one slot a route.
+    /// A number below [`ROUTES`], the same for all ids; indexes tables with one slot per route.
     pub(super) const fn index(&self) -> usize {
         let topics = Topic::ALL.len();
         match self {
@@ -133,7 +133,7 @@ impl Route {
     }
 }
 
-/// The pattern of each [`Route::index`]: what metrics call a route.
+/// The pattern of each [`Route::index`]: the route's name in metrics.
 pub(super) const PATTERNS: [&str; ROUTES] = [
     "/customer/{id}",
     "/product/{id}",
@@ -173,7 +173,7 @@ pub(super) const PATTERNS: [&str; ROUTES] = [
     "unknown",
 ];
 
-/// The topic with that name, mails excepted: they are no entities that one can ask for.
+/// The topic with this name, except mails: clients can't read or write a single mail.
 fn entity(name: &str, name_of: fn(Topic) -> &'static str) -> Option<Topic> {
     Topic::ALL
         .into_iter()
@@ -182,11 +182,11 @@ fn entity(name: &str, name_of: fn(Topic) -> &'static str) -> Option<Topic> {
 
 fn entity_id(segment: &str) -> Result<String, HttpError> {
     let id = percent_decode(segment, false).ok_or_else(|| {
-        HttpError::bad_request(format!("{segment:?} is no percent-encoded UTF-8"))
+        HttpError::bad_request(format!("{segment:?} is not percent-encoded UTF-8"))
     })?;
     if id.len() > ID_BYTES_MAX {
         return Err(HttpError::bad_request(format!(
-            "an id has at most {ID_BYTES_MAX} bytes; this one has {}",
+            "the id is too long: it may have {ID_BYTES_MAX} bytes and has {}",
             id.len()
         )));
     }

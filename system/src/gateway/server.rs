@@ -1,4 +1,4 @@
-//! Connections: accepts them, serves HTTP/1.1 on them, drains them at the end. Knows nothing of routes.
+//! Accepts connections, serves HTTP/1.1 on them, drains them at shutdown. Must not know any route.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, answer};
 
-/// A connection on which no request's head arrives for so long is closed.
+/// A connection is closed if no request head arrives within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// After a failed accept (such as: out of file descriptors) it is tried again.
+/// The pause after a failed accept (for example: out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until the shutdown is asked for, then drains.
+/// Serves until a shutdown is requested, then drains.
 pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(shared.config.connections_max));
     let kill = CancellationToken::new();
@@ -49,7 +49,7 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     {
         tracing::warn!(
             tasks = shared.tasks.len(),
-            "not everything ended within {} ms; cutting it off",
+            "some requests did not end within {} ms; closing their connections",
             shared.config.drain_ms
         );
     }
@@ -75,7 +75,7 @@ async fn accept(
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream) {
-    // Small answers must not wait for an acknowledgement.
+    // Nagle's algorithm would hold small answers back until the client acknowledges.
     let _ = stream.set_nodelay(true);
     let shutdown = shared.shutdown.clone();
     let service = service_fn(move |request| {

@@ -1,5 +1,5 @@
-//! What a sampled request is told of its own way: the standard `Server-Timing` header. Times of other processes are their
-//! wall clocks'; on several machines a difference may be off by what their clocks are, even negative, and is told as it is.
+//! The standard `Server-Timing` header, for sampled requests. Times of other processes come from their wall clocks: between
+//! machines, a duration is off by the difference of their clocks. It may even be negative and is reported as it is.
 
 use std::fmt::Write;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use crate::correlation::{AppendTimes, HandlerTimes};
 
 pub(super) static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// One request's times; each is set at most once.
+/// One request's times, µs since the Unix epoch; each is set at most once.
 pub(super) struct ServerTiming {
     started_at_us: u64,
     sent_at_us: OnceLock<u64>,
@@ -19,7 +19,7 @@ pub(super) struct ServerTiming {
 }
 
 impl ServerTiming {
-    /// The request is here.
+    /// Starts the clock: the request has arrived.
     pub(super) fn start() -> Self {
         Self {
             started_at_us: now_us(),
@@ -28,17 +28,17 @@ impl ServerTiming {
         }
     }
 
-    /// Its message goes into the queue.
+    /// Records that the request's message is handed to the queue now.
     pub(super) fn sent(&self) {
         let _ = self.sent_at_us.set(now_us());
     }
 
-    /// What the reply says of its handling.
+    /// Records the handling times from the reply.
     pub(super) fn handled(&self, handler: HandlerTimes, append: Option<AppendTimes>) {
         let _ = self.handled.set((handler, append));
     }
 
-    /// The header's value now that the answer is ready: durations in milliseconds whose sum is the whole time in here.
+    /// The header's value: durations in milliseconds that add up to the time from the request's arrival until now.
     pub(super) fn header(&self) -> HeaderValue {
         let text = self.text(now_us());
         HeaderValue::try_from(text).expect("names and numbers are plain text")

@@ -1,4 +1,4 @@
-//! What the server under the event store has had to do, as metrics. Knows their names, not who counted.
+//! Exports the work of the event store's Redis as metrics.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::event_store::ServerUsage;
 
-/// As it was last told; nothing before that.
+/// The usage last read from the event store; `None` before the first read.
 #[derive(Debug, Default)]
 pub(super) struct LastUsage(Mutex<Option<ServerUsage>>);
 

@@ -1,5 +1,5 @@
-//! Who writes and then reads sees the write: remembers the position of every answered command, per topic, and what a reader asks for.
-//! Knows no query and no command.
+//! Read your own writes: remembers, by topic, the highest position that a command was answered with; later requests must see it.
+//! Must not know any query or command.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,15 +10,15 @@ use crate::topic::Topic;
 
 use super::error::HttpError;
 
-/// A client of several gateways sends what one answered it to the other with this header.
+/// The request header with which a client of several gateways passes one gateway's answered positions to another.
 pub(super) const AT_LEAST: &str = "x-at-least";
 
-/// The highest position answered, per topic.
+/// The highest position answered, by topic; shared by all clients of this gateway.
 #[derive(Default)]
 pub(super) struct Session(Mutex<Positions>);
 
 impl Session {
-    /// Remembers what a command has been answered with.
+    /// Remembers the positions that a command was answered with.
     pub(super) fn raise(&self, positions: &Positions) {
         self.0
             .lock()
@@ -26,10 +26,10 @@ impl Session {
             .merge(positions);
     }
 
-    /// The positions that a query about `topics` has to see: what this gateway answered and what the request asks for.
+    /// The positions that a request about `topics` must see: those that this gateway has answered, and those in the request's header.
     ///
     /// # Errors
-    /// 400 for a header that can't be read.
+    /// 400 for a malformed header.
     pub(super) fn at_least(
         &self,
         topics: &[Topic],
@@ -47,7 +47,7 @@ impl Session {
         for header in headers.get_all(AT_LEAST) {
             let text = header
                 .to_str()
-                .map_err(|_| HttpError::bad_request(format!("{AT_LEAST} is no plain text")))?;
+                .map_err(|_| HttpError::bad_request(format!("{AT_LEAST} is not plain text")))?;
             let asked: Positions = text
                 .parse()
                 .map_err(|error| HttpError::bad_request(format!("{AT_LEAST}: {error}")))?;

@@ -1,4 +1,4 @@
-//! Ids that join what belongs together: the request's correlation id and the ids of messages. Knows no message and no event.
+//! Correlation ids of requests and ids of messages. Must not know any message or event.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,15 +7,15 @@ use uuid::Uuid;
 
 use super::server_timing::ServerTiming;
 
-/// Which request it is, and its times where it asked for them.
+/// A request's correlation id, and its times if it is sampled.
 pub(super) struct Trace {
     pub(super) correlation_id: String,
-    /// Only of a sampled request.
+    /// Only for a sampled request.
     pub(super) timing: Option<Box<ServerTiming>>,
 }
 
 impl Trace {
-    /// Of a request, or of a question of our own, that nobody follows.
+    /// The trace of a request that isn't sampled, or of the gateway's own query.
     pub(super) fn untimed(correlation_id: String) -> Self {
         Self {
             correlation_id,
@@ -24,7 +24,7 @@ impl Trace {
     }
 }
 
-/// Makes ids that are unique among all gateways.
+/// Generates ids that are unique across all gateways.
 pub(super) struct Ids {
     seed: u64,
     next: AtomicU64,
@@ -40,17 +40,17 @@ impl Ids {
         }
     }
 
-    /// A command's message id, from which the ids of the entities are made that it creates: ordered by time.
+    /// A command's message id, ordered by time; the ids of the entities that it creates derive from it.
     pub(super) fn command_id(&self) -> String {
         Uuid::now_v7().simple().to_string()
     }
 
-    /// A query's message id: needs no order and no system call for randomness.
+    /// A query's message id: unordered, made without a system call for randomness.
     pub(super) fn query_id(&self) -> String {
         self.fresh()
     }
 
-    /// The request's correlation id: `traceparent`'s trace id where there is a valid one, else 32 fresh hex digits.
+    /// The request's trace: its correlation id is the trace id of a valid `traceparent`, else 32 fresh hex digits.
     pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
         let parent = headers.get("traceparent");
         match parent.and_then(|v| v.to_str().ok()).and_then(parse) {
@@ -68,7 +68,7 @@ impl Ids {
     }
 }
 
-/// SplitMix64's finaliser: a bijection, so that different counts never give the same id.
+/// SplitMix64's finaliser: a bijection, so that different inputs never give the same id.
 const fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,4 +1,4 @@
-//! Where a server listens: a TCP address or a Unix socket. Knows how it is written, not what is served there.
+//! The address on which a server listens: TCP or a Unix socket. Must not know what is served there.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use std::str::FromStr;
 /// `host:port` with an IP address as its host, or `unix:///path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// TCP; port 0 takes a free one.
+    /// TCP; port 0 takes a free port.
     Tcp(SocketAddr),
-    /// A Unix socket's file, for this machine alone.
+    /// A Unix socket's file; only this machine can reach it.
     Unix(PathBuf),
 }
 
 impl ListenAddress {
-    /// Whether only this machine reaches it.
+    /// Whether only this machine can reach the address.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -33,12 +33,12 @@ impl FromStr for ListenAddress {
             return if path.starts_with('/') {
                 Ok(Self::Unix(path.into()))
             } else {
-                Err("a Unix socket is written unix:///path, with an absolute path".to_owned())
+                Err("write a Unix socket as unix:///path, with an absolute path".to_owned())
             };
         }
         let text = text.replace("localhost:", "127.0.0.1:");
         text.parse().map(Self::Tcp).map_err(|_| {
-            format!("{text:?} is no address; it is written host:port (such as 127.0.0.1:5001) or unix:///path")
+            format!("{text:?} is not an address; write host:port (such as 127.0.0.1:5001) or unix:///path")
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Many calls over one stream, seen from who answers: every request is begun as it comes, and the answers that are ready go back together,
-//! in any order. No task a request. Knows nothing of what is asked.
+//! The server side of many calls over one stream: every request starts as it arrives, and ready answers are sent together, in any
+//! order. Requests don't get a task each. Must not know what is requested.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-/// Requests of one stream that are under way at once; more wait in the stream.
+/// Most requests of one stream in progress at once; further ones wait in the stream.
 const UNDER_WAY_MAX: usize = 100_000;
-/// Answers that go together.
+/// Most answers in one message.
 const ANSWERS_MAX: usize = 1_024;
-/// Bytes after which no more answers join, well below the largest message.
+/// A message of this many bytes gets no further answer; well below the largest message.
 const BYTES_MAX: usize = 1024 * 1024;
-/// What is still under way so long after the server was told to stop stays unanswered.
+/// How long requests in progress may take once the server is to stop; later ones stay unanswered.
 const DRAIN_MS_MAX: u64 = 3_000;
 
 struct Answering<I, F, Fut> {
@@ -23,12 +23,12 @@ struct Answering<I, F, Fut> {
     begin: F,
     under_way: FuturesUnordered<Fut>,
     drain: CancellationToken,
-    /// Set when `drain` was seen.
+    /// When the drain ends; `None` before it begins.
     ends_at: Option<Instant>,
 }
 
-/// Answers a stream's requests. `begin` splits a message into what is to be done for it; `bytes` is an answer's size, roughly. Once `drain` is
-/// cancelled no more is begun, and the stream ends when what is under way is answered, after a few seconds at the latest.
+/// Answers a stream's requests. `begin` splits a message into its requests' futures; `bytes` is an answer's approximate size. Once
+/// `drain` is cancelled no further request starts; the stream ends when those in progress are answered, after [`DRAIN_MS_MAX`] at most.
 pub(super) fn answer<I, A, F, It, Fut>(
     requests: Streaming<I>,
     drain: CancellationToken,
@@ -60,7 +60,7 @@ where
     It: IntoIterator<Item = Fut>,
     Fut: Future<Output = A>,
 {
-    /// The next answers; none when the stream is at its end.
+    /// The next answers; `None` when the stream has ended.
     async fn next(&mut self, bytes: fn(&A) -> usize) -> Result<Option<Vec<A>>, Status> {
         loop {
             if self.ends_at.is_none() && self.drain.is_cancelled() {
@@ -72,7 +72,7 @@ where
                 None => tokio::select! {
                     biased;
                     Some(first) = self.under_way.next() => first,
-                    () = at(self.ends_at) => return Err(Status::unavailable("shutting down")),
+                    () = at(self.ends_at) => return Err(Status::unavailable("the server is shutting down")),
                     () = self.drain.cancelled(), if self.ends_at.is_none() => continue,
                 },
                 Some(requests) => {
@@ -95,7 +95,7 @@ where
         }
     }
 
-    /// What else is ready joins.
+    /// The first answer and all others that are ready, up to the limits of a message.
     fn with_ready(&mut self, first: A, bytes: fn(&A) -> usize) -> Vec<A> {
         let mut size = bytes(&first);
         let mut answers = vec![first];

@@ -1,5 +1,5 @@
-//! A client's stream of batches: one is asked for, one comes. What was asked for and not waited for is not asked for again. Ended, it
-//! ends behind what was sent. Knows nothing of what is in a batch.
+//! A client's stream of batches, each sent on request. A requested batch whose wait was cancelled is not requested again. Ending the
+//! stream still delivers everything that was sent. Must not know what is in a batch.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Response, Status, Streaming};
 
-/// A peer that takes so long to accept a stream is away.
+/// A peer that doesn't accept a stream within this counts as unavailable.
 const OPEN_MS_MAX: u64 = 10_000;
-/// How long the last requests of a dropped stream have to arrive.
+/// How long the last requests of a dropped stream may take to arrive.
 const CLOSE_MS_MAX: u64 = 1_000;
 
-/// See the module.
+/// A stream of batches `B` in answer to requests `Q`.
 pub(super) struct BatchStream<Q: Send + 'static, B: Send + 'static>(Option<Open<Q, B>>);
 
 struct Open<Q, B> {
-    /// Unbounded, yet short: a request or two a batch.
+    /// Unbounded but short: one or two requests per batch.
     requests: UnboundedSender<Q>,
     batches: Streaming<B>,
     awaits_batch: bool,
 }
 
 impl<Q: Send + 'static, B: Send + 'static> BatchStream<Q, B> {
-    /// Opens a stream that begins with `first`.
+    /// Opens a stream; its first request is `first`.
     pub(super) async fn open<F>(
         first: Q,
         open: impl FnOnce(UnboundedReceiverStream<Q>) -> F,
@@ -36,7 +36,7 @@ impl<Q: Send + 'static, B: Send + 'static> BatchStream<Q, B> {
         let opening = open(UnboundedReceiverStream::new(outflow));
         let opened = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await;
         let batches = opened
-            .map_err(|_| Status::unavailable(format!("no stream within {OPEN_MS_MAX} ms")))??
+            .map_err(|_| Status::unavailable(format!("no stream opened within {OPEN_MS_MAX} ms")))??
             .into_inner();
         Ok(Self(Some(Open {
             requests,
@@ -45,18 +45,18 @@ impl<Q: Send + 'static, B: Send + 'static> BatchStream<Q, B> {
         })))
     }
 
-    /// Whether a batch was asked for and has not come.
+    /// Whether a requested batch has not arrived yet.
     pub(super) fn awaits_batch(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.awaits_batch)
     }
 
-    /// Sends what asks for no batch; `false` where it can't go any more.
+    /// Sends a request that isn't answered with a batch; `false` if the stream is broken.
     pub(super) fn send(&self, request: Q) -> bool {
         let open = self.0.as_ref();
         open.is_some_and(|open| open.requests.send(request).is_ok())
     }
 
-    /// Sends what asks for a batch. Where it can't go, [`BatchStream::next`] says why.
+    /// Sends a request that is answered with a batch. If the stream is broken, [`BatchStream::next`] returns the error.
     pub(super) fn ask(&mut self, request: Q) {
         if let Some(open) = &mut self.0 {
             let _ = open.requests.send(request);
@@ -64,7 +64,7 @@ impl<Q: Send + 'static, B: Send + 'static> BatchStream<Q, B> {
         }
     }
 
-    /// Waits for the batch that was asked for; none when the peer has ended the stream. Cancelled, it is waited for by the next call.
+    /// Waits for the requested batch; `None` when the peer has ended the stream. After a cancelled wait, the next call returns the batch.
     pub(super) async fn next(&mut self) -> Result<Option<B>, Status> {
         let Some(open) = &mut self.0 else {
             return Ok(None);
@@ -74,7 +74,7 @@ impl<Q: Send + 'static, B: Send + 'static> BatchStream<Q, B> {
         Ok(batch)
     }
 
-    /// Sends no more, and waits until the peer has ended the stream too. Batches on their way are given up.
+    /// Ends the sending side, and waits until the peer has ended the stream too. Batches on their way are discarded.
     pub(super) async fn end(mut self) -> Result<(), Status> {
         match self.0.take() {
             Some(open) => open.end().await,
@@ -97,7 +97,7 @@ impl<Q, B> Open<Q, B> {
 }
 
 impl<Q: Send + 'static, B: Send + 'static> Drop for BatchStream<Q, B> {
-    /// Ends it in the background, so that what was sent arrives.
+    /// Ends the stream in the background, so that everything sent arrives.
     fn drop(&mut self) {
         let Some(open) = self.0.take() else {
             return;

@@ -1,5 +1,5 @@
-//! Whose request this is: each accepted connection has a number and tells when it ends, so that what a client left behind can be given
-//! to others. Knows sockets, not what is sent over them.
+//! Identifies the connection of a request: each accepted connection has a number and signals its end, so that messages a client left
+//! unhandled can be given to others. Must not know what is sent over a socket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,12 +15,12 @@ use tonic::transport::server::{Connected, TlsConnectInfo};
 pub struct Connection {
     /// Unique in this process.
     pub number: u64,
-    /// Cancelled when the connection has ended, however it did.
+    /// Cancelled when the connection has ended for any reason.
     pub ended: CancellationToken,
 }
 
 impl Connection {
-    /// The connection that a request came over; `None` where the server does not track them.
+    /// The connection of a request; `None` if the server doesn't track connections.
     pub fn of<T>(request: &tonic::Request<T>) -> Option<Self> {
         let extensions = request.extensions();
         let plain = extensions.get::<Self>();
@@ -29,7 +29,7 @@ impl Connection {
     }
 }
 
-/// A socket that says when it is gone.
+/// A socket that signals its end.
 #[derive(Debug)]
 pub struct Tracked<S> {
     socket: S,

@@ -1,4 +1,4 @@
-//! Correlation on the wire, in either contract of ours.
+//! Converts correlations to messages and back, for both of OrderShop's own contracts.
 
 use super::proto::ordershop as proto;
 use crate::correlation::{Correlation, Times};
@@ -14,7 +14,7 @@ pub(super) fn correlation(correlation: Correlation) -> proto::Correlation {
     }
 }
 
-/// None means empty ids.
+/// Converts a correlation; a missing one gets empty ids.
 pub(super) fn to_correlation(correlation: Option<proto::Correlation>) -> Correlation {
     let correlation = correlation.unwrap_or_default();
     Correlation {

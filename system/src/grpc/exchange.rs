@@ -1,5 +1,5 @@
-//! Many calls over one stream, seen from the caller: each request bears a number and its answer the same. What waits goes out together, with
-//! no timer. Opens the stream when there is something to send, and again after a break. Knows nothing of what is asked.
+//! The client side of many calls over one stream: an answer carries its request's number. Waiting requests are sent together, without
+//! a timer. The stream opens when there is something to send, and again after a break. Must not know what is requested.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,27 +15,27 @@ use tonic::{Status, Streaming};
 use super::outflow::Outflow;
 use crate::backoff::Backoff;
 
-/// Requests that may be unanswered at once.
+/// Most requests that may be unanswered at once.
 pub(super) const OUTSTANDING_MAX: usize = 100_000;
-/// What could not be sent for so long is given up.
+/// A request that could not be sent within this fails.
 const UNSENT_MS_MAX: u64 = 3_000;
-/// A peer that takes so long to accept a stream is away.
+/// A peer that doesn't accept a stream within this counts as unavailable.
 const OPEN_MS_MAX: u64 = 2_000;
 
-/// What is exchanged over one kind of stream.
+/// The messages of one kind of stream.
 pub(super) trait Protocol: Sized + Send + Sync + 'static {
     /// One numbered request.
     type Request: Send + 'static;
-    /// Requests that go out together.
+    /// One message of several requests.
     type Requests: Send + 'static;
-    /// What one request is answered with.
+    /// The answer to one request.
     type Answer: Send + 'static;
-    /// Answers that come together.
+    /// One message of several answers.
     type Answers: Send + 'static;
 
     /// Puts requests into one message.
     fn bundle(requests: Vec<Self::Request>) -> Self::Requests;
-    /// Each answer with its request's number.
+    /// Splits a message into answers, each with its request's number.
     fn unbundle(answers: Self::Answers) -> impl Iterator<Item = (u64, Self::Answer)>;
     /// Opens the stream.
     fn open(
@@ -47,11 +47,11 @@ pub(super) trait Protocol: Sized + Send + Sync + 'static {
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Too many wait already; it was not sent.
+    /// Too many requests are unanswered; this one was not sent.
     Overloaded,
-    /// It was not sent.
+    /// The request was not sent.
     Unsent(String),
-    /// The stream broke when it had been sent: nobody knows what became of it.
+    /// The stream broke after the request was sent: it may or may not have been carried out.
     Broken(String),
     /// The exchange was closed.
     Closed,
@@ -59,26 +59,26 @@ pub(super) enum Failure {
 
 pub(super) type Outcome<P> = Result<<P as Protocol>::Answer, Failure>;
 
-/// A request that is not sent yet.
+/// A request that has not been sent yet.
 pub(super) struct Unsent<P: Protocol> {
     pub(super) number: u64,
     pub(super) request: P::Request,
-    /// Roughly.
+    /// Approximate size.
     pub(super) bytes: usize,
     since: Instant,
 }
 
 pub(super) struct State<P: Protocol> {
     pub(super) outbox: VecDeque<Unsent<P>>,
-    /// Every request that somebody waits for. The sent ones are those before the outbox's first.
+    /// Every request with a waiting caller. Those with lower numbers than the outbox's first have been sent.
     pub(super) waiting: FxHashMap<u64, oneshot::Sender<Outcome<P>>>,
     next_number: u64,
-    /// Which stream may take from the outbox; 0: none.
+    /// The number of the stream that may take from the outbox; 0 means none.
     pub(super) stream: u64,
-    /// The peer has accepted it. Nothing is sent before: what could not be sent is known not to be carried out.
+    /// Whether the peer has accepted the stream. Nothing is sent before, so that an unsent request is known not to be carried out.
     pub(super) is_open: bool,
     streams_begun: u64,
-    /// Of the stream that found nothing to send.
+    /// Wakes the stream that has nothing to send.
     pub(super) idle: Option<Waker>,
     closed: bool,
 }
@@ -96,7 +96,7 @@ impl<P: Protocol> Shared<P> {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// The stream that takes from now on.
+    /// Begins a new stream: only this one takes from the outbox from now on.
     fn begin(&self) -> u64 {
         let mut state = self.lock();
         state.streams_begun += 1;
@@ -104,7 +104,7 @@ impl<P: Protocol> Shared<P> {
         state.stream
     }
 
-    /// The peer has accepted the stream.
+    /// Notes that the peer has accepted the stream.
     fn opened(&self) {
         let mut state = self.lock();
         state.is_open = true;
@@ -113,7 +113,7 @@ impl<P: Protocol> Shared<P> {
         idle.into_iter().for_each(Waker::wake);
     }
 
-    /// Ends the stream; what it had sent has no answer.
+    /// Ends the stream; fails all requests that were sent over it.
     fn end(&self, failure: &Failure) {
         let mut state = self.lock();
         state.stream = 0;
@@ -134,7 +134,7 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    /// Gives up what could not be sent for too long.
+    /// Fails requests that have waited too long to be sent.
     fn expire(&self, reason: &str) {
         let mut state = self.lock();
         let limit = Duration::from_millis(UNSENT_MS_MAX);
@@ -170,7 +170,7 @@ impl<P: Protocol> Shared<P> {
     fn settle(&self, answers: P::Answers, due: &mut Vec<(oneshot::Sender<Outcome<P>>, P::Answer)>) {
         let mut state = self.lock();
         for (number, answer) in P::unbundle(answers) {
-            // Whose caller has gone is forgotten.
+            // A request without a waiting caller is no longer in the map.
             due.extend(state.waiting.remove(&number).map(|waiter| (waiter, answer)));
         }
         drop(state);
@@ -180,12 +180,12 @@ impl<P: Protocol> Shared<P> {
     }
 }
 
-/// Asks over one stream. Dropping it closes it.
+/// Sends requests over one stream and returns their answers. Dropping closes it.
 pub(super) struct Exchange<P: Protocol> {
     shared: Arc<Shared<P>>,
 }
 
-/// Forgets a request whose caller has gone.
+/// Removes a request when its caller stops waiting.
 struct Ticket<'a, P: Protocol> {
     shared: &'a Shared<P>,
     number: u64,
@@ -201,7 +201,7 @@ impl<P: Protocol> Drop for Ticket<'_, P> {
 }
 
 impl<P: Protocol> Exchange<P> {
-    /// Must be called in a tokio runtime.
+    /// Starts the exchange. Must be called in a tokio runtime.
     pub(super) fn start(protocol: P) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -275,7 +275,7 @@ impl<P: Protocol> Exchange<P> {
         Ok(number)
     }
 
-    /// Fails what is unanswered and everything that comes.
+    /// Fails all unanswered and all further requests.
     pub(super) fn close(&self) {
         self.shared.closed.cancel();
         self.shared.close();
@@ -291,7 +291,7 @@ impl<P: Protocol> Drop for Exchange<P> {
 async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
     let mut backoff = Backoff::default();
     loop {
-        // A permit that is left from before costs one look.
+        // A leftover permit only causes one more check.
         while shared.lock().outbox.is_empty() {
             shared.filled.notified().await;
         }
@@ -304,7 +304,7 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
                 read(shared, answers, &mut backoff).await
             }
             Ok(Err(status)) => status.message().to_owned(),
-            Err(_) => format!("no stream within {OPEN_MS_MAX} ms"),
+            Err(_) => format!("no stream opened within {OPEN_MS_MAX} ms"),
         };
         shared.end(&Failure::Broken(reason.clone()));
         shared.expire(&reason);
@@ -312,7 +312,7 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
     }
 }
 
-/// Reads answers until the stream ends. Why it did.
+/// Reads answers until the stream ends; returns why it ended.
 async fn read<P: Protocol>(
     shared: &Shared<P>,
     mut stream: Streaming<P::Answers>,

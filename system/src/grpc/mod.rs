@@ -1,5 +1,5 @@
-//! The event store and the message queue between processes. Servers put the contracts in `proto/` before an implementation of the
-//! traits; clients implement the same traits, so that no service notices. Knows how things are sent, not what they mean.
+//! The event store and the message queue between processes. Servers offer an implementation of the traits over the contracts in
+//! `proto/`; clients implement the same traits, so that a service needs no change. Must not know what events and messages mean.
 
 pub mod address;
 mod answering;
@@ -25,7 +25,7 @@ mod status;
     reason = "generated; the contracts themselves are commented"
 )]
 pub mod proto {
-    /// Our own: batches, streams, acknowledgements.
+    /// OrderShop's own contracts: batches, streams, acknowledgements.
     pub mod ordershop {
         tonic::include_proto!("ordershop.v1");
     }
@@ -37,9 +37,9 @@ pub mod proto {
     pub mod messagequeue {
         tonic::include_proto!("messagequeue");
     }
-    /// All of them, encoded, for the reflection service.
+    /// All contracts, encoded, for the reflection service.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/contracts.bin"));
 }
 
-/// The largest message that is accepted, either way: a batch of large bodies fits, a mistake doesn't.
+/// Largest message in either direction, bytes: large enough for a batch of large bodies, small enough to catch mistakes.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;

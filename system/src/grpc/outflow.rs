@@ -1,5 +1,5 @@
-//! The requests of an exchange as the stream that its transport sends: whatever waits when there is room is one message.
-//! Knows how much goes together, not when a stream is opened.
+//! The requests of an exchange as a stream for the transport: all waiting requests become one message, up to a limit.
+//! Must not know when a stream is opened.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use futures_util::Stream;
 
 use super::exchange::{Protocol, Shared, Unsent};
 
-/// Requests that go together.
+/// Most requests in one message.
 const REQUESTS_MAX: usize = 1_024;
-/// Bytes up to which requests join, well below the largest message.
+/// Most bytes of requests in one message (a larger single request goes alone); well below the largest message.
 const BYTES_MAX: usize = 1024 * 1024;
 
-/// See the module.
+/// The stream of messages of one exchange.
 pub(super) struct Outflow<P: Protocol> {
     shared: Arc<Shared<P>>,
     stream: u64,
@@ -45,7 +45,7 @@ impl<P: Protocol> Stream for Outflow<P> {
             return Poll::Pending;
         }
         if !std::mem::replace(&mut this.has_yielded, true) {
-            // Whoever else is ready to ask gets its turn first.
+            // Yields once: other tasks that are ready can add their requests first.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -59,7 +59,7 @@ impl<P: Protocol> Stream for Outflow<P> {
             let Some(unsent) = state.outbox.pop_front() else {
                 break;
             };
-            // Nobody waits for it any more: it need not be sent.
+            // A request without a waiting caller is not sent.
             if state.waiting.contains_key(&unsent.number) {
                 bytes += unsent.bytes;
                 requests.push(unsent.request);

@@ -1,5 +1,5 @@
-//! A connection to one of the two central components: where it is, and how it is spoken to. Connects when first used and again after
-//! a break; never fails because the peer isn't up yet.
+//! A connection to the event store's or the message queue's process: address, TLS and token. Connects at first use and again after
+//! a break; creating it doesn't fail if the peer isn't up yet.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
-/// A peer that accepts no connection for so long is away.
+/// A peer that doesn't accept a connection within this counts as unavailable.
 const CONNECT_MS_MAX: u64 = 2_000;
-/// A silent peer is asked this often whether it lives, and given up when it doesn't answer as fast.
+/// Interval between keep-alive pings, and how long the peer may take to answer one.
 const KEEP_ALIVE_MS: u64 = 5_000;
-/// A stream's window: a batch of large events comes without waiting for our word.
+/// A stream's flow-control window: a batch of large events arrives without waiting for a window update.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-/// The connection's window, shared by its streams.
+/// The connection's flow-control window, shared by its streams.
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
-/// Where a peer is.
+/// A peer's address and token.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
     /// `http://host:port`, `https://host:port`, or `unix:///path`.
     pub url: String,
-    /// Shown to the peer, which lets nobody in without it.
+    /// The token that the peer requires, if any.
     pub token: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct PeerError {
 /// Requests to a peer. Cheap to clone: clones share the connection.
 pub type PeerChannel = InterceptedService<Channel, Token>;
 
-/// Puts the shared token on each request.
+/// Adds the shared token to each request.
 #[derive(Clone, Debug)]
 pub struct Token(Option<MetadataValue<Ascii>>);
 
@@ -57,7 +57,7 @@ impl Interceptor for Token {
     }
 }
 
-/// Prepares the connection. Must be called in a tokio runtime.
+/// Prepares a connection without TLS. Must be called in a tokio runtime.
 ///
 /// # Errors
 /// The address or the token can't be used.
@@ -65,7 +65,7 @@ pub fn connect(config: &PeerConfig) -> Result<PeerChannel, PeerError> {
     connect_trusting(config, None)
 }
 
-/// The same; the peer shows a certificate that was signed by this authority (PEM), which `https://` needs.
+/// Prepares a connection; `https://` needs the authority (PEM) that signed the peer's certificate.
 ///
 /// # Errors
 /// The address, the authority or the token can't be used.
@@ -77,12 +77,12 @@ pub fn connect_trusting(
         url: config.url.clone(),
         reason,
     };
-    // Without its scheme an address is accepted, never reached, and nobody told why.
+    // The endpoint would accept an address without a scheme, and then never reach it.
     if !["http://", "https://", "unix:///"]
         .iter()
         .any(|scheme| config.url.starts_with(scheme))
     {
-        return Err(error("it has no scheme that is known".to_owned()));
+        return Err(error("its scheme is unknown".to_owned()));
     }
     let mut endpoint = Endpoint::from_shared(config.url.clone())
         .map_err(|reason| error(reason.to_string()))?
@@ -101,13 +101,13 @@ pub fn connect_trusting(
         }
         (true, None) => {
             return Err(error(
-                "https:// needs --tls-ca, who signed the peer's certificate".to_owned(),
+                "https:// needs --tls-ca, the peer's certificate authority".to_owned(),
             ));
         }
         // A Unix socket doesn't leave the machine; plain http:// with an authority is a mistake that would send the token unencrypted.
         (false, Some(_)) if config.url.starts_with("http://") => {
             return Err(error(
-                "--tls-ca was given: the address must be https://".to_owned(),
+                "--tls-ca is given, so the address must be https://".to_owned(),
             ));
         }
         (false, _) => {}
@@ -117,7 +117,7 @@ pub fn connect_trusting(
         .as_ref()
         .map(|token| format!("Bearer {token}").parse())
         .transpose()
-        .map_err(|_| error("the token may have visible ASCII characters only".to_owned()))?;
+        .map_err(|_| error("the token must have visible ASCII characters only".to_owned()))?;
     Ok(InterceptedService::new(
         endpoint.connect_lazy(),
         Token(token),

@@ -1,5 +1,5 @@
-//! Who may speak to a gRPC server: a certificate for those who connect, a shared token from them. Off where only this machine reaches
-//! the server. Knows nothing of what is served.
+//! Security of a gRPC server: its TLS certificate, and the shared token that clients send. Both are optional where only this machine
+//! can reach the server. Must not know what is served.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use super::address::ListenAddress;
 pub struct Security {
     /// Certificate chain and key, PEM.
     pub tls: Option<ServerTlsConfig>,
-    /// What every request must show.
+    /// The token that every request must carry.
     pub token: Option<String>,
-    /// Listen beyond this machine without them.
+    /// Whether other machines may reach the server without certificate and token.
     pub insecure: bool,
 }
 
@@ -33,10 +33,10 @@ impl fmt::Debug for Security {
     }
 }
 
-/// Why a server may not or can't be secured so.
+/// Why a server's security settings are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SecurityError {
-    /// It would be open to the network.
+    /// The server would be open to the network.
     #[error(
         "{0} can be reached from other machines: give --tls-cert, --tls-key and --token, listen on 127.0.0.1 or unix:///path, or allow it with --insecure"
     )]
@@ -47,7 +47,7 @@ pub enum SecurityError {
     /// A file can't be read.
     #[error("{flag} {file}: {reason}", file = file.display())]
     File {
-        /// The flag that names it.
+        /// The flag that names the file.
         flag: &'static str,
         /// The file.
         file: PathBuf,
@@ -56,10 +56,10 @@ pub enum SecurityError {
     },
 }
 
-/// Reads the authority that signed the certificates of the servers that are called (`--tls-ca`, PEM), if one is named.
+/// Reads the certificate authority (`--tls-ca`, PEM) that signed the called servers' certificates, if one is named.
 ///
 /// # Errors
-/// It can't be read, or holds no certificate.
+/// The file can't be read, or has no certificate.
 pub fn read_authority(file: Option<&Path>) -> Result<Option<String>, SecurityError> {
     file.map(|file| read_pem("--tls-ca", file, "CERTIFICATE"))
         .transpose()
@@ -68,7 +68,7 @@ pub fn read_authority(file: Option<&Path>) -> Result<Option<String>, SecurityErr
 /// Reads a PEM file.
 ///
 /// # Errors
-/// It can't be read, or has no section whose name contains `section`.
+/// The file can't be read, or has no section whose name contains `section`.
 fn read_pem(flag: &'static str, file: &Path, section: &str) -> Result<String, SecurityError> {
     let error = |reason: String| SecurityError::File {
         flag,
@@ -82,15 +82,15 @@ fn read_pem(flag: &'static str, file: &Path, section: &str) -> Result<String, Se
     if found {
         Ok(text)
     } else {
-        Err(error(format!("is no PEM file with a {section}")))
+        Err(error(format!("is not a PEM file with a {section}")))
     }
 }
 
 impl Security {
-    /// Reads the files.
+    /// Reads the certificate and key files.
     ///
     /// # Errors
-    /// One of the two is missing, unreadable or no PEM.
+    /// One of the two is missing, unreadable or not PEM.
     pub fn read(
         cert: Option<&Path>,
         key: Option<&Path>,
@@ -112,10 +112,10 @@ impl Security {
         })
     }
 
-    /// Refuses an address that other machines reach without both certificate and token.
+    /// Refuses an address that other machines can reach without both certificate and token.
     ///
     /// # Errors
-    /// As said, unless `insecure`.
+    /// The address is refused; never if `insecure`.
     pub fn allows(&self, address: &ListenAddress) -> Result<(), SecurityError> {
         let secured = self.tls.is_some() && self.token.is_some();
         if secured || self.insecure || address.is_local() {
@@ -126,7 +126,7 @@ impl Security {
     }
 }
 
-/// Lets a request pass that shows the token; answers others UNAUTHENTICATED.
+/// Passes on requests with the right token; answers others with UNAUTHENTICATED.
 pub(super) async fn check_token(
     State(token): State<String>,
     request: Request,
@@ -140,12 +140,12 @@ pub(super) async fn check_token(
         return next.run(request).await;
     }
     let status = Status::unauthenticated(
-        "show the server's token (--token, GRPC_TOKEN) as authorization: Bearer …",
+        "the token is missing or wrong; send the server's (--token, GRPC_TOKEN) as authorization: Bearer …",
     );
     status.into_http::<axum::body::Body>()
 }
 
-/// Takes as long for a wrong token as for the right one, so that its time tells nothing. Its length may be learnt.
+/// Compares in constant time, so that timing doesn't reveal the token; it does reveal the token's length.
 fn same(shown: &[u8], token: &[u8]) -> bool {
     let differing = shown.iter().zip(token).fold(0_u8, |differing, (a, b)| {
         std::hint::black_box(differing | (a ^ b))

@@ -1,5 +1,5 @@
 //! A server for gRPC services on TCP or a Unix socket, with health checks, reflection, and `/health` and `/metrics` over HTTP/1.1 on the
-//! same port. Knows how services are offered and drained, not what they do.
+//! same port. Must not know what the services do.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -25,22 +25,22 @@ use super::security::{Security, SecurityError, check_token};
 use crate::gateway::{Readiness, ReadinessState};
 use crate::telemetry::Metrics;
 
-/// A stream's window: a batch of large events goes out without waiting for the reader's word.
+/// A stream's flow-control window: a batch of large events is sent without waiting for a window update.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-/// A connection's window, shared by its streams.
+/// A connection's flow-control window, shared by its streams.
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-/// A silent client is asked this often whether it lives, and given up when it doesn't answer as fast.
+/// Interval between keep-alive pings, and how long the client may take to answer one.
 const KEEP_ALIVE_MS: u64 = 5_000;
-/// How often readiness is asked for the health service.
+/// Interval between readiness checks for the health service.
 const HEALTH_POLL_MS: u64 = 200;
 /// A check that takes longer counts as not ready.
 const CHECK_MS_MAX: u64 = 2_000;
-/// What is under way may take so long to end.
+/// How long requests in flight may take to end at shutdown.
 const DRAIN_MS_MAX: u64 = 10_000;
-/// After a failed accept (such as: out of file descriptors) it is tried again.
+/// The pause after a failed accept (for example: out of file descriptors).
 const ACCEPT_PAUSE_MS: u64 = 50;
 
-/// Why the server doesn't serve.
+/// Why the server can't serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address can't be listened on.
@@ -53,10 +53,10 @@ pub enum ServerError {
         /// What to do.
         hint: &'static str,
     },
-    /// It may not listen there so.
+    /// The address is refused with these security settings.
     #[error(transparent)]
     Security(#[from] SecurityError),
-    /// The certificate or the key is of no use.
+    /// The certificate or the key can't be used.
     #[error("--tls-cert and --tls-key can't be used: {0}")]
     Tls(String),
 }
@@ -66,7 +66,7 @@ enum Listener {
     Unix(UnixListener),
 }
 
-/// A server that has its address but does not serve yet.
+/// A server that is bound to its address but doesn't serve yet.
 pub struct GrpcServer {
     listener: Listener,
     address: ListenAddress,
@@ -76,10 +76,10 @@ pub struct GrpcServer {
 }
 
 impl GrpcServer {
-    /// Takes the address. A socket file that nobody listens on any more is replaced.
+    /// Binds the address. A stale socket file, on which no process listens, is replaced.
     ///
     /// # Errors
-    /// The address is taken or open to the network without certificate and token, or the certificate is of no use.
+    /// The address is taken, it is open to the network without certificate and token, or the certificate can't be used.
     pub async fn bind(address: &ListenAddress, security: &Security) -> Result<Self, ServerError> {
         security.allows(address)?;
         let keep_alive = Duration::from_millis(KEEP_ALIVE_MS);
@@ -130,7 +130,7 @@ impl GrpcServer {
         })
     }
 
-    /// Where it listens: `http://host:port`, `https://host:port` or `unix:///path`.
+    /// The server's address: `http://host:port`, `https://host:port` or `unix:///path`.
     #[must_use]
     pub fn url(&self) -> String {
         match &self.address {
@@ -139,8 +139,8 @@ impl GrpcServer {
         }
     }
 
-    /// Serves until `drain` is cancelled, then lets what is under way end, at most 10 s. `names` are the services' full names, for the
-    /// health service. Health checks, `/health` and `/metrics` need no token; all else, reflection included, does.
+    /// Serves until `drain` is cancelled, then lets requests in flight end, at most 10 s. `names` are the services' full names, for the
+    /// health service. Health checks, `/health` and `/metrics` need no token; everything else does, including reflection.
     pub async fn serve(
         self,
         services: Routes,
@@ -157,7 +157,7 @@ impl GrpcServer {
         let routes = Routes::from(router).add_service(health).into_axum_router();
         let routes = Routes::from(routes.merge(plain_http(&readiness, metrics, &drain)));
         let reporting = tokio::spawn(report(reporter, names, readiness, drain.clone()));
-        // The listener goes with the stream's end: who comes during the drain is refused at once and does not wait for an answer.
+        // Ending the stream closes the listener: clients that connect during the drain are refused at once instead of waiting.
         let open = (self.listener, drain.clone());
         let incoming = futures_util::stream::unfold(open, |(listener, drain)| async move {
             let socket = drain.run_until_cancelled(accept(&listener)).await?;
@@ -177,9 +177,9 @@ impl GrpcServer {
         };
         match ended {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the server ended"),
+            Ok(Err(error)) => tracing::error!(%error, "the gRPC server failed"),
             Err(_) => {
-                tracing::warn!("not every request ended within {DRAIN_MS_MAX} ms; cutting them off")
+                tracing::warn!("not all requests ended within {DRAIN_MS_MAX} ms; aborting them")
             }
         }
         reporting.abort();
@@ -256,11 +256,11 @@ async fn check(readiness: &dyn Readiness) -> ReadinessState {
     tokio::time::timeout(limit, readiness.check())
         .await
         .unwrap_or_else(|_| {
-            ReadinessState::not_ready(format!("the check gave no answer within {CHECK_MS_MAX} ms"))
+            ReadinessState::not_ready(format!("the readiness check took over {CHECK_MS_MAX} ms"))
         })
 }
 
-/// Tells the health service how it stands, until the drain begins.
+/// Reports the readiness to the health service until the drain begins.
 async fn report(
     mut reporter: HealthReporter,
     mut names: Vec<&'static str>,
@@ -286,7 +286,7 @@ async fn report(
             told = Some(ready);
         }
         if drain.is_cancelled() {
-            // Who watches sees this last word and then the end of the stream; the drain would wait for a stream without one.
+            // Ends the streams of watching clients after this last status; the drain would otherwise wait for them.
             for name in &names {
                 reporter.clear_service_status(name).await;
             }
@@ -301,7 +301,7 @@ async fn accept(listener: &Listener) -> Either<TcpStream, UnixStream> {
     loop {
         let accepted = match listener {
             Listener::Tcp(listener) => listener.accept().await.map(|(socket, _)| {
-                // Small answers must not wait for an acknowledgement.
+                // Nagle's algorithm would hold small answers back until the client acknowledges.
                 let _ = socket.set_nodelay(true);
                 Either::Left(socket)
             }),
@@ -320,7 +320,7 @@ async fn accept(listener: &Listener) -> Either<TcpStream, UnixStream> {
     }
 }
 
-/// What the top error leaves to those below it: "transport error" alone says nothing.
+/// An error's text with those of its sources: "transport error" alone says nothing.
 pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -331,14 +331,14 @@ pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Removes a socket file on which nobody listens; what is no socket, or alive, stays and is an error.
+/// Removes a socket file on which no process listens. Any other file, or a socket in use, is an error and stays.
 async fn remove_stale(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(file) if !file.file_type().is_socket() => Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "a file that is no socket is there",
+            "a file that is not a socket is there",
         )),
         Ok(_) if UnixStream::connect(path).await.is_ok() => Err(io::ErrorKind::AddrInUse.into()),
         Ok(_) => std::fs::remove_file(path),

@@ -1,11 +1,11 @@
-//! What went wrong, as the status of a request. Knows the traits' errors and gRPC's codes.
+//! Converts the traits' errors to gRPC statuses and back.
 
 use tonic::{Code, Status};
 
 use crate::event_store::EventStoreError;
 use crate::message_queue::QueueError;
 
-/// The status of a store's error. An outcome that nobody knows is `UNKNOWN`: a repeat is safe.
+/// The status of a store's error. An indeterminate outcome becomes `UNKNOWN`: repeating the request is safe.
 pub(super) fn of_store(error: &EventStoreError) -> Status {
     let code = match error {
         EventStoreError::Unavailable(_) | EventStoreError::Closed => Code::Unavailable,
@@ -26,7 +26,7 @@ pub(super) fn of_queue(error: &QueueError) -> Status {
     Status::new(code, error.to_string())
 }
 
-/// What a peer's status means to a client of the store. A store that shuts down is another's soon: only away.
+/// The store's error for a peer's status. A store that shuts down counts as unavailable: another process will soon serve it.
 pub(super) fn store_error(status: &Status) -> EventStoreError {
     let text = text(status);
     match status.code() {
@@ -36,7 +36,7 @@ pub(super) fn store_error(status: &Status) -> EventStoreError {
     }
 }
 
-/// What a peer's status means to a client of the queue.
+/// The queue's error for a peer's status.
 pub(super) fn queue_error(status: &Status) -> QueueError {
     QueueError::Unavailable(text(status))
 }

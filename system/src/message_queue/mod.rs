@@ -1,5 +1,5 @@
-//! The message queue as every service sees it: call and await the reply, send and forget, consume in batches and answer.
-//! Knows nothing of Redis; a Redis implementation (and, between processes, gRPC) stands behind it.
+//! The message queue's interface: call and await the reply, send and forget, consume in batches and answer. Knows nothing of Redis; it is
+//! implemented on Redis and, between processes, over gRPC.
 
 mod name;
 pub mod redis;
@@ -16,76 +16,76 @@ pub use name::{QueueName, QueueNameError};
 /// A message to send.
 #[derive(Clone, Debug)]
 pub struct OutgoingMessage {
-    /// The function that handles it.
+    /// The function that handles the message.
     pub to: QueueName,
-    /// Unique. A created entity takes its id from it, so that a repeat makes nothing twice.
+    /// Unique. A created entity gets its id from it, so that a repeated message creates nothing twice.
     pub message_id: String,
-    /// JSON: `{"params": …}`.
+    /// The payload as JSON: `{"params": …}`.
     pub payload: Box<RawValue>,
-    /// The request and the direct cause.
+    /// The request and the direct cause of the message.
     pub correlation: Correlation,
 }
 
-/// A message delivered to a worker. It stays in the worker's processing list until it is answered.
+/// A message that is delivered to a worker. It stays in the worker's processing list until it is answered.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// As sent.
+    /// The message's id, as sent.
     pub message_id: String,
-    /// JSON as sent: `{"params": …}`.
+    /// The payload as JSON, as sent: `{"params": …}`.
     pub payload: Box<RawValue>,
-    /// The request and the direct cause.
+    /// The request and the direct cause of the message.
     pub correlation: Correlation,
-    /// Whether the caller waits for a reply (else it was sent and forgotten).
+    /// Whether the caller waits for a reply; false if the message was sent and forgotten.
     pub wants_reply: bool,
-    /// How often it was delivered before and not answered (0 the first time).
+    /// The number of earlier deliveries that were not answered (0 the first time).
     pub redeliveries: u32,
 }
 
-/// What a worker says of one delivery. Every delivery of a batch gets exactly one.
+/// A worker's answer to one delivery. Every delivery of a batch needs exactly one.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// Done: the JSON reply (`{"result": …}` or `{"error": …}`) goes to the caller, if it waits for one.
+    /// Done: the JSON reply (`{"result": …}` or `{"error": …}`) is sent to the caller, if it waits for one.
     Reply(Box<RawValue>),
-    /// Not now (a dependency is away): delivered again, after `N` times to the dead letters. The reason is logged.
-    /// A caller that waits keeps waiting until its own timeout.
+    /// Not possible now (a dependency is away): the message is delivered again, and becomes a dead letter after the last retry. The reason
+    /// is logged. A waiting caller keeps waiting until its own timeout.
     Retry(String),
-    /// Can't ever be handled: to the dead letters, with the reason. A caller that waits gets `{"error": reason}`.
+    /// Not possible at all: the message becomes a dead letter, with this reason. A waiting caller gets `{"error": reason}`.
     DeadLetter(String),
 }
 
-/// How deep a queue is.
+/// The length of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueStatus {
-    /// `service.function`.
+    /// The queue's name: `service.function`.
     pub queue: String,
-    /// Messages in the source list, not yet taken.
+    /// The number of messages in the source list that no worker has taken.
     pub depth: u64,
-    /// Messages in the dead-letter list.
+    /// The number of messages in the dead-letter list.
     pub dead_letters: u64,
 }
 
-/// Why the queue couldn't do it.
+/// An error of the message queue.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The queue can't be reached; trying again may help. The message may or may not have been sent.
+    /// The queue can't be reached; a retry may succeed. The message may or may not have been sent.
     #[error("the message queue is not available: {0}")]
     Unavailable(String),
-    /// No reply in time; the command may still be carried out.
+    /// No reply came in time; the command may still be executed.
     #[error("{queue} gave no answer within {timeout_ms} ms")]
     Timeout {
-        /// `service.function`.
+        /// The queue's name: `service.function`.
         queue: String,
-        /// How long was waited.
+        /// The time that the caller waited, ms.
         timeout_ms: u64,
     },
     /// The queue is longer than its limit; nothing was sent.
-    #[error("{queue} is overloaded: {depth} messages wait, {depth_max} may")]
+    #[error("{queue} is overloaded: {depth} messages wait; at most {depth_max} may wait")]
     Overloaded {
-        /// `service.function`.
+        /// The queue's name: `service.function`.
         queue: String,
-        /// Messages in it.
+        /// The number of messages in the queue.
         depth: u64,
-        /// Its limit.
+        /// The maximum number of messages in the queue.
         depth_max: u64,
     },
     /// The queue is shutting down.
@@ -93,7 +93,7 @@ pub enum QueueError {
     Closed,
 }
 
-/// The message queue, seen from a caller and from a worker.
+/// The message queue, as callers and workers see it.
 #[async_trait]
 pub trait MessageQueue: Send + Sync {
     /// Sends a message and waits for the reply's JSON (`{"result": …}` or `{"error": …}`). Concurrent calls share round trips.
@@ -103,29 +103,29 @@ pub trait MessageQueue: Send + Sync {
         timeout: Duration,
     ) -> Result<Box<RawValue>, QueueError>;
 
-    /// Sends messages that nobody waits for. Returns when the queue has them (under the chosen durability).
+    /// Sends messages without waiting for replies. Returns when the queue has them (with the configured durability).
     async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError>;
 
-    /// Becomes one of the competing workers of a function.
+    /// Starts a worker that competes with the function's other workers.
     async fn consume(
         &self,
         queue: QueueName,
         batch_max: usize,
     ) -> Result<Box<dyn QueueConsumer>, QueueError>;
 
-    /// How deep the named queues are.
+    /// Returns the lengths of the named queues.
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError>;
 }
 
-/// One worker of one queue. Dropping it gives its unanswered messages back, sooner or later.
+/// One worker of one queue. If it is dropped, its unanswered messages are given back, sooner or later.
 #[async_trait]
 pub trait QueueConsumer: Send {
-    /// Answers the previous batch (one answer a delivery, in their order; none before the first batch) and takes the next,
-    /// waiting for it where the queue is empty. Never returns an empty batch. On an error the previous batch is not answered: it will be
-    /// delivered again, here or elsewhere, and the next call takes no answers. Dropped once begun, it still brings its answers to the queue; what
-    /// it would have taken is given back.
+    /// Answers the previous batch (one answer a delivery, in their order; none before the first batch) and takes the next, waiting while
+    /// the queue is empty. Never returns an empty batch. After an error the previous batch counts as unanswered: it is delivered again,
+    /// here or to another worker, and the next call takes no answers. A call that is dropped after it began still sends its answers;
+    /// messages that it would have taken are given back.
     async fn exchange(&mut self, answers: Vec<Answer>) -> Result<Vec<Delivery>, QueueError>;
 
-    /// Answers the last batch and takes no more (a graceful end).
+    /// Answers the last batch and takes no more (graceful end).
     async fn finish(&mut self, answers: Vec<Answer>) -> Result<(), QueueError>;
 }

@@ -1,42 +1,42 @@
-//! The names of queues. There are few and they live as long as the process, so each is kept once and copied freely.
+//! The names of queues. There are few and they live as long as the process, so each is stored once and copied freely.
 
 use std::fmt;
 use std::sync::Mutex;
 
 use rustc_hash::FxHashSet;
 
-/// A function of a service: `order-service.create_orders`. Each has a queue of its own.
+/// A function of a service, such as `order-service.create_orders`. Each function has its own queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueName {
-    /// `order-service`, `read-model`, …
+    /// The service, such as `order-service` or `read-model`.
     pub service: &'static str,
-    /// `create_orders`, `get_entity`, …
+    /// The function, such as `create_orders` or `get_entity`.
     pub function: &'static str,
 }
 
-/// Longest name of a service or a function, characters.
+/// The maximum length of a service's or function's name, characters.
 const NAME_CHARS_MAX: usize = 64;
-/// Most names that may come from outside. Each is kept for ever.
+/// The maximum number of names from outside. Each is stored until the process ends.
 const NAMES_MAX: usize = 10_000;
 
-/// Why a text can't name a queue.
+/// The reason why a text is not accepted as a queue's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueNameError {
-    /// The text isn't a name.
+    /// The text is not a valid name.
     #[error(
-        "{0:?} is no name: a service and a function have 1 to {NAME_CHARS_MAX} characters of a-z, 0-9, '-' and '_'"
+        "{0:?} is not a name: a service and a function must have 1 to {NAME_CHARS_MAX} characters of a-z, 0-9, '-' and '_'"
     )]
     Malformed(String),
-    /// There are too many names already.
-    #[error("more than {NAMES_MAX} names of services and functions are in use")]
+    /// The maximum number of names is in use.
+    #[error("the maximum of {NAMES_MAX} names of services and functions is in use")]
     TooMany,
 }
 
 impl QueueName {
-    /// The queue of a name that came from outside.
+    /// Returns the queue of a name that came from outside.
     ///
     /// # Errors
-    /// The text isn't a name, or there are too many.
+    /// The text is not a valid name, or the maximum number of names is in use.
     pub fn named(service: &str, function: &str) -> Result<Self, QueueNameError> {
         Ok(Self {
             service: kept(service)?,
@@ -49,7 +49,7 @@ fn kept(name: &str) -> Result<&'static str, QueueNameError> {
     static NAMES: Mutex<Option<FxHashSet<&'static str>>> = Mutex::new(None);
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(fits) {
-        // Enough of it to be known again.
+        // Enough of the text to recognise it.
         return Err(QueueNameError::Malformed(name.chars().take(80).collect()));
     }
     let mut names = NAMES

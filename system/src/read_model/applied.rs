@@ -1,4 +1,4 @@
-//! How far the projections have come, and waiting for them. Knows positions, not what lies there.
+//! How far the topics are applied to the cache, and waiting for positions. Knows positions, not the data at them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +12,13 @@ use crate::event_store::{EventStore, EventStoreError};
 use crate::position::{Position, Positions, Projected};
 use crate::topic::Topic;
 
-/// A query waits so long for the position that it asks for: longer than the lease of a projector that was killed, shorter than a caller waits.
+/// How long a query waits at most for the position that it asks for, ms: longer than a killed projector's lease, shorter than callers wait.
 pub const WAIT_MS_MAX: u64 = 3_000;
-/// Batches with events of sampled requests remembered: more than are applied between two questions.
+/// Maximum batches with events of sampled requests that are remembered: more than are applied between two queries.
 const BATCHES_MAX: usize = 256;
 
-/// Up to where each topic is applied: raised by this process's projections and, where another process projects, by a look into the
-/// cache while a query waits.
+/// The position up to which each topic is applied. This process's projections raise it; where another process projects, reads of the cache
+/// do while a query waits.
 #[derive(Clone)]
 pub struct Applied(Arc<Inner>);
 
@@ -30,7 +30,7 @@ struct Inner {
 }
 
 impl Applied {
-    /// Nothing is known to be applied yet; `store` says what others apply.
+    /// Starts with no position known; `store` shows what other processes apply.
     #[must_use]
     pub fn new(store: ReadStore) -> Self {
         Self(Arc::new(Inner {
@@ -40,7 +40,7 @@ impl Applied {
         }))
     }
 
-    /// Says that `topic` is applied up to `position`, by whomever.
+    /// Records that `topic` is applied up to `position`, by any process.
     pub fn raise(&self, topic: Topic, position: Position) {
         self.0.positions.send_if_modified(|positions| {
             let before = *positions;
@@ -49,13 +49,13 @@ impl Applied {
         });
     }
 
-    /// Says that this process has applied `topic` up to `position`.
+    /// Records that this process has applied `topic` up to `position`.
     pub fn wrote(&self, topic: Topic, position: Position) {
         self.0.elsewhere.set_projects(topic, false);
         self.raise(topic, position);
     }
 
-    /// Remembers when a batch was applied; to be told before [`Applied::wrote`], so that who hears of the position learns of it too.
+    /// Remembers when a batch was applied. Call it before [`Applied::wrote`], so that a query that sees the position also sees the batch.
     pub fn projected(&self, batch: Projected) {
         let mut batches = self.batches();
         if batches.len() == BATCHES_MAX {
@@ -78,17 +78,17 @@ impl Applied {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Up to where each topic is applied now, as far as this process knows without a look.
+    /// The position up to which each topic is applied, as far as this process knows without reading the cache.
     #[must_use]
     pub fn now(&self) -> Positions {
         *self.0.positions.borrow()
     }
 
-    /// Waits until `wanted` is applied; `false` after [`WAIT_MS_MAX`]. A position beyond its stream's end is taken as the end now: the asker
-    /// means *everything up to that time* (stream ids are time), and nothing can come before it any more.
+    /// Waits until `wanted` is applied; `false` after [`WAIT_MS_MAX`]. A position beyond its stream's end counts as the present end: stream
+    /// ids are times, so the caller means *everything up to that time*, and no event can be written before it any more.
     ///
     /// # Errors
-    /// The streams' ends can't be learned.
+    /// The event store can't return the streams' ends.
     pub async fn wait(
         &self,
         wanted: &Positions,
@@ -112,7 +112,7 @@ impl Applied {
         Ok(reached.is_ok())
     }
 
-    /// Waits until any topic is beyond `after`, at most `wait_max`; answers where they are.
+    /// Waits until any topic is beyond `after`, at most `wait_max`; returns the positions.
     pub async fn beyond(&self, after: &Positions, wait_max: Duration) -> Positions {
         let moved = |applied: &Positions| {
             applied
@@ -123,18 +123,19 @@ impl Applied {
             let elsewhere = Topic::ALL
                 .into_iter()
                 .any(|topic| self.0.elsewhere.projects(topic));
-            // What another process projects is known here as of the last look only: older news would be an answer, but a stale one.
+            // Positions of another process's projections are known only as of the last read of the cache. They would answer the query, but
+            // could be stale.
             if elsewhere {
                 self.look().await;
             }
             self.until(moved, elsewhere).await;
         };
-        // Nothing moved in time: that is an answer too.
+        // No position moved in time: the present positions are the answer.
         let _ = tokio::time::timeout(wait_max, waited).await;
         self.now()
     }
 
-    /// Waits until the positions fit, looking into the cache from time to time.
+    /// Waits until the positions fit; reads the cache from time to time.
     async fn until(&self, fits: impl Fn(&Positions) -> bool, elsewhere: bool) {
         let mut changes = self.0.positions.subscribe();
         let mut pauses = Pauses::new(elsewhere);

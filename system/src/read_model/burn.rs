@@ -1,5 +1,5 @@
-//! A planted regression: CPU time that is spent for nothing, so much for each applied event. For trying out whether a comparison of two
-//! builds finds what is known to be there; nothing when it is zero, which it is unless somebody asks for it.
+//! A deliberate regression: CPU time wasted for each applied event. It tests whether a comparison of two builds finds a known difference;
+//! off by default.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Burn {
 }
 
 impl Burn {
-    /// So many microseconds for each event; 0 wastes nothing.
+    /// Wastes this many microseconds for each event; 0 wastes nothing.
     #[must_use]
     pub fn us_per_event(us: u32) -> Self {
         Self {
@@ -20,7 +20,7 @@ impl Burn {
         }
     }
 
-    /// Spins for these events. By the thread's CPU clock: waiting for a core while others run is no work done.
+    /// Spins for these events. Measures the thread's CPU time, as waiting for a core must not count.
     pub(super) fn spend<T>(self, events: impl Iterator<Item = T>) {
         if self.per_event.is_zero() {
             return;

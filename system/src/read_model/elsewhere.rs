@@ -1,5 +1,5 @@
-//! What the projectors of other processes have applied: the cache says so itself. Looked up only while somebody waits, once for
-//! all who wait. Knows whose turn it is to look, not what is waited for.
+//! The positions that projectors of other processes have applied, as the cache records them. It is read only while a query waits, once for
+//! all waiting queries. Knows when to read, not what the queries wait for.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,19 +10,19 @@ use super::store::ReadStore;
 use crate::position::Positions;
 use crate::topic::Topic;
 
-/// Before the first look at a topic that another process may project: at once, for nothing else will tell.
+/// The pause before the first read for a topic that another process may project: minimal, as no other signal comes.
 const LOOK_FIRST_MS: u64 = 1;
-/// Between looks at the longest, and before the first one at a topic that this process projects: its own projector mostly tells sooner.
+/// The maximum pause between reads, and the first pause for a topic that this process projects: its own projector usually reports sooner.
 const LOOK_MS_MAX: u64 = 16;
 
-/// Looks into the cache, shared by all who wait in this process.
+/// Reads of the cache's positions, shared by all waiting queries of this process.
 pub(super) struct Elsewhere {
     store: ReadStore,
-    /// Who looks holds it.
+    /// Held during a read.
     turn: Mutex<()>,
-    /// Looks taken so far.
+    /// The number of reads so far.
     looks: AtomicU64,
-    /// By topic: the last news came from another process, or none came yet.
+    /// By topic: whether the last position came from another process, or none came yet.
     projected: [AtomicBool; Topic::ALL.len()],
 }
 
@@ -36,17 +36,18 @@ impl Elsewhere {
         }
     }
 
-    /// Whether another process may project a topic: the last news did not come from this one.
+    /// Whether another process may project a topic: the last position did not come from this one.
     pub(super) fn projects(&self, topic: Topic) -> bool {
         self.projected[topic.index()].load(Ordering::Relaxed)
     }
 
-    /// Remembers where a topic's last news came from.
+    /// Records whether a topic's last position came from another process.
     pub(super) fn set_projects(&self, topic: Topic, elsewhere: bool) {
         self.projected[topic.index()].store(elsewhere, Ordering::Relaxed);
     }
 
-    /// What the cache says; `None` where somebody else looked while this caller waited for its turn (and told everyone), or Redis is away.
+    /// Reads the cache's positions; `None` if another caller has read (and published) them while this one waited for its turn, or if Redis
+    /// is away.
     pub(super) async fn look(&self) -> Option<Positions> {
         let before = self.looks.load(Ordering::Relaxed);
         let _turn = self.turn.lock().await;
@@ -56,16 +57,16 @@ impl Elsewhere {
         let found = self.store.positions().await;
         self.looks.fetch_add(1, Ordering::Relaxed);
         found
-            .inspect_err(|error| tracing::debug!(%error, "the cache does not say how far it is"))
+            .inspect_err(|error| tracing::debug!(%error, "no positions from the cache"))
             .ok()
     }
 }
 
-/// The pauses before each look: doubled up to the longest.
+/// The pauses before each read; they double up to the maximum.
 pub(super) struct Pauses(u64);
 
 impl Pauses {
-    /// For who waits for topics of which another process projects one, or for none such.
+    /// The pauses of a query; `elsewhere` if another process may project one of its topics.
     pub(super) const fn new(elsewhere: bool) -> Self {
         Self(if elsewhere {
             LOOK_FIRST_MS

@@ -1,18 +1,18 @@
-//! The read model's keys. What one topic's projection writes lies in one slot.
+//! The keys of the read model. A topic's projection writes keys of one slot only.
 
 use crate::topic::Topic;
 
-/// Which hash an entity lies in: its topic's, or the reservations beside the inventories.
+/// The hash that holds an entity: its topic's, or the reservations beside the inventories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Collection {
     /// The entities of a topic: id → `version|JSON`.
     Entities(Topic),
-    /// What is reserved for orders: order id → `version|JSON`.
+    /// The reservations of orders: order id → `version|JSON`.
     Reservations,
 }
 
 impl Collection {
-    /// `order` → its entities; `reservation` → the reservations.
+    /// Parses a name: `order`, … → the topic's entities; `reservation` → the reservations.
     pub fn named(name: &str) -> Result<Self, crate::topic::UnknownTopic> {
         if name == "reservation" {
             return Ok(Self::Reservations);
@@ -20,7 +20,7 @@ impl Collection {
         name.parse().map(Self::Entities)
     }
 
-    /// Whose projection fills it.
+    /// The topic whose projection fills it.
     pub fn topic(self) -> Topic {
         match self {
             Self::Entities(topic) => topic,
@@ -37,7 +37,7 @@ impl Collection {
     }
 }
 
-/// The fields by which a topic's entities can be found without a scan.
+/// The fields of a topic's entities that have an index.
 pub const fn indexed_fields(topic: Topic) -> &'static [&'static str] {
     match topic {
         Topic::Inventory => &["product_id"],
@@ -48,17 +48,17 @@ pub const fn indexed_fields(topic: Topic) -> &'static [&'static str] {
     }
 }
 
-/// A sorted set, all scores 0, of `value NUL id`. An entry may outlive a change of the field: readers check the entity itself.
+/// A sorted set of `value NUL id`, all scores 0. An entry may outlive a change of the field: readers check the entity itself.
 pub fn index_key(topic: Topic, field: &str) -> String {
     format!("index:{{{topic}}}:{field}")
 }
 
-/// A sorted set, all scores 0, of ids: the order of pages.
+/// A sorted set of ids, all scores 0: the order of pages.
 pub fn ids_key(topic: Topic) -> String {
     format!("ids:{{{topic}}}")
 }
 
-/// Up to where the topic's events are applied.
+/// The position up to which the topic's events are applied.
 pub fn position_key(topic: Topic) -> String {
     format!("position:{{{topic}}}")
 }
@@ -68,7 +68,7 @@ pub fn index_member(value: &str, id: &str) -> String {
     format!("{value}\0{id}")
 }
 
-/// The bounds of an index's members that have a value.
+/// The bounds of the index members with a value.
 pub fn index_range(value: &str) -> (String, String) {
     (format!("[{value}\0"), format!("({value}\u{1}"))
 }

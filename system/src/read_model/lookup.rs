@@ -1,4 +1,4 @@
-//! Looking entities up, a batch of queries at a time: one round trip for all indexes, one for all hashes.
+//! Looks up entities for a batch of queries at a time: one round trip for all indexes, one for all hashes.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ fn chosen<'a>(mut fitting: impl Iterator<Item = &'a Stored>, lookup: &Lookup) ->
     many(fitting.map(Some), lookup.versions, None)
 }
 
-/// Which ids each lookup wants; none for those that read pages.
+/// Returns the ids for each lookup; none for lookups that read pages.
 async fn resolve(
     store: &ReadStore,
     lookups: &[Lookup],
@@ -95,7 +95,7 @@ async fn resolve(
     Ok(ids)
 }
 
-/// The first field that has an index, with its values, if all of them are texts.
+/// The first field that has an index, with its values, if all of them are strings.
 fn indexed(
     collection: Collection,
     fields: &BTreeMap<String, Vec<serde_json::Value>>,
@@ -128,7 +128,7 @@ fn one(stored: Option<&Stored>, versions: bool) -> Box<RawValue> {
     raw(text)
 }
 
-/// `{"result": […]}`, with a cursor where there are pages (`Some(None)`: the last one).
+/// `{"result": […]}`, with a cursor if there are pages (`Some(None)` on the last one).
 pub fn many<'a>(
     stored: impl Iterator<Item = Option<&'a Stored>>,
     versions: bool,
@@ -164,8 +164,8 @@ fn push(text: &mut String, stored: Option<&Stored>, versions: bool) {
     }
 }
 
-/// What was put together from the cache's JSON; a cache that holds no JSON becomes an error and no broken answer.
+/// Turns text made from the cache's JSON into a reply; if the cache's text isn't JSON, into an error reply.
 pub fn raw(text: String) -> Box<RawValue> {
     RawValue::from_string(text)
-        .unwrap_or_else(|error| error_reply(&format!("the cache holds no JSON: {error}"), 500))
+        .unwrap_or_else(|error| error_reply(&format!("the cache is not JSON: {error}"), 500))
 }

@@ -1,5 +1,5 @@
-//! The read model: a projection of every topic into Redis hashes, and the queries on it. With the event store and the message
-//! queue the only part that knows Redis. It changes nothing but its own cache, which it can rebuild from the events.
+//! The read model: a projection of every topic into Redis hashes, and the queries on it. Apart from the event store and the message queue,
+//! it is the only part that knows Redis. It changes only its own cache, which it can rebuild from the events.
 
 mod applied;
 mod burn;
@@ -28,18 +28,18 @@ use crate::services::{QueueHandler, ServiceContext, run_worker};
 use crate::topic::Topic;
 use queries::Queries;
 
-/// Workers for single entities: one, for the largest batches. What a batch waits for is the projection, and the next batch would too.
+/// Workers for single entities: one, so that batches are largest. A batch mostly waits for the projection, and a second one would too.
 const ENTITY_WORKERS: usize = 1;
-/// Workers for the services' facts, most of which wait for the projection.
+/// Workers for queries of the services, most of which wait for the projection.
 const FACTS_WORKERS: usize = 4;
 /// Workers for lists and reports.
 const REPORT_WORKERS: usize = 2;
 
-/// Starts the projections of every topic and the query workers. Returns how far the projections have come. Several processes may do so on
-/// one Redis: each topic is projected by one of them at a time, and all answer queries. `burn` is wasted for each event; nothing by default.
+/// Starts the projections of every topic and the query workers; returns the applied positions. Several processes may run it on one Redis:
+/// each topic is projected by one of them at a time, and all answer queries. `burn` is wasted for each event; nothing by default.
 ///
 /// # Errors
-/// The Redis address isn't usable.
+/// The Redis address is not valid.
 pub fn start(
     context: &ServiceContext,
     link: &RedisLink,

@@ -1,4 +1,4 @@
-//! Questions that span topics: orders without a billing or a shipping, shippings that arrived.
+//! Queries that span topics: orders without a billing or a shipping, and delivered shippings.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::pages;
 use super::store::ReadStore;
 use crate::topic::Topic;
 
-/// `{"result": {order id: order}}` of the orders that no entity of `partner` (billing, shipping) names.
+/// `{"result": {order id: order}}` of the orders that no entity of topic `partner` (billing or shipping) refers to.
 ///
 /// # Errors
 /// Redis is away.
@@ -40,7 +40,7 @@ pub async fn without(store: &ReadStore, partner: Topic) -> redis::RedisResult<Bo
     Ok(raw(text))
 }
 
-/// `{"result": [shipping]}` of those that arrived.
+/// `{"result": [shipping]}` of the delivered shippings.
 ///
 /// # Errors
 /// Redis is away.

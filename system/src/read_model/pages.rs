@@ -1,10 +1,10 @@
-//! Collections in pages, in the order of their ids. A page costs what it holds, however large the collection is.
+//! Collections in pages, in the order of ids. The cost of a page depends on its size, not on the collection's.
 
 use super::keys::Collection;
 use super::query::PAGE_ENTITIES_MAX;
 use super::store::{ReadStore, Stored};
 
-/// At most `limit` entities after a cursor, and the next page's cursor (`None`: this was the last).
+/// At most `limit` entities after a cursor, and the next page's cursor (`None` on the last page).
 ///
 /// # Errors
 /// Redis is away.
@@ -23,7 +23,7 @@ pub async fn page(
     Ok((found.into_iter().flatten().flatten().collect(), cursor))
 }
 
-/// Every entity of a collection. For small ones: the whole answer is held in memory.
+/// All entities of a collection. For small ones: the whole answer is held in memory.
 ///
 /// # Errors
 /// Redis is away.

@@ -1,4 +1,4 @@
-//! The projection as a pure fold: events in stream order → what changes in the cache. Knows entities' JSON, not Redis's commands.
+//! The projection as a pure fold: events in stream order → changes in the cache. Knows entities' JSON, not Redis's commands.
 
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
@@ -9,21 +9,21 @@ use crate::event_store::RecordedEvent;
 use crate::topic::Topic;
 use crate::wire::action;
 
-/// What a batch of one topic's events changes. Later events win over earlier ones of the same aggregate.
+/// The changes of a batch of one topic's events. Later events override earlier ones of the same aggregate.
 #[derive(Debug, Default)]
 pub struct Projection {
     /// Entities as they are after the batch (`None`: deleted), by id: `version|JSON`.
     pub entities: FxHashMap<String, Option<String>>,
     /// Reservations as they are after the batch, by order id: `version|JSON`.
     pub reservations: FxHashMap<String, String>,
-    /// Aggregates that an event has moved on without a change to show: the cache's entry, if there is one, needs this version. A command that
-    /// expects an older one would conflict for ever.
+    /// Aggregates with an event that changed their version but no data. Their cache entries, if any, need this version; otherwise a command
+    /// that expects the cached version would always conflict.
     pub moved: FxHashMap<String, u64>,
-    /// Index members by field that are to be there (`true`) or gone (`false`).
+    /// Index members by field, to be added (`true`) or removed (`false`).
     pub members: FxHashMap<(&'static str, String), bool>,
 }
 
-/// The fields by which entities are found.
+/// The fields of an entity that have an index.
 #[derive(Deserialize)]
 struct Indexed<'a> {
     #[serde(borrow, default)]
@@ -49,10 +49,10 @@ impl Indexed<'_> {
 }
 
 impl Projection {
-    /// Folds one more event in.
+    /// Adds an event to the changes.
     ///
     /// # Errors
-    /// Why its data is not what its action says: it changes the aggregate's version alone.
+    /// Why the event is malformed; it then changes only the aggregate's version.
     pub fn apply(&mut self, event: &RecordedEvent) -> Result<(), String> {
         if let Err(reason) = shape::check(event) {
             self.move_on(event);
@@ -74,7 +74,7 @@ impl Projection {
                 self.index(event, true);
             }
             other => {
-                tracing::warn!(topic = %event.topic, action = other, "an action that the read model doesn't know; left out");
+                tracing::warn!(topic = %event.topic, action = other, "an event has an action that the read model doesn't know; it changes only the version");
                 self.move_on(event);
             }
         }
@@ -90,7 +90,7 @@ impl Projection {
         }
     }
 
-    /// The moved aggregates of whose entries in `collection` this batch knows nothing.
+    /// The aggregates in `moved` whose entries in `collection` this batch doesn't set.
     pub(super) fn moved_in(&self, collection: Collection) -> Vec<String> {
         let is_known = |id: &String| match collection {
             Collection::Entities(_) => self.entities.contains_key(id),
@@ -103,7 +103,7 @@ impl Projection {
             .collect()
     }
 
-    /// Gives a moved aggregate's entry, as it lies in the cache, its version.
+    /// Sets the new version in the cache entry of an aggregate in `moved`.
     pub(super) fn keep(&mut self, collection: Collection, id: String, mut value: String) {
         let Some(&version) = self.moved.get(&id) else {
             return;
@@ -131,13 +131,13 @@ impl Projection {
         }
     }
 
-    /// Whether it changes anything.
+    /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entities.is_empty() && self.reservations.is_empty()
     }
 
-    /// Adds the commands that write it, for `topic`, to a transaction.
+    /// Adds the commands that write the changes of `topic` to a transaction.
     pub(super) fn write_to(&self, topic: Topic, pipe: &mut redis::Pipeline) {
         let entities = Collection::Entities(topic).key();
         let ids = super::keys::ids_key(topic);

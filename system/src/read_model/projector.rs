@@ -1,5 +1,5 @@
-//! Projectors: one a topic. Each takes its topic's events in batches and writes what they change, its indexes and its position in one
-//! transaction, in stream order only. A projector whose position was changed by another writes nothing and reads it anew.
+//! Projectors: one a topic. Each takes its topic's events in batches and writes their changes, its indexes and its position in one
+//! transaction, in stream order. A projector whose position was changed by another one writes nothing and reads the position again.
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
@@ -17,9 +17,9 @@ use crate::redis_connection::RedisLink;
 use crate::services::ServiceContext;
 use crate::topic::Topic;
 
-/// The consumer group.
+/// The read model's consumer group.
 pub const GROUP: &str = "read-model";
-/// Events applied in one transaction.
+/// Maximum events applied in one transaction.
 const BATCH_EVENTS_MAX: usize = 512;
 
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ async fn project(
             projector.catch_up().await?;
         };
         for Misfit { event, reason } in misfits {
-            tracing::error!(%topic, position = %event.position, reason, "dead letter");
+            tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
             subscription.dead_letter(event, &reason).await?;
         }
         let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
@@ -106,7 +106,7 @@ async fn project(
     }
 }
 
-/// An event whose data is not what its action says.
+/// A malformed event: its data doesn't match its action.
 struct Misfit<'a> {
     event: &'a RecordedEvent,
     reason: String,
@@ -117,16 +117,16 @@ struct Projector<'a> {
     topic: Topic,
     applied: &'a Applied,
     burn: Burn,
-    /// Its own: it watches the position.
+    /// The projector's own connection, as it watches the position.
     connection: MultiplexedConnection,
-    /// Up to where the cache is applied, as far as this projector knows.
+    /// The position up to which the cache is applied, as far as this projector knows.
     position: Position,
-    /// The events at hand came then.
+    /// The time at which the present events arrived, µs since the Unix epoch.
     received_at_us: u64,
 }
 
 impl Projector<'_> {
-    /// Watches the position and learns it. None there means that the cache is empty.
+    /// Watches and reads the position. No position means that the cache is empty.
     async fn read_position(&mut self) -> Result<(), ProjectorError> {
         let key = position_key(self.topic);
         let (position,): (Option<String>,) = redis::pipe()
@@ -142,7 +142,7 @@ impl Projector<'_> {
         Ok(())
     }
 
-    /// Applies what the event store has beyond the position: everything, when the cache is empty.
+    /// Applies the event store's events after the position: all, if the cache is empty.
     async fn catch_up(&mut self) -> Result<(), ProjectorError> {
         loop {
             let events = self
@@ -154,15 +154,15 @@ impl Projector<'_> {
                 return Ok(());
             }
             self.received_at_us = now_us();
-            // Misfits are the group's: it was told of them before, or will be.
+            // Malformed events are handled with the group's batch, which contains them sooner or later.
             if self.apply(&events).await?.is_none() {
                 self.read_position().await?;
             }
         }
     }
 
-    /// Writes what the events beyond the position change; answers the misfits among all of them. None: another has moved the position, and
-    /// nothing was written.
+    /// Writes the changes of the events after the position; returns the malformed ones among all events. `None` if another projector has
+    /// moved the position: nothing was written.
     async fn apply<'e>(
         &mut self,
         events: &'e [RecordedEvent],
@@ -191,7 +191,7 @@ impl Projector<'_> {
         projection.write_to(self.topic, &mut pipe);
         pipe.cmd("SET").arg(&key).arg(position.to_string()).ignore();
         pipe.cmd("EXEC");
-        // The next transaction's watch rides along.
+        // Also watches the position for the next transaction.
         pipe.cmd("WATCH").arg(&key).ignore();
         pipe.cmd("GET").arg(&key);
         let (written, there): (Value, Option<String>) =
@@ -203,7 +203,7 @@ impl Projector<'_> {
         {
             return Err(redis::RedisError::from((
                 redis::ErrorKind::UnexpectedReturnType,
-                "a projection's command failed",
+                "a command of the projection's transaction failed",
                 format!("{error:?}"),
             ))
             .into());
@@ -224,7 +224,7 @@ impl Projector<'_> {
         Ok(Some(misfits))
     }
 
-    /// Takes from the cache what events have moved on without changing it. The watch on the position covers it.
+    /// Reads the cache entries of aggregates whose events changed only the version. The watch on the position guards them.
     async fn keep_moved(&mut self, projection: &mut Projection) -> Result<(), ProjectorError> {
         for collection in [Collection::Entities(self.topic), Collection::Reservations] {
             let ids = projection.moved_in(collection);

@@ -1,4 +1,5 @@
-//! The read model's functions on the queue. A query that asks for a position waits for it, bounded; the rest of its batch goes ahead.
+//! The read model's functions on the queue. A query that asks for a position waits for it, with a limit; the rest of its batch isn't
+//! delayed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,10 @@ use crate::services::{QueueHandler, error_reply};
 use crate::topic::Topic;
 use crate::wire::json;
 
-/// `get_positions` answers after this even when nothing moved.
+/// `get_positions` answers after this time even if no position changed.
 const POSITIONS_WAIT_MS: u64 = 500;
 
-/// Answers queries.
+/// The handler of the read model's queries.
 pub(super) struct Queries {
     pub(super) store: ReadStore,
     pub(super) applied: Applied,
@@ -108,7 +109,7 @@ impl Queries {
         }
     }
 
-    /// Waits for the positions; an error reply when they don't come in time.
+    /// Waits for the positions; an error reply if they are not reached in time.
     async fn caught_up(&self, wanted: &Positions) -> Result<(), Box<RawValue>> {
         match self.applied.wait(wanted, &*self.events).await {
             Ok(true) => Ok(()),
@@ -143,7 +144,7 @@ impl Queries {
         let after = &query.params.after;
         let result = self.applied.beyond(after, wait_max).await;
         let mut batches = self.applied.batches_beyond(after);
-        // Those applied meanwhile come with the positions that say so.
+        // Batches that were applied meanwhile are returned together with their positions.
         batches.retain(|batch| result.get(batch.topic) >= Some(batch.to));
         Ok(json(&PositionsReply { result, batches }))
     }
@@ -161,7 +162,7 @@ impl Queries {
         }
         let limit = limit.unwrap_or(PAGE_ENTITIES_MAX);
         if !(1..=PAGE_ENTITIES_MAX).contains(&limit) {
-            let text = format!("limit is {limit}; it may be 1 to {PAGE_ENTITIES_MAX}");
+            let text = format!("limit is {limit}; it must be 1 to {PAGE_ENTITIES_MAX}");
             return Err(error_reply(&text, 400));
         }
         let page = Lookup {

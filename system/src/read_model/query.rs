@@ -1,4 +1,4 @@
-//! Queries as they come over the queue: `{"params": …, "at_least": …}`. Knows their shapes and what is wrong with a bad one.
+//! Queries as they arrive over the queue: `{"params": …, "at_least": …}`. Knows their forms and the errors in malformed ones.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use super::keys::Collection;
 use crate::position::Positions;
 use crate::services::error_reply;
 
-/// The most entities in one page.
+/// The maximum number of entities in one page.
 pub const PAGE_ENTITIES_MAX: usize = 1_000;
 
 /// A query with the positions that its answer must include.
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "P: DeserializeOwned"))]
 pub struct Query<P> {
-    /// What is asked.
+    /// The query's parameters.
     pub params: P,
-    /// Up to where the answer must be applied.
+    /// The positions that must be applied before the answer.
     #[serde(default)]
     pub at_least: Positions,
 }
@@ -34,68 +34,68 @@ pub struct EntityParams {
     pub id: Option<String>,
     /// Several ids.
     pub ids: Option<Vec<String>>,
-    /// Fields that must have these values.
+    /// Fields and the value that each must have.
     pub props: Option<BTreeMap<String, serde_json::Value>>,
-    /// Fields that must have one of these values.
+    /// Fields, each with the values of which it must have one.
     pub any_of: Option<BTreeMap<String, Vec<String>>>,
     /// Whether each entity comes with its version: `{"entity": …, "version": n}`.
     #[serde(default)]
     pub versions: bool,
-    /// A page of so many entities.
+    /// The size of a page, entities.
     pub limit: Option<usize>,
-    /// After this cursor.
+    /// The cursor after which the page begins.
     pub cursor: Option<String>,
 }
 
-/// How entities are chosen.
+/// The selection of entities.
 #[derive(Debug)]
 pub enum Choice {
-    /// By id; one that doesn't exist is `null`.
+    /// By id; `null` for one that doesn't exist.
     Ids(Vec<String>),
     /// By fields: each must have one of its values.
     Fields(BTreeMap<String, Vec<serde_json::Value>>),
-    /// A page of all.
+    /// One page of all entities.
     Page {
-        /// At most so many.
+        /// The maximum number of entities.
         limit: usize,
-        /// The last id of the page before.
+        /// The last id of the previous page.
         after: Option<String>,
     },
-    /// All of them.
+    /// All entities.
     All,
 }
 
-/// A query that was understood.
+/// A parsed query for entities.
 #[derive(Debug)]
 pub struct Lookup {
-    /// Where to look.
+    /// The collection to search.
     pub collection: Collection,
-    /// What to choose.
+    /// The selection.
     pub choice: Choice,
-    /// Whether one is wanted (`get_entity`) or many.
+    /// Whether one entity is wanted (`get_entity`) or many.
     pub single: bool,
     /// Whether versions are wanted.
     pub versions: bool,
-    /// Up to where the answer must be applied.
+    /// The positions that must be applied before the answer.
     pub at_least: Positions,
 }
 
-/// What is wrong with a query, as a reply.
+/// The error reply to a malformed query.
 pub type BadQuery = Box<RawValue>;
 
-/// Reads any query.
+/// Parses any query.
 ///
 /// # Errors
-/// A reply that says what is wrong.
+/// The error reply to a malformed query.
 pub fn parse<P: DeserializeOwned>(payload: &RawValue) -> Result<Query<P>, BadQuery> {
     serde_json::from_str(payload.get())
         .map_err(|error| error_reply(&format!("bad query: {error}"), 400))
 }
 
-/// Reads a query for one entity or many.
+/// Parses a query for one entity or many.
 ///
 /// # Errors
-/// A reply that says what is wrong.
+/// The error reply to a malformed query.
 pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery> {
     let Query { params, at_least } = parse::<EntityParams>(payload)?;
     let bad = |text: &str| Err(error_reply(text, 400));
@@ -123,7 +123,7 @@ pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery
             let limit = params.limit.unwrap_or(PAGE_ENTITIES_MAX);
             if !(1..=PAGE_ENTITIES_MAX).contains(&limit) {
                 return bad(&format!(
-                    "limit is {limit}; it may be 1 to {PAGE_ENTITIES_MAX}"
+                    "limit is {limit}; it must be 1 to {PAGE_ENTITIES_MAX}"
                 ));
             }
             Choice::Page {

@@ -1,5 +1,5 @@
-//! Whether an event's data is what its action says. Anybody may publish to a topic; what is no entity must reach neither the cache nor who
-//! reads it. Knows the domain's shapes, not what becomes of a misfit.
+//! Checks that an event's data matches its action. Anybody may publish to a topic; malformed entities must reach neither the cache nor its
+//! readers. Knows the domain's types, not how malformed events are handled.
 
 use ordershop_domain::{
     Billing, Cart, Customer, Inventory, Mail, Order, Product, Reservation, Shipping,
@@ -10,7 +10,7 @@ use crate::event_store::RecordedEvent;
 use crate::topic::Topic;
 use crate::wire::{WireEntity, action};
 
-/// Checks what the read model shows or hands to services. A deletion says enough by its aggregate, whatever its data.
+/// Checks the data that the read model shows or returns to services. A deletion needs no data: its aggregate id suffices.
 ///
 /// # Errors
 /// What is wrong with the data.
@@ -24,7 +24,7 @@ pub(super) fn check(event: &RecordedEvent) -> Result<(), String> {
             Topic::Order => entity::<Order>(event),
             Topic::Billing => entity::<Billing>(event),
             Topic::Shipping => entity::<Shipping>(event),
-            Topic::Mail => Err("a mail is sent, not created or updated".to_owned()),
+            Topic::Mail => Err("a mail can't be created or updated, only sent".to_owned()),
         },
         action::MAIL_SENT if event.topic == Topic::Mail => parse::<Mail>(event).map(drop),
         action::STOCK_RESERVED | action::STOCK_RELEASED if event.topic == Topic::Inventory => {
@@ -43,7 +43,7 @@ fn entity<E: WireEntity>(event: &RecordedEvent) -> Result<(), String> {
 
 fn parse<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, String> {
     serde_json::from_str(event.data.get())
-        .map_err(|error| format!("its data is no {}: {error}", event.topic))
+        .map_err(|error| format!("its data is not a valid {}: {error}", event.topic))
 }
 
 fn named(event: &RecordedEvent, id: &str) -> Result<(), String> {
@@ -51,7 +51,7 @@ fn named(event: &RecordedEvent, id: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "its data is of {id:?}, the event of {:?}",
+        "its data is of {id:?}, but the event is of {:?}",
         event.aggregate_id
     ))
 }

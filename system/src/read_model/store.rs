@@ -1,4 +1,4 @@
-//! Reading the cache: many hashes and indexes in one pipeline. Knows keys and the `version|JSON` form; nothing of queries.
+//! Reads the cache: many hashes and indexes in one pipeline. Knows keys and the `version|JSON` form, not queries.
 
 use redis::aio::ConnectionManager;
 
@@ -7,7 +7,7 @@ use crate::position::{Position, Positions};
 use crate::redis_connection::RedisLink;
 use crate::topic::Topic;
 
-/// An entity as it lies in the cache.
+/// An entity as the cache stores it.
 #[derive(Clone, Debug)]
 pub struct Stored {
     text: String,
@@ -20,20 +20,20 @@ impl Stored {
         Some(Self { text, json_from })
     }
 
-    /// Its JSON.
+    /// The entity's JSON.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.text[self.json_from..]
     }
 
-    /// Its aggregate's version, in digits.
+    /// The aggregate's version, in digits.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.text[..self.json_from - 1]
     }
 }
 
-/// The cache, for reading.
+/// Read access to the cache.
 #[derive(Clone)]
 pub struct ReadStore {
     connection: ConnectionManager,
@@ -43,14 +43,14 @@ impl ReadStore {
     /// Reads over a shared connection.
     ///
     /// # Errors
-    /// The address isn't usable.
+    /// The address is not valid.
     pub fn new(link: &RedisLink) -> redis::RedisResult<Self> {
         Ok(Self {
             connection: link.shared()?,
         })
     }
 
-    /// For each collection and ids: the entities, `None` where there is none. One round trip.
+    /// For each collection and ids: the entities, `None` for one that doesn't exist. One round trip.
     ///
     /// # Errors
     /// Redis is away.
@@ -90,7 +90,7 @@ impl ReadStore {
             .collect())
     }
 
-    /// For each topic, indexed field and value: the ids that may have it (to be checked against the entities). One round trip.
+    /// For each topic, indexed field and value: the ids that may have it (the caller checks the entities). One round trip.
     ///
     /// # Errors
     /// Redis is away.
@@ -114,7 +114,7 @@ impl ReadStore {
         Ok(members.into_iter().map(ids_of_members).collect())
     }
 
-    /// At most `limit` ids of a topic after `after` (exclusive), in their order.
+    /// At most `limit` ids of a topic after `after` (exclusive), in order.
     ///
     /// # Errors
     /// Redis is away.
@@ -158,7 +158,7 @@ impl ReadStore {
             .collect())
     }
 
-    /// Up to where every topic is applied, by the cache itself.
+    /// The position up to which each topic is applied, as the cache records it.
     ///
     /// # Errors
     /// Redis is away.

@@ -1,4 +1,4 @@
-//! A saga's writes: events caused by an event, with ids that follow from its id.
+//! A saga's writes: events caused by an event, with ids derived from its id.
 
 use ordershop_domain::Event;
 use serde_json::value::RawValue;
@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use crate::event_store::{ExpectedVersion, NewEvent, RecordedEvent};
 use crate::wire::{WireEntity, event_json};
 
-/// How often a reaction is decided anew when others were faster.
+/// How often a reaction is decided again after conflicts before it fails.
 pub const ROUNDS_MAX: usize = 50;
 
-/// An event of an entity, caused by `cause`. `suffix` tells the effects of one cause apart.
+/// Creates an event of an entity, caused by `cause`. `suffix` tells apart the effects of one cause.
 pub fn reaction<E: WireEntity>(
     cause: &RecordedEvent,
     suffix: &str,
@@ -21,7 +21,7 @@ pub fn reaction<E: WireEntity>(
     raw_reaction(cause, suffix, entity.id(), expected, action, data)
 }
 
-/// An event of any shape, caused by `cause`.
+/// Creates an event with any data, caused by `cause`.
 pub fn raw_reaction(
     cause: &RecordedEvent,
     suffix: &str,

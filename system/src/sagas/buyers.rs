@@ -1,4 +1,5 @@
-//! Who is behind orders. An order that is in stock keeps its cart and the cart its customer, so what was learned once is remembered.
+//! The customers behind orders. An order that is in stock keeps its cart, and the cart its customer, so a customer's id is cached once it
+//! is known.
 
 use std::collections::HashMap;
 
@@ -10,10 +11,10 @@ use crate::correlation::Correlation;
 use crate::position::Positions;
 use crate::services::{Facts, distinct};
 
-/// Orders remembered.
+/// The maximum number of orders in the cache.
 const ORDERS_MAX: usize = 100_000;
 
-/// Customers' ids by order. Clones share the memory.
+/// A cache of customers' ids by order. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Buyers(Memory<String>);
 
@@ -24,12 +25,12 @@ impl Default for Buyers {
 }
 
 impl Buyers {
-    /// Remembers whose an order is that is in stock.
+    /// Remembers the customer of an order that is in stock.
     pub fn remember(&self, order_id: &str, customer_id: &str) {
         self.0.remember(order_id, customer_id.to_owned());
     }
 
-    /// Whose these orders are; without those whose order or cart is gone.
+    /// Returns the orders' customers, without orders that are deleted or whose cart is.
     pub async fn of(
         &self,
         facts: &Facts,

@@ -1,4 +1,4 @@
-//! The CRM saga: tells customers what happens. One mail an event: the mail's message id follows from the event's id.
+//! The CRM saga: sends mails to customers. One mail an event: the mail's message id is derived from the event's id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::{action, json};
 
-/// Reacts on customers, orders, billings or shippings. Clones share what they remember.
+/// Reacts to events of customers, orders, billings or shippings. Clones share their cache.
 #[derive(Clone)]
 pub struct CrmSaga {
     context: ServiceContext,
@@ -27,7 +27,7 @@ pub struct CrmSaga {
     buyers: Buyers,
 }
 
-/// What a mail is about.
+/// The reason for a mail.
 enum Occasion {
     InStock(Order),
     Paid(Billing),
@@ -45,7 +45,7 @@ impl Occasion {
 }
 
 impl CrmSaga {
-    /// A saga.
+    /// Creates a saga.
     #[must_use]
     pub fn new(context: ServiceContext) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl CrmSaga {
             else {
                 tracing::warn!(
                     order = order_id,
-                    "no mail: the order, its cart or its customer does not exist any more"
+                    "no mail is sent: the order, its cart or its customer no longer exists"
                 );
                 continue;
             };

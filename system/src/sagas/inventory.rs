@@ -1,4 +1,4 @@
-//! The inventory saga: reserves every piece of an order's cart or none, says so on the order, and gives the stock back when the order is
+//! The inventory saga: reserves every piece of an order's cart or none, sets the order's status, and gives the stock back when the order is
 //! deleted before it is shipped.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,15 +18,15 @@ use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::{action, json};
 
-/// Reacts on orders.
+/// Reacts to events of orders.
 pub struct InventorySaga {
     context: ServiceContext,
     stock: Stock,
-    /// Up to where this saga has written inventories itself.
+    /// The positions up to which this saga has written inventories itself.
     written: Positions,
 }
 
-/// An order that was created, on its way through the saga.
+/// An order that was created, with the saga's progress on it.
 struct Placed<'a> {
     event: &'a RecordedEvent,
     order: Order,
@@ -35,7 +35,7 @@ struct Placed<'a> {
 }
 
 impl InventorySaga {
-    /// A saga with an empty cache.
+    /// Creates a saga with an empty cache.
     #[must_use]
     pub fn new(context: ServiceContext) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl InventorySaga {
                 .get(&placed.order.cart_id)
                 .map(|cart| cart.entity.clone());
             if placed.cart.is_none() {
-                // Its cart was deleted at once: there is nothing to reserve.
+                // The cart is deleted already: there is nothing to reserve.
                 placed.reserved = Some(false);
             }
         }
@@ -127,11 +127,11 @@ impl InventorySaga {
         }
         self.stock = Stock::default();
         Err(Failure::Unavailable(
-            "others change the same stock at the same time".to_owned(),
+            "other commands keep changing the same stock".to_owned(),
         ))
     }
 
-    /// Tries to reserve for every order that isn't decided yet, all in one append.
+    /// Tries to reserve for every undecided order, in one append.
     async fn reserve_round(
         &mut self,
         placed: &mut [Placed<'_>],
@@ -189,7 +189,7 @@ impl InventorySaga {
                     let products = placed.cart.iter().flat_map(|cart| &cart.product_ids);
                     self.stock.forget(products.map(String::as_str));
                     if key == placed.order.entity_id {
-                        // Reserved before; this event comes again.
+                        // The pieces were reserved before; this event is a repeat.
                         placed.reserved = Some(true);
                     }
                 }
@@ -257,7 +257,7 @@ impl InventorySaga {
         Ok(())
     }
 
-    /// The order isn't as it was created any more: told before (a repeat), deleted, or changed by a client.
+    /// Handles an order that has changed since its creation: by an earlier attempt (a repeat), by its deletion, or by a client.
     async fn tell_changed_order(
         &mut self,
         placed: &Placed<'_>,
@@ -273,7 +273,7 @@ impl InventorySaga {
                 .one::<Order>(id, &known, correlation)
                 .await?
             else {
-                // Its deletion comes behind this event, and gives back what was reserved.
+                // The order is deleted. The deletion's event comes later and gives the stock back.
                 return Ok(());
             };
             if reserved && now.entity.status == OrderStatus::OutOfStock {
@@ -289,11 +289,11 @@ impl InventorySaga {
             }
         }
         Err(Failure::Unavailable(
-            "others change the same order at the same time".to_owned(),
+            "other commands keep changing the same order".to_owned(),
         ))
     }
 
-    /// Gives back what is reserved for an order, if anything is and it wasn't before.
+    /// Gives back an order's reservation, if there is one and it wasn't given back before.
     async fn give_back(
         &mut self,
         cause: &RecordedEvent,
@@ -336,7 +336,7 @@ impl InventorySaga {
             self.stock.load(&products, inventories);
             let expected = ExpectedVersion::Exact(version);
             let transaction = self.transaction(cause, &change, expected, action::STOCK_RELEASED);
-            // The cache held these inventories alone of their products: it is loaded whole when it is needed again.
+            // The cache now holds only the reserved inventories of these products, so they must be loaded whole again.
             self.stock.forget(products.iter().copied());
             match self.context.events.append(vec![transaction]).await?.pop() {
                 Some(Appended::Conflict { position, .. }) => {
@@ -350,7 +350,7 @@ impl InventorySaga {
             }
         }
         Err(Failure::Unavailable(
-            "others change the same stock at the same time".to_owned(),
+            "other commands keep changing the same stock".to_owned(),
         ))
     }
 }

@@ -1,10 +1,10 @@
-//! What a saga has learned and will likely want again within a second. Bounded: when it is full it starts anew. Knows nothing of what is
-//! kept, nor for how long it is true.
+//! A saga's cache of values that it will likely need again within a second. Bounded: it is cleared when it is full. Knows nothing of the
+//! values, nor how long they are valid.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Values by id. Clones share the memory.
+/// A cache of values by id. Clones share it.
 #[derive(Debug)]
 pub struct Memory<V> {
     values: Arc<Mutex<HashMap<String, V>>>,
@@ -21,7 +21,7 @@ impl<V> Clone for Memory<V> {
 }
 
 impl<V: Clone> Memory<V> {
-    /// An empty memory for so many values.
+    /// Creates an empty cache for at most `values_max` values.
     pub fn of(values_max: usize) -> Self {
         Self {
             values: Arc::default(),
@@ -35,7 +35,7 @@ impl<V: Clone> Memory<V> {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// What is remembered of these ids.
+    /// Returns the cached values of these ids.
     pub fn recall(&self, ids: &[&str]) -> HashMap<String, V> {
         let values = self.lock();
         ids.iter()
@@ -43,7 +43,7 @@ impl<V: Clone> Memory<V> {
             .collect()
     }
 
-    /// Remembers a value.
+    /// Caches a value.
     pub fn remember(&self, id: &str, value: V) {
         let mut values = self.lock();
         if values.len() >= self.values_max {
@@ -52,7 +52,7 @@ impl<V: Clone> Memory<V> {
         values.insert(id.to_owned(), value);
     }
 
-    /// What was remembered isn't true any more.
+    /// Removes a value that is no longer valid.
     pub fn forget(&self, id: &str) {
         self.lock().remove(id);
     }

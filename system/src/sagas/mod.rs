@@ -1,5 +1,5 @@
-//! The sagas: what events in one topic make happen in another. Each is a consumer group of its service; each reaction is the
-//! domain's, each effect idempotent, so that a repeat does nothing.
+//! The sagas: events of one topic cause changes in another. Each is a consumer group of its service; the domain decides the reactions; each
+//! effect is idempotent, so that a repeat changes nothing.
 
 mod append;
 mod buyers;

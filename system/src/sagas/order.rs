@@ -1,4 +1,4 @@
-//! The order saga: what happens to an order's billing and shipping moves the order on.
+//! The order saga: changes an order's status after events of its billing and shipping.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,20 +13,20 @@ use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::action;
 
-/// Orders remembered.
+/// The maximum number of orders in the cache.
 const ORDERS_MAX: usize = 20_000;
 
-/// Reacts on billings, or on shippings. Clones share what they remember.
+/// Reacts to events of billings or shippings. Clones share their cache.
 #[derive(Clone)]
 pub struct OrderSaga {
     context: ServiceContext,
-    /// Orders as this saga wrote them. A wrong entry costs a conflict and a reload, never a wrong step: every step names the version that
-    /// it was decided on, and that there is no step to be made is only believed of an order that was loaded.
+    /// Orders as this saga wrote them. A stale entry costs a conflict and a reload, never a wrong step: every step expects the version that
+    /// it was decided on, and an order is loaded before the saga concludes that it needs no step.
     recent: Memory<Versioned<Order>>,
 }
 
 impl OrderSaga {
-    /// A saga.
+    /// Creates a saga.
     #[must_use]
     pub fn new(context: ServiceContext) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl OrderSaga {
     }
 }
 
-/// What one event means for one order.
+/// The effect of one event on one order.
 struct Move<'a> {
     event: &'a RecordedEvent,
     order_id: String,
@@ -94,7 +94,7 @@ impl Saga for OrderSaga {
                 .iter()
                 .map(|order_move| order_move.order_id.as_str())
                 .filter(|id| !recalled.contains_key(*id));
-            // A payment that was taken back in the meantime clears nothing, even when its event comes again.
+            // A payment that was taken back meanwhile doesn't clear the order, even if its event is repeated.
             let paid = moves
                 .iter()
                 .filter(|order_move| order_move.trigger == Trigger::BillingCreated);
@@ -135,30 +135,30 @@ impl Saga for OrderSaga {
             }
         }
         Err(Failure::Unavailable(
-            "others change the same orders at the same time".to_owned(),
+            "other commands keep changing the same orders".to_owned(),
         ))
     }
 }
 
-/// What is known of a batch's orders.
+/// The known state of a batch's orders.
 struct Orders {
-    /// As the read model says: what follows is believed.
+    /// Orders as loaded from the read model: conclusions from them are final.
     loaded: HashMap<String, Versioned<Order>>,
-    /// As they were when this saga wrote them.
+    /// Orders as this saga wrote them; they may be stale.
     recalled: HashMap<String, Versioned<Order>>,
     billings: HashMap<String, Versioned<Billing>>,
 }
 
-/// What is to be done.
+/// The result of deciding a batch.
 #[derive(Default)]
 struct Decided {
-    /// One an order, with all its steps: a later step must not be made where an earlier one can't.
+    /// One transaction an order, with all its steps: a later step must fail with an earlier one.
     transactions: Vec<Transaction>,
-    /// The order after each.
+    /// The order after each transaction.
     after: Vec<Versioned<Order>>,
-    /// Which is whose.
+    /// The index of each order's transaction.
     places: HashMap<String, usize>,
-    /// Orders whose recalled state allows no step: it must be loaded first.
+    /// Orders whose cached state allows no step: they must be loaded first.
     doubtful: HashSet<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The loop under every saga: a batch, its effects, one acknowledgement. What is away is waited for; an event that fails again and again
-//! goes to the dead letters, so that those behind it go on.
+//! The loop of every saga: reads a batch, handles it, acknowledges it. Waits while a dependency is away. An event that keeps failing goes
+//! to the dead letters, so that it doesn't block those behind it.
 
 use std::panic::AssertUnwindSafe;
 
@@ -15,21 +15,21 @@ use crate::position::{Position, Positions};
 use crate::services::{FactsError, ServiceContext};
 use crate::topic::Topic;
 
-/// Events handled at once.
+/// Maximum events handled at once.
 const BATCH_EVENTS_MAX: usize = 256;
-/// An event that failed so often, alone, is a dead letter.
+/// An event that fails this often, alone, becomes a dead letter.
 const TRIES_MAX: u32 = 5;
 
-/// Why a batch wasn't handled.
+/// The reason why a batch wasn't handled.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Something it needs is away: tried again without limit.
+    /// A dependency is away: retried without limit.
     #[error("{0}")]
     Unavailable(String),
-    /// It can't be handled: tried again a few times.
+    /// Handling failed: retried a few times.
     #[error("{0}")]
     Failed(String),
-    /// An event's data is not what it should be, and never will be: not tried again.
+    /// An event's data is malformed: not retried.
     #[error("{0}")]
     Unreadable(String),
 }
@@ -59,16 +59,16 @@ impl From<QueueError> for Failure {
     }
 }
 
-/// What one service does on the events of one topic.
+/// A service's reaction to the events of one topic.
 #[async_trait]
 pub trait Saga: Send + 'static {
     /// The consumer group: the service's name.
     const GROUP: &'static str;
 
-    /// Does what a batch asks for, in the order of its events. Must be safe to repeat, whole or in part.
+    /// Handles a batch, in the order of its events. Must be safe to repeat, whole or in part.
     ///
     /// # Errors
-    /// Not all was done.
+    /// Not all events were handled.
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure>;
 }
 
@@ -83,7 +83,7 @@ pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
     context.tasks.spawn(runner.run());
 }
 
-/// The positions that a reader must have reached to know everything that was there when `event` was written: stream ids are time.
+/// The positions that a reader must have reached to see everything written before `event`; stream ids are times.
 pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
     let mut positions = Positions::NONE;
     for topic in Topic::ALL {
@@ -92,7 +92,7 @@ pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
     positions
 }
 
-/// Reads an event's data.
+/// Parses an event's data.
 pub(super) fn decode<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<T, Failure> {
     serde_json::from_str(event.data.get())
         .map_err(|error| Failure::Unreadable(format!("its data is no {}: {error}", event.topic)))
@@ -112,7 +112,7 @@ impl<S: Saga> Runner<S> {
             match self.subscribed(&stop).await {
                 Ok(()) | Err(EventStoreError::Closed) => return,
                 Err(error) => {
-                    tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "subscription interrupted; trying again");
+                    tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "the subscription was interrupted; trying again");
                     self.backoff.wait_unless(&stop).await;
                 }
             }
@@ -145,7 +145,7 @@ impl<S: Saga> Runner<S> {
         }
     }
 
-    /// Handles a batch to its end; `false`: told to stop before.
+    /// Handles a batch, with retries; `false` if the saga was stopped before the end.
     async fn handle(
         &mut self,
         subscription: &mut dyn EventSubscription,
@@ -163,7 +163,7 @@ impl<S: Saga> Runner<S> {
             if let Some((reason, tries)) = failure {
                 failed = tries;
                 if failed == TRIES_MAX && batch.len() > 1 {
-                    // One of them is at fault: each alone, in order.
+                    // One of the events fails: each is handled alone, in order.
                     for event in batch {
                         let alone = std::slice::from_ref(event);
                         if !Box::pin(self.handle(subscription, alone, stop)).await? {
@@ -174,7 +174,7 @@ impl<S: Saga> Runner<S> {
                 }
                 if failed == TRIES_MAX {
                     for event in batch {
-                        tracing::error!(group = S::GROUP, topic = %self.topic, position = %event.position, %reason, "dead letter");
+                        tracing::error!(group = S::GROUP, topic = %self.topic, position = %event.position, %reason, "an event can't be handled; it goes to the dead letters");
                         subscription.dead_letter(event, &reason).await?;
                     }
                     return Ok(true);

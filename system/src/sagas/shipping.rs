@@ -1,4 +1,4 @@
-//! The shipping saga: an order that is paid is shipped, once.
+//! The shipping saga: ships an order that is paid, once.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,13 @@ use crate::services::{ServiceContext, Versioned, distinct};
 use crate::topic::Topic;
 use crate::wire::action;
 
-/// Reacts on orders.
+/// Reacts to events of orders.
 pub struct ShippingSaga {
     context: ServiceContext,
 }
 
 impl ShippingSaga {
-    /// A saga.
+    /// Creates a saga.
     #[must_use]
     pub fn new(context: ServiceContext) -> Self {
         Self { context }
@@ -48,7 +48,7 @@ impl Saga for ShippingSaga {
             .facts
             .by_ids(&ids, &known, &last.correlation)
             .await?;
-        // What is true now counts: the payment may have been taken back, or this event come again.
+        // The present status decides: the payment may have been taken back, or this event may be a repeat.
         cleared.retain(|event| {
             orders
                 .get(&event.aggregate_id)
@@ -88,8 +88,8 @@ fn shipping_of(event: &RecordedEvent) -> Transaction {
 }
 
 impl ShippingSaga {
-    /// The order has a shipping already (from before its payment was taken back and made again, or because this event comes again): the order
-    /// goes on to where its shipping is.
+    /// Handles an order that already has a shipping (its payment was taken back and made again, or this event is a repeat): sets the
+    /// order's status according to its shipping.
     async fn move_on(&self, event: &RecordedEvent, mut known: Positions) -> Result<(), Failure> {
         let order_id = event.aggregate_id.as_str();
         let order_ids = [order_id];
@@ -135,7 +135,7 @@ impl ShippingSaga {
             }
         }
         Err(Failure::Unavailable(
-            "others change the same order at the same time".to_owned(),
+            "other commands keep changing the same order".to_owned(),
         ))
     }
 }

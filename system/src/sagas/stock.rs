@@ -1,5 +1,5 @@
-//! The inventory saga's cache of stock: who reserves most of it need not ask for it each time. Wrong entries cost a conflict and a
-//! reload, never a wrong reservation: every change names the version that it was decided on.
+//! The inventory saga's cache of stock, which saves a query for most reservations. A stale entry costs a conflict and a reload, never a
+//! wrong reservation: every change expects the version that it was decided on.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use ordershop_domain::{Inventory, ReservationChange};
 use crate::event_store::ExpectedVersion;
 use crate::services::Versioned;
 
-/// Products cached; beyond this the cache starts anew.
+/// The maximum number of products in the cache; it is cleared beyond this.
 const PRODUCTS_MAX: usize = 100_000;
 
 /// Inventories by product, with the versions of their aggregates.
@@ -16,12 +16,12 @@ const PRODUCTS_MAX: usize = 100_000;
 pub struct Stock {
     by_product: HashMap<String, Vec<Inventory>>,
     versions: HashMap<String, u64>,
-    /// Loaded since the last [`Stock::begin`]: what they say of a shortage is believed.
+    /// Products loaded since the last [`Stock::begin`]: a shortage of one of them is final.
     fresh: HashSet<String>,
 }
 
 impl Stock {
-    /// A new batch begins.
+    /// Begins a new batch.
     pub fn begin(&mut self) {
         self.fresh.clear();
         if self.by_product.len() > PRODUCTS_MAX {
@@ -30,12 +30,12 @@ impl Stock {
         }
     }
 
-    /// Those of `products` that must be loaded.
+    /// The products that must be loaded.
     pub fn missing<'a>(&self, products: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         crate::services::distinct(products.filter(|id| !self.by_product.contains_key(*id)))
     }
 
-    /// Takes what was loaded for `products`.
+    /// Caches the inventories loaded for `products`.
     pub fn load(&mut self, products: &[&str], inventories: HashMap<String, Versioned<Inventory>>) {
         for &product in products {
             self.by_product.insert(product.to_owned(), Vec::new());
@@ -54,17 +54,17 @@ impl Stock {
         }
     }
 
-    /// Every product's inventories, as far as loaded.
+    /// The cached inventories by product.
     pub fn by_product(&self) -> &HashMap<String, Vec<Inventory>> {
         &self.by_product
     }
 
-    /// Whether a shortage of this product is to be believed.
+    /// Whether a shortage of this product is final, not due to a stale entry.
     pub fn is_fresh(&self, product: &str) -> bool {
         self.fresh.contains(product)
     }
 
-    /// Forgets products, so that they are loaded again.
+    /// Removes products, so that they are loaded again.
     pub fn forget<'a>(&mut self, products: impl Iterator<Item = &'a str>) {
         for product in products {
             self.fresh.remove(product);
@@ -76,7 +76,7 @@ impl Stock {
         }
     }
 
-    /// What an append to this inventory must expect now.
+    /// The version that an append to this inventory must expect.
     pub fn expected(&self, inventory_id: &str) -> ExpectedVersion {
         match self.versions.get(inventory_id) {
             Some(&version) => ExpectedVersion::Exact(version),
@@ -84,7 +84,7 @@ impl Stock {
         }
     }
 
-    /// Supposes that a reservation is written.
+    /// Applies a reservation to the cache, before it is written.
     pub fn apply(&mut self, change: &ReservationChange) {
         for after in &change.inventories {
             if let Some(version) = self.versions.get_mut(&after.entity_id) {

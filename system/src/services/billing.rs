@@ -1,4 +1,4 @@
-//! The billing service: the amount must be what the order's cart costs, and an order is billed once.
+//! The billing service: an order is billed once, for the sum of its cart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::correlation::Correlation;
 use crate::event_store::Claim;
 use crate::position::Positions;
 
-/// Handles billings' commands.
+/// Handles the commands of billings.
 #[derive(Debug)]
 pub struct BillingService;
 

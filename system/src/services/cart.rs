@@ -1,4 +1,4 @@
-//! The cart service: its customer and products must exist, the products in stock, the cart's order not begun.
+//! The cart service: a cart's customer and products must exist, its products must be in stock, and its order must not be past CREATED.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::facts::{Facts, FactsError, distinct};
 use crate::correlation::Correlation;
 use crate::position::Positions;
 
-/// Handles carts' commands.
+/// Handles the commands of carts.
 #[derive(Debug)]
 pub struct CartService;
 

@@ -1,4 +1,5 @@
-//! Carrying out one command: load facts, decide, append; on a conflict do it again with what was in the way. The same for every entity.
+//! Executes one command: loads facts, decides, appends. After a conflict it does so again, with the conflicting event known. The same for
+//! every entity.
 
 use ordershop_domain::{Command, Event, Rejection, decide};
 use serde::Deserialize;
@@ -17,11 +18,11 @@ use crate::position::{Position, Positions};
 use crate::topic::Topic;
 use crate::wire::{WireEntity, event_json, parse_entity, parse_new_entities};
 
-/// How often a command is decided anew when others were faster.
+/// How often a command is decided before it fails because of conflicts.
 const ATTEMPTS_MAX: usize = 10;
-/// Clocks of a caller and of Redis may differ by so much when a redelivered command looks for what it did the first time.
+/// How far the clocks of a caller and of Redis may differ when the earlier effect of a redelivered command is searched for, ms.
 const CLOCK_SKEW_MS_MAX: u64 = 60_000;
-/// Events read at once when looking for what a redelivered command did.
+/// Events read at once in that search.
 const LOOK_BACK_EVENTS: usize = 1_000;
 
 #[derive(Deserialize)]
@@ -44,7 +45,8 @@ fn payload(delivery: &Delivery) -> Result<Payload<'_>, Rejection> {
     })
 }
 
-/// Creates what the params hold, all or none, and answers the ids. An object's id is the message's; an array's elements append their place.
+/// Creates the entities in the params, all or none, and returns their ids. A single entity's id is the message's id; an array's elements
+/// append `-` and their index.
 pub(super) async fn create<S: EntityService>(
     context: &ServiceContext,
     delivery: &Delivery,
@@ -53,7 +55,7 @@ pub(super) async fn create<S: EntityService>(
     let (mut entities, is_array) = parse_new_entities::<S::Entity>(payload.params)?;
     if entities.len() > EVENTS_PER_TRANSACTION_MAX {
         return Err(Rejection::Invalid(format!(
-            "{} entities at once; at most {EVENTS_PER_TRANSACTION_MAX} are allowed",
+            "the array has {} entities; at most {EVENTS_PER_TRANSACTION_MAX} are allowed",
             entities.len()
         ))
         .into());
@@ -94,7 +96,7 @@ pub(super) async fn create<S: EntityService>(
             Appended::Committed { position } => {
                 return Ok(done(ids, S::Entity::TOPIC, Some(position), times));
             }
-            // The ids come from the message: it was carried out before.
+            // The ids come from the message, so the command was executed before.
             Appended::Conflict { key, position, .. } if ids.contains(&key) => {
                 return Ok(done(ids, S::Entity::TOPIC, Some(position), times));
             }
@@ -230,7 +232,7 @@ async fn append(
     let appended = appended
         .into_iter()
         .next()
-        .ok_or_else(|| EventStoreError::Invalid("no answer for a transaction".to_owned()))?;
+        .ok_or_else(|| EventStoreError::Invalid("no result for a transaction".to_owned()))?;
     let times = times.map(|times| AppendTimes {
         submitted_at_us: times.submitted_at_us,
         committed_at_us: now_us(),
@@ -252,8 +254,8 @@ fn done<T>(
     }
 }
 
-/// Where a redelivered command's event stands, if it was written before its worker died. An update could otherwise be applied twice, over
-/// somebody else's that came in between. Only redeliveries pay for the look back.
+/// Finds the event of a redelivered command, if it was written before its worker died. Otherwise an update could be applied twice and
+/// overwrite a change made in between. Costs a search, but only for redeliveries.
 async fn done_before<S: EntityService>(
     context: &ServiceContext,
     delivery: &Delivery,
@@ -281,7 +283,7 @@ async fn done_before<S: EntityService>(
     }
 }
 
-/// When a message was made, by its id (a UUID v7 begins with the time); 0 for ids of another make.
+/// The time at which a message was created, ms, from its id (a UUID v7 begins with the time); 0 for other ids.
 fn sent_at_ms(message_id: &str) -> u64 {
     uuid::Uuid::try_parse(message_id)
         .ok()

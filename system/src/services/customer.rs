@@ -1,4 +1,4 @@
-//! The customer service. Customers depend on nothing.
+//! The customer service. Its commands depend on no other aggregate.
 
 use async_trait::async_trait;
 use ordershop_domain::Customer;
@@ -8,7 +8,7 @@ use super::facts::{Facts, FactsError};
 use crate::correlation::Correlation;
 use crate::position::Positions;
 
-/// Handles customers' commands.
+/// Handles the commands of customers.
 #[derive(Debug)]
 pub struct CustomerService;
 

@@ -1,4 +1,4 @@
-//! The service of one kind of entity: what its commands need to know, and how its three queues are handled.
+//! The service of one kind of entity: the facts that its commands need, and the handlers of its three queues.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::wire::{WireEntity, json};
 /// Competing workers for each command queue: while one batch is written, the next is decided.
 const WORKERS: usize = 2;
 
-/// What sets one entity's service apart from the others'.
+/// The parts that differ between the entities' services.
 #[async_trait]
 pub trait EntityService: Send + Sync + Sized + 'static {
-    /// The entity.
+    /// The kind of entity.
     type Entity: WireEntity;
 
-    /// What must be known of other aggregates to decide commands on `entities`.
+    /// Loads the facts of other aggregates that are needed to decide commands on `entities`.
     async fn facts(
         facts: &Facts,
         entities: &[Self::Entity],
@@ -37,7 +37,7 @@ pub trait EntityService: Send + Sync + Sized + 'static {
         correlation: &Correlation,
     ) -> Result<<Self::Entity as Aggregate>::Facts, FactsError>;
 
-    /// Names that only one entity may hold, taken and released with an event.
+    /// The claims that are taken and released with an event.
     fn claims(_event: &Event<Self::Entity>) -> Vec<Claim> {
         Vec::new()
     }
@@ -68,7 +68,7 @@ struct CommandHandler<S> {
 #[async_trait]
 impl<S: EntityService> QueueHandler for CommandHandler<S> {
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
-        // All at once: their queries share a round trip and their events a group commit.
+        // All at once: their queries share a round trip, and their events share a group commit.
         join_all(
             batch
                 .iter()
@@ -111,7 +111,7 @@ impl<S: EntityService> CommandHandler<S> {
                         .async_rejections
                         .get_or_create(&labels)
                         .inc();
-                    tracing::warn!(%queue, message_id = delivery.message_id, %error, "asynchronous command refused");
+                    tracing::warn!(%queue, message_id = delivery.message_id, %error, "an asynchronous command was refused");
                 }
                 Answer::Reply(error.reply())
             }

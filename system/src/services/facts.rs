@@ -1,5 +1,5 @@
-//! Facts from elsewhere: typed queries to the read model over the message queue. The only way in which a service learns of other
-//! aggregates. Knows the queries' shapes, not who answers them.
+//! Facts about other aggregates: typed queries to the read model over the message queue. A service has no other source of them. Knows the
+//! queries' forms, not who answers them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::queue_names::{GET_ENTITIES, GET_ENTITY};
 use crate::topic::Topic;
 use crate::wire::{WireEntity, json};
 
-/// A query that isn't answered within this fails; the caller may try again.
+/// The timeout of a query, ms; the caller may retry.
 const QUERY_TIMEOUT_MS: u64 = 5_000;
 
 /// An entity and the version of its aggregate.
@@ -25,31 +25,31 @@ const QUERY_TIMEOUT_MS: u64 = 5_000;
 pub struct Versioned<E> {
     /// The entity.
     pub entity: E,
-    /// Its aggregate's version: what an append to it must expect.
+    /// The aggregate's version, which an append to it must expect.
     pub version: u64,
 }
 
-/// Why a fact couldn't be had.
+/// The error of a query for facts.
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
-    /// The query didn't go through.
+    /// The queue failed or no answer came in time.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The read model refused or failed.
+    /// The read model returned an error.
     #[error("the read model answered: {error}")]
     Refused {
-        /// Its words.
+        /// The error's text.
         error: String,
-        /// The status it gave.
+        /// The error's status.
         status: u16,
     },
-    /// The answer isn't of the shape that was asked for.
+    /// The answer doesn't have the expected form.
     #[error("the read model's answer can't be read: {0}")]
     Malformed(String),
 }
 
 impl FactsError {
-    /// Whether asking again may help.
+    /// Whether a retry may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -95,23 +95,23 @@ struct QueryReply<T> {
     status: Option<u16>,
 }
 
-/// Asks the read model.
+/// The client of the read model's queries.
 #[derive(Clone)]
 pub struct Facts {
     queue: Arc<dyn MessageQueue>,
 }
 
 impl Facts {
-    /// Asks over this queue.
+    /// Sends the queries over this queue.
     #[must_use]
     pub fn new(queue: Arc<dyn MessageQueue>) -> Self {
         Self { queue }
     }
 
-    /// One entity by id, as it is at `at_least`'s position of its topic or later.
+    /// Returns one entity by id, as of `at_least`'s position of its topic or later.
     ///
     /// # Errors
-    /// The read model is away, behind, or answers nonsense.
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn one<E: WireEntity>(
         &self,
         id: &str,
@@ -122,10 +122,10 @@ impl Facts {
         Ok(found.remove(id))
     }
 
-    /// The entities among `ids` that exist, by id.
+    /// Returns the entities among `ids` that exist, by id.
     ///
     /// # Errors
-    /// See [`Facts::one`].
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn by_ids<E: WireEntity>(
         &self,
         ids: &[&str],
@@ -147,10 +147,10 @@ impl Facts {
         Ok(by_id(found.into_iter().flatten()))
     }
 
-    /// The entities whose `field` has one of `values`, by id.
+    /// Returns the entities whose `field` has one of `values`, by id.
     ///
     /// # Errors
-    /// See [`Facts::one`].
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn by_property<E: WireEntity>(
         &self,
         field: &str,
@@ -173,10 +173,10 @@ impl Facts {
         Ok(by_id(found))
     }
 
-    /// The reservation made for an order.
+    /// Returns the reservation of an order.
     ///
     /// # Errors
-    /// See [`Facts::one`].
+    /// The read model is away, behind, or returns a malformed answer.
     pub async fn reservation(
         &self,
         order_id: &str,
@@ -235,7 +235,7 @@ fn by_id<E: WireEntity>(
         .collect()
 }
 
-/// Each value once.
+/// Removes repeated values.
 pub(crate) fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut values: Vec<&str> = values.collect();
     values.sort_unstable();

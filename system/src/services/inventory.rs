@@ -1,4 +1,4 @@
-//! The inventory service's commands. Reservations are its saga's.
+//! The inventory service's commands. Its saga makes the reservations.
 
 use async_trait::async_trait;
 use ordershop_domain::{Inventory, InventoryFacts, Product};
@@ -8,7 +8,7 @@ use super::facts::{Facts, FactsError, distinct};
 use crate::correlation::Correlation;
 use crate::position::Positions;
 
-/// Handles inventories' commands.
+/// Handles the commands of inventories.
 #[derive(Debug)]
 pub struct InventoryService;
 

@@ -1,4 +1,4 @@
-//! The mail service: sends a mail once a message, and says so in the event store. Sending is recording here: no mail leaves the house.
+//! The mail service: records each mail once, as an event. It sends none to the outside.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ struct Params {
 }
 
 impl MailService {
-    /// Starts its workers.
+    /// Starts the workers.
     pub fn start(context: &ServiceContext) {
         let handler: Arc<dyn QueueHandler> = Arc::new(Self {
             context: context.clone(),
@@ -69,7 +69,7 @@ impl MailService {
         }
         let appended = self.context.events.append(transactions).await?;
         for (place, appended) in sent.into_iter().zip(appended) {
-            // A conflict is the same message again: that mail is sent.
+            // A conflict means that the message is a repeat: the mail is recorded already.
             let (Appended::Committed { position } | Appended::Conflict { position, .. }) = appended;
             answers[place] = Answer::Reply(json(&Reply {
                 result: true,

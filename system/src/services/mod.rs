@@ -1,5 +1,5 @@
-//! The domain services: they take commands from the queue, decide, and append. They know the queue and the event store by
-//! trait, other services' data by query; nothing of Redis, HTTP or the read model's inside.
+//! The domain services: they take commands from the queue, decide, and append. They know the queue and the event store by their traits, and
+//! other services' data by queries; nothing of Redis, HTTP or the read model's internals.
 
 mod billing;
 mod cart;

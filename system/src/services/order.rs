@@ -1,4 +1,4 @@
-//! The order service's commands. How an order goes on is its saga's.
+//! The order service's commands. Its saga changes the order's status.
 
 use async_trait::async_trait;
 use ordershop_domain::{Cart, Order, OrderFacts};
@@ -8,7 +8,7 @@ use super::facts::{Facts, FactsError, distinct};
 use crate::correlation::Correlation;
 use crate::position::Positions;
 
-/// Handles orders' commands.
+/// Handles the commands of orders.
 #[derive(Debug)]
 pub struct OrderService;
 

@@ -1,4 +1,4 @@
-//! The product service. Products depend on nothing.
+//! The product service. Its commands depend on no other aggregate.
 
 use async_trait::async_trait;
 use ordershop_domain::Product;
@@ -8,7 +8,7 @@ use super::facts::{Facts, FactsError};
 use crate::correlation::Correlation;
 use crate::position::Positions;
 
-/// Handles products' commands.
+/// Handles the commands of products.
 #[derive(Debug)]
 pub struct ProductService;
 

@@ -15,17 +15,17 @@ use crate::wire::json;
 /// A successful reply.
 #[derive(Debug, Serialize)]
 pub struct Reply<T> {
-    /// What was asked for.
+    /// The result.
     pub result: T,
-    /// Up to where a reader must have read to see what was done.
+    /// The positions that a reader must have reached to see the changes.
     #[serde(skip_serializing_if = "Positions::is_empty")]
     pub positions: Positions,
-    /// Of a sampled request that wrote something.
+    /// The times of the append, for a sampled request that wrote something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub append: Option<AppendTimes>,
 }
 
-/// Puts into the replies to sampled requests, whatever else they say, when they were handled.
+/// Adds the times of handling to the replies to sampled requests, errors included.
 pub(super) fn tell_times(batch: &[Delivery], answers: &mut [Answer]) {
     for (delivery, answer) in batch.iter().zip(answers) {
         if let (Some(times), Answer::Reply(reply)) = (delivery.correlation.times, answer)
@@ -49,31 +49,31 @@ struct ErrorReply<'a> {
     status: u16,
 }
 
-/// A refusal or a failure, with the HTTP status that fits it.
+/// An error reply, with its HTTP status.
 #[must_use]
 pub fn error_reply(error: &str, status: u16) -> Box<RawValue> {
     json(&ErrorReply { error, status })
 }
 
-/// Why a command wasn't carried out.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The domain refuses it: it will never succeed as it is.
+    /// The domain refuses it: a retry fails too.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// Facts couldn't be had.
+    /// A query for facts failed.
     #[error(transparent)]
     Facts(#[from] FactsError),
-    /// It couldn't be written.
+    /// The events couldn't be written.
     #[error(transparent)]
     EventStore(#[from] EventStoreError),
-    /// Others changed the same aggregate again and again.
-    #[error("others change {0:?} at the same time; try again")]
+    /// Others kept changing the same aggregate.
+    #[error("other commands keep changing {0:?}; try again")]
     Contended(String),
 }
 
 impl CommandError {
-    /// Whether the same command may succeed later.
+    /// Whether a retry may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -84,7 +84,7 @@ impl CommandError {
         }
     }
 
-    /// The HTTP status that fits.
+    /// The HTTP status of the error.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -97,7 +97,7 @@ impl CommandError {
         }
     }
 
-    /// As a reply.
+    /// The error as a reply.
     #[must_use]
     pub fn reply(&self) -> Box<RawValue> {
         error_reply(&self.to_string(), self.status())

@@ -1,4 +1,4 @@
-//! The shipping service's commands. Shippings are made by its saga when an order is paid; an order is shipped once.
+//! The shipping service's commands. Its saga creates a shipping when an order is paid; an order is shipped once.
 
 use async_trait::async_trait;
 use ordershop_domain::{Event, Order, Shipping, ShippingFacts};
@@ -9,7 +9,7 @@ use crate::correlation::Correlation;
 use crate::event_store::Claim;
 use crate::position::Positions;
 
-/// Handles shippings' commands.
+/// Handles the commands of shippings.
 #[derive(Debug)]
 pub struct ShippingService;
 

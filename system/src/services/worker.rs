@@ -1,4 +1,4 @@
-//! Workers: they take batches from a queue, hand them to a handler, and answer. Every service and the read model run on this loop.
+//! Workers: they take batches from a queue, pass them to a handler, and answer. Every service and the read model run on this loop.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use crate::event_store::EventStore;
 use crate::message_queue::{Answer, Delivery, MessageQueue, QueueError, QueueName};
 use crate::telemetry::{Metrics, QueueLabels};
 
-/// Messages that a worker takes at once.
+/// The maximum number of messages that a worker takes at once.
 pub const BATCH_MESSAGES_MAX: usize = 256;
 
-/// What a service is connected to: the queue and the event store, by trait, and nothing else.
+/// The connections of a service: the queue and the event store, by their traits.
 #[derive(Clone)]
 pub struct ServiceContext {
-    /// Unicast.
+    /// The message queue, for commands and queries.
     pub queue: Arc<dyn MessageQueue>,
-    /// Broadcast, and the truth.
+    /// The event store, the source of truth.
     pub events: Arc<dyn EventStore>,
-    /// Queries to the read model.
+    /// The client of the read model's queries.
     pub facts: Facts,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// This instance's name, unique among those that run.
+    /// This instance's name, unique among the running instances.
     pub instance: String,
     /// Cancelled when the service is to stop: no new batch is taken, the present one is finished.
     pub stop: CancellationToken,
-    /// What must have ended before the connections may be closed.
+    /// The tasks that must end before the connections may be closed.
     pub tasks: TaskTracker,
 }
 
-/// Handles batches of one or more queues.
+/// A handler of the batches of one or more queues.
 #[async_trait]
 pub trait QueueHandler: Send + Sync + 'static {
-    /// One answer a delivery, in their order.
+    /// Returns one answer a delivery, in their order.
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer>;
 }
 
@@ -64,7 +64,7 @@ async fn work(context: &ServiceContext, queue: QueueName, handler: &dyn QueueHan
         match work_connected(context, queue, handler, &mut backoff).await {
             Ok(()) | Err(QueueError::Closed) => return,
             Err(error) => {
-                tracing::warn!(%queue, %error, "worker lost its queue; trying again");
+                tracing::warn!(%queue, %error, "the worker lost its queue; trying again");
                 backoff.wait_unless(&context.stop).await;
             }
         }
@@ -91,7 +91,7 @@ async fn work_connected(
         if context.stop.is_cancelled() {
             return consumer.finish(answers).await;
         }
-        // Answers go out at once even when the stop comes while the next batch is awaited.
+        // The answers are sent at once, even if the stop comes while the next batch is awaited.
         let mut batch = tokio::select! {
             biased;
             batch = consumer.exchange(answers) => batch?,
@@ -106,7 +106,7 @@ async fn work_connected(
         {
             Ok(answers) => answers,
             Err(_) => {
-                tracing::error!(%queue, messages = batch.len(), "the handler panicked");
+                tracing::error!(%queue, messages = batch.len(), "the handler panicked; each message is handled alone");
                 isolate(queue, handler, &batch).await
             }
         };
@@ -115,7 +115,7 @@ async fn work_connected(
     }
 }
 
-/// After a panic each message is tried alone, so that only the one at fault is lost to the dead letters.
+/// Handles each message alone after a panic, so that only the one that causes it becomes a dead letter.
 async fn isolate(queue: QueueName, handler: &dyn QueueHandler, batch: &[Delivery]) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(batch.len());
     for delivery in batch {

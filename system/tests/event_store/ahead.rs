@@ -1,4 +1,4 @@
-//! Batches asked for before the one before is acknowledged.
+//! Batches that are requested before the previous one is acknowledged.
 
 use ordershop::event_store::{EventStore, EventSubscription, ExpectedVersion, GroupStatus};
 
@@ -28,7 +28,7 @@ async fn what_is_asked_for_ahead_comes_though_nothing_was_acknowledged() {
         seen.extend(next_ahead(&mut subscription).await);
     }
     let pending = status(&*store).await.pending;
-    // Asked for in the usual way, it all comes again.
+    // Requested without `ahead`, the events are delivered again.
     let again = drain(&mut subscription, 10).await;
 
     assert_eq!(seen, ids(0..10));
@@ -52,7 +52,7 @@ async fn a_broken_connection_repeats_nothing_that_was_asked_for_ahead() {
     assert_eq!(before, ids(0..3));
     assert_eq!(after, ["new"]);
     assert_eq!(status(&*store).await.pending, 4);
-    // Who takes over gets all of it.
+    // The next consumer gets all of it.
     drop(subscription);
     let mut successor = subscribe(&*store, "two", 4).await;
     let mut expected = ids(0..3);

@@ -97,7 +97,7 @@ async fn a_claim_has_one_holder_until_it_is_released() {
 
     let taken = append(&*store, with("e0", take())).await;
     let refused = append(&*store, with("e1", take())).await;
-    // Another store knows of it from Redis alone.
+    // Another store knows the claim only from Redis.
     store.close().await;
     let store = stage.store();
     let refused_elsewhere = append(&*store, with("e2", take())).await;

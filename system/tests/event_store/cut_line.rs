@@ -1,4 +1,4 @@
-//! A line to Redis that can be cut where it hurts: after a commit was carried out, before its answer arrives.
+//! A connection to Redis that can be cut at the worst moment: after a commit was executed, before its answer arrives.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-/// Forwards connections to a Redis's socket.
+/// A proxy before a Redis's socket.
 pub struct CutLine {
     pub url: String,
-    /// So many answers to `EXEC` are still to be lost.
+    /// The number of answers to `EXEC` that are still to be lost.
     pub cuts: Arc<AtomicUsize>,
 }
 

@@ -1,4 +1,4 @@
-//! What breaks: writers that are replaced, connections, the server itself.
+//! Failures: of writers, connections and the server.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use ordershop::redis_server::{Durability, RedisServer};
 use crate::cut_line::CutLine;
 use crate::stage::*;
 
-/// What a load was told: the event ids that are committed. Each aggregate belongs to one worker, which repeats what was not
-/// answered with the same event id, as a service does.
+/// The results of a load: the event ids that are committed. Each aggregate belongs to one worker, which repeats unanswered events with the
+/// same event id, as a service does.
 struct Load {
     stop: Arc<AtomicBool>,
     committed: Arc<AtomicUsize>,
@@ -24,7 +24,7 @@ struct Load {
 #[derive(Default)]
 struct Told {
     committed: Vec<String>,
-    /// Answered with an error, then found to be written when it was repeated.
+    /// Events answered with an error and found to be written when they were repeated.
     repeated: Vec<String>,
     errors: usize,
 }
@@ -46,12 +46,12 @@ impl Load {
         }
     }
 
-    /// Waits until so many more events are committed.
+    /// Waits until `count` more events are committed.
     async fn until_more(&self, count: usize) {
         let goal = self.committed.load(Ordering::Relaxed) + count;
         let deadline = Instant::now() + PATIENCE;
         while self.committed.load(Ordering::Relaxed) < goal {
-            assert!(Instant::now() < deadline, "the load stands still");
+            assert!(Instant::now() < deadline, "the load makes no progress");
             tokio::task::yield_now().await;
         }
     }
@@ -100,7 +100,7 @@ async fn work(
                 version += 1;
                 failed = false;
             }
-            // Nobody else writes this aggregate: only a repeat may meet its own event.
+            // No other worker writes this aggregate, so only a repeat can conflict with its own event.
             Ok(Appended::Conflict { version: now, .. }) => {
                 assert!(failed, "{id}: a conflict without a failure before");
                 assert_eq!(now, version + 1, "{id}");
@@ -119,7 +119,7 @@ async fn work(
     told
 }
 
-/// Nothing lost, nothing doubled, nothing out of order.
+/// Checks that no event is lost, duplicated or out of order.
 async fn check(store: &RedisEventStore, told: &Told) {
     let events = all_events(store).await;
     let mut times: HashMap<&str, usize> = HashMap::new();
@@ -189,7 +189,7 @@ async fn two_stores_under_load_lose_double_and_reorder_nothing_when_the_lease_is
     let fence_before = fence().await;
 
     for _ in 0..8 {
-        // A third one raises the fence as a takeover would, in the middle of everything.
+        // The test increments the fence as a takeover would, in the middle of the load.
         let _: u64 = stage.redis(&["DEL", "lease:{order}:writer"]).await;
         let _: u64 = stage.redis(&["INCR", "fence:{order}"]).await;
         load.until_more(300).await;
@@ -197,7 +197,7 @@ async fn two_stores_under_load_lose_double_and_reorder_nothing_when_the_lease_is
 
     let told = load.stop().await;
     check(&stores[0], &told).await;
-    assert!(told.errors > 0, "nobody was fenced off");
+    assert!(told.errors > 0, "no writer was fenced off");
     assert!(
         fence().await >= fence_before + 16,
         "each theft makes a takeover"
@@ -267,7 +267,7 @@ async fn answers_lost_under_load_lose_and_double_nothing() {
     load.until_more(100).await;
     let told = load.stop().await;
     check(&store, &told).await;
-    assert_eq!(told.errors, 0, "every answer could be learnt");
+    assert_eq!(told.errors, 0, "every result was found");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -289,7 +289,7 @@ async fn a_killed_redis_that_starts_again_has_every_committed_event() {
     load.until_more(300).await;
     let told = load.stop().await;
     check(&store, &told).await;
-    // A redelivered batch may come twice, but nothing is left out.
+    // A redelivered batch may come twice, but no event is missing.
     let all: std::collections::BTreeSet<String> =
         told.committed.into_iter().chain(told.repeated).collect();
     let mut seen = std::collections::BTreeSet::new();

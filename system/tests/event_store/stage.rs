@@ -1,4 +1,4 @@
-//! The set-up that the tests share: a Redis of one's own, stores on it, and events to append.
+//! The set-up that the tests share: a Redis for each test, stores on it, and events to append.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use ordershop::redis_server::{Durability, RedisServer};
 use ordershop::telemetry::Metrics;
 use ordershop::topic::Topic;
 
-/// What any condition may take; far more than it should.
+/// The timeout of every condition; far longer than any should take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A Redis of one's own.
+/// A Redis for one test.
 pub struct Stage {
     pub server: RedisServer,
     pub metrics: Metrics,
@@ -52,7 +52,7 @@ impl Stage {
         RedisLink::new(self.server.url()).unwrap()
     }
 
-    /// Sends one command past the store.
+    /// Sends a command directly to Redis.
     pub async fn redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let mut connection = self.link().dedicated().await.unwrap();
         let mut cmd = redis::cmd(command[0]);
@@ -109,7 +109,7 @@ pub async fn append(store: &impl EventStore, transaction: Transaction) -> Append
     store.append(vec![transaction]).await.unwrap().remove(0)
 }
 
-/// Appends `e0`, `e1`, … to as many aggregates.
+/// Appends `e0`, `e1`, … to one aggregate each.
 pub async fn append_many(store: &impl EventStore, count: usize) {
     let transactions = (0..count).map(|n| {
         let (id, aggregate) = (format!("e{n}"), format!("a{n}"));
@@ -123,7 +123,7 @@ pub fn is_committed(answer: &Appended) -> bool {
     matches!(answer, Appended::Committed { .. })
 }
 
-/// The whole topic.
+/// All events of the topic.
 pub async fn all_events(store: &impl EventStore) -> Vec<RecordedEvent> {
     let mut events: Vec<RecordedEvent> = Vec::new();
     loop {
@@ -159,7 +159,7 @@ pub async fn next(subscription: &mut Box<dyn EventSubscription>) -> (Vec<String>
     batch.into_iter().map(|e| (e.event_id, e.position)).unzip()
 }
 
-/// Takes and acknowledges batches until `count` events have come.
+/// Takes and acknowledges batches until `count` events are delivered.
 pub async fn drain(subscription: &mut Box<dyn EventSubscription>, count: usize) -> Vec<String> {
     let mut all = Vec::new();
     while all.len() < count {
@@ -170,7 +170,7 @@ pub async fn drain(subscription: &mut Box<dyn EventSubscription>, count: usize) 
     all
 }
 
-/// `e<from>` … before `e<to>`.
+/// The ids `e<from>` to `e<to - 1>`.
 pub fn ids(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("e{n}")).collect()
 }

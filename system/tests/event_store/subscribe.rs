@@ -13,7 +13,7 @@ async fn status(store: &impl EventStore) -> GroupStatus {
     groups.remove(0)
 }
 
-/// An acknowledgement may be under way still when it has been said.
+/// Waits for the status: an acknowledgement may arrive a little later.
 async fn status_once(store: &impl EventStore, pending: u64, dead_letters: u64) -> GroupStatus {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -111,7 +111,7 @@ async fn one_consumer_is_active_and_the_other_stands_by() {
 
     append_one(&*store, "e1", "b", ExpectedVersion::NoStream).await;
     let seen = drain(&mut active, 1).await;
-    // Longer than a lease lives: the active one's is renewed while it handles its batch.
+    // Longer than a lease's time to live: the active consumer's lease is renewed while it handles its batch.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert!(!waiting.is_finished());
     append_one(&*store, "e2", "c", ExpectedVersion::NoStream).await;
@@ -135,7 +135,7 @@ async fn a_cancelled_wait_loses_no_event() {
 
     for n in 1..40 {
         let id = format!("e{n}");
-        // The append wins or the wait does; either way the event must come.
+        // Either the append ends first or the wait does; the event must be delivered in both cases.
         tokio::select! {
             (ids, positions) = next(&mut subscription) => {
                 subscription.ack(&positions).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_cancelled_wait_loses_no_event() {
     assert_eq!(seen, written[1..]);
 }
 
-/// An append that was cancelled may have been written or not.
+/// Appends an event unless it exists: a cancelled append may have been written or not.
 async fn append_if_missing(store: &impl EventStore, id: &str) {
     append_one(store, id, id, ExpectedVersion::NoStream).await;
 }
@@ -211,7 +211,7 @@ async fn a_flushed_redis_gets_its_group_again() {
     let waiting = tokio::spawn(async move { drain(&mut subscription, 1).await });
 
     let _: String = stage.redis(&["FLUSHALL"]).await;
-    // The writer's lease and fence are gone, too; a repeat is what a service does.
+    // The writer's lease and fence are lost, too; a service would repeat the append.
     let deadline = Instant::now() + PATIENCE;
     while !matches!(
         store

@@ -1,4 +1,4 @@
-//! The asynchronous endpoints: a message id at once, the effect later, ids that follow from the message id.
+//! The asynchronous endpoints: the answer is a message id, the effect comes later, and new ids derive from the message id.
 
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{Customer, Shop};
 
-/// Everything there is, and every event there was.
+/// All entities and all events.
 async fn everything(http: &Customer) -> Value {
     http.get("/report").await.result().clone()
 }
@@ -188,7 +188,7 @@ async fn refused_writes_say_why_and_change_nothing() {
             &order_path,
             json!({"cart_id": "other", "status": "IN_STOCK"}).to_string(),
             409,
-            "stays with its cart",
+            "cart of an order can't change",
         ),
         (
             Method::PUT,

@@ -1,4 +1,4 @@
-//! Who writes and then reads sees the write; a handler never reads what is older than what it handles.
+//! Reads see your own earlier writes; a handler never reads data older than the event or message that it handles.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,7 +123,7 @@ async fn a_client_of_two_gateways_sends_the_position_that_it_was_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_of_a_cart_that_is_not_projected_yet_waits_for_it() {
-    // The carts' projection is held back: somebody else holds its place in the group before the system starts.
+    // The carts' projection is blocked: the test holds its lease before the system starts.
     let dir = tempfile::TempDir::new().unwrap();
     let redis = RedisServer::start(dir.path(), Durability::None)
         .await

@@ -1,4 +1,4 @@
-//! A customer of a shop: an HTTP client that knows the shop's paths, and waits for what becomes true later.
+//! A client of a shop: it knows the shop's HTTP paths and waits for conditions.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-/// What becomes true later must do so within this.
+/// The timeout of every condition, ms.
 pub const EVENTUALLY_MS: u64 = 15_000;
 
-/// An answer.
+/// An HTTP answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -23,20 +23,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The `result` of an answer that must be a success.
+    /// The `result` of the answer, which must be a success.
     pub fn result(&self) -> &Value {
         assert_eq!(self.status, 200, "{}", self.body);
         &self.body["result"]
     }
 
-    /// The one id of a creation that must be a success.
+    /// The id of the one created entity; the answer must be a success.
     pub fn id(&self) -> String {
         let ids = self.result().as_array().unwrap();
         assert_eq!(ids.len(), 1, "{ids:?}");
         ids[0].as_str().unwrap().to_owned()
     }
 
-    /// Asserts a refusal with a status and a text that contains `fragment`.
+    /// Asserts a refusal with a status and an error text that contains `fragment`.
     #[track_caller]
     pub fn refused(&self, status: u16, fragment: &str) {
         let error = self.body["error"].as_str().unwrap_or_default();
@@ -63,7 +63,7 @@ impl Customer {
         }
     }
 
-    /// Sends a request as it is.
+    /// Sends a request unchanged.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let response = self
             .client
@@ -80,7 +80,7 @@ impl Customer {
         })
     }
 
-    /// Sends a request with a body as it is.
+    /// Sends a request with a body, unchanged.
     pub async fn raw(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
         let request = Request::builder()
             .method(method)
@@ -107,7 +107,7 @@ impl Customer {
         self.raw(Method::DELETE, path, "").await
     }
 
-    /// GETs a path until its result fits; panics with the last one when it never does.
+    /// GETs a path until its result fits; panics with the last result if it never does.
     #[track_caller]
     pub fn eventually<'a>(
         &'a self,
@@ -145,7 +145,7 @@ impl Customer {
         self.post("/customer", &body).await.id()
     }
 
-    /// A product with so many pieces in stock.
+    /// Creates a product with `amount` pieces in stock.
     pub async fn product(&self, price: u64, amount: u64) -> String {
         let id = self
             .post("/product", &json!({"name": "Tea", "price": price}))
@@ -171,7 +171,7 @@ impl Customer {
         self.post("/billing", &body).await.id()
     }
 
-    /// The amount that a product's one inventory shows.
+    /// The amount in a product's only inventory.
     pub async fn stock_of(&self, product_id: &str) -> u64 {
         let inventories = self.get("/inventories").await;
         let mut amounts = inventories

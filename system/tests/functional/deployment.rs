@@ -1,4 +1,4 @@
-//! Deployed as one process: the test's own, every service in it, connected straight to Redis.
+//! Deployed as one process: every service runs in the test's own process, connected directly to Redis.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use ordershop::redis_server::Durability;
 
 use crate::customer::Customer;
 
-/// Rounds of three writes, each read back, of each of four writers: ten thousand in all.
+/// The rounds of each of four writers; a round is three writes, each read back: ten thousand in all.
 pub const ROUNDS: usize = 850;
 
 /// The running system.
@@ -17,7 +17,7 @@ pub struct Deployment {
     redis_url: String,
 }
 
-/// A configuration for a system in `dir` on a free port.
+/// A configuration for a system in `dir`, on a free port.
 pub fn config(dir: &Path) -> UpConfig {
     UpConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -30,7 +30,7 @@ pub fn config(dir: &Path) -> UpConfig {
     }
 }
 
-/// A configuration for a system on a Redis that runs already.
+/// A configuration for a system on a running Redis.
 pub fn config_on(redis_url: &str) -> UpConfig {
     UpConfig {
         redis_url: Some(redis_url.to_owned()),
@@ -41,7 +41,7 @@ pub fn config_on(redis_url: &str) -> UpConfig {
 }
 
 impl Deployment {
-    /// Starts it with a Redis of its own in a folder, and waits until it is ready.
+    /// Starts the system with its own Redis in a folder, and waits until it is ready.
     pub async fn in_folder(dir: &Path) -> Self {
         let app = App::start(&config(dir)).await.unwrap();
         app.ready().await;
@@ -49,7 +49,7 @@ impl Deployment {
         Self { app, redis_url }
     }
 
-    /// Starts it on a Redis that runs already, and waits until it is ready.
+    /// Starts the system on a running Redis, and waits until it is ready.
     pub async fn on(redis_url: &str) -> Self {
         let app = App::start(&config_on(redis_url)).await.unwrap();
         app.ready().await;
@@ -67,7 +67,7 @@ impl Deployment {
         self.redis_url.clone()
     }
 
-    /// Every metric of every service.
+    /// The metrics of all services.
     pub async fn metrics(&self) -> String {
         let answer = Customer::new(self.url()).get("/metrics").await;
         answer.body.as_str().unwrap().to_owned()

@@ -25,7 +25,7 @@ async fn every_entity_is_created_read_updated_and_deleted() {
         .post("/inventory", &json!({"product_id": spare, "amount": 3}))
         .await
         .id();
-    // entity, id, what it is, a change that is allowed
+    // entity, id, data, an allowed change
     let rows: Vec<(&str, &str, &str, Value, Value)> = vec![
         (
             "customer",
@@ -95,7 +95,7 @@ async fn every_entity_is_created_read_updated_and_deleted() {
         );
         let read = http.get(&path).await.result().clone();
         assert_eq!(read, with_id(becomes), "{path}");
-        // What a GET returned can be PUT back.
+        // The result of a GET can be PUT back.
         assert_eq!(
             http.put(&path, &read).await.result(),
             &json!(true),
@@ -108,7 +108,7 @@ async fn every_entity_is_created_read_updated_and_deleted() {
         );
     }
     for (entity, plural, id, _, _) in rows.iter().rev() {
-        // Its order comes later in this loop; a cart may go when its order is gone.
+        // The order is deleted later in this loop; a cart may be deleted when its order is.
         let path = format!("/{entity}/{id}");
         assert_eq!(http.delete(&path).await.result(), &json!(true), "{path}");
         assert_eq!(http.get(&path).await.result(), &Value::Null, "{path}");

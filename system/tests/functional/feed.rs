@@ -1,4 +1,4 @@
-//! The live feed: every event in order, and how far the read model has come.
+//! The live feed: every event in order, and the read model's applied positions.
 
 use futures_util::StreamExt;
 use ordershop::position::Position;
@@ -24,7 +24,7 @@ async fn until(
         }
     })
     .await
-    .expect("the feed never said so");
+    .expect("the feed sent no such message");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! The system is there first, its Redis comes later.
+//! The system starts before its Redis.
 
 use crate::deployment::config_on;
 use crate::shop::Customer;

@@ -1,4 +1,4 @@
-//! One mail an occasion, no more and no fewer.
+//! Exactly one mail for each occasion.
 
 use serde_json::{Value, json};
 

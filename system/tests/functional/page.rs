@@ -1,23 +1,23 @@
-//! The page in a real browser. Where no browser is installed it says so aloud.
+//! The page in a real browser. If no browser is installed, the tests print that they were skipped.
 
 use serde_json::{Value, json};
 use test_browser::Browser;
 
 use crate::shop::Shop;
 
-/// Markup where a name belongs.
+/// Markup in the place of a name.
 const EVIL: &str = "<img src=x onerror=\"document.title='taken'\"><b id=\"evil\">Mallory</b>";
 
-/// The page, once it is live; `None` where there is no browser.
+/// Opens the page and waits until it is live; `None` if there is no browser.
 async fn page(shop: &Shop) -> Option<Browser> {
     let browser = Browser::open(&shop.customer.url).await?;
     browser.shows("#connection", "live").await;
-    // From here on the feed is heard: the read model has said how far it is.
+    // From here on the page gets the feed: the read model's positions are shown.
     browser.shows("#topics", "appl").await;
     Some(browser)
 }
 
-/// Asserts that no value became an element or ran, and that the browser had nothing to complain about.
+/// Asserts that no value became an element or was executed, and that the browser logged no errors.
 async fn is_clean(browser: &Browser) {
     assert_eq!(browser.title().await, "OrderShop");
     assert_eq!(
@@ -117,11 +117,11 @@ async fn every_collection_can_be_browsed_page_by_page_and_an_id_leads_to_its_ent
         browser.select("#collection", collection).await;
         browser.shows("#table", part).await;
     }
-    browser.shows("#page", "50 here, more follow").await;
+    browser.shows("#page", "50 shown, more follow").await;
     browser.click("#next").await;
-    browser.shows("#page", "11 here").await;
+    browser.shows("#page", "11 shown").await;
     browser.select("#collection", "billing").await;
-    browser.shows("#page", "nothing here").await;
+    browser.shows("#page", "none").await;
 
     browser.select("#collection", "order").await;
     browser.shows("#table", &order).await;

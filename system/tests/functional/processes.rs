@@ -1,4 +1,4 @@
-//! The real binary: killed by real signals, started again, told nonsense.
+//! The real binary: killed by signals, started again, given bad arguments.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -71,7 +71,7 @@ fn run(args: &[&str]) -> Output {
     ordershop(args).stderr(Stdio::piped()).output().unwrap()
 }
 
-/// Orders until the system is gone; answers the orders that were accepted. What was refused or never answered counts as not accepted.
+/// Places orders until the system is gone; returns the accepted ones. Refused and unanswered orders don't count as accepted.
 async fn order_until_it_dies(http: Customer, customer: String, product: String) -> Vec<String> {
     let mut accepted = Vec::new();
     let body = json!({"customer_id": customer, "product_ids": [product]});
@@ -85,7 +85,7 @@ async fn order_until_it_dies(http: Customer, customer: String, product: String) 
     accepted
 }
 
-/// The id of what was created, if it was; an error when nobody answers any more.
+/// The id of the created entity, if the answer is a success; an error if there is no answer.
 async fn try_post(http: &Customer, path: &str, body: &Value) -> Result<Option<String>, String> {
     let request = hyper::Request::post(format!("{}{path}", http.url))
         .header("content-type", "application/json")
@@ -121,7 +121,7 @@ async fn killed_under_load_it_loses_no_accepted_order_and_finishes_each() {
             })
             .collect();
         let before = orders.len();
-        // Killed in the middle of it: some hundred orders have been accepted and more are under way.
+        // The system is killed under load: some hundred orders are accepted, and more are under way.
         let deadline = Instant::now() + Duration::from_millis(EVENTUALLY_MS);
         while http
             .get("/orders?limit=1000")
@@ -164,7 +164,7 @@ async fn killed_under_load_it_loses_no_accepted_order_and_finishes_each() {
             "accepted order {order} is lost"
         );
     }
-    // Effects once: as many pieces are gone as orders are there, and each has its one mail (and the customer the welcome).
+    // Each effect happened once: one piece is gone and one mail is sent an order (and one welcome to the customer).
     assert_eq!(
         http.stock_of(&product).await as usize,
         1_000_000 - there.len()
@@ -209,7 +209,7 @@ async fn ctrl_c_ends_it_cleanly_and_its_data_is_there_the_next_time() {
     assert!(no_redis_in(dir.path()), "its Redis is still running");
 }
 
-/// Whether the Redis in a folder has ended: its socket accepts nobody.
+/// Whether the Redis in a folder has ended: its socket accepts no connection.
 fn no_redis_in(dir: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(dir.join("redis.sock")).is_err()
 }

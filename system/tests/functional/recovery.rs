@@ -1,4 +1,4 @@
-//! What breaks and comes back: the cache, Redis, the whole system.
+//! Failures and recovery: of the cache, of Redis, of the whole system.
 
 use ordershop::redis_connection::RedisLink;
 use serde_json::json;
@@ -57,7 +57,7 @@ async fn an_empty_cache_is_rebuilt_from_the_events() {
     shop.reopen().await;
 
     assert_eq!(shop.customer.get("/report").await.result(), &before);
-    // What is reserved is known again too.
+    // The reservations are known again, too.
     shop.customer
         .delete(&format!("/order/{order}"))
         .await

@@ -1,4 +1,4 @@
-//! What events in one topic make happen in another.
+//! The sagas: effects of events of one topic in another.
 
 use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
 use ordershop::event_store::{EventStore, EventSubscription, SubscribeRequest};
@@ -38,7 +38,7 @@ async fn an_order_that_can_not_be_had_whole_takes_nothing() {
     let http = &shop.customer;
     let customer = http.customer().await;
     let (plenty, scarce) = (http.product(1, 10).await, http.product(1, 1).await);
-    // Both carts are filled while the piece is there.
+    // Both carts are filled while the piece is in stock.
     let first = http.cart(&customer, &[&scarce]).await;
     let second = http.cart(&customer, &[&plenty, &scarce]).await;
     let lucky = http.order(&first).await;
@@ -103,7 +103,7 @@ async fn a_billing_must_fit_its_order_and_be_the_only_one() {
         .refused(422, "cost 300");
     let unknown = json!({"order_id": "nobody", "amount": 1});
     http.post("/billing", &unknown).await.refused(422, "nobody");
-    // Twenty at once: one is accepted.
+    // Twenty requests at once: one is accepted.
     let at_once = (0..20).map(|_| {
         let (http, body) = (http.clone(), billing(300));
         tokio::spawn(async move { http.post("/billing", &body).await.status })
@@ -145,13 +145,13 @@ async fn an_order_deleted_before_it_is_shipped_gives_its_stock_back_once() {
     http.delete(&format!("/order/{order}")).await.result();
     http.eventually("/inventories", |all| all[0]["amount"] == 5)
         .await;
-    // One that is on its way has left the house.
+    // The stock of a shipped order doesn't come back.
     let order = http.order(&cart).await;
     http.order_becomes(&order, "IN_STOCK").await;
     http.billing(&order, 600).await;
     http.order_becomes(&order, "SHIPPED").await;
     http.delete(&format!("/order/{order}")).await.result();
-    // A third order goes the same way behind it: when its reservation is there, the deletion has been handled.
+    // A third order is handled after it: when it is reserved, the deletion has been handled.
     let third = http
         .order(&http.cart(&http.customer().await, &[&product]).await)
         .await;
@@ -162,7 +162,7 @@ async fn an_order_deleted_before_it_is_shipped_gives_its_stock_back_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again() {
-    // The shipping service is held back: somebody else holds its place in the group before the system starts.
+    // The shipping service is blocked: the test holds its lease before the system starts.
     let dir = tempfile::TempDir::new().unwrap();
     let redis = RedisServer::start(dir.path(), Durability::None)
         .await
@@ -185,7 +185,7 @@ async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again(
     http.order_becomes(&order, "UNCLEARED").await;
     assert!(http.get("/orders/unbilled").await.result()[&order].is_object());
 
-    // The group goes on. The order that was paid once is not paid now: nothing is shipped.
+    // The group goes on. The order that was paid before is not paid now, so nothing is shipped.
     redis::cmd("DEL")
         .arg(lease)
         .query_async::<()>(&mut connection)
@@ -207,7 +207,7 @@ async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again(
     redis.stop().await;
 }
 
-/// Waits until a group has handled everything there is.
+/// Waits until a group has handled all events.
 async fn wait_until_idle(store: &dyn EventStore, group: &str) {
     let deadline =
         std::time::Instant::now() + std::time::Duration::from_millis(crate::shop::EVENTUALLY_MS);

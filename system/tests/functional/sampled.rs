@@ -1,5 +1,5 @@
-//! A sampled request (`traceparent`'s flag) is told of its own times, in its answer, in the events that it leads to and by the feed of
-//! sampled requests; another one is told nothing.
+//! A sampled request (by the flag in `traceparent`) gets its times: in its answer, in the events that it causes and in the feed of sampled
+//! requests. Other requests get none.
 
 use futures_util::StreamExt;
 use http_body_util::Full;
@@ -24,7 +24,7 @@ fn request(method: Method, url: String, flags: &str, body: &Value) -> Request<Fu
         .unwrap()
 }
 
-/// The names and durations in a `Server-Timing`.
+/// The names and durations in a `Server-Timing` header.
 fn parts(header: &str) -> Vec<(&str, f64)> {
     header
         .split(", ")
@@ -71,7 +71,7 @@ async fn a_sampled_request_is_told_what_took_its_time_and_another_is_not() {
     assert_eq!(read.body["result"]["name"], "Ada");
     assert!(read.body.get("handler").is_none(), "{}", read.body);
     assert_eq!(told(&silent), None);
-    // Their events: the sampled one's has its times, in order, and the other's has none.
+    // The event of the sampled request has its times, in order; the other event has none.
     let events = http.get("/events/customer").await.body;
     let events = events["result"].as_array().unwrap().clone();
     let at = |event: &Value, field: &str| event[field].as_u64();
@@ -125,7 +125,7 @@ async fn the_feed_of_sampled_requests_tells_every_hop_and_when_it_was_projected(
         }
     };
     let wait = std::time::Duration::from_millis(EVENTUALLY_MS);
-    let in_stock = tokio::time::timeout(wait, told).await.expect("never told");
+    let in_stock = tokio::time::timeout(wait, told).await.expect("no event");
 
     assert!(events.iter().all(|event| event["correlation_id"] == TRACE));
     let created = events

@@ -1,20 +1,20 @@
-//! A shop of a test's own: the system as it is deployed in this run of the tests, on its own Redis, and a customer of it.
+//! A shop for each test: the system as deployed in this test binary, on its own Redis, and a client of it.
 
 use tempfile::TempDir;
 
 pub use crate::customer::{Customer, EVENTUALLY_MS};
 use crate::deployment::Deployment;
 
-/// A shop of a test's own.
+/// A shop for one test.
 pub struct Shop {
-    /// Dropped before the folder that it writes to.
+    /// Dropped before the folder, as the system writes to it.
     deployment: Option<Deployment>,
     dir: TempDir,
     pub customer: Customer,
 }
 
 impl Shop {
-    /// Opens it and waits until it is ready.
+    /// Starts it and waits until it is ready.
     pub async fn open() -> Self {
         let dir = TempDir::new().unwrap();
         let deployment = Deployment::in_folder(dir.path()).await;
@@ -25,7 +25,7 @@ impl Shop {
         }
     }
 
-    /// Opens one on a Redis that runs already.
+    /// Starts it on a running Redis.
     pub async fn open_on(redis_url: &str) -> Self {
         let deployment = Deployment::on(redis_url).await;
         Self {
@@ -35,17 +35,17 @@ impl Shop {
         }
     }
 
-    /// Where its Redis listens.
+    /// The address of its Redis.
     pub fn redis_url(&self) -> String {
         self.deployment.as_ref().unwrap().redis_url()
     }
 
-    /// Every metric of every service, wherever each runs.
+    /// The metrics of all services.
     pub async fn metrics(&self) -> String {
         self.deployment.as_ref().unwrap().metrics().await
     }
 
-    /// Stops it cleanly and opens it again on the same data.
+    /// Stops it and starts it again on the same data.
     pub async fn reopen(&mut self) {
         self.deployment.take().unwrap().stop().await;
         let deployment = Deployment::in_folder(self.dir.path()).await;

@@ -1,5 +1,5 @@
-//! Buyers who order and pay, and a courier who hands over, whatever happens to the services meanwhile. What was answered with an error counts as
-//! not accepted, and is tried again.
+//! Buyers who order and pay, and a courier who delivers, while services fail. A request that is answered with an error doesn't count as
+//! accepted and is retried.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::customer::{Answer, Customer};
 
-/// Who buys at the same time.
+/// The number of concurrent buyers.
 const BUYERS: usize = 4;
-/// Before what was refused is tried again.
+/// The pause before a refused request is retried.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// Buyers and a courier at work.
+/// Running buyers and a courier.
 pub struct Buyers {
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -25,7 +25,7 @@ pub struct Buyers {
 }
 
 impl Buyers {
-    /// Sends them into a shop: they buy one piece of `product` an order.
+    /// Starts them on a shop: they buy one piece of `product` an order.
     pub fn start(http: &Customer, customer: &str, product: &str, price: u64) -> Self {
         let mut buyers = Self {
             tasks: JoinSet::new(),
@@ -48,12 +48,12 @@ impl Buyers {
         buyers
     }
 
-    /// How many orders were accepted so far.
+    /// The number of orders accepted so far.
     pub fn accepted(&self) -> usize {
         self.accepted.lock().unwrap().len()
     }
 
-    /// Sends them home; answers every order that was accepted.
+    /// Stops them; returns the accepted orders.
     pub async fn stop(mut self) -> HashSet<String> {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
@@ -86,7 +86,7 @@ impl Buyer {
         }
     }
 
-    /// Pays as soon as the order is in stock; a payment that was not answered may have been taken, so the order is looked at again.
+    /// Pays once the order is in stock. A payment without an answer may have been accepted, so the order's status is read again.
     async fn pay(&self, order: &str) {
         while !self.stop.is_cancelled() {
             match status(&self.http, order).await.as_deref() {
@@ -109,7 +109,7 @@ async fn courier(http: Customer, stop: CancellationToken) {
     }
 }
 
-/// Confirms every delivery that is not confirmed yet.
+/// Marks every open shipping as delivered.
 pub async fn hand_over(http: &Customer) {
     let Some(answer) = asked(http, Method::GET, "/shippings", "").await else {
         return;
@@ -128,13 +128,13 @@ async fn status(http: &Customer, order: &str) -> Option<String> {
     answer.body["result"]["status"].as_str().map(str::to_owned)
 }
 
-/// The id of what was created, if it was.
+/// The id of the created entity, if the answer is a success.
 pub async fn created(http: &Customer, path: &str, body: &Value) -> Option<String> {
     let answer = asked(http, Method::POST, path, &body.to_string()).await?;
     Some(answer.id())
 }
 
-/// An answer that is a success.
+/// The answer, if it is a success.
 async fn asked(http: &Customer, method: Method, path: &str, body: &str) -> Option<Answer> {
     let request = Request::builder()
         .method(method)

@@ -1,4 +1,4 @@
-//! The processes that a supervisor runs, as the operating system sees them.
+//! The processes that a supervisor runs, as the operating system lists them.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -9,7 +9,7 @@ pub struct ChildProcess {
     arguments: Vec<String>,
 }
 
-/// The children of a process. One may end, and another start, meanwhile.
+/// The children of a process. Children may end or start during the call.
 pub fn children_of(parent: u32) -> Vec<ChildProcess> {
     let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let name = entry.ok()?.file_name();
@@ -28,14 +28,14 @@ impl ChildProcess {
         self.arguments.iter().any(|argument| argument == service)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn listens_at(&self) -> Option<&str> {
         let mut pairs = self.arguments.windows(2);
         let listen = pairs.find(|pair| pair[0] == "--listen")?;
         Some(&listen[1])
     }
 
-    /// What it answers to `GET /metrics`; nothing where it listens on no socket.
+    /// Its answer to `GET /metrics`; empty if it listens on no socket.
     pub async fn metrics(&self) -> String {
         let Some(socket) = self
             .listens_at()

@@ -1,4 +1,4 @@
-//! Deployed as processes: the real binary, `ordershop up --processes`, told by signals alone.
+//! Deployed as processes: the real binary, `ordershop up --processes`, controlled only by signals.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,14 +10,15 @@ use tempfile::TempDir;
 use crate::children::children_of;
 use crate::customer::Customer;
 
-/// Fourteen processes of a debug build on two cores start within this.
+/// The timeout for starting fourteen processes of a debug build on two cores, ms.
 const START_MS_MAX: u64 = 60_000;
-/// And end within this.
+/// The timeout for their end, ms.
 const STOP_MS_MAX: u64 = 40_000;
-/// Between two looks whether it ended.
+/// The interval at which the test checks whether the system has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Rounds of three writes, each read back, of each of four writers: fewer than in one process, for each call passes through several here.
+/// The rounds of each of four writers; a round is three writes, each read back. Fewer than in one process, as each call passes through
+/// several.
 pub const ROUNDS: usize = 100;
 
 /// The running system: its supervisor, which runs the services.
@@ -29,14 +30,14 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts it with a Redis of its own in a folder, and waits until it is ready.
+    /// Starts the system with its own Redis in a folder, and waits until it is ready.
     pub async fn in_folder(dir: &Path) -> Self {
         let socket = dir.canonicalize().unwrap().join("redis.sock");
         let redis_url = format!("redis+unix://{}", socket.display());
         Self::start(&["--data-dir", dir.to_str().unwrap()], redis_url).await
     }
 
-    /// Starts it on a Redis that runs already, and waits until it is ready.
+    /// Starts the system on a running Redis, and waits until it is ready.
     pub async fn on(redis_url: &str) -> Self {
         Self::start(&["--redis-url", redis_url], redis_url.to_owned()).await
     }
@@ -78,21 +79,21 @@ impl Deployment {
         self.redis_url.clone()
     }
 
-    /// The process that runs a service now, if one does.
+    /// The id of the process that runs a service now; `None` if none does.
     pub fn process_of(&self, service: &str) -> Option<u32> {
         let children = children_of(self.supervisor.id());
         let child = children.into_iter().find(|child| child.runs(service))?;
         Some(child.pid)
     }
 
-    /// Where a service listens.
+    /// The address that a service listens on.
     pub fn listens_at(&self, service: &str) -> String {
         let children = children_of(self.supervisor.id());
         let child = children.into_iter().find(|child| child.runs(service));
         child.unwrap().listens_at().unwrap().to_owned()
     }
 
-    /// Every metric of every service: each tells its own.
+    /// The metrics of all services; each serves its own.
     pub async fn metrics(&self) -> String {
         let gateway = Customer::new(&self.url).get("/metrics").await;
         let mut metrics = gateway.body.as_str().unwrap().to_owned();
@@ -102,7 +103,7 @@ impl Deployment {
         metrics
     }
 
-    /// What it and its services logged, at its end.
+    /// Everything that the system and its services logged.
     pub fn log(&self) -> String {
         let log = std::fs::read(self.log.path().join("log")).unwrap_or_default();
         let from = log.len().saturating_sub(20_000);
@@ -118,13 +119,13 @@ impl Deployment {
                 assert!(status.success(), "{status}; its log: {}", self.log());
                 return;
             }
-            assert!(Instant::now() < deadline, "it goes on: {}", self.log());
+            assert!(Instant::now() < deadline, "not ended: {}", self.log());
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-/// A test that failed leaves no processes behind: the supervisor is asked to end its own, and only then killed.
+/// Leaves no processes behind after a failed test: the supervisor is asked to stop its children before it is killed.
 impl Drop for Deployment {
     fn drop(&mut self) {
         if !matches!(self.supervisor.try_wait(), Ok(None)) {
@@ -143,14 +144,14 @@ impl Drop for Deployment {
 
 /// Sends a signal, by name, to a process.
 pub fn signal(pid: u32, name: &str) {
-    // It may just have ended.
+    // The process may just have ended.
     let _ = Command::new("kill")
         .args([name, &pid.to_string()])
         .stderr(Stdio::null())
         .status();
 }
 
-/// The address in the ready line. What follows is read too, so that nobody writes into a closed pipe.
+/// Returns the address in the ready line. The rest is read too, so that no process writes into a closed pipe.
 fn ready_url(stdout: std::process::ChildStdout) -> Option<String> {
     let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
     let url = lines.find_map(|line| {

@@ -24,12 +24,12 @@ const SERVICES: [&str; 13] = [
 ];
 const PRICE: u64 = 7;
 const STOCK: u64 = 1_000_000;
-/// A killed service must be back, and orders be accepted again, within this.
+/// The timeout for a killed service to return and orders to be accepted again, ms.
 const BACK_MS_MAX: u64 = 30_000;
-/// Between two looks.
+/// The interval of the checks.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Waits until orders are accepted that were not accepted before.
+/// Waits until new orders are accepted.
 async fn goes_on(deployment: &Deployment, buyers: &Buyers, orders: usize, after: &str) {
     let (before, deadline) = (buyers.accepted(), deadline());
     while buyers.accepted() < before + orders {

@@ -1,4 +1,4 @@
-//! The account of a shop after a bad day: whether every accepted order came to its end, and each effect happened once.
+//! Checks the state of a shop after failures: every accepted order is delivered, and each effect happened once.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use crate::buyers::{created, hand_over};
 use crate::customer::{Customer, EVENTUALLY_MS};
 
-/// Between two looks.
+/// The interval of the checks.
 const LOOK: Duration = Duration::from_millis(50);
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Pays what is unpaid and hands over what is shipped, until every order is DELIVERED; answers how many there are. (An order may be there that
-/// nobody heard of: its creation was never answered.)
+/// Pays unpaid orders and delivers shipped ones until every order is DELIVERED; returns the number of orders. (It may exceed the accepted
+/// ones: an order may exist whose creation was not answered.)
 pub async fn bring_to_an_end(http: &Customer, accepted: &HashSet<String>, price: u64) -> usize {
     let settled = |orders: &Value| {
         list(orders)
@@ -28,7 +28,7 @@ pub async fn bring_to_an_end(http: &Customer, accepted: &HashSet<String>, price:
     for order in list(&orders) {
         if order["status"] == "IN_STOCK" {
             let billing = json!({"order_id": order["entity_id"], "amount": price});
-            // Refused where the payment was taken and its event is still on its way.
+            // Refused if the payment was accepted and its event is not handled yet.
             created(http, "/billing", &billing).await;
         }
     }
@@ -58,7 +58,7 @@ pub async fn bring_to_an_end(http: &Customer, accepted: &HashSet<String>, price:
     there.len()
 }
 
-/// One billing, one shipping, three mails an order, and a welcome for the one customer; as many pieces are gone as orders are there.
+/// Checks one billing, one shipping and three mails an order, one welcome for the one customer, and one piece less in stock an order.
 pub async fn adds_up(http: &Customer, product: &str, stock: u64, orders: usize) {
     assert_eq!(http.stock_of(product).await, stock - orders as u64);
     for path in ["/billings", "/shippings"] {
@@ -75,7 +75,7 @@ pub async fn adds_up(http: &Customer, product: &str, stock: u64, orders: usize) 
     assert_eq!(list(&mails).len(), 3 * orders + 1, "mails");
 }
 
-/// No dead letters, no backlog, nothing pending or waiting, and no processing list of a worker that is gone.
+/// Checks that there are no dead letters, no backlog, nothing pending or waiting, and no processing list of a dead worker.
 pub async fn nothing_is_left_over(http: &Customer, redis_url: &str) {
     let left = |metrics: &Value| -> Vec<String> {
         let text = metrics.as_str().unwrap_or("no metrics 1");
@@ -105,7 +105,7 @@ pub async fn nothing_is_left_over(http: &Customer, redis_url: &str) {
     }
 }
 
-/// The queue's lists that hold something. Empty ones are no keys; a caller's replies are its own affair, and expire.
+/// The queue's lists that are not empty (Redis deletes empty ones). Reply lists are not counted: they expire.
 async fn lists_left(redis_url: &str) -> Vec<String> {
     let mut connection = RedisLink::new(redis_url)
         .unwrap()

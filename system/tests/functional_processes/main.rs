@@ -1,4 +1,4 @@
-//! The functional tests once more, with a process for each service, over gRPC; and what only several processes can show: each killed in turn.
+//! The functional tests again, with one process for each service, over gRPC; and tests of several processes: each is killed in turn.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod buyers;

@@ -1,4 +1,4 @@
-//! Strangers who publish, through the first OrderShop's contract, what is no entity.
+//! Clients that publish malformed entities through the first OrderShop's contract.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::customer::EVENTUALLY_MS;
 use crate::deployment::Deployment;
 use crate::shop::Customer;
 
-/// Between two looks.
+/// The interval of the checks.
 const LOOK: Duration = Duration::from_millis(20);
 
 struct Stranger(EventStoreClient<PeerChannel>);
@@ -35,7 +35,7 @@ impl Stranger {
     }
 }
 
-/// The reasons of a group's dead letters, oldest first, once there are so many.
+/// The reasons of a group's dead letters, oldest first, once there are at least `count`.
 async fn dead_letters(redis_url: &str, topic: &str, group: &str, count: usize) -> Vec<String> {
     let link = RedisLink::new(redis_url).unwrap();
     let mut connection = link.dedicated().await.unwrap();
@@ -90,7 +90,7 @@ async fn what_is_no_entity_is_a_dead_letter_and_orders_go_on() {
     stranger
         .publish("order", "entity_deleted", &json!({}))
         .await;
-    // Of what is there: it stays as it is, though its aggregate has moved on.
+    // Malformed updates of existing entities: the entities don't change, though their versions do.
     let half = json!({"entity_id": inventory, "product_id": product});
     stranger.publish("inventory", "entity_updated", &half).await;
     stranger.publish("inventory", "noted", &half).await;

@@ -1,4 +1,4 @@
-//! What a client is answered when the queue, a service or the event store fails.
+//! The answers to clients when the queue, a service or the event store fails.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -81,7 +81,7 @@ async fn a_reply_that_is_none_is_an_error_in_json_and_not_passed_on() {
             .await
             .is_error(status, reply);
     }
-    // A list must be one.
+    // A list's result must be an array.
     let gate = Gate::open(FakeQueue::replies(r#"{"result":7}"#), FakeStore::empty()).await;
     gate.get("/orders").await.is_error(502, "7 for a list");
 }
@@ -104,7 +104,7 @@ async fn a_list_that_fails_halfway_breaks_the_connection_and_never_looks_whole()
         None,
         Some(r#"{"error":"gone","status":503}"#),
         Some("[]"),
-        // The cursor of the page before: it would never end.
+        // The cursor of the page before: the pages would never end.
         Some(r#"{"result":[{"entity_id":"2"}],"cursor":"1"}"#),
     ];
     for second in second_pages {
@@ -121,7 +121,7 @@ async fn a_list_that_fails_halfway_breaks_the_connection_and_never_looks_whole()
             let broken = gate.send(Method::GET, path, whole("")).await;
             assert!(broken.is_err(), "{path} looks whole with {second:?}");
         }
-        // The gateway lives on.
+        // The gateway still serves.
         assert_eq!(gate.get("/metrics").await.status, 200);
     }
 }

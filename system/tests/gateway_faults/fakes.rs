@@ -1,4 +1,4 @@
-//! A queue and an event store in memory, for faults that a real Redis can't be brought to show at a chosen moment.
+//! A queue and an event store in memory, for faults that a real Redis can't produce at a chosen moment.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,15 +20,15 @@ use ordershop::topic::Topic;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-/// What a call comes to.
+/// The result of a call.
 pub type Reply = Result<Box<RawValue>, QueueError>;
 
-/// JSON as a service would reply it.
+/// A service's reply as JSON.
 pub fn json(text: &str) -> Reply {
     Ok(RawValue::from_string(text.to_owned()).unwrap())
 }
 
-/// A queue behind which one function answers everything.
+/// A queue on which one function answers all messages.
 pub struct FakeQueue(Box<dyn Fn(OutgoingMessage) -> BoxFuture<'static, Reply> + Send + Sync>);
 
 impl FakeQueue {
@@ -38,7 +38,7 @@ impl FakeQueue {
         Self(Box::new(move |message| answer(message).boxed()))
     }
 
-    /// Replies the same to everything.
+    /// Answers all messages with the same reply.
     pub fn replies(text: &'static str) -> Self {
         Self::new(move |_| async move { json(text) })
     }
@@ -70,18 +70,18 @@ impl MessageQueue for FakeQueue {
     }
 }
 
-/// An event store that has as many events in topic `order` as it is told to.
+/// An event store with as many events in topic `order` as the test permits.
 pub struct FakeStore {
     away: bool,
     event_bytes: usize,
-    /// A permit an event that may still be told.
+    /// One permit for each event that may still be delivered.
     pub events: Semaphore,
-    /// Events told so far.
+    /// The number of events delivered so far.
     pub told: AtomicU64,
 }
 
 impl FakeStore {
-    /// One whose events have about so many bytes.
+    /// Creates a store whose events have about `event_bytes` bytes.
     pub fn with_events_of(event_bytes: usize) -> Self {
         Self {
             away: false,
@@ -95,7 +95,7 @@ impl FakeStore {
         Self::with_events_of(0)
     }
 
-    /// One that can't be reached.
+    /// Creates a store that can't be reached.
     pub fn away() -> Self {
         Self {
             away: true,

@@ -1,4 +1,4 @@
-//! A client of the live feed that doesn't read costs its connection, and neither memory nor anybody else's events.
+//! A client of the live feed that doesn't read is disconnected; it costs no memory, and other clients miss no events.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,9 +13,10 @@ use crate::gate::{Gate, SOON, Socket};
 
 const EVENT_BYTES: usize = 64 << 10;
 const LAG_BYTES_MAX: usize = 1 << 20;
-/// Far more than the kernel buffers of a loopback connection, together with the lag that is allowed.
+/// The number of events: far more than the kernel buffers of a loopback connection and the allowed lag can hold.
 const MANY: usize = (512 << 20) / EVENT_BYTES;
-/// Less than half of what [`MANY`] events would take: room for the kernel's copies, the allocator's, and the tests beside this one.
+/// The maximum growth of memory: less than half the size of [`MANY`] events. Leaves room for the kernel's copies, the allocator, and
+/// concurrent tests.
 const GROWTH_BYTES_MAX: usize = 192 << 20;
 const QUIET_CHECK: Duration = Duration::from_millis(20);
 const QUIET_CHECKS: u32 = 10;
@@ -39,7 +40,7 @@ async fn until_hello(socket: &mut Socket) {
     }
 }
 
-/// Reads up to the next event; its version.
+/// Reads up to the next event; returns its version.
 async fn next_event(socket: &mut Socket) -> usize {
     loop {
         let message = tokio::time::timeout(SOON, socket.next()).await;
@@ -51,7 +52,7 @@ async fn next_event(socket: &mut Socket) -> usize {
     }
 }
 
-/// Waits until the store has been asked for nothing for a while, well within the time that a close frame may take; what it has told.
+/// Waits until the store gets no requests for a while (well below the timeout of a close frame); returns the number of events it delivered.
 async fn until_quiet(store: &FakeStore) -> u64 {
     let (mut told, mut unchanged) = (0, 0);
     while unchanged < QUIET_CHECKS {
@@ -67,7 +68,7 @@ async fn until_quiet(store: &FakeStore) -> u64 {
     told
 }
 
-/// The process's resident memory; 0 where there is no procfs to ask.
+/// The process's resident memory in bytes; 0 on a system without procfs.
 fn resident_bytes() -> usize {
     if !cfg!(target_os = "linux") {
         return 0;
@@ -94,7 +95,7 @@ async fn who_does_not_read_is_disconnected_and_costs_neither_memory_nor_others_e
 
     let growth = resident_bytes().saturating_sub(before);
     assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes more");
-    // Its place is free: it has been disconnected, and not for closing itself.
+    // The slot of the slow client is free: the gateway has disconnected it, and not because the gateway closes.
     let deadline = tokio::time::Instant::now() + SOON;
     while let Err(error) = gate.listen().await {
         assert!(matches!(error, Error::Http(_)), "{error}");
@@ -111,7 +112,7 @@ async fn who_reads_again_is_told_to_come_back_later() {
     let mut socket = gate.listen().await.unwrap();
     until_hello(&mut socket).await;
 
-    // One that listens alone is followed no more once it is cut off: the store is asked for nothing then.
+    // A client that listens alone: after it is disconnected, the store gets no more requests.
     store.events.add_permits(MANY);
     let told = until_quiet(&store).await;
 

@@ -1,4 +1,4 @@
-//! A gateway of a test's own before fakes, and an HTTP client of it.
+//! A gateway for each test, on fakes, and an HTTP client of it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fakes::{FakeQueue, FakeStore};
 
-/// What must happen happens within this.
+/// The timeout of every condition.
 pub const SOON: Duration = Duration::from_secs(20);
 
 pub type Body = BoxBody<Bytes, Infallible>;
@@ -43,7 +43,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Asserts that it is an error in JSON.
+    /// Asserts that the answer is an error in JSON.
     #[track_caller]
     pub fn is_error(&self, status: u16, what: &str) {
         assert_eq!(self.status, status, "{what}: {}", self.text);
@@ -54,18 +54,18 @@ impl Answer {
     }
 }
 
-/// A body with its length.
+/// A body with a known length.
 pub fn whole(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
-/// A body of chunks, whose length nobody says.
+/// A body of chunks, without a content length.
 pub fn chunked(chunk: &'static str, count: usize) -> Body {
     let frames = (0..count).map(move |_| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
     StreamBody::new(stream::iter(frames)).boxed()
 }
 
-/// A gateway that serves.
+/// A running gateway.
 pub struct Gate {
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
@@ -78,7 +78,7 @@ impl Gate {
         Self::tuned(queue, Arc::new(store), |_| {}).await
     }
 
-    /// One whose limits the test chooses.
+    /// Starts a gateway with limits that the test chooses.
     pub async fn tuned(
         queue: FakeQueue,
         store: Arc<FakeStore>,
@@ -101,7 +101,7 @@ impl Gate {
         }
     }
 
-    /// Sends a request; the error is a connection that broke.
+    /// Sends a request; an error means that the connection broke.
     pub fn send(
         &self,
         method: Method,
@@ -141,7 +141,7 @@ impl Gate {
         Ok(socket)
     }
 
-    /// Waits until it serves no more.
+    /// Waits until the gateway has ended.
     pub async fn ended(self) {
         tokio::time::timeout(SOON, self.served)
             .await

@@ -1,4 +1,4 @@
-//! The gateway when what is behind it fails, and when its clients do: statuses, bodies, broken connections, the end.
+//! The gateway when its dependencies or its clients fail: statuses, bodies, broken connections, shutdown.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod answers;

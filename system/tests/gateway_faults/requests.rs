@@ -1,4 +1,4 @@
-//! Requests that are wrong in themselves, or unusual.
+//! Malformed and unusual requests.
 
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ async fn a_body_over_the_limit_is_413_whether_or_not_its_length_was_said() {
         let answer = gate.post(path, chunked(spaces, length / 10 + 1)).await;
         answer.is_error(413, path);
     }
-    // Just within the limit it is read, and then found to be no JSON.
+    // Just within the limit, the body is read and then refused, as it is not JSON.
     let within = gate.post("/order", chunked(spaces, 100)).await;
     within.is_error(400, "1000 bytes");
 }

@@ -1,4 +1,4 @@
-//! The end: requests in flight are answered, sockets are closed, and what hangs is cut off.
+//! Shutdown: requests in flight are answered, sockets are closed, and hanging requests are cut off.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::fakes::{FakeQueue, FakeStore, json};
 use crate::gate::{Gate, SOON, whole};
 
-/// A queue that says when it was called, and answers when it is told to.
+/// A queue that signals when it is called, and answers when the test permits it.
 fn held() -> (FakeQueue, Arc<Semaphore>, Arc<Semaphore>) {
     let (called, answer) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (calls, answers) = (Arc::clone(&called), Arc::clone(&answer));

@@ -1,4 +1,4 @@
-//! A gRPC server that can be killed and started again at the same address: it lives on a runtime of its own, and dies with it.
+//! A gRPC server that can be killed and started again at the same address. It runs on a runtime of its own, which ends with it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
-/// Where a server listens.
+/// The address on which a server listens.
 #[derive(Clone)]
 pub enum Address {
     Socket(PathBuf),
-    /// A port of its own choice the first time, the same after.
+    /// A port that the system chooses the first time; the same port after that.
     Tcp(Arc<std::sync::OnceLock<u16>>),
 }
 
@@ -43,7 +43,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Serves what `routes` makes of the token that says when streams are to end.
+    /// Serves `routes`, which gets the token that says when streams must end.
     pub fn start(address: &Address, routes: impl FnOnce(CancellationToken) -> Routes) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -92,12 +92,12 @@ impl Served {
         }
     }
 
-    /// Dies: its connections break where they are.
+    /// Kills the server: its connections break.
     pub fn kill(mut self) {
         self.runtime.take().unwrap().shutdown_background();
     }
 
-    /// Is told to stop, and ends when every stream has.
+    /// Stops the server, and waits until every stream has ended.
     pub async fn stop(mut self) {
         self.drain.cancel();
         (&mut self.ended).await.unwrap();

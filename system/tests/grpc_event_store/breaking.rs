@@ -1,4 +1,4 @@
-//! Servers that die, end and come back.
+//! Servers that are killed, stop and start again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,7 +71,7 @@ async fn appends_under_load_on_a_dying_server_lose_and_double_nothing() {
         unknown.load(Ordering::Relaxed),
     );
 
-    // What was cut off at the close may still be under way, and counts as neither.
+    // Appends that the close cut off may still be under way; they count as neither committed nor unknown.
     let events = all_events(&*reader).await;
     let mut event_ids: Vec<_> = events.iter().map(|e| &e.event_id).collect();
     event_ids.sort();
@@ -103,7 +103,7 @@ async fn an_append_without_a_server_is_unavailable_within_seconds_and_one_that_w
         let store = store.clone();
         tokio::spawn(async move { append_one(&*store, "e", "e", ExpectedVersion::NoStream).await })
     };
-    // It waits instead of failing at once.
+    // The append waits instead of failing at once.
     let early = tokio::time::timeout(Duration::from_millis(200), &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
     store.start_server();

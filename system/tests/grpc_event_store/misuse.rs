@@ -1,4 +1,4 @@
-//! Clients that don't keep to the contract: told clearly, and nobody else is harmed.
+//! Clients that violate the contract: they get a clear status, and no other client is affected.
 
 use ordershop::event_store::redis::EventStoreConfig;
 use ordershop::grpc::peer::PeerChannel;
@@ -30,7 +30,7 @@ fn acknowledge(position: Position) -> Request {
     })
 }
 
-/// Sends requests, and reads until the stream ends with its status.
+/// Sends requests, and reads until the stream ends with a status.
 async fn status_of(mut client: EventStoreClient<PeerChannel>, requests: Vec<Request>) -> Status {
     let (sender, receiver) = tokio::sync::mpsc::channel(16);
     for request in requests {

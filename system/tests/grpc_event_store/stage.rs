@@ -1,4 +1,4 @@
-//! The stage of the store's tests with a gRPC connection between a test and the store.
+//! The set-up of the store's tests, with a gRPC connection between a test and the store.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn serve(address: &Address, store: &Arc<RedisEventStore>) -> Served {
     })
 }
 
-/// A client, the server that it is connected to, and the store behind that.
+/// A client, the server that it is connected to, and the store behind the server.
 pub struct RemoteStore {
     pub client: Arc<GrpcEventStore>,
     pub address: Address,

@@ -1,4 +1,4 @@
-//! Servers and workers that die, end and come back.
+//! Servers and workers that are killed, stop and start again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ async fn an_exchange_that_is_dropped_half_way_loses_nothing() {
     let mut worker = stage.worker(10).await;
     let (mut got, mut answers) = (Vec::new(), Vec::new());
     for round in 0..40 {
-        // Dropped at about the moment at which the message arrives.
+        // The exchange is dropped at about the moment at which the message arrives.
         tokio::select! {
             taken = worker.exchange(std::mem::take(&mut answers)) => {
                 let deliveries = taken.unwrap();

@@ -1,4 +1,4 @@
-//! What the trait promises, when all goes well.
+//! The contract of the `MessageQueue` trait, without failures.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Clients that don't keep to the contract: told clearly, and what they held is delivered again.
+//! Clients that violate the contract: they get a clear status, and their messages are delivered again.
 
 use ordershop::grpc::peer::PeerChannel;
 use ordershop::grpc::proto::ordershop as proto;
@@ -29,7 +29,7 @@ fn exchange(answers: Vec<proto::Answer>) -> Request {
     Request::Exchange(Exchange { answers })
 }
 
-/// Sends requests, each after the batch before it where there is one, and reads until the stream ends with its status.
+/// Sends requests, each after the batch before it if there is one, and reads until the stream ends with a status.
 async fn status_of(mut client: MessageQueueClient<PeerChannel>, requests: Vec<Request>) -> Status {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let mut requests = requests.into_iter().map(|request| proto::ConsumeRequest {

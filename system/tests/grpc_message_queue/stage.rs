@@ -1,4 +1,4 @@
-//! The set-up that the tests share: a Redis, a queue on it, a server before that, and a client of that.
+//! The set-up that the tests share: a Redis, a queue on it, a server before the queue, and a client of the server.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub const ECHO: QueueName = QueueName {
     service: "test-service",
     function: "echo",
 };
-/// What any condition may take; far more than it should.
+/// The timeout of every condition; far longer than any should take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub type Consumer = Box<dyn QueueConsumer>;
@@ -64,7 +64,7 @@ impl Stage {
         };
         let link = RedisLink::new(server.url()).unwrap();
         let queue = RedisMessageQueue::start(link, Metrics::default(), config).unwrap();
-        // The connection that all share is opened here, on the runtime that stays: the server's dies with it.
+        // Opens the shared connection on the runtime that stays: the server's runtime ends with the server.
         queue.status(&[ECHO]).await.unwrap();
         let served = serve(&address, &queue);
         Self {
@@ -145,7 +145,7 @@ pub async fn take(consumer: &mut Consumer, answers: Vec<Answer>) -> Vec<Delivery
     taken.expect("something is delivered in time").unwrap()
 }
 
-/// Takes and echoes until so many were delivered.
+/// Takes and echoes messages until `count` are delivered.
 pub async fn take_all(consumer: &mut Consumer, count: usize) -> Vec<String> {
     let (mut all, mut answers) = (Vec::new(), Vec::new());
     while all.len() < count {

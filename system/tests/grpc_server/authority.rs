@@ -1,10 +1,10 @@
-//! A certificate authority of a test's own, and one server certificate that it signed.
+//! A certificate authority for one test, and a server certificate that it signed.
 
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// Three PEM files.
+/// The paths of its three PEM files.
 pub struct Authority {
     pub ca: String,
     pub cert: String,
@@ -12,7 +12,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Writes them into a folder.
+    /// Creates the files in a folder.
     pub fn new(dir: &Path, name: &str) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();

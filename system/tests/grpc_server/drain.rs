@@ -1,4 +1,4 @@
-//! A server that is told to stop answers what is under way, and takes nothing new.
+//! A server that is told to stop answers the requests under way and accepts no new ones.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn an_append_under_way_is_answered_and_who_comes_later_refused() {
     let address = url.trim_start_matches("http://").to_owned();
     let peer = PeerConfig { url, token: None };
     let store = GrpcEventStore::start(connect(&peer).unwrap());
-    // The stream is open and the topic has its writer.
+    // After this the stream is open and the topic has its writer.
     store.last_position(Topic::Order).await.unwrap();
     let mut warm = created();
     warm.events[0].aggregate_id = "another".to_owned();
@@ -56,9 +56,9 @@ async fn an_append_under_way_is_answered_and_who_comes_later_refused() {
         let store = store.clone();
         tokio::spawn(async move { store.append(vec![created()]).await })
     };
-    // Nobody sees from outside when it has reached the server; so long it must not be answered.
+    // The test can't see when the request reaches the server, so it waits this long.
     let answered = tokio::time::timeout(Duration::from_millis(300), &mut under_way).await;
-    assert!(answered.is_err(), "answered though Redis stands still");
+    assert!(answered.is_err(), "answered while Redis is stopped");
     signal(server.pid(), "-TERM");
     until("the refusal", || {
         std::net::TcpStream::connect(&address)

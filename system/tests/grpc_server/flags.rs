@@ -1,9 +1,9 @@
-//! What is wrong on the command line or in the environment is told at once, in words, with exit code 2.
+//! Errors on the command line and in the environment are reported at once, in words, with exit code 2.
 
 use crate::authority::Authority;
 use crate::program::{Program, ordershop, run};
 
-/// The tests' own bad input ends the process before it needs a Redis.
+/// An address without a Redis: the bad input under test ends the process before it needs one.
 const NO_REDIS: &str = "redis+unix:///nowhere/redis.sock";
 
 #[test]

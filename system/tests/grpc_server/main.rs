@@ -1,4 +1,4 @@
-//! The gRPC servers as processes: what they refuse, whom they let in, what they say of their health, how they stop.
+//! The gRPC servers as processes: requests that they refuse, clients that they accept, their health, and how they stop.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod authority;

@@ -1,4 +1,4 @@
-//! The real binary: started, asked, told by signals, watched.
+//! Runs the real binary: starts it, reads its output, sends signals.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// What any condition may take; far more than it should.
+/// The timeout of every condition; far longer than any should take.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// `ordershop` with these arguments and nothing in its environment.
+/// The command `ordershop` with these arguments and an empty environment.
 pub fn ordershop(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ordershop"));
     command
@@ -25,14 +25,14 @@ pub fn ordershop(args: &[&str]) -> Command {
     command
 }
 
-/// Its exit code and all that it said, for what ends by itself.
+/// Runs a command that ends by itself; returns its exit code and all its output.
 pub fn run(command: &mut Command) -> (Option<i32>, String) {
     let mut child = command.spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             let _ = child.kill();
-            panic!("it went on: {:?}", child.wait_with_output());
+            panic!("it has not ended: {:?}", child.wait_with_output());
         }
         std::thread::sleep(LOOK);
     }
@@ -83,12 +83,12 @@ impl Program {
         self.child.id()
     }
 
-    /// All that it logged.
+    /// Everything that it logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 
-    /// Its ready line.
+    /// Waits for its ready line.
     pub async fn ready(&mut self) -> String {
         let said = Arc::clone(&self.said);
         let line = move || said.lock().unwrap().first().cloned();
@@ -100,7 +100,7 @@ impl Program {
         .await
     }
 
-    /// The address in its ready line.
+    /// Returns the address in its ready line.
     pub async fn url(&mut self) -> String {
         let line = self.ready().await;
         let url = line.split("ready: ").nth(1);
@@ -108,7 +108,7 @@ impl Program {
         url.unwrap_or_else(|| panic!("{line:?}")).to_owned()
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub async fn ended(&mut self) -> ExitStatus {
         let log = self.log.clone();
         let child = &mut self.child;
@@ -118,12 +118,12 @@ impl Program {
                 return status;
             }
             let text = || std::fs::read_to_string(&log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "it goes on: {}", text());
+            assert!(Instant::now() < deadline, "it has not ended: {}", text());
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// Tells it to stop, which must end well.
+    /// Stops it; it must exit with success.
     pub async fn stop(mut self) {
         signal(self.pid(), "-TERM");
         let status = self.ended().await;
@@ -141,7 +141,7 @@ impl Drop for Program {
     }
 }
 
-/// Waits until there is something.
+/// Waits until `look` returns something.
 pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -159,7 +159,7 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.unwrap().success(), "no process {pid}");
 }
 
-/// `ordershop health` with these arguments: whether it says ready, and what it says.
+/// Runs `ordershop health` with these arguments; returns whether it reports ready, and its output.
 pub fn health(args: &[&str]) -> (bool, String) {
     let (code, said) = run(&mut ordershop(&[&["health"], args].concat()));
     assert!(matches!(code, Some(0 | 1)), "{code:?}: {said}");

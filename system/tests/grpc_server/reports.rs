@@ -1,4 +1,4 @@
-//! What a server says of itself: health in both ways, metrics, its services by reflection.
+//! A server's reports about itself: health by both ways, metrics, and its services by reflection.
 
 use ordershop::grpc::peer::{PeerChannel, PeerConfig, connect};
 use ordershop::redis_server::{Durability, RedisServer};
@@ -59,7 +59,7 @@ async fn health_follows_redis_and_ends_with_sigterm() {
         assert_eq!(next().await, Some(ServingStatus::NotServing), "{name}");
         assert_eq!(next().await, None, "{name}: the watch ends");
         assert!(server.ended().await.success());
-        // A watcher must not hold it up until its drain is cut off, after 10 s.
+        // A watcher must not delay the stop until the drain times out, after 10 s.
         assert!(told.elapsed().as_secs() < 8, "{:?}", told.elapsed());
         redis.stop().await;
     }

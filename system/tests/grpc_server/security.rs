@@ -1,4 +1,4 @@
-//! With a certificate and a token: who shows and trusts the right ones gets in, nobody else.
+//! With a certificate and a token: only clients that trust the one and send the other are accepted.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ async fn only_who_trusts_the_authority_and_shows_the_token_gets_an_answer() {
         (&other.ca, Some("secret"), Err(Code::Unavailable)),
     ];
     for (ca, token, expected) in rows {
-        // What Redis it is, is known a little later than that it answers.
+        // The Redis's identity is known a little later than its readiness.
         let deadline = Instant::now() + PATIENCE;
         let seen = loop {
             let seen = ask(ca, token).await;
@@ -72,10 +72,10 @@ async fn only_who_trusts_the_authority_and_shows_the_token_gets_an_answer() {
             (seen, _) => panic!("{ca} {token:?}: {seen:?}"),
         }
     }
-    // Without TLS nobody gets through either.
+    // Without TLS no request is accepted either.
     let plain = url.replace("https://", "http://");
     assert!(!health(&[&plain]).0);
-    // The command that asks for health.
+    // The `ordershop health` command.
     let (ready, said) = health(&[&url, "--tls-ca", &authority.ca]);
     assert!(ready, "{said}");
     let (ready, said) = health(&[&url, "--tls-ca", &other.ca]);

@@ -1,4 +1,4 @@
-//! A Unix socket's file: what a dead server left is replaced, what lives or is no socket stays.
+//! The file of a Unix socket: one left by a dead server is replaced; one in use, or a file that is no socket, stays.
 
 use crate::program::{Program, health, ordershop, run, signal};
 use ordershop::redis_server::{Durability, RedisServer};
@@ -28,17 +28,17 @@ async fn a_dead_servers_socket_is_replaced_and_a_living_ones_refused() {
 
     signal(first.pid(), "-KILL");
     first.ended().await;
-    assert!(file.exists(), "a killed server leaves its socket");
+    assert!(file.exists(), "a killed server leaves its socket file");
     let mut second = Program::start(&args);
     assert_eq!(second.url().await, listen);
     assert!(health(&[&listen]).0);
     second.stop().await;
-    assert!(!file.exists(), "one that stops takes its socket with it");
+    assert!(!file.exists(), "a stopped server removes its socket file");
 
     std::fs::write(&file, "precious").unwrap();
     let (code, said) = run(&mut ordershop(&args));
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("no socket"), "{said}");
+    assert!(said.contains("not a socket"), "{said}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     redis.stop().await;
 }

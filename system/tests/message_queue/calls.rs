@@ -1,4 +1,4 @@
-//! Calls and workers: who gets what, in which order, and when nobody answers.
+//! Calls and workers: who gets which message, in which order, and calls without an answer.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Exchanges that are dropped, and a Redis that goes away and comes back.
+//! Exchanges that are dropped, and a Redis that stops and starts again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ async fn an_exchange_that_is_dropped_half_way_loses_nothing() {
     let mut consumer = queue.consume(ECHO, 10).await.unwrap();
     let (mut got, mut acknowledged) = (Vec::new(), vec!["last".to_owned()]);
     for round in 0..40 {
-        // Dropped at about the moment at which the message arrives: sometimes before, sometimes after Redis has moved it.
+        // The exchange is dropped at about the moment at which the message arrives: sometimes before Redis has moved it, sometimes after.
         let id = format!("m-{round}");
         let deliveries = tokio::select! {
             taken = consumer.exchange(Vec::new()) => taken.unwrap(),
@@ -68,7 +68,7 @@ async fn answers_of_an_exchange_that_is_dropped_at_once_arrive_and_its_batch_is_
         let call = call(&queue, &format!("m-{n}"), "1");
         let held = take(&mut consumer, Vec::new()).await;
 
-        // As a worker does that is told to stop.
+        // The exchange is dropped, as by a worker that is told to stop.
         tokio::select! {
             biased;
             _ = consumer.exchange(echo(&held)) => panic!("there is nothing more"),
@@ -211,7 +211,8 @@ async fn connections_killed_under_load_hang_no_call_and_lose_no_message() {
                             assert_eq!(reply.get(), format!("\"{id}\""));
                             sure.push(id);
                         }
-                        // Its push was acknowledged, or it would have been told: it must be handled, whatever became of the reply.
+                        // The push was acknowledged, or the error would be another: the message must be handled, whatever happens to the
+                        // reply.
                         Err(QueueError::Timeout { .. }) => sure.push(id),
                         Err(QueueError::Unavailable(_)) => {}
                         Err(other) => panic!("{other}"),

@@ -1,4 +1,4 @@
-//! What becomes of messages whose workers die, fail, or are slow; and of those that are none.
+//! Messages whose workers die, fail or are slow, and malformed messages.
 
 use ordershop::message_queue::redis::QueueConfig;
 use ordershop::message_queue::{Answer, MessageQueue};
@@ -43,7 +43,7 @@ async fn what_a_dropped_worker_held_stands_before_what_waits() {
 #[tokio::test]
 async fn a_worker_that_was_only_slow_deletes_nobody_elses_messages() {
     let fixture = Fixture::start().await;
-    // Its heartbeats come so seldom that others think it dead.
+    // Its heartbeats are so rare that other processes consider it dead.
     let slow = fixture.queue_with(QueueConfig {
         heartbeat_ms: 3_600_000,
         ..hasty()

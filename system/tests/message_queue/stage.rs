@@ -1,4 +1,4 @@
-//! What the queue's tests share: a server a test, a queue in a hurry, messages and workers.
+//! The set-up that the queue's tests share: a server a test, a queue with short times, messages and workers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -69,7 +69,7 @@ impl Fixture {
     }
 }
 
-/// Times short enough for a test.
+/// A configuration with times short enough for a test.
 pub fn hasty() -> QueueConfig {
     QueueConfig {
         heartbeat_ms: 50,
@@ -121,14 +121,14 @@ pub fn counted(deliveries: Vec<Delivery>) -> Vec<(String, u32)> {
         .collect()
 }
 
-/// m-0 to m-4, of which the first three were delivered before.
+/// m-0 to m-4; the first three were delivered before.
 pub fn three_of_five_redelivered() -> Vec<(String, u32)> {
     (0..5)
         .map(|n| (format!("m-{n}"), u32::from(n < 3)))
         .collect()
 }
 
-/// A worker that answers with what it was sent until the queue is closed; counts what it handles by message id.
+/// Starts a worker that echoes messages until the queue is closed; counts the handled messages by id.
 pub fn spawn_echo(
     mut consumer: Consumer,
     handled: Arc<Mutex<HashMap<String, usize>>>,
@@ -167,7 +167,7 @@ pub async fn take(consumer: &mut Consumer, answers: Vec<Answer>) -> Vec<Delivery
     taken.expect("something is delivered within 20 s").unwrap()
 }
 
-/// Takes and echoes until so many were delivered.
+/// Takes and echoes messages until `count` are delivered.
 pub async fn take_all(consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
     let mut all = Vec::new();
     let mut answers = Vec::new();
@@ -180,7 +180,7 @@ pub async fn take_all(consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
     all
 }
 
-/// What a process leaves behind that dies while it handles a batch: its heartbeats end, its messages stay where they are.
+/// Leaves the state of a process that dies while it handles a batch: no more heartbeats, and its messages in its processing list.
 pub async fn die(queue: Arc<RedisMessageQueue>, consumer: Consumer) {
     std::mem::forget(consumer);
     queue.close().await;

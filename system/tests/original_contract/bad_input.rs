@@ -1,4 +1,4 @@
-//! What is refused, with which code, and that nothing happened.
+//! Refused requests: their status codes, and that they have no effect.
 
 use ordershop::grpc::MESSAGE_BYTES_MAX;
 use ordershop::grpc::proto::eventstore::{
@@ -36,7 +36,7 @@ async fn an_unknown_topic_is_named_and_those_that_exist_are_too() {
         for refused in refusals {
             assert_eq!(refused.code(), Code::NotFound);
             assert!(
-                refused.message().contains("topics are customer"),
+                refused.message().contains("use one of customer"),
                 "{refused}"
             );
         }

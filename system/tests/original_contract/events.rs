@@ -1,4 +1,4 @@
-//! Publishing, listening without a group, and reading whole topics.
+//! Publishing, subscribing without a group, and reading whole topics.
 
 use ordershop::grpc::proto::eventstore::{GetRequest, PublishRequest, UnsubscribeRequest};
 use tonic::Code;

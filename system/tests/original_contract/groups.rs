@@ -1,4 +1,4 @@
-//! Consumer groups: who is told what, and what is told again.
+//! Consumer groups: which events are delivered, and which again.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ async fn a_group_is_told_of_everything_once_and_from_the_topics_start() {
         server.backlog("g").await == (0, 0)
     })
     .await;
-    // Nobody comes again for what was acknowledged.
+    // Acknowledged events are not delivered again.
     drop((stream, client));
     let mut client = server.events().await;
     let mut stream = subscribe(&mut client, "g").await;
@@ -79,7 +79,7 @@ async fn what_is_new_does_not_wait_for_the_acknowledgement_of_what_was_told() {
         let began = Instant::now();
         publish(&mut client, &format!("e{n}")).await;
         assert_eq!(ids(&mut stream, 1).await, [format!("e{n}")]);
-        // The first waits for the group's lease.
+        // The first subscription waits for the group's lease.
         if n > 0 {
             slowest = slowest.max(began.elapsed());
         }
@@ -131,7 +131,7 @@ async fn a_backlog_of_many_batches_is_told_without_a_pause_between_them() {
 
     let expected: Vec<String> = (1..count).map(|n| format!("e{n}")).collect();
     assert_eq!(told, expected);
-    // Eight batches; an acknowledgement before each would take as many seconds.
+    // Eight batches; if each waited for the acknowledgement of the one before, it would take as many seconds.
     assert!(took < Duration::from_secs(4), "{took:?}");
     until("all is acknowledged", async || {
         server.backlog("g").await == (0, 0)

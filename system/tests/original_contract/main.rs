@@ -1,4 +1,4 @@
-//! The contracts of the first OrderShop, as their clients see them: generated from the .proto files, over TCP, on a real Redis.
+//! The contracts of the first OrderShop as its clients see them: clients generated from the .proto files, over TCP, on a real Redis.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;

@@ -1,4 +1,4 @@
-//! Sending requests and coming for their responses.
+//! Sending requests and getting their responses.
 
 use ordershop::grpc::original::MessageLimits;
 use tonic::Code;
@@ -118,7 +118,7 @@ async fn waiting_ends_at_once_when_the_server_stops() {
             two.recv_msg(receive("", 3_600))
         )
     });
-    // Over the same connection: what was asked before it is under way.
+    // Sent over the same connection: the request before it is under way by now.
     client.get_rsp(get("m")).await.unwrap();
 
     server.drain.cancel();
@@ -131,7 +131,7 @@ async fn waiting_ends_at_once_when_the_server_stops() {
         .unwrap()
         .unwrap()
         .unwrap();
-    // What was received and not settled is back.
+    // The request that was received and not settled is back in the queue.
     let queue = ordershop::message_queue::QueueName::named(SERVICE, FUNCTION).unwrap();
     let back = async || {
         use ordershop::message_queue::MessageQueue as _;

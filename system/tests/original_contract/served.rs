@@ -1,4 +1,4 @@
-//! Receiving requests, responding and acknowledging: whose they are, and when they are delivered again.
+//! Receiving requests, responding and acknowledging: which connection holds a request, and when it is delivered again.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::server::*;
 
-/// A server, a client that has sent `m`, and a service that has received it.
+/// Returns a server, a client that has sent `m`, and a service that has received it.
 async fn delivered(limits: MessageLimits) -> (Server, Messages, Messages) {
     let server = Server::with_limits(limits).await;
     let (mut client, mut service) = (server.messages().await, server.messages().await);
@@ -63,7 +63,7 @@ async fn a_message_belongs_to_the_connection_that_received_it() {
     service.ack_msg(ack("m")).await.unwrap();
 
     assert_eq!(foreign_ack.code(), Code::FailedPrecondition);
-    assert!(foreign_ack.message().contains("not this connection's"));
+    assert!(foreign_ack.message().contains("belong to this connection"));
     assert_eq!(foreign_response.code(), Code::FailedPrecondition);
     assert_eq!(nothing.msg_id, "");
     assert_eq!(response(&mut client, "m").await, "2");
@@ -132,7 +132,7 @@ async fn a_receive_that_gave_up_takes_no_message() {
     let (mut client, mut service) = (server.messages().await, server.messages().await);
     let nothing = service.recv_msg(receive("", 1)).await.unwrap().into_inner();
     assert_eq!(nothing.msg_id, "");
-    // One that the client itself gives up.
+    // A receive that the client itself cancels.
     let cancelled = service.recv_msg(receive("", 3_600));
     let gave_up = tokio::time::timeout(Duration::from_millis(100), cancelled).await;
     assert!(gave_up.is_err());
@@ -156,7 +156,7 @@ async fn a_message_is_not_kept_from_others_by_a_client_that_waits_no_more() {
     let mut client = server.messages().await;
     client.send_msg(message("m", "1")).await.unwrap();
 
-    // Nobody receives here any more; a worker elsewhere must get it.
+    // No client receives here any more; a worker elsewhere must get the message.
     use ordershop::message_queue::{MessageQueue as _, QueueName};
     let queue = QueueName::named(SERVICE, FUNCTION).unwrap();
     let mut worker = server.queue.consume(queue, 1).await.unwrap();

@@ -1,4 +1,4 @@
-//! The set-up that the tests share: a Redis of one's own, a server of both contracts before it, and clients.
+//! The set-up that the tests share: a Redis for each test, a server of both contracts on it, and clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// What any condition may take; far more than it should.
+/// The timeout of every condition; far longer than any should take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub type Events = EventStoreClient<Channel>;
@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// A connection of one's own.
+    /// Opens a new connection.
     async fn connect(&self) -> Channel {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
         endpoint.connect().await.unwrap()
@@ -94,7 +94,7 @@ impl Server {
             .max_encoding_message_size(usize::MAX)
     }
 
-    /// Pending in a group of topic `order`, and not yet delivered to it.
+    /// The numbers of pending and of undelivered events of a group in topic `order`.
     pub async fn backlog(&self, group: &str) -> (u64, u64) {
         let groups = self.store.groups().await.unwrap();
         let group = groups
@@ -116,7 +116,7 @@ pub async fn publish(client: &mut Events, id: &str) -> String {
     client.publish(request).await.unwrap().into_inner().entry_id
 }
 
-/// Subscribes to topic `order`; it has begun when this returns.
+/// Subscribes to topic `order`; returns when the subscription has begun.
 pub async fn subscribe(client: &mut Events, group: &str) -> tonic::Streaming<Notification> {
     let request = SubscribeRequest {
         event_topic: "order".into(),
@@ -149,9 +149,9 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
     }
 }
 
-/// Serves nothing and asks nothing of its own: the function that these tests use.
+/// The service of the function that these tests use; no real service has this name.
 pub const SERVICE: &str = "test-service";
-/// See [`SERVICE`].
+/// The function that these tests use.
 pub const FUNCTION: &str = "echo";
 
 /// A request or a response of [`FUNCTION`].
@@ -164,7 +164,7 @@ pub fn message(msg_id: &str, payload: &str) -> SendRequest {
     }
 }
 
-/// A wish to receive.
+/// A request to receive a message.
 pub fn receive(msg_id: &str, timeout: i32) -> ReceiveRequest {
     ReceiveRequest {
         service_name: SERVICE.into(),
@@ -174,7 +174,7 @@ pub fn receive(msg_id: &str, timeout: i32) -> ReceiveRequest {
     }
 }
 
-/// The same without waiting.
+/// A request to get a message without waiting.
 pub fn get(msg_id: &str) -> GetRequest {
     GetRequest {
         service_name: SERVICE.into(),
@@ -193,18 +193,18 @@ pub fn ack(msg_id: &str) -> AckRequest {
     }
 }
 
-/// Makes [`FUNCTION`] known.
+/// Makes [`FUNCTION`] known to the queue.
 pub async fn introduce(client: &mut Messages) {
     client.get_msg(get("")).await.unwrap();
 }
 
-/// Receives a request, which must come: its id and its payload.
+/// Receives a request, which must arrive; returns its id and payload.
 pub async fn received(client: &mut Messages) -> (String, String) {
     let message = client.recv_msg(receive("", 20)).await.unwrap().into_inner();
     (message.msg_id, message.payload)
 }
 
-/// Waits for the response to a request, which must come.
+/// Waits for the response to a request, which must arrive.
 pub async fn response(client: &mut Messages, msg_id: &str) -> String {
     let response = client.recv_rsp(receive(msg_id, 20)).await.unwrap();
     response.into_inner().payload

@@ -18,7 +18,7 @@ PATIENCE_S = 30
 
 
 class Role:
-    """Another process."""
+    """A process of `roles.py`; killed at the end."""
 
     def __init__(self, role: str, arguments: list[str]):
         script = pathlib.Path(__file__).parent / "roles.py"
@@ -32,7 +32,7 @@ class Role:
         self.kill()
 
     def line(self) -> str:
-        """What it says next."""
+        """Waits for the next line of its output."""
         line = self.process.stdout.readline().strip()
         if not line:
             raise AssertionError(f"it ended: {self.process.wait()}")
@@ -44,7 +44,7 @@ class Role:
 
 
 def new_product(shop: Shop) -> tuple[str, str, str]:
-    """Publishes a product of its own: its id, its event's id, where the event stands."""
+    """Publishes a new product; returns its id, its event's id and the event's entry id."""
     product, event_id = uuid.uuid4().hex, uuid.uuid4().hex
     data = {"entity_id": product, "name": "Schöne Tasse", "price": 7}
     info = json.dumps({"event_id": event_id, "event_action": "entity_created", "event_data": data})
@@ -53,7 +53,7 @@ def new_product(shop: Shop) -> tuple[str, str, str]:
 
 
 def call(shop: Shop, service: str, function: str, payload: object, msg_id: str = "") -> object:
-    """Sends a request, waits for its response and acknowledges that."""
+    """Sends a request, waits for its response and acknowledges the response."""
     name = {"service_name": service, "func_name": function}
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -63,7 +63,7 @@ def call(shop: Shop, service: str, function: str, payload: object, msg_id: str =
             )
             break
         except grpc.RpcError as error:
-            # A service that starts has not received yet.
+            # A service that has just started has not received yet, so its function is unknown.
             if error.code() != grpc.StatusCode.NOT_FOUND or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

@@ -1,5 +1,5 @@
-"""What the other processes of the test do: each is started with a role, prints a line for each thing it has seen, and is ended by
-a signal. Run as `roles.py ROLE STUBS EVENT_STORE MESSAGE_QUEUE`."""
+"""The other processes of the test: each is started with a role, prints a line for each step, and is ended by a signal.
+Run as `roles.py ROLE STUBS EVENT_STORE MESSAGE_QUEUE`."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ def say(line: str) -> None:
 
 
 def receive(shop: Shop):
-    """The next request to the function."""
+    """Waits for the next request to the function."""
     while True:
         wanted = shop.message.ReceiveRequest(service_name=SERVICE, func_name=FUNCTION, timeout=5)
         request = shop.messages.recv_msg(wanted)
@@ -38,13 +38,13 @@ def serve(shop: Shop) -> None:
 
 
 def hold(shop: Shop) -> None:
-    """Receives one request and does nothing about it."""
+    """Receives one request and doesn't answer it."""
     say(f"holds {receive(shop).msg_id}")
     time.sleep(3_600)
 
 
 def listen(shop: Shop) -> None:
-    """Is told of products in a group."""
+    """Subscribes to products in a group and prints their events."""
     wanted = shop.event.SubscribeRequest(event_topic="product", group_name="python-group")
     for event in shop.events.subscribe(wanted):
         say(f"told {event.event_id}")

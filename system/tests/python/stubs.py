@@ -1,4 +1,4 @@
-"""The contracts' clients, made of the .proto files when the test runs: what a service in Python starts from."""
+"""The contracts' clients, generated from the .proto files when the test runs, as a service in Python would do it."""
 
 import pathlib
 import sys
@@ -21,7 +21,7 @@ def generate(contracts: pathlib.Path, out: pathlib.Path) -> None:
 
 
 class Shop:
-    """The two servers, over a connection of one's own to each."""
+    """Clients of the two servers, over a separate connection to each."""
 
     def __init__(self, out: pathlib.Path, event_store: str, message_queue: str):
         sys.path.insert(0, str(out))

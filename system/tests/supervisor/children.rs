@@ -1,8 +1,8 @@
-//! The processes below a process, as the operating system lists them.
+//! The child processes of a process, as the operating system lists them.
 
 use std::path::Path;
 
-/// A process that runs now, with its arguments.
+/// A running process with its arguments.
 #[derive(Clone, Debug)]
 pub struct Running {
     pub pid: u32,
@@ -22,7 +22,7 @@ pub fn children_of(parent: u32) -> Vec<Running> {
     running().filter(|one| one.parent == parent).collect()
 }
 
-/// The processes that have a folder, or what is in it, among their arguments.
+/// The processes that have a folder, or a path in it, among their arguments.
 pub fn mentioning(folder: &Path) -> Vec<Running> {
     let folder = folder.to_str().unwrap().to_owned();
     let mentions = move |one: &Running| one.arguments.iter().any(|a| a.contains(&folder));
@@ -34,7 +34,7 @@ fn running() -> impl Iterator<Item = Running> {
         let name = entry.ok()?.file_name();
         name.to_str()?.parse::<u32>().ok()
     });
-    // A process may end between two of these looks.
+    // A process may end between the reads.
     pids.filter_map(|pid| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let field = |name: &str| {

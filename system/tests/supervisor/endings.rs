@@ -1,4 +1,4 @@
-//! However it ends, nobody is left behind: no service, no Redis, no socket's folder.
+//! No service, Redis or socket folder is left behind, however the supervisor ends.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ async fn nobody_is_left_after(name: &str, mode: &[&str], children_min: usize) {
     })
     .await;
 
-    // What was acknowledged is there for the next, in the same folder.
+    // Acknowledged writes are there for the next run in the same folder.
     let mut next = Program::start(&args);
     let http = Customer::new(next.url().await);
     let seen = http.get(&format!("/customer/{customer}")).await;

@@ -1,4 +1,4 @@
-//! Two of one service share its work, and one may die.
+//! Two instances of one service share its work, and one of them may die.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use crate::children::children_of;
 use crate::customer::Customer;
 use crate::program::{Program, signal, until};
 
-/// Who buys at the same time.
+/// The number of concurrent buyers.
 const BUYERS: usize = 8;
-/// What each buys.
+/// The number of orders of each buyer.
 const ORDERS: usize = 25;
 
 /// The sockets of the order service's instances, which `/metrics` can be read from.
@@ -35,7 +35,7 @@ async fn metrics(socket: &Path) -> String {
     text
 }
 
-/// How many orders this text says were taken to be made.
+/// The number of `create_orders` messages handled, according to this text.
 fn handled(metrics: &str) -> u64 {
     let line = metrics.lines().find_map(|line| {
         line.strip_prefix(
@@ -50,7 +50,7 @@ async fn buy(http: &Customer, customer: &str, product: &str) -> Vec<String> {
     for _ in 0..ORDERS {
         let cart = http.cart(customer, &[product]).await;
         let body = serde_json::json!({"cart_id": cart});
-        // While an instance is dead an order may be refused in time; it is not accepted then.
+        // While an instance is dead an order may be refused in time; it doesn't count as accepted.
         let answer = http.post("/order", &body).await;
         if answer.status == 200 {
             orders.push(answer.id());
@@ -114,7 +114,7 @@ async fn two_instances_share_the_work_and_one_killed_loses_nothing() {
     for order in &accepted {
         assert!(there.contains(order.as_str()), "order {order} is lost");
     }
-    // Nothing happened twice.
+    // No effect happened twice.
     assert_eq!(
         http.stock_of(&product).await as usize,
         1_000_000 - there.len()

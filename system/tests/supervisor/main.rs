@@ -1,4 +1,4 @@
-//! `ordershop up --processes`: who is started, started again, shares the work, and that nobody is left behind.
+//! `ordershop up --processes`: which processes it starts and restarts, how they share the work, and that none is left behind.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod children;

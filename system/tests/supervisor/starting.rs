@@ -1,4 +1,4 @@
-//! How it starts: says what it runs on, refuses a taken port, can be stopped while it waits.
+//! The start: the ready line, a port in use, a stop while it waits for Redis.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -45,7 +45,7 @@ fn a_port_in_use_is_told_and_nothing_is_started() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_while_its_redis_is_still_coming_up_it_ends_it() {
-    // A Redis that stands still as soon as it is started.
+    // A Redis that is stopped (SIGSTOP) as soon as it is started.
     let path = tempfile::tempdir().unwrap();
     let program = path.path().join("redis-server");
     std::fs::write(&program, "#!/bin/sh\nkill -STOP $$\n").unwrap();

@@ -1,4 +1,4 @@
-//! It watches: who is killed is started again and it says so; every line bears the name of who wrote it.
+//! The supervisor restarts killed children and logs it; every line of output names its process.
 
 use crate::children::children_of;
 use crate::program::{Program, health, signal, until};
@@ -36,7 +36,7 @@ async fn a_killed_child_is_started_again_and_every_line_has_its_writers_name() {
     let ms: u64 = ms.split(' ').next().unwrap().parse().unwrap();
     assert!(ms <= 20, "the first pause is short: {line}");
 
-    // The whole goes on, and every child has written under its name.
+    // The system goes on, and every child has logged under its name.
     until("readiness", || health(&[&url]).0.then_some(())).await;
     let named = |name: &str| {
         let prefix = format!("{name:>17} | ");

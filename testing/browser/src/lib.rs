@@ -1,4 +1,4 @@
-//! A real browser (Chromium, through its driver) for tests that look at a page. Where none is installed it says so aloud.
+//! A real browser (Chromium, through chromedriver) for tests of a page. If none is installed, the tests print that they were skipped.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
-/// For the driver to start, and to end.
+/// The timeout for the driver to start, and to end.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// For what a page shows to change.
+/// The timeout for a page's content to change.
 const SHOWN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Width in pixels and colour scheme of the screens that a page is looked at on.
+/// Width in pixels and colour scheme of the screens on which a page is tested.
 const SCREENS: [(u32, &str); 4] = [
     (1280, "light"),
     (1280, "dark"),
@@ -28,7 +28,7 @@ fn address(url: &str) -> &str {
     url.trim_start_matches("http://")
 }
 
-/// The answer's body; empty when there is none.
+/// Sends a request; returns the body of the answer, empty if it has none.
 fn ask(url: &str, method: &str, path: &str, body: &str) -> String {
     let (address, length) = (address(url), body.len());
     let Ok(mut stream) = TcpStream::connect(address) else {
@@ -40,7 +40,7 @@ fn ask(url: &str, method: &str, path: &str, body: &str) -> String {
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     let mut answer = BufReader::new(stream);
-    // The driver keeps connections open whatever it is asked: only the length says where the answer ends.
+    // The driver keeps connections open in any case: only the content length shows where the answer ends.
     let mut length = 0;
     let mut line = String::new();
     while answer.read_line(&mut line).is_ok_and(|n| n > 2) {
@@ -61,7 +61,7 @@ struct Driver {
 }
 
 impl Drop for Driver {
-    /// Also after a failed test: a driver that is killed leaves its browser running, one that is asked to go takes it along.
+    /// Runs also after a failed test: a killed driver would leave its browser running; a driver that is asked to quit ends it.
     fn drop(&mut self) {
         if TcpStream::connect(address(&self.url)).is_ok() {
             ask(&self.url, "GET", "/shutdown", "");
@@ -93,21 +93,21 @@ fn driver() -> Option<Driver> {
     })
 }
 
-/// A browser with a page open.
+/// A browser with an open page.
 pub struct Browser {
     client: Client,
-    // Ends after its browser.
+    // Declared last, so that it ends after its browser.
     driver: Driver,
 }
 
 impl Browser {
-    /// At an address; `None` where there is no browser.
+    /// Opens an address; `None` if no browser is installed.
     pub async fn open(url: &str) -> Option<Self> {
         let Some(driver) = driver() else {
-            // Past the harness, which shows nothing of what a passing test prints.
+            // Written directly to stderr, as the test harness hides the output of a passing test.
             let _ = writeln!(
                 std::io::stderr(),
-                "NOT TESTED: {url}, for want of chromedriver (Debian: apt install chromium chromium-driver)"
+                "NOT TESTED: {url}: no chromedriver found (Debian: apt install chromium chromium-driver)"
             );
             return None;
         };
@@ -116,24 +116,24 @@ impl Browser {
         Some(Self { client, driver })
     }
 
-    /// With a file; `None` where there is no browser.
+    /// Opens a file; `None` if no browser is installed.
     pub async fn open_file(file: &Path) -> Option<Self> {
         Self::open(&format!("file://{}", file.display())).await
     }
 
-    /// The visible text of an element; empty when there is none.
+    /// The visible text of an element; empty if there is none.
     pub async fn text(&self, css: &str) -> String {
         let script = "const found = document.querySelector(arguments[0]); return found?.checkVisibility() ? found.innerText : ''";
         let text = self.client.execute(script, vec![json!(css)]).await.unwrap();
         text.as_str().unwrap().to_owned()
     }
 
-    /// How many elements there are.
+    /// The number of elements that match.
     pub async fn count(&self, css: &str) -> usize {
         self.client.find_all(Locator::Css(css)).await.unwrap().len()
     }
 
-    /// Waits until an element's visible text fits; panics with the last one when it never does.
+    /// Waits until an element's visible text fits; panics with the last text if it never does.
     pub async fn until(&self, css: &str, what: &str, fits: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + SHOWN_TIMEOUT;
         loop {
@@ -146,7 +146,7 @@ impl Browser {
         }
     }
 
-    /// Waits until an element's visible text contains something.
+    /// Waits until an element's visible text contains `part`.
     pub async fn shows(&self, css: &str, part: &str) {
         self.until(css, part, |text| text.contains(part)).await;
     }
@@ -163,7 +163,7 @@ impl Browser {
         select.select_by_value(value).await.unwrap();
     }
 
-    /// What a script returns.
+    /// The result of a script.
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
@@ -173,12 +173,12 @@ impl Browser {
         self.client.title().await.unwrap()
     }
 
-    /// What the browser had to complain about.
+    /// The errors and warnings that the browser logged.
     pub async fn console(&self) -> Value {
         self.command("se/log", json!({"type": "browser"})).await
     }
 
-    /// Shows the page on each screen in turn and has a look at it; it must not be wider than the screen.
+    /// Shows the page on each screen in turn and calls `look`; the page must not be wider than the screen.
     pub async fn on_every_screen(&self, mut look: impl AsyncFnMut(&str)) {
         for (width_px, scheme) in SCREENS {
             self.screen(width_px, scheme).await;
@@ -193,14 +193,14 @@ impl Browser {
         }
     }
 
-    /// The page had nothing to load and nothing to complain about.
+    /// Asserts that the page loads nothing else and that the browser logs no errors.
     pub async fn is_quiet(&self) {
         let asked = "return performance.getEntriesByType('resource').map((e) => e.name)";
         assert_eq!(self.script(asked).await, json!([]));
         assert_eq!(self.console().await, json!([]));
     }
 
-    /// Shows the page as on a screen of this width, light or dark.
+    /// Emulates a screen of this width, light or dark.
     async fn screen(&self, width_px: u32, scheme: &str) {
         let size = json!({"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": width_px < 500});
         self.devtools("Emulation.setDeviceMetricsOverride", size)
@@ -218,7 +218,7 @@ impl Browser {
         self.command("goog/cdp/execute", body).await;
     }
 
-    /// A command of chromedriver's own.
+    /// Sends one of chromedriver's own commands.
     async fn command(&self, path: &str, body: Value) -> Value {
         let session = self.client.session_id().await.unwrap().unwrap();
         let path = format!("/session/{session}/{path}");

@@ -1,4 +1,4 @@
-//! A step that asks the target: its request out, its answer in, the times of both recorded.
+//! A request step: sends the request, checks the answer and records the times of both.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ impl<'a> Walk<'a> {
             self.sample.is_some(),
         )
         .map_err(Fault::from)?;
-        // Waiting for a connection is the target's slowness: part of the response time, not of the service time.
+        // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
         let turn = self.context.http.turn().await;
         let actual = turn.since;
         let outcome = rendered.send(turn, self.context.ledger.as_ref()).await;
@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
             let figures = &mut figures.steps[step.id];
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
-            // A timeout is time too: leaving it out would flatter the target.
+            // A timeout's duration counts too: without it the target would look faster than it is.
             figures
                 .response_time
                 .record(completed.saturating_duration_since(intended));

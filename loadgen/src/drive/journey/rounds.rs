@@ -1,4 +1,4 @@
-//! Loops of a journey: a step again and again, each round with its `index` and `it`, within bounds. Must not know what the step
+//! Loops of a journey: repeat a step, each round with its `index` and `it`, within bounds. Must not know what the step
 //! does.
 
 use serde_json::Value;
@@ -6,14 +6,14 @@ use serde_json::Value;
 use super::{End, Fault, Walk};
 use crate::scenario::{Loop, Step};
 
-/// What a loop gives to its steps.
+/// The variables that a loop sets for its steps.
 const INDEX: &str = "index";
 const IT: &str = "it";
-/// Of one `repeat` or `for_each`: a limit on what an answer of the target can ask for.
+/// The most rounds of one `repeat` or `for_each`, because the target's answer may set their number.
 const ROUNDS_MAX: u64 = 100_000;
 
 impl<'a> Walk<'a> {
-    /// What a loop gives to its steps is gone after it, and what was there under those names is there again.
+    /// Carries a loop out, and restores the variables `index` and `it` after it.
     pub(super) async fn repeat(&mut self, step: &'a Step, looped: &'a Loop) -> Result<(), End> {
         let outside = [INDEX, IT].map(|name| (name, self.vars.get(name).cloned()));
         let done = self.rounds(step, looped).await;
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
                     self.round(step, index, Value::Null).await?;
                 }
                 if self.holds(holds)? {
-                    let example = format!("`{}` still holds after {max} times", holds.text());
+                    let example = format!("`{}` still holds after {max} iterations", holds.text());
                     return Err(Fault::new("loop bound", example).into());
                 }
             }
@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
                         return Ok(());
                     }
                 }
-                let example = format!("`{}` does not hold after {max} times", holds.text());
+                let example = format!("`{}` does not hold after {max} iterations", holds.text());
                 return Err(Fault::new("loop bound", example).into());
             }
         }
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
 
     fn bounded(&self, rounds: u64) -> Result<(), Fault> {
         if rounds > ROUNDS_MAX {
-            let example = format!("{rounds} times is over the limit of {ROUNDS_MAX}");
+            let example = format!("{rounds} iterations exceed the limit of {ROUNDS_MAX}");
             return Err(Fault::new("loop bound", example));
         }
         Ok(())

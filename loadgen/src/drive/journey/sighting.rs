@@ -1,4 +1,4 @@
-//! A step that waits until something is visible on the live feed.
+//! An await step: waits until a state is visible on the live feed.
 
 use std::time::Instant;
 
@@ -62,7 +62,7 @@ impl<'a> Walk<'a> {
             let place = (&*awaits.topic, event.position);
             sample.saw((awaits.id, name), place, since, visible_at);
         }
-        // It may have been visible before the previous step was over.
+        // The state may have been visible before the previous step ended.
         self.intended = self.intended.max(visible_at);
         self.vars
             .extend(request::take_out(&event.data, &awaits.extract)?);

@@ -1,5 +1,5 @@
-//! Which events have been seen, which of them the read model has applied, and who waits for one. Pure bookkeeping without a
-//! socket: an event may come before anyone waits for it, and may be applied before or after it is seen.
+//! Which events have been seen, which of them the read model has applied, and which waiters they fulfil. Pure bookkeeping without a
+//! socket: an event may come before it is awaited, and may be applied before or after it is seen.
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -12,36 +12,36 @@ use tokio::sync::oneshot;
 use crate::feed::position::Position;
 use crate::scenario::KeySource;
 
-/// Keys remembered per topic; older ones that nobody waits for are forgotten.
+/// The most keys kept per topic; older ones without waiters are forgotten.
 const KEYS_MAX: usize = 100_000;
-/// Events remembered per key.
+/// The most events kept per key.
 const EVENTS_PER_KEY_MAX: usize = 16;
 
-/// An event as the feed told it.
+/// An event from the feed.
 #[derive(Debug)]
 pub struct SeenEvent {
     /// `entity_created` and the like.
     pub action: String,
-    /// The entity.
+    /// The event's data: the entity.
     pub data: Value,
-    /// Where it stands in its topic.
+    /// Its position in its topic.
     pub position: Position,
     visible_at: Cell<Option<Instant>>,
 }
 
 impl SeenEvent {
-    /// When both the event and the read model's having applied it were known; only events that are visible are handed out.
+    /// When the event was both seen and known to be applied by the read model. Always set in events that `wait` returns.
     pub fn visible_at(&self) -> Option<Instant> {
         self.visible_at.get()
     }
 }
 
-/// What an awaited event must be.
+/// The condition that an awaited event must meet.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
-    /// Its action, if only one counts.
+    /// Its action; `None` for any.
     pub action: Option<String>,
-    /// JSON pointers into its data and what must be there.
+    /// JSON pointers into its data and the values that must be there.
     pub fields: Vec<(String, Value)>,
 }
 
@@ -66,23 +66,23 @@ struct Key {
 struct Topic {
     sources: Vec<KeySource>,
     keys: Vec<HashMap<String, Key>>,
-    /// Keys in the order they were first seen, for forgetting; may name some that are gone already.
+    /// Keys in the order they were first seen, to forget the oldest; may contain keys that are gone already.
     order: VecDeque<(usize, String)>,
     not_applied: VecDeque<(Rc<SeenEvent>, Vec<Option<String>>)>,
     applied: Position,
     seen: Position,
 }
 
-/// Everything seen on one feed.
+/// The events seen on one feed, and their waiters.
 #[derive(Default)]
 pub struct Sightings {
     topics: HashMap<String, Topic>,
-    /// Keys forgotten before their journeys had released them.
+    /// The number of keys forgotten before their journeys had released them.
     pub forgotten: u64,
 }
 
 impl Sightings {
-    /// For these topics, each with the ways its events are looked up.
+    /// Sightings of these topics, each with how its events are found.
     pub fn new<'a>(awaited: impl IntoIterator<Item = (&'a str, &'a KeySource)>) -> Self {
         let mut sightings = Self::default();
         for (name, source) in awaited {
@@ -103,21 +103,21 @@ impl Sightings {
         sightings
     }
 
-    /// The topics, and how far each has been seen: where a broken feed goes on.
+    /// The topics, and how far each has been seen: where a broken feed resumes.
     pub fn seen(&self) -> impl Iterator<Item = (&str, Position)> {
         self.topics
             .iter()
             .map(|(name, topic)| (name.as_str(), topic.seen))
     }
 
-    /// Where a topic's feed starts, as its first message says.
+    /// Sets where a topic's feed starts, from its first message.
     pub fn starts_at(&mut self, topic: &str, position: Position) {
         if let Some(topic) = self.topics.get_mut(topic) {
             topic.seen = topic.seen.max(position);
         }
     }
 
-    /// An event was read from the socket at `read_at`. One that has been seen before changes nothing.
+    /// Adds an event that was read from the socket at `read_at`. An event seen before changes nothing.
     pub fn event(
         &mut self,
         topic: &str,
@@ -167,7 +167,7 @@ impl Sightings {
         self.forgotten += topic.forget_oldest();
     }
 
-    /// The read model has applied a topic up to a position, as read from the socket at `read_at`.
+    /// Notes that the read model has applied a topic up to a position; read from the socket at `read_at`.
     pub fn applied(&mut self, topic: &str, position: Position, read_at: Instant) {
         let Some(topic) = self.topics.get_mut(topic) else {
             return;
@@ -186,7 +186,7 @@ impl Sightings {
         }
     }
 
-    /// Waits for the first event of this key that fits, among those remembered and those to come.
+    /// Waits for the first event of this key that meets the condition, among those kept and those to come.
     pub fn wait(
         &mut self,
         topic: &str,
@@ -209,7 +209,7 @@ impl Sightings {
         {
             Some(event) => drop(sender.send(event.clone())),
             None => {
-                // Those that gave up leave their place.
+                // Removes waiters that have given up.
                 entry.waiters.retain(|(_, waiter)| !waiter.is_closed());
                 entry.waiters.push((condition, sender));
             }
@@ -217,7 +217,7 @@ impl Sightings {
         receiver
     }
 
-    /// A journey that waited for this key has ended: nothing of it needs to be remembered.
+    /// Forgets the events of this key, unless another journey waits for it.
     pub fn release(&mut self, topic: &str, source: &KeySource, key: &str) {
         let Some(topic) = self.topics.get_mut(topic) else {
             return;

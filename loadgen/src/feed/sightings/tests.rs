@@ -1,4 +1,4 @@
-//! Events, what is applied of them and who waits, in every order.
+//! Events, applied positions and waiters, in every order.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 use serde_json::json;
 

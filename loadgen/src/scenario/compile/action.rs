@@ -1,4 +1,4 @@
-//! What one step does: its request, its awaited state, its shared value.
+//! Compiles a step's action: a request, an awaited state, a shared value or a pause.
 
 use super::journey::InJourney;
 use super::*;
@@ -98,7 +98,7 @@ impl Compiler<'_> {
             _ => {
                 return Err(self.source.error(
                     span.clone(),
-                    "an await needs to know whose events",
+                    "an `await` needs a key that selects its events",
                     Some("allowed: `id`, or `match = { field, value }`".into()),
                 ));
             }

@@ -1,4 +1,4 @@
-//! Faults: exactly one action each, at a time when the workload still runs.
+//! Compiles faults: each has exactly one action, at a time before the workload's end.
 
 use super::*;
 use crate::scenario::fault::{Fault, FaultAction, REDIS, SYSTEM};
@@ -23,7 +23,7 @@ impl Compiler<'_> {
             (None, None, Some(process), None) if process == REDIS || process == SYSTEM => {
                 return wrong(
                     "kill",
-                    format!("nothing would start `{process}` again after a kill"),
+                    format!("`{process}` can't be killed: nothing would start it again"),
                     format!(
                         "allowed: `pause = \"{process}\"` with `for`; `kill` of a service, which `--processes` starts again; or `run = \"<command>\"`"
                     ),
@@ -44,7 +44,7 @@ impl Compiler<'_> {
         if workload.duration().is_some_and(|length| raw.at.0 >= length) {
             return wrong(
                 "at",
-                format!("at {:?} the workload is over", raw.at.0),
+                format!("the fault at {:?} comes after the workload's end", raw.at.0),
                 format!(
                     "allowed: less than the workload's length, {:?}",
                     workload.duration().unwrap_or_default()

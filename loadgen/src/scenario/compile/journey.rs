@@ -1,13 +1,13 @@
-//! Journeys: their steps, conditions and loops, which variables each may name, and whether each can be reached.
+//! Compiles journeys: steps, conditions and loops. Checks which variables a step may read and that it can be reached.
 
 use super::*;
 
-/// `while` and `until`.
+/// The largest `max` of `while` and `until`, in iterations.
 const LOOP_MAX: u32 = 10_000;
 
-/// What one journey's steps share while they are compiled.
+/// State shared by the steps of the journey being compiled.
 pub(super) struct InJourney {
-    /// Of all steps so far; `Step::place` indexes it.
+    /// The names of all steps so far; `Step::place` indexes it.
     pub names: Vec<String>,
     tags: Vec<String>,
 }
@@ -56,7 +56,7 @@ impl Compiler<'_> {
         for raw in raw {
             if let Some(last) = steps.last().filter(|last| last.always_ends()) {
                 let problem = format!("no journey reaches this step: `{}` ends it", last.name);
-                let help = "a condition (`if`) on the step that ends it, or another order";
+                let help = "add a condition (`if`) to the step that ends the journey, or reorder the steps";
                 return Err(self.source.error(raw.span(), problem, Some(help.into())));
             }
             steps.push(self.step(raw, journey)?);
@@ -82,7 +82,7 @@ impl Compiler<'_> {
             let help = "allowed: exactly one of `request`, `await`, `think`, `skip`, `steps`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
-                .error(span, "a step does one thing", Some(help.into())));
+                .error(span, "a step has one action", Some(help.into())));
         }
         let name = raw.name(journey.names.len() + 1);
         let place = journey.names.len();
@@ -93,8 +93,8 @@ impl Compiler<'_> {
             true => self.action(raw, &name, &tags, journey, &span)?,
         };
         if let Some(Loop::Until { holds, .. }) = &looped {
-            // Looked at after the steps: it may read what they extract.
-            self.condition(holds, true, "this loop is over after one time", &span)?;
+            // Checked after the steps, because it may read variables that they extract.
+            self.condition(holds, true, "this loop ends after one iteration", &span)?;
         }
         for name in ["index", "it"] {
             if !outside.contains(name) {
@@ -127,7 +127,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// Its variables are known, and it is not the same every time.
+    /// Checks that a condition's variables are known and that its value is not constant.
     fn condition(
         &mut self,
         condition: &Condition,
@@ -138,7 +138,7 @@ impl Compiler<'_> {
         if condition.constant() == Some(useless) {
             let place = self.source.find(condition.text(), span.clone());
             let problem = format!("{consequence}: `{}` is always {useless}", condition.text());
-            let help = "a condition that looks at a variable";
+            let help = "use a condition that reads a variable";
             return Err(self.source.error(place, problem, Some(help.into())));
         }
         self.check_expressions(condition.expressions(), span)
@@ -186,7 +186,7 @@ impl Compiler<'_> {
             (None, None, None, Some(holds)) => Loop::Until { holds, max },
             _ => {
                 return wrong(
-                    "a step has one loop",
+                    "a step has at most one loop",
                     "allowed: one of `repeat`, `for_each`, `while`, `until`; further ones in `steps`",
                 );
             }
@@ -209,7 +209,7 @@ impl StepFile {
         given.iter().filter(|given| **given).count()
     }
 
-    /// Its own, else one made from what it does; `number` tells requests apart.
+    /// The step's own name, or one made from its action; `number` tells requests apart.
     fn name(&self, number: usize) -> String {
         if let Some(name) = &self.name {
             return name.clone();
@@ -228,7 +228,7 @@ impl StepFile {
 }
 
 impl Step {
-    /// Whether no journey goes on behind it.
+    /// Whether every journey ends at this step.
     fn always_ends(&self) -> bool {
         let once = matches!(self.looped, None | Some(Loop::Until { .. }));
         once && self.condition.is_none()

@@ -1,4 +1,4 @@
-//! From the file's types to a checked scenario: what fits together, which names exist, which defaults apply.
+//! Compiles the file's types to a checked scenario: checks that names exist and parts fit, and applies defaults.
 
 mod action;
 mod fault;
@@ -24,7 +24,7 @@ use super::template::Template;
 use super::*;
 use crate::duration::HumanDuration;
 
-/// Reads a scenario's text; `file` is its name in errors, and where relative data files are looked up from.
+/// Reads a scenario's text. `file` is its name in errors; relative data files are looked up beside it.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let source = SourceText { file, text };
     let raw: ScenarioFile = toml::from_str(text).map_err(|e| source.toml_error(&e))?;
@@ -43,15 +43,15 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
 
 struct Compiler<'a> {
     source: SourceText<'a>,
-    /// Variables that the templates at hand may read.
+    /// Variables that the current templates may read.
     known: HashSet<String>,
-    /// Variables of steps that may not be carried out: only to be read with a default.
+    /// Variables of steps that may be skipped: templates must read them with a default.
     perhaps: HashSet<String>,
-    /// Variables that the journey at hand reads.
+    /// Variables that the current journey reads.
     used: HashSet<String>,
     /// Variables that anything reads.
     ever_used: HashSet<String>,
-    /// What the values of a feeder have, where all of them are objects.
+    /// By feeder: the fields that all of its values have, if all of them are objects.
     columns: HashMap<String, BTreeSet<String>>,
     steps: Vec<Row>,
     awaits: Vec<Row>,
@@ -62,7 +62,7 @@ type Row = (String, BTreeSet<String>);
 
 type Compiled<T> = Result<T, ScenarioError>;
 
-/// The row of this name, made if it is new; it gets these tags too.
+/// The index of the row of this name; adds the row if it is new, and the tags to it.
 fn tagged(rows: &mut Vec<Row>, name: &str, tags: &[String]) -> usize {
     let at = rows.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
         rows.push((name.to_owned(), BTreeSet::new()));
@@ -117,13 +117,13 @@ impl Compiler<'_> {
             .into_iter()
             .map(|j| self.journey(j, &feeders))
             .collect::<Compiled<Vec<_>>>()?;
-        // A feeder's values belong to journeys; what set-up made is there for tear-down.
+        // Only journeys see feeders' variables; tear-down sees those of set-up.
         self.known = after_setup;
         self.known
             .retain(|name| feeders.iter().all(|f| f.name != *name));
         let rows = std::mem::take(&mut self.awaits);
         if let Some(step) = raw.teardown.iter().find(|s| s.get_ref().awaits.is_some()) {
-            let problem = "tear-down does not wait for states";
+            let problem = "tear-down can't wait for states";
             let help = "allowed: `await` in [[setup]] and in journeys";
             return Err(self.source.error(step.span(), problem, Some(help.into())));
         }
@@ -158,13 +158,13 @@ impl Compiler<'_> {
             warnings,
             trace,
         };
-        // Who only reads can have broken nothing.
+        // A scenario that only reads can't have broken anything.
         scenario.audit = raw.audit.unwrap_or_else(|| scenario.writes());
         thresholds::check(&scenario, &self.source)?;
         Ok(scenario)
     }
 
-    /// What nobody reads was meant for something.
+    /// Warns of feeders and parameters that nothing reads: probably a mistake.
     fn warnings(&self, feeders: &[Feeder], parameters: &Vars) -> Vec<String> {
         let unread = |name: &&String| !self.ever_used.contains(*name);
         let feeders = feeders.iter().map(|f| &f.name).filter(unread);
@@ -175,7 +175,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Journeys a second that are followed unless the scenario says otherwise: enough for a p99 after seconds, too few to be felt.
+/// Default of `sampled_per_s`: enough for a p99 after seconds, too few to disturb the measurement.
 const SAMPLED_PER_S: f64 = 50.0;
 
 fn limits(raw: &LimitsFile) -> Limits {

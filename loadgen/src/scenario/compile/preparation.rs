@@ -1,4 +1,4 @@
-//! Set-up and feeders: which lists exist, and which variables they give to what follows.
+//! Compiles set-up and feeders: which lists exist, and which variables later parts may read.
 
 use super::*;
 
@@ -51,9 +51,9 @@ impl Compiler<'_> {
             .awaits
             .map(|a| self.awaits(a, &raw.name, &[], &[], &span))
             .transpose()?;
-        // Set-up is not measured: its awaited states are no figures.
+        // Set-up is not measured: its awaited states have no rows in the report.
         self.awaits.clear();
-        // What a single request extracts stays; an iteration's variables do not.
+        // Variables that a single request extracts stay known; those of an iteration don't.
         self.known = outer;
         self.known.extend(raw.list.clone());
         if raw.repeat.is_none() && raw.for_each.is_none() {
@@ -128,13 +128,13 @@ impl Compiler<'_> {
                 .is_some_and(|[from, to]| from > to || to == 0 || to > 100_000)
         {
             return Err(fail(
-                format!("feeder `{}`: out of range", raw.name),
+                format!("feeder `{}`: a value is out of range", raw.name),
                 "allowed: exponent 0 to 10, count = [from, to] up to 100000",
             ));
         }
         if raw.at_end.is_some() && raw.pick != Pick::Sequential {
             return Err(fail(
-                format!("feeder `{}`: a choice by chance has no end", raw.name),
+                format!("feeder `{}`: a random choice has no end", raw.name),
                 "allowed: `at_end` with pick = \"sequential\"",
             ));
         }

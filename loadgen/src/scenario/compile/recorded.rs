@@ -1,11 +1,11 @@
-//! Recorded arrivals: a mapping belongs to them, and the journeys have the names and inputs that a replay fills.
+//! Checks recorded arrivals: they need a mapping, and journeys with the names and inputs that a replay sets.
 
 use super::*;
 use crate::scenario::recorded;
 use crate::trace::TraceConfig;
 
 impl Compiler<'_> {
-    /// The mapping, where the workload needs one; its names are known to templates from here on.
+    /// Returns the mapping, if the workload needs one, and makes its variables known to templates.
     pub(super) fn trace(
         &mut self,
         workload: &Workload,

@@ -1,9 +1,9 @@
-//! Requests and what their answers must be; the names and pointers in them.
+//! Compiles requests and expected answers; checks the variables and JSON pointers in them.
 
 use super::*;
 
 impl Compiler<'_> {
-    /// Every variable that the templates read must be known here.
+    /// Checks that every variable the templates read is known here.
     pub(super) fn check<'t>(
         &mut self,
         templates: impl IntoIterator<Item = &'t Template>,
@@ -51,7 +51,7 @@ impl Compiler<'_> {
             return self.source.error(
                 place,
                 format!(
-                    "`{name}` is not always set here: the step that sets it may not be carried out"
+                    "`{name}` is not always set here: the step that sets it may have been skipped"
                 ),
                 Some(format!(
                     "allowed: a default, as in {{{{{name}|default:null}}}}"
@@ -165,7 +165,7 @@ impl RequestTemplate {
 }
 
 impl Method {
-    /// As it stands in a request line.
+    /// The method as a request line spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",

@@ -1,4 +1,4 @@
-//! Thresholds: the steps, states and tags that they name exist, and their windows fit into the run.
+//! Checks thresholds: the steps, states and tags they name exist, and their windows fit into the run.
 
 use super::*;
 use crate::scenario::threshold::{Family, Metric, Selector, Threshold, Window};
@@ -33,21 +33,21 @@ pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()
         };
         if window > measured {
             let problem = format!(
-                "a window of {window:?} does not fit into the {measured:?} that are measured"
+                "a window of {window:?} is longer than the measured time of the run, {measured:?}"
             );
-            let help = "a shorter window, or a longer workload";
+            let help = "use a shorter window, or a longer workload";
             return Err(source.error(place(), problem, Some(help.into())));
         }
     }
     Ok(())
 }
 
-/// As it may stand in the file: quotes within are escaped there.
+/// The threshold's text up to its first quote: the file may escape quotes.
 fn toml_text(text: &str) -> String {
     text.split('"').next().unwrap_or_default().to_owned()
 }
 
-/// A name that leads nowhere, with those that lead somewhere.
+/// The threshold's name, if nothing has that name, and the names that exist.
 fn unknown<'a>(threshold: &'a Threshold, scenario: &Scenario) -> Option<(&'a str, Vec<String>)> {
     let (of, family) = match &threshold.metric {
         Metric::Distribution { family, of, .. } => (of, *family),
@@ -57,7 +57,7 @@ fn unknown<'a>(threshold: &'a Threshold, scenario: &Scenario) -> Option<(&'a str
     let (names, tags) = match family {
         Family::ResponseTime | Family::ServiceTime => (&scenario.step_names, &scenario.step_tags),
         Family::EndToEnd => (&scenario.await_names, &scenario.await_tags),
-        // Only the target knows its groups.
+        // The scenario doesn't name consumer groups; the target does.
         Family::EventLag | Family::ScheduleSlip => return None,
     };
     match of {

@@ -1,4 +1,4 @@
-//! How journeys arrive: which keys belong to which kind of workload.
+//! Compiles the workload: checks that its keys belong to its kind.
 
 use super::*;
 

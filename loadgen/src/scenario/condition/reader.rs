@@ -1,11 +1,11 @@
-//! From a condition's text to its parts, by recursive descent: `or` binds least, then `and`, then `not`.
+//! Parses conditions by recursive descent: `or` binds least, then `and`, then `not`.
 
 use serde_json::Value;
 
 use super::{Node, Operand, Operator};
 use crate::scenario::expression::Expression;
 
-/// Parentheses and `not` within each other.
+/// The deepest nesting of parentheses and `not`.
 const DEPTH_MAX: usize = 32;
 
 /// Longer signs first, or `<=` would be read as `<`.
@@ -38,7 +38,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Takes a sign or a word away if it comes next.
+    /// Consumes a sign or a word if it comes next.
     fn take(&mut self, sign: &str) -> bool {
         let rest = self.rest.trim_start();
         let Some(tail) = rest.strip_prefix(sign) else {
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
     fn one(&mut self) -> Result<Node, String> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err("too deep".into());
+            return Err("parentheses and `not` are nested too deep".into());
         }
         let node = if self.take("not") {
             Node::Not(Box::new(self.one()?))
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
             .unwrap_or(rest.len());
         let number = serde_json::from_str::<serde_json::Number>(&rest[..end]).map_err(|_| {
             let word = rest.split_whitespace().next().unwrap_or("nothing");
-            format!("`{word}` where a value is needed (a variable stands in {{{{…}}}})")
+            format!("`{word}` is not a value (write a variable as {{{{…}}}})")
         })?;
         self.rest = &rest[end..];
         Ok(Operand::Constant(Value::Number(number)))

@@ -11,13 +11,13 @@ use crate::duration::HumanDuration;
 pub struct FaultFile {
     /// When, from the start of the workload.
     pub at: HumanDuration,
-    /// Stops `redis`, `system` or a service (with `--processes`) as by SIGSTOP, and lets it go on after `for`.
+    /// Stops `redis`, `system` or a service (with `--processes`) as by SIGSTOP, and continues it after `for`.
     pub pause: Option<String>,
-    /// How long a pause is.
+    /// The pause's length.
     #[serde(rename = "for")]
     pub length: Option<HumanDuration>,
-    /// Ends a service as by SIGKILL; `--processes` starts it again.
+    /// Kills a service as by SIGKILL; `--processes` starts it again.
     pub kill: Option<String>,
-    /// A command for the shell, for whatever else can be done to a target; `LOADGEN_TARGET` is its URL.
+    /// A shell command, for any other fault; the variable `LOADGEN_TARGET` is the target's URL.
     pub run: Option<String>,
 }

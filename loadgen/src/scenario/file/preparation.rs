@@ -14,18 +14,18 @@ use crate::scenario::condition::Condition;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetupFile {
-    /// For people.
+    /// The step's name, for messages.
     pub name: String,
-    /// Only then.
+    /// The step runs only if this holds.
     #[serde(rename = "if")]
     pub condition: Option<Condition>,
-    /// So many iterations, each with its `index`.
+    /// The number of iterations, each with its `index`.
     pub repeat: Option<Count>,
     /// One iteration for each element of this list, seen as `it`.
     pub for_each: Option<String>,
-    /// Items in one request's body (100).
+    /// The number of items in one request's body (100).
     pub chunk: Option<usize>,
-    /// One element of the body's array per iteration; without it each iteration is a request.
+    /// The element that each iteration adds to the body's array; without it each iteration is a request.
     pub item: Option<JsonTemplate>,
     /// The list that the results go to: items with their `entity_id`, or what each iteration extracted.
     pub list: Option<String>,
@@ -33,10 +33,10 @@ pub struct SetupFile {
     pub ids: Option<String>,
     /// The request.
     pub request: RequestFile,
-    /// What its answer must be.
+    /// What the answer must be.
     #[serde(default)]
     pub expect: ExpectFile,
-    /// Variables and the JSON pointers into the answer that they are taken from.
+    /// Variables to set, each from a JSON pointer into the answer.
     #[serde(default)]
     pub extract: BTreeMap<String, String>,
     /// A state to wait for after the last request.
@@ -44,13 +44,13 @@ pub struct SetupFile {
     pub awaits: Option<AwaitFile>,
 }
 
-/// How a feeder chooses.
+/// How a feeder chooses its values.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Pick {
     /// One after the other; see `at_end` for what follows the last.
     Sequential,
-    /// Each as likely.
+    /// At random, each value equally likely.
     Random,
     /// By a popularity curve: the first of the list is the most popular.
     Zipf,
@@ -60,10 +60,10 @@ pub enum Pick {
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum AtEnd {
-    /// It begins again with the first.
+    /// The feeder starts again with its first value.
     #[default]
     Wrap,
-    /// No new journeys: the workload ends.
+    /// The workload ends: no new journeys start.
     Stop,
 }
 
@@ -71,7 +71,7 @@ pub enum AtEnd {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeederFile {
-    /// The variable that a journey sees.
+    /// The name of the variable that journeys read.
     pub name: String,
     /// A list made by set-up.
     pub list: Option<String>,
@@ -82,9 +82,9 @@ pub struct FeederFile {
     pub csv: Option<PathBuf>,
     /// A file with one JSON value a line, beside the scenario.
     pub jsonl: Option<PathBuf>,
-    /// How one is chosen.
+    /// How a value is chosen.
     pub pick: Pick,
-    /// What follows the last value of `pick = "sequential"`.
+    /// What happens after the last value of `pick = "sequential"`.
     pub at_end: Option<AtEnd>,
     /// Zipf's exponent, 0 to 10: 1 is the classic popularity curve.
     pub exponent: Option<f64>,

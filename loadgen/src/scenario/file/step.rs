@@ -11,59 +11,59 @@ use crate::duration::HumanDuration;
 use crate::scenario::condition::Condition;
 use crate::scenario::template::Template;
 
-/// A customer's way through the system.
+/// A journey: the steps that one customer takes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JourneyFile {
-    /// For people.
+    /// The journey's name, as reports show it.
     pub name: String,
-    /// Its share in the mix (1).
+    /// Its weight in the mix (1).
     pub weight: Option<f64>,
-    /// Words that the report's rows of its steps and states carry.
+    /// Tags of the report's rows of its steps and states.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// Variables that a replay gives to it.
+    /// Variables that a replay sets for it.
     #[serde(default)]
     pub inputs: Vec<String>,
-    /// One after the other.
+    /// Its steps, in order.
     #[schemars(with = "Vec<StepFile>")]
     pub steps: Vec<Spanned<StepFile>>,
 }
 
-/// A step does one thing (`request`, `await`, `think`, `skip`, `promise`, `remember`, `forget`, `recall`), or what its `steps` do;
+/// A step has one action (`request`, `await`, `think`, `skip`, `promise`, `remember`, `forget`, `recall`), or `steps` of its own;
 /// `if` makes it conditional, and `repeat`, `for_each`, `while` or `until` make it a loop.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepFile {
-    /// For people, for the report's rows, for `since` and for thresholds.
+    /// The step's name, for the report's rows, `since` and thresholds.
     pub name: Option<String>,
-    /// Words that the report's row of this step carries, beside the journey's.
+    /// Tags of the report's row of this step, in addition to the journey's.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// Only then, as in `{{status}} == "OPEN"`.
+    /// The step is done only if this holds, as in `{{status}} == "OPEN"`.
     #[serde(rename = "if")]
     pub condition: Option<Condition>,
-    /// So many times, each with its `index` from 0.
+    /// The number of iterations, each with its `index` from 0.
     pub repeat: Option<Count>,
-    /// For each element of a list: each with its `index` and itself as `it`.
+    /// One iteration for each element of this list, seen as `it`, with its `index`.
     pub for_each: Option<ListTemplate>,
-    /// As long as this holds, looked at before each time; at most `max` times.
+    /// Repeats while this holds, checked before each iteration; at most `max` times.
     #[serde(rename = "while")]
     pub while_holds: Option<Condition>,
-    /// Until this holds, looked at after each time; at most `max` times.
+    /// Repeats until this holds, checked after each iteration; at most `max` times.
     pub until: Option<Condition>,
-    /// The bound of `while` and `until`, 1 to 10000; a loop that reaches it has failed.
+    /// The maximum number of iterations of `while` and `until`, 1 to 10000; a loop that reaches it fails.
     pub max: Option<u32>,
-    /// What is done under the condition or in the loop, instead of one thing.
+    /// The steps done under the condition or in the loop, instead of a single action.
     #[serde(default)]
     #[schemars(with = "Vec<StepFile>")]
     pub steps: Vec<Spanned<StepFile>>,
     /// Sends a request.
     pub request: Option<RequestFile>,
-    /// What its answer must be; a 2xx status without.
+    /// What the answer must be; by default, any 2xx status.
     #[serde(default)]
     pub expect: ExpectFile,
-    /// Variables and the JSON pointers into the answer that they are taken from.
+    /// Variables to set, each from a JSON pointer into the answer.
     #[serde(default)]
     pub extract: BTreeMap<String, String>,
     /// Statuses that end the journey as skipped, with the reason.
@@ -74,15 +74,15 @@ pub struct StepFile {
     /// Waits for an event and for its visibility in the read model.
     #[serde(rename = "await")]
     pub awaits: Option<AwaitFile>,
-    /// Ends the journey as skipped, for this reason; makes sense with `if`.
+    /// Ends the journey as skipped, for this reason; useful with `if`.
     pub skip: Option<String>,
-    /// Says that a value will follow under this key: whoever recalls the last one waits for it.
+    /// Announces that a value will follow under this key: a `recall` of this key waits for it.
     pub promise: Option<PromiseFile>,
-    /// Puts a value where later journeys of the run find it.
+    /// Stores a value for later journeys of the run.
     pub remember: Option<RememberFile>,
-    /// Takes that value away again.
+    /// Removes that value again.
     pub forget: Option<ForgetFile>,
-    /// Takes the value remembered last away; without one the journey is skipped.
+    /// Takes the value stored last, and removes it; without one the journey is skipped.
     pub recall: Option<RecallFile>,
 }
 
@@ -97,7 +97,7 @@ pub struct RequestFile {
     /// Fields of the query, percent-encoded.
     #[serde(default)]
     pub query: BTreeMap<String, Template>,
-    /// JSON.
+    /// The JSON body.
     pub body: Option<JsonTemplate>,
     /// Fields of a form, sent as `application/x-www-form-urlencoded`.
     pub form: Option<BTreeMap<String, Template>>,
@@ -108,7 +108,7 @@ pub struct RequestFile {
     pub headers: BTreeMap<String, Template>,
 }
 
-/// HTTP's methods.
+/// An HTTP method.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs)] // the names are HTTP's own
@@ -127,13 +127,13 @@ pub enum Method {
 pub struct ExpectFile {
     /// Allowed statuses: one, or an array.
     pub status: Option<Statuses>,
-    /// JSON pointers and what must be there.
+    /// JSON pointers and the values that must be there.
     pub equal: BTreeMap<String, JsonTemplate>,
     /// JSON pointers that must lead to something other than null.
     pub exist: Vec<String>,
     /// JSON pointers that must lead to nothing or null.
     pub absent: Vec<String>,
-    /// Text that the body must have in it: one, or an array.
+    /// Text that the body must contain: one, or an array.
     pub contain: Option<Texts>,
 }
 
@@ -145,21 +145,21 @@ pub struct AwaitFile {
     pub topic: String,
     /// The state's name in the report.
     pub name: Option<String>,
-    /// The aggregate's id; or `match`.
+    /// The aggregate's id; either this or `match`.
     pub id: Option<Template>,
-    /// A field of the event's data and its value; or `id`.
+    /// A field of the event's data and its value; either this or `id`.
     #[serde(rename = "match")]
     pub matching: Option<MatchFile>,
-    /// The event's action, if only one counts.
+    /// The event's action; by default, any.
     pub action: Option<String>,
-    /// JSON pointers into the event's data and what must be there.
+    /// JSON pointers into the event's data and the values that must be there.
     #[serde(default, rename = "where")]
     pub conditions: BTreeMap<String, JsonTemplate>,
-    /// Without one, the limit for a request.
+    /// How long to wait at most; by default as long as for a request.
     pub timeout: Option<HumanDuration>,
-    /// The step from whose intended start end-to-end latency counts; the journey's first without.
+    /// The step from whose intended start end-to-end latency counts; by default the journey's first.
     pub since: Option<String>,
-    /// Variables and the JSON pointers into the event's data that they are taken from.
+    /// Variables to set, each from a JSON pointer into the event's data.
     #[serde(default)]
     pub extract: BTreeMap<String, String>,
 }
@@ -170,47 +170,47 @@ pub struct AwaitFile {
 pub struct MatchFile {
     /// A JSON pointer.
     pub field: String,
-    /// What must be there.
+    /// The value that must be there.
     pub value: Template,
 }
 
-/// A key and a value.
+/// A value to store under a key.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RememberFile {
-    /// Where.
+    /// The key.
     pub key: Template,
-    /// What.
+    /// The value.
     pub value: Template,
 }
 
-/// A key.
+/// The key of a value that will follow.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromiseFile {
-    /// Where.
+    /// The key.
     pub key: Template,
 }
 
-/// A key and a value.
+/// A stored value to remove.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgetFile {
-    /// Where.
+    /// The key.
     pub key: Template,
-    /// What.
+    /// The value.
     pub value: Template,
-    /// If it is gone, the journey is over for this reason.
+    /// If the value is gone, the journey ends for this reason.
     pub otherwise: Option<String>,
 }
 
-/// A key and a variable.
+/// A stored value to take, and the variable to set.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecallFile {
-    /// Where.
+    /// The key.
     pub key: Template,
-    /// The variable that the value goes to.
+    /// The variable that the value is assigned to.
     #[serde(rename = "as")]
     pub variable: String,
     /// If there is none, the journey is skipped for this reason.

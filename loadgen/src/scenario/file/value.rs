@@ -1,4 +1,4 @@
-//! Values that may be written in more than one way, each with its shape for editors.
+//! Values that may be written in more than one way, each with its JSON schema for editors.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::scenario::template::Template;
 use crate::scenario::think_time::ThinkTime;
 
-/// A type's name and its JSON schema.
+/// Implements `JsonSchema` for a type, given its name and its schema.
 macro_rules! shape {
     ($type:ty, $name:literal, $schema:tt) => {
         impl JsonSchema for $type {
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for JsonTemplate {
     }
 }
 
-/// How often something is done: a number, or a template such as `{{products}}`.
+/// A number of iterations: a whole number, or a template such as `{{products}}`.
 #[derive(Debug)]
 pub struct Count(pub Template);
 

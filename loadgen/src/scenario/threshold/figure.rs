@@ -1,8 +1,8 @@
-//! The figures that a threshold may look at, and how they are written.
+//! The figures that a threshold may name, and their syntax.
 
 use super::FIGURES;
 
-/// Which figure a threshold looks at.
+/// The figure that a threshold names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Metric {
     /// A statistic of a distribution.
@@ -23,7 +23,7 @@ pub enum Metric {
     BacklogEnd,
 }
 
-/// Which of a family's distributions.
+/// Selects distributions of a family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     /// All of them: requests and groups together; of several awaited states the worst counts.
@@ -57,7 +57,7 @@ pub enum Statistic {
     Count,
 }
 
-/// What is counted of requests.
+/// A count or a rate of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are the field's own
 pub enum Count {
@@ -149,7 +149,7 @@ impl Metric {
     }
 }
 
-/// `family[of]` and what is asked of it; a statistic alone is asked of all requests.
+/// Splits into `family[of]` and its statistic; a statistic alone refers to all requests.
 fn split(text: &str) -> Option<(&str, &str)> {
     match text.rfind(']') {
         Some(end) => Some((&text[..=end], text[end + 1..].strip_prefix('.')?)),
@@ -169,7 +169,7 @@ fn statistic(text: &str) -> Option<Statistic> {
             let percent: f64 = match inside {
                 Some(number) => number.trim().parse().ok()?,
                 None => {
-                    // p50 is 50 %, p999 is 99.9 %: a point stands after the second digit.
+                    // p50 is 50 %, p999 is 99.9 %: the decimal point is after the second digit.
                     let digits = text.strip_prefix('p')?;
                     let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
                     let legal = match digits.len() {
@@ -186,7 +186,7 @@ fn statistic(text: &str) -> Option<Statistic> {
             if !(0.0..=100.0).contains(&percent) {
                 return None;
             }
-            // Through text, or 99.9 / 100 would not be the 0.999 that a histogram is asked for.
+            // Via text, because 99.9 / 100 in floating point is not 0.999.
             Statistic::Quantile(format!("{:.6}", percent / 100.0).parse().ok()?)
         }
     })

@@ -1,5 +1,5 @@
-//! What a consumer says of events it was given: done, or never to be handled. Tried again while Redis is away, for both may be
-//! repeated. Knows the group's keys, not what was delivered.
+//! Acknowledges events and moves them to the dead letters. Retries while Redis is away: both may be repeated. Knows the group's keys, not
+//! which events were delivered.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use super::retrying::retrying;
 use crate::event_store::{EventStoreError, RecordedEvent};
 use crate::position::Position;
 
-/// See the module.
+/// Acknowledges the events of one group in one topic.
 pub(super) struct Acknowledger {
     pub events: String,
     pub group: String,
     pub dead_letters: String,
     pub shared: ConnectionManager,
-    /// Given up after this, ms.
+    /// The maximum duration of retries, in ms.
     pub retry_max_ms: u64,
 }
 
 impl Acknowledger {
-    /// One `XACK` for all.
+    /// Acknowledges events with one `XACK`.
     pub async fn ack(&self, positions: &[Position]) -> Result<(), EventStoreError> {
         self.persist(|| self.send_acks(positions)).await
     }
 
-    /// The event goes to the group's dead letters and is acknowledged, both or neither.
+    /// Adds an event to the group's dead letters and acknowledges it, in one transaction.
     pub async fn dead_letter(
         &self,
         event: &RecordedEvent,
@@ -38,13 +38,13 @@ impl Acknowledger {
         self.persist(|| self.bury(dead(), event.position)).await
     }
 
-    /// The same for an entry that is no event.
+    /// Adds a malformed entry to the group's dead letters and acknowledges it. Doesn't retry.
     pub async fn dead_letter_foreign(&self, foreign: &Foreign) -> RedisResult<()> {
         let dead = xadd_dead_position(&self.dead_letters, foreign.position, foreign.reason);
         self.bury(dead, foreign.position).await
     }
 
-    /// Acknowledges with a single try.
+    /// Acknowledges events without a retry.
     pub async fn send_acks(&self, positions: &[Position]) -> RedisResult<()> {
         let xack = self.xack(positions);
         xack.query_async::<u64>(&mut self.shared.clone()).await?;

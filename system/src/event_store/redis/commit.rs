@@ -1,5 +1,5 @@
-//! One group commit: the pipeline that writes a batch of transactions under the fence, and what its replies mean.
-//! Knows the commands, not who asked nor who leads.
+//! One group commit: the pipeline that writes a batch of transactions under the fence, and the meaning of its replies. Knows the commands,
+//! not who sent the transactions or which writer leads.
 
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
@@ -12,25 +12,25 @@ use super::ledger::{Ledger, Obstacle};
 use crate::event_store::{Appended, NewEvent};
 use crate::position::Position;
 
-/// What a batch's transactions are told once it is written: one verdict a transaction, in order.
+/// The results of checking a batch's transactions: one a transaction, in their order.
 pub(super) type Verdicts = Vec<Result<(), Obstacle>>;
 
-/// What became of a commit whose replies arrived.
+/// The result of a commit whose replies arrived.
 pub(super) enum Committed {
-    /// Written. `leads`: the fence is ours for the next one, too.
+    /// The events are written. `leads`: the fence is still ours, so the next commit is guarded.
     Written {
         positions: Vec<Position>,
         leads: bool,
     },
     /// Another writer has taken over; nothing was written.
     Fenced,
-    /// The server refused it; nothing was written. The guard of the next one stands where `leads`.
+    /// Redis refused the commit; nothing was written. The next commit is guarded if `leads`.
     Refused { reason: String, leads: bool },
-    /// Some commands failed within the transaction, some did not.
+    /// Some commands of the transaction failed, others did not.
     Partial(String),
 }
 
-/// The events of the transactions that were admitted, in the order in which they are written.
+/// The events of the admitted transactions, in the order in which they are written.
 pub(super) fn admitted<'a>(
     jobs: &'a [Job],
     verdicts: &'a Verdicts,
@@ -42,7 +42,7 @@ pub(super) fn admitted<'a>(
         .flat_map(|(transaction, _)| &transaction.events)
 }
 
-/// Writes the admitted transactions. An error means that the connection broke: nobody knows what was written.
+/// Writes the admitted transactions. An error means that the connection broke, so it is unknown whether they were written.
 pub(super) async fn commit(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
@@ -60,14 +60,14 @@ pub(super) async fn commit(
     let queued = add_changes(&mut pipe, keys, ledger);
     pipe.cmd("EXEC");
     fence::watch(&mut pipe, &keys.fence);
-    // The replies to MULTI and the XADDs say QUEUED or the same error as the last ones queued, which are kept for their reason.
+    // MULTI and the XADDs reply QUEUED, or the same error as the commands queued last, whose replies are kept for the reason.
     let replies = connection
         .send_packed_commands(&pipe, 1 + count, queued + 3)
         .await?;
     read_replies(replies, count, fence)
 }
 
-/// One `HSET` for what has a version or is taken, one `HDEL` for what was released; how many commands that is.
+/// Adds one `HSET` for new versions and taken claims and one `HDEL` for released claims; returns the number of commands.
 fn add_changes(pipe: &mut Pipeline, keys: &Keys, ledger: &Ledger) -> usize {
     let mut set = redis::cmd("HSET");
     set.arg(&keys.versions);
@@ -137,7 +137,7 @@ fn read_replies(mut replies: Vec<Value>, count: usize, fence: u64) -> RedisResul
     }
 }
 
-/// Tells everyone what was written where. `positions` are those of the admitted events, `last` the topic's last position.
+/// Sends every caller its result. `positions` are those of the admitted events, `last` is the topic's last position.
 pub(super) fn answer_written(
     jobs: Vec<Job>,
     verdicts: Verdicts,

@@ -1,36 +1,36 @@
-//! The limits of the Redis event store, each with its unit. Plain data: knows nothing of how they are enforced.
+//! The limits of the Redis event store, each with its unit. Plain data: doesn't know how they are enforced.
 
 use std::time::Duration;
 
 /// Every limit of a [`super::RedisEventStore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventStoreConfig {
-    /// Events that one group commit takes at most, 1–10,000. A larger single transaction goes alone.
+    /// Maximum events in one group commit, 1–10,000. A larger transaction is committed alone.
     pub batch_events_max: usize,
-    /// Events that may wait a topic before [`super::super::EventStoreError::Overloaded`] is answered.
+    /// Maximum events of a topic that may wait; beyond it the answer is [`super::super::EventStoreError::Overloaded`].
     pub waiting_events_max: usize,
-    /// How long a transaction waits while no writer leads (a takeover, Redis away) before it is answered as unavailable, ms.
-    /// Longer than `lease_ttl_ms`, so that a dead writer can be replaced meanwhile.
+    /// How long a transaction waits while no writer leads (a takeover, Redis away) before it is answered as unavailable, ms. Longer than
+    /// `lease_ttl_ms`, so that a dead writer is replaced in time.
     pub standby_wait_max_ms: u64,
-    /// How long a transaction whose connection broke waits to learn its fate before it is answered as indeterminate, ms.
+    /// How long a transaction whose connection broke may stay undecided before it is answered as indeterminate, ms.
     pub indeterminate_after_ms: u64,
-    /// One call to Redis (a commit, a takeover) is given up after this, ms.
+    /// Timeout of one call to Redis (a commit, a takeover), ms.
     pub call_timeout_ms: u64,
-    /// A writer or consumer that is silent for so long is replaced, ms, at least 200.
+    /// A writer or consumer that is silent for this long is replaced, ms, at least 200.
     pub lease_ttl_ms: u64,
-    /// Who stands by looks so often whether the lease is free, ms.
+    /// Interval at which a standby checks whether the lease is free, ms.
     pub standby_poll_ms: u64,
-    /// Versions and claims kept in memory a topic (some 100 bytes each).
+    /// Maximum versions and claims of a topic that are kept in memory (some 100 bytes each).
     pub cache_entries_max: usize,
-    /// A hash of versions up to this many entries is loaded whole at a takeover; a larger one is looked up id by id.
+    /// A hash of versions with at most this many entries is loaded whole at a takeover; a larger one is read id by id.
     pub cache_load_max: usize,
-    /// A blocking group read waits at most so long, ms; never longer than half of `lease_ttl_ms`.
+    /// Maximum duration of a blocking group read, ms; limited to half of `lease_ttl_ms`.
     pub block_ms: u64,
-    /// An acknowledgement is tried for so long, ms, before the caller hears of the failure.
+    /// How long an acknowledgement is retried before it fails, ms.
     pub ack_retry_max_ms: u64,
-    /// A read is tried for so long, ms, over broken connections, before the caller hears of it.
+    /// How long a read is retried over broken connections before it fails, ms.
     pub read_retry_max_ms: u64,
-    /// Idle connections kept for followers.
+    /// Maximum idle connections kept for followers.
     pub follow_connections_max: usize,
 }
 
@@ -71,7 +71,7 @@ impl EventStoreConfig {
         Duration::from_millis(self.standby_poll_ms)
     }
 
-    /// A read under way must have ended before the lease can have gone to somebody else.
+    /// A blocking read must end before another consumer can hold the lease.
     pub(super) fn block(&self) -> Duration {
         Duration::from_millis(self.block_ms.max(1)).min(self.lease_ttl() / 2)
     }

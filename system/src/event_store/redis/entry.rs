@@ -1,4 +1,4 @@
-//! How an event is written as a stream's entry, and read from one. Knows the fields, not who reads or writes.
+//! The form of an event as a stream entry: writing and parsing. Knows the fields, not who reads or writes them.
 
 use redis::{Cmd, Value};
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use crate::event_store::{NewEvent, RecordedEvent};
 use crate::position::Position;
 use crate::topic::Topic;
 
-/// The fields in their order: equal names in equal order let Redis store them once a listpack node.
+/// The fields in their order. Redis stores the names once a listpack node if they are equal and in equal order.
 const FIELDS: [&str; 8] = [
     "event_id",
     "event_action",
@@ -20,20 +20,20 @@ const FIELDS: [&str; 8] = [
     "causation_id",
 ];
 
-/// Of a sampled request's event, behind the others.
+/// The additional fields of a sampled request's event; they come last.
 const TIMES: [&str; 2] = ["received_at", "submitted_at"];
 
-/// An entry that no event store of ours wrote.
+/// A malformed entry: one that none of our event stores wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Foreign {
     pub position: Position,
     pub reason: &'static str,
 }
 
-/// What an entry turned out to be.
+/// A parsed stream entry.
 pub(super) enum Entry {
     Event(RecordedEvent),
-    /// Deleted from the stream while it was pending.
+    /// The entry was deleted from the stream while it was pending.
     Deleted(Position),
     Foreign(Foreign),
 }
@@ -48,7 +48,7 @@ impl Entry {
     }
 }
 
-/// `XADD key * …` of an event.
+/// The `XADD` command of an event.
 pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u64) -> Cmd {
     let data = event.data.get();
     let size = 160
@@ -78,7 +78,7 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
     cmd
 }
 
-/// `XADD key * …` of a dead letter: the event as it was, where it stood, and why it is here.
+/// The `XADD` command of a dead letter: the event, its position and the reason.
 pub(super) fn xadd_dead(key: &str, event: &RecordedEvent, reason: &str) -> Cmd {
     let mut cmd = xadd_dead_position(key, event.position, reason);
     cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
@@ -94,7 +94,7 @@ pub(super) fn xadd_dead(key: &str, event: &RecordedEvent, reason: &str) -> Cmd {
     cmd
 }
 
-/// A dead letter that could not be read: its position tells where the entry is.
+/// The `XADD` command of a dead letter that can't be parsed: the position of the entry and the reason.
 pub(super) fn xadd_dead_position(key: &str, position: Position, reason: &str) -> Cmd {
     let mut cmd = redis::cmd("XADD");
     cmd.arg(key).arg("*");
@@ -103,7 +103,7 @@ pub(super) fn xadd_dead_position(key: &str, position: Position, reason: &str) ->
     cmd
 }
 
-/// `<ms>-<seq>` without going through text.
+/// Parses `<ms>-<seq>` without a conversion to text.
 pub(super) fn parse_position(bytes: &[u8]) -> Option<Position> {
     let dash = bytes.iter().position(|b| *b == b'-')?;
     Some(Position {
@@ -124,7 +124,7 @@ pub(super) fn parse_number(bytes: &[u8]) -> Option<u64> {
     })
 }
 
-/// The entries of one stream in a reply of `XRANGE`: an array of `[id, [field, value, …]]`.
+/// Parses the entries in a reply of `XRANGE`: an array of `[id, [field, value, …]]`.
 pub(super) fn entries(topic: Topic, reply: Value) -> Option<Vec<Entry>> {
     match reply {
         Value::Nil => Some(Vec::new()),
@@ -133,7 +133,7 @@ pub(super) fn entries(topic: Topic, reply: Value) -> Option<Vec<Entry>> {
     }
 }
 
-/// The entries in a reply of `XREAD`/`XREADGROUP` that asks for one stream: nil, or `[[key, entries]]`.
+/// Parses the entries in a reply of `XREAD` or `XREADGROUP` for one stream: nil, or `[[key, entries]]`.
 pub(super) fn entries_of_read(topic: Topic, reply: Value) -> Option<Vec<Entry>> {
     let Value::Array(mut streams) = reply else {
         return matches!(reply, Value::Nil).then(Vec::new);
@@ -182,14 +182,14 @@ fn event(
         _ => Err("its fields are not those of an event"),
     };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a field is not UTF-8");
-    let number = |bytes: Vec<u8>| parse_number(&bytes).ok_or("a field is no number");
+    let number = |bytes: Vec<u8>| parse_number(&bytes).ok_or("a field is not a number");
     Ok(RecordedEvent {
         topic,
         position,
         event_id: text(next(FIELDS[0])?)?,
         action: text(next(FIELDS[1])?)?,
         data: RawValue::from_string(text(next(FIELDS[2])?)?)
-            .map_err(|_| "event_data is no JSON")?,
+            .map_err(|_| "event_data is not JSON")?,
         aggregate_id: text(next(FIELDS[3])?)?,
         version: number(next(FIELDS[4])?)?,
         published_at_us: number(next(FIELDS[5])?)?,
@@ -207,13 +207,13 @@ fn event(
     })
 }
 
-/// The events alone; what isn't one is logged and left out.
+/// Keeps the events; malformed entries are logged and skipped.
 pub(super) fn events_only(entries: Vec<Entry>) -> Vec<RecordedEvent> {
     let only = |entry| match entry {
         Entry::Event(event) => Some(event),
         Entry::Deleted(_) => None,
         Entry::Foreign(Foreign { position, reason }) => {
-            tracing::error!(%position, reason, "an entry of the stream is no event; left out");
+            tracing::error!(%position, reason, "a stream entry is not an event; it is skipped");
             None
         }
     };

@@ -1,13 +1,13 @@
-//! The fence: a number that every takeover increments. A writer watches it, so that its `EXEC` aborts once another has taken over.
-//! Knows the number, not what is written behind it.
+//! The fence: a number that every takeover increments. A writer watches it, so that its `EXEC` aborts after another writer's takeover.
+//! Knows the number, not which writes it guards.
 
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
 
 use super::entry::parse_number;
 
-/// Increments the fence, but where it was ours before only if nobody else did since; then watches it.
-/// `None`: somebody else has taken over.
+/// Increments the fence and watches it. If it was ours before (`previous`), increments it only if no other writer did since. `None`:
+/// another writer has taken over.
 pub(super) async fn take(
     connection: &mut MultiplexedConnection,
     key: &str,
@@ -31,16 +31,16 @@ pub(super) async fn take(
     Ok((current == Some(fence)).then_some(fence))
 }
 
-/// `WATCH` and `GET`, two replies: the guard of the next `EXEC`.
+/// Adds `WATCH` and `GET` (two replies), which guard the next `EXEC`.
 pub(super) fn watch(pipe: &mut Pipeline, key: &str) {
     pipe.cmd("WATCH").arg(key).cmd("GET").arg(key);
 }
 
-/// Whether `GET`'s reply says that the fence is still ours.
+/// Whether the reply to `GET` says that the fence is still ours.
 pub(super) fn is_ours(reply: &Value, fence: u64) -> RedisResult<bool> {
     match reply {
         Value::BulkString(bytes) => Ok(parse_number(bytes) == Some(fence)),
         Value::Nil => Ok(false),
-        _ => Err((ErrorKind::UnexpectedReturnType, "the fence is no number").into()),
+        _ => Err((ErrorKind::UnexpectedReturnType, "the fence is not a number").into()),
     }
 }

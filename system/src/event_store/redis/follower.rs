@@ -1,4 +1,4 @@
-//! Following a topic without a group: blocking reads on connections of their own, kept between calls. Knows reading alone.
+//! Follows a topic outside any group: blocking reads on connections of their own, which are kept between calls.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use redis::{ErrorKind, RedisResult, Value};
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
 
-/// A server that answers so much later than a read may block is given up, ms.
+/// How much longer than its blocking time a read may take before it fails, ms.
 const READ_GRACE_MS: u64 = 5_000;
 
-/// The idle connections of followers. One that is in use belongs to its reader, and is closed when the reader is cancelled.
+/// The idle connections of followers. A connection in use belongs to its reader, and is closed if the reader is cancelled.
 #[derive(Debug)]
 pub(super) struct Followers {
     link: RedisLink,
@@ -29,7 +29,7 @@ impl Followers {
         }
     }
 
-    /// `XREAD` of one stream; nil where nothing came within `wait_max`.
+    /// `XREAD` of one stream; nil if no event came within `wait_max`.
     pub async fn read(
         &self,
         key: &str,
@@ -39,7 +39,7 @@ impl Followers {
     ) -> RedisResult<Value> {
         let idle = self.idle().pop();
         if let Some(connection) = idle {
-            // It may have died while nobody used it; then a new one must show whether Redis is away.
+            // The idle connection may have died meanwhile. A new connection then shows whether Redis is away.
             match self.read_on(connection, key, after, limit, wait_max).await {
                 Err(error) if error.is_unrecoverable_error() => self.idle().clear(),
                 result => return result,
@@ -59,7 +59,7 @@ impl Followers {
     ) -> RedisResult<Value> {
         let mut cmd = redis::cmd("XREAD");
         cmd.arg("COUNT").arg(limit);
-        // 0 would mean for ever.
+        // 0 would block without a limit.
         cmd.arg("BLOCK").arg(wait_max.as_millis().max(1) as u64);
         cmd.arg("STREAMS").arg(key).arg(after.to_string());
         let give_up = wait_max + Duration::from_millis(READ_GRACE_MS);
@@ -75,7 +75,7 @@ impl Followers {
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<MultiplexedConnection>> {
-        // A list of connections is sound whoever panicked.
+        // A panic elsewhere can't leave this list in a bad state.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Where the consumer groups stand. Knows `XINFO GROUPS` and the dead letters' length.
+//! The consumer groups' progress. Knows `XINFO GROUPS` and the length of the dead letters.
 
 use redis::aio::{ConnectionLike, ConnectionManager};
 use redis::{ErrorKind, RedisResult, Value};
@@ -8,7 +8,7 @@ use crate::event_lag::LagHistogram;
 use crate::event_store::GroupStatus;
 use crate::topic::Topic;
 
-/// The groups of every topic, with two round trips.
+/// Reads the status of every topic's groups, in two round trips.
 pub(super) async fn statuses(
     mut connection: ConnectionManager,
     keys: &[Keys],
@@ -39,7 +39,7 @@ pub(super) async fn statuses(
     Ok(statuses)
 }
 
-/// A topic without a stream has no groups; the server calls that an error.
+/// A topic without a stream has no groups; Redis answers with an error.
 fn groups(reply: Value) -> RedisResult<Vec<Value>> {
     match reply {
         Value::Array(groups) => Ok(groups),
@@ -70,7 +70,7 @@ fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
         match (name.as_slice(), value) {
             (b"name", Value::BulkString(name)) => status.group = String::from_utf8(name).ok()?,
             (b"pending", Value::Int(count)) => status.pending = u64::try_from(count).ok()?,
-            // Nil where entries were deleted in between and nobody counted.
+            // Redis answers nil if entries in between were deleted, as it can't count the lag then.
             (b"lag", Value::Int(count)) => status.undelivered = u64::try_from(count).ok(),
             _ => {}
         }

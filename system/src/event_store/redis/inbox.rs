@@ -10,36 +10,36 @@ use tokio::time::Instant;
 
 use crate::event_store::{Appended, EventStoreError, Transaction};
 
-/// How often transactions that waited too long are looked for.
+/// Interval at which transactions that waited too long are answered.
 const EXPIRY_TICK_MS: u64 = 50;
 
-/// What the caller of `append` waits for.
+/// The result that the caller of `append` waits for.
 pub(super) type Answer = Result<Vec<Appended>, EventStoreError>;
 
 /// Transactions of one call and one topic that go into the same batch.
 #[derive(Debug)]
 pub(super) struct Job {
     pub transactions: Vec<Transaction>,
-    /// Events in all of them.
+    /// The number of events in all transactions.
     pub events: usize,
-    /// Answered as unavailable when no writer leads until then.
+    /// Answered as unavailable if no writer leads until then.
     pub deadline: Instant,
     pub reply: oneshot::Sender<Answer>,
 }
 
 impl Job {
     pub fn answer(self, answer: Answer) {
-        // A caller that no longer waits has no use for it.
+        // The caller may have stopped waiting; the answer is dropped then.
         let _ = self.reply.send(answer);
     }
 }
 
-/// See the module.
+/// The queue of one topic's waiting transactions.
 #[derive(Debug)]
 pub(super) struct Inbox {
     arriving: mpsc::UnboundedReceiver<Job>,
     waiting: VecDeque<Job>,
-    /// Events that wait, shared with `append`, which bounds it.
+    /// The number of waiting events, shared with `append`, which limits it.
     depth: Arc<AtomicUsize>,
 }
 
@@ -52,12 +52,12 @@ impl Inbox {
         }
     }
 
-    /// Takes nothing more; what waits stays.
+    /// Accepts no more jobs; those that wait stay.
     pub fn close(&mut self) {
         self.arriving.close();
     }
 
-    /// Waits until there is something to do; `false`: closed, and nothing is left.
+    /// Waits for a job; `false` if the inbox is closed and empty.
     pub async fn wait(&mut self) -> bool {
         if self.waiting.is_empty() {
             match self.arriving.recv().await {
@@ -68,7 +68,7 @@ impl Inbox {
         true
     }
 
-    /// What waits, up to `events_max` events; a job that is larger goes alone.
+    /// Takes the waiting jobs, up to `events_max` events; a larger job is taken alone.
     pub fn next_batch(&mut self, events_max: usize) -> Vec<Job> {
         self.take_in();
         let mut batch = Vec::new();
@@ -84,7 +84,7 @@ impl Inbox {
         batch
     }
 
-    /// A batch of which nothing was written is the next one again.
+    /// Puts a batch of which nothing was written back to the front.
     pub fn put_back(&mut self, batch: Vec<Job>) {
         for job in batch.into_iter().rev() {
             self.depth.fetch_add(job.events, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Inbox {
         }
     }
 
-    /// Answers everything that waits with an error.
+    /// Answers all waiting jobs with an error.
     pub fn refuse_all(&mut self, error: &EventStoreError) {
         self.take_in();
         for job in self.waiting.drain(..) {
@@ -101,7 +101,7 @@ impl Inbox {
         }
     }
 
-    /// Does something while no writer leads: those who have waited too long meanwhile are told that the store is unavailable.
+    /// Runs `work` while no writer leads. Jobs whose deadline passes meanwhile are answered as unavailable, with the reason `why`.
     pub async fn expiring_while<F: Future>(&mut self, why: &str, work: F) -> F::Output {
         let mut work = std::pin::pin!(work);
         loop {
@@ -122,7 +122,7 @@ impl Inbox {
     fn expire(&mut self, why: &str) {
         self.take_in();
         let now = Instant::now();
-        // A batch that was put back at the front is older than what follows it, so the front is always the oldest.
+        // A batch that was put back is older than the jobs behind it, so the front is always the oldest.
         while self.waiting.front().is_some_and(|job| job.deadline <= now) {
             if let Some(job) = self.waiting.pop_front() {
                 self.depth.fetch_sub(job.events, Ordering::Relaxed);

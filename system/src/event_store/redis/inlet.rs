@@ -1,5 +1,5 @@
-//! The way to one topic's writer: transactions are checked for form, counted against the limit, and cut into jobs that fit a batch.
-//! Knows how much may wait, not what is written.
+//! The entrance to one topic's writer: checks the form of transactions, enforces the limit on waiting events, and splits calls into jobs
+//! that fit a batch. Knows how many events may wait, not what is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,16 +16,16 @@ use crate::event_store::{
 };
 use crate::topic::Topic;
 
-/// See the module.
+/// The sender's side of one topic's queue of jobs.
 pub(super) struct Inlet {
     topic: Topic,
     config: Arc<EventStoreConfig>,
     jobs: mpsc::UnboundedSender<Job>,
-    /// Events that wait; what bounds the channel.
+    /// The number of waiting events; it bounds the channel.
     depth: Arc<AtomicUsize>,
 }
 
-/// Both ends of the way.
+/// Creates both sides of a topic's queue.
 pub(super) fn open(topic: Topic, config: &Arc<EventStoreConfig>) -> (Inlet, Inbox) {
     let (jobs, arriving) = mpsc::unbounded_channel();
     let depth = Arc::new(AtomicUsize::new(0));
@@ -40,7 +40,7 @@ pub(super) fn open(topic: Topic, config: &Arc<EventStoreConfig>) -> (Inlet, Inbo
 }
 
 impl Inlet {
-    /// Hands transactions of this topic to its writer, and waits for the answers, in order.
+    /// Sends transactions of this topic to its writer and waits for the results, in their order.
     pub async fn append(
         &self,
         transactions: Vec<Transaction>,
@@ -64,11 +64,11 @@ impl Inlet {
     ) -> Result<Vec<oneshot::Receiver<Answer>>, EventStoreError> {
         let events: usize = transactions.iter().map(|t| t.events.len()).sum();
         let waiting = self.depth.fetch_add(events, Ordering::Relaxed);
-        // A call that finds nobody waiting is let in however large it is: it is in memory already.
+        // A call is accepted whatever its size if none waits: its events are in memory already.
         if waiting > 0 && waiting + events > self.config.waiting_events_max {
             self.depth.fetch_sub(events, Ordering::Relaxed);
             return Err(EventStoreError::Overloaded(format!(
-                "{waiting} events of topic {} wait, {} may",
+                "{waiting} events of topic {} wait; at most {} may wait",
                 self.topic, self.config.waiting_events_max
             )));
         }
@@ -104,27 +104,27 @@ impl Inlet {
     }
 }
 
-/// Refuses what no state could make right.
+/// Refuses transactions that are malformed, whatever the state.
 pub(super) fn check_transaction(transaction: &Transaction) -> Result<(), EventStoreError> {
     let invalid = |why: String| Err(EventStoreError::Invalid(why));
     let count = transaction.events.len();
     if count == 0 || count > EVENTS_PER_TRANSACTION_MAX {
         return invalid(format!(
-            "a transaction has 1 to {EVENTS_PER_TRANSACTION_MAX} events, this one {count}"
+            "a transaction has 1 to {EVENTS_PER_TRANSACTION_MAX} events, this one has {count}"
         ));
     }
     for event in &transaction.events {
         if event.aggregate_id.is_empty() || event.aggregate_id.starts_with(CLAIM_PREFIX) {
             return invalid(format!(
-                "an aggregate's id is not empty and begins with no control character: {:?}",
+                "an aggregate's id must not be empty or begin with a control character; it is {:?}",
                 event.aggregate_id
             ));
         }
         if event.event_id.is_empty() {
-            return invalid("an event's id is not empty".into());
+            return invalid("an event's id must not be empty".into());
         }
         if event.expected == ExpectedVersion::Exact(0) {
-            return invalid("version 0 is written NoStream".into());
+            return invalid("expected version 0 must be given as NoStream".into());
         }
     }
     Ok(())

@@ -1,12 +1,11 @@
-//! The names of the keys in Redis. The literal hash tag puts everything of one topic partition into one slot.
-//! Knows names alone, no commands.
+//! The names of the keys in Redis. The literal hash tag puts all keys of one topic partition into one slot. Knows names, no commands.
 
 use crate::topic::Topic;
 
-/// The prefix of a claim in the hash of versions. An aggregate's id can't begin with it: `append` refuses that.
+/// The prefix of a claim in the hash of versions. `append` refuses aggregate ids that begin with it.
 pub(super) const CLAIM_PREFIX: char = '\u{1}';
 
-/// The name that no consumer group may have: its lease is the writer's.
+/// A name that no consumer group may have: its lease is the writer's.
 pub(super) const WRITER: &str = "writer";
 
 /// The keys of one topic partition.
@@ -20,7 +19,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Partition 0 has the topic's bare name: one partition is the default.
+    /// Partition 0 has the topic's name without a suffix: one partition is the default.
     pub fn new(topic: Topic, partition: u32) -> Self {
         let tag = match partition {
             0 => format!("{{{topic}}}"),

@@ -1,4 +1,4 @@
-//! The event lag of every group of this process's subscriptions. Knows names and histograms.
+//! The event lag of every group that subscribes in this process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +7,12 @@ use crate::clock::now_us;
 use crate::event_lag::LagHistogram;
 use crate::topic::Topic;
 
-/// One group's lag in one topic; clones share it.
+/// One group's event lag in one topic; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GroupLag(Arc<Mutex<LagHistogram>>);
 
 impl GroupLag {
-    /// Events of these times, µs, have been handled just now.
+    /// Records that events with these times of publication, µs, have been handled now.
     pub fn handled(&self, published_at_us: impl Iterator<Item = u64>) {
         let now_us = now_us();
         let mut lag = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,18 +29,18 @@ impl GroupLag {
     }
 }
 
-/// All groups' lags.
+/// The event lags of all groups.
 #[derive(Debug, Default)]
 pub(super) struct Lags(Mutex<BTreeMap<(String, Topic), GroupLag>>);
 
 impl Lags {
-    /// Where a group's lag in a topic is recorded.
+    /// Returns the recorder of a group's lag in a topic.
     pub fn of(&self, group: &str, topic: Topic) -> GroupLag {
         let mut lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lags.entry((group.to_owned(), topic)).or_default().clone()
     }
 
-    /// What was recorded so far.
+    /// Returns a copy of a group's lag in a topic.
     pub fn now(&self, group: &str, topic: Topic) -> LagHistogram {
         let lags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lags.get(&(group.to_owned(), topic))

@@ -1,5 +1,5 @@
-//! Leases: a key with an owner and a time to live, renewed while it is held. They choose *who* is active; that nothing is written by
-//! somebody who isn't is the fence's business. Knows nothing of what is done under a lease.
+//! Leases: keys with an owner and a time to live, renewed while they are held. A lease chooses *who* is active; the fence prevents writes
+//! by others. Knows nothing of the work done under a lease.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -9,7 +9,7 @@ use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisResult, Script};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Taken where it is free, or where the same owner (an earlier life of it) holds it.
+/// Takes the lease if it is free or held by an earlier life of the same owner.
 static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local held = redis.call('GET', KEYS[1])
@@ -31,8 +31,8 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// A lease that is held, until it is lost. Renewed by a task of its own, however long its holder works.
-/// Dropped without [`Lease::release`], it is left to expire.
+/// A lease that is held until it is lost. A task of its own renews it, however long the holder works. If it is dropped without
+/// [`Lease::release`], it expires.
 #[derive(Debug)]
 pub(super) struct Lease {
     state: Arc<State>,
@@ -46,13 +46,13 @@ struct State {
     value: String,
     ttl: Duration,
     since: Instant,
-    /// Surely ours until then, ms after `since`.
+    /// Held at least until then, ms after `since`.
     valid_until_ms: AtomicU64,
     lost: CancellationToken,
 }
 
 impl Lease {
-    /// Takes the lease `key` for `owner` if nobody else has it.
+    /// Takes the lease `key` for `owner`; `None` if another owner holds it.
     pub async fn acquire(
         connection: ConnectionManager,
         key: &str,
@@ -60,7 +60,7 @@ impl Lease {
         ttl: Duration,
     ) -> RedisResult<Option<Self>> {
         let since = Instant::now();
-        // The owner's name may live again after a crash; the life tells a later release from an earlier one's.
+        // A restarted owner may have the same name. The life's id keeps an earlier life from releasing the lease.
         let prefix = format!("{owner}|");
         let life = uuid::Uuid::now_v7().simple().to_string();
         let mut call = connection.clone();
@@ -91,7 +91,7 @@ impl Lease {
         }))
     }
 
-    /// Surely ours for at least so long; asks Redis where our own clock can't tell.
+    /// Whether the lease is held for at least `least` longer; asks Redis if the local clock doesn't suffice.
     pub async fn is_held_for(&self, least: Duration) -> bool {
         if !self.is_lost() && self.state.remaining() >= least {
             return true;
@@ -100,17 +100,17 @@ impl Lease {
         matches!(renewed, Ok(true)) && !self.is_lost()
     }
 
-    /// Somebody else may have it.
+    /// Whether another owner may hold the lease.
     pub fn is_lost(&self) -> bool {
         self.state.lost.is_cancelled()
     }
 
-    /// Waits until somebody else may have it.
+    /// Waits until another owner may hold the lease.
     pub async fn lost(&self) {
         self.state.lost.cancelled().await;
     }
 
-    /// Gives it up, so that the next one need not wait for its end.
+    /// Releases the lease, so that the next owner need not wait until it expires.
     pub async fn release(self) {
         let state = Arc::clone(&self.state);
         drop(self);
@@ -170,7 +170,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A call whose answer would come too late to mean anything is an error.
+/// Turns an answer that comes too late into an error.
 async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(limit, call).await {
         Ok(result) => result,

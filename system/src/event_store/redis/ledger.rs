@@ -1,5 +1,5 @@
-//! The versions and claims that one group commit is about: checks each transaction against them, all or none, later ones
-//! against what earlier ones leave. Pure; what comes of it is thrown away when the commit fails.
+//! The versions and claims of one group commit. Checks each transaction against them, all or none; later transactions see the changes of
+//! earlier ones. Pure; its changes are discarded if the commit fails.
 
 use rustc_hash::FxHashMap;
 
@@ -10,11 +10,11 @@ use crate::event_store::{Claim, ExpectedVersion, Transaction};
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     version: u64,
-    /// Changed by this commit.
+    /// Whether this commit changes it.
     dirty: bool,
 }
 
-/// What was in a transaction's way.
+/// The version or claim that caused a transaction's conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Obstacle {
     /// The aggregate or the claim.
@@ -23,15 +23,15 @@ pub(super) struct Obstacle {
     pub version: u64,
 }
 
-/// See the module.
+/// The versions and claims that the transactions of one commit name.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     slots: FxHashMap<Box<str>, Slot>,
-    /// The version that each event of the admitted transactions gets, in order.
+    /// The new version for each event of the admitted transactions, in their order.
     pub versions: Vec<u64>,
 }
 
-/// A claim's field in the hash.
+/// A claim's field in the hash of versions.
 pub(super) fn claim_key(name: &str) -> String {
     let mut key = String::with_capacity(name.len() + 1);
     key.push(CLAIM_PREFIX);
@@ -40,7 +40,7 @@ pub(super) fn claim_key(name: &str) -> String {
 }
 
 impl Ledger {
-    /// Takes what a transaction is about from the cache; adds to `unknown` what only Redis knows.
+    /// Reads a transaction's versions and claims from the cache; adds those that the cache doesn't have to `unknown`.
     pub fn open(
         &mut self,
         transaction: &Transaction,
@@ -67,7 +67,7 @@ impl Ledger {
         self.learn(key.into(), known.unwrap_or(0));
     }
 
-    /// What Redis says of an unknown key (0: nothing).
+    /// Sets the version of an unknown key as Redis has it (0: none).
     pub fn learn(&mut self, key: Box<str>, version: u64) {
         let slot = Slot {
             version,
@@ -76,7 +76,7 @@ impl Ledger {
         self.slots.insert(key, slot);
     }
 
-    /// Checks a transaction whose keys are open, and changes their versions if it may be written.
+    /// Checks a transaction whose keys are open; admits it by changing their versions, or refuses it.
     pub fn admit(&mut self, transaction: &Transaction) -> Result<(), Obstacle> {
         let mut undo = Vec::new();
         let versions_before = self.versions.len();
@@ -139,13 +139,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// What the commit changes: key and new version, 0 for a claim that is released.
+    /// The keys that the commit changes, with their new versions; 0 for a claim that is released.
     pub fn changes(&self) -> impl Iterator<Item = (&str, u64)> {
         let dirty = self.slots.iter().filter(|(_, slot)| slot.dirty);
         dirty.map(|(key, slot)| (&**key, slot.version))
     }
 
-    /// The commit is written (or changed nothing): the cache learns everything that was seen.
+    /// Copies everything that was read or changed into the cache, once the commit is written (or nothing had to be).
     pub fn close(self, cache: &mut VersionCache) {
         for (key, slot) in self.slots {
             cache.insert(key, slot.version);
@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    /// Admits transactions one after the other against a cache that knows `a` at version 2 and the claim `x`.
+    /// Admits transactions in turn against a cache that knows `a` at version 2 and the claim `x`.
     fn admit(transactions: &[Transaction]) -> (Vec<Result<(), Obstacle>>, Ledger) {
         let mut cache = VersionCache::new(100, true);
         cache.insert("a".into(), 2);

@@ -1,5 +1,5 @@
-//! The event store on Redis Streams: one stream and one writer a topic, consumer groups for those who subscribe.
-//! Knows keys and commands; not what the events mean, nor who appends them.
+//! The event store on Redis Streams: one stream and one writer a topic, and consumer groups for subscribers. Knows keys and commands; not
+//! the meaning of events, nor who appends them.
 
 mod acknowledgement;
 mod commit;
@@ -51,18 +51,18 @@ use crate::redis_connection::RedisLink;
 use crate::telemetry::Metrics;
 use crate::topic::Topic;
 
-/// The most events that one read or batch may ask for.
+/// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
 
-/// The event store on Redis. Two of them on one Redis stand in for each other, topic by topic.
+/// The event store on Redis. Two of them on one Redis replace each other, topic by topic.
 pub struct RedisEventStore {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
     keys: Vec<Keys>,
     inlets: Vec<Inlet>,
-    /// For reads, acknowledgements and dead letters.
+    /// The connection for reads, acknowledgements and dead letters.
     shared: ConnectionManager,
-    /// For leases alone: a long reply elsewhere must not cost one.
+    /// The connection for leases only: a long reply on another connection must not delay their renewal.
     leases: ConnectionManager,
     followers: Followers,
     lags: Lags,
@@ -71,10 +71,10 @@ pub struct RedisEventStore {
 }
 
 impl RedisEventStore {
-    /// Starts a writer for every topic. Needs no Redis yet: what is asked before it answers waits or is told so.
+    /// Starts a writer for every topic. Redis need not run yet: until it does, calls wait or fail as unavailable.
     ///
     /// # Errors
-    /// The link's address isn't usable.
+    /// The link's address is not valid.
     pub fn start(
         link: RedisLink,
         metrics: &Metrics,
@@ -118,15 +118,15 @@ impl RedisEventStore {
         }))
     }
 
-    /// Takes nothing more, writes what waits, and gives the writers' leases up, so that another event store takes over at once.
-    /// Subscriptions end with [`EventStoreError::Closed`]; their leases go when they are dropped.
+    /// Accepts no more transactions, writes those that wait, and releases the writers' leases, so that another event store takes over at
+    /// once. Subscriptions end with [`EventStoreError::Closed`]; their leases are released when they are dropped.
     pub async fn close(&self) {
         self.closing.cancel();
         let writers =
             std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
         for writer in writers {
             if let Err(error) = writer.await {
-                tracing::error!(%error, "a writer did not end well");
+                tracing::error!(%error, "a writer ended with an error");
             }
         }
     }
@@ -135,7 +135,7 @@ impl RedisEventStore {
         &self.keys[topic.index()]
     }
 
-    /// A read on the shared connection, which opens itself again after a first failure.
+    /// Reads on the shared connection, with retries; it reconnects after a failure.
     async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
         let read = || async { cmd.query_async(&mut self.shared.clone()).await };
         retrying(self.config.read_retry_max(), read)
@@ -149,7 +149,7 @@ fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
         return Ok(());
     }
     Err(EventStoreError::Invalid(format!(
-        "{name} is 1 to {READ_MAX}, not {limit}"
+        "{name} must be 1 to {READ_MAX}; it is {limit}"
     )))
 }
 
@@ -204,7 +204,7 @@ impl EventStore for RedisEventStore {
         check_limit("batch_max", request.batch_max)?;
         if request.group == WRITER || request.group.is_empty() || request.consumer.is_empty() {
             return Err(EventStoreError::Invalid(format!(
-                "a group and a consumer have names, and no group is called {WRITER:?}"
+                "a group and a consumer must have a name, and no group may be named {WRITER:?}"
             )));
         }
         let keys = self.keys(request.topic);
@@ -214,9 +214,9 @@ impl EventStore for RedisEventStore {
             consumer: request.consumer,
             batch_max: request.batch_max,
         };
-        // So that the backlog counts from now on; with Redis away, the first session creates it.
+        // Creates the group now, so that its backlog counts from now on. If Redis is away, the first session creates it.
         if let Err(error) = session::create_group(&mut self.shared.clone(), &place).await {
-            tracing::warn!(topic = %request.topic, group = place.group, %error, "no group yet");
+            tracing::warn!(topic = %request.topic, group = place.group, %error, "the consumer group can't be created yet; the first session creates it");
         }
         Ok(Box::new(RedisSubscription {
             link: self.link.clone(),
@@ -302,7 +302,7 @@ impl EventStore for RedisEventStore {
 }
 
 impl Drop for RedisEventStore {
-    /// Writers of a store that nobody has any more end by themselves.
+    /// Ends the writers of a store that is no longer used.
     fn drop(&mut self) {
         self.closing.cancel();
     }

@@ -1,4 +1,4 @@
-//! Trying a call again over broken connections, for a limited time. Knows which errors can pass, not what is called.
+//! Retries a call over broken connections, for a limited time. Knows which errors may pass, not which call it is.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use redis::{ErrorKind, RedisResult, ServerErrorKind};
 
 use crate::backoff::Backoff;
 
-/// Tries what may be repeated until it works, for at most `limit` (then the last error), over broken connections and a server that
-/// is starting. What the server understood and refused is not tried again.
+/// Retries a repeatable call over broken connections and while the server starts, for at most `limit`; then returns the last error. A call
+/// that the server refused is not retried.
 pub(super) async fn retrying<T, F: Future<Output = RedisResult<T>>>(
     limit: Duration,
     call: impl Fn() -> F,

@@ -1,5 +1,5 @@
-//! A consumer's own connection: reads its group's entries, first what was delivered and never acknowledged. A read under way outlives
-//! its caller, so that nothing delivered is lost by a cancelled wait. Knows the commands, not the lease under which they are sent.
+//! A consumer's own connection: reads its group's entries, unacknowledged ones first. A read under way survives the cancellation of its
+//! caller, so that no delivered entry is lost. Knows the commands, not the lease under which they are sent.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use redis::{ErrorKind, RedisResult, Value};
 use crate::position::Position;
 use crate::redis_connection::RedisLink;
 
-/// A server that answers so much later than a read may block is given up, ms.
+/// How much longer than its blocking time a read may take before it fails, ms.
 const READ_GRACE_MS: u64 = 5_000;
-/// Pending entries claimed with one call.
+/// Maximum pending entries claimed with one call.
 const CLAIM_COUNT: usize = 1_000;
 
-/// Who reads what.
+/// A consumer's place: stream, group, name and batch size.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub events: String,
@@ -24,15 +24,15 @@ pub(super) struct Place {
     pub batch_max: usize,
 }
 
-/// See the module.
+/// A consumer's connection with the read that is under way on it.
 pub(super) struct Session {
     connection: MultiplexedConnection,
-    /// What the server calls this connection.
+    /// The server's id of this connection.
     id: ConnectionId,
     reading: Option<BoxFuture<'static, RedisResult<Value>>>,
 }
 
-/// A connection's number and the name that proves it is still the same one (numbers start again with the server).
+/// A connection's number and name. The name proves that it is the same connection, as numbers start again with the server.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionId {
     number: u64,
@@ -40,9 +40,8 @@ pub(super) struct ConnectionId {
 }
 
 impl Session {
-    /// Connects, creates the group where there is none, and takes over everything that was delivered and never acknowledged.
-    /// `before` is the connection of an earlier session, which must be dead: a read that is still blocked there would take
-    /// entries that nobody sees.
+    /// Connects, creates the group if it doesn't exist, and claims all entries that were delivered and never acknowledged. Ends the
+    /// connection of an earlier session (`before`) first: a read that still blocks there would take entries that are never delivered.
     pub async fn open(
         link: &RedisLink,
         place: &Place,
@@ -76,7 +75,7 @@ impl Session {
         &self.id
     }
 
-    /// This consumer's entries after a position that were delivered and never acknowledged, from the oldest.
+    /// Reads this consumer's unacknowledged entries after a position, oldest first.
     pub async fn read_pending(&mut self, place: &Place, after: Position) -> RedisResult<Value> {
         let cmd = read_command(place, None, &after.to_string());
         let read = cmd.query_async(&mut self.connection);
@@ -86,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Waits at most `block` for new entries; nil when there are none. Cancelled, it goes on with the next call.
+    /// Waits at most `block` for new entries; nil if there are none. If it is cancelled, the next call resumes the read.
     pub async fn read_new(&mut self, place: &Place, block: Duration) -> RedisResult<Value> {
         let reading = self.reading.get_or_insert_with(|| {
             let cmd = read_command(place, Some(block), ">");
@@ -104,12 +103,12 @@ impl Session {
         result
     }
 
-    /// Whether a read was begun and not waited for.
+    /// Whether a read is under way that was cancelled.
     pub fn is_reading(&self) -> bool {
         self.reading.is_some()
     }
 
-    /// Ends the read under way at the server. What it delivered stays pending, for who comes next.
+    /// Ends the read under way at the server. Entries that it delivered stay pending for the next session.
     pub async fn end(self, mut shared: ConnectionManager) {
         let Self { id, reading, .. } = self;
         if reading.is_some()
@@ -129,14 +128,14 @@ fn read_command(place: &Place, block: Option<Duration>, from: &str) -> redis::Cm
     cmd.arg("GROUP").arg(&place.group).arg(&place.consumer);
     cmd.arg("COUNT").arg(place.batch_max);
     if let Some(block) = block {
-        // 0 would mean for ever.
+        // 0 would block without a limit.
         cmd.arg("BLOCK").arg(block.as_millis().max(1) as u64);
     }
     cmd.arg("STREAMS").arg(&place.events).arg(from);
     cmd
 }
 
-/// The group reads from the topic's start. It is no error that it exists.
+/// Creates the group at the topic's start, if it doesn't exist.
 pub(super) async fn create_group(
     connection: &mut impl redis::aio::ConnectionLike,
     place: &Place,
@@ -155,7 +154,7 @@ pub(super) async fn create_group(
     }
 }
 
-/// Makes everything pending in the group this consumer's: the lease says that the others are gone.
+/// Claims all pending entries of the group for this consumer: under the lease, no other consumer is active.
 async fn claim_all(connection: &mut MultiplexedConnection, place: &Place) -> RedisResult<()> {
     let mut cursor = String::from("0-0");
     loop {

@@ -1,5 +1,5 @@
-//! A consumer's place in a group: stands by for the lease, then delivers batches in stream order, the unacknowledged first.
-//! Knows what was delivered and not acknowledged, not what a handler does with it.
+//! A consumer's membership in a group: stands by for the lease, then delivers batches in stream order, unacknowledged events first. Knows
+//! which events are delivered and not acknowledged, not how they are handled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::position::Position;
 use crate::redis_connection::RedisLink;
 use crate::topic::Topic;
 
-/// See the module.
+/// A consumer's membership in a group of one topic.
 pub(super) struct RedisSubscription {
     pub link: RedisLink,
     pub config: Arc<EventStoreConfig>,
@@ -30,33 +30,33 @@ pub(super) struct RedisSubscription {
     pub lease_key: String,
     pub acknowledger: Acknowledger,
     pub lag: GroupLag,
-    /// For the lease.
+    /// The connection for the lease.
     pub leases: ConnectionManager,
-    /// For ending a read under way.
+    /// The connection for ending a read that is under way.
     pub shared: ConnectionManager,
     pub closing: CancellationToken,
     pub delivery: Delivery,
 }
 
-/// How far the delivery has come.
+/// The progress of the delivery.
 #[derive(Default)]
 pub(super) struct Delivery {
     lease: Option<Lease>,
     session: Option<Session>,
-    /// The last session's connection, until it is known to be dead.
+    /// The last session's connection, until it is known to be closed.
     before: Option<ConnectionId>,
-    /// There may be entries that were delivered and never acknowledged.
+    /// Whether there may be entries that were delivered and never acknowledged.
     own_pending: bool,
-    /// Delivered by this subscription, in stream order, with their times of publication, µs.
+    /// Events delivered by this subscription and not acknowledged, in stream order, with their times of publication, µs.
     unacked: Vec<(Position, u64)>,
-    /// Goes on though the last batch isn't acknowledged.
+    /// Whether to deliver new events although the last batch isn't acknowledged.
     ahead: bool,
-    /// The last event that was delivered by this subscription.
+    /// The position of the last event delivered by this subscription.
     last: Position,
 }
 
 impl RedisSubscription {
-    /// The next entries, or none yet. An error is the connection's.
+    /// Reads the next entries; may return none. An error means a broken connection.
     async fn step(&mut self) -> RedisResult<Vec<Entry>> {
         let block = self.config.block();
         if !is_active(self.delivery.lease.as_ref(), block).await {
@@ -87,7 +87,7 @@ impl RedisSubscription {
                 none.insert(session)
             }
         };
-        // A read of new entries that was begun must end first: what it delivers is pending, too, and in its place.
+        // A read of new entries under way must end first: its entries are pending too, and come in their order.
         if self.delivery.own_pending && session.is_reading() {
             let _: Value = session.read_new(&self.place, block).await?;
         }
@@ -108,7 +108,7 @@ impl RedisSubscription {
         read(self.topic, session.read_new(&self.place, block).await?)
     }
 
-    /// The lease is gone: nothing may be read until it is back.
+    /// Ends the session without the lease: nothing may be read until the lease is held again.
     async fn put_down(&mut self) {
         self.delivery.lease = None;
         if let Some(session) = self.delivery.session.take() {
@@ -116,9 +116,9 @@ impl RedisSubscription {
         }
     }
 
-    /// The events of a read. What is none goes to the dead letters; what was deleted is forgotten.
+    /// Returns the events of a read. Malformed entries go to the dead letters; deleted entries are acknowledged.
     async fn sort_out(&mut self, entries: Vec<Entry>) -> RedisResult<Vec<RecordedEvent>> {
-        // Cancelled here, the entries are pending and nobody has seen them.
+        // If this is cancelled, the entries stay pending and must be read again.
         let own_pending = std::mem::replace(&mut self.delivery.own_pending, true);
         let mut events = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -126,7 +126,7 @@ impl RedisSubscription {
                 Entry::Event(event) => events.push(event),
                 Entry::Deleted(position) => self.acknowledger.send_acks(&[position]).await?,
                 Entry::Foreign(foreign) => {
-                    tracing::error!(topic = %self.topic, position = %foreign.position, reason = foreign.reason, "no event");
+                    tracing::error!(topic = %self.topic, position = %foreign.position, reason = foreign.reason, "a stream entry is not an event; it goes to the dead letters");
                     self.acknowledger.dead_letter_foreign(&foreign).await?;
                 }
             }
@@ -176,9 +176,9 @@ impl RedisSubscription {
                 }
                 Err(error) => {
                     if backoff.is_fresh() {
-                        tracing::warn!(topic = %self.topic, group = self.place.group, %error, "subscription broke; connecting again");
+                        tracing::warn!(topic = %self.topic, group = self.place.group, %error, "the subscription's connection broke; connecting again");
                     }
-                    // A group that is gone (a flushed Redis) is created again with the next session.
+                    // A group that was lost (a flushed Redis) is created again by the next session.
                     self.delivery.session = None;
                     backoff.wait().await;
                 }
@@ -237,7 +237,7 @@ impl EventSubscription for RedisSubscription {
 }
 
 impl Drop for RedisSubscription {
-    /// Gives the place up at once where a runtime is left to do so; else the lease expires.
+    /// Leaves the group at once if a runtime is left; otherwise the lease expires.
     fn drop(&mut self) {
         let delivery = std::mem::take(&mut self.delivery);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -245,7 +245,7 @@ impl Drop for RedisSubscription {
         };
         let shared = self.shared.clone();
         runtime.spawn(async move {
-            // The read first: who takes over must not lose entries to it.
+            // The read ends before the lease is released, so that the next consumer loses no entries to it.
             if let Some(session) = delivery.session {
                 session.end(shared).await;
             }

@@ -1,5 +1,5 @@
-//! Becoming the writer of a topic: the fence goes up, then the stream's tail says where we are, and whether a batch whose answer was
-//! lost had been written. Knows what is read for it, not what is done with it.
+//! Becoming the writer of a topic: increments the fence, then reads the last position and versions, and finds out whether a batch whose
+//! answer was lost was written. Knows how to read them, not their use.
 
 use std::time::Duration;
 
@@ -20,35 +20,35 @@ use crate::topic::Topic;
 /// Entries of the hash that are loaded with one call.
 const SCAN_COUNT: usize = 5_000;
 
-/// A writer's time in office: everything it knows of its topic, while the fence is its own.
+/// A writer's state of its topic, valid while it owns the fence.
 pub(super) struct Term {
     pub connection: MultiplexedConnection,
     pub fence: u64,
     pub cache: VersionCache,
     /// The topic's last position.
     pub last: Position,
-    /// The last event's publication; later ones are never before it.
+    /// The time of the last event's publication; later events are never earlier than it.
     pub last_published_us: u64,
 }
 
-/// A batch that was sent and never answered.
+/// A batch that was sent and not answered.
 pub(super) struct InFlight {
     pub jobs: Vec<Job>,
     pub verdicts: Verdicts,
-    /// The topic's last position before it.
+    /// The topic's last position before the batch.
     pub after: Position,
     pub since: tokio::time::Instant,
 }
 
-/// What a takeover came to.
+/// The result of a takeover.
 pub(super) struct Takeover {
     /// `None`: another writer has taken over.
     pub term: Option<Term>,
-    /// The positions of the events in flight; `None` where they weren't written, and never will be.
+    /// The positions of the batch in flight; `None` if it was not written and never will be.
     pub found: Option<Vec<Position>>,
 }
 
-/// Takes over (again, where `previous` was our fence), and finds out about the batch in flight. May be repeated.
+/// Takes over and finds out about the batch in flight. `previous` is our last fence, if this writer led before. May be repeated.
 pub(super) async fn take_over(
     link: &RedisLink,
     config: &EventStoreConfig,
@@ -59,7 +59,7 @@ pub(super) async fn take_over(
 ) -> RedisResult<Takeover> {
     let work = async {
         let mut connection = link.dedicated().await?;
-        // From here on nothing of the batch in flight can be written any more: its EXEC would abort.
+        // After this the batch in flight can't be written any more: its EXEC aborts.
         let fence = fence::take(&mut connection, &keys.fence, previous).await?;
         let found = match in_flight {
             Some(batch) => find(&mut connection, topic, keys, batch).await?,
@@ -114,7 +114,7 @@ async fn begin(
     })
 }
 
-/// Fills the cache with the whole hash. Nobody changes it meanwhile: the fence is ours.
+/// Loads the whole hash into the cache. No other writer changes it meanwhile: the fence is ours.
 async fn load(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
@@ -139,8 +139,8 @@ async fn load(
     }
 }
 
-/// The positions of a batch's events if it was written. A batch is one transaction, so its events stand next to each other,
-/// straight after what was there before.
+/// Returns the positions of a batch's events if it was written. A batch is one Redis transaction, so its events directly follow the last
+/// position before it, without gaps.
 async fn find(
     connection: &mut MultiplexedConnection,
     topic: Topic,

@@ -1,8 +1,8 @@
-//! What Redis says of its own work. Knows INFO's fields, nothing of what is stored.
+//! Reads Redis's usage figures. Knows the fields of `INFO`, nothing of the stored data.
 
 use crate::event_store::ServerUsage;
 
-/// Reads INFO's text; nothing where a field is missing.
+/// Parses the text of `INFO`; `None` if a field is missing.
 pub(super) fn usage(info: &str) -> Option<ServerUsage> {
     let field = |name: &str| {
         info.lines()

@@ -1,9 +1,9 @@
-//! The bounded memory of a topic's versions and claims, in front of the hash in Redis. Knows what was last written, not what is allowed.
+//! A bounded cache of a topic's versions and claims, in front of the hash in Redis. Knows the last written versions, not the rules.
 
 use rustc_hash::FxHashMap;
 
-/// Two generations: what is used goes to the young one; when that is half of the limit, the old one is forgotten and the young
-/// becomes the old. O(1) an entry, and what was used lately stays.
+/// A cache of two generations. Used entries move to the young one; when it holds half of the limit, the old one is dropped and the young
+/// one becomes old. O(1) an entry, and recently used entries stay.
 #[derive(Debug)]
 pub(super) struct VersionCache {
     young: FxHashMap<Box<str>, u64>,
@@ -13,8 +13,8 @@ pub(super) struct VersionCache {
 }
 
 impl VersionCache {
-    /// An empty cache of at most `entries_max` entries. `complete`: it is going to hold the whole hash, so that an id it
-    /// doesn't have has no stream, until something is forgotten.
+    /// Creates an empty cache of at most `entries_max` entries. `complete`: it will be filled with the whole hash, so an id that it doesn't
+    /// have has no events, until an entry is dropped.
     pub fn new(entries_max: usize, complete: bool) -> Self {
         Self {
             young: FxHashMap::default(),
@@ -24,7 +24,7 @@ impl VersionCache {
         }
     }
 
-    /// The version (0: none), or `None` where only Redis knows.
+    /// The version (0: none), or `None` if only Redis knows it.
     pub fn get(&mut self, key: &str) -> Option<u64> {
         if let Some(version) = self.young.get(key) {
             return Some(*version);
@@ -37,7 +37,7 @@ impl VersionCache {
     }
 
     pub fn insert(&mut self, key: Box<str>, version: u64) {
-        // A complete cache needs no entry to say that there is none.
+        // A complete cache needs no entry for an id without events.
         if version == 0 && self.complete {
             self.young.remove(&key);
             self.old.remove(&key);

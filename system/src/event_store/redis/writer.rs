@@ -1,5 +1,5 @@
-//! A topic's writer: waits for the lease, takes over, leads until it loses office or is closed, and stands by again.
-//! Knows when to write; how is the commit's business, whether it may the fence's.
+//! A topic's writer: waits for the lease, takes over, leads until it loses the lease or is closed, and stands by again. Decides when to
+//! write. `commit` knows how; `fence` knows whether this writer still may.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::redis_connection::RedisLink;
 use crate::telemetry::{Metrics, TopicLabels};
 use crate::topic::Topic;
 
-/// What one topic's writer counts.
+/// The metrics of one topic's writer.
 pub(super) struct WriterMetrics {
     appends: Counter,
     batch_events: Histogram,
@@ -46,28 +46,28 @@ impl WriterMetrics {
     }
 }
 
-/// See the module.
+/// The writer of one topic.
 pub(super) struct Writer {
     pub link: RedisLink,
     pub config: Arc<EventStoreConfig>,
     pub topic: Topic,
     pub keys: Keys,
-    /// For the lease.
+    /// The connection for the lease.
     pub leases: ConnectionManager,
-    /// This event store's name as an owner of leases.
+    /// The name of this event store as an owner of leases.
     pub owner: String,
     pub inbox: Inbox,
     pub closing: CancellationToken,
     pub metrics: WriterMetrics,
 }
 
-/// Why a writer no longer leads.
+/// The reason why a writer stopped leading.
 enum End {
-    /// Everything is written and nothing more comes.
+    /// The store is closed and everything is written.
     Closed,
-    /// Another one has, or may have, taken over.
+    /// Another writer has taken over, or may have.
     Deposed,
-    /// The connection broke (or the state is in doubt): take over again, and learn what became of the batch in flight.
+    /// The connection broke, or the state is in doubt: take over again and find out whether the batch in flight was written.
     Broken {
         in_flight: Option<InFlight>,
         why: RedisError,
@@ -85,7 +85,7 @@ impl Writer {
         self.inbox.refuse_all(&EventStoreError::Closed);
     }
 
-    /// Waits for the lease; `None`: closed.
+    /// Waits for the lease; `None` if the store is closed.
     async fn stand_by(&mut self) -> Option<Lease> {
         let mut backoff = Backoff::default();
         let mut why = String::from("its writer is starting");
@@ -103,7 +103,7 @@ impl Writer {
                 Ok(Some(lease)) => return Some(lease),
                 Ok(None) => {
                     backoff.reset();
-                    why = "another event store is the writer, and does not answer for this one"
+                    why = "another event store is the writer of this topic; this one stands by"
                         .into();
                     jittered(self.config.standby_poll())
                 }
@@ -119,7 +119,7 @@ impl Writer {
         }
     }
 
-    /// Waits, or until the store closes; who waits too long is told why.
+    /// Waits for `wait` or until the store closes. Jobs whose deadline passes meanwhile are answered with `why`.
     async fn pause(&mut self, why: &str, wait: Duration) {
         let closing = self.closing.clone();
         let sleep = closing.run_until_cancelled(tokio::time::sleep(wait));
@@ -177,14 +177,14 @@ impl Writer {
                 return;
             }
             let wait = backoff.next_wait();
-            // Not cut short by closing: who is in flight wants an answer.
+            // Not cut short when the store closes: the batch in flight still needs an answer.
             self.inbox
                 .expiring_while(&why, tokio::time::sleep(wait))
                 .await;
         }
     }
 
-    /// The stream has told what became of a batch whose answer was lost.
+    /// Answers a batch in flight, once the stream has shown whether it was written.
     fn settle(&mut self, batch: InFlight, found: Option<Vec<Position>>, leads: bool) {
         match found {
             Some(positions) => {
@@ -192,7 +192,7 @@ impl Writer {
                 let last = positions.last().copied().unwrap_or(batch.after);
                 answer_written(batch.jobs, batch.verdicts, &positions, last);
             }
-            // It never will be written; who still leads may do it now.
+            // The batch was not written and never will be; if this writer still leads, it writes the batch now.
             None if leads => self.inbox.put_back(batch.jobs),
             None => refuse(batch.jobs, "another event store has taken over"),
         }
@@ -231,14 +231,14 @@ impl Writer {
         }
     }
 
-    /// One group commit, from the check to the answers.
+    /// Writes one group commit: checks the jobs, commits the admitted ones, answers all.
     async fn write(&mut self, term: &mut Term, jobs: Vec<Job>) -> Option<End> {
         let limit = self.config.call_timeout();
         let opened = open(term, &self.keys, &jobs);
         let mut ledger = match bounded(limit, opened).await {
             Ok(ledger) => ledger,
             Err(why) => {
-                // Nothing was sent that writes.
+                // No write was sent.
                 self.inbox.put_back(jobs);
                 return Some(End::Broken {
                     in_flight: None,
@@ -283,7 +283,7 @@ impl Writer {
                 (!leads).then_some(End::Deposed)
             }
             Ok(Committed::Partial(reason)) => {
-                tracing::error!(topic = %self.topic, reason, "a commit was written in part");
+                tracing::error!(topic = %self.topic, reason, "a commit was written only in part");
                 for job in jobs {
                     job.answer(Err(EventStoreError::Indeterminate(reason.clone())));
                 }
@@ -291,7 +291,7 @@ impl Writer {
                     in_flight: None,
                     why: (
                         ErrorKind::UnexpectedReturnType,
-                        "a commit was written in part",
+                        "a commit was written only in part",
                     )
                         .into(),
                 })
@@ -318,7 +318,7 @@ impl Writer {
     }
 }
 
-/// The ledger of a batch; what the cache doesn't know is looked up with one call.
+/// Creates the ledger of a batch; versions that the cache doesn't have are read with one call.
 async fn open(term: &mut Term, keys: &Keys, jobs: &[Job]) -> RedisResult<Ledger> {
     let mut ledger = Ledger::default();
     let mut unknown = Vec::new();
@@ -345,7 +345,7 @@ fn refuse(jobs: Vec<Job>, reason: &str) {
     }
 }
 
-/// A server that hangs must become a broken connection, not a hang.
+/// Turns a server that hangs into a broken connection.
 async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(limit, call).await {
         Ok(result) => result,

@@ -1,4 +1,4 @@
-//! Asks the read model how far it has come, one question at a time, while somebody listens.
+//! Asks the read model for its progress, one request at a time, while a socket is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::gateway::readiness::{Applied, positions_after};
 use crate::position::Positions;
 use crate::queue_names::GET_POSITIONS;
 
-/// After an error.
+/// The pause after an error.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Never ends by itself.
+/// Watches the read model's progress. Never returns.
 pub(super) async fn watch(shared: Arc<Shared>) {
     let interval = Duration::from_millis(shared.config.feed.applied_interval_ms);
     loop {
@@ -30,11 +30,11 @@ pub(super) async fn watch(shared: Arc<Shared>) {
                     known.merge(&applied.result);
                     shared.hub.projected(&applied.batches);
                     shared.hub.applied(&known);
-                    // Under load the answers that come meanwhile become one.
+                    // Under load this pause merges several steps of progress into one answer.
                     tokio::time::sleep(interval).await;
                 }
                 Err(error) => {
-                    tracing::debug!(error, "the read model does not say how far it has come");
+                    tracing::debug!(error, "can't read the read model's progress");
                     tokio::time::sleep(PAUSE).await;
                 }
             }

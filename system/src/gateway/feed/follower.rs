@@ -1,4 +1,4 @@
-//! Follows one topic of the event store while somebody listens.
+//! Follows one topic of the event store while a socket is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use crate::event_store::EventStoreError;
 use crate::gateway::Shared;
 use crate::topic::Topic;
 
-/// How long the store waits for an event before it answers none.
+/// How long the store waits for an event before it answers with none.
 const WAIT_MAX: Duration = Duration::from_secs(1);
-/// Pauses after errors, doubled each time.
+/// The pause after a first error; it doubles with each further error, up to `PAUSE_MAX`.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Never ends by itself.
+/// Publishes a topic's events to the hub. Never returns.
 pub(super) async fn follow(shared: Arc<Shared>, topic: Topic) {
     let mut pause = PAUSE_MIN;
     let batch_max = shared.config.feed.batch_max;
@@ -40,7 +40,7 @@ pub(super) async fn follow(shared: Arc<Shared>, topic: Topic) {
                         shared.hub.publish(topic, &batch);
                     }
                 }
-                // Goes on where it was: nothing is left out.
+                // `after` is unchanged, so no event is skipped.
                 Err(error) => back_off(&mut pause, topic, &error).await,
             }
         }
@@ -48,7 +48,7 @@ pub(super) async fn follow(shared: Arc<Shared>, topic: Topic) {
 }
 
 async fn back_off(pause: &mut Duration, topic: Topic, error: &EventStoreError) {
-    tracing::warn!(%topic, %error, "the live feed can't follow; trying again in {pause:?}");
+    tracing::warn!(%topic, %error, "the live feed can't read the topic; trying again in {pause:?}");
     tokio::time::sleep(*pause).await;
     *pause = (*pause * 2).min(PAUSE_MAX);
 }

@@ -16,13 +16,13 @@ use super::super::event_json::event_json;
 pub(super) enum Frame {
     /// Events of one topic in stream order.
     Events(Events),
-    /// How far the read model has come: the topics that moved.
+    /// The read model's progress: new positions of the topics that moved.
     Applied(Positions),
-    /// When the read model applied events of sampled requests, for those who want only these.
+    /// When the read model applied events of sampled requests; for clients that follow only those.
     Projected(Utf8Bytes),
 }
 
-/// Events and where each stands in the text.
+/// A frame of events, and where each event is in its text.
 #[derive(Debug)]
 pub(super) struct Events {
     pub(super) topic: Topic,
@@ -41,12 +41,12 @@ struct Said<'a> {
 const OPEN: &str = r#"{"type":"events","events":["#;
 const CLOSE: &str = "]}";
 
-/// How far the read model has come.
+/// An `applied` frame: the read model's progress.
 pub(super) fn applied(positions: &Positions) -> Utf8Bytes {
     said("applied", false, positions)
 }
 
-/// From where on a client is told of events; `sampled`: only of those of sampled requests.
+/// A `hello` frame: the client gets the events after these positions, `sampled`: only those of sampled requests.
 pub(super) fn hello(positions: &Positions, sampled: bool) -> Utf8Bytes {
     said("hello", sampled, positions)
 }
@@ -62,7 +62,7 @@ fn said(r#type: &str, sampled: bool, positions: &Positions) -> Utf8Bytes {
         .into()
 }
 
-/// Batches that the read model has applied.
+/// A `projected` frame: batches that the read model has applied.
 pub(super) fn projected(batches: &[Projected]) -> Utf8Bytes {
     #[derive(Serialize)]
     struct Said<'a> {
@@ -78,7 +78,7 @@ pub(super) fn projected(batches: &[Projected]) -> Utf8Bytes {
         .into()
 }
 
-/// A batch of one topic as frames of at most about `bytes_max`.
+/// Splits a batch of one topic into frames of about `bytes_max` at most.
 pub(super) fn events<'a>(
     topic: Topic,
     batch: impl IntoIterator<Item = &'a RecordedEvent>,

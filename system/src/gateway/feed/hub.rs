@@ -1,4 +1,4 @@
-//! Who listens, and how far the feed has come: joins sockets to the followers without a gap and without a repeat. Knows no store.
+//! Connects the open sockets to the followers, without a gap or a repeat in a topic's events. Must not know the store.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,25 +12,25 @@ use super::frame::{self, Frame};
 use super::outbox::Outbox;
 use crate::event_store::RecordedEvent;
 
-/// The followers on one side, the sockets on the other.
+/// Distributes what the followers read to the open sockets.
 pub(in crate::gateway) struct Hub {
     config: FeedConfig,
     state: Mutex<State>,
-    /// Told when somebody begins or ends to listen, or a follower to follow.
+    /// Signals that a socket has opened or a follower has started.
     changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
 struct State {
     outboxes: Vec<Arc<Outbox>>,
-    /// Up to where each topic's events have gone out; `None` while nobody follows it.
+    /// The last position sent, by topic; `None` while the topic is not followed.
     live: [Option<Position>; Topic::ALL.len()],
-    /// How far the read model has come; `None` while nobody asks it.
+    /// The read model's progress; `None` while it is not being asked.
     applied: Option<Positions>,
 }
 
 impl State {
-    /// Gives a frame to everybody, or to those who follow sampled requests.
+    /// Sends a frame to the ordinary sockets, or to those that follow sampled requests.
     fn tell(&self, sampled: bool, frame: Frame) {
         let frame = Arc::new(frame);
         let them = self.outboxes.iter().filter(|o| o.sampled == sampled);
@@ -57,18 +57,18 @@ impl Hub {
             if let Some(found) = ready(&mut self.state()) {
                 return found;
             }
-            // The sender lives as long as the hub; an error can't come.
+            // Can't fail: the sender lives as long as the hub.
             let _ = changed.changed().await;
         }
     }
 
-    /// Waits until somebody listens.
+    /// Waits until a socket is open.
     pub(super) async fn until_heard(&self) {
         self.until(|state| (!state.outboxes.is_empty()).then_some(()))
             .await;
     }
 
-    /// A socket begins to listen: to what the read model has applied at once, to events from [`Hub::join`] on.
+    /// Registers a socket: it gets the read model's progress from now on, events from [`Hub::join`] on.
     pub(super) fn listen(&self, sampled: bool) -> Arc<Outbox> {
         let outbox = Arc::new(Outbox::new(self.config.lag_bytes_max, sampled));
         let mut state = self.state();
@@ -83,19 +83,19 @@ impl Hub {
         outbox
     }
 
-    /// A socket listens no more.
+    /// Removes a socket.
     pub(super) fn leave(&self, outbox: &Arc<Outbox>) {
         self.state()
             .outboxes
             .retain(|other| !Arc::ptr_eq(other, outbox));
     }
 
-    /// Up to where these topics have gone out, once every one of them is followed.
+    /// The last positions sent of these topics; waits until all of them are followed.
     pub(super) async fn live(&self, topics: &[Topic]) -> Positions {
         self.until(|state| live_positions(state, topics)).await
     }
 
-    /// Joins: the events after the answered positions come into the outbox, and none else.
+    /// Joins the live events: exactly those after the returned positions go into the outbox.
     pub(super) async fn join(&self, outbox: &Outbox, topics: &[Topic]) -> Positions {
         self.until(|state| {
             let positions = live_positions(state, topics)?;
@@ -105,13 +105,13 @@ impl Hub {
         .await
     }
 
-    /// A follower begins at a position.
+    /// Notes that a follower starts after this position.
     pub(super) fn follows(&self, topic: Topic, from: Position) {
         self.state().live[topic.index()] = Some(from);
         self.changed.send_replace(());
     }
 
-    /// Whether somebody still listens; if not, the topic is followed no more.
+    /// Whether a socket is still open; if not, notes that the topic is no longer followed.
     pub(super) fn still_heard(&self, topic: Topic) -> bool {
         let mut state = self.state();
         if state.outboxes.is_empty() {
@@ -120,7 +120,7 @@ impl Hub {
         !state.outboxes.is_empty()
     }
 
-    /// Sends a batch to everybody.
+    /// Sends a batch to every socket.
     pub(super) fn publish(&self, topic: Topic, batch: &[RecordedEvent]) {
         let frames = frame::events(topic, batch, self.config.frame_bytes_max);
         let mut state = self.state();
@@ -137,7 +137,7 @@ impl Hub {
         }
     }
 
-    /// Tells who follows sampled requests when their events were applied.
+    /// Sends the times at which sampled events were applied to the sockets that follow those.
     pub(super) fn projected(&self, batches: &[Projected]) {
         if !batches.is_empty() {
             let frame = Frame::Projected(frame::projected(batches));
@@ -145,7 +145,7 @@ impl Hub {
         }
     }
 
-    /// Tells everybody how far the read model has come, as far as that is news.
+    /// Sends the read model's progress to the ordinary sockets: the topics that moved.
     pub(super) fn applied(&self, now: &Positions) {
         let mut state = self.state();
         let mut news = Positions::NONE;
@@ -157,14 +157,14 @@ impl Hub {
                 news.raise(topic, position);
             }
         }
-        // The first answer is told even when it says nothing: a client waits for it.
+        // The first answer is sent even if it is empty: clients wait for it.
         if state.applied.is_none() || !news.is_empty() {
             state.tell(false, Frame::Applied(news));
         }
         state.applied.get_or_insert(Positions::NONE).merge(&news);
     }
 
-    /// Whether somebody still listens; if not, how far the read model has come is known no more.
+    /// Whether a socket is still open; if not, forgets the read model's progress.
     pub(super) fn applied_still_heard(&self) -> bool {
         let mut state = self.state();
         if state.outboxes.is_empty() {

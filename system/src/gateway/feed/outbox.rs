@@ -1,4 +1,4 @@
-//! What waits to be sent to one socket: bounded in bytes, so that a slow client costs its connection and not the process's memory.
+//! The queue of frames for one socket: bounded in bytes, so that a slow client loses its connection instead of using up memory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::frame::Frame;
 
-/// What a waiting frame costs beside its text.
+/// Memory that a waiting frame takes beside its text.
 const FRAME_OVERHEAD_BYTES: usize = 256;
 
-/// The frames that wait.
+/// Frames that wait to be sent to one socket.
 pub(in crate::gateway) struct Outbox {
     bytes_max: usize,
-    /// Whether it takes only what is of sampled requests.
+    /// Whether this socket follows only sampled requests.
     pub(super) sampled: bool,
     waiting: Mutex<Waiting>,
     filled: Notify,
-    /// Cancelled when more waited than may.
+    /// Cancelled when more than `bytes_max` waited.
     pub(super) too_slow: CancellationToken,
 }
 
@@ -26,7 +26,7 @@ pub(in crate::gateway) struct Outbox {
 struct Waiting {
     frames: VecDeque<Arc<Frame>>,
     bytes: usize,
-    /// Whether it takes events yet (before that the socket reads history).
+    /// Whether events are accepted yet; before that, the socket reads history.
     live: bool,
 }
 
@@ -45,12 +45,12 @@ impl Outbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on it takes events.
+    /// Accepts events from now on.
     pub(super) fn go_live(&self) {
         self.waiting().live = true;
     }
 
-    /// Adds a frame; drops everything when that is more than may wait.
+    /// Adds a frame; drops everything if more than `bytes_max` would wait.
     pub(super) fn push(&self, frame: &Arc<Frame>) {
         let text = match &**frame {
             Frame::Events(events) => events.text.len(),
@@ -71,7 +71,7 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Everything that waits; at least one frame.
+    /// Takes all waiting frames; waits until there is at least one.
     pub(super) async fn take(&self) -> VecDeque<Arc<Frame>> {
         loop {
             let frames = {

@@ -1,4 +1,4 @@
-//! One WebSocket of the live feed: hello, history where it was asked for, then live, until either side ends it.
+//! One WebSocket of the live feed: sends hello, history if it was asked for, then live events until either side closes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +16,20 @@ use super::Wish;
 use super::frame::{self, Frame};
 use super::outbox::Outbox;
 
-/// How long the event store may take to be followed when a client comes.
+/// How long a new client waits until its topics are followed.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a close frame may take.
+/// How long sending a close frame may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Events read from history at once.
+/// Events per read of the history.
 const HISTORY_PAGE: usize = 1000;
 
-/// Why a socket ends: a close code and a reason, or the client has gone.
+/// Why a socket ends: the client has disconnected, or we close with a code and a reason.
 enum End {
     Gone,
     Close(u16, &'static str),
 }
 
-/// Serves one client to its end.
+/// Serves one client until its socket ends.
 pub(super) async fn run(shared: &Arc<Shared>, socket: WebSocket, wish: Wish) {
     let outbox = shared.hub.listen(wish.sampled);
     let (sink, stream) = socket.split();
@@ -43,7 +43,7 @@ pub(super) async fn run(shared: &Arc<Shared>, socket: WebSocket, wish: Wish) {
     let end = tokio::select! {
         end = client.send(&outbox, &wish.after) => end,
         end = listen(stream, shared.config.feed.ping_ms) => end,
-        () = outbox.too_slow.cancelled() => End::Close(close_code::AGAIN, "too slow: more waits than may; connect again with after="),
+        () = outbox.too_slow.cancelled() => End::Close(close_code::AGAIN, "too slow: too much is waiting to be sent; reconnect with after="),
         () = shared.shutdown.cancelled() => End::Close(close_code::AWAY, "the gateway is shutting down"),
     };
     shared.hub.leave(&outbox);
@@ -56,7 +56,7 @@ pub(super) async fn run(shared: &Arc<Shared>, socket: WebSocket, wish: Wish) {
     }
 }
 
-/// Reads what the client sends (pongs, a close) and notices when it says nothing for three pings.
+/// Reads the client's pongs and its close; ends when nothing arrives for three ping intervals.
 async fn listen(mut stream: SplitStream<WebSocket>, ping_ms: u64) -> End {
     loop {
         let silence = Duration::from_millis(ping_ms * 3);
@@ -71,9 +71,9 @@ async fn listen(mut stream: SplitStream<WebSocket>, ping_ms: u64) -> End {
 struct Client<'a> {
     shared: &'a Arc<Shared>,
     topics: Vec<Topic>,
-    /// Whether it listens to every topic.
+    /// Whether the client subscribed to every topic.
     all: bool,
-    /// Up to where each topic's events have been sent.
+    /// The last position sent, by topic.
     sent: Positions,
     sink: SplitSink<WebSocket, Message>,
 }
@@ -107,7 +107,7 @@ impl Client<'_> {
                 }
             }
             self.text(frame::hello(&self.sent, outbox.sampled)).await?;
-            // Most of the history first, so that little has to wait while the rest is read.
+            // Read most of the history first, so that few live events have to wait while the rest is read.
             self.history(None).await?;
             let joined = hub.join(outbox, &self.topics).await;
             self.history(Some(&joined)).await?;
@@ -116,7 +116,7 @@ impl Client<'_> {
         self.live(outbox).await
     }
 
-    /// Sends events from the store: up to `until`, or until a page isn't full.
+    /// Sends events from the store: up to `until`, else until a page isn't full.
     async fn history(&mut self, until: Option<&Positions>) -> Result<(), End> {
         for topic in self.topics.clone() {
             let until = until.map(|until| until.get(topic).unwrap_or_default());
@@ -175,7 +175,7 @@ impl Client<'_> {
         }
     }
 
-    /// What of a frame is for this client and has not been sent.
+    /// The part of a frame that this client subscribed to and has not been sent yet.
     fn text_of(&mut self, frame: &Frame) -> Option<Utf8Bytes> {
         match frame {
             Frame::Events(events) => {
@@ -202,7 +202,7 @@ impl Client<'_> {
         self.message(Message::Text(text)).await
     }
 
-    /// Buffers: several frames go out in one write.
+    /// Buffers a message, so that several go out in one write.
     async fn message(&mut self, message: Message) -> Result<(), End> {
         self.sink.feed(message).await.map_err(|_| End::Gone)
     }

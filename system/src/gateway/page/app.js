@@ -1,4 +1,4 @@
-// The page: shows the live feed and lets one browse the state. Values become text, never markup.
+// The page: shows the live feed and browses the state. Values are inserted as text, never as markup.
 const TOPICS = { customer: "customers", product: "products", inventory: "inventories", cart: "carts", order: "orders", billing: "billings", shipping: "shippings", mail: "mails" };
 const EVENTS_MAX = 200, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, ANSWER_BYTES_MAX = 64 << 20;
 const $ = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@ const el = (tag, props = {}, ...children) => {
 const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
 const STATUS = { CREATED: "info", IN_STOCK: "info", CLEARED: "good", SHIPPED: "good", DELIVERED: "good", OUT_OF_STOCK: "bad", UNCLEARED: "warn" };
 const status = (value) => el("span", { className: `badge ${STATUS[value] ?? ""}`, textContent: text(value) });
-// A stream position is a time and a number: the time is what people can read.
+// A stream position is a time and a sequence number; the page shows the time.
 const clock = (ms) => { const at = new Date(ms); return `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, "0")}`; };
 const parts = (position) => (position ?? "0-0").split("-").map(Number);
 const reached = (position, goal) => { const [a, b] = [parts(position), parts(goal)]; return a[0] > b[0] || (a[0] === b[0] && a[1] >= b[1]); };
@@ -20,7 +20,7 @@ function link(topic, id) {
   button.onclick = () => open(topic, id);
   return button;
 }
-// A field's value: ids lead to what they name.
+// A field's value as nodes; an id becomes a link to its entity.
 function nodes(name, value, topic) {
   if (name === "status") return [status(value)];
   const [, named, many] = /^(.+)_id(s?)$/.exec(name) ?? [];
@@ -37,7 +37,7 @@ const rates = new Array(SECONDS).fill(0);
 
 for (const topic of Object.keys(TOPICS)) {
   counts[topic] = 0;
-  const count = el("b", { textContent: "0" }), at = el("small", { textContent: "applied –", title: "how far the read model has come" });
+  const count = el("b", { textContent: "0" }), at = el("small", { textContent: "applied –", title: "the last event that the read model has applied" });
   const chip = el("button", { type: "button" }, topic, count, at);
   chip.setAttribute("aria-pressed", "true");
   chip.onclick = () => {
@@ -58,7 +58,7 @@ function row(event) {
     else fields.append(el("i", { textContent: name }), ` ${text(value).slice(0, 120)}  `);
   }
   fields.title = fields.textContent;
-  // Stock is reserved for an order; a mail is no entity.
+  // A stock event leads to its order; a mail can't be opened.
   const id = event.topic === "mail" ? el("span", { className: "id plain", textContent: event.aggregate_id, title: event.aggregate_id })
     : link(event.action.startsWith("stock_") ? "order" : event.topic, event.aggregate_id);
   const action = event.action.endsWith("deleted") ? "bad" : event.action.endsWith("created") ? "good" : "";
@@ -92,7 +92,7 @@ function draw() {
   }
   $("none").hidden = total > 0;
   const shown = list.children.length;
-  $("shown").textContent = total ? `${total} events since the page was opened${total > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}${skipped ? "; some were skipped, they came faster than this page can take them" : ""}` : "";
+  $("shown").textContent = total ? `${total} events since the page was opened${total > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}${skipped ? "; some were skipped because they arrived faster than this page can show them" : ""}` : "";
 }
 
 function take(message) {
@@ -119,7 +119,7 @@ function connection(state, kind) {
 function connect() {
   const url = new URL("/events", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  // After a break it goes on where it was.
+  // After a reconnect, the feed continues where it stopped.
   const after = Object.entries(seen).map(([topic, position]) => `${topic}=${position}`).join(",");
   if (after) url.searchParams.set("after", after);
   const socket = new WebSocket(url);
@@ -127,7 +127,7 @@ function connect() {
   socket.onmessage = (message) => take(JSON.parse(message.data));
   socket.onclose = (end) => {
     connection(end.reason || "reconnecting…", "bad");
-    // A page that can't keep up goes on with what is new; it would never catch up with what was missed.
+    // A page that is too slow continues with new events; it would never catch up with the missed ones.
     if (end.reason.startsWith("too slow")) { skipped = true; for (const topic in seen) delete seen[topic]; }
     setTimeout(connect, retry_ms);
     retry_ms = Math.min(2 * retry_ms, RETRY_MS_MAX);
@@ -143,7 +143,7 @@ setInterval(() => {
 
 $("pause").onclick = () => {
   paused = !paused;
-  $("pause").textContent = paused ? "Go on" : "Pause";
+  $("pause").textContent = paused ? "Resume" : "Pause";
   $("pause").setAttribute("aria-pressed", paused);
   if (!paused) { waiting.push(...held); held = []; }
   schedule();
@@ -189,11 +189,11 @@ async function page(from) {
   const query = new URLSearchParams({ limit: PAGE, ...(from ? { cursor: from } : {}) });
   try {
     const body = await get(`${path}?${query}`);
-    // Another list has been asked for meanwhile.
+    // Another list was requested in the meantime.
     if (mine !== asked) return;
     fill($("table"), body.result, topic);
     cursor = body.cursor ?? null;
-    $("page").textContent = body.result.length ? `${body.result.length} here${cursor ? ", more follow" : ""}` : "nothing here";
+    $("page").textContent = body.result.length ? `${body.result.length} shown${cursor ? ", more follow" : ""}` : "none";
   } catch (error) {
     if (mine !== asked) return;
     cursor = null;
@@ -213,7 +213,7 @@ async function open(topic, id) {
   else if (listed !== topic) page();
   scrollTo(0, 0);
   try {
-    if (topic === "mail") throw new Error("mails have no ids to ask for; the list shows them");
+    if (topic === "mail") throw new Error("a mail can't be opened by its id; see the list");
     const { result } = await get(`/${topic}/${encodeURIComponent(id)}`);
     $("entity").replaceChildren(result ? whole(result, topic) : el("p", { className: "quiet", textContent: `there is no ${topic} ${id}` }));
   } catch (error) { $("entity").replaceChildren(failure(error)); }
@@ -235,7 +235,7 @@ const LOADERS = {
     const { result } = await get("/report/orders");
     const cards = result.slice(-ORDERS_MAX).reverse().map((order) => {
       const sum = order.billings.reduce((all, billing) => all + billing.amount, 0);
-      const details = el("details", {}, el("summary", { textContent: "everything" }), el("pre", { textContent: JSON.stringify(order, null, 2) }));
+      const details = el("details", {}, el("summary", { textContent: "all fields" }), el("pre", { textContent: JSON.stringify(order, null, 2) }));
       return el("div", { className: "card" }, el("div", { className: "bar" }, status(order.status), link("order", order.entity_id)),
         el("div", { textContent: `${order.customer?.name ?? "unknown customer"}: ${order.products.map((product) => product.name).join(", ") || "no products"}` }),
         el("p", { className: "quiet", textContent: `${order.billings.length ? `paid ${sum}` : "not paid"} · ${order.shippings.length ? (order.shippings[0].delivered ? "delivered" : "on its way") : "not shipped"}` }), details);
@@ -249,7 +249,7 @@ async function load(name) {
 }
 for (const button of document.querySelectorAll("[data-load]")) button.onclick = () => load(button.dataset.load);
 
-// ---- which part is shown
+// ---- navigation
 function show() {
   const name = ["browse", "report", "orders"].find((part) => location.hash === `#${part}`) ?? "live";
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.dataset.part !== name;

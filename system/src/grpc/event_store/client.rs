@@ -1,5 +1,5 @@
-//! The event store in another process, behind the same trait. Appends share one stream, each subscription has one of its own.
-//! Knows how to ask, nothing of what a store runs on.
+//! A client that implements the event store's trait over gRPC. All appends share one stream; each subscription has its own.
+//! Must not know what the store runs on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +33,11 @@ use proto::append_answer::Answer;
 /// The generated client.
 pub(super) type Client = proto::event_store_client::EventStoreClient<PeerChannel>;
 
-/// How often the store is asked what it runs on.
+/// Interval between reads of what the store runs on.
 const DESCRIBE_MS: u64 = 5_000;
-/// How often while it doesn't answer.
+/// The interval while the store doesn't answer or has not reached its Redis.
 const DESCRIBE_AGAIN_MS: u64 = 200;
-/// A request that is answered at once, or not at all.
+/// Timeout of a request that doesn't wait for anything.
 const ANSWER_MS_MAX: u64 = 10_000;
 
 struct Append(Client);
@@ -65,7 +65,7 @@ impl Protocol for Append {
     }
 }
 
-/// The event store behind a gRPC connection. Needs no peer yet: what is asked before it is there waits some seconds, or is told so.
+/// The event store behind a gRPC connection. The peer need not be up yet: requests wait a few seconds for it, then fail.
 pub struct GrpcEventStore {
     client: Client,
     appends: Exchange<Append>,
@@ -74,7 +74,7 @@ pub struct GrpcEventStore {
 }
 
 impl GrpcEventStore {
-    /// Must be called in a tokio runtime.
+    /// Starts the client's tasks. Must be called in a tokio runtime.
     #[must_use]
     pub fn start(channel: PeerChannel) -> Arc<Self> {
         let client = Client::new(channel)
@@ -94,19 +94,19 @@ impl GrpcEventStore {
         })
     }
 
-    /// Fails what is unanswered, and everything that comes, with [`EventStoreError::Closed`].
+    /// Fails all unanswered and all further requests with [`EventStoreError::Closed`].
     pub async fn close(&self) {
         self.closed.cancel();
         self.appends.close();
     }
 
-    /// What the store runs on, as it last said.
+    /// What the store runs on, as last read.
     #[must_use]
     pub fn runs_on(&self) -> watch::Receiver<RedisInfo> {
         self.runs_on.clone()
     }
 
-    /// Asks something that is answered within `limit`.
+    /// Sends a request that must be answered within `limit`.
     async fn ask<T>(
         &self,
         limit: Duration,
@@ -173,7 +173,7 @@ fn failed(failure: Failure) -> EventStoreError {
 }
 
 fn limit(limit: usize) -> u32 {
-    // What doesn't fit is too much anyway, and refused there.
+    // The server refuses a limit this large.
     u32::try_from(limit).unwrap_or(u32::MAX)
 }
 
@@ -189,7 +189,7 @@ impl EventStore for GrpcEventStore {
         let (count, bytes) = (transactions.len(), convert::size(&transactions));
         if bytes >= MESSAGE_BYTES_MAX {
             return Err(EventStoreError::Invalid(format!(
-                "one call's transactions have less than {MESSAGE_BYTES_MAX} bytes, these some {bytes}"
+                "the transactions of one call have about {bytes} bytes; send less than {MESSAGE_BYTES_MAX}"
             )));
         }
         let transactions = transactions.into_iter().map(convert::transaction);
@@ -205,7 +205,7 @@ impl EventStore for GrpcEventStore {
                 .collect(),
             Some(Answer::Error(error)) => Err(convert::to_error(error)),
             _ => Err(EventStoreError::Indeterminate(
-                "the answer doesn't fit the transactions".to_owned(),
+                "the number of outcomes doesn't match the transactions".to_owned(),
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! The event store's terms as messages, and back. What comes from outside is checked here, once.
+//! Converts the event store's types to messages and back. Input from outside is checked here, once.
 
 use std::borrow::Cow;
 
@@ -22,9 +22,9 @@ fn missing(what: &str) -> EventStoreError {
     invalid(format!("{what} is missing"))
 }
 
-/// What the other side sent makes no sense.
+/// The error for an answer of the peer that can't be understood.
 fn odd(what: impl std::fmt::Display) -> EventStoreError {
-    EventStoreError::Unavailable(format!("the event store answered oddly: {what}"))
+    EventStoreError::Unavailable(format!("the event store's answer is malformed: {what}"))
 }
 
 pub(super) fn position(position: Position) -> proto::Position {
@@ -47,12 +47,12 @@ fn json(json: Box<RawValue>) -> String {
 
 fn to_object(name: &str, json: String) -> Result<Box<RawValue>, EventStoreError> {
     if !json.trim_start().starts_with('{') {
-        return Err(invalid(format!("{name} is a JSON object")));
+        return Err(invalid(format!("{name} must be a JSON object")));
     }
     RawValue::from_string(json).map_err(|error| invalid(format!("{name} is not JSON: {error}")))
 }
 
-/// Roughly the bytes of transactions on the wire.
+/// The transactions' approximate size on the wire, bytes.
 pub(super) fn size(transactions: &[Transaction]) -> usize {
     let events = transactions.iter().flat_map(|t| &t.events);
     events.map(|event| 200 + event.data.get().len()).sum()
@@ -100,7 +100,7 @@ pub(super) fn to_transaction(
         .map(|claim| match claim.claim {
             Some(claim::Claim::Take(key)) => Ok(Claim::Take(key)),
             Some(claim::Claim::Release(key)) => Ok(Claim::Release(key)),
-            None => Err(missing("take or release of a claim")),
+            None => Err(missing("a claim's take or release")),
         });
     Ok(Transaction {
         topic: to_topic(&transaction.topic)?,
@@ -178,7 +178,7 @@ pub(super) fn error(error: EventStoreError) -> proto::StoreError {
     }
 }
 
-/// A store that shuts down is another's soon: to its clients it is only away.
+/// A store that shuts down counts as unavailable: another process will soon serve it.
 pub(super) fn to_error(error: proto::StoreError) -> EventStoreError {
     let message = error.message;
     match Kind::try_from(error.kind) {
@@ -191,7 +191,7 @@ pub(super) fn to_error(error: proto::StoreError) -> EventStoreError {
     }
 }
 
-/// Events of one topic.
+/// Converts events of one topic.
 pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events {
     let events = events.into_iter().map(|event| proto::RecordedEvent {
         position: Some(position(event.position)),

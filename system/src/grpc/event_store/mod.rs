@@ -1,4 +1,4 @@
-//! The event store over our own contract.
+//! The event store over OrderShop's own contract: client and server.
 
 pub mod client;
 mod convert;

@@ -1,4 +1,4 @@
-//! The event store's contract before an implementation of the trait. Knows how it is asked, not what it runs on.
+//! Serves an implementation of the event store's trait over its gRPC contract. Must not know what the store runs on.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::topic::Topic;
 use proto::append_answer::{Answer, Outcomes};
 use proto::event_store_server::{EventStore as Contract, EventStoreServer};
 
-/// Who wants to wait longer asks again.
+/// Longest wait of one `follow` request; a client that wants to wait longer repeats it.
 const FOLLOW_MS_MAX: u32 = 60_000;
 
-/// Serves an event store.
+/// The gRPC service of an event store.
 pub struct EventStoreService {
     store: Arc<dyn EventStore>,
     runs_on: watch::Receiver<RedisInfo>,
@@ -32,7 +32,7 @@ pub struct EventStoreService {
 }
 
 impl EventStoreService {
-    /// `drain` is cancelled when the server is to stop: streams then end in order.
+    /// Serves `store`. `drain` is cancelled when the server is to stop; streams then end cleanly.
     #[must_use]
     pub fn new(
         store: Arc<dyn EventStore>,
@@ -46,7 +46,7 @@ impl EventStoreService {
         }
     }
 
-    /// For a server's routes.
+    /// The service for a server's routes.
     #[must_use]
     pub fn into_server(self) -> EventStoreServer<Self> {
         EventStoreServer::new(self)
@@ -77,7 +77,7 @@ async fn append(store: Arc<dyn EventStore>, request: proto::AppendRequest) -> pr
     }
 }
 
-/// Roughly the bytes of an answer on the wire.
+/// An answer's approximate size on the wire, bytes.
 fn size(answer: &proto::AppendAnswer) -> usize {
     match &answer.answer {
         Some(Answer::Appended(outcomes)) => 32 * outcomes.outcomes.len(),
@@ -145,14 +145,14 @@ impl Contract for EventStoreService {
         let topic = topic(&request.topic)?;
         if request.wait_ms_max > FOLLOW_MS_MAX {
             return Err(Status::invalid_argument(format!(
-                "wait_ms_max is at most {FOLLOW_MS_MAX}"
+                "wait_ms_max must be at most {FOLLOW_MS_MAX}"
             )));
         }
         let after = convert::to_position(request.after.unwrap_or_default());
         let wait_max = Duration::from_millis(request.wait_ms_max.into());
         let limit = request.limit as usize;
         let follow = self.store.follow(topic, after, limit, wait_max);
-        // Nothing in time is no error: who follows asks again, another server maybe.
+        // No event in time is not an error: a follower repeats its request, maybe to another server.
         let events = self.drain.run_until_cancelled(follow).await;
         let events = events.unwrap_or(Ok(Vec::new())).map_err(failed)?;
         Ok(Response::new(convert::events(topic, events)))

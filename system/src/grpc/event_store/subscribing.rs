@@ -1,5 +1,5 @@
-//! One client's subscription, served: a batch only when asked for, acknowledgements of that batch alone, and the place is given up at
-//! once when the client ends its stream.
+//! Serves one client's subscription: sends a batch only on request, takes acknowledgements only for that batch, and leaves the
+//! consumer group as soon as the client ends its stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::topic::Topic;
 
 use proto::subscription_request::{Acknowledge, DeadLetter, Request};
 
-/// A client has so long to say what it wants.
+/// How long a client may take to send its first message.
 const OPEN_MS_MAX: u64 = 10_000;
-/// When the server is to stop, a batch under way has so long to be acknowledged.
+/// How long the last batch may take to be acknowledged once the server is to stop.
 const DRAIN_MS_MAX: u64 = 2_000;
 
 struct Subscribing {
@@ -29,15 +29,15 @@ struct Subscribing {
     topic: Topic,
     requests: Streaming<proto::SubscriptionRequest>,
     drain: CancellationToken,
-    /// The client waits for a batch.
+    /// Whether the client waits for a batch.
     is_asked: bool,
-    /// The last batch, in stream order.
+    /// Positions of the last batch, in stream order.
     given: Vec<Position>,
-    /// Some of it may be unacknowledged.
+    /// Whether some of the last batch may be unacknowledged.
     has_unacked: bool,
 }
 
-/// Opens what the stream's first message asks for.
+/// Opens the subscription that the stream's first message names.
 pub(super) async fn subscribe(
     store: Arc<dyn EventStore>,
     mut requests: Streaming<proto::SubscriptionRequest>,
@@ -46,10 +46,10 @@ pub(super) async fn subscribe(
     let first = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), requests.message());
     let first = first
         .await
-        .map_err(|_| Status::deadline_exceeded("a subscription begins with `open`"))??;
+        .map_err(|_| Status::deadline_exceeded("a subscription starts with `open`"))??;
     let Some(Request::Open(open)) = first.and_then(|message| message.request) else {
         return Err(Status::failed_precondition(
-            "a subscription begins with `open`",
+            "a subscription starts with `open`",
         ));
     };
     let topic: Topic = open
@@ -76,7 +76,7 @@ pub(super) async fn subscribe(
         given: Vec::new(),
         has_unacked: false,
     };
-    // With an error its place goes, and what it held.
+    // An error ends the subscription: it leaves the group, and its unacknowledged events are delivered again.
     Ok(stream::try_unfold(
         subscribing,
         |mut subscribing| async move {
@@ -87,7 +87,7 @@ pub(super) async fn subscribe(
 }
 
 impl Subscribing {
-    /// The next batch; none at the client's end.
+    /// The next batch; `None` when the client has ended its stream.
     async fn next(&mut self) -> Result<Option<proto::Events>, Status> {
         let mut ends_at = None;
         loop {
@@ -131,7 +131,7 @@ impl Subscribing {
     async fn take(&mut self, message: proto::SubscriptionRequest) -> Result<(), Status> {
         match message.request {
             Some(Request::Next(_)) if self.is_asked => {
-                Err(precondition("`next` was sent and has no batch yet"))
+                Err(precondition("the batch of the last `next` is still due"))
             }
             Some(Request::Next(_)) => {
                 self.is_asked = true;
@@ -139,8 +139,8 @@ impl Subscribing {
             }
             Some(Request::Acknowledge(acknowledge)) => self.acknowledge(acknowledge).await,
             Some(Request::DeadLetter(letter)) => self.dead_letter(letter).await,
-            Some(Request::Open(_)) => Err(precondition("`open` is the first message only")),
-            None => Err(Status::invalid_argument("a request says what it is")),
+            Some(Request::Open(_)) => Err(precondition("`open` may only be the first message")),
+            None => Err(Status::invalid_argument("the request has no field set")),
         }
     }
 
@@ -154,7 +154,7 @@ impl Subscribing {
             .ack(&positions)
             .await
             .map_err(|error| of_store(&error))?;
-        // Who acknowledges in parts ends with the last.
+        // A client that acknowledges in parts acknowledges the last event last.
         self.has_unacked = positions.last() != self.given.last();
         Ok(())
     }
@@ -162,12 +162,12 @@ impl Subscribing {
     async fn dead_letter(&mut self, letter: DeadLetter) -> Result<(), Status> {
         let position = convert::to_position(letter.position.unwrap_or_default());
         self.check_given(position)?;
-        // Rare enough to be read again rather than kept for every event.
+        // Dead letters are rare: reading the event again is cheaper than keeping every event.
         let read = self.store.read(self.topic, just_before(position), 1).await;
         let events = read.map_err(|error| of_store(&error))?;
         let Some(event) = events.first().filter(|event| event.position == position) else {
             return Err(Status::data_loss(format!(
-                "the event at {position} is gone"
+                "the event at {position} is no longer in the store"
             )));
         };
         self.subscription
@@ -181,7 +181,7 @@ impl Subscribing {
             return Ok(());
         }
         Err(precondition(format!(
-            "{position} is not in the last batch of this subscription"
+            "{position} is not in this subscription's last batch"
         )))
     }
 }

@@ -1,5 +1,5 @@
-//! A place in a consumer group of another process's event store. Acknowledgements are sent and not waited for: one that is lost only
-//! repeats what is idempotent. A broken stream is said once; who goes on asking gets a new one.
+//! A consumer-group subscription over gRPC. Acknowledgements are sent without waiting: a lost one only repeats idempotent handling.
+//! A broken stream is reported once as an error; the next call opens a new stream.
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use crate::position::Position;
 
 use proto::subscription_request::{Acknowledge, DeadLetter, Next, Open, Request};
 
-/// See the module.
+/// A subscription to another process's event store.
 pub(super) struct GrpcSubscription {
     client: Client,
     request: SubscribeRequest,
@@ -87,7 +87,7 @@ impl EventSubscription for GrpcSubscription {
         if !stream.awaits_batch() {
             stream.ask(message(Request::Next(Next {})));
         }
-        // Kept where a cancelled wait finds it again.
+        // Put back before waiting, so that a cancelled wait doesn't lose the stream.
         let stream = self.stream.insert(stream);
         let arrived = self
             .closed

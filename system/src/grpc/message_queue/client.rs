@@ -1,5 +1,5 @@
-//! The message queue in another process, behind the same trait. Calls share one stream, each worker has one of its own.
-//! Knows how to ask, nothing of what a queue runs on.
+//! A client that implements the message queue's trait over gRPC. All calls share one stream; each worker has its own.
+//! Must not know what the queue runs on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +28,9 @@ use proto::call_answer::Answer;
 /// The generated client.
 pub(super) type Client = proto::message_queue_client::MessageQueueClient<PeerChannel>;
 
-/// A request that is answered at once, or not at all.
+/// Timeout of a request that doesn't wait for anything.
 const ANSWER_MS_MAX: u64 = 10_000;
-/// Bytes up to which messages are sent together, well below the largest message.
+/// Most bytes of messages in one request, well below the largest message.
 const SEND_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 struct Calling(Client);
@@ -58,7 +58,7 @@ impl Protocol for Calling {
     }
 }
 
-/// The message queue behind a gRPC connection. Needs no peer yet: what is asked before it is there waits some seconds, or is told so.
+/// The message queue behind a gRPC connection. The peer need not be up yet: requests wait a few seconds for it, then fail.
 pub struct GrpcMessageQueue {
     client: Client,
     calls: Exchange<Calling>,
@@ -66,7 +66,7 @@ pub struct GrpcMessageQueue {
 }
 
 impl GrpcMessageQueue {
-    /// Must be called in a tokio runtime.
+    /// Creates the client. Must be called in a tokio runtime.
     #[must_use]
     pub fn start(channel: PeerChannel) -> Arc<Self> {
         let client = Client::new(channel)
@@ -79,13 +79,13 @@ impl GrpcMessageQueue {
         })
     }
 
-    /// Fails what is unanswered, and everything that comes, with [`QueueError::Closed`]. Finish the workers first.
+    /// Fails all unanswered and all further requests with [`QueueError::Closed`]. Finish the workers first.
     pub async fn close(&self) {
         self.closed.cancel();
         self.calls.close();
     }
 
-    /// Asks something that is answered at once.
+    /// Sends a request that doesn't wait for anything.
     async fn ask<T>(
         &self,
         answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
@@ -128,7 +128,7 @@ fn failed(failure: Failure, queue: QueueName) -> QueueError {
 
 fn too_large(bytes: usize) -> QueueError {
     QueueError::Unavailable(format!(
-        "a message has less than {MESSAGE_BYTES_MAX} bytes, this one some {bytes}"
+        "the message has about {bytes} bytes; send less than {MESSAGE_BYTES_MAX}"
     ))
 }
 
@@ -158,9 +158,9 @@ impl MessageQueue for GrpcMessageQueue {
         };
         match answered.map_err(|failure| failed(failure, to))? {
             Some(Answer::Reply(reply)) => RawValue::from_string(reply)
-                .map_err(|error| QueueError::Unavailable(format!("no JSON reply: {error}"))),
+                .map_err(|error| QueueError::Unavailable(format!("bad JSON reply: {error}"))),
             Some(Answer::Error(error)) => Err(convert::to_error(error)),
-            None => Err(QueueError::Unavailable("an empty answer".to_owned())),
+            None => Err(QueueError::Unavailable("the answer is empty".to_owned())),
         }
     }
 

@@ -1,5 +1,5 @@
-//! A worker of another process's queue. Answers and the wish for more are one message. A broken stream is said once; who goes on asking
-//! gets a new one, and what it held is delivered again.
+//! A worker of a message queue over gRPC. One message carries the answers and requests the next batch. A broken stream is reported
+//! once as an error; the next call opens a new stream, and unanswered messages are delivered again.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueNam
 
 use proto::consume_request::{Exchange, Finish, Open, Request};
 
-/// How long the last answers have to be with the queue.
+/// How long the queue may take to confirm the last answers.
 const FINISH_MS_MAX: u64 = 10_000;
 
-/// See the module.
+/// A worker of another process's message queue.
 pub(super) struct GrpcConsumer {
     client: Client,
     queue: QueueName,
     batch_max: usize,
     closed: CancellationToken,
     stream: Option<Stream>,
-    /// Deliveries of the stream that are to be answered.
+    /// Deliveries of the stream that are not answered yet.
     held: usize,
     finished: bool,
 }
@@ -90,7 +90,7 @@ impl QueueConsumer for GrpcConsumer {
             return Err(QueueError::Closed);
         }
         if self.closed.is_cancelled() {
-            // They are still answered, as far as the server hears of it.
+            // Still try to send the answers.
             return self
                 .finish(answers)
                 .await
@@ -99,10 +99,10 @@ impl QueueConsumer for GrpcConsumer {
         }
         let (mut stream, answers) = match self.stream.take() {
             Some(stream) => (stream, answers),
-            // The batch that they answer is delivered again.
+            // The answers' batch belonged to the broken stream: it is delivered again.
             None => (self.reopen().await?, Vec::new()),
         };
-        // An exchange that was dropped half-way has been sent: only its batch is missing.
+        // An exchange that was cancelled has already been sent: only its batch is missing.
         if !stream.awaits_batch() {
             let answers = convert::answers(answers);
             stream.ask(message(Request::Exchange(Exchange { answers })));
@@ -131,7 +131,7 @@ impl QueueConsumer for GrpcConsumer {
         let Some(stream) = self.stream.take() else {
             return Ok(());
         };
-        // With a batch on its way there is nothing to answer: ending the stream gives it back.
+        // While a batch is on its way there is nothing to answer; ending the stream returns that batch.
         let answers_matter = !stream.awaits_batch();
         if answers_matter {
             let answers = convert::answers(answers);

@@ -1,5 +1,5 @@
-//! One client's worker, served: each exchange answers the batch before it and asks for the next. What is unanswered when the stream ends,
-//! however it does, is given back.
+//! Serves one client's worker: each exchange answers the previous batch and requests the next. Messages that are unanswered when the
+//! stream ends go back to the queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +17,22 @@ use crate::message_queue::{Answer, MessageQueue, QueueConsumer};
 
 use proto::consume_request::Request;
 
-/// A client has so long to say what it wants.
+/// How long a client may take to send its first message.
 const OPEN_MS_MAX: u64 = 10_000;
-/// When the server is to stop, a batch under way has so long to be answered.
+/// How long the last batch may take to be answered once the server is to stop.
 const DRAIN_MS_MAX: u64 = 2_000;
-/// Most messages a batch.
+/// Most messages per batch.
 const BATCH_MAX: u32 = 10_000;
 
 struct Consuming {
     consumer: Box<dyn QueueConsumer>,
     requests: Streaming<proto::ConsumeRequest>,
     drain: CancellationToken,
-    /// Deliveries that the client holds.
+    /// Deliveries that the client has not answered yet.
     held: usize,
 }
 
-/// Opens what the stream's first message asks for.
+/// Opens the worker that the stream's first message names.
 pub(super) async fn consume(
     queue: Arc<dyn MessageQueue>,
     functions: Arc<Functions>,
@@ -42,13 +42,13 @@ pub(super) async fn consume(
     let first = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), requests.message());
     let first = first
         .await
-        .map_err(|_| Status::deadline_exceeded("consuming begins with `open`"))??;
+        .map_err(|_| Status::deadline_exceeded("consuming starts with `open`"))??;
     let Some(Request::Open(open)) = first.and_then(|message| message.request) else {
-        return Err(Status::failed_precondition("consuming begins with `open`"));
+        return Err(Status::failed_precondition("consuming starts with `open`"));
     };
     if !(1..=BATCH_MAX).contains(&open.batch_max) {
         return Err(Status::invalid_argument(format!(
-            "batch_max is 1 to {BATCH_MAX}"
+            "batch_max must be 1 to {BATCH_MAX}"
         )));
     }
     let name = convert::to_queue_name(open.queue).map_err(Status::invalid_argument)?;
@@ -63,7 +63,7 @@ pub(super) async fn consume(
         drain,
         held: 0,
     };
-    // With an error its place goes, and what it held.
+    // An error ends the worker: its unanswered messages are delivered again.
     Ok(stream::try_unfold(consuming, |mut consuming| async move {
         let next = consuming.next().await?;
         Ok(next.map(|deliveries| (deliveries, consuming)))
@@ -71,7 +71,7 @@ pub(super) async fn consume(
 }
 
 impl Consuming {
-    /// The next batch; none at the client's end.
+    /// The next batch; `None` when the client has ended its stream.
     async fn next(&mut self) -> Result<Option<proto::Deliveries>, Status> {
         match self.request().await? {
             Some(Request::Exchange(exchange)) => {
@@ -84,13 +84,13 @@ impl Consuming {
                 Ok(None)
             }
             Some(Request::Open(_)) => Err(Status::failed_precondition(
-                "`open` is the first message only",
+                "`open` may only be the first message",
             )),
             None => Ok(None),
         }
     }
 
-    /// What the client says next; none at its end.
+    /// The client's next request; `None` when it has ended its stream.
     async fn request(&mut self) -> Result<Option<Request>, Status> {
         let message = tokio::select! {
             biased;
@@ -100,7 +100,7 @@ impl Consuming {
         match message {
             None => Ok(None),
             Some(message) => match message.request {
-                None => Err(Status::invalid_argument("a request says what it is")),
+                None => Err(Status::invalid_argument("the request has no field set")),
                 request => Ok(request),
             },
         }
@@ -109,7 +109,7 @@ impl Consuming {
     fn answers(&self, answers: Vec<proto::Answer>) -> Result<Vec<Answer>, Status> {
         if answers.len() != self.held {
             return Err(Status::failed_precondition(format!(
-                "{} answers for {} deliveries",
+                "{} answers were sent for {} deliveries; send one answer per delivery",
                 answers.len(),
                 self.held
             )));
@@ -126,7 +126,7 @@ impl Consuming {
             return Err(shutting_down());
         }
         self.held = 0;
-        // Dropped below, it still brings its answers to the queue; a batch that comes is given back.
+        // If it is dropped below, it still delivers its answers to the queue; a batch that arrives goes back.
         let exchanging = self.consumer.exchange(answers);
         tokio::select! {
             biased;
@@ -137,7 +137,7 @@ impl Consuming {
             }
             message = self.requests.message() => match message {
                 Ok(None) => Ok(None),
-                Ok(Some(_)) => Err(Status::failed_precondition("an exchange is under way")),
+                Ok(Some(_)) => Err(Status::failed_precondition("the previous exchange has not been answered yet")),
                 Err(status) => Err(status),
             },
             () = self.drain.cancelled() => Err(shutting_down()),
@@ -152,7 +152,7 @@ impl Consuming {
     }
 }
 
-/// The server is to stop, and what is held had its time.
+/// Returns once the server is to stop and a batch in hand has had its time to be answered.
 async fn drained(drain: &CancellationToken, has_batch: bool) {
     drain.cancelled().await;
     if has_batch {

@@ -1,4 +1,4 @@
-//! The message queue's terms as messages, and back. What comes from outside is checked here, once.
+//! Converts the message queue's types to messages and back. Input from outside is checked here, once.
 
 use serde_json::value::RawValue;
 
@@ -12,7 +12,7 @@ fn json(json: Box<RawValue>) -> String {
     Box::<str>::from(json).into_string()
 }
 
-/// Why a text isn't JSON.
+/// Parses JSON, or says why the text isn't JSON.
 fn to_json(name: &str, json: String) -> Result<Box<RawValue>, String> {
     RawValue::from_string(json).map_err(|error| format!("{name} is not JSON: {error}"))
 }
@@ -24,13 +24,13 @@ pub(super) fn queue_name(queue: QueueName) -> proto::QueueName {
     }
 }
 
-/// None is an error.
+/// Checks a queue's name, or says what is wrong with it; a missing name is an error.
 pub(super) fn to_queue_name(queue: Option<proto::QueueName>) -> Result<QueueName, String> {
     let queue = queue.ok_or("a queue's name is missing")?;
     QueueName::named(&queue.service, &queue.function).map_err(|error| error.to_string())
 }
 
-/// Roughly a message's bytes on the wire.
+/// A message's approximate size on the wire, bytes.
 pub(super) fn size(message: &OutgoingMessage) -> usize {
     200 + message.payload.get().len()
 }
@@ -44,10 +44,10 @@ pub(super) fn message(message: OutgoingMessage) -> proto::Message {
     }
 }
 
-/// What is wrong with it, else.
+/// Checks a message, or says what is wrong with it.
 pub(super) fn to_message(message: proto::Message) -> Result<OutgoingMessage, String> {
     if message.message_id.is_empty() {
-        return Err("a message's id is not empty".to_owned());
+        return Err("a message's id is missing".to_owned());
     }
     Ok(OutgoingMessage {
         to: to_queue_name(message.to)?,
@@ -94,13 +94,13 @@ pub(super) fn answers(answers: Vec<Answer>) -> Vec<proto::Answer> {
     answers.collect()
 }
 
-/// What is wrong with them, else.
+/// Checks answers, or says what is wrong with them.
 pub(super) fn to_answers(answers: Vec<proto::Answer>) -> Result<Vec<Answer>, String> {
     let answers = answers.into_iter().map(|answer| match answer.answer {
         Some(proto::answer::Answer::Reply(reply)) => Ok(Answer::Reply(to_json("a reply", reply)?)),
         Some(proto::answer::Answer::Retry(reason)) => Ok(Answer::Retry(reason)),
         Some(proto::answer::Answer::DeadLetter(reason)) => Ok(Answer::DeadLetter(reason)),
-        None => Err("an answer says what it is".to_owned()),
+        None => Err("an answer is empty; set one of its fields".to_owned()),
     });
     answers.collect()
 }
@@ -144,7 +144,7 @@ pub(super) fn error(error: QueueError) -> proto::QueueError {
     message
 }
 
-/// A queue that shuts down is another's soon: to its clients it is only away.
+/// A queue that shuts down counts as unavailable: another process will soon serve it.
 pub(super) fn to_error(error: proto::QueueError) -> QueueError {
     match error.kind() {
         Kind::Timeout => QueueError::Timeout {

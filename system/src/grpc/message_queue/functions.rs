@@ -1,5 +1,5 @@
-//! The functions that messages may be sent to: those of the shop, and those that anyone has ever consumed. A name with a slip in it is
-//! refused instead of waiting for a worker for ever.
+//! The functions that messages may be sent to: the shop's own, and all that a worker has ever consumed. A misspelt name is
+//! refused; otherwise its message would wait for a worker for ever.
 
 use std::sync::Mutex;
 
@@ -9,19 +9,19 @@ use crate::message_queue::redis::RedisMessageQueue;
 use crate::message_queue::{QueueError, QueueName};
 use crate::queue_names;
 
-/// See the module. What was found in the queue is remembered: nothing is ever taken out of it.
+/// The known functions. Names found in the queue are cached: the queue never forgets a function.
 #[derive(Debug)]
 pub(super) struct Functions {
     known: Mutex<FxHashSet<QueueName>>,
 }
 
-/// Why nothing may be sent to a function.
+/// Why messages to a function are refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FunctionError {
-    /// There is no such function.
-    #[error("nobody has ever consumed {0}")]
+    /// No worker has ever consumed the function.
+    #[error("no worker has ever consumed {0}; check the name, or start its service first")]
     Unknown(QueueName),
-    /// The queue can't be asked.
+    /// The queue can't be read.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
@@ -39,12 +39,12 @@ impl Functions {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// Somebody works for it.
+    /// Adds a function that has a worker.
     pub(super) fn add(&self, function: QueueName) {
         self.lock().insert(function);
     }
 
-    /// Fails where nobody has ever consumed it.
+    /// Fails if no worker has ever consumed the function.
     pub(super) async fn check(
         &self,
         queue: &RedisMessageQueue,

@@ -1,4 +1,4 @@
-//! The message queue over our own contract.
+//! The message queue over OrderShop's own contract: client and server.
 
 pub mod client;
 mod consumer;

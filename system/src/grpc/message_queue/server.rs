@@ -1,4 +1,4 @@
-//! The message queue's contract before the queue. Knows how it is asked, not what it runs on.
+//! Serves the message queue over its gRPC contract.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::message_queue::{MessageQueue, QueueError};
 use proto::call_answer::Answer;
 use proto::message_queue_server::{MessageQueue as Contract, MessageQueueServer};
 
-/// Serves a message queue.
+/// The gRPC service of a message queue.
 pub struct MessageQueueService {
     queue: Arc<RedisMessageQueue>,
     functions: Arc<Functions>,
@@ -28,7 +28,7 @@ pub struct MessageQueueService {
 }
 
 impl MessageQueueService {
-    /// `drain` is cancelled when the server is to stop: streams then end in order.
+    /// Serves `queue`. `drain` is cancelled when the server is to stop; streams then end cleanly.
     #[must_use]
     pub fn new(queue: Arc<RedisMessageQueue>, drain: CancellationToken) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl MessageQueueService {
         }
     }
 
-    /// For a server's routes.
+    /// The service for a server's routes.
     #[must_use]
     pub fn into_server(self) -> MessageQueueServer<Self> {
         MessageQueueServer::new(self)
@@ -54,7 +54,7 @@ async fn call(
 ) -> proto::CallAnswer {
     let message = call
         .message
-        .ok_or_else(|| convert::invalid("a call has a message".to_owned()))
+        .ok_or_else(|| convert::invalid("the call's message is missing".to_owned()))
         .and_then(|message| convert::to_message(message).map_err(convert::invalid));
     let checked = match message {
         Err(error) => Err(error),
@@ -80,7 +80,7 @@ async fn call(
     }
 }
 
-/// Roughly the bytes of an answer on the wire.
+/// An answer's approximate size on the wire, bytes.
 fn size(answer: &proto::CallAnswer) -> usize {
     match &answer.answer {
         Some(Answer::Reply(reply)) => 16 + reply.len(),

@@ -1,5 +1,5 @@
-//! The requests that were delivered to clients of this server and are not settled. Each belongs to the connection that received it,
-//! until it is both answered and acknowledged, the connection ends, or its deadline has passed. Knows neither Redis nor who waits.
+//! Requests that were delivered to clients of this server and are not settled. Each belongs to the connection that received it until
+//! it is answered and acknowledged, the connection ends, or its deadline passes. Must not know Redis or the waiting callers.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::error;
 use crate::grpc::connection::Connection;
 use crate::message_queue::{Delivery, QueueError};
 
-/// Answered and told when Redis has it.
+/// A delivery's response, and the channel that reports when Redis has stored it.
 pub(super) type Settlement = (Box<RawValue>, oneshot::Sender<Result<(), QueueError>>);
-/// Where a delivery's worker hears how it went. Dropped: the delivery is to be given back.
+/// Sends a delivery's settlement to its worker. If dropped, the worker returns the delivery to the queue.
 pub(super) type Outcome = oneshot::Sender<Settlement>;
-/// What is waited for before a request may be answered to the client.
+/// Resolves when Redis has stored a settlement; `None` if nothing was settled by this request.
 pub(super) type Settled = Option<oneshot::Receiver<Result<(), QueueError>>>;
 
-/// Connection, `service.function`, message id.
+/// Connection number, `service.function`, message id.
 pub(super) type Key = (u64, String, String);
 
-/// Settled by an acknowledgement alone, for nobody waits for their response: one that comes yet is dropped and is no error.
+/// Most deliveries remembered that were settled by acknowledgement alone (no caller waits): a late response to one is dropped without an error.
 const SETTLED_MAX: usize = 10_000;
 
 #[derive(Debug)]
@@ -33,24 +33,24 @@ struct Held {
     wants_reply: bool,
     acknowledged: bool,
     responded: bool,
-    /// Until it is acknowledged.
+    /// The response, until the delivery is settled.
     response: Option<Box<RawValue>>,
-    /// Until it is settled.
+    /// The worker's channel, until the delivery is settled.
     outcome: Option<Outcome>,
-    /// Ends the watch over the connection and the deadline.
+    /// When dropped, ends the task that watches the connection and the deadline.
     _watch: DropGuard,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     accepted: u64,
-    /// Of those held, the settled ones.
+    /// How many of the held deliveries are settled.
     settled: usize,
-    /// More than one where a message was sent more than once.
+    /// Several per key if a message was sent more than once.
     held: FxHashMap<Key, Vec<Held>>,
 }
 
-/// All deliveries of a server.
+/// A server's deliveries: the unsettled ones, and those settled by acknowledgement alone.
 #[derive(Debug)]
 pub(super) struct Deliveries {
     table: Mutex<Table>,
@@ -73,7 +73,7 @@ impl Deliveries {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// A connection has received a message.
+    /// Adds a delivery that a connection has received, and watches its connection and deadline.
     pub fn accept(
         self: &Arc<Self>,
         connection: &Connection,
@@ -109,14 +109,14 @@ impl Deliveries {
         });
     }
 
-    /// The connection's response to a message.
+    /// Records the connection's response to a message.
     pub fn respond(&self, key: &Key, response: Box<RawValue>) -> Result<Settled, Status> {
         let mut table = self.lock();
         let held = table.held.get_mut(key).ok_or_else(|| not_held(key))?;
         let open = held.iter_mut().find(|held| !held.responded);
         let Some(open) = open else {
             return Err(Status::already_exists(format!(
-                "message {} of {} has a response already",
+                "message {} of {} already has a response",
                 key.2, key.1
             )));
         };
@@ -126,14 +126,14 @@ impl Deliveries {
         Ok(table.settle(key, number))
     }
 
-    /// The connection's acknowledgement of a message.
+    /// Records the connection's acknowledgement of a message.
     pub fn acknowledge(&self, key: &Key) -> Result<Settled, Status> {
         let mut table = self.lock();
         let held = table.held.get_mut(key).ok_or_else(|| not_held(key))?;
         let open = held.iter_mut().find(|held| !held.acknowledged);
         let Some(open) = open else {
             return Err(Status::failed_precondition(format!(
-                "message {} of {} is acknowledged already; it waits for its response",
+                "message {} of {} is already acknowledged; send its response",
                 key.2, key.1
             )));
         };
@@ -142,7 +142,7 @@ impl Deliveries {
         Ok(table.settle(key, number))
     }
 
-    /// Whoever held it has lost it: delivered again, or where it was acknowledged, its sender is told.
+    /// Takes a delivery from its connection: it is delivered again, or, if it was acknowledged, its sender gets an error.
     fn give_up(&self, key: &Key, number: u64, why: &str) {
         let removed = self.lock().remove(key, number);
         if let Some(Held {
@@ -159,13 +159,13 @@ impl Deliveries {
 
 fn not_held(key: &Key) -> Status {
     Status::failed_precondition(format!(
-        "message {} of {} is not this connection's: never received over it, settled, or given to others after its deadline",
+        "message {} of {} does not belong to this connection: it was never received over it, is settled, or was redelivered after its deadline",
         key.2, key.1
     ))
 }
 
 impl Table {
-    /// Tells the worker when all is there that it waits for.
+    /// Settles a delivery, if it has all it needs: sends the response to the worker.
     fn settle(&mut self, key: &Key, number: u64) -> Settled {
         let all = self.held.get_mut(key)?;
         let held = all.iter_mut().find(|held| held.number == number)?;
@@ -177,7 +177,7 @@ impl Table {
             let response = held.response.take();
             let response = response.unwrap_or_else(|| error::payload("nobody waits for it"));
             let (told, settled) = oneshot::channel();
-            // A worker that is gone tells nothing, which is an error to the client: right, for the message is not answered.
+            // If the worker has ended, the client gets an error: correct, because the message is not answered.
             let _ = outcome.send((response, told));
             settled
         });

@@ -1,4 +1,4 @@
-//! What goes wrong behind these contracts, as gRPC says it. The texts name what would be right.
+//! Converts errors behind these contracts to gRPC statuses. The texts say what to do.
 
 use serde_json::value::RawValue;
 use tonic::Status;
@@ -7,7 +7,7 @@ use crate::event_store::EventStoreError;
 use crate::grpc::connection::Connection;
 use crate::message_queue::{QueueError, QueueNameError};
 
-/// The event store's.
+/// The status of an event store error.
 pub(super) fn of_store(error: &EventStoreError) -> Status {
     let text = error.to_string();
     match error {
@@ -19,7 +19,7 @@ pub(super) fn of_store(error: &EventStoreError) -> Status {
     }
 }
 
-/// The message queue's.
+/// The status of a message queue error.
 pub(super) fn of_queue(error: &QueueError) -> Status {
     let text = error.to_string();
     match error {
@@ -29,7 +29,7 @@ pub(super) fn of_queue(error: &QueueError) -> Status {
     }
 }
 
-/// A name's.
+/// The status of a bad queue name.
 pub(super) fn of_name(error: &QueueNameError) -> Status {
     let text = error.to_string();
     match error {
@@ -38,18 +38,18 @@ pub(super) fn of_name(error: &QueueNameError) -> Status {
     }
 }
 
-/// The server is to stop.
+/// The status of requests during shutdown.
 pub(super) fn stopping() -> Status {
-    Status::unavailable("the server is shutting down; connect again")
+    Status::unavailable("the server is shutting down; reconnect")
 }
 
-/// Whose request it is.
+/// The connection of a request.
 pub(super) fn connection<T>(request: &tonic::Request<T>) -> Result<Connection, Status> {
     Connection::of(request)
-        .ok_or_else(|| Status::internal("this server does not know its connections apart"))
+        .ok_or_else(|| Status::internal("this server does not track its connections"))
 }
 
-/// A response that says why there is none: `{"error": reason}`.
+/// An error response: `{"error": reason}`.
 pub(super) fn payload(reason: &str) -> Box<RawValue> {
     #[derive(serde::Serialize)]
     struct Failure<'a> {

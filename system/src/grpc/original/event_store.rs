@@ -1,5 +1,5 @@
-//! The first OrderShop's event store. Any group's name is taken, our own services' too: a service in another language that stands in
-//! for one of ours joins under its name, and the group's lease keeps one member active.
+//! The first OrderShop's event store. A client may join any group, even one of OrderShop's own services: a service in another
+//! language that replaces one of them uses its group's name, and the group's lease keeps one member active.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,20 +23,20 @@ use crate::grpc::proto::eventstore::{
 use crate::position::Position;
 use crate::topic::Topic;
 
-/// Whole topics that are put together at a time: each may take [`MESSAGE_BYTES_MAX`].
+/// Most `get` requests in progress at once: each may take [`MESSAGE_BYTES_MAX`] of memory.
 const GETS_MAX: usize = 2;
-/// Events that a whole topic is read by.
+/// Events per read when a whole topic is read.
 const PAGE_EVENTS: usize = 256;
-/// Room in a message for what is around the text.
+/// Room in a message for the bytes around the text.
 const FRAME_BYTES: usize = 64;
-/// Longest name of a group, characters.
+/// Longest group name, characters.
 const GROUP_CHARS_MAX: usize = 64;
-/// Groups of one topic. A group is remembered for ever.
+/// Most groups of one topic; a group is never forgotten.
 const GROUPS_MAX: usize = 200;
-/// Unsubscribing waits so long for what was told to be acknowledged.
+/// How long unsubscribing waits until the sent events are acknowledged.
 const UNSUBSCRIBE_MS_MAX: u64 = 5_000;
 
-/// See the module.
+/// The gRPC service of the first OrderShop's event store.
 pub struct OriginalEventStore {
     store: Arc<dyn EventStore>,
     subscriptions: Arc<Subscriptions>,
@@ -45,7 +45,7 @@ pub struct OriginalEventStore {
 }
 
 impl OriginalEventStore {
-    /// Stands before a store. Streams end when `drain` is cancelled; what a group was told within the second before is told again.
+    /// Serves `store`. Streams end when `drain` is cancelled; events that a group was sent within the second before are sent again.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, drain: CancellationToken) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl OriginalEventStore {
         }
     }
 
-    /// The gRPC service.
+    /// The service for a server's routes.
     #[must_use]
     pub fn into_server(self) -> EventStoreServer<Self> {
         EventStoreServer::new(self)
@@ -69,7 +69,7 @@ impl OriginalEventStore {
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
         if group.len() > GROUP_CHARS_MAX || !group.bytes().all(fits) {
             return Err(Status::invalid_argument(format!(
-                "a group's name has 1 to {GROUP_CHARS_MAX} characters of A-Z, a-z, 0-9, '-', '_', '.' and ':'"
+                "bad group_name: use 1 to {GROUP_CHARS_MAX} characters of A-Z, a-z, 0-9, '-', '_', '.' and ':'"
             )));
         }
         let groups = self.store.groups().await;
@@ -77,7 +77,7 @@ impl OriginalEventStore {
         let mut groups = groups.iter().filter(|other| other.topic == topic);
         if groups.clone().count() >= GROUPS_MAX && !groups.any(|other| other.group == group) {
             return Err(Status::resource_exhausted(format!(
-                "topic {topic} has {GROUPS_MAX} groups already"
+                "topic {topic} already has {GROUPS_MAX} groups; join one of them"
             )));
         }
         Ok(())
@@ -96,7 +96,7 @@ impl OriginalEventStore {
                 published::write_entry(event, &mut text);
                 if text.len() + FRAME_BYTES > MESSAGE_BYTES_MAX {
                     return Err(Status::resource_exhausted(format!(
-                        "topic {topic} is larger than a message of {MESSAGE_BYTES_MAX} bytes may be; subscribe with a group of your own to read all of it"
+                        "topic {topic} does not fit a message of {MESSAGE_BYTES_MAX} bytes; subscribe with a group of your own to read all of it"
                     )));
                 }
             }
@@ -104,12 +104,12 @@ impl OriginalEventStore {
         if !text.is_empty() {
             text.push(b']');
         }
-        String::from_utf8(text).map_err(|_| Status::internal("JSON that is no UTF-8"))
+        String::from_utf8(text).map_err(|_| Status::internal("the topic's JSON is not UTF-8"))
     }
 }
 
 fn topic(name: &str) -> Result<Topic, Status> {
-    // A name of any length is not to be sent back whole.
+    // Don't echo an arbitrarily long name.
     let shown: String = name.chars().take(80).collect();
     Topic::from_str(&shown).map_err(|unknown| Status::not_found(unknown.to_string()))
 }
@@ -136,9 +136,9 @@ impl event_store_server::EventStore for OriginalEventStore {
                 entry_id: position.to_string(),
             })),
             Some(Appended::Conflict { .. }) => Err(Status::already_exists(format!(
-                "event {event_id:?} was published before"
+                "event {event_id:?} has already been published"
             ))),
-            None => Err(Status::internal("the event store said nothing")),
+            None => Err(Status::internal("the event store gave no outcome")),
         }
     }
 
@@ -183,18 +183,18 @@ impl event_store_server::EventStore for OriginalEventStore {
         let topic = topic(&request.into_inner().event_topic)?;
         let ending = self.subscriptions.unsubscribe(connection.number, topic);
         let success = !ending.is_empty();
-        // So that who closes the connection next is not taken for one that crashed. A stream that the client doesn't read may stay.
+        // Wait, so that closing the connection next doesn't look like a crash. Bounded, because a stream that the client doesn't read may stay.
         let ended = join_all(ending.iter().map(CancellationToken::cancelled));
         let limit = Duration::from_millis(UNSUBSCRIBE_MS_MAX);
         if tokio::time::timeout(limit, ended).await.is_err() {
-            tracing::warn!(%topic, "a subscription's client does not read; what it was told last will be told again");
+            tracing::warn!(%topic, "a subscription's client does not read; its last events will be sent again");
         }
         Ok(Response::new(UnsubscribeResponse { success }))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         let topic = topic(&request.into_inner().event_topic)?;
-        // Nobody closes it.
+        // Can't fail: the semaphore is never closed.
         let _permit = self.gets.acquire().await;
         let events = self.whole(topic).await?;
         Ok(Response::new(GetResponse { events }))

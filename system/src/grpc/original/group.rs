@@ -1,6 +1,6 @@
-//! A topic told to a consumer group. The contract has no acknowledgement: an event counts as handled when its stream has lived on for
-//! a moment after it was told, or when the client unsubscribes. A stream that ends otherwise may be a crash, so what was told within
-//! the last moment is told again, to whoever is the group's active member then. Meanwhile what is new is told without delay.
+//! Sends a topic's events to a consumer group. The contract has no acknowledgement: an event counts as handled when its stream is
+//! still open one second after it was sent, or when the client unsubscribes. Any other end may be a crash: events sent within the last
+//! second are sent again, to the group's then active member. New events are sent without delay.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,25 +17,25 @@ use crate::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use crate::grpc::proto::eventstore::Notification;
 use crate::position::Position;
 
-/// Events taken at once.
+/// Most events per batch from the store.
 pub(super) const BATCH_EVENTS_MAX: usize = 256;
-/// A stream that lives for so long after an event was told says that it arrived.
+/// An event counts as handled if its stream is still open this long after it was sent.
 const TOLD_FOR: Duration = Duration::from_secs(1);
-/// Events told and not yet acknowledged; with so many, acknowledging goes first. Bounds memory (32 bytes each).
+/// Most events sent and not yet acknowledged; at this many, no further batch is read. Bounds memory (32 bytes each).
 const TOLD_MAX: usize = 50_000;
 
 struct GroupStream {
     subscription: Box<dyn EventSubscription>,
-    /// Taken and not told.
+    /// Events read and not sent yet.
     batch: VecDeque<RecordedEvent>,
-    /// Told and not acknowledged, in the order of telling.
+    /// Events sent and not acknowledged, in the order of sending.
     told: VecDeque<(Instant, Position)>,
     subscribed: Subscribed,
     drain: CancellationToken,
 }
 
-/// The notifications of what the group has not been told of. Only polled while the transport takes more, so that what waits for a slow
-/// client is neither told nor acknowledged.
+/// The notifications of events that the group has not handled. Polled only while the transport takes more, so that events waiting for
+/// a slow client count as neither sent nor acknowledged.
 pub(super) fn open(
     subscription: Box<dyn EventSubscription>,
     subscribed: Subscribed,
@@ -55,7 +55,7 @@ pub(super) fn open(
         };
         Some((next, stream))
     })
-    // After an error the client subscribes anew.
+    // The stream ends after an error; the client must subscribe again.
     .scan(false, |failed, next| {
         let over = std::mem::replace(failed, next.is_err());
         std::future::ready((!over).then_some(next))
@@ -70,7 +70,7 @@ impl GroupStream {
                 self.acknowledge(self.told.len()).await?;
                 return Ok(None);
             }
-            // In the middle of a batch, too: a busy stream must not put it off.
+            // Acknowledge in the middle of a batch too: a busy stream must not postpone it.
             let due = self.due();
             if due >= BATCH_EVENTS_MAX || self.batch.is_empty() && due > 0 {
                 self.acknowledge(due).await?;
@@ -83,7 +83,7 @@ impl GroupStream {
             tokio::select! {
                 biased;
                 () = self.subscribed.unsubscribed.cancelled() => {}
-                // The client may be gone, or not have read the last of it: not acknowledged.
+                // Not acknowledged: the client may be gone, or may not have read the last events.
                 () = self.drain.cancelled() => return Ok(None),
                 () = tokio::time::sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {}
                 batch = self.subscription.next_batch_ahead(), if self.told.len() < TOLD_MAX => {
@@ -93,7 +93,7 @@ impl GroupStream {
         }
     }
 
-    /// How many were told long enough ago.
+    /// How many events were sent long enough ago to count as handled.
     fn due(&self) -> usize {
         let now = Instant::now();
         self.told.partition_point(|(at, _)| now - *at >= TOLD_FOR)

@@ -1,5 +1,5 @@
-//! The first OrderShop's message queue. Requests that are sent here wait for their response in this server; messages that are received
-//! here belong to the connection that received them. An acknowledgement that comes before its response is known to this server alone.
+//! The first OrderShop's message queue. The response to a request that is sent here is kept in this server; a message that is received
+//! here belongs to its connection. An acknowledgement that precedes its response is kept only in this server, not in Redis.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,19 +23,19 @@ use crate::grpc::proto::messagequeue::{
 use crate::message_queue::redis::{PendingReply, RedisMessageQueue};
 use crate::message_queue::{MessageQueue, OutgoingMessage, QueueName};
 
-/// Functions that are received here.
+/// Most functions that clients of this server may receive from.
 const FUNCTIONS_MAX: usize = 1_000;
-/// A message that is in the queue is there within this, when not waiting was asked for.
+/// How long a request without waiting may take to get a message that is in the queue.
 const GET_WAIT: Duration = Duration::from_millis(500);
 
-/// How long things may take.
+/// Time limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageLimits {
-    /// A message that was received is delivered again when it is not settled after this.
+    /// A received message that is not settled within this is delivered again, ms.
     pub deadline_ms: u64,
-    /// A request has its response after this, or an error instead.
+    /// A request without a response within this gets an error, ms.
     pub response_ms_max: u64,
-    /// A response is kept for so long when nobody acknowledges it.
+    /// How long an unacknowledged response is kept, ms.
     pub kept_ms: u64,
 }
 
@@ -49,7 +49,7 @@ impl Default for MessageLimits {
     }
 }
 
-/// See the module.
+/// The gRPC service of the first OrderShop's message queue.
 pub struct OriginalMessageQueue {
     queue: Arc<RedisMessageQueue>,
     limits: MessageLimits,
@@ -61,13 +61,13 @@ pub struct OriginalMessageQueue {
 }
 
 impl OriginalMessageQueue {
-    /// Stands before a queue. When `drain` is cancelled, who waits is told so and what is not settled is given back.
+    /// Serves `queue`. When `drain` is cancelled, waiting clients get an error and unsettled messages go back to the queue.
     #[must_use]
     pub fn new(queue: Arc<RedisMessageQueue>, drain: CancellationToken) -> Self {
         Self::with_limits(queue, drain, MessageLimits::default())
     }
 
-    /// The same with other limits.
+    /// Serves `queue` with other limits.
     #[must_use]
     pub fn with_limits(
         queue: Arc<RedisMessageQueue>,
@@ -85,7 +85,7 @@ impl OriginalMessageQueue {
         }
     }
 
-    /// The gRPC service.
+    /// The service for a server's routes.
     #[must_use]
     pub fn into_server(self) -> MessageQueueServer<Self> {
         MessageQueueServer::new(self)
@@ -103,7 +103,7 @@ impl OriginalMessageQueue {
         }
         if functions.len() >= FUNCTIONS_MAX {
             return Err(Status::resource_exhausted(format!(
-                "{FUNCTIONS_MAX} functions are received from this server already"
+                "clients of this server already receive from {FUNCTIONS_MAX} functions"
             )));
         }
         let (queue, permits) = (Arc::clone(&self.queue), Arc::clone(&self.permits));
@@ -141,7 +141,7 @@ impl OriginalMessageQueue {
         })
     }
 
-    /// Asks how deep the queue is first: to have waited for nothing would cost a connection each time.
+    /// Takes a message without waiting. Checks the queue's depth first: a worker's wait would cost a connection each time.
     async fn take_what_is_there(
         &self,
         function: &Arc<Function>,
@@ -163,7 +163,7 @@ impl OriginalMessageQueue {
     async fn response(&self, key: RequestKey, wait: Duration) -> Result<ReceiveResponse, Status> {
         let Some(mut reply) = self.replies.of(&key) else {
             return Err(Status::not_found(format!(
-                "no request {} to {} is known here: it was not sent through this server, or its response was acknowledged or kept too long",
+                "request {} to {} is unknown here: it was not sent through this server, or its response was acknowledged or has expired",
                 key.1, key.0
             )));
         };
@@ -172,7 +172,7 @@ impl OriginalMessageQueue {
             reply = reply.wait_for(Option::is_some) => match reply {
                 Ok(reply) => reply.as_deref().map(str::to_owned),
                 Err(_) if self.drain.is_cancelled() => return Err(error::stopping()),
-                // Somebody else has acknowledged it.
+                // Another client has acknowledged the response.
                 Err(_) => None,
             },
             () = self.drain.cancelled() => return Err(error::stopping()),
@@ -186,7 +186,7 @@ impl OriginalMessageQueue {
         )
     }
 
-    /// Keeps the reply for who comes for it.
+    /// Keeps the reply until it is acknowledged or has expired.
     fn keep(&self, awaited: Awaited, pending: PendingReply) {
         let kept = Duration::from_millis(self.limits.kept_ms);
         let drain = self.drain.clone();
@@ -209,7 +209,7 @@ fn request_key(service: &str, function: &str, msg_id: String) -> Result<RequestK
     ))
 }
 
-/// Waits until Redis has the answer, where there is one now.
+/// Waits until Redis has stored the answer, if this request settled one.
 async fn settled(settled: Settled) -> Result<(), Status> {
     let Some(settled) = settled else {
         return Ok(());
@@ -231,7 +231,7 @@ impl message_queue_server::MessageQueue for OriginalMessageQueue {
         let known = self.queue.knows(&name).await;
         if !known.map_err(|error| error::of_queue(&error))? {
             return Err(Status::not_found(format!(
-                "nobody has ever served {name:?}; a function is known once a service has received from it"
+                "no service has ever received from {name:?}; check the name, or start its service first"
             )));
         }
         let to = request::queue(&sent.service_name, &sent.func_name)?;

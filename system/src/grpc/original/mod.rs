@@ -1,5 +1,5 @@
-//! The contracts of the first OrderShop, for services that were written for it, in any language. Both stand before the same store and
-//! the same queue as our own contracts do: who joins here takes part in the same groups and serves the same functions.
+//! The contracts of the first OrderShop, for services that were written for it, in any language. They serve the same store and queue
+//! as OrderShop's own contracts: a client takes part in the same groups and serves the same functions.
 
 mod deliveries;
 mod error;

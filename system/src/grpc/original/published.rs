@@ -1,4 +1,4 @@
-//! An event as these contracts write it, from and to the store's. Knows its shape, not what events mean.
+//! Converts events of these contracts to the store's and back. Must not know what events mean.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::event_store::{Claim, ExpectedVersion, NewEvent, RecordedEvent, Transa
 use crate::grpc::proto::eventstore::Notification;
 use crate::topic::Topic;
 
-/// Longest event id, action or entity id, bytes: they become fields and keys.
+/// Longest event id, action or entity id, bytes; they become fields and keys.
 const NAME_BYTES_MAX: usize = 200;
 
 #[derive(Deserialize)]
@@ -21,30 +21,30 @@ struct EventInfo {
     event_data: Box<RawValue>,
 }
 
-/// An entity's event names its entity.
+/// The part of an event's data that names its entity.
 #[derive(Deserialize)]
 struct EventData<'a> {
     #[serde(borrow, default)]
     entity_id: Option<&'a RawValue>,
 }
 
-/// The transaction that publishes an event once: a claim on its id is taken with it.
+/// The transaction that publishes an event at most once: it also claims the event's id.
 ///
 /// # Errors
-/// What is wrong with `event_info`, and what would be right.
+/// What is wrong with `event_info`, and what to send instead.
 pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction, String> {
     let info: EventInfo = serde_json::from_str(event_info).map_err(|error| {
         format!(
-            "bad event_info: {error}; it is a JSON object of event_id (string), event_action (string) and event_data (object)"
+            "bad event_info: {error}; send a JSON object of event_id (string), event_action (string) and event_data (object)"
         )
     })?;
     check_name("event_id", &info.event_id)?;
     check_name("event_action", &info.event_action)?;
-    // Also an array would do for serde.
+    // serde alone would also accept an array.
     let data: EventData<'_> = Some(info.event_data.get())
         .filter(|data| data.starts_with('{'))
         .and_then(|data| serde_json::from_str(data).ok())
-        .ok_or("bad event_info: event_data is a JSON object, with entity_id at most once")?;
+        .ok_or("bad event_info: event_data must be a JSON object, with entity_id at most once")?;
     let entity_id = data
         .entity_id
         .and_then(|id| serde_json::from_str::<String>(id.get()).ok());
@@ -74,11 +74,11 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "bad event_info: {what} has 1 to {NAME_BYTES_MAX} bytes and no control characters"
+        "bad event_info: {what} must have 1 to {NAME_BYTES_MAX} bytes and no control characters"
     ))
 }
 
-/// What subscribers are told of an event.
+/// The notification of an event for subscribers.
 #[expect(
     clippy::cast_precision_loss,
     reason = "microseconds since 1970 fit 2^53 for two centuries"

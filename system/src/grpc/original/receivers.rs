@@ -1,5 +1,5 @@
-//! Who waits for a function's messages, and the workers that take them from the queue. A worker takes a message only while somebody
-//! waits or did a moment ago, one at a time, and keeps it until it is settled. Knows neither connections nor what messages say.
+//! The clients that wait for a function's messages, and the workers that take these from the queue. A worker takes one message at a
+//! time, only while a client waits or did a moment ago, and holds it until it is settled. Must not know connections or payloads.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,19 +15,19 @@ use super::error;
 use crate::message_queue::redis::{RedisMessageQueue, SingleConsumer};
 use crate::message_queue::{Answer, Delivery, QueueError, QueueName};
 
-/// Messages of one function that are delivered and not settled. Each takes a worker.
+/// Most workers of one function, and so most messages of it that are delivered and not settled.
 const WORKERS_MAX: usize = 64;
-/// Workers of all functions. Each has a connection to Redis.
+/// Most workers of all functions; each has a connection to Redis.
 pub(super) const ALL_WORKERS_MAX: usize = 256;
-/// Clients that wait for one function.
+/// Most clients that wait for one function.
 const RECEIVERS_MAX: usize = 1_000;
-/// A worker stays for so long after nobody waits any more: clients wait again and again.
+/// How long a worker stays after the last client stopped waiting: clients usually wait again.
 const LINGER: Duration = Duration::from_secs(1);
-/// A message that was taken and that nobody waits for any more is given back after this. Longer than [`LINGER`], so that by then no
-/// other worker of this server takes it again.
+/// A message that was taken while no client waits goes back to the queue after this. Longer than [`LINGER`], so that by then no
+/// worker of this server is left to take it again.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// A message on its way to a client. Dropped, it is given back.
+/// A message on its way to a client. If dropped, it goes back to the queue.
 #[derive(Debug)]
 pub(super) struct Handed {
     pub delivery: Delivery,
@@ -37,7 +37,7 @@ pub(super) struct Handed {
 #[derive(Debug)]
 struct State {
     waiting: VecDeque<oneshot::Sender<Handed>>,
-    /// Taken, and nobody waited.
+    /// Messages that were taken while no client waited, each with its number.
     ready: VecDeque<(u64, Handed)>,
     offered: u64,
     workers: usize,
@@ -51,14 +51,14 @@ pub(super) struct Function {
     name: QueueName,
     queue: Arc<RedisMessageQueue>,
     state: Mutex<State>,
-    /// Somebody has begun to wait.
+    /// Signals that a client has begun to wait.
     demand: Notify,
     permits: Arc<Semaphore>,
     drain: CancellationToken,
 }
 
 impl State {
-    /// Whether anybody waits. Those who gave up are forgotten.
+    /// Whether a client waits. Removes clients that have given up.
     fn is_wanted(&mut self) -> bool {
         self.waiting.retain(|receiver| !receiver.is_closed());
         if self.waiting.is_empty() {
@@ -99,12 +99,12 @@ impl Function {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// A message that was taken and that nobody waited for.
+    /// A message that was taken while no client waited, if any.
     pub fn ready(&self) -> Option<Handed> {
         self.lock().ready.pop_front().map(|(_, handed)| handed)
     }
 
-    /// Waits for a message. Cancelled, it has taken none.
+    /// Waits for a message. If cancelled, no message is lost.
     pub async fn receive(self: &Arc<Self>, wait: Duration) -> Result<Option<Handed>, Status> {
         let mut receiver = {
             let mut state = self.lock();
@@ -114,7 +114,7 @@ impl Function {
             state.is_wanted();
             if state.waiting.len() >= RECEIVERS_MAX {
                 return Err(Status::resource_exhausted(format!(
-                    "{RECEIVERS_MAX} clients wait for {} already",
+                    "{RECEIVERS_MAX} clients already wait for {}",
                     self.name
                 )));
             }
@@ -140,7 +140,7 @@ impl Function {
         }
     }
 
-    /// Gives a message to who waits longest, else puts it where the next finds it: the place.
+    /// Gives a message to the client that has waited longest, else makes it ready for the next one and returns its number.
     fn offer(&self, mut handed: Handed) -> Option<u64> {
         let mut state = self.lock();
         state.free -= 1;
@@ -156,14 +156,14 @@ impl Function {
         Some(place)
     }
 
-    /// Takes a message back that nobody has come for.
+    /// Removes a ready message that no client has taken.
     fn withdraw(&self, place: Option<u64>) {
         self.lock()
             .ready
             .retain(|(number, _)| Some(*number) != place);
     }
 
-    /// Takes messages and sees each to its end, as long as they are wanted.
+    /// A worker: takes messages and waits until each is settled, as long as clients wait.
     async fn work(self: Arc<Self>) {
         let Some(_permit) = self.permit().await else {
             return;
@@ -195,7 +195,7 @@ impl Function {
                 (Ok((response, told)), Some(consumer)) => {
                     let _ = told.send(consumer.answer(Answer::Reply(response)).await);
                 }
-                // Gives it back.
+                // Dropping the consumer returns the message to the queue.
                 _ => consumer = None,
             }
             self.lock().free += 1;
@@ -213,7 +213,7 @@ impl Function {
         consumer.next().await
     }
 
-    /// The right to a connection; `None` when nobody waits any more.
+    /// A permit for a connection to Redis; `None` if the worker has left because no client waits.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
             permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
@@ -222,7 +222,7 @@ impl Function {
         }
     }
 
-    /// Goes, unless somebody waits.
+    /// Removes a free worker from the count, unless a client waits; returns whether it did.
     fn leave(&self) -> bool {
         let mut state = self.lock();
         if state.is_wanted() {
@@ -233,7 +233,7 @@ impl Function {
         true
     }
 
-    /// Returns when this free worker has left, for nobody has waited for a while.
+    /// Returns when this free worker has left because no client has waited for [`LINGER`].
     async fn left(&self) {
         loop {
             tokio::time::sleep(LINGER / 4).await;
@@ -247,12 +247,12 @@ impl Function {
         }
     }
 
-    /// Whether somebody waits now or within a moment. Nothing is taken meanwhile.
+    /// Whether a client waits now or within [`LINGER`]. No message is taken in the meantime.
     async fn is_wanted_soon(&self) -> bool {
         let soon = async {
             loop {
                 let mut demand = std::pin::pin!(self.demand.notified());
-                // From here on no call is missed.
+                // From here on no notification is missed.
                 demand.as_mut().enable();
                 if self.lock().is_wanted() {
                     return;

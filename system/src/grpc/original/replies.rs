@@ -1,5 +1,5 @@
-//! The replies to requests that were sent through this server, from the sending until they are acknowledged or nobody has come for them
-//! in time. Bounded in number and bytes. Knows neither how requests are sent nor who asks for replies.
+//! The replies to requests that were sent through this server, kept until they are acknowledged or expire. Bounded in number and
+//! bytes. Must not know how requests are sent.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-/// Requests whose reply is awaited or kept.
+/// Most requests whose reply is awaited or kept.
 const REQUESTS_MAX: usize = 10_000;
-/// Replies kept, bytes.
+/// Most bytes of kept replies.
 const REPLIES_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// A request: `service.function`, message id.
+/// A request's key: `service.function`, message id.
 pub(super) type RequestKey = (String, String);
-/// A reply's JSON, once it has come.
+/// A reply's JSON; `None` until it arrives.
 pub(super) type Reply = Option<Arc<str>>;
 
 #[derive(Debug)]
@@ -33,11 +33,11 @@ struct Table {
     entries: FxHashMap<RequestKey, Entry>,
 }
 
-/// All requests of a server.
+/// All awaited and kept replies of a server.
 #[derive(Debug, Default)]
 pub(super) struct Replies(Mutex<Table>);
 
-/// A request's place among them; gives it up when dropped.
+/// A request's entry in [`Replies`]; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Awaited {
     replies: Arc<Replies>,
@@ -54,18 +54,18 @@ impl Replies {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// Makes room for a reply, before the request is sent.
+    /// Adds an entry for a reply; called before the request is sent.
     pub fn open(self: &Arc<Self>, key: RequestKey) -> Result<Awaited, Status> {
         let mut table = self.lock();
         if table.entries.contains_key(&key) {
             return Err(Status::already_exists(format!(
-                "message {} was sent to {} before, and its response is not acknowledged",
+                "message {} was already sent to {}, and its response is not acknowledged",
                 key.1, key.0
             )));
         }
         if table.entries.len() >= REQUESTS_MAX {
             return Err(Status::resource_exhausted(format!(
-                "{REQUESTS_MAX} requests have no response yet, or one that was not acknowledged"
+                "{REQUESTS_MAX} requests await a response or its acknowledgement; acknowledge some"
             )));
         }
         table.opened += 1;
@@ -85,13 +85,13 @@ impl Replies {
         })
     }
 
-    /// What shows the reply when it comes, and ends when it is forgotten.
+    /// A receiver that shows the reply when it arrives; closed when the entry is removed.
     pub fn of(&self, key: &RequestKey) -> Option<watch::Receiver<Reply>> {
         let table = self.lock();
         table.entries.get(key).map(|entry| entry.reply.subscribe())
     }
 
-    /// Forgets a reply that has come. Returns whether there was one.
+    /// Removes a reply that has arrived. Returns whether there was one.
     pub fn acknowledge(&self, key: &RequestKey) -> bool {
         let mut table = self.lock();
         let there = table.entries.get(key);
@@ -113,7 +113,7 @@ impl Table {
 }
 
 impl Awaited {
-    /// The reply has come.
+    /// Stores the reply that has arrived.
     pub fn arrived(&self, payload: &RawValue) {
         let mut table = self.replies.lock();
         let Table { bytes, entries, .. } = &mut *table;
@@ -124,7 +124,7 @@ impl Awaited {
             tracing::warn!(
                 queue = self.key.0,
                 msg_id = self.key.1,
-                "no room for a reply"
+                "too many unacknowledged replies; dropped one"
             );
             r#"{"error":"there was no room to keep the response: too many are not acknowledged"}"#
         } else {
@@ -138,7 +138,7 @@ impl Awaited {
 impl Drop for Awaited {
     fn drop(&mut self) {
         let mut table = self.replies.lock();
-        // Acknowledged meanwhile, the place may be another's.
+        // After an acknowledgement, the key may belong to another request.
         if table
             .entries
             .get(&self.key)

@@ -1,4 +1,4 @@
-//! What comes in over the queue's contract, checked: names, ids, payloads, times. Knows no queue.
+//! Checks the fields of requests to the message queue: names, ids, payloads, timeouts. Must not know the queue.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use tonic::Status;
 use super::error;
 use crate::message_queue::QueueName;
 
-/// Two names and a dot.
+/// Longest `service.function`: two names of 64 bytes and a dot.
 const FUNCTION_BYTES_MAX: usize = 129;
-/// Longest message id, characters: a created entity takes its id from it.
+/// Longest message id, characters; a created entity's id derives from it.
 const MSG_ID_CHARS_MAX: usize = 128;
 /// Longest wait, seconds.
 const TIMEOUT_S_MAX: i32 = 3_600;
@@ -20,17 +20,17 @@ pub(super) fn queue(service: &str, function: &str) -> Result<QueueName, Status> 
     QueueName::named(service, function).map_err(|error| error::of_name(&error))
 }
 
-/// `service.function`, of names that were not kept: who asks for a request may have been told any.
+/// `service.function` of names that are only looked up, so that arbitrary ones are not interned.
 pub(super) fn function(service: &str, function: &str) -> Result<String, Status> {
     if service.len() + function.len() < FUNCTION_BYTES_MAX {
         return Ok(format!("{service}.{function}"));
     }
     Err(Status::invalid_argument(format!(
-        "the names of a service and a function have less than {FUNCTION_BYTES_MAX} characters together"
+        "service_name and func_name must have less than {FUNCTION_BYTES_MAX} characters together"
     )))
 }
 
-/// The id of a message that was sent before.
+/// Checks the id of a message that was sent before.
 pub(super) fn known_msg_id(given: String) -> Result<String, Status> {
     if given.is_empty() {
         return Err(Status::invalid_argument("msg_id is missing"));
@@ -38,31 +38,31 @@ pub(super) fn known_msg_id(given: String) -> Result<String, Status> {
     msg_id(given)
 }
 
-/// A message id; a new one where there is none.
+/// Checks a message id; generates one if it is empty.
 pub(super) fn msg_id(given: String) -> Result<String, Status> {
     if given.is_empty() {
         return Ok(uuid::Uuid::now_v7().simple().to_string());
     }
     if given.len() > MSG_ID_CHARS_MAX || !given.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Status::invalid_argument(format!(
-            "a msg_id has at most {MSG_ID_CHARS_MAX} visible ASCII characters"
+            "msg_id must have at most {MSG_ID_CHARS_MAX} characters, visible ASCII only"
         )));
     }
     Ok(given)
 }
 
-/// A payload.
+/// Checks that a payload is JSON.
 pub(super) fn payload(text: String) -> Result<Box<RawValue>, Status> {
     RawValue::from_string(text)
-        .map_err(|error| Status::invalid_argument(format!("the payload is no JSON: {error}")))
+        .map_err(|error| Status::invalid_argument(format!("the payload is not JSON: {error}")))
 }
 
-/// How long to wait.
+/// Checks a timeout: 0 to 3,600 seconds.
 pub(super) fn timeout(seconds: i32) -> Result<Duration, Status> {
     match u64::try_from(seconds) {
         Ok(s) if seconds <= TIMEOUT_S_MAX => Ok(Duration::from_secs(s)),
         _ => Err(Status::invalid_argument(format!(
-            "a timeout is 0 (don't wait) to {TIMEOUT_S_MAX} seconds, not {seconds}"
+            "timeout is {seconds}; it must be 0 (don't wait) to {TIMEOUT_S_MAX} seconds"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! Who is subscribed to what over which connection, so that a later request over the same one can end it. Knows no events.
+//! The subscriptions by connection and topic, so that a later request over the same connection can end them. Must not know events.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::topic::Topic;
 
-/// Subscriptions at a time. Each has a blocking connection to Redis.
+/// Most subscriptions at once; each has a blocking connection to Redis.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
 
 type Key = (u64, Topic);
@@ -31,15 +31,15 @@ struct Table {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions(Mutex<Table>);
 
-/// One subscription's place among them; gives it up when dropped.
+/// A subscription's entry in [`Subscriptions`]; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Subscribed {
     subscriptions: Arc<Subscriptions>,
     key: Key,
     number: u64,
-    /// Cancelled when the client wants no more.
+    /// Cancelled when the client unsubscribes.
     pub unsubscribed: CancellationToken,
-    /// Dropped with the rest: what was told is settled by then.
+    /// When dropped, signals that the subscription has ended: its sent events are acknowledged by then.
     _ended: DropGuard,
 }
 
@@ -50,12 +50,12 @@ impl Subscriptions {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// Enters a subscription.
+    /// Adds a subscription.
     pub fn enter(self: &Arc<Self>, connection: u64, topic: Topic) -> Result<Subscribed, Status> {
         let mut table = self.lock();
         if table.count >= SUBSCRIPTIONS_MAX {
             return Err(Status::resource_exhausted(format!(
-                "this server has {SUBSCRIPTIONS_MAX} subscriptions already"
+                "this server already has {SUBSCRIPTIONS_MAX} subscriptions"
             )));
         }
         table.count += 1;
@@ -77,12 +77,12 @@ impl Subscriptions {
         })
     }
 
-    /// Ends a connection's subscriptions of a topic. Returns what tells that each has ended.
+    /// Ends a connection's subscriptions of a topic. Returns a token for each that is cancelled when it has ended.
     pub fn unsubscribe(&self, connection: u64, topic: Topic) -> Vec<CancellationToken> {
         let table = self.lock();
         let entries = table.entries.get(&(connection, topic));
         let entries = entries.into_iter().flatten();
-        // One that was told before is on its way out and counts no more.
+        // A subscription that was already told to end no longer counts.
         let live = entries.filter(|entry| !entry.unsubscribed.is_cancelled());
         live.map(|entry| {
             entry.unsubscribed.cancel();

@@ -1,4 +1,4 @@
-//! A topic told without a group: what comes after the call, for as long as the client listens. Nothing is acknowledged or remembered.
+//! Sends a topic's events without a group: those after the call, as long as the stream is open. Nothing is acknowledged or stored.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use crate::grpc::proto::eventstore::Notification;
 use crate::position::Position;
 use crate::topic::Topic;
 
-/// Events read at once.
+/// Most events per read.
 const BATCH_EVENTS_MAX: usize = 256;
-/// One read waits for so long.
+/// How long one read waits for events.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// A store that is away is asked again after this; nothing is missed meanwhile.
+/// The pause before a retry while the store is unavailable; no event is missed.
 const RETRY: Duration = Duration::from_millis(200);
 
 struct TopicStream {
     store: Arc<dyn EventStore>,
     topic: Topic,
-    /// The last event that was read.
+    /// Position of the last event that was read.
     after: Position,
     batch: VecDeque<RecordedEvent>,
     subscribed: Subscribed,
     drain: CancellationToken,
 }
 
-/// The notifications of what comes after a position.
+/// The notifications of events after a position.
 pub(super) fn open(
     store: Arc<dyn EventStore>,
     topic: Topic,
@@ -59,7 +59,7 @@ pub(super) fn open(
 impl TopicStream {
     async fn next(&mut self) -> Option<Result<RecordedEvent, Status>> {
         loop {
-            // Also with events in hand: who unsubscribed wants no more.
+            // Events that are already read are dropped: the client has unsubscribed.
             if self.subscribed.unsubscribed.is_cancelled() {
                 return None;
             }

@@ -1,4 +1,4 @@
-//! One batch of a worker: from what stood in the queue to deliveries, and from answers to what goes back to Redis. Pure: sends nothing.
+//! One batch of a worker: turns queued messages into deliveries, and answers into commands for Redis. Pure: sends nothing.
 
 use std::time::SystemTime;
 
@@ -9,26 +9,26 @@ use super::envelope::{Envelope, Reply, dead_letter, error_payload};
 use super::scripts::Leftovers;
 use crate::message_queue::{Answer, Delivery, QueueName};
 
-/// What is remembered of a delivery until it is answered.
+/// An unanswered delivery.
 #[derive(Debug)]
 struct Unanswered {
     id: String,
     raw: Vec<u8>,
-    /// Place in `reply_lists`; `None` where nobody waits.
+    /// Index in `reply_lists`; `None` if no caller waits.
     reply_list: Option<usize>,
 }
 
-/// The messages in the processing list.
+/// The messages in a worker's processing list.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     unanswered: Vec<Unanswered>,
-    /// The distinct reply lists, one a calling process: few.
+    /// The distinct reply lists: few, as there is one a calling process.
     reply_lists: Vec<String>,
-    /// Dead letters already: what was no message at all.
+    /// Malformed messages, encoded as dead letters already.
     garbage: Vec<Vec<u8>>,
 }
 
-/// What answers a batch.
+/// The effects of a batch's answers.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// A push and an expiry for each reply list.
@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 }
 
 impl Batch {
-    /// Reads the messages; those that aren't any are kept back as dead letters.
+    /// Parses the messages; malformed ones are kept as dead letters.
     pub(super) fn read(queue: QueueName, messages: Vec<Vec<u8>>) -> (Self, Vec<Delivery>) {
         let mut batch = Self {
             unanswered: Vec::with_capacity(messages.len()),
@@ -77,17 +77,17 @@ impl Batch {
         }))
     }
 
-    /// How many answers it needs.
+    /// The number of answers that the batch needs.
     pub(super) fn deliveries(&self) -> usize {
         self.unanswered.len()
     }
 
-    /// Whether nothing is in the processing list.
+    /// Whether the processing list is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.unanswered.is_empty() && self.garbage.is_empty()
     }
 
-    /// What the answers, one a delivery in their order, come to.
+    /// Turns the answers (one a delivery, in their order) into their effects.
     pub(super) fn answer(
         self,
         queue: QueueName,
@@ -130,7 +130,7 @@ impl Batch {
             }
         }
         if let Some(reason) = retry_reason {
-            tracing::warn!(%queue, messages = leftovers.retries.len(), reason, "to be tried again");
+            tracing::warn!(%queue, messages = leftovers.retries.len(), reason, "messages are delivered again after a delay");
         }
         let mut replies = Vec::with_capacity(2 * pushes.len());
         for (list, push) in self.reply_lists.iter().zip(pushes) {
@@ -144,7 +144,7 @@ impl Batch {
     }
 }
 
-/// The delay and the message for one delivery more; `None` after the last.
+/// The delay and the message for one more delivery; `None` if it was the last.
 fn again(raw: &[u8], config: &QueueConfig) -> Option<(u64, Vec<u8>)> {
     let mut envelope = Envelope::parse(raw).ok()?;
     envelope.redeliveries += 1;
@@ -156,7 +156,7 @@ fn again(raw: &[u8], config: &QueueConfig) -> Option<(u64, Vec<u8>)> {
     })
 }
 
-/// To the dead letters; returns the reply.
+/// Adds a dead letter; returns the error reply.
 fn bury(
     queue: QueueName,
     message: &Unanswered,
@@ -170,7 +170,7 @@ fn bury(
     error_payload(reason)
 }
 
-/// For people who read dead letters; nothing is decided by it.
+/// The present time, ms. It is only information for people who read dead letters.
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| {

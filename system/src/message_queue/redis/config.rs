@@ -1,45 +1,45 @@
-//! The limits and intervals of the Redis message queue. Knows numbers, not what they are used for.
+//! The limits and intervals of the Redis message queue. Knows numbers, not their use.
 
-/// Every limit of the queue. The defaults fit a machine of a few cores; tests shorten the times.
+/// All limits of the queue. The defaults fit a machine of a few cores; tests shorten the times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueConfig {
-    /// A queue longer than this refuses new messages.
+    /// The maximum length of a queue, messages. A longer queue refuses new messages.
     pub depth_max: u64,
-    /// How long a queue that was too long refuses before it is asked again.
+    /// How long a queue that was too long refuses messages before its length is checked again, ms.
     pub overload_ms: u64,
-    /// Messages that may wait in this process to be sent.
+    /// The maximum number of messages in this process that wait to be sent.
     pub outbox_messages_max: usize,
-    /// Messages in one pipeline to Redis.
+    /// The maximum number of messages in one pipeline to Redis.
     pub flush_messages_max: usize,
-    /// Replies taken from the reply list at once.
+    /// The maximum number of replies taken from the reply list at once.
     pub reply_batch_max: usize,
-    /// A reply list that nobody empties is gone after this; must be longer than any call's timeout.
+    /// A reply list that no process reads expires after this, s. Must be longer than any call's timeout.
     pub reply_ttl_s: u64,
-    /// A message is delivered again at most so often, then it goes to the dead letters.
+    /// The maximum number of retries of a message; after them it becomes a dead letter.
     pub retries_max: u32,
-    /// Delay of the first retry; doubles with each.
+    /// The delay of the first retry, ms; doubles with each.
     pub retry_delay_ms: u64,
-    /// The longest delay of a retry.
+    /// The maximum delay of a retry, ms.
     pub retry_delay_ms_max: u64,
-    /// How often the workers of this process say that they live.
+    /// The interval of the heartbeats of this process's workers, ms.
     pub heartbeat_ms: u64,
-    /// A worker that was silent for this long is dead: its messages go to others. Several heartbeats.
+    /// A worker without a heartbeat for this long is dead, ms: its messages go to other workers. Several heartbeats.
     pub dead_after_ms: u64,
-    /// How often dead workers are looked for.
+    /// The interval at which dead workers are looked for, ms.
     pub recover_ms: u64,
-    /// A dead worker without messages is forgotten after this.
+    /// A dead worker without messages is forgotten after this, ms.
     pub forget_after_ms: u64,
-    /// How long a blocking read waits in Redis.
+    /// The maximum duration of a blocking read, ms.
     pub block_ms: u64,
-    /// The same while delayed retries wait in the queue.
+    /// The maximum duration of a blocking read while delayed retries wait, ms.
     pub block_delayed_ms: u64,
-    /// Beyond its BLOCK, an answer that takes longer than this means a broken connection.
+    /// How much longer than its blocking time an answer may take before the connection counts as broken, ms.
     pub response_timeout_ms: u64,
-    /// First delay before a broken connection is opened again; doubles, with jitter.
+    /// The first delay before a broken connection is opened again, ms; doubles, with jitter.
     pub reconnect_ms: u64,
-    /// The longest delay before a broken connection is opened again.
+    /// The maximum delay before a broken connection is opened again, ms.
     pub reconnect_ms_max: u64,
-    /// Dead letters kept per queue; the oldest go first.
+    /// The maximum number of dead letters kept a queue; the oldest are dropped first.
     pub dead_letters_max: u64,
 }
 
@@ -70,7 +70,7 @@ impl Default for QueueConfig {
 }
 
 impl QueueConfig {
-    /// Delay before a message is delivered for the `redeliveries`-th time again (1 the first time), ms.
+    /// The delay before the `redeliveries`-th redelivery (1 is the first), ms.
     #[must_use]
     pub fn retry_delay_ms(&self, redeliveries: u32) -> u64 {
         let doublings = redeliveries.saturating_sub(1).min(32);

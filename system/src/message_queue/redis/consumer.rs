@@ -1,4 +1,4 @@
-//! A worker of a queue: answers a batch and takes the next in one round trip, and comes back by itself when its connection breaks.
+//! A worker of a queue: answers a batch and takes the next in one round trip, and reconnects by itself when its connection breaks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,26 +17,28 @@ use crate::backoff::Backoff;
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use crate::telemetry::QueueLabels;
 
-/// Ends with the connection on which the answers went, and with what was taken.
+/// Sends answers; ends with the connection that they were sent on and the messages that were taken.
 type Answering = BoxFuture<'static, (WorkerConnection, Result<Taken, String>)>;
 
-/// The Redis queue's worker.
+/// A worker of a queue on Redis.
 pub(super) struct RedisQueueConsumer {
     shared: Arc<Shared>,
     queue: QueueName,
     keys: QueueKeys,
     batch_max: usize,
     batch: Batch,
-    /// None while answers are on their way: they have it.
+    /// `None` while answers are being sent, which own the connection.
     connection: Option<WorkerConnection>,
-    /// Answers on their way. They are sent to the end even when the exchange is dropped: the Redis client forgets what nobody waits for.
+    /// The answers that are being sent. Sending goes on even if the exchange is dropped: the Redis client would drop a command whose caller
+    /// is gone.
     answering: Option<Answering>,
-    /// A message is waited for. Still set at the next exchange if that was dropped half-way: then nobody knows what this worker holds.
+    /// Whether a message is waited for. If it is still set at the next exchange, the last one was dropped: it is unknown which messages
+    /// this worker holds.
     waiting: bool,
-    /// Workers that this one was before, whose messages are still to be given back.
+    /// Earlier workers of this consumer whose messages must still be given back.
     ended: Vec<Ended>,
     finished: bool,
-    /// Nothing has worked since the last failure: wait before the next try, and say nothing more.
+    /// Whether everything failed since the last failure: wait before the next try, and don't log again.
     broken: bool,
     backoff: Backoff,
     batch_messages: Histogram,
@@ -75,7 +77,7 @@ impl RedisQueueConsumer {
         }
     }
 
-    /// Gives up the connection and forgets the batch: it will be delivered again.
+    /// Closes the connection and forgets the batch: it is delivered again.
     fn abandon(&mut self) {
         self.waiting = false;
         self.batch = Batch::default();
@@ -83,7 +85,7 @@ impl RedisQueueConsumer {
             .extend(self.connection.take().map(WorkerConnection::end));
     }
 
-    /// Lets answers that a dropped exchange left behind arrive. What came with them is to be given back.
+    /// Waits for answers that a dropped exchange left behind. Messages that were taken with them will be given back.
     async fn settle_answers(&mut self) {
         if let Some(answering) = &mut self.answering {
             let (connection, _) = answering.await;
@@ -92,7 +94,7 @@ impl RedisQueueConsumer {
         }
     }
 
-    /// Gives back what the workers that this one was before held.
+    /// Gives back the messages of this consumer's earlier workers.
     async fn give_back(&mut self) -> redis::RedisResult<()> {
         self.settle_answers().await;
         while let Some(ended) = self.ended.last() {
@@ -102,7 +104,7 @@ impl RedisQueueConsumer {
         Ok(())
     }
 
-    /// Opens a connection where there is none, trying until it works or the queue is closed.
+    /// Opens a connection if there is none; retries until it succeeds or the queue is closed.
     async fn open(&mut self) -> Result<(), QueueError> {
         loop {
             if self.broken {
@@ -121,7 +123,7 @@ impl RedisQueueConsumer {
         }
     }
 
-    /// Says so once, until something works again.
+    /// Logs a failure, but only the first until something succeeds again.
     fn failed(&mut self, error: &str) {
         if !std::mem::replace(&mut self.broken, true) {
             tracing::warn!(queue = %self.queue, error, "the worker can't reach its queue; it keeps trying");
@@ -129,7 +131,7 @@ impl RedisQueueConsumer {
     }
 
     async fn try_open(&mut self) -> redis::RedisResult<()> {
-        // First what is old: it is before anything new in the queue.
+        // Old messages are given back first: they come before any new message in the queue.
         self.give_back().await?;
         if self.connection.is_none() {
             self.connection =
@@ -138,7 +140,7 @@ impl RedisQueueConsumer {
         Ok(())
     }
 
-    /// Answers the batch and takes at most `messages_max`; on an error the connection is given up.
+    /// Answers the batch and takes at most `messages_max`; closes the connection on an error.
     async fn end_and_take(
         &mut self,
         answers: Vec<Answer>,
@@ -150,7 +152,7 @@ impl RedisQueueConsumer {
                 answers.len(),
                 self.batch.deliveries()
             );
-            tracing::error!(queue = %self.queue, reason, "a worker must answer each delivery once");
+            tracing::error!(queue = %self.queue, reason, "the handler must answer each delivery exactly once; the batch is delivered again");
             self.abandon();
             return Err(unavailable(reason));
         }
@@ -181,7 +183,7 @@ impl RedisQueueConsumer {
         match taken {
             Ok(taken) => {
                 if std::mem::take(&mut self.broken) {
-                    tracing::info!(queue = %self.queue, "the worker is back");
+                    tracing::info!(queue = %self.queue, "the worker has reached its queue again");
                     self.backoff.reset();
                 }
                 Ok(taken)
@@ -194,7 +196,7 @@ impl RedisQueueConsumer {
         }
     }
 
-    /// Answers the batch, takes nothing, and stays a worker.
+    /// Answers the batch and takes no messages; the worker goes on.
     pub(super) async fn answer(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
         self.end_and_take(answers, 0).await.map(drop)
     }
@@ -215,7 +217,7 @@ impl RedisQueueConsumer {
         deliveries
     }
 
-    /// Waits until there is something, or the connection fails, or the queue is closed.
+    /// Waits until there is a message, the connection fails or the queue is closed.
     async fn wait(&mut self, delayed: bool) -> Result<Taken, QueueError> {
         let config = &self.shared.config;
         let block = Duration::from_millis(if delayed {
@@ -257,7 +259,7 @@ impl QueueConsumer for RedisQueueConsumer {
             let answered = self.batch.deliveries() > 0;
             if self.connection.is_none() || !self.ended.is_empty() {
                 if !answers.is_empty() {
-                    tracing::debug!(queue = %self.queue, "answers to a batch that was given back are dropped");
+                    tracing::debug!(queue = %self.queue, "answers are dropped: their batch was given back");
                 }
                 answers = Vec::new();
                 self.open().await?;
@@ -276,7 +278,7 @@ impl QueueConsumer for RedisQueueConsumer {
                     return Ok(deliveries);
                 }
                 if !self.batch.is_empty() {
-                    // Nothing but garbage, to be buried before the next is taken.
+                    // Only malformed messages: they become dead letters before the next are taken.
                     break;
                 }
                 match self.wait(taken.delayed).await {
@@ -323,7 +325,7 @@ impl Drop for RedisQueueConsumer {
             }
             for worker in ended {
                 if let Err(error) = worker.give_back(&shared).await {
-                    tracing::warn!(%queue, %error, "a worker's messages could not be given back; recovery will");
+                    tracing::warn!(%queue, %error, "a worker's messages could not be given back; recovery does it later");
                 }
             }
         });

@@ -1,4 +1,4 @@
-//! What stands in the lists: envelopes, replies and dead letters, as JSON. Payloads pass through as they are, neither parsed nor escaped.
+//! The JSON in the lists: envelopes, replies and dead letters. Payloads are copied as they are, neither parsed nor escaped.
 
 use std::borrow::Cow;
 
@@ -8,21 +8,21 @@ use serde_json::value::RawValue;
 use crate::correlation::{Correlation, Times};
 use crate::message_queue::{Delivery, OutgoingMessage};
 
-/// A message in a queue. `redeliveries` must be the first field: the script that gives messages back counts it up there.
+/// A message in a queue. `redeliveries` must be the first field: the script that gives messages back increments it there.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub redeliveries: u32,
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    /// The reply list's key; empty where nobody waits. (Not an `Option`: serde would copy the string.)
+    /// The reply list's key; empty if no caller waits. (Not an `Option`: serde would copy the string.)
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub reply_to: Cow<'a, str>,
     #[serde(borrow)]
     pub correlation_id: Cow<'a, str>,
     #[serde(borrow)]
     pub causation_id: Cow<'a, str>,
-    /// Whether whoever handles it shall say when.
+    /// Whether the reply must say when the message was handled (a sampled request).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sampled: bool,
     #[serde(borrow)]
@@ -81,7 +81,7 @@ impl<'a> Envelope<'a> {
 /// A reply in a caller's list.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Reply<'a> {
-    /// The id of the message that it answers.
+    /// The id of the answered message.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
     #[serde(borrow)]
@@ -93,7 +93,7 @@ impl<'a> Reply<'a> {
         serde_json::from_slice(raw)
     }
 
-    /// Replaces what is in `buffer`.
+    /// Overwrites `buffer` with a reply.
     pub(super) fn encode_into(id: &str, payload: &RawValue, buffer: &mut Vec<u8>) {
         buffer.clear();
         let reply = Reply {
@@ -104,7 +104,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The payload of a reply that says why there is no result.
+/// The payload of an error reply.
 pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
     #[derive(Serialize)]
     struct Failure<'a> {
@@ -113,7 +113,8 @@ pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
     serde_json::value::to_raw_value(&Failure { error: reason }).expect("a string always serializes")
 }
 
-/// A dead letter: why, when, and the message as it was (a string, as it may be anything). The script that gives messages back writes the same.
+/// Encodes a dead letter: the reason, the time and the message (a string, as it may be malformed). The script that gives messages back
+/// writes the same form.
 pub(super) fn dead_letter(reason: &str, raw: &[u8], at_ms: u64) -> Vec<u8> {
     #[derive(Serialize)]
     struct DeadLetter<'a> {

@@ -1,5 +1,5 @@
-//! Which functions exist: those that anybody has ever consumed. A set in Redis that only grows, with a limit, and in this process a
-//! memory of what was found there. Knows names, not who serves them now.
+//! The functions that exist: those that were ever consumed. A set in Redis that only grows, with a limit, and a cache of it in this
+//! process. Knows names, not which workers serve them now.
 
 use std::sync::Mutex;
 
@@ -10,14 +10,14 @@ use super::outbox::unavailable;
 use super::{RedisMessageQueue, Shared};
 use crate::message_queue::{QueueError, QueueName};
 
-/// Set: `service.function`.
+/// The set of functions: `service.function`.
 const KEY: &str = "mq:functions";
-/// Functions that are remembered; later ones can be consumed, but nobody is told that they exist.
+/// The maximum number of functions in the set. Later ones can be consumed, but are not known to exist.
 const FUNCTIONS_MAX: u64 = 10_000;
-/// Longer text names no function: two names and a dot.
+/// The maximum length of a function's name, bytes: two names and a dot.
 const NAME_BYTES_MAX: usize = 129;
 
-/// What is known to be in the set. Nothing is ever taken out of it.
+/// The functions that are known to be in the set. None is ever removed from it.
 #[derive(Debug, Default)]
 pub(super) struct Functions(Mutex<FxHashSet<String>>);
 
@@ -37,7 +37,7 @@ impl Functions {
     }
 }
 
-/// Enters a function. Written with each new worker, whatever is remembered: the server may have lost the set.
+/// Adds a function to the set. Every new worker does, whatever is cached: the server may have lost the set.
 pub(super) async fn enter(shared: &Shared, queue: QueueName) -> RedisResult<()> {
     let name = queue.to_string();
     let mut connection = shared.connection.clone();
@@ -46,7 +46,7 @@ pub(super) async fn enter(shared: &Shared, queue: QueueName) -> RedisResult<()> 
     let (count, is_in): (u64, bool) = look.query_async(&mut connection).await?;
     if !is_in {
         if count >= FUNCTIONS_MAX {
-            tracing::warn!(%queue, "there are {FUNCTIONS_MAX} functions already: this one is not remembered");
+            tracing::warn!(%queue, "the maximum of {FUNCTIONS_MAX} functions is reached: this one is not remembered");
             return Ok(());
         }
         redis::cmd("SADD")
@@ -60,10 +60,10 @@ pub(super) async fn enter(shared: &Shared, queue: QueueName) -> RedisResult<()> 
 }
 
 impl RedisMessageQueue {
-    /// Whether anybody has ever consumed a function, named `service.function`. Takes text, for who asks may have been told any.
+    /// Whether a function, named `service.function`, was ever consumed. Takes any text, as the name may come from a client.
     ///
     /// # Errors
-    /// Redis can't be asked.
+    /// Redis can't be reached.
     pub async fn knows(&self, function: &str) -> Result<bool, QueueError> {
         if function.len() > NAME_BYTES_MAX {
             return Ok(false);
@@ -83,7 +83,7 @@ impl RedisMessageQueue {
         Ok(known)
     }
 
-    /// Makes a function known before there is a worker.
+    /// Adds a function to the set before it has a worker.
     ///
     /// # Errors
     /// Redis can't be reached.

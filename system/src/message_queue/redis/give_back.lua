@@ -1,7 +1,7 @@
--- Gives what a worker holds back to the front of the source, in order, each message counted as delivered once more.
+-- Gives a worker's messages back to the front of the source, in order, with one more redelivery each.
 -- KEYS: source, processing, workers, dead
--- ARGV: worker, dead after ms (-1: whatever its heartbeat says), forget after ms, retries at most, dead letters kept
--- Returns {messages given back or dead, {messages that went to the dead letters}}
+-- ARGV: worker, dead after ms (-1: ignore its heartbeat), forget after ms, retries at most, dead letters kept
+-- Returns {number of the worker's messages, {messages that became dead letters}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local dead_after = tonumber(ARGV[2])
@@ -10,7 +10,7 @@ if dead_after >= 0 then
   if silent < dead_after then
     return {0, {}}
   end
-  -- Not forgotten at once: a stopped process that goes on may take one more message before its next heartbeat.
+  -- Not forgotten at once: a stopped process that resumes may take one more message before its next heartbeat.
   if silent > tonumber(ARGV[3]) and redis.call('EXISTS', KEYS[2]) == 0 then
     redis.call('ZREM', KEYS[3], ARGV[1])
   end

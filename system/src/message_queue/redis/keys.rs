@@ -1,18 +1,18 @@
-//! The names of the keys. Everything of one queue has its name as hash tag and so lies in one slot of a cluster; a caller's reply list
-//! lies in a slot of its own.
+//! The names of the keys. The keys of one queue have its name as hash tag and so share one slot of a cluster; a caller's reply list has a
+//! slot of its own.
 
 use crate::message_queue::QueueName;
 
 /// The keys of one queue.
 #[derive(Clone, Debug)]
 pub(super) struct QueueKeys {
-    /// List: messages that wait, oldest first.
+    /// List: the waiting messages, oldest first.
     pub source: String,
-    /// Sorted set: messages to be delivered again, by the time they are due (ms, by Redis's clock).
+    /// Sorted set: messages to be delivered again, by the time they are due (ms, Redis's clock).
     pub delayed: String,
     /// List: dead letters, oldest first.
     pub dead: String,
-    /// Sorted set: worker → its last heartbeat (ms, by Redis's clock).
+    /// Sorted set: worker → its last heartbeat (ms, Redis's clock).
     pub workers: String,
 }
 
@@ -27,13 +27,13 @@ impl QueueKeys {
         }
     }
 
-    /// List: what a worker has taken and not answered.
+    /// List: the messages that a worker has taken and not answered.
     pub(super) fn processing(&self, worker: &str) -> String {
         format!("{}:processing:{worker}", self.source)
     }
 }
 
-/// List: messages that wait.
+/// List: the waiting messages.
 pub(super) fn source(queue: QueueName) -> String {
     format!("mq:{{{queue}}}")
 }

@@ -1,6 +1,6 @@
-//! The message queue on Redis lists: a reliable queue per function, with processing lists, and one reply list per calling process.
-//! A message is in a source list or in a worker's processing list until it is answered; delivery is at least once, in order.
-//! Knows nothing of what messages say.
+//! The message queue on Redis lists: a reliable queue a function, with processing lists, and one reply list a calling process. A message is
+//! in a source list or in a worker's processing list until it is answered; delivery is at least once, in order. Knows nothing of the
+//! content of messages.
 
 mod batch;
 mod config;
@@ -50,17 +50,17 @@ pub use config::QueueConfig;
 pub use request::PendingReply;
 pub use single::SingleConsumer;
 
-/// Closing waits at most so long for messages to be given back; recovery does what is left.
+/// How long closing waits at most for messages to be given back, ms; recovery gives back the rest.
 const CLOSE_TIMEOUT_MS: u64 = 2_000;
 
-/// What the queue's tasks and workers share.
+/// The state that the queue's tasks and workers share.
 #[derive(Debug)]
 struct Shared {
     link: RedisLink,
     connection: ConnectionManager,
     metrics: Metrics,
     config: QueueConfig,
-    /// Unique to this process's queue: its reply list and its workers are named after it.
+    /// A unique name of this process's queue; its reply list and its workers are named after it.
     instance: String,
     reply_key: String,
     outbox: Outbox,
@@ -70,7 +70,7 @@ struct Shared {
     functions: Functions,
     workers_opened: AtomicU64,
     closed: CancellationToken,
-    /// Givings-back by dropped workers.
+    /// Tasks that give back the messages of dropped workers.
     tracker: TaskTracker,
 }
 
@@ -98,10 +98,11 @@ pub struct RedisMessageQueue {
 }
 
 impl RedisMessageQueue {
-    /// Starts the queue's tasks (sending, reading replies, heartbeats, recovery). Redis need not be there yet: until it is, calls fail and workers wait. Must be called in a tokio runtime.
+    /// Starts the queue's tasks (sending, reading replies, heartbeats, recovery). Redis need not run yet: until it does, calls fail and
+    /// workers wait. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// The link's address isn't usable.
+    /// The link's address is not valid.
     pub fn start(
         link: RedisLink,
         metrics: Metrics,
@@ -136,8 +137,8 @@ impl RedisMessageQueue {
         }))
     }
 
-    /// Stops: waiting calls fail with [`QueueError::Closed`], workers' next exchange still answers their batch and then fails with it too.
-    /// Finish the workers first to leave nothing for recovery.
+    /// Stops the queue: waiting calls fail with [`QueueError::Closed`]; a worker's next exchange still answers its batch and then fails so,
+    /// too. Finish the workers first, so that nothing is left for recovery.
     pub async fn close(&self) {
         self.shared.closed.cancel();
         self.shared.waiters.close();
@@ -163,7 +164,7 @@ impl RedisMessageQueue {
         if self.shared.closed.is_cancelled() {
             return Err(QueueError::Closed);
         }
-        // A Redis that is away now is no reason to have no worker later: the exchange keeps trying, and says so.
+        // A worker starts even if Redis is away now: the exchange retries the connection and logs the failure.
         let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
             .await
             .ok();
@@ -211,7 +212,7 @@ impl MessageQueue for RedisMessageQueue {
         let mut acknowledgements = Vec::with_capacity(by_queue.len());
         for (queue, mut encoded) in by_queue {
             while !encoded.is_empty() {
-                // Several small pushes instead of a large one, so that a bulk doesn't hold up the calls.
+                // Several small pushes instead of a large one, so that bulk messages don't delay calls.
                 let later =
                     encoded.split_off(encoded.len().min(self.shared.config.flush_messages_max));
                 let (owner, acknowledgement) = oneshot::channel();

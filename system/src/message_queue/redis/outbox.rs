@@ -1,5 +1,5 @@
-//! What this process sends: whatever came in while the previous pipeline was under way goes out as the next one, a single push per
-//! queue. No timer: an idle outbox sends at once. Knows nothing of replies but whom to tell that a message could not be sent.
+//! The messages that this process sends. Messages that arrive while a pipeline is under way are sent with the next one, in a single push a
+//! queue. No timer: an idle outbox sends at once. Knows nothing of replies except which caller to inform of a failure.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use super::Shared;
 use super::keys;
 use crate::message_queue::{QueueError, QueueName};
 
-/// Messages for one queue that succeed or fail together.
+/// Messages for one queue that are sent or fail together.
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub queue: QueueName,
@@ -28,12 +28,12 @@ pub(super) enum Messages {
     Many(Vec<Vec<u8>>),
 }
 
-/// Who wants to know.
+/// The recipient of the result of a push.
 #[derive(Debug)]
 pub(super) enum Owner {
-    /// A waiting call, by message id: told only of a failure.
+    /// A waiting call, by message id: informed only of a failure.
     Call(Arc<str>),
-    /// A sender: told when Redis has it.
+    /// A sender: informed when Redis has the messages.
     Send(oneshot::Sender<Result<(), QueueError>>),
 }
 
@@ -53,7 +53,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// What waits to be sent.
+/// The messages that wait to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: Mutex<Waiting>,
@@ -67,7 +67,7 @@ impl Outbox {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// Puts a parcel in. Refused where it is full or closed.
+    /// Adds a parcel. Fails if the outbox is full or closed.
     pub(super) fn put(&self, parcel: Parcel, messages_max: usize) -> Result<(), QueueError> {
         let mut waiting = self.lock();
         if waiting.closed {
@@ -90,7 +90,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next parcels, at least one, then up to the limit.
+    /// Waits for parcels; returns at least one, and more up to `messages_max` messages.
     async fn next(&self, messages_max: usize) -> Vec<Parcel> {
         loop {
             {
@@ -116,7 +116,7 @@ impl Outbox {
                 }
             }
             self.filled.notified().await;
-            // Whoever else is ready to send gets its turn first: the runtime would run this task next, for the first message alone.
+            // Other tasks that are ready to send run first: otherwise the runtime would run this task next, for the first message only.
             tokio::task::yield_now().await;
         }
     }

@@ -1,4 +1,4 @@
-//! Which queues are too long to take more. Learns each queue's length from the answers to pushes; asks nothing itself.
+//! The queues that are too long for new messages. Learns each queue's length from the replies to pushes; sends no queries.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +9,12 @@ use rustc_hash::FxHashMap;
 use super::config::QueueConfig;
 use crate::message_queue::{QueueError, QueueName};
 
-/// The queues that were found too long a moment ago.
+/// The queues that were found too long recently.
 #[derive(Debug)]
 pub(super) struct Overload {
     depth_max: u64,
     refuse_for: Duration,
-    /// How many are in the table, so that the usual case takes no lock.
+    /// The number of queues in the table, so that the usual case takes no lock.
     count: AtomicUsize,
     table: Mutex<FxHashMap<QueueName, (u64, Instant)>>,
 }
@@ -29,7 +29,7 @@ impl Overload {
         }
     }
 
-    /// A push found the queue this long.
+    /// Records the queue's length after a push.
     pub(super) fn seen(&self, queue: QueueName, depth: u64) {
         if depth <= self.depth_max && self.count.load(Ordering::Relaxed) == 0 {
             return;
@@ -46,7 +46,7 @@ impl Overload {
         self.count.store(table.len(), Ordering::Relaxed);
     }
 
-    /// Refuses a queue that was too long less than the refusal's time ago; after it a push shall find out.
+    /// Refuses a queue that was found too long less than `overload_ms` ago; after that the next push checks its length.
     pub(super) fn check(&self, queue: QueueName) -> Result<(), QueueError> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return Ok(());

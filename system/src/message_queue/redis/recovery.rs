@@ -1,5 +1,5 @@
-//! Says that this process's workers live, and gives back what dead ones hold. All times are Redis's own: the clocks of the
-//! machines do not matter. Knows nothing of what the messages say, but tells the callers of those that it buries.
+//! Sends the heartbeats of this process's workers, and gives back the messages of dead ones. All times are Redis's: the machines' clocks
+//! don't matter. Knows nothing of the content of messages, but informs the callers of those that become dead letters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use super::keys::QueueKeys;
 use super::scripts::GIVE_BACK;
 use crate::message_queue::QueueName;
 
-/// What is done again and again.
+/// A periodic task.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Duty {
-    /// Saying that this process's workers live.
+    /// Sends the heartbeats of this process's workers.
     Heartbeat,
-    /// Looking for dead workers.
+    /// Looks for dead workers and gives back their messages.
     Recovery,
 }
 
-/// Does its duty until the queue is closed.
+/// Performs its duty until the queue is closed.
 pub(super) async fn run(shared: Arc<Shared>, duty: Duty) {
     tokio::select! {
         () = repeat(&shared, duty) => {}
@@ -47,20 +47,20 @@ async fn repeat(shared: &Shared, duty: Duty) {
             Ok(()) => was_broken = false,
             Err(error) => {
                 if !std::mem::replace(&mut was_broken, true) {
-                    tracing::warn!(%error, ?duty, "the queue can't look after its workers");
+                    tracing::warn!(%error, ?duty, "heartbeats or recovery of the queue's workers failed; trying again");
                 }
             }
         }
     }
 }
 
-/// Redis's clock, ms.
+/// The present time by Redis's clock, ms.
 async fn now_ms(connection: &mut impl redis::aio::ConnectionLike) -> RedisResult<u64> {
     let (s, us): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
     Ok(s * 1_000 + us / 1_000)
 }
 
-/// Enters one worker, before it takes its first message.
+/// Registers a worker, before it takes its first message.
 pub(super) async fn enroll(
     connection: &mut impl redis::aio::ConnectionLike,
     keys: &QueueKeys,
@@ -84,7 +84,7 @@ async fn beat(shared: &Shared) -> RedisResult<()> {
     let now = now_ms(&mut connection).await?;
     let mut pipeline = Pipeline::with_capacity(workers.len());
     for (worker, queue) in workers {
-        // One that has left meanwhile must not come back.
+        // A worker that has left meanwhile must not be registered again.
         if shared.roster.has(&worker) {
             pipeline
                 .zadd(QueueKeys::new(queue).workers, worker, now)
@@ -110,10 +110,10 @@ async fn recover(shared: &Shared) -> RedisResult<()> {
     let mut result = Ok(());
     for (queue, workers) in queues.into_iter().zip(dead) {
         for worker in workers {
-            // Ours live, whatever a delayed heartbeat says.
+            // Workers of this process are alive, even if a heartbeat is late.
             if !shared.roster.has(&worker) {
                 let dead_after_ms = i64::try_from(shared.config.dead_after_ms).unwrap_or(i64::MAX);
-                // One queue that can't be repaired must not keep the others waiting.
+                // A failure of one queue must not delay the others.
                 if let Err(error) = give_back(shared, queue, &worker, dead_after_ms).await {
                     result = Err(error);
                 }
@@ -123,7 +123,7 @@ async fn recover(shared: &Shared) -> RedisResult<()> {
     result
 }
 
-/// Gives back what a worker holds, if it is dead by then (`dead_after_ms` < 0: in any case).
+/// Gives back a worker's messages if it is dead by then; in any case if `dead_after_ms` < 0.
 pub(super) async fn give_back(
     shared: &Shared,
     queue: QueueName,
@@ -146,7 +146,7 @@ pub(super) async fn give_back(
         .invoke_async(&mut connection)
         .await?;
     if count > 0 {
-        tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "messages of a worker that ended were given back");
+        tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "the messages of an ended worker were given back");
     }
     let mut pipeline = redis::pipe();
     let mut buffer = Vec::new();

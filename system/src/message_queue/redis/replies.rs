@@ -1,4 +1,4 @@
-//! Takes the replies out of this caller's list and hands them to the calls that wait. Knows nothing of how calls are sent.
+//! Takes replies from this caller's list and passes them to the waiting calls. Knows nothing of how calls are sent.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,20 +30,20 @@ async fn read_forever(shared: &Shared) {
             Ok(connection) => {
                 let error = read(shared, connection).await;
                 if opened.elapsed() > Duration::from_millis(shared.config.reconnect_ms_max) {
-                    // It worked for a while: this is a new failure.
+                    // The connection worked for a while, so this is a new failure.
                     backoff.reset();
                     was_broken = false;
                 }
                 error
             }
             Err(error) => {
-                // The server is gone, and with it what its clients wait for may be: an error now is better than a timeout later.
+                // The server is gone, and may have lost the pending messages: an error now is better than a timeout later.
                 shared.waiters.fail_all(&unavailable(&error));
                 error.to_string()
             }
         };
         if !std::mem::replace(&mut was_broken, true) {
-            tracing::warn!(error, "replies can't be read; it is tried again");
+            tracing::warn!(error, "replies can't be read; trying again");
         }
         backoff.wait().await;
     }
@@ -82,7 +82,7 @@ fn dispatch(shared: &Shared, replies: Vec<Value>) {
         .iter()
         .filter_map(|raw| {
             Reply::parse(raw)
-                .inspect_err(|error| tracing::warn!(%error, "a reply that isn't one was dropped"))
+                .inspect_err(|error| tracing::warn!(%error, "a malformed reply was dropped"))
                 .ok()
         })
         .collect();

@@ -1,4 +1,4 @@
-//! A call in two steps: the message is in the queue, later the reply comes. For who must say in between that it was sent.
+//! A call in two steps: the queue has the message, then the reply arrives. For callers that must report in between that it was sent.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::message_queue::{OutgoingMessage, QueueError};
 
 type Pushed = oneshot::Sender<Result<(), QueueError>>;
 
-/// The reply to a message that was sent. Dropped, nobody waits for it any more.
+/// The reply to a message that was sent. If it is dropped, the reply is discarded.
 #[derive(Debug)]
 pub struct PendingReply(AbortOnDropHandle<CallResult>);
 
@@ -26,17 +26,17 @@ impl Future for PendingReply {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<CallResult> {
         Pin::new(&mut self.0)
             .poll(context)
-            // Nobody aborts it and it doesn't panic: only a runtime that ends takes it away.
+            // No code aborts the task and it doesn't panic, so only the end of the runtime cancels it.
             .map(|reply| reply.unwrap_or(Err(QueueError::Closed)))
     }
 }
 
 impl RedisMessageQueue {
-    /// Sends a message. Returns when the queue has it (under the chosen durability); the reply comes within `timeout` from
-    /// then, or is [`QueueError::Timeout`].
+    /// Sends a message. Returns when the queue has it (with the configured durability). The reply comes within `timeout` from then, or is
+    /// [`QueueError::Timeout`].
     ///
     /// # Errors
-    /// The queue is too long, away or closed; when it is away, the message may have been sent.
+    /// The queue is too long, unreachable or closed; if it is unreachable, the message may have been sent.
     pub async fn request(
         &self,
         message: OutgoingMessage,
@@ -50,7 +50,7 @@ impl RedisMessageQueue {
     }
 }
 
-/// Begins to wait before it sends, for the reply may be quicker than Redis's answer to the push.
+/// Registers the call before it sends the message, as the reply may arrive before Redis's answer to the push.
 async fn wait(
     shared: Arc<Shared>,
     message: OutgoingMessage,

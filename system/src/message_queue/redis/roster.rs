@@ -12,7 +12,7 @@ struct Table {
     queues: FxHashSet<QueueName>,
 }
 
-/// Who works on what.
+/// The workers of this process, with their queues.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     table: Mutex<Table>,
@@ -48,7 +48,7 @@ impl Roster {
             .collect()
     }
 
-    /// Every queue that this process has ever worked on: their dead workers are its business.
+    /// Every queue that this process has ever worked on: it recovers their dead workers.
     pub(super) fn queues(&self) -> Vec<QueueName> {
         self.lock().queues.iter().copied().collect()
     }

@@ -1,4 +1,4 @@
-//! The two scripts, and how they are called. Knows their arguments, not when they are called.
+//! The two Lua scripts and their calls. Knows their arguments, not when they are called.
 
 use std::sync::LazyLock;
 
@@ -9,21 +9,21 @@ use super::keys::QueueKeys;
 
 /// Ends a batch and takes the next.
 pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
-/// Gives back what a worker holds.
+/// Gives back a worker's messages.
 pub(super) static GIVE_BACK: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("give_back.lua")));
 
-/// What [`TAKE`] returns.
+/// The result of [`TAKE`].
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Whether retries wait for their time.
+    /// Whether retries wait until they are due.
     pub delayed: bool,
-    /// The messages as they stood in the queue.
+    /// The messages, as queued.
     pub messages: Vec<Vec<u8>>,
 }
 
 impl Taken {
-    /// `None` where the reply isn't one of the script.
+    /// Parses a reply; `None` if it isn't one of the script.
     pub(super) fn parse(value: Value) -> Option<Self> {
         let Value::Array(parts) = value else {
             return None;
@@ -40,7 +40,7 @@ impl Taken {
     }
 }
 
-/// The bytes of a bulk string.
+/// The bytes of a bulk string; `None` for any other value.
 pub(super) fn bulk(value: Value) -> Option<Vec<u8>> {
     match value {
         Value::BulkString(bytes) => Some(bytes),
@@ -48,15 +48,15 @@ pub(super) fn bulk(value: Value) -> Option<Vec<u8>> {
     }
 }
 
-/// Whether the server has forgotten its scripts.
+/// Whether the server has lost its scripts.
 pub(super) fn is_no_script(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
-/// What a batch leaves behind besides its replies.
+/// A batch's retries and dead letters.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
-    /// Delay in ms, and the message.
+    /// The delay in ms, and the message.
     pub retries: Vec<(u64, Vec<u8>)>,
     /// Dead letters, encoded.
     pub dead: Vec<Vec<u8>>,

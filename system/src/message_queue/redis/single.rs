@@ -1,5 +1,5 @@
-//! A worker that takes one message at a time and no other before it is told to: for messages whose handling takes as long as it
-//! likes, so that none waits behind another here while somebody else could have it.
+//! A worker that takes one message at a time, and the next only when it is asked to. For messages whose handling may take long: none waits
+//! here while another worker could take it.
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -7,15 +7,15 @@ use super::RedisMessageQueue;
 use super::consumer::RedisQueueConsumer;
 use crate::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 
-/// See the module. Dropping it gives back what it holds, counted as one more delivery.
+/// A worker that takes one message at a time. If it is dropped, its message is given back, with one more redelivery.
 pub struct SingleConsumer {
     consumer: RedisQueueConsumer,
-    /// The queue's closing waits for it.
+    /// Keeps the queue's closing waiting for it.
     _token: TaskTrackerToken,
 }
 
 impl RedisMessageQueue {
-    /// Becomes one of the competing workers of a function, for one message at a time.
+    /// Starts a worker that competes with the function's other workers, for one message at a time.
     ///
     /// # Errors
     /// The queue is shutting down.
@@ -28,7 +28,7 @@ impl RedisMessageQueue {
 }
 
 impl SingleConsumer {
-    /// Waits for the next message. One that was taken and not answered is given back first.
+    /// Waits for the next message. A message that was taken and not answered is given back first.
     ///
     /// # Errors
     /// The queue is shutting down.
@@ -41,16 +41,16 @@ impl SingleConsumer {
                     }
                 }
                 Err(QueueError::Closed) => return Err(QueueError::Closed),
-                // It has given up its connection, and with it what it held; the next try opens another.
+                // The consumer has closed its connection and given up its message; the next try opens another.
                 Err(_) => {}
             }
         }
     }
 
-    /// Answers the message in hand and takes no other. Returns when Redis has the answer.
+    /// Answers the present message and takes no other. Returns when Redis has the answer.
     ///
     /// # Errors
-    /// The connection broke: the message will be delivered again, unless the answer did arrive.
+    /// The connection broke: the message is delivered again, unless the answer arrived.
     pub async fn answer(&mut self, answer: Answer) -> Result<(), QueueError> {
         self.consumer.answer(vec![answer]).await
     }

@@ -2,7 +2,7 @@
 -- KEYS: source, processing, delayed, dead
 -- ARGV: messages at most, 1 if there is a batch to end, dead letters kept, number of retries,
 --       then (delay ms, message) for each retry, then the dead letters
--- Returns {delayed messages that wait, {messages}}
+-- Returns {number of delayed messages, {messages}}
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -10,7 +10,7 @@ end
 
 local held = 0
 if ARGV[2] == '1' then
-  -- Nothing to delete: the worker was thought dead and its messages went to others, who decide about them now.
+  -- If there is nothing to delete, the worker was thought dead and its messages went to others, which answer them now.
   if redis.call('DEL', KEYS[2]) == 1 and #ARGV > 4 then
     local last_retry = 4 + 2 * tonumber(ARGV[4])
     local now = now_ms()

@@ -20,7 +20,7 @@ struct Waiter {
 #[derive(Debug)]
 struct Slot {
     first: Waiter,
-    /// A message that is sent again while its first call still waits. Empty (no allocation) otherwise.
+    /// More calls of the same message, sent again while the first still waits. Usually empty (no allocation).
     more: Vec<Waiter>,
 }
 
@@ -44,7 +44,7 @@ impl Waiters {
             .expect("nothing panics while it holds this lock")
     }
 
-    /// Begins to wait. The ticket ends it when it is dropped.
+    /// Registers a call. Dropping the ticket removes it.
     pub(super) fn wait(
         &self,
         id: Arc<str>,
@@ -78,7 +78,7 @@ impl Waiters {
         Ok((ticket, receiver))
     }
 
-    /// Answers every call of these messages. Replies that nobody waits for (late or repeated) are dropped.
+    /// Answers all calls of these messages. Replies without a waiting call (late or repeated) are dropped.
     pub(super) fn answer<'a>(
         &self,
         replies: impl Iterator<Item = (std::borrow::Cow<'a, str>, &'a RawValue)>,
@@ -94,14 +94,14 @@ impl Waiters {
         }
     }
 
-    /// Fails every call of a message.
+    /// Fails all calls of a message.
     pub(super) fn fail(&self, id: &str, error: &QueueError) {
         if let Some(slot) = self.lock().slots.remove(id) {
             slot.fail(error);
         }
     }
 
-    /// Fails every call.
+    /// Fails all calls.
     pub(super) fn fail_all(&self, error: &QueueError) {
         let slots = std::mem::take(&mut self.lock().slots);
         for slot in slots.into_values() {
@@ -109,13 +109,13 @@ impl Waiters {
         }
     }
 
-    /// Fails every call, and every later one.
+    /// Fails all calls, and all later ones.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.fail_all(&QueueError::Closed);
     }
 
-    /// How many messages are waited for.
+    /// The number of messages that calls wait for.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.lock().slots.len()
@@ -131,7 +131,7 @@ impl Slot {
     }
 }
 
-/// One waiting call. Dropped before the answer (a timeout, a caller that went away), it takes the waiter out.
+/// One waiting call. If it is dropped before the reply (a timeout, a caller that is gone), the call is removed.
 #[derive(Debug)]
 pub(super) struct Ticket<'a> {
     waiters: &'a Waiters,
@@ -141,7 +141,7 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    /// The answer has come, and with it the waiter has gone.
+    /// Marks the call as answered: it is removed already.
     fn answered(mut self) {
         self.waits = false;
     }
@@ -149,7 +149,7 @@ impl Ticket<'_> {
     /// Waits for the reply of `queue`.
     ///
     /// # Errors
-    /// None came in time, or none will come.
+    /// No reply came in time, or none will come.
     pub(super) async fn reply(
         self,
         answer: oneshot::Receiver<CallResult>,

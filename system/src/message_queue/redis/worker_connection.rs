@@ -1,5 +1,5 @@
-//! One connection of one worker, with a name and a processing list of its own. A new connection is a new worker: whatever an old one
-//! may still do in Redis touches the old one's list only, and that goes back to the source. Knows nothing of what messages say.
+//! One connection of one worker, with its own name and processing list. A new connection is a new worker: a late command of an old one
+//! touches only the old one's list, which is given back to the source. Knows nothing of the content of messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::recovery::{enroll, give_back};
 use super::scripts::{self, Leftovers, TAKE, Taken};
 use crate::message_queue::QueueName;
 
-/// A worker under way.
+/// A connected worker.
 #[derive(Debug)]
 pub(super) struct WorkerConnection {
     shared: Arc<Shared>,
@@ -25,7 +25,7 @@ pub(super) struct WorkerConnection {
     connection: MultiplexedConnection,
 }
 
-/// A worker whose connection was given up.
+/// A worker whose connection was closed.
 #[derive(Debug)]
 pub(super) struct Ended {
     queue: QueueName,
@@ -33,7 +33,7 @@ pub(super) struct Ended {
     client_id: u64,
 }
 
-/// An exchange to be sent: the last batch's replies, its end, and the wish for the next.
+/// The commands of an exchange: the last batch's replies, its end, and the request for the next.
 pub(super) struct Exchange {
     pipeline: Pipeline,
     take: Cmd,
@@ -69,7 +69,7 @@ impl WorkerConnection {
         })
     }
 
-    /// What sends the replies, ends the batch if there is one, and takes what is there.
+    /// Builds the commands that send the replies, end the batch if there is one, and take messages.
     pub(super) fn exchange(
         &self,
         keys: &QueueKeys,
@@ -92,7 +92,7 @@ impl WorkerConnection {
         Exchange { pipeline, take }
     }
 
-    /// Does it: one round trip.
+    /// Sends an exchange, in one round trip.
     pub(super) async fn end_and_take(&mut self, exchange: Exchange) -> Result<Taken, String> {
         let Exchange { pipeline, take } = exchange;
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
@@ -105,7 +105,7 @@ impl WorkerConnection {
         self.taken(taken, take).await
     }
 
-    /// Waits for a message, then takes what else is there: one round trip too, as Redis answers the rest of the pipeline after the wait.
+    /// Waits for a message, then takes more: one round trip too, as Redis answers the rest of the pipeline after the wait.
     pub(super) async fn wait_and_take(
         &mut self,
         keys: &QueueKeys,
@@ -153,7 +153,7 @@ impl WorkerConnection {
         }
     }
 
-    /// Reads the script's answer; where the server has lost the script, loads it and calls it again.
+    /// Parses the script's reply; if the server has lost the script, loads it and calls it again.
     async fn taken(&mut self, mut answer: Value, take: Cmd) -> Result<Taken, String> {
         if scripts::is_no_script(&answer) {
             let loaded: RedisResult<String> = TAKE.load_async(&mut self.connection).await;
@@ -169,10 +169,10 @@ impl WorkerConnection {
         if let Value::ServerError(error) = &answer {
             return Err(error.to_string());
         }
-        Taken::parse(answer).ok_or_else(|| "unexpected answer of the script".to_owned())
+        Taken::parse(answer).ok_or_else(|| "unexpected reply of the script".to_owned())
     }
 
-    /// Closes the connection. What the worker still holds is to be given back.
+    /// Closes the connection. The worker's messages must then be given back.
     pub(super) fn end(self) -> Ended {
         self.shared.roster.leave(&self.worker);
         Ended {
@@ -184,10 +184,11 @@ impl WorkerConnection {
 }
 
 impl Ended {
-    /// Makes sure that nothing of it goes on in Redis, gives back what it holds and strikes it off.
+    /// Ends what is left of the worker in Redis, gives back its messages and removes it.
     pub(super) async fn give_back(&self, shared: &Shared) -> RedisResult<()> {
         let mut connection = shared.connection.clone();
-        // Its blocked read may outlive the connection for a moment. After a restart of the server the id may be another's, hence the name.
+        // Its blocked read may outlive the connection briefly. After a restart of the server its id may belong to another connection, hence
+        // the name.
         let clients: String = redis::cmd("CLIENT")
             .arg("LIST")
             .arg("ID")
