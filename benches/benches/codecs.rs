@@ -9,8 +9,8 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use ordershop::wire::{WireEntity, event_json, json, parse_entity, parse_new_entities};
 use ordershop_benches::sample;
+use ordershop_contract::wire::{WireEntity, event_json, json, parse_entity, parse_new_entities};
 use ordershop_domain::{Cart, Event, Order};
 use serde_json::value::{RawValue, to_raw_value};
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
-use ordershop::event_store::{Appended, EventStore, EventSubscription, SubscribeRequest};
-use ordershop::position::Position;
-use ordershop::telemetry::Metrics;
-use ordershop::topic::Topic;
 use ordershop_benches::bare::{self, BARE_EVENTS, ORDER_EVENTS};
 use ordershop_benches::sample;
 use ordershop_benches::stage::Stage;
+use ordershop_contract::event_store::{Appended, EventStore, EventSubscription, SubscribeRequest};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::metrics::AppendMetrics;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -28,7 +28,7 @@ const WAITING_EVENTS_MAX: usize = 32_768;
 fn start_store(stage: &Stage) -> Arc<RedisEventStore> {
     let link = stage.link();
     stage.run(async move {
-        RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default())
+        RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
             .expect("the address is the server's")
     })
 }

@@ -8,23 +8,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
-use ordershop::event_store::{EventStore, SubscribeRequest};
-use ordershop::grpc::connection::Tracked;
-use ordershop::grpc::event_store::client::GrpcEventStore;
-use ordershop::grpc::event_store::server::EventStoreService;
-use ordershop::grpc::message_queue::client::GrpcMessageQueue;
-use ordershop::grpc::message_queue::server::MessageQueueService;
-use ordershop::grpc::peer::{PeerChannel, PeerConfig, connect};
-use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::message_queue::{Answer, Delivery, MessageQueue, OutgoingMessage, QueueName};
-use ordershop::position::Position;
-use ordershop::redis_info::RedisInfo;
-use ordershop::telemetry::Metrics;
-use ordershop::topic::Topic;
 use ordershop_benches::bare::{self, ORDER_EVENTS};
 use ordershop_benches::sample;
 use ordershop_benches::stage::Stage;
+use ordershop_contract::event_store::ServerInfo;
+use ordershop_contract::event_store::{EventStore, SubscribeRequest};
+use ordershop_contract::message_queue::{
+    Answer, Delivery, MessageQueue, OutgoingMessage, QueueName,
+};
+use ordershop_contract::metrics::QueueMetrics;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+use ordershop_grpc::connection::Tracked;
+use ordershop_grpc::event_store::client::GrpcEventStore;
+use ordershop_grpc::event_store::server::EventStoreService;
+use ordershop_grpc::message_queue::client::GrpcMessageQueue;
+use ordershop_grpc::message_queue::server::MessageQueueService;
+use ordershop_grpc::peer::{PeerChannel, PeerConfig, connect};
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
+use ordershop_redis::metrics::AppendMetrics;
 use serde_json::value::RawValue;
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
@@ -66,16 +69,19 @@ impl Far {
         let dir = tempfile::tempdir().expect("a folder");
         let socket = dir.path().join("far.sock");
         let _guard = runtime.enter();
-        let queue =
-            RedisMessageQueue::start(stage.link(), Metrics::default(), QueueConfig::default())
-                .expect("the address is the server's");
+        let queue = RedisMessageQueue::start(
+            stage.link(),
+            QueueMetrics::default(),
+            QueueConfig::default(),
+        )
+        .expect("the address is the server's");
         let store = RedisEventStore::start(
             stage.link(),
-            &Metrics::default(),
+            &AppendMetrics::default(),
             EventStoreConfig::default(),
         )
         .expect("the address is the server's");
-        let (_, runs_on) = watch::channel(RedisInfo::default());
+        let (_, runs_on) = watch::channel(ServerInfo::default());
         let drain = CancellationToken::new();
         let routes = Server::builder()
             .add_service(MessageQueueService::new(queue.clone(), drain.clone()).into_server())
@@ -206,7 +212,7 @@ fn queue_calls(c: &mut Criterion) {
             None => {
                 let link = stage.link();
                 stage.run(async move {
-                    RedisMessageQueue::start(link, Metrics::default(), QueueConfig::default())
+                    RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default())
                         .expect("the address is the server's")
                 })
             }
@@ -239,7 +245,7 @@ fn near_store(stage: &Stage, far: Option<&Far>) -> Arc<dyn EventStore> {
         None => {
             let link = stage.link();
             stage.run(async move {
-                RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default())
+                RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
                     .expect("the address is the server's")
             })
         }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::message_queue::{Answer, Delivery, MessageQueue, OutgoingMessage, QueueName};
-use ordershop::telemetry::Metrics;
 use ordershop_benches::stage::Stage;
 use ordershop_benches::{bare, sample};
+use ordershop_contract::message_queue::{
+    Answer, Delivery, MessageQueue, OutgoingMessage, QueueName,
+};
+use ordershop_contract::metrics::QueueMetrics;
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use redis::{Cmd, Pipeline};
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
@@ -47,7 +49,7 @@ fn message(caller: usize, number: u64) -> OutgoingMessage {
 fn start_queue(stage: &Stage) -> Arc<RedisMessageQueue> {
     let link = stage.link();
     stage.run(async move {
-        let queue = RedisMessageQueue::start(link, Metrics::default(), QueueConfig::default())
+        let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default())
             .expect("the address is the server's");
         let mut worker = queue.consume(ECHO, BATCH_MAX).await.expect("a worker");
         tokio::spawn(async move {

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ordershop::event_store::RecordedEvent;
-use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
-use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::position::Position;
-use ordershop::read_model::{self, Burn, Projection};
-use ordershop::services::{Facts, ServiceContext};
-use ordershop::telemetry::Metrics;
-use ordershop::topic::Topic;
-use ordershop::wire::json;
 use ordershop_benches::bare::{self, ORDER_EVENTS};
 use ordershop_benches::sample;
 use ordershop_benches::stage::Stage;
+use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::metrics::QueueMetrics;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::json;
+use ordershop_contract::worker::ServiceContext;
+use ordershop_read_model::{self as read_model, Burn, Projection};
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
+use ordershop_redis::metrics::AppendMetrics;
 use redis::Pipeline;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -147,10 +148,13 @@ impl System {
     fn start(stage: &Stage) -> Self {
         let link = stage.link();
         stage.run(async move {
-            let metrics = Metrics::default();
-            let events =
-                RedisEventStore::start(link.clone(), &metrics, EventStoreConfig::default());
-            let queue = RedisMessageQueue::start(link, metrics, QueueConfig::default());
+            let events = RedisEventStore::start(
+                link.clone(),
+                &AppendMetrics::default(),
+                EventStoreConfig::default(),
+            );
+            let queue =
+                RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default());
             Self {
                 events: events.expect("the address is the server's"),
                 queue: queue.expect("the address is the server's"),
@@ -162,8 +166,7 @@ impl System {
         ServiceContext {
             queue: self.queue.clone(),
             events: self.events.clone(),
-            facts: Facts::new(self.queue.clone()),
-            metrics: Metrics::default(),
+            metrics: QueueMetrics::default(),
             instance: "bench".to_owned(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -1,6 +1,6 @@
 //! The Redis commands of the floors, as any client could send them. Knows the system's keys and fields, none of its code.
 
-use ordershop::event_store::NewEvent;
+use ordershop_contract::event_store::NewEvent;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 

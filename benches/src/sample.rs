@@ -1,10 +1,10 @@
 //! Samples of the system's data, in realistic sizes. Knows forms, not who sends them.
 
-use ordershop::correlation::Correlation;
-use ordershop::event_store::{ExpectedVersion, NewEvent, RecordedEvent, Transaction};
-use ordershop::position::Position;
-use ordershop::topic::Topic;
-use ordershop::wire::{action, json};
+use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::{ExpectedVersion, NewEvent, RecordedEvent, Transaction};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::{action, json};
 use ordershop_domain::{Cart, Order, OrderStatus};
 use serde_json::value::RawValue;
 

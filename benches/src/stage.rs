@@ -2,8 +2,9 @@
 
 use std::process::exit;
 
-use ordershop::redis_connection::RedisLink;
-use ordershop::redis_server::{Durability, RedisServer};
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::grpc::address::ListenAddress;
-use crate::grpc::security::Security;
-use crate::grpc::server::ServerError;
-use crate::redis_server::Durability;
+use ordershop_grpc::address::ListenAddress;
+use ordershop_grpc::security::Security;
+use ordershop_grpc::server::ServerError;
+use ordershop_redis::durability::Durability;
 
 /// The options of `ordershop up`.
 #[derive(Clone, Debug, Args)]

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ordershop::app::process::Process;
-use ordershop::app::redis_guard::{self, RedisGuard};
 use ordershop::app::stop_request::StopRequest;
 use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health, roles};
 use ordershop::config::{ProcessConfig, UpConfig};
-use ordershop::grpc::address::ListenAddress;
+use ordershop_grpc::address::ListenAddress;
+use ordershop_redis::guard::{self as redis_guard, RedisGuard};
 
 // A message makes many small, short-lived allocations: glibc's allocator took a fifth of the process's time.
 #[global_allocator]

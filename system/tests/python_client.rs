@@ -10,15 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
-use ordershop::grpc::connection::Tracked;
-use ordershop::grpc::original::{OriginalEventStore, OriginalMessageQueue};
-use ordershop::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use ordershop::read_model::{self, Burn};
-use ordershop::redis_connection::RedisLink;
-use ordershop::redis_server::{Durability, RedisServer};
-use ordershop::services::{EntityService, Facts, ProductService, ServiceContext};
 use ordershop::telemetry::Metrics;
+use ordershop_contract::worker::ServiceContext;
+use ordershop_grpc::connection::Tracked;
+use ordershop_original::{OriginalEventStore, OriginalMessageQueue};
+use ordershop_read_model::{self as read_model, Burn};
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
+use ordershop_redis::server::RedisServer;
+use ordershop_services::ProductService;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -45,19 +47,19 @@ async fn start_shop(redis: &RedisServer) -> [SocketAddr; 2] {
     let link = RedisLink::new(redis.url()).unwrap();
     let metrics = Metrics::default();
     let config = EventStoreConfig::default();
-    let events = RedisEventStore::start(link.clone(), &metrics, config).unwrap();
+    let events = RedisEventStore::start(link.clone(), &metrics.appends, config).unwrap();
     let queue =
-        RedisMessageQueue::start(link.clone(), metrics.clone(), QueueConfig::default()).unwrap();
+        RedisMessageQueue::start(link.clone(), metrics.queues.clone(), QueueConfig::default())
+            .unwrap();
     let context = ServiceContext {
         queue: Arc::clone(&queue) as _,
         events: Arc::clone(&events) as _,
-        facts: Facts::new(Arc::clone(&queue) as _),
-        metrics,
+        metrics: metrics.queues,
         instance: "python-test".to_owned(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
-    ProductService::start(&context);
+    ordershop_services::start::<ProductService>(&context);
     read_model::start(&context, &link, Burn::default()).unwrap();
     let drain = CancellationToken::new();
     let (event_listener, message_listener) = (listen().await, listen().await);
@@ -97,7 +99,7 @@ async fn a_client_in_python_publishes_listens_asks_and_serves() {
 
     let script = Command::new(python)
         .arg(root().join("tests/python/contract.py"))
-        .arg(root().join("proto/original"))
+        .arg(root().join("original/proto/original"))
         .arg(&stubs)
         .args(addresses.map(|address| address.to_string()))
         // No compiled files may be left among the sources.

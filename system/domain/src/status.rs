@@ -19,7 +19,7 @@ pub enum OrderStatus {
     OutOfStock,
     /// Paid.
     Cleared,
-    /// Its payment was taken back.
+    /// The billing was deleted: the payment was taken back.
     Uncleared,
     /// Handed to the carrier.
     Shipped,

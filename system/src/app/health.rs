@@ -10,9 +10,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::grpc::peer::{PeerConfig, connect_trusting};
-use crate::grpc::security::read_authority;
-use crate::grpc::server::with_sources;
+use ordershop_grpc::peer::{PeerConfig, connect_trusting};
+use ordershop_grpc::security::read_authority;
+use ordershop_grpc::server::with_sources;
 
 /// The longest wait for an answer.
 const ANSWER_MS_MAX: u64 = 5_000;

@@ -12,24 +12,25 @@ use tonic::service::Routes;
 use super::reach::Reach;
 use super::{AppError, bounded, listen, roles};
 use crate::config::ProcessConfig;
-use crate::event_store::EventStore;
-use crate::event_store::redis::{EventStoreConfig, RedisEventStore};
-use crate::gateway::{Gateway, GatewayConfig, Readiness, StoreReadiness};
-use crate::grpc::address::ListenAddress;
-use crate::grpc::event_store::{client::GrpcEventStore, server::EventStoreService};
-use crate::grpc::message_queue::{client::GrpcMessageQueue, server::MessageQueueService};
-use crate::grpc::original::{OriginalEventStore, OriginalMessageQueue};
-use crate::grpc::peer::{PeerConfig, connect_trusting};
-use crate::grpc::security::read_authority;
-use crate::grpc::server::{GrpcServer, ServerError};
-use crate::message_queue::MessageQueue;
-use crate::message_queue::redis::{QueueConfig, RedisMessageQueue};
-use crate::read_model::{self, Burn};
-use crate::redis_connection::RedisLink;
-use crate::redis_info;
-use crate::services::{Facts, ServiceContext};
 use crate::telemetry::Metrics;
-use crate::wire;
+use ordershop_contract::event_store::EventStore;
+use ordershop_contract::message_queue::MessageQueue;
+use ordershop_contract::readiness::{Readiness, StoreReadiness};
+use ordershop_contract::wire;
+use ordershop_contract::worker::ServiceContext;
+use ordershop_gateway::{Gateway, GatewayConfig};
+use ordershop_grpc::address::ListenAddress;
+use ordershop_grpc::event_store::{client::GrpcEventStore, server::EventStoreService};
+use ordershop_grpc::message_queue::{client::GrpcMessageQueue, server::MessageQueueService};
+use ordershop_grpc::peer::{PeerConfig, connect_trusting};
+use ordershop_grpc::security::read_authority;
+use ordershop_grpc::server::{GrpcServer, ServerError};
+use ordershop_original::{OriginalEventStore, OriginalMessageQueue};
+use ordershop_read_model::{self as read_model, Burn};
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::info;
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 
 /// A running service's process.
 pub struct Process {
@@ -127,9 +128,12 @@ fn serve(
     metrics: &Metrics,
     drain: &CancellationToken,
 ) -> JoinHandle<()> {
-    let (shown, metrics, drain) = (Arc::clone(readiness), metrics.clone(), drain.clone());
+    let (shown, metrics, drain) = (Arc::clone(readiness), metrics.registry(), drain.clone());
     tokio::spawn(async move {
-        server.serve(routes, names, shown, &metrics, drain).await;
+        let descriptors = ordershop_original::proto::DESCRIPTORS;
+        server
+            .serve(routes, names, descriptors, shown, metrics, drain)
+            .await;
     })
 }
 
@@ -138,9 +142,9 @@ async fn event_store(config: &ProcessConfig) -> Result<Process, AppError> {
     let link = redis_link(config)?;
     let (metrics, drain) = (Metrics::default(), CancellationToken::new());
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let store = RedisEventStore::start(link.clone(), &metrics, EventStoreConfig::default())
+    let store = RedisEventStore::start(link.clone(), &metrics.appends, EventStoreConfig::default())
         .map_err(|error| bad_redis(config, error))?;
-    let runs_on = redis_info::watch(&stop, &tasks, link, config.durability);
+    let runs_on = info::watch(&stop, &tasks, link, config.durability);
     let events = Arc::clone(&store) as Arc<dyn EventStore>;
     let own = EventStoreService::new(Arc::clone(&events), runs_on, drain.clone()).into_server();
     let original = OriginalEventStore::new(Arc::clone(&events), drain.clone()).into_server();
@@ -167,9 +171,9 @@ async fn message_queue(config: &ProcessConfig) -> Result<Process, AppError> {
     let server = bind(config, MESSAGE_QUEUE_LISTEN).await?;
     let link = redis_link(config)?;
     let (metrics, drain) = (Metrics::default(), CancellationToken::new());
-    let queue = RedisMessageQueue::start(link, metrics.clone(), QueueConfig::default())?;
-    let own = MessageQueueService::new(Arc::clone(&queue), drain.clone()).into_server();
-    let original = OriginalMessageQueue::new(Arc::clone(&queue), drain.clone()).into_server();
+    let queue = RedisMessageQueue::start(link, metrics.queues.clone(), QueueConfig::default())?;
+    let own = MessageQueueService::new(Arc::clone(&queue) as _, drain.clone()).into_server();
+    let original = OriginalMessageQueue::new(Arc::clone(&queue) as _, drain.clone()).into_server();
     let names = vec![name_of(&own), name_of(&original)];
     let reached = Arc::clone(&queue) as Arc<dyn MessageQueue>;
     let readiness: Arc<dyn Readiness> = Arc::new(Reach {
@@ -223,12 +227,10 @@ async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError
     let events = GrpcEventStore::start(event_peer);
     let queue = GrpcMessageQueue::start(queue_peer);
     let (metrics, drain) = (Metrics::default(), CancellationToken::new());
-    let shared_queue = Arc::clone(&queue) as Arc<dyn MessageQueue>;
     let context = ServiceContext {
-        queue: Arc::clone(&shared_queue),
+        queue: Arc::clone(&queue) as Arc<dyn MessageQueue>,
         events: Arc::clone(&events) as Arc<dyn EventStore>,
-        facts: Facts::new(shared_queue),
-        metrics: metrics.clone(),
+        metrics: metrics.queues.clone(),
         instance: uuid::Uuid::now_v7().simple().to_string(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -260,7 +262,13 @@ async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError
             )
         };
         let (queue, events) = (Arc::clone(&context.queue), Arc::clone(&context.events));
-        let gateway = Gateway::new(queue, events, metrics, limits);
+        let gateway = Gateway::new(
+            queue,
+            events,
+            metrics.gateway.clone(),
+            metrics.registry(),
+            limits,
+        );
         serving = Some(tokio::spawn(gateway.serve(listener, drain.clone())));
     } else if name == roles::READ_MODEL {
         let burn = Burn::us_per_event(config.burn_us_per_event);

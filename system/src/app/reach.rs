@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::event_store::EventStore;
-use crate::gateway::{Readiness, ReadinessState};
-use crate::message_queue::MessageQueue;
-use crate::queue_names;
-use crate::topic::Topic;
+use ordershop_contract::event_store::EventStore;
+use ordershop_contract::message_queue::MessageQueue;
+use ordershop_contract::queue_names;
+use ordershop_contract::readiness::{Readiness, ReadinessState};
+use ordershop_contract::topic::Topic;
 
 /// A component that doesn't answer within this counts as unreachable.
 const ANSWER_MS_MAX: u64 = 1_000;

@@ -1,11 +1,12 @@
 //! The table of all services, from which `up`, `up --processes` and the command line start them.
 
-use crate::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
-use crate::services::{
-    BillingService, CartService, CustomerService, EntityService, InventoryService, MailService,
-    OrderService, ProductService, ServiceContext, ShippingService,
+use ordershop_contract::topic::Topic;
+use ordershop_contract::worker::ServiceContext;
+use ordershop_services::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
+use ordershop_services::{
+    self as services, BillingService, CartService, CustomerService, InventoryService, MailService,
+    OrderService, ProductService, ShippingService,
 };
-use crate::topic::Topic;
 
 /// The process that owns the event store.
 pub const EVENT_STORE: &str = "event-store";
@@ -29,11 +30,11 @@ pub struct Service {
 pub const SERVICES: [Service; 9] = [
     Service {
         name: "customer-service",
-        start: |context| CustomerService::start(context),
+        start: |context| services::start::<CustomerService>(context),
     },
     Service {
         name: "product-service",
-        start: |context| ProductService::start(context),
+        start: |context| services::start::<ProductService>(context),
     },
     Service {
         name: "inventory-service",
@@ -41,7 +42,7 @@ pub const SERVICES: [Service; 9] = [
     },
     Service {
         name: "cart-service",
-        start: |context| CartService::start(context),
+        start: |context| services::start::<CartService>(context),
     },
     Service {
         name: "order-service",
@@ -49,7 +50,7 @@ pub const SERVICES: [Service; 9] = [
     },
     Service {
         name: "billing-service",
-        start: |context| BillingService::start(context),
+        start: |context| services::start::<BillingService>(context),
     },
     Service {
         name: "shipping-service",
@@ -95,12 +96,12 @@ pub fn about(name: &str) -> Option<&'static str> {
 }
 
 fn inventory(context: &ServiceContext) {
-    InventoryService::start(context);
+    services::start::<InventoryService>(context);
     sagas::start(context, Topic::Order, InventorySaga::new(context.clone()));
 }
 
 fn order(context: &ServiceContext) {
-    OrderService::start(context);
+    services::start::<OrderService>(context);
     let saga = OrderSaga::new(context.clone());
     for topic in [Topic::Billing, Topic::Shipping] {
         sagas::start(context, topic, saga.clone());
@@ -108,7 +109,7 @@ fn order(context: &ServiceContext) {
 }
 
 fn shipping(context: &ServiceContext) {
-    ShippingService::start(context);
+    services::start::<ShippingService>(context);
     sagas::start(context, Topic::Order, ShippingSaga::new(context.clone()));
 }
 

@@ -12,11 +12,11 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::redis_guard::RedisGuard;
 use super::{AppError, health, listen, redis_of, roles};
-use crate::backoff::Backoff;
 use crate::config::UpConfig;
-use crate::redis_server::RedisServer;
+use ordershop_contract::backoff::Backoff;
+use ordershop_redis::guard::RedisGuard;
+use ordershop_redis::server::RedisServer;
 
 /// A child that ran this long started successfully: the pause before its next restart is short again.
 const STEADY_MS: u64 = 5_000;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ordershop::redis_connection::RedisLink;
-use ordershop::redis_server::{Durability, RedisServer};
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 use serde_json::{Value, json};
 
 use crate::deployment::ROUNDS;

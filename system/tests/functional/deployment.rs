@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ordershop::app::App;
 use ordershop::config::UpConfig;
-use ordershop::redis_server::Durability;
+use ordershop_redis::durability::Durability;
 
 use crate::customer::Customer;
 

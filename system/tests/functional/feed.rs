@@ -1,7 +1,7 @@
 //! The live feed: every event in order, and the read model's applied positions.
 
 use futures_util::StreamExt;
-use ordershop::position::Position;
+use ordershop_contract::position::Position;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 

@@ -20,8 +20,8 @@ async fn a_system_that_starts_before_its_redis_answers_503_until_it_is_there() {
         refused.status,
         refused.body
     );
-    let durability = ordershop::redis_server::Durability::None;
-    let redis = ordershop::redis_server::RedisServer::start(dir.path(), durability)
+    let durability = ordershop_redis::durability::Durability::None;
+    let redis = ordershop_redis::server::RedisServer::start(dir.path(), durability)
         .await
         .unwrap();
     app.ready().await;

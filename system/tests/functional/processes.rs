@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ordershop::redis_server::{Durability, RedisServer};
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 use serde_json::{Value, json};
 
 use crate::shop::{Customer, EVENTUALLY_MS};

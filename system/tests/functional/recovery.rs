@@ -1,6 +1,6 @@
 //! Failures and recovery: of the cache, of Redis, of the whole system.
 
-use ordershop::redis_connection::RedisLink;
+use ordershop_redis::connection::RedisLink;
 use serde_json::json;
 
 use crate::shop::{EVENTUALLY_MS, Shop};
@@ -72,8 +72,8 @@ async fn an_empty_cache_is_rebuilt_from_the_events() {
 async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
     let dir = tempfile::TempDir::new().unwrap();
     let redis_dir = dir.path().join("redis");
-    let durability = ordershop::redis_server::Durability::Always;
-    let redis = ordershop::redis_server::RedisServer::start(&redis_dir, durability)
+    let durability = ordershop_redis::durability::Durability::Always;
+    let redis = ordershop_redis::server::RedisServer::start(&redis_dir, durability)
         .await
         .unwrap();
     let url = redis.url().to_owned();
@@ -102,7 +102,7 @@ async fn a_redis_that_dies_is_a_503_and_when_it_is_back_all_goes_on() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     drop(redis);
-    let redis = ordershop::redis_server::RedisServer::start(&redis_dir, durability)
+    let redis = ordershop_redis::server::RedisServer::start(&redis_dir, durability)
         .await
         .unwrap();
     assert_eq!(redis.url(), url, "the same socket");

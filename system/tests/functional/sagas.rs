@@ -1,11 +1,12 @@
 //! The sagas: effects of events of one topic in another.
 
-use ordershop::event_store::redis::{EventStoreConfig, RedisEventStore};
-use ordershop::event_store::{EventStore, EventSubscription, SubscribeRequest};
-use ordershop::redis_connection::RedisLink;
-use ordershop::redis_server::{Durability, RedisServer};
-use ordershop::telemetry::Metrics;
-use ordershop::topic::Topic;
+use ordershop_contract::event_store::{EventStore, EventSubscription, SubscribeRequest};
+use ordershop_contract::topic::Topic;
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::metrics::AppendMetrics;
+use ordershop_redis::server::RedisServer;
 use serde_json::json;
 
 use crate::shop::Shop;
@@ -192,7 +193,8 @@ async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again(
         .await
         .unwrap();
     let store =
-        RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default()).unwrap();
+        RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
+            .unwrap();
     wait_until_idle(&*store, "shipping-service").await;
     assert_eq!(
         http.get(&format!("/order/{order}")).await.result()["status"],
@@ -234,7 +236,8 @@ async fn events_name_the_request_and_what_caused_them() {
     http.order_becomes(&order, "IN_STOCK").await;
     let link = RedisLink::new(&shop.redis_url()).unwrap();
     let store =
-        RedisEventStore::start(link, &Metrics::default(), EventStoreConfig::default()).unwrap();
+        RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
+            .unwrap();
     let mut subscription: Box<dyn EventSubscription> = store
         .subscribe(SubscribeRequest {
             group: "a-test".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use ordershop::redis_connection::RedisLink;
+use ordershop_redis::connection::RedisLink;
 use serde_json::{Value, json};
 
 use crate::buyers::{created, hand_over};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ordershop::grpc::peer::{PeerChannel, PeerConfig, connect};
-use ordershop::grpc::proto::eventstore::PublishRequest;
-use ordershop::grpc::proto::eventstore::event_store_client::EventStoreClient;
-use ordershop::redis_connection::RedisLink;
+use ordershop_grpc::peer::{PeerChannel, PeerConfig, connect};
+use ordershop_original::proto::eventstore::PublishRequest;
+use ordershop_original::proto::eventstore::event_store_client::EventStoreClient;
+use ordershop_redis::connection::RedisLink;
 use serde_json::{Value, json};
 
 use crate::customer::EVENTUALLY_MS;

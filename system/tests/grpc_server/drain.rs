@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use ordershop::correlation::Correlation;
-use ordershop::event_store::{Appended, EventStore, ExpectedVersion, NewEvent, Transaction};
-use ordershop::grpc::event_store::client::GrpcEventStore;
-use ordershop::grpc::peer::{PeerConfig, connect};
-use ordershop::position::Position;
-use ordershop::redis_server::{Durability, RedisServer};
-use ordershop::topic::Topic;
+use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::{
+    Appended, EventStore, ExpectedVersion, NewEvent, Transaction,
+};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+use ordershop_grpc::event_store::client::GrpcEventStore;
+use ordershop_grpc::peer::{PeerConfig, connect};
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 
 use crate::program::{Program, signal, until};
 

@@ -1,7 +1,8 @@
 //! A server's reports about itself: health by both ways, metrics, and its services by reflection.
 
-use ordershop::grpc::peer::{PeerChannel, PeerConfig, connect};
-use ordershop::redis_server::{Durability, RedisServer};
+use ordershop_grpc::peer::{PeerChannel, PeerConfig, connect};
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 use tokio_stream::StreamExt;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use ordershop::grpc::peer::{PeerConfig, connect_trusting};
-use ordershop::grpc::proto::ordershop::DescribeRequest;
-use ordershop::grpc::proto::ordershop::event_store_client::EventStoreClient;
-use ordershop::redis_server::{Durability, RedisServer};
+use ordershop_grpc::peer::{PeerConfig, connect_trusting};
+use ordershop_grpc::proto::ordershop::DescribeRequest;
+use ordershop_grpc::proto::ordershop::event_store_client::EventStoreClient;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 use tonic::Code;
 
 use crate::authority::Authority;

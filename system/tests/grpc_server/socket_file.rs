@@ -1,7 +1,8 @@
 //! The file of a Unix socket: one left by a dead server is replaced; one in use, or a file that is no socket, stays.
 
 use crate::program::{Program, health, ordershop, run, signal};
-use ordershop::redis_server::{Durability, RedisServer};
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_servers_socket_is_replaced_and_a_living_ones_refused() {

@@ -1,0 +1,19 @@
+//! What the parts of OrderShop agree on: the event store and the message queue as traits, and what is said over them. Every part may import
+//! this crate; it imports the domain alone, and knows neither Redis nor HTTP nor gRPC.
+
+pub mod backoff;
+pub mod clock;
+pub mod correlation;
+pub mod event_lag;
+pub mod event_store;
+pub mod message_queue;
+pub mod metrics;
+pub mod open_queue;
+pub mod payload;
+pub mod position;
+pub mod queue_names;
+pub mod readiness;
+pub mod reply;
+pub mod topic;
+pub mod wire;
+pub mod worker;

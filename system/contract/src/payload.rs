@@ -1,0 +1,103 @@
+//! The payloads of messages: `{"params": …, "at_least": …}`, serialised directly from borrowed parts, without a JSON tree.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::position::Positions;
+use crate::topic::Topic;
+
+#[derive(Serialize)]
+struct Payload<'a, P> {
+    params: P,
+    #[serde(skip_serializing_if = "Positions::is_empty")]
+    at_least: &'a Positions,
+}
+
+/// A message's payload. `at_least`: positions that its handler must have seen.
+pub fn message(params: impl Serialize, at_least: &Positions) -> Box<RawValue> {
+    serde_json::value::to_raw_value(&Payload { params, at_least })
+        .expect("borrowed strings and raw JSON always serialise")
+}
+
+/// No parameters: `{}`.
+#[derive(Serialize)]
+pub struct Empty {}
+
+/// Parameters: one entity by id.
+#[derive(Serialize)]
+pub struct ById<'a> {
+    /// The topic whose entity it is.
+    pub name: Topic,
+    /// Its id.
+    pub id: &'a str,
+}
+
+/// Parameters: several entities by id.
+#[derive(Serialize)]
+pub struct ByIds<'a> {
+    /// The topic whose entities they are.
+    pub name: Topic,
+    /// Their ids.
+    pub ids: &'a [&'a str],
+}
+
+/// Parameters: the entities that belong to an order.
+#[derive(Serialize)]
+pub struct OfOrder<'a> {
+    /// The topic whose entities they are.
+    pub name: Topic,
+    /// What they must have.
+    pub props: OrderId<'a>,
+}
+
+/// The property that names the order.
+#[derive(Serialize)]
+pub struct OrderId<'a> {
+    /// The order's id.
+    pub order_id: &'a str,
+}
+
+/// Parameters: a page of a collection; without `name`, of the mails.
+#[derive(Serialize)]
+pub struct PageOf<'a> {
+    /// The collection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Topic>,
+    /// The most entities that are answered.
+    pub limit: usize,
+    /// Where the page before ended; `None`: from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<&'a str>,
+}
+
+/// Parameters: the entity to delete.
+#[derive(Serialize)]
+pub struct EntityId<'a> {
+    /// Its id.
+    pub entity_id: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_escaped_and_positions_carried() {
+        let at_least = Positions::of(Topic::Order, crate::position::Position { ms: 7, seq: 1 });
+        let payload = message(
+            ById {
+                name: Topic::Order,
+                id: "a\"b",
+            },
+            &at_least,
+        );
+        assert_eq!(
+            payload.get(),
+            r#"{"params":{"name":"order","id":"a\"b"},"at_least":{"order":"7-1"}}"#
+        );
+        assert_eq!(
+            message(Empty {}, &Positions::NONE).get(),
+            r#"{"params":{}}"#
+        );
+    }
+}

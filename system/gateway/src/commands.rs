@@ -1,0 +1,158 @@
+//! Commands: POST, PUT and DELETE become messages to the entity's service. Must not know any rule about entities.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use serde_json::value::RawValue;
+
+use ordershop_contract::message_queue::{OutgoingMessage, QueueName};
+use ordershop_contract::queue_names;
+use ordershop_contract::topic::Topic;
+
+use super::error::{HttpError, json};
+use super::json_body;
+use super::paging::QueryString;
+use super::reply::{self, Reply};
+use super::shared::{Shared, request_correlation};
+use super::trace::Trace;
+use ordershop_contract::payload;
+
+/// The response header with the positions of the command's events.
+const POSITION: &str = "x-position";
+
+/// `POST /order`: creates one or several entities and answers with their ids.
+pub(super) async fn create(
+    shared: &Shared,
+    topic: Topic,
+    request: Request<Incoming>,
+    trace: &Trace,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    // The command's handler must see every write that this gateway has already answered.
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
+    let text = json_body::read(request, &shared.config).await?;
+    let params = json_body::params(&text, shared.config.entities_per_array_max)?;
+    let to = queue(queue_names::create(topic))?;
+    let entities = params.entities.len();
+    command(
+        shared,
+        to,
+        payload::message(params.json, &at_least),
+        entities,
+        trace,
+    )
+    .await
+}
+
+/// `POST /orders`: queues the creation and answers with the message's id at once.
+pub(super) async fn create_later(
+    shared: &Shared,
+    topic: Topic,
+    request: Request<Incoming>,
+    trace: &Trace,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    // The command's handler must see every write that this gateway has already answered.
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
+    let text = json_body::read(request, &shared.config).await?;
+    let params = json_body::params(&text, shared.config.entities_per_array_max)?;
+    for (n, entity) in params.entities.iter().enumerate() {
+        (shared.config.validate)(topic, entity).map_err(|why| {
+            HttpError::bad_request(if params.is_array {
+                format!("element {n} of the array: {why}")
+            } else {
+                why
+            })
+        })?;
+    }
+    let message_id = shared.ids.command_id();
+    let message = OutgoingMessage {
+        to: queue(queue_names::create(topic))?,
+        message_id: message_id.clone(),
+        payload: payload::message(params.json, &at_least),
+        correlation: request_correlation(trace),
+    };
+    shared.queue.send(vec![message]).await?;
+    Ok(json(
+        StatusCode::OK,
+        reply::body(&format!("\"{message_id}\"")),
+    ))
+}
+
+/// `PUT /order/{id}`: replaces an entity by the one in the body.
+pub(super) async fn update(
+    shared: &Shared,
+    topic: Topic,
+    id: &str,
+    request: Request<Incoming>,
+    trace: &Trace,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    // The command's handler must see every write that this gateway has already answered.
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
+    let text = json_body::read(request, &shared.config).await?;
+    let entity = json_body::with_entity_id(&text, id)?;
+    let to = queue(queue_names::update(topic))?;
+    command(shared, to, payload::message(entity, &at_least), 1, trace).await
+}
+
+/// `DELETE /order/{id}`: deletes an entity.
+pub(super) async fn delete(
+    shared: &Shared,
+    topic: Topic,
+    id: &str,
+    request: Request<Incoming>,
+    trace: &Trace,
+) -> Result<Response, HttpError> {
+    QueryString::parse(request.uri().query(), &[])?;
+    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
+    let to = queue(queue_names::delete(topic))?;
+    let params = payload::EntityId { entity_id: id };
+    command(shared, to, payload::message(params, &at_least), 1, trace).await
+}
+
+/// The queue, or 404 if the topic has none. No route leads here with such a topic.
+fn queue(name: Option<QueueName>) -> Result<QueueName, HttpError> {
+    name.ok_or_else(|| HttpError::not_found("no service takes this command"))
+}
+
+async fn command(
+    shared: &Shared,
+    to: QueueName,
+    payload: Box<RawValue>,
+    entities: usize,
+    trace: &Trace,
+) -> Result<Response, HttpError> {
+    let config = &shared.config;
+    let timeout_ms =
+        config.call_timeout_ms + config.call_timeout_ms_per_entity * (entities as u64 - 1);
+    let reply = shared
+        .call(
+            to,
+            payload,
+            shared.ids.command_id(),
+            trace,
+            Duration::from_millis(timeout_ms),
+        )
+        .await?;
+    let reply = Reply::parse(&reply)?;
+    reply.tell(trace);
+    // A refusal may carry the position of the conflicting event: the next read must see that event.
+    if let Some(positions) = &reply.positions {
+        shared.session.raise(positions);
+    }
+    let answered = reply.result().map(reply::body);
+    let mut response = match answered {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => error.into_response(),
+    };
+    if let Some(positions) = reply.positions.filter(|positions| !positions.is_empty()) {
+        let value = HeaderValue::try_from(positions.to_string())
+            .expect("topics and numbers are plain text");
+        response.headers_mut().insert(POSITION, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,110 @@
+//! What a gateway is told: its limits and its surroundings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ordershop_contract::event_store::ServerInfo;
+use ordershop_contract::readiness::Readiness;
+use ordershop_contract::topic::Topic;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+/// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
+/// The error says what is wrong and what to do.
+pub type Validate = fn(Topic, &RawValue) -> Result<(), String>;
+
+/// The gateway's limits, and what the program passes to it.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// Longest request body, bytes.
+    pub body_bytes_max: usize,
+    /// Longest time for a request body to arrive, ms.
+    pub body_timeout_ms: u64,
+    /// Most entities in one array.
+    pub entities_per_array_max: usize,
+    /// Timeout of a command or query, ms; an array gets [`GatewayConfig::call_timeout_ms_per_entity`] more for each entity.
+    pub call_timeout_ms: u64,
+    /// What each further entity of an array adds to its command's timeout, ms.
+    pub call_timeout_ms_per_entity: u64,
+    /// Most HTTP connections at once; further ones wait to be accepted.
+    pub connections_max: usize,
+    /// How long requests in flight may take to end after a shutdown was requested, ms.
+    pub drain_ms: u64,
+    /// The live feed's limits.
+    pub feed: FeedConfig,
+    /// Checks entities on the asynchronous endpoints.
+    pub validate: Validate,
+    /// What `/health` shows of the Redis server.
+    pub runs_on: watch::Receiver<ServerInfo>,
+    /// Checks whether the system is ready.
+    pub readiness: Arc<dyn Readiness>,
+}
+
+impl GatewayConfig {
+    /// The default limits.
+    #[must_use]
+    pub fn new(
+        runs_on: watch::Receiver<ServerInfo>,
+        readiness: Arc<dyn Readiness>,
+        validate: Validate,
+    ) -> Self {
+        Self {
+            body_bytes_max: 8 << 20,
+            body_timeout_ms: 30_000,
+            entities_per_array_max: 10_000,
+            call_timeout_ms: 5_000,
+            call_timeout_ms_per_entity: 2,
+            connections_max: 10_000,
+            drain_ms: 10_000,
+            feed: FeedConfig::default(),
+            validate,
+            runs_on,
+            readiness,
+        }
+    }
+}
+
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayConfig")
+            .field("body_bytes_max", &self.body_bytes_max)
+            .field("body_timeout_ms", &self.body_timeout_ms)
+            .field("entities_per_array_max", &self.entities_per_array_max)
+            .field("call_timeout_ms", &self.call_timeout_ms)
+            .field("connections_max", &self.connections_max)
+            .field("drain_ms", &self.drain_ms)
+            .field("feed", &self.feed)
+            .field("runs_on", &self.runs_on)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The live feed's limits.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// Most WebSockets at once; further ones are refused with 503.
+    pub sockets_max: usize,
+    /// Most bytes that may wait for a client before it is disconnected (sockets share the frames).
+    pub lag_bytes_max: usize,
+    /// Longest frame, bytes; a single longer event makes a longer frame.
+    pub frame_bytes_max: usize,
+    /// Most events per read of the event store, 1–10,000.
+    pub batch_max: usize,
+    /// Interval between pings, ms; a client that sends nothing for three intervals is disconnected.
+    pub ping_ms: u64,
+    /// Shortest interval between two reads of the read model's progress, ms.
+    pub applied_interval_ms: u64,
+}
+
+impl Default for FeedConfig {
+    fn default() -> Self {
+        Self {
+            sockets_max: 256,
+            lag_bytes_max: 16 << 20,
+            frame_bytes_max: 256 << 10,
+            batch_max: 512,
+            ping_ms: 15_000,
+            applied_interval_ms: 1,
+        }
+    }
+}

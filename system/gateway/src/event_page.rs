@@ -1,0 +1,99 @@
+//! `GET /events/{topic}?after=&limit=`: recorded events, page by page, oldest first. Lets a client audit derived state
+//! against its source. Must not know what an event means.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+use super::body_writer::{self, BodyWriter};
+use super::error::{HttpError, json};
+use super::event_json::event_json;
+use super::paging::{PAGE_DEFAULT, QueryString};
+use super::queries::QueryRequest;
+use super::shared::Shared;
+
+/// Events per read of the store, so that a page of large carts is never in memory as a whole.
+const READ_EVENTS: usize = 250;
+
+/// Answers `{"result": [event…], "cursor": "<ms>-<seq>"}`; `cursor` is the `after` of the next page; the last page has none.
+///
+/// # Errors
+/// 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
+pub(super) async fn page(
+    shared: &Arc<Shared>,
+    topic: Topic,
+    request: QueryRequest<'_>,
+) -> Result<Response, HttpError> {
+    let query = QueryString::parse(request.query, &["after", "limit"])?;
+    let mut after = match query.get("after") {
+        None => Position::START,
+        Some(text) => {
+            text.parse()
+                .map_err(|error: ordershop_contract::position::BadPosition| {
+                    HttpError::bad_request(format!("after: {error}"))
+                })?
+        }
+    };
+    let limit = query.limit()?.unwrap_or(PAGE_DEFAULT);
+    let first = read(shared, topic, after, limit.min(READ_EVENTS)).await?;
+    let shared = Arc::clone(shared);
+    let source = Arc::clone(&shared);
+    let body = body_writer::stream(&shared, |mut body| async move {
+        body.write("{\"result\":[").await?;
+        let (mut events, mut left) = (first, limit);
+        let mut comma = "";
+        loop {
+            let asked = left.min(READ_EVENTS);
+            write_events(&mut body, &mut comma, &events).await?;
+            left -= events.len().min(left);
+            after = events.last().map_or(after, |last| last.position);
+            if events.len() < asked {
+                body.write("]}").await?;
+                return Ok(body);
+            }
+            if left == 0 {
+                body.write(&format!("],\"cursor\":\"{after}\"}}")).await?;
+                return Ok(body);
+            }
+            events = read(&source, topic, after, left.min(READ_EVENTS)).await?;
+        }
+    });
+    Ok(json(StatusCode::OK, body))
+}
+
+async fn write_events(
+    body: &mut BodyWriter,
+    comma: &mut &str,
+    events: &[RecordedEvent],
+) -> Result<(), HttpError> {
+    for event in events {
+        body.write(comma).await?;
+        body.write(&event_json(event)).await?;
+        *comma = ",";
+    }
+    Ok(())
+}
+
+async fn read(
+    shared: &Shared,
+    topic: Topic,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, HttpError> {
+    shared
+        .events
+        .read(topic, after, limit)
+        .await
+        .map_err(|error| {
+            let status = match error {
+                EventStoreError::Invalid(_) => StatusCode::BAD_REQUEST,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            HttpError::new(status, error.to_string())
+        })
+}

@@ -1,0 +1,81 @@
+//! The live feed: sends every event and the read model's progress to any number of WebSockets. Reads the event store without a group.
+
+mod applied;
+mod follower;
+mod frame;
+pub(crate) mod hub;
+mod outbox;
+mod socket;
+mod wish;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+
+use ordershop_contract::topic::Topic;
+
+use super::error::HttpError;
+use super::shared::Shared;
+use wish::Wish;
+
+/// The longest message of a client; clients send control frames only.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Starts one follower per topic and the watch on the read model's progress; they pause while no socket is open.
+pub(super) fn start(shared: &Arc<Shared>) {
+    for topic in Topic::ALL {
+        let follower = follower::follow(Arc::clone(shared), topic);
+        let stop = shared.shutdown.clone();
+        shared.tasks.spawn(async move {
+            stop.run_until_cancelled(follower).await;
+        });
+    }
+    let applied = applied::watch(Arc::clone(shared));
+    let stop = shared.shutdown.clone();
+    shared.tasks.spawn(async move {
+        stop.run_until_cancelled(applied).await;
+    });
+}
+
+/// `GET /events`: upgrades the connection to a WebSocket.
+pub(super) async fn upgrade(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response, HttpError> {
+    let wish = Wish::parse(request.uri().query())?;
+    let (mut parts, _) = request.into_parts();
+    if !parts.headers.contains_key(header::UPGRADE) {
+        return Err(HttpError::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "/events is a WebSocket; connect to it with a WebSocket client (ws://)",
+        ));
+    }
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|error| HttpError::bad_request(error.to_string()))?;
+    let place = Arc::clone(&shared.sockets)
+        .try_acquire_owned()
+        .map_err(|_| {
+            let max = shared.config.feed.sockets_max;
+            HttpError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the live feed already has its most clients, {max}; try again later"),
+            )
+        })?;
+    let shared = Arc::clone(shared);
+    let upgrade = upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| {
+        let tasks = shared.tasks.clone();
+        tasks.track_future(async move {
+            let _place = place;
+            socket::run(&shared, socket, wish).await;
+        })
+    }))
+}

@@ -1,0 +1,43 @@
+//! Asks the read model for its progress, one request at a time, while a socket is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::shared::Shared;
+use ordershop_contract::position::Positions;
+use ordershop_contract::queue_names::GET_POSITIONS;
+use ordershop_contract::readiness::{Applied, positions_after};
+
+/// The pause after an error.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Watches the read model's progress. Never returns.
+pub(super) async fn watch(shared: Arc<Shared>) {
+    let interval = Duration::from_millis(shared.config.feed.applied_interval_ms);
+    loop {
+        shared.hub.until_heard().await;
+        let mut known = Positions::NONE;
+        while shared.hub.applied_still_heard() {
+            let correlation_id = shared.ids.query_id();
+            let reply = shared
+                .query(GET_POSITIONS, positions_after(&known), &correlation_id)
+                .await;
+            let applied = reply.map_err(|error| error.to_string()).and_then(|json| {
+                serde_json::from_str::<Applied>(json.get()).map_err(|_| json.get().to_owned())
+            });
+            match applied {
+                Ok(applied) => {
+                    known.merge(&applied.result);
+                    shared.hub.projected(&applied.batches);
+                    shared.hub.applied(&known);
+                    // Under load this pause merges several steps of progress into one answer.
+                    tokio::time::sleep(interval).await;
+                }
+                Err(error) => {
+                    tracing::debug!(error, "can't read the read model's progress");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Follows one topic of the event store while a socket is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::shared::Shared;
+use ordershop_contract::event_store::EventStoreError;
+use ordershop_contract::topic::Topic;
+
+/// How long the store waits for an event before it answers with none.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// The pause after a first error; it doubles with each further error, up to `PAUSE_MAX`.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Publishes a topic's events to the hub. Never returns.
+pub(super) async fn follow(shared: Arc<Shared>, topic: Topic) {
+    let mut pause = PAUSE_MIN;
+    let batch_max = shared.config.feed.batch_max;
+    loop {
+        shared.hub.until_heard().await;
+        let mut after = match shared.events.last_position(topic).await {
+            Ok(position) => position,
+            Err(error) => {
+                back_off(&mut pause, topic, &error).await;
+                continue;
+            }
+        };
+        shared.hub.follows(topic, after);
+        while shared.hub.still_heard(topic) {
+            match shared
+                .events
+                .follow(topic, after, batch_max, WAIT_MAX)
+                .await
+            {
+                Ok(batch) => {
+                    pause = PAUSE_MIN;
+                    if let Some(last) = batch.last() {
+                        after = last.position;
+                        shared.hub.publish(topic, &batch);
+                    }
+                }
+                // `after` is unchanged, so no event is skipped.
+                Err(error) => back_off(&mut pause, topic, &error).await,
+            }
+        }
+    }
+}
+
+async fn back_off(pause: &mut Duration, topic: Topic, error: &EventStoreError) {
+    tracing::warn!(%topic, %error, "the live feed can't read the topic; trying again in {pause:?}");
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(PAUSE_MAX);
+}

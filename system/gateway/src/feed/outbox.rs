@@ -1,0 +1,88 @@
+//! The queue of frames for one socket: bounded in bytes, so that a slow client loses its connection instead of using up memory.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::frame::Frame;
+
+/// Memory that a waiting frame takes beside its text.
+const FRAME_OVERHEAD_BYTES: usize = 256;
+
+/// Frames that wait to be sent to one socket.
+pub(crate) struct Outbox {
+    bytes_max: usize,
+    /// Whether this socket follows only sampled requests.
+    pub(super) sampled: bool,
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+    /// Cancelled when more than `bytes_max` waited.
+    pub(super) too_slow: CancellationToken,
+}
+
+#[derive(Default)]
+struct Waiting {
+    frames: VecDeque<Arc<Frame>>,
+    bytes: usize,
+    /// Whether events are accepted yet; before that, the socket reads history.
+    live: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(bytes_max: usize, sampled: bool) -> Self {
+        Self {
+            bytes_max,
+            sampled,
+            waiting: Mutex::default(),
+            filled: Notify::new(),
+            too_slow: CancellationToken::new(),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts events from now on.
+    pub(super) fn go_live(&self) {
+        self.waiting().live = true;
+    }
+
+    /// Adds a frame; drops everything if more than `bytes_max` would wait.
+    pub(super) fn push(&self, frame: &Arc<Frame>) {
+        let text = match &**frame {
+            Frame::Events(events) => events.text.len(),
+            Frame::Applied(_) | Frame::Projected(_) => 0,
+        };
+        let mut waiting = self.waiting();
+        if self.too_slow.is_cancelled() || (text > 0 && !waiting.live) {
+            return;
+        }
+        waiting.bytes += text + FRAME_OVERHEAD_BYTES;
+        if waiting.bytes > self.bytes_max {
+            *waiting = Waiting::default();
+            self.too_slow.cancel();
+            return;
+        }
+        waiting.frames.push_back(Arc::clone(frame));
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Takes all waiting frames; waits until there is at least one.
+    pub(super) async fn take(&self) -> VecDeque<Arc<Frame>> {
+        loop {
+            let frames = {
+                let mut waiting = self.waiting();
+                waiting.bytes = 0;
+                std::mem::take(&mut waiting.frames)
+            };
+            if !frames.is_empty() {
+                return frames;
+            }
+            self.filled.notified().await;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `/health`: whether the system is live and ready, and which Redis it runs on.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use super::error;
+use super::shared::Shared;
+use ordershop_contract::readiness::ReadinessState;
+
+/// A check that takes longer counts as not ready.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers 200 when ready, else 503 with the reasons.
+pub(super) async fn health(shared: &Shared) -> Response {
+    let check = shared.config.readiness.check();
+    let state = tokio::time::timeout(CHECK_TIMEOUT, check)
+        .await
+        .unwrap_or_else(|_| ReadinessState::not_ready("the readiness check took over 2 s"));
+    let ready = state.ready && !shared.shutdown.is_cancelled();
+    let redis = shared.config.runs_on.borrow().clone();
+    let body = json!({
+        "live": true,
+        "ready": ready,
+        "version": env!("CARGO_PKG_VERSION"),
+        "redis": {
+            "version": redis.version,
+            "server": redis.server,
+            "durability": redis.durability,
+        },
+        "read_model": { "caught_up": state.read_model_caught_up },
+        "reasons": state.reasons,
+    });
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    error::json(status, body.to_string())
+}

@@ -1,0 +1,136 @@
+//! `/metrics`: every metric of the process, refreshed from the event store and the message queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::metrics::{GatewayMetrics, GroupLabels};
+use ordershop_contract::event_store::EventStore;
+use ordershop_contract::message_queue::MessageQueue;
+use ordershop_contract::metrics::QueueLabels;
+use ordershop_contract::queue_names;
+
+use super::error::HttpError;
+use super::lags::Lags;
+use super::server_usage::LastUsage;
+
+/// Figures younger than this are not refreshed.
+const FRESH: Duration = Duration::from_millis(200);
+/// Figures that don't arrive within this stay as they were.
+const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The metrics registry, and when its gauges were last refreshed.
+pub(super) struct MetricsRoute {
+    metrics: GatewayMetrics,
+    registry: Registry,
+    queue: Arc<dyn MessageQueue>,
+    events: Arc<dyn EventStore>,
+    refreshed: Mutex<Option<Instant>>,
+    lags: Arc<Lags>,
+    usage: Arc<LastUsage>,
+}
+
+impl MetricsRoute {
+    pub(super) fn new(
+        metrics: GatewayMetrics,
+        mut registry: Registry,
+        queue: Arc<dyn MessageQueue>,
+        events: Arc<dyn EventStore>,
+    ) -> Self {
+        let lags = Arc::new(Lags::default());
+        registry.register_collector(Box::new(Arc::clone(&lags)));
+        let usage = Arc::new(LastUsage::default());
+        registry.register_collector(Box::new(Arc::clone(&usage)));
+        Self {
+            registry,
+            lags,
+            usage,
+            metrics,
+            queue,
+            events,
+            refreshed: Mutex::new(None),
+        }
+    }
+
+    async fn refresh(&self) {
+        let mut refreshed = self.refreshed.lock().await;
+        if refreshed.is_some_and(|at| at.elapsed() < FRESH) {
+            return;
+        }
+        let queues = queue_names::all();
+        let (groups, queues, usage) = tokio::join!(
+            tokio::time::timeout(ASK_TIMEOUT, self.events.groups()),
+            tokio::time::timeout(ASK_TIMEOUT, self.queue.status(&queues)),
+            tokio::time::timeout(ASK_TIMEOUT, self.events.server_usage()),
+        );
+        *refreshed = Some(Instant::now());
+        if let Ok(Ok(Some(usage))) = usage {
+            self.usage.replace(usage);
+        }
+        let mut lags = Vec::new();
+        for status in groups.into_iter().flatten().flatten() {
+            let labels = GroupLabels {
+                group: status.group,
+                topic: status.topic.name(),
+            };
+            let metrics = &self.metrics;
+            let set = |family: &prometheus_client::metrics::family::Family<GroupLabels, _>, n| {
+                gauge(&family.get_or_create_owned(&labels), n);
+            };
+            set(&metrics.group_pending, status.pending);
+            set(&metrics.group_dead_letters, status.dead_letters);
+            lags.push((labels.clone(), status.lag));
+            // If the server can't tell, the previous figure stays: zero would be wrong.
+            if let Some(undelivered) = status.undelivered {
+                set(&metrics.group_backlog, undelivered + status.pending);
+            }
+        }
+        if !lags.is_empty() {
+            self.lags.replace(lags);
+        }
+        for status in queues.into_iter().flatten().flatten() {
+            let labels = QueueLabels {
+                queue: status.queue,
+            };
+            gauge(
+                &self.metrics.queues.queue_depth.get_or_create_owned(&labels),
+                status.depth,
+            );
+            let dead_letters = self
+                .metrics
+                .queues
+                .queue_dead_letters
+                .get_or_create_owned(&labels);
+            gauge(&dead_letters, status.dead_letters);
+        }
+    }
+
+    /// Answers with every metric. Figures of the store and the queue stay as they were if these don't answer.
+    pub(super) async fn answer(&self) -> Result<Response, HttpError> {
+        self.refresh().await;
+        let mut encoded = String::new();
+        text::encode(&mut encoded, &self.registry).map_err(|_| {
+            HttpError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics could not be encoded",
+            )
+        })?;
+        let mut response = Response::new(Body::from(encoded));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        );
+        Ok(response)
+    }
+}
+
+fn gauge(gauge: &prometheus_client::metrics::gauge::Gauge, n: u64) {
+    gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+}

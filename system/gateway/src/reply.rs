@@ -1,0 +1,189 @@
+//! Replies of services: `{"result": …, "positions": …, "cursor": …}` or `{"error": …, "status": …}`. Must not know what a result means.
+
+use std::borrow::Cow;
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use ordershop_contract::correlation::{AppendTimes, HandlerTimes};
+use ordershop_contract::position::Positions;
+use ordershop_contract::reply::ReplyStatus;
+
+use super::error::HttpError;
+use super::trace::Trace;
+
+/// A reply, borrowed from its JSON.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reply<'a> {
+    /// The result's JSON as the service wrote it; `null` is a result too.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) result: Option<&'a RawValue>,
+    /// The positions of the command's events.
+    #[serde(default)]
+    pub(super) positions: Option<Positions>,
+    /// The cursor of a list's next page; `None` at the end.
+    #[serde(borrow, default)]
+    pub(super) cursor: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    error: Option<Cow<'a, str>>,
+    #[serde(default)]
+    status: Option<ReplyStatus>,
+    /// Only for a sampled request.
+    #[serde(default)]
+    handler: Option<HandlerTimes>,
+    #[serde(default)]
+    append: Option<AppendTimes>,
+}
+
+/// Reads `null` as a value, not as an absent field.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Reply<'a> {
+    /// Parses a reply.
+    ///
+    /// # Errors
+    /// 502 for JSON that isn't a reply.
+    pub(super) fn parse(json: &'a RawValue) -> Result<Self, HttpError> {
+        // serde would accept an array as the struct's fields in their order.
+        if !json.get().starts_with('{') {
+            return Err(no_reply("it is not an object"));
+        }
+        serde_json::from_str(json.get()).map_err(|error| no_reply(&error.to_string()))
+    }
+
+    /// Records the reply's handling times in the trace.
+    pub(super) fn tell(&self, trace: &Trace) {
+        if let (Some(timing), Some(handler)) = (&trace.timing, self.handler) {
+            timing.handled(handler, self.append);
+        }
+    }
+
+    /// The result's JSON.
+    ///
+    /// # Errors
+    /// The service's error with its status (500 if it has none); 502 for a reply with neither result nor error.
+    pub(super) fn result(&self) -> Result<&'a str, HttpError> {
+        if let Some(message) = &self.error {
+            let status = self.status.unwrap_or(ReplyStatus::Failed);
+            return Err(HttpError::new(http(status), message.clone()));
+        }
+        self.result
+            .map(RawValue::get)
+            .ok_or_else(|| no_reply("it has neither result nor error"))
+    }
+}
+
+/// The HTTP status that fits.
+fn http(status: ReplyStatus) -> StatusCode {
+    match status {
+        ReplyStatus::Invalid => StatusCode::BAD_REQUEST,
+        ReplyStatus::NotFound => StatusCode::NOT_FOUND,
+        ReplyStatus::Conflict => StatusCode::CONFLICT,
+        ReplyStatus::BadReference => StatusCode::UNPROCESSABLE_ENTITY,
+        ReplyStatus::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        ReplyStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn no_reply(why: &str) -> HttpError {
+    HttpError::new(
+        StatusCode::BAD_GATEWAY,
+        format!("a service's reply is malformed: {why}"),
+    )
+}
+
+/// Turns a query's reply into the answer's body. A reply that begins with its result (as every single read's does) is passed on unchanged.
+///
+/// # Errors
+/// The errors of [`Reply::result`].
+pub(super) fn pass_on(json: Box<RawValue>) -> Result<Bytes, HttpError> {
+    if !json.get().starts_with("{\"result\":") {
+        Reply::parse(&json)?.result()?;
+    }
+    let text: Box<str> = json.into();
+    Ok(Bytes::from(text.into_string()))
+}
+
+/// Turns a query's reply into the answer's body; a sampled request's handling times go only into the trace, and so the header.
+///
+/// # Errors
+/// The errors of [`Reply::result`].
+pub(super) fn answer(json: Box<RawValue>, trace: &Trace) -> Result<Bytes, HttpError> {
+    if trace.timing.is_none() {
+        return pass_on(json);
+    }
+    let reply = Reply::parse(&json)?;
+    reply.tell(trace);
+    Ok(body(reply.result()?).into())
+}
+
+/// `{"result": …}` from a result's JSON.
+pub(super) fn body(result: &str) -> String {
+    format!("{{\"result\":{result}}}")
+}
+
+/// The text between the brackets of an array's JSON, so that several arrays can be joined.
+///
+/// # Errors
+/// 502 if the result isn't an array.
+pub(super) fn items(result: &str) -> Result<&str, HttpError> {
+    result
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .map(str::trim)
+        .ok_or_else(|| no_reply("its result is not an array"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_null_result_is_a_result() {
+        let json = raw(r#"{"result":null,"positions":{"order":"1-0"}}"#);
+        let reply = Reply::parse(&json).unwrap();
+        assert_eq!(reply.result().unwrap(), "null");
+        assert_eq!(reply.positions.unwrap().to_string(), "order=1-0");
+    }
+
+    #[test]
+    fn errors_keep_their_status_and_garbage_is_a_bad_gateway() {
+        let cases = [
+            (r#"{"error":"no stock","status":409}"#, 409),
+            (r#"{"status":404,"error":"x"}"#, 404),
+            (r#"{"error":"x"}"#, 500),
+            (r#"{"error":"x","status":200}"#, 500),
+            (r#"{"error":"x","status":7000}"#, 500),
+            ("{}", 502),
+            ("[1]", 502),
+            ("\"hello\"", 502),
+        ];
+        for (json, status) in cases {
+            let error = pass_on(raw(json)).unwrap_err();
+            assert_eq!(error.status.as_u16(), status, "{json}");
+        }
+    }
+
+    #[test]
+    fn results_are_passed_on_as_they_came() {
+        for json in [r#"{"result":{"a":1}}"#, r#"{ "result": null }"#] {
+            assert_eq!(pass_on(raw(json)).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn arrays_lose_their_brackets_alone() {
+        assert_eq!(items("[ [1],{} ]").unwrap(), "[1],{}");
+        assert_eq!(items("[]").unwrap(), "");
+        assert!(items("{}").is_err());
+    }
+}

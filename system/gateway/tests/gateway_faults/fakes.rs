@@ -1,0 +1,186 @@
+//! A queue and an event store in memory, for faults that a real Redis can't produce at a chosen moment.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::{
+    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    SubscribeRequest, Transaction,
+};
+use ordershop_contract::message_queue::{
+    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+};
+use ordershop_contract::position::Position;
+use ordershop_contract::queue_names::GET_POSITIONS;
+use ordershop_contract::topic::Topic;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+
+/// The result of a call.
+pub type Reply = Result<Box<RawValue>, QueueError>;
+
+/// A service's reply as JSON.
+pub fn json(text: &str) -> Reply {
+    Ok(RawValue::from_string(text.to_owned()).unwrap())
+}
+
+/// A queue on which one function answers all messages.
+pub struct FakeQueue(Box<dyn Fn(OutgoingMessage) -> BoxFuture<'static, Reply> + Send + Sync>);
+
+impl FakeQueue {
+    pub fn new<F: Future<Output = Reply> + Send + 'static>(
+        answer: impl Fn(OutgoingMessage) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(move |message| answer(message).boxed()))
+    }
+
+    /// Answers all messages with the same reply.
+    pub fn replies(text: &'static str) -> Self {
+        Self::new(move |_| async move { json(text) })
+    }
+}
+
+#[async_trait]
+impl MessageQueue for FakeQueue {
+    async fn call(&self, message: OutgoingMessage, _: Duration) -> Reply {
+        if message.to == GET_POSITIONS {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            return json(r#"{"result":{}}"#);
+        }
+        (self.0)(message).await
+    }
+
+    async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+        for message in messages {
+            (self.0)(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn consume(&self, _: QueueName, _: usize) -> Result<Box<dyn QueueConsumer>, QueueError> {
+        Err(QueueError::Closed)
+    }
+
+    async fn status(&self, _: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
+        Err(QueueError::Unavailable("a fake has no depth".into()))
+    }
+}
+
+/// An event store with as many events in topic `order` as the test permits.
+pub struct FakeStore {
+    away: bool,
+    event_bytes: usize,
+    /// One permit for each event that may still be delivered.
+    pub events: Semaphore,
+    /// The number of events delivered so far.
+    pub told: AtomicU64,
+}
+
+impl FakeStore {
+    /// Creates a store whose events have about `event_bytes` bytes.
+    pub fn with_events_of(event_bytes: usize) -> Self {
+        Self {
+            away: false,
+            event_bytes,
+            events: Semaphore::new(0),
+            told: AtomicU64::new(0),
+        }
+    }
+
+    pub fn empty() -> Self {
+        Self::with_events_of(0)
+    }
+
+    /// Creates a store that can't be reached.
+    pub fn away() -> Self {
+        Self {
+            away: true,
+            ..Self::empty()
+        }
+    }
+
+    fn reach(&self) -> Result<(), EventStoreError> {
+        if self.away {
+            return Err(EventStoreError::Unavailable("the fake is away".into()));
+        }
+        Ok(())
+    }
+
+    fn event(&self) -> RecordedEvent {
+        let seq = self.told.fetch_add(1, Ordering::SeqCst) + 1;
+        let data = format!("{{\"text\":\"{}\"}}", "x".repeat(self.event_bytes));
+        RecordedEvent {
+            topic: Topic::Order,
+            position: Position { ms: 1, seq },
+            event_id: seq.to_string(),
+            action: "entity_updated".into(),
+            aggregate_id: "a".into(),
+            version: seq,
+            data: RawValue::from_string(data).unwrap(),
+            published_at_us: 1,
+            correlation: Correlation {
+                correlation_id: "c".into(),
+                causation_id: "c".into(),
+                times: None,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl EventStore for FakeStore {
+    async fn append(&self, _: Vec<Transaction>) -> Result<Vec<Appended>, EventStoreError> {
+        Err(EventStoreError::Closed)
+    }
+
+    async fn subscribe(
+        &self,
+        _: SubscribeRequest,
+    ) -> Result<Box<dyn EventSubscription>, EventStoreError> {
+        Err(EventStoreError::Closed)
+    }
+
+    async fn read(
+        &self,
+        _: Topic,
+        _: Position,
+        _: usize,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.reach().map(|()| Vec::new())
+    }
+
+    async fn last_position(&self, _: Topic) -> Result<Position, EventStoreError> {
+        self.reach()?;
+        let seq = self.told.load(Ordering::SeqCst);
+        Ok(Position { ms: 1, seq })
+    }
+
+    async fn follow(
+        &self,
+        topic: Topic,
+        _: Position,
+        _: usize,
+        wait_max: Duration,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.reach()?;
+        if topic != Topic::Order {
+            tokio::time::sleep(wait_max).await;
+            return Ok(Vec::new());
+        }
+        match tokio::time::timeout(wait_max, self.events.acquire()).await {
+            Ok(permit) => {
+                permit.unwrap().forget();
+                Ok(vec![self.event()])
+            }
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
+        self.reach().map(|()| Vec::new())
+    }
+}

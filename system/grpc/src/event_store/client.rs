@@ -1,0 +1,300 @@
+//! A client that implements the event store's trait over gRPC. All appends share one stream; each subscription has its own.
+//! Must not know what the store runs on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::convert;
+use super::subscription::{Client, GrpcSubscription};
+use crate::exchange::Exchange;
+use crate::message_size::MESSAGE_BYTES_MAX;
+use crate::outstanding::OUTSTANDING_MAX;
+use crate::peer::PeerChannel;
+use crate::proto::ordershop as proto;
+use crate::protocol::{Failure, Protocol};
+use crate::status::store_error;
+use ordershop_contract::event_lag::LagHistogram;
+use ordershop_contract::event_store::ServerInfo;
+use ordershop_contract::event_store::{
+    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    ServerUsage, SubscribeRequest, Transaction,
+};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+use proto::append_answer::Answer;
+
+/// Interval between reads of what the store runs on.
+const DESCRIBE_MS: u64 = 5_000;
+/// The interval while the store doesn't answer or has not reached its Redis.
+const DESCRIBE_AGAIN_MS: u64 = 200;
+/// Timeout of a request that doesn't wait for anything.
+const ANSWER_MS_MAX: u64 = 10_000;
+
+struct Append(Client);
+
+impl Protocol for Append {
+    type Request = proto::AppendRequest;
+    type Requests = proto::AppendRequests;
+    type Answer = Option<Answer>;
+    type Answers = proto::AppendAnswers;
+
+    fn bundle(requests: Vec<Self::Request>) -> Self::Requests {
+        proto::AppendRequests { requests }
+    }
+
+    fn unbundle(answers: Self::Answers) -> impl Iterator<Item = (u64, Self::Answer)> {
+        answers.answers.into_iter().map(|a| (a.number, a.answer))
+    }
+
+    fn open(
+        &self,
+        requests: impl Stream<Item = Self::Requests> + Send + 'static,
+    ) -> BoxFuture<'static, Result<Streaming<Self::Answers>, Status>> {
+        let mut client = self.0.clone();
+        async move { Ok(client.append(requests).await?.into_inner()) }.boxed()
+    }
+}
+
+/// The event store behind a gRPC connection. The peer need not be up yet: requests wait a few seconds for it, then fail.
+pub struct GrpcEventStore {
+    client: Client,
+    appends: Exchange<Append>,
+    closed: CancellationToken,
+    runs_on: watch::Receiver<ServerInfo>,
+}
+
+impl GrpcEventStore {
+    /// Starts the client's tasks. Must be called in a tokio runtime.
+    #[must_use]
+    pub fn start(channel: PeerChannel) -> Arc<Self> {
+        let client = Client::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let closed = CancellationToken::new();
+        let (sender, runs_on) = watch::channel(ServerInfo::default());
+        let describing = closed
+            .clone()
+            .run_until_cancelled_owned(describe(client.clone(), sender));
+        tokio::spawn(describing);
+        Arc::new(Self {
+            appends: Exchange::start(Append(client.clone())),
+            client,
+            closed,
+            runs_on,
+        })
+    }
+
+    /// Fails all unanswered and all further requests with [`EventStoreError::Closed`].
+    pub async fn close(&self) {
+        self.closed.cancel();
+        self.appends.close();
+    }
+
+    /// What the store runs on, as last read.
+    #[must_use]
+    pub fn runs_on(&self) -> watch::Receiver<ServerInfo> {
+        self.runs_on.clone()
+    }
+
+    /// Sends a request that must be answered within `limit`.
+    async fn ask<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, EventStoreError> {
+        let answer = tokio::time::timeout(limit, answer);
+        match self.closed.run_until_cancelled(answer).await {
+            None => Err(EventStoreError::Closed),
+            Some(Ok(Ok(answer))) => Ok(answer.into_inner()),
+            Some(Ok(Err(status))) => Err(store_error(&status)),
+            Some(Err(_)) => Err(EventStoreError::Unavailable(format!(
+                "no answer within {} ms",
+                limit.as_millis()
+            ))),
+        }
+    }
+}
+
+impl Drop for GrpcEventStore {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+async fn describe(mut client: Client, runs_on: watch::Sender<ServerInfo>) {
+    let limit = Duration::from_millis(ANSWER_MS_MAX);
+    loop {
+        let asked = client.describe(proto::DescribeRequest {});
+        let pause_ms = match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(reply)) => {
+                let reply = reply.into_inner();
+                let info = ServerInfo {
+                    server: reply.server,
+                    version: reply.version,
+                    durability: reply.durability,
+                };
+                let is_known = !info.version.is_empty();
+                runs_on.send_if_modified(|before| {
+                    let changed = *before != info;
+                    *before = info;
+                    changed
+                });
+                if is_known {
+                    DESCRIBE_MS
+                } else {
+                    DESCRIBE_AGAIN_MS
+                }
+            }
+            _ => DESCRIBE_AGAIN_MS,
+        };
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+}
+
+fn failed(failure: Failure) -> EventStoreError {
+    match failure {
+        Failure::Overloaded => {
+            EventStoreError::Overloaded(format!("{OUTSTANDING_MAX} calls are unanswered"))
+        }
+        Failure::Unsent(reason) => EventStoreError::Unavailable(reason),
+        Failure::Broken(reason) => EventStoreError::Indeterminate(reason),
+        Failure::Closed => EventStoreError::Closed,
+    }
+}
+
+fn limit(limit: usize) -> u32 {
+    // The server refuses a limit this large.
+    u32::try_from(limit).unwrap_or(u32::MAX)
+}
+
+#[async_trait]
+impl EventStore for GrpcEventStore {
+    async fn append(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<Appended>, EventStoreError> {
+        if transactions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (count, bytes) = (transactions.len(), convert::size(&transactions));
+        if bytes >= MESSAGE_BYTES_MAX {
+            return Err(EventStoreError::Invalid(format!(
+                "the transactions of one call have about {bytes} bytes; send less than {MESSAGE_BYTES_MAX}"
+            )));
+        }
+        let transactions = transactions.into_iter().map(convert::transaction);
+        let request = |number| proto::AppendRequest {
+            number,
+            transactions: transactions.collect(),
+        };
+        match self.appends.ask(bytes, request).await.map_err(failed)? {
+            Some(Answer::Appended(answer)) if answer.outcomes.len() == count => answer
+                .outcomes
+                .into_iter()
+                .map(convert::to_appended)
+                .collect(),
+            Some(Answer::Error(error)) => Err(convert::to_error(error)),
+            _ => Err(EventStoreError::Indeterminate(
+                "the number of outcomes doesn't match the transactions".to_owned(),
+            )),
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequest,
+    ) -> Result<Box<dyn EventSubscription>, EventStoreError> {
+        let opening = GrpcSubscription::open(self.client.clone(), request, self.closed.clone());
+        Ok(Box::new(opening.await?))
+    }
+
+    async fn read(
+        &self,
+        topic: Topic,
+        after: Position,
+        limit_events: usize,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        let request = proto::ReadRequest {
+            topic: topic.name().to_owned(),
+            after: Some(convert::position(after)),
+            limit: limit(limit_events),
+        };
+        let mut client = self.client.clone();
+        let asked = client.read(request);
+        let events = self.ask(Duration::from_millis(ANSWER_MS_MAX), asked);
+        convert::to_events(topic, events.await?)
+    }
+
+    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
+        let request = proto::LastPositionRequest {
+            topic: topic.name().to_owned(),
+        };
+        let mut client = self.client.clone();
+        let asked = client.last_position(request);
+        let reply = self
+            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
+            .await?;
+        Ok(convert::to_position(reply.position.unwrap_or_default()))
+    }
+
+    async fn follow(
+        &self,
+        topic: Topic,
+        after: Position,
+        limit_events: usize,
+        wait_max: Duration,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        let request = proto::FollowRequest {
+            topic: topic.name().to_owned(),
+            after: Some(convert::position(after)),
+            limit: limit(limit_events),
+            wait_ms_max: u32::try_from(wait_max.as_millis()).unwrap_or(u32::MAX),
+        };
+        let mut client = self.client.clone();
+        let asked = client.follow(request);
+        let events = self.ask(wait_max + Duration::from_millis(ANSWER_MS_MAX), asked);
+        convert::to_events(topic, events.await?)
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
+        let mut client = self.client.clone();
+        let asked = client.groups(proto::GroupsRequest {});
+        let reply = self
+            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
+            .await?;
+        let groups = reply.groups.into_iter().map(|group| {
+            Ok(GroupStatus {
+                topic: convert::to_topic(&group.topic)?,
+                group: group.group,
+                undelivered: group.undelivered,
+                pending: group.pending,
+                dead_letters: group.dead_letters,
+                lag: LagHistogram::of(group.lag_counts, group.lag_sum_us),
+            })
+        });
+        groups.collect()
+    }
+
+    async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
+        let mut client = self.client.clone();
+        let asked = client.usage(proto::UsageRequest {});
+        let reply = self
+            .ask(Duration::from_millis(ANSWER_MS_MAX), asked)
+            .await?;
+        Ok(reply.usage.map(|usage| ServerUsage {
+            cpu_us: usage.cpu_us,
+            commands: usage.commands,
+            input_bytes: usage.input_bytes,
+            output_bytes: usage.output_bytes,
+            memory_bytes: usage.memory_bytes,
+        }))
+    }
+}

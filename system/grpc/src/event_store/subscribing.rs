@@ -1,0 +1,207 @@
+//! Serves one client's subscription: sends a batch only on request, takes acknowledgements only for that batch, and leaves the
+//! consumer group as soon as the client ends its stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::convert;
+use crate::proto::ordershop as proto;
+use crate::status::of_store;
+use ordershop_contract::event_store::{EventStore, EventSubscription, SubscribeRequest};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+use proto::subscription_request::{Acknowledge, DeadLetter, Request};
+
+/// How long a client may take to send its first message.
+const OPEN_MS_MAX: u64 = 10_000;
+/// How long the last batch may take to be acknowledged once the server is to stop.
+const DRAIN_MS_MAX: u64 = 2_000;
+
+struct Subscribing {
+    store: Arc<dyn EventStore>,
+    subscription: Box<dyn EventSubscription>,
+    topic: Topic,
+    requests: Streaming<proto::SubscriptionRequest>,
+    drain: CancellationToken,
+    /// Whether the client waits for a batch.
+    is_asked: bool,
+    /// Positions of the last batch, in stream order.
+    given: Vec<Position>,
+    /// Whether some of the last batch may be unacknowledged.
+    has_unacked: bool,
+}
+
+/// Opens the subscription that the stream's first message names.
+pub(super) async fn subscribe(
+    store: Arc<dyn EventStore>,
+    mut requests: Streaming<proto::SubscriptionRequest>,
+    drain: CancellationToken,
+) -> Result<impl Stream<Item = Result<proto::Events, Status>>, Status> {
+    let first = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), requests.message());
+    let first = first
+        .await
+        .map_err(|_| Status::deadline_exceeded("a subscription starts with `open`"))??;
+    let Some(Request::Open(open)) = first.and_then(|message| message.request) else {
+        return Err(Status::failed_precondition(
+            "a subscription starts with `open`",
+        ));
+    };
+    let topic: Topic =
+        open.topic
+            .parse()
+            .map_err(|error: ordershop_contract::topic::UnknownTopic| {
+                Status::not_found(error.to_string())
+            })?;
+    let request = SubscribeRequest {
+        group: open.group,
+        topic,
+        consumer: open.consumer,
+        batch_max: open.batch_max as usize,
+    };
+    let subscription = store
+        .subscribe(request)
+        .await
+        .map_err(|error| of_store(&error))?;
+    let subscribing = Subscribing {
+        store,
+        subscription,
+        topic,
+        requests,
+        drain,
+        is_asked: false,
+        given: Vec::new(),
+        has_unacked: false,
+    };
+    // An error ends the subscription: it leaves the group, and its unacknowledged events are delivered again.
+    Ok(stream::try_unfold(
+        subscribing,
+        |mut subscribing| async move {
+            let next = subscribing.next().await?;
+            Ok(next.map(|events| (events, subscribing)))
+        },
+    ))
+}
+
+impl Subscribing {
+    /// The next batch; `None` when the client has ended its stream.
+    async fn next(&mut self) -> Result<Option<proto::Events>, Status> {
+        let mut ends_at = None;
+        loop {
+            if self.drain.is_cancelled() {
+                if self.is_asked || !self.has_unacked {
+                    return Err(shutting_down());
+                }
+                ends_at.get_or_insert(Instant::now() + Duration::from_millis(DRAIN_MS_MAX));
+            }
+            let deadline = async {
+                match ends_at {
+                    Some(instant) => tokio::time::sleep_until(instant).await,
+                    None => self.drain.cancelled().await,
+                }
+            };
+            let message = tokio::select! {
+                biased;
+                message = self.requests.message() => message?,
+                batch = self.subscription.next_batch(), if self.is_asked => {
+                    let batch = batch.map_err(|error| of_store(&error))?;
+                    self.given.clear();
+                    self.given.extend(batch.iter().map(|event| event.position));
+                    self.is_asked = false;
+                    self.has_unacked = true;
+                    return Ok(Some(convert::events(self.topic, batch)));
+                }
+                () = deadline => {
+                    if ends_at.is_some() {
+                        return Err(shutting_down());
+                    }
+                    continue;
+                }
+            };
+            let Some(message) = message else {
+                return Ok(None);
+            };
+            self.take(message).await?;
+        }
+    }
+
+    async fn take(&mut self, message: proto::SubscriptionRequest) -> Result<(), Status> {
+        match message.request {
+            Some(Request::Next(_)) if self.is_asked => {
+                Err(precondition("the batch of the last `next` is still due"))
+            }
+            Some(Request::Next(_)) => {
+                self.is_asked = true;
+                Ok(())
+            }
+            Some(Request::Acknowledge(acknowledge)) => self.acknowledge(acknowledge).await,
+            Some(Request::DeadLetter(letter)) => self.dead_letter(letter).await,
+            Some(Request::Open(_)) => Err(precondition("`open` may only be the first message")),
+            None => Err(Status::invalid_argument("the request has no field set")),
+        }
+    }
+
+    async fn acknowledge(&mut self, acknowledge: Acknowledge) -> Result<(), Status> {
+        let positions = acknowledge.positions.into_iter();
+        let positions: Vec<Position> = positions.map(convert::to_position).collect();
+        if positions != self.given {
+            positions.iter().try_for_each(|at| self.check_given(*at))?;
+        }
+        self.subscription
+            .ack(&positions)
+            .await
+            .map_err(|error| of_store(&error))?;
+        // A client that acknowledges in parts acknowledges the last event last.
+        self.has_unacked = positions.last() != self.given.last();
+        Ok(())
+    }
+
+    async fn dead_letter(&mut self, letter: DeadLetter) -> Result<(), Status> {
+        let position = convert::to_position(letter.position.unwrap_or_default());
+        self.check_given(position)?;
+        // Dead letters are rare: reading the event again is cheaper than keeping every event.
+        let read = self.store.read(self.topic, just_before(position), 1).await;
+        let events = read.map_err(|error| of_store(&error))?;
+        let Some(event) = events.first().filter(|event| event.position == position) else {
+            return Err(Status::data_loss(format!(
+                "the event at {position} is no longer in the store"
+            )));
+        };
+        self.subscription
+            .dead_letter(event, &letter.reason)
+            .await
+            .map_err(|error| of_store(&error))
+    }
+
+    fn check_given(&self, position: Position) -> Result<(), Status> {
+        if self.given.binary_search(&position).is_ok() {
+            return Ok(());
+        }
+        Err(precondition(format!(
+            "{position} is not in this subscription's last batch"
+        )))
+    }
+}
+
+fn just_before(position: Position) -> Position {
+    match position.seq.checked_sub(1) {
+        Some(seq) => Position { seq, ..position },
+        None => Position {
+            ms: position.ms.saturating_sub(1),
+            seq: u64::MAX,
+        },
+    }
+}
+
+fn precondition(reason: impl Into<String>) -> Status {
+    Status::failed_precondition(reason)
+}
+
+fn shutting_down() -> Status {
+    Status::unavailable("the event store is shutting down")
+}

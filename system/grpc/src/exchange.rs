@@ -1,0 +1,171 @@
+//! The client side of many calls over one stream: an answer carries its request's number. Waiting requests are sent together, without
+//! a timer. The stream opens when there is something to send, and again after a break. Must not know what is requested.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+
+use super::outflow::Outflow;
+use super::outstanding::{OUTSTANDING_MAX, Shared, State, Unsent};
+use super::protocol::{Failure, Outcome, Protocol};
+use ordershop_contract::backoff::Backoff;
+
+/// A peer that doesn't accept a stream within this counts as unavailable.
+const OPEN_MS_MAX: u64 = 2_000;
+
+/// Sends requests over one stream and returns their answers. Dropping closes it.
+pub(super) struct Exchange<P: Protocol> {
+    shared: Arc<Shared<P>>,
+}
+
+/// Removes a request when its caller stops waiting.
+struct Ticket<'a, P: Protocol> {
+    shared: &'a Shared<P>,
+    number: u64,
+    answered: bool,
+}
+
+impl<P: Protocol> Drop for Ticket<'_, P> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.shared.lock().waiting.remove(&self.number);
+        }
+    }
+}
+
+impl<P: Protocol> Exchange<P> {
+    /// Starts the exchange. Must be called in a tokio runtime.
+    pub(super) fn start(protocol: P) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                outbox: VecDeque::new(),
+                waiting: FxHashMap::default(),
+                next_number: 1,
+                stream: 0,
+                is_open: false,
+                streams_begun: 0,
+                idle: None,
+                closed: false,
+            }),
+            filled: Notify::new(),
+            closed: CancellationToken::new(),
+        });
+        let running = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let closed = running.closed.clone();
+            closed.run_until_cancelled(run(protocol, &running)).await;
+            running.close();
+        });
+        Self { shared }
+    }
+
+    /// Sends a request of about `bytes` and waits for its answer.
+    pub(super) async fn ask(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(u64) -> P::Request,
+    ) -> Outcome<P> {
+        let (waiter, answer) = oneshot::channel();
+        let number = self.put(bytes, request, waiter)?;
+        let mut ticket = Ticket {
+            shared: &self.shared,
+            number,
+            answered: false,
+        };
+        let outcome = answer.await.unwrap_or(Err(Failure::Closed));
+        ticket.answered = true;
+        outcome
+    }
+
+    fn put(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(u64) -> P::Request,
+        waiter: oneshot::Sender<Outcome<P>>,
+    ) -> Result<u64, Failure> {
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Err(Failure::Closed);
+        }
+        if state.waiting.len() >= OUTSTANDING_MAX {
+            return Err(Failure::Overloaded);
+        }
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.insert(number, waiter);
+        state.outbox.push_back(Unsent {
+            number,
+            request: request(number),
+            bytes,
+            since: Instant::now(),
+        });
+        let (idle, first) = (state.idle.take(), state.stream == 0);
+        drop(state);
+        if first {
+            self.shared.filled.notify_one();
+        }
+        idle.into_iter().for_each(Waker::wake);
+        Ok(number)
+    }
+
+    /// Fails all unanswered and all further requests.
+    pub(super) fn close(&self) {
+        self.shared.closed.cancel();
+        self.shared.close();
+    }
+}
+
+impl<P: Protocol> Drop for Exchange<P> {
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
+async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
+    let mut backoff = Backoff::default();
+    loop {
+        // A leftover permit only causes one more check.
+        while shared.lock().outbox.is_empty() {
+            shared.filled.notified().await;
+        }
+        let outflow = Outflow::new(Arc::clone(shared), shared.begin());
+        let opening = protocol.open(outflow);
+        let opened = tokio::time::timeout(Duration::from_millis(OPEN_MS_MAX), opening).await;
+        let reason = match opened {
+            Ok(Ok(answers)) => {
+                shared.opened();
+                read(shared, answers, &mut backoff).await
+            }
+            Ok(Err(status)) => status.message().to_owned(),
+            Err(_) => format!("no stream opened within {OPEN_MS_MAX} ms"),
+        };
+        shared.end(&Failure::Broken(reason.clone()));
+        shared.expire(&reason);
+        backoff.wait().await;
+    }
+}
+
+/// Reads answers until the stream ends; returns why it ended.
+async fn read<P: Protocol>(
+    shared: &Shared<P>,
+    mut stream: Streaming<P::Answers>,
+    backoff: &mut Backoff,
+) -> String {
+    let mut due = Vec::new();
+    loop {
+        match stream.message().await {
+            Ok(Some(answers)) => {
+                backoff.reset();
+                shared.settle(answers, &mut due);
+            }
+            Ok(None) => return "the peer ended the stream".to_owned(),
+            Err(status) => return status.message().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A client that implements the message queue's trait over gRPC. All calls share one stream; each worker has its own.
+//! Must not know what the queue runs on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream};
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::consumer::{Client, GrpcConsumer};
+use super::convert;
+use crate::exchange::Exchange;
+use crate::message_size::MESSAGE_BYTES_MAX;
+use crate::outstanding::OUTSTANDING_MAX;
+use crate::peer::PeerChannel;
+use crate::proto::ordershop as proto;
+use crate::protocol::{Failure, Protocol};
+use crate::status::queue_error;
+use ordershop_contract::message_queue::{
+    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+};
+
+use proto::call_answer::Answer;
+
+/// Timeout of a request that doesn't wait for anything.
+const ANSWER_MS_MAX: u64 = 10_000;
+/// Most bytes of messages in one request, well below the largest message.
+const SEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+struct Calling(Client);
+
+impl Protocol for Calling {
+    type Request = proto::Call;
+    type Requests = proto::Calls;
+    type Answer = Option<Answer>;
+    type Answers = proto::CallAnswers;
+
+    fn bundle(calls: Vec<Self::Request>) -> Self::Requests {
+        proto::Calls { calls }
+    }
+
+    fn unbundle(answers: Self::Answers) -> impl Iterator<Item = (u64, Self::Answer)> {
+        answers.answers.into_iter().map(|a| (a.number, a.answer))
+    }
+
+    fn open(
+        &self,
+        requests: impl Stream<Item = Self::Requests> + Send + 'static,
+    ) -> BoxFuture<'static, Result<Streaming<Self::Answers>, Status>> {
+        let mut client = self.0.clone();
+        async move { Ok(client.call(requests).await?.into_inner()) }.boxed()
+    }
+}
+
+/// The message queue behind a gRPC connection. The peer need not be up yet: requests wait a few seconds for it, then fail.
+pub struct GrpcMessageQueue {
+    client: Client,
+    calls: Exchange<Calling>,
+    closed: CancellationToken,
+}
+
+impl GrpcMessageQueue {
+    /// Creates the client. Must be called in a tokio runtime.
+    #[must_use]
+    pub fn start(channel: PeerChannel) -> Arc<Self> {
+        let client = Client::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Arc::new(Self {
+            calls: Exchange::start(Calling(client.clone())),
+            client,
+            closed: CancellationToken::new(),
+        })
+    }
+
+    /// Fails all unanswered and all further requests with [`QueueError::Closed`]. Finish the workers first.
+    pub async fn close(&self) {
+        self.closed.cancel();
+        self.calls.close();
+    }
+
+    /// Sends a request that doesn't wait for anything.
+    async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, QueueError> {
+        let answer = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), answer);
+        match self.closed.run_until_cancelled(answer).await {
+            None => Err(QueueError::Closed),
+            Some(Ok(Ok(answer))) => Ok(answer.into_inner()),
+            Some(Ok(Err(status))) => Err(queue_error(&status)),
+            Some(Err(_)) => Err(QueueError::Unavailable(format!(
+                "no answer within {ANSWER_MS_MAX} ms"
+            ))),
+        }
+    }
+
+    async fn send_together(&self, messages: Vec<proto::Message>) -> Result<(), QueueError> {
+        let mut client = self.client.clone();
+        let sent = client.send(proto::SendRequest { messages });
+        self.ask(sent).await.map(drop)
+    }
+}
+
+impl Drop for GrpcMessageQueue {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+fn failed(failure: Failure, queue: QueueName) -> QueueError {
+    match failure {
+        Failure::Overloaded => QueueError::Overloaded {
+            queue: queue.to_string(),
+            depth: OUTSTANDING_MAX as u64,
+            depth_max: OUTSTANDING_MAX as u64,
+        },
+        Failure::Unsent(reason) | Failure::Broken(reason) => QueueError::Unavailable(reason),
+        Failure::Closed => QueueError::Closed,
+    }
+}
+
+fn too_large(bytes: usize) -> QueueError {
+    QueueError::Unavailable(format!(
+        "the message has about {bytes} bytes; send less than {MESSAGE_BYTES_MAX}"
+    ))
+}
+
+#[async_trait]
+impl MessageQueue for GrpcMessageQueue {
+    async fn call(
+        &self,
+        message: OutgoingMessage,
+        timeout: Duration,
+    ) -> Result<Box<RawValue>, QueueError> {
+        let (to, bytes) = (message.to, convert::size(&message));
+        if bytes >= MESSAGE_BYTES_MAX {
+            return Err(too_large(bytes));
+        }
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let request = |number| proto::Call {
+            number,
+            message: Some(convert::message(message)),
+            timeout_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
+        };
+        let asked = tokio::time::timeout(timeout, self.calls.ask(bytes, request));
+        let Ok(answered) = asked.await else {
+            return Err(QueueError::Timeout {
+                queue: to.to_string(),
+                timeout_ms,
+            });
+        };
+        match answered.map_err(|failure| failed(failure, to))? {
+            Some(Answer::Reply(reply)) => RawValue::from_string(reply)
+                .map_err(|error| QueueError::Unavailable(format!("bad JSON reply: {error}"))),
+            Some(Answer::Error(error)) => Err(convert::to_error(error)),
+            None => Err(QueueError::Unavailable("the answer is empty".to_owned())),
+        }
+    }
+
+    async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+        let (mut together, mut bytes) = (Vec::new(), 0);
+        for message in messages {
+            let size = convert::size(&message);
+            if size >= MESSAGE_BYTES_MAX {
+                return Err(too_large(size));
+            }
+            if bytes + size > SEND_BYTES_MAX && !together.is_empty() {
+                self.send_together(std::mem::take(&mut together)).await?;
+                bytes = 0;
+            }
+            bytes += size;
+            together.push(convert::message(message));
+        }
+        if together.is_empty() {
+            return Ok(());
+        }
+        self.send_together(together).await
+    }
+
+    async fn consume(
+        &self,
+        queue: QueueName,
+        batch_max: usize,
+    ) -> Result<Box<dyn QueueConsumer>, QueueError> {
+        let closed = self.closed.clone();
+        let opening = GrpcConsumer::open(self.client.clone(), queue, batch_max, closed);
+        Ok(Box::new(opening.await?))
+    }
+
+    async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
+        let mut client = self.client.clone();
+        let asked = client.status(proto::StatusRequest {
+            queues: queues.iter().copied().map(convert::queue_name).collect(),
+        });
+        let reply = self.ask(asked).await?;
+        let statuses = reply.queues.into_iter().map(|queue| QueueStatus {
+            queue: queue.queue,
+            depth: queue.depth,
+            dead_letters: queue.dead_letters,
+        });
+        Ok(statuses.collect())
+    }
+}

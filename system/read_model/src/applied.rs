@@ -1,0 +1,175 @@
+//! How far the topics are applied to the cache, and waiting for positions. Knows positions, not the data at them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::elsewhere::{Elsewhere, Pauses};
+use super::store::ReadStore;
+use ordershop_contract::event_store::{EventStore, EventStoreError};
+use ordershop_contract::position::{Position, Positions, Projected};
+use ordershop_contract::topic::Topic;
+
+/// How long a query waits at most for the position that it asks for, ms: longer than a killed projector's lease, shorter than callers wait.
+pub const WAIT_MS_MAX: u64 = 3_000;
+/// Maximum batches with events of sampled requests that are remembered: more than are applied between two queries.
+const BATCHES_MAX: usize = 256;
+
+/// The position up to which each topic is applied. This process's projections raise it; where another process projects, reads of the cache
+/// do while a query waits.
+#[derive(Clone)]
+pub struct Applied(Arc<Inner>);
+
+struct Inner {
+    positions: watch::Sender<Positions>,
+    /// The latest batches with events of sampled requests.
+    batches: Mutex<VecDeque<Projected>>,
+    elsewhere: Elsewhere,
+}
+
+impl Applied {
+    /// Starts with no position known; `store` shows what other processes apply.
+    #[must_use]
+    pub fn new(store: ReadStore) -> Self {
+        Self(Arc::new(Inner {
+            positions: watch::Sender::new(Positions::NONE),
+            batches: Mutex::default(),
+            elsewhere: Elsewhere::new(store),
+        }))
+    }
+
+    /// Records that `topic` is applied up to `position`, by any process.
+    pub fn raise(&self, topic: Topic, position: Position) {
+        self.0.positions.send_if_modified(|positions| {
+            let before = *positions;
+            positions.raise(topic, position);
+            before != *positions
+        });
+    }
+
+    /// Records that this process has applied `topic` up to `position`.
+    pub fn wrote(&self, topic: Topic, position: Position) {
+        self.0.elsewhere.set_projects(topic, false);
+        self.raise(topic, position);
+    }
+
+    /// Remembers when a batch was applied. Call it before [`Applied::wrote`], so that a query that sees the position also sees the batch.
+    pub fn projected(&self, batch: Projected) {
+        let mut batches = self.batches();
+        if batches.len() == BATCHES_MAX {
+            batches.pop_front();
+        }
+        batches.push_back(batch);
+    }
+
+    /// The remembered batches beyond `after`.
+    #[must_use]
+    pub fn batches_beyond(&self, after: &Positions) -> Vec<Projected> {
+        let news = |batch: &&Projected| after.get(batch.topic) < Some(batch.to);
+        self.batches().iter().filter(news).copied().collect()
+    }
+
+    fn batches(&self) -> MutexGuard<'_, VecDeque<Projected>> {
+        self.0
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The position up to which each topic is applied, as far as this process knows without reading the cache.
+    #[must_use]
+    pub fn now(&self) -> Positions {
+        *self.0.positions.borrow()
+    }
+
+    /// Waits until `wanted` is applied; `false` after [`WAIT_MS_MAX`]. A position beyond its stream's end counts as the present end: stream
+    /// ids are times, so the caller means *everything up to that time*, and no event can be written before it any more.
+    ///
+    /// # Errors
+    /// The event store can't return the streams' ends.
+    pub async fn wait(
+        &self,
+        wanted: &Positions,
+        events: &dyn EventStore,
+    ) -> Result<bool, EventStoreError> {
+        let now = self.now();
+        if covers(&now, wanted) {
+            return Ok(true);
+        }
+        let mut reachable = Positions::NONE;
+        let mut elsewhere = false;
+        for (topic, position) in wanted.iter() {
+            if now.get(topic) < Some(position) {
+                let end = events.last_position(topic).await?;
+                reachable.raise(topic, position.min(end));
+                elsewhere |= self.0.elsewhere.projects(topic);
+            }
+        }
+        let reached = self.until(|applied| covers(applied, &reachable), elsewhere);
+        let reached = tokio::time::timeout(Duration::from_millis(WAIT_MS_MAX), reached).await;
+        Ok(reached.is_ok())
+    }
+
+    /// Waits until any topic is beyond `after`, at most `wait_max`; returns the positions.
+    pub async fn beyond(&self, after: &Positions, wait_max: Duration) -> Positions {
+        let moved = |applied: &Positions| {
+            applied
+                .iter()
+                .any(|(topic, position)| after.get(topic) < Some(position))
+        };
+        let waited = async {
+            let elsewhere = Topic::ALL
+                .into_iter()
+                .any(|topic| self.0.elsewhere.projects(topic));
+            // Positions of another process's projections are known only as of the last read of the cache. They would answer the query, but
+            // could be stale.
+            if elsewhere {
+                self.look().await;
+            }
+            self.until(moved, elsewhere).await;
+        };
+        // No position moved in time: the present positions are the answer.
+        let _ = tokio::time::timeout(wait_max, waited).await;
+        self.now()
+    }
+
+    /// Waits until the positions fit; reads the cache from time to time.
+    async fn until(&self, fits: impl Fn(&Positions) -> bool, elsewhere: bool) {
+        let mut changes = self.0.positions.subscribe();
+        let mut pauses = Pauses::new(elsewhere);
+        loop {
+            let pause = pauses.next();
+            let looked = async {
+                tokio::time::sleep(pause).await;
+                self.look().await;
+            };
+            tokio::select! {
+                biased;
+                // It can't fail: the sender lives as long as this borrow.
+                _ = changes.wait_for(|positions| fits(positions)) => return,
+                () = looked => {}
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let Some(found) = self.0.elsewhere.look().await else {
+            return;
+        };
+        let known = self.now();
+        for (topic, position) in found.iter() {
+            if known.get(topic) < Some(position) {
+                self.0.elsewhere.set_projects(topic, true);
+                self.raise(topic, position);
+            }
+        }
+    }
+}
+
+fn covers(applied: &Positions, wanted: &Positions) -> bool {
+    wanted.iter().all(|(topic, position)| {
+        position == Position::START || applied.get(topic) >= Some(position)
+    })
+}

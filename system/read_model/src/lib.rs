@@ -1,0 +1,76 @@
+//! The read model: a projection of every topic into Redis hashes, and the queries on it. Apart from the event store and the message queue,
+//! it is the only part that knows Redis. It changes only its own cache, which it can rebuild from the events.
+
+mod applied;
+mod burn;
+mod elsewhere;
+mod keys;
+mod lookup;
+mod orders;
+mod pages;
+mod projection;
+mod projector;
+mod queries;
+mod query;
+mod shape;
+mod store;
+
+use std::sync::Arc;
+
+pub use applied::Applied;
+pub use burn::Burn;
+pub use projection::Projection;
+pub use store::ReadStore;
+
+use ordershop_contract::queue_names as names;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::worker::{QueueHandler, ServiceContext, run_worker};
+use ordershop_redis::connection::RedisLink;
+use queries::Queries;
+
+/// Workers for single entities: one, so that batches are largest. A batch mostly waits for the projection, and a second one would too.
+const ENTITY_WORKERS: usize = 1;
+/// Workers for queries of the services, most of which wait for the projection.
+const FACTS_WORKERS: usize = 4;
+/// Workers for lists and reports.
+const REPORT_WORKERS: usize = 2;
+
+/// Starts the projections of every topic and the query workers; returns the applied positions. Several processes may run it on one Redis:
+/// each topic is projected by one of them at a time, and all answer queries. `burn` is wasted for each event; nothing by default.
+///
+/// # Errors
+/// The Redis address is not valid.
+pub fn start(
+    context: &ServiceContext,
+    link: &RedisLink,
+    burn: Burn,
+) -> redis::RedisResult<Applied> {
+    let store = ReadStore::new(link)?;
+    let applied = Applied::new(store.clone());
+    for topic in Topic::ALL {
+        context.tasks.spawn(projector::run(
+            context.clone(),
+            link.clone(),
+            topic,
+            applied.clone(),
+            burn,
+        ));
+    }
+    let handler: Arc<dyn QueueHandler> = Arc::new(Queries {
+        store,
+        applied: applied.clone(),
+        events: Arc::clone(&context.events),
+    });
+    run_worker(context, names::GET_ENTITY, ENTITY_WORKERS, &handler);
+    run_worker(context, names::GET_ENTITIES, FACTS_WORKERS, &handler);
+    for queue in [
+        names::GET_MAILS,
+        names::GET_UNBILLED_ORDERS,
+        names::GET_UNSHIPPED_ORDERS,
+        names::GET_DELIVERED_ORDERS,
+        names::GET_POSITIONS,
+    ] {
+        run_worker(context, queue, REPORT_WORKERS, &handler);
+    }
+    Ok(applied)
+}

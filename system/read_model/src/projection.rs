@@ -1,0 +1,202 @@
+//! The projection as a pure fold: events in stream order → changes in the cache. Knows entities' JSON, not Redis's commands.
+
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+
+use super::keys::{Collection, index_member, indexed_fields};
+use super::shape;
+use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::action;
+
+/// The changes of a batch of one topic's events. Later events override earlier ones of the same aggregate.
+#[derive(Debug, Default)]
+pub struct Projection {
+    /// Entities as they are after the batch (`None`: deleted), by id: `version|JSON`.
+    pub entities: FxHashMap<String, Option<String>>,
+    /// Reservations as they are after the batch, by order id: `version|JSON`.
+    pub reservations: FxHashMap<String, String>,
+    /// Aggregates with an event that changed their version but no data. Their cache entries, if any, need this version; otherwise a command
+    /// that expects the cached version would always conflict.
+    pub moved: FxHashMap<String, u64>,
+    /// Index members by field, to be added (`true`) or removed (`false`).
+    pub members: FxHashMap<(&'static str, String), bool>,
+}
+
+/// The fields of an entity that have an index.
+#[derive(Deserialize)]
+struct Indexed<'a> {
+    #[serde(borrow, default)]
+    product_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    customer_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    cart_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    order_id: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Indexed<'_> {
+    fn field(&self, name: &str) -> Option<&str> {
+        match name {
+            "product_id" => self.product_id.as_deref(),
+            "customer_id" => self.customer_id.as_deref(),
+            "cart_id" => self.cart_id.as_deref(),
+            "order_id" => self.order_id.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Projection {
+    /// Adds an event to the changes.
+    ///
+    /// # Errors
+    /// Why the event is malformed; it then changes only the aggregate's version.
+    pub fn apply(&mut self, event: &RecordedEvent) -> Result<(), String> {
+        if let Err(reason) = shape::check(event) {
+            self.move_on(event);
+            return Err(reason);
+        }
+        let value = || format!("{}|{}", event.version, event.data.get());
+        match event.action.as_str() {
+            action::STOCK_RESERVED | action::STOCK_RELEASED => {
+                self.reservations
+                    .insert(event.aggregate_id.clone(), value());
+            }
+            action::DELETED => {
+                self.entities.insert(event.aggregate_id.clone(), None);
+                self.index(event, false);
+            }
+            action::CREATED | action::UPDATED | action::MAIL_SENT => {
+                self.entities
+                    .insert(event.aggregate_id.clone(), Some(value()));
+                self.index(event, true);
+            }
+            other => {
+                tracing::warn!(topic = %event.topic, action = other, "an event has an action that the read model doesn't know; it changes only the version");
+                self.move_on(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn move_on(&mut self, event: &RecordedEvent) {
+        self.moved.insert(event.aggregate_id.clone(), event.version);
+        let id = &event.aggregate_id;
+        let (entity, reservation) = (self.entities.get_mut(id), self.reservations.get_mut(id));
+        for value in entity.into_iter().flatten().chain(reservation) {
+            restamp(value, event.version);
+        }
+    }
+
+    /// The aggregates in `moved` whose entries in `collection` this batch doesn't set.
+    pub(super) fn moved_in(&self, collection: Collection) -> Vec<String> {
+        let is_known = |id: &String| match collection {
+            Collection::Entities(_) => self.entities.contains_key(id),
+            Collection::Reservations => self.reservations.contains_key(id),
+        };
+        self.moved
+            .keys()
+            .filter(|id| !is_known(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Sets the new version in the cache entry of an aggregate in `moved`.
+    pub(super) fn keep(&mut self, collection: Collection, id: String, mut value: String) {
+        let Some(&version) = self.moved.get(&id) else {
+            return;
+        };
+        restamp(&mut value, version);
+        match collection {
+            Collection::Entities(_) => drop(self.entities.insert(id, Some(value))),
+            Collection::Reservations => drop(self.reservations.insert(id, value)),
+        }
+    }
+
+    fn index(&mut self, event: &RecordedEvent, there: bool) {
+        let fields = indexed_fields(event.topic);
+        if fields.is_empty() {
+            return;
+        }
+        let Ok(indexed) = serde_json::from_str::<Indexed<'_>>(event.data.get()) else {
+            return;
+        };
+        for &name in fields {
+            if let Some(value) = indexed.field(name) {
+                let member = index_member(value, &event.aggregate_id);
+                self.members.insert((name, member), there);
+            }
+        }
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entities.is_empty() && self.reservations.is_empty()
+    }
+
+    /// Adds the commands that write the changes of `topic` to a transaction.
+    pub(super) fn write_to(&self, topic: Topic, pipe: &mut redis::Pipeline) {
+        let entities = Collection::Entities(topic).key();
+        let ids = super::keys::ids_key(topic);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            self.entities.iter().partition(|(_, value)| value.is_some());
+        if !kept.is_empty() {
+            let hset = pipe.cmd("HSET").arg(&entities);
+            for (id, value) in &kept {
+                hset.arg(*id).arg(value.as_deref().unwrap_or_default());
+            }
+            hset.ignore();
+            let zadd = pipe.cmd("ZADD").arg(&ids);
+            for (id, _) in &kept {
+                zadd.arg(0).arg(*id);
+            }
+            zadd.ignore();
+        }
+        if !gone.is_empty() {
+            for (command, key) in [("HDEL", &entities), ("ZREM", &ids)] {
+                let remove = pipe.cmd(command).arg(key);
+                for (id, _) in &gone {
+                    remove.arg(*id);
+                }
+                remove.ignore();
+            }
+        }
+        if !self.reservations.is_empty() {
+            let hset = pipe.cmd("HSET").arg(Collection::Reservations.key());
+            for (order_id, value) in &self.reservations {
+                hset.arg(order_id).arg(value);
+            }
+            hset.ignore();
+        }
+        for &field in indexed_fields(topic) {
+            let key = super::keys::index_key(topic, field);
+            for (command, there) in [("ZADD", true), ("ZREM", false)] {
+                let members: Vec<&str> = self
+                    .members
+                    .iter()
+                    .filter(|((name, _), is_there)| *name == field && **is_there == there)
+                    .map(|((_, member), _)| member.as_str())
+                    .collect();
+                if members.is_empty() {
+                    continue;
+                }
+                let change = pipe.cmd(command).arg(&key);
+                for member in members {
+                    if there {
+                        change.arg(0);
+                    }
+                    change.arg(member);
+                }
+                change.ignore();
+            }
+        }
+    }
+}
+
+fn restamp(value: &mut String, version: u64) {
+    let digits = value.find('|').unwrap_or(0);
+    value.replace_range(..digits, &version.to_string());
+}

@@ -1,0 +1,186 @@
+//! Reads the cache: many hashes and indexes in one pipeline. Knows keys and the `version|JSON` form, not queries.
+
+use redis::aio::ConnectionManager;
+
+use super::keys::{Collection, ids_key, index_key, index_range, position_key};
+use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::topic::Topic;
+use ordershop_redis::connection::RedisLink;
+
+/// An entity as the cache stores it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    text: String,
+    json_from: usize,
+}
+
+impl Stored {
+    fn new(text: String) -> Option<Self> {
+        let json_from = text.find('|')? + 1;
+        Some(Self { text, json_from })
+    }
+
+    /// The entity's JSON.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.text[self.json_from..]
+    }
+
+    /// The aggregate's version, in digits.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.text[..self.json_from - 1]
+    }
+}
+
+/// Read access to the cache.
+#[derive(Clone)]
+pub struct ReadStore {
+    connection: ConnectionManager,
+}
+
+impl ReadStore {
+    /// Reads over a shared connection.
+    ///
+    /// # Errors
+    /// The address is not valid.
+    pub fn new(link: &RedisLink) -> redis::RedisResult<Self> {
+        Ok(Self {
+            connection: link.shared()?,
+        })
+    }
+
+    /// For each collection and ids: the entities, `None` for one that doesn't exist. One round trip.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn fetch<S: AsRef<str>>(
+        &self,
+        wanted: &[(Collection, Vec<S>)],
+    ) -> redis::RedisResult<Vec<Vec<Option<Stored>>>> {
+        let mut pipe = redis::pipe();
+        let mut asked = 0;
+        for (collection, ids) in wanted {
+            if ids.is_empty() {
+                continue;
+            }
+            asked += 1;
+            let hmget = pipe.cmd("HMGET").arg(collection.key());
+            for id in ids {
+                hmget.arg(id.as_ref());
+            }
+        }
+        let mut found: Vec<Vec<Option<String>>> = Vec::new();
+        if asked > 0 {
+            found = pipe.query_async(&mut self.connection.clone()).await?;
+        }
+        let mut found = found.into_iter();
+        Ok(wanted
+            .iter()
+            .map(|(_, ids)| {
+                if ids.is_empty() {
+                    return Vec::new();
+                }
+                let texts = found.next().unwrap_or_default();
+                texts
+                    .into_iter()
+                    .map(|text| text.and_then(Stored::new))
+                    .collect()
+            })
+            .collect())
+    }
+
+    /// For each topic, indexed field and value: the ids that may have it (the caller checks the entities). One round trip.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn candidates(
+        &self,
+        wanted: &[(Topic, &str, &str)],
+    ) -> redis::RedisResult<Vec<Vec<String>>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for (topic, field, value) in wanted {
+            let (from, to) = index_range(value);
+            pipe.cmd("ZRANGE")
+                .arg(index_key(*topic, field))
+                .arg(from)
+                .arg(to)
+                .arg("BYLEX");
+        }
+        let members: Vec<Vec<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(members.into_iter().map(ids_of_members).collect())
+    }
+
+    /// At most `limit` ids of a topic after `after` (exclusive), in order.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn ids_after(
+        &self,
+        topic: Topic,
+        after: Option<&str>,
+        limit: usize,
+    ) -> redis::RedisResult<Vec<String>> {
+        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        redis::cmd("ZRANGE")
+            .arg(ids_key(topic))
+            .arg(from)
+            .arg("+")
+            .arg("BYLEX")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit)
+            .query_async(&mut self.connection.clone())
+            .await
+    }
+
+    /// Every value of an indexed field that some entity has.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn indexed_values(
+        &self,
+        topic: Topic,
+        field: &str,
+    ) -> redis::RedisResult<Vec<String>> {
+        let members: Vec<String> = redis::cmd("ZRANGE")
+            .arg(index_key(topic, field))
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(members
+            .into_iter()
+            .filter_map(|member| member.split_once('\0').map(|(value, _)| value.to_owned()))
+            .collect())
+    }
+
+    /// The position up to which each topic is applied, as the cache records it.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn positions(&self) -> redis::RedisResult<Positions> {
+        let mut pipe = redis::pipe();
+        for topic in Topic::ALL {
+            pipe.cmd("GET").arg(position_key(topic));
+        }
+        let texts: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let mut positions = Positions::NONE;
+        for (topic, text) in Topic::ALL.into_iter().zip(texts) {
+            if let Some(position) = text.and_then(|text| text.parse::<Position>().ok()) {
+                positions.raise(topic, position);
+            }
+        }
+        Ok(positions)
+    }
+}
+
+fn ids_of_members(members: Vec<String>) -> Vec<String> {
+    members
+        .into_iter()
+        .filter_map(|member| member.split_once('\0').map(|(_, id)| id.to_owned()))
+        .collect()
+}

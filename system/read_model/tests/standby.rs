@@ -1,0 +1,217 @@
+//! Two read models on one Redis: one projects, the other stands by, and both answer. Each has a queue of its own (another database of the
+//! same server), so that a test knows which one it asks.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::{
+    Appended, EventStore, ExpectedVersion, NewEvent, Transaction,
+};
+use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueName};
+use ordershop_contract::metrics::QueueMetrics;
+use ordershop_contract::position::Positions;
+use ordershop_contract::queue_names::{GET_ENTITY, GET_POSITIONS};
+use ordershop_contract::topic::Topic;
+use ordershop_contract::worker::ServiceContext;
+use ordershop_read_model::{self as read_model, Burn};
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
+use ordershop_redis::metrics::AppendMetrics;
+use ordershop_redis::server::RedisServer;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The timeout of every condition; far longer than any should take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Redis, and a writer that appends to it.
+struct Stage {
+    server: RedisServer,
+    events: Arc<RedisEventStore>,
+    _dir: TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let server = RedisServer::start(dir.path(), Durability::None)
+            .await
+            .unwrap();
+        let events = event_store(&server);
+        let stage = Self {
+            server,
+            events,
+            _dir: dir,
+        };
+        // Every instance has its own event store: this one becomes the writer before any other starts.
+        stage.product("before all").await;
+        stage
+    }
+
+    /// Appends a new product; returns its position.
+    async fn product(&self, id: &str) -> Positions {
+        let event = NewEvent {
+            event_id: format!("event of {id}"),
+            action: "entity_created".into(),
+            aggregate_id: id.into(),
+            expected: ExpectedVersion::NoStream,
+            data: serde_json::value::to_raw_value(
+                &json!({"entity_id": id, "name": "Tea", "price": 1}),
+            )
+            .unwrap(),
+            correlation: correlation(id),
+        };
+        let transaction = Transaction {
+            topic: Topic::Product,
+            events: vec![event],
+            claims: Vec::new(),
+        };
+        let appended = self.events.append(vec![transaction]).await.unwrap();
+        let [Appended::Committed { position }] = appended[..] else {
+            panic!("{appended:?}");
+        };
+        let mut positions = Positions::NONE;
+        positions.raise(Topic::Product, position);
+        positions
+    }
+}
+
+fn event_store(server: &RedisServer) -> Arc<RedisEventStore> {
+    let link = RedisLink::new(server.url()).unwrap();
+    RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default()).unwrap()
+}
+
+fn correlation(of: &str) -> Correlation {
+    Correlation {
+        correlation_id: of.into(),
+        causation_id: of.into(),
+        times: None,
+    }
+}
+
+/// A read model, run as by a process of its own.
+struct Instance {
+    context: ServiceContext,
+    events: Arc<RedisEventStore>,
+    queue: Arc<RedisMessageQueue>,
+}
+
+impl Instance {
+    fn start(server: &RedisServer, queue_db: u8) -> Self {
+        let events = event_store(server);
+        let queue_link = RedisLink::new(&format!("{}?db={queue_db}", server.url())).unwrap();
+        let metrics = QueueMetrics::default();
+        let queue =
+            RedisMessageQueue::start(queue_link, metrics.clone(), QueueConfig::default()).unwrap();
+        let context = ServiceContext {
+            queue: Arc::clone(&queue) as Arc<dyn MessageQueue>,
+            events: Arc::clone(&events) as Arc<dyn EventStore>,
+            metrics,
+            instance: format!("read-model-{queue_db}"),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        read_model::start(
+            &context,
+            &RedisLink::new(server.url()).unwrap(),
+            Burn::default(),
+        )
+        .unwrap();
+        Self {
+            context,
+            events,
+            queue,
+        }
+    }
+
+    async fn ask(&self, to: QueueName, payload: &Value) -> Value {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let message = OutgoingMessage {
+            to,
+            message_id: id.clone(),
+            payload: serde_json::value::to_raw_value(payload).unwrap(),
+            correlation: correlation(&id),
+        };
+        let reply = self.queue.call(message, PATIENCE).await.unwrap();
+        serde_json::from_str(reply.get()).unwrap()
+    }
+
+    /// Queries a product as of a position or later; it must exist.
+    #[track_caller]
+    fn sees(&self, id: &str, at_least: Positions) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let query = json!({"params": {"name": "product", "id": id}, "at_least": at_least});
+            let reply = self.ask(GET_ENTITY, &query).await;
+            assert_eq!(reply["result"]["entity_id"], id, "{caller}: {reply}");
+        }
+    }
+
+    async fn stop(self) {
+        self.context.stop.cancel();
+        self.context.tasks.close();
+        tokio::time::timeout(PATIENCE, self.context.tasks.wait())
+            .await
+            .unwrap();
+        self.events.close().await;
+        self.queue.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_answers_as_freshly_as_who_projects_and_takes_over_from_it() {
+    let stage = Stage::new().await;
+    let active = Instance::start(&stage.server, 1);
+    let first = stage.product("first").await;
+    active.sees("first", first).await;
+    let standby = Instance::start(&stage.server, 2);
+
+    for n in 0..30 {
+        let id = format!("product {n}");
+        let position = stage.product(&id).await;
+        standby.sees(&id, position).await;
+        active.sees(&id, position).await;
+    }
+
+    active.stop().await;
+    let last = stage.product("last").await;
+    standby.sees("last", last).await;
+    standby.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_says_how_far_the_projection_is_and_when_it_moves() {
+    let stage = Stage::new().await;
+    let active = Instance::start(&stage.server, 1);
+    let first = stage.product("first").await;
+    active.sees("first", first).await;
+    let standby = Instance::start(&stage.server, 2);
+    standby.sees("first", first).await;
+
+    let mut known = Positions::NONE;
+    for n in 0..30 {
+        let id = format!("product {n}");
+        let written = stage.product(&id).await;
+        active.sees(&id, written).await;
+        // A query without a position gets no stale answer either.
+        let after = if n % 2 == 0 { known } else { Positions::NONE };
+        let reply = standby
+            .ask(GET_POSITIONS, &json!({"params": {"after": after}}))
+            .await;
+        let said: Positions = serde_json::from_value(reply["result"].clone()).unwrap();
+        assert_eq!(
+            said.get(Topic::Product),
+            written.get(Topic::Product),
+            "{n}: {reply}"
+        );
+        known.merge(&said);
+    }
+    active.stop().await;
+    standby.stop().await;
+}

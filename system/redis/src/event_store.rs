@@ -1,0 +1,309 @@
+//! The event store on Redis Streams: one stream and one writer a topic, and consumer groups for subscribers. Knows keys and commands; not
+//! the meaning of events, nor who appends them.
+
+mod acknowledgement;
+mod commit;
+mod config;
+mod entry;
+mod fence;
+mod follower;
+mod groups;
+mod inbox;
+mod inlet;
+mod keys;
+mod lags;
+mod lease;
+mod ledger;
+mod retrying;
+mod session;
+mod subscription;
+mod takeover;
+mod usage;
+mod version_cache;
+mod writer;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::ConnectionManager;
+use redis::{RedisError, RedisResult, Value};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::acknowledgement::Acknowledger;
+pub use self::config::EventStoreConfig;
+use self::entry::{Entry, entries, entries_of_read, events_only};
+use self::follower::Followers;
+use self::inlet::{Inlet, check_transaction};
+use self::keys::{Keys, WRITER};
+use self::lags::Lags;
+use self::retrying::retrying;
+use self::session::Place;
+use self::subscription::{Delivery, RedisSubscription};
+use self::writer::{Writer, WriterMetrics};
+use crate::connection::RedisLink;
+use crate::metrics::AppendMetrics;
+use ordershop_contract::event_store::{
+    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    ServerUsage, SubscribeRequest, Transaction,
+};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// The maximum number of events that one read or batch may ask for.
+const READ_MAX: usize = 10_000;
+
+/// The event store on Redis. Two of them on one Redis replace each other, topic by topic.
+pub struct RedisEventStore {
+    link: RedisLink,
+    config: Arc<EventStoreConfig>,
+    keys: Vec<Keys>,
+    inlets: Vec<Inlet>,
+    /// The connection for reads, acknowledgements and dead letters.
+    shared: ConnectionManager,
+    /// The connection for leases only: a long reply on another connection must not delay their renewal.
+    leases: ConnectionManager,
+    followers: Followers,
+    lags: Lags,
+    closing: CancellationToken,
+    writers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl RedisEventStore {
+    /// Starts a writer for every topic. Redis need not run yet: until it does, calls wait or fail as unavailable.
+    ///
+    /// # Errors
+    /// The link's address is not valid.
+    pub fn start(
+        link: RedisLink,
+        metrics: &AppendMetrics,
+        config: EventStoreConfig,
+    ) -> RedisResult<Arc<Self>> {
+        let config = Arc::new(config);
+        let shared = link.shared()?;
+        let leases = link.shared()?;
+        let closing = CancellationToken::new();
+        let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
+        let owner = uuid::Uuid::now_v7().simple().to_string();
+        let mut inlets = Vec::new();
+        let mut writers = Vec::new();
+        for topic in Topic::ALL {
+            let (inlet, inbox) = inlet::open(topic, &config);
+            let writer = Writer {
+                link: link.clone(),
+                config: Arc::clone(&config),
+                topic,
+                keys: keys[topic.index()].clone(),
+                leases: leases.clone(),
+                owner: owner.clone(),
+                inbox,
+                closing: closing.clone(),
+                metrics: WriterMetrics::new(metrics, topic),
+            };
+            inlets.push(inlet);
+            writers.push(tokio::spawn(writer.run()));
+        }
+        Ok(Arc::new(Self {
+            followers: Followers::new(link.clone(), config.follow_connections_max),
+            lags: Lags::default(),
+            link,
+            config,
+            keys,
+            inlets,
+            shared,
+            leases,
+            closing,
+            writers: Mutex::new(writers),
+        }))
+    }
+
+    /// Accepts no more transactions, writes those that wait, and releases the writers' leases, so that another event store takes over at
+    /// once. Subscriptions end with [`EventStoreError::Closed`]; their leases are released when they are dropped.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        let writers =
+            std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        for writer in writers {
+            if let Err(error) = writer.await {
+                tracing::error!(%error, "a writer ended with an error");
+            }
+        }
+    }
+
+    fn keys(&self, topic: Topic) -> &Keys {
+        &self.keys[topic.index()]
+    }
+
+    /// Reads on the shared connection, with retries; it reconnects after a failure.
+    async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
+        let read = || async { cmd.query_async(&mut self.shared.clone()).await };
+        retrying(self.config.read_retry_max(), read)
+            .await
+            .map_err(unavailable)
+    }
+}
+
+fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
+    if (1..=READ_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(EventStoreError::Invalid(format!(
+        "{name} must be 1 to {READ_MAX}; it is {limit}"
+    )))
+}
+
+fn unavailable(error: RedisError) -> EventStoreError {
+    EventStoreError::Unavailable(error.to_string())
+}
+
+fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError> {
+    entries.ok_or_else(|| EventStoreError::Unavailable("unexpected reply to a read".into()))
+}
+
+#[async_trait]
+impl EventStore for RedisEventStore {
+    async fn append(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<Appended>, EventStoreError> {
+        if self.closing.is_cancelled() {
+            return Err(EventStoreError::Closed);
+        }
+        transactions.iter().try_for_each(check_transaction)?;
+        let Some(first) = transactions.first().map(|t| t.topic) else {
+            return Ok(Vec::new());
+        };
+        if transactions.iter().all(|t| t.topic == first) {
+            return self.inlets[first.index()].append(transactions).await;
+        }
+        let order: Vec<Topic> = transactions.iter().map(|t| t.topic).collect();
+        let mut by_topic = Topic::ALL.map(|_| Vec::new());
+        for transaction in transactions {
+            by_topic[transaction.topic.index()].push(transaction);
+        }
+        let calls = Topic::ALL
+            .into_iter()
+            .zip(by_topic)
+            .map(|(topic, transactions)| self.inlets[topic.index()].append(transactions));
+        let answers = futures_util::future::try_join_all(calls).await?;
+        let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
+        let answered = order
+            .into_iter()
+            .filter_map(|topic| answers[topic.index()].next());
+        Ok(answered.collect())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequest,
+    ) -> Result<Box<dyn EventSubscription>, EventStoreError> {
+        if self.closing.is_cancelled() {
+            return Err(EventStoreError::Closed);
+        }
+        check_limit("batch_max", request.batch_max)?;
+        if request.group == WRITER || request.group.is_empty() || request.consumer.is_empty() {
+            return Err(EventStoreError::Invalid(format!(
+                "a group and a consumer must have a name, and no group may be named {WRITER:?}"
+            )));
+        }
+        let keys = self.keys(request.topic);
+        let place = Place {
+            events: keys.events.clone(),
+            group: request.group,
+            consumer: request.consumer,
+            batch_max: request.batch_max,
+        };
+        // Creates the group now, so that its backlog counts from now on. If Redis is away, the first session creates it.
+        if let Err(error) = session::create_group(&mut self.shared.clone(), &place).await {
+            tracing::warn!(topic = %request.topic, group = place.group, %error, "the consumer group can't be created yet; the first session creates it");
+        }
+        Ok(Box::new(RedisSubscription {
+            link: self.link.clone(),
+            config: Arc::clone(&self.config),
+            topic: request.topic,
+            lease_key: keys.group_lease(&place.group),
+            acknowledger: Acknowledger {
+                events: keys.events.clone(),
+                group: place.group.clone(),
+                dead_letters: keys.dead_letters(&place.group),
+                shared: self.shared.clone(),
+                retry_max_ms: self.config.ack_retry_max_ms,
+            },
+            lag: self.lags.of(&place.group, request.topic),
+            place,
+            leases: self.leases.clone(),
+            shared: self.shared.clone(),
+            closing: self.closing.clone(),
+            delivery: Delivery::default(),
+        }))
+    }
+
+    async fn read(
+        &self,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        check_limit("limit", limit)?;
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(&self.keys(topic).events);
+        cmd.arg(format!("({after}")).arg("+");
+        cmd.arg("COUNT").arg(limit);
+        let reply = self.query(&cmd).await?;
+        Ok(events_only(understood(entries(topic, reply))?))
+    }
+
+    async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(&self.keys(topic).events).arg("+").arg("-");
+        cmd.arg("COUNT").arg(1);
+        let reply = self.query(&cmd).await?;
+        let last = understood(entries(topic, reply))?.pop();
+        Ok(last.map_or(Position::START, |entry| entry.position()))
+    }
+
+    async fn follow(
+        &self,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+        wait_max: Duration,
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        check_limit("limit", limit)?;
+        let key = &self.keys(topic).events;
+        let reading = self.followers.read(key, after, limit, wait_max);
+        let reply = self
+            .closing
+            .run_until_cancelled(reading)
+            .await
+            .ok_or(EventStoreError::Closed)?
+            .map_err(unavailable)?;
+        Ok(events_only(understood(entries_of_read(topic, reply))?))
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
+        let read = || groups::statuses(self.shared.clone(), &self.keys);
+        let mut statuses = retrying(self.config.read_retry_max(), read)
+            .await
+            .map_err(unavailable)?;
+        for status in &mut statuses {
+            status.lag = self.lags.now(&status.group, status.topic);
+        }
+        Ok(statuses)
+    }
+
+    async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
+        let reply = self.query(&redis::cmd("INFO")).await?;
+        let info: String = redis::from_redis_value(reply)
+            .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
+        Ok(usage::usage(&info))
+    }
+}
+
+impl Drop for RedisEventStore {
+    /// Ends the writers of a store that is no longer used.
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}

@@ -1,0 +1,81 @@
+//! Follows a topic outside any group: blocking reads on connections of their own, which are kept between calls.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisResult, Value};
+
+use crate::connection::RedisLink;
+use ordershop_contract::position::Position;
+
+/// How much longer than its blocking time a read may take before it fails, ms.
+const READ_GRACE_MS: u64 = 5_000;
+
+/// The idle connections of followers. A connection in use belongs to its reader, and is closed if the reader is cancelled.
+#[derive(Debug)]
+pub(super) struct Followers {
+    link: RedisLink,
+    idle: Mutex<Vec<MultiplexedConnection>>,
+    idle_max: usize,
+}
+
+impl Followers {
+    pub fn new(link: RedisLink, idle_max: usize) -> Self {
+        Self {
+            link,
+            idle: Mutex::new(Vec::new()),
+            idle_max,
+        }
+    }
+
+    /// `XREAD` of one stream; nil if no event came within `wait_max`.
+    pub async fn read(
+        &self,
+        key: &str,
+        after: Position,
+        limit: usize,
+        wait_max: Duration,
+    ) -> RedisResult<Value> {
+        let idle = self.idle().pop();
+        if let Some(connection) = idle {
+            // The idle connection may have died meanwhile. A new connection then shows whether Redis is away.
+            match self.read_on(connection, key, after, limit, wait_max).await {
+                Err(error) if error.is_unrecoverable_error() => self.idle().clear(),
+                result => return result,
+            }
+        }
+        let connection = self.link.dedicated().await?;
+        self.read_on(connection, key, after, limit, wait_max).await
+    }
+
+    async fn read_on(
+        &self,
+        mut connection: MultiplexedConnection,
+        key: &str,
+        after: Position,
+        limit: usize,
+        wait_max: Duration,
+    ) -> RedisResult<Value> {
+        let mut cmd = redis::cmd("XREAD");
+        cmd.arg("COUNT").arg(limit);
+        // 0 would block without a limit.
+        cmd.arg("BLOCK").arg(wait_max.as_millis().max(1) as u64);
+        cmd.arg("STREAMS").arg(key).arg(after.to_string());
+        let give_up = wait_max + Duration::from_millis(READ_GRACE_MS);
+        let reply = match tokio::time::timeout(give_up, cmd.query_async(&mut connection)).await {
+            Ok(reply) => reply?,
+            Err(_) => return Err((ErrorKind::Io, "no answer in time").into()),
+        };
+        let mut idle = self.idle();
+        if idle.len() < self.idle_max {
+            idle.push(connection);
+        }
+        Ok(reply)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<MultiplexedConnection>> {
+        // A panic elsewhere can't leave this list in a bad state.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,131 @@
+//! The entrance to one topic's writer: checks the form of transactions, enforces the limit on waiting events, and splits calls into jobs
+//! that fit a batch. Knows how many events may wait, not what is written.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::config::EventStoreConfig;
+use super::inbox::{Answer, Inbox, Job};
+use super::keys::CLAIM_PREFIX;
+use ordershop_contract::event_store::{
+    Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, Transaction,
+};
+use ordershop_contract::topic::Topic;
+
+/// The sender's side of one topic's queue of jobs.
+pub(super) struct Inlet {
+    topic: Topic,
+    config: Arc<EventStoreConfig>,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// The number of waiting events; it bounds the channel.
+    depth: Arc<AtomicUsize>,
+}
+
+/// Creates both sides of a topic's queue.
+pub(super) fn open(topic: Topic, config: &Arc<EventStoreConfig>) -> (Inlet, Inbox) {
+    let (jobs, arriving) = mpsc::unbounded_channel();
+    let depth = Arc::new(AtomicUsize::new(0));
+    let inbox = Inbox::new(arriving, Arc::clone(&depth));
+    let inlet = Inlet {
+        topic,
+        config: Arc::clone(config),
+        jobs,
+        depth,
+    };
+    (inlet, inbox)
+}
+
+impl Inlet {
+    /// Sends transactions of this topic to its writer and waits for the results, in their order.
+    pub async fn append(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<Appended>, EventStoreError> {
+        let mut all = Vec::new();
+        for reply in self.send(transactions)? {
+            // A writer that ended without an answer was closed.
+            let mut answers = reply.await.unwrap_or(Err(EventStoreError::Closed))?;
+            if all.is_empty() {
+                all = answers;
+            } else {
+                all.append(&mut answers);
+            }
+        }
+        Ok(all)
+    }
+
+    fn send(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Result<Vec<oneshot::Receiver<Answer>>, EventStoreError> {
+        let events: usize = transactions.iter().map(|t| t.events.len()).sum();
+        let waiting = self.depth.fetch_add(events, Ordering::Relaxed);
+        // A call is accepted whatever its size if none waits: its events are in memory already.
+        if waiting > 0 && waiting + events > self.config.waiting_events_max {
+            self.depth.fetch_sub(events, Ordering::Relaxed);
+            return Err(EventStoreError::Overloaded(format!(
+                "{waiting} events of topic {} wait; at most {} may wait",
+                self.topic, self.config.waiting_events_max
+            )));
+        }
+        let deadline = Instant::now() + Duration::from_millis(self.config.standby_wait_max_ms);
+        let mut replies = Vec::with_capacity(1);
+        let mut chunk = Vec::new();
+        let mut chunk_events = 0;
+        let mut unsent = events;
+        let mut transactions = transactions.into_iter().peekable();
+        while let Some(transaction) = transactions.next() {
+            chunk_events += transaction.events.len();
+            chunk.push(transaction);
+            let next = transactions.peek().map(|t| t.events.len());
+            if next.is_some_and(|next| chunk_events + next <= self.config.batch_events_max) {
+                continue;
+            }
+            let (reply, answer) = oneshot::channel();
+            let job = Job {
+                transactions: std::mem::take(&mut chunk),
+                events: chunk_events,
+                deadline,
+                reply,
+            };
+            if self.jobs.send(job).is_err() {
+                self.depth.fetch_sub(unsent, Ordering::Relaxed);
+                return Err(EventStoreError::Closed);
+            }
+            unsent -= chunk_events;
+            chunk_events = 0;
+            replies.push(answer);
+        }
+        Ok(replies)
+    }
+}
+
+/// Refuses transactions that are malformed, whatever the state.
+pub(super) fn check_transaction(transaction: &Transaction) -> Result<(), EventStoreError> {
+    let invalid = |why: String| Err(EventStoreError::Invalid(why));
+    let count = transaction.events.len();
+    if count == 0 || count > EVENTS_PER_TRANSACTION_MAX {
+        return invalid(format!(
+            "a transaction has 1 to {EVENTS_PER_TRANSACTION_MAX} events, this one has {count}"
+        ));
+    }
+    for event in &transaction.events {
+        if event.aggregate_id.is_empty() || event.aggregate_id.starts_with(CLAIM_PREFIX) {
+            return invalid(format!(
+                "an aggregate's id must not be empty or begin with a control character; it is {:?}",
+                event.aggregate_id
+            ));
+        }
+        if event.event_id.is_empty() {
+            return invalid("an event's id must not be empty".into());
+        }
+        if event.expected == ExpectedVersion::Exact(0) {
+            return invalid("expected version 0 must be given as NoStream".into());
+        }
+    }
+    Ok(())
+}

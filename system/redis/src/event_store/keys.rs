@@ -1,0 +1,65 @@
+//! The names of the keys in Redis. The literal hash tag puts all keys of one topic partition into one slot. Knows names, no commands.
+
+use ordershop_contract::topic::Topic;
+
+/// The prefix of a claim in the hash of versions. `append` refuses aggregate ids that begin with it.
+pub(super) const CLAIM_PREFIX: char = '\u{1}';
+
+/// A name that no consumer group may have: its lease is the writer's.
+pub(super) const WRITER: &str = "writer";
+
+/// The keys of one topic partition.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    tag: String,
+    pub events: String,
+    pub versions: String,
+    pub fence: String,
+    pub writer_lease: String,
+}
+
+impl Keys {
+    /// Partition 0 has the topic's name without a suffix: one partition is the default.
+    pub fn new(topic: Topic, partition: u32) -> Self {
+        let tag = match partition {
+            0 => format!("{{{topic}}}"),
+            n => format!("{{{topic}.{n}}}"),
+        };
+        Self {
+            events: format!("events:{tag}"),
+            versions: format!("versions:{tag}"),
+            fence: format!("fence:{tag}"),
+            writer_lease: format!("lease:{tag}:{WRITER}"),
+            tag,
+        }
+    }
+
+    pub fn group_lease(&self, group: &str) -> String {
+        format!("lease:{}:{group}", self.tag)
+    }
+
+    pub fn dead_letters(&self, group: &str) -> String {
+        format!("dead:{}:{group}", self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_topic_share_one_hash_tag() {
+        let keys = Keys::new(Topic::Order, 0);
+        assert_eq!(keys.events, "events:{order}");
+        assert_eq!(keys.versions, "versions:{order}");
+        assert_eq!(keys.fence, "fence:{order}");
+        assert_eq!(keys.writer_lease, "lease:{order}:writer");
+        assert_eq!(keys.group_lease("crm-service"), "lease:{order}:crm-service");
+        assert_eq!(keys.dead_letters("crm-service"), "dead:{order}:crm-service");
+    }
+
+    #[test]
+    fn another_partition_has_another_tag() {
+        assert_eq!(Keys::new(Topic::Order, 3).events, "events:{order.3}");
+    }
+}

@@ -1,0 +1,202 @@
+//! A consumer's own connection: reads its group's entries, unacknowledged ones first. A read under way survives the cancellation of its
+//! caller, so that no delivered entry is lost. Knows the commands, not the lease under which they are sent.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::{ErrorKind, RedisResult, Value};
+
+use crate::connection::RedisLink;
+use ordershop_contract::position::Position;
+
+/// How much longer than its blocking time a read may take before it fails, ms.
+const READ_GRACE_MS: u64 = 5_000;
+/// Maximum pending entries claimed with one call.
+const CLAIM_COUNT: usize = 1_000;
+
+/// A consumer's place: stream, group, name and batch size.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub events: String,
+    pub group: String,
+    pub consumer: String,
+    pub batch_max: usize,
+}
+
+/// A consumer's connection with the read that is under way on it.
+pub(super) struct Session {
+    connection: MultiplexedConnection,
+    /// The server's id of this connection.
+    id: ConnectionId,
+    reading: Option<BoxFuture<'static, RedisResult<Value>>>,
+}
+
+/// A connection's number and name. The name proves that it is the same connection, as numbers start again with the server.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionId {
+    number: u64,
+    name: String,
+}
+
+impl Session {
+    /// Connects, creates the group if it doesn't exist, and claims all entries that were delivered and never acknowledged. Ends the
+    /// connection of an earlier session (`before`) first: a read that still blocks there would take entries that are never delivered.
+    pub async fn open(
+        link: &RedisLink,
+        place: &Place,
+        before: Option<&ConnectionId>,
+    ) -> RedisResult<Self> {
+        let work = async {
+            let mut connection = link.dedicated().await?;
+            if let Some(before) = before {
+                end_connection(&mut connection, before).await?;
+            }
+            let name = format!("subscription-{}", uuid::Uuid::now_v7().simple());
+            let mut pipe = redis::pipe();
+            pipe.cmd("CLIENT").arg("SETNAME").arg(&name).ignore();
+            pipe.cmd("CLIENT").arg("ID");
+            let (number,): (u64,) = pipe.query_async(&mut connection).await?;
+            create_group(&mut connection, place).await?;
+            claim_all(&mut connection, place).await?;
+            Ok(Self {
+                connection,
+                id: ConnectionId { number, name },
+                reading: None,
+            })
+        };
+        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), work).await {
+            Ok(result) => result,
+            Err(_) => Err(no_answer()),
+        }
+    }
+
+    pub fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    /// Reads this consumer's unacknowledged entries after a position, oldest first.
+    pub async fn read_pending(&mut self, place: &Place, after: Position) -> RedisResult<Value> {
+        let cmd = read_command(place, None, &after.to_string());
+        let read = cmd.query_async(&mut self.connection);
+        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), read).await {
+            Ok(result) => result,
+            Err(_) => Err(no_answer()),
+        }
+    }
+
+    /// Waits at most `block` for new entries; nil if there are none. If it is cancelled, the next call resumes the read.
+    pub async fn read_new(&mut self, place: &Place, block: Duration) -> RedisResult<Value> {
+        let reading = self.reading.get_or_insert_with(|| {
+            let cmd = read_command(place, Some(block), ">");
+            let mut connection = self.connection.clone();
+            Box::pin(async move {
+                let limit = block + Duration::from_millis(READ_GRACE_MS);
+                match tokio::time::timeout(limit, cmd.query_async(&mut connection)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(no_answer()),
+                }
+            })
+        });
+        let result = reading.await;
+        self.reading = None;
+        result
+    }
+
+    /// Whether a read is under way that was cancelled.
+    pub fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Ends the read under way at the server. Entries that it delivered stay pending for the next session.
+    pub async fn end(self, mut shared: ConnectionManager) {
+        let Self { id, reading, .. } = self;
+        if reading.is_some()
+            && let Err(error) = end_connection(&mut shared, &id).await
+        {
+            tracing::debug!(%error, "a read under way could not be ended; it ends by itself");
+        }
+    }
+}
+
+fn no_answer() -> redis::RedisError {
+    (ErrorKind::Io, "no answer in time").into()
+}
+
+fn read_command(place: &Place, block: Option<Duration>, from: &str) -> redis::Cmd {
+    let mut cmd = redis::cmd("XREADGROUP");
+    cmd.arg("GROUP").arg(&place.group).arg(&place.consumer);
+    cmd.arg("COUNT").arg(place.batch_max);
+    if let Some(block) = block {
+        // 0 would block without a limit.
+        cmd.arg("BLOCK").arg(block.as_millis().max(1) as u64);
+    }
+    cmd.arg("STREAMS").arg(&place.events).arg(from);
+    cmd
+}
+
+/// Creates the group at the topic's start, if it doesn't exist.
+pub(super) async fn create_group(
+    connection: &mut impl redis::aio::ConnectionLike,
+    place: &Place,
+) -> RedisResult<()> {
+    let created: RedisResult<()> = redis::cmd("XGROUP")
+        .arg("CREATE")
+        .arg(&place.events)
+        .arg(&place.group)
+        .arg("0")
+        .arg("MKSTREAM")
+        .query_async(connection)
+        .await;
+    match created {
+        Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+        other => other,
+    }
+}
+
+/// Claims all pending entries of the group for this consumer: under the lease, no other consumer is active.
+async fn claim_all(connection: &mut MultiplexedConnection, place: &Place) -> RedisResult<()> {
+    let mut cursor = String::from("0-0");
+    loop {
+        let reply: Value = redis::cmd("XAUTOCLAIM")
+            .arg(&place.events)
+            .arg(&place.group)
+            .arg(&place.consumer)
+            .arg(0)
+            .arg(&cursor)
+            .arg("COUNT")
+            .arg(CLAIM_COUNT)
+            .arg("JUSTID")
+            .query_async(connection)
+            .await?;
+        let Value::Array(parts) = reply else {
+            return Err((ErrorKind::UnexpectedReturnType, "XAUTOCLAIM").into());
+        };
+        let next = parts.into_iter().next().unwrap_or_default();
+        cursor = redis::from_redis_value(next)?;
+        if cursor == "0-0" {
+            return Ok(());
+        }
+    }
+}
+
+async fn end_connection(
+    connection: &mut impl redis::aio::ConnectionLike,
+    id: &ConnectionId,
+) -> RedisResult<()> {
+    let listed: String = redis::cmd("CLIENT")
+        .arg("LIST")
+        .arg("ID")
+        .arg(id.number)
+        .query_async(connection)
+        .await?;
+    if listed.contains(&id.name) {
+        redis::cmd("CLIENT")
+            .arg("KILL")
+            .arg("ID")
+            .arg(id.number)
+            .query_async::<u64>(connection)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! A consumer's membership in a group: stands by for the lease, then delivers batches in stream order, unacknowledged events first. Knows
+//! which events are delivered and not acknowledged, not how they are handled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, RedisResult, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::acknowledgement::Acknowledger;
+use super::config::EventStoreConfig;
+use super::entry::{Entry, entries_of_read};
+use super::lags::GroupLag;
+use super::lease::Lease;
+use super::session::{ConnectionId, Place, Session};
+use crate::connection::RedisLink;
+use ordershop_contract::backoff::{Backoff, jittered};
+use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// A consumer's membership in a group of one topic.
+pub(super) struct RedisSubscription {
+    pub link: RedisLink,
+    pub config: Arc<EventStoreConfig>,
+    pub topic: Topic,
+    pub place: Place,
+    pub lease_key: String,
+    pub acknowledger: Acknowledger,
+    pub lag: GroupLag,
+    /// The connection for the lease.
+    pub leases: ConnectionManager,
+    /// The connection for ending a read that is under way.
+    pub shared: ConnectionManager,
+    pub closing: CancellationToken,
+    pub delivery: Delivery,
+}
+
+/// The progress of the delivery.
+#[derive(Default)]
+pub(super) struct Delivery {
+    lease: Option<Lease>,
+    session: Option<Session>,
+    /// The last session's connection, until it is known to be closed.
+    before: Option<ConnectionId>,
+    /// Whether there may be entries that were delivered and never acknowledged.
+    own_pending: bool,
+    /// Events delivered by this subscription and not acknowledged, in stream order, with their times of publication, µs.
+    unacked: Vec<(Position, u64)>,
+    /// Whether to deliver new events although the last batch isn't acknowledged.
+    ahead: bool,
+    /// The position of the last event delivered by this subscription.
+    last: Position,
+}
+
+impl RedisSubscription {
+    /// Reads the next entries; may return none. An error means a broken connection.
+    async fn step(&mut self) -> RedisResult<Vec<Entry>> {
+        let block = self.config.block();
+        if !is_active(self.delivery.lease.as_ref(), block).await {
+            self.put_down().await;
+            let acquired = Lease::acquire(
+                self.leases.clone(),
+                &self.lease_key,
+                &self.place.consumer,
+                self.config.lease_ttl(),
+            );
+            let Some(lease) = acquired.await? else {
+                tokio::time::sleep(jittered(self.config.standby_poll())).await;
+                return Ok(Vec::new());
+            };
+            tracing::debug!(topic = %self.topic, group = self.place.group, consumer = self.place.consumer, "active");
+            self.delivery.lease = Some(lease);
+        }
+        if !self.delivery.unacked.is_empty() && !self.delivery.ahead {
+            self.delivery.own_pending = true;
+        }
+        let session = match &mut self.delivery.session {
+            Some(session) => session,
+            none => {
+                let before = self.delivery.before.as_ref();
+                let session = Session::open(&self.link, &self.place, before).await?;
+                self.delivery.before = Some(session.id().clone());
+                self.delivery.own_pending = true;
+                none.insert(session)
+            }
+        };
+        // A read of new entries under way must end first: its entries are pending too, and come in their order.
+        if self.delivery.own_pending && session.is_reading() {
+            let _: Value = session.read_new(&self.place, block).await?;
+        }
+        if self.delivery.own_pending {
+            let after = if self.delivery.ahead {
+                self.delivery.last
+            } else {
+                Position::START
+            };
+            let pending = session.read_pending(&self.place, after).await?;
+            let entries = read(self.topic, pending)?;
+            self.delivery.own_pending = !entries.is_empty();
+            if !self.delivery.ahead {
+                self.delivery.unacked.clear();
+            }
+            return Ok(entries);
+        }
+        read(self.topic, session.read_new(&self.place, block).await?)
+    }
+
+    /// Ends the session without the lease: nothing may be read until the lease is held again.
+    async fn put_down(&mut self) {
+        self.delivery.lease = None;
+        if let Some(session) = self.delivery.session.take() {
+            session.end(self.shared.clone()).await;
+        }
+    }
+
+    /// Returns the events of a read. Malformed entries go to the dead letters; deleted entries are acknowledged.
+    async fn sort_out(&mut self, entries: Vec<Entry>) -> RedisResult<Vec<RecordedEvent>> {
+        // If this is cancelled, the entries stay pending and must be read again.
+        let own_pending = std::mem::replace(&mut self.delivery.own_pending, true);
+        let mut events = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry {
+                Entry::Event(event) => events.push(event),
+                Entry::Deleted(position) => self.acknowledger.send_acks(&[position]).await?,
+                Entry::Foreign(foreign) => {
+                    tracing::error!(topic = %self.topic, position = %foreign.position, reason = foreign.reason, "a stream entry is not an event; it goes to the dead letters");
+                    self.acknowledger.dead_letter_foreign(&foreign).await?;
+                }
+            }
+        }
+        self.delivery.own_pending = own_pending;
+        Ok(events)
+    }
+
+    fn forget_acked(&mut self, positions: &[Position]) {
+        let unacked = &mut self.delivery.unacked;
+        if unacked.iter().map(|(position, _)| position).eq(positions) {
+            self.lag.handled(unacked.drain(..).map(|(_, at)| at));
+            return;
+        }
+        let mut acked = positions.to_vec();
+        acked.sort_unstable();
+        let acked = unacked.extract_if(.., |(position, _)| acked.binary_search(position).is_ok());
+        self.lag.handled(acked.map(|(_, at)| at));
+    }
+
+    async fn deliver_until_closed(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        let closing = self.closing.clone();
+        closing
+            .run_until_cancelled(self.deliver())
+            .await
+            .ok_or(EventStoreError::Closed)
+    }
+
+    async fn deliver(&mut self) -> Vec<RecordedEvent> {
+        let mut backoff = Backoff::default();
+        loop {
+            let result = match self.step().await {
+                Ok(entries) => self.sort_out(entries).await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(events) if events.is_empty() => backoff.reset(),
+                Ok(events) => {
+                    let delivered = events
+                        .iter()
+                        .map(|event| (event.position, event.published_at_us));
+                    self.delivery.unacked.extend(delivered);
+                    if let Some(event) = events.last() {
+                        self.delivery.last = event.position;
+                    }
+                    return events;
+                }
+                Err(error) => {
+                    if backoff.is_fresh() {
+                        tracing::warn!(topic = %self.topic, group = self.place.group, %error, "the subscription's connection broke; connecting again");
+                    }
+                    // A group that was lost (a flushed Redis) is created again by the next session.
+                    self.delivery.session = None;
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+}
+
+async fn is_active(lease: Option<&Lease>, least: Duration) -> bool {
+    match lease {
+        Some(lease) => lease.is_held_for(least).await,
+        None => false,
+    }
+}
+
+fn read(topic: Topic, reply: Value) -> RedisResult<Vec<Entry>> {
+    entries_of_read(topic, reply).ok_or_else(|| {
+        (
+            ErrorKind::UnexpectedReturnType,
+            "unexpected reply to a read",
+        )
+            .into()
+    })
+}
+
+#[async_trait]
+impl EventSubscription for RedisSubscription {
+    async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.delivery.ahead = false;
+        self.deliver_until_closed().await
+    }
+
+    async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.delivery.ahead = true;
+        self.deliver_until_closed().await
+    }
+
+    async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.acknowledger.ack(positions).await?;
+        self.forget_acked(positions);
+        Ok(())
+    }
+
+    async fn dead_letter(
+        &mut self,
+        event: &RecordedEvent,
+        reason: &str,
+    ) -> Result<(), EventStoreError> {
+        self.acknowledger.dead_letter(event, reason).await?;
+        self.forget_acked(&[event.position]);
+        Ok(())
+    }
+}
+
+impl Drop for RedisSubscription {
+    /// Leaves the group at once if a runtime is left; otherwise the lease expires.
+    fn drop(&mut self) {
+        let delivery = std::mem::take(&mut self.delivery);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let shared = self.shared.clone();
+        runtime.spawn(async move {
+            // The read ends before the lease is released, so that the next consumer loses no entries to it.
+            if let Some(session) = delivery.session {
+                session.end(shared).await;
+            }
+            if let Some(lease) = delivery.lease {
+                lease.release().await;
+            }
+        });
+    }
+}

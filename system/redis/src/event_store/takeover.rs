@@ -1,0 +1,170 @@
+//! Becoming the writer of a topic: increments the fence, then reads the last position and versions, and finds out whether a batch whose
+//! answer was lost was written. Knows how to read them, not their use.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisResult, Value};
+
+use super::commit::{Verdicts, admitted};
+use super::config::EventStoreConfig;
+use super::entry::{Entry, entries};
+use super::fence;
+use super::inbox::Job;
+use super::keys::Keys;
+use super::version_cache::VersionCache;
+use crate::connection::RedisLink;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// Entries of the hash that are loaded with one call.
+const SCAN_COUNT: usize = 5_000;
+
+/// A writer's state of its topic, valid while it owns the fence.
+pub(super) struct Term {
+    pub connection: MultiplexedConnection,
+    pub fence: u64,
+    pub cache: VersionCache,
+    /// The topic's last position.
+    pub last: Position,
+    /// The time of the last event's publication; later events are never earlier than it.
+    pub last_published_us: u64,
+}
+
+/// A batch that was sent and not answered.
+pub(super) struct InFlight {
+    pub jobs: Vec<Job>,
+    pub verdicts: Verdicts,
+    /// The topic's last position before the batch.
+    pub after: Position,
+    pub since: tokio::time::Instant,
+}
+
+/// The result of a takeover.
+pub(super) struct Takeover {
+    /// `None`: another writer has taken over.
+    pub term: Option<Term>,
+    /// The positions of the batch in flight; `None` if it was not written and never will be.
+    pub found: Option<Vec<Position>>,
+}
+
+/// Takes over and finds out about the batch in flight. `previous` is our last fence, if this writer led before. May be repeated.
+pub(super) async fn take_over(
+    link: &RedisLink,
+    config: &EventStoreConfig,
+    topic: Topic,
+    keys: &Keys,
+    previous: Option<u64>,
+    in_flight: Option<&InFlight>,
+) -> RedisResult<Takeover> {
+    let work = async {
+        let mut connection = link.dedicated().await?;
+        // After this the batch in flight can't be written any more: its EXEC aborts.
+        let fence = fence::take(&mut connection, &keys.fence, previous).await?;
+        let found = match in_flight {
+            Some(batch) => find(&mut connection, topic, keys, batch).await?,
+            None => None,
+        };
+        let term = match fence {
+            Some(fence) => Some(begin(connection, config, topic, keys, fence).await?),
+            None => None,
+        };
+        Ok(Takeover { term, found })
+    };
+    let limit: Duration = config.call_timeout();
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
+    }
+}
+
+async fn begin(
+    mut connection: MultiplexedConnection,
+    config: &EventStoreConfig,
+    topic: Topic,
+    keys: &Keys,
+    fence: u64,
+) -> RedisResult<Term> {
+    let mut pipe = redis::pipe();
+    pipe.cmd("XREVRANGE")
+        .arg(&keys.events)
+        .arg("+")
+        .arg("-")
+        .arg("COUNT")
+        .arg(1)
+        .cmd("HLEN")
+        .arg(&keys.versions);
+    let (tail, size): (Value, usize) = pipe.query_async(&mut connection).await?;
+    let (last, last_published_us) = match entries(topic, tail).and_then(|mut tail| tail.pop()) {
+        Some(Entry::Event(event)) => (event.position, event.published_at_us),
+        Some(other) => (other.position(), 0),
+        None => (Position::START, 0),
+    };
+    let complete = size <= config.cache_load_max.min(config.cache_entries_max / 2);
+    let mut cache = VersionCache::new(config.cache_entries_max, complete);
+    if complete {
+        load(&mut connection, keys, &mut cache).await?;
+    }
+    Ok(Term {
+        connection,
+        fence,
+        cache,
+        last,
+        last_published_us,
+    })
+}
+
+/// Loads the whole hash into the cache. No other writer changes it meanwhile: the fence is ours.
+async fn load(
+    connection: &mut MultiplexedConnection,
+    keys: &Keys,
+    cache: &mut VersionCache,
+) -> RedisResult<()> {
+    let mut cursor = 0_u64;
+    loop {
+        let (next, page): (u64, Vec<(String, u64)>) = redis::cmd("HSCAN")
+            .arg(&keys.versions)
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(SCAN_COUNT)
+            .query_async(connection)
+            .await?;
+        for (key, version) in page {
+            cache.insert(key.into(), version);
+        }
+        cursor = next;
+        if cursor == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns the positions of a batch's events if it was written. A batch is one Redis transaction, so its events directly follow the last
+/// position before it, without gaps.
+async fn find(
+    connection: &mut MultiplexedConnection,
+    topic: Topic,
+    keys: &Keys,
+    batch: &InFlight,
+) -> RedisResult<Option<Vec<Position>>> {
+    let expected: Vec<&str> = admitted(&batch.jobs, &batch.verdicts)
+        .map(|event| event.event_id.as_str())
+        .collect();
+    let reply: Value = redis::cmd("XRANGE")
+        .arg(&keys.events)
+        .arg(format!("({}", batch.after))
+        .arg("+")
+        .arg("COUNT")
+        .arg(expected.len())
+        .query_async(connection)
+        .await?;
+    let written = entries(topic, reply).unwrap_or_default();
+    if written.len() != expected.len() {
+        return Ok(None);
+    }
+    let positions = written.iter().zip(expected).map(|(entry, id)| match entry {
+        Entry::Event(event) if event.event_id == id => Some(event.position),
+        _ => None,
+    });
+    Ok(positions.collect())
+}

@@ -1,0 +1,53 @@
+//! Reads Redis's usage figures. Knows the fields of `INFO`, nothing of the stored data.
+
+use ordershop_contract::event_store::ServerUsage;
+
+/// Parses the text of `INFO`; `None` if a field is missing.
+pub(super) fn usage(info: &str) -> Option<ServerUsage> {
+    let field = |name: &str| {
+        info.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+    };
+    let number = |name: &str| field(name)?.parse::<u64>().ok();
+    let cpu_us = |name: &str| {
+        let seconds = field(name)?.parse::<f64>().ok()?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a process's CPU time is neither negative nor half a million years"
+        )]
+        let micros = (seconds * 1e6).round() as u64;
+        Some(micros)
+    };
+    Some(ServerUsage {
+        cpu_us: cpu_us("used_cpu_user")? + cpu_us("used_cpu_sys")?,
+        commands: number("total_commands_processed")?,
+        input_bytes: number("total_net_input_bytes")?,
+        output_bytes: number("total_net_output_bytes")?,
+        memory_bytes: number("used_memory")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "# Memory\r\nused_memory:1048576\r\nused_memory_rss:2\r\n# Stats\r\ntotal_commands_processed:42\r\ntotal_net_input_bytes:1000\r\ntotal_net_output_bytes:2000\r\n# CPU\r\nused_cpu_sys:1.250001\r\nused_cpu_user:2.5\r\nused_cpu_sys_children:9\r\n";
+
+    #[test]
+    fn every_field_is_taken_from_its_own_line() {
+        let known = ServerUsage {
+            cpu_us: 3_750_001,
+            commands: 42,
+            input_bytes: 1_000,
+            output_bytes: 2_000,
+            memory_bytes: 1_048_576,
+        };
+        assert_eq!(usage(INFO), Some(known));
+    }
+
+    #[test]
+    fn a_server_that_leaves_a_field_out_tells_nothing() {
+        assert_eq!(usage(&INFO.replace("used_cpu_user:", "x:")), None);
+    }
+}

@@ -1,0 +1,354 @@
+//! A topic's writer: waits for the lease, takes over, leads until it loses the lease or is closed, and stands by again. Decides when to
+//! write. `commit` knows how; `fence` knows whether this writer still may.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, RedisError, RedisResult};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::commit::{Committed, Verdicts, admitted, answer_written, commit};
+use super::config::EventStoreConfig;
+use super::inbox::{Inbox, Job};
+use super::keys::Keys;
+use super::lease::Lease;
+use super::ledger::Ledger;
+use super::takeover::{InFlight, Term, take_over};
+use crate::connection::RedisLink;
+use crate::metrics::{AppendMetrics, TopicLabels};
+use ordershop_contract::backoff::{Backoff, jittered};
+use ordershop_contract::clock::now_us;
+use ordershop_contract::event_store::EventStoreError;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// The metrics of one topic's writer.
+pub(super) struct WriterMetrics {
+    appends: Counter,
+    batch_events: Histogram,
+    conflicts: Counter,
+}
+
+impl WriterMetrics {
+    pub fn new(metrics: &AppendMetrics, topic: Topic) -> Self {
+        let labels = TopicLabels {
+            topic: topic.name(),
+        };
+        Self {
+            appends: metrics.appends.get_or_create(&labels).clone(),
+            batch_events: metrics.append_batch_events.get_or_create(&labels).clone(),
+            conflicts: metrics.append_conflicts.get_or_create(&labels).clone(),
+        }
+    }
+}
+
+/// The writer of one topic.
+pub(super) struct Writer {
+    pub link: RedisLink,
+    pub config: Arc<EventStoreConfig>,
+    pub topic: Topic,
+    pub keys: Keys,
+    /// The connection for the lease.
+    pub leases: ConnectionManager,
+    /// The name of this event store as an owner of leases.
+    pub owner: String,
+    pub inbox: Inbox,
+    pub closing: CancellationToken,
+    pub metrics: WriterMetrics,
+}
+
+/// The reason why a writer stopped leading.
+enum End {
+    /// The store is closed and everything is written.
+    Closed,
+    /// Another writer has taken over, or may have.
+    Deposed,
+    /// The connection broke, or the state is in doubt: take over again and find out whether the batch in flight was written.
+    Broken {
+        in_flight: Option<InFlight>,
+        why: RedisError,
+    },
+}
+
+impl Writer {
+    /// Runs until the store is closed.
+    pub async fn run(mut self) {
+        while let Some(lease) = self.stand_by().await {
+            self.hold_office(&lease).await;
+            lease.release().await;
+        }
+        self.inbox.close();
+        self.inbox.refuse_all(&EventStoreError::Closed);
+    }
+
+    /// Waits for the lease; `None` if the store is closed.
+    async fn stand_by(&mut self) -> Option<Lease> {
+        let mut backoff = Backoff::default();
+        let mut why = String::from("its writer is starting");
+        loop {
+            if self.closing.is_cancelled() {
+                return None;
+            }
+            let attempt = Lease::acquire(
+                self.leases.clone(),
+                &self.keys.writer_lease,
+                &self.owner,
+                self.config.lease_ttl(),
+            );
+            let wait = match self.inbox.expiring_while(&why, attempt).await {
+                Ok(Some(lease)) => return Some(lease),
+                Ok(None) => {
+                    backoff.reset();
+                    why = "another event store is the writer of this topic; this one stands by"
+                        .into();
+                    jittered(self.config.standby_poll())
+                }
+                Err(error) => {
+                    if backoff.is_fresh() {
+                        tracing::warn!(topic = %self.topic, %error, "the writer can't reach Redis");
+                    }
+                    why = error.to_string();
+                    backoff.next_wait()
+                }
+            };
+            self.pause(&why, wait).await;
+        }
+    }
+
+    /// Waits for `wait` or until the store closes. Jobs whose deadline passes meanwhile are answered with `why`.
+    async fn pause(&mut self, why: &str, wait: Duration) {
+        let closing = self.closing.clone();
+        let sleep = closing.run_until_cancelled(tokio::time::sleep(wait));
+        self.inbox.expiring_while(why, sleep).await;
+    }
+
+    /// Leads as long as the lease, the fence and the store allow, across broken connections.
+    async fn hold_office(&mut self, lease: &Lease) {
+        let mut previous = None;
+        let mut in_flight: Option<InFlight> = None;
+        let mut backoff = Backoff::default();
+        let mut why = String::from("its writer is taking over");
+        loop {
+            let attempt = take_over(
+                &self.link,
+                &self.config,
+                self.topic,
+                &self.keys,
+                previous,
+                in_flight.as_ref(),
+            );
+            let result = self.inbox.expiring_while(&why, attempt).await;
+            let error = match result {
+                Ok(takeover) => {
+                    let leads = takeover.term.is_some();
+                    if let Some(batch) = in_flight.take() {
+                        self.settle(batch, takeover.found, leads);
+                    }
+                    let Some(mut term) = takeover.term else {
+                        tracing::warn!(topic = %self.topic, "another event store has taken over");
+                        return;
+                    };
+                    tracing::info!(topic = %self.topic, fence = term.fence, last = %term.last, "writer leads");
+                    previous = Some(term.fence);
+                    match self.lead(&mut term, lease).await {
+                        End::Closed | End::Deposed => return,
+                        End::Broken {
+                            in_flight: batch,
+                            why,
+                        } => {
+                            in_flight = batch;
+                            backoff.reset();
+                            why
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            if backoff.is_fresh() {
+                tracing::warn!(topic = %self.topic, %error, "the writer's connection broke; taking over again");
+            }
+            why = error.to_string();
+            self.give_up_late(&mut in_flight, &why);
+            if in_flight.is_none() && (lease.is_lost() || self.closing.is_cancelled()) {
+                return;
+            }
+            let wait = backoff.next_wait();
+            // Not cut short when the store closes: the batch in flight still needs an answer.
+            self.inbox
+                .expiring_while(&why, tokio::time::sleep(wait))
+                .await;
+        }
+    }
+
+    /// Answers a batch in flight, once the stream has shown whether it was written.
+    fn settle(&mut self, batch: InFlight, found: Option<Vec<Position>>, leads: bool) {
+        match found {
+            Some(positions) => {
+                self.count(&batch.verdicts, positions.len());
+                let last = positions.last().copied().unwrap_or(batch.after);
+                answer_written(batch.jobs, batch.verdicts, &positions, last);
+            }
+            // The batch was not written and never will be; if this writer still leads, it writes the batch now.
+            None if leads => self.inbox.put_back(batch.jobs),
+            None => refuse(batch.jobs, "another event store has taken over"),
+        }
+    }
+
+    fn give_up_late(&self, in_flight: &mut Option<InFlight>, why: &str) {
+        let limit = Duration::from_millis(self.config.indeterminate_after_ms);
+        if let Some(batch) = in_flight.take_if(|batch| batch.since.elapsed() >= limit) {
+            for job in batch.jobs {
+                job.answer(Err(EventStoreError::Indeterminate(why.to_owned())));
+            }
+        }
+    }
+
+    async fn lead(&mut self, term: &mut Term, lease: &Lease) -> End {
+        loop {
+            if lease.is_lost() {
+                return End::Deposed;
+            }
+            if self.closing.is_cancelled() {
+                self.inbox.close();
+            }
+            let more = tokio::select! {
+                biased;
+                more = self.inbox.wait() => more,
+                () = lease.lost() => return End::Deposed,
+                () = self.closing.cancelled(), if !self.closing.is_cancelled() => continue,
+            };
+            if !more {
+                return End::Closed;
+            }
+            let jobs = self.inbox.next_batch(self.config.batch_events_max);
+            if let Some(end) = self.write(term, jobs).await {
+                return end;
+            }
+        }
+    }
+
+    /// Writes one group commit: checks the jobs, commits the admitted ones, answers all.
+    async fn write(&mut self, term: &mut Term, jobs: Vec<Job>) -> Option<End> {
+        let limit = self.config.call_timeout();
+        let opened = open(term, &self.keys, &jobs);
+        let mut ledger = match bounded(limit, opened).await {
+            Ok(ledger) => ledger,
+            Err(why) => {
+                // No write was sent.
+                self.inbox.put_back(jobs);
+                return Some(End::Broken {
+                    in_flight: None,
+                    why,
+                });
+            }
+        };
+        let transactions = jobs.iter().flat_map(|job| &job.transactions);
+        let verdicts: Verdicts = transactions.map(|t| ledger.admit(t)).collect();
+        let events = ledger.versions.len();
+        if events == 0 {
+            self.count(&verdicts, 0);
+            ledger.close(&mut term.cache);
+            answer_written(jobs, verdicts, &[], term.last);
+            return None;
+        }
+        let published_at_us = now_us().max(term.last_published_us);
+        let sent = commit(
+            &mut term.connection,
+            &self.keys,
+            term.fence,
+            admitted(&jobs, &verdicts),
+            &ledger,
+            published_at_us,
+        );
+        match bounded(limit, sent).await {
+            Ok(Committed::Written { positions, leads }) => {
+                self.count(&verdicts, events);
+                ledger.close(&mut term.cache);
+                term.last = positions.last().copied().unwrap_or(term.last);
+                term.last_published_us = published_at_us;
+                answer_written(jobs, verdicts, &positions, term.last);
+                (!leads).then_some(End::Deposed)
+            }
+            Ok(Committed::Fenced) => {
+                refuse(jobs, "another event store has taken over");
+                Some(End::Deposed)
+            }
+            Ok(Committed::Refused { reason, leads }) => {
+                tracing::warn!(topic = %self.topic, reason, "Redis refused a commit");
+                refuse(jobs, &reason);
+                (!leads).then_some(End::Deposed)
+            }
+            Ok(Committed::Partial(reason)) => {
+                tracing::error!(topic = %self.topic, reason, "a commit was written only in part");
+                for job in jobs {
+                    job.answer(Err(EventStoreError::Indeterminate(reason.clone())));
+                }
+                Some(End::Broken {
+                    in_flight: None,
+                    why: (
+                        ErrorKind::UnexpectedReturnType,
+                        "a commit was written only in part",
+                    )
+                        .into(),
+                })
+            }
+            Err(why) => Some(End::Broken {
+                in_flight: Some(InFlight {
+                    jobs,
+                    verdicts,
+                    after: term.last,
+                    since: Instant::now(),
+                }),
+                why,
+            }),
+        }
+    }
+
+    fn count(&self, verdicts: &Verdicts, events: usize) {
+        if events > 0 {
+            self.metrics.appends.inc_by(events as u64);
+            self.metrics.batch_events.observe(events as f64);
+        }
+        let conflicts = verdicts.iter().filter(|verdict| verdict.is_err()).count();
+        self.metrics.conflicts.inc_by(conflicts as u64);
+    }
+}
+
+/// Creates the ledger of a batch; versions that the cache doesn't have are read with one call.
+async fn open(term: &mut Term, keys: &Keys, jobs: &[Job]) -> RedisResult<Ledger> {
+    let mut ledger = Ledger::default();
+    let mut unknown = Vec::new();
+    for transaction in jobs.iter().flat_map(|job| &job.transactions) {
+        ledger.open(transaction, &mut term.cache, &mut unknown);
+    }
+    if !unknown.is_empty() {
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(&keys.versions);
+        for key in &unknown {
+            cmd.arg(&**key);
+        }
+        let versions: Vec<Option<u64>> = cmd.query_async(&mut term.connection).await?;
+        for (key, version) in unknown.into_iter().zip(versions) {
+            ledger.learn(key, version.unwrap_or(0));
+        }
+    }
+    Ok(ledger)
+}
+
+fn refuse(jobs: Vec<Job>, reason: &str) {
+    for job in jobs {
+        job.answer(Err(EventStoreError::Unavailable(reason.to_owned())));
+    }
+}
+
+/// Turns a server that hangs into a broken connection.
+async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result,
+        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
+    }
+}

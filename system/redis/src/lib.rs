@@ -1,0 +1,11 @@
+//! The event store and the message queue on Redis (or Valkey), the connections to it, and a server of our own. Knows nothing of what events
+//! and messages say.
+
+pub mod connection;
+pub mod durability;
+pub mod event_store;
+pub mod guard;
+pub mod info;
+pub mod message_queue;
+pub mod metrics;
+pub mod server;

@@ -1,0 +1,275 @@
+//! The message queue on Redis lists: a reliable queue a function, with processing lists, and one reply list a calling process. A message is
+//! in a source list or in a worker's processing list until it is answered; delivery is at least once, in order. Knows nothing of the
+//! content of messages.
+
+mod batch;
+mod config;
+mod consumer;
+mod envelope;
+mod functions;
+mod keys;
+mod outbox;
+mod overload;
+mod recovery;
+mod replies;
+mod request;
+mod roster;
+mod scripts;
+mod sender;
+mod shared;
+mod single;
+mod waiters;
+mod worker_connection;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::RedisLink;
+use consumer::RedisQueueConsumer;
+use envelope::Envelope;
+use functions::Functions;
+use keys::QueueKeys;
+use ordershop_contract::message_queue::{
+    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+};
+use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
+use ordershop_contract::open_queue::{OpenQueue, PendingReply, SingleConsumer};
+use outbox::{Messages, Outbox, Owner, unavailable};
+use overload::Overload;
+use recovery::Duty;
+use roster::Roster;
+use shared::Shared;
+use single::RedisSingleConsumer;
+use waiters::Waiters;
+use worker_connection::WorkerConnection;
+
+pub use config::QueueConfig;
+
+/// How long closing waits at most for messages to be given back, ms; recovery gives back the rest.
+const CLOSE_TIMEOUT_MS: u64 = 2_000;
+
+/// The message queue on Redis.
+#[derive(Debug)]
+pub struct RedisMessageQueue {
+    shared: Arc<Shared>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl RedisMessageQueue {
+    /// Starts the queue's tasks (sending, reading replies, heartbeats, recovery). Redis need not run yet: until it does, calls fail and
+    /// workers wait. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// The link's address is not valid.
+    pub fn start(
+        link: RedisLink,
+        metrics: QueueMetrics,
+        config: QueueConfig,
+    ) -> Result<Arc<Self>, QueueError> {
+        let instance = uuid::Uuid::now_v7().simple().to_string();
+        let shared = Arc::new(Shared {
+            connection: link.shared().map_err(unavailable)?,
+            link,
+            metrics,
+            reply_key: keys::replies(&instance),
+            instance,
+            outbox: Outbox::default(),
+            overload: Overload::new(&config),
+            waiters: Waiters::default(),
+            roster: Roster::default(),
+            functions: Functions::default(),
+            workers_opened: AtomicU64::new(0),
+            closed: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            config,
+        });
+        let tasks = vec![
+            tokio::spawn(sender::run(Arc::clone(&shared))),
+            tokio::spawn(replies::run(Arc::clone(&shared))),
+            tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Heartbeat)),
+            tokio::spawn(recovery::run(Arc::clone(&shared), Duty::Recovery)),
+        ];
+        Ok(Arc::new(Self {
+            shared,
+            tasks: Mutex::new(tasks),
+        }))
+    }
+
+    /// Stops the queue: waiting calls fail with [`QueueError::Closed`]; a worker's next exchange still answers its batch and then fails so,
+    /// too. Finish the workers first, so that nothing is left for recovery.
+    pub async fn close(&self) {
+        self.shared.closed.cancel();
+        self.shared.waiters.close();
+        let tasks = std::mem::take(
+            &mut *self
+                .tasks
+                .lock()
+                .expect("nothing panics while it holds this lock"),
+        );
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.shared.tracker.close();
+        let all_given_back = self.shared.tracker.wait();
+        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), all_given_back).await;
+    }
+
+    async fn consumer(
+        &self,
+        queue: QueueName,
+        batch_max: usize,
+    ) -> Result<RedisQueueConsumer, QueueError> {
+        if self.shared.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        // A worker starts even if Redis is away now: the exchange retries the connection and logs the failure.
+        let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
+            .await
+            .ok();
+        let shared = Arc::clone(&self.shared);
+        Ok(RedisQueueConsumer::new(
+            shared, queue, batch_max, connection,
+        ))
+    }
+}
+
+impl Drop for RedisMessageQueue {
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
+#[async_trait]
+impl MessageQueue for RedisMessageQueue {
+    async fn call(
+        &self,
+        message: OutgoingMessage,
+        timeout: Duration,
+    ) -> Result<Box<RawValue>, QueueError> {
+        let shared = &self.shared;
+        shared.overload.check(message.to)?;
+        let id: Arc<str> = Arc::from(message.message_id.as_str());
+        let encoded = Envelope::of(&message, &shared.reply_key).encode();
+        let (ticket, answer) = shared.waiters.wait(Arc::clone(&id))?;
+        self.shared
+            .put(message.to, Messages::One(encoded), Owner::Call(id))?;
+        ticket.reply(answer, message.to, timeout).await
+    }
+
+    async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+        let mut by_queue: FxHashMap<QueueName, Vec<Vec<u8>>> = FxHashMap::default();
+        for message in &messages {
+            by_queue
+                .entry(message.to)
+                .or_default()
+                .push(Envelope::of(message, "").encode());
+        }
+        for queue in by_queue.keys() {
+            self.shared.overload.check(*queue)?;
+        }
+        let mut acknowledgements = Vec::with_capacity(by_queue.len());
+        for (queue, mut encoded) in by_queue {
+            while !encoded.is_empty() {
+                // Several small pushes instead of a large one, so that bulk messages don't delay calls.
+                let later =
+                    encoded.split_off(encoded.len().min(self.shared.config.flush_messages_max));
+                let (owner, acknowledgement) = oneshot::channel();
+                self.shared
+                    .put(queue, Messages::Many(encoded), Owner::Send(owner))?;
+                acknowledgements.push(acknowledgement);
+                encoded = later;
+            }
+        }
+        for acknowledgement in acknowledgements {
+            acknowledgement.await.unwrap_or(Err(QueueError::Closed))?;
+        }
+        Ok(())
+    }
+
+    async fn consume(
+        &self,
+        queue: QueueName,
+        batch_max: usize,
+    ) -> Result<Box<dyn QueueConsumer>, QueueError> {
+        Ok(Box::new(self.consumer(queue, batch_max).await?))
+    }
+
+    async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
+        let mut pipeline = redis::Pipeline::with_capacity(3 * queues.len());
+        for queue in queues {
+            let keys = QueueKeys::new(*queue);
+            pipeline
+                .llen(&keys.source)
+                .zcard(&keys.delayed)
+                .llen(&keys.dead);
+        }
+        let mut connection = self.shared.connection.clone();
+        let lengths: Vec<u64> = pipeline
+            .query_async(&mut connection)
+            .await
+            .map_err(unavailable)?;
+        let statuses = queues
+            .iter()
+            .zip(lengths.chunks_exact(3))
+            .map(|(queue, lengths)| {
+                let status = QueueStatus {
+                    queue: queue.to_string(),
+                    depth: lengths[0] + lengths[1],
+                    dead_letters: lengths[2],
+                };
+                let labels = QueueLabels {
+                    queue: status.queue.clone(),
+                };
+                let metrics = &self.shared.metrics;
+                metrics
+                    .queue_depth
+                    .get_or_create(&labels)
+                    .set(status.depth.cast_signed());
+                metrics
+                    .queue_dead_letters
+                    .get_or_create(&labels)
+                    .set(status.dead_letters.cast_signed());
+                status
+            });
+        Ok(statuses.collect())
+    }
+}
+
+#[async_trait]
+impl OpenQueue for RedisMessageQueue {
+    async fn knows(&self, function: &str) -> Result<bool, QueueError> {
+        let connection = self.shared.connection.clone();
+        self.shared.functions.knows(connection, function).await
+    }
+
+    async fn introduce(&self, queue: QueueName) -> Result<(), QueueError> {
+        let connection = self.shared.connection.clone();
+        self.shared.functions.introduce(connection, queue).await
+    }
+
+    async fn request(
+        &self,
+        message: OutgoingMessage,
+        timeout: Duration,
+    ) -> Result<PendingReply, QueueError> {
+        request::request(Arc::clone(&self.shared), message, timeout).await
+    }
+
+    async fn consume_singly(
+        &self,
+        queue: QueueName,
+    ) -> Result<Box<dyn SingleConsumer>, QueueError> {
+        let consumer = self.consumer(queue, 1).await?;
+        let token = self.shared.tracker.token();
+        Ok(Box::new(RedisSingleConsumer::new(consumer, token)))
+    }
+}

@@ -1,0 +1,202 @@
+//! The JSON in the lists: envelopes, replies and dead letters. Payloads are copied as they are, neither parsed nor escaped.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use ordershop_contract::correlation::{Correlation, Times};
+use ordershop_contract::message_queue::{Delivery, OutgoingMessage};
+
+/// A message in a queue. `redeliveries` must be the first field: the script that gives messages back increments it there.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Envelope<'a> {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redeliveries: u32,
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// The reply list's key; empty if no caller waits. (Not an `Option`: serde would copy the string.)
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    pub reply_to: Cow<'a, str>,
+    #[serde(borrow)]
+    pub correlation_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub causation_id: Cow<'a, str>,
+    /// Whether the reply must say when the message was handled (a sampled request).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
+    #[serde(borrow)]
+    pub payload: &'a RawValue,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for this signature"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl<'a> Envelope<'a> {
+    pub(super) fn parse(raw: &'a [u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(raw)
+    }
+
+    pub(super) fn of(message: &'a OutgoingMessage, reply_to: &'a str) -> Self {
+        Self {
+            redeliveries: 0,
+            id: Cow::Borrowed(&message.message_id),
+            reply_to: Cow::Borrowed(reply_to),
+            correlation_id: Cow::Borrowed(&message.correlation.correlation_id),
+            causation_id: Cow::Borrowed(&message.correlation.causation_id),
+            sampled: message.correlation.times.is_some(),
+            payload: &message.payload,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // 136 bytes: the fields' names and the punctuation.
+        let text_bytes = self.id.len() + self.reply_to.len() + self.correlation_id.len();
+        let capacity = 136 + text_bytes + self.causation_id.len() + self.payload.get().len();
+        let mut bytes = Vec::with_capacity(capacity);
+        serde_json::to_writer(&mut bytes, self).expect("strings and raw JSON always serialize");
+        bytes
+    }
+
+    pub(super) fn delivery(&self) -> Delivery {
+        Delivery {
+            message_id: self.id.clone().into_owned(),
+            payload: self.payload.to_owned(),
+            correlation: Correlation {
+                correlation_id: self.correlation_id.clone().into_owned(),
+                causation_id: self.causation_id.clone().into_owned(),
+                times: self.sampled.then(Times::default),
+            },
+            wants_reply: !self.reply_to.is_empty(),
+            redeliveries: self.redeliveries,
+        }
+    }
+}
+
+/// A reply in a caller's list.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Reply<'a> {
+    /// The id of the answered message.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub payload: &'a RawValue,
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn parse(raw: &'a [u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(raw)
+    }
+
+    /// Overwrites `buffer` with a reply.
+    pub(super) fn encode_into(id: &str, payload: &RawValue, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        let reply = Reply {
+            id: Cow::Borrowed(id),
+            payload,
+        };
+        serde_json::to_writer(buffer, &reply).expect("strings and raw JSON always serialize");
+    }
+}
+
+/// The payload of an error reply.
+pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        error: &'a str,
+    }
+    serde_json::value::to_raw_value(&Failure { error: reason }).expect("a string always serializes")
+}
+
+/// Encodes a dead letter: the reason, the time and the message (a string, as it may be malformed). The script that gives messages back
+/// writes the same form.
+pub(super) fn dead_letter(reason: &str, raw: &[u8], at_ms: u64) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct DeadLetter<'a> {
+        reason: &'a str,
+        at_ms: u64,
+        message: Cow<'a, str>,
+    }
+    let letter = DeadLetter {
+        reason,
+        at_ms,
+        message: String::from_utf8_lossy(raw),
+    };
+    serde_json::to_vec(&letter).expect("strings always serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn envelope(payload: &RawValue) -> Envelope<'_> {
+        Envelope {
+            redeliveries: 0,
+            id: "m\"1".into(),
+            reply_to: "".into(),
+            correlation_id: "c".into(),
+            causation_id: "k".into(),
+            sampled: false,
+            payload,
+        }
+    }
+
+    #[test]
+    fn an_envelope_comes_back_as_it_was_with_its_payload_untouched() {
+        let payload = RawValue::from_string(r#"{"params": [1,  "ä/"]}"#.into()).unwrap();
+        let bytes = Envelope {
+            reply_to: "mq:reply:{x}".into(),
+            ..envelope(&payload)
+        }
+        .encode();
+        let back = Envelope::parse(&bytes).unwrap();
+        assert_eq!(back.id, "m\"1");
+        assert_eq!(back.reply_to, "mq:reply:{x}");
+        assert_eq!(back.payload.get(), payload.get());
+        assert!(back.delivery().wants_reply);
+    }
+
+    #[test]
+    fn redeliveries_stand_first_where_there_are_any() {
+        let payload = RawValue::from_string("1".into()).unwrap();
+        let fresh = envelope(&payload).encode();
+        assert!(fresh.starts_with(br#"{"id":"#));
+        let again = Envelope {
+            redeliveries: 2,
+            ..envelope(&payload)
+        }
+        .encode();
+        assert!(again.starts_with(br#"{"redeliveries":2,"id":"#));
+        assert_eq!(Envelope::parse(&again).unwrap().delivery().redeliveries, 2);
+        assert!(!Envelope::parse(&again).unwrap().delivery().wants_reply);
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_refused() {
+        for garbage in [
+            &b"hello"[..],
+            b"{}",
+            b"",
+            b"{\"id\":\"x\"}",
+            b"\xff\xfe",
+            b"[1]",
+        ] {
+            assert!(Envelope::parse(garbage).is_err(), "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_holds_any_bytes() {
+        let letter = dead_letter("bad \"json\"", b"\xffx", 7);
+        let value: serde_json::Value = serde_json::from_slice(&letter).unwrap();
+        assert_eq!(value["reason"], "bad \"json\"");
+        assert_eq!(value["at_ms"], 7);
+        assert_eq!(value["message"], "\u{fffd}x");
+    }
+}

@@ -1,0 +1,69 @@
+//! The names of the keys. The keys of one queue have its name as hash tag and so share one slot of a cluster; a caller's reply list has a
+//! slot of its own.
+
+use ordershop_contract::message_queue::QueueName;
+
+/// The keys of one queue.
+#[derive(Clone, Debug)]
+pub(super) struct QueueKeys {
+    /// List: the waiting messages, oldest first.
+    pub source: String,
+    /// Sorted set: messages to be delivered again, by the time they are due (ms, Redis's clock).
+    pub delayed: String,
+    /// List: dead letters, oldest first.
+    pub dead: String,
+    /// Sorted set: worker → its last heartbeat (ms, Redis's clock).
+    pub workers: String,
+}
+
+impl QueueKeys {
+    pub(super) fn new(queue: QueueName) -> Self {
+        let source = source(queue);
+        Self {
+            delayed: format!("{source}:delayed"),
+            dead: format!("{source}:dead"),
+            workers: format!("{source}:workers"),
+            source,
+        }
+    }
+
+    /// List: the messages that a worker has taken and not answered.
+    pub(super) fn processing(&self, worker: &str) -> String {
+        format!("{}:processing:{worker}", self.source)
+    }
+}
+
+/// List: the waiting messages.
+pub(super) fn source(queue: QueueName) -> String {
+    format!("mq:{{{queue}}}")
+}
+
+/// List: the replies to one caller.
+pub(super) fn replies(caller: &str) -> String {
+    format!("mq:reply:{{{caller}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_keys_of_a_queue_share_its_hash_tag() {
+        let keys = QueueKeys::new(QueueName {
+            service: "order-service",
+            function: "create_orders",
+        });
+        assert_eq!(keys.source, "mq:{order-service.create_orders}");
+        assert_eq!(
+            keys.processing("w-1"),
+            "mq:{order-service.create_orders}:processing:w-1"
+        );
+        for key in [&keys.delayed, &keys.dead, &keys.workers] {
+            assert!(
+                key.starts_with("mq:{order-service.create_orders}:"),
+                "{key}"
+            );
+        }
+        assert_eq!(replies("c"), "mq:reply:{c}");
+    }
+}

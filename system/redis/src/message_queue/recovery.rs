@@ -1,0 +1,175 @@
+//! Sends the heartbeats of this process's workers, and gives back the messages of dead ones. All times are Redis's: the machines' clocks
+//! don't matter. Knows nothing of the content of messages, but informs the callers of those that become dead letters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Pipeline, RedisResult};
+
+use super::envelope::{Envelope, Reply, error_payload};
+use super::keys::QueueKeys;
+use super::scripts::GIVE_BACK;
+use super::shared::Shared;
+use ordershop_contract::message_queue::QueueName;
+
+/// A periodic task.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Duty {
+    /// Sends the heartbeats of this process's workers.
+    Heartbeat,
+    /// Looks for dead workers and gives back their messages.
+    Recovery,
+}
+
+/// Performs its duty until the queue is closed.
+pub(super) async fn run(shared: Arc<Shared>, duty: Duty) {
+    tokio::select! {
+        () = repeat(&shared, duty) => {}
+        () = shared.closed.cancelled() => {}
+    }
+}
+
+async fn repeat(shared: &Shared, duty: Duty) {
+    let every_ms = match duty {
+        Duty::Heartbeat => shared.config.heartbeat_ms,
+        Duty::Recovery => shared.config.recover_ms,
+    };
+    let mut interval = tokio::time::interval(Duration::from_millis(every_ms.max(1)));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_broken = false;
+    loop {
+        interval.tick().await;
+        let done = match duty {
+            Duty::Heartbeat => beat(shared).await,
+            Duty::Recovery => recover(shared).await,
+        };
+        match done {
+            Ok(()) => was_broken = false,
+            Err(error) => {
+                if !std::mem::replace(&mut was_broken, true) {
+                    tracing::warn!(%error, ?duty, "heartbeats or recovery of the queue's workers failed; trying again");
+                }
+            }
+        }
+    }
+}
+
+/// The present time by Redis's clock, ms.
+async fn now_ms(connection: &mut impl redis::aio::ConnectionLike) -> RedisResult<u64> {
+    let (s, us): (u64, u64) = redis::cmd("TIME").query_async(connection).await?;
+    Ok(s * 1_000 + us / 1_000)
+}
+
+/// Registers a worker, before it takes its first message.
+pub(super) async fn enroll(
+    connection: &mut impl redis::aio::ConnectionLike,
+    keys: &QueueKeys,
+    worker: &str,
+) -> RedisResult<()> {
+    let now = now_ms(connection).await?;
+    redis::cmd("ZADD")
+        .arg(&keys.workers)
+        .arg(now)
+        .arg(worker)
+        .query_async(connection)
+        .await
+}
+
+async fn beat(shared: &Shared) -> RedisResult<()> {
+    let workers = shared.roster.workers();
+    if workers.is_empty() {
+        return Ok(());
+    }
+    let mut connection = shared.connection.clone();
+    let now = now_ms(&mut connection).await?;
+    let mut pipeline = Pipeline::with_capacity(workers.len());
+    for (worker, queue) in workers {
+        // A worker that has left meanwhile must not be registered again.
+        if shared.roster.has(&worker) {
+            pipeline
+                .zadd(QueueKeys::new(queue).workers, worker, now)
+                .ignore();
+        }
+    }
+    pipeline.exec_async(&mut connection).await
+}
+
+async fn recover(shared: &Shared) -> RedisResult<()> {
+    let queues = shared.roster.queues();
+    if queues.is_empty() {
+        return Ok(());
+    }
+    let mut connection = shared.connection.clone();
+    let now = now_ms(&mut connection).await?;
+    let silent_since = now.saturating_sub(shared.config.dead_after_ms);
+    let mut pipeline = Pipeline::with_capacity(queues.len());
+    for queue in &queues {
+        pipeline.zrangebyscore(QueueKeys::new(*queue).workers, 0, silent_since);
+    }
+    let dead: Vec<Vec<String>> = pipeline.query_async(&mut connection).await?;
+    let mut result = Ok(());
+    for (queue, workers) in queues.into_iter().zip(dead) {
+        for worker in workers {
+            // Workers of this process are alive, even if a heartbeat is late.
+            if !shared.roster.has(&worker) {
+                let dead_after_ms = i64::try_from(shared.config.dead_after_ms).unwrap_or(i64::MAX);
+                // A failure of one queue must not delay the others.
+                if let Err(error) = give_back(shared, queue, &worker, dead_after_ms).await {
+                    result = Err(error);
+                }
+            }
+        }
+    }
+    result
+}
+
+/// Gives back a worker's messages if it is dead by then; in any case if `dead_after_ms` < 0.
+pub(super) async fn give_back(
+    shared: &Shared,
+    queue: QueueName,
+    worker: &str,
+    dead_after_ms: i64,
+) -> RedisResult<()> {
+    let keys = QueueKeys::new(queue);
+    let config = &shared.config;
+    let mut connection = shared.connection.clone();
+    let (count, buried): (u64, Vec<Vec<u8>>) = GIVE_BACK
+        .key(&keys.source)
+        .key(keys.processing(worker))
+        .key(&keys.workers)
+        .key(&keys.dead)
+        .arg(worker)
+        .arg(dead_after_ms)
+        .arg(config.forget_after_ms)
+        .arg(config.retries_max)
+        .arg(config.dead_letters_max)
+        .invoke_async(&mut connection)
+        .await?;
+    if count > 0 {
+        tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "the messages of an ended worker were given back");
+    }
+    let mut pipeline = redis::pipe();
+    let mut buffer = Vec::new();
+    for raw in &buried {
+        let Ok(envelope) = Envelope::parse(raw) else {
+            continue;
+        };
+        if !envelope.reply_to.is_empty() {
+            let reason = format!(
+                "delivered {} times and never answered",
+                envelope.redeliveries
+            );
+            Reply::encode_into(&envelope.id, &error_payload(&reason), &mut buffer);
+            pipeline
+                .rpush(envelope.reply_to.as_ref(), &buffer[..])
+                .ignore();
+            pipeline
+                .expire(envelope.reply_to.as_ref(), config.reply_ttl_s.cast_signed())
+                .ignore();
+        }
+    }
+    if !pipeline.is_empty() {
+        pipeline.exec_async(&mut connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Takes replies from this caller's list and passes them to the waiting calls. Knows nothing of how calls are sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+
+use super::envelope::Reply;
+use super::outbox::unavailable;
+use super::scripts::bulk;
+use super::shared::Shared;
+use ordershop_contract::backoff::Backoff;
+
+/// Reads until the queue is closed.
+pub(super) async fn run(shared: Arc<Shared>) {
+    tokio::select! {
+        () = read_forever(&shared) => {}
+        () = shared.closed.cancelled() => {}
+    }
+    shared.waiters.close();
+}
+
+async fn read_forever(shared: &Shared) {
+    let mut backoff = Backoff::between(shared.config.reconnect_ms, shared.config.reconnect_ms_max);
+    let mut was_broken = false;
+    loop {
+        let opened = Instant::now();
+        let error = match shared.link.dedicated().await {
+            Ok(connection) => {
+                let error = read(shared, connection).await;
+                if opened.elapsed() > Duration::from_millis(shared.config.reconnect_ms_max) {
+                    // The connection worked for a while, so this is a new failure.
+                    backoff.reset();
+                    was_broken = false;
+                }
+                error
+            }
+            Err(error) => {
+                // The server is gone, and may have lost the pending messages: an error now is better than a timeout later.
+                shared.waiters.fail_all(&unavailable(&error));
+                error.to_string()
+            }
+        };
+        if !std::mem::replace(&mut was_broken, true) {
+            tracing::warn!(error, "replies can't be read; trying again");
+        }
+        backoff.wait().await;
+    }
+}
+
+/// Reads until the connection breaks.
+async fn read(shared: &Shared, mut connection: MultiplexedConnection) -> String {
+    let config = &shared.config;
+    let block = Duration::from_millis(config.block_ms);
+    let limit = block + Duration::from_millis(config.response_timeout_ms);
+    let mut blmpop = redis::cmd("BLMPOP");
+    blmpop
+        .arg(block.as_secs_f64())
+        .arg(1)
+        .arg(&shared.reply_key);
+    blmpop.arg("LEFT").arg("COUNT").arg(config.reply_batch_max);
+    loop {
+        let answer = tokio::time::timeout(limit, connection.send_packed_command(&blmpop)).await;
+        match answer {
+            Ok(Ok(Value::Array(parts))) => {
+                if let Some(Value::Array(replies)) = parts.into_iter().nth(1) {
+                    dispatch(shared, replies);
+                }
+            }
+            Ok(Ok(Value::Nil)) => {}
+            Ok(Ok(other)) => return format!("unexpected answer {other:?}"),
+            Ok(Err(error)) => return error.to_string(),
+            Err(_) => return format!("no answer within {} ms", limit.as_millis()),
+        }
+    }
+}
+
+fn dispatch(shared: &Shared, replies: Vec<Value>) {
+    let raws: Vec<Vec<u8>> = replies.into_iter().filter_map(bulk).collect();
+    let parsed: Vec<Reply<'_>> = raws
+        .iter()
+        .filter_map(|raw| {
+            Reply::parse(raw)
+                .inspect_err(|error| tracing::warn!(%error, "a malformed reply was dropped"))
+                .ok()
+        })
+        .collect();
+    shared
+        .waiters
+        .answer(parsed.into_iter().map(|reply| (reply.id, reply.payload)));
+}

@@ -1,0 +1,132 @@
+//! The messages that this process sends. Messages that arrive while a pipeline is under way are sent with the next one, in a single push a
+//! queue. No timer: an idle outbox sends at once. Knows nothing of replies except which caller to inform of a failure.
+
+use std::sync::Arc;
+
+use ordershop_contract::message_queue::{QueueError, QueueName};
+use redis::aio::ConnectionManager;
+use redis::{Cmd, Pipeline, Value};
+use rustc_hash::FxHashMap;
+
+use super::keys;
+use super::outbox::{Messages, Owner, Parcel, unavailable};
+use super::shared::Shared;
+
+/// Sends until the queue is closed.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut sender = Sender {
+        connection: shared.connection.clone(),
+        keys: FxHashMap::default(),
+        was_broken: false,
+    };
+    let send_all = async {
+        loop {
+            let parcels = shared.outbox.next(shared.config.flush_messages_max).await;
+            sender.send(&shared, parcels).await;
+        }
+    };
+    tokio::select! {
+        () = send_all => {}
+        () = shared.closed.cancelled() => {}
+    }
+    for parcel in shared.outbox.close() {
+        tell(parcel.owner, &shared, Err(QueueError::Closed));
+    }
+}
+
+struct Sender {
+    connection: ConnectionManager,
+    keys: FxHashMap<QueueName, String>,
+    was_broken: bool,
+}
+
+impl Sender {
+    async fn send(&mut self, shared: &Shared, parcels: Vec<Parcel>) {
+        let mut pushes: Vec<(QueueName, Cmd)> = Vec::new();
+        let mut owners: Vec<(usize, Owner)> = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            // A flush has few queues: a scan is quicker than a map.
+            let at = pushes.iter().position(|(queue, _)| *queue == parcel.queue);
+            let at = at.unwrap_or_else(|| {
+                let key = self
+                    .keys
+                    .entry(parcel.queue)
+                    .or_insert_with(|| keys::source(parcel.queue));
+                let mut push = redis::cmd("RPUSH");
+                push.arg(&*key);
+                pushes.push((parcel.queue, push));
+                pushes.len() - 1
+            });
+            match &parcel.messages {
+                Messages::One(message) => {
+                    pushes[at].1.arg(&message[..]);
+                }
+                Messages::Many(messages) => {
+                    for message in messages {
+                        pushes[at].1.arg(&message[..]);
+                    }
+                }
+            }
+            owners.push((at, parcel.owner));
+        }
+        let mut pipeline = Pipeline::with_capacity(pushes.len());
+        let mut queues = Vec::with_capacity(pushes.len());
+        for (queue, push) in pushes {
+            queues.push(queue);
+            pipeline.add_command(push);
+        }
+        match self
+            .connection
+            .send_packed_commands(&pipeline, 0, queues.len())
+            .await
+        {
+            Ok(answers) => {
+                self.was_broken = false;
+                let results: Vec<Result<(), QueueError>> = queues
+                    .iter()
+                    .zip(answers)
+                    .map(|(queue, answer)| pushed(shared, *queue, &answer))
+                    .collect();
+                for (at, owner) in owners {
+                    let result = results.get(at).cloned();
+                    tell(
+                        owner,
+                        shared,
+                        result.unwrap_or_else(|| Err(unavailable("an answer is missing"))),
+                    );
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.was_broken, true) {
+                    tracing::warn!(%error, "messages could not be sent");
+                }
+                for (_, owner) in owners {
+                    tell(owner, shared, Err(unavailable(&error)));
+                }
+            }
+        }
+    }
+}
+
+fn pushed(shared: &Shared, queue: QueueName, answer: &Value) -> Result<(), QueueError> {
+    match answer {
+        Value::Int(depth) => {
+            shared
+                .overload
+                .seen(queue, u64::try_from(*depth).unwrap_or(0));
+            Ok(())
+        }
+        Value::ServerError(error) => Err(unavailable(error)),
+        other => Err(unavailable(format!("unexpected answer {other:?}"))),
+    }
+}
+
+fn tell(owner: Owner, shared: &Shared, result: Result<(), QueueError>) {
+    match (owner, result) {
+        (Owner::Call(id), Err(error)) => shared.waiters.fail(&id, &error),
+        (Owner::Call(_), Ok(())) => {}
+        (Owner::Send(sender), result) => {
+            let _ = sender.send(result);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the queue's tasks and workers share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ordershop_contract::message_queue::{QueueError, QueueName};
+use ordershop_contract::metrics::QueueMetrics;
+use redis::aio::ConnectionManager;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::QueueConfig;
+use super::functions::Functions;
+use super::outbox::{Messages, Outbox, Owner, Parcel};
+use super::overload::Overload;
+use super::roster::Roster;
+use super::waiters::Waiters;
+use crate::connection::RedisLink;
+
+/// The state that the queue's tasks and workers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) link: RedisLink,
+    pub(super) connection: ConnectionManager,
+    pub(super) metrics: QueueMetrics,
+    pub(super) config: QueueConfig,
+    /// A unique name of this process's queue; its reply list and its workers are named after it.
+    pub(super) instance: String,
+    pub(super) reply_key: String,
+    pub(super) outbox: Outbox,
+    pub(super) overload: Overload,
+    pub(super) waiters: Waiters,
+    pub(super) roster: Roster,
+    pub(super) functions: Functions,
+    pub(super) workers_opened: AtomicU64,
+    pub(super) closed: CancellationToken,
+    /// Tasks that give back the messages of dropped workers.
+    pub(super) tracker: TaskTracker,
+}
+
+impl Shared {
+    pub(super) fn next_worker(&self) -> String {
+        let number = self.workers_opened.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", self.instance)
+    }
+
+    pub(super) fn put(
+        &self,
+        queue: QueueName,
+        messages: Messages,
+        owner: Owner,
+    ) -> Result<(), QueueError> {
+        let parcel = Parcel {
+            queue,
+            messages,
+            owner,
+        };
+        self.outbox.put(parcel, self.config.outbox_messages_max)
+    }
+}

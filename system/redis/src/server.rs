@@ -1,0 +1,214 @@
+//! A private Redis (or Valkey) server as a child process: for `ordershop up` without a Redis address, for tests and benches.
+//! Must not know what is stored in it.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use crate::connection::RedisLink;
+use crate::durability::Durability;
+
+/// The append-only file is not rewritten below this size. It consists mostly of streams, so that a rewrite saves little; Redis's default
+/// of 64mb caused a rewrite every few seconds under load, each taking half a core.
+const REWRITE_MIN: &str = "1gb";
+/// A server that doesn't answer within this has failed to start.
+const START_TIMEOUT_MS: u64 = 30_000;
+/// A server that doesn't end within this after `SHUTDOWN` is killed.
+const STOP_TIMEOUT_MS: u64 = 20_000;
+
+/// Why the private server didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisServerError {
+    /// Neither `redis-server` nor `valkey-server` was found.
+    #[error(
+        "no redis-server or valkey-server on PATH: install one (apt install redis-server, brew install redis), or name a running one with --redis-url"
+    )]
+    NotInstalled,
+    /// The data folder can't be used.
+    #[error("the data folder {0}: {1}")]
+    DataDir(PathBuf, std::io::Error),
+    /// Another server keeps the data folder locked.
+    #[error(
+        "the data folder {0} is in use by another Redis: stop the OrderShop that started it, or name another folder with --data-dir"
+    )]
+    InUse(PathBuf),
+    /// The process didn't start.
+    #[error("{0} did not start: {1}")]
+    Spawn(PathBuf, std::io::Error),
+    /// The server ended at once, or never answered.
+    #[error("{program} in {dir} did not start: {reason}; its log: {log}")]
+    NotUp {
+        /// The server's program.
+        program: PathBuf,
+        /// The server's data folder.
+        dir: PathBuf,
+        /// How the start failed.
+        reason: String,
+        /// The end of the server's log.
+        log: String,
+    },
+}
+
+/// A private server. Killed when dropped; use [`RedisServer::stop`] to flush its data first.
+#[derive(Debug)]
+pub struct RedisServer {
+    child: Child,
+    url: String,
+    dir: PathBuf,
+}
+
+impl RedisServer {
+    /// Starts a server on a private Unix socket, with its files in `dir` (created if missing), and waits until it answers.
+    /// Existing data in `dir` is loaded.
+    ///
+    /// # Errors
+    /// No server is installed, the folder can't be used or stays locked for 20 s, or the server doesn't answer within 30 s.
+    pub async fn start(dir: &Path, durability: Durability) -> Result<Self, RedisServerError> {
+        let program = find_program().ok_or(RedisServerError::NotInstalled)?;
+        std::fs::create_dir_all(dir).map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
+        let dir = dir
+            .canonicalize()
+            .map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
+        let socket = socket_path(&dir);
+        let log = dir.join("redis.log");
+        let (append_only, sync) = match durability {
+            Durability::None => ("no", "no"),
+            Durability::Everysec => ("yes", "everysec"),
+            Durability::Always => ("yes", "always"),
+        };
+        let mut command = Command::new(&program);
+        command
+            .args(["--port", "0", "--save", "", "--daemonize", "no"])
+            .args(["--maxmemory-policy", "noeviction"])
+            .args(["--appendonly", append_only, "--appendfsync", sync])
+            .args(["--auto-aof-rewrite-min-size", REWRITE_MIN])
+            .arg("--unixsocket")
+            .arg(&socket)
+            .args(["--unixsocketperm", "700"])
+            .arg("--dir")
+            .arg(&dir)
+            .arg("--logfile")
+            .arg(&log)
+            // The server never reads this file but holds it open: the folder stays locked exactly as long as the server lives.
+            .stdin(Stdio::from(lock(&dir).await?))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C in a terminal signals the whole foreground group; the server must outlive the drain.
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|e| RedisServerError::Spawn(program.clone(), e))?;
+        let url = format!("redis+unix://{}", socket.display());
+        if let Err(reason) = wait_until_up(&mut child, &url).await {
+            let _ = child.kill().await;
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let tail: Vec<&str> = text.lines().rev().take(5).collect();
+            return Err(RedisServerError::NotUp {
+                program,
+                dir,
+                reason,
+                log: tail.into_iter().rev().collect::<Vec<_>>().join(" | "),
+            });
+        }
+        Ok(Self { child, url, dir })
+    }
+
+    /// The server's address: `redis+unix:///…`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The server's data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The server's process id, for signals in tests; `None` once the server has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Stops the server cleanly: its data are flushed to disk under the chosen durability. Killed after 20 s.
+    pub async fn stop(mut self) {
+        if let Ok(link) = RedisLink::new(&self.url)
+            && let Ok(mut connection) = link.dedicated().await
+        {
+            // Redis answers by closing the connection, which the client reports as an error; ignore it.
+            let _: redis::RedisResult<()> =
+                redis::cmd("SHUTDOWN").query_async(&mut connection).await;
+        }
+        let ended = tokio::time::timeout(Duration::from_millis(STOP_TIMEOUT_MS), self.child.wait());
+        if ended.await.is_err() {
+            tracing::warn!(dir = %self.dir.display(), "Redis did not stop in time; killing it");
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// Locks the folder for one server: two servers that append to the same file would destroy it. Waits for a server that is ending.
+async fn lock(dir: &Path) -> Result<File, RedisServerError> {
+    let unusable = |error| RedisServerError::DataDir(dir.to_owned(), error);
+    let file = File::create(dir.join("redis.lock")).map_err(unusable)?;
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(STOP_TIMEOUT_MS);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() > deadline => {
+                return Err(RedisServerError::InUse(dir.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+fn find_program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    ["redis-server", "valkey-server"].iter().find_map(|name| {
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    })
+}
+
+/// The socket's path: in the data folder, or in the temporary folder if the path would exceed the limit of about 100 bytes.
+fn socket_path(dir: &Path) -> PathBuf {
+    const SOCKET_PATH_BYTES_MAX: usize = 100;
+    let inside = dir.join("redis.sock");
+    if inside.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        return inside;
+    }
+    std::env::temp_dir().join(format!("ordershop-{}.sock", uuid::Uuid::now_v7().simple()))
+}
+
+async fn wait_until_up(child: &mut Child, url: &str) -> Result<(), String> {
+    let link = RedisLink::new(url).map_err(|e| e.to_string())?;
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(START_TIMEOUT_MS);
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(format!("it ended with {status}"));
+        }
+        let answer = async {
+            let mut connection = link.dedicated().await?;
+            redis::cmd("PING")
+                .query_async::<String>(&mut connection)
+                .await
+        };
+        // Redis answers LOADING while it reads its append-only file.
+        let why = match answer.await {
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        };
+        if tokio::time::Instant::now() > deadline {
+            return Err(format!("no answer within {START_TIMEOUT_MS} ms: {why}"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,9 @@
+//! The event store's contract on a real Redis: one server a test.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod ahead;
+mod append;
+mod cut_line;
+mod failure;
+mod stage;
+mod subscribe;

@@ -1,0 +1,156 @@
+//! Messages whose workers die, fail or are slow, and malformed messages.
+
+use ordershop_contract::message_queue::{Answer, MessageQueue};
+use ordershop_redis::message_queue::QueueConfig;
+
+use crate::stage::*;
+
+#[tokio::test]
+async fn what_a_dead_worker_held_goes_to_another_and_is_counted() {
+    let fixture = Fixture::start().await;
+    let mortal = fixture.queue();
+    let mut first = mortal.consume(ECHO, 3).await.unwrap();
+    mortal.send(numbered(5)).await.unwrap();
+    assert_eq!(take(&mut first, Vec::new()).await.len(), 3);
+    die(mortal, first).await;
+    let queue = fixture.queue();
+    let mut second = queue.consume(ECHO, 10).await.unwrap();
+    let mut got = counted(take_all(&mut second, 5).await);
+    got.sort();
+    assert_eq!(got, three_of_five_redelivered());
+    assert_eq!(fixture.held().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_dropped_worker_held_stands_before_what_waits() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let mut first = queue.consume(ECHO, 3).await.unwrap();
+    queue.send(numbered(5)).await.unwrap();
+    assert_eq!(take(&mut first, Vec::new()).await.len(), 3);
+    drop(first);
+    eventually("giving back", async || {
+        fixture.redis::<u64>(&format!("LLEN {SOURCE}")).await == 5
+    })
+    .await;
+    let mut second = queue.consume(ECHO, 10).await.unwrap();
+    assert_eq!(
+        counted(take(&mut second, Vec::new()).await),
+        three_of_five_redelivered()
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_was_only_slow_deletes_nobody_elses_messages() {
+    let fixture = Fixture::start().await;
+    // Its heartbeats are so rare that other processes consider it dead.
+    let slow = fixture.queue_with(QueueConfig {
+        heartbeat_ms: 3_600_000,
+        ..hasty()
+    });
+    let queue = fixture.queue();
+    let mut first = slow.consume(ECHO, 10).await.unwrap();
+    let call = call(&queue, "m", "1");
+    let late = take(&mut first, Vec::new()).await;
+    let mut second = queue.consume(ECHO, 10).await.unwrap();
+    let taken_over = take(&mut second, Vec::new()).await;
+    first.finish(echo(&late)).await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap().get(), "1");
+    assert_eq!(taken_over[0].redeliveries, 1);
+    assert_eq!(fixture.held().await.len(), 1);
+    second.finish(echo(&taken_over)).await.unwrap();
+    assert_eq!(fixture.held().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_message_that_kills_every_worker_is_buried_and_its_caller_told() {
+    let fixture = Fixture::start().await;
+    let config = QueueConfig {
+        retries_max: 2,
+        ..hasty()
+    };
+    let caller = fixture.queue_with(config.clone());
+    let call = call(&caller, "poison", "1");
+    for redeliveries in 0..=2 {
+        let mortal = fixture.queue_with(config.clone());
+        let mut consumer = mortal.consume(ECHO, 10).await.unwrap();
+        assert_eq!(
+            take(&mut consumer, Vec::new()).await[0].redeliveries,
+            redeliveries
+        );
+        die(mortal, consumer).await;
+    }
+    let last = fixture.queue_with(config);
+    let _consumer = last.consume(ECHO, 10).await.unwrap();
+    let reply = call.await.unwrap().unwrap();
+    assert_eq!(
+        reply.get(),
+        r#"{"error":"delivered 3 times and never answered"}"#
+    );
+    let status = &last.status(&[ECHO]).await.unwrap()[0];
+    assert_eq!((status.depth, status.dead_letters), (0, 1));
+}
+
+#[tokio::test]
+async fn a_retry_is_delivered_again_until_it_is_buried() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue_with(QueueConfig {
+        retries_max: 3,
+        ..hasty()
+    });
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    let call = call(&queue, "m", "1");
+    let mut answers = Vec::new();
+    for redeliveries in 0..=3 {
+        let deliveries = take(&mut consumer, answers).await;
+        assert_eq!(
+            (deliveries.len(), deliveries[0].redeliveries),
+            (1, redeliveries)
+        );
+        answers = vec![Answer::Retry("the store is away".into())];
+    }
+    consumer.finish(answers).await.unwrap();
+    let reply = call.await.unwrap().unwrap();
+    assert_eq!(
+        reply.get(),
+        r#"{"error":"gave up after 3 retries: the store is away"}"#
+    );
+    assert_eq!(queue.status(&[ECHO]).await.unwrap()[0].dead_letters, 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_says_why_and_its_caller_is_told() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    let call = call(&queue, "m", "1");
+    take(&mut consumer, Vec::new()).await;
+    consumer
+        .finish(vec![Answer::DeadLetter("no such \"thing\"".into())])
+        .await
+        .unwrap();
+    assert_eq!(
+        call.await.unwrap().unwrap().get(),
+        r#"{"error":"no such \"thing\""}"#
+    );
+    let letters: Vec<String> = fixture.redis(&format!("LRANGE {SOURCE}:dead 0 -1")).await;
+    let letter: serde_json::Value = serde_json::from_str(&letters[0]).unwrap();
+    assert_eq!(letter["reason"], "no such \"thing\"");
+    assert!(letter["at_ms"].as_u64().unwrap() > 0);
+    assert!(letter["message"].as_str().unwrap().contains(r#""id":"m""#));
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_buried_and_stops_nobody() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let () = fixture
+        .redis(&format!("RPUSH {SOURCE} garbage {{}} [1] {{\"id\":1}}"))
+        .await;
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    let call = call(&queue, "m", "1");
+    take_all(&mut consumer, 1).await;
+    assert_eq!(call.await.unwrap().unwrap().get(), "1");
+    let status = &queue.status(&[ECHO]).await.unwrap()[0];
+    assert_eq!((status.depth, status.dead_letters), (0, 4));
+}

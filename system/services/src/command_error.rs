@@ -1,0 +1,57 @@
+//! Why a command wasn't carried out, and the reply that says so.
+
+use ordershop_contract::event_store::EventStoreError;
+use ordershop_contract::reply::{ReplyStatus, error_reply};
+use ordershop_domain::Rejection;
+use serde_json::value::RawValue;
+
+use super::facts::FactsError;
+
+/// The error of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The domain refuses it: a retry fails too.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// A query for facts failed.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// The events couldn't be written.
+    #[error(transparent)]
+    EventStore(#[from] EventStoreError),
+    /// Others kept changing the same aggregate.
+    #[error("other commands keep changing {0:?}; try again")]
+    Contended(String),
+}
+
+impl CommandError {
+    /// Whether a retry may succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Rejected(_) => false,
+            Self::Facts(error) => error.is_transient(),
+            Self::EventStore(error) => !matches!(error, EventStoreError::Invalid(_)),
+            Self::Contended(_) => true,
+        }
+    }
+
+    /// The status of the error's reply.
+    #[must_use]
+    pub fn status(&self) -> ReplyStatus {
+        match self {
+            Self::Rejected(Rejection::Invalid(_)) => ReplyStatus::Invalid,
+            Self::Rejected(Rejection::NotFound { .. }) => ReplyStatus::NotFound,
+            Self::Rejected(Rejection::BadReference(_)) => ReplyStatus::BadReference,
+            Self::Rejected(Rejection::Conflict(_)) => ReplyStatus::Conflict,
+            Self::EventStore(EventStoreError::Invalid(_)) => ReplyStatus::Invalid,
+            Self::Facts(_) | Self::EventStore(_) | Self::Contended(_) => ReplyStatus::Unavailable,
+        }
+    }
+
+    /// The error as a reply.
+    #[must_use]
+    pub fn reply(&self) -> Box<RawValue> {
+        error_reply(&self.to_string(), self.status())
+    }
+}

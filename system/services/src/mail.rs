@@ -1,0 +1,117 @@
+//! The mail service: records each mail once, as an event. It sends none to the outside.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ordershop_domain::{Mail, Rejection};
+use serde::Deserialize;
+
+use super::command_error::CommandError;
+use ordershop_contract::event_store::{
+    Appended, EventStoreError, ExpectedVersion, NewEvent, Transaction,
+};
+use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
+use ordershop_contract::position::Positions;
+use ordershop_contract::queue_names::SEND_MAIL;
+use ordershop_contract::reply::Reply;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::{action, json};
+use ordershop_contract::worker::{QueueHandler, ServiceContext, run_worker};
+
+const WORKERS: usize = 1;
+
+/// Handles `send`.
+pub struct MailService {
+    context: ServiceContext,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    params: Params,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    to: String,
+    msg: String,
+}
+
+impl MailService {
+    /// Starts the workers.
+    pub fn start(context: &ServiceContext) {
+        let handler: Arc<dyn QueueHandler> = Arc::new(Self {
+            context: context.clone(),
+        });
+        run_worker(context, SEND_MAIL, WORKERS, &handler);
+    }
+
+    async fn send(&self, batch: &[Delivery]) -> Result<Vec<Answer>, EventStoreError> {
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut sent = Vec::new();
+        let mut transactions = Vec::new();
+        for delivery in batch {
+            match serde_json::from_str::<Payload>(delivery.payload.get()) {
+                Ok(payload) => {
+                    sent.push(answers.len());
+                    answers.push(Answer::Retry(String::new()));
+                    transactions.push(transaction(delivery, payload.params));
+                }
+                Err(error) if delivery.wants_reply => {
+                    let rejection =
+                        Rejection::Invalid(format!("params must be {{to, msg}}: {error}"));
+                    answers.push(Answer::Reply(CommandError::from(rejection).reply()));
+                }
+                Err(error) => answers.push(Answer::DeadLetter(format!(
+                    "params must be {{to, msg}}: {error}"
+                ))),
+            }
+        }
+        if transactions.is_empty() {
+            return Ok(answers);
+        }
+        let appended = self.context.events.append(transactions).await?;
+        for (place, appended) in sent.into_iter().zip(appended) {
+            // A conflict means that the message is a repeat: the mail is recorded already.
+            let (Appended::Committed { position } | Appended::Conflict { position, .. }) = appended;
+            answers[place] = Answer::Reply(json(&Reply {
+                result: true,
+                positions: Positions::of(Topic::Mail, position),
+                append: None,
+            }));
+        }
+        Ok(answers)
+    }
+}
+
+fn transaction(delivery: &Delivery, params: Params) -> Transaction {
+    let mail = Mail {
+        recipient: params.to,
+        message: params.msg,
+    };
+    Transaction {
+        topic: Topic::Mail,
+        events: vec![NewEvent {
+            event_id: delivery.message_id.clone(),
+            action: action::MAIL_SENT.into(),
+            aggregate_id: delivery.message_id.clone(),
+            expected: ExpectedVersion::NoStream,
+            data: json(&mail),
+            correlation: delivery.correlation.caused_by(delivery.message_id.clone()),
+        }],
+        claims: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl QueueHandler for MailService {
+    async fn handle(&self, _: QueueName, batch: &[Delivery]) -> Vec<Answer> {
+        match self.send(batch).await {
+            Ok(answers) => answers,
+            Err(error) => batch
+                .iter()
+                .map(|_| Answer::Retry(error.to_string()))
+                .collect(),
+        }
+    }
+}

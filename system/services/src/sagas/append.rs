@@ -1,0 +1,41 @@
+//! A saga's writes: events caused by an event, with ids derived from its id.
+
+use ordershop_domain::Event;
+use serde_json::value::RawValue;
+
+use ordershop_contract::event_store::{ExpectedVersion, NewEvent, RecordedEvent};
+use ordershop_contract::wire::{WireEntity, event_json};
+
+/// How often a reaction is decided again after conflicts before it fails.
+pub const ROUNDS_MAX: usize = 50;
+
+/// Creates an event of an entity, caused by `cause`. `suffix` tells apart the effects of one cause.
+pub fn reaction<E: WireEntity>(
+    cause: &RecordedEvent,
+    suffix: &str,
+    expected: ExpectedVersion,
+    event: &Event<E>,
+) -> NewEvent {
+    let (Event::Created(entity) | Event::Updated(entity) | Event::Deleted(entity)) = event;
+    let (action, data) = event_json(event);
+    raw_reaction(cause, suffix, entity.id(), expected, action, data)
+}
+
+/// Creates an event with any data, caused by `cause`.
+pub fn raw_reaction(
+    cause: &RecordedEvent,
+    suffix: &str,
+    aggregate_id: &str,
+    expected: ExpectedVersion,
+    action: &'static str,
+    data: Box<RawValue>,
+) -> NewEvent {
+    NewEvent {
+        event_id: format!("{}.{suffix}", cause.event_id),
+        action: action.into(),
+        aggregate_id: aggregate_id.to_owned(),
+        expected,
+        data,
+        correlation: cause.correlation.caused_by(cause.event_id.clone()),
+    }
+}

@@ -1,0 +1,366 @@
+//! The inventory saga: reserves every piece of an order's cart or none, sets the order's status, and gives the stock back when the order is
+//! deleted before it is shipped.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use ordershop_domain::{
+    Cart, Event, Inventory, Order, OrderStatus, ReservationChange, ReservationOutcome,
+    order_after_reservation, release, reserve, stock_comes_back,
+};
+
+use super::append::{ROUNDS_MAX, raw_reaction, reaction};
+use super::runner::{Failure, Saga, decode, everything_before};
+use super::stock::Stock;
+use crate::facts::{Facts, Versioned, distinct};
+use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
+use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::{action, json};
+use ordershop_contract::worker::ServiceContext;
+
+/// Reacts to events of orders.
+pub struct InventorySaga {
+    context: ServiceContext,
+    stock: Stock,
+    /// The positions up to which this saga has written inventories itself.
+    written: Positions,
+}
+
+/// An order that was created, with the saga's progress on it.
+struct Placed<'a> {
+    event: &'a RecordedEvent,
+    order: Order,
+    cart: Option<Cart>,
+    reserved: Option<bool>,
+}
+
+impl InventorySaga {
+    /// Creates a saga with an empty cache.
+    #[must_use]
+    pub fn new(context: ServiceContext) -> Self {
+        Self {
+            context,
+            stock: Stock::default(),
+            written: Positions::NONE,
+        }
+    }
+}
+
+#[async_trait]
+impl Saga for InventorySaga {
+    const GROUP: &'static str = "inventory-service";
+
+    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+        let mut placed = Vec::new();
+        let mut deleted = Vec::new();
+        for event in batch {
+            match event.action.as_str() {
+                action::CREATED => placed.push(Placed {
+                    event,
+                    order: decode(event)?,
+                    cart: None,
+                    reserved: None,
+                }),
+                action::DELETED => {
+                    let order: Order = decode(event)?;
+                    if stock_comes_back(&order) {
+                        deleted.push(event);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !placed.is_empty() {
+            self.reserve_all(&mut placed).await?;
+            self.tell_orders(&placed).await?;
+        }
+        for event in deleted {
+            let known = everything_before(event);
+            self.give_back(event, &event.aggregate_id, known).await?;
+        }
+        Ok(())
+    }
+}
+
+impl InventorySaga {
+    async fn reserve_all(&mut self, placed: &mut [Placed<'_>]) -> Result<(), Failure> {
+        let Some(last) = placed.last() else {
+            return Ok(());
+        };
+        let mut known = everything_before(last.event);
+        let correlation = last.event.correlation.clone();
+        let cart_ids = distinct(placed.iter().map(|placed| placed.order.cart_id.as_str()));
+        let carts = Facts::of(&self.context)
+            .by_ids::<Cart>(&cart_ids, &known, &correlation)
+            .await?;
+        for placed in &mut *placed {
+            placed.cart = carts
+                .get(&placed.order.cart_id)
+                .map(|cart| cart.entity.clone());
+            if placed.cart.is_none() {
+                // The cart is deleted already: there is nothing to reserve.
+                placed.reserved = Some(false);
+            }
+        }
+        self.stock.begin();
+        for _ in 0..ROUNDS_MAX {
+            let products = placed
+                .iter()
+                .filter(|placed| placed.reserved.is_none())
+                .filter_map(|placed| placed.cart.as_ref())
+                .flat_map(|cart| &cart.product_ids)
+                .map(String::as_str);
+            let missing = self.stock.missing(products);
+            known.merge(&self.written);
+            let loaded = Facts::of(&self.context)
+                .by_property::<Inventory>("product_id", &missing, &known, &correlation)
+                .await?;
+            self.stock.load(&missing, loaded);
+            self.reserve_round(placed, &mut known).await?;
+            if placed.iter().all(|placed| placed.reserved.is_some()) {
+                return Ok(());
+            }
+        }
+        self.stock = Stock::default();
+        Err(Failure::Unavailable(
+            "other commands keep changing the same stock".to_owned(),
+        ))
+    }
+
+    /// Tries to reserve for every undecided order, in one append.
+    async fn reserve_round(
+        &mut self,
+        placed: &mut [Placed<'_>],
+        known: &mut Positions,
+    ) -> Result<(), Failure> {
+        let mut tried = Vec::new();
+        let mut transactions = Vec::new();
+        let mut stale = Vec::new();
+        for (place, placed) in placed.iter_mut().enumerate() {
+            let (None, Some(cart)) = (placed.reserved, &placed.cart) else {
+                continue;
+            };
+            if cart.product_ids.iter().any(|id| stale.contains(id)) {
+                continue;
+            }
+            match reserve(&placed.order.entity_id, cart, self.stock.by_product()) {
+                ReservationOutcome::Reserved(change) => {
+                    transactions.push(self.transaction(
+                        placed.event,
+                        &change,
+                        ExpectedVersion::NoStream,
+                        action::STOCK_RESERVED,
+                    ));
+                    self.stock.apply(&change);
+                    tried.push(place);
+                }
+                ReservationOutcome::OutOfStock { product_id, .. }
+                    if self.stock.is_fresh(&product_id) =>
+                {
+                    placed.reserved = Some(false);
+                }
+                ReservationOutcome::OutOfStock { product_id, .. } => stale.push(product_id),
+            }
+        }
+        self.stock.forget(stale.iter().map(String::as_str));
+        if transactions.is_empty() {
+            return Ok(());
+        }
+        let appended = match self.context.events.append(transactions).await {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.stock = Stock::default();
+                return Err(error.into());
+            }
+        };
+        for (place, appended) in tried.into_iter().zip(appended) {
+            let placed = &mut placed[place];
+            match appended {
+                Appended::Committed { position } => {
+                    self.written.raise(Topic::Inventory, position);
+                    placed.reserved = Some(true);
+                }
+                Appended::Conflict { key, position, .. } => {
+                    known.raise(Topic::Inventory, position);
+                    let products = placed.cart.iter().flat_map(|cart| &cart.product_ids);
+                    self.stock.forget(products.map(String::as_str));
+                    if key == placed.order.entity_id {
+                        // The pieces were reserved before; this event is a repeat.
+                        placed.reserved = Some(true);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn transaction(
+        &self,
+        cause: &RecordedEvent,
+        change: &ReservationChange,
+        reservation: ExpectedVersion,
+        action: &'static str,
+    ) -> Transaction {
+        let mut events: Vec<_> = change
+            .inventories
+            .iter()
+            .enumerate()
+            .map(|(n, inventory)| {
+                let expected = self.stock.expected(&inventory.entity_id);
+                reaction(
+                    cause,
+                    &format!("{action}.{n}"),
+                    expected,
+                    &Event::Updated(inventory.clone()),
+                )
+            })
+            .collect();
+        let record = &change.reservation;
+        events.push(raw_reaction(
+            cause,
+            action,
+            &record.order_id,
+            reservation,
+            action,
+            json(record),
+        ));
+        Transaction {
+            topic: Topic::Inventory,
+            events,
+            claims: Vec::new(),
+        }
+    }
+
+    /// Makes the orders IN_STOCK or OUT_OF_STOCK.
+    async fn tell_orders(&mut self, placed: &[Placed<'_>]) -> Result<(), Failure> {
+        let mut told = Vec::new();
+        let mut transactions = Vec::new();
+        for placed in placed {
+            let reserved = placed.reserved.unwrap_or(false);
+            if let Some(order) = order_after_reservation(&placed.order, reserved) {
+                told.push(placed);
+                transactions.push(status_change(placed.event, &order, placed.event.version));
+            }
+        }
+        let appended = self.context.events.append(transactions).await?;
+        for (placed, appended) in told.into_iter().zip(appended) {
+            if let Appended::Conflict { position, .. } = appended {
+                let mut known = everything_before(placed.event);
+                known.raise(Topic::Order, position);
+                self.tell_changed_order(placed, known).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles an order that has changed since its creation: by an earlier attempt (a repeat), by its deletion, or by a client.
+    async fn tell_changed_order(
+        &mut self,
+        placed: &Placed<'_>,
+        mut known: Positions,
+    ) -> Result<(), Failure> {
+        let reserved = placed.reserved.unwrap_or(false);
+        let correlation = &placed.event.correlation;
+        for _ in 0..ROUNDS_MAX {
+            let id = &placed.order.entity_id;
+            let Some(now) = Facts::of(&self.context)
+                .one::<Order>(id, &known, correlation)
+                .await?
+            else {
+                // The order is deleted. The deletion's event comes later and gives the stock back.
+                return Ok(());
+            };
+            if reserved && now.entity.status == OrderStatus::OutOfStock {
+                return self.give_back(placed.event, id, known).await;
+            }
+            let Some(order) = order_after_reservation(&now.entity, reserved) else {
+                return Ok(());
+            };
+            let transaction = status_change(placed.event, &order, now.version);
+            match self.context.events.append(vec![transaction]).await?.pop() {
+                Some(Appended::Conflict { position, .. }) => known.raise(Topic::Order, position),
+                _ => return Ok(()),
+            }
+        }
+        Err(Failure::Unavailable(
+            "other commands keep changing the same order".to_owned(),
+        ))
+    }
+
+    /// Gives back an order's reservation, if there is one and it wasn't given back before.
+    async fn give_back(
+        &mut self,
+        cause: &RecordedEvent,
+        order_id: &str,
+        mut known: Positions,
+    ) -> Result<(), Failure> {
+        let correlation = &cause.correlation;
+        for _ in 0..ROUNDS_MAX {
+            known.merge(&self.written);
+            let facts = &Facts::of(&self.context);
+            let Some(Versioned {
+                entity: reservation,
+                version,
+            }) = facts.reservation(order_id, &known, correlation).await?
+            else {
+                return Ok(());
+            };
+            let ids = distinct(
+                reservation
+                    .lines
+                    .iter()
+                    .map(|line| line.inventory_id.as_str()),
+            );
+            let inventories: HashMap<String, Versioned<Inventory>> =
+                facts.by_ids(&ids, &known, correlation).await?;
+            let amounts: BTreeMap<String, Inventory> = inventories
+                .iter()
+                .map(|(id, inventory)| (id.clone(), inventory.entity.clone()))
+                .collect();
+            let Some(change) = release(&reservation, &amounts) else {
+                return Ok(());
+            };
+            let products = distinct(
+                reservation
+                    .lines
+                    .iter()
+                    .map(|line| line.product_id.as_str()),
+            );
+            self.stock.forget(products.iter().copied());
+            self.stock.load(&products, inventories);
+            let expected = ExpectedVersion::Exact(version);
+            let transaction = self.transaction(cause, &change, expected, action::STOCK_RELEASED);
+            // The cache now holds only the reserved inventories of these products, so they must be loaded whole again.
+            self.stock.forget(products.iter().copied());
+            match self.context.events.append(vec![transaction]).await?.pop() {
+                Some(Appended::Conflict { position, .. }) => {
+                    known.raise(Topic::Inventory, position)
+                }
+                Some(Appended::Committed { position }) => {
+                    self.written.raise(Topic::Inventory, position);
+                    return Ok(());
+                }
+                None => return Err(Failure::Failed("the event store gave no answer".to_owned())),
+            }
+        }
+        Err(Failure::Unavailable(
+            "other commands keep changing the same stock".to_owned(),
+        ))
+    }
+}
+
+fn status_change(cause: &RecordedEvent, order: &Order, version: u64) -> Transaction {
+    let suffix = order.status.to_string().to_lowercase();
+    let expected = ExpectedVersion::Exact(version);
+    Transaction {
+        topic: Topic::Order,
+        events: vec![reaction(
+            cause,
+            &suffix,
+            expected,
+            &Event::Updated(order.clone()),
+        )],
+        claims: Vec::new(),
+    }
+}

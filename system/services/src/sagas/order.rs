@@ -1,0 +1,218 @@
+//! The order saga: changes an order's status after events of its billing and shipping.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use ordershop_domain::{Billing, Event, Order, Shipping, Trigger, order_after};
+
+use super::append::{ROUNDS_MAX, reaction};
+use super::memory::Memory;
+use super::runner::{Failure, Saga, decode, everything_before};
+use crate::facts::{Facts, Versioned, distinct};
+use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::action;
+use ordershop_contract::worker::ServiceContext;
+
+/// The maximum number of orders in the cache.
+const ORDERS_MAX: usize = 20_000;
+
+/// Reacts to events of billings or shippings. Clones share their cache.
+#[derive(Clone)]
+pub struct OrderSaga {
+    context: ServiceContext,
+    /// Orders as this saga wrote them. A stale entry costs a conflict and a reload, never a wrong step: every step expects the version that
+    /// it was decided on, and an order is loaded before the saga concludes that it needs no step.
+    recent: Memory<Versioned<Order>>,
+}
+
+impl OrderSaga {
+    /// Creates a saga.
+    #[must_use]
+    pub fn new(context: ServiceContext) -> Self {
+        Self {
+            context,
+            recent: Memory::of(ORDERS_MAX),
+        }
+    }
+}
+
+/// The effect of one event on one order.
+struct Move<'a> {
+    event: &'a RecordedEvent,
+    order_id: String,
+    trigger: Trigger,
+}
+
+fn moves(batch: &[RecordedEvent]) -> Result<Vec<Move<'_>>, Failure> {
+    let mut moves = Vec::new();
+    for event in batch {
+        let mut push = |order_id: &str, trigger| {
+            moves.push(Move {
+                event,
+                order_id: order_id.to_owned(),
+                trigger,
+            });
+        };
+        match (event.topic, event.action.as_str()) {
+            (Topic::Billing, action::CREATED) => {
+                push(&decode::<Billing>(event)?.order_id, Trigger::BillingCreated)
+            }
+            (Topic::Billing, action::DELETED) => {
+                push(&decode::<Billing>(event)?.order_id, Trigger::BillingDeleted)
+            }
+            (Topic::Shipping, action::CREATED | action::UPDATED) => {
+                let shipping: Shipping = decode(event)?;
+                if event.action == action::CREATED {
+                    push(&shipping.order_id, Trigger::ShippingCreated);
+                }
+                if shipping.is_delivered() {
+                    push(&shipping.order_id, Trigger::ShippingDelivered);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(moves)
+}
+
+#[async_trait]
+impl Saga for OrderSaga {
+    const GROUP: &'static str = "order-service";
+
+    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+        let mut moves = moves(batch)?;
+        let Some(last) = moves.last() else {
+            return Ok(());
+        };
+        let mut known = everything_before(last.event);
+        let correlation = last.event.correlation.clone();
+        let mut recalled = self.recent.recall(&distinct(
+            moves.iter().map(|order_move| &*order_move.order_id),
+        ));
+        for _ in 0..ROUNDS_MAX {
+            let unknown = moves
+                .iter()
+                .map(|order_move| order_move.order_id.as_str())
+                .filter(|id| !recalled.contains_key(*id));
+            // A payment that was taken back meanwhile doesn't clear the order, even if its event is repeated.
+            let paid = moves
+                .iter()
+                .filter(|order_move| order_move.trigger == Trigger::BillingCreated);
+            let (order_ids, billing_ids) = (
+                distinct(unknown),
+                distinct(paid.map(|order_move| order_move.event.aggregate_id.as_str())),
+            );
+            let facts = &Facts::of(&self.context);
+            let (loaded, billings) = tokio::try_join!(
+                facts.by_ids::<Order>(&order_ids, &known, &correlation),
+                facts.by_ids::<Billing>(&billing_ids, &known, &correlation),
+            )?;
+            let mut orders = Orders {
+                loaded,
+                recalled: std::mem::take(&mut recalled),
+                billings,
+            };
+            let decided = orders.decide_all(&moves);
+            let mut again = decided.doubtful;
+            if !decided.transactions.is_empty() {
+                let appended = self.context.events.append(decided.transactions).await?;
+                for (after, appended) in decided.after.into_iter().zip(appended) {
+                    match appended {
+                        Appended::Committed { .. } => {
+                            self.recent.remember(&after.entity.entity_id.clone(), after)
+                        }
+                        Appended::Conflict { position, .. } => {
+                            known.raise(Topic::Order, position);
+                            self.recent.forget(&after.entity.entity_id);
+                            again.insert(after.entity.entity_id);
+                        }
+                    }
+                }
+            }
+            moves.retain(|order_move| again.contains(&order_move.order_id));
+            if moves.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Failure::Unavailable(
+            "other commands keep changing the same orders".to_owned(),
+        ))
+    }
+}
+
+/// The known state of a batch's orders.
+struct Orders {
+    /// Orders as loaded from the read model: conclusions from them are final.
+    loaded: HashMap<String, Versioned<Order>>,
+    /// Orders as this saga wrote them; they may be stale.
+    recalled: HashMap<String, Versioned<Order>>,
+    billings: HashMap<String, Versioned<Billing>>,
+}
+
+/// The result of deciding a batch.
+#[derive(Default)]
+struct Decided {
+    /// One transaction an order, with all its steps: a later step must fail with an earlier one.
+    transactions: Vec<Transaction>,
+    /// The order after each transaction.
+    after: Vec<Versioned<Order>>,
+    /// The index of each order's transaction.
+    places: HashMap<String, usize>,
+    /// Orders whose cached state allows no step: they must be loaded first.
+    doubtful: HashSet<String>,
+}
+
+impl Orders {
+    fn decide_all(&mut self, moves: &[Move<'_>]) -> Decided {
+        let mut decided = Decided::default();
+        for order_move in moves {
+            if decided.doubtful.contains(&order_move.order_id) {
+                continue;
+            }
+            let recalled = self.recalled.get_mut(&order_move.order_id);
+            let is_recalled = recalled.is_some();
+            let Some(order) = recalled.or_else(|| self.loaded.get_mut(&order_move.order_id)) else {
+                continue;
+            };
+            if order_move.trigger == Trigger::BillingCreated
+                && !self.billings.contains_key(&order_move.event.aggregate_id)
+            {
+                continue;
+            }
+            let Some(after) = order_after(&order.entity, order_move.trigger) else {
+                if is_recalled {
+                    decided.doubtful.insert(order_move.order_id.clone());
+                }
+                continue;
+            };
+            let suffix = after.status.to_string().to_lowercase();
+            let event = reaction(
+                order_move.event,
+                &suffix,
+                ExpectedVersion::Exact(order.version),
+                &Event::Updated(after.clone()),
+            );
+            order.entity = after;
+            order.version += 1;
+            let order = order.clone();
+            match decided.places.get(&order_move.order_id) {
+                Some(&place) => {
+                    decided.transactions[place].events.push(event);
+                    decided.after[place] = order;
+                }
+                None => {
+                    let place = decided.after.len();
+                    decided.places.insert(order_move.order_id.clone(), place);
+                    decided.transactions.push(Transaction {
+                        topic: Topic::Order,
+                        events: vec![event],
+                        claims: Vec::new(),
+                    });
+                    decided.after.push(order);
+                }
+            }
+        }
+        decided
+    }
+}

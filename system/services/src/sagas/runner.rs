@@ -1,0 +1,204 @@
+//! The loop of every saga: reads a batch, handles it, acknowledges it. Waits while a dependency is away. An event that keeps failing goes
+//! to the dead letters, so that it doesn't block those behind it.
+
+use std::panic::AssertUnwindSafe;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::facts::FactsError;
+use ordershop_contract::backoff::Backoff;
+use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::{
+    EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
+};
+use ordershop_contract::message_queue::QueueError;
+use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::topic::Topic;
+use ordershop_contract::worker::ServiceContext;
+
+/// Maximum events handled at once.
+const BATCH_EVENTS_MAX: usize = 256;
+/// An event that fails this often, alone, becomes a dead letter.
+const TRIES_MAX: u32 = 5;
+
+/// The reason why a batch wasn't handled.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A dependency is away: retried without limit.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Handling failed: retried a few times.
+    #[error("{0}")]
+    Failed(String),
+    /// An event's data is malformed: not retried.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl From<FactsError> for Failure {
+    fn from(error: FactsError) -> Self {
+        if error.is_transient() {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<EventStoreError> for Failure {
+    fn from(error: EventStoreError) -> Self {
+        match error {
+            EventStoreError::Invalid(_) => Self::Failed(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// A service's reaction to the events of one topic.
+#[async_trait]
+pub trait Saga: Send + 'static {
+    /// The consumer group: the service's name.
+    const GROUP: &'static str;
+
+    /// Handles a batch, in the order of its events. Must be safe to repeat, whole or in part.
+    ///
+    /// # Errors
+    /// Not all events were handled.
+    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure>;
+}
+
+/// Starts a saga on a topic.
+pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
+    let runner = Runner {
+        context: context.clone(),
+        topic,
+        saga,
+        backoff: Backoff::default(),
+    };
+    context.tasks.spawn(runner.run());
+}
+
+/// The positions that a reader must have reached to see everything written before `event`; stream ids are times.
+pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
+    let mut positions = Positions::NONE;
+    for topic in Topic::ALL {
+        positions.raise(topic, event.position);
+    }
+    positions
+}
+
+/// Parses an event's data.
+pub(super) fn decode<T: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<T, Failure> {
+    serde_json::from_str(event.data.get())
+        .map_err(|error| Failure::Unreadable(format!("its data is no {}: {error}", event.topic)))
+}
+
+struct Runner<S> {
+    context: ServiceContext,
+    topic: Topic,
+    saga: S,
+    backoff: Backoff,
+}
+
+impl<S: Saga> Runner<S> {
+    async fn run(mut self) {
+        let stop = self.context.stop.clone();
+        while !stop.is_cancelled() {
+            match self.subscribed(&stop).await {
+                Ok(()) | Err(EventStoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(group = S::GROUP, topic = %self.topic, %error, "the subscription was interrupted; trying again");
+                    self.backoff.wait_unless(&stop).await;
+                }
+            }
+        }
+    }
+
+    async fn subscribed(&mut self, stop: &CancellationToken) -> Result<(), EventStoreError> {
+        let mut subscription = self
+            .context
+            .events
+            .subscribe(SubscribeRequest {
+                group: S::GROUP.to_owned(),
+                topic: self.topic,
+                consumer: self.context.instance.clone(),
+                batch_max: BATCH_EVENTS_MAX,
+            })
+            .await?;
+        loop {
+            let mut batch = tokio::select! {
+                batch = subscription.next_batch() => batch?,
+                () = stop.cancelled() => return Ok(()),
+            };
+            let correlations = batch.iter_mut().map(|event| &mut event.correlation);
+            correlations.for_each(Correlation::received);
+            if !self.handle(&mut *subscription, &batch, stop).await? {
+                return Ok(());
+            }
+            let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
+            subscription.ack(&positions).await?;
+        }
+    }
+
+    /// Handles a batch, with retries; `false` if the saga was stopped before the end.
+    async fn handle(
+        &mut self,
+        subscription: &mut dyn EventSubscription,
+        batch: &[RecordedEvent],
+        stop: &CancellationToken,
+    ) -> Result<bool, EventStoreError> {
+        let mut failed = 0;
+        while let Err(failure) = self.attempt(batch).await {
+            tracing::warn!(group = S::GROUP, topic = %self.topic, %failure, events = batch.len(), "a batch was not handled; trying again");
+            let failure = match failure {
+                Failure::Unavailable(_) => None,
+                Failure::Failed(reason) => Some((reason, failed + 1)),
+                Failure::Unreadable(reason) => Some((reason, TRIES_MAX)),
+            };
+            if let Some((reason, tries)) = failure {
+                failed = tries;
+                if failed == TRIES_MAX && batch.len() > 1 {
+                    // One of the events fails: each is handled alone, in order.
+                    for event in batch {
+                        let alone = std::slice::from_ref(event);
+                        if !Box::pin(self.handle(subscription, alone, stop)).await? {
+                            return Ok(false);
+                        }
+                    }
+                    return Ok(true);
+                }
+                if failed == TRIES_MAX {
+                    for event in batch {
+                        tracing::error!(group = S::GROUP, topic = %self.topic, position = %event.position, %reason, "an event can't be handled; it goes to the dead letters");
+                        subscription.dead_letter(event, &reason).await?;
+                    }
+                    return Ok(true);
+                }
+            }
+            self.backoff.wait_unless(stop).await;
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
+        }
+        self.backoff.reset();
+        Ok(true)
+    }
+
+    async fn attempt(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+        match AssertUnwindSafe(self.saga.handle(batch))
+            .catch_unwind()
+            .await
+        {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Failed("the handler panicked".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The shipping saga: ships an order that is paid, once.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use ordershop_domain::{Event, Order, OrderStatus, Shipping, Trigger, order_after, ships};
+
+use super::append::{ROUNDS_MAX, reaction};
+use super::runner::{Failure, Saga, decode, everything_before};
+use crate::facts::{Facts, Versioned, distinct};
+use ordershop_contract::event_store::{
+    Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
+};
+use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::action;
+use ordershop_contract::worker::ServiceContext;
+
+/// Reacts to events of orders.
+pub struct ShippingSaga {
+    context: ServiceContext,
+}
+
+impl ShippingSaga {
+    /// Creates a saga.
+    #[must_use]
+    pub fn new(context: ServiceContext) -> Self {
+        Self { context }
+    }
+}
+
+#[async_trait]
+impl Saga for ShippingSaga {
+    const GROUP: &'static str = "shipping-service";
+
+    async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
+        let mut cleared = Vec::new();
+        for event in batch.iter().filter(|event| event.action == action::UPDATED) {
+            let order: Order = decode(event)?;
+            if order.status == OrderStatus::Cleared {
+                cleared.push(event);
+            }
+        }
+        let Some(last) = cleared.last() else {
+            return Ok(());
+        };
+        let known = everything_before(last);
+        let ids = distinct(cleared.iter().map(|event| event.aggregate_id.as_str()));
+        let orders: HashMap<String, Versioned<Order>> = Facts::of(&self.context)
+            .by_ids(&ids, &known, &last.correlation)
+            .await?;
+        // The present status decides: the payment may have been taken back, or this event may be a repeat.
+        cleared.retain(|event| {
+            orders
+                .get(&event.aggregate_id)
+                .is_some_and(|order| ships(&order.entity))
+        });
+        let transactions = cleared.iter().map(|event| shipping_of(event)).collect();
+        let appended = self.context.events.append(transactions).await?;
+        for (event, appended) in cleared.into_iter().zip(appended) {
+            if let Appended::Conflict { position, .. } = appended {
+                let mut known = everything_before(event);
+                known.raise(Topic::Shipping, position);
+                self.move_on(event, known).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shipping_of(event: &RecordedEvent) -> Transaction {
+    let order_id = event.aggregate_id.clone();
+    let shipping = Shipping {
+        entity_id: format!("{order_id}-shipping"),
+        order_id: order_id.clone(),
+        delivered: 0.0,
+    };
+    let created = Event::Created(shipping);
+    Transaction {
+        topic: Topic::Shipping,
+        events: vec![reaction(
+            event,
+            "shipping",
+            ExpectedVersion::NoStream,
+            &created,
+        )],
+        claims: vec![Claim::Take(order_id)],
+    }
+}
+
+impl ShippingSaga {
+    /// Handles an order that already has a shipping (its payment was taken back and made again, or this event is a repeat): sets the
+    /// order's status according to its shipping.
+    async fn move_on(&self, event: &RecordedEvent, mut known: Positions) -> Result<(), Failure> {
+        let order_id = event.aggregate_id.as_str();
+        let order_ids = [order_id];
+        let facts = &Facts::of(&self.context);
+        for _ in 0..ROUNDS_MAX {
+            let (shippings, order) = tokio::try_join!(
+                facts.by_property::<Shipping>("order_id", &order_ids, &known, &event.correlation),
+                facts.one::<Order>(order_id, &known, &event.correlation),
+            )?;
+            let (Some(shipping), Some(order)) = (shippings.into_values().next(), order) else {
+                return Ok(());
+            };
+            let mut triggers = vec![Trigger::ShippingCreated];
+            if shipping.entity.is_delivered() {
+                triggers.push(Trigger::ShippingDelivered);
+            }
+            let (mut now, mut version, mut events) = (order.entity, order.version, Vec::new());
+            for trigger in triggers {
+                let Some(after) = order_after(&now, trigger) else {
+                    break;
+                };
+                let suffix = after.status.to_string().to_lowercase();
+                let expected = ExpectedVersion::Exact(version);
+                events.push(reaction(
+                    event,
+                    &suffix,
+                    expected,
+                    &Event::Updated(after.clone()),
+                ));
+                (now, version) = (after, version + 1);
+            }
+            if events.is_empty() {
+                return Ok(());
+            }
+            let transaction = Transaction {
+                topic: Topic::Order,
+                events,
+                claims: Vec::new(),
+            };
+            match self.context.events.append(vec![transaction]).await?.pop() {
+                Some(Appended::Conflict { position, .. }) => known.raise(Topic::Order, position),
+                _ => return Ok(()),
+            }
+        }
+        Err(Failure::Unavailable(
+            "other commands keep changing the same order".to_owned(),
+        ))
+    }
+}

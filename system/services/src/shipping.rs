@@ -1,0 +1,50 @@
+//! The shipping service's commands. Its saga creates a shipping when an order is paid; an order is shipped once.
+
+use async_trait::async_trait;
+use ordershop_domain::{Event, Order, Shipping, ShippingFacts};
+
+use super::entity::EntityService;
+use super::facts::{Facts, FactsError, distinct};
+use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::Claim;
+use ordershop_contract::position::Positions;
+
+/// Handles the commands of shippings.
+#[derive(Debug)]
+pub struct ShippingService;
+
+#[async_trait]
+impl EntityService for ShippingService {
+    type Entity = Shipping;
+
+    async fn facts(
+        facts: &Facts,
+        shippings: &[Shipping],
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<ShippingFacts, FactsError> {
+        let order_ids = distinct(shippings.iter().map(|shipping| shipping.order_id.as_str()));
+        let (orders, others) = tokio::try_join!(
+            facts.by_ids::<Order>(&order_ids, at_least, correlation),
+            facts.by_property::<Shipping>("order_id", &order_ids, at_least, correlation),
+        )?;
+        Ok(ShippingFacts {
+            orders: orders
+                .into_iter()
+                .map(|(id, order)| (id, order.entity.status))
+                .collect(),
+            shipped: others
+                .into_values()
+                .map(|shipping| shipping.entity.order_id)
+                .collect(),
+        })
+    }
+
+    fn claims(event: &Event<Shipping>) -> Vec<Claim> {
+        match event {
+            Event::Created(shipping) => vec![Claim::Take(shipping.order_id.clone())],
+            Event::Updated(_) => Vec::new(),
+            Event::Deleted(shipping) => vec![Claim::Release(shipping.order_id.clone())],
+        }
+    }
+}
