@@ -1,4 +1,4 @@
-# One image for every service: the subcommand says which. The binary, the libraries it names, nothing else: no shell, no root.
+# One image for every service; the subcommand selects the service. It holds the binary and its libraries only: no shell, no root.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 FROM ${RUST_IMAGE} AS builder
 WORKDIR /source
@@ -10,7 +10,7 @@ RUN cargo build --locked --release -p ordershop --bin ordershop \
 FROM scratch
 COPY --from=builder /rootfs/ /
 USER 65532:65532
-# The gateway's port; other services listen where they are told.
+# The gateway's port; LISTEN sets the address of the other services.
 EXPOSE 5000
 ENV LISTEN=0.0.0.0:5000
 STOPSIGNAL SIGTERM

@@ -2,11 +2,11 @@
 
 DEMO_RATE     ?= 200
 DEMO_DURATION ?= 30s
-# One folder a run; evaluated once, so that it is the same wherever it is named.
+# One folder for each run; evaluated once, so that it is the same everywhere below.
 DEMO_OUT      := $(or $(DEMO_OUT),reports/runs/demo-$(shell date +%Y%m%d-%H%M%S))
 TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-# What was installed without root comes first: it is there only where the system's own was missing or too old.
+# Programs installed without root come first; they exist only where the system's own were missing or too old.
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
@@ -16,31 +16,31 @@ export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 
-demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), say where the report is
+demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), print the report's folder
 	cargo build --locked --release --workspace --bins
 	"$(TARGET_DIR)/release/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code
 
-test: toolchain redis browser python ## install what tests need, run all of them
+test: toolchain redis browser python ## install what the tests need, run all tests
 	cargo test --locked --workspace
 
-bench: toolchain redis ## run the benches, each beside its floor
+bench: toolchain redis ## run the benchmarks, each beside its lower bound
 	cargo bench --locked --workspace
 
 lint: toolchain ## check format and lints; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
-images-offline: toolchain redis ## build the images that compose.yaml names from what this machine has, without a registry
+images-offline: toolchain redis ## build the images of compose.yaml from this machine's programs, without a registry
 ifndef ORDERSHOP_BINARY
 	cargo build --locked --release --workspace --bins
 endif
 	ORDERSHOP_BINARY="$(or $(ORDERSHOP_BINARY),$(TARGET_DIR)/release/ordershop)" bash deploy/images/images.sh
 
-compose-test: ## the shop in containers under load, one killed, one crashed; skipped aloud where no Docker engine answers
+compose-test: ## test the shop in containers under load, with a killed and a crashed service; skipped with a message without Docker
 	@bash deploy/compose/test.sh
 
-clean: ## remove everything that was built, installed or reported here
+clean: ## remove everything that was built, installed or reported in this folder
 	cargo clean
 	rm -rf "$(TOOLS_DIR)" reports/runs
 

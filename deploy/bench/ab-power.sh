@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Whether `loadgen ab` keeps its word: how often it calls a build worse than itself, and how often one that wastes a tenth of its work.
+# Measures the error rates of `loadgen ab`: how often it calls a build worse than itself, and how often it finds a build that wastes a tenth
+# of its work.
 #
 #   deploy/bench/ab-power.sh [--null 20] [--power 10] [--burn US] [--out DIR] [--seconds N] [-- options of loadgen ab]
 #
-# What is wasted for each event that the read model applies is a tenth of a journey's CPU as it is measured here first, or --burn.
+# The waste for each event that the read model applies is --burn, or a tenth of a journey's CPU, which is measured first.
 #
-# Resumable: a comparison that is done is not made again, and after --seconds no other is begun, so that it can be run in pieces.
+# The script is resumable: finished comparisons are not repeated, and no comparison starts after --seconds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,7 +21,7 @@ while [ $# -gt 0 ]; do
     --out) out=$2 ;;
     --seconds) seconds=$2 ;;
     --) shift; break ;;
-    *) echo "ab-power.sh: $1 is no option; these are: --null N, --power N, --burn US, --out DIR, --seconds N, -- options of loadgen ab" >&2; exit 2 ;;
+    *) echo "ab-power.sh: unknown option $1; allowed: --null N, --power N, --burn US, --out DIR, --seconds N, -- options of loadgen ab" >&2; exit 2 ;;
     esac
     shift 2
 done
@@ -31,21 +32,21 @@ if [ ! -x "$bin/loadgen" ] || [ ! -x "$bin/ordershop" ]; then
 fi
 mkdir -p "$out"
 
-# Microseconds an event: a tenth of the CPU of a journey of `checkout`, system and Redis together, over the 15.8 events that the read
-# model applies for it. Kept, so that comparisons made later have the same.
+# Prints the microseconds to waste for each event: a tenth of the CPU of a journey of `checkout`, system and Redis together, divided by the
+# 15.8 events that the read model applies for it. The value is kept in a file, so that later comparisons use the same.
 tenth() {
     local kept="$out/burn-us"
     if [ ! -s "$kept" ]; then
         local cpu
-        cpu=$("$bin/loadgen" run checkout --duration 10s --no-audit --progress none --out "$out/cost" --json 2>/dev/null | sed -n 's/^ *"both": \([0-9.]*\).*/\1/p' | head -n 1)
-        [ -n "$cpu" ] || { echo "ab-power.sh: what a journey costs was not measured; see $out/cost, or give --burn" >&2; exit 1; }
+        cpu=$("$bin/loadgen" run checkout --duration 10s --no-audit --progress none --out "$out/cost" --format json 2>/dev/null | sed -n 's/^ *"both": \([0-9.]*\).*/\1/p' | head -n 1)
+        [ -n "$cpu" ] || { echo "ab-power.sh: the cost of a journey could not be measured; see $out/cost, or give --burn" >&2; exit 1; }
         awk -v cpu="$cpu" 'BEGIN { printf "%.0f\n", cpu / 10 / 15.8 }' >"$kept"
         echo "a journey costs $cpu us of CPU: a tenth of it is $(cat "$kept") us an event" >&2
     fi
     cat "$kept"
 }
 
-# One comparison: the answer's line, kept in a file of its own.
+# Makes one comparison and prints its verdict, which is kept in a file.
 comparison() {
     local name=$1 seed=$2 line code=0
     shift 2
@@ -55,14 +56,14 @@ comparison() {
         rm -rf "${out:?}/$name"
         "$bin/loadgen" ab checkout --out "$out/$name" --seed "$seed" "$@" >"$out/$name.log" 2>"$out/$name.err" || code=$?
         case $code in 0) line=same ;; 1) line=worse ;; 3) line="can't tell" ;; *) cat "$out/$name.err" >&2; exit "$code" ;; esac
-        # Why, and what measured it, as the comparison says it.
+        # Adds the reasons of the verdict, and the number of blocks.
         line="$line; $(sed -n '/^verdict:/,/^$/p' "$out/$name.log" | grep '^  ' | paste -sd ';' -); $(grep '^block ' "$out/$name.err" | tail -n 1 | cut -d, -f1)"
         echo "$line" >"$result"
     fi
     echo "$name: $(cat "$result")"
 }
 
-# So many of a kind; then how many were worse.
+# Makes several comparisons of a kind, then prints how many were worse.
 several() {
     local kind=$1 number=$2 done=0 i
     shift 2

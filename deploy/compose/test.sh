@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# The shop in containers, under load, with a container killed in the middle of it: every order must end, every event must fit every entity,
-# nothing may be left over; and a service that crashes from within must come back by itself. Builds the images offline under names of its own,
-# has a compose project and a free port of its own, and removes all of it, also when it fails. Without a Docker engine it says so and skips.
+# Tests the shop in containers under load. One container is killed: every order must still end, events and entities must agree, and nothing
+# may be left over. One service crashes: the engine must restart it. The test builds its own images offline, uses its own compose project
+# and a free port, and removes all of them, also on failure. Without a Docker engine the test is skipped with a message.
 #
-#   ORDERSHOP_BINARY, LOADGEN (both are built unless they are given), COMPOSE_TEST_RATE, COMPOSE_TEST_DURATION
+# Environment: ORDERSHOP_BINARY, LOADGEN (both are built unless they are set), COMPOSE_TEST_RATE, COMPOSE_TEST_DURATION
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 target=${CARGO_TARGET_DIR:-target}
-# Low: fifteen containers share one machine, often one that is busy with other things.
+# A low rate, because fifteen containers share one machine, which is often busy.
 rate=${COMPOSE_TEST_RATE:-20}
 duration=${COMPOSE_TEST_DURATION:-15s}
-# All that is waited for, together.
+# Time limit of the whole test, in seconds.
 limit_s=150
 
 skip() {
@@ -23,25 +23,25 @@ fail() {
     exit 1
 }
 
-command -v docker >/dev/null || skip "no docker client here"
-docker info >/dev/null 2>&1 || skip "no Docker engine answers here"
+command -v docker >/dev/null || skip "docker is not installed"
+docker info >/dev/null 2>&1 || skip "no Docker engine answers"
 if docker compose version >/dev/null 2>&1; then
     compose=(docker compose)
 elif command -v docker-compose >/dev/null; then
     compose=(docker-compose)
 else
-    skip "neither docker compose nor docker-compose is here"
+    skip "neither docker compose nor docker-compose is installed"
 fi
-command -v curl >/dev/null || skip "no curl here"
-command -v redis-cli >/dev/null || command -v valkey-cli >/dev/null || skip "no redis-cli here for the image's health check"
+command -v curl >/dev/null || skip "curl is not installed"
+command -v redis-cli >/dev/null || command -v valkey-cli >/dev/null || skip "redis-cli, which the image's health check needs, is not installed"
 
 if [ -z "${ORDERSHOP_BINARY:-}" ] || [ -z "${LOADGEN:-}" ]; then
-    # As `make demo` builds, so that nothing is built twice.
+    # The same command as in `make demo`, so that nothing is built twice.
     cargo build --locked --release --workspace --bins
 fi
 ORDERSHOP_BINARY=${ORDERSHOP_BINARY:-$target/release/ordershop}
 LOADGEN=${LOADGEN:-$target/release/loadgen}
-# From here on: what was built is not the test's.
+# The time limit starts here, after the build.
 SECONDS=0
 
 export COMPOSE_PROJECT_NAME=ordershop-test-$$ COMPOSE_PROFILES=offline ORDERSHOP_PORT=0 ORDERSHOP_BINARY
@@ -65,12 +65,12 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 bash deploy/images/images.sh
 
-# Waits until a command succeeds, looking twice a second.
+# Waits until a command succeeds, trying twice a second.
 eventually() {
     local what=$1
     shift
     until "$@"; do
-        [ $SECONDS -lt $limit_s ] || fail "$what: not within $limit_s s of the start"
+        [ $SECONDS -lt $limit_s ] || fail "$what: did not happen within $limit_s s of the start"
         sleep 0.5
     done
 }
@@ -81,7 +81,7 @@ all_healthy() { # shellcheck disable=SC2046
     ! health $(ids "$@") | grep -qv '^healthy running$'
 }
 get() { curl -fsS --max-time 20 "$url$1"; }
-# Asked of the gateway's own counter, because a list of orders ends at its page.
+# Reads the gateway's counter, because a list of orders is only one page.
 orders() { (get /metrics || true) | sed -n 's/^ordershop_http_requests_total{method="POST",route="\/order",status="200"} //p' | grep . || echo 0; }
 some_orders() { [ "$(orders)" -ge "$1" ]; }
 restarted_once() { [ "$(docker inspect --format '{{.State.Running}} {{.RestartCount}}' "$1")" = "true 1" ]; }
@@ -95,7 +95,7 @@ echo "compose-test: $(ids | wc -l) containers are healthy after $SECONDS s, $url
 eventually "three order services are healthy" all_healthy order-service
 [ "$(ids order-service | wc -l)" = 3 ] || fail "order-service was not scaled"
 
-# Nothing is asked of the journeys while services die: what was accepted must end all the same, and the audit says whether it did.
+# Journeys may fail while services are down; accepted orders must still end, which the audit checks.
 "$LOADGEN" run checkout --target "$url" --rate "$rate" --duration "$duration" --no-audit --out "$work/run" >"$work/loadgen.log" 2>&1 &
 load=$!
 eventually "orders come in" some_orders 20
@@ -103,7 +103,7 @@ eventually "orders come in" some_orders 20
 killed=$(ids inventory-service)
 docker kill -s KILL "$killed" >/dev/null
 echo "compose-test: killed inventory-service with $(orders) orders there"
-# The engine takes a kill through itself for a wish and does not restart what it killed; a crash from within it does.
+# `docker kill` counts as a manual stop, so the engine does not restart the container; it does restart one that crashes by itself.
 docker start "$killed" >/dev/null
 eventually "the killed service is healthy again" all_healthy inventory-service
 
@@ -113,14 +113,14 @@ if kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$crashed")" 2>/dev/nu
     eventually "the crashed service is healthy again" all_healthy billing-service
     echo "compose-test: crashed billing-service; the engine restarted it"
 else
-    echo "compose-test: no crash from within: the containers' processes are not ours to signal here"
+    echo "compose-test: skipped the crash: no permission to signal the containers' processes"
 fi
 
 code=0
 wait "$load" || code=$?
-# 3: the generator fell behind its schedule, which says nothing about the shop; 1: thresholds, and journeys that met a kill fail.
+# Exit code 3: the generator was late, which says nothing about the shop; 1: a threshold was missed, because of the killed services.
 echo "compose-test: load ended with exit code $code; $(grep '^journeys:' "$work/loadgen.log" || tail -3 "$work/loadgen.log")"
-[ "$(orders)" -gt 50 ] || fail "too few orders for a test"
+[ "$(orders)" -gt 50 ] || fail "only $(orders) orders; the test needs more than 50"
 
-"$LOADGEN" audit --target "$url" --drain-timeout 30s || fail "the audit found what does not fit"
+"$LOADGEN" audit --target "$url" --drain-timeout 30s || fail "the audit failed"
 echo "compose-test: passed with $(orders) orders after $SECONDS s"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the images that compose.yaml names from what this machine has, without a registry: the release binary, and the installed Redis or
-# Valkey. An image of the same name that was not made here is left alone.
+# Builds the images of compose.yaml without a registry, from the release binary and the installed Redis or Valkey. An existing Redis image
+# that this script did not build is kept.
 #
-#   ORDERSHOP_BINARY (target/release/ordershop), ORDERSHOP_IMAGE, REDIS_IMAGE,
-#   REDIS_SERVER (the one on PATH: redis-server, else valkey-server)
+# Environment: ORDERSHOP_BINARY (target/release/ordershop), ORDERSHOP_IMAGE, REDIS_IMAGE,
+#   REDIS_SERVER (redis-server on PATH, else valkey-server)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -11,19 +11,19 @@ binary=${ORDERSHOP_BINARY:-target/release/ordershop}
 ordershop_image=${ORDERSHOP_IMAGE:-ordershop:latest}
 redis_image=${REDIS_IMAGE:-redis:7.2}
 mark=ordershop.made-by
-# The classic builder: the other one would want a plugin, and looks its own front end up in a registry.
+# The classic builder: BuildKit needs a plugin, and looks for its front end in a registry.
 export DOCKER_BUILDKIT=0
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The first of the named programs that is installed.
+# Prints the path of the first of these programs that is installed.
 first() {
     local name
     for name in "$@"; do
         command -v "$name" && return 0
     done
-    echo "none of these is installed: $*; \`make redis\` installs a server" >&2
+    echo "none of these is installed: $*; install a server with \`make redis\`" >&2
     return 1
 }
 
@@ -34,11 +34,11 @@ build() {
 }
 
 [ -x "$binary" ] || {
-    echo "$binary is not there: cargo build --locked --release -p ordershop" >&2
+    echo "$binary does not exist; build it with: cargo build --locked --release -p ordershop" >&2
     exit 1
 }
 sh deploy/images/rootfs.sh "$work/ordershop" "ordershop=$binary"
-# The Dockerfile's last stage itself, so that there is one description of the image.
+# Uses the last stage of the Dockerfile, so that the image is described only once.
 sed -n '/^FROM scratch/,$p' Dockerfile | sed 's|--from=builder /rootfs/|.|' | build "$ordershop_image" "$work/ordershop"
 
 present=$(docker image inspect --format "made by {{index .Config.Labels \"$mark\"}}" "$redis_image" 2>/dev/null || true)
@@ -50,5 +50,5 @@ case $present in
     sh deploy/images/rootfs.sh "$work/redis/root" "redis-server=$server" "redis-cli=$client"
     build "$redis_image" "$work/redis" <deploy/images/redis.Dockerfile
     ;;
-*) echo "$redis_image is there already; left as it is" ;;
+*) echo "$redis_image exists and was not built by this script; it is kept" ;;
 esac

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure, where that is easy, that a browser and its driver are there for the page's tests. Never fails: those tests say
-# aloud that they are skipped.
+# Installs a browser and its driver for the page's tests, where a package has them. Never fails: without a driver these tests
+# are skipped with a message.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -14,11 +14,11 @@ if command -v chromedriver >/dev/null 2>&1; then
     exit 0
 fi
 case "$(package_manager):$distribution" in
-apt-get:ubuntu) ;; # Its packages are snaps, which no container runs.
+apt-get:ubuntu) ;; # Ubuntu's packages are snaps, which don't run in containers.
 apt-get:*) install_packages chromium chromium-driver || true ;;
 dnf:*) install_packages chromium chromedriver || true ;;
 apk:*) install_packages chromium chromium-chromedriver || true ;;
 esac
 if ! command -v chromedriver >/dev/null 2>&1; then
-    echo "no chromedriver: the page's tests will be skipped (install a browser and its chromedriver to run them)"
+    echo "there is no chromedriver, so the page's tests will be skipped; install a browser and its chromedriver to run them"
 fi

@@ -1,7 +1,7 @@
-# Installs system packages, to be sourced. Knows the package managers and nothing of what is installed. Never prompts.
+# Functions that install system packages; source this file. Knows the package managers, but not the packages. Never prompts.
 # shellcheck shell=sh
 
-# Runs as root: directly, or by a sudo that asks nothing. Fails otherwise.
+# Runs a command as root: directly, or with a sudo that needs no password. Fails otherwise.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -13,7 +13,7 @@ as_root() {
 }
 
 package_manager() {
-    # Only brew on macOS; elsewhere the system's own before a brew that somebody added.
+    # On macOS only brew; elsewhere the system's package manager comes before brew.
     if [ "$(uname -s)" = Darwin ]; then
         set -- brew
     else
@@ -33,13 +33,13 @@ apt_install() {
         -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
 
-# install_packages NAME...: installs all of them with this machine's package manager. Fails where that is not possible.
+# install_packages NAME...: installs packages with this machine's package manager. Fails if that is not possible.
 install_packages() {
     echo "installing $* ($(package_manager))"
     case "$(package_manager)" in
     apt-get)
         as_root true || return 1
-        # Package lists are fetched only when those at hand, if any, don't do.
+        # Fetches the package lists only if the installation fails without that.
         apt_install "$@" 2>/dev/null && return 0
         as_root apt-get update -qq </dev/null && apt_install "$@"
         ;;

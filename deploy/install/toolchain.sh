@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that Rust and a C linker are there. Installs the linker where that is possible; Rust is left to its owner.
+# Checks that Rust and a C linker are installed. Installs the linker if possible; Rust must be installed by the user.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -9,12 +9,12 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 wanted=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' "$here/../../Cargo.toml")
 
 if ! command -v cargo >/dev/null 2>&1 || ! there=$(rustc --version 2>/dev/null); then
-    echo "cargo is not there: install Rust $wanted or later from https://rustup.rs, then try again." >&2
+    echo "cargo is not installed: install Rust $wanted or later from https://rustup.rs, then try again." >&2
     exit 1
 fi
 there=$(echo "$there" | sed 's/^rustc \([0-9]*\.[0-9]*\).*/\1/')
 if [ "${there%%.*}" -lt "${wanted%%.*}" ] || { [ "${there%%.*}" -eq "${wanted%%.*}" ] && [ "${there#*.}" -lt "${wanted#*.}" ]; }; then
-    echo "Rust $there is too old: $wanted or later is needed (rustup update stable)." >&2
+    echo "Rust $there is too old: update to $wanted or later with: rustup update stable" >&2
     exit 1
 fi
 
@@ -27,6 +27,6 @@ dnf) install_packages gcc || true ;;
 apk) install_packages gcc musl-dev || true ;;
 esac
 if ! command -v cc >/dev/null 2>&1; then
-    echo "there is no C linker (cc), which Rust needs: apt install build-essential | dnf install gcc | apk add build-base | xcode-select --install" >&2
+    echo "there is no C linker (cc), which Rust needs; install one: apt install build-essential | dnf install gcc | apk add build-base | xcode-select --install" >&2
     exit 1
 fi

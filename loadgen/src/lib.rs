@@ -1,5 +1,5 @@
-//! A load generator that tells the truth about itself: scenario → schedule → drive → record → report → render. Each stage
-//! imports only what is left of it, and nothing here knows the system that is driven but its HTTP surface.
+//! A load generator that also measures itself: scenario → schedule → drive → record → report → render. Each stage imports only
+//! the stages to its left. Of the system under test, this crate knows only its HTTP interface.
 
 pub mod ab;
 pub mod audit;

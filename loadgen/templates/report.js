@@ -1,4 +1,4 @@
-// Shows a strip's title at once, and on a touch too; without it the browser shows the same titles itself.
+// Shows a strip's title at once, also on touch; without this script the browser shows the same titles itself.
 (() => {
   const tip = document.getElementById("tip");
   for (const strip of document.querySelectorAll(".strips rect")) {

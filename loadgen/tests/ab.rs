@@ -1,5 +1,5 @@
-//! Two systems measured in turns: the order of their runs, what is left of them, when it ends, and revisions built from a repository.
-//! Most systems are played by a script before a small one in memory; two are real.
+//! Tests measuring two systems in turns: the order of the runs, the files, the stopping rule, and revisions built from a repository.
+//! Most systems are a script that points to a small system in memory; two are real.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use support::shop::ordershop;
 use support::{SmallSystem, eventually, open, program, signal, waiting};
 
-/// An experiment in a folder of its own.
+/// An experiment in its own folder.
 struct Ab {
     folder: tempfile::TempDir,
     arguments: Vec<String>,
@@ -79,12 +79,12 @@ fn json(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Lines of a file that need not exist.
+/// Number of lines of a file; 0 if it does not exist.
 fn lines(path: &Path) -> usize {
     std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
 
-/// A small system, and a script that says where it is, as often as it is started.
+/// A small system, and a script that prints its URL whenever it is started.
 struct Played {
     system: SmallSystem,
     folder: tempfile::TempDir,
@@ -145,7 +145,7 @@ fn every_block_holds_two_runs_of_each_side_and_every_run_has_a_system_of_its_own
             assert_eq!(json(&report.join("report.json"))["seed"], run["seed"]);
         }
     }
-    // One of each side was warm-up: made, and thrown away.
+    // The warm-up run of each side was made and deleted.
     assert_eq!((a.started(), b.started()), (5, 5));
     assert_eq!((a.stopped(), b.stopped()), (5, 5));
     assert!(!ab.out().join("warm-up").exists());
@@ -246,7 +246,7 @@ fn ctrl_c_before_the_first_block_has_nothing_to_compare_and_the_second_one_leave
 
     signal(&child, "INT");
     std::thread::yield_now();
-    // The first one waits for what is in flight, which never ends.
+    // The first interrupt waits for a request in flight, which never ends.
     let mut child = child;
     eventually("the end", || {
         signal(&child, "INT");
@@ -261,7 +261,7 @@ fn ctrl_c_before_the_first_block_has_nothing_to_compare_and_the_second_one_leave
 #[test]
 fn an_invalid_run_is_made_once_more_and_then_its_block_is_left_out() {
     let system = Played::start();
-    // Nobody can wake a microsecond after the intended time, every time.
+    // No generator can always start within a microsecond of the intended time.
     let strict = open(100, "1s", "[limits]\nslip_p99_max = \"1us\"\n");
     let ab = Ab::scenario(&strict).arguments(&[
         "--a",
@@ -277,7 +277,7 @@ fn an_invalid_run_is_made_once_more_and_then_its_block_is_left_out() {
 
     assert_eq!(ended.code, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("INVALID"), "{}", ended.stderr);
-    // Two of warm-up, then four, each twice.
+    // Two runs of warm-up, then four runs, each repeated once.
     assert_eq!(system.started(), 10);
     let runs = ab.record()["runs"].clone();
     let runs = runs.as_array().unwrap();
@@ -458,7 +458,7 @@ fn a_revision_that_is_unknown_or_does_not_build_is_refused() {
             "echo 'it does not compile'; exit 5",
             "exit status: 5",
         ),
-        ("HEAD", "true", "left no program"),
+        ("HEAD", "true", "wrote no program"),
     ] {
         let arguments = ["--null", "--a-rev", revision, "--build", build];
         let output = ab.command("./test.toml").args(arguments).output().unwrap();
@@ -473,7 +473,7 @@ fn a_revision_that_is_unknown_or_does_not_build_is_refused() {
     }
 }
 
-/// The real system, a short checkout each: a build in debug mode needs no more to be told from one that wastes several times its work.
+/// Compares the real system with one that wastes several times its work; short runs of a debug build suffice for that.
 fn real(a: &str, b: &str, blocks: &str) -> (Ab, Ended) {
     let ab = Ab::scenario("").arguments(&[
         "--a",

@@ -1,4 +1,4 @@
-//! The audit against the shop itself: it passes what is right, and names each fault that is planted in its Redis.
+//! Tests the audit against the real shop: a correct shop passes, and each fault planted in its Redis is reported.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod support;
@@ -11,7 +11,15 @@ use support::{Loadgen, SmallSystem, eventually, open};
 
 fn audit(url: &str) -> (i32, Value, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
-        .args(["audit", "--target", url, "--json", "--drain-timeout", "20s"])
+        .args([
+            "audit",
+            "--target",
+            url,
+            "--format",
+            "json",
+            "--drain-timeout",
+            "20s",
+        ])
         .output()
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
@@ -19,7 +27,7 @@ fn audit(url: &str) -> (i32, Value, String) {
     (output.status.code().unwrap(), report, text)
 }
 
-/// What fell, as `check id: reason`.
+/// The offenders, as `check id: reason`.
 fn offenders(audit: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for check in audit["checks"].as_array().unwrap() {
@@ -32,7 +40,7 @@ fn offenders(audit: &Value) -> Vec<String> {
     found
 }
 
-/// Sells once, plants a fault, and expects the audit to name it.
+/// Makes one sale, plants a fault, and expects the audit to report it.
 #[track_caller]
 fn names(plant: impl Fn(&Shop, &Sale), check: &str, id: impl Fn(&Sale) -> String, words: &str) {
     let shop = Shop::open();
@@ -47,7 +55,7 @@ fn names(plant: impl Fn(&Shop, &Sale), check: &str, id: impl Fn(&Sale) -> String
         .any(|f| f.starts_with(&expected) && f.contains(words));
     assert!(named, "{expected}…{words} is not in {found:#?}");
     assert!(
-        text.contains("FAIL") && text.contains(&format!("FELL {check}")),
+        text.contains("audit: FAIL,") && text.contains(&format!("FAILED {check}")),
         "{text}"
     );
 }
@@ -60,7 +68,7 @@ fn a_shop_that_did_right_passes() {
     assert_eq!(code, 0, "{text}");
     assert_eq!(offenders(&report), Vec::<String>::new());
     assert!(text.contains("PASS"), "{text}");
-    // customer, product, cart; an inventory with a reservation; an order in 4 steps; a billing, a shipping, 4 mails.
+    // Customer, product, cart; inventory, its update and the reservation; 4 events of the order; billing; shipping; 4 mails.
     assert_eq!(report["events"], 3 + 3 + 4 + 1 + 1 + 4, "{text}");
 }
 
@@ -144,7 +152,7 @@ fn stock_that_is_shown_wrong_is_found() {
         lose,
         "read_model",
         |sale| sale.inventory.clone(),
-        "otherwise",
+        "differs from its events",
     );
 }
 
@@ -160,7 +168,7 @@ fn an_entity_that_is_shown_stale_is_found() {
             &format!("4|{order}"),
         ]);
     };
-    names(stale, "read_model", |sale| sale.order.clone(), "otherwise");
+    names(stale, "read_model", |sale| sale.order.clone(), "differs");
 }
 
 #[test]
@@ -232,7 +240,7 @@ fn a_target_without_events_is_bad_input_for_an_audit_and_no_failure_of_a_run() {
     assert_eq!(ended.report()["audit"], Value::Null);
 }
 
-/// Customers are created one after the other; more than the test needs.
+/// A scenario that creates customers one after the other, more than the test needs.
 const CUSTOMERS: &str = r#"name = "test"
 description = "customers"
 

@@ -1,4 +1,4 @@
-//! The search for the highest rate, against a service that can do so much and no more.
+//! Tests the search for the highest rate, against a service of known capacity.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 #[path = "support/service.rs"]
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use service::{Ended, Folder, Service, ended};
 use test_browser::Browser;
 
-/// Takes one request at a time, each so long: a thousand divided by it is what it sustains a second, at most.
+/// A service that handles one request at a time, each for this many ms; it sustains at most 1,000 / ms requests a second.
 fn one_at_a_time(ms: u64) -> Service {
     Service::start(move |_| {
         std::thread::sleep(Duration::from_millis(ms));
@@ -60,7 +60,7 @@ fn found(folder: &Folder) -> Value {
 
 #[test]
 fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_do_not() {
-    // At most 166 a second.
+    // The service sustains at most 166/s.
     let service = one_at_a_time(6);
     let folder = Folder::new().with("gets.toml", &scenario("cpu_pct_max = 1000.0"));
     let ended = search(&folder, &service, &["--precision", "50%"]);
@@ -92,7 +92,7 @@ fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_d
     assert!(ended.stdout.contains(&conclusion), "{}", ended.stdout);
     let text = std::fs::read_to_string(folder.0.path().join("out/capacity.md")).unwrap();
     assert!(text.starts_with(&format!("# {conclusion}")), "{text}");
-    // The run at that rate says it too.
+    // The report of the run at that rate has the warning, too.
     let too_high = probes.iter().find(|p| p["rate_per_s"] == exceeded).unwrap();
     let report = folder
         .0
@@ -105,7 +105,7 @@ fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_d
         "{report}"
     );
     let page = folder.0.path().join("out/capacity.html");
-    // The service has a runtime of its own, which can't be started on the thread of another one.
+    // The service has its own runtime, which can't start within another one.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(the_page_is_drawn(&page, &conclusion));
 }
@@ -130,7 +130,7 @@ async fn the_page_is_drawn(page: &std::path::Path, conclusion: &str) {
             );
         })
         .await;
-    let reasons = "return document.querySelector('main').innerText.includes('holds: ')";
+    let reasons = "return document.querySelector('main').innerText.includes('sustained: ')";
     assert_eq!(browser.script(reasons).await, json!(true));
     browser.is_quiet().await;
     browser.close().await;
@@ -144,7 +144,7 @@ fn when_not_even_the_lowest_rate_holds_the_search_ends_with_1() {
     let ended = search(&folder, &service, &["--lowest", "100"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert!(
-        ended.stdout.contains("not even 100/s holds"),
+        ended.stdout.contains("not even 100/s is sustained"),
         "{}",
         ended.stdout
     );
@@ -189,7 +189,7 @@ fn a_search_that_is_stopped_reports_what_is_known() {
     assert!(signalled.unwrap().success());
     let ended = ended(child.wait_with_output().unwrap());
     assert_eq!(ended.code, 3, "{}", ended.stderr);
-    let said = "stopped before it was known: nothing is known yet";
+    let said = "stopped before the capacity was known: nothing is known yet";
     assert!(ended.stdout.contains(said), "{}", ended.stdout);
     assert_eq!(found(&folder)["result"], "STOPPED");
 }
@@ -220,7 +220,7 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         ),
         (
             &["gets.toml", "--precision", "99%"],
-            "a share from 0.5% to 50% is needed",
+            "write a share from 0.5% to 50%",
         ),
         (
             &["gets.toml", "--lowest", "9", "--highest", "8"],

@@ -15,7 +15,7 @@ fn an_open_run_starts_every_arrival_and_writes_all_of_its_files() {
     let system = SmallSystem::start();
     let ended = Loadgen::scenario(&open(100, "1s", ""))
         .target(&system)
-        .arguments(&["--json", "--seed", "7"])
+        .arguments(&["--format", "json", "--seed", "7"])
         .run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let report = ended.report();
@@ -60,7 +60,7 @@ fn an_open_run_starts_every_arrival_and_writes_all_of_its_files() {
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&ended.stdout).unwrap()["verdict"]["result"],
         "PASS",
-        "--json prints the report alone"
+        "--format json prints the report alone"
     );
     let summary = std::fs::read_to_string(ended.out.join("summary.md")).unwrap();
     assert!(

@@ -40,7 +40,7 @@ impl Drop for Busy {
     }
 }
 
-/// As they are without being given.
+/// The default limits.
 const LIMITS: &str = "[limits]\nslip_p99_max = \"50ms\"\nloop_stall_p99_max = \"100ms\"\n";
 
 /// The generator has the lowest priority, as on a machine whose other programs matter more.
@@ -114,7 +114,7 @@ fn a_search_for_the_capacity_does_not_take_the_neighbours_work_for_the_targets_l
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
-        said.contains("can't tell, others used this machine again and again"),
+        said.contains("can't tell, other programs disturbed too many probes"),
         "{said}"
     );
     let read = |path: &str| -> serde_json::Value {

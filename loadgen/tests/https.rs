@@ -29,7 +29,7 @@ fn a_target_whose_authority_is_named_is_driven_over_tls() {
     let run = Loadgen::scenario(&open(100, "1s", "")).target(&system);
     let ca = run.folder.path().join("ca.pem");
     std::fs::write(&ca, certificate).unwrap();
-    let ended = run.arguments(&["--ca", ca.to_str().unwrap()]).run();
+    let ended = run.arguments(&["--tls-ca", ca.to_str().unwrap()]).run();
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.report()["journeys"]["completed"], 100);
     assert!(
@@ -62,7 +62,7 @@ fn a_file_without_a_certificate_is_bad_input() {
     let run = Loadgen::scenario(&open(100, "1s", "")).target(&system);
     let ca = run.folder.path().join("ca.pem");
     std::fs::write(&ca, "no certificate").unwrap();
-    let ended = run.arguments(&["--ca", ca.to_str().unwrap()]).run();
+    let ended = run.arguments(&["--tls-ca", ca.to_str().unwrap()]).run();
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("ca.pem"), "{}", ended.stderr);
 }

@@ -1,4 +1,4 @@
-//! Why there is no comparison, and the exit code of each reason.
+//! The errors of an experiment, and their exit codes.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::compare::CompareError;
 use crate::report::folder::FolderError;
 use crate::run::RunError;
 
-/// An experiment that came to no comparison.
+/// Why an experiment has no comparison.
 #[derive(Debug, thiserror::Error)]
 pub enum AbError {
     /// The scenario can't be run.
@@ -16,40 +16,40 @@ pub enum AbError {
     /// A revision can't be built.
     #[error(transparent)]
     Revision(#[from] RevisionError),
-    /// A run could not be carried out.
+    /// A run failed.
     #[error("{letter} ({label}): {error}")]
     Run {
-        /// Whose.
+        /// The side: A or B.
         letter: char,
-        /// What people call it.
+        /// The side's name.
         label: String,
-        /// Why.
+        /// The cause.
         error: RunError,
     },
-    /// What a run left can't be read.
+    /// The folder of a finished run can't be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Something can't be written.
+    /// A file or folder can't be written, moved or removed.
     #[error("{path}: {error}")]
     Output {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// The runs can't be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
-    /// The second Ctrl-C.
-    #[error("left at once: nothing is compared")]
+    /// Ctrl-C was pressed twice.
+    #[error("stopped at once by the second Ctrl-C; nothing was compared")]
     Left,
-    /// No block counts.
-    #[error("{0}: no block is whole, so there is nothing to compare; what was measured is in {folder}", folder = .1.display())]
+    /// There is no complete block without an INVALID run.
+    #[error("{0}: no block is complete, so there is nothing to compare; the runs are in {folder}", folder = .1.display())]
     NoBlocks(String, PathBuf),
 }
 
 impl AbError {
-    /// The program's exit code: 3 where better runs would do, else 2.
+    /// The program's exit code: 3 if better runs would help, else 2.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoBlocks(..) | Self::Left | Self::Revision(RevisionError::Interrupted(_)) => 3,
@@ -58,7 +58,7 @@ impl AbError {
         }
     }
 
-    /// For what could not be written, moved or removed.
+    /// The error of a file or folder that can't be written, moved or removed.
     pub(super) fn not_written(path: &Path, error: std::io::Error) -> Self {
         Self::Output {
             path: path.to_owned(),

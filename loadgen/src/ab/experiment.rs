@@ -1,5 +1,5 @@
-//! The experiment from beginning to end: a discarded run of each side, then blocks until enough is known. The only place here that starts
-//! anything.
+//! Carries out an experiment: a discarded run of each side, then blocks until the stopping rule ends it. The only file of this module
+//! that starts runs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,20 +18,20 @@ use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
 use crate::scenario::Scenario;
 use crate::scenario::expression::unix_seconds;
 
-/// Where runs go whose block does not count.
+/// The folder for runs whose block does not count.
 const LEFT_OUT: &str = "left-out";
 
-/// What came of it.
+/// The outcome of an experiment.
 pub struct Outcome {
-    /// How it was made.
+    /// How the experiment was made.
     pub record: AbRecord,
-    /// Of the blocks that count.
+    /// The comparison of the blocks that count.
     pub comparison: Comparison,
     /// The runs of the blocks that count, A's and B's.
     pub groups: [Group; 2],
 }
 
-/// Makes an experiment; each run reads its scenario anew.
+/// Carries out an experiment; each run reads the scenario again.
 ///
 /// # Errors
 /// See [`AbError`].
@@ -143,18 +143,18 @@ impl Experiment<'_> {
                 return Ok(end);
             }
         }
-        // Blocks have no end.
+        // Not reached: the iterator of blocks is endless.
         Ok(End::Blocks)
     }
 
-    /// Makes a block's runs; whether it became whole.
+    /// Makes the runs of a block. Returns whether the block is complete; an interrupted one is not.
     async fn block(
         &mut self,
         block: u32,
         order: [Side; order::BLOCK_RUNS],
     ) -> Result<bool, AbError> {
         let first = self.record.runs.len();
-        // The same choices on both sides are one difference less.
+        // Both sides make the same random choices, so that these cause no difference.
         let seed = self.options.seed.wrapping_add(u64::from(block));
         for (place, side) in (1..).zip(order) {
             self.told.running(block, place, side, &self.options.limits);
@@ -166,7 +166,7 @@ impl Experiment<'_> {
             if verdict == VerdictResult::Invalid && !self.is_interrupted().await {
                 let reason = self.reason(&folder);
                 self.told.say(&format!(
-                    "{folder} is INVALID ({reason}); it is made once more"
+                    "{folder} is INVALID ({reason}); repeating it once"
                 ));
                 let path = self.options.out.join(&folder);
                 std::fs::remove_dir_all(&path).map_err(|e| AbError::not_written(&path, e))?;
@@ -194,7 +194,7 @@ impl Experiment<'_> {
         if self.record.runs[first..].iter().any(invalid) {
             self.spoiled += 1;
             self.told.say(&format!(
-                "block {block} is left out: one of its runs is INVALID"
+                "block {block} is left out, because one of its runs is INVALID"
             ));
             self.leave_out(first)?;
             return Ok(true);
@@ -208,7 +208,7 @@ impl Experiment<'_> {
         Ok(true)
     }
 
-    /// Moves the runs from this one on to where nobody takes them for runs of their side.
+    /// Moves the runs from index `first` on out of their side's folder, so that they are not compared.
     fn leave_out(&mut self, first: usize) -> Result<(), AbError> {
         for run in &mut self.record.runs[first..] {
             let from = self.options.out.join(&run.folder);
@@ -227,7 +227,7 @@ impl Experiment<'_> {
         reasons.unwrap_or_default()
     }
 
-    /// A run in the side's next folder; nothing when it was stopped before it measured anything.
+    /// Makes a run in the side's next folder; `None` if it was stopped before it measured anything.
     async fn recorded_run(
         &mut self,
         side: Side,
@@ -267,7 +267,7 @@ impl Experiment<'_> {
         match run(scenario, options).await {
             Ok(report) => Ok(Some(report.verdict.result)),
             Err(RunError::Left) => Err(AbError::Left),
-            // A system that is being started hears a terminal's Ctrl-C too, and ends.
+            // A terminal sends Ctrl-C to the system, too; a system that is starting then ends with an error.
             Err(_) if self.is_interrupted().await => Ok(None),
             Err(error) => Err(AbError::Run {
                 letter: side.letter(),
@@ -277,7 +277,7 @@ impl Experiment<'_> {
         }
     }
 
-    /// Whether somebody wished that it ends. The run under way has heard it too, and has ended in order.
+    /// Whether the experiment was interrupted. The current run received the same signal and has ended in order.
     async fn is_interrupted(&mut self) -> bool {
         if self.record.ended.is_some() {
             return true;
@@ -289,13 +289,12 @@ impl Experiment<'_> {
         };
         if asked {
             self.record.ended = Some(End::Interrupted);
-            self.told
-                .say("interrupted: the blocks that are whole are compared");
+            self.told.say("interrupted: comparing the complete blocks");
         }
         asked
     }
 
-    /// Of the blocks that count; none while there are none.
+    /// Compares the blocks that count; `None` as long as there are none.
     fn compare(&self) -> Option<Result<Comparison, CompareError>> {
         if self.opened.is_empty() {
             return None;
@@ -304,7 +303,7 @@ impl Experiment<'_> {
         Some(compare::compare(&a, &b, &self.options.compare))
     }
 
-    /// A side's runs of the blocks that count.
+    /// The runs of a side in the blocks that count.
     fn group(&self, side: Side) -> Group {
         let own = self.opened.iter().filter(|(s, ..)| *s == side);
         let (blocks, runs) = own.map(|(_, block, run)| (*block, run.clone())).unzip();
@@ -319,7 +318,7 @@ impl Experiment<'_> {
     }
 }
 
-/// Half of the widest leading interval, as a share; none while a leading figure has none.
+/// Half the width of the widest leading interval, as a share; `None` as long as a leading figure has no interval.
 fn half_width(comparison: &Comparison) -> Option<f64> {
     let ratios = told::leading(comparison).filter(|f| f.scale == Scale::Ratio);
     let widths = ratios.map(|f| Some((f.effect.high? / f.effect.low?).sqrt() - 1.0));

@@ -1,5 +1,5 @@
-//! Two builds measured in turns: ABBA blocks, each run with a fresh system, Redis and data folder, until the leading figures' intervals are
-//! narrow enough or the budget is used. Knows runs and the comparison; must not know how either is shown.
+//! Measures two builds in turns, in ABBA blocks, each run with a fresh system, Redis and data folder, until the leading figures' intervals
+//! are narrow enough or the budget is used up. Knows runs and the comparison; must not know how they are shown.
 
 mod error;
 mod experiment;

@@ -1,4 +1,4 @@
-//! How an experiment is made: of which builds, under which conditions.
+//! The options of an experiment: its two builds and the conditions.
 
 use std::path::PathBuf;
 
@@ -9,33 +9,33 @@ use crate::system_process::SystemCommand;
 /// One of the two builds.
 #[derive(Debug, Clone)]
 pub struct Build {
-    /// What people call it.
+    /// The name shown to people.
     pub label: String,
-    /// What starts it.
+    /// The command that starts the system.
     pub command: SystemCommand,
-    /// The commit that it was built from, where it was built here.
+    /// The commit that was built, if the build comes from a revision.
     pub revision: Option<String>,
 }
 
-/// How an experiment is made.
+/// The options of an experiment.
 pub struct AbOptions {
     /// The baseline.
     pub a: Build,
     /// The candidate.
     pub b: Build,
-    /// Both are the same, on purpose.
+    /// Whether A and B are the same build on purpose.
     pub null_control: bool,
-    /// Where everything goes; made if it does not exist.
+    /// The folder of the experiment; created if it does not exist.
     pub out: PathBuf,
     /// `none`, `everysec` or `always`.
     pub durability: String,
-    /// What orders and choices are made from.
+    /// The seed of the blocks' order and of the runs' choices.
     pub seed: u64,
     /// Whether each run is audited.
     pub audit: bool,
-    /// Threads that drive the load, if not as many as the scenario asks for.
+    /// Number of threads that drive the load; `None` for the default.
     pub drivers: Option<usize>,
-    /// How long to go on.
+    /// When to stop.
     pub limits: Limits,
     /// How the runs are compared.
     pub compare: compare::Options,

@@ -1,5 +1,5 @@
-//! Which side runs when. A block is ABBA or BAAB: whatever drifts evenly while it lasts (a host that warms up, a neighbour that comes)
-//! falls on both sides alike. Which of the two is drawn, so that nothing periodic can take one side. Pure.
+//! The order of the runs. A block is ABBA or BAAB, so that a linear drift during the block (such as a host that warms up) affects both
+//! sides alike. Which of the two it is is random, so that nothing periodic can favour one side. Pure.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -19,7 +19,7 @@ impl Side {
     /// Both, the baseline first.
     pub const BOTH: [Self; 2] = [Self::A, Self::B];
 
-    /// As people read it.
+    /// The letter shown to people.
     pub fn letter(self) -> char {
         match self {
             Self::A => 'A',
@@ -27,7 +27,7 @@ impl Side {
         }
     }
 
-    /// As folders are named.
+    /// The name of the side's folder.
     pub fn folder(self) -> &'static str {
         match self {
             Self::A => "a",
@@ -36,10 +36,10 @@ impl Side {
     }
 }
 
-/// A block's runs.
+/// Number of runs in a block.
 pub const BLOCK_RUNS: usize = 4;
 
-/// The runs of each block, without end.
+/// The order of the runs of each block, as an endless iterator.
 pub fn blocks(seed: u64) -> impl Iterator<Item = [Side; BLOCK_RUNS]> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     std::iter::repeat_with(move || match random.random::<bool>() {

@@ -1,4 +1,4 @@
-//! How an experiment was made, as it is written to `ab.json`: its shape is versioned by `schema`. What came of it stands in
+//! The record of how an experiment was made, as written to `ab.json`; the field `schema` is its version. The outcome is in
 //! `comparison.json`.
 
 use std::collections::BTreeMap;
@@ -12,54 +12,54 @@ use super::stopping::End;
 use crate::compare::blocks::Blocks;
 use crate::report::VerdictResult;
 
-/// The present shape.
+/// The version that this program writes.
 pub const SCHEMA: &str = "loadgen-ab/1";
-/// Its file in the experiment's folder.
+/// The file's name in the experiment's folder.
 const RECORD_FILE: &str = "ab.json";
 
-/// An experiment.
+/// How an experiment was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AbRecord {
-    /// `loadgen-ab/1`.
+    /// Always `loadgen-ab/1`.
     pub schema: String,
     /// The scenario's name.
     pub scenario: String,
-    /// What the order of the blocks and the choices of their runs were made from.
+    /// The seed of the blocks' order and of the runs' choices.
     pub seed: u64,
-    /// Unix time in seconds.
+    /// Start of the experiment, Unix time in seconds.
     pub started_at: f64,
-    /// Since the first run, without warm-up.
+    /// Seconds since the first run of the first block; the discarded runs before are not included.
     pub elapsed_s: f64,
     /// The baseline.
     pub a: BuildRecord,
     /// The candidate.
     pub b: BuildRecord,
-    /// Both are the same, on purpose.
+    /// Whether A and B are the same build on purpose.
     pub null_control: bool,
-    /// Durability that both were started with.
+    /// The durability of both systems.
     pub durability: String,
     /// Whether each run was audited.
     pub audit: bool,
-    /// At most so many blocks.
+    /// The largest number of blocks.
     pub blocks_max: u32,
-    /// Half of an interval's width that was narrow enough, as a share.
+    /// Half the width of an interval that is narrow enough, as a share.
     pub precision: f64,
-    /// Time that was not to be exceeded.
+    /// The time budget, in seconds.
     pub budget_s: f64,
-    /// Every run in the order of time, the discarded ones left out.
+    /// Every run in the order of time, without the discarded ones.
     pub runs: Vec<RunRecord>,
-    /// Why it ended; none while it is under way.
+    /// Why the experiment ended; `None` while it runs.
     pub ended: Option<End>,
 }
 
 impl AbRecord {
-    /// What people should know of how it went.
+    /// Warnings about the experiment for the reader of the comparison.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let invalid = self.runs.iter().filter(|r| !r.counts).count();
         if invalid > 0 {
             warnings.push(format!(
-                "{invalid} runs are left out, because their block is not whole or one of its runs is INVALID"
+                "{invalid} runs are left out, because their block is incomplete or one of its runs is INVALID"
             ));
         }
         for side in Side::BOTH {
@@ -70,7 +70,7 @@ impl AbRecord {
                 .collect();
             if !failed.is_empty() {
                 warnings.push(format!(
-                    "{}: {} runs FAILED by themselves, whatever their figures ({})",
+                    "{}: the verdict of {} runs is FAIL, independent of the comparison ({})",
                     side.letter(),
                     failed.len(),
                     failed.join(", ")
@@ -78,22 +78,23 @@ impl AbRecord {
             }
         }
         if self.ended == Some(End::Interrupted) {
-            warnings.push("the experiment was interrupted: only whole blocks are compared".into());
+            warnings
+                .push("the experiment was interrupted: only complete blocks are compared".into());
         }
         warnings
     }
 
-    /// Writes it to its file in the experiment's folder, and each side's blocks beside its runs.
+    /// Writes the record to `ab.json` in the experiment's folder, and each side's blocks beside its runs.
     ///
     /// # Errors
-    /// When they can't be written.
+    /// A file can't be written.
     pub fn write(&self, out: &Path) -> Result<(), AbError> {
         let path = out.join(RECORD_FILE);
         let written = serde_json::to_string_pretty(self)
             .map_err(std::io::Error::other)
             .and_then(|json| std::fs::write(&path, json + "\n"));
         written.map_err(|e| AbError::not_written(&path, e))?;
-        // So that the sides' folders can be compared again by themselves.
+        // With blocks.json the two folders can be compared again later.
         for side in Side::BOTH {
             let counted = self.runs.iter();
             let counted = counted.filter(|r| r.side == side && r.counts);
@@ -112,31 +113,31 @@ impl AbRecord {
     }
 }
 
-/// A side.
+/// One of the two builds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BuildRecord {
-    /// What people call it.
+    /// The name shown to people.
     pub label: String,
-    /// What was started, before what every run adds to it.
+    /// The command that starts the system, without the arguments that each run adds.
     pub command: String,
-    /// The commit that it was built from, where it was built here.
+    /// The commit that was built, if the build comes from a revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
 }
 
-/// A run.
+/// One run of an experiment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Whose.
+    /// The side that was measured.
     pub side: Side,
-    /// Its block, from 1.
+    /// The number of the run's block, from 1.
     pub block: u32,
-    /// Its folder, below the experiment's; in `left-out/` where its block does not count.
+    /// The run's folder, relative to the experiment's; in `left-out/` if its block does not count.
     pub folder: String,
-    /// What choices were made from: the same for all runs of a block.
+    /// The seed of the run's choices, the same for all runs of a block.
     pub seed: u64,
-    /// Its own verdict.
+    /// The run's own verdict.
     pub verdict: VerdictResult,
-    /// Its block is whole and none of its runs INVALID.
+    /// Whether the run's block is complete and has no INVALID run.
     pub counts: bool,
 }

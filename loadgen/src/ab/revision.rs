@@ -1,5 +1,5 @@
-//! Builds of git revisions: each in a work tree of its own, once a commit, with one target folder for all, so that what they have in
-//! common is compiled once. Knows git and how to run a build command; not what is built.
+//! Builds git revisions: each commit once, in its own work tree, with one target folder for all, so that common dependencies are compiled
+//! once. Knows git and how to run a build command, but not what is built.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -8,62 +8,64 @@ use tokio::process::Command;
 
 use crate::run::Interrupts;
 
-/// Below the repository's folder.
+/// The folder for builds, below the repository's root.
 const FOLDER: &str = "target/ab";
-/// Of a commit's name: enough for people and for folders.
+/// Characters of a commit's hash in labels and folder names.
 const SHORT: usize = 12;
 
-/// A revision that could not be built.
+/// Why a revision could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum RevisionError {
-    /// Not in a repository, or there is no git.
-    #[error("revisions need a git repository around the present folder: {0}")]
+    /// The folder is not in a git repository, or there is no git.
+    #[error("revisions need a git repository around the current folder: {0}")]
     NoRepository(String),
-    /// No such revision.
-    #[error("`{0}` names no commit here; `git fetch` first if it is a remote's")]
+    /// The revision does not exist.
+    #[error(
+        "`{0}` names no commit in this repository; if it is on a remote, run `git fetch` first"
+    )]
     Unknown(String),
     /// git failed.
     #[error("`git {command}` failed: {problem}")]
     Git {
-        /// What it was asked.
+        /// The arguments of git.
         command: String,
-        /// What it said.
+        /// The output on standard error, or why git did not start.
         problem: String,
     },
     /// The build command failed.
     #[error("{revision}: `{build}` ended with {status}; its work tree is left at {tree}")]
     Build {
-        /// Of what.
+        /// The revision.
         revision: String,
-        /// The command.
+        /// The build command.
         build: String,
-        /// How it ended.
+        /// The exit status of the build command.
         status: ExitStatus,
-        /// Where.
+        /// The work tree.
         tree: PathBuf,
     },
-    /// The build left no program.
+    /// The build did not write the program.
     #[error(
-        "{revision}: `{build}` left no program at {program}; --built says where it is, below the folder that CARGO_TARGET_DIR names"
+        "{revision}: `{build}` wrote no program at {program}; name its path below CARGO_TARGET_DIR with --built"
     )]
     NoProgram {
-        /// Of what.
+        /// The revision.
         revision: String,
-        /// The command.
+        /// The build command.
         build: String,
-        /// Where it should be.
+        /// The expected path of the program.
         program: PathBuf,
     },
-    /// The disk.
+    /// A file or folder can't be read or written.
     #[error("{path}: {error}")]
     Disk {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// Ctrl-C.
-    #[error("interrupted while {0} was built")]
+    /// The build was interrupted by Ctrl-C.
+    #[error("interrupted while {0} was being built")]
     Interrupted(String),
 }
 
@@ -71,23 +73,23 @@ pub enum RevisionError {
 #[derive(Debug, Clone)]
 pub struct Repository {
     root: PathBuf,
-    /// Run by `sh` in the work tree, with `CARGO_TARGET_DIR` set.
+    /// The build command, run by `sh` in the work tree with `CARGO_TARGET_DIR` set.
     build: String,
-    /// What it leaves, below that folder.
+    /// The path of the program that the build writes, below `CARGO_TARGET_DIR`.
     built: PathBuf,
 }
 
-/// A program of a revision.
+/// The built program of a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// The whole name of the commit.
+    /// The full hash of the commit.
     pub commit: String,
-    /// The program, kept for later.
+    /// The path of the program, which is kept for later experiments.
     pub program: PathBuf,
 }
 
 impl Built {
-    /// `v1.2 (0123456789ab)`.
+    /// The revision with the short hash, such as `v1.2 (0123456789ab)`.
     pub fn label(&self, revision: &str) -> String {
         let short = &self.commit[..SHORT.min(self.commit.len())];
         match self.commit.starts_with(revision) {
@@ -98,10 +100,10 @@ impl Built {
 }
 
 impl Repository {
-    /// The one around this folder.
+    /// The repository around a folder.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no repository, or no git.
     pub async fn around(
         folder: &Path,
         build: String,
@@ -119,18 +121,19 @@ impl Repository {
     /// The commit that a revision names.
     ///
     /// # Errors
-    /// It names none.
+    /// The revision names no commit.
     pub async fn commit(&self, revision: &str) -> Result<String, RevisionError> {
         let commit = format!("{revision}^{{commit}}");
         let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
         let arguments = [&arguments[..], &[&commit]].concat();
         let named = git(&self.root, &arguments).await;
-        // What stands before the options' end is printed too.
+        // some versions of git also print `--end-of-options`, on a line before the hash.
         let named = named.ok().and_then(|n| n.lines().last().map(str::to_owned));
         named.ok_or_else(|| RevisionError::Unknown(revision.to_owned()))
     }
 
-    /// Builds a revision, or finds what was built of its commit by the same command before. The build speaks on standard error.
+    /// Builds a revision, or returns the program that the same command built from the same commit before. The build's output goes to standard
+    /// error.
     ///
     /// # Errors
     /// The revision is unknown, the build fails or is interrupted.
@@ -158,7 +161,7 @@ impl Repository {
         .await?;
         eprintln!("{revision}: {} in {}", self.build, tree.display());
         let target = self.root.join(FOLDER).join("target");
-        // What another build left there must not pass for this one's.
+        // The program of another build must not be taken for this one's.
         let left = target.join(&self.built);
         match std::fs::remove_file(&left) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => disk(&left, Err(e))?,
@@ -194,7 +197,7 @@ impl Repository {
         format!("{}\n{}\n", self.build, self.built.display())
     }
 
-    /// None: interrupted, and whatever it had started is killed.
+    /// Runs the build command; `None` if it was interrupted, after its process group was killed.
     async fn run_build(
         &self,
         tree: &Path,
@@ -206,9 +209,9 @@ impl Repository {
             .current_dir(tree)
             .env("CARGO_TARGET_DIR", target)
             .stdin(Stdio::null())
-            // Standard output is for the comparison alone.
+            // Standard output is reserved for the comparison.
             .stdout(std::io::stderr())
-            // A group of its own, so that compilers end with it.
+            // A process group of its own, so that compilers are killed with it.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -226,7 +229,7 @@ impl Repository {
         }
     }
 
-    /// Removes a work tree, if there is one, and git's knowledge of it.
+    /// Removes a work tree, if it exists, and its entry in git.
     async fn remove(&self, tree: &Path) -> Result<(), RevisionError> {
         if tree.exists() {
             let place = tree.to_string_lossy();
@@ -246,7 +249,7 @@ fn disk<T>(path: &Path, result: std::io::Result<T>) -> Result<T, RevisionError> 
     })
 }
 
-/// What git prints.
+/// Runs git and returns its output.
 async fn git(folder: &Path, arguments: &[&str]) -> Result<String, RevisionError> {
     let failed = |problem: String| RevisionError::Git {
         command: arguments.join(" "),

@@ -1,6 +1,6 @@
-//! When enough has been measured. The only figure that may end it early is how *wide* the leading figures' intervals are, looked at after
-//! each block from a least number on; never where they lie, nor a test's p: looking until something is significant finds something
-//! sooner or later in anything. Pure.
+//! The stopping rule of an experiment. Only the *width* of the leading figures' intervals may end it early, checked after each block from
+//! a minimum number on; never the intervals' position or a p-value: a test that is repeated until it is significant becomes significant
+//! sooner or later without any effect. Pure.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use super::order::BLOCK_RUNS;
 
-/// No interval is looked at before: with fewer blocks no permutation of their signs is rarer than 1 in 20, and a width is chance itself.
+/// Blocks before the first check: with fewer no sign-flip test can reach p = 0.05, and the width of an interval is mostly chance.
 pub const BLOCKS_MIN: u32 = 6;
 
-/// How long to go on.
+/// The limits of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// At most so many blocks; at least 1.
+    /// The largest number of blocks; at least 1.
     pub blocks_max: u32,
-    /// Enough when each leading figure's interval is no wider than ± this share; 0 never is.
+    /// The experiment ends when each leading figure's interval is no wider than ± this share; with 0 it never ends early.
     pub precision: f64,
-    /// No block is begun that would likely end after this.
+    /// No block starts that would probably end after this time.
     pub budget: Duration,
 }
 
-/// Why no further block was begun.
+/// Why an experiment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
@@ -30,39 +30,39 @@ pub enum End {
     Precise,
     /// All blocks are done.
     Blocks,
-    /// There is no time for another.
+    /// The budget has no time left for another block.
     Budget,
-    /// Somebody wished so.
+    /// Ctrl-C or a signal ended it.
     Interrupted,
 }
 
 impl End {
-    /// In words.
+    /// The reason in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Precise => "the intervals are narrow enough",
             Self::Blocks => "all blocks are done",
-            Self::Budget => "there is no time for another block within the budget",
+            Self::Budget => "the budget has no time left for another block",
             Self::Interrupted => "interrupted",
         }
     }
 }
 
-/// How far it has come.
+/// The progress of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Course {
-    /// Blocks begun and ended, those that were spoiled included.
+    /// Finished blocks, those with an INVALID run included.
     pub blocks: u32,
-    /// Since the first run.
+    /// Time since the first run.
     pub elapsed: Duration,
-    /// Of the longest run so far.
+    /// Duration of the longest run so far.
     pub run_max: Duration,
-    /// Half of the widest leading interval, as a share; none while there is none.
+    /// Half the width of the widest leading interval, as a share; `None` as long as there is no interval.
     pub half_width: Option<f64>,
 }
 
 impl Limits {
-    /// Why there should be no further block; none: there should.
+    /// Why the experiment ends now; `None` if another block should run.
     pub fn end(&self, course: &Course) -> Option<End> {
         let narrow = course.half_width.is_some_and(|w| w <= self.precision);
         if narrow && course.blocks >= BLOCKS_MIN {
@@ -74,7 +74,7 @@ impl Limits {
         (course.elapsed + course.run_max * BLOCK_RUNS as u32 > self.budget).then_some(End::Budget)
     }
 
-    /// How long it will take yet, at most.
+    /// Upper bound of the remaining time.
     pub fn left(&self, course: &Course) -> Duration {
         let blocks = self.blocks_max.saturating_sub(course.blocks);
         let work = course.run_max * BLOCK_RUNS as u32 * blocks;
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn it_ends_by_width_by_blocks_or_by_time_and_else_goes_on() {
         for (blocks, elapsed_s, half_width, expected) in [
-            (1, 10, Some(0.001), None), // too few to believe a width
+            (1, 10, Some(0.001), None), // too few blocks for the width to count
             (5, 50, Some(0.001), None),
             (6, 60, Some(0.03), Some(End::Precise)),
             (6, 60, Some(0.031), None),
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(LIMITS.left(&course), Duration::from_secs(10));
     }
 
-    /// 20,000 experiments without any effect, for blocks of several spreads: an interval that is looked at until it is narrow still holds
-    /// nothing nearly as often as it says.
+    /// 20,000 experiments without an effect, for blocks of several spreads: stopping by the interval's width leaves its coverage of 0 close
+    /// to the stated confidence.
     #[test]
     fn looking_at_the_width_alone_makes_hardly_more_false_alarms() {
         let quantiles: Vec<f64> = (0..=LIMITS.blocks_max)

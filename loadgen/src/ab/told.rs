@@ -1,4 +1,4 @@
-//! What is told of an experiment while it is under way, on standard error: a line a block that stays, and in a terminal a moving one.
+//! The progress of an experiment on standard error: one line for each block, and in a terminal a status line.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::order::{BLOCK_RUNS, Side};
 use super::stopping::{Course, Limits};
 use crate::compare::{Comparison, FigureComparison, Role, Scale};
 
-/// The display.
+/// The progress display.
 pub(super) struct Told {
     bar: ProgressBar,
 }
 
 impl Told {
     pub(super) fn new() -> Self {
-        // indicatif itself draws nothing where there is no terminal.
+        // indicatif draws nothing without a terminal.
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -23,14 +23,14 @@ impl Told {
         Self { bar }
     }
 
-    /// A line that stays.
+    /// Prints a line above the status line.
     pub(super) fn say(&self, line: &str) {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 
     pub(super) fn warming(&self, side: Side) {
         self.bar.set_message(format!(
-            "warm-up: a run of {}, which is discarded",
+            "warm-up: a run of {}, which will be discarded",
             side.letter()
         ));
     }
@@ -43,7 +43,7 @@ impl Told {
         ));
     }
 
-    /// A block is done; what all of them together say so far.
+    /// Prints the result of all blocks so far, after each block.
     pub(super) fn block(&self, course: &Course, limits: &Limits, so_far: Option<&Comparison>) {
         let mut line = format!("block {} of at most {}", course.blocks, limits.blocks_max);
         let figures = so_far.into_iter().flat_map(leading);
@@ -59,7 +59,7 @@ impl Told {
     }
 }
 
-/// The figures that lead, or those that decide where none leads.
+/// The leading figures, or the deciding ones if none leads.
 pub(super) fn leading(comparison: &Comparison) -> impl Iterator<Item = &FigureComparison> {
     let figures = &comparison.figures;
     let role = match figures.iter().any(|f| f.role == Role::Leads) {
@@ -69,7 +69,7 @@ pub(super) fn leading(comparison: &Comparison) -> impl Iterator<Item = &FigureCo
     figures.iter().filter(move |f| f.role == role)
 }
 
-/// `B/A 1.02 (0.99–1.05)`.
+/// An effect with its interval, such as `B/A 1.02 (0.99–1.05)`.
 fn effect(figure: &FigureComparison) -> String {
     let what = match figure.scale {
         Scale::Ratio => "B/A",

@@ -1,4 +1,4 @@
-//! A recorded event, as a page of `/events/{topic}` has it. Knows the page's JSON; must not know what an event means.
+//! A recorded event, as read from a page of `/events/{topic}`. Knows the page's JSON; must not know what an event means.
 
 use std::borrow::Cow;
 
@@ -8,26 +8,26 @@ use serde_json::value::RawValue;
 /// One recorded event, borrowed from its page.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Event<'a> {
-    /// `<ms>-<sequence>`.
+    /// The position in the stream: `<ms>-<sequence>`.
     #[serde(borrow)]
     pub position: Cow<'a, str>,
-    /// Unique.
+    /// The unique id of the event.
     #[serde(borrow)]
     pub event_id: Cow<'a, str>,
-    /// `entity_created`, …
+    /// The action, such as `entity_created`.
     #[serde(borrow)]
     pub action: Cow<'a, str>,
-    /// What it belongs to.
+    /// The id of the event's aggregate.
     #[serde(borrow)]
     pub aggregate_id: Cow<'a, str>,
     /// The aggregate's version with this event, from 1.
     pub version: u64,
-    /// JSON object.
+    /// The event's data, a JSON object.
     #[serde(borrow)]
     pub data: &'a RawValue,
     /// Microseconds since the Unix epoch, by the event store's clock.
     pub published_at_us: u64,
-    /// The message or event that it follows from.
+    /// The id of the message or event that caused this event.
     #[serde(borrow, default)]
     pub causation_id: Cow<'a, str>,
 }
@@ -35,27 +35,27 @@ pub struct Event<'a> {
 /// A page of events.
 #[derive(Debug, Deserialize)]
 pub struct EventPage<'a> {
-    /// Oldest first.
+    /// The events, oldest first.
     #[serde(borrow)]
     pub result: Vec<Event<'a>>,
-    /// Where the next page begins; none: this was the last.
+    /// Where the next page begins; `None` on the last page.
     #[serde(borrow, default)]
     pub cursor: Option<Cow<'a, str>>,
 }
 
-/// A position, ordered as the stream is.
+/// A position in the stream, in the stream's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub u64, pub u64);
 
 impl Position {
-    /// Reads `<ms>-<sequence>`.
+    /// Parses `<ms>-<sequence>`.
     pub fn parse(text: &str) -> Option<Self> {
         let (ms, sequence) = text.split_once('-')?;
         Some(Self(ms.parse().ok()?, sequence.parse().ok()?))
     }
 }
 
-/// What happened to an aggregate.
+/// The action of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
 pub enum Action {
@@ -69,7 +69,7 @@ pub enum Action {
 }
 
 impl Event<'_> {
-    /// Its action.
+    /// The parsed action.
     pub fn action(&self) -> Action {
         match self.action.as_ref() {
             "entity_created" => Action::Created,
@@ -82,8 +82,8 @@ impl Event<'_> {
         }
     }
 
-    /// Whether another event made it happen, and not a request: a request's event has its message's id (and a place,
-    /// `<id>-3`), a reaction's the id of its cause and what it did, `<id>.cleared`.
+    /// Whether another event caused this event, not a request. The id of a request's event is its message's id, with an index for arrays
+    /// (`<id>-3`). The id of a reaction is its cause's id and what it did (`<id>.cleared`).
     pub fn is_reaction(&self) -> bool {
         match self.event_id.strip_prefix(self.causation_id.as_ref()) {
             Some(suffix) => suffix.starts_with('.'),

@@ -1,39 +1,39 @@
-//! What a check has found: how many it looked at, how many fell, and the first of those by id with a reason.
+//! The outcome of a check: how many items it checked, how many failed, and the first of those by id with a reason.
 
 use serde::{Deserialize, Serialize};
 
-/// Offenders named; further ones are counted alone.
+/// Offenders that are named; further ones are only counted.
 const OFFENDERS_MAX: usize = 10;
 
-/// One check's outcome.
+/// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckReport {
-    /// Its name.
+    /// The check's name.
     pub name: String,
-    /// What it counts.
+    /// The kind of items it checks, in the plural.
     pub of: String,
-    /// How many it looked at.
+    /// Number of items checked.
     pub checked: u64,
-    /// How many fell.
+    /// Number of items that failed.
     pub fell: u64,
-    /// The first of those.
+    /// The first items that failed.
     pub offenders: Vec<Offender>,
-    /// Why it, or a part of it, was not done.
+    /// Why the check, or a part of it, was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
 }
 
-/// Something that is not as it must be.
+/// An item that failed a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offender {
-    /// Which.
+    /// The item's id.
     pub id: String,
-    /// What is wrong with it.
+    /// What is wrong with the item.
     pub reason: String,
 }
 
 impl CheckReport {
-    /// A check that has looked at nothing yet.
+    /// A check that has checked nothing yet.
     pub fn new(name: &str, of: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -45,7 +45,7 @@ impl CheckReport {
         }
     }
 
-    /// One fell.
+    /// Records an item that failed, without counting it as checked.
     pub fn fell(&mut self, id: impl Into<String>, reason: impl Into<String>) {
         self.fell += 1;
         if self.offenders.len() < OFFENDERS_MAX {
@@ -56,7 +56,7 @@ impl CheckReport {
         }
     }
 
-    /// Looked at one; `outcome` is what is wrong with it.
+    /// Records an item that was checked; `outcome` says what is wrong with it.
     pub fn look(&mut self, id: &str, outcome: Option<String>) {
         self.checked += 1;
         if let Some(reason) = outcome {
@@ -64,12 +64,12 @@ impl CheckReport {
         }
     }
 
-    /// In a line, for a verdict: the numbers and the first offender.
+    /// The outcome in one line, for a verdict: the numbers and the first offender.
     pub fn line(&self) -> String {
         let first = self.offenders.first();
         let first = first.map_or_else(String::new, |o| format!("; first {}: {}", o.id, o.reason));
         format!(
-            "audit {}: {} of {} {} fell{first}",
+            "audit {}: {} of {} {} failed{first}",
             self.name, self.fell, self.checked, self.of
         )
     }

@@ -1,5 +1,5 @@
-//! What is equal has the same fingerprint: entities are compared by 64 bits each, so that a million of them fit. FNV-1a over JSON with
-//! its keys in order; two different ones are taken for equal once in 10¹⁹ pairs.
+//! Fingerprints of entities: equal entities have the same 64 bits, so that a million entities fit into memory. FNV-1a over JSON with
+//! sorted keys; two different entities have the same fingerprint once in 10¹⁹ pairs.
 
 use serde_json::Value;
 
@@ -12,14 +12,14 @@ fn add(hash: u64, bytes: &[u8]) -> u64 {
     })
 }
 
-/// Of texts, one after the other.
+/// The fingerprint of a sequence of texts.
 pub fn fingerprint_text(texts: &[&str]) -> u64 {
-    // No text holds this byte: "a", "bc" is not "ab", "c".
+    // The byte 0xff is in no UTF-8 text, so "a", "bc" and "ab", "c" differ.
     let texts = texts.iter().map(|text| text.as_bytes());
     texts.fold(OFFSET, |hash, text| add(add(hash, text), &[0xff]))
 }
 
-/// Of a JSON value, whatever the order of its keys.
+/// The fingerprint of a JSON value, independent of the order of its keys.
 pub fn fingerprint(value: &Value) -> u64 {
     mix(OFFSET, value)
 }

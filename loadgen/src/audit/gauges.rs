@@ -1,28 +1,28 @@
-//! What the target's metrics say of work that is not done yet. Knows the names of those gauges.
+//! The target's gauges of unfinished work. Knows the names of those metrics.
 
 use std::collections::BTreeMap;
 
 use crate::metrics_scrape::split;
 
-/// One look, by group and topic or by queue.
+/// One reading of the gauges, by group and topic or by queue.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gauges {
-    /// Events a group has not handled.
+    /// Events that a group has not handled.
     pub backlog: BTreeMap<String, u64>,
-    /// Events a group has taken and not acknowledged.
+    /// Pending entries: events that a group has received but not acknowledged.
     pub pending: BTreeMap<String, u64>,
-    /// Messages waiting in a queue.
+    /// Messages that wait in a queue.
     pub queued: BTreeMap<String, u64>,
-    /// What groups and queues have given up.
+    /// Dead letters of groups and queues.
     pub dead_letters: BTreeMap<String, u64>,
     /// Asynchronous commands that were refused, by queue.
     pub refused_later: BTreeMap<String, u64>,
-    /// Transactions written so far.
+    /// Transactions that the event store has written so far.
     pub appends: u64,
 }
 
 impl Gauges {
-    /// Reads the text format; none where it has none of these gauges.
+    /// Parses the Prometheus text format; `None` if it has none of these gauges.
     pub fn parse(text: &str) -> Option<Self> {
         let mut gauges = Self::default();
         for line in text.lines().filter(|line| line.starts_with("ordershop_")) {
@@ -50,13 +50,13 @@ impl Gauges {
         (!gauges.backlog.is_empty() || !gauges.queued.is_empty()).then_some(gauges)
     }
 
-    /// What is in flight.
+    /// Number of events and messages in flight.
     pub fn in_flight(&self) -> u64 {
         let families = [&self.backlog, &self.pending, &self.queued];
         families.into_iter().flat_map(BTreeMap::values).sum()
     }
 
-    /// What is in flight, where.
+    /// The groups and queues that have work in flight, in words.
     pub fn busy(&self) -> String {
         let families = [&self.backlog, &self.queued].into_iter().flatten();
         let busy = families.filter(|(_, count)| **count > 0);

@@ -1,5 +1,5 @@
-//! The audit: waits until nothing is in flight, reads everything that happened and everything that is shown over the public surface, and
-//! checks that it fits together. A fast run that is wrong fails. Must not know how a load was made.
+//! The audit: waits until nothing is in flight, reads all events and all listed entities over the public HTTP interface, and checks that
+//! they agree. A run with wrong results fails, however fast it was. Must not know how the load was made.
 
 mod check;
 mod event;
@@ -26,43 +26,44 @@ use settle::settle;
 use surface::Surface;
 use topic::Topic;
 
-/// How long nothing may be in flight, at most, before the audit begins.
+/// How long the audit waits by default until nothing is in flight.
 pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
-/// What an audit knows beside the target.
+/// The options of an audit.
 #[derive(Debug, Clone, Default)]
 pub struct AuditScope {
-    /// What a run was answered; none outside of a run.
+    /// The responses that the run received; `None` outside of a run.
     pub ledger: Option<Ledger>,
-    /// The target was empty before that run: all there is must be its. Else only what began with its first write is judged.
+    /// Whether the target was empty before the run, so that everything on it must come from the run. Otherwise only entities that began with
+    /// or after the run's first write are judged.
     pub from_nothing: bool,
-    /// For what is in flight.
+    /// How long to wait until nothing is in flight.
     pub drain_timeout: Duration,
 }
 
-/// What an audit has found.
+/// The outcome of an audit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AuditReport {
-    /// Why there was none: the target hasn't the surface for it.
+    /// Why the target can't be audited: it lacks the HTTP interface for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_possible: Option<String>,
-    /// Why it could not be carried out on a target that has the surface.
+    /// Why the audit failed on a target that has the interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
-    /// Until nothing was in flight any more, or the limit.
+    /// Seconds until nothing was in flight, or until the limit.
     pub drain_s: f64,
-    /// Reading and checking.
+    /// Seconds for reading and checking.
     pub audit_s: f64,
-    /// Events read.
+    /// Number of events read.
     pub events: u64,
-    /// Entities and mails read from the lists.
+    /// Number of entities and mails read from the lists.
     pub entities: u64,
-    /// In their order.
+    /// The checks in their order.
     pub checks: Vec<CheckReport>,
 }
 
 impl AuditReport {
-    /// What an audit that ended early says.
+    /// The outcome of an audit that ended with an error.
     pub fn of_error(error: &AuditError) -> Self {
         match error {
             AuditError::NotPossible(_) => Self {
@@ -76,19 +77,19 @@ impl AuditReport {
         }
     }
 
-    /// Why the target fails; empty when everything holds.
+    /// Why the target fails; empty if every check passed.
     pub fn reasons(&self) -> Vec<String> {
         let fell = self.checks.iter().filter(|check| check.fell > 0);
         let broken = self.broken.iter();
-        let broken = broken.map(|problem| format!("audit: it could not be carried out: {problem}"));
+        let broken = broken.map(|problem| format!("audit: could not be carried out: {problem}"));
         broken.chain(fell.map(CheckReport::line)).collect()
     }
 }
 
-/// Audits a target. `told` is told how many events have been read so far.
+/// Audits a target. `told` is called with the number of events read so far.
 ///
 /// # Errors
-/// When the target has no such surface, or stops answering on it.
+/// The target lacks the HTTP interface, or stops answering.
 pub async fn audit(
     target: Target,
     scope: &AuditScope,
@@ -104,7 +105,8 @@ pub async fn audit(
     let late = readings.events(&surface, &|_| {}).await?;
     events += late;
     if late > 0 {
-        let problem = format!("{late} events came in while it was read: it is not at rest");
+        let problem =
+            format!("{late} events arrived while the audit was reading, so the target is not idle");
         settled.unsettled.get_or_insert(problem);
     }
     let Folds {
@@ -134,7 +136,7 @@ pub async fn audit(
     })
 }
 
-/// From when on things are judged: everything, or what began with the run's first write, by the target's own clock.
+/// The time from which entities are judged: 0 for all, or the run's first write by the target's own clock.
 async fn since_us(surface: &Surface, scope: &AuditScope) -> Result<u64, AuditError> {
     let Some(ledger) = scope.ledger.as_ref().filter(|_| !scope.from_nothing) else {
         return Ok(0);

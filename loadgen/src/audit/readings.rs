@@ -1,4 +1,4 @@
-//! Everything the target tells, read over a few connections at once and folded while it is read: a page is forgotten when it is folded.
+//! Reads all events and entities of the target over a few connections at once. Each page is folded and dropped as soon as it is read.
 
 use std::cell::{Cell, RefCell};
 
@@ -10,10 +10,10 @@ use super::history::History;
 use super::surface::{AuditError, Surface};
 use super::topic::Topic;
 
-/// Topics read at once: as many pages are in memory.
+/// Topics that are read at once, and so the number of pages in memory.
 const CONNECTIONS_MAX: usize = 4;
 
-/// What is folded from events and lists. A topic's events come in their order, topics in any.
+/// The state that is folded from events and lists. The events of one topic arrive in order, the topics in any order.
 pub struct Folds {
     pub history: History,
     pub versions: Versions,
@@ -32,14 +32,14 @@ impl Folds {
     }
 }
 
-/// What has been read, and up to where.
+/// The state of reading: the folds, and the last position of each topic.
 pub struct Readings {
     pub folds: Folds,
     after: [String; Topic::ALL.len()],
 }
 
 impl Readings {
-    /// Nothing read. What began before `since_us` is not judged.
+    /// The state before anything is read. Entities that began before `since_us` are not judged.
     pub fn new(since_us: u64) -> Self {
         Self {
             folds: Folds {
@@ -52,7 +52,7 @@ impl Readings {
         }
     }
 
-    /// Reads what came since the last call. Answers how many events; `told` is told so while it reads.
+    /// Reads the events since the last call and returns their number; `told` is called with the number so far.
     pub async fn events(
         &mut self,
         surface: &Surface,
@@ -70,7 +70,7 @@ impl Readings {
         together(reads).await
     }
 
-    /// Reads every list. Answers how many entities.
+    /// Reads every list and returns the number of entities.
     pub async fn entities(&mut self, surface: &Surface) -> Result<u64, AuditError> {
         let read_model = &RefCell::new(&mut self.folds.read_model);
         let reads = Topic::ALL.into_iter().map(|topic| {
@@ -82,7 +82,7 @@ impl Readings {
     }
 }
 
-/// A few at once; the sum of what they answer.
+/// Runs a few reads at once and returns the sum of their results.
 async fn together(
     reads: impl Iterator<Item = impl Future<Output = Result<u64, AuditError>>>,
 ) -> Result<u64, AuditError> {

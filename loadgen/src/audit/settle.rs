@@ -1,26 +1,26 @@
-//! Waiting until nothing is in flight: only then can what happened be held against what is shown.
+//! Waits until nothing is in flight, because the lists agree with the events only then.
 
 use std::time::{Duration, Instant};
 
 use super::gauges::Gauges;
 use super::surface::Surface;
 
-/// Between two looks; longer than the target keeps its gauges.
+/// Pause between two readings; longer than the target caches its gauges.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How the target came to rest.
+/// How the target became idle.
 #[derive(Debug)]
 pub struct Settled {
     /// How long that took.
     pub took: Duration,
-    /// The last look; none where it has no metrics.
+    /// The last reading; `None` if the target has no metrics.
     pub gauges: Option<Gauges>,
-    /// What was still going on when the time was over.
+    /// The work that was still in flight at the time limit.
     pub unsettled: Option<String>,
 }
 
-/// Looks at the gauges until nothing is in flight and nothing was written between two looks in a row, within the limit. The first of those
-/// looks is when the target was at rest.
+/// Reads the gauges until two readings in a row have nothing in flight and no write lies between them, or until the time limit. The target
+/// was idle from the first of the two on.
 pub async fn settle(surface: &Surface, timeout: Duration) -> Settled {
     let start = Instant::now();
     let mut before: Option<(Gauges, Duration)> = None;
@@ -42,7 +42,7 @@ pub async fn settle(surface: &Surface, timeout: Duration) -> Settled {
             };
         }
         if gauges.is_none() && !had_metrics && before.is_none() && looked > PAUSE * 4 {
-            // It tells nothing: there is nothing to wait for.
+            // A target without metrics can't be waited for.
             return Settled {
                 took: looked,
                 gauges,
@@ -51,15 +51,15 @@ pub async fn settle(surface: &Surface, timeout: Duration) -> Settled {
         }
         if start.elapsed() >= timeout {
             let busy = gauges.as_ref().map_or_else(
-                || "its metrics are gone".to_owned(),
+                || "its /metrics no longer answers".to_owned(),
                 |gauges| match gauges.in_flight() {
-                    0 => "events are still written".to_owned(),
+                    0 => "events are still being written".to_owned(),
                     _ => gauges.busy(),
                 },
             );
             return Settled {
                 took: start.elapsed(),
-                unsettled: Some(format!("not at rest after {timeout:?}: {busy}")),
+                unsettled: Some(format!("not idle after {timeout:?}: {busy}")),
                 gauges,
             };
         }

@@ -1,4 +1,4 @@
-//! Reading the target over its public surface, page by page: events, entities, metrics. Knows paths and pages; judges nothing.
+//! Reads the target's public HTTP interface page by page: events, entities, metrics. Knows paths and pages; judges nothing.
 
 use std::time::Duration;
 
@@ -10,36 +10,36 @@ use super::gauges::Gauges;
 use super::topic::Topic;
 use crate::http_client::{ClientLimits, HttpClient, Target};
 
-/// For pages: a thousand of the largest carts fit into one; few topics are read at once.
+/// Limits for reading pages: a page of a thousand of the largest carts fits; few topics are read at once.
 const LIMITS: ClientLimits = ClientLimits {
     timeout: Duration::from_secs(30),
     response_bytes_max: 1 << 30,
     connections_max: 16,
 };
-/// Events or entities a page.
+/// Events or entities in a page.
 const PAGE: usize = 1_000;
-/// A page is asked for again so often when the target doesn't answer: it may be starting again.
+/// Attempts to read a page, because the target may be restarting.
 const ATTEMPTS_MAX: u32 = 5;
-/// Between these.
+/// Pause between two attempts.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Why an audit could not be carried out.
+/// Why an audit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// It has no such surface: the audit says nothing about it.
+    /// The target lacks the HTTP interface, so it can't be audited.
     #[error("not possible on this target: {0}")]
     NotPossible(String),
-    /// It has the surface, and did not answer on it.
+    /// The target has the interface but did not answer.
     #[error("{path}: {problem}")]
     NoAnswer {
-        /// What was asked for.
+        /// The path that was requested.
         path: String,
-        /// What came instead.
+        /// The error, or the status and body of the response.
         problem: String,
     },
 }
 
-/// The target's public surface.
+/// The target's public HTTP interface.
 pub struct Surface {
     http: HttpClient,
 }
@@ -52,10 +52,10 @@ struct EntityPage {
 }
 
 impl Surface {
-    /// Makes sure that the target has one.
+    /// Checks that the target has the interface.
     ///
     /// # Errors
-    /// [`AuditError::NotPossible`] when it answers, but not with events.
+    /// [`AuditError::NotPossible`] if the target answers, but not with events.
     pub async fn of(target: Target) -> Result<Self, AuditError> {
         let http = HttpClient::new(target, LIMITS);
         let surface = Self { http };
@@ -66,7 +66,7 @@ impl Surface {
                 if reply.status == 200 && read::<EventPage<'_>>(path, &reply.body).is_ok() => {}
             Ok(reply) => {
                 return Err(AuditError::NotPossible(format!(
-                    "it has no /events/{{topic}} (answered {})",
+                    "it has no /events/{{topic}} (status {})",
                     reply.status
                 )));
             }
@@ -104,14 +104,14 @@ impl Surface {
         }
     }
 
-    /// Its gauges; none where it has no metrics.
+    /// The target's gauges; `None` if it has no metrics.
     pub async fn gauges(&self) -> Option<Gauges> {
         let reply = self.http.get("/metrics").await.ok()?;
         let text = (reply.status == 200).then(|| String::from_utf8_lossy(&reply.body))?;
         Gauges::parse(&text)
     }
 
-    /// Hands over every event after `after`, in order, until there are no more. Answers how many, and the last one's position.
+    /// Calls `take` with every event after the position `after`, in order, and moves `after` to the last one. Returns the number of events.
     pub async fn events(
         &self,
         topic: Topic,
@@ -136,7 +136,7 @@ impl Surface {
         }
     }
 
-    /// Hands over every entity of a topic's list. Answers how many.
+    /// Calls `take` with every entity of a topic's list. Returns the number of entities.
     pub async fn entities(
         &self,
         topic: Topic,
@@ -160,11 +160,11 @@ impl Surface {
 fn read<'a, T: Deserialize<'a>>(path: &str, body: &'a [u8]) -> Result<T, AuditError> {
     serde_json::from_slice(body).map_err(|error| AuditError::NoAnswer {
         path: path.to_owned(),
-        problem: format!("its answer can't be read: {error}"),
+        problem: format!("the response can't be parsed: {error}"),
     })
 }
 
-/// Percent-encoding of all but what every URL may hold.
+/// Percent-encodes everything except unreserved characters.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let encode = |byte: u8| match plain(byte) {

@@ -1,4 +1,4 @@
-//! The shop's topics as its REST surface names them: where their events and their entities are read. Knows names alone.
+//! The shop's topics by their names in the REST interface, from which events and entities are read. Knows names only.
 
 /// A topic: one kind of entity and its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ impl Topic {
         Self::Mail,
     ];
 
-    /// Its name, which is a new entity's path too.
+    /// The topic's name, which is also the path for creating an entity.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -41,7 +41,7 @@ impl Topic {
         }
     }
 
-    /// Its entities' name, in which the asynchronous queue's function ends too.
+    /// The plural, with which the function name of the asynchronous queue ends, too.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Customer => "customers",
@@ -55,7 +55,7 @@ impl Topic {
         }
     }
 
-    /// Where all its entities are listed.
+    /// The path of the list of all entities.
     pub const fn collection(self) -> &'static str {
         match self {
             Self::Customer => "/customers",

@@ -1,4 +1,4 @@
-//! `compare-report`: was it really slower? The same as `loadgen compare`, as a program of its own for CI.
+//! `compare-report`: the command `loadgen compare` as a program of its own, for CI.
 
 #[path = "loadgen/compare.rs"]
 mod compare;
@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Holds the runs of two builds against each other: better, worse, the same, or can't tell.
+/// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "compare-report", version)]
 struct CommandLine {
     #[command(flatten)]
     arguments: compare::CompareArguments,

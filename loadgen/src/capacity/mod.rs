@@ -1,5 +1,5 @@
-//! The highest rate that a target sustains: probes, each a run of its own at one constant rate, until the gap between the highest that
-//! holds and the lowest that does not is narrow enough. Must not know how anything is shown.
+//! Searches for the highest rate that a target sustains: each probe is a run at one constant rate, until the gap between the highest
+//! sustained rate and the lowest rate that is not sustained is narrow enough. Must not know how anything is shown.
 
 mod probe;
 mod report;
@@ -21,37 +21,37 @@ pub use search::{Judged, Range, Search, Step};
 use crate::run::{RunError, RunOptions, run};
 use crate::scenario::Scenario;
 
-/// How it is searched.
+/// The plan of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// Which rates.
+    /// The rates to search.
     pub range: Range,
-    /// The search begins no probe that would not end within.
+    /// The time budget: no probe starts that would end after it.
     pub budget: Duration,
-    /// What a probe takes about, until the first one has shown it.
+    /// The estimated duration of a probe, used until the first probe has been measured.
     pub probe: Duration,
 }
 
-/// So many probes that others disturbed end a search: the machine is theirs.
+/// A search ends after this many probes that other programs disturbed.
 const DISTURBED_MAX: usize = 3;
 
-/// What was found.
+/// The findings of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Findings {
-    /// What it comes to.
+    /// How the search ended.
     pub result: CapacityResult,
-    /// The highest rate that held, in journeys a second.
+    /// The highest sustained rate, in journeys a second.
     pub rate_per_s: Option<f64>,
-    /// The lowest that did not.
+    /// The lowest rate that was not sustained, in journeys a second.
     pub exceeded_per_s: Option<f64>,
-    /// In the order in which they were made.
+    /// The probes in the order in which they were made.
     pub probes: Vec<Probe>,
 }
 
-/// Searches, with whatever tries a rate: it is given the probe's number and rate, and tells what it likes itself.
+/// Searches by calling `probe` with the number and the rate of each probe.
 ///
 /// # Errors
-/// Those of a probe that could not be made.
+/// A probe could not be carried out.
 pub async fn find(
     plan: &Plan,
     stop: &CancellationToken,
@@ -77,7 +77,7 @@ pub async fn find(
         let began = Instant::now();
         let probed = probe(probes.len() + 1, rate).await;
         if stop.is_cancelled() {
-            // What was broken off says nothing of its rate.
+            // A probe that was interrupted says nothing about its rate.
             break CapacityResult::Stopped;
         }
         let probed = probed?;
@@ -98,10 +98,10 @@ pub async fn find(
     })
 }
 
-/// Tries a rate: a run of the scenario, which is one for a probe already, with these options.
+/// Probes a rate by one run of the scenario, whose workload is already set to the rate.
 ///
 /// # Errors
-/// When the run can't be carried out.
+/// The run can't be carried out.
 pub async fn measure(
     number: usize,
     rate: f64,

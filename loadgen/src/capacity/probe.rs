@@ -1,4 +1,4 @@
-//! One rate tried: what the run's report says of it, and whether the target sustained it. Pure arithmetic on a finished report.
+//! A probe: the figures of one run at one rate, and whether the target sustained it. Pure arithmetic on a finished report.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,45 +10,45 @@ use crate::report::growth::{Growth, measured};
 use crate::report::{Quantiles, Report, neighbours};
 use crate::scenario::Limits;
 
-/// Completed of what arrived, while it arrived: less, and something is left lying.
+/// Smallest share of the arrivals that must be completed while they arrive, for a rate to be sustained.
 const REACHED_MIN: f64 = 0.95;
-/// Less than this needs no second look.
+/// Below this share the rate is too high without a second probe.
 const REACHED_FAR: f64 = 0.85;
 
-/// A probe. Rates are journeys a second, times microseconds.
+/// A probe. Rates are journeys a second, times are microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// From 1, in the order in which they were tried.
+    /// The probe's number, from 1, in the order of time.
     pub number: usize,
-    /// Asked for.
+    /// The rate asked for.
     pub rate_per_s: f64,
-    /// Completed, between the end of the warm-up and the last arrival.
+    /// The rate of completed journeys, between the end of the warm-up and the last arrival.
     pub reached_per_s: f64,
-    /// All requests.
+    /// Response time of all requests.
     pub response_time_us: Quantiles,
-    /// The awaited state that took longest at p99, and its name.
+    /// Name and latency of the awaited state with the highest p99.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_to_end_us: Option<(String, Quantiles)>,
-    /// Journeys in flight and backlog.
+    /// Growth of journeys in flight and of the backlog.
     pub growth: Growth,
-    /// Dropped or unsent of all arrivals, in percent.
+    /// Share of the arrivals that were dropped or unsent, in percent.
     pub lost_pct: f64,
-    /// The most journeys in flight.
+    /// The largest number of journeys in flight.
     pub in_flight_max: u64,
-    /// CPU by process in percent of one core, on average, greatest first. Of a target that was not started here only the generator's.
+    /// Mean CPU of each process in percent of one core, highest first. Only the generator's if the target was not started here.
     pub cpu_pct: Vec<(String, f64)>,
-    /// What it showed.
+    /// The judgement.
     pub judged: Judged,
-    /// Why it did not hold, or says nothing.
+    /// Why the rate was not sustained, or why the probe says nothing.
     pub reasons: Vec<String>,
-    /// What was at its limit, greatest first.
+    /// What was at its limit, the machine before its processes.
     pub saturated: Vec<String>,
-    /// The run's folder, beside the capacity's report.
+    /// The name of the run's folder, beside the report of the search.
     pub folder: String,
 }
 
 impl Probe {
-    /// From the report of a run at this rate.
+    /// Builds the probe from the report of a run at this rate.
     pub fn new(number: usize, rate: f64, folder: String, report: &Report, limits: &Limits) -> Self {
         let journeys = &report.journeys;
         let lost = journeys.dropped + journeys.unsent;
@@ -100,12 +100,12 @@ impl Probe {
         self.lost_pct > limits.dropped_pct_max
     }
 
-    /// What speaks against the target having sustained it.
+    /// Why the target did not sustain the rate; empty if it did.
     fn against(&self, report: &Report, limits: &Limits, full: bool) -> Vec<String> {
         let mut reasons = self.growth.said(self.rate_per_s);
         if self.reached_per_s < self.rate_per_s * REACHED_MIN {
             reasons.push(format!(
-                "only {:.0}/s were completed while {:.0}/s arrived",
+                "only {:.0} journeys/s were completed while {:.0}/s arrived",
                 self.reached_per_s, self.rate_per_s
             ));
         }
@@ -120,19 +120,19 @@ impl Probe {
         let audit = report.audit.as_ref();
         reasons.extend(audit.map(AuditReport::reasons).unwrap_or_default());
         if full && late(report, limits) {
-            reasons.push("the machine is full: the generator itself came late".into());
+            reasons.push("the machine is full, so the generator itself was late".into());
         }
         reasons
     }
 
-    /// The whole CPU that is known, in percent of one core.
+    /// CPU of all known processes, in percent of one core.
     pub fn cpu_sum_pct(&self) -> f64 {
         self.cpu_pct.iter().map(|(_, pct)| pct).sum()
     }
 }
 
-/// Why it may say nothing about the target. On a full machine that the generator shares with the target a late generator is the
-/// machine's limit, and so the target's.
+/// Why the probe may say nothing about the target. If generator and target share a machine and it is full, a late generator is no
+/// reason: the machine's limit is then the target's.
 fn doubts(report: &Report, limits: &Limits, full: bool) -> Vec<String> {
     let generator = &report.generator;
     let mut doubts = Vec::new();
@@ -141,13 +141,13 @@ fn doubts(report: &Report, limits: &Limits, full: bool) -> Vec<String> {
     }
     if generator.cpu_pct > limits.cpu_pct_max {
         doubts.push(format!(
-            "the generator is the limit: a driver took {:.0} % of a core",
+            "the generator is the limit: a driver used {:.0} % of a core",
             generator.cpu_pct
         ));
     }
     if late(report, limits) && !full {
         doubts.push(format!(
-            "the generator came late (schedule slip p99 {}) while the machine was not known to be full",
+            "the generator was late (schedule slip p99 {}), and the machine was not known to be full",
             crate::render::time(generator.schedule_slip_us.p99)
         ));
     }
@@ -170,8 +170,8 @@ fn late(report: &Report, limits: &Limits) -> bool {
         || over(generator.loop_lateness_us.p99, limits.loop_stall_p99_max)
 }
 
-/// Journeys that came to their end a second. What is counted as completed leaves out those that the warm-up started, so that they are
-/// reckoned from what has started and what is in flight before and after.
+/// Journeys that ended successfully, a second. The count of completed journeys leaves out those that started in the warm-up, so the rate
+/// is computed from started and failed journeys and from those in flight before and after.
 fn reached(report: &Report) -> f64 {
     let (before, points) = measured(report);
     let length_s: f64 = points.iter().map(|p| p.length_s).sum();

@@ -1,4 +1,4 @@
-//! The report of a search, as it is written to `capacity.json`: its shape is versioned by `schema`.
+//! The report of a search, as written to `capacity.json`; the field `schema` is its version.
 
 use std::io;
 use std::path::Path;
@@ -10,12 +10,12 @@ use super::probe::Probe;
 use super::search::Judged;
 use crate::report::Environment;
 
-/// The report's file.
+/// The file name of the report.
 pub const CAPACITY_FILE: &str = "capacity.json";
-/// The present shape.
+/// The version that this program writes.
 pub const CAPACITY_SCHEMA: &str = "loadgen-capacity/1";
 
-/// What a search comes to.
+/// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CapacityResult {
@@ -25,13 +25,13 @@ pub enum CapacityResult {
     None,
     /// The highest rate that was allowed is sustained.
     AtLeast,
-    /// The generator could not offer more.
+    /// The generator could not offer a higher rate.
     Limited,
-    /// Others used the machine again and again.
+    /// Other programs disturbed too many probes.
     Disturbed,
-    /// The budget was used up before.
+    /// The budget was used up before the rate was known.
     Budget,
-    /// It was stopped before.
+    /// The search was stopped before the rate was known.
     Stopped,
 }
 
@@ -46,51 +46,51 @@ impl CapacityResult {
     }
 }
 
-/// How it was searched.
+/// The settings of a search.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Setting {
     /// The scenario's name.
     pub scenario: String,
-    /// Its story.
+    /// The scenario's description.
     pub description: String,
-    /// What choices were made from.
+    /// The seed of all random choices.
     pub seed: u64,
     /// Length of a probe in seconds, its warm-up included.
     pub probe_s: f64,
-    /// Of it, not measured.
+    /// Length of a probe's warm-up in seconds.
     pub warm_up_s: f64,
-    /// As a share of the rate.
+    /// The precision of the result, as a share of the rate.
     pub precision: f64,
 }
 
 /// A finished search.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CapacityReport {
-    /// `loadgen-capacity/1`.
+    /// Always `loadgen-capacity/1`.
     pub schema: String,
-    /// Unix time in seconds.
+    /// Start of the search, Unix time in seconds.
     pub started_at: f64,
-    /// How it was searched.
+    /// The settings of the search.
     #[serde(flatten)]
     pub setting: Setting,
-    /// Where; unknown before the first probe.
+    /// The machine and the target; empty before the first probe.
     pub environment: Environment,
-    /// What it comes to.
+    /// How the search ended.
     pub result: CapacityResult,
     /// The highest sustained rate, in journeys a second.
     pub rate_per_s: Option<f64>,
-    /// The lowest rate that was not sustained.
+    /// The lowest rate that was not sustained, in journeys a second.
     pub exceeded_per_s: Option<f64>,
-    /// Why that one was not.
+    /// Why that rate was not sustained.
     pub reasons: Vec<String>,
-    /// What was at its limit then.
+    /// What was at its limit at that rate.
     pub saturated: Vec<String>,
-    /// In the order in which they were made.
+    /// The probes in the order in which they were made.
     pub probes: Vec<Probe>,
 }
 
 impl CapacityReport {
-    /// From what was found.
+    /// Builds the report from the findings.
     pub fn new(
         started_at: f64,
         setting: Setting,
@@ -99,11 +99,11 @@ impl CapacityReport {
     ) -> Self {
         let at_ceiling =
             |p: &&Probe| p.judged != Judged::Holds && Some(p.rate_per_s) == findings.exceeded_per_s;
-        // What disturbs a probe makes it worse: the best of them says most of the target.
+        // Disturbances only make a probe worse, so the best probe of this rate says most about the target.
         let beyond = findings.probes.iter().filter(at_ceiling);
         let beyond = beyond.max_by(|a, b| a.reached_per_s.total_cmp(&b.reached_per_s));
         let reasons = beyond.map_or_else(Vec::new, |p| p.reasons.clone());
-        // A probe that something else disturbed may have had nothing at its limit; the next rate's shows it.
+        // In a disturbed probe possibly nothing was at its limit; then the probe at the next higher rate shows what is.
         let mut too_high: Vec<&Probe> = findings.probes.iter().collect();
         too_high.retain(|p| p.judged != Judged::Holds && !p.saturated.is_empty());
         too_high.retain(|p| findings.exceeded_per_s.is_some_and(|at| p.rate_per_s >= at));
@@ -126,10 +126,10 @@ impl CapacityReport {
     }
 }
 
-/// Writes it into a folder.
+/// Writes the report into a folder.
 ///
 /// # Errors
-/// When the file can't be written.
+/// The file can't be written.
 pub fn write_report(report: &CapacityReport, folder: &Path) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
     std::fs::write(folder.join(CAPACITY_FILE), json + "\n")

@@ -1,24 +1,24 @@
-//! What was at its limit in a probe: a process that has a core to itself, the whole machine, or a limit of the scenario. Judged by CPU by
-//! process, which is known of a target that was started here. Pure.
+//! Finds what was at its limit in a probe: a process that uses a full core, the whole machine, or a limit of the scenario. Uses the CPU of
+//! each process, which is known only for a target that was started here. Pure.
 
 use super::probe::Probe;
 use crate::record::series::{GENERATOR, HOST, OTHERS};
 use crate::report::Report;
 use crate::scenario::Limits;
 
-/// Of one core: Redis and the system work on one thread each, as they are started here.
+/// Percent of one core from which a process is at its limit: Redis and the system have one working thread each when started here.
 const CORE_FULL_PCT: f64 = 90.0;
-/// Of all cores. The kernel's own work for the network and what a host takes away are no process'; a target at its limit was seen at 0.75
-/// to 0.85 of a virtual machine with two cores.
+/// Share of all cores from which the machine is full. The kernel's network work and the CPU that a host takes away belong to no process; a
+/// target at its limit used 0.75 to 0.85 of a virtual machine with two cores.
 const MACHINE_FULL_SHARE: f64 = 0.75;
-/// Of a limit of the scenario.
+/// Share of a scenario's limit from which the limit is reached.
 const LIMIT_SHARE: f64 = 0.98;
-/// Whether all known processes together take nearly all of the machine.
+/// Whether all known processes together use nearly the whole machine.
 pub fn machine_is_full(probe: &Probe, report: &Report) -> bool {
     probe.cpu_sum_pct() >= report.environment.cores as f64 * 100.0 * MACHINE_FULL_SHARE
 }
 
-/// In words, the whole before its parts; nothing where nothing was at its limit.
+/// Everything that was at its limit, in words, the machine before its processes.
 pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
     let mut named = Vec::new();
     let cores = report.environment.cores;
@@ -49,7 +49,7 @@ pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
             limits.in_flight_max
         ));
     }
-    // A request that has to wait for a connection waits in its response time, but not in its service time.
+    // Waiting for a connection is part of the response time but not of the service time.
     let all = &report.all_steps;
     let waits = all.response_time_us.p50 > 2.0 * all.service_time_us.p50;
     if waits && in_flight >= limits.connections_max as f64 {
@@ -61,7 +61,7 @@ pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
     named
 }
 
-/// Each process' share.
+/// The CPU of each process in percent of one core, in words.
 pub fn shares(probe: &Probe) -> String {
     let shares = probe.cpu_pct.iter().filter(|(_, pct)| *pct >= 1.0);
     let shares: Vec<String> = shares.map(|(n, pct)| format!("{n} {pct:.0} %")).collect();

@@ -1,45 +1,45 @@
-//! Which rate is tried next: a pure function of what has been tried. The rate is doubled until one does not hold, then the gap between
-//! the highest that holds and the lowest that does not is halved (in ratio) until it is as narrow as asked for, then what was found is
+//! Chooses the next rate to try, as a pure function of the probes so far. The rate is doubled until one is not sustained. Then the gap
+//! between the highest sustained rate and the lowest rate that is not is halved (in ratio) until it is narrow enough. Then the result is
 //! tried again. Must not know how a rate is tried.
 //!
-//! A single probe near the limit may err either way. So a rate that did not hold is tried again at once, unless it failed by far, and
-//! counts as too high when two of three did not hold; the result needs two of three that held.
+//! A single probe near the limit may be wrong either way. Therefore a rate that was not sustained is tried again at once, unless it failed
+//! by far, and is too high if two of three probes were not sustained; the result needs two of three probes that were.
 
-/// From one rate to the next while all of them hold.
+/// Factor from one rate to the next as long as all are sustained.
 const GROWTH: f64 = 2.0;
-/// So many of three.
+/// The majority of three probes.
 const MAJORITY: u32 = 2;
 
-/// What is searched, in journeys a second.
+/// The range of a search; rates are journeys a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
-    /// Tried first.
+    /// The first rate.
     pub start: f64,
-    /// Where the search gives up.
+    /// The lowest rate that is tried.
     pub lowest: f64,
-    /// Not to be exceeded.
+    /// The highest rate that is tried.
     pub highest: f64,
-    /// How near the result must be to a rate that does not hold, as a share of it.
+    /// How near the result must be to a rate that is not sustained, as a share of the result.
     pub precision: f64,
 }
 
-/// What a probe has shown of its rate.
+/// What a probe says about its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Judged {
-    /// Sustained.
+    /// The rate was sustained.
     Holds,
-    /// Not sustained.
+    /// The rate was not sustained.
     Exceeds,
-    /// By far: no need to look twice.
+    /// The rate was missed by so much that no second probe is needed.
     FarExceeds,
-    /// The generator could not offer it: it says nothing about the target.
+    /// The generator could not offer the rate, so the probe says nothing about the target.
     Doubtful,
-    /// It went wrong while others used the machine: it says nothing about the rate.
+    /// The rate was not sustained while other programs used the machine, so the probe says nothing about the rate.
     Disturbed,
 }
 
-/// All probes of one rate.
+/// The counts of all probes of one rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tally {
     /// Journeys a second.
@@ -50,28 +50,28 @@ pub struct Tally {
     far: bool,
 }
 
-/// The next step.
+/// The next step of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
-    /// This rate is to be tried.
+    /// Try this rate.
     Try(f64),
-    /// This one holds, and the other, at most the precision above it, does not.
+    /// The search is done: `rate` is sustained, and `exceeded`, at most the precision above it, is not.
     Found {
         /// Sustained.
         rate: f64,
         /// Not sustained.
         exceeded: f64,
     },
-    /// This one holds; from the other on the generator is the limit.
+    /// The search is done: from `wall` on the generator is the limit.
     Limited {
-        /// Sustained, if any was.
+        /// The highest sustained rate, if any.
         rate: Option<f64>,
-        /// Could not be offered.
+        /// The lowest rate that could not be offered.
         wall: f64,
     },
-    /// The highest rate allowed holds.
+    /// The search is done: the highest rate allowed is sustained.
     AtLeast(f64),
-    /// The lowest does not hold.
+    /// The search is done: not even the lowest rate is sustained.
     None(f64),
 }
 
@@ -93,7 +93,7 @@ impl Tally {
         self.far || self.exceeds + self.doubts >= MAJORITY
     }
 
-    /// Too high, and not for the target.
+    /// Whether the rate is too high for the generator, not for the target.
     fn is_wall(&self) -> bool {
         self.too_high() && self.doubts >= self.exceeds
     }
@@ -102,20 +102,20 @@ impl Tally {
         !self.too_high() && self.holds >= MAJORITY
     }
 
-    /// One probe of it was against it, and the others do not decide.
+    /// Whether a probe failed and the probes so far do not decide.
     fn contested(&self) -> bool {
         !self.too_high() && !self.confirmed() && self.exceeds + self.doubts > 0
     }
 }
 
-/// What has been tried so far.
+/// The state of a search.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
     tallies: Vec<Tally>,
 }
 
 impl Search {
-    /// A probe's result.
+    /// Records the result of a probe.
     pub fn tell(&mut self, rate: f64, judged: Judged) {
         let known = self.tallies.iter_mut().find(|t| t.rate == rate);
         match known {
@@ -140,7 +140,7 @@ impl Search {
         too_high.min_by(|a, b| a.rate.total_cmp(&b.rate))
     }
 
-    /// The highest rate below it that has held.
+    /// The highest rate below the ceiling that was sustained at least once.
     fn floor(&self) -> Option<&Tally> {
         let below = self.ceiling().map_or(f64::INFINITY, |t| t.rate);
         let held = self.tallies.iter();
@@ -148,12 +148,12 @@ impl Search {
         held.max_by(|a, b| a.rate.total_cmp(&b.rate))
     }
 
-    /// What is known at any time: the highest rate that held, and the lowest that did not.
+    /// The highest sustained rate and the lowest rate that is too high, as far as they are known.
     pub fn bracket(&self) -> (Option<f64>, Option<f64>) {
         (self.floor().map(|t| t.rate), self.ceiling().map(|t| t.rate))
     }
 
-    /// What to do next.
+    /// The next step.
     pub fn next(&self, range: &Range) -> Step {
         if let Some(contested) = self.tallies.iter().find(|t| t.contested()) {
             return Step::Try(contested.rate);
@@ -193,7 +193,7 @@ impl Search {
     }
 }
 
-/// Without decimals that nobody can read, as far as the search stays fine enough.
+/// Rounds a rate to a whole number from 100 on, below to two decimals.
 fn whole(rate: f64) -> f64 {
     match rate {
         r if r >= 100.0 => r.round(),
@@ -215,7 +215,7 @@ mod tests {
         precision: 0.05,
     };
 
-    /// Searches with these answers; the end and how many probes it took.
+    /// Searches with these answers; returns the last step and the number of probes.
     fn search(range: &Range, mut probe: impl FnMut(f64) -> Judged) -> (Step, usize) {
         let mut search = Search::default();
         for tried in 0..100 {
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn probes_that_err_near_the_limit_do_not_lead_far_from_it() {
-        // As likely to hold as not at the limit, and one of fifteen errs a tenth away from it.
+        // At the limit a probe is sustained with probability 1/2; a tenth away from it one of fifteen probes is wrong.
         let mut rng = SmallRng::seed_from_u64(7);
         let (mut off, mut most) = (0, 0);
         for _ in 0..1_000 {

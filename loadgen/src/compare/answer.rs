@@ -1,10 +1,10 @@
-//! From the figures' verdicts to the answer that an exit code says. Pure; must not know how a figure was judged.
+//! Derives the comparison's verdict, and so its exit code, from the figures' verdicts. Pure; must not know how a figure was judged.
 
 use super::judge::LEAST_DIFFERENCE;
 use super::rule::Rule;
 use super::{FigureComparison, FigureVerdict, Options, Role, Scale, Verdict};
 
-/// How far a figure may have become worse for all these runs can say, as a share (or a difference): none where they say nothing.
+/// The largest worsening that the interval allows, as a share (or a difference); `None` without an interval.
 fn worst_case(figure: &FigureComparison) -> Option<f64> {
     let none = match figure.scale {
         Scale::Ratio => 1.0,
@@ -17,7 +17,7 @@ fn worst_case(figure: &FigureComparison) -> Option<f64> {
 }
 
 impl FigureComparison {
-    /// Whether an increase is what is bad; none where neither direction is.
+    /// Whether an increase is bad; `None` if neither direction is bad.
     pub fn bad_is_up(&self) -> Option<bool> {
         let rule = self
             .rule
@@ -27,7 +27,7 @@ impl FigureComparison {
             .or(self.more_is_better.map(|more| !more))
     }
 
-    /// Whether these runs leave open that it has become worse by more than matters.
+    /// Whether the interval allows that the figure has become worse by more than the limit.
     fn is_open(&self, options: &Options) -> bool {
         if matches!(self.verdict, FigureVerdict::Same | FigureVerdict::Better) {
             return false;
@@ -45,7 +45,8 @@ impl FigureComparison {
     }
 }
 
-/// The answer: a deciding figure that is worse is a regression; without one, what leads must have been judged.
+/// The verdict and its reasons. A deciding figure that is worse is a regression; otherwise every leading figure must have been judged,
+/// or the answer is that these runs can't tell.
 pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<String>) {
     let deciding = || figures.iter().filter(|f| f.role != Role::Shown);
     let worse: Vec<String> = deciding()
@@ -65,7 +66,7 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<
             .collect();
         if none_judged {
             reasons
-                .push("no deciding figure could be judged: more runs a side would tell".to_owned());
+                .push("no deciding figure could be judged; make more runs of each side".to_owned());
         }
         return (Verdict::CantTell, reasons);
     }
@@ -76,7 +77,7 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<
             .filter(|_| f.scale == Scale::Ratio);
         let seen = seen.map_or_else(String::new, |d| {
             format!(
-                "; a change of {:.1} % would have been seen in 4 of 5 such comparisons",
+                "; a change of {:.1} % would be found in 4 of 5 such comparisons",
                 d * 100.0
             )
         });
@@ -86,7 +87,7 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<
 }
 
 impl FigureComparison {
-    /// The effect with its interval in words: `+3.1 % (+1.0 % to +5.2 %)`.
+    /// The effect with its interval, such as `+3.1 % (+1.0 % to +5.2 %)`.
     pub fn told(&self) -> String {
         let change = |effect: f64| match self.scale {
             Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),

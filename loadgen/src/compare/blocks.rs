@@ -1,4 +1,4 @@
-//! Which runs belong together: a small file in the folder of one side's runs says the block of each, for runs that were interleaved.
+//! The file `blocks.json` in the folder of one side's runs: the block of each run, for runs that were interleaved.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::CompareError;
 
-/// The file.
+/// The file's name.
 pub const BLOCKS_FILE: &str = "blocks.json";
-/// The present shape.
+/// The version that this program writes and reads.
 pub const SCHEMA: &str = "loadgen-blocks/1";
 
-/// What the file holds.
+/// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocks {
-    /// `loadgen-blocks/1`.
+    /// Always `loadgen-blocks/1`.
     pub schema: String,
-    /// The block of each run, by the name of its folder.
+    /// The block of each run, by the name of the run's folder.
     pub blocks: BTreeMap<String, u32>,
 }
 
 impl Blocks {
-    /// Of these runs.
+    /// The file's content for these runs.
     pub fn new(blocks: BTreeMap<String, u32>) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
@@ -30,19 +30,19 @@ impl Blocks {
         }
     }
 
-    /// Writes it beside the runs.
+    /// Writes the file beside the runs.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// The file can't be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         let json = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         std::fs::write(folder.join(BLOCKS_FILE), json + "\n")
     }
 
-    /// Reads it; none where there is no such file.
+    /// Reads the file; `None` if there is no such file.
     ///
     /// # Errors
-    /// When the file is not what it should be.
+    /// The file is not JSON of this schema.
     pub fn read(folder: &Path) -> Result<Option<Self>, CompareError> {
         let path = folder.join(BLOCKS_FILE);
         let Ok(text) = std::fs::read_to_string(&path) else {

@@ -1,9 +1,9 @@
-//! Whether runs may be compared at all: what was asked of the system, and what it ran on, must be the same. Says what differs.
+//! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
 use super::{CompareError, Group, Options};
 use crate::report::{Report, VerdictResult};
 
-/// A trait that must be the same in all runs.
+/// The name and value of something that must be the same in all runs.
 type Trait = (&'static str, fn(&Report) -> String);
 
 const ASKED: [Trait; 6] = [
@@ -52,7 +52,7 @@ fn known(value: &Option<String>) -> String {
     value.clone().unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// What of these differs, a line each, every pair of values once.
+/// One line for each trait that differs and each differing value.
 fn differences(baseline: &Group, candidate: &Group, traits: &[Trait]) -> Vec<String> {
     let Some(first) = baseline.runs.first() else {
         return Vec::new();
@@ -76,7 +76,7 @@ fn differences(baseline: &Group, candidate: &Group, traits: &[Trait]) -> Vec<Str
     lines
 }
 
-/// Refuses what can't be compared; what was allowed to differ is returned, to be said aloud.
+/// Refuses runs that can't be compared. Returns warnings about differences that the options allow.
 pub fn check(
     baseline: &Group,
     candidate: &Group,
@@ -112,13 +112,13 @@ pub fn check(
             differing.extend(machine);
             return refused(
                 differing,
-                "make both with the same scenario, workload, durability and Redis, or compare them all the same with --allow-different",
+                "make both with the same scenario, workload, durability and Redis, or compare them anyway with --allow-different",
             );
         }
         if !machine.is_empty() && !options.across_machines {
             return refused(
                 machine,
-                "times and CPU of different machines say nothing about the system; --across-machines compares the figures that hold from machine to machine",
+                "times and CPU of different machines can't be compared; --across-machines compares only the figures that don't depend on the machine",
             );
         }
     }
@@ -134,11 +134,17 @@ pub fn check(
     if !invalid.is_empty() && !options.allow_invalid {
         return Err(CompareError::Invalid(invalid));
     }
-    let differing = differing
-        .into_iter()
-        .map(|line| format!("different, and compared all the same: {}", line.trim()));
-    let invalid = invalid
-        .into_iter()
-        .map(|line| format!("INVALID, and taken all the same: {}", line.trim()));
+    let differing = differing.into_iter().map(|line| {
+        format!(
+            "different, but compared because of --allow-different or --across-machines: {}",
+            line.trim()
+        )
+    });
+    let invalid = invalid.into_iter().map(|line| {
+        format!(
+            "INVALID, but used because of --allow-invalid: {}",
+            line.trim()
+        )
+    });
     Ok(differing.chain(invalid).collect())
 }

@@ -1,6 +1,6 @@
-//! What `cargo bench` has measured, compared by the same rules: criterion's saved baselines, one a process. The unit is the process
-//! again: samples of one process share its memory layout and its minute, so that their spread says nothing of the next process. Several
-//! saved baselines a side can be judged; one a side only shows ratios.
+//! Compares criterion's saved baselines by the same rules, one baseline for each process of `cargo bench`. The unit is the process:
+//! the samples of one process share its memory layout and its moment, so that their spread says nothing about the next process. With
+//! several saved baselines for each side figures can be judged; with one only ratios are shown.
 
 use std::path::{Path, PathBuf};
 
@@ -9,22 +9,22 @@ use serde::Deserialize;
 use super::judge::{self, Measured, Subject};
 use super::{CompareError, Comparison, Design, Options, Role, Scale, Side, Unit};
 
-/// What is read of `benchmark.json`.
+/// The part of `benchmark.json` that is read.
 #[derive(Deserialize)]
 struct Benchmark {
     full_id: String,
 }
 
-/// What is read of `sample.json`.
+/// The part of `sample.json` that is read.
 #[derive(Deserialize)]
 struct Sample {
     iters: Vec<f64>,
-    /// Nanoseconds of all iterations of a sample.
+    /// Nanoseconds of all iterations of each sample.
     times: Vec<f64>,
 }
 
 impl Sample {
-    /// Median nanoseconds an iteration: one sample that was disturbed does not count.
+    /// Median nanoseconds for one iteration; the median ignores a few disturbed samples.
     fn median_ns(&self) -> Option<f64> {
         let each = self.times.iter().zip(&self.iters);
         let mut each: Vec<f64> = each.map(|(time, iterations)| time / iterations).collect();
@@ -39,10 +39,10 @@ impl Sample {
     }
 }
 
-/// Compares saved baselines by their names, several of a side by commas.
+/// Compares saved baselines by their names; several of a side are separated by commas.
 ///
 /// # Errors
-/// When there are no such baselines, or they have no benchmark in common.
+/// There are no such baselines, or they have no benchmark in common.
 pub fn compare(
     folder: &Path,
     baseline: &str,
@@ -83,7 +83,9 @@ pub fn compare(
         let known = of(&of_baseline)?.zip(of(&of_candidate)?);
         let name = name_of(place, &seen)?;
         let Some((baseline, candidate)) = known else {
-            warnings.push(format!("{name}: not every baseline has it; left out"));
+            warnings.push(format!(
+                "{name}: left out, because not every baseline has this benchmark"
+            ));
             continue;
         };
         let rule = rules.iter().position(|rule| rule.figure == name);
@@ -108,7 +110,7 @@ pub fn compare(
     if let Some(rule) = rules.first() {
         let known: Vec<&str> = measured.iter().map(|m| m.name.as_str()).collect();
         return Err(CompareError::Options(format!(
-            "--fail-on `{}`: no benchmark `{}`; there are {}",
+            "--fail-on `{}`: there is no benchmark `{}`; allowed: {}",
             rule.text,
             rule.figure,
             known.join(", ")
@@ -122,7 +124,7 @@ pub fn compare(
     }
     let units = of_baseline.len().min(of_candidate.len());
     if units < 2 {
-        warnings.push("one process a side: the spread of its samples says nothing of the next process, so that nothing can be judged; save several in turns (base-1, new-1, base-2, new-2, …) and name them by commas".to_owned());
+        warnings.push("one process a side: nothing can be judged, because the spread of one process's samples says nothing about the next process; save several in turns (base-1, new-1, base-2, new-2, …) and list them separated by commas".to_owned());
     }
     let side = |label: &str, runs: Vec<String>| Side {
         label: label.to_owned(),
@@ -140,7 +142,7 @@ pub fn compare(
     Ok(judge::judge(subject, measured, warnings, options))
 }
 
-/// Folders that hold one of these baselines: criterion nests them by group, function and value.
+/// Finds the folders that hold one of these baselines; criterion nests them by group, function and value.
 fn benchmarks(folder: &Path, names: &[&String], places: &mut Vec<PathBuf>) {
     if names
         .iter()
@@ -165,7 +167,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Compar
     let read = serde_json::from_str(&text);
     read.map(Some).map_err(|e| {
         CompareError::Options(format!(
-            "{}: not what criterion writes: {e}",
+            "{}: not a file that criterion wrote: {e}",
             path.display()
         ))
     })
@@ -176,7 +178,7 @@ fn median_ns(baseline: &Path) -> Result<Option<f64>, CompareError> {
     Ok(sample.and_then(|sample| sample.median_ns()))
 }
 
-/// As criterion names it.
+/// The benchmark's name in criterion, or else the name of its folder.
 fn name_of(place: &Path, names: &[&String]) -> Result<String, CompareError> {
     for name in names {
         let benchmark: Option<Benchmark> = read(&place.join(name).join("benchmark.json"))?;

@@ -1,66 +1,66 @@
-//! Why two groups could not be compared.
+//! The errors of a comparison.
 
 use std::path::PathBuf;
 
 use crate::report::folder::FolderError;
 
-/// What can't be compared, and what would be right.
+/// Why two groups can't be compared; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    /// A group without runs.
+    /// The group has no runs.
     #[error(
-        "{group}: there are no runs in it; give a run's folder (it holds a report.json) or a folder of such folders"
+        "{group}: there are no runs in this folder; give a run's folder (it holds a report.json) or a folder of such folders"
     )]
     Empty {
-        /// Its label.
+        /// The group's label.
         group: String,
     },
-    /// No such file or folder.
+    /// The file or folder does not exist.
     #[error("{0}: there is no such file or folder")]
     Missing(PathBuf),
-    /// A file that is no run's.
+    /// The file is not a run's report.
     #[error(
-        "{0}: not a run; give a run's folder, its report.json, or a folder of runs (several by commas)"
+        "{0}: not a run; give a run's folder, its report.json, or a folder of runs (separate several by commas)"
     )]
     NoRun(PathBuf),
-    /// A folder that can't be read.
+    /// The file or folder can't be read.
     #[error("{path}: {error}")]
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// A report that can't be read.
+    /// A run's folder can't be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A run that is on both sides, or twice on one.
-    #[error("{0} is given twice: a run compared with itself is always the same")]
+    /// A run is on both sides, or twice on one side.
+    #[error("{0} is given twice; name each run once")]
     Twice(PathBuf),
-    /// Runs of different things.
+    /// The runs differ in something that must be the same.
     #[error("these runs are not comparable:\n{}\n{hint}", .differences.join("\n"))]
     Different {
-        /// What differs, a line each.
+        /// One line for each difference.
         differences: Vec<String>,
-        /// What would be right.
+        /// What to do.
         hint: String,
     },
-    /// The generator could not keep up: such a run's figures say nothing.
+    /// Some runs are INVALID, so their figures say nothing about the system.
     #[error(
-        "INVALID runs say nothing about the system:\n{}\nmake them again on a quieter machine or at a lower rate, or take them as they are with --allow-invalid",
+        "INVALID runs say nothing about the system:\n{}\nmake them again on a quieter machine or at a lower rate, or use them anyway with --allow-invalid",
         .0.join("\n")
     )]
     Invalid(Vec<String>),
-    /// An option that can't be used.
+    /// An option has a wrong value.
     #[error("{0}")]
     Options(String),
-    /// Blocks that don't fit the runs.
+    /// The blocks don't match the runs.
     #[error("{0}")]
     Blocks(String),
 }
 
 impl CompareError {
-    /// The program's exit code: 3 where better runs would do, else 2.
+    /// The program's exit code: 3 if better runs would help, else 2.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Invalid(_) => 3,

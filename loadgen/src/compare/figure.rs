@@ -1,42 +1,42 @@
-//! Which figures are compared, and which of them decide: what a run of each build is asked for. Knows reports, no statistics.
+//! The list of figures that are compared, and which of them decide. Knows reports but no statistics.
 
 use super::{Role, Scale, Unit};
 use crate::report::{Report, figure_of};
 use crate::scenario::threshold::{Family, JourneyFigure, Metric, Selector, Statistic};
 
-/// Width of a bucket of the target's own histograms, on the scale of logarithms: neighbours are 15 % apart.
+/// Width of a bucket of the target's own histograms, in natural logarithms: bucket bounds are 15 % apart.
 const LAG_RESOLUTION: f64 = 0.14;
-/// A recorder's histograms keep three digits.
+/// Relative resolution of the recorders' histograms, which keep three digits.
 const TIME_RESOLUTION: f64 = 0.001;
 
-/// A figure that a run can be asked for.
+/// A figure of a run, and how it is compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// As in thresholds where there is such a figure.
+    /// The name, the same as in thresholds if thresholds know the figure.
     pub name: String,
-    /// Its unit.
+    /// The unit of the value.
     pub unit: Unit,
-    /// How its effect is expressed.
+    /// The scale of the effect.
     pub scale: Scale,
-    /// Whether more is better; none where neither is.
+    /// Whether more is better; `None` if neither is.
     pub more_is_better: Option<bool>,
-    /// Whether it decides by default.
+    /// Whether the figure decides by default.
     pub role: Role,
-    /// Whether it says the same on another machine.
+    /// Whether the figure is the same on another machine.
     pub machine_independent: bool,
-    /// What values are rounded to, on the scale that effects add up on.
+    /// The width that values are rounded to, on the scale on which effects add up.
     pub resolution: f64,
     source: Source,
 }
 
-/// Where a figure comes from.
+/// The part of a report that a figure is read from.
 #[derive(Debug, Clone, PartialEq)]
 enum Source {
-    /// What a threshold can look at.
+    /// A metric of thresholds.
     Metric(Metric),
-    /// Of the resources.
+    /// A figure of the resources.
     Resource(Resource),
-    /// Largest resident set of a process.
+    /// The largest resident set of a process.
     Memory(String),
 }
 
@@ -55,7 +55,7 @@ enum Resource {
 }
 
 impl Figure {
-    /// Its value in a run, if the run has it.
+    /// The figure's value in a run, if the run has one.
     pub fn of(&self, report: &Report) -> Option<f64> {
         let value = match &self.source {
             Source::Metric(metric) => figure_of(report, metric)?,
@@ -67,7 +67,7 @@ impl Figure {
         value.is_finite().then_some(value)
     }
 
-    /// Whether a threshold's figure is this one, however it is written.
+    /// Whether this text names the figure in any of the ways that thresholds allow.
     pub fn is(&self, written: &str) -> bool {
         let same = |metric: Metric| self.source == Source::Metric(metric);
         self.name == written || Metric::parse(written).is_ok_and(same)
@@ -93,8 +93,8 @@ impl Resource {
     }
 }
 
-/// Every figure of a run of this shape, leading and deciding ones first. CPU a journey leads where it is known: it tells builds apart
-/// with the least noise. Else the median response time does.
+/// The figures of a run with this report's steps and states, leading and deciding ones first. CPU a journey leads if it is known, because
+/// it is the figure with the least noise; otherwise the median response time leads.
 pub fn figures(report: &Report) -> Vec<Figure> {
     let knows_cpu = report
         .resources
@@ -225,7 +225,7 @@ fn resource(name: &str, resource: Resource, unit: Unit) -> Figure {
     }
 }
 
-/// A percentile of a distribution of times, of all or of one step or state.
+/// A percentile of times, over everything or of one step or state.
 fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Figure {
     let name = match family {
         Family::ResponseTime => "response_time",
@@ -249,7 +249,7 @@ fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Figure
     self::metric(&format!("{name}{of}.{statistic}"), metric, role)
 }
 
-/// A figure of thresholds.
+/// A figure that is a metric of thresholds.
 fn metric(name: &str, metric: Metric, role: Role) -> Figure {
     let (unit, scale) = match &metric {
         Metric::ErrorRate => (Unit::Share, Scale::Difference),

@@ -2,20 +2,20 @@
 
 use crate::report::folder::RunFolder;
 
-/// Runs of one build, in the order in which they were made.
+/// The runs of one build, in the order in which they were made.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// What people call it: a folder's name, a revision, a command.
+    /// The name shown to people: a folder, a revision or a command.
     pub label: String,
-    /// Its runs.
+    /// The runs.
     pub runs: Vec<RunFolder>,
-    /// For interleaved runs (ABBA): the block that each run belongs to, as many as there are runs. A block is used when both sides
-    /// have runs of it; its runs are averaged, and blocks are then the unit of every statistic.
+    /// For interleaved runs (ABBA), the block of each run, as many as there are runs. A block counts if both sides have runs of it. The
+    /// runs of a block are averaged, and blocks are then the unit of every statistic.
     pub blocks: Option<Vec<u32>>,
 }
 
 impl Group {
-    /// Runs that were made by themselves.
+    /// A group of runs that were not interleaved.
     pub fn new(label: impl Into<String>, runs: Vec<RunFolder>) -> Self {
         Self {
             label: label.into(),
@@ -24,7 +24,7 @@ impl Group {
         }
     }
 
-    /// Says which block each run belongs to.
+    /// Sets the block of each run.
     #[must_use]
     pub fn in_blocks(mut self, blocks: Vec<u32>) -> Self {
         self.blocks = Some(blocks);

@@ -1,5 +1,5 @@
-//! From each run's figures to a verdict a figure, and from these to the answer. Pure: knows numbers and what they mean for the better,
-//! not where they come from.
+//! Judges each figure from its runs' values, and the comparison from its figures. Pure: knows numbers and which direction is better, but
+//! not where the numbers come from.
 
 use super::answer::answer;
 use super::rule::Rule;
@@ -9,38 +9,38 @@ use super::{
     Side, Unit,
 };
 
-/// In so many of all comparisons an effect of the smallest detectable size is found.
+/// Power of the smallest detectable effect: the share of comparisons that find it.
 const POWER: f64 = 0.8;
-/// What a leading figure may use of the risk of a false alarm, relative to one that only decides.
+/// Weight of a leading figure in the risk of a false alarm, relative to the weight 1 of any other figure.
 const LEADING_WEIGHT: f64 = 4.0;
 
-/// A figure as it was measured.
+/// A figure's values in all runs, and how they are judged.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// Its name.
+    /// The figure's name.
     pub name: String,
-    /// Its unit.
+    /// The unit of the values.
     pub unit: Unit,
-    /// How its effect is expressed.
+    /// The scale of the effect.
     pub scale: Scale,
-    /// Whether more is better; none where neither is.
+    /// Whether more is better; `None` if neither is.
     pub more_is_better: Option<bool>,
-    /// Whether it decides.
+    /// Whether the figure decides.
     pub role: Role,
-    /// What values are rounded to, on the scale that effects add up on.
+    /// The width that values are rounded to, on the scale on which effects add up.
     pub resolution: f64,
-    /// A rule of its own.
+    /// The figure's `--fail-on` rule.
     pub rule: Option<Rule>,
-    /// Each run's value.
+    /// The value of each baseline run.
     pub baseline: Vec<f64>,
-    /// Each run's value.
+    /// The value of each candidate run.
     pub candidate: Vec<f64>,
-    /// The block of each run, baseline's and candidate's, where runs were interleaved.
+    /// For interleaved runs, the block of each run of the baseline and of the candidate.
     pub blocks: Option<(Vec<u32>, Vec<u32>)>,
 }
 
 impl Measured {
-    /// On the scale on which effects add up.
+    /// Converts a value to the scale on which effects add up.
     fn placed(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Ratio => value.ln(),
@@ -48,7 +48,7 @@ impl Measured {
         }
     }
 
-    /// Back from that scale.
+    /// Converts back from that scale.
     fn shown(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Ratio => value.exp(),
@@ -56,7 +56,7 @@ impl Measured {
         }
     }
 
-    /// How far an effect on that scale goes from no change, as a share (or a difference).
+    /// Converts an effect on that scale to a change, as a share (or a difference).
     fn change(&self, effect: f64) -> f64 {
         match self.scale {
             Scale::Ratio => effect.exp() - 1.0,
@@ -69,7 +69,7 @@ impl Measured {
         self.shown(sum / values.len() as f64)
     }
 
-    /// Nothing where a ratio would need the logarithm of 0.
+    /// The samples for the statistics; `None` if a ratio would need the logarithm of 0.
     fn samples(&self) -> Option<Samples> {
         let all = || self.baseline.iter().chain(&self.candidate);
         if self.scale == Scale::Ratio && all().any(|v| *v <= 0.0) {
@@ -97,7 +97,7 @@ impl Measured {
         Some(Samples::Paired(differences.collect()))
     }
 
-    /// +1 where an increase is bad, −1 where a decrease is, 0 where neither is.
+    /// +1 if an increase is bad, −1 if a decrease is, 0 if neither is.
     fn bad(&self) -> f64 {
         match (&self.rule, self.more_is_better) {
             (Some(rule), _) => {
@@ -120,23 +120,23 @@ struct Estimated {
     estimate: Option<Estimate>,
 }
 
-/// What is compared.
+/// What is compared: the scenario and its two sides.
 pub struct Subject {
     /// The scenario's name.
     pub scenario: String,
     /// The workload in words.
     pub workload: String,
-    /// What it was before.
+    /// The baseline.
     pub baseline: Side,
-    /// What it may have become.
+    /// The candidate.
     pub candidate: Side,
-    /// How its runs belong together.
+    /// How the runs were made.
     pub design: Design,
-    /// Of the statistics, a side.
+    /// Units of the statistics for each side: blocks or runs.
     pub units: usize,
 }
 
-/// Judges every figure, and the candidate by them.
+/// Judges every figure, and from them the candidate.
 pub fn judge(
     subject: Subject,
     mut measured: Vec<Measured>,
@@ -165,7 +165,7 @@ pub fn judge(
     }
 }
 
-/// Those that decide and those that are only shown share their risk of a false alarm apart.
+/// Judges the figures. The figures that decide share one risk of a false alarm; those that are only shown share another.
 fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> {
     let estimated: Vec<Estimated> = measured
         .into_iter()
@@ -195,7 +195,7 @@ fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> 
         .collect()
 }
 
-/// Of the figures that decide, or of the others: the index, the adjusted p-value and the share of the risk that is surely there.
+/// For the figures that decide, or for the others: the index, the adjusted p-value and the figure's own share of the risk.
 fn pay(
     figures: &[Estimated],
     decides: bool,
@@ -292,17 +292,17 @@ fn verdict(
     let Some(estimate) = estimate else {
         let all = measured.baseline.iter().chain(&measured.candidate);
         if all.clone().all(|v| *v == 0.0) && all.clone().count() > 2 {
-            return (FigureVerdict::Same, "0 in every run".to_owned());
+            return (FigureVerdict::Same, "it is 0 in every run".to_owned());
         }
         return (
             FigureVerdict::CantTell,
-            "0 in some run: there is no ratio to it".to_owned(),
+            "it is 0 in at least one run, so there is no ratio".to_owned(),
         );
     };
     let Some(((low, high), p)) = estimate.interval.zip(p_adjusted) else {
         return (
             FigureVerdict::CantTell,
-            "one run a side: nobody knows how much it differs from itself".to_owned(),
+            "there is one run a side, so the noise is unknown".to_owned(),
         );
     };
     let least = least(measured, options);
@@ -315,7 +315,10 @@ fn verdict(
             t if t < 0.0 => FigureVerdict::Better,
             _ => FigureVerdict::Different,
         };
-        return (verdict, "more than chance explains".to_owned());
+        return (
+            verdict,
+            "the change is more than chance explains".to_owned(),
+        );
     }
     let band = band(measured, options);
     if measured.change(low) >= -band.0 && measured.change(high) <= band.1 {
@@ -325,13 +328,13 @@ fn verdict(
         );
     }
     let reason = match sure {
-        true => "surely changed, but by less than matters",
-        false => "the interval reaches beyond the noise band: more or longer runs would tell",
+        true => "the change is certain but too small to matter",
+        false => "the interval reaches beyond the noise band; make more or longer runs",
     };
     (FigureVerdict::CantTell, reason.to_owned())
 }
 
-/// A change that is no larger is neither better nor worse.
+/// The largest change that is neither better nor worse.
 fn least(measured: &Measured, options: &Options) -> f64 {
     match (&measured.rule, measured.scale) {
         (Some(rule), _) => rule.limit,
@@ -340,13 +343,13 @@ fn least(measured: &Measured, options: &Options) -> f64 {
     }
 }
 
-/// An error rate that moves by less is no matter: one request in a thousand.
+/// The smallest difference that matters, for figures such as the error rate: one request in a thousand.
 pub(super) const LEAST_DIFFERENCE: f64 = 0.001;
 
-/// How far down and up is the same.
+/// How far down and up a figure counts as the same.
 fn band(measured: &Measured, options: &Options) -> (f64, f64) {
     match measured.scale {
-        // A tenth less and a tenth more are the same distance on the scale of ratios.
+        // The band is symmetric on the scale of ratios: down to 1 / (1 + band), up to 1 + band.
         Scale::Ratio => (1.0 - 1.0 / (1.0 + options.noise_band), options.noise_band),
         Scale::Difference => (LEAST_DIFFERENCE, LEAST_DIFFERENCE),
     }

@@ -1,5 +1,5 @@
-//! Two builds held against each other: per figure the ratio, how sure it is, and whether it is better, worse or the same. The unit of
-//! every statistic is the run (or the block of interleaved runs), never the request: samples of one run are not independent.
+//! Compares the runs of two builds: for each figure the ratio, its interval, and whether it is better, worse or the same. The unit of
+//! every statistic is the run (or the block of interleaved runs), never the request, because the samples of one run are not independent.
 //! Knows reports; must not know how a comparison is shown.
 
 mod answer;
@@ -35,7 +35,7 @@ use crate::audit::AuditReport;
 /// Compares two groups of runs.
 ///
 /// # Errors
-/// What can't be compared, with what differs; see [`CompareError`].
+/// The groups can't be compared, or an option is wrong; see [`CompareError`].
 pub fn compare(
     baseline: &Group,
     candidate: &Group,
@@ -47,7 +47,7 @@ pub fn compare(
     let measured = measured(&baseline, &candidate, options, &mut warnings)?;
     if options.across_machines {
         warnings.push(
-            "across machines: only figures that hold from machine to machine are compared"
+            "across machines: only figures that don't depend on the machine are compared"
                 .to_owned(),
         );
     }
@@ -91,7 +91,7 @@ fn side(group: &Group) -> Side {
     }
 }
 
-/// Both groups without the runs of blocks that only one of them has.
+/// Both groups, without the runs of blocks that only one group has.
 fn in_common_blocks(
     baseline: &Group,
     candidate: &Group,
@@ -100,7 +100,7 @@ fn in_common_blocks(
     let (Some(of_baseline), Some(of_candidate)) = (&baseline.blocks, &candidate.blocks) else {
         let alone = |group: &Group| Group::new(group.label.clone(), group.runs.clone());
         if baseline.blocks.is_some() != candidate.blocks.is_some() {
-            warnings.push("only one side says which runs belong to which block: they are compared as two sets".to_owned());
+            warnings.push("only one side has a blocks.json, so the runs are compared as two sets without blocks".to_owned());
         }
         return Ok((alone(baseline), alone(candidate)));
     };
@@ -109,7 +109,7 @@ fn in_common_blocks(
         if blocks != runs {
             let label = &group.label;
             return Err(CompareError::Blocks(format!(
-                "{label}: there are {runs} runs, but blocks for {blocks}"
+                "{label}: there are {runs} runs but blocks for {blocks}; each run needs one"
             )));
         }
     }
@@ -137,13 +137,13 @@ fn in_common_blocks(
     }
     if left > 0 {
         warnings.push(format!(
-            "{left} runs are left out: the other side has none of their block"
+            "{left} runs are left out: the other side has no run of their block"
         ));
     }
     Ok(kept)
 }
 
-/// Every figure that all runs have.
+/// The values of every figure that all runs have.
 fn measured(
     baseline: &Group,
     candidate: &Group,
@@ -166,7 +166,10 @@ fn measured(
             of_baseline.len() == baseline.runs.len() && of_candidate.len() == candidate.runs.len();
         if !complete {
             if !(of_baseline.is_empty() && of_candidate.is_empty()) {
-                warnings.push(format!("{}: not every run has it; left out", figure.name));
+                warnings.push(format!(
+                    "{}: left out, because not every run has this figure",
+                    figure.name
+                ));
             }
             continue;
         }
@@ -194,7 +197,7 @@ fn measured(
         {
             let (text, figure) = (&rule.text, &rule.figure);
             return Err(CompareError::Options(format!(
-                "--fail-on `{text}`: there is another rule for `{figure}`; allowed: one a figure"
+                "--fail-on `{text}`: there is another rule for `{figure}`; allowed: one rule for each figure"
             )));
         }
         return Err(CompareError::Options(format!(
@@ -212,7 +215,7 @@ fn measured(
     Ok(measured)
 }
 
-/// Rules take the place of the defaults.
+/// The figure's role: if there are rules, only figures with a rule decide.
 fn role(figure: &Figure, rule: Option<&Rule>, options: &Options) -> Role {
     match (rule, options.fail_on.is_empty()) {
         (Some(_), _) => Role::Leads,
@@ -221,7 +224,7 @@ fn role(figure: &Figure, rule: Option<&Rule>, options: &Options) -> Role {
     }
 }
 
-/// A candidate that does wrong what the baseline does right: no figure makes up for that.
+/// The first audit finding of the candidate if the baseline has none. It makes the comparison a regression, whatever the figures are.
 fn wrongs(baseline: &Group, candidate: &Group) -> Vec<String> {
     let of = |group: &Group| -> Vec<String> {
         let audits = group
@@ -235,7 +238,9 @@ fn wrongs(baseline: &Group, candidate: &Group) -> Vec<String> {
             let wrong = of(candidate).into_iter().take(1);
             wrong
                 .map(|why| {
-                    format!("the candidate's audit found what the baseline's did not: {why}")
+                    format!(
+                        "the candidate's audit has a finding and the baseline's has none: {why}"
+                    )
                 })
                 .collect()
         }
@@ -243,7 +248,7 @@ fn wrongs(baseline: &Group, candidate: &Group) -> Vec<String> {
     }
 }
 
-/// Two sets made one after the other: whatever happened to the machine in between counts as a difference.
+/// The warning about sides whose runs were made one after the other, so that a drift of the machine looks like a difference.
 fn apart(baseline: &Group, candidate: &Group) -> Option<String> {
     let starts = |group: &Group| {
         let starts = group.runs.iter().map(|run| run.report.started_at);
@@ -253,5 +258,5 @@ fn apart(baseline: &Group, candidate: &Group) -> Option<String> {
     };
     let (b, c) = (starts(baseline), starts(candidate));
     let one_by_one = baseline.blocks.is_none() && (b.1 < c.0 || c.1 < b.0);
-    one_by_one.then(|| "all runs of one side were made before the other's: a drift of the machine counts as a difference here; `loadgen ab` makes them in turns".to_owned())
+    one_by_one.then(|| "all runs of one side were made before the other's, so a drift of the machine looks like a difference; `loadgen ab` makes runs in turns".to_owned())
 }

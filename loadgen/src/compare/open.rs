@@ -1,4 +1,5 @@
-//! From what is named on the command line to a group: a run's folder, its `report.json`, or a folder of runs; several by commas.
+//! Opens the runs of a command line argument as a group: a run's folder, its `report.json`, or a folder of runs; several separated by
+//! commas.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +8,10 @@ use super::{CompareError, Group};
 use crate::report::folder::{REPORT_FILE, RunFolder};
 
 impl Group {
-    /// Opens what is named.
+    /// Opens the runs at one or more paths, separated by commas.
     ///
     /// # Errors
-    /// When there are no runs, or one can't be read.
+    /// There are no runs, or one can't be read.
     pub fn open(named: &str) -> Result<Self, CompareError> {
         let mut runs = Vec::new();
         let mut blocks: Option<Vec<u32>> = Some(Vec::new());
@@ -24,11 +25,11 @@ impl Group {
                     known.blocks.get(name.as_ref()).copied().ok_or_else(|| {
                         let place = path.display();
                         CompareError::Blocks(format!(
-                            "{place}: blocks.json beside it does not say to which block it belongs"
+                            "{place}: the blocks.json beside this run has no block for it"
                         ))
                     })
                 });
-                // Runs without a block among others with one: then none counts.
+                // If only some runs have a block, no blocks are used.
                 match (block.transpose()?, &mut blocks) {
                     (Some(block), Some(blocks)) => blocks.push(block),
                     _ => blocks = None,
@@ -49,7 +50,7 @@ impl Group {
     }
 }
 
-/// A folder of runs, if it is one, and the runs' folders.
+/// The folder itself if it holds runs' folders, and the runs' folders.
 fn runs_in(path: &Path) -> Result<(Option<PathBuf>, Vec<PathBuf>), CompareError> {
     if !path.exists() {
         return Err(CompareError::Missing(path.to_owned()));

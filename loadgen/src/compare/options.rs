@@ -1,34 +1,34 @@
-//! How a comparison is made: everything that a person may choose.
+//! The options of a comparison.
 
 use super::CompareError;
 use super::rule::Rule;
 
-/// How a comparison is made.
+/// The options of a comparison.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Of the intervals, and 1 − the probability of any false alarm: more than 0.5, less than 1.
+    /// Confidence of the intervals, and 1 − the probability of any false alarm: more than 0.5, less than 1.
     pub confidence: f64,
-    /// `same` means that the whole interval lies within ± this share; more than 0, less than 1.
+    /// A figure is `same` if its whole interval lies within ± this share; more than 0, less than 1.
     pub noise_band: f64,
-    /// A change smaller than this share is never `better` or `worse`, however sure it is.
+    /// A change smaller than this share is never `better` or `worse`, however certain it is; 0 or more, less than 1.
     pub least_effect: f64,
-    /// What decides instead of the defaults, such as `response_time.p99 > +10%`.
+    /// Rules that decide instead of the defaults, such as `response_time.p99 > +10%`.
     pub fail_on: Vec<String>,
-    /// Makes the bootstrap repeatable.
+    /// Seed of the bootstrap.
     pub seed: u64,
-    /// Compare what differs in scenario, workload, durability or Redis all the same, and say so.
+    /// Compare runs also if scenario, workload, durability or Redis differ, with a warning.
     pub allow_different: bool,
-    /// The runs were made on different machines: only figures that hold from machine to machine are compared.
+    /// Compare runs of different machines, but only the figures that don't depend on the machine.
     pub across_machines: bool,
-    /// Take runs whose own verdict is INVALID.
+    /// Use runs whose own verdict is INVALID, too.
     pub allow_invalid: bool,
 }
 
 impl Options {
-    /// Whether every number is within its range and every rule well-formed: for whoever measures first and compares afterwards.
+    /// Checks that every number is within its range and every rule is well-formed, so that errors are found before anything is measured.
     ///
     /// # Errors
-    /// What is wrong, and what is allowed.
+    /// A number is out of range or a rule is wrong; the message says what is allowed.
     pub fn check(&self) -> Result<(), CompareError> {
         let wrong = |name: &str, value: f64, range: &str| {
             Err(CompareError::Options(format!(
@@ -60,7 +60,7 @@ impl Options {
         self.rules().map(drop)
     }
 
-    /// What decides instead of the defaults.
+    /// The parsed rules of `fail_on`.
     pub(super) fn rules(&self) -> Result<Vec<Rule>, CompareError> {
         let rules = self.fail_on.iter().map(|text| text.parse());
         rules

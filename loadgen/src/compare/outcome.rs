@@ -1,11 +1,11 @@
-//! A comparison's outcome, as it is written to `comparison.json`: its shape is versioned by `schema`.
+//! The outcome of a comparison, as written to `comparison.json`; the field `schema` is its version.
 
 use serde::{Deserialize, Serialize};
 
-/// The present shape.
+/// The version that this program writes and reads.
 pub const SCHEMA: &str = "loadgen-comparison/1";
 
-/// The shape's name; reading another one is refused.
+/// The schema's name and version; reading any other is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Schema;
@@ -16,7 +16,9 @@ impl TryFrom<String> for Schema {
     fn try_from(text: String) -> Result<Self, String> {
         match text == SCHEMA {
             true => Ok(Self),
-            false => Err(format!("schema `{text}`; this program reads {SCHEMA}")),
+            false => Err(format!(
+                "the schema is `{text}`; this program reads {SCHEMA}"
+            )),
         }
     }
 }
@@ -27,11 +29,11 @@ impl From<Schema> for String {
     }
 }
 
-/// What a comparison says as a whole.
+/// The verdict of a whole comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// No deciding figure is worse, and the leading ones could be judged.
+    /// No deciding figure is worse, and every leading figure could be judged.
     NoRegression,
     /// A deciding figure is worse.
     Regression,
@@ -49,7 +51,7 @@ impl Verdict {
         }
     }
 
-    /// As it is printed.
+    /// The verdict as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoRegression => "NO REGRESSION",
@@ -59,15 +61,15 @@ impl Verdict {
     }
 }
 
-/// What is said of one figure.
+/// The verdict on one figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureVerdict {
-    /// Surely changed for the better, by more than the least relevant effect.
+    /// Changed for the better, significantly and by more than the least effect.
     Better,
-    /// Surely changed for the worse, by more than the least relevant effect.
+    /// Changed for the worse, significantly and by more than the least effect.
     Worse,
-    /// Surely changed, where neither direction is better.
+    /// Changed significantly, for a figure of which neither direction is better.
     Different,
     /// The whole interval lies within the noise band.
     Same,
@@ -76,7 +78,7 @@ pub enum FigureVerdict {
 }
 
 impl FigureVerdict {
-    /// As it is printed.
+    /// The verdict as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Better => "better",
@@ -88,19 +90,19 @@ impl FigureVerdict {
     }
 }
 
-/// What a figure's verdict means for the whole.
+/// What a figure's verdict means for the whole comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Decides, and must be judged before anyone may say that there is no regression.
+    /// The figure decides, and the verdict can be "no regression" only if the figure could be judged.
     Leads,
-    /// Decides: if it is worse, that is a regression.
+    /// The figure decides: if it is worse, that is a regression.
     Decides,
-    /// Is shown and judged, but decides nothing.
+    /// The figure is judged and shown but decides nothing.
     Shown,
 }
 
-/// What a figure is measured in.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -110,21 +112,21 @@ pub enum Unit {
     Nanos,
     /// Bytes.
     Bytes,
-    /// A second.
+    /// Events a second.
     PerSecond,
-    /// 0 to 1.
+    /// A share from 0 to 1.
     Share,
     /// A plain number.
     Number,
 }
 
-/// How an effect is expressed.
+/// The scale of an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// candidate / baseline; 1 is no change.
     Ratio,
-    /// candidate − baseline, for what may be 0; 0 is no change.
+    /// candidate − baseline, for figures that may be 0; 0 is no change.
     Difference,
 }
 
@@ -134,105 +136,105 @@ pub enum Scale {
 pub enum Design {
     /// Interleaved: each block holds runs of both sides, made close to each other.
     Blocks,
-    /// Two sets of runs, each made by itself.
+    /// Two separate sets of runs.
     Sets,
 }
 
-/// An effect and how sure it is, on the figure's scale.
+/// An effect with its interval and p-values, on the figure's scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// The best guess: a ratio of geometric means, or a difference of means.
+    /// The estimate: a ratio of geometric means, or a difference of means.
     pub estimate: f64,
-    /// The interval's lower end; none with too few runs.
+    /// The interval's lower end; `None` with too few runs.
     pub low: Option<f64>,
     /// The interval's upper end.
     pub high: Option<f64>,
-    /// Probability of an effect at least as large by chance, of this figure alone (Student's t on runs or blocks).
+    /// p-value of this figure alone: the probability of an effect at least as large by chance (Student's t on runs or blocks).
     pub p: Option<f64>,
-    /// The same, after paying for all figures that were looked at (weighted Holm).
+    /// p-value adjusted for all figures that are tested (weighted Holm).
     pub p_adjusted: Option<f64>,
-    /// Two-sided Mann–Whitney test of two sets of runs; exact where they are small and have no ties.
+    /// p-value of the two-sided Mann–Whitney test of two sets of runs; exact for few runs.
     pub p_mann_whitney: Option<f64>,
-    /// Two-sided paired sign-flip permutation test of blocks; exact up to 2^16 flips.
+    /// p-value of the two-sided paired sign-flip permutation test of blocks; exact up to 2^16 flips.
     pub p_sign_flip: Option<f64>,
-    /// The smallest change that these runs would have shown in 4 of 5 such comparisons, as a share (or a difference).
+    /// The smallest change that such runs show in 4 of 5 comparisons, as a share (or a difference).
     pub smallest_detectable: Option<f64>,
 }
 
-/// One figure of both sides.
+/// The comparison of one figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FigureComparison {
-    /// As in thresholds where there is such a figure: `response_time.p99`, `end_to_end["SHIPPED"].p50`.
+    /// The name, the same as in thresholds if thresholds know the figure: `response_time.p99`, `end_to_end["SHIPPED"].p50`.
     pub name: String,
-    /// Its unit.
+    /// The unit of the values.
     pub unit: Unit,
-    /// How its effect is expressed.
+    /// The scale of the effect.
     pub scale: Scale,
-    /// Whether more is better; none where neither is.
+    /// Whether more is better; `None` if neither is.
     pub more_is_better: Option<bool>,
-    /// Whether it decides.
+    /// Whether the figure decides.
     pub role: Role,
-    /// Each run's value, in the runs' order.
+    /// The value of each baseline run, in the runs' order.
     pub baseline_runs: Vec<f64>,
-    /// Each run's value, in the runs' order.
+    /// The value of each candidate run, in the runs' order.
     pub candidate_runs: Vec<f64>,
-    /// The geometric mean of the runs (the mean of what may be 0).
+    /// The geometric mean of the baseline runs (the mean for figures that may be 0).
     pub baseline: f64,
-    /// The geometric mean of the runs (the mean of what may be 0).
+    /// The geometric mean of the candidate runs (the mean for figures that may be 0).
     pub candidate: f64,
-    /// The effect.
+    /// The effect with its interval.
     pub effect: Effect,
-    /// A rule of its own, as written, if there is one.
+    /// The figure's `--fail-on` rule as written, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// What is said of it.
+    /// The verdict on this figure.
     pub verdict: FigureVerdict,
-    /// Why, in words.
+    /// The reason in words.
     pub reason: String,
 }
 
-/// One side as it was compared.
+/// One side of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Side {
-    /// What people call it.
+    /// The name shown to people.
     pub label: String,
-    /// Its runs' folders.
+    /// The folders of the runs.
     pub runs: Vec<String>,
-    /// Version of the system that was driven, where it tells.
+    /// Version of the system that was driven, if the system exposes it.
     pub system_version: Option<String>,
 }
 
-/// Two groups of runs, compared.
+/// The comparison of two groups of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// `loadgen-comparison/1`.
+    /// Always `loadgen-comparison/1`.
     pub schema: Schema,
-    /// What was run.
+    /// The scenario's name.
     pub scenario: String,
-    /// In words.
+    /// The workload in words.
     pub workload: String,
-    /// The one side.
+    /// The baseline.
     pub baseline: Side,
-    /// The other side.
+    /// The candidate.
     pub candidate: Side,
     /// How the runs were made.
     pub design: Design,
-    /// Blocks, or runs of the smaller side: how often the comparison was repeated.
+    /// Number of blocks, or of runs of the smaller side.
     pub units: usize,
-    /// Of the intervals and of the whole.
+    /// Confidence of the intervals and of the verdict, 0.5 to 1.
     pub confidence: f64,
-    /// What `same` means.
+    /// The share within which a figure is `same`.
     pub noise_band: f64,
-    /// What `better` and `worse` mean at least.
+    /// The share above which a figure can be `better` or `worse`.
     pub least_effect: f64,
-    /// What the bootstrap was drawn from.
+    /// The seed of the bootstrap.
     pub seed: u64,
-    /// Leading and deciding figures first.
+    /// The figures, leading and deciding ones first.
     pub figures: Vec<FigureComparison>,
-    /// What people should know, what differs included.
+    /// Warnings for the reader, such as what differs between the sides.
     pub warnings: Vec<String>,
-    /// The answer.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// The reasons of the verdict.
     pub reasons: Vec<String>,
 }

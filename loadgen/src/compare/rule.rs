@@ -1,17 +1,17 @@
-//! `response_time.p99 > +10%`: what decides instead of the defaults. Knows how a rule is written, not what the figures are.
+//! The rules of `--fail-on`, such as `response_time.p99 > +10%`. Knows how a rule is written, not which figures there are.
 
 use std::str::FromStr;
 
-/// A change that fails a comparison.
+/// A change of a figure that is a regression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// As written.
+    /// The rule as written.
     pub text: String,
     /// The figure's name.
     pub figure: String,
-    /// Whether an increase is what fails (else a decrease).
+    /// Whether an increase is a regression; otherwise a decrease is.
     pub increase: bool,
-    /// The change that is still allowed, as a share; at least 0. (Of an error rate: its difference.)
+    /// The largest change that is no regression, as a share of at least 0; a difference for the error rate.
     pub limit: f64,
 }
 
@@ -21,8 +21,8 @@ impl FromStr for Rule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| format!("--fail-on `{text}`: {what}; it is written {FORM}");
-        // A step's name in brackets may hold an operator.
+        let wrong = |what: &str| format!("--fail-on `{text}`: {what}; write it as {FORM}");
+        // A step's name in brackets may contain an operator.
         let after_name = text.rfind(']').unwrap_or(0);
         let at = text[after_name..]
             .find(['<', '>'])
@@ -40,8 +40,8 @@ impl FromStr for Rule {
         let towards = if increase { percent } else { -percent };
         if !towards.is_finite() || towards < 0.0 || (!increase && towards >= 100.0) {
             return Err(wrong(match increase {
-                true => "an increase that fails is more than 0 %",
-                false => "a decrease that fails is less than 0 % and more than -100 %",
+                true => "an increase must be more than 0 %",
+                false => "a decrease must be less than 0 % and more than -100 %",
             }));
         }
         let figure = text[..at].trim().to_owned();

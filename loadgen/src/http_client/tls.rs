@@ -39,7 +39,7 @@ impl TlsOptions {
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, String> {
-    let wrong = |e: String| format!("--ca {}: {e}", path.display());
+    let wrong = |e: String| format!("--tls-ca {}: {e}", path.display());
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?;
     for certificate in certificates {
@@ -57,7 +57,7 @@ fn system_authorities() -> Result<RootCertStore, String> {
     // A certificate that can't be read does not matter as long as there are others.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     match roots.is_empty() {
-        true => Err("the system trusts no certificate authority: name one (--ca FILE), or don't verify the certificate (--insecure-tls)".into()),
+        true => Err("the system trusts no certificate authority: name one (--tls-ca FILE), or don't verify the certificate (--insecure-tls)".into()),
         false => Ok(roots),
     }
 }

@@ -1,10 +1,10 @@
-//! How far an audit that was asked for alone has read, in a terminal alone.
+//! The progress of `loadgen audit`, shown only in a terminal.
 
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-/// The display of an audit.
+/// The progress display of an audit.
 pub struct AuditBar {
     bar: ProgressBar,
 }
@@ -16,16 +16,16 @@ impl Default for AuditBar {
 }
 
 impl AuditBar {
-    /// Begins to be shown.
+    /// Shows the display.
     pub fn new() -> Self {
-        // indicatif itself draws nothing where there is no terminal.
+        // indicatif draws nothing without a terminal.
         let bar = ProgressBar::new_spinner();
         bar.set_message("audit: waiting until nothing is in flight");
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar }
     }
 
-    /// So many events have been read.
+    /// Shows the number of events read so far, every thousand events.
     pub fn read(&self, events: u64) {
         if events.is_multiple_of(1_000) {
             self.bar.set_message(format!("audit: {events} events read"));

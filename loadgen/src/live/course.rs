@@ -1,5 +1,4 @@
-//! What a screen shows of a run, as its events told it: the course so far in bounded memory, and how things stand. Must not know
-//! how it is drawn.
+//! The state of a run that the screen shows, built from the run's events in bounded memory. Must not know how it is drawn.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,78 +11,78 @@ use crate::report::Quantiles;
 use crate::run_event::{Interval, Plan, RunEvent, Seen, Standing};
 use crate::schedule::Schedule;
 
-/// Lines of what happened that are kept.
+/// Log lines that are kept.
 const NEWS_MAX: usize = 100;
-/// Different errors that are shown; the others are in the report.
+/// Different errors that are kept; the report has all of them.
 const ERRORS_MAX: usize = 100;
 
-/// How far a run is.
+/// The phase of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Phase {
-    /// Set-up, in this step.
+    /// Set-up, with the current step.
     Preparing(String),
     /// Journeys are started.
     Running,
-    /// Those in flight are waited for.
+    /// Waiting for journeys in flight.
     Draining,
-    /// The target's backlog is waited for.
+    /// Waiting for the target's backlog.
     Settling,
-    /// So many events have been read.
+    /// The audit, with the number of events read.
     Auditing(u64),
-    /// What set-up made is undone.
+    /// Tear-down, which undoes the set-up.
     TearingDown,
     /// The report has been written.
     Over,
 }
 
-/// What one interval's distributions came to; of several that are put together the worst counts.
+/// The quantiles of one interval; if intervals are joined, the worst value counts.
 #[derive(Debug, Clone, Default)]
 pub struct Moment {
-    /// All steps.
+    /// Response time of all steps.
     pub response_time: Option<Quantiles>,
-    /// Actual − intended start of journeys.
+    /// Schedule slip of journeys: actual − intended start.
     pub slip: Option<Quantiles>,
-    /// By awaited state.
+    /// End-to-end latency of each awaited state.
     pub end_to_end: Vec<Option<Quantiles>>,
-    /// Each driver's CPU in percent of a core.
+    /// CPU of each driver in percent of a core.
     pub drivers_cpu_pct: Vec<f64>,
 }
 
-/// One kind of error.
+/// An error of one kind in one step.
 #[derive(Debug, Clone, Default)]
 pub struct SeenError {
-    /// How often.
+    /// Number of errors.
     pub count: u64,
-    /// The latest one.
+    /// The latest example.
     pub example: String,
 }
 
-/// A run's course.
+/// The state of a run.
 #[derive(Debug)]
 pub struct Course {
-    /// What is being done.
+    /// The plan of the run.
     pub plan: Plan,
-    /// How far it is.
+    /// The current phase.
     pub phase: Phase,
-    /// Whether somebody has asked for its end.
+    /// Whether a stop was requested.
     pub stopping: bool,
-    /// Since when and at which rate it is held.
+    /// Start and rate of the current hold, in journeys a second.
     pub held: Option<(Duration, f64)>,
-    /// What was counted and seen.
+    /// Counts and readings of each interval.
     pub series: Series,
-    /// Distributions; in the series' intervals.
+    /// Quantiles of each interval of the series.
     pub moments: Vec<Moment>,
-    /// Of everything so far.
+    /// Response time of all requests so far.
     pub response_time: Times,
-    /// Likewise.
+    /// Schedule slip of all journeys so far.
     pub slip: Times,
-    /// Likewise, by step.
+    /// Figures of each step so far.
     pub steps: Vec<StepFigures>,
-    /// Likewise.
+    /// Counts of journeys so far.
     pub journeys: JourneyCounts,
-    /// By step and kind.
+    /// Errors by step and kind.
     pub errors: BTreeMap<(String, String), SeenError>,
-    /// How the thresholds stand.
+    /// The state of each threshold.
     pub standings: Vec<Standing>,
     /// Event lag since the start.
     pub lag: LagStatistics,
@@ -91,15 +90,15 @@ pub struct Course {
     pub backlog: Option<u64>,
     /// Journeys in flight.
     pub in_flight: usize,
-    /// What happened, with its time.
+    /// Log lines with their time.
     pub news: Vec<(Option<Duration>, String)>,
-    /// The verdict and its reasons, when it has been given.
+    /// The final verdict and its reasons, as soon as there is one.
     pub judged: Option<(&'static str, Vec<String>)>,
-    /// How many events it has been told: what a drawing is compared with.
+    /// Number of events received; the screen compares it to know whether to draw again.
     pub told: u64,
     schedule: Option<Schedule>,
     started: Option<Instant>,
-    /// How long the moments are, as the series' intervals are.
+    /// Length of a moment in seconds, the same as the series' interval.
     moment_s: u64,
 }
 
@@ -107,7 +106,7 @@ impl Default for Course {
     fn default() -> Self {
         Self {
             plan: Plan::default(),
-            phase: Phase::Preparing("the target is being reached".to_owned()),
+            phase: Phase::Preparing("connecting to the target".to_owned()),
             stopping: false,
             held: None,
             series: Series::default(),
@@ -170,7 +169,7 @@ fn quantiles(times: &Times) -> Option<Quantiles> {
 }
 
 impl Course {
-    /// Takes in what has happened.
+    /// Updates the state by an event.
     pub fn event(&mut self, event: &RunEvent) {
         self.told += 1;
         match event {
@@ -185,7 +184,7 @@ impl Course {
                 self.say(format!("set-up: {step}"));
             }
             RunEvent::Ready => {
-                self.phase = Phase::Preparing("the backlog that set-up left is waited for".into());
+                self.phase = Phase::Preparing("waiting for the backlog of the set-up".into());
             }
             RunEvent::Started { at, .. } => {
                 self.started = Some(*at);
@@ -203,7 +202,7 @@ impl Course {
                 let schedule = Schedule::new(stages.clone());
                 self.plan.duration = Some(schedule.duration());
                 self.schedule = Some(schedule);
-                self.say("the schedule goes on".to_owned());
+                self.say("the schedule continues".to_owned());
             }
             RunEvent::Stopping => {
                 self.stopping = true;
@@ -235,12 +234,12 @@ impl Course {
         self.news.push((self.elapsed(), text));
     }
 
-    /// Since the start of the schedule.
+    /// Time since the start of the schedule.
     pub fn elapsed(&self) -> Option<Duration> {
         self.started.map(|at| at.elapsed())
     }
 
-    /// How long journeys are still started; nothing while that is not known.
+    /// Remaining time in which journeys are started; `None` if unknown.
     pub fn left(&self) -> Option<Duration> {
         match self.held {
             Some(_) => None,
@@ -248,7 +247,7 @@ impl Course {
         }
     }
 
-    /// The rate asked for at a time of the run, in journeys a second.
+    /// The rate that is asked for at a time of the run, in journeys a second.
     pub fn asked(&self, at: Duration) -> Option<f64> {
         match self.held {
             Some((since, rate)) if at >= since => Some(rate),
@@ -256,7 +255,7 @@ impl Course {
         }
     }
 
-    /// Which stage of how many it is in, from 1; nothing for other workloads and after the last one.
+    /// The current stage, from 1, and the number of stages; `None` for other workloads and after the last stage.
     pub fn stage(&self) -> Option<(usize, usize)> {
         let stages = &self.plan.stages;
         let elapsed = self.elapsed()?;
@@ -311,7 +310,7 @@ impl Course {
             drivers_cpu_pct,
             ..Moment::default()
         });
-        // While a backlog drains nobody judges any more.
+        // While the backlog drains, thresholds are no longer evaluated.
         if !seen.standings.is_empty() {
             self.standings.clone_from(&seen.standings);
         }
@@ -319,11 +318,11 @@ impl Course {
         self.backlog = seen.backlog;
     }
 
-    /// The distributions of a time, in the same intervals as the series.
+    /// The moment of a time, in the same intervals as the series.
     fn moment(&mut self, at: Duration) -> &mut Moment {
         let interval_s = self.series.interval_s;
         let index = (at.as_secs() / interval_s) as usize;
-        // The series has halved its resolution: two of ours make one.
+        // The series has halved its resolution, so two moments are joined into one.
         while self.moment_s < interval_s {
             let halved = std::mem::take(&mut self.moments).into_iter();
             let mut pairs: Vec<Moment> = Vec::new();
@@ -342,7 +341,7 @@ impl Course {
         &mut self.moments[index]
     }
 
-    /// What a reader may conclude so far: PASS, FAIL or INVALID, and why it is no PASS.
+    /// The verdict so far, PASS, FAIL or INVALID, with the reasons if it is not PASS.
     pub fn verdict(&self) -> (&'static str, Vec<String>) {
         if let Some((result, reasons)) = &self.judged {
             return (result, reasons.clone());
@@ -361,7 +360,7 @@ impl Course {
         }
     }
 
-    /// Why the figures so far may say nothing about the target.
+    /// Why the run is INVALID so far.
     fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         let slip = self.slip.0.value_at_quantile(0.99);

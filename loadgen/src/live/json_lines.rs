@@ -1,5 +1,5 @@
-//! Events as JSON lines on standard output, for programs that look on. The shape is versioned by `schema` and described in
-//! `scenarios/README.md`; times are microseconds unless the name says otherwise.
+//! The run's events as JSON lines on standard output, for other programs. The field `schema` is the version; `scenarios/README.md`
+//! describes the lines. Times are microseconds unless the name says otherwise.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime};
@@ -13,24 +13,24 @@ use crate::report::{Quantiles, Report};
 use crate::run_event::{Interval, Listener, Plan, RunEvent, Seen};
 use crate::scenario::Stage;
 
-/// The present shape of a line.
+/// The version of the lines.
 pub const SCHEMA: &str = "loadgen-progress/1";
 
-/// Writes each event of one run as a line.
+/// Writes each event of a run as a line.
 pub struct JsonLines {
     plan: Plan,
     to: Box<dyn Write>,
 }
 
 impl Default for JsonLines {
-    /// On standard output.
+    /// Writes to standard output.
     fn default() -> Self {
         Self::new(std::io::stdout())
     }
 }
 
 impl JsonLines {
-    /// To any writer; one that is closed is no error, nobody reads on.
+    /// Writes to any writer. Errors are ignored, because the reader may have closed the pipe.
     pub fn new(to: impl Write + 'static) -> Self {
         Self {
             plan: Plan::default(),
@@ -38,12 +38,12 @@ impl JsonLines {
         }
     }
 
-    /// The last line of a run that left no report.
+    /// Writes the last line of a run that has no report.
     pub fn failed(problem: &str) {
         Self::default().write("failed", json!({ "problem": problem }));
     }
 
-    /// The last line where the whole report is asked for too.
+    /// Writes the report as the last line, for `--format json`.
     pub fn report(report: &Report) {
         Self::default().write("report", json!({ "report": report }));
     }
@@ -100,14 +100,14 @@ impl Listener for JsonLines {
             RunEvent::Judged { result, reasons } => {
                 ("judged", json!({ "result": result, "reasons": reasons }))
             }
-            // How a run failed is told once, at its end.
+            // The failure of a run is written once, by `failed` at its end.
             RunEvent::Prepared { .. } | RunEvent::Ready | RunEvent::Failed(_) => return,
         };
         self.write(name, body);
     }
 }
 
-/// To a microsecond.
+/// Seconds, rounded to microseconds.
 fn seconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e6
 }

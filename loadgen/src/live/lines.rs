@@ -1,4 +1,4 @@
-//! A plain line a second on standard error, and one for whatever happens: for logs, and for terminals that can do no more.
+//! Plain progress lines on standard error, one each second and one for each event, for logs and simple terminals.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::render::time;
 use crate::run_event::{Interval, Listener, Plan, RunEvent};
 use crate::schedule::Schedule;
 
-/// The lines of one run.
+/// The progress lines of a run.
 pub struct Lines {
     say: Box<dyn FnMut(&str)>,
     plan: Plan,
@@ -20,14 +20,14 @@ pub struct Lines {
 }
 
 impl Default for Lines {
-    /// On standard error.
+    /// Writes to standard error.
     fn default() -> Self {
         Self::new(|line| eprintln!("{line}"))
     }
 }
 
 impl Lines {
-    /// Each goes to `say`.
+    /// Passes each line to `say`.
     pub fn new(say: impl FnMut(&str) + 'static) -> Self {
         Self {
             say: Box::new(say),
@@ -102,7 +102,7 @@ impl Listener for Lines {
             }
             RunEvent::SetUp { step } => Some(format!("set-up: {step}")),
             RunEvent::Started { .. } => Some("started".to_owned()),
-            // What is left of a second at the end has too few samples for a rate.
+            // A fraction of a second at the end has too few samples for a rate.
             RunEvent::Interval(interval) if interval.length < Duration::from_millis(500) => None,
             RunEvent::Interval(interval) => Some(self.interval(interval)),
             RunEvent::Seen(seen) => {
@@ -118,16 +118,16 @@ impl Listener for Lines {
                 self.held = None;
                 self.plan.duration = Some(stages.iter().map(|s| s.duration).sum());
                 self.schedule = Some(Schedule::new(stages.clone()));
-                Some(format!("the schedule goes on from {:.1} s", at.as_secs_f64()))
+                Some(format!("the schedule continues from {:.1} s", at.as_secs_f64()))
             }
-            RunEvent::Stopping => Some("stopping: no new journeys, those in flight are waited for (once more: leave at once)".to_owned()),
+            RunEvent::Stopping => Some("stopping: no new journeys, waiting for those in flight (interrupt again to stop at once)".to_owned()),
             RunEvent::Draining { in_flight } => {
                 Some(format!("no new journeys; {in_flight} in flight"))
             }
             RunEvent::Auditing { events: 0 } => {
-                Some("audit: what happened is held against what is shown (interrupt: leave it out)".to_owned())
+                Some("audit: comparing all events with all entities (interrupt to skip it)".to_owned())
             }
-            RunEvent::TearDown => Some("tear-down (interrupt: leave what is left)".to_owned()),
+            RunEvent::TearDown => Some("tear-down (interrupt to skip the rest)".to_owned()),
             RunEvent::Fault(FaultEvent::Began { what }) => Some(format!("fault: {what}")),
             RunEvent::Fault(FaultEvent::Ended(outcome)) => Some(outcome.said()),
             RunEvent::Warning(text) => Some(format!("warning: {text}")),

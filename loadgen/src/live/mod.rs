@@ -1,5 +1,5 @@
-//! What is shown while a run is under way: a full screen in a terminal, plain lines elsewhere, JSON lines for programs. Each is a
-//! listener of the run's events and knows nothing else of it; none of them decides anything.
+//! The progress of a run: a full screen in a terminal, plain lines elsewhere, JSON lines for programs. Each is a listener of the run's
+//! events and knows nothing else of the run; none decides anything.
 
 mod audit_bar;
 mod course;

@@ -1,5 +1,5 @@
-//! The full-screen view: takes the terminal when a run begins, and gives it back as it was, however the run ends. Drawing and keys
-//! have a thread of their own, so that neither waits for the run nor the run for them.
+//! The full-screen view: takes over the terminal when a run begins and restores it however the run ends. Drawing and keys have their own
+//! thread, so that they never wait for the run and the run never waits for them.
 
 use std::io::{self, IsTerminal, Stderr, Write, stderr, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,28 +22,28 @@ use super::lines::Lines;
 use super::view::{Tab, View, draw};
 use crate::run_event::{Listener, RunEvent, Wish};
 
-/// How long a key or an event may wait to be shown.
+/// The longest time until a key or an event is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often clocks are drawn anew when nothing happens.
+/// How often the screen is redrawn if nothing happens, because it shows clocks.
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 
-/// Whether the terminal is ours: then nothing else may write to it.
+/// Whether the screen has taken over the terminal, so that nothing else may write to it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
-/// What others wanted to write meanwhile; written when the terminal is given back.
+/// Log output in the meantime, written when the terminal is restored.
 static NOTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-/// Notes beyond this are dropped, in bytes.
+/// Largest size of the notes in bytes; further ones are dropped.
 const NOTES_MAX: usize = 64 << 10;
 
-/// Whether this process has a terminal to draw on and keys to read: in a pipe, in the background or under a supervisor it has not.
+/// Whether this process has a terminal to draw on and to read keys from; not in a pipe, in the background or under a supervisor.
 pub fn can_be_shown() -> bool {
     let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb" || t.is_empty());
-    // A process in the background would be stopped as soon as it touched the terminal's settings.
+    // The kernel stops a background process that changes the terminal's settings.
     let in_front =
         rustix::termios::tcgetpgrp(stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
     stderr().is_terminal() && stdin().is_terminal() && !dumb && in_front
 }
 
-/// Writes to standard error, or keeps it until the screen is gone.
+/// Writes to standard error, or keeps the text until the screen is closed.
 pub fn note(text: &[u8]) -> io::Result<()> {
     if !TAKEN.load(Ordering::SeqCst) {
         return stderr().write_all(text);
@@ -66,7 +66,7 @@ fn take_terminal() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // Or nobody could read what went wrong.
+            // The panic message is readable only on the restored terminal.
             give_back();
             before(info);
         }));
@@ -79,12 +79,12 @@ fn take_terminal() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
     Ok(terminal)
 }
 
-/// Gives the terminal back as it was; a second time does nothing.
+/// Restores the terminal; a second call does nothing.
 fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    // A terminal that is gone needs nothing back.
+    // Errors are ignored: a terminal that was closed needs no restoring.
     let mut err = stderr();
     let shown = err
         .queue(LeaveAlternateScreen)
@@ -95,18 +95,18 @@ fn give_back() {
     err.write_all(&notes).ok();
 }
 
-/// The view of one run.
+/// The full screen of a run.
 pub struct Screen {
     course: Arc<Mutex<Course>>,
     wishes: UnboundedSender<Wish>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// Where the terminal can't be taken.
+    /// Plain lines, if the terminal can't be taken over.
     instead: Option<Lines>,
 }
 
 impl Screen {
-    /// Shown from the first event on; keys become wishes.
+    /// A screen that is shown from the first event on and sends keys as wishes.
     pub fn new(wishes: UnboundedSender<Wish>) -> Self {
         Self {
             course: Arc::default(),
@@ -137,7 +137,7 @@ impl Listener for Screen {
         let first = self.thread.is_none() && self.instead.is_none();
         if first && let Err(e) = self.start() {
             give_back();
-            eprintln!("no full screen ({e}); plain lines instead");
+            eprintln!("the full screen can't be shown ({e}); showing plain lines instead");
             self.instead = Some(Lines::default());
         }
         match &mut self.instead {
@@ -151,14 +151,14 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
-            // It has said why itself, if it panicked.
+            // If the thread panicked, the panic hook has printed why.
             thread.join().ok();
         }
         give_back();
     }
 }
 
-/// The thread's side.
+/// The part of the screen that runs in its own thread.
 struct Watch {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     course: Arc<Mutex<Course>>,
@@ -169,11 +169,11 @@ struct Watch {
 
 impl Watch {
     fn run(mut self) {
-        // A terminal that is gone is nobody's any more; the run goes on without a view.
+        // If the terminal is closed, the run continues without a screen.
         while !self.over.load(Ordering::SeqCst) && self.turn().is_ok() {}
     }
 
-    /// Draws, and waits for keys until it is time to draw again.
+    /// Draws the screen, then waits for keys until it is time to draw again.
     fn turn(&mut self) -> io::Result<()> {
         if !TAKEN.load(Ordering::SeqCst) {
             return Err(io::Error::other("another thread has panicked"));
@@ -189,7 +189,7 @@ impl Watch {
             if event::poll(LOOK_EVERY)? {
                 match event::read()? {
                     Event::Key(key) if key.kind == KeyEventKind::Press => self.key(key),
-                    // The next drawing finds the new size itself.
+                    // The next drawing detects a new size itself.
                     _ => {}
                 }
                 return Ok(());
@@ -205,7 +205,7 @@ impl Watch {
     fn key(&mut self, key: KeyEvent) {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let wish = |wish| {
-            // Nobody hears it when the run has just ended.
+            // The receiver is gone if the run has just ended.
             self.wishes.send(wish).ok();
         };
         match key.code {

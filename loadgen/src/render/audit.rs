@@ -1,4 +1,4 @@
-//! An audit for people: a row a check, a line an offender, and the verdict.
+//! Shows an audit as text: a row for each check, a line for each offender, and the verdict.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use super::table::Table;
 use super::{count, time};
 use crate::audit::AuditReport;
 
-/// The audit's table and what fell.
+/// The audit as text: a table of the checks, the offenders and the verdict.
 pub fn audit(report: &AuditReport) -> String {
     if let Some(why) = &report.not_possible {
         return format!("audit: {why}\n");
     }
     let mut out = String::new();
-    let mut table = Table::new(&["check", "checked", "fell"]);
+    let mut table = Table::new(&["check", "checked", "failed"]);
     for check in &report.checks {
         let fell = match (check.fell, check.checked, &check.skipped) {
             (0, 0, Some(_)) => "skipped".to_owned(),
@@ -29,14 +29,17 @@ pub fn audit(report: &AuditReport) -> String {
         for offender in &check.offenders {
             say(
                 &mut out,
-                format!("FELL {}: {}: {}", check.name, offender.id, offender.reason),
+                format!(
+                    "FAILED {}: {}: {}",
+                    check.name, offender.id, offender.reason
+                ),
             );
         }
         let more = check.fell - check.offenders.len() as u64;
         if more > 0 {
             say(
                 &mut out,
-                format!("FELL {}: and {} more", check.name, count(more)),
+                format!("FAILED {}: and {} more", check.name, count(more)),
             );
         }
     }

@@ -1,6 +1,6 @@
-//! A Unix time as a date.
+//! Converts Unix time to dates.
 
-/// Year, month, day, hour, minute and second in UTC; days to a date as in Hinnant's `civil_from_days`.
+/// Year, month, day, hour, minute and second in UTC, by Hinnant's algorithm `civil_from_days`.
 pub fn utc(seconds: u64) -> [u64; 6] {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let z = days + 719_468;
@@ -27,7 +27,7 @@ pub fn utc(seconds: u64) -> [u64; 6] {
     ]
 }
 
-/// `2026-01-31 23:59:59 UTC`.
+/// The time as text, such as `2026-01-31 23:59:59 UTC`.
 pub fn shown(unix_s: f64) -> String {
     let [year, month, day, hour, minute, second] = utc(unix_s.max(0.0) as u64);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")

@@ -1,4 +1,4 @@
-//! The latency budget as text: a column a request or state, a row a part; and the slowest journey, part by part.
+//! Shows the latency budget as text: a column for each request or state, a row for each part; and the slowest journey, part by part.
 
 use std::fmt::Write as _;
 
@@ -8,13 +8,13 @@ use crate::budget::place;
 use crate::report::Report;
 use crate::report::latency_budget::{Budget, BudgetPart, Lane, LaneLeg, Waterfall};
 
-/// Columns side by side; more stand below.
+/// Columns of one table; further ones are in a table below it.
 const COLUMNS_MAX: usize = 4;
-/// Rows of the slowest journey, and parts named in each.
+/// Rows of the slowest journey, and parts in each row.
 const LANES_MAX: usize = 20;
 const LEGS_MAX: usize = 4;
 
-/// Nothing where no journey was sampled.
+/// Writes the budget; writes nothing if no journey was sampled.
 pub fn write(report: &Report, out: &mut String) {
     let Some(budget) = &report.latency_budget else {
         return;
@@ -90,7 +90,7 @@ fn waterfall(journey: &Waterfall, out: &mut String) {
     }
 }
 
-/// The parts of a lane that took longest, hop by hop.
+/// The longest parts of a lane, in words.
 fn longest(lane: &Lane) -> String {
     let ends = lane.legs.iter().map(|leg| leg.to_us);
     let begins = std::iter::once(lane.from_us).chain(ends);

@@ -1,4 +1,4 @@
-//! A report for people: a table for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
+//! Shows reports: tables for the terminal, `summary.md` and `report.html`. The last stage; decides nothing.
 
 pub mod capacity;
 pub mod compare;
@@ -21,21 +21,21 @@ pub use units::{count, figure, signed_time, time};
 use crate::report::folder::RunFolder;
 use crate::report::{Report, VerdictResult};
 
-/// A report that can't be shown.
+/// Why a report can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// A log that can't be used.
+    /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] crate::record::interval_reader::LogReadError),
-    /// A plot, or the page around it.
-    #[error("report.html can't be made: {0}")]
+    /// A plot or the page can't be drawn.
+    #[error("the page can't be drawn: {0}")]
     Page(String),
-    /// A file that can't be written.
+    /// A file can't be written.
     #[error("{path}: {error}")]
     Output {
-        /// Which.
+        /// The file.
         path: std::path::PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
 }
@@ -43,7 +43,7 @@ pub enum RenderError {
 /// Writes `summary.md` and `report.html` into a run's folder.
 ///
 /// # Errors
-/// When a log can't be decoded or a file can't be written.
+/// A log can't be decoded or a file can't be written.
 pub fn write_all(folder: &RunFolder) -> Result<(), RenderError> {
     let write = |name: &str, text: String| {
         let path = folder.path.join(name);
@@ -53,7 +53,7 @@ pub fn write_all(folder: &RunFolder) -> Result<(), RenderError> {
     write("report.html", html::page(folder)?)
 }
 
-/// The verdict in a line, and a line for each reason.
+/// The verdict in one line, and one line for each reason.
 pub fn verdict(report: &Report, colour: bool) -> String {
     let (code, word) = match report.verdict.result {
         VerdictResult::Pass => ("1;32", "PASS"),
@@ -72,7 +72,7 @@ pub fn verdict(report: &Report, colour: bool) -> String {
     out
 }
 
-/// `summary.md`.
+/// The text of `summary.md`.
 pub fn summary(report: &Report) -> String {
     let e = &report.environment;
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
@@ -109,6 +109,6 @@ pub fn summary(report: &Report) -> String {
             writeln!(out, "* {}: {mark}", t.threshold).expect("writing to a String cannot fail");
         }
     }
-    out.push_str("\nResponse time counts from the intended start, service time from the actual one. End to end counts from the intended start of the step named in the scenario until the state is visible in the read model.\n");
+    out.push_str("\nResponse time is measured from the intended start, service time from the actual start. End-to-end latency is measured from the intended start of the step that the scenario names until the state is visible in the read model.\n");
     out
 }

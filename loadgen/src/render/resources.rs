@@ -1,10 +1,10 @@
-//! What a journey cost the target, as rows for a table. Knows the report's figures, not how a table looks.
+//! The cost of a journey as rows of a table. Knows the report's figures, not how a table looks.
 
 use super::compare::bytes;
 use super::time;
 use crate::report::Report;
 
-/// What it is, and how much a journey; empty where nothing is known.
+/// Name and cost for each known figure; empty if no cost is known.
 pub fn rows(report: &Report) -> Vec<[String; 2]> {
     let Some(resources) = &report.resources else {
         return Vec::new();

@@ -1,16 +1,16 @@
-//! Tables in Markdown that read as plain text. Knows cells, not what is in them.
+//! Markdown tables that are also readable as plain text. Knows cells, not their meaning.
 
 use std::fmt::Write as _;
 
-/// Rows of as many cells as the header has.
+/// A table whose rows have as many cells as its header.
 pub struct Table {
     header: Vec<String>,
-    /// Cells, row by row.
+    /// The cells of each row.
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// Without rows yet.
+    /// An empty table with fixed column names.
     pub fn new(header: &[&'static str]) -> Self {
         Self {
             header: header.iter().map(|&head| head.to_owned()).collect(),
@@ -18,7 +18,7 @@ impl Table {
         }
     }
 
-    /// The same with heads that are made from what is shown.
+    /// An empty table with computed column names.
     pub fn named(header: Vec<String>) -> Self {
         Self {
             header,
@@ -26,7 +26,7 @@ impl Table {
         }
     }
 
-    /// Aligned columns with pipes: a table in Markdown, and readable as it stands.
+    /// Writes the table with aligned columns and pipes.
     pub fn write(&self, out: &mut String) {
         let width = |i: usize| {
             self.rows

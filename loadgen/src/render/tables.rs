@@ -1,4 +1,4 @@
-//! A report's tables, in Markdown that reads as plain text.
+//! The tables of a report, in Markdown that is also readable as plain text.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ pub(super) fn quantile_cells(q: &Quantiles) -> [String; 5] {
     ]
 }
 
-/// All of them.
+/// All tables of a report.
 pub fn tables(report: &Report) -> String {
     let mut out = String::new();
     steps(report, &mut out);
@@ -205,7 +205,7 @@ fn journeys(report: &Report, out: &mut String) {
         time(g.schedule_slip_us.max)
     ));
     let backlog = report.drain.backlog_end.map_or_else(
-        || "not told by the target".to_owned(),
+        || "unknown: the target exposes none".to_owned(),
         |n| format!("{} after {}", count(n), time(report.drain.backlog_s * 1e6)),
     );
     say(format!(
@@ -234,7 +234,7 @@ fn journeys(report: &Report, out: &mut String) {
     }
 }
 
-/// A fault and what it did, in a line.
+/// A fault and its effect, in one line.
 fn fault(fault: &FaultReport) -> String {
     let FaultReport {
         what,
@@ -246,14 +246,14 @@ fn fault(fault: &FaultReport) -> String {
     let felt = match (&fault.problem, fault.band_p99_us, fault.worst_p99_us) {
         (Some(problem), ..) => return format!("{head}: {problem}"),
         (None, Some(band), Some(worst)) => (band, worst),
-        _ => return format!("{head}; nothing was measured before it"),
+        _ => return format!("{head}; nothing was measured before the fault"),
     };
     let (band, worst) = (time(felt.0), time(felt.1));
     let back = fault.recovery_s.map_or_else(
         || "not before the last arrival".to_owned(),
         |seconds| format!("after {seconds:.1} s"),
     );
-    format!("{head}: response p99 up to {worst}; as before (≤ {band}) {back}")
+    format!("{head}: response p99 up to {worst}; recovered (≤ {band}) {back}")
 }
 
 fn errors(report: &Report, out: &mut String) {

@@ -1,6 +1,6 @@
-//! Numbers for people: each with the unit and the digits that fit its size.
+//! Formats numbers with a fitting unit and number of digits.
 
-/// A time in microseconds with a fitting unit and three digits.
+/// Formats a time in microseconds with a fitting unit and three digits.
 pub fn time(micros: f64) -> String {
     let (number, unit) = match micros {
         t if t < 1_000.0 => return format!("{t:.0} µs"),
@@ -17,7 +17,7 @@ pub fn time(micros: f64) -> String {
     format!("{number:.decimals$} {unit}")
 }
 
-/// The same of a time that may be negative.
+/// Formats a time in microseconds that may be negative.
 pub fn signed_time(micros: f64) -> String {
     match micros.round() < 0.0 {
         true => format!("−{}", time(-micros)),
@@ -25,7 +25,7 @@ pub fn signed_time(micros: f64) -> String {
     }
 }
 
-/// A number with thin groups of three digits.
+/// Formats a number with thin spaces between groups of three digits.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -38,7 +38,7 @@ pub fn count(number: u64) -> String {
     out
 }
 
-/// A threshold's figure with the unit that its statistic has.
+/// Formats the figure of a threshold with the unit of its metric.
 pub fn figure(threshold: &str, figure: f64) -> String {
     let metric = threshold
         .parse::<crate::scenario::threshold::Threshold>()

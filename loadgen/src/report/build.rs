@@ -1,4 +1,4 @@
-//! From evidence to a report: pure arithmetic.
+//! Builds a report from the evidence of a run. Pure arithmetic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,43 +13,43 @@ use crate::run_event::{DriverHealth, Finished};
 use crate::scenario::{Scenario, Workload};
 use crate::schedule::{Hold, Schedule};
 
-/// Everything known at the end of a run.
+/// Everything that is known at the end of a run.
 pub struct Evidence<'a> {
-    /// What was asked.
+    /// The scenario of the run.
     pub scenario: &'a Scenario,
-    /// What choices were made from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Unix seconds.
+    /// Start of the run, Unix time in seconds.
     pub started_at: f64,
-    /// Where.
+    /// The machine and the target.
     pub environment: Environment,
-    /// What was recorded.
+    /// The recorded figures.
     pub figures: &'a Figures,
-    /// The driver's last words.
+    /// What the drivers reported at their end.
     pub finished: &'a Finished,
-    /// The target's metrics before the workload and after the drain, if it has any.
+    /// The target's metrics before the workload and after the drain, if it exposes any.
     pub scrapes: Option<(Scrape, Scrape)>,
-    /// What thresholds over pieces of the run need.
+    /// The windows of thresholds over parts of the run.
     pub windows: &'a Windows,
     /// How long the backlog took to drain.
     pub backlog_drain: Duration,
     /// CPU time of this process during the run.
     pub process_cpu: Duration,
-    /// CPU time of the system during the run.
+    /// CPU time of the system during the run, if this run started it.
     pub system_cpu: Option<Duration>,
-    /// The target at the end of the warm-up and after the drain.
+    /// Readings of the target at the end of the warm-up and after the drain.
     pub readings: Option<(Reading, Reading)>,
-    /// A replay's plan, for that workload.
+    /// The plan of a replay, if the workload is one.
     pub replay: Option<ReplayFacts>,
-    /// What an audit has found, if there was one.
+    /// The audit, if there was one.
     pub audit: Option<AuditReport>,
-    /// What went wrong on purpose.
+    /// The faults that were carried out.
     pub faults: Vec<FaultReport>,
-    /// Whether the run was ended before its time.
+    /// Whether the run was stopped early.
     pub stopped: bool,
-    /// When the schedule was held.
+    /// The times at which the schedule was held.
     pub holds: &'a [Hold],
-    /// The run's course.
+    /// The figures of each interval.
     pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,
@@ -85,7 +85,7 @@ impl From<LagStatistics> for Quantiles {
     }
 }
 
-/// Percent of one core.
+/// CPU time as percent of one core.
 fn cpu_pct(cpu: Duration, wall: Duration) -> f64 {
     if wall.is_zero() {
         0.0
@@ -98,7 +98,7 @@ fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Builds the report, its verdict included.
+/// Builds the report with its verdict.
 pub fn build(evidence: Evidence<'_>) -> Report {
     let Evidence {
         scenario,
@@ -207,7 +207,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     report.warnings.extend(super::neighbours::warning(&report));
     let held = report.holds.iter().map(|h| {
         format!(
-            "the rate was held at {}/s from {:.1} s to {:.1} s: the workload was not the scenario's",
+            "the rate was held at {}/s from {:.1} s to {:.1} s, so the workload was not the scenario's",
             h.rate_per_s, h.from_s, h.until_s
         )
     });
@@ -245,7 +245,7 @@ fn generator(evidence: &Evidence<'_>) -> Generator {
     }
 }
 
-/// How finely a changing rate is added up within an interval.
+/// Steps in which a changing rate is summed over one interval.
 const RATE_STEPS: u32 = 20;
 
 fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
@@ -258,7 +258,7 @@ fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
     shown.collect()
 }
 
-/// The course, with what the schedule asked for.
+/// The intervals with the number of journeys that the schedule asked for in each.
 fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
     let mut series = evidence.series.clone();
     if let Workload::Open { stages } = &scenario.workload {

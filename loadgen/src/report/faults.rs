@@ -1,4 +1,4 @@
-//! What went wrong on purpose, and what it did to response time.
+//! The faults of a run and their effect on response time.
 
 use std::time::Duration;
 
@@ -6,31 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{FaultOutcome, Recovery};
 
-/// A fault as it was carried out. Times are seconds from the start of the workload.
+/// A fault that was carried out. Times are seconds from the start of the workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultReport {
-    /// In words.
+    /// The fault in words.
     pub what: String,
-    /// When it began.
+    /// When the fault began.
     pub at_s: f64,
-    /// When it was over: the process went on, or was there again; the command had ended.
+    /// When the fault ended: the process ran again, or the command returned.
     pub until_s: f64,
-    /// The response time's 99th percentile of a second counts as before the fault up to here: the highest of the seconds before the
-    /// first fault, or twice their median. None where nothing was measured before.
+    /// The upper bound of a normal second's response time p99: the highest p99 of the seconds before the first fault, or twice their
+    /// median. `None` if nothing was measured before the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub band_p99_us: Option<f64>,
-    /// The highest p99 of a second until it was back within.
+    /// The highest p99 of a second until recovery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_p99_us: Option<f64>,
-    /// From its beginning until p99 was back within for two seconds; to the second. None when it was not before the last arrival.
+    /// Seconds from the start of the fault until p99 stayed within that bound for two seconds. `None` if it did not before the last arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_s: Option<f64>,
-    /// Why it could not be done as it was asked for.
+    /// Why the fault could not be carried out as asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// The report's section.
+/// Builds the report's list of faults.
 pub fn faults(
     outcomes: &[FaultOutcome],
     recovery: &Recovery,
@@ -55,7 +55,7 @@ pub fn faults(
 }
 
 impl FaultReport {
-    /// Later by so many seconds: another generator's zero.
+    /// The same fault with its times moved by `seconds`, to the start of another generator's run.
     pub fn later(&self, seconds: f64) -> Self {
         Self {
             at_s: self.at_s + seconds,

@@ -1,5 +1,5 @@
-//! A run's folder: `report.json` and the interval logs beside it, which say together everything that is known of the run. Must not
-//! know how either is shown.
+//! A run's folder: `report.json` and the interval logs beside it. Together they hold everything that is known of the run. Must not
+//! know how they are shown.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,75 +8,77 @@ use super::{Report, SCHEMA};
 use crate::record::interval_log;
 use crate::record::interval_reader::{LogReadError, RecordedLog};
 
-/// The report's file.
+/// The file name of the report.
 pub const REPORT_FILE: &str = "report.json";
 
-/// A folder that no report can be made from.
+/// Why a run's folder can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// No such folder, or not a run's.
-    #[error("{0}: there is no report.json; this is not a run's folder")]
+    /// The folder does not exist or has no `report.json`.
+    #[error("{0}: there is no report.json; give the folder of a run")]
     NoReport(PathBuf),
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{path}: {error}")]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// Not JSON.
-    #[error("{path}: not a whole JSON document ({error}); was the run interrupted while it wrote?")]
+    /// The file is not JSON.
+    #[error(
+        "{path}: not a whole JSON document ({error}); was the run interrupted while it wrote the file?"
+    )]
     Truncated {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where it breaks off.
+        /// Where the document ends or is wrong.
         error: serde_json::Error,
     },
-    /// JSON of another shape.
+    /// The report has another schema.
     #[error("{path}: the schema is {found}; this program reads {SCHEMA}")]
     OtherSchema {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What it says it is.
+        /// The schema that the file names.
         found: String,
     },
-    /// Of the right schema, but not filled as it demands.
+    /// The report names this schema but does not follow it.
     #[error("{path}: {error}")]
     Malformed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, with line and column.
         error: serde_json::Error,
     },
-    /// A log that can't be used.
+    /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] LogReadError),
 }
 
-/// The interval logs of a run, each list in the order of the report's.
+/// The interval logs of a run, in the order of the report's steps and states.
 #[derive(Debug, Clone)]
 pub struct Logs {
-    /// completed − intended start, by step.
+    /// Response time (completed − intended start) of each step.
     pub response_time: Vec<RecordedLog>,
-    /// completed − actual start, by step.
+    /// Service time (completed − actual start) of each step.
     pub service_time: Vec<RecordedLog>,
-    /// Intended start → visible, by awaited state.
+    /// End-to-end latency (visible − intended start) of each awaited state.
     pub end_to_end: Vec<RecordedLog>,
 }
 
-/// What a folder holds.
+/// A run's folder and its content.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
-    /// Where it is.
+    /// The folder's path.
     pub path: PathBuf,
-    /// Its report.
+    /// The report.
     pub report: Report,
-    /// Its logs.
+    /// The interval logs.
     pub logs: Logs,
 }
 
-/// The recorders of a report's logs.
+/// The names of the recorders whose logs belong to a report.
 pub(super) fn log_names(report: &Report) -> Vec<String> {
     let steps: Vec<String> = report.steps.iter().map(|s| s.name.clone()).collect();
     let awaits: Vec<String> = report.end_to_end.iter().map(|e| e.name.clone()).collect();
@@ -87,7 +89,7 @@ impl RunFolder {
     /// Reads a run's folder.
     ///
     /// # Errors
-    /// A message of its own for everything that can be wrong with the report or a log.
+    /// The report or a log is missing, broken or of another schema.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let report = read_report(path)?;
         let names = log_names(&report);
@@ -131,14 +133,14 @@ fn read_report(folder: &Path) -> Result<Report, FolderError> {
             return Err(FolderError::OtherSchema { path, found });
         }
     }
-    // From the text, not from the value: its errors say line and column.
+    // Parsed from the text, not from the value, so that errors have line and column.
     serde_json::from_str(&text).map_err(|error| FolderError::Malformed { path, error })
 }
 
-/// Writes a report's `report.json`.
+/// Writes a report to the folder's `report.json`.
 ///
 /// # Errors
-/// When the file can't be written.
+/// The file can't be written.
 pub fn write_report(report: &Report, folder: &Path) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
     std::fs::write(folder.join(REPORT_FILE), json + "\n")

@@ -1,5 +1,5 @@
-//! Whether something grows while the load is constant: journeys in flight, the backlog. A target that keeps up has as much left at the
-//! end as at the beginning, give or take; one that does not falls behind steadily. Pure arithmetic.
+//! Growth of journeys in flight and of the backlog under constant load. If a target keeps up, both are about as large at the end as at
+//! the beginning; if it does not, they grow steadily. Pure arithmetic.
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -7,42 +7,42 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::Report;
 use crate::record::series::Point;
 
-/// Fewer points say nothing about a slope.
+/// Fewest points from which a slope is estimated.
 const POINTS_MIN: usize = 5;
-/// Both ends of a 95 % interval.
+/// Student's t quantile of a two-sided 95 % interval.
 const QUANTILE: f64 = 0.975;
-/// Growth slower than this share of what passes is noise, or a machine that became busier, however sure it is: it would take twenty
-/// seconds of load to leave one second's worth behind.
+/// Growth slower than this share of the throughput is ignored, however certain it is: it is noise or a machine that became busier. At
+/// this share, twenty seconds of load leave one second's work behind.
 const SHARE_MIN: f64 = 0.05;
 
-/// How fast something grows, a second.
+/// Growth a second, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Slope {
     /// The estimate, by least squares.
     pub per_s: f64,
-    /// Its 95 % confidence interval.
+    /// Lower end of the 95 % confidence interval.
     pub low: f64,
-    /// Likewise.
+    /// Upper end of the 95 % confidence interval.
     pub high: f64,
 }
 
-/// What may grow.
+/// The slopes of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
     /// Journeys in flight.
     pub in_flight: Option<Slope>,
     /// Entries not yet handled, all groups together.
     pub backlog: Option<Slope>,
-    /// What they handled meanwhile, a second: a journey has many entries.
+    /// Entries that the groups handled a second; a journey has many entries.
     #[serde(default)]
     pub handled_per_s: f64,
 }
 
-/// Least squares through points of time (in seconds) and amount, equally far from each other; nothing for fewer than five.
+/// Least-squares slope through equally spaced points of time (seconds) and amount; `None` for fewer than five points.
 ///
-/// What is left of one second is still there in the next, so that the residuals are not independent: the standard error is Newey and
-/// West's, with Bartlett's weights up to the lag 4 (n / 100)^(2/9), times n / (n − 2) for the few points that there are; the interval
-/// is Student's with n − 2 degrees of freedom.
+/// The residuals are not independent, because work that is left in one second is still there in the next. Therefore the standard error
+/// is Newey and West's, with Bartlett weights up to lag 4 (n / 100)^(2/9) and the small-sample factor n / (n − 2). The interval is
+/// Student's with n − 2 degrees of freedom.
 pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
     if points.len() < POINTS_MIN {
         return None;
@@ -53,7 +53,7 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
     let spread: f64 = points.iter().map(|p| (p.0 - t_mean).powi(2)).sum();
     let together: f64 = points.iter().map(|p| (p.0 - t_mean) * (p.1 - y_mean)).sum();
     let per_s = together / spread;
-    // Each point's share in the error of the slope.
+    // Each point's contribution to the error of the slope.
     let scores: Vec<f64> = points
         .iter()
         .map(|(t, y)| (t - t_mean) * (y - y_mean - per_s * (t - t_mean)))
@@ -79,12 +79,12 @@ pub fn slope(points: &[(f64, f64)]) -> Option<Slope> {
 }
 
 impl Slope {
-    /// Whether it surely grows, and by more than a twentieth of what passes.
+    /// Whether the growth is significant and more than a twentieth of the throughput `passing_per_s`.
     pub fn grows(&self, passing_per_s: f64) -> bool {
         self.low > 0.0 && self.per_s > passing_per_s * SHARE_MIN
     }
 
-    /// In words.
+    /// The slope in words.
     pub fn said(&self) -> String {
         let digits = |n: f64| match n.abs() {
             n if n >= 10.0 => 0,
@@ -101,7 +101,7 @@ impl Slope {
 }
 
 impl Growth {
-    /// From a run's course, between the end of the warm-up and the last arrival.
+    /// Estimates the slopes from a run's intervals between the end of the warm-up and the last arrival.
     pub fn of(report: &Report) -> Self {
         let (_, points) = measured(report);
         let interval_s = report.series.as_ref().map_or(1, |s| s.interval_s) as f64;
@@ -126,7 +126,7 @@ impl Growth {
         }
     }
 
-    /// What grows, in words, while so many journeys arrive a second.
+    /// Everything that grows, in words, at this arrival rate in journeys a second.
     pub fn said(&self, arrivals_per_s: f64) -> Vec<String> {
         let all = [
             ("journeys in flight", self.in_flight, arrivals_per_s),
@@ -140,7 +140,7 @@ impl Growth {
     }
 }
 
-/// The points of the course between the end of the warm-up and the last arrival, and the one before them.
+/// The points of the intervals between the end of the warm-up and the last arrival, and the point before them.
 pub fn measured(report: &Report) -> (Option<&Point>, &[Point]) {
     let (workload, series) = (&report.workload, report.series.as_ref());
     let Some(series) = series else {
@@ -154,7 +154,7 @@ pub fn measured(report: &Report) -> (Option<&Point>, &[Point]) {
     (before, series.points.get(from..to).unwrap_or_default())
 }
 
-/// What people should know of a run at one constant rate that the target can't sustain.
+/// The warning that the target can't sustain the rate, for a run at one constant rate without faults.
 pub fn warning(report: &Report) -> Option<String> {
     let stages = &report.workload.stages;
     let rate = stages.first()?.from_per_s;
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_slope_and_its_interval_are_those_of_a_reference() {
-        // Worked out apart from this program as (X'X)⁻¹ X'ΩX (X'X)⁻¹ · n / (n − 2), with t quantiles from a table.
+        // Computed independently of this program as (X'X)⁻¹ X'ΩX (X'X)⁻¹ · n / (n − 2), with t quantiles from a table.
         let short = [12.0, 15.0, 11.0, 18.0, 16.0, 21.0, 17.0, 24.0];
         let long = [
             14.0, 22.7, 18.1, 16.8, 28.2, 32.8, 26.6, 16.9, 28.6, 28.6, 23.2, 30.9, 40.6, 23.7,
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(slope(&line[..4]), None);
     }
 
-    /// y(t) = ρ y(t − 1) + noise, with this slope on top.
+    /// y(t) = ρ y(t − 1) + noise, plus this slope.
     fn lasting(rng: &mut SmallRng, n: usize, per_s: f64, rho: f64) -> Vec<(f64, f64)> {
         let mut left = 0.0;
         let values = (0..n).map(|t| {

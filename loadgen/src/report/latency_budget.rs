@@ -1,5 +1,5 @@
-//! The latency budget of a report: each request and awaited state of the sampled journeys in parts whose means add up to the whole,
-//! and the slowest journeys.
+//! The latency budget of a report: the time of each request and awaited state of the sampled journeys, in parts whose means add up to
+//! the whole, and the slowest journeys.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,33 +7,33 @@ use crate::budget::figures::{BudgetFigures, End, Journey, SignedTimes, Ways};
 use crate::budget::{UNEXPLAINED, place};
 use crate::scenario::Scenario;
 
-/// Where the time of the sampled journeys went; times are microseconds.
+/// The latency budget of the sampled journeys; times are microseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LatencyBudget {
-    /// Journeys sampled.
+    /// Number of sampled journeys.
     pub sampled: u64,
-    /// Requests, from their intended start to the answer's last byte.
+    /// Requests, from the intended start to the last byte of the response.
     pub requests: Vec<Budget>,
-    /// Awaited states, from the intended start of the step that they count from until they are visible.
+    /// Awaited states, from the intended start of the step they are measured from until they are visible.
     pub states: Vec<Budget>,
     /// The slowest journeys, the slowest first.
     pub slowest: Vec<Waterfall>,
 }
 
-/// One request's or state's budget.
+/// The budget of one request or state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Budget {
     /// The step's or the state's name.
     pub name: String,
-    /// How many there were.
+    /// Number of samples.
     pub count: u64,
-    /// The whole.
+    /// The whole time.
     pub total: BudgetPart,
-    /// Its parts in order; their means add up to the whole's. The last one is what nobody accounts for.
+    /// The parts in order; their means add up to the mean of the whole. The last part is the unexplained time.
     pub parts: Vec<BudgetPart>,
 }
 
-/// A part of a budget. May be negative where two machines' clocks differ.
+/// A part of a budget. A part may be negative if the clocks of two machines differ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are the field's own
 pub struct BudgetPart {
@@ -43,16 +43,16 @@ pub struct BudgetPart {
     pub p99_us: f64,
 }
 
-/// A journey whole.
+/// One journey with all its requests and states.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Waterfall {
-    /// Its trace id, in hex: the correlation id of its events.
+    /// The trace id in hex, which is the correlation id of the journey's events.
     pub trace: String,
-    /// When it should have started, from the start of the run.
+    /// The intended start, in seconds from the start of the run.
     pub at_s: f64,
-    /// Until it was over, without pauses.
+    /// The journey's length without pauses.
     pub length_us: f64,
-    /// Its requests and states.
+    /// The requests and states.
     pub lanes: Vec<Lane>,
 }
 
@@ -61,21 +61,21 @@ pub struct Waterfall {
 pub struct Lane {
     /// The step's or the state's name.
     pub name: String,
-    /// When it should have begun.
+    /// The intended start.
     pub from_us: f64,
-    /// In order, each from where the one before ended.
+    /// The parts in order; each starts at the end of the one before.
     pub legs: Vec<LaneLeg>,
 }
 
 /// A part of a lane.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LaneLeg {
-    /// What it was spent on.
+    /// The name of the budget's part.
     pub part: String,
-    /// Where: a hop between topics, or a step.
+    /// The place: a hop between topics, or a step.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub at: String,
-    /// Its end.
+    /// The end.
     pub to_us: f64,
 }
 
@@ -94,7 +94,7 @@ fn budget(name: &str, ways: &Ways) -> Budget {
         .iter()
         .map(|(name, times)| part(name, times, ways.count))
         .collect();
-    // A line of its own even where it is nothing.
+    // The unexplained time has its line even if it is 0.
     if !ways.parts.contains_key(UNEXPLAINED) {
         parts.push(part(UNEXPLAINED, &SignedTimes::default(), ways.count));
     }
@@ -131,7 +131,7 @@ fn waterfall(journey: &Journey, started_at_s: f64) -> Waterfall {
 }
 
 impl LatencyBudget {
-    /// Nothing where no journey was sampled. `started_at_s`: Unix time.
+    /// Builds the budget; `None` if no journey was sampled. `started_at_s` is Unix time.
     #[must_use]
     pub fn new(figures: &BudgetFigures, scenario: &Scenario, started_at_s: f64) -> Option<Self> {
         let (mut requests, mut states) = (Vec::new(), Vec::new());

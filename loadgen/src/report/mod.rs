@@ -1,5 +1,5 @@
-//! The report of a run, as it is written to `report.json`: its shape is versioned by `schema`. Built from what was recorded;
-//! must not know how it is shown.
+//! The report of a run, as written to `report.json`; the field `schema` is its version. The report is built from recorded figures
+//! and must not know how it is shown.
 
 mod build;
 mod faults;
@@ -33,91 +33,91 @@ pub use resources::{Reading, Resources};
 pub use standing::SoFar;
 pub use windows::Windows;
 
-/// The present shape.
+/// The version that this program writes and reads.
 pub const SCHEMA: &str = "loadgen-report/1";
 
 /// A finished run. Times are microseconds unless the name says otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
-    /// `loadgen-report/1`.
+    /// Always `loadgen-report/1`.
     pub schema: Schema,
     /// The scenario's name.
     pub scenario: String,
-    /// Its story.
+    /// The scenario's description.
     #[serde(default)]
     pub description: String,
-    /// Its parameters as they were used, by name.
+    /// The scenario's parameters as used in this run, by name.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
-    /// What choices were made from.
+    /// The seed of all random choices.
     pub seed: u64,
     /// Unix time in seconds.
     pub started_at: f64,
-    /// Where it ran.
+    /// The machine and the target.
     pub environment: Environment,
-    /// What was asked.
+    /// The workload that was asked for.
     pub workload: WorkloadSummary,
-    /// From the end of the warm-up until the last journey had ended.
+    /// Seconds from the end of the warm-up until the last journey ended.
     pub duration_s: f64,
-    /// Requests, by step.
+    /// The requests of each step.
     pub steps: Vec<StepReport>,
     /// All steps together.
     pub all_steps: AllSteps,
-    /// Journeys.
+    /// Counts of journeys.
     pub journeys: JourneyReport,
-    /// Awaited states.
+    /// End-to-end latency of each awaited state.
     pub end_to_end: Vec<EndToEnd>,
     /// Where the time of the sampled journeys went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_budget: Option<LatencyBudget>,
-    /// Consumer groups, by topic.
+    /// Event lag of each consumer group and topic.
     pub event_lag: Vec<EventLag>,
-    /// All consumer groups together.
+    /// Event lag of all consumer groups together.
     pub event_lag_all: Quantiles,
-    /// Waiting until nothing was left to handle.
+    /// The time after the last arrival until nothing was left to handle.
     pub drain: Drain,
-    /// The generator itself.
+    /// How well the generator kept up.
     pub generator: Generator,
-    /// CPU of the system and what it started, in percent of one core, where it was started by this run.
+    /// CPU of the system and its child processes in percent of one core, if this run started the system.
     pub system_cpu_pct: Option<f64>,
-    /// What a journey cost the target, where that is known.
+    /// What one journey costs the target, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// By place and kind, most frequent first.
+    /// Errors by step and kind, the most frequent first.
     pub errors: Vec<ErrorReport>,
-    /// What had to hold.
+    /// The scenario's thresholds and their figures.
     pub thresholds: Vec<ThresholdReport>,
-    /// What a plan could not carry out, by reason, before the run and in it.
+    /// Journeys that were skipped, before or during the run, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// A replay's invoices, for that workload.
+    /// The invoices of a replay, if the workload is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayReport>,
-    /// What an audit of the target has found, if there was one.
+    /// The audit of the target, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
-    /// What went wrong on purpose, in the order of time.
+    /// The scenario's faults, in the order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultReport>,
-    /// The run's course, on one line.
+    /// The figures of each interval of the run, written on one line.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         serialize_with = "series::on_one_line"
     )]
     pub series: Option<Series>,
-    /// When somebody held the rate: from then on the workload was not the scenario's.
+    /// The times at which somebody held the rate, so that the workload was no longer the scenario's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<HoldReport>,
-    /// The runs that this report was put together from, if it was.
+    /// The runs that this report was merged from; empty for a single run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<MergedPart>,
-    /// What people should know.
+    /// Warnings for the reader of the report.
     pub warnings: Vec<String>,
-    /// The verdict.
+    /// PASS, FAIL or INVALID, with reasons.
     pub verdict: Verdict,
 }
 
-/// The shape's name; reading another one is refused.
+/// The schema's name and version; reading any other is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Schema;
@@ -129,7 +129,9 @@ impl TryFrom<String> for Schema {
         if text == SCHEMA {
             Ok(Self)
         } else {
-            Err(format!("schema `{text}`; this program reads {SCHEMA}"))
+            Err(format!(
+                "the schema is `{text}`; this program reads {SCHEMA}"
+            ))
         }
     }
 }
@@ -140,9 +142,9 @@ impl From<Schema> for String {
     }
 }
 
-/// A distribution's statistics, in microseconds.
+/// Statistics of a distribution, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub struct Quantiles {
     pub count: u64,
     pub mean: f64,
@@ -153,12 +155,12 @@ pub struct Quantiles {
     pub max: f64,
 }
 
-/// Where a run took place.
+/// The machine and the target of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names say it
 pub struct Environment {
     pub target: String,
-    /// Whether this run started the target itself.
+    /// Whether this run started the target.
     pub target_started: bool,
     pub cores: usize,
     pub os: String,
@@ -170,64 +172,64 @@ pub struct Environment {
     pub durability: Option<String>,
 }
 
-/// What was asked for.
+/// The workload that a run was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WorkloadSummary {
     /// `open`, `closed` or `trace`.
     pub kind: String,
-    /// In words.
+    /// The workload in words.
     pub description: String,
-    /// Journeys a second asked for, on average; none for a closed workload.
+    /// Average rate in journeys a second; `None` for a closed workload.
     pub rate: Option<f64>,
-    /// How long journeys are started.
+    /// How long journeys are started, in seconds.
     pub duration_s: f64,
-    /// Not recorded at the beginning.
+    /// Seconds at the start that are not recorded.
     pub warm_up_s: f64,
-    /// An open workload's stages.
+    /// The stages of an open workload.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageSummary>,
 }
 
-/// A stretch of an open workload in which the rate goes evenly from one to another.
+/// A stage of an open workload, in which the rate changes linearly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageSummary {
-    /// Its length.
+    /// Length in seconds.
     pub duration_s: f64,
-    /// Journeys a second at its beginning.
+    /// Journeys a second at the start of the stage.
     pub from_per_s: f64,
-    /// Journeys a second at its end.
+    /// Journeys a second at the end of the stage.
     pub to_per_s: f64,
 }
 
-/// A time in which the rate was held.
+/// A period in which the rate was held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HoldReport {
-    /// In seconds after the start of the run.
+    /// Start of the hold, in seconds after the start of the run.
     pub from_s: f64,
-    /// Likewise; the last arrival's time for a hold that nobody ended.
+    /// End of the hold, in the same seconds; the time of the last arrival if nobody ended the hold.
     pub until_s: f64,
-    /// Journeys a second in it.
+    /// Journeys a second during the hold.
     pub rate_per_s: f64,
 }
 
-/// One of several generators of a run.
+/// One of the runs that a merged report was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MergedPart {
     /// The folder's name.
     pub folder: String,
     /// Unix time in seconds.
     pub started_at: f64,
-    /// What it drove.
+    /// The target's URL.
     pub target: String,
-    /// Requests that it tried.
+    /// Number of requests.
     pub requests: u64,
-    /// Its own verdict.
+    /// The verdict of this run alone.
     pub verdict: VerdictResult,
 }
 
-/// A step's figures.
+/// The figures of one step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub struct StepReport {
     pub name: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -239,9 +241,9 @@ pub struct StepReport {
     pub slip_us: Quantiles,
 }
 
-/// All steps together.
+/// The figures of all steps together.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub struct AllSteps {
     pub count: u64,
     pub errors: u64,
@@ -250,9 +252,9 @@ pub struct AllSteps {
     pub service_time_us: Quantiles,
 }
 
-/// What became of journeys.
+/// Counts of journeys by outcome.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub struct JourneyReport {
     pub started: u64,
     pub completed: u64,
@@ -260,13 +262,13 @@ pub struct JourneyReport {
     pub skipped: u64,
     pub dropped: u64,
     pub unsent: u64,
-    /// Completed, a second of `duration_s`.
+    /// Completed journeys divided by `duration_s`.
     pub per_s: f64,
 }
 
-/// Intended start → visible in the read model.
+/// End-to-end latency of an awaited state: from the intended start until the state is visible in the read model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub struct EndToEnd {
     pub name: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -282,7 +284,7 @@ pub struct EndToEnd {
 }
 
 impl EndToEnd {
-    /// Its distribution.
+    /// The statistics of its distribution.
     pub fn quantiles(&self) -> Quantiles {
         Quantiles {
             count: self.count,
@@ -297,7 +299,7 @@ impl EndToEnd {
 }
 
 impl EventLag {
-    /// Its distribution.
+    /// The statistics of its distribution.
     pub fn quantiles(&self) -> Quantiles {
         Quantiles {
             count: self.count,
@@ -311,9 +313,9 @@ impl EventLag {
     }
 }
 
-/// Handling done − published; each figure is the upper bound of its bucket.
+/// Event lag of a consumer group: from publication to the end of handling. Each figure is the upper bound of its histogram bucket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names are the field's own
+#[allow(missing_docs)] // the names are standard terms
 pub struct EventLag {
     pub group: String,
     pub topic: String,
@@ -324,50 +326,50 @@ pub struct EventLag {
     pub p99_us: f64,
     pub p999_us: f64,
     pub max_us: f64,
-    /// Entries not yet handled when the drain was over.
+    /// Entries that were not yet handled at the end of the drain.
     pub backlog_end: u64,
 }
 
-/// After the last arrival.
+/// The time after the last arrival.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Drain {
-    /// Until the last journey had ended.
+    /// Seconds until the last journey ended.
     pub journeys_s: f64,
-    /// From then until the target's backlog was 0, or the limit.
+    /// Seconds from then until the target's backlog was 0 or the time limit was reached.
     pub backlog_s: f64,
-    /// All groups together; none where the target does not say.
+    /// Backlog of all groups at the end of the drain; `None` if the target does not expose it.
     pub backlog_end: Option<u64>,
 }
 
-/// The generator itself.
+/// How well the generator kept up.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Generator {
-    /// Of one core, the busiest driver's thread, while journeys were started and drained.
+    /// CPU of the busiest driver's thread in percent of one core, from the first journey to the end of the last one.
     pub cpu_pct: f64,
-    /// The same of each driver.
+    /// CPU of each driver's thread, in the same percent.
     #[serde(default)]
     pub drivers_cpu_pct: Vec<f64>,
-    /// How much of the time a driver was ready to run while others ran, of the one that waited longest.
+    /// Share of the time in which a driver was ready to run but had no core, in percent; the driver that waited longest.
     #[serde(default)]
     pub cpu_wait_pct: f64,
-    /// How late the drivers' event loops came round.
+    /// Lateness of the drivers' event loops.
     #[serde(default)]
     pub loop_lateness_us: Quantiles,
-    /// The largest jump of the wall clock against the monotonic one.
+    /// The largest jump of the wall clock against the monotonic clock, in milliseconds.
     #[serde(default)]
     pub clock_jump_ms: f64,
-    /// Requests that failed because this machine had no descriptor, port or memory left.
+    /// Requests that failed because this machine had no file descriptor, port or memory left.
     #[serde(default)]
     pub own_errors: u64,
-    /// Of one core, the whole process.
+    /// CPU of the whole process, in percent of one core.
     pub process_cpu_pct: f64,
-    /// Actual − intended start of journeys.
+    /// Schedule slip of journeys: actual − intended start.
     pub schedule_slip_us: Quantiles,
-    /// How often the live feed broke and was opened again.
+    /// How often the live feed broke and was reconnected.
     pub feed_reconnects: u64,
 }
 
-/// An error.
+/// Errors of one kind in one step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names say it
 pub struct ErrorReport {
@@ -377,16 +379,16 @@ pub struct ErrorReport {
     pub examples: Vec<String>,
 }
 
-/// What had to hold, and whether it did.
+/// A threshold and whether it held.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ThresholdReport {
-    /// As written in the scenario.
+    /// The threshold as written in the scenario.
     pub threshold: String,
-    /// The figure; none without samples.
+    /// The figure; `None` without samples. Times are microseconds, ratios 0 to 1.
     pub figure: Option<f64>,
-    /// Whether it held.
+    /// Whether the threshold held.
     pub passed: bool,
-    /// The figure in words, of which window it is, or why there is none.
+    /// The figure and its window in words, or why there is no figure.
     #[serde(default)]
     pub reason: String,
 }
@@ -395,20 +397,20 @@ pub struct ThresholdReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VerdictResult {
-    /// Everything held.
+    /// Every threshold held and the audit found nothing.
     Pass,
-    /// Something did not.
+    /// A threshold was missed or the audit found something.
     Fail,
-    /// The figures say nothing about the target: the generator could not keep up, or there are none.
+    /// The figures say nothing about the target: the generator could not keep up, or nothing was measured.
     Invalid,
 }
 
-/// The verdict.
+/// The verdict and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// PASS, FAIL or INVALID.
     pub result: VerdictResult,
-    /// Why.
+    /// The reasons of a verdict other than PASS.
     pub reasons: Vec<String>,
 }
 
@@ -422,7 +424,7 @@ impl VerdictResult {
         }
     }
 
-    /// As it is printed.
+    /// The verdict as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "PASS",

@@ -1,14 +1,14 @@
-//! What else the machine was doing while the system and the generator shared it: a figure measured beside a busy neighbour is the
-//! neighbour's too. Pure arithmetic; known only of a system that was started here, where there is a `/proc`.
+//! The CPU that other programs and the machine's host took during a run: it distorts the run's figures. Pure arithmetic. The data is
+//! known only if the run started the system and the machine has a `/proc`.
 
 use super::Report;
 use super::growth::measured;
 use crate::record::series::{HOST, OTHERS};
 
-/// Of all cores. On a quiet virtual machine under full load it was 0.01.
+/// Share of all cores from which others matter. On a quiet virtual machine under full load their share was 0.01.
 const SHARE_MIN: f64 = 0.1;
 
-/// What others had of the machine, if it was so much that it matters, in words.
+/// The CPU that others took, in words; `None` below [`SHARE_MIN`] of the machine.
 pub fn said(report: &Report) -> Option<String> {
     let cores = report.environment.cores;
     let [programs, host] = [OTHERS, HOST].map(|name| {
@@ -17,19 +17,19 @@ pub fn said(report: &Report) -> Option<String> {
     });
     let all = programs + host;
     (all >= cores as f64 * SHARE_MIN).then(|| {
-        format!("others had {all:.2} of {cores} cores (programs {programs:.2}, the host of this machine {host:.2})")
+        format!("others took {all:.2} of {cores} cores (other programs {programs:.2}, the host of this machine {host:.2})")
     })
 }
 
-/// The same as a warning.
+/// The warning about the CPU that others took, if they took enough to matter.
 pub fn warning(report: &Report) -> Option<String> {
     let said = said(report)?;
     Some(format!(
-        "{said} while this was measured: the figures are theirs too"
+        "{said} while this was measured: the figures are theirs too; measure again on a quieter machine"
     ))
 }
 
-/// By process in percent of one core, on average between the end of the warm-up and the last arrival; those that were seen.
+/// Mean CPU of each process in percent of one core, between the end of the warm-up and the last arrival.
 pub fn cpu_pct(report: &Report) -> impl Iterator<Item = (&str, f64)> {
     let (_, points) = measured(report);
     let names = report.series.iter().flat_map(|s| s.processes.iter());

@@ -1,4 +1,4 @@
-//! What became of a replay's invoices: each is ordered, cancelled or skipped for a reason, and none is lost on the way.
+//! The outcome of a replay's invoices: each is ordered, cancelled or skipped for a reason, and the counts must add up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 use crate::record::JourneyCounts;
 use crate::scenario::{Scenario, recorded};
 
-/// A replay in the report.
+/// The replay section of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplayReport {
     /// The export's file name, without its folder.
     pub trace: String,
-    /// So many times faster than recorded.
+    /// Speed as a multiple of the recorded speed.
     pub speed: f64,
-    /// Different invoices in the export: `ordered + cancelled + Σ skipped`.
+    /// Number of different invoices in the export: `ordered + cancelled + Σ skipped`.
     pub invoices: u64,
-    /// Played as orders, those that were cancelled later included.
+    /// Invoices played as orders, those that were cancelled later included.
     pub ordered: u64,
-    /// Played as cancellations.
+    /// Invoices played as cancellations.
     pub cancelled: u64,
-    /// Not played, by reason: left out by the plan, or without success in the run.
+    /// Invoices not played, by reason: left out by the plan, or failed in the run.
     pub skipped: BTreeMap<String, u64>,
-    /// What the plan made of the export's lines.
+    /// The export's lines by their use in the plan.
     pub lines: ReplayLines,
     /// Seconds from the first invoice to the last one's payment, as planned.
     pub length_s: f64,
@@ -32,37 +32,37 @@ pub struct ReplayReport {
 /// The export's lines, as planned: `total = ordered + cancelled + Σ left_out`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReplayLines {
-    /// Below the header.
+    /// All lines below the header.
     pub total: u64,
-    /// Of invoices planned as orders.
+    /// Lines of invoices that are planned as orders.
     pub ordered: u64,
-    /// Of invoices planned as cancellations.
+    /// Lines of invoices that are planned as cancellations.
     pub cancelled: u64,
-    /// Of neither, by reason.
+    /// All other lines, by reason.
     pub left_out: BTreeMap<String, u64>,
 }
 
-/// What is known of a replay before it is played.
+/// What is known of a replay before the run.
 #[derive(Debug, Clone)]
 pub struct ReplayFacts {
     /// The export's file name, without its folder.
     pub trace: String,
-    /// So many times faster than recorded.
+    /// Speed as a multiple of the recorded speed.
     pub speed: f64,
-    /// Different invoices in the export.
+    /// Number of different invoices in the export.
     pub invoices: u64,
-    /// Invoices that are to be played.
+    /// Invoices that will be played.
     pub planned: u64,
     /// Invoices left out, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// The export's lines.
     pub lines: ReplayLines,
-    /// From the first invoice to the last one's payment.
+    /// Time from the first invoice to the last one's payment.
     pub length: Duration,
 }
 
 impl ReplayReport {
-    /// From the plan and what the run counted; `stopped`: it was ended before its time.
+    /// Builds the section from the plan and the run's counts; `stopped` says that the run was stopped early.
     pub fn new(
         facts: &ReplayFacts,
         scenario: &Scenario,
@@ -105,7 +105,7 @@ impl ReplayReport {
         }
     }
 
-    /// What does not add up, if anything: then an invoice was lost or counted twice.
+    /// Says which counts do not add up, which means that an invoice was lost or counted twice; `None` if all do.
     pub fn contradiction(&self) -> Option<String> {
         let skipped: u64 = self.skipped.values().sum();
         let (invoices, ordered, cancelled) = (self.invoices, self.ordered, self.cancelled);

@@ -1,5 +1,5 @@
-//! What a journey cost the target: CPU, Redis commands, bytes, batches, memory. The difference of two looks, divided by the journeys
-//! completed between them. Pure; must not know who looks.
+//! The cost of a journey on the target: CPU, Redis commands, bytes, batches, memory. It is the difference of two readings, divided by
+//! the journeys completed between them. Pure; must not know who takes the readings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,72 +8,72 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics_scrape::Scrape;
 
-/// One look at the target.
+/// One reading of the target's counters.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
-    /// CPU time by process, for a system that was started here.
+    /// CPU time of each process, for a system that was started here.
     pub cpu: BTreeMap<String, Duration>,
-    /// Largest resident set by process so far, bytes.
+    /// Largest resident set of each process so far, in bytes.
     pub memory_peaks: BTreeMap<String, u64>,
-    /// Its metrics, if it tells any.
+    /// The target's metrics, if it exposes any.
     pub scrape: Option<Scrape>,
-    /// Journeys completed and recorded so far.
+    /// Completed journeys recorded so far.
     pub journeys: u64,
 }
 
-/// What completed journeys cost on average, from the end of the warm-up until the backlog had drained. The tail of journeys begun in the
-/// warm-up, the looks at `/metrics` and what the system does while it waits are in it.
+/// Average cost of a completed journey, from the end of the warm-up until the backlog had drained. It includes the rest of journeys that
+/// began in the warm-up, the scrapes of `/metrics`, and the system's idle work.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
-    /// Completed journeys that everything was divided by.
+    /// Completed journeys, the divisor of every cost.
     pub journeys: u64,
-    /// CPU, microseconds a journey.
+    /// CPU of system and Redis, in microseconds a journey.
     pub cpu_us_per_journey: CpuCost,
-    /// The same of each process, where the system was started here.
+    /// CPU of each process, in microseconds a journey, if the system was started here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub processes_cpu_us_per_journey: BTreeMap<String, f64>,
-    /// What Redis had to do, where the target tells.
+    /// The work of Redis, if the target exposes it.
     pub redis: Option<RedisCost>,
-    /// Events in a group commit of the event store, on average.
+    /// Average number of events in a group commit of the event store.
     pub events_per_append: Option<f64>,
-    /// Messages that a worker took from its queue at once, on average.
+    /// Average number of messages that a worker takes from its queue at once.
     pub messages_per_take: Option<f64>,
-    /// Largest resident set since its start, bytes, of each process of a system that was started here.
+    /// Largest resident set of each process since its start, in bytes, if the system was started here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub memory_peak_bytes: BTreeMap<String, u64>,
 }
 
-/// CPU, microseconds a journey.
+/// CPU in microseconds a journey.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuCost {
-    /// Of the system without its Redis, where it was started here.
+    /// CPU of the system without its Redis, if it was started here.
     pub system: Option<f64>,
-    /// Of Redis, where it tells or was started here.
+    /// CPU of Redis, if the target exposes it or was started here.
     pub redis: Option<f64>,
-    /// Both together, where both are known.
+    /// The sum, if both are known.
     pub both: Option<f64>,
 }
 
-/// What Redis had to do.
+/// The work of Redis for one journey.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct RedisCost {
-    /// Commands a journey, each one of a transaction counted.
+    /// Commands a journey; each command of a transaction counts.
     pub commands_per_journey: f64,
-    /// Bytes a journey that it read from its clients.
+    /// Bytes a journey that Redis read from its clients.
     pub input_bytes_per_journey: f64,
-    /// Bytes a journey that it wrote to its clients.
+    /// Bytes a journey that Redis wrote to its clients.
     pub output_bytes_per_journey: f64,
-    /// Bytes that its data took at the end.
+    /// Memory of Redis's data at the end, in bytes.
     pub memory_bytes: f64,
 }
 
-/// Whether a process is the database.
+/// Whether a process is Redis or Valkey.
 fn is_redis(process: &str) -> bool {
     process.starts_with("redis") || process.starts_with("valkey")
 }
 
 impl Resources {
-    /// Of two looks; nothing without completed journeys between them, or where neither look saw anything.
+    /// The cost between two readings; `None` without completed journeys between them, or if the readings hold no cost.
     pub fn between(before: &Reading, after: &Reading) -> Option<Self> {
         let journeys = after.journeys.checked_sub(before.journeys)?;
         if journeys == 0 {
@@ -82,7 +82,7 @@ impl Resources {
         let each = |amount: f64| amount / journeys as f64;
         let looks = before.scrape.as_ref().zip(after.scrape.as_ref());
         let told = looks.and_then(|(b, a)| b.redis.zip(a.redis));
-        // A server that was started again meanwhile counts from nothing: that is no difference.
+        // A server that was restarted in between counts from 0, so that a difference would be wrong.
         let told = told.filter(|(b, a)| a.commands >= b.commands && a.cpu_s >= b.cpu_s);
         let mut processes = BTreeMap::new();
         for (name, now) in &after.cpu {
@@ -94,7 +94,7 @@ impl Resources {
             of.map(|(_, us)| *us).reduce(|a, b| a + b)
         };
         let system = sum(false);
-        // Its own figure is finer than the kernel's ticks.
+        // Redis's own figure is finer than the kernel's ticks.
         let redis = told
             .map(|(b, a)| each((a.cpu_s - b.cpu_s) * 1e6))
             .or_else(|| sum(true));

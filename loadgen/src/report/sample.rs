@@ -1,5 +1,5 @@
-//! What one threshold looks at, taken out of what was recorded and added up over some time; and the figure it comes to. Must not
-//! know which times are judged.
+//! The samples that one threshold needs, added up over a period, and the figure computed from them. Must not know which periods are
+//! judged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::scenario::threshold::{Count, Family, JourneyFigure, Metric, Selector,
 #[derive(Debug, Clone)]
 pub struct Sample {
     metric: Metric,
-    /// Indexes of the steps or states that are looked at.
+    /// Indexes of the selected steps or states.
     rows: Vec<usize>,
-    /// One distribution for requests together, or one for each state.
+    /// One distribution for all requests together, or one for each state.
     times: Vec<Times>,
     lags: BTreeMap<GroupTopic, LagHistogram>,
     tried: u64,
@@ -26,7 +26,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Nothing yet.
+    /// An empty sample of the metric.
     pub fn new(metric: &Metric, scenario: &Scenario) -> Self {
         let rows = rows(metric, scenario);
         let states = match metric {
@@ -53,12 +53,12 @@ impl Sample {
         }
     }
 
-    /// The same metric, without samples.
+    /// An empty sample of the same metric.
     pub fn emptied(&self) -> Self {
         Self::empty(self.metric.clone(), self.rows.clone(), self.times.len())
     }
 
-    /// Adds what was recorded.
+    /// Adds recorded figures.
     pub fn add(&mut self, figures: &Figures) {
         let steps = self.rows.iter().filter_map(|row| figures.steps.get(*row));
         match &self.metric {
@@ -90,7 +90,7 @@ impl Sample {
         }
     }
 
-    /// Adds what the target says it did between two looks.
+    /// Adds the difference of two scrapes of the target's metrics.
     pub fn add_scrape(&mut self, before: &Scrape, after: &Scrape) {
         match &self.metric {
             Metric::Distribution {
@@ -112,12 +112,12 @@ impl Sample {
         }
     }
 
-    /// Adds the time in which all this happened.
+    /// Adds to the length of the period, which rates are divided by.
     pub fn lengthen(&mut self, length: Duration) {
         self.length += length;
     }
 
-    /// Adds another time's samples of the same metric.
+    /// Adds the samples of another period of the same metric.
     pub fn join(&mut self, other: &Self) {
         let times = self.times.iter_mut().zip(&other.times);
         times.for_each(|(mine, theirs)| mine.add(theirs));
@@ -130,7 +130,7 @@ impl Sample {
         self.length += other.length;
     }
 
-    /// In microseconds for times, 0 to 1 for ratios; nothing without samples. Of several states or groups the worst counts.
+    /// The figure: microseconds for times, 0 to 1 for ratios, `None` without samples. Of several states or groups the worst counts.
     pub fn figure(&self) -> Option<f64> {
         let per_s = |count: u64| {
             let seconds = self.length.as_secs_f64();

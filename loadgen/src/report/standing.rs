@@ -1,5 +1,5 @@
-//! How the thresholds stand while a run goes on: the same figures as at its end, of what has been recorded so far. A growing
-//! count that has not reached its bound says nothing yet.
+//! The state of the thresholds during a run: the same figures as at its end, from what has been recorded so far. A growing count
+//! that has not reached its bound is undecided.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::run_event::Standing;
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Comparison, Metric, Threshold};
 
-/// What is known so far.
+/// What has been recorded so far.
 pub struct SoFar<'a> {
-    /// What was asked.
+    /// The scenario of the run.
     pub scenario: &'a Scenario,
-    /// Recorded since the warm-up.
+    /// The figures since the warm-up.
     pub figures: &'a Figures,
-    /// For thresholds over pieces of the run.
+    /// The windows of thresholds over parts of the run.
     pub windows: &'a Windows,
     /// The target's metrics before the workload and now.
     pub scrapes: Option<(&'a Scrape, &'a Scrape)>,
-    /// From the start of the run, with the warm-up.
+    /// Time since the start of the run, the warm-up included.
     pub elapsed: Duration,
 }
 
 impl SoFar<'_> {
-    /// Every threshold's.
+    /// The state of every threshold.
     pub fn standings(&self) -> Vec<Standing> {
         let thresholds = self.scenario.thresholds.iter().enumerate();
         thresholds.map(|(i, t)| self.standing(i, t)).collect()
@@ -53,7 +53,7 @@ impl SoFar<'_> {
     }
 }
 
-/// Nothing where only the end can tell.
+/// Whether the threshold holds so far; `None` if only the end of the run can decide it.
 fn holds_so_far(threshold: &Threshold, figure: f64) -> Option<bool> {
     let holds = threshold.holds(figure);
     let grows = !threshold.metric.is_time() && !threshold.metric.is_ratio();

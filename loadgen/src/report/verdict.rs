@@ -1,4 +1,4 @@
-//! PASS, FAIL or INVALID. A generator that could not keep up measured itself: then no threshold counts.
+//! The verdict PASS, FAIL or INVALID. If the generator could not keep up, the figures are its own and no threshold counts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::record::Figures;
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Threshold, Window};
 
-/// Evaluates what had to hold; `measured` is the run's length without its warm-up.
+/// Evaluates the thresholds; `measured` is the run's length without its warm-up.
 pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdReport> {
     let thresholds = evidence.scenario.thresholds.iter().enumerate();
     let evaluated = thresholds.map(|(index, threshold)| {
@@ -36,7 +36,7 @@ pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdR
     evaluated.collect()
 }
 
-/// A threshold's figure over the whole run, or over as much of it as there is.
+/// A threshold's figure over the whole run, or over the part of it so far.
 pub(super) fn over_the_run(
     scenario: &Scenario,
     figures: &Figures,
@@ -53,7 +53,7 @@ pub(super) fn over_the_run(
     sample.figure()
 }
 
-/// In words: what the figure was, and when; or why there is none.
+/// The figure and its window in words, or why there is no figure.
 pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64, u64)>) -> String {
     let when = at.map_or_else(String::new, |(from, to)| {
         format!(" from {from} s to {to} s")
@@ -76,10 +76,10 @@ pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64
     }
 }
 
-/// What a reader may conclude.
+/// Judges a report: the audit's findings first, then whether the run is valid, then the thresholds.
 pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
     let invalid = doubts(report, scenario);
-    // What is wrong is wrong, however well the generator kept up.
+    // The audit's findings count even if the generator could not keep up.
     let wrong = report
         .audit
         .as_ref()
@@ -111,7 +111,7 @@ pub fn judge(report: &Report, scenario: &Scenario) -> Verdict {
     Verdict { result, reasons }
 }
 
-/// The thresholds that were missed, and what contradicts the report itself.
+/// The thresholds that were missed, and a replay whose counts don't add up.
 fn broken(report: &Report) -> Vec<String> {
     let contradiction = report.replay.as_ref().and_then(ReplayReport::contradiction);
     missed(report).into_iter().chain(contradiction).collect()
@@ -124,30 +124,30 @@ pub fn missed(report: &Report) -> Vec<String> {
     said.collect()
 }
 
-/// Why the figures may say nothing about the target, and what to do about it.
+/// Why the run is INVALID, each reason with what to do about it.
 fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
     let mut reasons = Vec::new();
     let (journeys, limits) = (&report.journeys, &scenario.limits);
     if report.all_steps.count == 0 {
         reasons.push(
-            "no samples: nothing was measured (was the run longer than its warm-up?)".to_owned(),
+            "no samples: nothing was measured; make the run longer than its warm-up".to_owned(),
         );
     }
     let slip_max_us = limits.slip_p99_max.as_secs_f64() * 1e6;
     let slip = report.generator.schedule_slip_us.p99;
     if report.workload.kind != "closed" && slip > slip_max_us {
         let (slip, limit) = (crate::render::time(slip), crate::render::time(slip_max_us));
-        reasons.push(format!("the generator did not keep its schedule: slip p99 {slip} > {limit}; ask for a lower rate or give it a core of its own"));
+        reasons.push(format!("the generator did not keep its schedule: slip p99 {slip} > {limit}; lower the rate or give the generator a core of its own"));
     }
     if report.generator.cpu_pct > limits.cpu_pct_max {
         let (cpu, limit) = (report.generator.cpu_pct, limits.cpu_pct_max);
-        reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; ask for a lower rate"));
+        reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; lower the rate or use more drivers"));
     }
     reasons.extend(own_troubles(report, scenario));
     let undone = report.faults.iter();
     let undone = undone.filter_map(|f| Some((&f.what, f.problem.as_ref()?)));
     reasons.extend(undone.map(|(what, problem)| {
-        format!("the fault `{what}` could not be done: {problem}; this is not the run that was asked for")
+        format!("the fault `{what}` could not be carried out: {problem}; this is not the run that was asked for")
     }));
     let asked = journeys.started + journeys.dropped + journeys.unsent;
     let lost = journeys.dropped + journeys.unsent;
@@ -155,40 +155,40 @@ fn doubts(report: &Report, scenario: &Scenario) -> Vec<String> {
     if lost_pct > limits.dropped_pct_max {
         let (dropped, unsent) = (journeys.dropped, journeys.unsent);
         reasons.push(format!(
-            "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; the target is too slow for this rate, or the limit too low",
+            "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; lower the rate, or raise the limit in_flight_max",
             limits.in_flight_max, limits.dropped_pct_max
         ));
     }
     reasons
 }
 
-/// What the machine did to the generator.
+/// Why the run is INVALID because of the generator's machine.
 fn own_troubles(report: &Report, scenario: &Scenario) -> Vec<String> {
     let (generator, limits) = (&report.generator, &scenario.limits);
     let mut reasons = Vec::new();
-    // Without a schedule to be late for, having to wait for a core shows nowhere else.
+    // A closed workload has no schedule to be late for, so that waiting for a core shows only here.
     let wanted = generator.cpu_pct + generator.cpu_wait_pct;
     if report.workload.kind == "closed"
         && wanted > limits.cpu_pct_max
         && generator.cpu_pct <= limits.cpu_pct_max
     {
         let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
-        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, and with its own CPU that is over {limit} %; give it a core of its own"));
+        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, which together with its own CPU is over {limit} %; give the generator a core of its own"));
     }
     let late_max_us = limits.loop_stall_p99_max.as_secs_f64() * 1e6;
     let late = generator.loop_lateness_us.p99;
     if late > late_max_us {
         let (late, limit) = (crate::render::time(late), crate::render::time(late_max_us));
-        reasons.push(format!("the machine was too busy: the generator's event loop came round late, p99 {late} > {limit}; give it a core of its own"));
+        reasons.push(format!("the machine was too busy: the generator's event loop was late, p99 {late} > {limit}; give the generator a core of its own"));
     }
     let jump_max_ms = limits.clock_jump_max.as_secs_f64() * 1e3;
     if generator.clock_jump_ms > jump_max_ms {
         let jump = generator.clock_jump_ms;
-        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms: times that this machine and the target compare are off; let the clock settle and run again"));
+        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms, so times of this machine and the target can't be compared; wait until the clock is synchronised and run again"));
     }
     if generator.own_errors > 0 {
         let count = generator.own_errors;
-        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n), or lower connections_max"));
+        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n) or lower connections_max"));
     }
     reasons
 }

@@ -1,5 +1,5 @@
-//! Thresholds over pieces of a run: each second's samples are put to the windows they belong to as they come, so that memory does
-//! not grow with the samples. Must not know how a second was recorded.
+//! Thresholds over windows of a run: the samples of each second are added to their window as they arrive, so that memory does not grow
+//! with the number of samples. Must not know how a second was recorded.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use crate::record::Figures;
 use crate::scenario::Scenario;
 use crate::scenario::threshold::{Threshold, Window};
 
-/// Several recorders tell the same second a little apart: a window stays open for so many seconds after its end.
+/// Seconds that a window stays open after its end, because several recorders report the same second at different times.
 const LATE_S: u64 = 3;
-/// A window that ends so much after the last arrival still lies before it: timers are that exact.
+/// A window that ends this little after the last arrival still counts as before it, because timers are not exact.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
-/// The windows of all thresholds that have some.
+/// The windows of all thresholds that have windows.
 #[derive(Debug)]
 pub struct Windows {
     watched: Vec<Watched>,
     warm_up_s: u64,
     before: Scrape,
-    /// Past this second nothing is kept: the last arrival came before it.
+    /// The last second that is kept; later seconds belong to the drain.
     end_s: Option<u64>,
     newest_s: u64,
 }
@@ -32,23 +32,23 @@ struct Watched {
     threshold: usize,
     window: Window,
     empty: Sample,
-    /// Windows that are not over, by number; for a window at the end, seconds.
+    /// Windows that are still open, by number; for `last` windows, seconds.
     open: BTreeMap<u64, Sample>,
-    /// Each window's number and figure.
+    /// Number and figure of each closed window.
     closed: Vec<(u64, Option<f64>)>,
 }
 
-/// What became of a threshold's windows.
+/// The worst window of a threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Worst {
-    /// The figure farthest on the wrong side; nothing if a window had no samples, or if there is no window.
+    /// The worst figure; `None` if a window had no samples or if there is no window.
     pub figure: Option<f64>,
-    /// When it was, in seconds after the start of the run.
+    /// Start and end of the window, in seconds after the start of the run.
     pub at: Option<(u64, u64)>,
 }
 
 impl Windows {
-    /// For these thresholds; `before` is what the target said before the workload.
+    /// The windows of a scenario's thresholds; `before` are the target's metrics before the workload.
     pub fn new(scenario: &Scenario, before: Scrape) -> Self {
         let windowed = scenario.thresholds.iter().enumerate();
         let windowed = windowed.filter(|(_, t)| t.window != Window::Run);
@@ -61,7 +61,7 @@ impl Windows {
         });
         Self {
             watched: watched.collect(),
-            // A second that is partly warm-up belongs to it.
+            // A second that is partly warm-up belongs to the warm-up.
             warm_up_s: scenario.warm_up.as_secs_f64().ceil() as u64,
             before,
             end_s: None,
@@ -69,7 +69,7 @@ impl Windows {
         }
     }
 
-    /// Takes in what was recorded in an interval, and what the target says at its end if it says anything.
+    /// Adds the figures of an interval, and the target's metrics at its end if there are any.
     pub fn interval(&mut self, figures: &Figures, start: Duration, now: Option<&Scrape>) {
         let second = start.as_secs();
         let late = self.end_s.is_some_and(|end| second > end);
@@ -104,12 +104,12 @@ impl Windows {
         }
     }
 
-    /// The last arrival has come: but for what is told late, what is recorded from now on belongs to the drain.
+    /// Marks the last arrival: seconds that are recorded from now on belong to the drain, except for late reports.
     pub fn draining(&mut self) {
         self.end_s.get_or_insert(self.newest_s + LATE_S);
     }
 
-    /// The worst of a threshold's windows between the warm-up and the last arrival; nothing for one without windows.
+    /// The worst of a threshold's windows between the warm-up and the last arrival; `None` for a threshold without windows.
     pub fn worst(
         &self,
         index: usize,
@@ -161,7 +161,7 @@ impl Watched {
             .iter()
             .map(|(number, sample)| (*number, figure(sample.clone(), length_s)));
         let figures: BTreeMap<u64, Option<f64>> = self.closed.iter().copied().chain(open).collect();
-        // A window in which nothing was recorded at all is not in the list, and is one without samples.
+        // A window that is not in the map recorded nothing, so it has no samples.
         let windows = end_s.saturating_sub(warm_up_s) / length_s;
         let at = |number: u64| {
             Some((
@@ -237,7 +237,7 @@ mod tests {
         crate::scenario::read("test.toml", &text).unwrap()
     }
 
-    /// Seconds that each have one request that took so many ms; none for 0.
+    /// Feeds seconds with one request each that took this many ms; 0 means no request.
     fn worst(threshold: &str, seconds: &[u64], arrivals_end_ms: u64) -> Worst {
         let scenario = scenario(&format!("'{threshold}'"));
         let mut windows = Windows::new(&scenario, Scrape::default());

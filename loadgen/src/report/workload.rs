@@ -1,11 +1,11 @@
-//! What was asked of the generator, in words and numbers.
+//! The workload of a report, in words and numbers.
 
 use super::replay::ReplayFacts;
 use super::{StageSummary, WorkloadSummary};
 use crate::scenario::{Scenario, Stage, Workload};
 use crate::schedule::Schedule;
 
-/// Of a scenario; `replay` tells what a recorded workload's trace held.
+/// Summarises the workload of a scenario; `replay` describes the trace of a recorded workload.
 pub fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {
     let warm_up_s = scenario.warm_up.as_secs_f64();
     match &scenario.workload {

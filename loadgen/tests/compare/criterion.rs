@@ -1,4 +1,4 @@
-//! What `cargo bench` has saved, compared in the same words.
+//! Tests comparing what `cargo bench` has saved.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{compare_report, text};
 
-/// As criterion saves a baseline: so many nanoseconds an iteration, one sample disturbed.
+/// Writes a baseline as criterion saves it, with this many nanoseconds for an iteration and one disturbed sample.
 fn save(folder: &Path, benchmark: &str, baseline: &str, ns: f64) {
     let place = folder.join(benchmark).join(baseline);
     std::fs::create_dir_all(&place).unwrap();

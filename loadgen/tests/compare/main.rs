@@ -1,4 +1,4 @@
-//! Two builds compared: what is said of them, what is refused, and with which exit code, through the real program.
+//! Tests the comparison of two builds through the real program: verdicts, errors and exit codes.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod criterion;
@@ -13,7 +13,7 @@ mod verdicts;
 use std::path::Path;
 use std::process::Command;
 
-/// What `compare-report` said, and its exit code.
+/// The output of `compare-report`, and its exit code.
 struct Said {
     code: i32,
     out: String,
@@ -34,4 +34,11 @@ fn compare_report(arguments: &[&str]) -> Said {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+#[test]
+fn the_version_names_the_program() {
+    let said = compare_report(&["--version"]);
+    assert_eq!(said.code, 0, "{}", said.problem);
+    assert!(said.out.starts_with("compare-report "), "{}", said.out);
 }

@@ -1,4 +1,4 @@
-//! Many comparisons of made-up builds with a known truth: how often the answer is wrong.
+//! Tests how often the verdict is wrong, with many comparisons of simulated builds whose difference is known.
 
 use loadgen::compare::{Comparison, Group, Options, Verdict, compare};
 use loadgen::report::folder::RunFolder;
@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::runs::Runs;
 
-/// Interleaved blocks of two runs a side, as `loadgen ab` makes them by default.
+/// Interleaved blocks with two runs of each side, as `loadgen ab` makes them by default.
 const BLOCKS: u32 = 6;
 
 fn noisy(random: &mut Xoshiro256PlusPlus, share: f64) -> f64 {
@@ -51,7 +51,7 @@ fn compared(run: &RunFolder, slower: f64, seed: u64) -> Comparison {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let (mut sides, mut blocks) = ([Vec::new(), Vec::new()], Vec::new());
     for block in 0..BLOCKS {
-        // What the machine does to a block, it does to both sides.
+        // The machine's drift affects both sides of a block alike.
         let machine = noisy(&mut random, 0.1);
         for half in 0..2 {
             blocks.push(block);

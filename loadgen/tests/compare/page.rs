@@ -1,4 +1,4 @@
-//! The page in a real browser.
+//! Tests the comparison's page in a real browser.
 
 use serde_json::json;
 use test_browser::Browser;

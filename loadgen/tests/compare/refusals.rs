@@ -1,4 +1,4 @@
-//! What can't be compared, each with a message of its own.
+//! Tests what can't be compared, and the message for each case.
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ fn what_is_no_run_is_refused_with_what_would_be_one() {
         &good,
         &[],
         2,
-        &["empty", "there are no runs in it"],
+        &["empty", "there are no runs in this folder"],
     );
     check(
         &runs.path("nowhere"),
@@ -108,7 +108,7 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
         let said = compare_report(&[text(&good), text(&other), "--allow-different"]);
         assert_eq!(said.code, 3, "one run a side: {}", said.problem);
         assert!(
-            said.out.contains("different, and compared all the same"),
+            said.out.contains("different, but compared because of"),
             "{}",
             said.out
         );
@@ -155,7 +155,8 @@ fn an_invalid_run_says_nothing_unless_it_is_taken_as_it_is() {
     );
     let said = compare_report(&[text(&good), text(&invalid), "--allow-invalid"]);
     assert!(
-        said.out.contains("INVALID, and taken all the same"),
+        said.out
+            .contains("INVALID, but used because of --allow-invalid"),
         "{}{}",
         said.out,
         said.problem

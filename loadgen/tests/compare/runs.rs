@@ -1,4 +1,4 @@
-//! Runs to compare: one real run, and copies of it whose figures are moved.
+//! Runs to compare: one real run, and copies of it with changed figures.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ pub fn original() -> &'static Path {
         let system = SmallSystem::start();
         let ended = Loadgen::scenario(&open(50, "1s", "")).target(&system).run();
         assert!(ended.out.join("report.json").is_file(), "{}", ended.stderr);
-        // The scenario's own folder goes with `ended`.
+        // The folder of `ended` is deleted with it, so the run is copied.
         let kept = tempfile::tempdir().unwrap().keep();
         copy(&ended.out, &kept);
         kept
@@ -30,7 +30,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What a journey cost in a run: CPU in µs, commands.
+/// The cost of a journey in a run: CPU in µs, and Redis commands.
 pub fn resources(cpu_us: f64, commands: f64) -> Value {
     json!({
         "journeys": 50,
@@ -41,7 +41,7 @@ pub fn resources(cpu_us: f64, commands: f64) -> Value {
     })
 }
 
-/// Folders of runs, thrown away with it.
+/// Folders of runs, deleted when the value is dropped.
 pub struct Runs(TempDir);
 
 impl Runs {
@@ -69,7 +69,7 @@ impl Runs {
         folder
     }
 
-    /// Six runs of a side that cost so much CPU a journey, give or take a percent.
+    /// Writes six runs of a side with this CPU cost of a journey, plus or minus one percent.
     pub fn side(&self, side: &str, cpu_us: f64) -> PathBuf {
         for (i, noise) in [1.0, 1.01, 0.99, 1.006, 0.995, 1.003]
             .into_iter()

@@ -1,4 +1,4 @@
-//! What is said of two builds.
+//! Tests the verdicts on two builds.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ fn a_build_that_costs_a_tenth_more_is_a_regression_and_one_that_does_not_is_none
         "{}",
         none.out
     );
-    assert!(none.out.contains("would have been seen"), "{}", none.out);
+    assert!(none.out.contains("would be found"), "{}", none.out);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn blocks_take_out_what_the_machine_did_to_both_sides() {
     for block in 0..6_u32 {
         for half in 0..2 {
             let number = (2 * block + half) as usize;
-            // From block to block the machine becomes slower by far more than what is looked for.
+            // From block to block the machine becomes slower by far more than the difference between the builds.
             let machine = 1.0 + 0.15 * f64::from(block) + 0.01 * f64::from(half);
             for (side, cost) in [("before", 3_000.0), ("after", 3_300.0)] {
                 runs.add(side, number, |r| {

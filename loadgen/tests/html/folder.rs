@@ -1,4 +1,4 @@
-//! A report made again from its folder alone, and what is said of a folder that none can be made from.
+//! Tests reports that are written again from their folder, and the errors for folders without a usable report.
 
 use std::path::Path;
 

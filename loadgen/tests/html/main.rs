@@ -1,4 +1,4 @@
-//! `report.html`: made by a run, made again from its folder alone, merged from several, and opened in a real browser.
+//! Tests `report.html`: written by a run, written again from the folder, merged from several runs, and opened in a real browser.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod folder;
@@ -13,11 +13,11 @@ use std::sync::atomic::Ordering;
 
 use support::{Ended, Loadgen, SmallSystem};
 
-/// Markup where a name belongs.
+/// Markup in the place of a name.
 const EVIL: &str =
     "<img src=x onerror='document.title=1'><b id='evil'>Mallory</b> & </title></script>";
 
-/// Journeys that succeed, journeys that fail, stages, a warm-up, and markup wherever a scenario can say something.
+/// A scenario with journeys that succeed and fail, stages, a warm-up, and markup in every text.
 fn scenario() -> String {
     format!(
         r#"name = "shop {EVIL}"
@@ -66,7 +66,7 @@ fn run(scenario: &str) -> Ended {
     ended
 }
 
-/// `loadgen report …`: exit code and everything that it said.
+/// Runs `loadgen report …`; returns the exit code and all output.
 fn report(folders: &[&Path], out: Option<&Path>) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
     command.arg("report").args(folders);

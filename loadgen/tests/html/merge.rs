@@ -1,4 +1,4 @@
-//! Several generators of one run as one report: nothing lost, nothing averaged, and what does not belong together refused.
+//! Tests merging the runs of several generators: nothing is lost, nothing is averaged, and different runs are refused.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::report;
 use crate::support::{Ended, Loadgen, SmallSystem, open};
 
-/// More journeys than either completes alone; a busy machine must not spoil the verdict.
+/// A threshold that needs more journeys than either run completes alone, and limits that a busy machine does not exceed.
 const SCENARIO_MORE: &str = r#"thresholds = ["journeys.completed >= 150"]
 [limits]
 slip_p99_max = "1m"
@@ -20,7 +20,7 @@ fn read(folder: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Everything in a run's log, through the library that other tools use too.
+/// All samples of a run's log, read with the library that other tools use.
 fn histogram(folder: &Path, log: &str) -> Histogram<u64> {
     let log = loadgen::record::interval_reader::RecordedLog::read(&folder.join(log)).unwrap();
     let mut all = Histogram::<u64>::new(3).unwrap();
@@ -30,7 +30,7 @@ fn histogram(folder: &Path, log: &str) -> Histogram<u64> {
     all
 }
 
-/// Two generators beside each other.
+/// Runs two generators at the same time.
 fn two() -> [Ended; 2] {
     let system = SmallSystem::start();
     let runs = [1, 2].map(|seed: u64| {
@@ -52,7 +52,7 @@ fn two_generators_merge_without_losing_a_sample() {
     let (code, said) = report(&[&one.out, &two.out], Some(&merged));
 
     let whole = read(&merged);
-    // Each alone had too few journeys; together there are enough.
+    // Each run alone has too few journeys; together they have enough.
     assert_eq!((one.code, two.code), (1, 1), "{}", one.stderr);
     assert_eq!(whole["verdict"]["result"], "PASS", "{whole}");
     assert_eq!(code, 0, "{said}");
@@ -81,7 +81,7 @@ fn two_generators_merge_without_losing_a_sample() {
         sum.add(histogram(&two.out, log)).unwrap();
         assert_eq!(histogram(&merged, log), sum, "{log}");
     }
-    // Both ran in the same seconds, which are put together, not one behind the other.
+    // Both ran in the same seconds, which are added up, not appended.
     let log =
         loadgen::record::interval_reader::RecordedLog::read(&merged.join("schedule_slip.hlog"));
     let starts: Vec<f64> = log.unwrap().intervals.iter().map(|i| i.start_s).collect();
@@ -115,7 +115,7 @@ fn what_does_not_belong_together_is_refused() {
         (
             [&one.out, &other.out],
             Some(one.out.as_path()),
-            "where the merged report is to go",
+            "is also the folder of --out",
         ),
         ([&one.out, &other.out], None, "--out"),
     ] {

@@ -1,4 +1,4 @@
-//! The page in a browser: drawn, readable on every screen, quiet, and nothing but text where others had their say.
+//! Tests the page in a browser: it is drawn, readable on every screen, logs no errors, and shows foreign text as text.
 
 use serde_json::json;
 use test_browser::Browser;
@@ -6,7 +6,7 @@ use test_browser::Browser;
 use crate::support::Ended;
 use crate::{EVIL, run, scenario};
 
-/// The plots of a run that has everything but a CPU of the system.
+/// The plots of a run with everything except the system's CPU.
 const PLOTS: [&str; 14] = [
     "response-time",
     "spectrum",
@@ -24,7 +24,7 @@ const PLOTS: [&str; 14] = [
     "waterfall-0",
 ];
 
-/// Each visible plot: its figure's id, size, number of drawn shapes, whether all of its labels are inside and apart.
+/// For each visible plot: the figure's id, size, number of shapes, labels outside of the plot and labels that overlap.
 const LOOK: &str = r#"
 return [...document.querySelectorAll("svg.plot")].filter((svg) => svg.checkVisibility()).map((svg) => {
   const box = svg.getBoundingClientRect();
@@ -40,7 +40,7 @@ return [...document.querySelectorAll("svg.plot")].filter((svg) => svg.checkVisib
 });
 "#;
 
-/// The small system has a runtime of its own, which can't be started on this one's thread.
+/// Runs on another thread, because the small system has its own runtime, which can't start within this one.
 async fn ran(scenario: String) -> Ended {
     let run = tokio::task::spawn_blocking(move || run(&scenario));
     run.await.unwrap()
@@ -53,14 +53,14 @@ async fn every_plot_is_drawn(browser: &Browser, on: &str) {
     assert_eq!(ids, PLOTS, "{on}");
     for plot in plots {
         assert!(plot["width"].as_f64().unwrap() > 300.0, "{on}: {plot}");
-        // Bars are as high as their rows, of which there may be one.
+        // The height of bars depends on the number of rows, which may be one.
         let id = plot["id"].as_str().unwrap();
         let (height, strips) = match id.starts_with("budget") || id.starts_with("waterfall") {
             true => (50.0, 1),
             false => (150.0, 4),
         };
         assert!(plot["height"].as_f64().unwrap() > height, "{on}: {plot}");
-        // An axis and a line at least.
+        // At least an axis and a line.
         assert!(plot["shapes"].as_u64().unwrap() >= 2, "{on}: {plot}");
         assert!(plot["strips"].as_u64().unwrap() >= strips, "{on}: {plot}");
         assert_eq!(plot["outside"], json!([]), "{on}: {plot}");

@@ -1,4 +1,4 @@
-//! A schedule that is held while drivers follow it, through the library: the same way as the screen's key.
+//! Tests holding a schedule while drivers follow it, through the library, in the same way as the screen's key.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{SmallSystem, open};
 
-/// Holds the rate after the first second, and lets it go on two seconds later.
+/// Holds the rate after the first second and continues two seconds later.
 struct Holder {
     wishes: mpsc::UnboundedSender<Wish>,
     seconds: u64,
@@ -82,7 +82,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
     assert_eq!(told[1], "went on, 3");
     let hold = &report.holds[0];
     let length = hold.until_s - hold.from_s;
-    // 800 journeys are the ramp's; the hold's come in between.
+    // The ramp has 800 journeys; those of the hold come in between.
     let expected = 800.0 + hold.rate_per_s * length;
     let started = report.journeys.started as f64;
     assert!((started - expected).abs() <= 2.0, "{started} of {expected}");

@@ -1,4 +1,4 @@
-//! `--progress json`: a line an event, and nothing else on standard output.
+//! Tests `--progress json`: one line for each event, and nothing else on standard output.
 
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ fn every_line_is_an_event_of_the_run_and_its_figures_add_up_to_the_reports() {
 #[test]
 fn the_report_is_the_last_line_where_both_are_asked_for() {
     let system = SmallSystem::start();
-    let ended = run(&system, &["--progress", "json", "--json"]);
+    let ended = run(&system, &["--progress", "json", "--format", "json"]);
     let lines = lines(&ended);
     let last = lines.last().unwrap();
     assert_eq!(last["event"], "report");

@@ -1,4 +1,4 @@
-//! The screen at several sizes, drawn of a course that was told by events.
+//! Tests the screen at several sizes, drawn from a sequence of events.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +11,7 @@ use loadgen::scenario::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-/// Twenty seconds of a run with two groups, one awaited state, and an error.
+/// The state of a run after twenty seconds, with two groups, one awaited state and an error.
 fn course() -> Course {
     let mut course = Course::default();
     let stage = |from, to| Stage {
@@ -113,7 +113,7 @@ fn eighty_columns_have_the_head_the_pages_four_plots_and_the_keys() {
         &[
             "checkout  20 s of 60 s  stage 1 of 2  39 s left  http://127.0.0.1:5000",
             "50/s of 65 asked  done 980  in flight 7  errors 1  response p50",
-            "PASS so far  2 thresholds, 1 of them to be seen at the end",
+            "PASS so far  2 thresholds, 1 of them decided at the end",
             "1 overview  2 times  3 events",
             "response p50 21.0 ms p90",
             "max 21.0 ms",
@@ -186,7 +186,7 @@ fn every_page_shows_what_it_is_for_and_help_lies_over_it() {
     };
     assert_shows(
         &drawn(&course, help, 80, 24),
-        &["hold the arrival rate", "leave at once"],
+        &["hold the current arrival rate", "stop at once"],
     );
 }
 
@@ -204,7 +204,7 @@ fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
         rate: 63.0,
     });
     let screen = drawn(&course, View::default(), 100, 30);
-    assert_shows(&screen, &["HELD at 63.0/s since 19 s", "p go on"]);
+    assert_shows(&screen, &["HELD at 63.0/s since 19 s", "p continue"]);
 
     course.event(&RunEvent::Seen(Box::new(Seen {
         standings: vec![standing("p(99) < 20ms", Some(false))],

@@ -1,4 +1,4 @@
-//! What is shown of a run while it is under way: on a screen, as lines, as JSON, to monitoring systems.
+//! Tests the progress of a run: on a screen, as lines, as JSON, and for monitoring systems.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod hold;

@@ -1,4 +1,4 @@
-//! `--metrics-listen`: what Prometheus reads while a run is under way.
+//! Tests `--metrics-listen`: what Prometheus reads during a run.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::support::{Loadgen, SmallSystem, eventually, open, signal};
 
-/// The address that a run says it listens on.
+/// The address that a run prints.
 fn address(child: &mut Child) -> String {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = lines.find_map(|line| {
@@ -15,7 +15,7 @@ fn address(child: &mut Child) -> String {
         let rest = line.strip_prefix("metrics: http://")?;
         Some(rest.strip_suffix("/metrics")?.to_owned())
     });
-    // The rest is read too, or the program would stand when the pipe is full.
+    // The rest is read, too, because the program would block on a full pipe.
     std::thread::spawn(move || lines.for_each(drop));
     line.unwrap()
 }

@@ -1,4 +1,4 @@
-//! `--otlp-endpoint`: what a collector receives.
+//! Tests `--otlp-endpoint`: what a collector receives.
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use crate::support::{Loadgen, SmallSystem, open};
 
-/// Hands on what it receives.
+/// A collector that forwards what it receives to the test.
 struct Collector(Sender<ExportMetricsServiceRequest>);
 
 #[tonic::async_trait]

@@ -1,4 +1,4 @@
-//! A terminal of our own with the program in it: what its screen shows, what keys do, and how it is left.
+//! Tests the program in a pseudo-terminal: what the screen shows, what keys do, and whether the terminal is restored.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,10 +12,10 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use crate::support::{Loadgen, SmallSystem, eventually, open, signal};
 
-/// A terminal and who reads it.
+/// A pseudo-terminal and the thread that reads it.
 struct Terminal {
     keyboard: File,
-    /// Held open, so that what the program left can be looked at.
+    /// Held open, so that the terminal's settings can be read after the program has ended.
     inside: File,
     screen: Arc<Mutex<vt100::Parser>>,
 }
@@ -40,7 +40,7 @@ impl Terminal {
         let (mut output, shown) = (keyboard.try_clone().unwrap(), screen.clone());
         std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
-            // Ends with an error when the last one inside is gone.
+            // Reading ends with an error when the last process in the terminal has ended.
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..read]);
             }
@@ -66,7 +66,7 @@ impl Terminal {
         screen.screen_mut().set_size(cells(rows), cells(columns));
     }
 
-    /// Starts the program in front of it.
+    /// Starts the program in the terminal's foreground.
     fn start(&self, run: Loadgen) -> (Child, Loadgen) {
         let run = run.through(&["setsid", "--ctty"]);
         let stdio = || Stdio::from(self.inside.try_clone().unwrap());
@@ -97,7 +97,7 @@ impl Terminal {
         }
     }
 
-    /// As a shell wants it back.
+    /// Whether the terminal is restored as a shell needs it.
     fn is_as_before(&self) {
         let taken = || {
             let screen = self.screen.lock().unwrap();
@@ -134,7 +134,7 @@ fn keys_show_pages_and_help_hold_the_ramp_and_end_the_run_with_a_report() {
     terminal.shows("60 s");
     terminal.shows("PASS so far");
     terminal.press("?");
-    terminal.shows("once more: leave at once");
+    terminal.shows("again: stop at once");
     terminal.press(" ");
     terminal.press("2");
     terminal.shows("get thing");

@@ -1,4 +1,4 @@
-//! The shop itself, on a Redis of its own that a test can lay hands on: faults are planted where they would really be.
+//! The real shop on its own Redis, in which a test can plant faults.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::eventually;
 
-/// The program, built from this workspace when it is not yet.
+/// The program `ordershop`, built from this workspace if necessary.
 pub fn ordershop() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
@@ -54,12 +54,12 @@ impl Drop for Shop {
 }
 
 impl Shop {
-    /// In one process.
+    /// Starts the shop in one process.
     pub fn open() -> Self {
         Self::open_as(&[])
     }
 
-    /// A process a service.
+    /// Starts the shop with one process for each service.
     pub fn open_processes() -> Self {
         Self::open_as(&["--processes"])
     }
@@ -104,7 +104,7 @@ impl Shop {
         }
     }
 
-    /// One Redis command, whose answer must be no error.
+    /// Runs one Redis command and returns its reply, which must not be an error.
     pub fn redis(&self, words: &[&str]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.redis_port)).unwrap();
         let mut command = format!("*{}\r\n", words.len());
@@ -167,7 +167,7 @@ impl Shop {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         if head.contains("transfer-encoding: chunked") {
             let parts: Vec<&str> = body.split("\r\n").collect();
-            // Every other line is a chunk's length; none of these bodies has a line's end in it.
+            // Every second line is the length of a chunk; these bodies contain no line breaks.
             let whole: String = parts
                 .chunks(2)
                 .filter_map(|pair| pair.get(1))
@@ -188,7 +188,7 @@ impl Shop {
         id.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    /// A customer orders two pieces, pays, and the parcel is on its way.
+    /// Makes one sale: a customer orders two pieces, pays, and the order is shipped.
     pub fn sell(&self) -> Sale {
         let customer = self.create(
             "customer",
@@ -213,7 +213,7 @@ impl Shop {
         }
     }
 
-    /// Where an event stands, by its aggregate and version.
+    /// The stream position of an event, by its aggregate and version.
     pub fn position(&self, topic: &str, id: &str, version: u64) -> String {
         let events = self.get(&format!("/events/{topic}?limit=1000"));
         let mut events = events.as_array().unwrap().iter();
@@ -222,7 +222,7 @@ impl Shop {
     }
 }
 
-/// What was sold.
+/// The ids of a sale.
 pub struct Sale {
     pub product: String,
     pub inventory: String,

@@ -1,5 +1,5 @@
-//! `accepted_present`: what a run was told is created was created, exactly once; and nothing was created that nobody asked for. A write whose
-//! answer never came may have been carried out once or not.
+//! `accepted_present`: every accepted write was carried out exactly once, and nothing was created without a request. A write without a
+//! response may have been carried out once or not at all.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::super::history::History;
 use super::super::topic::Topic;
 use crate::record::ledger::Ledger;
 
-/// Looks at every write of the run. `from_nothing`: the target was empty before it, so that all there is must be its.
+/// Checks every write of the run. `from_nothing` says that the target was empty before, so that every entity must come from the run.
 pub fn accepted_present(
     history: &History,
     ledger: Option<&Ledger>,
@@ -18,7 +18,7 @@ pub fn accepted_present(
 ) -> CheckReport {
     let mut report = CheckReport::new("accepted_present", "accepted writes");
     let Some(ledger) = ledger else {
-        report.skipped = Some("nobody noted which writes were accepted".to_owned());
+        report.skipped = Some("there is no list of accepted writes without a run".to_owned());
         return report;
     };
     let mut asked: HashMap<Topic, HashSet<&str>> = HashMap::new();
@@ -40,8 +40,10 @@ pub fn accepted_present(
         }
     }
     if !from_nothing {
-        report.skipped =
-            Some("what nobody asked for can't be told: the target was not empty before".to_owned());
+        report.skipped = Some(
+            "unrequested entities can't be found, because the target was not empty before"
+                .to_owned(),
+        );
         return report;
     }
     for topic in Topic::ALL {
@@ -51,14 +53,11 @@ pub fn accepted_present(
                 .is_some_and(|ids| ids.contains(id.as_ref()));
             *of == topic && !known && !history.reactions.contains(id)
         });
-        // So many may be the ones whose answers never came.
+        // This many may come from requests without a response.
         let pardoned = indeterminate.get(&topic).copied().unwrap_or(0);
         let pardoned = usize::try_from(pardoned).unwrap_or(usize::MAX);
         for (_, id) in unasked.by_ref().skip(pardoned) {
-            report.fell(
-                id.as_ref(),
-                format!("{topic}: created, but nobody asked for it"),
-            );
+            report.fell(id.as_ref(), format!("{topic}: created without a request"));
         }
     }
     report
@@ -73,7 +72,7 @@ fn miscounted(history: &History, topic: Topic, id: &str, may_be_refused: bool) -
     }
 }
 
-/// How many asynchronous creations were refused after their answer; none where the target doesn't say.
+/// Number of asynchronous creations that were refused after their response; `None` if the target does not expose it.
 fn refused_later(gauges: Option<&Gauges>, topic: Topic) -> Option<u64> {
     let create = format!(".create_{}", topic.plural());
     let queues = gauges?.refused_later.iter();

@@ -1,5 +1,5 @@
-//! `mails`: exactly one mail for each event that calls for one, in the right words to the right person, and none without such an event.
-//! Where the person, the cart or the order was deleted meanwhile there may be none: there was nobody to write to.
+//! `mails`: exactly one mail for each event that requires one, with the right text and recipient, and none without such an event. The mail
+//! may be missing if the customer, the cart or the order was deleted in the meantime.
 
 use super::super::finding::CheckReport;
 use super::super::fingerprint::fingerprint_text;
@@ -7,7 +7,7 @@ use super::super::history::{
     CartState, FACTS_BEFORE_US, History, Id, Occasion, Person, SentMails, Timeline,
 };
 
-/// Looks at every occasion and at every mail.
+/// Checks every occasion and every mail.
 pub fn mails(history: &History) -> CheckReport {
     let mut report = CheckReport::new("mails", "occasions");
     for (event_id, (occasion, at_us)) in &history.occasions {
@@ -26,7 +26,7 @@ pub fn mails(history: &History) -> CheckReport {
     }
     for (cause, sent) in &history.mails {
         if sent.at_us >= history.since_us && !history.occasions.contains_key(cause) {
-            report.fell(cause.as_ref(), "a mail that no event called for");
+            report.fell(cause.as_ref(), "a mail that no event requires");
         }
     }
     report
@@ -66,7 +66,7 @@ fn somebody_is_gone(history: &History, occasion: &Occasion) -> bool {
         };
         cart.deleted_us.is_some() || cart.ever().any(|state| customer_gone(&state.customer))
     };
-    // A product that is gone has no price: that order's sum is not known.
+    // A deleted product has no price, so the sum of the order is unknown.
     let prices_gone = |cart: &Timeline<CartState>| {
         let mut products = cart.ever().flat_map(|state| &state.pieces);
         products.any(|(product, _)| {
@@ -79,7 +79,7 @@ fn somebody_is_gone(history: &History, occasion: &Occasion) -> bool {
         || matches!(occasion, Occasion::PleasePay(_)) && cart.is_none_or(prices_gone)
 }
 
-/// What is wrong with the one mail, where its words can be known.
+/// What is wrong with the mail, if its text can be known.
 fn misworded(
     history: &History,
     occasion: &Occasion,
@@ -97,7 +97,7 @@ fn misworded(
                     low / 100,
                     low % 100
                 ),
-                // The prices changed meanwhile: which of them the mail told can't be known.
+                // The prices changed in the meantime, so the sum in the mail can't be known.
                 _ => return None,
             }
         }
@@ -124,5 +124,5 @@ fn misworded(
             })
         }
     };
-    (!right).then(|| "a mail in other words or to somebody else".to_owned())
+    (!right).then(|| "a mail with a wrong text or recipient".to_owned())
 }

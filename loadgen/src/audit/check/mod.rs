@@ -1,4 +1,4 @@
-//! The checks: events in, findings out. Pure; a file each.
+//! The checks: events in, findings out. Pure; one file for each check.
 
 mod accepted_present;
 mod mails;

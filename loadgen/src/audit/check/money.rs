@@ -1,9 +1,9 @@
-//! `money`: each billing is over what its order's cart cost then, and no order has two living ones.
+//! `money`: the amount of each billing is the price of its order's cart at that time, and no order has two billings at once.
 
 use super::super::finding::CheckReport;
 use super::super::history::{FACTS_BEFORE_US, History, Payment};
 
-/// Looks at every billing as it was created and changed.
+/// Checks every billing, also after changes.
 pub fn money(history: &History) -> CheckReport {
     let mut report = CheckReport::new("money", "billings");
     let judged = |payment: &&Payment| payment.at_us >= history.since_us;
@@ -15,7 +15,7 @@ pub fn money(history: &History) -> CheckReport {
         if began_us >= history.since_us {
             report.fell(
                 billing.as_ref(),
-                format!("order {order} had a living billing already"),
+                format!("order {order} already had a billing"),
             );
         }
     }
@@ -30,7 +30,7 @@ fn wrong(history: &History, payment: &Payment) -> Option<String> {
         ..
     } = payment;
     if !history.orders.contains_key(order) {
-        return Some(format!("it is for order {order}, which never was"));
+        return Some(format!("it is for order {order}, which never existed"));
     }
     let costs = history.costs(order, at_us.saturating_sub(FACTS_BEFORE_US), *at_us);
     let fits = |(low, high): &(i128, i128)| (*low..=*high).contains(&i128::from(*amount));
@@ -44,6 +44,6 @@ fn wrong(history: &History, payment: &Payment) -> Option<String> {
         Some((low, high)) => {
             format!("amount {amount}, but the cart of order {order} cost {low} to {high}")
         }
-        None => format!("nobody knows what the cart of order {order} cost"),
+        None => format!("the price of the cart of order {order} is unknown"),
     })
 }

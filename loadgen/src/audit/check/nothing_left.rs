@@ -1,9 +1,9 @@
-//! `nothing_left`: when nothing more happens, nothing waits, nothing is half done and nothing was given up.
+//! `nothing_left`: when the target is idle, nothing waits, nothing is pending and there are no dead letters.
 
 use super::super::finding::CheckReport;
 use super::super::gauges::Gauges;
 
-/// Looks at every gauge. `unsettled` says what was still going on when the time to drain was over.
+/// Checks every gauge. `unsettled` says what was still in flight at the end of the drain timeout.
 pub fn nothing_left(gauges: Option<&Gauges>, unsettled: Option<&str>) -> CheckReport {
     let mut report = CheckReport::new("nothing_left", "gauges");
     if let Some(unsettled) = unsettled {

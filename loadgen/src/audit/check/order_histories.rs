@@ -1,10 +1,10 @@
-//! `order_histories`: every order went a legal way through its statuses, and stands where its stock, billings and shippings must have
-//! brought it. An order that something forgot is stuck, and shows here.
+//! `order_histories`: every order made only legal transitions and has the status that its stock, billings and shippings require. An order
+//! whose next event is missing is stuck and is found here.
 
 use super::super::finding::CheckReport;
 use super::super::history::{History, OrderRecord, Status};
 
-/// Looks at every order.
+/// Checks every order.
 pub fn order_histories(history: &History) -> CheckReport {
     let mut report = CheckReport::new("order_histories", "orders");
     let judged = history
@@ -21,7 +21,7 @@ pub fn order_histories(history: &History) -> CheckReport {
     report
 }
 
-/// Why the order can't stay where it stands.
+/// Why the order can't keep its status.
 fn stuck(history: &History, id: &str, order: &OrderRecord) -> Option<String> {
     if order.deleted {
         return None;
@@ -30,7 +30,7 @@ fn stuck(history: &History, id: &str, order: &OrderRecord) -> Option<String> {
     let billed = history.billed.get(id).is_some_and(|living| *living > 0);
     let shipment = history.shipments.get(id);
     let delivered = shipment.is_some_and(|shipment| shipment.delivered);
-    // Without its shipping a cleared order has nowhere to go, if it was deleted by somebody.
+    // If a client deleted the shipping, a cleared order legally stays cleared.
     let lost_its_shipping = shipment.is_some_and(|shipment| shipment.was_deleted);
     let why = match status {
         Status::Created => "its stock was neither reserved nor refused",

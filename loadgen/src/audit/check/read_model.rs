@@ -1,4 +1,5 @@
-//! `read_model`: all events replayed give what the lists show, entity by entity. What was not applied, applied twice or out of order shows here.
+//! `read_model`: the lists show what a replay of all events gives, entity by entity. It finds events that were skipped, applied twice or out
+//! of order.
 
 use std::collections::HashMap;
 
@@ -16,18 +17,18 @@ struct Replayed {
     seen: bool,
 }
 
-/// What the read model must hold: a fingerprint an entity.
+/// The expected content of the read model: one fingerprint for each entity.
 #[derive(Debug)]
 pub struct ReadModel {
     report: CheckReport,
     since_us: u64,
     entities: HashMap<(Topic, Box<str>), Replayed>,
-    /// Mails are listed without their ids: how often each is still expected.
+    /// How often each mail is still expected, by fingerprint, because mails are listed without ids.
     mails: HashMap<u64, i64>,
 }
 
 impl ReadModel {
-    /// Nothing replayed. Entities whose last event is older than `since_us` are not judged.
+    /// An empty model. Entities whose last event is older than `since_us` are not judged.
     pub fn new(since_us: u64) -> Self {
         Self {
             report: CheckReport::new("read_model", "entities"),
@@ -37,7 +38,7 @@ impl ReadModel {
         }
     }
 
-    /// One more event, in its topic's order.
+    /// Replays one event; events of a topic must come in order.
     pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
         let data = || serde_json::from_str(event.data.get()).map_or(0, |data| fingerprint(&data));
         let key = || (topic, Box::from(event.aggregate_id.as_ref()));
@@ -58,21 +59,20 @@ impl ReadModel {
         }
     }
 
-    /// An entity as a list shows it.
+    /// Checks an entity as a list shows it.
     pub fn shown(&mut self, topic: Topic, entity: &Value) {
         let fingerprint = fingerprint(entity);
         if topic == Topic::Mail {
             let left = self.mails.entry(fingerprint).or_default();
             *left -= 1;
             let surplus = *left < 0;
-            let reason =
-                surplus.then(|| "mail: shown, but never sent (or not so often)".to_owned());
+            let reason = surplus.then(|| "mail: shown more often than sent".to_owned());
             let to = entity["recipient"].as_str().unwrap_or("a mail");
             return self.report.look(to, reason);
         }
         let id = entity["entity_id"].as_str().unwrap_or_default();
         let outcome = match self.entities.get_mut(&(topic, Box::from(id))) {
-            None => Some("shown, but by its events it is not there"),
+            None => Some("shown, but does not exist by its events"),
             Some(replayed) if replayed.seen => Some("shown twice"),
             Some(replayed) => {
                 replayed.seen = true;
@@ -80,18 +80,18 @@ impl ReadModel {
                     return;
                 }
                 (replayed.fingerprint != fingerprint)
-                    .then_some("shown otherwise than its events tell")
+                    .then_some("shown, but differs from its events")
             }
         };
         let outcome = outcome.map(|outcome| format!("{topic}: {outcome}"));
         self.report.look(id, outcome);
     }
 
-    /// The outcome, when everything that is listed has been shown.
+    /// The outcome, after every listed entity was checked.
     pub fn finish(mut self) -> CheckReport {
         for ((topic, id), replayed) in &self.entities {
             if !replayed.seen && replayed.at_us >= self.since_us {
-                let reason = format!("{topic}: not shown, but by its events it is there");
+                let reason = format!("{topic}: not shown, but exists by its events");
                 self.report.look(id, Some(reason));
             }
         }

@@ -1,5 +1,5 @@
-//! `stock`: initial + restocked − reserved + given back is what each product has, and never below 0; every reservation is what its order's
-//! cart holds, made once an order, given back when the order was deleted before it was shipped.
+//! `stock`: the stock of each product is initial + restocked − reserved + given back, and never below 0. Every reservation is what its
+//! order's cart holds, is made once for each order, and is given back if the order was deleted before it was shipped.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ struct Inventory {
     deleted: bool,
 }
 
-/// A product's sums over all its inventories.
+/// The sums of a product over all its inventories.
 #[derive(Debug, Default)]
 struct Sums {
     initial: i64,
@@ -45,7 +45,7 @@ struct Sums {
     began_us: u64,
 }
 
-/// What an order took: pieces by product, and whether it went back.
+/// The reservation of an order: its pieces, and how often they were given back.
 #[derive(Debug)]
 struct Reservation {
     lines: Vec<Line>,
@@ -54,7 +54,7 @@ struct Reservation {
     released: u32,
 }
 
-/// The ledger of topic `inventory`.
+/// The fold of topic `inventory`.
 #[derive(Debug, Default)]
 pub struct Stock {
     inventories: HashMap<Id, Inventory>,
@@ -64,7 +64,7 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// One more event of topic `inventory`, in its order.
+    /// Folds one event of topic `inventory`; events must come in order.
     pub fn take(&mut self, history: &mut History, event: &Event<'_>) {
         let taken = match event.action() {
             Action::StockReserved | Action::StockReleased => self.reservation(history, event),
@@ -102,7 +102,7 @@ impl Stock {
         let began_us = before.map_or(event.published_at_us, |i| i.began_us);
         let deleted = event.action() == Action::Deleted;
         let now = if deleted { 0 } else { data.amount };
-        // What a reservation changed is counted by its record, and by nothing else.
+        // A reservation's change of the amount is counted by the event `stock_reserved` only.
         if !event.is_reaction() {
             let sums = self.sums.entry(was_of).or_default();
             if first {
@@ -140,7 +140,7 @@ impl Stock {
             if reserved {
                 sums.reserved += line.quantity;
             } else if inventory.is_some_and(|inventory| !inventory.deleted) {
-                // What was taken from an inventory that is gone goes nowhere.
+                // Pieces of a deleted inventory can't be given back.
                 sums.given_back += line.quantity;
             }
         }
@@ -156,12 +156,12 @@ impl Stock {
                 };
                 self.reservations.insert(order, reservation);
             }
-            (None, false) => fault = Some("stock was given back that was never reserved"),
+            (None, false) => fault = Some("stock was given back without a reservation"),
             (Some(known), true) => known.times += 1,
             (Some(known), false) => {
                 known.released += 1;
                 if known.lines != data.lines {
-                    fault = Some("what was given back is not what was reserved");
+                    fault = Some("the stock given back is not the stock reserved");
                 }
             }
         }
@@ -227,7 +227,7 @@ fn unbalanced(sums: &Sums, amount: Option<i64>) -> Option<String> {
 
 fn misreserved(history: &History, id: &Id, reservation: &Reservation) -> Option<String> {
     let Some(order) = history.orders.get(id) else {
-        return Some("reserved for an order that never was".to_owned());
+        return Some("reserved for an order that never existed".to_owned());
     };
     if reservation.times > 1 {
         return Some(format!("reserved {} times", reservation.times));
@@ -252,7 +252,7 @@ fn misreserved(history: &History, id: &Id, reservation: &Reservation) -> Option<
     });
     if !fits {
         return Some(format!(
-            "what is reserved is not what cart {} holds",
+            "the reservation is not what cart {} holds",
             order.cart
         ));
     }
@@ -261,7 +261,7 @@ fn misreserved(history: &History, id: &Id, reservation: &Reservation) -> Option<
     match (must_be_back, reservation.released) {
         (true, 0) => Some("its stock was not given back".to_owned()),
         (false, 1..) => {
-            Some("its stock was given back, but the order is alive or shipped".to_owned())
+            Some("its stock was given back, but the order still needs it or was shipped".to_owned())
         }
         (_, 2..) => Some(format!(
             "its stock was given back {} times",

@@ -1,4 +1,4 @@
-//! A story of one sale, told as events and as what the lists show: right as it stands, so that a test can spoil one thing in it.
+//! One correct sale, as events and as the lists that show it, in which a test can make one thing wrong.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::super::topic::Topic;
 use super::*;
 use crate::record::ledger::{Ledger, Posted};
 
-/// Events in order of time, and what the lists show.
+/// The events in the order of time, and the entities that the lists show.
 #[derive(Clone)]
 pub struct Story {
     pub events: Vec<(Topic, Value)>,
@@ -187,7 +187,7 @@ impl Story {
         self.events.push((topic, event));
     }
 
-    /// A request creates it, and is answered.
+    /// Adds an entity that a request creates, with the response.
     pub fn asked(&mut self, topic: Topic, id: &str, data: Value) {
         self.add(topic, id, 1, "entity_created", id, id, data);
         self.accepted(topic, id);
@@ -206,7 +206,7 @@ impl Story {
         self.add(Topic::Mail, &id, 1, "mail_sent", &id, &id, data);
     }
 
-    /// The lists show what the events tell.
+    /// Fills the lists from the events.
     pub fn show(&mut self) {
         self.shown.clear();
         for (topic, event) in &self.events {

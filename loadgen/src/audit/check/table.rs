@@ -1,4 +1,4 @@
-//! The checks against a story that is right, and against the same story with one thing wrong: each row says which check must name what.
+//! Tests the checks with a correct story, and with the same story with one fault: each row says which check must report what.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use serde_json::json;
@@ -21,7 +21,7 @@ fn a_story_that_is_right_passes_every_check_and_each_has_looked_at_something() {
     assert_eq!(counts, [8, 1, 3, 1, 4, 13, 21, 1]);
 }
 
-/// What is wrong, which check must say so, of what, and in which words.
+/// The fault in words, the fault, the check that must report it, the offender's id, and words of the reason.
 type Row = (
     &'static str,
     fn(&mut Story),
@@ -65,7 +65,7 @@ const ROWS: &[Row] = &[
         },
         "accepted_present",
         "ghost",
-        "nobody asked",
+        "without a request",
     ),
     (
         "a step is left out",
@@ -197,7 +197,7 @@ const ROWS: &[Row] = &[
         },
         "stock",
         ORDER,
-        "alive or shipped",
+        "still needs it or was shipped",
     ),
     (
         "an order is deleted and its stock kept",
@@ -244,7 +244,7 @@ const ROWS: &[Row] = &[
         },
         "money",
         "bill-2",
-        "had a living billing",
+        "already had a billing",
     ),
     (
         "a mail is missing",
@@ -270,7 +270,7 @@ const ROWS: &[Row] = &[
         |s| s.mail("nothing", "Dear Ada, hello."),
         "mails",
         "nothing",
-        "no event called for",
+        "no event requires",
     ),
     (
         "a mail says a wrong sum",
@@ -280,14 +280,14 @@ const ROWS: &[Row] = &[
         },
         "mails",
         ORDER,
-        "other words",
+        "wrong text",
     ),
     (
         "a mail goes to somebody else",
         |s| s.event("ada.mail")["data"]["recipient"] = json!("e@ve"),
         "mails",
         "ada",
-        "somebody else",
+        "wrong text or recipient",
     ),
     (
         "an entity is shown stale",
@@ -301,7 +301,7 @@ const ROWS: &[Row] = &[
         },
         "read_model",
         ORDER,
-        "otherwise than its events tell",
+        "differs from its events",
     ),
     (
         "an entity is not shown",
@@ -315,7 +315,7 @@ const ROWS: &[Row] = &[
         |s| s.shown.push((Topic::Cart, json!({"entity_id": "x"}))),
         "read_model",
         "x",
-        "not there",
+        "does not exist",
     ),
     (
         "a mail is not shown",
@@ -336,14 +336,14 @@ const ROWS: &[Row] = &[
         |s| s.event("put-1.delivered")["version"] = json!(4),
         "versions",
         ORDER,
-        "version 4 comes again",
+        "version 4 is repeated",
     ),
     (
         "an event id comes again",
         |s| s.event("put-1.delivered")["event_id"] = json!("bill.cleared"),
         "versions",
         ORDER,
-        "was there before",
+        "is not unique",
     ),
     (
         "a position goes back",
@@ -449,7 +449,7 @@ fn what_began_before_the_run_is_not_judged() {
     assert!(story.fell().len() > 4);
     let checks = story.checked(1_000_000, false, &quiet());
     let fell: Vec<&CheckReport> = checks.iter().filter(|check| check.fell > 0).collect();
-    // Mails are listed without a time: all of them are compared.
+    // Mails are listed without a time, so all of them are compared.
     assert!(
         fell.iter().all(|check| check.name == "read_model"),
         "{fell:?}"

@@ -1,5 +1,5 @@
-//! `versions`: each aggregate's events count from 1 without a gap or a repeat, event ids are unique, positions go up. What is written
-//! twice, lost or taken out shows here, whatever it meant.
+//! `versions`: the events of each aggregate count from 1 without gaps or repeats, event ids are unique, positions increase. It finds events
+//! that were written twice, lost or removed, independent of their meaning.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,19 +8,19 @@ use super::super::finding::{CheckReport, Offender};
 use super::super::fingerprint::fingerprint_text;
 use super::super::topic::Topic;
 
-/// What has been seen so far: a record an aggregate, 8 bytes an event.
+/// The versions and event ids so far: one record for each aggregate and 8 bytes for each event.
 #[derive(Debug)]
 pub struct Versions {
     report: CheckReport,
     since_us: u64,
     last: HashMap<Topic, Position>,
-    /// The last version of an aggregate; none where it began before `since_us`.
+    /// The last version of each aggregate; `None` if it began before `since_us`.
     aggregates: HashMap<(Topic, Box<str>), Option<u64>>,
     event_ids: HashSet<u64>,
 }
 
 impl Versions {
-    /// Nothing seen. Aggregates that began before `since_us` are not judged.
+    /// The state before any event. Aggregates that began before `since_us` are not judged.
     pub fn new(since_us: u64) -> Self {
         Self {
             report: CheckReport::new("versions", "events"),
@@ -31,7 +31,7 @@ impl Versions {
         }
     }
 
-    /// One more event, in its topic's order.
+    /// Checks one event; events of a topic must come in order.
     pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
         let position = Position::parse(&event.position);
         let ascends = position.is_some() && position > self.last.get(&topic).copied();
@@ -51,10 +51,10 @@ impl Versions {
                 event.position
             ))
         } else if !is_new {
-            Some(format!("event id {} was there before", event.event_id))
+            Some(format!("event id {} is not unique", event.event_id))
         } else if event.version < expected {
             Some(format!(
-                "version {} comes again at {}",
+                "version {} is repeated at {}",
                 event.version, event.position
             ))
         } else {
@@ -70,7 +70,7 @@ impl Versions {
         self.report.look(&event.aggregate_id, fault);
     }
 
-    /// The outcome; `unreadable` are events whose data nobody could read.
+    /// The outcome; `unreadable` are the events whose data can't be parsed.
     pub fn finish(mut self, unreadable: &[Offender]) -> CheckReport {
         for offender in unreadable {
             self.report

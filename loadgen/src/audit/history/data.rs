@@ -1,4 +1,4 @@
-//! Entities' JSON, as far as the checks look at it.
+//! The parts of the entities' JSON that the checks need.
 
 use std::borrow::Cow;
 

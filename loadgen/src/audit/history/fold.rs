@@ -1,4 +1,4 @@
-//! Events into records, topic by topic. The only place that knows what an event of a topic means.
+//! Folds events into records, topic by topic. The only file that knows what an event of a topic means.
 
 use serde::Deserialize;
 
@@ -12,11 +12,11 @@ use super::data::{
 use super::{CartState, History, Id, Occasion, OrderRecord, Payment, Person, Shipment, Status};
 
 impl History {
-    /// One more event, in its topic's order.
+    /// Folds one event; events of a topic must come in order.
     pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
         if event.action() == Action::Created {
             let id = self.id(&event.aggregate_id);
-            // Orders' payments make shippings, and nothing else is made so.
+            // A shipping is the only entity that an event creates: the payment of an order causes it.
             if topic == Topic::Shipping && event.is_reaction() {
                 self.reactions.insert(id.clone());
             }
@@ -30,7 +30,7 @@ impl History {
             Topic::Billing => self.billing(event),
             Topic::Shipping => self.shipping(event),
             Topic::Mail => self.mail(event),
-            // The stock has a ledger of its own.
+            // `Stock` folds the inventory.
             Topic::Inventory => Ok(()),
         };
         if let Err(error) = folded {
@@ -148,7 +148,7 @@ impl History {
 
     fn mail(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
         let data: MailData<'_> = read(event)?;
-        // The mail's id is its event's, and `.mail`; one whose id is of another make is nobody's.
+        // The id of a mail is its cause's id and `.mail`; a mail with any other id has no cause.
         let cause = event.event_id.strip_suffix(".mail");
         let cause = self.id(cause.unwrap_or(&event.event_id));
         let sent = self.mails.entry(cause).or_default();

@@ -1,4 +1,4 @@
-//! Every topic's events folded into one compact record an aggregate: what the checks across topics look things up in.
+//! All events folded into one compact record for each aggregate, in which the checks look things up across topics.
 //! Decides nothing.
 
 mod data;
@@ -14,117 +14,118 @@ use super::topic::Topic;
 pub use order::{OrderRecord, Status};
 pub use timeline::Timeline;
 
-/// An id, kept once however many records name it.
+/// An id that is stored once, however many records refer to it.
 pub type Id = Arc<str>;
 
-/// Facts are read a little before what they decide is written (and again after a crash): so far back they still count.
+/// How far back, in microseconds, the facts behind a decision may have been read: a service reads them before it writes, and again after a
+/// crash.
 pub const FACTS_BEFORE_US: u64 = 60_000_000;
 
-/// A customer as it was.
+/// A customer's state at some time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Person {
-    /// How mails address them.
+    /// The name in the salutation of mails.
     pub name: Box<str>,
-    /// Where mails go.
+    /// The address of mails.
     pub email: Box<str>,
 }
 
-/// A cart as it was.
+/// A cart's state at some time.
 #[derive(Debug, Clone)]
 pub struct CartState {
-    /// Whose.
+    /// The cart's customer.
     pub customer: Id,
-    /// Pieces by product, by product's id.
+    /// Number of pieces of each product, sorted by the product's id.
     pub pieces: Vec<(Id, u64)>,
 }
 
-/// A billing's event: what was paid for.
+/// The payment that a billing's event records.
 #[derive(Debug)]
 pub struct Payment {
     /// The billing.
     pub billing: Id,
-    /// Its order.
+    /// The billing's order.
     pub order: Id,
-    /// In the smallest unit of money.
+    /// The amount in cents.
     pub amount: i64,
-    /// When.
+    /// The event's time, in microseconds.
     pub at_us: u64,
 }
 
-/// An order's shippings.
+/// The shippings of an order.
 #[derive(Debug, Default)]
 pub struct Shipment {
-    /// There is one.
+    /// Whether a shipping exists.
     pub exists: bool,
-    /// It has arrived.
+    /// Whether the shipping was delivered.
     pub delivered: bool,
-    /// One was deleted.
+    /// Whether a shipping was deleted.
     pub was_deleted: bool,
 }
 
-/// What must have made a mail.
+/// An event that must cause a mail.
 #[derive(Debug, Clone)]
 pub enum Occasion {
     /// A new customer.
     Welcome(Person),
-    /// A customer who has left.
+    /// A deleted customer.
     GoodBye(Person),
     /// An order whose stock is reserved.
     PleasePay(Id),
-    /// A billing for this order, of this amount.
+    /// A billing for this order, with the amount in cents.
     Paid(Id, i64),
     /// A shipping of this order.
     Shipped(Id),
 }
 
-/// Mails that one event made.
+/// The mails that one event caused.
 #[derive(Debug, Default)]
 pub struct SentMails {
-    /// How many.
+    /// Number of mails.
     pub count: u64,
-    /// The last one's recipient and text.
+    /// Fingerprint of the last mail's recipient and text.
     pub fingerprint: u64,
-    /// When the last one was sent.
+    /// Time of the last mail, in microseconds.
     pub at_us: u64,
 }
 
-/// Everything that happened, aggregate by aggregate.
+/// The folded history of all aggregates.
 #[derive(Debug, Default)]
 pub struct History {
     ids: HashSet<Id>,
-    /// Events of an aggregate that began earlier are not judged.
+    /// Aggregates that began earlier are not judged.
     pub since_us: u64,
-    /// By id.
+    /// Customers by id.
     pub customers: HashMap<Id, Timeline<Person>>,
-    /// Price by product.
+    /// Prices by product, in cents.
     pub prices: HashMap<Id, Timeline<i64>>,
-    /// By id.
+    /// Carts by id.
     pub carts: HashMap<Id, Timeline<CartState>>,
-    /// By id.
+    /// Orders by id.
     pub orders: HashMap<Id, OrderRecord>,
-    /// In their order.
+    /// Payments in the order of their events.
     pub payments: Vec<Payment>,
-    /// Living billings by order.
+    /// Number of billings of each order that are not deleted.
     pub billed: HashMap<Id, u32>,
-    /// Billings that were made while their order had another: billing, order.
+    /// Billings that were created while their order had another one: billing, order.
     pub billed_twice: Vec<(Id, Id)>,
-    /// By order.
+    /// Shipments by order.
     pub shipments: HashMap<Id, Shipment>,
-    /// What should have made a mail, by event, and when it happened.
+    /// Occasions of mails by event id, with their time in microseconds.
     pub occasions: HashMap<Id, (Occasion, u64)>,
-    /// Mails by the event that made them.
+    /// Mails by the id of the event that caused them.
     pub mails: HashMap<Id, SentMails>,
     /// How often each entity was created, by topic.
     pub created: HashMap<(Topic, Id), u32>,
-    /// Entities that an event made happen and no request.
+    /// Entities that an event created, not a request.
     pub reactions: HashSet<Id>,
-    /// Events whose data is not what their topic has.
+    /// Events whose data can't be parsed.
     pub unreadable: Vec<Offender>,
     billing_orders: HashMap<Id, Id>,
 }
 
 impl History {
-    /// Nothing has happened. `since_us`: what began earlier is not judged (0: everything is).
+    /// An empty history. Aggregates that began before `since_us` are not judged; 0 judges all.
     pub fn new(since_us: u64) -> Self {
         Self {
             since_us,
@@ -139,7 +140,7 @@ impl History {
         times.copied().unwrap_or(0)
     }
 
-    /// The one copy of an id.
+    /// The shared copy of an id.
     pub fn id(&mut self, text: &str) -> Id {
         if let Some(id) = self.ids.get(text) {
             return id.clone();
@@ -149,7 +150,7 @@ impl History {
         id
     }
 
-    /// Lowest and highest sum that the order's cart can have had between these times; none where its cart or a product is not known.
+    /// Lowest and highest price of each state of the order's cart between these times; a state with an unknown product is left out.
     pub fn costs(&self, order: &str, from_us: u64, to_us: u64) -> Vec<(i128, i128)> {
         let cart = self.orders.get(order).map(|order| &order.cart);
         let states = cart.and_then(|cart| self.carts.get(cart));

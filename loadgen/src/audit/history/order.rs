@@ -1,4 +1,4 @@
-//! An order's way through its statuses, and the first step of it that is not allowed.
+//! The statuses of an order, and its first illegal transition.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::super::event::{Action, Event};
 use super::Id;
 
-/// Where an order stands.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)] // the names are the shop's own
@@ -47,25 +47,25 @@ impl fmt::Display for Status {
     }
 }
 
-/// An order's history, folded.
+/// The folded history of an order.
 #[derive(Debug)]
 pub struct OrderRecord {
-    /// What is bought.
+    /// The order's cart.
     pub cart: Id,
-    /// Where it stands, or stood when it was deleted; none before its first event.
+    /// The current status, or the last one before deletion; `None` before the first event.
     pub status: Option<Status>,
-    /// Whether it was deleted.
+    /// Whether the order was deleted.
     pub deleted: bool,
-    /// Its first event, in microseconds since the Unix epoch.
+    /// Time of the first event, in microseconds since the Unix epoch.
     pub began_us: u64,
-    /// Whether its stock was ever said to be reserved.
+    /// Whether the order was ever IN_STOCK.
     pub was_in_stock: bool,
-    /// The first step that is not allowed.
+    /// The first illegal transition, in words.
     pub fault: Option<Box<str>>,
 }
 
 impl OrderRecord {
-    /// Before its first event.
+    /// The record before the first event.
     pub fn new(cart: Id, began_us: u64) -> Self {
         Self {
             cart,
@@ -77,7 +77,7 @@ impl OrderRecord {
         }
     }
 
-    /// One more event of it, with the status that it tells.
+    /// Folds one event of the order, with the status in the event's data.
     pub fn take(&mut self, event: &Event<'_>, next: Status) {
         let fault = match (event.action(), self.status) {
             (_, _) if self.deleted => Some(format!("{next} after it was deleted")),

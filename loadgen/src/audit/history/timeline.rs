@@ -1,12 +1,12 @@
-//! What something was, and since when: "as it was" has an answer for every time. Most things never change; then it is one entry.
+//! The states of an entity over time, so that its state at any time can be looked up. Most entities never change and have one entry.
 
 use super::super::event::{Action, Event};
 
-/// Values in the order of time.
+/// The values of one entity in the order of time.
 #[derive(Debug)]
 pub struct Timeline<T> {
     states: Vec<(u64, T)>,
-    /// When it was deleted, in microseconds.
+    /// Time of the deletion, in microseconds.
     pub deleted_us: Option<u64>,
 }
 
@@ -20,7 +20,7 @@ impl<T> Default for Timeline<T> {
 }
 
 impl<T> Timeline<T> {
-    /// It becomes so with this event; a deletion ends it.
+    /// Adds the value that an event sets; a deletion ends the timeline.
     pub fn take(&mut self, event: &Event<'_>, value: T) {
         if event.action() == Action::Deleted {
             self.deleted_us = Some(event.published_at_us);
@@ -29,9 +29,9 @@ impl<T> Timeline<T> {
         self.states.push((event.published_at_us, value));
     }
 
-    /// Everything that it was at some time from `from_us` to `to_us`.
+    /// Every value that was valid at some time from `from_us` to `to_us`.
     pub fn within(&self, from_us: u64, to_us: u64) -> impl Iterator<Item = &T> {
-        // What was in force at `from_us` is the last one that began by then.
+        // The value that is valid at `from_us` is the last one that began by then.
         let first = self.states.partition_point(|(at, _)| *at <= from_us);
         let states = &self.states[first.saturating_sub(1)..];
         states
@@ -40,7 +40,7 @@ impl<T> Timeline<T> {
             .map(|(_, value)| value)
     }
 
-    /// Everything that it ever was.
+    /// Every value in the order of time.
     pub fn ever(&self) -> impl Iterator<Item = &T> {
         self.states.iter().map(|(_, value)| value)
     }

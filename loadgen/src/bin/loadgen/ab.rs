@@ -1,4 +1,4 @@
-//! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and ends with its exit code.
+//! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and exits with its exit code.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::run::default_out;
 use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::{BAD_INPUT, bad_input, runtime, say};
 
-/// What is started of a revision's program.
+/// The command of a revision's program that starts the system.
 const UP: &str = "up";
 
 #[derive(Args)]
@@ -28,47 +28,47 @@ pub struct AbArguments {
     a: BaselineArguments,
     #[command(flatten)]
     b: CandidateArguments,
-    /// A against itself: what does this machine call a difference where there is none?
+    /// Compare A with itself, to see what this machine reports where there is no difference
     #[arg(long, conflicts_with_all = ["b", "b_rev"])]
     null: bool,
-    /// How a revision is built: run by sh in its work tree, with CARGO_TARGET_DIR set
+    /// Build a revision with this command, run by sh in the revision's work tree with CARGO_TARGET_DIR set
     #[arg(
         long,
         value_name = "CMD",
         default_value = "cargo build --locked --release --package ordershop --bin ordershop"
     )]
     build: String,
-    /// The program that the build leaves, below CARGO_TARGET_DIR; it is started with `up`
+    /// Start this program, a path below CARGO_TARGET_DIR that the build writes, with `up`
     #[arg(long, value_name = "PATH", default_value = "release/ordershop")]
     built: PathBuf,
-    /// At most so many blocks of four runs (ABBA or BAAB)
+    /// Run at most this many blocks of four runs (ABBA or BAAB)
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     blocks: u32,
-    /// Stop after six blocks or more when the leading figures are known this well; 0% runs all blocks
-    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = share)]
+    /// Stop after six blocks or more when the intervals of the leading figures are this narrow; 0% runs all blocks
+    #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = share)]
     precision: f64,
-    /// Begin no block that would end later than this
+    /// Start no block that would end later than this
     #[arg(long, default_value = "10m")]
     budget: HumanDuration,
-    /// Journeys a second of each run [default: the scenario's]
+    /// Start this many journeys a second in each run [default: the scenario's]
     #[arg(long, value_parser = positive)]
     rate: Option<f64>,
-    /// How long journeys are started in each run
+    /// Start journeys for this long in each run
     #[arg(long, default_value = "2s")]
     duration: HumanDuration,
-    /// Users of each run (closed workload)
+    /// Run with this many users (closed workload)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
-    /// Audit each run too
+    /// Audit the system after each run
     #[arg(long)]
     audit: bool,
-    /// What decides instead of the defaults, as in 'response_time.p99 > +10%'; may be repeated
+    /// Call this a regression, instead of the default rules: 'response_time.p99 > +10%', 'journeys.per_s < -5%'; may be repeated
     #[arg(long, value_name = "RULE")]
     fail_on: Vec<String>,
-    /// Of the intervals; the rest is the risk of any false alarm
-    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = share)]
+    /// Use intervals of this confidence; the rest to 100 % is the risk of at least one false alarm
+    #[arg(long, value_name = "PERCENT", default_value = "95%", value_parser = share)]
     confidence: f64,
-    /// Folder for everything [default: reports/runs/ab-<scenario>-<time>]
+    /// Write the runs and the comparison to this folder [default: reports/runs/ab-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -76,10 +76,10 @@ pub struct AbArguments {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct BaselineArguments {
-    /// The baseline, a command in the place of `ordershop up` [example: "target/release/ordershop up"]
+    /// Start the baseline with this command instead of `ordershop up` [example: "target/release/ordershop up"]
     #[arg(long, value_name = "CMD")]
     a: Option<String>,
-    /// The baseline, a git revision; built in a work tree, once a commit
+    /// Build the baseline from this git revision, in a work tree, once for each commit
     #[arg(long, value_name = "REV")]
     a_rev: Option<String>,
 }
@@ -87,15 +87,15 @@ struct BaselineArguments {
 #[derive(Args)]
 #[group(multiple = false)]
 struct CandidateArguments {
-    /// The candidate, a command [example: "env X=1 target/release/ordershop up --threads 2"]
+    /// Start the candidate with this command [example: "env X=1 target/release/ordershop up --threads 2"]
     #[arg(long, value_name = "CMD")]
     b: Option<String>,
-    /// The candidate, a git revision
+    /// Build the candidate from this git revision
     #[arg(long, value_name = "REV")]
     b_rev: Option<String>,
 }
 
-/// `3%` or `0.03`: 0 to below 1.
+/// Parses `3%` or `0.03` as a share from 0 to below 1.
 fn share(text: &str) -> Result<f64, String> {
     let (number, scale) = match text.strip_suffix('%') {
         Some(number) => (number, 100.0),
@@ -104,10 +104,10 @@ fn share(text: &str) -> Result<f64, String> {
     let share = number.trim().parse().ok().map(|n: f64| n / scale);
     share
         .filter(|s| (0.0..1.0).contains(s))
-        .ok_or_else(|| "a share from 0 to below 1 is needed, as in 3% or 0.03".into())
+        .ok_or_else(|| "write a share from 0 to below 1, such as 3% or 0.03".into())
 }
 
-/// Where a side comes from.
+/// What a side is built or started from.
 enum Source<'a> {
     Command(&'a str),
     Revision(&'a str),
@@ -119,7 +119,7 @@ fn source<'a>(command: &'a Option<String>, revision: &'a Option<String>) -> Opti
 }
 
 impl AbArguments {
-    /// The scenario as each run has it. What is wrong with it has been said.
+    /// The scenario that each run drives. Prints what is wrong with it before it returns an exit code.
     fn find(&self) -> Result<Scenario, ExitCode> {
         let scenario = self.scenario.find(Overrides {
             rate: self.rate,
@@ -129,7 +129,7 @@ impl AbArguments {
         })?;
         if scenario.warm_up >= self.duration.0 {
             return Err(bad_input(format!(
-                "--duration: the scenario's warm-up of {:?} leaves nothing of {:?} to measure",
+                "--duration: the scenario's warm-up of {:?} takes all of {:?}, so nothing would be measured; choose a longer duration",
                 scenario.warm_up, self.duration.0
             )));
         }
@@ -138,7 +138,7 @@ impl AbArguments {
 }
 
 pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
-    // Everything that can be wrong is found before anything is built.
+    // All arguments are checked before anything is built.
     let scenario = match arguments.find() {
         Ok(scenario) => scenario,
         Err(code) => return code,
@@ -156,13 +156,13 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
     let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
     if out.join("ab.json").exists() {
         return bad_input(format!(
-            "{} holds an experiment already: choose another folder with --out",
+            "{} already holds an experiment; choose another folder with --out",
             out.display()
         ));
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(e) => return bad_input(format!("no runtime: {e}")),
+        Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
     eprintln!("{}: {}", scenario.name, scenario.description);
     match runtime.block_on(carry_out(arguments, &out, compare)) {
@@ -200,7 +200,7 @@ impl From<AbError> for Failure {
 
 async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, Failure> {
     let mut interrupts = Interrupts::listen(None)
-        .map_err(|e| Failure::bad_input(format!("signals can't be received: {e}")))?;
+        .map_err(|e| Failure::bad_input(format!("can't listen for signals: {e}")))?;
     let a = source(&arguments.a.a, &arguments.a.a_rev);
     let b = match arguments.null {
         true => source(&arguments.a.a, &arguments.a.a_rev),
@@ -208,10 +208,10 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
     };
     let (Some(a), Some(b)) = (a, b) else {
         return Err(Failure::bad_input(
-            "what is A compared with? Give --b CMD or --b-rev REV, or --null for A against itself",
+            "there is nothing to compare A with; give --b CMD or --b-rev REV, or --null to compare A with itself",
         ));
     };
-    // A command that can't be started is said before a revision is built.
+    // Commands are checked before a revision is built, because a build takes minutes.
     for side in [&a, &b] {
         if let Source::Command(text) = side {
             SystemCommand::parse(text).map_err(Failure::bad_input)?;
@@ -243,7 +243,7 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
     };
     let again = || {
         let found = arguments.find();
-        found.map_err(|_| "the scenario has changed meanwhile".to_owned())
+        found.map_err(|_| "the scenario's file has changed since the experiment started".to_owned())
     };
     let outcome = experiment(&again, options, &mut interrupts).await?;
     tell(&outcome, out)?;
@@ -277,7 +277,7 @@ async fn build(
     })
 }
 
-/// Writes the comparison in every form, and prints it.
+/// Writes the comparison as JSON, Markdown and HTML, and prints it as text.
 fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
     let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
     let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;

@@ -1,4 +1,4 @@
-//! `loadgen audit`: checks that what happened on a running system fits together.
+//! `loadgen audit`: checks that the events and entities of a running system agree.
 
 use std::process::ExitCode;
 
@@ -9,22 +9,23 @@ use loadgen::http_client::Target;
 use loadgen::live::AuditBar;
 use loadgen::render;
 
+use crate::format::Format;
 use crate::tls::TlsArguments;
 use crate::{bad_input, runtime};
 
 #[derive(Args)]
 pub struct AuditArguments {
-    /// URL of a running system [example: http://127.0.0.1:5000]
+    /// Audit the running system at this URL [example: http://127.0.0.1:5000]
     #[arg(long)]
     target: String,
     #[command(flatten)]
     tls: TlsArguments,
-    /// How long to wait until nothing is in flight, as in 60s
+    /// Wait at most this long until nothing is in flight, as in 60s
     #[arg(long, default_value = "60s")]
     drain_timeout: HumanDuration,
-    /// Print the outcome as JSON on standard output
-    #[arg(long)]
-    json: bool,
+    /// Print the outcome on standard output as text, or as JSON with the text on standard error
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
 }
 
 pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
@@ -32,7 +33,7 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
         drain_timeout: arguments.drain_timeout.0,
         ..AuditScope::default()
     };
-    let outcome = runtime().map_err(|e| format!("no runtime: {e}"));
+    let outcome = runtime().map_err(|e| format!("the async runtime can't start: {e}"));
     let outcome = outcome.and_then(|runtime| {
         runtime.block_on(async {
             let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
@@ -47,7 +48,7 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
         Err(problem) => return bad_input(problem),
     };
     let text = render::audit(&report);
-    if arguments.json {
+    if arguments.format == Format::Json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");

@@ -1,4 +1,4 @@
-//! `loadgen capacity`: searches the highest rate that a system sustains, prints each probe as it ends, and writes the report.
+//! `loadgen capacity`: searches for the highest rate that a system sustains, prints each probe as it ends, and writes the report.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,14 +14,15 @@ use loadgen::scenario::{Overrides, Scenario};
 use loadgen::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
+use crate::format::Format;
 use crate::run::{default_out, failed};
 use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::system_arguments::SystemArguments;
 use crate::{bad_input, runtime};
 
-/// Starting a system, set-up and drain, beside the probe itself: a first guess.
+/// First guess of the time that start, set-up and drain add to a probe.
 const AROUND_A_PROBE: Duration = Duration::from_secs(3);
-/// Fewer seconds to measure give a slope that says nothing.
+/// Shortest measured time of a probe: with fewer seconds the slopes of backlog and in-flight journeys are noise.
 const MEASURED_MIN: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
@@ -30,36 +31,36 @@ pub struct CapacityArguments {
     scenario: ScenarioArguments,
     #[command(flatten)]
     system: SystemArguments,
-    /// The rate that is tried first, in journeys a second [default: the scenario's]
+    /// Try this rate first, in journeys a second [default: the scenario's]
     #[arg(long, value_parser = positive)]
     start: Option<f64>,
-    /// The search gives up below this rate
+    /// Try no rate below this one
     #[arg(long, value_parser = positive, default_value = "1")]
     lowest: f64,
-    /// The search goes no higher than this rate
+    /// Try no rate above this one
     #[arg(long, value_parser = positive, default_value = "1000000")]
     highest: f64,
-    /// How near the result must be to a rate that does not hold
+    /// Search until the result is this near to a rate that the system does not sustain
     #[arg(long, value_parser = percentage, default_value = "5%")]
     precision: f64,
-    /// How long journeys are started in a probe, its warm-up included
+    /// Start journeys for this long in each probe, its warm-up included
     #[arg(long, default_value = "20s")]
     probe_duration: HumanDuration,
-    /// Not measured at the beginning of a probe
+    /// Leave out this much time at the start of each probe
     #[arg(long, default_value = "4s")]
     warm_up: HumanDuration,
-    /// No probe is begun that would not end within this time
+    /// Start no probe that would end later than this
     #[arg(long, default_value = "8m")]
     budget: HumanDuration,
-    /// Folder for the report [default: reports/runs/capacity-<scenario>-<time>]
+    /// Write the report to this folder [default: reports/runs/capacity-<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print capacity.json on standard output (everything else is on standard error)
-    #[arg(long)]
-    json: bool,
+    /// Print the report on standard output as text, or capacity.json with the text on standard error
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
 }
 
-/// `5%` or `0.05`, as a share.
+/// Parses `5%` or `0.05` as a share from 0.005 to 0.5.
 fn percentage(text: &str) -> Result<f64, String> {
     let (number, scale) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), 100.0),
@@ -68,11 +69,11 @@ fn percentage(text: &str) -> Result<f64, String> {
     let share = number.parse::<f64>().ok().map(|n| n / scale);
     share
         .filter(|share| (0.005..=0.5).contains(share))
-        .ok_or_else(|| "a share from 0.5% to 50% is needed".into())
+        .ok_or_else(|| "write a share from 0.5% to 50%, such as 5% or 0.05".into())
 }
 
 impl CapacityArguments {
-    /// The scenario as one probe of it.
+    /// The scenario of one probe at this rate, in journeys a second.
     fn probe(&self, rate: f64) -> Result<Scenario, ExitCode> {
         let mut scenario = self.scenario.find(Overrides::default())?;
         let (duration, warm_up) = (self.probe_duration.0, self.warm_up.0);
@@ -88,7 +89,7 @@ impl CapacityArguments {
             seed: self.scenario.seed,
             out,
             durability: self.scenario.durability.clone(),
-            // What a rate that does not hold leaves behind is judged by its growth.
+            // Beyond capacity work is left over on purpose; the search judges its growth instead.
             audit: false,
             system,
             audience: Audience::default(),
@@ -101,12 +102,12 @@ impl CapacityArguments {
         let measured = self.probe_duration.0.saturating_sub(self.warm_up.0);
         if measured < MEASURED_MIN {
             return Err(format!(
-                "--probe-duration: without its warm-up a probe measures {measured:?}, too short for a slope; allowed: at least {MEASURED_MIN:?} longer than --warm-up"
+                "--probe-duration: a probe would measure only {measured:?} after its warm-up; allowed: at least {MEASURED_MIN:?} longer than --warm-up"
             ));
         }
         let start = self.start.or(scenario.highest_rate()).unwrap_or(1.0);
         if self.lowest > self.highest {
-            return Err("--lowest: it is above --highest".into());
+            return Err("--lowest is above --highest".into());
         }
         Ok(Plan {
             range: Range {
@@ -122,7 +123,7 @@ impl CapacityArguments {
 }
 
 pub fn search(arguments: &CapacityArguments) -> ExitCode {
-    // Everything that can be wrong is found before the first probe.
+    // All arguments are checked before the first probe.
     let found = arguments.scenario.find(Overrides::default());
     let checked = found.and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(bad_input)?;
@@ -137,10 +138,10 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     let out = out.unwrap_or_else(|| default_out(&format!("capacity-{}", scenario.name)));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(e) => return bad_input(format!("no runtime: {e}")),
+        Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
     eprintln!(
-        "{}: {}\nprobes of {:?} from {}, budget {:?}; Ctrl-C ends the search and reports what is known",
+        "{}: {}\nprobes of {:?} from {}, budget {:?}; Ctrl-C ends the search and reports what was found so far",
         scenario.name,
         scenario.description,
         arguments.probe_duration.0,
@@ -148,7 +149,7 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
         plan.budget
     );
     if !scenario.faults.is_empty() {
-        eprintln!("its faults are left out");
+        eprintln!("the scenario's faults are left out");
     }
     let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
         Ok(report) => report,
@@ -177,7 +178,7 @@ fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) 
             .map(|s| format!("  {s}\n"))
             .collect::<String>()
     );
-    if arguments.json {
+    if arguments.format == Format::Json {
         let json = serde_json::to_string_pretty(report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
@@ -195,12 +196,12 @@ async fn carry_out(
     out: &Path,
 ) -> Result<CapacityReport, RunError> {
     let mut interrupts = Interrupts::listen(None)
-        .map_err(|e| RunError::BadInput(format!("signals can't be received: {e}")))?;
+        .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     tokio::spawn(async move {
         interrupts.stop().await;
-        eprintln!("stopping after this probe's drain (once more: leave it at once)");
+        eprintln!("stopping after this probe's drain (press Ctrl-C again to stop at once)");
         stopped.cancel();
     });
     let started_at = SystemTime::now()
@@ -209,9 +210,9 @@ async fn carry_out(
     let mut environment = Environment::default();
     let findings = capacity::find(plan, &stop, async |number, rate| {
         eprintln!("probe {number}: {}", render::capacity::rate(rate));
-        let scenario = arguments
-            .probe(rate)
-            .map_err(|_| RunError::BadInput("the scenario has changed meanwhile".into()))?;
+        let scenario = arguments.probe(rate).map_err(|_| {
+            RunError::BadInput("the scenario's file has changed since the search started".into())
+        })?;
         let folder = out.join(format!("{number:02}-{rate}"));
         let options = arguments.run_options(folder, system.clone());
         let (probe, report) = capacity::measure(number, rate, scenario, options).await?;

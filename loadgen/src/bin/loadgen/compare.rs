@@ -1,4 +1,4 @@
-//! `loadgen compare`, and `compare-report`: two builds' runs held against each other. Ends with 0 (no regression), 1 (regression), 2 (bad
+//! `loadgen compare` and `compare-report`: compare the runs of two builds. The exit code is 0 (no regression), 1 (regression), 2 (bad
 //! input) or 3 (can't tell).
 
 use std::io::{IsTerminal, Write};
@@ -8,53 +8,52 @@ use std::process::ExitCode;
 use loadgen::compare::{CompareError, Comparison, Group, Options, compare, criterion};
 use loadgen::render;
 
-/// What is compared, and how.
+/// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each side is a run's folder, its report.json, or a folder of runs (one more level); several by commas.\n\
-    Exit codes: 0 no regression, 1 regression, 2 bad input or not comparable, 3 can't tell (too few runs, INVALID runs, too much noise)."
+    after_help = "Each side is a run's folder, its report.json, or a folder that holds runs' folders; separate several by commas.\n\nExit codes:\n  0  no regression\n  1  regression\n  2  bad input, or runs that can't be compared\n  3  can't tell: too few runs, INVALID runs, or too much noise"
 )]
 pub struct CompareArguments {
-    /// Runs of what there was before (with --criterion: names of saved baselines)
+    /// Take these runs as the baseline (with --criterion: names of saved baselines)
     #[arg(value_name = "BASELINE")]
     baseline: String,
-    /// Runs of what there is now
+    /// Compare these runs with the baseline
     #[arg(value_name = "CANDIDATE")]
     candidate: String,
-    /// How it is told
+    /// Print the comparison in this form
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Where it is written, instead of to standard output
+    /// Write the comparison to this file, instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What is a regression, instead of the defaults: 'response_time.p99 > +10%', 'journeys.per_s < -5%'; repeatable
+    /// Call this a regression, instead of the default rules: 'response_time.p99 > +10%', 'journeys.per_s < -5%'; may be repeated
     #[arg(long, value_name = "RULE")]
     fail_on: Vec<String>,
-    /// Called the same while the whole interval lies within this
+    /// Call a figure the same if the whole interval of its change lies within this
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
     noise_band: f64,
-    /// Never called better or worse below this
+    /// Never call a change smaller than this better or worse
     #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = percent)]
     least_effect: f64,
-    /// Of the intervals; the rest is the risk of any false alarm
+    /// Use intervals of this confidence; the rest to 100 % is the risk of at least one false alarm
     #[arg(long, value_name = "PERCENT", default_value = "95%", value_parser = percent)]
     confidence: f64,
-    /// Makes the bootstrap repeatable
+    /// Seed the bootstrap with this number, so that a comparison can be repeated
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Compare runs of different scenarios, workloads, durability, Redis or machines all the same
+    /// Compare runs also if scenario, workload, durability, Redis or machine differ
     #[arg(long)]
     allow_different: bool,
-    /// The runs are of different machines: compare only what holds from machine to machine
+    /// Compare only the figures that don't depend on the machine, for runs of different machines
     #[arg(long)]
     across_machines: bool,
-    /// Take runs whose own verdict is INVALID
+    /// Use runs whose own verdict is INVALID, too
     #[arg(long)]
     allow_invalid: bool,
-    /// Compare what `cargo bench -- --save-baseline NAME` has saved; several runs of a side by commas
+    /// Compare what `cargo bench -- --save-baseline NAME` saved; separate several runs of a side by commas
     #[arg(long)]
     criterion: bool,
-    /// Where criterion keeps it
+    /// Read criterion's results from this folder
     #[arg(
         long,
         value_name = "DIR",
@@ -72,7 +71,7 @@ enum Format {
     Html,
 }
 
-/// `5%` or `0.05`.
+/// Parses `5%` or `0.05` as a share.
 fn percent(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.strip_suffix('%') {
         Some(number) => (number.trim(), 100.0),
@@ -84,7 +83,7 @@ fn percent(text: &str) -> Result<f64, String> {
     Ok(number / unit)
 }
 
-/// Compares, tells, and ends with the verdict's exit code.
+/// Compares, prints or writes the comparison, and returns the verdict's exit code.
 pub fn compare_runs(arguments: &CompareArguments) -> ExitCode {
     match outcome(arguments) {
         Ok(code) => ExitCode::from(code),
@@ -120,7 +119,7 @@ fn outcome(arguments: &CompareArguments) -> Result<u8, CompareError> {
     let told = told(arguments, &comparison, groups.as_ref())?;
     match &arguments.out {
         None => {
-            // A reader who has seen enough (`| head`) is no error.
+            // A closed pipe (`| head`) is no error.
             std::io::stdout().write_all(told.as_bytes()).ok();
         }
         Some(path) => {

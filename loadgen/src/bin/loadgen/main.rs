@@ -1,10 +1,11 @@
-//! The program: reads the command line and hands each command to its own file; ends with the verdict's exit code (0 PASS, 1 FAIL,
-//! 3 INVALID, 2 bad input).
+//! The program `loadgen`: reads the command line and calls the command's own file. The exit code is the verdict's (0 PASS, 1 FAIL,
+//! 3 INVALID), or 2 for bad input.
 
 mod ab;
 mod audit;
 mod capacity;
 mod compare;
+mod format;
 mod report;
 mod run;
 mod scenario_arguments;
@@ -19,17 +20,53 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Drivers allocate on threads of their own, where the system's allocator asks the kernel for each page.
+/// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BAD_INPUT: u8 = 2;
 
-/// Replays customer scenarios against an event-driven HTTP system and reports what it did, honestly.
+/// The last part of `loadgen --help`.
+const AFTER_HELP: &str = "\
+Exit codes (`loadgen COMMAND --help` lists those of a command):
+  0  PASS
+  1  FAIL
+  2  bad input
+  3  INVALID (the generator could not keep up), or can't tell
+
+Environment variables:
+  ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
+  RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
+
+/// The last part of `loadgen run --help`.
+const RUN_AFTER_HELP: &str = "\
+Exit codes:
+  0  PASS
+  1  FAIL: a threshold or the audit failed, or the set-up did
+  2  bad input
+  3  INVALID: the generator could not keep up
+
+Environment variables:
+  ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
+  RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
+
+/// The last part of `loadgen capacity --help`.
+const CAPACITY_AFTER_HELP: &str = "\
+Exit codes:
+  0  found
+  1  the system does not sustain even the lowest rate
+  2  bad input
+  3  can't tell: the generator was the limit, other programs disturbed it, the budget was used up, or it was stopped
+
+Environment variables:
+  ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
+  RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
+
+/// Run customer scenarios against an event-driven HTTP system and report response times, end-to-end latency and event lag.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 PASS, 1 FAIL, 3 INVALID (the generator could not keep up), 2 bad input."
+    after_help = AFTER_HELP
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -38,52 +75,62 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a scenario by name or path and write its report
-    Run(Box<run::RunArguments>),
-    /// Find the highest rate that a system sustains: probes at rising rates, each a run of its own, then between them
+    /// Run a scenario and write its report
     #[command(
-        after_help = "Exit codes: 0 found, 1 not even the lowest rate holds, 3 can't tell (the generator is the limit, the budget was used up, or stopped), 2 bad input."
+        after_help = RUN_AFTER_HELP
+    )]
+    Run(Box<run::RunArguments>),
+    /// Find the highest rate that a system sustains, with one run for each rate that is tried
+    #[command(
+        after_help = CAPACITY_AFTER_HELP
     )]
     Capacity(Box<capacity::CapacityArguments>),
-    /// Two builds in turns: was the second one really slower?
+    /// Measure two builds in turns and say whether the second one is slower
     #[command(
-        after_help = "Exit codes: 0 no regression, 1 regression, 2 bad input, 3 can't tell (too few runs, INVALID ones, interrupted)."
+        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted"
     )]
     Ab(Box<ab::AbArguments>),
-    /// Check that what happened on a running system fits together: every event against every entity
-    Audit(audit::AuditArguments),
-    /// Make a run's report.html and summary.md again from its folder; several generators' folders are merged first
+    /// Check every event of a running system against every entity
     #[command(
-        after_help = "Ends with 0, or with the merged verdict's exit code; 2 when a folder can't be used."
+        after_help = "Exit codes:\n  0  no findings\n  1  findings\n  2  bad input, or a target that can't be read"
+    )]
+    Audit(audit::AuditArguments),
+    /// Write report.html and summary.md again from a run's folder; merge the folders of several generators
+    #[command(
+        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID"
     )]
     Report {
-        /// Folders of runs, each with its report.json and interval logs
+        /// Read these runs' folders, each with its report.json and interval logs
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,
-        /// Folder for the merged report of several
+        /// Write the merged report of several folders to this folder
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Compare the runs of two builds: better, worse, the same, or can't tell (also: compare-report)
+    /// Compare the runs of two builds: better, worse, the same, or can't tell (as the program compare-report)
     Compare(Box<compare::CompareArguments>),
-    /// List the scenarios and their stories
+    /// List the scenarios with their descriptions
     List {
-        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
-    /// Read scenarios and say what would run, without running it (exit code 2 if one is wrong)
+    /// Check scenarios and say what they would do, without running them
+    #[command(after_help = "Exit codes:\n  0  all are right\n  2  at least one is wrong")]
     Check {
-        /// Names (see `loadgen list`) or paths of .toml files
+        /// Check these scenarios: names (see `loadgen list`) or paths of .toml files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
-        /// Folder with scenarios, instead of ./scenarios and the built-in ones
+        /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
         #[arg(long)]
         scenarios: Option<PathBuf>,
     },
-    /// Write a commented scenario that runs as it is against any HTTP service; never over a file
+    /// Write a commented scenario that runs unchanged against any HTTP service
+    #[command(
+        after_help = "Exit codes:\n  0  written\n  2  the file exists already or can't be written"
+    )]
     New {
-        /// Its name, or a path that ends in .toml [default: my-scenario]
+        /// Name the scenario, or give a path that ends in .toml [default: my-scenario]
         name: Option<String>,
     },
     /// Print the JSON schema of scenarios, for editors
@@ -111,7 +158,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Standard error; while a screen is shown, what is written waits until it is gone.
+/// Standard error; while the full screen is shown, what is written waits until the screen is closed.
 struct StandardError;
 
 impl Write for StandardError {
@@ -124,7 +171,7 @@ impl Write for StandardError {
     }
 }
 
-/// To standard output; a reader who has seen enough (`| head`) is no error.
+/// Writes to standard output. Ignores errors: `loadgen list | head` closes the pipe early.
 fn say(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }

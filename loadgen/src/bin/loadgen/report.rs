@@ -1,4 +1,4 @@
-//! `loadgen report`: makes a run's page again, or merges several generators' runs.
+//! `loadgen report`: writes a run's page again, or merges the runs of several generators.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -24,9 +24,11 @@ pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
             }
             Err(e) => bad_input(e),
         },
-        ([_], Some(_)) => bad_input("--out is for several folders: one is made again where it is"),
+        ([_], Some(_)) => bad_input(
+            "--out needs several folders; the report of one is written into its own folder",
+        ),
         (_, None) => {
-            bad_input("several folders are merged into one of their own: say where with --out DIR")
+            bad_input("several folders are merged into a new folder; name it with --out DIR")
         }
         (several, Some(out)) => merge(several, out),
     }

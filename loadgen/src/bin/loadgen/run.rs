@@ -1,4 +1,4 @@
-//! `loadgen run`: finds the scenario, runs it, prints the report and ends with the verdict's exit code.
+//! `loadgen run`: finds the scenario, runs it, prints the report and exits with the verdict's exit code.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use loadgen::render::{self, date::utc};
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::scenario::{Overrides, Scenario};
 
+use crate::format::Format;
 use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::system_arguments::SystemArguments;
 use crate::watch::WatchArguments;
@@ -23,30 +24,30 @@ pub struct RunArguments {
     scenario: ScenarioArguments,
     #[command(flatten)]
     system: SystemArguments,
-    /// Journeys a second (open workload; stages are scaled)
+    /// Start this many journeys a second (open workload; stages are scaled)
     #[arg(long, value_parser = positive)]
     rate: Option<f64>,
-    /// How long journeys are started, as in 30s or 2m
+    /// Start journeys for this long, as in 30s or 2m
     #[arg(long)]
     duration: Option<HumanDuration>,
-    /// Users (closed workload)
+    /// Run with this many users (closed workload)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
-    /// Folder for the report [default: reports/runs/<scenario>-<time>]
+    /// Write the report to this folder [default: reports/runs/<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print report.json on standard output (everything else is on standard error); with --progress json as its last line
-    #[arg(long)]
-    json: bool,
+    /// Print the report on standard output as text, or report.json with the text on standard error; with --progress json it is the last line
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
     #[command(flatten)]
     watch: WatchArguments,
-    /// Leave out the audit after the run
+    /// Skip the audit after the run
     #[arg(long)]
     no_audit: bool,
-    /// Recorded orders (CSV), for a scenario that replays them
+    /// Read recorded orders (CSV), for a scenario that replays them
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Replay so many times faster than recorded, as in 7200 for two hours a second [default: 1]
+    /// Replay this many times faster than recorded, as in 7200 for two hours a second [default: 1]
     #[arg(long, value_name = "FACTOR", value_parser = positive)]
     speed: Option<f64>,
 }
@@ -89,7 +90,7 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(e) => return bad_input(format!("no runtime: {e}")),
+        Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
     eprintln!("{}: {}", scenario.name, scenario.description);
     let report = match runtime.block_on(run(scenario, options)) {
@@ -107,14 +108,15 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         out.join("report.html").display()
     );
     let progress_json = arguments.watch.is_json();
-    if progress_json && arguments.json {
+    let report_json = arguments.format == Format::Json;
+    if progress_json && report_json {
         JsonLines::report(&report);
-    } else if arguments.json {
+    } else if report_json {
         let json = serde_json::to_string_pretty(&report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
     }
-    if progress_json || arguments.json {
+    if progress_json || report_json {
         eprint!(
             "{text}{}",
             render::verdict(&report, std::io::stderr().is_terminal())
@@ -133,7 +135,7 @@ pub fn failed(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// `reports/runs/<name>-20260131-235959`, the time in UTC.
+/// The default folder of a run, such as `reports/runs/<name>-20260131-235959`, with the time in UTC.
 pub fn default_out(name: &str) -> PathBuf {
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

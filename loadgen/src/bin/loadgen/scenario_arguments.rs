@@ -1,4 +1,4 @@
-//! Which scenario is run and how its load is made: the arguments that all commands share which run one.
+//! The arguments of every command that runs a scenario: which one, and how its load is made.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,27 +10,27 @@ use crate::{BAD_INPUT, bad_input};
 
 #[derive(Args)]
 pub struct ScenarioArguments {
-    /// A scenario's name (see `loadgen list`) or the path of a .toml file
+    /// Run this scenario: a name (see `loadgen list`) or the path of a .toml file
     scenario: String,
-    /// Threads that drive the load [default: what the rate needs, of half the cores]
+    /// Drive the load with this many threads [default: as many as the rate needs, at most half the cores]
     #[arg(long, value_name = "N")]
     pub drivers: Option<usize>,
-    /// Makes the choices repeatable
+    /// Seed the random choices with this number, so that a run can be repeated
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Changes a parameter of the scenario
+    /// Set a parameter of the scenario; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
-    /// Durability of a system that is started
+    /// Start the system with this durability
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     pub durability: String,
-    /// Folder with scenarios, instead of ./scenarios and the built-in ones
+    /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
     #[arg(long)]
     scenarios: Option<PathBuf>,
 }
 
 impl ScenarioArguments {
-    /// The scenario with its parameters and what else a command changes. What is wrong with it has been said.
+    /// The scenario with its parameters and a command's overrides. Prints what is wrong with it before it returns an exit code.
     pub fn find(&self, overrides: Overrides) -> Result<Scenario, ExitCode> {
         let found = catalog::find(&self.scenario, self.scenarios.as_deref());
         let mut scenario = found.map_err(|e| {
@@ -47,14 +47,14 @@ impl ScenarioArguments {
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// For rates and factors.
+/// Parses a rate or a factor: a finite number above 0.
 pub fn positive(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|n: &f64| *n > 0.0 && n.is_finite())
-        .ok_or_else(|| "a number above 0 is needed".into())
+        .ok_or_else(|| "write a number above 0".into())
 }

@@ -1,4 +1,4 @@
-//! `loadgen list`, `check`, `new` and `schema`: for whoever looks for a scenario or writes one.
+//! `loadgen list`, `check`, `new` and `schema`: the commands for finding and writing scenarios.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub fn list(folder: Option<PathBuf>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Every file is looked at, whatever is wrong with the one before.
+/// Checks every file, also after one that is wrong.
 pub fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for file in files {
@@ -40,13 +40,13 @@ pub fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
     code
 }
 
-/// Writes a commented scenario.
+/// Writes a commented scenario, never over a file that exists.
 pub fn new(name: Option<&str>) -> ExitCode {
     match starter::write(name) {
         Ok(path) => {
             let path = path.display();
             println!(
-                "{path} is written. What it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
+                "wrote {path}. To see what it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
             );
             ExitCode::SUCCESS
         }

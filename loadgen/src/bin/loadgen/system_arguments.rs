@@ -1,4 +1,4 @@
-//! The system that a command drives: one that runs already, or one that is started and stopped.
+//! The arguments that say which system a command drives: one that runs already, or one that the command starts and stops.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,15 +12,15 @@ use crate::tls::TlsArguments;
 
 #[derive(Args)]
 pub struct SystemArguments {
-    /// URL of a running system; without it `ordershop up` is started and stopped [example: http://127.0.0.1:5000]
+    /// Drive the running system at this URL, instead of starting and stopping `ordershop up` [example: http://127.0.0.1:5000]
     #[arg(long)]
     pub target: Option<String>,
     #[command(flatten)]
     tls: TlsArguments,
-    /// Start the system with each service a process of its own (`ordershop up --processes`)
+    /// Start the system with one process for each service (`ordershop up --processes`)
     #[arg(long, conflicts_with = "target")]
     processes: bool,
-    /// The program `ordershop` [default: beside this program, else on PATH]
+    /// Start this program `ordershop` [default: the one beside this program, else the one on PATH]
     #[arg(long, env = "ORDERSHOP_BIN")]
     system_bin: Option<PathBuf>,
 }
@@ -30,7 +30,8 @@ impl SystemArguments {
         self.tls.options()
     }
 
-    /// What starts the system, where one is started and that is not just the default. That a named program is nowhere has been said.
+    /// The command that starts the system; `None` for the default command and for a running target. Prints why a named program can't be
+    /// started before it returns an exit code.
     pub fn command(&self) -> Result<Option<SystemCommand>, ExitCode> {
         if self.target.is_some() || (self.system_bin.is_none() && !self.processes) {
             return Ok(None);

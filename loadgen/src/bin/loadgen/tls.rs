@@ -1,26 +1,26 @@
-//! The arguments that say how an `https://` target is believed.
+//! The arguments that say how the certificate of an `https://` target is verified.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use loadgen::http_client::TlsOptions;
 
-/// How an https:// target is believed.
+/// How the certificate of an https:// target is verified.
 #[derive(Args)]
 pub struct TlsArguments {
-    /// Authority (PEM file) that signed an https:// target's certificate, instead of those that the system trusts
+    /// Trust the certificate authority in this PEM file for an https:// target, instead of those of the operating system
     #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
-    ca: Option<PathBuf>,
-    /// Believe any certificate of an https:// target
+    tls_ca: Option<PathBuf>,
+    /// Don't verify the certificate of an https:// target
     #[arg(long)]
     insecure_tls: bool,
 }
 
 impl TlsArguments {
-    /// As the client takes them.
+    /// The options of the HTTP client.
     pub fn options(&self) -> TlsOptions {
         TlsOptions {
-            ca: self.ca.clone(),
+            ca: self.tls_ca.clone(),
             insecure: self.insecure_tls,
         }
     }

@@ -1,4 +1,4 @@
-//! Who looks on at a run: the screen or lines in the terminal, monitoring systems.
+//! The arguments that say how a run's progress is shown, in the terminal and to monitoring systems.
 
 use std::process::ExitCode;
 
@@ -12,14 +12,14 @@ use crate::bad_input;
 
 #[derive(Args)]
 pub struct WatchArguments {
-    /// What is shown meanwhile: a full screen (tui; auto takes it in a terminal), plain lines on standard error, JSON lines on
-    /// standard output, or nothing
+    /// Show progress as a full screen (tui), plain lines on standard error, JSON lines on standard output, or not at all; auto is tui
+    /// in a terminal, else plain
     #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "HOW")]
     progress: Progress,
-    /// Offer the figures to Prometheus at http://ADDR/metrics while it runs [example: 127.0.0.1:9464]
+    /// Serve the figures to Prometheus at http://ADDR/metrics during the run [example: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// Send the figures of each second to an OpenTelemetry collector by gRPC [example: http://127.0.0.1:4317]
+    /// Send the figures of each second to an OpenTelemetry collector over gRPC [example: http://127.0.0.1:4317]
     #[arg(long, value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
@@ -39,7 +39,7 @@ impl WatchArguments {
         self.progress == Progress::Json
     }
 
-    /// Or the exit code of an impossible wish.
+    /// The listeners that were asked for, or the exit code if one of them can't be had.
     pub fn audience(&self) -> Result<Audience, ExitCode> {
         let mut audience = Audience::default();
         let progress = match self.progress {
@@ -47,7 +47,7 @@ impl WatchArguments {
             Progress::Auto => Progress::Plain,
             Progress::Tui if !can_be_shown() => {
                 return Err(bad_input(
-                    "--progress tui: standard input and standard error must be a terminal, in the foreground, that is not `dumb`; elsewhere use --progress plain or json",
+                    "--progress tui: standard input and standard error must be a terminal, in the foreground, that is not `dumb`; otherwise use --progress plain or json",
                 ));
             }
             asked => asked,

@@ -1,16 +1,16 @@
-//! What many looks cost: p-values made so large that the probability of *any* false alarm among them stays below what was asked for,
-//! however they hang together.
+//! Adjusts p-values for multiple tests, so that the probability of *any* false alarm among them stays below the risk that was asked for,
+//! however the tests depend on each other.
 
-/// A question that was asked.
+/// One of several tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hypothesis {
-    /// Its own p-value.
+    /// The p-value of this test alone.
     pub p: f64,
-    /// Its share of what may be risked, relative to the others'; above 0.
+    /// The test's share of the risk, relative to the others' weights; above 0.
     pub weight: f64,
 }
 
-/// Holm's procedure with weights (1979): the adjusted p-value of each, in their order.
+/// Weighted Holm procedure (1979): the adjusted p-value of each hypothesis, in their order.
 pub fn adjusted(hypotheses: &[Hypothesis]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..hypotheses.len()).collect();
     let rank = |i: usize| hypotheses[i].p / hypotheses[i].weight;

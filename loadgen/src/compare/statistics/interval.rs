@@ -1,6 +1,6 @@
-//! The difference of two sides, with an interval. Two ways of making one are taken together, and the wider end counts: Student's t, which
-//! is honest for few runs (a percentile bootstrap of 5 runs is not: it covers some 80 % instead of 95), and a bootstrap over runs, which
-//! follows what is skewed. Against itself a build's differences are symmetric, whatever its noise is like, and Student's t then errs
+//! The difference of two sides with a confidence interval. Each end is the wider one of two methods. Student's t has the stated coverage
+//! for few runs, where a percentile bootstrap has not (with 5 runs it covers about 80 % instead of 95). A bootstrap over runs follows
+//! skewed distributions. The differences of a build compared with itself are symmetric, whatever its noise, and then Student's t errs
 //! on the safe side.
 
 use rand::rngs::Xoshiro256PlusPlus;
@@ -10,10 +10,10 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 /// Resamples of each bootstrap.
 const RESAMPLES: usize = 2_000;
 
-/// What is compared: values on a scale on which effects add up (logarithms, for ratios).
+/// The values that are compared, on a scale on which effects add up (logarithms, for ratios).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Samples {
-    /// A difference, candidate − baseline, of each block.
+    /// The difference, candidate − baseline, of each block.
     Paired(Vec<f64>),
     /// Two sets of runs.
     #[allow(missing_docs)] // said above
@@ -23,20 +23,20 @@ pub enum Samples {
     },
 }
 
-/// A difference and how sure it is. Without a spread (fewer than two runs on a side) there is nothing but the difference.
+/// A difference with its interval and p-value. With fewer than two runs on a side only the difference is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// candidate − baseline.
     pub difference: f64,
-    /// Its standard error and degrees of freedom.
+    /// Standard error and degrees of freedom.
     spread: Option<(f64, f64)>,
-    /// The interval.
+    /// Lower and upper end of the interval.
     pub interval: Option<(f64, f64)>,
-    /// Two-sided, of no difference at all.
+    /// Two-sided p-value of the hypothesis that there is no difference.
     pub p: Option<f64>,
 }
 
-/// Mean and variance (of n − 1) of what has at least one value.
+/// Mean and variance (divided by n − 1) of at least one value.
 fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -48,14 +48,14 @@ fn student(freedom: f64) -> Option<StudentsT> {
     StudentsT::new(0.0, 1.0, freedom).ok()
 }
 
-/// How many standard errors, and how far, Student's interval reaches to either side.
+/// How far Student's interval reaches to either side, in standard errors and in the values' unit.
 fn student_interval((error, freedom): (f64, f64), confidence: f64) -> Option<(f64, f64)> {
     let t = student(freedom)?.inverse_cdf(0.5 + confidence / 2.0);
     Some((t, t * error))
 }
 
 impl Samples {
-    /// What the comparison rests on: blocks, or the runs of the smaller side.
+    /// Number of blocks, or of runs of the smaller side.
     pub fn units(&self) -> usize {
         match self {
             Self::Paired(differences) => differences.len(),
@@ -76,8 +76,8 @@ impl Samples {
         }
     }
 
-    /// The difference and its interval at this confidence; nothing without values. `resolution` is the width of what the values are
-    /// rounded to: rounded values that happen to be equal are not known to be.
+    /// The difference and its interval at this confidence; `None` without values. `resolution` is the width that values are rounded to:
+    /// equal rounded values may differ by that much.
     pub fn estimate(&self, confidence: f64, resolution: f64, seed: u64) -> Option<Estimate> {
         if self.units() == 0 {
             return None;
@@ -102,7 +102,7 @@ impl Samples {
         })
     }
 
-    /// Standard error and degrees of freedom (Welch and Satterthwaite; of blocks, n − 1).
+    /// Standard error and degrees of freedom (Welch–Satterthwaite for sets, n − 1 for blocks).
     fn spread(&self, resolution: f64) -> Option<(f64, f64)> {
         if self.units() < 2 {
             return None;
@@ -122,8 +122,8 @@ impl Samples {
         Some((total.sqrt(), freedom))
     }
 
-    /// Percentiles of resampled differences. Deviations are stretched by √(n / (n − 1)) and the percentiles taken as far out as Student's
-    /// t lies, or the interval of a few runs would be too narrow (Hesterberg, 2015: "expanded percentile interval").
+    /// Interval from percentiles of resampled differences. Deviations are stretched by √(n / (n − 1)) and the percentiles are as far out as
+    /// Student's t, because the interval of a few runs would otherwise be too narrow (Hesterberg, 2015: "expanded percentile interval").
     fn bootstrap(&self, t: f64, seed: u64) -> Option<(f64, f64)> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let parts: Vec<(Vec<f64>, f64)> = self
@@ -154,9 +154,9 @@ impl Samples {
 }
 
 impl Estimate {
-    /// The smallest difference that such runs show at this probability of a false alarm in `power` of all comparisons, where nothing
-    /// below `least` counts. (A sum of quantiles of Student's t: of six units it finds 79 % where
-    /// 80 % were asked for, of three 77 %, because their spread is itself an estimate.)
+    /// The smallest difference that such runs show in the share `power` of all comparisons, at this probability of a false alarm, if a
+    /// difference below `least` does not count. (It is a sum of Student's t quantiles. With six units it finds 79 % where 80 % were
+    /// asked for, with three 77 %, because the spread is itself an estimate.)
     pub fn smallest_detectable(&self, false_alarm: f64, power: f64, least: f64) -> Option<f64> {
         let (error, freedom) = self.spread?;
         let student = student(freedom)?;
@@ -175,7 +175,7 @@ mod tests {
         samples.estimate(0.95, 0.0, 7).unwrap().interval.unwrap()
     }
 
-    /// Of 1,000 comparisons without a true difference, how many intervals held it.
+    /// The share of 1,000 comparisons without a true difference whose interval contains 0.
     fn coverage(units: usize, paired: bool, noise: impl Fn(&mut Xoshiro256PlusPlus) -> f64) -> f64 {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(20);
         let mut draw = || (0..units).map(|_| noise(&mut random)).collect::<Vec<f64>>();
@@ -195,7 +195,7 @@ mod tests {
                     candidate,
                 },
             };
-            // The interval is at least Student's: only where that one misses the rest need be looked at.
+            // The interval is at least as wide as Student's, so the bootstrap is needed only if Student's misses 0.
             let (_, half) = student_interval(samples.spread(0.0).unwrap(), 0.95).unwrap();
             let difference: f64 = samples
                 .parts()
@@ -236,7 +236,7 @@ mod tests {
                     assert!(held >= 0.936, "{name}, {units}, paired {paired}: {held}");
                     assert!(
                         held < 0.998,
-                        "{name}, {units}, paired {paired}: {held} is useless"
+                        "{name}, {units}, paired {paired}: {held}, the interval is too wide"
                     );
                 }
             }

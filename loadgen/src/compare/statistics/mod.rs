@@ -1,5 +1,5 @@
-//! Statistics of a few runs: an interval that is wide enough for few, tests that assume little, and what many looks cost. Pure arithmetic
-//! on numbers; knows nothing of what they measure. Distributions are statrs's.
+//! Statistics of a few runs: an interval that is wide enough for few samples, permutation tests, and the adjustment for multiple tests.
+//! Pure arithmetic; knows nothing about what the numbers measure. Distributions come from statrs.
 
 mod holm;
 mod interval;

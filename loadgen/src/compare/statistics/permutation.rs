@@ -1,27 +1,27 @@
-//! Tests that assume next to nothing: which side a run was on is shuffled. A second opinion beside Student's t; with few runs they can't
-//! say much, because there are few ways to shuffle. Then they say nothing.
+//! Permutation tests, which assume no distribution: the assignment of runs to sides is shuffled. They are shown beside Student's t. With
+//! few runs there are too few permutations for a small p-value; then they return `None`.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 use statrs::function::factorial::binomial;
 
-/// Up to so many blocks every pattern of signs is tried.
+/// Up to this many blocks every pattern of signs is tried.
 const EXACT_BLOCKS_MAX: usize = 16;
-/// Beyond that so many are drawn.
+/// Patterns that are drawn at random if there are more blocks.
 const FLIPS: u32 = 20_000;
-/// Up to so many runs on both sides together every way of sharing them out counts; beyond that the normal distribution is near enough.
+/// Up to this many runs of both sides together the test is exact; beyond that the normal approximation is used.
 const EXACT_RUNS_MAX: usize = 40;
 
-/// Two-sided: how often blocks whose sides are swapped by chance show a difference as large. Nothing where not even the clearest outcome
-/// would be rarer than `false_alarm`.
+/// Two-sided sign-flip test: the share of random swaps of the blocks' sides with a difference at least as large. `None` if even the
+/// clearest outcome could not have a p-value below `false_alarm`.
 pub fn sign_flip(differences: &[f64], false_alarm: f64, seed: u64) -> Option<f64> {
     let blocks = differences.len();
     if blocks == 0 || 2.0 / 2_f64.powi(blocks as i32) > false_alarm {
         return None;
     }
     let seen = differences.iter().sum::<f64>().abs();
-    // Sums of the same numbers in another order differ in their last digits.
+    // The tolerance is for rounding: sums of the same numbers in another order differ in their last digits.
     let as_large = |sum: f64| sum.abs() >= seen * (1.0 - 1e-12);
     let flipped = |pattern: u64| {
         let signed = differences.iter().enumerate();
@@ -43,11 +43,11 @@ pub fn sign_flip(differences: &[f64], false_alarm: f64, seed: u64) -> Option<f64
                 .sum(),
         )
     });
-    // What was seen is one of the ways.
+    // The observed pattern is one of the permutations.
     Some((large.count() as f64 + 1.0) / (f64::from(FLIPS) + 1.0))
 }
 
-/// Two-sided Mann–Whitney test, ties included. Nothing where not even two sides apart would be rarer than `false_alarm`.
+/// Two-sided Mann–Whitney test, ties included. `None` if even fully separated sides could not have a p-value below `false_alarm`.
 pub fn mann_whitney(baseline: &[f64], candidate: &[f64], false_alarm: f64) -> Option<f64> {
     let (n, m) = (baseline.len(), candidate.len());
     if n == 0 || m == 0 || 2.0 / binomial((n + m) as u64, n as u64) > false_alarm {
@@ -56,7 +56,7 @@ pub fn mann_whitney(baseline: &[f64], candidate: &[f64], false_alarm: f64) -> Op
     let all: Vec<f64> = baseline.iter().chain(candidate).copied().collect();
     let ranks = doubled_ranks(&all);
     let seen: usize = ranks[..n].iter().sum();
-    // Doubled ranks have the mean n + m + 1.
+    // The mean of the doubled ranks is n + m + 1.
     let expected = (n * (n + m + 1)) as f64;
     let distance = (seen as f64 - expected).abs();
     if n + m > EXACT_RUNS_MAX {
@@ -71,7 +71,7 @@ pub fn mann_whitney(baseline: &[f64], candidate: &[f64], false_alarm: f64) -> Op
             false => 1.0,
         });
     }
-    // How many ways there are to choose k runs whose ranks have this sum.
+    // ways[k][sum]: the number of ways to choose k runs whose doubled ranks add up to this sum.
     let total: usize = ranks.iter().sum();
     let mut ways = vec![vec![0.0_f64; total + 1]; n + 1];
     ways[0][0] = 1.0;
@@ -88,7 +88,7 @@ pub fn mann_whitney(baseline: &[f64], candidate: &[f64], false_alarm: f64) -> Op
     Some(as_far / ways[n].iter().sum::<f64>())
 }
 
-/// Twice each value's rank; equal values share theirs.
+/// Twice the rank of each value; equal values share their mean rank.
 fn doubled_ranks(values: &[f64]) -> Vec<usize> {
     let of = |value: &f64| {
         let below = values.iter().filter(|v| *v < value).count();
@@ -112,7 +112,7 @@ mod tests {
                 &[20.0, 11.0, 17.0, 12.0],
                 0.111_111,
             ),
-            // Two sides wholly apart: 2 of the 70 ways, 2 of the 924.
+            // Fully separated sides: 2 of 70 permutations, 2 of 924.
             (&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0], 2.0 / 70.0),
             (
                 &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn ties_share_their_ranks_and_many_runs_are_counted_as_few_are() {
-        // By hand: 6 of the 70 ways are as far apart.
+        // Counted by hand: 6 of the 70 permutations are as far apart.
         let p = mann_whitney(&[1.0, 1.0, 2.0, 2.0], &[2.0, 3.0, 3.0, 3.0], 0.05).unwrap();
         assert!((p - 6.0 / 70.0).abs() < 1e-12, "{p}");
         let side = |from: u32| (0..20).map(|i| f64::from(from + i)).collect::<Vec<_>>();

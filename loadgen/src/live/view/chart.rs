@@ -1,4 +1,4 @@
-//! One plot over the time of the run. Its title is its legend: the lines' names in their colours, each with its last value.
+//! A plot over the time of the run. The title is the legend: each curve's name in its colour, with the last value.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -9,12 +9,12 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph};
 
 use crate::render::{count, time};
 
-/// Below this only the title has room.
+/// Smallest height for a plot; below it only the title is drawn.
 const PLOT_HEIGHT_MIN: u16 = 4;
-/// A run is shown as if it had lasted at least so long, in seconds.
+/// Shortest time axis, in seconds.
 const SPAN_MIN_S: f64 = 10.0;
 
-/// What the values are.
+/// The unit of a plot's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Microseconds, drawn on a logarithmic axis.
@@ -25,15 +25,15 @@ pub enum Unit {
     Percent,
 }
 
-/// A line of a plot.
+/// A curve of a plot.
 pub struct Curve {
     pub name: String,
     pub colour: Color,
-    /// Seconds after the start of the run, and the value.
+    /// Points of time, in seconds after the start of the run, and value.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Colours that can be told apart on a dark and on a light ground.
+/// Colours that can be told apart on a dark and on a light background.
 pub const COLOURS: [Color; 7] = [
     Color::Cyan,
     Color::Magenta,
@@ -52,7 +52,7 @@ impl Unit {
         }
     }
 
-    /// A value in words.
+    /// A value with its unit.
     pub fn text(self, value: f64) -> String {
         match self {
             Self::Time => time(value),
@@ -62,7 +62,7 @@ impl Unit {
         }
     }
 
-    /// Where the axis begins and ends, and its marks.
+    /// The bounds of the axis and its labels.
     fn axis(self, values: impl Iterator<Item = f64>) -> ([f64; 2], Vec<String>) {
         let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), v| {
             (low.min(v), high.max(v))
@@ -84,7 +84,7 @@ impl Unit {
     }
 }
 
-/// To 1, 2, 4, 5, 6 or 8 times a power of ten.
+/// Rounds up to 1, 2, 4, 5, 6 or 8 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     let steps = [1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0];
@@ -92,7 +92,7 @@ fn round_up(value: f64) -> f64 {
     step.unwrap_or(&10.0) * power
 }
 
-/// The name and each curve's last value: on top as many as have room there, the others at the bottom.
+/// The titles with the plot's name and each curve's last value: as many as fit at the top, the others at the bottom.
 fn titles(name: &str, curves: &[Curve], unit: Unit, width: u16) -> (Line<'static>, Line<'static>) {
     let mut spans = vec![Span::raw(format!(" {name} "))];
     for curve in curves {
@@ -113,7 +113,7 @@ fn titles(name: &str, curves: &[Curve], unit: Unit, width: u16) -> (Line<'static
     (Line::from(spans), Line::from(below))
 }
 
-/// Draws it into the area, from the start of the run to `end_s` seconds after it.
+/// Draws the plot into the area, from the start of the run to `end_s` seconds after it.
 pub fn draw(
     frame: &mut Frame<'_>,
     area: Rect,

@@ -1,4 +1,4 @@
-//! The lines above and below the panels: which run, how far, how fast, and what a reader may conclude so far.
+//! The lines above and below the panels: the run, its progress and rate, and the verdict so far.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ fn whole_seconds(time: Duration) -> String {
     }
 }
 
-/// How far the run is, in words.
+/// The phase of the run in words.
 fn phase(course: &Course) -> String {
     match &course.phase {
         Phase::Preparing(what) => format!("set-up: {what}"),
         Phase::Running => running(course),
-        Phase::Draining => "draining: journeys in flight are waited for".to_owned(),
-        Phase::Settling => "the target's backlog is waited for".to_owned(),
+        Phase::Draining => "draining: waiting for journeys in flight".to_owned(),
+        Phase::Settling => "waiting for the target's backlog".to_owned(),
         Phase::Auditing(0) => "audit: waiting until nothing is in flight".to_owned(),
         Phase::Auditing(events) => format!("audit: {} events read", count(*events)),
         Phase::TearingDown => "tear-down".to_owned(),
@@ -57,12 +57,12 @@ fn running(course: &Course) -> String {
     text
 }
 
-/// Journeys a second in the last whole interval, and what was asked for.
+/// Journeys a second in the last complete interval, and the rate that was asked for.
 fn rates(course: &Course) -> (Option<f64>, Option<f64>) {
     let points = course.series.points.iter().enumerate().rev();
     let interval_s = course.series.interval_s;
     let mut reached = points.filter_map(|(i, p)| {
-        // Of a rate that changes, the interval's middle is its mean.
+        // The mean of a linearly changing rate is the rate in the middle of the interval.
         let at = Duration::from_secs_f64((i as f64 + 0.5) * interval_s as f64);
         Some((at, p.per_s(p.started as f64, interval_s)?))
     });
@@ -113,7 +113,7 @@ fn quantile(course: &Course, q: f64) -> String {
     }
 }
 
-/// The three lines on top.
+/// The three lines at the top.
 pub fn lines(course: &Course) -> Vec<Line<'static>> {
     let plan = &course.plan;
     let stopping = if course.stopping { "  STOPPING" } else { "" };
@@ -130,7 +130,7 @@ pub fn lines(course: &Course) -> Vec<Line<'static>> {
         (true, all) => {
             let open = match open {
                 0 => String::new(),
-                n => format!(", {n} of them to be seen at the end"),
+                n => format!(", {n} of them decided at the end"),
             };
             third.push(Span::raw(format!("{all} thresholds{open}")));
         }
@@ -161,7 +161,7 @@ pub fn lines(course: &Course) -> Vec<Line<'static>> {
     ]
 }
 
-/// The same for a terminal that has room for nothing else.
+/// The most important figures, for a terminal too small for anything else.
 pub fn figures(course: &Course) -> Vec<Line<'static>> {
     let (verdict, _) = verdict(course);
     let shown = match course.phase {
@@ -180,14 +180,14 @@ pub fn figures(course: &Course) -> Vec<Line<'static>> {
     ]
 }
 
-/// What can be done now.
+/// The keys that work now.
 pub fn keys(course: &Course) -> &'static str {
     let can_hold = !course.plan.stages.is_empty() && course.phase == Phase::Running;
     match (course.stopping, can_hold, course.held.is_some()) {
         (true, _, _) => {
-            " stopping; q or Ctrl-C: leave at once, without a report   Tab page   ? help"
+            " stopping; q or Ctrl-C: stop at once, without a report   Tab page   ? help"
         }
-        (false, true, true) => " p go on   q end and report   Tab page   ? help",
+        (false, true, true) => " p continue   q end and report   Tab page   ? help",
         (false, true, false) => " p hold the rate   q end and report   Tab page   ? help",
         (false, false, _) => " q end and report   Tab page   ? help",
     }

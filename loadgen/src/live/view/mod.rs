@@ -1,4 +1,4 @@
-//! The screen's layout: what stands where at which size. Draws a course as it is; keeps nothing and decides nothing.
+//! The layout of the screen for each size. Draws the state of a run; keeps nothing and decides nothing.
 
 mod chart;
 mod header;
@@ -14,11 +14,11 @@ use ratatui::widgets::{Block, Clear, Paragraph, Tabs, Wrap};
 use super::course::Course;
 use panel::Panel;
 
-/// A plot narrower than this is not readable; more of them side by side than `COLUMNS_MAX` neither.
+/// Smallest readable width of a plot.
 const PANEL_WIDTH_MIN: u16 = 38;
 const PANEL_HEIGHT_MIN: u16 = 8;
 const COLUMNS_MAX: u16 = 3;
-/// Below this there is room for a few figures and nothing else.
+/// Smallest terminal for the whole layout; below it only a few figures are shown.
 const WIDTH_MIN: u16 = 48;
 const HEIGHT_MIN: u16 = 12;
 
@@ -35,12 +35,12 @@ pub enum Tab {
     Log,
 }
 
-/// What is looked at.
+/// What the user has selected.
 #[derive(Debug, Clone, Copy)]
 pub struct View {
-    /// The page.
+    /// The selected page.
     pub tab: Tab,
-    /// Whether the keys are explained.
+    /// Whether the help is shown.
     pub help: bool,
 }
 
@@ -54,7 +54,7 @@ impl Default for View {
 }
 
 impl Tab {
-    /// In their order.
+    /// All pages in their order.
     pub const ALL: [Self; 7] = [
         Self::Overview,
         Self::Times,
@@ -77,18 +77,18 @@ impl Tab {
         }
     }
 
-    /// Its place among them.
+    /// The page's index in [`Self::ALL`].
     pub fn index(self) -> usize {
         Self::ALL.iter().position(|t| *t == self).unwrap_or(0)
     }
 
-    /// So many further, round and round.
+    /// The page `by` pages further, wrapping around.
     #[must_use]
     pub fn further(self, by: usize) -> Self {
         Self::ALL[(self.index() + by) % Self::ALL.len()]
     }
 
-    /// The most telling panels first: a small screen has no room for the others.
+    /// The page's panels, the most important first, because a small screen has no room for all.
     fn panels(self) -> &'static [Panel] {
         match self {
             Self::Overview => &[
@@ -112,7 +112,7 @@ impl Tab {
     }
 }
 
-/// Draws everything.
+/// Draws the screen.
 pub fn draw(frame: &mut Frame<'_>, course: &Course, view: View) {
     let area = frame.area();
     if area.width < WIDTH_MIN || area.height < HEIGHT_MIN {
@@ -145,7 +145,7 @@ pub fn draw(frame: &mut Frame<'_>, course: &Course, view: View) {
     }
 }
 
-/// As many panels as have room, each as large as it can be.
+/// Draws as many panels as fit, each as large as possible.
 fn grid(frame: &mut Frame<'_>, area: Rect, course: &Course, panels: &[Panel]) {
     let rows = usize::from((area.height / PANEL_HEIGHT_MIN).max(1));
     let lines = lines(area.width, panels);
@@ -159,7 +159,7 @@ fn grid(frame: &mut Frame<'_>, area: Rect, course: &Course, panels: &[Panel]) {
     }
 }
 
-/// Panels side by side; one that would not be readable there has a line of its own.
+/// Arranges panels in rows; a panel that needs more width has its own row.
 fn lines(width: u16, panels: &[Panel]) -> Vec<Vec<Panel>> {
     let columns = (width / PANEL_WIDTH_MIN).clamp(1, COLUMNS_MAX);
     let columns = columns.min(panels.len() as u16).max(1);
@@ -181,18 +181,18 @@ fn lines(width: u16, panels: &[Panel]) -> Vec<Vec<Panel>> {
 fn help(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     let hold = match course.plan.stages.is_empty() {
         false => {
-            "p          hold the arrival rate as it is now; once more: the schedule goes on, so much later. The report tells of it."
+            "p          hold the current arrival rate; again: continue the schedule, that much later. The report says so."
         }
         true => "p          (only a schedule of rates can be held)",
     };
     let lines = [
-        "q, Ctrl-C  end the run now: journeys in flight are waited for, the report is written",
-        "           once more: leave at once, without a report",
+        "q, Ctrl-C  end the run now: wait for journeys in flight, write the report",
+        "           again: stop at once, without a report",
         hold,
-        "1 … 7      a page; Tab, → and ← the next and the last one",
-        "?          these lines; any key takes them away",
+        "1 … 7      a page; Tab, → and ← the next and the previous one",
+        "?          this help; any key closes it",
         "",
-        "Times over the run are on a logarithmic axis. What is said of thresholds is said of the run so far; the verdict is the report's.",
+        "Plots of times have a logarithmic axis. Thresholds are shown for the run so far; the verdict is in the report.",
     ];
     let width = area.width.min(84);
     let height = area.height.min(13);

@@ -1,4 +1,4 @@
-//! The panels: which figures of the course each one shows.
+//! The panels and the figures that each one shows.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::live::course::{Course, Moment};
 use crate::record::series::{GroupPoint, Point};
 use crate::report::Quantiles;
 
-/// One of them.
+/// A panel of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Panel {
     ResponseTime,
@@ -30,7 +30,7 @@ pub enum Panel {
 }
 
 impl Panel {
-    /// Columns below which it is not readable.
+    /// Smallest readable width, in columns.
     pub fn width_min(self) -> u16 {
         match self {
             Self::Steps => tables::STEPS_WIDTH_MIN,
@@ -38,7 +38,7 @@ impl Panel {
         }
     }
 
-    /// Draws it into the area.
+    /// Draws the panel into the area.
     pub fn draw(self, frame: &mut Frame<'_>, area: Rect, course: &Course) {
         let (name, curves, unit) = match self {
             Self::ResponseTime => (
@@ -87,7 +87,7 @@ fn curve(name: impl Into<String>, colour: usize, points: Vec<(f64, f64)>) -> Cur
     }
 }
 
-/// Each interval's middle, in seconds.
+/// The middle of an interval, in seconds.
 fn middle(index: usize, interval_s: u64) -> f64 {
     (index as f64 + 0.5) * interval_s as f64
 }

@@ -1,4 +1,4 @@
-//! The panels that are read instead of looked at: errors, steps, thresholds, and what happened.
+//! The panels that are tables: errors, steps, thresholds and the log.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -10,7 +10,7 @@ use crate::live::course::Course;
 use crate::record::Times;
 use crate::render::{count, time};
 
-/// Six figures of nine columns, a name, and the frame.
+/// Smallest width of the table of steps: six figures of nine columns, a name, and the frame.
 pub const STEPS_WIDTH_MIN: u16 = 78;
 
 fn header<const N: usize>(names: [&'static str; N]) -> Row<'static> {
@@ -23,7 +23,7 @@ fn table<'a>(rows: Vec<Row<'a>>, widths: &[Constraint], head: Row<'a>, title: St
         .block(Block::bordered().title(title))
 }
 
-/// By kind, the most frequent first, each with its latest example.
+/// Draws the errors by kind, the most frequent first, each with its latest example.
 pub fn errors(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     let all: u64 = course.errors.values().map(|e| e.count).sum();
     let title = format!(" errors {} ", count(all));
@@ -47,7 +47,7 @@ pub fn errors(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     frame.render_widget(table(rows.collect(), &widths, head, title), area);
 }
 
-/// Each step's requests since the warm-up.
+/// Draws the response time of each step since the warm-up.
 pub fn steps(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     let cell = |times: &Times, q: f64| match times.0.is_empty() {
         true => "–".to_owned(),
@@ -72,7 +72,7 @@ pub fn steps(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     frame.render_widget(table(rows.collect(), &widths, head, title), area);
 }
 
-/// How they stand.
+/// Draws the state of the thresholds.
 pub fn thresholds(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     let rows = course.standings.iter().map(|standing| {
         let (word, colour) = match standing.holds {
@@ -96,9 +96,9 @@ pub fn thresholds(frame: &mut Frame<'_>, area: Rect, course: &Course) {
     frame.render_widget(table(rows.collect(), &widths, head, title), area);
 }
 
-/// What happened, the latest at the end.
+/// Draws the log, the latest line at the end.
 pub fn log(frame: &mut Frame<'_>, area: Rect, course: &Course) {
-    let block = Block::bordered().title(" what happened ");
+    let block = Block::bordered().title(" log ");
     let room = usize::from(block.inner(area).height);
     let first = course.news.len().saturating_sub(room);
     let lines = course.news[first..].iter().map(|(at, text)| {

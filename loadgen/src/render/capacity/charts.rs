@@ -1,4 +1,4 @@
-//! The plots of a search: against the rate asked for, with what was found marked. Must not know how a plot is drawn.
+//! The plots of a search, against the rate asked for, with the result marked. Must not know how a plot is drawn.
 
 use crate::capacity::{CapacityReport, Probe, shares};
 use crate::render::html::axis::Axis;
@@ -18,7 +18,7 @@ pub fn charts(report: &CapacityReport) -> Vec<Chart> {
     }
 }
 
-/// The probes, those of one rate together.
+/// The probes grouped by rate.
 struct ByRate<'a> {
     report: &'a CapacityReport,
     rates: Vec<(f64, Vec<&'a Probe>)>,
@@ -37,7 +37,8 @@ impl<'a> ByRate<'a> {
         Self { report, rates }
     }
 
-    /// A point a rate: its middle probe by what was reached, of two the better one, because what disturbs a probe only makes it worse.
+    /// A line with one point for each rate: the median probe by the rate reached; of two probes the better one, because disturbances only make
+    /// a probe worse.
     fn line(&self, name: &str, colour: Colour, figure: impl Fn(&Probe) -> f64) -> Line {
         let points = self.rates.iter().map(|(rate, probes)| {
             let mut probes = probes.clone();
@@ -56,7 +57,7 @@ impl<'a> ByRate<'a> {
         let highest = self.rates.iter().map(|(rate, _)| *rate);
         let knee = self.report.rate_per_s.map(|held| Mark {
             x: held,
-            label: format!("holds: {}", rate(held)),
+            label: format!("sustained: {}", rate(held)),
         });
         let beyond = self.report.exceeded_per_s.map(|exceeded| Band {
             x: (exceeded, f64::MAX),
@@ -77,7 +78,7 @@ impl<'a> ByRate<'a> {
         }
     }
 
-    /// Each reaches half-way to its neighbours.
+    /// The hover strips; each reaches halfway to its neighbours.
     fn strips(&self) -> Vec<Strip> {
         let strips = self.rates.iter().enumerate().map(|(i, (at, probes))| {
             let middle = |other: Option<&(f64, Vec<&Probe>)>| other.map(|(r, _)| (r + at) / 2.0);
@@ -109,7 +110,7 @@ impl<'a> ByRate<'a> {
         Chart {
             id: "latency",
             title: "Latency against rate".into(),
-            note: "Response time of all requests, and the slowest awaited state; of several probes of a rate the middle one. Where the lines turn upwards is the knee.".into(),
+            note: "Response time of all requests, and the slowest awaited state; of several probes at one rate, the median probe. The capacity is where the lines turn upwards.".into(),
             plot: self.plot(y, "time, log scale", description, lines),
         }
     }
@@ -125,7 +126,7 @@ impl<'a> ByRate<'a> {
         Chart {
             id: "throughput",
             title: "Throughput against rate".into(),
-            note: "Journeys completed a second while they arrived. Where the lines part, the target falls behind.".into(),
+            note: "Journeys completed a second while they arrived. The target falls behind where the lines part.".into(),
             plot: self.plot(y, "journeys a second", description, lines),
         }
     }
@@ -152,7 +153,7 @@ impl<'a> ByRate<'a> {
         let cores = self.report.environment.cores;
         let known = match self.report.environment.target_started {
             true => "",
-            false => " The target was not started here: only the generator is known.",
+            false => " The target was not started here, so only the generator's CPU is known.",
         };
         Chart {
             id: "cpu",

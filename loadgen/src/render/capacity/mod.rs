@@ -1,4 +1,4 @@
-//! A search for the highest rate, for people: a line a probe, the conclusion, `capacity.md` and `capacity.html`. Decides nothing.
+//! Shows a search for the highest rate: a line for each probe, the conclusion, `capacity.md` and `capacity.html`. Decides nothing.
 
 mod charts;
 mod page;
@@ -12,7 +12,7 @@ use crate::capacity::{CapacityReport, CapacityResult, Judged, Probe};
 /// Writes `capacity.md` and `capacity.html`.
 ///
 /// # Errors
-/// When a plot can't be drawn or a file can't be written.
+/// A plot can't be drawn or a file can't be written.
 pub fn write_all(report: &CapacityReport, folder: &Path) -> Result<(), RenderError> {
     let write = |name: &str, text: String| {
         let path = folder.join(name);
@@ -22,7 +22,7 @@ pub fn write_all(report: &CapacityReport, folder: &Path) -> Result<(), RenderErr
     write("capacity.html", page::page(report)?)
 }
 
-/// A rate in journeys a second.
+/// Formats a rate in journeys a second.
 pub fn rate(per_s: f64) -> String {
     match per_s {
         r if r >= 100.0 || r.fract() == 0.0 => format!("{r:.0}/s"),
@@ -30,10 +30,10 @@ pub fn rate(per_s: f64) -> String {
     }
 }
 
-/// What a probe showed, in a word.
+/// The judgement of a probe in words.
 pub fn word(judged: Judged) -> &'static str {
     match judged {
-        Judged::Holds => "holds",
+        Judged::Holds => "sustained",
         Judged::Exceeds => "too high",
         Judged::FarExceeds => "far too high",
         Judged::Doubtful => "can't tell",
@@ -41,7 +41,7 @@ pub fn word(judged: Judged) -> &'static str {
     }
 }
 
-/// A probe in a line, for when it ends.
+/// A probe in one line, printed when the probe ends.
 pub fn line(probe: &Probe, cores: usize) -> String {
     let growth = |name: &str, slope: Option<crate::report::growth::Slope>| {
         slope.map_or_else(String::new, |s| format!("  {name} {}", s.said()))
@@ -65,40 +65,45 @@ pub fn line(probe: &Probe, cores: usize) -> String {
     line
 }
 
-/// What it comes to: a headline, and sentences that explain it.
+/// The result of a search: a headline, and sentences that explain it.
 pub fn conclusion(report: &CapacityReport) -> (String, Vec<String>) {
     let held = report.rate_per_s.map(rate);
     let too_high = report.exceeded_per_s.map(rate);
     let known = || match (&held, &too_high) {
-        (Some(held), Some(too_high)) => format!("{held} holds, {too_high} does not"),
-        (Some(held), None) => format!("{held} holds"),
-        (None, Some(too_high)) => format!("{too_high} does not hold"),
+        (Some(held), Some(too_high)) => format!("{held} is sustained, {too_high} is not"),
+        (Some(held), None) => format!("{held} is sustained"),
+        (None, Some(too_high)) => format!("{too_high} is not sustained"),
         (None, None) => "nothing is known yet".to_owned(),
     };
     let headline = match (report.result, &held) {
         (CapacityResult::Found, Some(held)) => format!("sustains {held}"),
         (CapacityResult::AtLeast, Some(held)) => {
-            format!("at least {held}: the highest rate allowed holds")
+            format!("at least {held}: the highest rate allowed is sustained")
         }
         (CapacityResult::Limited, Some(held)) => {
             format!("at least {held}: the generator is the limit")
         }
         (CapacityResult::Limited, None) => "can't tell: the generator is the limit".to_owned(),
         (CapacityResult::Disturbed, _) => format!(
-            "can't tell, others used this machine again and again: {}",
+            "can't tell, other programs disturbed too many probes: {}",
             known()
         ),
         (CapacityResult::None, _) => format!(
-            "not even {} holds",
+            "not even {} is sustained",
             too_high.as_deref().unwrap_or("the lowest rate")
         ),
-        (CapacityResult::Stopped, _) => format!("stopped before it was known: {}", known()),
-        _ => format!("the budget was used up before it was known: {}", known()),
+        (CapacityResult::Stopped, _) => {
+            format!("stopped before the capacity was known: {}", known())
+        }
+        _ => format!(
+            "the budget was used up before the capacity was known: {}",
+            known()
+        ),
     };
     let mut sentences = Vec::new();
     if let (CapacityResult::Found, Some(too_high)) = (report.result, &too_high) {
         sentences.push(format!(
-            "{too_high} is too much: {}",
+            "{too_high} is too high: {}",
             report.reasons.join("; ")
         ));
     } else if !report.reasons.is_empty() {
@@ -107,17 +112,17 @@ pub fn conclusion(report: &CapacityReport) -> (String, Vec<String>) {
     match (report.saturated.is_empty(), report.environment.target_started) {
         (false, _) => sentences.push(format!("at its limit: {}", report.saturated.join("; "))),
         (true, true) if report.exceeded_per_s.is_some() => {
-            sentences.push("nothing that is known was at its limit: look at waits, locks and the disk".into());
+            sentences.push("nothing that was measured was at its limit; look at waits, locks and the disk".into());
         }
         (true, false) if report.exceeded_per_s.is_some() => sentences.push(
-            "what was at its limit is not known: the target was not started here, so that only the generator's CPU was seen".into(),
+            "the limit is unknown: the target was not started here, so only the generator's CPU was measured".into(),
         ),
         _ => {}
     }
     (headline, sentences)
 }
 
-/// The probes by their rates.
+/// The table of probes, sorted by rate.
 pub fn table(report: &CapacityReport) -> String {
     let mut table = Table::new(&HEADER);
     table.rows = rows(report);
@@ -160,7 +165,7 @@ pub(super) fn rows(report: &CapacityReport) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-/// `capacity.md`.
+/// The text of `capacity.md`.
 pub fn markdown(report: &CapacityReport) -> String {
     let (headline, sentences) = conclusion(report);
     let (s, e) = (&report.setting, &report.environment);
@@ -183,5 +188,5 @@ pub fn markdown(report: &CapacityReport) -> String {
     out + &table(report) + "\n" + HOW + "\n"
 }
 
-/// How a rate is judged.
-pub const HOW: &str = "A rate holds when neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or it is below a twentieth of what passes), what arrives is completed, the scenario's thresholds are kept and nothing is dropped. The slope is by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because what is left of one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three decide; the result has held twice.";
+/// How a rate is judged, in words.
+pub const HOW: &str = "A rate is sustained if neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or the slope is below a twentieth of the throughput), at least 95 % of the arrivals are completed while they arrive, the scenario's thresholds hold and no more arrivals are dropped than its limits allow. The slope is estimated by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because work that is left in one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three probes decide; the result was sustained twice.";

@@ -1,4 +1,4 @@
-//! `capacity.html`: one file that needs nothing else, in the manner of a run's report.
+//! The page `capacity.html`: a self-contained file that looks like a run's report.
 
 use askama::Template;
 
@@ -27,7 +27,7 @@ struct Page<'a> {
 /// The page of a search.
 ///
 /// # Errors
-/// When a plot can't be drawn.
+/// A plot can't be drawn.
 pub fn page(report: &CapacityReport) -> Result<String, RenderError> {
     let (headline, sentences) = conclusion(report);
     let figures = charts(report).into_iter().map(drawn);

@@ -1,55 +1,55 @@
-//! The forest plot: a row a figure, its interval beside the noise band, all on one scale. Rows of a table, so that names stay readable on
-//! every screen.
+//! The forest plot: a row for each figure with its interval and the noise band, all on one scale. It is a table, so that names stay readable
+//! on every screen.
 
 use std::fmt::Write as _;
 
 use super::{NONE, cells, change, interval};
 use crate::compare::{Comparison, FigureComparison, FigureVerdict, Scale};
 
-/// Width and height of a lane in its own units; it is stretched to the room there is.
+/// Width and height of a lane in its own units; the page stretches it.
 const LANE: (f64, f64) = (400.0, 22.0);
-/// Half a lane's width shows at least and at most such a change, on the scale of logarithms.
+/// Smallest and largest change that half a lane's width stands for, in logarithms.
 const REACH: (f64, f64) = (0.1, 0.7);
-/// An error rate's lane, in points of a hundred.
+/// The difference that half a lane's width stands for, for an error rate.
 const REACH_DIFFERENCE: f64 = 0.01;
 
-/// A table with a lane in each row.
+/// A forest plot: a table with a lane in each row.
 pub struct Forest {
-    /// For links.
+    /// The element's id.
     pub id: &'static str,
-    /// Above it.
+    /// The title.
     pub title: &'static str,
-    /// How to read it.
+    /// How to read the plot.
     pub note: &'static str,
-    /// What the lane reaches from and to.
+    /// The range of the lanes, in words.
     pub scale: String,
-    /// Its rows.
+    /// The rows.
     pub rows: Vec<Row>,
 }
 
-/// A figure.
+/// The row of a figure.
 pub struct Row {
-    /// Of the style sheet.
+    /// The row's class in the style sheet.
     pub class: &'static str,
-    /// Plain text.
+    /// The figure's name, as plain text.
     pub name: String,
-    /// With its unit.
+    /// The baseline's value with its unit.
     pub baseline: String,
-    /// With its unit.
+    /// The candidate's value with its unit.
     pub candidate: String,
-    /// SVG made here, of numbers alone.
+    /// The lane as SVG, which holds numbers only and needs no escaping.
     pub svg: String,
-    /// Said on hovering.
+    /// The text shown on hovering.
     pub tip: String,
-    /// In words.
+    /// The change in words.
     pub change: String,
-    /// Adjusted.
+    /// The adjusted p-value.
     pub p: String,
-    /// In words.
+    /// The verdict in words.
     pub verdict: &'static str,
 }
 
-/// Figures on one scale; nothing without figures.
+/// The forest plot of figures on one scale; `None` without figures.
 pub fn forest<'a>(
     id: &'static str,
     title: &'static str,

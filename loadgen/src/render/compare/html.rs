@@ -1,5 +1,5 @@
-//! A comparison as a page: the answer, a forest plot of every figure, both sides' spectra and time lines laid over each other. One file that
-//! needs nothing else, like a run's page. For the pictures alone the runs of a side are put together; no figure comes from there.
+//! The page of a comparison: the verdict, a forest plot of every figure, percentiles and timelines of both sides. A self-contained file, like
+//! a run's page. Only the plots join the runs of a side; no figure comes from the joined data.
 
 use askama::Template;
 
@@ -29,10 +29,10 @@ struct Page<'a> {
     notes: Vec<String>,
 }
 
-/// The page of a comparison; `runs` are the two sides, where there are reports behind them.
+/// The page of a comparison; `runs` are the two sides, if they have reports.
 ///
 /// # Errors
-/// When an interval log can't be decoded, or a plot can't be drawn.
+/// An interval log can't be decoded, or a plot can't be drawn.
 pub fn page(
     comparison: &Comparison,
     runs: Option<(&Group, &Group)>,
@@ -46,14 +46,14 @@ pub fn page(
         forest(
             "deciding",
             "Deciding figures",
-            "The mark is the change, the line its interval, the grey stretch what counts as the same.",
+            "The mark is the change, the line its interval, the grey band the noise band within which a figure counts as the same.",
             comparison,
             deciding(comparison),
         ),
         forest(
             "shown",
             "More figures",
-            "Judged by the same rules, but no regression by themselves.",
+            "These figures are judged by the same rules but don't make a regression.",
             comparison,
             shown(comparison),
         ),
@@ -78,7 +78,7 @@ fn figures(baseline: &Group, candidate: &Group) -> Result<Vec<Figure>, RenderErr
     Ok(vec![drawn(spectra(&sides))?, drawn(course(&sides))?])
 }
 
-/// All runs of a side as if they had been one.
+/// The joined timeline of all runs of a side.
 fn together(group: &Group) -> Result<Timeline, RenderError> {
     let runs = || group.runs.iter().map(|run| &run.logs);
     let logs = Logs {
@@ -97,7 +97,7 @@ fn spectra(sides: &(Timeline, Timeline)) -> Chart {
     Chart {
         id: "spectra",
         title: "Response time, percentile by percentile".into(),
-        note: "All runs of a side together, all steps. Each further nine takes the same room."
+        note: "All runs of a side together, all steps. Each further nine has the same width."
             .into(),
         plot: percentiles(&distributions, "response time, log scale"),
     }
@@ -161,7 +161,7 @@ fn course(sides: &(Timeline, Timeline)) -> Chart {
     Chart {
         id: "course",
         title: "Response time over time".into(),
-        note: "Second by second of all runs of a side together, from each run's start.".into(),
+        note: "All runs of a side together, second by second from each run's start.".into(),
         plot: Plot {
             description:
                 "Response time over time, baseline and candidate: median and 99th percentile".into(),

@@ -1,11 +1,11 @@
-//! A comparison in Markdown for a pull request: the answer and what decided it first, the rest folded away.
+//! A comparison as Markdown for a pull request: the verdict and the deciding figures first, the rest folded.
 
 use std::fmt::Write as _;
 
 use super::{HEADER, cells, deciding, design, mark, notes, shown};
 use crate::compare::{Comparison, FigureComparison, Verdict};
 
-/// Text that stays text within a table.
+/// Escapes text for a table cell.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -24,7 +24,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// A name as it is written, within a table: only pipes and backticks mean something there.
+/// A name as code in a table cell, where only pipes and backticks are special.
 fn code(name: &str) -> String {
     format!("`{}`", name.replace('`', "'").replace('|', "\\|"))
 }
@@ -52,7 +52,7 @@ fn table<'a>(figures: impl Iterator<Item = &'a FigureComparison>, out: &mut Stri
     }
 }
 
-/// For a pull request.
+/// The comparison as Markdown.
 pub fn markdown(comparison: &Comparison) -> String {
     let mut out = String::new();
     let mut say = |line: &str| writeln!(out, "{line}").expect("writing to a String cannot fail");

@@ -1,4 +1,4 @@
-//! A comparison for people: text for a terminal, Markdown for a pull request, a page. Decides nothing; the verdict comes first.
+//! Shows a comparison: text for a terminal, Markdown for a pull request, a page. Decides nothing.
 
 mod forest;
 mod html;
@@ -15,7 +15,7 @@ use crate::compare::{
     Comparison, Design, FigureComparison, FigureVerdict, Role, Scale, Unit, Verdict,
 };
 
-/// A value with its unit.
+/// Formats a value with its unit.
 fn quantity(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Micros => time(value),
@@ -30,7 +30,7 @@ fn quantity(unit: Unit, value: f64) -> String {
     }
 }
 
-/// With three digits and a fitting unit.
+/// Formats bytes with three digits and a fitting unit.
 pub(super) fn bytes(value: f64) -> String {
     let (number, unit) = match value {
         v if v < 1e3 => return format!("{v:.0} B"),
@@ -46,10 +46,10 @@ pub(super) fn bytes(value: f64) -> String {
     format!("{number:.decimals$} {unit}")
 }
 
-/// A change as people say it: `+3.1 %`, of an error rate `+0.20 points`.
+/// Formats a change: `+3.1 %`, or `+0.20 points` for an error rate.
 fn change(scale: Scale, effect: f64) -> String {
     match scale {
-        // Far out a factor reads better than a percentage.
+        // A large change is easier to read as a factor.
         Scale::Ratio if effect >= 10.0 => format!("× {effect:.1}"),
         Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
         Scale::Difference => format!("{:+.2} points", effect * 100.0),
@@ -88,7 +88,7 @@ fn probability(p: Option<f64>) -> String {
     }
 }
 
-/// The table's columns.
+/// The columns of the table.
 const HEADER: [&str; 8] = [
     "figure",
     "baseline",
@@ -141,7 +141,7 @@ fn design(comparison: &Comparison) -> String {
     }
 }
 
-/// How to read it, and what was paid for looking at many figures.
+/// How to read the comparison.
 fn notes(comparison: &Comparison) -> Vec<String> {
     let risk = (1.0 - comparison.confidence) * 100.0;
     let unit = match comparison.design {
@@ -152,22 +152,22 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     let least = comparison.least_effect * 100.0;
     vec![
         format!(
-            "The unit is the {unit}, never the request: a percentile is taken of each run, then runs are compared. Changes are of geometric means."
+            "The unit is the {unit}, never the request: a percentile is computed for each run, then runs are compared. Changes are those of geometric means."
         ),
         format!(
-            "interval: {:.0} % confidence, the wider of Student's t and a bootstrap over units. detectable: what such runs would have shown in 4 of 5 comparisons.",
+            "interval: {:.0} % confidence, the wider of Student's t and a bootstrap over units. detectable: the smallest change that such runs show in 4 of 5 comparisons.",
             comparison.confidence * 100.0
         ),
         format!(
-            "p: probability by chance alone, made larger for the number of figures (weighted Holm): among the deciding figures a false alarm has at most {risk:.0} % all together, among the others likewise."
+            "p: the probability of such a change by chance alone, adjusted for the number of figures (weighted Holm). The risk of at least one false alarm is at most {risk:.0} % among the deciding figures, and as much among the others."
         ),
         format!(
-            "worse, better: surely (p, and the interval excludes no change) and by more than {least:.0} %. same: the whole interval lies within ± {band:.0} %. Only deciding figures make a regression."
+            "worse, better: the change is significant (p is small and the interval excludes no change) and larger than {least:.0} %. same: the whole interval lies within ± {band:.0} %. Only deciding figures make a regression."
         ),
     ]
 }
 
-/// For a terminal.
+/// The comparison as text for a terminal.
 pub fn text(comparison: &Comparison, colour: bool) -> String {
     let mut out = String::new();
     let mut say = |line: &str| writeln!(out, "{line}").expect("writing to a String cannot fail");
@@ -196,7 +196,7 @@ pub fn text(comparison: &Comparison, colour: bool) -> String {
     out
 }
 
-/// The verdict in a line, and a line for each reason.
+/// The verdict in one line, and one line for each reason.
 pub fn verdict(comparison: &Comparison, colour: bool) -> String {
     let code = match comparison.verdict {
         Verdict::NoRegression => "1;32",
@@ -214,7 +214,7 @@ pub fn verdict(comparison: &Comparison, colour: bool) -> String {
     out
 }
 
-/// A mark that is seen at a glance, for tables without colours.
+/// The verdict with a symbol, for tables without colours.
 fn mark(verdict: FigureVerdict) -> &'static str {
     match verdict {
         FigureVerdict::Worse => "❌ worse",

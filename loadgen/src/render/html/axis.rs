@@ -1,38 +1,38 @@
-//! Axes: where a value is drawn, and which values are written beside it. Pure arithmetic; every label carries its unit.
+//! Axes: the place of each value, and the tick labels. Pure arithmetic; every label has its unit.
 
 use crate::render::{count, time};
 
-/// How values are spread along an axis.
+/// The scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Scale {
-    /// Seconds since the start.
+    /// Seconds since the start of the run, linear.
     Clock,
-    /// Microseconds, by their logarithm.
+    /// Microseconds, logarithmic.
     Micros,
-    /// From 0, with a unit behind the number.
+    /// An amount from 0, linear, with its unit.
     Amount(&'static str),
-    /// Quantiles q by log10(1 / (1 − q)): each nine takes the same room.
+    /// Quantiles q as log10(1 / (1 − q)): each further nine has the same width.
     Nines,
 }
 
-/// An axis from one place to another; places are what `place` says of a value.
+/// An axis from one place to another; `place` converts a value to a place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
-    /// The first place.
+    /// The place of the start.
     pub from: f64,
-    /// The last place.
+    /// The place of the end.
     pub to: f64,
     scale: Scale,
 }
 
-/// Steps in seconds that people count in.
+/// Tick steps of a time axis, in seconds.
 const CLOCK_STEPS_S: [f64; 16] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
     21_600.0, 86_400.0,
 ];
 
 impl Axis {
-    /// From the start of a run to its end.
+    /// The time axis of a run of this length.
     pub fn clock(length_s: f64) -> Self {
         Self {
             from: 0.0,
@@ -41,12 +41,12 @@ impl Axis {
         }
     }
 
-    /// For all of these times, in microseconds, on a logarithmic scale.
+    /// A logarithmic axis that contains all these times, in microseconds.
     pub fn micros(times: impl Iterator<Item = f64>) -> Self {
         let (min, max) = times.fold((f64::INFINITY, 1.0_f64), |(min, max), t| {
             (min.min(t.max(1.0)), max.max(t))
         });
-        // Half a decade at least, or a flat line would fill the plot with noise.
+        // At least half a decade, because a shorter axis would show the noise of a flat line.
         let to = (max.log10() + 0.05).max(0.5);
         let from = (min.min(max).log10() - 0.05).min(to - 0.5).max(0.0);
         Self {
@@ -56,7 +56,7 @@ impl Axis {
         }
     }
 
-    /// From 0 to the greatest of these; `unit` stands behind every number.
+    /// A linear axis from 0 to the largest of these values; `unit` follows every number.
     pub fn amount(values: impl Iterator<Item = f64>, unit: &'static str) -> Self {
         let max = values.fold(0.0, f64::max);
         Self {
@@ -66,7 +66,7 @@ impl Axis {
         }
     }
 
-    /// Quantiles, as far as so many samples can tell them apart.
+    /// An axis of quantiles up to the highest one that this many samples can tell.
     pub fn nines(samples: u64) -> Self {
         let nines = (samples.max(10) as f64).log10().min(6.0);
         Self {
@@ -76,7 +76,7 @@ impl Axis {
         }
     }
 
-    /// Where a value goes.
+    /// The place of a value.
     pub fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
             Scale::Clock | Scale::Amount(_) => value,
@@ -86,7 +86,7 @@ impl Axis {
         place.clamp(self.from, self.to)
     }
 
-    /// Places to be marked, with their labels: about `number_max` at most.
+    /// The places and labels of the ticks, about `number_max` at most.
     pub fn ticks(&self, number_max: usize) -> Vec<(f64, String)> {
         let span = self.to - self.from;
         match self.scale {
@@ -111,7 +111,7 @@ impl Axis {
         }
     }
 
-    /// 1, 10, 100 …; over a short range 2 and 5 of each too.
+    /// Ticks at 1, 10, 100 …; over a short range also at 2 and 5 of each.
     fn decades(&self, number_max: usize) -> Vec<(f64, String)> {
         let span = self.to - self.from;
         let factors: &[f64] = match span {
@@ -133,7 +133,7 @@ fn steps(to: f64, step: f64) -> impl Iterator<Item = f64> {
     (0..=number).map(move |i| i as f64 * step)
 }
 
-/// The next of 1, 2, 5 × 10ⁿ.
+/// The smallest of 1, 2, 5 × 10ⁿ that is not smaller.
 fn round_step(at_least: f64) -> f64 {
     let power = 10_f64.powf(at_least.max(1e-9).log10().floor());
     let fits = [1.0, 2.0, 5.0, 10.0].map(|f| f * power);
@@ -149,7 +149,7 @@ fn amount(value: f64, step: f64) -> String {
     }
 }
 
-/// A moment of a run: seconds up to two minutes, then minutes, then hours.
+/// Formats a time of a run: seconds up to two minutes, then minutes, then hours.
 pub fn clock(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
@@ -160,7 +160,7 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// All labels of an axis have the unit that its end asks for.
+/// Formats a tick label in the unit that fits the end of the axis, so that all labels have the same unit.
 fn clock_tick(seconds: f64, end_s: f64, step_s: f64) -> String {
     let whole = seconds.round() as u64;
     match end_s {
@@ -171,7 +171,7 @@ fn clock_tick(seconds: f64, end_s: f64, step_s: f64) -> String {
     }
 }
 
-/// A round time without the decimals that a measured one has.
+/// Formats a round time without decimals.
 fn short_time(micros: f64) -> String {
     match micros {
         t if t < 1_000.0 => time(t),
@@ -180,7 +180,7 @@ fn short_time(micros: f64) -> String {
     }
 }
 
-/// 0 %, 90 %, 99 %, 99.9 %, …
+/// The label of a number of nines: 0 %, 90 %, 99 %, 99.9 %, …
 fn percentile(nines: usize) -> String {
     match nines {
         0 => "0 %".into(),

@@ -1,5 +1,5 @@
-//! Rows of stretches on one scale, as SVG: a row's name above its bar, the parts of the bar side by side, and a transparent strip over
-//! the row whose text is shown on hovering. Draws what it is given; must not know what the parts mean.
+//! Bars on one time scale, as SVG: the row's name above its bar, the parts of the bar side by side, and a transparent strip over the row
+//! with the text shown on hovering. Must not know what the parts mean.
 
 use std::fmt::Write as _;
 
@@ -10,42 +10,42 @@ use super::axis::Axis;
 use super::colour::{self, Colour};
 use super::plot::{CHARACTER_PX, FINE, Frame, escaped, font, stroke};
 
-/// Heights, in pixels as shown.
+/// Heights in CSS pixels.
 const ROW_PX: i32 = 38;
 const NAME_PX: i32 = 17;
 const BAR_PX: i32 = 15;
 const AXIS_PX: i32 = 26;
-/// Room to the left, and to the right for half a label.
+/// Margins in CSS pixels; the right one has room for half a label.
 const LEFT_PX: i32 = 4;
 const RIGHT_PX: i32 = 30;
-/// Rows drawn.
+/// Largest number of rows that are drawn.
 const ROWS_MAX: usize = 60;
 
-/// A stretch of a row, in milliseconds.
+/// A part of a bar.
 pub struct Stretch {
-    /// From and to; one that ends before it begins is not drawn.
+    /// Start and end in milliseconds; a part that ends before it starts is not drawn.
     pub x: (f64, f64),
-    /// Its colour.
+    /// The colour.
     pub colour: Colour,
 }
 
-/// A row.
+/// A row with its bar.
 pub struct Row {
-    /// Above its bar; plain text, cut where there is no room.
+    /// The name above the bar, as plain text; cut if it is too long.
     pub name: String,
-    /// Behind its name.
+    /// The value after the name.
     pub value: String,
-    /// From left to right.
+    /// The parts of the bar, from left to right.
     pub stretches: Vec<Stretch>,
-    /// Said on hovering; lines of plain text.
+    /// The text shown on hovering, in lines of plain text.
     pub text: String,
 }
 
-/// Everything on one picture.
+/// All rows of one picture.
 pub struct Bars {
-    /// What it shows, for those who can't see it.
+    /// The description for screen readers.
     pub description: String,
-    /// From top to bottom.
+    /// The rows from top to bottom.
     pub rows: Vec<Row>,
 }
 
@@ -63,10 +63,10 @@ impl Row {
 }
 
 impl Bars {
-    /// As an `svg` element.
+    /// Draws the bars as an `svg` element.
     ///
     /// # Errors
-    /// Those of the backend, which writes into memory.
+    /// The errors of the backend, which writes into memory.
     pub fn svg(&self, frame: Frame) -> Result<String, Box<dyn std::error::Error>> {
         let fine = FINE as i32;
         let rows = &self.rows[..self.rows.len().min(ROWS_MAX)];
@@ -88,7 +88,7 @@ impl Bars {
                 let path = vec![(at(ms), 0), (at(ms), bottom)];
                 root.draw(&PathElement::new(path, stroke(colour::GRID, FINE)))?;
                 let style = font(colour::INK).pos(Pos::new(HPos::Center, VPos::Top));
-                // The first label would begin outside.
+                // A centred first label would begin outside of the picture.
                 let half = (label.chars().count() as f64 * CHARACTER_PX / 2.0).ceil() as i32;
                 let x = at(ms).max(half * fine);
                 root.draw(&Text::new(label, (x, bottom + 6 * fine), style))?;
@@ -99,7 +99,7 @@ impl Bars {
                 root.draw(&Text::new(row.title(frame), (left, top + 3 * fine), style))?;
                 let (from, to) = (top + NAME_PX * fine, top + (NAME_PX + BAR_PX) * fine);
                 for stretch in row.stretches.iter().filter(|s| s.x.1 > s.x.0) {
-                    // What is there is seen, however short.
+                    // Every part is visible, however short.
                     let x = (at(stretch.x.0), at(stretch.x.1).max(at(stretch.x.0) + 1));
                     let corners = [(x.0, from), (x.1, to)];
                     root.draw(&Rectangle::new(corners, stretch.colour.filled()))?;

@@ -1,5 +1,5 @@
-//! The latency budget as pictures and as a table: each request and state is a bar of its parts' means, beside each other because they
-//! follow each other.
+//! The latency budget as pictures and as a table. Each request and state is a bar of its parts' means, side by side in the order in which
+//! they happen.
 
 use super::RenderError;
 use super::bars::{Bars, Row, Stretch};
@@ -11,7 +11,7 @@ use crate::render::{count, signed_time};
 use crate::report::Report;
 use crate::report::latency_budget::Budget;
 
-/// The colour of a part.
+/// The colour of a budget's part.
 pub fn colour_of(part: &str) -> Colour {
     match part {
         budget::EARLIER => colour::WARM_UP,
@@ -33,7 +33,7 @@ pub fn colour_of(part: &str) -> Colour {
     }
 }
 
-/// A patch and a name for each of these parts, once, in order.
+/// The legend of these parts: a patch and a name for each, in order, without repeats.
 pub fn legend<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     let mut parts: Vec<&str> = parts.collect();
     parts.sort_by_key(|part| place(part));
@@ -42,10 +42,10 @@ pub fn legend<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<(String, String)>
     parts.into_iter().map(shown).collect()
 }
 
-/// Of states and of requests, each on a scale of its own.
+/// The pictures of states and of requests, each with its own scale.
 ///
 /// # Errors
-/// When a picture can't be drawn.
+/// A picture can't be drawn.
 pub fn figures(report: &Report) -> Result<Vec<Figure>, RenderError> {
     let Some(budget) = &report.latency_budget else {
         return Ok(Vec::new());
@@ -80,7 +80,7 @@ fn figure(
     };
     let parts = budgets.iter().flat_map(|b| &b.parts);
     let note = format!(
-        "Means of {} sampled journeys, part after part; they add up to the whole. Unexplained is what nobody accounts for: mostly network and scheduling.",
+        "Means of {} sampled journeys, part by part; they add up to the whole. Unexplained is the time that no part accounts for, mostly network and scheduling.",
         count(sampled)
     );
     drawn_bars(
@@ -133,7 +133,7 @@ fn share(mean_us: f64, of: &Budget) -> String {
     }
 }
 
-/// Every part of every request and state.
+/// The table of every part of every request and state.
 pub fn table(report: &Report) -> Table {
     let budget = report.latency_budget.as_ref();
     let budgets = budget.map(|b| b.states.iter().chain(&b.requests));
@@ -156,7 +156,7 @@ pub fn table(report: &Report) -> Table {
     }
     Table {
         caption: "Latency budget",
-        note: "Of the sampled journeys. Within a process times are exact; between two machines they are off by what their clocks are, which may make a part negative.".to_owned(),
+        note: "Sampled journeys only. Times within a process are exact; times between two machines contain the difference of their clocks, which may make a part negative.".to_owned(),
         header: vec!["part", "mean", "share", "p50", "p99"],
         rows,
         ..Table::default()

@@ -1,23 +1,23 @@
-//! The colours of the plots: Okabe and Ito's, darkened where they would vanish on white. Each stands in the SVG as it is for a light
-//! page; the style sheet swaps it by its value for a dark one, and gives it its dashes, so that no line is told by colour alone.
+//! The colours of the plots: Okabe and Ito's palette, darkened for a white background. The SVG contains the colours of a light page. The
+//! style sheet replaces each colour on a dark page and adds its dashes, so that lines differ by more than colour.
 
 use plotters::style::RGBColor;
 
-/// A colour as plots and the style sheet know it.
+/// A colour of the plots and the style sheet.
 pub type Colour = RGBColor;
 
 /// Text and axes.
 pub const INK: Colour = RGBColor(0x3A, 0x42, 0x4C);
-/// Lines behind the figures.
+/// Grid lines.
 pub const GRID: Colour = RGBColor(0xDF, 0xE3, 0xE8);
-/// What is not measured.
+/// The background of the warm-up, which is not measured.
 pub const WARM_UP: Colour = RGBColor(0xEE, 0xF0, 0xF3);
-/// Where a stage ends.
+/// The line at the end of a stage.
 pub const MARK: Colour = RGBColor(0x8A, 0x93, 0x9E);
 
-/// While something was done to the target.
+/// The background of a fault or a held rate.
 pub const FAULT: Colour = RGBColor(0xFB, 0xE3, 0xDD);
-/// Where that began, and its words.
+/// The edge and the label of a fault.
 pub const FAULT_EDGE: Colour = RGBColor(0xB3, 0x3A, 0x1E);
 
 /// Blue, solid.
@@ -29,7 +29,7 @@ pub const GREEN: Colour = RGBColor(0x00, 0x8F, 0x6B);
 /// Purple, dots.
 pub const PURPLE: Colour = RGBColor(0xB8, 0x55, 0x8E);
 
-/// For lines that have no order among them.
+/// The colours of lines without an order.
 pub const LINES: [Colour; 8] = [
     BLUE,
     VERMILION,
@@ -41,7 +41,7 @@ pub const LINES: [Colour; 8] = [
     RGBColor(0x7A, 0x3B, 0x2E),
 ];
 
-/// From few to many: light to dark on a light page, dark to light on a dark one.
+/// Shades of the heat map from few to many requests: light to dark on a light page, dark to light on a dark one.
 pub const HEAT: [Colour; 9] = [
     RGBColor(0xE6, 0xF1, 0xF8),
     RGBColor(0xC9, 0xE1, 0xF0),
@@ -54,7 +54,7 @@ pub const HEAT: [Colour; 9] = [
     RGBColor(0x08, 0x2D, 0x55),
 ];
 
-/// `#RRGGBB`, as it stands in the SVG.
+/// The colour as `#RRGGBB`, as written in the SVG.
 pub fn hex(colour: Colour) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }

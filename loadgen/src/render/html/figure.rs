@@ -1,29 +1,29 @@
-//! A plot in every size, as a page shows it. Knows charts and sizes; not what they are of.
+//! A plot in every size, as a page shows it. Knows charts and sizes, but not what they show.
 
 use super::bars::Bars;
 use super::charts::{self, Chart};
 use super::plot::FRAMES;
 use crate::render::RenderError;
 
-/// A plot in every size, with its words.
+/// A plot in every size, with its texts.
 pub struct Figure {
-    /// For links.
+    /// The element's id.
     pub id: String,
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// How to read it.
+    /// How to read the plot.
     pub note: String,
-    /// SVG made here: its text is escaped already.
+    /// The plot as SVG for each size; its text is already escaped.
     pub svgs: Vec<String>,
-    /// Swatch (SVG made here) and name.
+    /// Swatch (SVG) and name of each entry of the legend.
     pub legend: Vec<(String, String)>,
-    /// Shades from few to many, and what the darkest stands for.
+    /// The heat map's shades, from few to many requests.
     pub shades: Vec<String>,
-    /// Likewise.
+    /// The number of requests that the last shade stands for.
     pub most: String,
 }
 
-/// The plotting library's error.
+/// Converts an error of the plotting library.
 pub fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
     RenderError::Page(error.to_string())
 }
@@ -45,10 +45,10 @@ pub fn drawn(chart: Chart) -> Result<Figure, RenderError> {
     })
 }
 
-/// Draws rows of bars in every size.
+/// Draws bars in every size.
 ///
 /// # Errors
-/// Those of the plotting library.
+/// The errors of the plotting library.
 pub fn drawn_bars(
     id: String,
     title: String,

@@ -1,5 +1,5 @@
-//! How many requests took how long, and when: a cell for each stretch of time and range of response times, shaded by the logarithm of
-//! its count, so that few slow ones are seen beside many fast ones.
+//! The heat map of response times: a cell for each time interval and range of response times, shaded by the logarithm of its count, so that
+//! a few slow requests are visible beside many fast ones.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use super::plot::{Cell, Frame, Strip};
 use super::timeline::{BINS_PER_DECADE, Timeline};
 use crate::render::{count, time};
 
-/// Rows named on hovering; further ones are counted together.
+/// Rows listed on hovering; further ones are summed up.
 const ROWS_SAID_MAX: usize = 8;
 
-/// A row's bounds in microseconds.
+/// The bounds of a row, in microseconds.
 fn bounds(row: i32) -> (f64, f64) {
     let bound = |r: i32| 10_f64.powf(f64::from(r) / BINS_PER_DECADE);
     (bound(row), bound(row + 1))
 }
 
-/// The shade of a count where the greatest is `most`: one is the lightest, the greatest the darkest.
+/// The shade of a count if the largest count is `most`: 1 has the first shade, `most` the last.
 fn level(number: u64, most: u64) -> usize {
     let (number, most) = (number as f64, most as f64);
     let steps = (HEAT.len() - 1) as f64;
@@ -29,7 +29,7 @@ fn level(number: u64, most: u64) -> usize {
     }
 }
 
-/// The heat map for a frame's size, and the count that its darkest shade stands for.
+/// The heat map for a frame's size, and the count that its last shade stands for.
 pub fn chart(course: &Course<'_>, timeline: &Timeline, frame: Frame) -> (Chart, u64) {
     let slots_each = timeline.heat.len().div_ceil(frame.heat_columns_max).max(1);
     let columns: Vec<BTreeMap<i32, u64>> = timeline
@@ -63,13 +63,14 @@ pub fn chart(course: &Course<'_>, timeline: &Timeline, frame: Frame) -> (Chart, 
     let chart = Chart {
         id: "heat-map",
         title: "Response times: heat map".into(),
-        note: "Requests by time and response time; the stronger the shade, the more, by the logarithm of their number.".into(),
+        note: "Requests by time and response time; the shade shows the logarithm of their number."
+            .into(),
         plot,
     };
     (chart, most)
 }
 
-/// The slowest rows first: they are what one looks for.
+/// The counts of a column in words, the slowest rows first, because these matter most.
 fn said(column: &BTreeMap<i32, u64>) -> String {
     let mut rows = column.iter().rev();
     let mut text = String::new();

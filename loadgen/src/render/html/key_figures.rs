@@ -1,4 +1,4 @@
-//! The figures that one looks for first, each with what belongs to it.
+//! The key figures at the top of the page.
 
 use super::tables::time_or_none;
 use super::{count, time};
@@ -6,15 +6,15 @@ use crate::report::Report;
 
 /// A key figure.
 pub struct Tile {
-    /// What it is.
+    /// The name.
     pub name: &'static str,
-    /// With its unit.
+    /// The value with its unit.
     pub value: String,
-    /// What belongs to it.
+    /// Related figures, in small print.
     pub more: String,
 }
 
-/// Keeps what belongs together on one line: breaks are left at commas only.
+/// Replaces spaces by non-breaking ones, so that lines break only after commas.
 fn unbroken(text: &str) -> String {
     let parts: Vec<String> = text
         .split(", ")
@@ -23,7 +23,7 @@ fn unbroken(text: &str) -> String {
     parts.join(", ")
 }
 
-/// The figures that one looks for first.
+/// The key figures of a report.
 pub fn tiles(report: &Report) -> Vec<Tile> {
     let mut tiles = key_figures(report);
     for tile in &mut tiles {

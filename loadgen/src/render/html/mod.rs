@@ -1,5 +1,5 @@
-//! `report.html`: one file that needs nothing else, for a light or a dark screen, wide or narrow. The verdict comes first, then the
-//! plots, then the tables. Everything that a scenario or a server has said is text here, never markup.
+//! The page `report.html`: a self-contained file for light and dark, wide and narrow screens. The verdict comes first, then the plots, then
+//! the tables. Text from a scenario or a server is escaped everywhere.
 
 pub(in crate::render) mod axis;
 mod bars;
@@ -48,19 +48,16 @@ struct Page<'a> {
 /// The page of a run.
 ///
 /// # Errors
-/// When an interval log can't be decoded, or a plot can't be drawn.
+/// An interval log can't be decoded, or a plot can't be drawn.
 pub fn page(folder: &RunFolder) -> Result<String, RenderError> {
     let report = &folder.report;
     let timeline = Timeline::new(&folder.logs)?;
     let (verdict_class, verdict_meaning) = match report.verdict.result {
-        VerdictResult::Pass => (
-            "pass",
-            "Everything that had to hold did, and the generator kept up.",
-        ),
-        VerdictResult::Fail => ("fail", "Something that had to hold did not."),
+        VerdictResult::Pass => ("pass", "Every threshold held, and the generator kept up."),
+        VerdictResult::Fail => ("fail", "A threshold or a check failed."),
         VerdictResult::Invalid => (
             "invalid",
-            "The figures below say nothing about the target: the generator could not keep up, or there are none.",
+            "The figures below say nothing about the target: the generator could not keep up, or nothing was measured.",
         ),
     };
     let page = Page {
@@ -84,7 +81,7 @@ fn figures(report: &Report, timeline: &Timeline) -> Result<Vec<Figure>, RenderEr
     let course = Course::new(report, timeline);
     let mut figures = Vec::new();
     if timeline.response_total.0.is_empty() {
-        // Empty axes would look like a target that answers at once.
+        // No plots without samples: empty axes would look like a response time of 0.
     } else {
         figures.push(drawn(course.response_time())?);
         figures.push(drawn(charts::spectrum(timeline))?);
@@ -110,7 +107,7 @@ fn figures(report: &Report, timeline: &Timeline) -> Result<Vec<Figure>, RenderEr
     Ok(figures)
 }
 
-/// Drawn for each frame anew: a narrow one has fewer columns.
+/// Draws the heat map for each frame separately, because a narrow frame has fewer columns.
 fn heat_map(course: &Course<'_>, timeline: &Timeline) -> Result<Figure, RenderError> {
     let (chart, most) = heat_map::chart(course, timeline, FRAMES[0]);
     let mut figure = drawn(chart)?;

@@ -1,5 +1,5 @@
-//! One plot as SVG: axes, lines, heat, what is marked behind them, and a transparent strip for each stretch whose text is shown on
-//! hovering. Draws what it is given; must not know what the figures mean.
+//! A plot as SVG: axes, lines, heat map cells, marks, bands, and transparent strips with the text shown on hovering. Must not know what the
+//! figures mean.
 
 use std::fmt::Write as _;
 
@@ -11,31 +11,31 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::Axis;
 use super::colour::{self, Colour};
 
-/// Drawn at twice the size that it is shown at: the backend rounds to whole pixels.
+/// Plots are drawn at twice their size, because the backend rounds to whole pixels.
 pub(super) const FINE: u32 = 2;
-/// Text, in pixels as shown.
+/// Font size in CSS pixels.
 const FONT_PX: f64 = 12.0;
-/// plotters writes a font's size divided by this.
+/// plotters divides a font's size by this.
 const FONT_FACTOR: f64 = 1.24;
-/// Width of a character of such text: no narrower than a wide font's digits.
+/// Estimated width of a character, at least that of a wide font's digits.
 pub(super) const CHARACTER_PX: f64 = 7.6;
 
-/// A size to draw for; a page has each plot in every size and shows the one that fits.
+/// A size of a plot; a page contains each plot in every size and shows the one that fits.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
-    /// The class of the style sheet that shows it.
+    /// The class in the style sheet that shows the size.
     pub class: &'static str,
-    /// As shown.
+    /// Size in CSS pixels.
     pub(super) width_px: u32,
     height_px: u32,
-    /// Ticks that there is room for.
+    /// Largest number of ticks.
     pub(super) x_ticks_max: usize,
     y_ticks_max: usize,
-    /// Columns and rows of a heat map.
+    /// Largest number of columns of a heat map.
     pub heat_columns_max: usize,
 }
 
-/// On a desk, on a tablet and on a phone.
+/// The sizes for a desktop, a tablet and a phone.
 pub const FRAMES: [Frame; 3] = [
     Frame {
         class: "wide",
@@ -63,74 +63,74 @@ pub const FRAMES: [Frame; 3] = [
     },
 ];
 
-/// A line; it breaks where there is no value.
+/// A line, with gaps where there is no value.
 pub struct Line {
-    /// For the legend.
+    /// The name in the legend.
     pub name: String,
-    /// Its colour, which is also its dashes.
+    /// The colour, which also selects the dashes.
     pub colour: Colour,
-    /// Values as the axes take them.
+    /// Values of the x and y axis.
     pub points: Vec<Option<(f64, f64)>>,
 }
 
 /// A cell of a heat map, in values of the axes.
 pub struct Cell {
-    /// From and to.
+    /// Start and end on the x axis.
     pub x: (f64, f64),
-    /// From and to.
+    /// Start and end on the y axis.
     pub y: (f64, f64),
     /// Index into [`colour::HEAT`].
     pub level: usize,
 }
 
-/// A stretch of the x axis and what is to be said of it.
+/// A range of the x axis and its hover text.
 pub struct Strip {
-    /// From and to.
+    /// Start and end on the x axis.
     pub x: (f64, f64),
-    /// Lines of plain text.
+    /// The hover text, in lines of plain text.
     pub text: String,
 }
 
-/// A place on the x axis with a label.
+/// A labelled value of the x axis.
 pub struct Mark {
-    /// Where.
+    /// The value.
     pub x: f64,
-    /// Plain text.
+    /// The label, as plain text.
     pub label: String,
 }
 
-/// A stretch that is not as the rest: something was done to the target there.
+/// A range of the x axis during which a fault or a hold was in effect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Band {
-    /// From and to.
+    /// Start and end on the x axis.
     pub x: (f64, f64),
-    /// For the legend.
+    /// The name in the legend.
     pub name: &'static str,
-    /// Plain text: above the plot where there is room, and on hovering.
+    /// The label, as plain text, shown above the plot if it fits, and on hovering.
     pub label: String,
 }
 
-/// Everything on one plot.
+/// The content of a plot.
 pub struct Plot {
-    /// What it shows, for those who can't see it.
+    /// The description for screen readers.
     pub description: String,
-    /// Below.
+    /// The x axis, at the bottom.
     pub x: Axis,
-    /// To the left.
+    /// The y axis, on the left.
     pub y: Axis,
-    /// What the y axis is.
+    /// The name of the y axis.
     pub y_name: String,
-    /// In front.
+    /// The lines, in the foreground.
     pub lines: Vec<Line>,
-    /// Behind the lines.
+    /// The heat map's cells, behind the lines.
     pub cells: Vec<Cell>,
-    /// Not measured up to here.
+    /// The end of the warm-up, which is not measured.
     pub warm_up: Option<f64>,
-    /// Where something changed.
+    /// Times at which the workload changes.
     pub marks: Vec<Mark>,
-    /// What was done meanwhile.
+    /// Faults and holds.
     pub bands: Vec<Band>,
-    /// Said on hovering.
+    /// The hover texts.
     pub strips: Vec<Strip>,
 }
 
@@ -152,7 +152,7 @@ pub(super) fn stroke(colour: Colour, px: u32) -> ShapeStyle {
     }
 }
 
-/// Text for an attribute or an element.
+/// Escapes text for an attribute or an element.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -161,7 +161,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
-            // Characters that XML can't hold at all.
+            // XML doesn't allow these characters at all.
             c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
@@ -170,10 +170,10 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 impl Plot {
-    /// As an `svg` element.
+    /// Draws the plot as an `svg` element.
     ///
     /// # Errors
-    /// Those of the backend, which writes into memory.
+    /// The errors of the backend, which writes into memory.
     pub fn svg(&self, frame: Frame) -> Result<String, Box<dyn std::error::Error>> {
         let mut svg = String::new();
         let mut strips = String::new();
@@ -240,7 +240,7 @@ impl Plot {
         self.annotate(root, area, strips)
     }
 
-    /// Lines at the ticks, and the ticks' labels beside them. (plotters' own mesh chooses its ticks itself.)
+    /// Draws the grid lines and the tick labels. (plotters' own mesh would choose other ticks.)
     fn grid(
         &self,
         root: &Area<'_>,
@@ -269,7 +269,7 @@ impl Plot {
         Ok(())
     }
 
-    /// The stretches between gaps; a value alone between two gaps is a dot.
+    /// Draws the segments between gaps; a single value between two gaps is a dot.
     fn line(
         &self,
         chart: &mut ChartContext<'_, SVGBackend<'_>, Coordinates>,
@@ -293,7 +293,7 @@ impl Plot {
         Ok(())
     }
 
-    /// The axis' name, marks with their labels, and the strips.
+    /// Draws the name of the y axis, the marks with their labels, and the strips.
     fn annotate(&self, root: &Area<'_>, area: &PlotArea<'_>, strips: &mut String) -> Drawn {
         let (xs, ys) = area.get_pixel_range();
         let at = |x: f64| area.map_coordinate(&(self.x.place(x), self.y.to)).0;
@@ -304,7 +304,7 @@ impl Plot {
             (2 * fine, 2 * fine),
             font(colour::INK),
         ))?;
-        // Labels stand above the plot, behind the axis' name, and only where there is room for them.
+        // Labels are above the plot, to the right of the axis name, and only where they fit.
         let mut taken = 2 * fine + width_of(&self.y_name) + 12 * fine;
         let warm_up_end = self.warm_up.map(at);
         if let Some(x) = warm_up_end {
@@ -315,7 +315,7 @@ impl Plot {
         let stages = stages.map(|mark| (mark.x, &mark.label, colour::MARK));
         let faults = self.bands.iter();
         let faults = faults.map(|band| (band.x.0, &band.label, colour::FAULT_EDGE));
-        // From left to right, or a label would stand where there is no room left.
+        // Sorted from left to right, because each label needs the end of the one before it.
         let mut labelled: Vec<(f64, &String, Colour)> = stages.chain(faults).collect();
         labelled.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (value, label, colour) in labelled {
@@ -323,7 +323,7 @@ impl Plot {
             let path = vec![(x, ys.start - 6 * fine), (x, ys.end)];
             root.draw(&PathElement::new(path, stroke(colour, FINE)))?;
             let width = width_of(label);
-            // At the right edge a label stands to the left of its mark.
+            // At the right edge a label is to the left of its mark.
             let start = x.min(xs.end + 20 * fine - width);
             if start >= taken {
                 let place = (start, ys.start - 20 * fine);
@@ -347,7 +347,7 @@ impl Plot {
 }
 
 impl Plot {
-    /// A strip's text, with what was done in its stretch.
+    /// A strip's text, with the bands in its range.
     fn said(&self, strip: &Strip) -> String {
         let meanwhile = |b: &&Band| b.x.0 < strip.x.1 && b.x.1 >= strip.x.0;
         let bands = self.bands.iter().filter(meanwhile);
@@ -356,7 +356,7 @@ impl Plot {
     }
 }
 
-/// What a line looks like in a legend: an `svg` element of its own, so that it takes colour and dashes as the plot does.
+/// A line's sample in the legend, as an `svg` element, so that the style sheet gives it the plot's colour and dashes.
 pub fn swatch(colour: Colour) -> String {
     format!(
         "<svg class=\"swatch\" viewBox=\"0 0 56 8\" aria-hidden=\"true\"><polyline fill=\"none\" stroke=\"{}\" stroke-width=\"4\" points=\"0,4 56,4\"/></svg>",
@@ -364,7 +364,7 @@ pub fn swatch(colour: Colour) -> String {
     )
 }
 
-/// The same of a filled stretch.
+/// A band's sample in the legend.
 pub fn patch(colour: Colour) -> String {
     format!(
         "<svg class=\"patch\" viewBox=\"0 0 28 12\" aria-hidden=\"true\"><rect width=\"28\" height=\"12\" fill=\"{}\"/></svg>",

@@ -1,17 +1,17 @@
-//! How and where a run took place, as tables.
+//! The tables of a run's settings and environment.
 
 use super::tables::Table;
 use super::{count, time};
 use crate::report::Report;
 
-/// How and where it ran.
+/// The tables of settings and environment.
 pub fn settings(report: &Report) -> Vec<Table> {
     let e = &report.environment;
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
     let started = if e.target_started {
         "started by this run"
     } else {
-        "was running"
+        "already running"
     };
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let g = &report.generator;
@@ -41,7 +41,7 @@ pub fn settings(report: &Report) -> Vec<Table> {
                 .system_cpu_pct
                 .map_or_else(|| "unknown".into(), |p| format!("{p:.0} % of a core")),
         ),
-        row("live feed opened again", count(g.feed_reconnects)),
+        row("live feed reconnected", count(g.feed_reconnects)),
     ];
     let w = &report.workload;
     let mut settings = vec![

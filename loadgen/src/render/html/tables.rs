@@ -1,4 +1,4 @@
-//! What the page says in words and numbers: tables of everything measured, and errors. Cells are plain text; the template escapes them.
+//! The page's tables of everything measured, and its errors. Cells are plain text; the template escapes them.
 
 use super::{count, time};
 use crate::render::tables::quantile_cells;
@@ -7,20 +7,20 @@ use crate::report::{Quantiles, Report};
 /// A table; the first column names the row.
 #[derive(Default)]
 pub struct Table {
-    /// Above it.
+    /// The title above the table.
     pub caption: &'static str,
-    /// How to read it.
+    /// How to read the table.
     pub note: String,
-    /// Column heads.
+    /// The column names.
     pub header: Vec<&'static str>,
-    /// Rows of as many cells.
+    /// The cells of each row, as many as the header has.
     pub rows: Vec<Vec<String>>,
-    /// Whether the cells are words, which stand to the left.
+    /// Whether the cells are words, which are aligned to the left.
     pub words: bool,
 }
 
 impl Table {
-    /// Whether its columns are named at all.
+    /// Whether any column has a name.
     pub fn has_heads(&self) -> bool {
         self.header.iter().any(|head| !head.is_empty())
     }
@@ -28,19 +28,19 @@ impl Table {
 
 /// An error with its examples.
 pub struct ErrorView {
-    /// How often.
+    /// Number of errors.
     pub count: String,
-    /// What.
+    /// The kind of error.
     pub kind: String,
-    /// Where.
+    /// The step.
     pub step: String,
-    /// The first few, as the server said them.
+    /// The first few examples, as the server sent them.
     pub examples: Vec<String>,
 }
 
 const NONE: &str = "–";
 
-/// A time, if there are samples.
+/// Formats a time, or a dash without samples.
 pub fn time_or_none(q: &Quantiles, figure: f64) -> String {
     match q.count {
         0 => NONE.to_owned(),
@@ -48,7 +48,7 @@ pub fn time_or_none(q: &Quantiles, figure: f64) -> String {
     }
 }
 
-/// Everything measured.
+/// The tables of a report, without empty ones.
 pub fn tables(report: &Report) -> Vec<Table> {
     let mut tables = vec![
         thresholds(report),
@@ -87,8 +87,8 @@ fn faults(report: &Report) -> Table {
     });
     Table {
         caption: "Faults",
-        note: "Before is the highest response time p99 of a second before the first fault, or twice their median. As before again is who was back within for two seconds.".into(),
-        header: vec!["fault", "from", "until", "p99 up to", "before, at most", "as before again"],
+        note: "Normal: the highest response time p99 of the seconds before the first fault, or twice their median. Recovered: p99 stayed within that bound for two seconds.".into(),
+        header: vec!["fault", "from", "until", "p99 up to", "normal, at most", "recovered"],
         rows: rows.collect(),
         ..Table::default()
     }
@@ -105,7 +105,7 @@ fn thresholds(report: &Report) -> Table {
     });
     Table {
         caption: "Thresholds",
-        header: vec!["what had to hold", "it was", ""],
+        header: vec!["threshold", "figure", "result"],
         rows: rows.collect(),
         ..Table::default()
     }
@@ -132,8 +132,8 @@ fn audit(report: &Report) -> Table {
     rows.extend(problem.map(|problem| vec!["audit".to_owned(), problem.clone(), String::new()]));
     Table {
         caption: "Audit",
-        note: "After the load, every event was held against every entity, mail, sum and piece of stock.".to_owned(),
-        header: vec!["check", "checked", "fell"],
+        note: "After the load, every event was compared with every entity, mail, sum and piece of stock.".to_owned(),
+        header: vec!["check", "checked", "failed"],
         rows,
         words: true,
     }
@@ -169,8 +169,9 @@ fn requests(report: &Report) -> Table {
     ));
     Table {
         caption: "Requests",
-        note: "Response time counts from the intended start, service time from the actual one."
-            .into(),
+        note:
+            "Response time is measured from the intended start, service time from the actual start."
+                .into(),
         header: vec![
             "step",
             "count",
@@ -196,7 +197,7 @@ fn end_to_end(report: &Report) -> Table {
     });
     Table {
         caption: "End-to-end latency",
-        note: "Until the state is visible in the read model.".into(),
+        note: "From the intended start until the state is visible in the read model.".into(),
         header: vec![
             "state", "count", "timeouts", "p50", "p90", "p99", "p99.9", "max",
         ],
@@ -218,7 +219,7 @@ fn event_lag(report: &Report) -> Table {
     });
     Table {
         caption: "Event lag",
-        note: "Handled − published; each figure is at most that.".into(),
+        note: "Handled − published; each figure is the upper bound of its bucket.".into(),
         header: vec![
             "group / topic",
             "events",
@@ -260,7 +261,7 @@ fn resources(report: &Report) -> Table {
     let rows = crate::render::resources::rows(report).into_iter();
     Table {
         caption: "Cost of a journey",
-        note: "From the end of the warm-up until the backlog had drained, shared by the journeys completed in it.".into(),
+        note: "Measured from the end of the warm-up until the backlog had drained, divided by the journeys completed in that time.".into(),
         header: vec!["", "a journey"],
         rows: rows.map(Vec::from).collect(),
         ..Table::default()
@@ -311,7 +312,7 @@ fn parts(report: &Report) -> Table {
     }
 }
 
-/// Most frequent first, as the report has them.
+/// The errors, the most frequent first, in the report's order.
 pub fn errors(report: &Report) -> Vec<ErrorView> {
     let errors = report.errors.iter();
     errors
@@ -324,7 +325,7 @@ pub fn errors(report: &Report) -> Vec<ErrorView> {
         .collect()
 }
 
-/// Each example once.
+/// The examples without repeats.
 fn distinct(examples: &[String]) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
     for example in examples {

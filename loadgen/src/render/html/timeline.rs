@@ -1,5 +1,5 @@
-//! Distributions over time, out of a run's interval logs: everything is added up slot by slot, so that only one slot's histograms are
-//! in memory at a time. Knows times and histograms; nothing of pixels.
+//! Distributions over time, from a run's interval logs. They are added up slot by slot, so that only one slot's histograms are in memory at
+//! a time. Knows times and histograms, but no pixels.
 
 use std::collections::BTreeMap;
 
@@ -8,38 +8,38 @@ use crate::record::interval_reader::{LogReadError, RecordedLog};
 use crate::report::Quantiles;
 use crate::report::folder::Logs;
 
-/// More slots than this are not told apart on a page.
+/// Largest number of slots; more can't be told apart on a page.
 const SLOTS_MAX: u64 = 300;
-/// Rows of a heat map for each power of ten: the bounds then are 1, 1.33, 1.78, … times it.
+/// Rows of a heat map for each power of ten; their bounds are 1, 1.33, 1.78, … times the power.
 pub const BINS_PER_DECADE: f64 = 8.0;
 
-/// One slot of one distribution.
+/// The quantiles of one slot; `None` without samples.
 pub type SlotQuantiles = Option<Quantiles>;
 
-/// A run's distributions, slot by slot. Slot `i` covers `[i, i + 1) × slot_s` after the run's start.
+/// The distributions of a run by slot. Slot `i` covers the seconds `[i, i + 1) × slot_s` after the start of the run.
 pub struct Timeline {
     /// Length of a slot in seconds.
     pub slot_s: u64,
-    /// All steps together.
+    /// Response time of all steps together, by slot.
     pub response_time: Vec<SlotQuantiles>,
-    /// Requests of each slot by `log10(µs) × BINS_PER_DECADE`, rounded down.
+    /// Number of requests by slot and `log10(µs) × BINS_PER_DECADE`, rounded down.
     pub heat: Vec<BTreeMap<i32, u64>>,
-    /// By awaited state.
+    /// End-to-end latency by awaited state and slot.
     pub end_to_end: Vec<Vec<SlotQuantiles>>,
-    /// Whole-run distributions: all steps' response and service time.
+    /// Response time of all steps over the whole run.
     pub response_total: Times,
-    /// Likewise.
+    /// Service time of all steps over the whole run.
     pub service_total: Times,
-    /// By awaited state.
+    /// End-to-end latency of each awaited state over the whole run.
     pub end_to_end_total: Vec<Times>,
 }
 
-/// Puts a time into its row of the heat map; everything below a microsecond is in the lowest.
+/// The heat map's row of a time; everything below a microsecond is in the lowest row.
 fn bin(micros: u64) -> i32 {
     ((micros.max(1) as f64).log10() * BINS_PER_DECADE).floor() as i32
 }
 
-/// The intervals of a log in the slot, added to `into`.
+/// Adds the intervals of a log that are in the slot to `into`.
 fn add_slot(
     log: &RecordedLog,
     next: &mut usize,
@@ -60,7 +60,7 @@ fn quantiles(times: &Times) -> SlotQuantiles {
     (!times.0.is_empty()).then(|| times.into())
 }
 
-/// Reads logs side by side, a slot at a time.
+/// Reads several logs in parallel, one slot at a time.
 struct Reader<'a> {
     logs: Vec<(&'a RecordedLog, usize)>,
     total: Times,
@@ -85,14 +85,14 @@ impl<'a> Reader<'a> {
 }
 
 impl Timeline {
-    /// From the logs of one run.
+    /// Builds the timeline from the logs of a run.
     ///
     /// # Errors
-    /// When an interval can't be decoded.
+    /// An interval can't be decoded.
     pub fn new(logs: &Logs) -> Result<Self, LogReadError> {
         let all = logs.response_time.iter().chain(&logs.end_to_end);
         let last = all.filter_map(|log| log.intervals.last());
-        // A fragment of a second that the drain left belongs to the slot before it only if it started in it.
+        // A partial second at the end of the drain belongs to the slot in which it starts.
         let length_s = last
             .map(|i| i.start_s + i.length_s)
             .fold(0.0, f64::max)
@@ -116,7 +116,7 @@ impl Timeline {
             end_to_end_total: Vec::new(),
         };
         for slot in 0..slots {
-            // The last one takes everything: rounding must not lose an interval.
+            // The last slot takes the rest, so that rounding loses no interval.
             let end_s = match slot + 1 == slots {
                 true => f64::INFINITY,
                 false => ((slot + 1) * slot_s) as f64 - 1e-6,

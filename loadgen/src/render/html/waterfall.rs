@@ -1,4 +1,4 @@
-//! The slowest sampled journeys, each as a waterfall: a row for every request and awaited state, from where it began, in its parts.
+//! The slowest sampled journeys as waterfalls: a row for each request and awaited state, from its start, in parts.
 
 use super::RenderError;
 use super::bars::{Bars, Row, Stretch};
@@ -9,13 +9,13 @@ use crate::render::signed_time;
 use crate::report::Report;
 use crate::report::latency_budget::{Lane, LaneLeg, Waterfall};
 
-/// Parts said of one row on hovering.
+/// Largest number of parts in the hover text of a row.
 const LEGS_SAID_MAX: usize = 24;
 
-/// The slowest first.
+/// The waterfalls, the slowest journey first.
 ///
 /// # Errors
-/// When a picture can't be drawn.
+/// A picture can't be drawn.
 pub fn figures(report: &Report) -> Result<Vec<Figure>, RenderError> {
     let journeys = report.latency_budget.iter().flat_map(|b| &b.slowest);
     let drawn = journeys.enumerate().map(|(i, journey)| figure(i, journey));
@@ -46,7 +46,7 @@ fn figure(index: usize, journey: &Waterfall) -> Result<Figure, RenderError> {
     )
 }
 
-/// Its parts and where each begins. The journey's earlier steps have rows of their own.
+/// The parts of a lane with their starts, without the journey's earlier steps, which have their own rows.
 fn shown(lane: &Lane) -> impl Iterator<Item = (f64, &LaneLeg)> {
     let ends = lane.legs.iter().map(|leg| leg.to_us);
     let begins = std::iter::once(lane.from_us).chain(ends);

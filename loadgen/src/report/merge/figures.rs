@@ -1,5 +1,5 @@
-//! The report's figures of several generators as one: arithmetic on finished reports. All of them drove one target, so that what they
-//! have seen of it is the same thing seen more than once.
+//! Merges the figures of several generators' reports. All generators drove one target, so that their figures of the target describe
+//! the same thing and must not be added up.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::report::{
 /// Examples kept of each error.
 const ERROR_EXAMPLES_MAX: usize = 5;
 
-/// Merges reports; `parts` are sorted by their starts, `totals` are the merged distributions by recorder.
+/// Merges reports. `parts` are sorted by start, `totals` are the merged distributions by recorder.
 pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     let reports = || parts.iter().map(|p| &p.report);
     let mut merged = parts[0].report.clone();
@@ -65,15 +65,15 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
         (state.mean_us, state.p50_us, state.p90_us) = (q.mean, q.p50, q.p90);
         (state.p99_us, state.p999_us, state.max_us) = (q.p99, q.p999, q.max);
     }
-    // Quantiles don't add up: each run's own report has its budget.
+    // Quantiles can't be merged; each run's own report has its latency budget.
     merged.latency_budget = None;
     target(&mut merged, parts);
-    // The busiest one is the bottleneck.
+    // The busiest generator is the bottleneck.
     let busiest = reports().max_by(|a, b| a.generator.cpu_pct.total_cmp(&b.generator.cpu_pct));
     merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
     merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
     merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
-    // Each generator saw what all of them cost together, and counted its own journeys.
+    // Each generator saw the cost of all generators' journeys but counted only its own journeys.
     merged.resources = None;
     merged.errors = errors(parts);
     merged.skipped = BTreeMap::new();
@@ -88,7 +88,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     merged
 }
 
-/// From the first measured moment to the last, in Unix seconds.
+/// Start and end of the measured time over all runs, in Unix seconds.
 fn measured(parts: &[&RunFolder]) -> (f64, f64) {
     let times = parts.iter().map(|p| {
         let start = p.report.started_at + p.report.workload.warm_up_s;
@@ -99,7 +99,7 @@ fn measured(parts: &[&RunFolder]) -> (f64, f64) {
     })
 }
 
-/// What was seen of the target: who saw the most of a group counts.
+/// Merges the figures of the target: of each consumer group, the report with the most samples counts.
 fn target(merged: &mut Report, parts: &[&RunFolder]) {
     let mut groups: BTreeMap<(String, String), EventLag> = BTreeMap::new();
     for lag in parts.iter().flat_map(|p| &p.report.event_lag) {
@@ -152,7 +152,7 @@ fn errors(parts: &[&RunFolder]) -> Vec<ErrorReport> {
     errors
 }
 
-/// All generators' faults, in the order of time: they were done to one target.
+/// The faults of all generators in the order of time.
 fn faults(parts: &[&RunFolder]) -> Vec<FaultReport> {
     let started_at = parts[0].report.started_at;
     let all = parts.iter().flat_map(|p| {
@@ -204,7 +204,7 @@ fn course(merged: &mut Report, parts: &[&RunFolder]) {
         let later_s = (other.started_at - started_at).round().max(0.0) as u64;
         match (&mut merged.series, &other.series) {
             (Some(mine), Some(theirs)) => mine.merge(theirs, later_s),
-            // Half of a course would look like the whole of it.
+            // The intervals of only some generators would look like those of all.
             (mine, _) => *mine = None,
         }
     }
@@ -229,18 +229,18 @@ fn told(merged: &mut Report, parts: &[&RunFolder]) {
             .extend(warnings.map(|w| format!("{name}: {w}")));
         if part.report.series.is_none() {
             merged.warnings.push(format!(
-                "{name}: its course was not recorded: plots over time are incomplete"
+                "{name}: the run recorded no intervals, so there are no plots over time"
             ));
         }
         if part.report.parameters != parts[0].report.parameters {
             merged.warnings.push(format!(
-                "{name}: its parameters are different from those of {}",
+                "{name}: its parameters differ from those of {}",
                 folder_name(parts[0])
             ));
         }
         if part.report.workload.warm_up_s != parts[0].report.workload.warm_up_s {
             merged.warnings.push(format!(
-                "{name}: its warm-up is different from that of {}",
+                "{name}: its warm-up differs from that of {}",
                 folder_name(parts[0])
             ));
         }
@@ -254,7 +254,7 @@ fn told(merged: &mut Report, parts: &[&RunFolder]) {
     }
 }
 
-/// Thresholds hold for the whole or not; a generator that could not keep up spoils it for all.
+/// Judges the merged run: INVALID if a generator could not keep up, else by the thresholds of the whole.
 fn judge(merged: &mut Report, parts: &[&RunFolder]) {
     let texts: Vec<String> = merged
         .thresholds
@@ -275,7 +275,7 @@ fn judge(merged: &mut Report, parts: &[&RunFolder]) {
     let mut result = VerdictResult::Invalid;
     if reasons.is_empty() {
         reasons = verdict::missed(merged);
-        // A part's own thresholds were judged anew just now; what else it failed for still stands.
+        // The thresholds were just evaluated for the whole; a run's other reasons to fail still count.
         let other = reasons_of(VerdictResult::Fail);
         let other =
             other.filter(|(reason, _)| !texts.iter().any(|t| reason.starts_with(t.as_str())));

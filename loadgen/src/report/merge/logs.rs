@@ -1,5 +1,5 @@
-//! Interval logs of several generators as one: intervals whose starts are nearest to the same second of the run are added up, bucket by
-//! bucket, so that no sample is lost or moved by more than half a second.
+//! Merges the interval logs of several generators: intervals whose starts round to the same second of the run are added up, bucket by
+//! bucket. No sample is lost or moved by more than half a second.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,8 +11,8 @@ use crate::record::interval_log::{self, IntervalLogs};
 use crate::record::interval_reader::RecordedLog;
 use crate::report::folder::{RunFolder, log_names};
 
-/// Merges the logs of runs that have the same recorders into a folder. Gives the whole run's distributions by recorder, in the order of
-/// the logs' names.
+/// Merges the logs of runs with the same recorders into a folder. Returns the distribution of the whole run for each recorder, in the
+/// order of the logs' names.
 pub fn merge(parts: &[&RunFolder], out: &Path) -> Result<Vec<Times>, MergeError> {
     let report = &parts[0].report;
     let steps: Vec<String> = report.steps.iter().map(|s| s.name.clone()).collect();

@@ -1,5 +1,5 @@
-//! Several generators of one run, put together into one report: counts are added up, distributions interval by interval, and nothing is
-//! averaged. What cannot belong together is refused.
+//! Merges the reports of several generators of one run: counts are added up, distributions are merged interval by interval, and nothing
+//! is averaged. Runs of different scenarios are refused.
 
 mod figures;
 mod logs;
@@ -14,52 +14,52 @@ use super::folder::{FolderError, RunFolder, log_names, write_report};
 use crate::record::interval_log::LogWriteError;
 use crate::record::interval_reader::LogReadError;
 
-/// Runs that can't be put together.
+/// Why runs can't be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// Their scenarios are not the same.
+    /// The runs are of different scenarios or workloads.
     #[error("{one} and {other} can't be merged: {what} ({left} and {right})")]
     Different {
-        /// A folder.
+        /// The first run's folder.
         one: PathBuf,
-        /// Another.
+        /// The second run's folder.
         other: PathBuf,
-        /// What is different.
+        /// What differs.
         what: &'static str,
-        /// In the one.
+        /// The value of the first run.
         left: String,
-        /// In the other.
+        /// The value of the second run.
         right: String,
     },
-    /// A replay counts every invoice of its export once.
+    /// A run is a replay, which counts every invoice of its export once.
     #[error("{0}: replays can't be merged: each counts all invoices of its export")]
     Replay(PathBuf),
-    /// A merged report has no intervals of its own run.
-    #[error("{0} is given twice, or is where the merged report is to go")]
+    /// A folder is given twice, or is also the output folder.
+    #[error("{0} is given twice, or is also the folder of --out; give each folder once")]
     Twice(PathBuf),
-    /// A log that can't be used.
+    /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] LogReadError),
-    /// A log that can't be written.
+    /// An interval log can't be written.
     #[error("an interval log can't be written: {0}")]
     LogWrite(#[from] LogWriteError),
-    /// The merged folder can't be used.
+    /// The merged folder can't be read back.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A file that can't be written.
+    /// A file can't be written.
     #[error("{path}: {error}")]
     Output {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
 }
 
-/// Merges runs into a folder of their own, which is made, and reads it back.
+/// Merges runs into a new folder and reads it back.
 ///
 /// # Errors
-/// When the runs are of different scenarios, a log is missing or broken, or the folder can't be written.
+/// The runs are of different scenarios, a log is missing or broken, or the folder can't be written.
 pub fn merge(parts: &[RunFolder], out: &Path) -> Result<RunFolder, MergeError> {
     let mut parts: Vec<&RunFolder> = parts.iter().collect();
     parts.sort_by(|a, b| a.report.started_at.total_cmp(&b.report.started_at));

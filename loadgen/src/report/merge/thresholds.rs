@@ -1,4 +1,4 @@
-//! Thresholds of several generators' runs together: of the merged rows where those have the figure, else of the run that was worst.
+//! The thresholds of a merged run: evaluated on the merged rows if those have the figure, else on the run with the worst figure.
 
 use crate::report::folder::RunFolder;
 use crate::report::{Quantiles, Report, ThresholdReport, verdict};
@@ -6,7 +6,7 @@ use crate::scenario::threshold::{
     Family, JourneyFigure, Metric, Selector, Statistic, Threshold, Window,
 };
 
-/// Evaluates what had to hold for the whole.
+/// Evaluates the thresholds of the merged run.
 pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<ThresholdReport> {
     let evaluated = merged.thresholds.iter().enumerate().map(|(i, row)| {
         let Ok(threshold) = row.threshold.parse::<Threshold>() else {
@@ -29,7 +29,7 @@ pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<Threshold
     evaluated.collect()
 }
 
-/// A run without samples is worse than any figure.
+/// The result of the run with the worst figure; a run without samples is worse than any figure.
 fn worst(threshold: &Threshold, index: usize, parts: &[&RunFolder]) -> Option<ThresholdReport> {
     let rows = parts.iter().filter_map(|p| p.report.thresholds.get(index));
     let badness = |row: &ThresholdReport| {
@@ -43,7 +43,7 @@ fn worst(threshold: &Threshold, index: usize, parts: &[&RunFolder]) -> Option<Th
     })
 }
 
-/// From a report's rows; none where they do not have it.
+/// A metric's figure from a report's rows; `None` if the rows do not have it.
 pub(crate) fn figure(report: &Report, metric: &Metric) -> Option<f64> {
     let journeys = &report.journeys;
     match metric {
@@ -85,7 +85,7 @@ fn rows(report: &Report, family: Family, of: &Selector) -> Vec<Quantiles> {
     };
     match (family, of) {
         (Family::ScheduleSlip, _) => vec![report.generator.schedule_slip_us],
-        // Distributions of several rows can't be put together from their statistics.
+        // Distributions of several rows can't be merged from their statistics.
         (_, Selector::Tag(_)) => Vec::new(),
         (Family::ResponseTime, Selector::All) => vec![report.all_steps.response_time_us],
         (Family::ServiceTime, Selector::All) => vec![report.all_steps.service_time_us],

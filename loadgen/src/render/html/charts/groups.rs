@@ -1,4 +1,4 @@
-//! The target's consumer groups as they went on: event lag and backlog, from the run's series.
+//! Event lag and backlog of the target's consumer groups over time, from the run's series.
 
 use super::super::axis::Axis;
 use super::super::colour::LINES;
@@ -8,7 +8,7 @@ use crate::record::series::{GroupPoint, Point};
 use crate::render::{count, time};
 
 impl Course<'_> {
-    /// Event lag by consumer group.
+    /// The plot of event lag by consumer group.
     pub fn event_lag(&self) -> Option<Chart> {
         let figure = |g: &GroupPoint| (g.handled > 0).then_some(g.lag_p99_us);
         let lines = self.group_lines(figure, |g| g.handled > 0)?;
@@ -31,12 +31,12 @@ impl Course<'_> {
         Some(Chart {
             id: "event-lag",
             title: "Event lag by consumer group".into(),
-            note: "Handled − published, as the target tells it: each figure is the upper bound of its bucket.".into(),
+            note: "Handled − published, as the target exposes it; each figure is the upper bound of its bucket.".into(),
             plot,
         })
     }
 
-    /// Backlog by consumer group.
+    /// The plot of the backlog by consumer group.
     pub fn backlog(&self) -> Option<Chart> {
         let lines = self.group_lines(|g| Some(g.backlog as f64), |_| true)?;
         let y = Axis::amount(values_of(&lines), "");
@@ -52,14 +52,13 @@ impl Course<'_> {
         Some(Chart {
             id: "backlog",
             title: "Backlog by consumer group".into(),
-            note:
-                "Not delivered + pending, looked at once a second; of a longer interval the most."
-                    .into(),
+            note: "Not delivered + pending, read once a second; of a longer interval, the maximum."
+                .into(),
             plot,
         })
     }
 
-    /// A line for each group that has anything to show; those beyond the colours are left to the table.
+    /// A line for each group with data, at most one for each colour; the table has all groups.
     fn group_lines(
         &self,
         figure: impl Fn(&GroupPoint) -> Option<f64>,

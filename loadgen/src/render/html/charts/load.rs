@@ -1,4 +1,4 @@
-//! What was asked of the target and of the machine: journeys, errors, CPU, from the run's series.
+//! The load on the target and the machine over time: journeys, errors, CPU, from the run's series.
 
 use super::super::axis::Axis;
 use super::super::colour::{BLUE, Colour, LINES, PURPLE, VERMILION};
@@ -8,7 +8,7 @@ use crate::record::series::Point;
 use crate::render::count;
 
 impl Course<'_> {
-    /// Journeys asked for, started, completed.
+    /// The plot of journeys asked for, started and completed.
     pub fn throughput(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
         let warm_up_s = self.report.workload.warm_up_s;
@@ -66,7 +66,7 @@ impl Course<'_> {
         })
     }
 
-    /// Journeys in flight.
+    /// The plot of journeys in flight.
     pub fn in_flight(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
         let line = Line {
@@ -87,12 +87,12 @@ impl Course<'_> {
         Some(Chart {
             id: "in-flight",
             title: "Journeys in flight".into(),
-            note: "At the end of each second; of a longer interval the most.".into(),
+            note: "At the end of each second; of a longer interval, the maximum.".into(),
             plot,
         })
     }
 
-    /// Errors a second; nothing where there are none.
+    /// The plot of errors a second; `None` without errors.
     pub fn errors(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
         let line = Line {
@@ -114,12 +114,13 @@ impl Course<'_> {
         any.then(|| Chart {
             id: "errors-over-time",
             title: "Errors over time".into(),
-            note: "Of requests and of awaited states; their kinds are in the table below.".into(),
+            note: "Errors of requests and of awaited states; the list below has their kinds."
+                .into(),
             plot,
         })
     }
 
-    /// CPU by process, where it is known.
+    /// The plot of CPU by process, if it is known.
     pub fn cpu(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
         let of = |p: &Point, i: usize| p.cpu_pct.get(i).copied().flatten();
@@ -145,13 +146,13 @@ impl Course<'_> {
         });
         let started = match self.report.environment.target_started {
             true => "",
-            false => " The target was not started here: only the generator is known.",
+            false => " The target was not started here, so only the generator's CPU is known.",
         };
         (!plot.lines.is_empty()).then(|| Chart {
             id: "cpu",
             title: "CPU by process".into(),
             note: format!(
-                "100 % is one core of {}.{started}",
+                "100 % is one core; this machine has {}.{started}",
                 self.report.environment.cores
             ),
             plot,

@@ -1,4 +1,4 @@
-//! Which plots a report has, and what is on each: from figures to lines, and what is said on hovering. Must not know how a plot is drawn.
+//! The plots of a report: converts figures to lines and hover texts. Must not know how a plot is drawn.
 
 mod groups;
 mod load;
@@ -14,19 +14,19 @@ use crate::record::series::{Point, Series};
 use crate::render::count;
 use crate::report::{HoldReport, Report};
 
-/// A plot with its words.
+/// A plot with its texts.
 pub struct Chart {
-    /// For links.
+    /// The element's id.
     pub id: &'static str,
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// How to read it.
+    /// How to read the plot.
     pub note: String,
-    /// The plot.
+    /// The plot itself.
     pub plot: Plot,
 }
 
-/// What all plots over time have in common.
+/// The data of all plots over time.
 pub struct Course<'a> {
     report: &'a Report,
     timeline: &'a Timeline,
@@ -34,13 +34,13 @@ pub struct Course<'a> {
     length_s: f64,
 }
 
-/// Of the axis: a moment has no width, but must be seen.
+/// Smallest width of a band, as a share of the axis, so that even a moment is visible.
 const BAND_SHARE_MIN: f64 = 0.003;
-/// More points than this are not told apart on a page.
+/// Largest number of points; more can't be told apart on a page.
 const POINTS_MAX: usize = 300;
 
 impl<'a> Course<'a> {
-    /// Of a run.
+    /// The data of a run.
     pub fn new(report: &'a Report, timeline: &'a Timeline) -> Self {
         let mut series = report.series.clone();
         if let Some(series) = &mut series {
@@ -61,7 +61,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// A plot over time without lines.
+    /// An empty plot over time, with marks and bands.
     fn over_time(&self, y: Axis, y_name: &str, description: String) -> Plot {
         let workload = &self.report.workload;
         let mut marks = Vec::new();
@@ -98,7 +98,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Faults and held rates, each as wide as it can still be seen.
+    /// The bands of faults and holds, each wide enough to be visible.
     fn bands(&self) -> Vec<Band> {
         let wide = |from: f64, until: f64| (from, until.max(from + self.length_s * BAND_SHARE_MIN));
         let faults = self.report.faults.iter().map(|fault| Band {
@@ -114,7 +114,7 @@ impl<'a> Course<'a> {
         faults.chain(holds).collect()
     }
 
-    /// A plot over time for the heat map.
+    /// The empty plot of the heat map.
     pub(super) fn heat_plot(&self, y: Axis) -> Plot {
         self.over_time(
             y,
@@ -124,7 +124,7 @@ impl<'a> Course<'a> {
     }
 }
 
-/// When what was planned for a time came, in seconds: every hold before it made it later.
+/// The actual time, in seconds, of something planned: every hold before it delays it.
 fn held(planned_s: f64, holds: &[HoldReport]) -> f64 {
     holds
         .iter()
@@ -134,7 +134,7 @@ fn held(planned_s: f64, holds: &[HoldReport]) -> f64 {
         })
 }
 
-/// A rate without decimals that it does not need.
+/// Formats a rate, with a decimal only if needed.
 fn rate(per_s: f64) -> String {
     match per_s {
         r if r >= 10.0 || r.fract() == 0.0 => count(r.round() as u64),
@@ -142,7 +142,7 @@ fn rate(per_s: f64) -> String {
     }
 }
 
-/// How much of an interval a point stands for: all of it while a backlog drained, after the journeys were over.
+/// The seconds of the interval that a point covers; the whole interval while the backlog drains after the last journey.
 fn shown_s(series: &Series, point: &Point) -> f64 {
     match point.length_s > 0.0 {
         true => point.length_s,
@@ -176,9 +176,9 @@ fn strips_of(series: &Series, say: impl Fn(&Point) -> String) -> Vec<Strip> {
     strips.collect()
 }
 
-/// The legend's entries: a swatch (SVG) and what it stands for.
+/// The entries of the legend: a swatch (SVG) and its name.
 pub fn legend(plot: &Plot) -> Vec<(String, String)> {
-    // One line needs no legend where the axis says what it is.
+    // A single line needs no legend if the axis names it.
     let alone = plot.lines.len() == 1 && plot.y_name.contains(&plot.lines[0].name);
     let lines = plot.lines.iter().filter(|_| !alone);
     let lines = lines.map(|line| (swatch(line.colour), line.name.clone()));

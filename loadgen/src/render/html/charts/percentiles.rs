@@ -1,4 +1,4 @@
-//! Whole distributions, percentile by percentile, on the axis on which each further nine takes the same room.
+//! Whole distributions by percentile, on an axis on which each further nine has the same width.
 
 use super::super::axis::Axis;
 use super::super::colour::{BLUE, Colour, LINES, VERMILION};
@@ -9,7 +9,7 @@ use crate::record::Times;
 use crate::render::time;
 use crate::report::Report;
 
-/// Response beside service time, percentile by percentile.
+/// The plot of response time and service time by percentile.
 pub fn spectrum(timeline: &Timeline) -> Chart {
     let distributions = [
         ("response time", VERMILION, &timeline.response_total),
@@ -18,12 +18,12 @@ pub fn spectrum(timeline: &Timeline) -> Chart {
     Chart {
         id: "spectrum",
         title: "Percentiles: response beside service time".into(),
-        note: "Each further nine takes the same room. Where the lines part, requests waited before they were sent.".into(),
+        note: "Each further nine has the same width. Where the lines part, requests waited before they were sent.".into(),
         plot: percentiles(&distributions, "time, log scale"),
     }
 }
 
-/// The same for awaited states.
+/// The plot of end-to-end latency by percentile; `None` without awaited states.
 pub fn end_to_end_spectrum(report: &Report, timeline: &Timeline) -> Option<Chart> {
     let names = report.end_to_end.iter().map(|e| e.name.as_str());
     let all = names.zip(LINES).zip(&timeline.end_to_end_total);
@@ -39,10 +39,10 @@ pub fn end_to_end_spectrum(report: &Report, timeline: &Timeline) -> Option<Chart
     })
 }
 
-/// Percentiles drawn to a nine.
+/// Points of a line for each nine.
 const PLACES_PER_NINE: usize = 20;
 
-/// Distributions laid over each other.
+/// A plot of several distributions.
 pub fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Plot {
     let most = distributions.iter().map(|(_, _, t)| t.0.len()).max();
     let x = Axis::nines(most.unwrap_or(0));
@@ -58,7 +58,7 @@ pub fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Pl
             .map(|p| Some((quantile(p), at(times, p))))
             .collect(),
     });
-    // A strip for every second place: their borders are half a place away.
+    // One strip covers two places, centred on its own.
     let strips = (0..=places).step_by(2).map(|place| {
         let of = |p: f64| 1.0 - 10_f64.powf(-p / PLACES_PER_NINE as f64);
         let said = known().map(|(name, _, t)| format!("\n{name}: {}", time(at(t, place))));
@@ -81,7 +81,7 @@ pub fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Pl
     }
 }
 
-/// With as many decimals as tell it from 100.
+/// Formats a quantile as a percentage, with as many decimals as it needs to differ from 100.
 fn percent(quantile: f64) -> String {
     let rest = (1.0 - quantile).max(1e-9);
     let decimals = (-rest.log10()).floor().max(0.0) as usize;

@@ -1,4 +1,4 @@
-//! Times as they went on: each slot's percentiles, from the interval logs.
+//! Response time and end-to-end latency over time, from the interval logs.
 
 use super::super::axis::{Axis, clock};
 use super::super::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
@@ -9,7 +9,7 @@ use crate::render::{count, time};
 use crate::report::Quantiles;
 
 impl Course<'_> {
-    /// Response time, all steps together.
+    /// The plot of response time, all steps together.
     pub fn response_time(&self) -> Chart {
         let slots = &self.timeline.response_time;
         type Figure = fn(&Quantiles) -> f64;
@@ -39,12 +39,12 @@ impl Course<'_> {
         Chart {
             id: "response-time",
             title: "Response time over time".into(),
-            note: "Completed − intended start, all steps together: a request that had to wait counts its wait.".into(),
+            note: "Completed − intended start, all steps together; the time that a request waits to be sent is included.".into(),
             plot,
         }
     }
 
-    /// Until visible in the read model; nothing where no state is awaited.
+    /// The plot of end-to-end latency; `None` without awaited states.
     pub fn end_to_end(&self) -> Option<Chart> {
         let names: Vec<&String> = self.report.end_to_end.iter().map(|e| &e.name).collect();
         let states = &self.timeline.end_to_end;
