@@ -8,6 +8,7 @@ mod consistency;
 mod customer;
 mod deployment;
 mod endpoints;
+mod entity_places;
 mod feed;
 mod late_redis;
 mod mails;
