@@ -2,9 +2,6 @@
 
 mod applied;
 mod follower;
-mod frame;
-pub(crate) mod hub;
-mod outbox;
 mod socket;
 mod wish;
 

@@ -10,6 +10,7 @@ mod event_json;
 mod event_page;
 mod feed;
 mod health;
+mod hub;
 mod json_body;
 mod lags;
 mod metrics;
@@ -40,7 +41,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use feed::hub::Hub;
+use hub::Hub;
 use metrics_route::MetricsRoute;
 use request_metrics::RequestMetrics;
 use session::Session;

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::GatewayConfig;
 use super::error::HttpError;
-use super::feed::hub::Hub;
+use super::hub::Hub;
 use super::metrics_route::MetricsRoute;
 use super::request_metrics::RequestMetrics;
 use super::session::Session;

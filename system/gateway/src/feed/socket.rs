@@ -12,9 +12,9 @@ use crate::shared::Shared;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
-use super::frame::{self, Frame};
-use super::outbox::Outbox;
 use super::wish::Wish;
+use crate::hub::frame::{self, Frame};
+use crate::hub::outbox::Outbox;
 
 /// How long a new client waits until its topics are followed.
 const START_TIMEOUT: Duration = Duration::from_secs(5);

@@ -15,11 +15,11 @@ const FRAME_OVERHEAD_BYTES: usize = 256;
 pub(crate) struct Outbox {
     bytes_max: usize,
     /// Whether this socket follows only sampled requests.
-    pub(super) sampled: bool,
+    pub(crate) sampled: bool,
     waiting: Mutex<Waiting>,
     filled: Notify,
     /// Cancelled when more than `bytes_max` waited.
-    pub(super) too_slow: CancellationToken,
+    pub(crate) too_slow: CancellationToken,
 }
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(super) fn new(bytes_max: usize, sampled: bool) -> Self {
+    pub(crate) fn new(bytes_max: usize, sampled: bool) -> Self {
         Self {
             bytes_max,
             sampled,
@@ -46,12 +46,12 @@ impl Outbox {
     }
 
     /// Accepts events from now on.
-    pub(super) fn go_live(&self) {
+    pub(crate) fn go_live(&self) {
         self.waiting().live = true;
     }
 
     /// Adds a frame; drops everything if more than `bytes_max` would wait.
-    pub(super) fn push(&self, frame: &Arc<Frame>) {
+    pub(crate) fn push(&self, frame: &Arc<Frame>) {
         let text = match &**frame {
             Frame::Events(events) => events.text.len(),
             Frame::Applied(_) | Frame::Projected(_) => 0,
@@ -72,7 +72,7 @@ impl Outbox {
     }
 
     /// Takes all waiting frames; waits until there is at least one.
-    pub(super) async fn take(&self) -> VecDeque<Arc<Frame>> {
+    pub(crate) async fn take(&self) -> VecDeque<Arc<Frame>> {
         loop {
             let frames = {
                 let mut waiting = self.waiting();

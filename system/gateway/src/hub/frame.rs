@@ -13,7 +13,7 @@ use crate::event_json::event_json;
 
 /// One text frame.
 #[derive(Debug)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// Events of one topic in stream order.
     Events(Events),
     /// The read model's progress: new positions of the topics that moved.
@@ -24,9 +24,9 @@ pub(super) enum Frame {
 
 /// A frame of events, and where each event is in its text.
 #[derive(Debug)]
-pub(super) struct Events {
-    pub(super) topic: Topic,
-    pub(super) text: Utf8Bytes,
+pub(crate) struct Events {
+    pub(crate) topic: Topic,
+    pub(crate) text: Utf8Bytes,
     places: Vec<(Position, Range<usize>)>,
 }
 
@@ -42,12 +42,12 @@ const OPEN: &str = r#"{"type":"events","events":["#;
 const CLOSE: &str = "]}";
 
 /// An `applied` frame: the read model's progress.
-pub(super) fn applied(positions: &Positions) -> Utf8Bytes {
+pub(crate) fn applied(positions: &Positions) -> Utf8Bytes {
     said("applied", false, positions)
 }
 
 /// A `hello` frame: the client gets the events after these positions, `sampled`: only those of sampled requests.
-pub(super) fn hello(positions: &Positions, sampled: bool) -> Utf8Bytes {
+pub(crate) fn hello(positions: &Positions, sampled: bool) -> Utf8Bytes {
     said("hello", sampled, positions)
 }
 
@@ -63,7 +63,7 @@ fn said(r#type: &str, sampled: bool, positions: &Positions) -> Utf8Bytes {
 }
 
 /// A `projected` frame: batches that the read model has applied.
-pub(super) fn projected(batches: &[Projected]) -> Utf8Bytes {
+pub(crate) fn projected(batches: &[Projected]) -> Utf8Bytes {
     #[derive(Serialize)]
     struct Said<'a> {
         r#type: &'a str,
@@ -79,7 +79,7 @@ pub(super) fn projected(batches: &[Projected]) -> Utf8Bytes {
 }
 
 /// Splits a batch of one topic into frames of about `bytes_max` at most.
-pub(super) fn events<'a>(
+pub(crate) fn events<'a>(
     topic: Topic,
     batch: impl IntoIterator<Item = &'a RecordedEvent>,
     bytes_max: usize,
@@ -117,12 +117,12 @@ fn closed(topic: Topic, mut text: String, places: Vec<(Position, Range<usize>)>)
 
 impl Events {
     /// The last event's position.
-    pub(super) fn last(&self) -> Position {
+    pub(crate) fn last(&self) -> Position {
         self.places.last().map(|(at, _)| *at).unwrap_or_default()
     }
 
     /// The frame's text without the events up to `sent`; `None` when none is left.
-    pub(super) fn after(&self, sent: Position) -> Option<Utf8Bytes> {
+    pub(crate) fn after(&self, sent: Position) -> Option<Utf8Bytes> {
         let (first, range) = self.places.iter().find(|(at, _)| *at > sent)?;
         if *first == self.places[0].0 {
             return Some(self.text.clone());

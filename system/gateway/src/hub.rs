@@ -1,5 +1,8 @@
 //! Connects the open sockets to the followers, without a gap or a repeat in a topic's events. Must not know the store.
 
+pub(crate) mod frame;
+pub(crate) mod outbox;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -8,9 +11,9 @@ use crate::config::FeedConfig;
 use ordershop_contract::position::{Position, Positions, Projected};
 use ordershop_contract::topic::Topic;
 
-use super::frame::{self, Frame};
-use super::outbox::Outbox;
+use frame::Frame;
 use ordershop_contract::event_store::RecordedEvent;
+use outbox::Outbox;
 
 /// Distributes what the followers read to the open sockets.
 pub(crate) struct Hub {
