@@ -7,43 +7,41 @@ mod control;
 mod descriptors;
 mod drivers;
 mod interrupts;
+mod listeners;
 mod meter;
 mod observer;
 mod options;
+mod preparation;
 mod ramp;
 mod replay;
 mod small_pages;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use collecting::Collected;
-use control::Control;
 pub use interrupts::Interrupts;
+use listeners::Listeners;
 use meter::Meter;
 use observer::Observer;
 pub use options::{Audience, RunError, RunOptions};
-use ramp::Ramp;
+use preparation::Run;
 use replay::Replay;
 use small_pages::SmallPages;
 
-use crate::run_event::{Listener, Plan, RunEvent};
-use loadgen_engine::drive::{self, Assignment, Load};
-use loadgen_engine::fault::{self, Recovery, StartedSystem};
-use loadgen_engine::http_client::Target;
+use crate::run_event::RunEvent;
+use loadgen_engine::drive::{self, Assignment};
+use loadgen_engine::fault::Recovery;
 use loadgen_engine::proc::{group_cpu_time, process_cpu_time};
 use loadgen_engine::record::Figures;
-use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::folder::{self, RunFolder};
-use loadgen_report::{Environment, Evidence, Report, Windows};
+use loadgen_report::{Evidence, Report, Windows};
+use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::{Vars, unix_seconds};
-use loadgen_scenario::share::Share;
-use loadgen_scenario::{Scenario, Workload};
 use loadgen_shop::OrderShop;
 use loadgen_shop::system_process::{SystemCommand, SystemProcess};
 
@@ -117,15 +115,6 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     Ok(report)
 }
 
-/// The listeners of a run.
-struct Listeners(Vec<Box<dyn Listener>>);
-
-impl Listeners {
-    fn tell(&mut self, event: &RunEvent) {
-        self.0.iter_mut().for_each(|l| l.event(event));
-    }
-}
-
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
     folder::write_report(report, folder)?;
     // Rendered from the folder, as it can be at any time later.
@@ -133,130 +122,7 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
     loadgen_render::write_all(&folder).map_err(std::io::Error::other)
 }
 
-/// The system whose first process this is.
-fn started(process: u32) -> StartedSystem {
-    StartedSystem {
-        process,
-        names: &OrderShop,
-    }
-}
-
-struct Run {
-    scenario: Arc<Scenario>,
-    seed: u64,
-    audit: bool,
-    out: PathBuf,
-    drivers: usize,
-    control: Control,
-    environment: Environment,
-    system_id: Option<u32>,
-    /// Set if the workload has a schedule that can be held.
-    ramp: Option<Ramp>,
-    warnings: Vec<String>,
-}
-
 impl Run {
-    async fn prepare(
-        scenario: Scenario,
-        options: &RunOptions,
-        url: &str,
-        system_id: Option<u32>,
-    ) -> Result<Self, RunError> {
-        let target = Target::resolve(url, &options.tls)
-            .await
-            .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
-        // Fail before anything is measured, instead of a report full of refused connections.
-        target.connect().await.map_err(|e| {
-            RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
-        })?;
-        fault::check(&scenario.faults, system_id.map(started)).map_err(RunError::BadInput)?;
-        let drivers = drivers::count(&scenario, options.drivers)?;
-        let control = Control::new(target).await;
-        let environment = control.environment(system_id.is_some()).await;
-        let ramp = match &scenario.workload {
-            Workload::Open { stages } => Some(Ramp::new(stages.clone())),
-            _ => None,
-        };
-        let (scenario, out) = (Arc::new(scenario), options.out.clone());
-        Ok(Self {
-            scenario,
-            seed: options.seed,
-            audit: options.audit,
-            out,
-            drivers,
-            control,
-            environment,
-            system_id,
-            ramp,
-            warnings: Vec::new(),
-        })
-    }
-
-    fn load(&self, replay: Option<Arrivals>) -> Load {
-        match (&self.scenario.workload, replay) {
-            (Workload::Trace, arrivals) => Load::Open {
-                arrivals: arrivals.into_iter().collect(),
-            },
-            (
-                Workload::Closed {
-                    users,
-                    think_time,
-                    duration,
-                },
-                _,
-            ) => Load::Closed {
-                users: *users,
-                think_time: *think_time,
-                duration: *duration,
-                drivers: self.drivers,
-            },
-            (Workload::Open { stages }, _) => {
-                let schedule = Schedule::new(stages.clone());
-                let arrivals =
-                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
-                Load::Open {
-                    arrivals: arrivals.collect(),
-                }
-            }
-        }
-    }
-
-    fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
-        let (journeys, seed) = (&self.scenario.journeys, self.seed);
-        let spacing = match self.scenario.poisson {
-            true => Spacing::Poisson(seed),
-            false => Spacing::Even,
-        };
-        let arrivals = Arrivals::scheduled(schedule.clone(), spacing, journeys, seed, share);
-        match &self.ramp {
-            Some(ramp) => arrivals.following(ramp.follow()),
-            None => arrivals,
-        }
-    }
-
-    fn plan(&self, replay: Option<&Replay>) -> Plan {
-        let scenario = &self.scenario;
-        let stages = match &scenario.workload {
-            Workload::Open { stages } => stages.clone(),
-            _ => Vec::new(),
-        };
-        let replayed = replay.map(|r| r.facts.length);
-        Plan {
-            scenario: scenario.name.clone(),
-            description: scenario.description.clone(),
-            target: self.control.target().url.clone(),
-            drivers: self.drivers,
-            duration: replayed.or(scenario.workload.duration()),
-            warm_up: scenario.warm_up,
-            stages,
-            steps: scenario.step_names.clone(),
-            awaits: scenario.await_names.clone(),
-            slip_p99_max: scenario.limits.slip_p99_max,
-            dropped_pct_max: scenario.limits.dropped_pct_max,
-            note: replay.map(Replay::announcement),
-        }
-    }
-
     async fn carry_out(
         mut self,
         replay: Option<Replay>,

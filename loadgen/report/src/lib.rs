@@ -34,9 +34,9 @@ pub use report::{Report, SCHEMA, Schema};
 pub use resources::{Reading, Resources};
 pub use sections::{
     AllSteps, Drain, EndToEnd, Environment, ErrorReport, EventLag, Generator, HoldReport,
-    JourneyReport, MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport,
+    JourneyReport, MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport, VerdictResult,
     WorkloadSummary,
 };
 pub use standing::{SoFar, Standing};
-pub use verdict::{Verdict, VerdictResult};
+pub use verdict::Verdict;
 pub use windows::Windows;

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::VerdictResult;
-
 /// Statistics of a distribution, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are standard terms
@@ -253,4 +251,36 @@ pub struct ThresholdReport {
     /// The figure and its window in words, or why there is no figure.
     #[serde(default)]
     pub reason: String,
+}
+
+/// The verdict's three values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VerdictResult {
+    /// Everything held.
+    Pass,
+    /// Something did not.
+    Fail,
+    /// The figures say nothing about the target: the generator could not keep up, or there are none.
+    Invalid,
+}
+
+impl VerdictResult {
+    /// The program's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Invalid => 3,
+        }
+    }
+
+    /// As it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Invalid => "INVALID",
+        }
+    }
 }

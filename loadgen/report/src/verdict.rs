@@ -9,24 +9,14 @@ use crate::evidence::Evidence;
 use crate::faults::FaultReport;
 use crate::replay::ReplayReport;
 use crate::sample::Sample;
-use crate::sections::{AllSteps, Generator, JourneyReport, ThresholdReport, WorkloadSummary};
+use crate::sections::{
+    AllSteps, Generator, JourneyReport, ThresholdReport, VerdictResult, WorkloadSummary,
+};
 use crate::units;
 use loadgen_engine::record::Figures;
 use loadgen_engine::scrape::Scrape;
 use loadgen_scenario::threshold::{Threshold, Window};
 use loadgen_scenario::{Limits, Scenario};
-
-/// The verdict's three values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum VerdictResult {
-    /// Every threshold held and the audit found nothing.
-    Pass,
-    /// A threshold was missed or the audit found something.
-    Fail,
-    /// The figures say nothing about the target: the generator could not keep up, or nothing was measured.
-    Invalid,
-}
 
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,26 +25,6 @@ pub struct Verdict {
     result: VerdictResult,
     /// Why.
     reasons: Vec<String>,
-}
-
-impl VerdictResult {
-    /// The program's exit code.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Pass => 0,
-            Self::Fail => 1,
-            Self::Invalid => 3,
-        }
-    }
-
-    /// The verdict as printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "PASS",
-            Self::Fail => "FAIL",
-            Self::Invalid => "INVALID",
-        }
-    }
 }
 
 impl Verdict {

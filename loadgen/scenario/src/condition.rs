@@ -1,14 +1,13 @@
 //! Conditions of steps and loops: `{{status}} == "OPEN" and {{items|length}} > 0`. Compiled once, evaluated per journey. Knows
 //! expressions and constants; must not know what depends on a condition.
 
+mod node;
 mod reader;
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::expression::{Expression, RenderError, Scope};
+use node::Node;
 
 const ALLOWED: &str = "comparisons (== != < <= > >= contains) of {{expressions}}, numbers, \"texts\", true, false and null, put together with `and`, `or`, `not` and parentheses";
 
@@ -17,33 +16,6 @@ const ALLOWED: &str = "comparisons (== != < <= > >= contains) of {{expressions}}
 pub struct Condition {
     text: String,
     node: Node,
-}
-
-#[derive(Debug, Clone)]
-enum Node {
-    And(Vec<Node>),
-    Or(Vec<Node>),
-    Not(Box<Node>),
-    Compare(Operand, Operator, Operand),
-    /// True unless the value is false, null, 0, empty text or an empty list.
-    True(Operand),
-}
-
-#[derive(Debug, Clone)]
-enum Operand {
-    Expression(Expression),
-    Constant(Value),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Contains,
 }
 
 impl Condition {
@@ -76,116 +48,6 @@ impl Condition {
     /// Whether the condition holds now. Fails if a variable is unset, or if values of different types are ordered.
     pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, RenderError> {
         self.node.holds(scope, &self.text)
-    }
-}
-
-impl Node {
-    fn collect<'a>(&'a self, found: &mut Vec<&'a Expression>) {
-        let mut operand = |o: &'a Operand| {
-            if let Operand::Expression(expression) = o {
-                found.push(expression);
-            }
-        };
-        match self {
-            Self::Compare(left, _, right) => {
-                operand(left);
-                operand(right);
-            }
-            Self::True(value) => operand(value),
-            Self::Not(node) => node.collect(found),
-            Self::And(nodes) | Self::Or(nodes) => nodes.iter().for_each(|n| n.collect(found)),
-        }
-    }
-
-    fn holds(&self, scope: &mut Scope<'_>, text: &str) -> Result<bool, RenderError> {
-        match self {
-            Self::And(nodes) => {
-                for node in nodes {
-                    if !node.holds(scope, text)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            Self::Or(nodes) => {
-                for node in nodes {
-                    if node.holds(scope, text)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            Self::Not(node) => Ok(!node.holds(scope, text)?),
-            Self::True(operand) => Ok(truth(&operand.value(scope)?)),
-            Self::Compare(left, operator, right) => {
-                let (left, right) = (left.value(scope)?, right.value(scope)?);
-                operator
-                    .compare(&left, &right)
-                    .map_err(|problem| RenderError::new(text, problem))
-            }
-        }
-    }
-}
-
-impl Operand {
-    fn value(&self, scope: &mut Scope<'_>) -> Result<Value, RenderError> {
-        match self {
-            Self::Constant(value) => Ok(value.clone()),
-            Self::Expression(expression) => Ok(expression.evaluate(scope)?.into_owned()),
-        }
-    }
-}
-
-fn truth(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(it) => *it,
-        Value::Number(n) => n.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(_) => true,
-    }
-}
-
-fn equal(left: &Value, right: &Value) -> bool {
-    match (left.as_f64(), right.as_f64()) {
-        // 1 and 1.0 are the same number.
-        (Some(left), Some(right)) => left == right,
-        _ => left == right,
-    }
-}
-
-impl Operator {
-    fn compare(self, left: &Value, right: &Value) -> Result<bool, String> {
-        let order = || {
-            match (left, right) {
-            (Value::String(left), Value::String(right)) => Ok(left.cmp(right)),
-            _ => left
-                .as_f64()
-                .zip(right.as_f64())
-                .and_then(|(left, right)| left.partial_cmp(&right))
-                .ok_or_else(|| {
-                    format!("{left} and {right} can't be ordered (the filter `number` turns text into a number)")
-                }),
-        }
-        };
-        Ok(match self {
-            Self::Equal => equal(left, right),
-            Self::NotEqual => !equal(left, right),
-            Self::Less => order()? == Ordering::Less,
-            Self::LessOrEqual => order()? != Ordering::Greater,
-            Self::Greater => order()? == Ordering::Greater,
-            Self::GreaterOrEqual => order()? != Ordering::Less,
-            Self::Contains => match (left, right) {
-                (Value::Array(items), one) => items.iter().any(|item| equal(item, one)),
-                (Value::String(text), Value::String(part)) => text.contains(part),
-                _ => {
-                    return Err(format!(
-                        "{left} is neither a list nor a text that could contain {right}"
-                    ));
-                }
-            },
-        })
     }
 }
 

@@ -8,9 +8,7 @@ use rand::rngs::SmallRng;
 use serde_json::Value;
 
 use super::filter::{Filter, integer};
-
-/// The variables of one journey (or of one set-up iteration), by name.
-pub type Vars = serde_json::Map<String, Value>;
+pub use super::vars::Vars;
 
 /// What an expression may read: layers of variables. The first layer that has a name wins.
 pub struct Scope<'a> {

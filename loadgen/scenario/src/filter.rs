@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::expression::Vars;
+use super::vars::Vars;
 
 /// One filter.
 #[derive(Debug, Clone)]

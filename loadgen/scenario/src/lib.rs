@@ -25,6 +25,7 @@ pub mod template;
 pub mod think_time;
 pub mod threshold;
 pub mod trace;
+mod vars;
 
 pub use compile::read;
 pub use diagnostic::ScenarioError;

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-pub use figure::{Count, Family, JourneyFigure, Metric, Selector, Statistic};
-
-/// Every figure that a threshold may name.
-pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s); backlog_end";
+pub use figure::{Count, FIGURES, Family, JourneyFigure, Metric, Selector, Statistic};
 
 /// The shortest window, and what a window is a multiple of: figures are collected by the second.
 const WINDOW_UNIT: Duration = Duration::from_secs(1);

@@ -12,11 +12,11 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Paragraph, Tabs, Wrap};
 
 use super::course::Course;
-use panel::Panel;
+use panel::{PANEL_WIDTH_MIN, Panel};
 
-/// Smallest readable width of a plot.
-const PANEL_WIDTH_MIN: u16 = 38;
+/// Smallest readable height of a plot.
 const PANEL_HEIGHT_MIN: u16 = 8;
+/// More plots side by side are not readable.
 const COLUMNS_MAX: u16 = 3;
 /// Smallest terminal for the whole layout; below it only a few figures are shown.
 const WIDTH_MIN: u16 = 48;

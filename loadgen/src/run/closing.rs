@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Interrupts;
 use super::collecting::Collected;
+use super::interrupts::Interrupts;
+use super::listeners::Listeners;
 use super::options::RunError;
-use super::{Listeners, Run};
+use super::preparation::Run;
 
 use crate::run_event::RunEvent;
 use crate::run_event::Seen;

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::Interrupts;
+use super::interrupts::Interrupts;
+use super::listeners::Listeners;
 use super::meter::Meter;
 use super::observer::Observer;
 use super::options::RunError;
+use super::preparation::{Run, started};
 use super::ramp::Ramp;
-use super::{Listeners, Run, started};
 
 use crate::run_event::RunEvent;
 use crate::run_event::Seen;

@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use super::RunError;
+use super::options::RunError;
 use loadgen_engine::drive::drivers_max;
 use loadgen_scenario::{Scenario, Workload};
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::faults::FaultReport;
 use crate::folder::{RunFolder, log_names};
 use crate::report::Report;
-use crate::sections::{ErrorReport, EventLag, MergedPart, Quantiles};
-use crate::verdict::{VerdictResult, judge_merged, missed};
+use crate::sections::{ErrorReport, EventLag, MergedPart, Quantiles, VerdictResult};
+use crate::verdict::{judge_merged, missed};
 use loadgen_engine::record::Times;
 
 /// Examples kept of each error.

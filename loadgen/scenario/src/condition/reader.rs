@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Node, Operand, Operator};
+use super::node::{Node, Operand, Operator};
 use crate::expression::Expression;
 
 /// The deepest nesting of parentheses and `not`.

@@ -1,6 +1,7 @@
 //! The figures that a threshold may name, and their syntax.
 
-use super::FIGURES;
+/// Every figure that a threshold may name.
+pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s); backlog_end";
 
 /// The figure that a threshold names.
 #[derive(Debug, Clone, PartialEq)]

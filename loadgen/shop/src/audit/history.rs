@@ -3,19 +3,17 @@
 
 mod data;
 mod fold;
+mod id;
 mod order;
 mod timeline;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::topic::Topic;
+pub use id::Id;
 use loadgen_report::audit::Offender;
 pub use order::{OrderRecord, Status};
 pub use timeline::Timeline;
-
-/// An id that is stored once, however many records refer to it.
-pub type Id = Arc<str>;
 
 /// How far back, in microseconds, the facts behind a decision may have been read: a service reads them before it writes, and again after a
 /// crash.

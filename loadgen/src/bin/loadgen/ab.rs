@@ -12,9 +12,9 @@ use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::SystemCommand;
 
+use crate::ending::{BAD_INPUT, bad_input, runtime, say};
 use crate::run::default_out;
 use crate::scenario_arguments::{ScenarioArguments, positive};
-use crate::{BAD_INPUT, bad_input, runtime, say};
 
 /// The command of a revision's program that starts the system.
 const UP: &str = "up";

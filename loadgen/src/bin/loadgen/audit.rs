@@ -8,9 +8,9 @@ use loadgen_engine::http_client::Target;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_shop::audit::{AuditScope, audit};
 
+use crate::ending::{bad_input, runtime};
 use crate::format::Format;
 use crate::tls::TlsArguments;
-use crate::{bad_input, runtime};
 
 #[derive(Args)]
 pub struct AuditArguments {

@@ -14,11 +14,11 @@ use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
+use crate::ending::{bad_input, runtime};
 use crate::format::Format;
 use crate::run::{default_out, failed};
 use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::system_arguments::SystemArguments;
-use crate::{bad_input, runtime};
 
 /// First guess of the time that start, set-up and drain add to a probe.
 const AROUND_A_PROBE: Duration = Duration::from_secs(3);

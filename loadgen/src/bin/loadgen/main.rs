@@ -5,6 +5,7 @@ mod ab;
 mod audit;
 mod capacity;
 mod compare;
+mod ending;
 mod format;
 mod report;
 mod run;
@@ -23,8 +24,6 @@ use clap::{Parser, Subcommand};
 /// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const BAD_INPUT: u8 = 2;
 
 /// The last part of `loadgen --help`.
 const AFTER_HELP: &str = "\
@@ -169,20 +168,4 @@ impl Write for StandardError {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// Writes to standard output. Ignores errors: `loadgen list | head` closes the pipe early.
-fn say(text: &str) {
-    std::io::stdout().write_all(text.as_bytes()).ok();
-}
-
-fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
-    eprintln!("error: {problem}");
-    ExitCode::from(BAD_INPUT)
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
 }

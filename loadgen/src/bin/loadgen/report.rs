@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use loadgen_report::folder::RunFolder;
 
-use crate::bad_input;
+use crate::ending::bad_input;
 
 pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
     let opened = folders.iter().map(|path| RunFolder::open(path));

@@ -12,11 +12,11 @@ use loadgen_render::date::utc;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 
+use crate::ending::{bad_input, runtime};
 use crate::format::Format;
 use crate::scenario_arguments::{ScenarioArguments, positive};
 use crate::system_arguments::SystemArguments;
 use crate::watch::WatchArguments;
-use crate::{bad_input, runtime};
 
 #[derive(Args)]
 pub struct RunArguments {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use loadgen_scenario::{Overrides, Scenario, catalog};
 
-use crate::{BAD_INPUT, bad_input};
+use crate::ending::{BAD_INPUT, bad_input};
 
 #[derive(Args)]
 pub struct ScenarioArguments {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use loadgen_scenario::{catalog, schema, starter};
 
-use crate::{BAD_INPUT, bad_input, say};
+use crate::ending::{BAD_INPUT, bad_input, say};
 
 pub fn list(folder: Option<PathBuf>) -> ExitCode {
     let names = catalog::names(folder.as_deref());

@@ -7,7 +7,7 @@ use clap::Args;
 use loadgen_engine::http_client::TlsOptions;
 use loadgen_shop::system_process::SystemCommand;
 
-use crate::bad_input;
+use crate::ending::bad_input;
 use crate::tls::TlsArguments;
 
 #[derive(Args)]

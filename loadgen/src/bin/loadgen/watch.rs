@@ -8,7 +8,7 @@ use loadgen::metrics_listen::MetricsListener;
 use loadgen::run::Audience;
 use tokio::sync::mpsc;
 
-use crate::bad_input;
+use crate::ending::bad_input;
 
 #[derive(Args)]
 pub struct WatchArguments {

@@ -7,10 +7,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use super::chart::{self, COLOURS, Curve, Unit};
-use super::{PANEL_WIDTH_MIN, tables};
+use super::tables;
 use crate::live::course::{Course, Moment};
 use loadgen_engine::record::series::{GroupPoint, Point};
 use loadgen_report::Quantiles;
+
+/// Smallest readable width of a plot.
+pub const PANEL_WIDTH_MIN: u16 = 38;
 
 /// A panel of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::super::event::{Action, Event};
-use super::Id;
+use super::id::Id;
 
 /// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

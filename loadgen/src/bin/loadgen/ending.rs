@@ -1,0 +1,23 @@
+//! What all commands share of their beginning and their end: the runtime, standard output, the exit code of bad input.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The exit code of bad input.
+pub const BAD_INPUT: u8 = 2;
+
+/// To standard output; a reader who has seen enough (`| head`) is no error.
+pub fn say(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+pub fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
+    eprintln!("error: {problem}");
+    ExitCode::from(BAD_INPUT)
+}
+
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}

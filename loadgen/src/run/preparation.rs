@@ -1,0 +1,148 @@
+//! Before the first journey: the target is reached, faults and drivers are checked, the load is planned.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::control::Control;
+use super::drivers;
+use super::options::{RunError, RunOptions};
+use super::ramp::Ramp;
+use super::replay::Replay;
+use crate::run_event::Plan;
+use loadgen_engine::drive::Load;
+use loadgen_engine::fault::{self, StartedSystem};
+use loadgen_engine::http_client::Target;
+use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
+use loadgen_report::Environment;
+use loadgen_scenario::share::Share;
+use loadgen_scenario::{Scenario, Workload};
+use loadgen_shop::OrderShop;
+
+/// The system whose first process this is.
+pub fn started(process: u32) -> StartedSystem {
+    StartedSystem {
+        process,
+        names: &OrderShop,
+    }
+}
+
+/// A run, ready to be carried out.
+pub struct Run {
+    pub scenario: Arc<Scenario>,
+    pub seed: u64,
+    pub audit: bool,
+    pub out: PathBuf,
+    pub drivers: usize,
+    pub control: Control,
+    pub environment: Environment,
+    pub system_id: Option<u32>,
+    /// Set if the workload has a schedule that can be held.
+    pub ramp: Option<Ramp>,
+    pub warnings: Vec<String>,
+}
+
+impl Run {
+    /// Checks the target and all that the run needs.
+    pub async fn prepare(
+        scenario: Scenario,
+        options: &RunOptions,
+        url: &str,
+        system_id: Option<u32>,
+    ) -> Result<Self, RunError> {
+        let target = Target::resolve(url, &options.tls)
+            .await
+            .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
+        // Fail before anything is measured, instead of a report full of refused connections.
+        target.connect().await.map_err(|e| {
+            RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
+        })?;
+        fault::check(&scenario.faults, system_id.map(started)).map_err(RunError::BadInput)?;
+        let drivers = drivers::count(&scenario, options.drivers)?;
+        let control = Control::new(target).await;
+        let environment = control.environment(system_id.is_some()).await;
+        let ramp = match &scenario.workload {
+            Workload::Open { stages } => Some(Ramp::new(stages.clone())),
+            _ => None,
+        };
+        let (scenario, out) = (Arc::new(scenario), options.out.clone());
+        Ok(Self {
+            scenario,
+            seed: options.seed,
+            audit: options.audit,
+            out,
+            drivers,
+            control,
+            environment,
+            system_id,
+            ramp,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// How the drivers are loaded.
+    pub fn load(&self, replay: Option<Arrivals>) -> Load {
+        match (&self.scenario.workload, replay) {
+            (Workload::Trace, arrivals) => Load::Open {
+                arrivals: arrivals.into_iter().collect(),
+            },
+            (
+                Workload::Closed {
+                    users,
+                    think_time,
+                    duration,
+                },
+                _,
+            ) => Load::Closed {
+                users: *users,
+                think_time: *think_time,
+                duration: *duration,
+                drivers: self.drivers,
+            },
+            (Workload::Open { stages }, _) => {
+                let schedule = Schedule::new(stages.clone());
+                let arrivals =
+                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
+                Load::Open {
+                    arrivals: arrivals.collect(),
+                }
+            }
+        }
+    }
+
+    fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
+        let (journeys, seed) = (&self.scenario.journeys, self.seed);
+        let spacing = match self.scenario.poisson {
+            true => Spacing::Poisson(seed),
+            false => Spacing::Even,
+        };
+        let arrivals = Arrivals::scheduled(schedule.clone(), spacing, journeys, seed, share);
+        match &self.ramp {
+            Some(ramp) => arrivals.following(ramp.follow()),
+            None => arrivals,
+        }
+    }
+
+    /// What is announced.
+    pub fn plan(&self, replay: Option<&Replay>) -> Plan {
+        let scenario = &self.scenario;
+        let stages = match &scenario.workload {
+            Workload::Open { stages } => stages.clone(),
+            _ => Vec::new(),
+        };
+        let replayed = replay.map(|r| r.facts.length);
+        Plan {
+            scenario: scenario.name.clone(),
+            description: scenario.description.clone(),
+            target: self.control.target().url.clone(),
+            drivers: self.drivers,
+            duration: replayed.or(scenario.workload.duration()),
+            warm_up: scenario.warm_up,
+            stages,
+            steps: scenario.step_names.clone(),
+            awaits: scenario.await_names.clone(),
+            slip_p99_max: scenario.limits.slip_p99_max,
+            dropped_pct_max: scenario.limits.dropped_pct_max,
+            note: replay.map(Replay::announcement),
+        }
+    }
+}
