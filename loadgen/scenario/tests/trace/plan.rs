@@ -1,5 +1,4 @@
 //! The plan of a replay from small exports written out here, by its public interface.
-#![allow(clippy::unwrap_used)] // in tests a panic is the report
 
 use std::collections::BTreeMap;
 use std::time::Duration;

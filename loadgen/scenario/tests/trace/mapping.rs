@@ -1,5 +1,4 @@
 //! The mapping of a shop's export: what it accepts, and what is refused with a hint to what is allowed.
-#![allow(clippy::unwrap_used)] // in tests a panic is the report
 
 use std::time::Duration;
 

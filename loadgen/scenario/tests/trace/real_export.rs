@@ -1,5 +1,4 @@
 //! The plan of a real shop's export, which is not in the repository: without it, the test says so.
-#![allow(clippy::unwrap_used)] // in tests a panic is the report
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +20,7 @@ fn export() -> PathBuf {
     std::env::var_os("ORDERSHOP_TRACE").map_or_else(
         || {
             let crate_folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-            crate_folder.join("../../shared/data/online-retail-2010-12.csv")
+            crate_folder.join("../../../shared/data/online-retail-2010-12.csv")
         },
         PathBuf::from,
     )
