@@ -257,11 +257,11 @@ pub struct ThresholdReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VerdictResult {
-    /// Everything held.
+    /// Every threshold held and the audit found nothing.
     Pass,
-    /// Something did not.
+    /// A threshold was missed or the audit found something.
     Fail,
-    /// The figures say nothing about the target: the generator could not keep up, or there are none.
+    /// The figures say nothing about the target: the generator could not keep up, or nothing was measured.
     Invalid,
 }
 
@@ -275,7 +275,7 @@ impl VerdictResult {
         }
     }
 
-    /// As it is printed.
+    /// The verdict as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "PASS",

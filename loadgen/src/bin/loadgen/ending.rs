@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The exit code of bad input.
 pub const BAD_INPUT: u8 = 2;
 
-/// To standard output; a reader who has seen enough (`| head`) is no error.
+/// Writes to standard output. Ignores errors: `loadgen list | head` closes the pipe early.
 pub fn say(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }

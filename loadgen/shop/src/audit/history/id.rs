@@ -2,5 +2,5 @@
 
 use std::sync::Arc;
 
-/// An id, kept once however many records name it.
+/// An id that is stored once, however many records refer to it.
 pub type Id = Arc<str>;
