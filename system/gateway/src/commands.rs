@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
-use hyper::Request;
-use hyper::body::Incoming;
+use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 
 use ordershop_contract::message_queue::{OutgoingMessage, QueueName};
@@ -14,8 +12,8 @@ use ordershop_contract::topic::Topic;
 
 use super::error::{HttpError, json};
 use super::json_body;
-use super::paging::QueryString;
 use super::reply::{self, Reply};
+use super::request::{GatewayRequest, PathParam};
 use super::shared::{Shared, request_correlation};
 use super::trace::Trace;
 use ordershop_contract::payload;
@@ -24,40 +22,37 @@ use ordershop_contract::payload;
 const POSITION: &str = "x-position";
 
 /// `POST /order`: creates one or several entities and answers with their ids.
-pub(super) async fn create(
-    shared: &Shared,
-    topic: Topic,
-    request: Request<Incoming>,
-    trace: &Trace,
-) -> Result<Response, HttpError> {
-    QueryString::parse(request.uri().query(), &[])?;
+pub(super) async fn create(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
+    request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
-    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
-    let text = json_body::read(request, &shared.config).await?;
+    let at_least = request.at_least(&Topic::ALL)?;
+    let GatewayRequest {
+        shared,
+        trace,
+        http,
+    } = request;
+    let text = json_body::read(http, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
     let to = queue(queue_names::create(topic))?;
     let entities = params.entities.len();
-    command(
-        shared,
-        to,
-        payload::message(params.json, &at_least),
-        entities,
-        trace,
-    )
-    .await
+    let payload = payload::message(params.json, &at_least);
+    command(&shared, to, payload, entities, &trace).await
 }
 
 /// `POST /orders`: queues the creation and answers with the message's id at once.
 pub(super) async fn create_later(
-    shared: &Shared,
     topic: Topic,
-    request: Request<Incoming>,
-    trace: &Trace,
+    request: GatewayRequest,
 ) -> Result<Response, HttpError> {
-    QueryString::parse(request.uri().query(), &[])?;
+    request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
-    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
-    let text = json_body::read(request, &shared.config).await?;
+    let at_least = request.at_least(&Topic::ALL)?;
+    let GatewayRequest {
+        shared,
+        trace,
+        http,
+    } = request;
+    let text = json_body::read(http, &shared.config).await?;
     let params = json_body::params(&text, shared.config.entities_per_array_max)?;
     for (n, entity) in params.entities.iter().enumerate() {
         (shared.config.validate)(topic, entity).map_err(|why| {
@@ -73,7 +68,7 @@ pub(super) async fn create_later(
         to: queue(queue_names::create(topic))?,
         message_id: message_id.clone(),
         payload: payload::message(params.json, &at_least),
-        correlation: request_correlation(trace),
+        correlation: request_correlation(&trace),
     };
     shared.queue.send(vec![message]).await?;
     Ok(json(
@@ -84,34 +79,36 @@ pub(super) async fn create_later(
 
 /// `PUT /order/{id}`: replaces an entity by the one in the body.
 pub(super) async fn update(
-    shared: &Shared,
     topic: Topic,
-    id: &str,
-    request: Request<Incoming>,
-    trace: &Trace,
+    PathParam(id): PathParam,
+    request: GatewayRequest,
 ) -> Result<Response, HttpError> {
-    QueryString::parse(request.uri().query(), &[])?;
+    request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
-    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
-    let text = json_body::read(request, &shared.config).await?;
-    let entity = json_body::with_entity_id(&text, id)?;
+    let at_least = request.at_least(&Topic::ALL)?;
+    let GatewayRequest {
+        shared,
+        trace,
+        http,
+    } = request;
+    let text = json_body::read(http, &shared.config).await?;
+    let entity = json_body::with_entity_id(&text, &id)?;
     let to = queue(queue_names::update(topic))?;
-    command(shared, to, payload::message(entity, &at_least), 1, trace).await
+    command(&shared, to, payload::message(entity, &at_least), 1, &trace).await
 }
 
 /// `DELETE /order/{id}`: deletes an entity.
 pub(super) async fn delete(
-    shared: &Shared,
     topic: Topic,
-    id: &str,
-    request: Request<Incoming>,
-    trace: &Trace,
+    PathParam(id): PathParam,
+    request: GatewayRequest,
 ) -> Result<Response, HttpError> {
-    QueryString::parse(request.uri().query(), &[])?;
-    let at_least = shared.session.at_least(&Topic::ALL, request.headers())?;
+    request.query_string(&[])?;
+    let at_least = request.at_least(&Topic::ALL)?;
     let to = queue(queue_names::delete(topic))?;
-    let params = payload::EntityId { entity_id: id };
-    command(shared, to, payload::message(params, &at_least), 1, trace).await
+    let params = payload::EntityId { entity_id: &id };
+    let payload = payload::message(params, &at_least);
+    command(&request.shared, to, payload, 1, &request.trace).await
 }
 
 /// The queue, or 404 if the topic has none. No route leads here with such a topic.

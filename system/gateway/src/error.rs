@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use ordershop_contract::message_queue::QueueError;
 
@@ -44,9 +44,11 @@ impl HttpError {
             )
         }
     }
+}
 
+impl IntoResponse for HttpError {
     /// The answer with body `{"error": message}`.
-    pub(super) fn into_response(self) -> Response {
+    fn into_response(self) -> Response {
         let body = serde_json::json!({ "error": self.message }).to_string();
         let mut response = json(self.status, body);
         let headers = response.headers_mut();

@@ -8,13 +8,13 @@ use axum::response::Response;
 
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
 use ordershop_contract::position::Position;
-use ordershop_contract::topic::Topic;
+use ordershop_contract::topic::{Topic, UnknownTopic};
 
 use super::body_writer::{self, BodyWriter};
 use super::error::{HttpError, json};
 use super::event_json::event_json;
-use super::paging::{PAGE_DEFAULT, QueryString};
-use super::queries::QueryRequest;
+use super::paging::PAGE_DEFAULT;
+use super::request::{GatewayRequest, PathParam};
 use super::shared::Shared;
 
 /// Events per read of the store, so that a page of large carts is never in memory as a whole.
@@ -23,13 +23,15 @@ const READ_EVENTS: usize = 250;
 /// Answers `{"result": [event…], "cursor": "<ms>-<seq>"}`; `cursor` is the `after` of the next page; the last page has none.
 ///
 /// # Errors
-/// 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
+/// 404 for an unknown topic; 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
 pub(super) async fn page(
-    shared: &Arc<Shared>,
-    topic: Topic,
-    request: QueryRequest<'_>,
+    PathParam(name): PathParam,
+    request: GatewayRequest,
 ) -> Result<Response, HttpError> {
-    let query = QueryString::parse(request.query, &["after", "limit"])?;
+    let topic: Topic = name
+        .parse()
+        .map_err(|error: UnknownTopic| HttpError::not_found(error.to_string()))?;
+    let query = request.query_string(&["after", "limit"])?;
     let mut after = match query.get("after") {
         None => Position::START,
         Some(text) => {
@@ -40,8 +42,8 @@ pub(super) async fn page(
         }
     };
     let limit = query.limit()?.unwrap_or(PAGE_DEFAULT);
-    let first = read(shared, topic, after, limit.min(READ_EVENTS)).await?;
-    let shared = Arc::clone(shared);
+    let shared = request.shared;
+    let first = read(&shared, topic, after, limit.min(READ_EVENTS)).await?;
     let source = Arc::clone(&shared);
     let body = body_writer::stream(&shared, |mut body| async move {
         body.write("{\"result\":[").await?;

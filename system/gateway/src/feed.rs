@@ -11,12 +11,11 @@ use axum::extract::FromRequestParts;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use hyper::Request;
-use hyper::body::Incoming;
 
 use ordershop_contract::topic::Topic;
 
 use super::error::HttpError;
+use super::request::GatewayRequest;
 use super::shared::Shared;
 use wish::Wish;
 
@@ -40,12 +39,10 @@ pub(super) fn start(shared: &Arc<Shared>) {
 }
 
 /// `GET /events`: upgrades the connection to a WebSocket.
-pub(super) async fn upgrade(
-    shared: &Arc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response, HttpError> {
-    let wish = Wish::parse(request.uri().query())?;
-    let (mut parts, _) = request.into_parts();
+pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpError> {
+    let GatewayRequest { shared, http, .. } = request;
+    let wish = Wish::parse(http.uri().query())?;
+    let (mut parts, _) = http.into_parts();
     if !parts.headers.contains_key(header::UPGRADE) {
         return Err(HttpError::new(
             StatusCode::UPGRADE_REQUIRED,
@@ -64,7 +61,6 @@ pub(super) async fn upgrade(
                 format!("the live feed already has its most clients, {max}; try again later"),
             )
         })?;
-    let shared = Arc::clone(shared);
     let upgrade = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);

@@ -1,7 +1,9 @@
 //! `/health`: whether the system is live and ready, and which Redis it runs on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
@@ -14,7 +16,7 @@ use ordershop_contract::readiness::ReadinessState;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers 200 when ready, else 503 with the reasons.
-pub(super) async fn health(shared: &Shared) -> Response {
+pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let check = shared.config.readiness.check();
     let state = tokio::time::timeout(CHECK_TIMEOUT, check)
         .await

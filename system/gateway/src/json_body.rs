@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::Request;
-use hyper::body::{Body, Incoming};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -24,10 +24,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// 415 for another content type, 413 over the limit, 408 if the body doesn't arrive in time, 400 if it breaks off or isn't UTF-8.
-pub(super) async fn read(
-    request: Request<Incoming>,
-    config: &GatewayConfig,
-) -> Result<String, HttpError> {
+pub(super) async fn read(request: Request, config: &GatewayConfig) -> Result<String, HttpError> {
     check_content(request.headers())?;
     let expects_continue = request.headers().contains_key(header::EXPECT);
     let body = request.into_body();
@@ -69,11 +66,11 @@ pub(super) async fn read(
 }
 
 enum Broken {
-    TooLarge(Incoming),
-    Off(hyper::Error),
+    TooLarge(Body),
+    Off(axum::Error),
 }
 
-async fn collect(mut body: Incoming, max: usize) -> Result<Vec<u8>, Broken> {
+async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, Broken> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(max);
     let mut bytes = Vec::with_capacity(expected.min(max));
     while let Some(frame) = body.frame().await {
@@ -87,7 +84,7 @@ async fn collect(mut body: Incoming, max: usize) -> Result<Vec<u8>, Broken> {
     Ok(bytes)
 }
 
-async fn discard(mut body: Incoming) {
+async fn discard(mut body: Body) {
     let all = async {
         let mut left = DISCARD_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {

@@ -22,7 +22,7 @@ mod paging;
 mod queries;
 mod reply;
 mod report;
-mod request_metrics;
+mod request;
 mod routes;
 mod server;
 mod server_timing;
@@ -43,7 +43,6 @@ use tokio_util::task::TaskTracker;
 
 use hub::Hub;
 use metrics_route::MetricsRoute;
-use request_metrics::RequestMetrics;
 use session::Session;
 use shared::Shared;
 use trace::Ids;
@@ -83,8 +82,8 @@ impl Gateway {
     /// Serves until cancelled. Then accepts no more, lets requests in flight end (at most `drain_ms`) and closes WebSockets with a close frame.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let shared = Arc::new(Shared {
-            requests: RequestMetrics::new(&self.metrics),
-            metrics: MetricsRoute::new(
+            metrics: self.metrics.clone(),
+            metrics_route: MetricsRoute::new(
                 self.metrics,
                 self.registry,
                 Arc::clone(&self.queue),
@@ -101,6 +100,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
         });
         feed::start(&shared);
-        server::serve(shared, listener).await;
+        let router = routes::router(Arc::clone(&shared));
+        server::serve(&shared, listener, router).await;
     }
 }

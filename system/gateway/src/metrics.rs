@@ -1,5 +1,8 @@
 //! What the gateway counts. Knows the metrics' names, not where they are shown.
 
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
 use ordershop_contract::metrics::QueueMetrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -23,7 +26,7 @@ pub struct RequestLabels {
     /// HTTP method.
     pub method: &'static str,
     /// The route's pattern, never the path itself (ids would make it grow without limit).
-    pub route: &'static str,
+    pub route: String,
     /// HTTP status.
     pub status: u16,
 }
@@ -32,8 +35,11 @@ pub struct RequestLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RouteLabels {
     /// The route's pattern.
-    pub route: &'static str,
+    pub route: String,
 }
+
+/// The methods that metrics name; clients must not be able to add labels without limit.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 
 /// Buckets from 50 µs to 60 s in steps of 15 %: a percentile read from them is accurate to 15 %.
 fn duration_histogram() -> Histogram {
@@ -69,6 +75,29 @@ impl GatewayMetrics {
             group_dead_letters: Family::default(),
             queues,
         }
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn answered(
+        &self,
+        method: &Method,
+        route: &str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let known = METHODS.into_iter().find(|name| *name == method.as_str());
+        let requests = RequestLabels {
+            method: known.unwrap_or("other"),
+            route: route.to_owned(),
+            status: status.as_u16(),
+        };
+        let route = RouteLabels {
+            route: route.to_owned(),
+        };
+        self.http_requests.get_or_create_owned(&requests).inc();
+        self.http_request_duration
+            .get_or_create_owned(&route)
+            .observe(took.as_secs_f64());
     }
 
     /// Adds its own to a process's metrics: those of the queues belong to all who use them.

@@ -18,9 +18,9 @@ use ordershop_contract::topic::Topic;
 use super::body_writer;
 use super::error::{HttpError, json};
 use super::pages::Pages;
-use super::paging::{PAGE_MAX, QueryString};
-use super::queries::QueryRequest;
+use super::paging::PAGE_MAX;
 use super::reply::Reply;
+use super::request::GatewayRequest;
 use super::shared::Shared;
 use ordershop_contract::payload;
 
@@ -39,19 +39,16 @@ const TOPICS: [Topic; 6] = [
 ];
 
 /// Answers `/report/orders`.
-pub(super) async fn report(
-    shared: &Arc<Shared>,
-    request: QueryRequest<'_>,
-) -> Result<Response, HttpError> {
-    QueryString::parse(request.query, &[])?;
-    let at_least = shared.session.at_least(&TOPICS, request.headers)?;
+pub(super) async fn report(request: GatewayRequest) -> Result<Response, HttpError> {
+    request.query_string(&[])?;
+    let at_least = request.at_least(&TOPICS)?;
     let asker = Asker {
-        shared: Arc::clone(shared),
+        shared: Arc::clone(&request.shared),
         at_least,
         correlation_id: request.trace.correlation_id.clone(),
     };
     let mut orders = Pages::new(
-        shared,
+        &request.shared,
         Topic::Order,
         ORDERS_PER_PAGE,
         at_least,
@@ -59,7 +56,7 @@ pub(super) async fn report(
     );
     let first = orders.next().await?.unwrap_or_default();
     let mut page = Some(asker.inline(&first).await?);
-    let body = body_writer::stream(shared, |mut body| async move {
+    let body = body_writer::stream(&request.shared, |mut body| async move {
         body.write("{\"result\":[").await?;
         let mut comma = "";
         while let Some(text) = page {

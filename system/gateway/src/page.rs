@@ -18,14 +18,16 @@ pub(super) enum Asset {
 }
 
 impl Asset {
-    /// The file at `/page/{name}`.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "style.css" => Self::Style,
-            "app.js" => Self::Script,
-            "icon.svg" => Self::Icon,
-            _ => return None,
-        })
+    pub(super) const ALL: [Self; 4] = [Self::Index, Self::Style, Self::Script, Self::Icon];
+
+    /// The file's path.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::Index => "/",
+            Self::Style => "/page/style.css",
+            Self::Script => "/page/app.js",
+            Self::Icon => "/page/icon.svg",
+        }
     }
 
     const fn text(self) -> &'static str {

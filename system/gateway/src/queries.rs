@@ -1,69 +1,84 @@
 //! Queries: reads of entities and lists become messages to the read model, each with the positions that it must have applied.
 
-use std::sync::Arc;
-
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use ordershop_contract::message_queue::QueueName;
 use ordershop_contract::payload;
-use ordershop_contract::queue_names::GET_ENTITY;
+use ordershop_contract::queue_names::{
+    GET_DELIVERED_ORDERS, GET_ENTITY, GET_UNBILLED_ORDERS, GET_UNSHIPPED_ORDERS,
+};
 use ordershop_contract::topic::Topic;
 
 use super::body_writer;
 use super::error::{HttpError, json};
 use super::pages::{Pages, ask_for_page};
-use super::paging::{PAGE_MAX, QueryString};
+use super::paging::PAGE_MAX;
 use super::reply;
-use super::shared::Shared;
-use super::trace::Trace;
-
-/// The parts of a request that a query needs.
-pub(super) struct QueryRequest<'a> {
-    pub(super) query: Option<&'a str>,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) trace: &'a Trace,
-}
+use super::request::{GatewayRequest, PathParam};
 
 /// `GET /order/{id}`: the reply's bytes become the answer's body.
 pub(super) async fn one(
-    shared: &Shared,
     topic: Topic,
-    id: &str,
-    request: QueryRequest<'_>,
+    PathParam(id): PathParam,
+    request: GatewayRequest,
 ) -> Result<Response, HttpError> {
-    QueryString::parse(request.query, &[])?;
-    let at_least = shared.session.at_least(&[topic], request.headers)?;
-    let payload = payload::message(payload::ById { name: topic, id }, &at_least);
-    let reply = shared.ask(GET_ENTITY, payload, request.trace).await?;
-    Ok(json(StatusCode::OK, reply::answer(reply, request.trace)?))
+    request.query_string(&[])?;
+    let at_least = request.at_least(&[topic])?;
+    let payload = payload::message(
+        payload::ById {
+            name: topic,
+            id: &id,
+        },
+        &at_least,
+    );
+    let reply = request
+        .shared
+        .ask(GET_ENTITY, payload, &request.trace)
+        .await?;
+    Ok(json(StatusCode::OK, reply::answer(reply, &request.trace)?))
 }
 
-/// `/orders/unbilled` and similar routes: a query without parameters.
-pub(super) async fn derived(
-    shared: &Shared,
+/// `GET /orders/unbilled`: the orders that have no billing.
+pub(super) async fn unbilled_orders(request: GatewayRequest) -> Result<Response, HttpError> {
+    derived(GET_UNBILLED_ORDERS, &[Topic::Order, Topic::Billing], request).await
+}
+
+/// `GET /orders/unshipped`: the orders that have no shipping.
+pub(super) async fn unshipped_orders(request: GatewayRequest) -> Result<Response, HttpError> {
+    derived(GET_UNSHIPPED_ORDERS, &[Topic::Order, Topic::Shipping], request).await
+}
+
+/// `GET /orders/delivered`: the shippings that have been delivered.
+pub(super) async fn delivered_orders(request: GatewayRequest) -> Result<Response, HttpError> {
+    derived(GET_DELIVERED_ORDERS, &[Topic::Shipping], request).await
+}
+
+/// A query without parameters.
+async fn derived(
     to: QueueName,
     topics: &[Topic],
-    request: QueryRequest<'_>,
+    request: GatewayRequest,
 ) -> Result<Response, HttpError> {
-    QueryString::parse(request.query, &[])?;
-    let at_least = shared.session.at_least(topics, request.headers)?;
+    request.query_string(&[])?;
+    let at_least = request.at_least(topics)?;
     let payload = payload::message(payload::Empty {}, &at_least);
-    let reply = shared.ask(to, payload, request.trace).await?;
-    Ok(json(StatusCode::OK, reply::answer(reply, request.trace)?))
+    let reply = request.shared.ask(to, payload, &request.trace).await?;
+    Ok(json(StatusCode::OK, reply::answer(reply, &request.trace)?))
 }
 
-/// `GET /orders` and `/mails/sent`: one page if requested, else everything, streamed.
-pub(super) async fn list(
-    shared: &Arc<Shared>,
-    topic: Topic,
-    request: QueryRequest<'_>,
-) -> Result<Response, HttpError> {
-    let query = QueryString::parse(request.query, &["limit", "cursor"])?;
-    let at_least = shared.session.at_least(&[topic], request.headers)?;
+/// `GET /mails/sent`.
+pub(super) async fn mails(request: GatewayRequest) -> Result<Response, HttpError> {
+    list(Topic::Mail, request).await
+}
+
+/// `GET /orders` and other lists: one page if requested, else everything, streamed.
+pub(super) async fn list(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
+    let query = request.query_string(&["limit", "cursor"])?;
+    let at_least = request.at_least(&[topic])?;
     if let Some(page) = query.page()? {
         let reply = ask_for_page(
-            shared,
+            &request.shared,
             topic,
             page,
             &at_least,
@@ -73,7 +88,7 @@ pub(super) async fn list(
         return Ok(json(StatusCode::OK, reply::pass_on(reply)?));
     }
     let mut pages = Pages::new(
-        shared,
+        &request.shared,
         topic,
         PAGE_MAX,
         at_least,
@@ -83,7 +98,7 @@ pub(super) async fn list(
     if pages.ended() {
         return Ok(json(StatusCode::OK, format!("{{\"result\":[{first}]}}")));
     }
-    let body = body_writer::stream(shared, |mut body| async move {
+    let body = body_writer::stream(&request.shared, |mut body| async move {
         body.write("{\"result\":[").await?;
         body.write_items(first, &mut pages).await?;
         body.write("]}").await?;

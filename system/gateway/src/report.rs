@@ -1,7 +1,5 @@
 //! `/report`: every collection under its plural, streamed page by page. Holds one page at a time.
 
-use std::sync::Arc;
-
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -10,9 +8,8 @@ use ordershop_contract::topic::Topic;
 use super::body_writer;
 use super::error::{HttpError, json};
 use super::pages::Pages;
-use super::paging::{PAGE_MAX, QueryString};
-use super::queries::QueryRequest;
-use super::shared::Shared;
+use super::paging::PAGE_MAX;
+use super::request::GatewayRequest;
 
 /// The report's keys. `inventory` is for clients of the original OrderShop; `inventories` is the plural that the routes use.
 const COLLECTIONS: [(&str, Topic); 9] = [
@@ -28,15 +25,12 @@ const COLLECTIONS: [(&str, Topic); 9] = [
 ];
 
 /// Answers `/report`. A failure at the first page is an error with its status; a later one breaks the connection.
-pub(super) async fn report(
-    shared: &Arc<Shared>,
-    request: QueryRequest<'_>,
-) -> Result<Response, HttpError> {
-    QueryString::parse(request.query, &[])?;
-    let at_least = shared.session.at_least(&Topic::ALL, request.headers)?;
+pub(super) async fn report(request: GatewayRequest) -> Result<Response, HttpError> {
+    request.query_string(&[])?;
+    let at_least = request.at_least(&Topic::ALL)?;
     let mut collections = COLLECTIONS.map(|(key, topic)| {
         let pages = Pages::new(
-            shared,
+            &request.shared,
             topic,
             PAGE_MAX,
             at_least,
@@ -45,7 +39,7 @@ pub(super) async fn report(
         (key, pages)
     });
     let mut first = collections[0].1.next().await?;
-    let body = body_writer::stream(shared, |mut body| async move {
+    let body = body_writer::stream(&request.shared, |mut body| async move {
         let mut open = "{\"result\":{";
         for (key, pages) in &mut collections {
             let page = match first.take() {

@@ -1,290 +1,106 @@
-//! Routes: maps paths to routes, and routes to their methods. Pure; must not know what a route does.
+//! The routes: axum's router with every path, its methods and their handlers. Must not know what a handler does.
 
-use ordershop_contract::topic::{Topic, UnknownTopic};
+use std::sync::Arc;
 
+use axum::body::Body;
+use axum::extract::State;
+use axum::handler::Handler;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Router, middleware};
+
+use ordershop_contract::topic::Topic;
+
+use super::answer::answer;
 use super::error::HttpError;
-use super::page::Asset;
-use super::paging::percent_decode;
-
-/// Longest id, bytes after decoding.
-pub(super) const ID_BYTES_MAX: usize = 200;
-
-/// The route that a path names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    /// `/order/{id}`
-    Entity(Topic, String),
-    /// `/order`
-    Single(Topic),
-    /// `/orders`
-    Collection(Topic),
-    /// `/orders/unbilled`
-    Unbilled,
-    /// `/orders/unshipped`
-    Unshipped,
-    /// `/orders/delivered`
-    Delivered,
-    /// `/mails/sent`
-    MailsSent,
-    /// `/report`
-    Report,
-    /// `/report/orders`
-    OrderReport,
-    /// `/events`
-    Events,
-    /// `/events/order`
-    EventPage(Topic),
-    /// `/health`
-    Health,
-    /// `/metrics`
-    Metrics,
-    /// `/` and the page's files.
-    Page(Asset),
-}
-
-/// How many values [`Route::index`] has; the last one stands for unknown paths.
-pub(super) const ROUTES: usize = 3 * Topic::ALL.len() + 12;
-
-/// The index of paths that aren't a route.
-pub(super) const UNKNOWN: usize = ROUTES - 1;
+use super::page::{self, Asset};
+use super::request::{GatewayRequest, PathParam};
+use super::shared::Shared;
+use super::{commands, event_page, feed, health, order_report, queries, report};
 
 /// The list of routes that a 404 shows.
-pub(super) const WHAT_THERE_IS: &str = "the routes are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
+const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
      /events (WebSocket), /events/{topic}, /health, /metrics, /";
 
-impl Route {
-    /// The route of a path.
-    ///
-    /// # Errors
-    /// 404 for an unknown path, 400 for an id that is too long or badly encoded.
-    pub(super) fn resolve(path: &str) -> Result<Self, HttpError> {
-        let unknown = || HttpError::not_found(format!("no such route: {path:?}; {WHAT_THERE_IS}"));
-        let rest = path.strip_prefix('/').ok_or_else(unknown)?;
-        let Some((first, second)) = rest.split_once('/') else {
-            return Self::of_one_segment(rest).ok_or_else(unknown);
-        };
-        if let Some(topic) = entity(first, Topic::name) {
-            if second.is_empty() || second.contains('/') {
-                return Err(unknown());
-            }
-            return Ok(Self::Entity(topic, entity_id(second)?));
-        }
-        match (first, second) {
-            ("orders", "unbilled") => Ok(Self::Unbilled),
-            ("orders", "unshipped") => Ok(Self::Unshipped),
-            ("orders", "delivered") => Ok(Self::Delivered),
-            ("mails", "sent") => Ok(Self::MailsSent),
-            ("report", "orders") => Ok(Self::OrderReport),
-            ("events", name) => name
-                .parse()
-                .map(Self::EventPage)
-                .map_err(|error: UnknownTopic| HttpError::not_found(error.to_string())),
-            ("page", name) => Asset::named(name).map(Self::Page).ok_or_else(unknown),
-            _ => Err(unknown()),
-        }
-    }
-
-    fn of_one_segment(segment: &str) -> Option<Self> {
-        Some(match segment {
-            "" => Self::Page(Asset::Index),
-            "report" => Self::Report,
-            "events" => Self::Events,
-            "health" => Self::Health,
-            "metrics" => Self::Metrics,
-            _ => {
-                return entity(segment, Topic::name)
-                    .map(Self::Single)
-                    .or_else(|| entity(segment, Topic::plural).map(Self::Collection));
-            }
-        })
-    }
-
-    /// The route's methods, as in the `Allow` header.
-    pub(super) const fn allow(&self) -> &'static str {
-        match self {
-            Self::Entity(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
-            Self::Single(_) => "POST, OPTIONS",
-            Self::Collection(_) => "GET, HEAD, POST, OPTIONS",
-            _ => "GET, HEAD, OPTIONS",
-        }
-    }
-
-    /// A number below [`ROUTES`], the same for all ids; indexes tables with one slot per route.
-    pub(super) const fn index(&self) -> usize {
-        let topics = Topic::ALL.len();
-        match self {
-            Self::Entity(topic, _) => topic.index(),
-            Self::Single(topic) => topics + topic.index(),
-            Self::Collection(topic) => 2 * topics + topic.index(),
-            Self::Unbilled => 3 * topics,
-            Self::Unshipped => 3 * topics + 1,
-            Self::Delivered => 3 * topics + 2,
-            Self::MailsSent => 3 * topics + 3,
-            Self::Report => 3 * topics + 4,
-            Self::OrderReport => 3 * topics + 5,
-            Self::Events => 3 * topics + 6,
-            Self::Health => 3 * topics + 7,
-            Self::Metrics => 3 * topics + 8,
-            Self::Page(_) => 3 * topics + 9,
-            Self::EventPage(_) => 3 * topics + 10,
-        }
-    }
-}
-
-/// The pattern of each [`Route::index`]: the route's name in metrics.
-pub(super) const PATTERNS: [&str; ROUTES] = [
-    "/customer/{id}",
-    "/product/{id}",
-    "/inventory/{id}",
-    "/cart/{id}",
-    "/order/{id}",
-    "/billing/{id}",
-    "/shipping/{id}",
-    "/mail/{id}",
-    "/customer",
-    "/product",
-    "/inventory",
-    "/cart",
-    "/order",
-    "/billing",
-    "/shipping",
-    "/mail",
-    "/customers",
-    "/products",
-    "/inventories",
-    "/carts",
-    "/orders",
-    "/billings",
-    "/shippings",
-    "/mails",
-    "/orders/unbilled",
-    "/orders/unshipped",
-    "/orders/delivered",
-    "/mails/sent",
-    "/report",
-    "/report/orders",
-    "/events",
-    "/health",
-    "/metrics",
-    "/",
-    "/events/{topic}",
-    "unknown",
-];
-
-/// The topic with this name, except mails: clients can't read or write a single mail.
-fn entity(name: &str, name_of: fn(Topic) -> &'static str) -> Option<Topic> {
-    Topic::ALL
+/// The service that answers every request.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    // Clients can't read or write a single mail.
+    let entities = Topic::ALL.into_iter().filter(|topic| *topic != Topic::Mail);
+    let router = entities
+        .fold(Router::new(), entity_routes)
+        .route("/orders/unbilled", read(queries::unbilled_orders))
+        .route("/orders/unshipped", read(queries::unshipped_orders))
+        .route("/orders/delivered", read(queries::delivered_orders))
+        .route("/mails/sent", read(queries::mails))
+        .route("/report", read(report::report))
+        .route("/report/orders", read(order_report::report))
+        .route("/events", read(feed::upgrade))
+        .route("/events/{topic}", read(event_page::page))
+        .route("/health", read(health::health))
+        .route("/metrics", read(metrics));
+    Asset::ALL
         .into_iter()
-        .find(|topic| name_of(*topic) == name && *topic != Topic::Mail)
+        .fold(router, |router, asset| {
+            let file = move |headers: HeaderMap| async move { page::page(asset, &headers) };
+            router.route(asset.path(), read(file))
+        })
+        .fallback(unknown)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), answer))
+        .with_state(shared)
 }
 
-fn entity_id(segment: &str) -> Result<String, HttpError> {
-    let id = percent_decode(segment, false).ok_or_else(|| {
-        HttpError::bad_request(format!("{segment:?} is not percent-encoded UTF-8"))
-    })?;
-    if id.len() > ID_BYTES_MAX {
-        return Err(HttpError::bad_request(format!(
-            "the id is too long: it may have {ID_BYTES_MAX} bytes and has {}",
-            id.len()
-        )));
-    }
-    Ok(id)
+fn entity_routes(router: Router<Arc<Shared>>, topic: Topic) -> Router<Arc<Shared>> {
+    let entity =
+        get(move |id: PathParam, request: GatewayRequest| queries::one(topic, id, request))
+            .put(move |id: PathParam, request: GatewayRequest| commands::update(topic, id, request))
+            .delete(move |id: PathParam, request: GatewayRequest| {
+                commands::delete(topic, id, request)
+            });
+    let create = post(move |request: GatewayRequest| commands::create(topic, request));
+    let list = get(move |request: GatewayRequest| queries::list(topic, request))
+        .post(move |request: GatewayRequest| commands::create_later(topic, request));
+    router
+        .route(
+            &format!("/{topic}/{{id}}"),
+            methods("GET, HEAD, PUT, DELETE, OPTIONS", entity),
+        )
+        .route(&format!("/{topic}"), methods("POST, OPTIONS", create))
+        .route(
+            &format!("/{}", topic.plural()),
+            methods("GET, HEAD, POST, OPTIONS", list),
+        )
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
-    use super::*;
+/// The methods of a route that can only be read.
+fn read<T: 'static>(handler: impl Handler<T, Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
+    methods("GET, HEAD, OPTIONS", get(handler))
+}
 
-    #[test]
-    fn every_documented_path_is_its_route() {
-        for topic in Topic::ALL.into_iter().filter(|t| *t != Topic::Mail) {
-            let one = format!("/{}/a%2Fb-1", topic.name());
-            assert_eq!(
-                Route::resolve(&one).unwrap(),
-                Route::Entity(topic, "a/b-1".into())
-            );
-            let single = format!("/{}", topic.name());
-            assert_eq!(Route::resolve(&single).unwrap(), Route::Single(topic));
-            let plural = format!("/{}", topic.plural());
-            assert_eq!(Route::resolve(&plural).unwrap(), Route::Collection(topic));
-        }
-        let others = [
-            ("/orders/unbilled", Route::Unbilled),
-            ("/orders/unshipped", Route::Unshipped),
-            ("/orders/delivered", Route::Delivered),
-            ("/mails/sent", Route::MailsSent),
-            ("/report", Route::Report),
-            ("/report/orders", Route::OrderReport),
-            ("/events", Route::Events),
-            ("/events/mail", Route::EventPage(Topic::Mail)),
-            ("/health", Route::Health),
-            ("/metrics", Route::Metrics),
-            ("/", Route::Page(Asset::Index)),
-        ];
-        for (path, route) in others {
-            assert_eq!(Route::resolve(path).unwrap(), route, "{path}");
-        }
-    }
+/// A route's methods; `allow` lists them for OPTIONS and for the answer to another method.
+fn methods(allow: &'static str, handlers: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
+    handlers
+        .options(move || async move { options(allow) })
+        .fallback(move |method: Method, uri: Uri| async move {
+            HttpError::wrong_method(method.as_str(), uri.path(), allow)
+        })
+}
 
-    #[test]
-    fn every_route_is_counted_under_its_own_pattern() {
-        let mut paths: Vec<String> = Topic::ALL
-            .into_iter()
-            .filter(|topic| *topic != Topic::Mail)
-            .flat_map(|t| {
-                [
-                    format!("/{t}/{{id}}"),
-                    format!("/{t}"),
-                    format!("/{}", t.plural()),
-                ]
-            })
-            .collect();
-        paths.extend(
-            PATTERNS[24..UNKNOWN]
-                .iter()
-                .map(|pattern| pattern.replace("{topic}", "order")),
-        );
-        for path in paths {
-            let pattern = PATTERNS[Route::resolve(&path).unwrap().index()];
-            assert_eq!(pattern.replace("{topic}", "order"), path);
-        }
-    }
+fn options(allow: &'static str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
 
-    #[test]
-    fn unknown_paths_are_answered_with_what_there_is() {
-        for path in [
-            "/nope",
-            "/order/",
-            "/order/1/2",
-            "/orders/lost",
-            "/mails",
-            "/mail/1",
-            "/page/x",
-            "*",
-            "/orders/",
-        ] {
-            let error = Route::resolve(path).unwrap_err();
-            assert_eq!(error.status.as_u16(), 404, "{path}");
-            assert!(error.message.contains("/report/orders"), "{path}");
-        }
-    }
+async fn unknown(uri: Uri) -> HttpError {
+    HttpError::not_found(format!("no route {:?}; {ROUTE_LIST}", uri.path()))
+}
 
-    #[test]
-    fn ids_that_are_too_long_or_no_text_are_refused() {
-        for path in [
-            format!("/order/{}", "x".repeat(201)),
-            "/order/%ff".into(),
-            "/order/%2".into(),
-        ] {
-            assert_eq!(
-                Route::resolve(&path).unwrap_err().status.as_u16(),
-                400,
-                "{path}"
-            );
-        }
-        assert!(Route::resolve(&format!("/order/{}", "x".repeat(200))).is_ok());
-    }
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, HttpError> {
+    shared.metrics_route.answer().await
 }

@@ -1,18 +1,17 @@
 //! Accepts connections, serves HTTP/1.1 on them, drains them at shutdown. Must not know any route.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::answer;
 use super::shared::Shared;
 
 /// A connection is closed if no request head arrives within this.
@@ -21,7 +20,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until a shutdown is requested, then drains.
-pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+pub(super) async fn serve(shared: &Shared, listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(shared.config.connections_max));
     let kill = CancellationToken::new();
     loop {
@@ -32,7 +31,10 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         let Some((stream, place)) = accepted else {
             continue;
         };
-        let (connection, kill) = (connection(Arc::clone(&shared), stream), kill.clone());
+        let (connection, kill) = (
+            connection(router.clone(), stream, shared.shutdown.clone()),
+            kill.clone(),
+        );
         shared.tasks.spawn(async move {
             let _place = place;
             tokio::select! {
@@ -75,18 +77,13 @@ async fn accept(
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream) {
+async fn connection(router: Router, stream: TcpStream, shutdown: CancellationToken) {
     // Nagle's algorithm would hold small answers back until the client acknowledges.
     let _ = stream.set_nodelay(true);
-    let shutdown = shared.shutdown.clone();
-    let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer::answer(shared, request).await) }
-    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {

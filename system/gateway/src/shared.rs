@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 use super::config::GatewayConfig;
 use super::error::HttpError;
 use super::hub::Hub;
+use super::metrics::GatewayMetrics;
 use super::metrics_route::MetricsRoute;
-use super::request_metrics::RequestMetrics;
 use super::session::Session;
 use super::trace::{Ids, Trace};
 
@@ -26,8 +26,8 @@ pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
     pub(crate) session: Session,
     pub(crate) ids: Ids,
-    pub(crate) requests: RequestMetrics,
-    pub(crate) metrics: MetricsRoute,
+    pub(crate) metrics: GatewayMetrics,
+    pub(crate) metrics_route: MetricsRoute,
     pub(crate) hub: Hub,
     pub(crate) sockets: Arc<Semaphore>,
     /// Cancelled when the gateway is to stop.

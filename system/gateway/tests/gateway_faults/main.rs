@@ -6,4 +6,5 @@ mod fakes;
 mod feed;
 mod gate;
 mod requests;
+mod routes;
 mod shutdown;
