@@ -6,6 +6,11 @@ use serde_json::value::RawValue;
 use crate::position::Positions;
 use crate::topic::Topic;
 
+/// The most entities or mails in a page.
+pub const PAGE_ENTITIES_MAX: usize = 1_000;
+/// The most joined orders in a page; few, because each brings its cart and products.
+pub const PAGE_ORDERS_MAX: usize = 100;
+
 #[derive(Serialize)]
 struct Payload<'a, P> {
     params: P,
@@ -32,35 +37,10 @@ pub struct ById<'a> {
     pub id: &'a str,
 }
 
-/// Parameters: several entities by id.
-#[derive(Serialize)]
-pub struct ByIds<'a> {
-    /// The topic whose entities they are.
-    pub name: Topic,
-    /// Their ids.
-    pub ids: &'a [&'a str],
-}
-
-/// Parameters: the entities that belong to an order.
-#[derive(Serialize)]
-pub struct OfOrder<'a> {
-    /// The topic whose entities they are.
-    pub name: Topic,
-    /// What they must have.
-    pub props: OrderId<'a>,
-}
-
-/// The property that names the order.
-#[derive(Serialize)]
-pub struct OrderId<'a> {
-    /// The order's id.
-    pub order_id: &'a str,
-}
-
-/// Parameters: a page of a collection; without `name`, of the mails.
+/// Parameters: a page of a list; only `get_entities` takes a `name`.
 #[derive(Serialize)]
 pub struct PageOf<'a> {
-    /// The collection.
+    /// The topic whose entities are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Topic>,
     /// The most entities that are answered.

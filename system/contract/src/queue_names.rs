@@ -9,6 +9,8 @@ pub const GET_ENTITY: QueueName = read_model("get_entity");
 pub const GET_ENTITIES: QueueName = read_model("get_entities");
 /// Returns the mails that were sent.
 pub const GET_MAILS: QueueName = read_model("get_mails");
+/// A page of the orders, each joined with its cart, customer, products, billings and shippings.
+pub const GET_ORDER_REPORT: QueueName = read_model("get_order_report");
 /// Returns the orders that have no billing, by id.
 pub const GET_UNBILLED_ORDERS: QueueName = read_model("get_unbilled_orders");
 /// Returns the orders that have no shipping, by id.
@@ -72,6 +74,7 @@ pub fn all() -> Vec<QueueName> {
             GET_ENTITY,
             GET_ENTITIES,
             GET_MAILS,
+            GET_ORDER_REPORT,
             GET_UNBILLED_ORDERS,
             GET_UNSHIPPED_ORDERS,
             GET_DELIVERED_ORDERS,

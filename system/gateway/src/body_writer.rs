@@ -7,7 +7,7 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::error::HttpError;
-use super::pages::Pages;
+use super::lists::Pages;
 use super::shared::Shared;
 
 /// A chunk is sent once it has about this many bytes.

@@ -17,6 +17,8 @@ use super::paging::PAGE_DEFAULT;
 use super::request::{GatewayRequest, PathParam};
 use super::shared::Shared;
 
+/// The most events in a page.
+const PAGE_EVENTS_MAX: usize = 1000;
 /// Events per read of the store, so that a page of large carts is never in memory as a whole.
 const READ_EVENTS: usize = 250;
 
@@ -41,7 +43,7 @@ pub(super) async fn page(
                 })?
         }
     };
-    let limit = query.limit()?.unwrap_or(PAGE_DEFAULT);
+    let limit = query.limit(PAGE_EVENTS_MAX)?.unwrap_or(PAGE_DEFAULT);
     let shared = request.shared;
     let first = read(&shared, topic, after, limit.min(READ_EVENTS)).await?;
     let source = Arc::clone(&shared);

@@ -2,8 +2,6 @@
 
 use super::error::HttpError;
 
-/// Most entities per page.
-pub(super) const PAGE_MAX: usize = 1000;
 /// Entities per page if no limit is given.
 pub(super) const PAGE_DEFAULT: usize = 100;
 /// Longest cursor, bytes.
@@ -64,14 +62,14 @@ impl QueryString {
     /// The requested limit, if any.
     ///
     /// # Errors
-    /// 400 for a limit out of 1–[`PAGE_MAX`].
-    pub(super) fn limit(&self) -> Result<Option<usize>, HttpError> {
+    /// 400 for a limit out of 1–`max`.
+    pub(super) fn limit(&self, max: usize) -> Result<Option<usize>, HttpError> {
         match self.get("limit") {
             None => Ok(None),
             Some(text) => match text.parse() {
-                Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(Some(limit)),
+                Ok(limit) if (1..=max).contains(&limit) => Ok(Some(limit)),
                 _ => Err(HttpError::bad_request(format!(
-                    "limit is {text:?}; it must be a number from 1 to {PAGE_MAX}"
+                    "limit is {text:?}; it must be a number from 1 to {max}"
                 ))),
             },
         }
@@ -80,9 +78,9 @@ impl QueryString {
     /// The requested page; `None` means everything.
     ///
     /// # Errors
-    /// 400 for a limit out of 1–[`PAGE_MAX`] or an empty or overlong cursor.
-    pub(super) fn page(&self) -> Result<Option<Page<'_>>, HttpError> {
-        let limit = self.limit()?;
+    /// 400 for a limit out of 1–`max` or an empty or overlong cursor.
+    pub(super) fn page(&self, max: usize) -> Result<Option<Page<'_>>, HttpError> {
+        let limit = self.limit(max)?;
         let cursor = self.get("cursor");
         if cursor.is_some_and(|cursor| cursor.is_empty() || cursor.len() > CURSOR_BYTES_MAX) {
             return Err(HttpError::bad_request(
@@ -99,10 +97,10 @@ impl QueryString {
     }
 }
 
-/// A part of a collection.
+/// A part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page<'a> {
-    /// 1–[`PAGE_MAX`].
+    /// At least 1, at most what the list allows.
     pub(super) limit: usize,
     /// The cursor from the previous page; `None` for the first page.
     pub(super) cursor: Option<&'a str>,
@@ -133,6 +131,7 @@ pub(super) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> 
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
+    use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 
     const KNOWN: &[&str] = &["limit", "cursor"];
 
@@ -142,7 +141,7 @@ mod tests {
             let query = QueryString::parse(Some(query), KNOWN)?;
             Ok::<_, HttpError>(
                 query
-                    .page()?
+                    .page(PAGE_ENTITIES_MAX)?
                     .map(|page| (page.limit, page.cursor.map(str::to_owned))),
             )
         };

@@ -12,8 +12,7 @@ use ordershop_contract::topic::Topic;
 
 use super::body_writer;
 use super::error::{HttpError, json};
-use super::pages::{Pages, ask_for_page};
-use super::paging::PAGE_MAX;
+use super::lists::List;
 use super::reply;
 use super::request::{GatewayRequest, PathParam};
 
@@ -41,12 +40,22 @@ pub(super) async fn one(
 
 /// `GET /orders/unbilled`: the orders that have no billing.
 pub(super) async fn unbilled_orders(request: GatewayRequest) -> Result<Response, HttpError> {
-    derived(GET_UNBILLED_ORDERS, &[Topic::Order, Topic::Billing], request).await
+    derived(
+        GET_UNBILLED_ORDERS,
+        &[Topic::Order, Topic::Billing],
+        request,
+    )
+    .await
 }
 
 /// `GET /orders/unshipped`: the orders that have no shipping.
 pub(super) async fn unshipped_orders(request: GatewayRequest) -> Result<Response, HttpError> {
-    derived(GET_UNSHIPPED_ORDERS, &[Topic::Order, Topic::Shipping], request).await
+    derived(
+        GET_UNSHIPPED_ORDERS,
+        &[Topic::Order, Topic::Shipping],
+        request,
+    )
+    .await
 }
 
 /// `GET /orders/delivered`: the shippings that have been delivered.
@@ -67,33 +76,16 @@ async fn derived(
     Ok(json(StatusCode::OK, reply::answer(reply, &request.trace)?))
 }
 
-/// `GET /mails/sent`.
-pub(super) async fn mails(request: GatewayRequest) -> Result<Response, HttpError> {
-    list(Topic::Mail, request).await
-}
-
-/// `GET /orders` and other lists: one page if requested, else everything, streamed.
-pub(super) async fn list(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
+/// `GET /orders`, `/mails/sent` and `/report/orders`: one page if requested, else everything, streamed.
+pub(super) async fn list(list: List, request: GatewayRequest) -> Result<Response, HttpError> {
     let query = request.query_string(&["limit", "cursor"])?;
-    let at_least = request.at_least(&[topic])?;
-    if let Some(page) = query.page()? {
-        let reply = ask_for_page(
-            &request.shared,
-            topic,
-            page,
-            &at_least,
-            &request.trace.correlation_id,
-        )
-        .await?;
-        return Ok(json(StatusCode::OK, reply::pass_on(reply)?));
+    let at_least = request.at_least(list.topics())?;
+    if let Some(page) = query.page(list.page_max())? {
+        let correlation_id = &request.trace.correlation_id;
+        let reply = list.page(&request.shared, page, &at_least, correlation_id);
+        return Ok(json(StatusCode::OK, reply::pass_on(reply.await?)?));
     }
-    let mut pages = Pages::new(
-        &request.shared,
-        topic,
-        PAGE_MAX,
-        at_least,
-        &request.trace.correlation_id,
-    );
+    let mut pages = request.pages(list, at_least);
     let first = pages.next().await?.unwrap_or_default();
     if pages.ended() {
         return Ok(json(StatusCode::OK, format!("{{\"result\":[{first}]}}")));

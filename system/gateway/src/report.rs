@@ -1,4 +1,4 @@
-//! `/report`: every collection under its plural, streamed page by page. Holds one page at a time.
+//! `/report`: every list under its plural, streamed page by page. Holds one page at a time.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,41 +7,31 @@ use ordershop_contract::topic::Topic;
 
 use super::body_writer;
 use super::error::{HttpError, json};
-use super::pages::Pages;
-use super::paging::PAGE_MAX;
+use super::lists::List;
 use super::request::GatewayRequest;
 
 /// The report's keys. `inventory` is for clients of the original OrderShop; `inventories` is the plural that the routes use.
-const COLLECTIONS: [(&str, Topic); 9] = [
-    ("billings", Topic::Billing),
-    ("carts", Topic::Cart),
-    ("customers", Topic::Customer),
-    ("inventories", Topic::Inventory),
-    ("inventory", Topic::Inventory),
-    ("mails", Topic::Mail),
-    ("orders", Topic::Order),
-    ("products", Topic::Product),
-    ("shippings", Topic::Shipping),
+const LISTS: [(&str, List); 9] = [
+    ("billings", List::Entities(Topic::Billing)),
+    ("carts", List::Entities(Topic::Cart)),
+    ("customers", List::Entities(Topic::Customer)),
+    ("inventories", List::Entities(Topic::Inventory)),
+    ("inventory", List::Entities(Topic::Inventory)),
+    ("mails", List::Mails),
+    ("orders", List::Entities(Topic::Order)),
+    ("products", List::Entities(Topic::Product)),
+    ("shippings", List::Entities(Topic::Shipping)),
 ];
 
 /// Answers `/report`. A failure at the first page is an error with its status; a later one breaks the connection.
 pub(super) async fn report(request: GatewayRequest) -> Result<Response, HttpError> {
     request.query_string(&[])?;
     let at_least = request.at_least(&Topic::ALL)?;
-    let mut collections = COLLECTIONS.map(|(key, topic)| {
-        let pages = Pages::new(
-            &request.shared,
-            topic,
-            PAGE_MAX,
-            at_least,
-            &request.trace.correlation_id,
-        );
-        (key, pages)
-    });
-    let mut first = collections[0].1.next().await?;
+    let mut lists = LISTS.map(|(key, list)| (key, request.pages(list, at_least)));
+    let mut first = lists[0].1.next().await?;
     let body = body_writer::stream(&request.shared, |mut body| async move {
         let mut open = "{\"result\":{";
-        for (key, pages) in &mut collections {
+        for (key, pages) in &mut lists {
             let page = match first.take() {
                 Some(page) => page,
                 None => pages.next().await?.unwrap_or_default(),

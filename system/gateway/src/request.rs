@@ -10,6 +10,7 @@ use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
 use super::error::HttpError;
+use super::lists::{List, Pages};
 use super::paging::{QueryString, percent_decode};
 use super::shared::Shared;
 use super::trace::Trace;
@@ -39,6 +40,11 @@ impl GatewayRequest {
     /// 400 for a header that can't be read.
     pub(super) fn at_least(&self, topics: &[Topic]) -> Result<Positions, HttpError> {
         self.shared.session.at_least(topics, self.http.headers())
+    }
+
+    /// The pages of a list, for a request that wants the whole.
+    pub(super) fn pages(&self, list: List, at_least: Positions) -> Pages {
+        Pages::new(&self.shared, list, at_least, &self.trace.correlation_id)
     }
 }
 

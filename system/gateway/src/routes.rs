@@ -14,10 +14,11 @@ use ordershop_contract::topic::Topic;
 
 use super::answer::answer;
 use super::error::HttpError;
+use super::lists::List;
 use super::page::{self, Asset};
 use super::request::{GatewayRequest, PathParam};
 use super::shared::Shared;
-use super::{commands, event_page, feed, health, order_report, queries, report};
+use super::{commands, event_page, feed, health, queries, report};
 
 /// The list of routes that a 404 shows.
 const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
@@ -34,9 +35,15 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/orders/unbilled", read(queries::unbilled_orders))
         .route("/orders/unshipped", read(queries::unshipped_orders))
         .route("/orders/delivered", read(queries::delivered_orders))
-        .route("/mails/sent", read(queries::mails))
+        .route(
+            "/mails/sent",
+            read(|request: GatewayRequest| queries::list(List::Mails, request)),
+        )
         .route("/report", read(report::report))
-        .route("/report/orders", read(order_report::report))
+        .route(
+            "/report/orders",
+            read(|request: GatewayRequest| queries::list(List::OrderReport, request)),
+        )
         .route("/events", read(feed::upgrade))
         .route("/events/{topic}", read(event_page::page))
         .route("/health", read(health::health))
@@ -60,7 +67,7 @@ fn entity_routes(router: Router<Arc<Shared>>, topic: Topic) -> Router<Arc<Shared
                 commands::delete(topic, id, request)
             });
     let create = post(move |request: GatewayRequest| commands::create(topic, request));
-    let list = get(move |request: GatewayRequest| queries::list(topic, request))
+    let list = get(move |request: GatewayRequest| queries::list(List::Entities(topic), request))
         .post(move |request: GatewayRequest| commands::create_later(topic, request));
     router
         .route(

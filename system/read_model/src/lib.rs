@@ -6,6 +6,7 @@ mod burn;
 mod elsewhere;
 mod keys;
 mod lookup;
+mod order_report;
 mod orders;
 mod pages;
 mod projection;
@@ -65,6 +66,7 @@ pub fn start(
     run_worker(context, names::GET_ENTITIES, FACTS_WORKERS, &handler);
     for queue in [
         names::GET_MAILS,
+        names::GET_ORDER_REPORT,
         names::GET_UNBILLED_ORDERS,
         names::GET_UNSHIPPED_ORDERS,
         names::GET_DELIVERED_ORDERS,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ordershop_domain::Shipping;
+use ordershop_domain::{Order, Shipping};
 use serde_json::value::RawValue;
 
 use super::keys::Collection;
@@ -23,7 +23,7 @@ pub async fn without(store: &ReadStore, partner: Topic) -> redis::RedisResult<Bo
         .collect();
     let mut text = String::from(r#"{"result":{"#);
     for order in pages::all(store, Collection::Entities(Topic::Order)).await? {
-        let Ok(parsed) = serde_json::from_str::<ordershop_domain::Order>(order.json()) else {
+        let Some(parsed) = order.parse::<Order>() else {
             continue;
         };
         if having.contains(&parsed.entity_id) {
@@ -47,8 +47,9 @@ pub async fn without(store: &ReadStore, partner: Topic) -> redis::RedisResult<Bo
 pub async fn delivered(store: &ReadStore) -> redis::RedisResult<Box<RawValue>> {
     let shippings = pages::all(store, Collection::Entities(Topic::Shipping)).await?;
     let arrived = shippings.iter().filter(|stored| {
-        serde_json::from_str::<Shipping>(stored.json())
-            .is_ok_and(|shipping| shipping.is_delivered())
+        stored
+            .parse()
+            .is_some_and(|shipping: Shipping| shipping.is_delivered())
     });
     Ok(many(arrived.map(Some), false, None))
 }

@@ -1,8 +1,8 @@
 //! Collections in pages, in the order of ids. The cost of a page depends on its size, not on the collection's.
 
 use super::keys::Collection;
-use super::query::PAGE_ENTITIES_MAX;
 use super::store::{ReadStore, Stored};
+use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 
 /// At most `limit` entities after a cursor, and the next page's cursor (`None` on the last page).
 ///

@@ -12,11 +12,12 @@ use serde_json::value::RawValue;
 use super::applied::{Applied, WAIT_MS_MAX};
 use super::keys::Collection;
 use super::lookup::answer_all;
-use super::query::{Choice, Lookup, PAGE_ENTITIES_MAX, Query, parse, parse_lookup};
+use super::query::{Choice, Lookup, Query, page_limit, parse, parse_lookup};
 use super::store::ReadStore;
-use super::{lookup, orders, pages};
+use super::{lookup, order_report, orders, pages};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
+use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
 use ordershop_contract::position::{Positions, Projected};
 use ordershop_contract::queue_names as names;
 use ordershop_contract::reply::{ReplyStatus, error_reply};
@@ -133,6 +134,8 @@ impl Queries {
             self.positions(payload).await
         } else if queue == names::GET_MAILS {
             self.mails(payload).await
+        } else if queue == names::GET_ORDER_REPORT {
+            self.order_report(payload).await
         } else if queue == names::GET_UNBILLED_ORDERS {
             self.orders_without(payload, Topic::Billing).await
         } else if queue == names::GET_UNSHIPPED_ORDERS {
@@ -156,23 +159,22 @@ impl Queries {
 
     async fn mails(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
         let query: Query<PageParams> = parse(payload)?;
-        self.caught_up(&query.at_least).await?;
         let collection = Collection::Entities(Topic::Mail);
         let (limit, after) = (query.params.limit, query.params.cursor);
+        let page_max = page_limit(limit, PAGE_ENTITIES_MAX)?;
+        self.caught_up(&query.at_least).await?;
         if limit.is_none() && after.is_none() {
             let all = pages::all(&self.store, collection)
                 .await
                 .map_err(|error| unavailable(&error))?;
             return Ok(lookup::many(all.iter().map(Some), false, None));
         }
-        let limit = limit.unwrap_or(PAGE_ENTITIES_MAX);
-        if !(1..=PAGE_ENTITIES_MAX).contains(&limit) {
-            let text = format!("limit is {limit}; it must be 1 to {PAGE_ENTITIES_MAX}");
-            return Err(error_reply(&text, ReplyStatus::Invalid));
-        }
         let page = Lookup {
             collection,
-            choice: Choice::Page { limit, after },
+            choice: Choice::Page {
+                limit: page_max,
+                after,
+            },
             single: false,
             versions: false,
             at_least: Positions::NONE,
@@ -181,6 +183,15 @@ impl Queries {
             .look_up(std::slice::from_ref(&page))
             .await
             .swap_remove(0))
+    }
+
+    async fn order_report(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
+        let Query { params, at_least } = parse::<PageParams>(payload)?;
+        let limit = page_limit(params.limit, PAGE_ORDERS_MAX)?;
+        self.caught_up(&at_least).await?;
+        order_report::page(&self.store, limit, params.cursor.as_deref())
+            .await
+            .map_err(|error| unavailable(&error))
     }
 
     async fn orders_without(

@@ -7,11 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::keys::Collection;
+use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 use ordershop_contract::position::Positions;
 use ordershop_contract::reply::{ReplyStatus, error_reply};
-
-/// The maximum number of entities in one page.
-pub const PAGE_ENTITIES_MAX: usize = 1_000;
 
 /// A query with the positions that its answer must include.
 #[derive(Debug, Deserialize)]
@@ -92,6 +90,19 @@ pub fn parse<P: DeserializeOwned>(payload: &RawValue) -> Result<Query<P>, BadQue
         .map_err(|error| error_reply(&format!("bad query: {error}"), ReplyStatus::Invalid))
 }
 
+/// The size of a page: the limit asked for, else the largest.
+///
+/// # Errors
+/// The error reply to a limit out of range.
+pub fn page_limit(limit: Option<usize>, max: usize) -> Result<usize, BadQuery> {
+    let limit = limit.unwrap_or(max);
+    if (1..=max).contains(&limit) {
+        return Ok(limit);
+    }
+    let text = format!("limit is {limit}; it must be 1 to {max}");
+    Err(error_reply(&text, ReplyStatus::Invalid))
+}
+
 /// Parses a query for one entity or many.
 ///
 /// # Errors
@@ -119,18 +130,10 @@ pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery
                 .map(|(field, values)| (field, values.into_iter().map(Into::into).collect()))
                 .collect(),
         ),
-        (None, None, None, None) if !single && paged => {
-            let limit = params.limit.unwrap_or(PAGE_ENTITIES_MAX);
-            if !(1..=PAGE_ENTITIES_MAX).contains(&limit) {
-                return bad(&format!(
-                    "limit is {limit}; it must be 1 to {PAGE_ENTITIES_MAX}"
-                ));
-            }
-            Choice::Page {
-                limit,
-                after: params.cursor,
-            }
-        }
+        (None, None, None, None) if !single && paged => Choice::Page {
+            limit: page_limit(params.limit, PAGE_ENTITIES_MAX)?,
+            after: params.cursor,
+        },
         (None, None, None, None) if !single => Choice::All,
         _ if single => return bad("get_entity takes {name, id} or {name, props}"),
         _ => {

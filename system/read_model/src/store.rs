@@ -1,6 +1,7 @@
 //! Reads the cache: many hashes and indexes in one pipeline. Knows keys and the `version|JSON` form, not queries.
 
 use redis::aio::ConnectionManager;
+use serde::de::DeserializeOwned;
 
 use super::keys::{Collection, ids_key, index_key, index_range, position_key};
 use ordershop_contract::position::{Position, Positions};
@@ -24,6 +25,11 @@ impl Stored {
     #[must_use]
     pub fn json(&self) -> &str {
         &self.text[self.json_from..]
+    }
+
+    /// The entity, or the part of it that the caller needs; `None` if the cache holds another form.
+    pub fn parse<E: DeserializeOwned>(&self) -> Option<E> {
+        serde_json::from_str(self.json()).ok()
     }
 
     /// The aggregate's version, in digits.

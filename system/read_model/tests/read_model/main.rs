@@ -1,0 +1,6 @@
+//! The read model on a real Redis, asked over the queue.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod order_report;
+mod stage;
+mod standby;
