@@ -12,7 +12,7 @@ pub const PAGE_ENTITIES_MAX: usize = 1_000;
 pub const PAGE_ORDERS_MAX: usize = 100;
 
 #[derive(Serialize)]
-struct Payload<'a, P> {
+struct MessagePayload<'a, P> {
     params: P,
     #[serde(skip_serializing_if = "Positions::is_empty")]
     at_least: &'a Positions,
@@ -20,7 +20,7 @@ struct Payload<'a, P> {
 
 /// A message's payload. `at_least`: positions that its handler must have seen.
 pub fn message(params: impl Serialize, at_least: &Positions) -> Box<RawValue> {
-    serde_json::value::to_raw_value(&Payload { params, at_least })
+    serde_json::value::to_raw_value(&MessagePayload { params, at_least })
         .expect("borrowed strings and raw JSON always serialise")
 }
 
@@ -52,7 +52,7 @@ pub struct PageOf<'a> {
 
 /// Parameters: the entity to delete.
 #[derive(Serialize)]
-pub struct EntityId<'a> {
+pub struct DeleteParams<'a> {
     /// Its id.
     pub entity_id: &'a str,
 }

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use super::error::HttpError;
 use super::server_timing::SERVER_TIMING;
-use super::shared::Shared;
+use super::state::GatewayState;
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// The name of unknown paths in metrics.
@@ -20,12 +20,12 @@ const UNKNOWN_ROUTE: &str = "unknown";
 
 /// Answers a request. Never fails: errors and panics become answers too.
 pub(super) async fn answer(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<GatewayState>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let trace = Arc::new(shared.ids.trace(request.headers()));
+    let trace = Arc::new(state.ids.trace(request.headers()));
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(UNKNOWN_ROUTE, MatchedPath::as_str);
@@ -45,7 +45,7 @@ pub(super) async fn answer(
     }
     let value = HeaderValue::from_str(&trace.correlation_id).expect("hex digits are plain text");
     headers.insert(&CORRELATION_ID, value);
-    shared
+    state
         .metrics
         .answered(&method, route, response.status(), started.elapsed());
     response

@@ -7,15 +7,15 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::error::HttpError;
-use super::lists::Pages;
-use super::shared::Shared;
+use super::lists::ListPages;
+use super::state::GatewayState;
 
 /// A chunk is sent once it has about this many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Most chunks that may wait for the client.
 const CHUNKS_MAX: usize = 2;
 
-enum Part {
+enum BodyPart {
     Chunk(Bytes),
     Failed(HttpError),
     End,
@@ -23,12 +23,12 @@ enum Part {
 
 /// Writes a body's text piece by piece.
 pub(super) struct BodyWriter {
-    parts: mpsc::Sender<Part>,
+    parts: mpsc::Sender<BodyPart>,
     chunk: String,
 }
 
 /// A body that `write` produces in its own task. The connection breaks if `write` fails or panics.
-pub(super) fn stream<W, F>(shared: &Shared, write: W) -> Body
+pub(super) fn stream<W, F>(state: &GatewayState, write: W) -> Body
 where
     W: FnOnce(BodyWriter) -> F,
     F: Future<Output = Result<BodyWriter, HttpError>> + Send + 'static,
@@ -38,22 +38,22 @@ where
         parts: parts.clone(),
         chunk: String::with_capacity(CHUNK_BYTES),
     });
-    shared.tasks.spawn(async move {
+    state.tasks.spawn(async move {
         let end = match written.await {
-            Ok(mut writer) => writer.flush().await.map(|()| Part::End),
+            Ok(mut writer) => writer.flush().await.map(|()| BodyPart::End),
             Err(error) => Err(error),
         };
         // Fails when the client has disconnected; nobody is left to receive the end.
-        let _ = parts.send(end.unwrap_or_else(Part::Failed)).await;
+        let _ = parts.send(end.unwrap_or_else(BodyPart::Failed)).await;
     });
     Body::from_stream(stream::unfold(
         Some(received),
-        |received: Option<mpsc::Receiver<Part>>| async move {
+        |received: Option<mpsc::Receiver<BodyPart>>| async move {
             let mut received = received?;
             match received.recv().await {
-                Some(Part::Chunk(chunk)) => Some((Ok(chunk), Some(received))),
-                Some(Part::End) => None,
-                Some(Part::Failed(error)) => {
+                Some(BodyPart::Chunk(chunk)) => Some((Ok(chunk), Some(received))),
+                Some(BodyPart::End) => None,
+                Some(BodyPart::Failed(error)) => {
                     tracing::warn!(%error, "a streamed answer was aborted");
                     Some((Err(error), None))
                 }
@@ -87,7 +87,7 @@ impl BodyWriter {
     pub(super) async fn write_items(
         &mut self,
         first: String,
-        pages: &mut Pages,
+        pages: &mut ListPages,
     ) -> Result<(), HttpError> {
         let mut items = Some(first);
         let mut comma = "";
@@ -108,7 +108,7 @@ impl BodyWriter {
         }
         let chunk = std::mem::replace(&mut self.chunk, String::with_capacity(CHUNK_BYTES));
         self.parts
-            .send(Part::Chunk(chunk.into()))
+            .send(BodyPart::Chunk(chunk.into()))
             .await
             .map_err(|_| broken_off())
     }

@@ -12,9 +12,9 @@ use ordershop_contract::topic::Topic;
 
 use super::error::{HttpError, json};
 use super::json_body;
-use super::reply::{self, Reply};
 use super::request::{GatewayRequest, PathParam};
-use super::shared::{Shared, request_correlation};
+use super::service_reply::{self, ServiceReply};
+use super::state::{GatewayState, request_correlation};
 use super::trace::Trace;
 use ordershop_contract::payload;
 
@@ -26,17 +26,13 @@ pub(super) async fn create(topic: Topic, request: GatewayRequest) -> Result<Resp
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
-    let GatewayRequest {
-        shared,
-        trace,
-        http,
-    } = request;
-    let text = json_body::read(http, &shared.config).await?;
-    let params = json_body::params(&text, shared.config.entities_per_array_max)?;
+    let GatewayRequest { state, trace, http } = request;
+    let text = json_body::read(http, &state.config).await?;
+    let body = json_body::command_body(&text, state.config.entities_per_array_max)?;
     let to = queue(queue_names::create(topic))?;
-    let entities = params.entities.len();
-    let payload = payload::message(params.json, &at_least);
-    command(&shared, to, payload, entities, &trace).await
+    let entities = body.entities.len();
+    let payload = payload::message(body.json, &at_least);
+    command(&state, to, payload, entities, &trace).await
 }
 
 /// `POST /orders`: queues the creation and answers with the message's id at once.
@@ -47,33 +43,29 @@ pub(super) async fn create_later(
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
-    let GatewayRequest {
-        shared,
-        trace,
-        http,
-    } = request;
-    let text = json_body::read(http, &shared.config).await?;
-    let params = json_body::params(&text, shared.config.entities_per_array_max)?;
-    for (n, entity) in params.entities.iter().enumerate() {
-        (shared.config.validate)(topic, entity).map_err(|why| {
-            HttpError::bad_request(if params.is_array {
+    let GatewayRequest { state, trace, http } = request;
+    let text = json_body::read(http, &state.config).await?;
+    let body = json_body::command_body(&text, state.config.entities_per_array_max)?;
+    for (n, entity) in body.entities.iter().enumerate() {
+        (state.config.check_entity)(topic, entity).map_err(|why| {
+            HttpError::bad_request(if body.is_array {
                 format!("element {n} of the array: {why}")
             } else {
                 why
             })
         })?;
     }
-    let message_id = shared.ids.command_id();
+    let message_id = state.ids.command_id();
     let message = OutgoingMessage {
         to: queue(queue_names::create(topic))?,
         message_id: message_id.clone(),
-        payload: payload::message(params.json, &at_least),
+        payload: payload::message(body.json, &at_least),
         correlation: request_correlation(&trace),
     };
-    shared.queue.send(vec![message]).await?;
+    state.queue.send(vec![message]).await?;
     Ok(json(
         StatusCode::OK,
-        reply::body(&format!("\"{message_id}\"")),
+        service_reply::body(&format!("\"{message_id}\"")),
     ))
 }
 
@@ -86,15 +78,11 @@ pub(super) async fn update(
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
-    let GatewayRequest {
-        shared,
-        trace,
-        http,
-    } = request;
-    let text = json_body::read(http, &shared.config).await?;
+    let GatewayRequest { state, trace, http } = request;
+    let text = json_body::read(http, &state.config).await?;
     let entity = json_body::with_entity_id(&text, &id)?;
     let to = queue(queue_names::update(topic))?;
-    command(&shared, to, payload::message(entity, &at_least), 1, &trace).await
+    command(&state, to, payload::message(entity, &at_least), 1, &trace).await
 }
 
 /// `DELETE /order/{id}`: deletes an entity.
@@ -106,9 +94,9 @@ pub(super) async fn delete(
     request.query_string(&[])?;
     let at_least = request.at_least(&Topic::ALL)?;
     let to = queue(queue_names::delete(topic))?;
-    let params = payload::EntityId { entity_id: &id };
+    let params = payload::DeleteParams { entity_id: &id };
     let payload = payload::message(params, &at_least);
-    command(&request.shared, to, payload, 1, &request.trace).await
+    command(&request.state, to, payload, 1, &request.trace).await
 }
 
 /// The queue, or 404 if the topic has none. No route leads here with such a topic.
@@ -117,31 +105,31 @@ fn queue(name: Option<QueueName>) -> Result<QueueName, HttpError> {
 }
 
 async fn command(
-    shared: &Shared,
+    state: &GatewayState,
     to: QueueName,
     payload: Box<RawValue>,
     entities: usize,
     trace: &Trace,
 ) -> Result<Response, HttpError> {
-    let config = &shared.config;
+    let config = &state.config;
     let timeout_ms =
         config.call_timeout_ms + config.call_timeout_ms_per_entity * (entities as u64 - 1);
-    let reply = shared
+    let reply = state
         .call(
             to,
             payload,
-            shared.ids.command_id(),
+            state.ids.command_id(),
             trace,
             Duration::from_millis(timeout_ms),
         )
         .await?;
-    let reply = Reply::parse(&reply)?;
-    reply.tell(trace);
+    let reply = ServiceReply::parse(&reply)?;
+    reply.record_times(trace);
     // A refusal may carry the position of the conflicting event: the next read must see that event.
     if let Some(positions) = &reply.positions {
-        shared.session.raise(positions);
+        state.answered.raise(positions);
     }
-    let answered = reply.result().map(reply::body);
+    let answered = reply.result().map(service_reply::body);
     let mut response = match answered {
         Ok(body) => json(StatusCode::OK, body),
         Err(error) => error.into_response(),

@@ -1,4 +1,4 @@
-//! What a gateway is told: its limits and its surroundings.
+//! The configuration of a gateway: its limits, and what surrounds it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
 /// The error says what is wrong and what to do.
-pub type Validate = fn(Topic, &RawValue) -> Result<(), String>;
+pub type CheckEntity = fn(Topic, &RawValue) -> Result<(), String>;
 
 /// The gateway's limits, and what the program passes to it.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct GatewayConfig {
     /// The live feed's limits.
     pub feed: FeedConfig,
     /// Checks entities on the asynchronous endpoints.
-    pub validate: Validate,
+    pub check_entity: CheckEntity,
     /// What `/health` shows of the Redis server.
     pub runs_on: watch::Receiver<ServerInfo>,
     /// Checks whether the system is ready.
@@ -46,7 +46,7 @@ impl GatewayConfig {
     pub fn new(
         runs_on: watch::Receiver<ServerInfo>,
         readiness: Arc<dyn Readiness>,
-        validate: Validate,
+        check_entity: CheckEntity,
     ) -> Self {
         Self {
             body_bytes_max: 8 << 20,
@@ -57,7 +57,7 @@ impl GatewayConfig {
             connections_max: 10_000,
             drain_ms: 10_000,
             feed: FeedConfig::default(),
-            validate,
+            check_entity,
             runs_on,
             readiness,
         }

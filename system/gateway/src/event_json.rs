@@ -9,7 +9,7 @@ use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct EventJson<'a> {
     topic: Topic,
     action: &'a str,
     aggregate_id: &'a str,
@@ -27,7 +27,7 @@ struct Shown<'a> {
 
 /// Serialises one event as a JSON object.
 pub(super) fn event_json(event: &RecordedEvent) -> String {
-    serde_json::to_string(&Shown {
+    serde_json::to_string(&EventJson {
         topic: event.topic,
         action: &event.action,
         aggregate_id: &event.aggregate_id,

@@ -15,7 +15,7 @@ use super::error::{HttpError, json};
 use super::event_json::event_json;
 use super::paging::PAGE_DEFAULT;
 use super::request::{GatewayRequest, PathParam};
-use super::shared::Shared;
+use super::state::GatewayState;
 
 /// The most events in a page.
 const PAGE_EVENTS_MAX: usize = 1000;
@@ -44,10 +44,10 @@ pub(super) async fn page(
         }
     };
     let limit = query.limit(PAGE_EVENTS_MAX)?.unwrap_or(PAGE_DEFAULT);
-    let shared = request.shared;
-    let first = read(&shared, topic, after, limit.min(READ_EVENTS)).await?;
-    let source = Arc::clone(&shared);
-    let body = body_writer::stream(&shared, |mut body| async move {
+    let state = request.state;
+    let first = read(&state, topic, after, limit.min(READ_EVENTS)).await?;
+    let source = Arc::clone(&state);
+    let body = body_writer::stream(&state, |mut body| async move {
         body.write("{\"result\":[").await?;
         let (mut events, mut left) = (first, limit);
         let mut comma = "";
@@ -84,12 +84,12 @@ async fn write_events(
 }
 
 async fn read(
-    shared: &Shared,
+    state: &GatewayState,
     topic: Topic,
     after: Position,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, HttpError> {
-    shared
+    state
         .events
         .read(topic, after, limit)
         .await

@@ -1,9 +1,9 @@
 //! The live feed: sends every event and the read model's progress to any number of WebSockets. Reads the event store without a group.
 
 mod applied;
+mod feed_request;
 mod follower;
 mod socket;
-mod wish;
 
 use std::sync::Arc;
 
@@ -16,32 +16,32 @@ use ordershop_contract::topic::Topic;
 
 use super::error::HttpError;
 use super::request::GatewayRequest;
-use super::shared::Shared;
-use wish::Wish;
+use super::state::GatewayState;
+use feed_request::FeedRequest;
 
 /// The longest message of a client; clients send control frames only.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// Starts one follower per topic and the watch on the read model's progress; they pause while no socket is open.
-pub(super) fn start(shared: &Arc<Shared>) {
+pub(super) fn start(state: &Arc<GatewayState>) {
     for topic in Topic::ALL {
-        let follower = follower::follow(Arc::clone(shared), topic);
-        let stop = shared.shutdown.clone();
-        shared.tasks.spawn(async move {
+        let follower = follower::follow(Arc::clone(state), topic);
+        let stop = state.shutdown.clone();
+        state.tasks.spawn(async move {
             stop.run_until_cancelled(follower).await;
         });
     }
-    let applied = applied::watch(Arc::clone(shared));
-    let stop = shared.shutdown.clone();
-    shared.tasks.spawn(async move {
+    let applied = applied::watch(Arc::clone(state));
+    let stop = state.shutdown.clone();
+    state.tasks.spawn(async move {
         stop.run_until_cancelled(applied).await;
     });
 }
 
 /// `GET /events`: upgrades the connection to a WebSocket.
 pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpError> {
-    let GatewayRequest { shared, http, .. } = request;
-    let wish = Wish::parse(http.uri().query())?;
+    let GatewayRequest { state, http, .. } = request;
+    let wanted = FeedRequest::parse(http.uri().query())?;
     let (mut parts, _) = http.into_parts();
     if !parts.headers.contains_key(header::UPGRADE) {
         return Err(HttpError::new(
@@ -52,10 +52,10 @@ pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpErr
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|error| HttpError::bad_request(error.to_string()))?;
-    let place = Arc::clone(&shared.sockets)
+    let place = Arc::clone(&state.sockets)
         .try_acquire_owned()
         .map_err(|_| {
-            let max = shared.config.feed.sockets_max;
+            let max = state.config.feed.sockets_max;
             HttpError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("the live feed already has its most clients, {max}; try again later"),
@@ -65,10 +65,10 @@ pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpErr
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| {
-        let tasks = shared.tasks.clone();
+        let tasks = state.tasks.clone();
         tasks.track_future(async move {
             let _place = place;
-            socket::run(&shared, socket, wish).await;
+            socket::run(&state, socket, wanted).await;
         })
     }))
 }

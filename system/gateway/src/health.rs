@@ -9,20 +9,20 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::error;
-use super::shared::Shared;
+use super::state::GatewayState;
 use ordershop_contract::readiness::ReadinessState;
 
 /// A check that takes longer counts as not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers 200 when ready, else 503 with the reasons.
-pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Response {
-    let check = shared.config.readiness.check();
-    let state = tokio::time::timeout(CHECK_TIMEOUT, check)
+pub(super) async fn health(State(state): State<Arc<GatewayState>>) -> Response {
+    let check = state.config.readiness.check();
+    let found = tokio::time::timeout(CHECK_TIMEOUT, check)
         .await
         .unwrap_or_else(|_| ReadinessState::not_ready("the readiness check took over 2 s"));
-    let ready = state.ready && !shared.shutdown.is_cancelled();
-    let redis = shared.config.runs_on.borrow().clone();
+    let ready = found.ready && !state.shutdown.is_cancelled();
+    let redis = state.config.runs_on.borrow().clone();
     let body = json!({
         "live": true,
         "ready": ready,
@@ -32,8 +32,8 @@ pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Response {
             "server": redis.server,
             "durability": redis.durability,
         },
-        "read_model": { "caught_up": state.read_model_caught_up },
-        "reasons": state.reasons,
+        "read_model": { "caught_up": found.read_model_caught_up },
+        "reasons": found.reasons,
     });
     let status = if ready {
         StatusCode::OK

@@ -1,7 +1,7 @@
 //! Connects the open sockets to the followers, without a gap or a repeat in a topic's events. Must not know the store.
 
 pub(crate) mod frame;
-pub(crate) mod outbox;
+pub(crate) mod frame_queue;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,33 +11,36 @@ use crate::config::FeedConfig;
 use ordershop_contract::position::{Position, Positions, Projected};
 use ordershop_contract::topic::Topic;
 
-use frame::Frame;
+use frame::FeedFrame;
+use frame_queue::FrameQueue;
 use ordershop_contract::event_store::RecordedEvent;
-use outbox::Outbox;
 
 /// Distributes what the followers read to the open sockets.
 pub(crate) struct Hub {
     config: FeedConfig,
-    state: Mutex<State>,
+    state: Mutex<HubState>,
     /// Signals that a socket has opened or a follower has started.
     changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct State {
-    outboxes: Vec<Arc<Outbox>>,
+struct HubState {
+    clients: Vec<Arc<FrameQueue>>,
     /// The last position sent, by topic; `None` while the topic is not followed.
     live: [Option<Position>; Topic::ALL.len()],
     /// The read model's progress; `None` while it is not being asked.
     applied: Option<Positions>,
 }
 
-impl State {
+impl HubState {
     /// Sends a frame to the ordinary sockets, or to those that follow sampled requests.
-    fn tell(&self, sampled: bool, frame: Frame) {
+    fn send(&self, sampled: bool, frame: FeedFrame) {
         let frame = Arc::new(frame);
-        let them = self.outboxes.iter().filter(|o| o.sampled == sampled);
-        them.for_each(|outbox| outbox.push(&frame));
+        let them = self
+            .clients
+            .iter()
+            .filter(|client| client.sampled == sampled);
+        them.for_each(|frame_queue| frame_queue.push(&frame));
     }
 }
 
@@ -50,11 +53,11 @@ impl Hub {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn until<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
+    async fn until<T>(&self, mut ready: impl FnMut(&mut HubState) -> Option<T>) -> T {
         let mut changed = self.changed.subscribe();
         loop {
             if let Some(found) = ready(&mut self.state()) {
@@ -66,31 +69,31 @@ impl Hub {
     }
 
     /// Waits until a socket is open.
-    pub(super) async fn until_heard(&self) {
-        self.until(|state| (!state.outboxes.is_empty()).then_some(()))
+    pub(super) async fn until_open(&self) {
+        self.until(|state| (!state.clients.is_empty()).then_some(()))
             .await;
     }
 
     /// Registers a socket: it gets the read model's progress from now on, events from [`Hub::join`] on.
-    pub(super) fn listen(&self, sampled: bool) -> Arc<Outbox> {
-        let outbox = Arc::new(Outbox::new(self.config.lag_bytes_max, sampled));
+    pub(super) fn register(&self, sampled: bool) -> Arc<FrameQueue> {
+        let frame_queue = Arc::new(FrameQueue::new(self.config.lag_bytes_max, sampled));
         let mut state = self.state();
         if let Some(applied) = state.applied
             && !sampled
         {
-            outbox.push(&Arc::new(Frame::Applied(applied)));
+            frame_queue.push(&Arc::new(FeedFrame::Applied(applied)));
         }
-        state.outboxes.push(Arc::clone(&outbox));
+        state.clients.push(Arc::clone(&frame_queue));
         drop(state);
         self.changed.send_replace(());
-        outbox
+        frame_queue
     }
 
     /// Removes a socket.
-    pub(super) fn leave(&self, outbox: &Arc<Outbox>) {
+    pub(super) fn leave(&self, frame_queue: &Arc<FrameQueue>) {
         self.state()
-            .outboxes
-            .retain(|other| !Arc::ptr_eq(other, outbox));
+            .clients
+            .retain(|other| !Arc::ptr_eq(other, frame_queue));
     }
 
     /// The last positions sent of these topics; waits until all of them are followed.
@@ -98,11 +101,11 @@ impl Hub {
         self.until(|state| live_positions(state, topics)).await
     }
 
-    /// Joins the live events: exactly those after the returned positions go into the outbox.
-    pub(super) async fn join(&self, outbox: &Outbox, topics: &[Topic]) -> Positions {
+    /// Joins the live events: exactly those after the returned positions go into `frame_queue`.
+    pub(super) async fn join(&self, frame_queue: &FrameQueue, topics: &[Topic]) -> Positions {
         self.until(|state| {
             let positions = live_positions(state, topics)?;
-            outbox.go_live();
+            frame_queue.go_live();
             Some(positions)
         })
         .await
@@ -115,12 +118,12 @@ impl Hub {
     }
 
     /// Whether a socket is still open; if not, notes that the topic is no longer followed.
-    pub(super) fn still_heard(&self, topic: Topic) -> bool {
+    pub(super) fn is_open_or_unfollow(&self, topic: Topic) -> bool {
         let mut state = self.state();
-        if state.outboxes.is_empty() {
+        if state.clients.is_empty() {
             state.live[topic.index()] = None;
         }
-        !state.outboxes.is_empty()
+        !state.clients.is_empty()
     }
 
     /// Sends a batch to every socket.
@@ -129,13 +132,13 @@ impl Hub {
         let mut state = self.state();
         for events in frames {
             state.live[topic.index()] = Some(events.last());
-            state.tell(false, Frame::Events(events));
+            state.send(false, FeedFrame::Events(events));
         }
         let is_sampled = |event: &&RecordedEvent| event.correlation.times.is_some();
-        if state.outboxes.iter().any(|outbox| outbox.sampled) {
+        if state.clients.iter().any(|frame_queue| frame_queue.sampled) {
             let sampled = batch.iter().filter(is_sampled);
             for events in frame::events(topic, sampled, self.config.frame_bytes_max) {
-                state.tell(true, Frame::Events(events));
+                state.send(true, FeedFrame::Events(events));
             }
         }
     }
@@ -143,8 +146,8 @@ impl Hub {
     /// Sends the times at which sampled events were applied to the sockets that follow those.
     pub(super) fn projected(&self, batches: &[Projected]) {
         if !batches.is_empty() {
-            let frame = Frame::Projected(frame::projected(batches));
-            self.state().tell(true, frame);
+            let frame = FeedFrame::Projected(frame::projected(batches));
+            self.state().send(true, frame);
         }
     }
 
@@ -162,22 +165,22 @@ impl Hub {
         }
         // The first answer is sent even if it is empty: clients wait for it.
         if state.applied.is_none() || !news.is_empty() {
-            state.tell(false, Frame::Applied(news));
+            state.send(false, FeedFrame::Applied(news));
         }
         state.applied.get_or_insert(Positions::NONE).merge(&news);
     }
 
     /// Whether a socket is still open; if not, forgets the read model's progress.
-    pub(super) fn applied_still_heard(&self) -> bool {
+    pub(super) fn is_open_or_forget(&self) -> bool {
         let mut state = self.state();
-        if state.outboxes.is_empty() {
+        if state.clients.is_empty() {
             state.applied = None;
         }
-        !state.outboxes.is_empty()
+        !state.clients.is_empty()
     }
 }
 
-fn live_positions(state: &State, topics: &[Topic]) -> Option<Positions> {
+fn live_positions(state: &HubState, topics: &[Topic]) -> Option<Positions> {
     let mut positions = Positions::NONE;
     for topic in topics {
         positions.raise(*topic, state.live[topic.index()]?);

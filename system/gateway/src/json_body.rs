@@ -48,11 +48,11 @@ pub(super) async fn read(request: Request, config: &GatewayConfig) -> Result<Str
             let at = error.utf8_error().valid_up_to();
             HttpError::bad_request(format!("the body is not UTF-8 from byte {at} on"))
         }),
-        Ok(Err(Broken::TooLarge(rest))) => {
+        Ok(Err(BodyError::TooLarge(rest))) => {
             discard(rest).await;
             Err(too_large())
         }
-        Ok(Err(Broken::Off(error))) => Err(HttpError::bad_request(format!(
+        Ok(Err(BodyError::Aborted(error))) => Err(HttpError::bad_request(format!(
             "the body broke off: {error}"
         ))),
         Err(_) => Err(HttpError::new(
@@ -65,18 +65,18 @@ pub(super) async fn read(request: Request, config: &GatewayConfig) -> Result<Str
     }
 }
 
-enum Broken {
+enum BodyError {
     TooLarge(Body),
-    Off(axum::Error),
+    Aborted(axum::Error),
 }
 
-async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, Broken> {
+async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, BodyError> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(max);
     let mut bytes = Vec::with_capacity(expected.min(max));
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(Broken::Off)?.into_data() {
+        if let Ok(data) = frame.map_err(BodyError::Aborted)?.into_data() {
             if bytes.len() + data.len() > max {
-                return Err(Broken::TooLarge(body));
+                return Err(BodyError::TooLarge(body));
             }
             bytes.extend_from_slice(&data);
         }
@@ -130,7 +130,7 @@ fn check_content(headers: &HeaderMap) -> Result<(), HttpError> {
 
 /// A command's parameters.
 #[derive(Debug)]
-pub(super) struct Params<'a> {
+pub(super) struct CommandBody<'a> {
     /// The whole body.
     pub(super) json: &'a RawValue,
     /// The entities in it; one if the body is an object.
@@ -143,7 +143,7 @@ pub(super) struct Params<'a> {
 ///
 /// # Errors
 /// 400 for malformed JSON (with line and column), for anything but an object or an array of objects, for an empty array or one over the limit.
-pub(super) fn params(text: &str, entities_max: usize) -> Result<Params<'_>, HttpError> {
+pub(super) fn command_body(text: &str, entities_max: usize) -> Result<CommandBody<'_>, HttpError> {
     let json: &RawValue = parse(text)?;
     let (entities, is_array) = match json.get().as_bytes().first() {
         Some(b'{') => (vec![json], false),
@@ -154,7 +154,7 @@ pub(super) fn params(text: &str, entities_max: usize) -> Result<Params<'_>, Http
             ));
         }
     };
-    Ok(Params {
+    Ok(CommandBody {
         json,
         entities,
         is_array,
@@ -287,10 +287,10 @@ mod tests {
     fn an_array_may_have_its_limit_and_not_one_more() {
         let array = |n: usize| format!("[{}]", vec!["{}"; n].join(","));
         assert_eq!(
-            params(&array(10_000), 10_000).unwrap().entities.len(),
+            command_body(&array(10_000), 10_000).unwrap().entities.len(),
             10_000
         );
-        let error = params(&array(10_001), 10_000).unwrap_err();
+        let error = command_body(&array(10_001), 10_000).unwrap_err();
         assert!(error.message.contains("10001"), "{error}");
     }
 
@@ -306,7 +306,7 @@ mod tests {
             ("[{},]", "line 1 column"),
         ];
         for (text, expected) in cases {
-            let error = params(text, 10).unwrap_err();
+            let error = command_body(text, 10).unwrap_err();
             assert_eq!(error.status.as_u16(), 400, "{text}");
             assert!(error.message.contains(expected), "{text}: {error}");
         }

@@ -2,6 +2,7 @@
 //! only by their traits; must not know Redis, the domain or any service.
 
 mod answer;
+mod answered_positions;
 mod body_writer;
 mod commands;
 mod config;
@@ -9,25 +10,24 @@ mod error;
 mod event_json;
 mod event_page;
 mod feed;
+mod group_lags;
 mod health;
 mod hub;
 mod json_body;
-mod lags;
 mod lists;
 mod metrics;
 mod metrics_route;
 mod page;
 mod paging;
 mod queries;
-mod reply;
 mod report;
 mod request;
 mod routes;
 mod server;
 mod server_timing;
 mod server_usage;
-mod session;
-mod shared;
+mod service_reply;
+mod state;
 mod trace;
 
 use std::sync::Arc;
@@ -40,13 +40,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use answered_positions::AnsweredPositions;
 use hub::Hub;
 use metrics_route::MetricsRoute;
-use session::Session;
-use shared::Shared;
+use state::GatewayState;
 use trace::Ids;
 
-pub use config::{FeedConfig, GatewayConfig, Validate};
+pub use config::{CheckEntity, FeedConfig, GatewayConfig};
 pub use metrics::GatewayMetrics;
 
 /// The api-gateway.
@@ -80,7 +80,7 @@ impl Gateway {
 
     /// Serves until cancelled. Then accepts no more, lets requests in flight end (at most `drain_ms`) and closes WebSockets with a close frame.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let shared = Arc::new(Shared {
+        let state = Arc::new(GatewayState {
             metrics: self.metrics.clone(),
             metrics_route: MetricsRoute::new(
                 self.metrics,
@@ -88,7 +88,7 @@ impl Gateway {
                 Arc::clone(&self.queue),
                 Arc::clone(&self.events),
             ),
-            session: Session::default(),
+            answered: AnsweredPositions::default(),
             ids: Ids::new(),
             hub: Hub::new(self.config.feed.clone()),
             sockets: Arc::new(Semaphore::new(self.config.feed.sockets_max)),
@@ -98,8 +98,8 @@ impl Gateway {
             shutdown,
             tasks: TaskTracker::new(),
         });
-        feed::start(&shared);
-        let router = routes::router(Arc::clone(&shared));
-        server::serve(&shared, listener, router).await;
+        feed::start(&state);
+        let router = routes::router(Arc::clone(&state));
+        server::serve(&state, listener, router).await;
     }
 }

@@ -11,9 +11,9 @@ use ordershop_contract::topic::Topic;
 use serde_json::value::RawValue;
 
 use super::error::HttpError;
-use super::paging::Page;
-use super::reply::{self, Reply};
-use super::shared::Shared;
+use super::paging::PageRequest;
+use super::service_reply::{self, ServiceReply};
+use super::state::GatewayState;
 
 /// The topics that a joined order is made of.
 const JOINED: [Topic; 6] = [
@@ -65,8 +65,8 @@ impl List {
     /// One page, as the read model replies.
     pub(super) async fn page(
         self,
-        shared: &Shared,
-        page: Page<'_>,
+        state: &GatewayState,
+        page: PageRequest<'_>,
         at_least: &Positions,
         correlation_id: &str,
     ) -> Result<Box<RawValue>, HttpError> {
@@ -77,44 +77,44 @@ impl List {
             cursor: page.cursor,
         };
         let payload = payload::message(params, at_least);
-        shared.query(to, payload, correlation_id).await
+        state.query(to, payload, correlation_id).await
     }
 }
 
 /// Reads a list page by page, so that no query or reply grows with it.
-pub(super) struct Pages {
-    shared: Arc<Shared>,
+pub(super) struct ListPages {
+    state: Arc<GatewayState>,
     list: List,
     at_least: Positions,
     correlation_id: String,
-    next: Next,
+    next: NextPage,
 }
 
-enum Next {
+enum NextPage {
     First,
     After(String),
     End,
 }
 
-impl Pages {
+impl ListPages {
     pub(super) fn new(
-        shared: &Arc<Shared>,
+        state: &Arc<GatewayState>,
         list: List,
         at_least: Positions,
         correlation_id: &str,
     ) -> Self {
         Self {
-            shared: Arc::clone(shared),
+            state: Arc::clone(state),
             list,
             at_least,
             correlation_id: correlation_id.to_owned(),
-            next: Next::First,
+            next: NextPage::First,
         }
     }
 
     /// Whether all pages have been read.
     pub(super) fn ended(&self) -> bool {
-        matches!(self.next, Next::End)
+        matches!(self.next, NextPage::End)
     }
 
     /// The next page's items in JSON, separated by commas, without brackets; `None` at the end.
@@ -123,20 +123,20 @@ impl Pages {
     /// The errors of a query; 502 for a cursor that doesn't move, which would never end.
     pub(super) async fn next(&mut self) -> Result<Option<String>, HttpError> {
         let cursor = match &self.next {
-            Next::First => None,
-            Next::After(cursor) => Some(cursor.as_str()),
-            Next::End => return Ok(None),
+            NextPage::First => None,
+            NextPage::After(cursor) => Some(cursor.as_str()),
+            NextPage::End => return Ok(None),
         };
-        let page = Page {
+        let page = PageRequest {
             limit: self.list.page_max(),
             cursor,
         };
         let reply = self
             .list
-            .page(&self.shared, page, &self.at_least, &self.correlation_id)
+            .page(&self.state, page, &self.at_least, &self.correlation_id)
             .await?;
-        let reply = Reply::parse(&reply)?;
-        let items = reply::items(reply.result()?)?.to_owned();
+        let reply = ServiceReply::parse(&reply)?;
+        let items = service_reply::items(reply.result()?)?.to_owned();
         if reply.cursor.is_some() && reply.cursor.as_deref() == cursor {
             return Err(HttpError::new(
                 StatusCode::BAD_GATEWAY,
@@ -145,7 +145,7 @@ impl Pages {
         }
         self.next = reply
             .cursor
-            .map_or(Next::End, |cursor| Next::After(cursor.into_owned()));
+            .map_or(NextPage::End, |cursor| NextPage::After(cursor.into_owned()));
         Ok(Some(items))
     }
 }

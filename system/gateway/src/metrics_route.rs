@@ -18,7 +18,7 @@ use ordershop_contract::metrics::QueueLabels;
 use ordershop_contract::queue_names;
 
 use super::error::HttpError;
-use super::lags::Lags;
+use super::group_lags::GroupLags;
 use super::server_usage::LastUsage;
 
 /// Figures younger than this are not refreshed.
@@ -33,7 +33,7 @@ pub(super) struct MetricsRoute {
     queue: Arc<dyn MessageQueue>,
     events: Arc<dyn EventStore>,
     refreshed: Mutex<Option<Instant>>,
-    lags: Arc<Lags>,
+    lags: Arc<GroupLags>,
     usage: Arc<LastUsage>,
 }
 
@@ -44,7 +44,7 @@ impl MetricsRoute {
         queue: Arc<dyn MessageQueue>,
         events: Arc<dyn EventStore>,
     ) -> Self {
-        let lags = Arc::new(Lags::default());
+        let lags = Arc::new(GroupLags::default());
         registry.register_collector(Box::new(Arc::clone(&lags)));
         let usage = Arc::new(LastUsage::default());
         registry.register_collector(Box::new(Arc::clone(&usage)));

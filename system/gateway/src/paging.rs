@@ -79,7 +79,7 @@ impl QueryString {
     ///
     /// # Errors
     /// 400 for a limit out of 1–`max` or an empty or overlong cursor.
-    pub(super) fn page(&self, max: usize) -> Result<Option<Page<'_>>, HttpError> {
+    pub(super) fn page(&self, max: usize) -> Result<Option<PageRequest<'_>>, HttpError> {
         let limit = self.limit(max)?;
         let cursor = self.get("cursor");
         if cursor.is_some_and(|cursor| cursor.is_empty() || cursor.len() > CURSOR_BYTES_MAX) {
@@ -90,7 +90,7 @@ impl QueryString {
         if limit.is_none() && cursor.is_none() {
             return Ok(None);
         }
-        Ok(Some(Page {
+        Ok(Some(PageRequest {
             limit: limit.unwrap_or(PAGE_DEFAULT),
             cursor,
         }))
@@ -99,7 +99,7 @@ impl QueryString {
 
 /// A part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Page<'a> {
+pub(super) struct PageRequest<'a> {
     /// At least 1, at most what the list allows.
     pub(super) limit: usize,
     /// The cursor from the previous page; `None` for the first page.

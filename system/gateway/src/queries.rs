@@ -13,11 +13,11 @@ use ordershop_contract::topic::Topic;
 use super::body_writer;
 use super::error::{HttpError, json};
 use super::lists::List;
-use super::reply;
 use super::request::{GatewayRequest, PathParam};
+use super::service_reply;
 
 /// `GET /order/{id}`: the reply's bytes become the answer's body.
-pub(super) async fn one(
+pub(super) async fn entity(
     topic: Topic,
     PathParam(id): PathParam,
     request: GatewayRequest,
@@ -32,15 +32,18 @@ pub(super) async fn one(
         &at_least,
     );
     let reply = request
-        .shared
+        .state
         .ask(GET_ENTITY, payload, &request.trace)
         .await?;
-    Ok(json(StatusCode::OK, reply::answer(reply, &request.trace)?))
+    Ok(json(
+        StatusCode::OK,
+        service_reply::answer(reply, &request.trace)?,
+    ))
 }
 
 /// `GET /orders/unbilled`: the orders that have no billing.
 pub(super) async fn unbilled_orders(request: GatewayRequest) -> Result<Response, HttpError> {
-    derived(
+    derived_list(
         GET_UNBILLED_ORDERS,
         &[Topic::Order, Topic::Billing],
         request,
@@ -50,7 +53,7 @@ pub(super) async fn unbilled_orders(request: GatewayRequest) -> Result<Response,
 
 /// `GET /orders/unshipped`: the orders that have no shipping.
 pub(super) async fn unshipped_orders(request: GatewayRequest) -> Result<Response, HttpError> {
-    derived(
+    derived_list(
         GET_UNSHIPPED_ORDERS,
         &[Topic::Order, Topic::Shipping],
         request,
@@ -60,11 +63,11 @@ pub(super) async fn unshipped_orders(request: GatewayRequest) -> Result<Response
 
 /// `GET /orders/delivered`: the shippings that have been delivered.
 pub(super) async fn delivered_orders(request: GatewayRequest) -> Result<Response, HttpError> {
-    derived(GET_DELIVERED_ORDERS, &[Topic::Shipping], request).await
+    derived_list(GET_DELIVERED_ORDERS, &[Topic::Shipping], request).await
 }
 
 /// A query without parameters.
-async fn derived(
+async fn derived_list(
     to: QueueName,
     topics: &[Topic],
     request: GatewayRequest,
@@ -72,8 +75,11 @@ async fn derived(
     request.query_string(&[])?;
     let at_least = request.at_least(topics)?;
     let payload = payload::message(payload::Empty {}, &at_least);
-    let reply = request.shared.ask(to, payload, &request.trace).await?;
-    Ok(json(StatusCode::OK, reply::answer(reply, &request.trace)?))
+    let reply = request.state.ask(to, payload, &request.trace).await?;
+    Ok(json(
+        StatusCode::OK,
+        service_reply::answer(reply, &request.trace)?,
+    ))
 }
 
 /// `GET /orders`, `/mails/sent` and `/report/orders`: one page if requested, else everything, streamed.
@@ -82,15 +88,15 @@ pub(super) async fn list(list: List, request: GatewayRequest) -> Result<Response
     let at_least = request.at_least(list.topics())?;
     if let Some(page) = query.page(list.page_max())? {
         let correlation_id = &request.trace.correlation_id;
-        let reply = list.page(&request.shared, page, &at_least, correlation_id);
-        return Ok(json(StatusCode::OK, reply::pass_on(reply.await?)?));
+        let reply = list.page(&request.state, page, &at_least, correlation_id);
+        return Ok(json(StatusCode::OK, service_reply::pass_on(reply.await?)?));
     }
     let mut pages = request.pages(list, at_least);
     let first = pages.next().await?.unwrap_or_default();
     if pages.ended() {
         return Ok(json(StatusCode::OK, format!("{{\"result\":[{first}]}}")));
     }
-    let body = body_writer::stream(&request.shared, |mut body| async move {
+    let body = body_writer::stream(&request.state, |mut body| async move {
         body.write("{\"result\":[").await?;
         body.write_items(first, &mut pages).await?;
         body.write("]}").await?;

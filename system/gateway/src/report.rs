@@ -29,7 +29,7 @@ pub(super) async fn report(request: GatewayRequest) -> Result<Response, HttpErro
     let at_least = request.at_least(&Topic::ALL)?;
     let mut lists = LISTS.map(|(key, list)| (key, request.pages(list, at_least)));
     let mut first = lists[0].1.next().await?;
-    let body = body_writer::stream(&request.shared, |mut body| async move {
+    let body = body_writer::stream(&request.state, |mut body| async move {
         let mut open = "{\"result\":{";
         for (key, pages) in &mut lists {
             let page = match first.take() {

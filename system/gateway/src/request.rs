@@ -10,9 +10,9 @@ use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
 use super::error::HttpError;
-use super::lists::{List, Pages};
+use super::lists::{List, ListPages};
 use super::paging::{QueryString, percent_decode};
-use super::shared::Shared;
+use super::state::GatewayState;
 use super::trace::Trace;
 
 /// Longest parameter in a path, bytes after decoding.
@@ -20,7 +20,7 @@ const PATH_PARAM_BYTES_MAX: usize = 200;
 
 /// A request with all that its handler needs.
 pub(super) struct GatewayRequest {
-    pub(super) shared: Arc<Shared>,
+    pub(super) state: Arc<GatewayState>,
     pub(super) trace: Arc<Trace>,
     pub(super) http: Request,
 }
@@ -39,22 +39,25 @@ impl GatewayRequest {
     /// # Errors
     /// 400 for a header that can't be read.
     pub(super) fn at_least(&self, topics: &[Topic]) -> Result<Positions, HttpError> {
-        self.shared.session.at_least(topics, self.http.headers())
+        self.state.answered.at_least(topics, self.http.headers())
     }
 
     /// The pages of a list, for a request that wants the whole.
-    pub(super) fn pages(&self, list: List, at_least: Positions) -> Pages {
-        Pages::new(&self.shared, list, at_least, &self.trace.correlation_id)
+    pub(super) fn pages(&self, list: List, at_least: Positions) -> ListPages {
+        ListPages::new(&self.state, list, at_least, &self.trace.correlation_id)
     }
 }
 
-impl FromRequest<Arc<Shared>> for GatewayRequest {
+impl FromRequest<Arc<GatewayState>> for GatewayRequest {
     type Rejection = Infallible;
 
-    async fn from_request(mut http: Request, shared: &Arc<Shared>) -> Result<Self, Infallible> {
+    async fn from_request(
+        mut http: Request,
+        state: &Arc<GatewayState>,
+    ) -> Result<Self, Infallible> {
         let trace = http.extensions_mut().remove();
         Ok(Self {
-            shared: Arc::clone(shared),
+            state: Arc::clone(state),
             trace: trace.expect("the middleware around every handler gives each request a trace"),
             http,
         })

@@ -17,7 +17,7 @@ use super::error::HttpError;
 use super::lists::List;
 use super::page::{self, Asset};
 use super::request::{GatewayRequest, PathParam};
-use super::shared::Shared;
+use super::state::GatewayState;
 use super::{commands, event_page, feed, health, queries, report};
 
 /// The list of routes that a 404 shows.
@@ -27,7 +27,7 @@ const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{enti
      /events (WebSocket), /events/{topic}, /health, /metrics, /";
 
 /// The service that answers every request.
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(super) fn router(state: Arc<GatewayState>) -> Router {
     // Clients can't read or write a single mail.
     let entities = Topic::ALL.into_iter().filter(|topic| *topic != Topic::Mail);
     let router = entities
@@ -55,13 +55,13 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             router.route(asset.path(), read(file))
         })
         .fallback(unknown)
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), answer))
-        .with_state(shared)
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), answer))
+        .with_state(state)
 }
 
-fn entity_routes(router: Router<Arc<Shared>>, topic: Topic) -> Router<Arc<Shared>> {
+fn entity_routes(router: Router<Arc<GatewayState>>, topic: Topic) -> Router<Arc<GatewayState>> {
     let entity =
-        get(move |id: PathParam, request: GatewayRequest| queries::one(topic, id, request))
+        get(move |id: PathParam, request: GatewayRequest| queries::entity(topic, id, request))
             .put(move |id: PathParam, request: GatewayRequest| commands::update(topic, id, request))
             .delete(move |id: PathParam, request: GatewayRequest| {
                 commands::delete(topic, id, request)
@@ -82,12 +82,17 @@ fn entity_routes(router: Router<Arc<Shared>>, topic: Topic) -> Router<Arc<Shared
 }
 
 /// The methods of a route that can only be read.
-fn read<T: 'static>(handler: impl Handler<T, Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
+fn read<T: 'static>(
+    handler: impl Handler<T, Arc<GatewayState>>,
+) -> MethodRouter<Arc<GatewayState>> {
     methods("GET, HEAD, OPTIONS", get(handler))
 }
 
 /// A route's methods; `allow` lists them for OPTIONS and for the answer to another method.
-fn methods(allow: &'static str, handlers: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
+fn methods(
+    allow: &'static str,
+    handlers: MethodRouter<Arc<GatewayState>>,
+) -> MethodRouter<Arc<GatewayState>> {
     handlers
         .options(move || async move { options(allow) })
         .fallback(move |method: Method, uri: Uri| async move {
@@ -108,6 +113,6 @@ async fn unknown(uri: Uri) -> HttpError {
     HttpError::not_found(format!("no route {:?}; {ROUTE_LIST}", uri.path()))
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, HttpError> {
-    shared.metrics_route.answer().await
+async fn metrics(State(state): State<Arc<GatewayState>>) -> Result<Response, HttpError> {
+    state.metrics_route.answer().await
 }

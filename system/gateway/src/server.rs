@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::shared::Shared;
+use super::state::GatewayState;
 
 /// A connection is closed if no request head arrives within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -20,22 +20,22 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until a shutdown is requested, then drains.
-pub(super) async fn serve(shared: &Shared, listener: TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(shared.config.connections_max));
+pub(super) async fn serve(state: &GatewayState, listener: TcpListener, router: Router) {
+    let places = Arc::new(Semaphore::new(state.config.connections_max));
     let kill = CancellationToken::new();
     loop {
         let accepted = tokio::select! {
-            () = shared.shutdown.cancelled() => break,
+            () = state.shutdown.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, place)) = accepted else {
             continue;
         };
         let (connection, kill) = (
-            connection(router.clone(), stream, shared.shutdown.clone()),
+            connection(router.clone(), stream, state.shutdown.clone()),
             kill.clone(),
         );
-        shared.tasks.spawn(async move {
+        state.tasks.spawn(async move {
             let _place = place;
             tokio::select! {
                 () = connection => {}
@@ -44,16 +44,16 @@ pub(super) async fn serve(shared: &Shared, listener: TcpListener, router: Router
         });
     }
     drop(listener);
-    shared.tasks.close();
-    let drain = Duration::from_millis(shared.config.drain_ms);
-    if tokio::time::timeout(drain, shared.tasks.wait())
+    state.tasks.close();
+    let drain = Duration::from_millis(state.config.drain_ms);
+    if tokio::time::timeout(drain, state.tasks.wait())
         .await
         .is_err()
     {
         tracing::warn!(
-            tasks = shared.tasks.len(),
+            tasks = state.tasks.len(),
             "some requests did not end within {} ms; closing their connections",
-            shared.config.drain_ms
+            state.config.drain_ms
         );
     }
     kill.cancel();

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parts_are_told_in_order_and_add_up_to_the_whole() {
+    fn the_parts_stand_in_order_and_add_up_to_the_whole() {
         let timing = ServerTiming {
             started_at_us: 1_000,
             sent_at_us: OnceLock::from(1_100),

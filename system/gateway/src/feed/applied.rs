@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::shared::Shared;
+use crate::state::GatewayState;
 use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::GET_POSITIONS;
 use ordershop_contract::readiness::{Applied, positions_after};
@@ -12,14 +12,14 @@ use ordershop_contract::readiness::{Applied, positions_after};
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Watches the read model's progress. Never returns.
-pub(super) async fn watch(shared: Arc<Shared>) {
-    let interval = Duration::from_millis(shared.config.feed.applied_interval_ms);
+pub(super) async fn watch(state: Arc<GatewayState>) {
+    let interval = Duration::from_millis(state.config.feed.applied_interval_ms);
     loop {
-        shared.hub.until_heard().await;
+        state.hub.until_open().await;
         let mut known = Positions::NONE;
-        while shared.hub.applied_still_heard() {
-            let correlation_id = shared.ids.query_id();
-            let reply = shared
+        while state.hub.is_open_or_forget() {
+            let correlation_id = state.ids.query_id();
+            let reply = state
                 .query(GET_POSITIONS, positions_after(&known), &correlation_id)
                 .await;
             let applied = reply.map_err(|error| error.to_string()).and_then(|json| {
@@ -28,8 +28,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
             match applied {
                 Ok(applied) => {
                     known.merge(&applied.result);
-                    shared.hub.projected(&applied.batches);
-                    shared.hub.applied(&known);
+                    state.hub.projected(&applied.batches);
+                    state.hub.applied(&known);
                     // Under load this pause merges several steps of progress into one answer.
                     tokio::time::sleep(interval).await;
                 }

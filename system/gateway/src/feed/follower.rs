@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::shared::Shared;
+use crate::state::GatewayState;
 use ordershop_contract::event_store::EventStoreError;
 use ordershop_contract::topic::Topic;
 
@@ -14,30 +14,26 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Publishes a topic's events to the hub. Never returns.
-pub(super) async fn follow(shared: Arc<Shared>, topic: Topic) {
+pub(super) async fn follow(state: Arc<GatewayState>, topic: Topic) {
     let mut pause = PAUSE_MIN;
-    let batch_max = shared.config.feed.batch_max;
+    let batch_max = state.config.feed.batch_max;
     loop {
-        shared.hub.until_heard().await;
-        let mut after = match shared.events.last_position(topic).await {
+        state.hub.until_open().await;
+        let mut after = match state.events.last_position(topic).await {
             Ok(position) => position,
             Err(error) => {
                 back_off(&mut pause, topic, &error).await;
                 continue;
             }
         };
-        shared.hub.follows(topic, after);
-        while shared.hub.still_heard(topic) {
-            match shared
-                .events
-                .follow(topic, after, batch_max, WAIT_MAX)
-                .await
-            {
+        state.hub.follows(topic, after);
+        while state.hub.is_open_or_unfollow(topic) {
+            match state.events.follow(topic, after, batch_max, WAIT_MAX).await {
                 Ok(batch) => {
                     pause = PAUSE_MIN;
                     if let Some(last) = batch.last() {
                         after = last.position;
-                        shared.hub.publish(topic, &batch);
+                        state.hub.publish(topic, &batch);
                     }
                 }
                 // `after` is unchanged, so no event is skipped.

@@ -8,13 +8,13 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::shared::Shared;
+use crate::state::GatewayState;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
-use super::wish::Wish;
-use crate::hub::frame::{self, Frame};
-use crate::hub::outbox::Outbox;
+use super::feed_request::FeedRequest;
+use crate::hub::frame::{self, FeedFrame};
+use crate::hub::frame_queue::FrameQueue;
 
 /// How long a new client waits until its topics are followed.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,30 +24,30 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const HISTORY_PAGE: usize = 1000;
 
 /// Why a socket ends: the client has disconnected, or we close with a code and a reason.
-enum End {
+enum SocketEnd {
     Gone,
     Close(u16, &'static str),
 }
 
 /// Serves one client until its socket ends.
-pub(super) async fn run(shared: &Arc<Shared>, socket: WebSocket, wish: Wish) {
-    let outbox = shared.hub.listen(wish.sampled);
+pub(super) async fn run(state: &Arc<GatewayState>, socket: WebSocket, wanted: FeedRequest) {
+    let frame_queue = state.hub.register(wanted.sampled);
     let (sink, stream) = socket.split();
-    let mut client = Client {
-        shared,
-        topics: wish.topics().collect(),
-        all: wish.topics.iter().all(|wanted| *wanted),
+    let mut client = FeedClient {
+        state,
+        topics: wanted.topics().collect(),
+        all: wanted.topics.iter().all(|wanted| *wanted),
         sent: Positions::NONE,
         sink,
     };
     let end = tokio::select! {
-        end = client.send(&outbox, &wish.after) => end,
-        end = listen(stream, shared.config.feed.ping_ms) => end,
-        () = outbox.too_slow.cancelled() => End::Close(close_code::AGAIN, "too slow: too much is waiting to be sent; reconnect with after="),
-        () = shared.shutdown.cancelled() => End::Close(close_code::AWAY, "the gateway is shutting down"),
+        end = client.send(&frame_queue, &wanted.after) => end,
+        end = listen(stream, state.config.feed.ping_ms) => end,
+        () = frame_queue.too_slow.cancelled() => SocketEnd::Close(close_code::AGAIN, "too slow: too much is waiting to be sent; reconnect with after="),
+        () = state.shutdown.cancelled() => SocketEnd::Close(close_code::AWAY, "the gateway is shutting down"),
     };
-    shared.hub.leave(&outbox);
-    if let End::Close(code, reason) = end {
+    state.hub.leave(&frame_queue);
+    if let SocketEnd::Close(code, reason) = end {
         let close = Message::Close(Some(CloseFrame {
             code,
             reason: Utf8Bytes::from_static(reason),
@@ -57,19 +57,19 @@ pub(super) async fn run(shared: &Arc<Shared>, socket: WebSocket, wish: Wish) {
 }
 
 /// Reads the client's pongs and its close; ends when nothing arrives for three ping intervals.
-async fn listen(mut stream: SplitStream<WebSocket>, ping_ms: u64) -> End {
+async fn listen(mut stream: SplitStream<WebSocket>, ping_ms: u64) -> SocketEnd {
     loop {
         let silence = Duration::from_millis(ping_ms * 3);
         match tokio::time::timeout(silence, stream.next()).await {
-            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => return End::Gone,
+            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => return SocketEnd::Gone,
             Ok(Some(Ok(_))) => {}
-            Err(_) => return End::Close(close_code::POLICY, "no pong for three pings"),
+            Err(_) => return SocketEnd::Close(close_code::POLICY, "no pong for three pings"),
         }
     }
 }
 
-struct Client<'a> {
-    shared: &'a Arc<Shared>,
+struct FeedClient<'a> {
+    state: &'a Arc<GatewayState>,
     topics: Vec<Topic>,
     /// Whether the client subscribed to every topic.
     all: bool,
@@ -78,26 +78,28 @@ struct Client<'a> {
     sink: SplitSink<WebSocket, Message>,
 }
 
-impl Client<'_> {
-    async fn send(&mut self, outbox: &Outbox, after: &Positions) -> End {
-        let Err(end) = self.send_all(outbox, after).await;
+impl FeedClient<'_> {
+    async fn send(&mut self, frame_queue: &FrameQueue, after: &Positions) -> SocketEnd {
+        let Err(end) = self.send_all(frame_queue, after).await;
         end
     }
 
     async fn send_all(
         &mut self,
-        outbox: &Outbox,
+        frame_queue: &FrameQueue,
         after: &Positions,
-    ) -> Result<std::convert::Infallible, End> {
-        let hub = &self.shared.hub;
-        let away = End::Close(
+    ) -> Result<std::convert::Infallible, SocketEnd> {
+        let hub = &self.state.hub;
+        let away = SocketEnd::Close(
             close_code::AGAIN,
             "the event store is not available; try again",
         );
         if after.is_empty() {
-            let joined = tokio::time::timeout(START_TIMEOUT, hub.join(outbox, &self.topics)).await;
+            let joined =
+                tokio::time::timeout(START_TIMEOUT, hub.join(frame_queue, &self.topics)).await;
             self.sent = joined.map_err(|_| away)?;
-            self.text(frame::hello(&self.sent, outbox.sampled)).await?;
+            self.text(frame::hello(&self.sent, frame_queue.sampled))
+                .await?;
         } else {
             let live = tokio::time::timeout(START_TIMEOUT, hub.live(&self.topics)).await;
             let live = live.map_err(|_| away)?;
@@ -106,18 +108,19 @@ impl Client<'_> {
                     self.sent.raise(*topic, start);
                 }
             }
-            self.text(frame::hello(&self.sent, outbox.sampled)).await?;
+            self.text(frame::hello(&self.sent, frame_queue.sampled))
+                .await?;
             // Read most of the history first, so that few live events have to wait while the rest is read.
             self.history(None).await?;
-            let joined = hub.join(outbox, &self.topics).await;
+            let joined = hub.join(frame_queue, &self.topics).await;
             self.history(Some(&joined)).await?;
         }
         self.flush().await?;
-        self.live(outbox).await
+        self.live(frame_queue).await
     }
 
     /// Sends events from the store: up to `until`, else until a page isn't full.
-    async fn history(&mut self, until: Option<&Positions>) -> Result<(), End> {
+    async fn history(&mut self, until: Option<&Positions>) -> Result<(), SocketEnd> {
         for topic in self.topics.clone() {
             let until = until.map(|until| until.get(topic).unwrap_or_default());
             loop {
@@ -126,12 +129,12 @@ impl Client<'_> {
                     break;
                 }
                 let mut page = self
-                    .shared
+                    .state
                     .events
                     .read(topic, sent, HISTORY_PAGE)
                     .await
                     .map_err(|_| {
-                        End::Close(
+                        SocketEnd::Close(
                             close_code::AGAIN,
                             "the event store is not available; try again",
                         )
@@ -140,7 +143,7 @@ impl Client<'_> {
                 if let Some(until) = until {
                     page.retain(|event| event.position <= until);
                 }
-                let bytes_max = self.shared.config.feed.frame_bytes_max;
+                let bytes_max = self.state.config.feed.frame_bytes_max;
                 for events in frame::events(topic, &page, bytes_max) {
                     self.sent.raise(topic, events.last());
                     self.text(events.text).await?;
@@ -153,13 +156,16 @@ impl Client<'_> {
         Ok(())
     }
 
-    async fn live(&mut self, outbox: &Outbox) -> Result<std::convert::Infallible, End> {
-        let ping = Duration::from_millis(self.shared.config.feed.ping_ms);
+    async fn live(
+        &mut self,
+        frame_queue: &FrameQueue,
+    ) -> Result<std::convert::Infallible, SocketEnd> {
+        let ping = Duration::from_millis(self.state.config.feed.ping_ms);
         let mut pings = tokio::time::interval_at(Instant::now() + ping, ping);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let frames = tokio::select! {
-                frames = outbox.take() => frames,
+                frames = frame_queue.take() => frames,
                 _ = pings.tick() => {
                     self.message(Message::Ping(bytes::Bytes::new())).await?;
                     self.flush().await?;
@@ -176,9 +182,9 @@ impl Client<'_> {
     }
 
     /// The part of a frame that this client subscribed to and has not been sent yet.
-    fn text_of(&mut self, frame: &Frame) -> Option<Utf8Bytes> {
+    fn text_of(&mut self, frame: &FeedFrame) -> Option<Utf8Bytes> {
         match frame {
-            Frame::Events(events) => {
+            FeedFrame::Events(events) => {
                 if !self.topics.contains(&events.topic) {
                     return None;
                 }
@@ -186,9 +192,9 @@ impl Client<'_> {
                 self.sent.raise(events.topic, events.last());
                 events.after(sent)
             }
-            Frame::Projected(text) => Some(text.clone()),
-            Frame::Applied(news) if self.all => Some(frame::applied(news)),
-            Frame::Applied(news) => {
+            FeedFrame::Projected(text) => Some(text.clone()),
+            FeedFrame::Applied(news) if self.all => Some(frame::applied(news)),
+            FeedFrame::Applied(news) => {
                 let mut mine = Positions::NONE;
                 for topic in &self.topics {
                     mine.merge(&news.only(*topic));
@@ -198,16 +204,16 @@ impl Client<'_> {
         }
     }
 
-    async fn text(&mut self, text: Utf8Bytes) -> Result<(), End> {
+    async fn text(&mut self, text: Utf8Bytes) -> Result<(), SocketEnd> {
         self.message(Message::Text(text)).await
     }
 
     /// Buffers a message, so that several go out in one write.
-    async fn message(&mut self, message: Message) -> Result<(), End> {
-        self.sink.feed(message).await.map_err(|_| End::Gone)
+    async fn message(&mut self, message: Message) -> Result<(), SocketEnd> {
+        self.sink.feed(message).await.map_err(|_| SocketEnd::Gone)
     }
 
-    async fn flush(&mut self) -> Result<(), End> {
-        self.sink.flush().await.map_err(|_| End::Gone)
+    async fn flush(&mut self) -> Result<(), SocketEnd> {
+        self.sink.flush().await.map_err(|_| SocketEnd::Gone)
     }
 }

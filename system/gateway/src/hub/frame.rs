@@ -13,9 +13,9 @@ use crate::event_json::event_json;
 
 /// One text frame.
 #[derive(Debug)]
-pub(crate) enum Frame {
+pub(crate) enum FeedFrame {
     /// Events of one topic in stream order.
-    Events(Events),
+    Events(EventsFrame),
     /// The read model's progress: new positions of the topics that moved.
     Applied(Positions),
     /// When the read model applied events of sampled requests; for clients that follow only those.
@@ -24,14 +24,14 @@ pub(crate) enum Frame {
 
 /// A frame of events, and where each event is in its text.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub(crate) struct EventsFrame {
     pub(crate) topic: Topic,
     pub(crate) text: Utf8Bytes,
     places: Vec<(Position, Range<usize>)>,
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct PositionsFrame<'a> {
     r#type: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     sampled: bool,
@@ -43,21 +43,21 @@ const CLOSE: &str = "]}";
 
 /// An `applied` frame: the read model's progress.
 pub(crate) fn applied(positions: &Positions) -> Utf8Bytes {
-    said("applied", false, positions)
+    positions_frame("applied", false, positions)
 }
 
 /// A `hello` frame: the client gets the events after these positions, `sampled`: only those of sampled requests.
 pub(crate) fn hello(positions: &Positions, sampled: bool) -> Utf8Bytes {
-    said("hello", sampled, positions)
+    positions_frame("hello", sampled, positions)
 }
 
-fn said(r#type: &str, sampled: bool, positions: &Positions) -> Utf8Bytes {
-    let said = Said {
+fn positions_frame(r#type: &str, sampled: bool, positions: &Positions) -> Utf8Bytes {
+    let frame = PositionsFrame {
         r#type,
         sampled,
         positions,
     };
-    serde_json::to_string(&said)
+    serde_json::to_string(&frame)
         .expect("names and numbers always serialise")
         .into()
 }
@@ -65,15 +65,15 @@ fn said(r#type: &str, sampled: bool, positions: &Positions) -> Utf8Bytes {
 /// A `projected` frame: batches that the read model has applied.
 pub(crate) fn projected(batches: &[Projected]) -> Utf8Bytes {
     #[derive(Serialize)]
-    struct Said<'a> {
+    struct ProjectedFrame<'a> {
         r#type: &'a str,
         batches: &'a [Projected],
     }
-    let said = Said {
+    let frame = ProjectedFrame {
         r#type: "projected",
         batches,
     };
-    serde_json::to_string(&said)
+    serde_json::to_string(&frame)
         .expect("names and numbers always serialise")
         .into()
 }
@@ -83,7 +83,7 @@ pub(crate) fn events<'a>(
     topic: Topic,
     batch: impl IntoIterator<Item = &'a RecordedEvent>,
     bytes_max: usize,
-) -> Vec<Events> {
+) -> Vec<EventsFrame> {
     let mut frames = Vec::new();
     let mut text = OPEN.to_owned();
     let mut places: Vec<(Position, Range<usize>)> = Vec::new();
@@ -106,16 +106,16 @@ pub(crate) fn events<'a>(
     frames
 }
 
-fn closed(topic: Topic, mut text: String, places: Vec<(Position, Range<usize>)>) -> Events {
+fn closed(topic: Topic, mut text: String, places: Vec<(Position, Range<usize>)>) -> EventsFrame {
     text.push_str(CLOSE);
-    Events {
+    EventsFrame {
         topic,
         text: text.into(),
         places,
     }
 }
 
-impl Events {
+impl EventsFrame {
     /// The last event's position.
     pub(crate) fn last(&self) -> Position {
         self.places.last().map(|(at, _)| *at).unwrap_or_default()
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_left_out_and_the_rest_stays_whole() {
+    fn sent_events_are_left_out_and_the_rest_stays_whole() {
         let frame = events(Topic::Order, &batch(3), usize::MAX).remove(0);
         let after = |seq| {
             frame

@@ -77,7 +77,7 @@ pub struct FakeStore {
     /// One permit for each event that may still be delivered.
     pub events: Semaphore,
     /// The number of events delivered so far.
-    pub told: AtomicU64,
+    pub delivered: AtomicU64,
 }
 
 impl FakeStore {
@@ -87,7 +87,7 @@ impl FakeStore {
             away: false,
             event_bytes,
             events: Semaphore::new(0),
-            told: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
         }
     }
 
@@ -111,7 +111,7 @@ impl FakeStore {
     }
 
     fn event(&self) -> RecordedEvent {
-        let seq = self.told.fetch_add(1, Ordering::SeqCst) + 1;
+        let seq = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
         let data = format!("{{\"text\":\"{}\"}}", "x".repeat(self.event_bytes));
         RecordedEvent {
             topic: Topic::Order,
@@ -155,7 +155,7 @@ impl EventStore for FakeStore {
 
     async fn last_position(&self, _: Topic) -> Result<Position, EventStoreError> {
         self.reach()?;
-        let seq = self.told.load(Ordering::SeqCst);
+        let seq = self.delivered.load(Ordering::SeqCst);
         Ok(Position { ms: 1, seq })
     }
 

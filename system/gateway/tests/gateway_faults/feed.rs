@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::fakes::{FakeQueue, FakeStore};
-use crate::gate::{Gate, SOON, Socket};
+use crate::gate::{Gate, Socket, WAIT_MAX};
 
 const EVENT_BYTES: usize = 64 << 10;
 const LAG_BYTES_MAX: usize = 1 << 20;
@@ -32,7 +32,7 @@ async fn gate(store: &Arc<FakeStore>) -> Gate {
 
 async fn until_hello(socket: &mut Socket) {
     loop {
-        let message = tokio::time::timeout(SOON, socket.next()).await;
+        let message = tokio::time::timeout(WAIT_MAX, socket.next()).await;
         let message = message.expect("no hello came").unwrap().unwrap();
         if message.to_text().unwrap().contains("hello") {
             return;
@@ -43,7 +43,7 @@ async fn until_hello(socket: &mut Socket) {
 /// Reads up to the next event; returns its version.
 async fn next_event(socket: &mut Socket) -> usize {
     loop {
-        let message = tokio::time::timeout(SOON, socket.next()).await;
+        let message = tokio::time::timeout(WAIT_MAX, socket.next()).await;
         let message = message.expect("no event came").unwrap().unwrap();
         // Pings come too when the test takes long.
         let Message::Text(text) = message else {
@@ -58,18 +58,18 @@ async fn next_event(socket: &mut Socket) -> usize {
 
 /// Waits until the store gets no requests for a while (well below the timeout of a close frame); returns the number of events it delivered.
 async fn until_quiet(store: &FakeStore) -> u64 {
-    let (mut told, mut unchanged) = (0, 0);
+    let (mut delivered, mut unchanged) = (0, 0);
     while unchanged < QUIET_CHECKS {
         tokio::time::sleep(QUIET_CHECK).await;
-        let now = store.told.load(Ordering::SeqCst);
-        unchanged = if now == told && now > 0 {
+        let now = store.delivered.load(Ordering::SeqCst);
+        unchanged = if now == delivered && now > 0 {
             unchanged + 1
         } else {
             0
         };
-        told = now;
+        delivered = now;
     }
-    told
+    delivered
 }
 
 /// The process's resident memory in bytes; 0 on a system without procfs.
@@ -83,7 +83,7 @@ fn resident_bytes() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_read_is_disconnected_and_costs_neither_memory_nor_others_events() {
+async fn a_client_that_does_not_read_is_disconnected_without_cost_to_memory_or_other_clients() {
     let store = Arc::new(FakeStore::with_events_of(EVENT_BYTES));
     let gate = gate(&store).await;
     let mut idle = gate.listen().await.unwrap();
@@ -100,7 +100,7 @@ async fn who_does_not_read_is_disconnected_and_costs_neither_memory_nor_others_e
     let growth = resident_bytes().saturating_sub(before);
     assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes more");
     // The slot of the slow client is free: the gateway has disconnected it, and not because the gateway closes.
-    let deadline = tokio::time::Instant::now() + SOON;
+    let deadline = tokio::time::Instant::now() + WAIT_MAX;
     while let Err(error) = gate.listen().await {
         assert!(matches!(error, Error::Http(_)), "{error}");
         assert!(tokio::time::Instant::now() < deadline, "{error}");
@@ -110,7 +110,7 @@ async fn who_does_not_read_is_disconnected_and_costs_neither_memory_nor_others_e
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_reads_again_is_told_to_come_back_later() {
+async fn a_client_that_reads_again_too_late_is_closed_with_try_again() {
     let store = Arc::new(FakeStore::with_events_of(EVENT_BYTES));
     let gate = gate(&store).await;
     let mut socket = gate.listen().await.unwrap();
@@ -118,9 +118,9 @@ async fn who_reads_again_is_told_to_come_back_later() {
 
     // A client that listens alone: after it is disconnected, the store gets no more requests.
     store.events.add_permits(MANY);
-    let told = until_quiet(&store).await;
+    let delivered = until_quiet(&store).await;
 
-    let closed = tokio::time::timeout(SOON, async {
+    let closed = tokio::time::timeout(WAIT_MAX, async {
         loop {
             let message = socket.next().await.expect("no close frame came");
             if let Message::Close(frame) = message.unwrap() {
@@ -132,5 +132,5 @@ async fn who_reads_again_is_told_to_come_back_later() {
     .expect("it was never closed");
     assert_eq!(closed.code, CloseCode::Again);
     assert!(closed.reason.contains("after="), "{}", closed.reason);
-    assert!(told < MANY as u64, "it was never cut off");
+    assert!(delivered < MANY as u64, "it was never cut off");
 }

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fakes::{FakeQueue, FakeStore};
 
 /// The timeout of every condition.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -150,7 +150,7 @@ impl Gate {
 
     /// Waits until the gateway has ended.
     pub async fn ended(self) {
-        tokio::time::timeout(SOON, self.served)
+        tokio::time::timeout(WAIT_MAX, self.served)
             .await
             .expect("the gateway never ended")
             .unwrap();

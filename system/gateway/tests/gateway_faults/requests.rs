@@ -87,7 +87,7 @@ async fn a_body_that_does_not_arrive_is_408_and_one_that_breaks_off_costs_nothin
 }
 
 #[tokio::test]
-async fn the_feed_without_an_upgrade_is_426_and_with_a_bad_wish_400() {
+async fn the_feed_without_an_upgrade_is_426_and_with_bad_parameters_400() {
     let gate = gate().await;
     let plain = gate.get("/events").await;
     plain.is_error(426, "no upgrade");

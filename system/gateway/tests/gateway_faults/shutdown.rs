@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::fakes::{FakeQueue, FakeStore, json};
-use crate::gate::{Gate, SOON, whole};
+use crate::gate::{Gate, WAIT_MAX, whole};
 
 /// A queue that signals when it is called, and answers when the test permits it.
 fn held() -> (FakeQueue, Arc<Semaphore>, Arc<Semaphore>) {
@@ -38,7 +38,7 @@ async fn requests_in_flight_are_answered_and_sockets_closed_with_a_frame() {
 
     gate.shutdown.cancel();
 
-    let closed = tokio::time::timeout(SOON, async {
+    let closed = tokio::time::timeout(WAIT_MAX, async {
         loop {
             if let Message::Close(frame) = socket.next().await.unwrap().unwrap() {
                 return frame.unwrap();
@@ -73,6 +73,9 @@ async fn a_request_that_hangs_is_cut_off_when_the_time_to_drain_is_over() {
     gate.shutdown.cancel();
 
     gate.ended().await;
-    let cut_off = tokio::time::timeout(SOON, request).await.unwrap().unwrap();
+    let cut_off = tokio::time::timeout(WAIT_MAX, request)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(cut_off.is_err());
 }

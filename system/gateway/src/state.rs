@@ -11,20 +11,20 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answered_positions::AnsweredPositions;
 use super::config::GatewayConfig;
 use super::error::HttpError;
 use super::hub::Hub;
 use super::metrics::GatewayMetrics;
 use super::metrics_route::MetricsRoute;
-use super::session::Session;
 use super::trace::{Ids, Trace};
 
 /// The state that all requests share.
-pub(crate) struct Shared {
+pub(crate) struct GatewayState {
     pub(crate) queue: Arc<dyn MessageQueue>,
     pub(crate) events: Arc<dyn EventStore>,
     pub(crate) config: GatewayConfig,
-    pub(crate) session: Session,
+    pub(crate) answered: AnsweredPositions,
     pub(crate) ids: Ids,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) metrics_route: MetricsRoute,
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
 }
 
-impl Shared {
+impl GatewayState {
     /// Calls a function and waits for the reply's JSON.
     pub(crate) async fn call(
         &self,

@@ -8,7 +8,7 @@ use crate::paging::QueryString;
 
 /// What a client subscribes to.
 #[derive(Debug)]
-pub(super) struct Wish {
+pub(super) struct FeedRequest {
     /// By [`Topic::index`].
     pub(super) topics: [bool; Topic::ALL.len()],
     /// Start after these positions; topics without one start now.
@@ -17,7 +17,7 @@ pub(super) struct Wish {
     pub(super) sampled: bool,
 }
 
-impl Wish {
+impl FeedRequest {
     pub(super) fn parse(query: Option<&str>) -> Result<Self, HttpError> {
         let query = QueryString::parse(query, &["topics", "after", "sampled"])?;
         let bad = |name: &str, error: &dyn std::fmt::Display| {
@@ -69,12 +69,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_names_topics_and_where_to_start() {
-        let wish = Wish::parse(Some("topics=order,shipping&after=order%3D5-3")).unwrap();
-        let topics: Vec<Topic> = wish.topics().collect();
+    fn a_request_names_topics_and_where_to_start() {
+        let wanted = FeedRequest::parse(Some("topics=order,shipping&after=order%3D5-3")).unwrap();
+        let topics: Vec<Topic> = wanted.topics().collect();
         assert_eq!(topics, [Topic::Order, Topic::Shipping]);
-        assert_eq!(wish.after.to_string(), "order=5-3");
-        assert_eq!(Wish::parse(None).unwrap().topics().count(), 8);
+        assert_eq!(wanted.after.to_string(), "order=5-3");
+        assert_eq!(FeedRequest::parse(None).unwrap().topics().count(), 8);
         for bad in [
             "topics=",
             "topics=orders",
@@ -83,7 +83,7 @@ mod tests {
             "sampled=1",
             "sampled=true&after=order%3D5-3",
         ] {
-            assert!(Wish::parse(Some(bad)).is_err(), "{bad}");
+            assert!(FeedRequest::parse(Some(bad)).is_err(), "{bad}");
         }
     }
 }

@@ -16,7 +16,7 @@ use super::trace::Trace;
 
 /// A reply, borrowed from its JSON.
 #[derive(Debug, Deserialize)]
-pub(super) struct Reply<'a> {
+pub(super) struct ServiceReply<'a> {
     /// The result's JSON as the service wrote it; `null` is a result too.
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) result: Option<&'a RawValue>,
@@ -42,7 +42,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-impl<'a> Reply<'a> {
+impl<'a> ServiceReply<'a> {
     /// Parses a reply.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Records the reply's handling times in the trace.
-    pub(super) fn tell(&self, trace: &Trace) {
+    pub(super) fn record_times(&self, trace: &Trace) {
         if let (Some(timing), Some(handler)) = (&trace.timing, self.handler) {
             timing.handled(handler, self.append);
         }
@@ -99,10 +99,10 @@ fn no_reply(why: &str) -> HttpError {
 /// Turns a query's reply into the answer's body. A reply that begins with its result (as every single read's does) is passed on unchanged.
 ///
 /// # Errors
-/// The errors of [`Reply::result`].
+/// The errors of [`ServiceReply::result`].
 pub(super) fn pass_on(json: Box<RawValue>) -> Result<Bytes, HttpError> {
     if !json.get().starts_with("{\"result\":") {
-        Reply::parse(&json)?.result()?;
+        ServiceReply::parse(&json)?.result()?;
     }
     let text: Box<str> = json.into();
     Ok(Bytes::from(text.into_string()))
@@ -111,13 +111,13 @@ pub(super) fn pass_on(json: Box<RawValue>) -> Result<Bytes, HttpError> {
 /// Turns a query's reply into the answer's body; a sampled request's handling times go only into the trace, and so the header.
 ///
 /// # Errors
-/// The errors of [`Reply::result`].
+/// The errors of [`ServiceReply::result`].
 pub(super) fn answer(json: Box<RawValue>, trace: &Trace) -> Result<Bytes, HttpError> {
     if trace.timing.is_none() {
         return pass_on(json);
     }
-    let reply = Reply::parse(&json)?;
-    reply.tell(trace);
+    let reply = ServiceReply::parse(&json)?;
+    reply.record_times(trace);
     Ok(body(reply.result()?).into())
 }
 
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_null_result_is_a_result() {
         let json = raw(r#"{"result":null,"positions":{"order":"1-0"}}"#);
-        let reply = Reply::parse(&json).unwrap();
+        let reply = ServiceReply::parse(&json).unwrap();
         assert_eq!(reply.result().unwrap(), "null");
         assert_eq!(reply.positions.unwrap().to_string(), "order=1-0");
     }

@@ -12,15 +12,15 @@ use ordershop_contract::event_lag::LagHistogram;
 
 /// Every group's event lag, as last read from the event store.
 #[derive(Debug, Default)]
-pub(super) struct Lags(Mutex<Vec<(GroupLabels, LagHistogram)>>);
+pub(super) struct GroupLags(Mutex<Vec<(GroupLabels, LagHistogram)>>);
 
-impl Lags {
+impl GroupLags {
     pub(super) fn replace(&self, lags: Vec<(GroupLabels, LagHistogram)>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lags;
     }
 }
 
-impl Collector for Lags {
+impl Collector for GroupLags {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "event_lag_seconds",

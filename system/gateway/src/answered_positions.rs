@@ -15,9 +15,9 @@ pub(super) const AT_LEAST: &str = "x-at-least";
 
 /// The highest position answered, by topic; shared by all clients of this gateway.
 #[derive(Default)]
-pub(super) struct Session(Mutex<Positions>);
+pub(super) struct AnsweredPositions(Mutex<Positions>);
 
-impl Session {
+impl AnsweredPositions {
     /// Remembers the positions that a command was answered with.
     pub(super) fn raise(&self, positions: &Positions) {
         self.0
@@ -64,12 +64,12 @@ mod tests {
 
     #[test]
     fn a_query_carries_the_highest_answered_position_of_its_topics_and_the_headers() {
-        let session = Session::default();
-        session.raise(&"order=5-1,cart=9-0".parse().unwrap());
-        session.raise(&"order=4-0".parse().unwrap());
+        let answered = AnsweredPositions::default();
+        answered.raise(&"order=5-1,cart=9-0".parse().unwrap());
+        answered.raise(&"order=4-0".parse().unwrap());
         let mut headers = HeaderMap::new();
         headers.insert(AT_LEAST, "order=5-0,mail=2-0".parse().unwrap());
-        let wanted = session.at_least(&[Topic::Order], &headers).unwrap();
+        let wanted = answered.at_least(&[Topic::Order], &headers).unwrap();
         assert_eq!(wanted.to_string(), "order=5-1,mail=2-0");
     }
 
@@ -77,7 +77,9 @@ mod tests {
     fn a_header_that_cannot_be_read_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(AT_LEAST, "ordr=5-0".parse().unwrap());
-        let error = Session::default().at_least(&[], &headers).unwrap_err();
+        let error = AnsweredPositions::default()
+            .at_least(&[], &headers)
+            .unwrap_err();
         assert_eq!(error.status.as_u16(), 400);
         assert!(error.message.contains("ordr"));
     }

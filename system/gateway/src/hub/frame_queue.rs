@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::frame::Frame;
+use super::frame::FeedFrame;
 
 /// Memory that a waiting frame takes beside its text.
 const FRAME_OVERHEAD_BYTES: usize = 256;
 
 /// Frames that wait to be sent to one socket.
-pub(crate) struct Outbox {
+pub(crate) struct FrameQueue {
     bytes_max: usize,
     /// Whether this socket follows only sampled requests.
     pub(crate) sampled: bool,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<QueuedFrames>,
     filled: Notify,
     /// Cancelled when more than `bytes_max` waited.
     pub(crate) too_slow: CancellationToken,
 }
 
 #[derive(Default)]
-struct Waiting {
-    frames: VecDeque<Arc<Frame>>,
+struct QueuedFrames {
+    frames: VecDeque<Arc<FeedFrame>>,
     bytes: usize,
     /// Whether events are accepted yet; before that, the socket reads history.
     live: bool,
 }
 
-impl Outbox {
+impl FrameQueue {
     pub(crate) fn new(bytes_max: usize, sampled: bool) -> Self {
         Self {
             bytes_max,
@@ -41,7 +41,7 @@ impl Outbox {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, QueuedFrames> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,10 +51,10 @@ impl Outbox {
     }
 
     /// Adds a frame; drops everything if more than `bytes_max` would wait.
-    pub(crate) fn push(&self, frame: &Arc<Frame>) {
+    pub(crate) fn push(&self, frame: &Arc<FeedFrame>) {
         let text = match &**frame {
-            Frame::Events(events) => events.text.len(),
-            Frame::Applied(_) | Frame::Projected(_) => 0,
+            FeedFrame::Events(events) => events.text.len(),
+            FeedFrame::Applied(_) | FeedFrame::Projected(_) => 0,
         };
         let mut waiting = self.waiting();
         if self.too_slow.is_cancelled() || (text > 0 && !waiting.live) {
@@ -62,7 +62,7 @@ impl Outbox {
         }
         waiting.bytes += text + FRAME_OVERHEAD_BYTES;
         if waiting.bytes > self.bytes_max {
-            *waiting = Waiting::default();
+            *waiting = QueuedFrames::default();
             self.too_slow.cancel();
             return;
         }
@@ -72,7 +72,7 @@ impl Outbox {
     }
 
     /// Takes all waiting frames; waits until there is at least one.
-    pub(crate) async fn take(&self) -> VecDeque<Arc<Frame>> {
+    pub(crate) async fn take(&self) -> VecDeque<Arc<FeedFrame>> {
         loop {
             let frames = {
                 let mut waiting = self.waiting();
