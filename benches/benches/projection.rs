@@ -17,7 +17,7 @@ use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::json;
 use ordershop_contract::worker::ServiceContext;
-use ordershop_read_model::{self as read_model, Burn, Projection};
+use ordershop_read_model::{self as read_model, PlantedCpuCost, Projection};
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use ordershop_redis::metrics::AppendMetrics;
@@ -185,7 +185,7 @@ fn rebuilds(stage: &Stage, system: &System, last: Position, iterations: u64) -> 
                 .await
                 .expect("Redis answers");
             let started = Instant::now();
-            let applied = read_model::start(&context, &link, Burn::default())
+            let applied = read_model::start(&context, &link, PlantedCpuCost::default())
                 .expect("the address is the server's");
             while applied.now().get(Topic::Order) < Some(last) {
                 assert!(started.elapsed() < REBUILD_MAX, "the rebuild has stalled");

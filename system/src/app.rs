@@ -28,7 +28,7 @@ use ordershop_contract::wire;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_gateway::{Gateway, GatewayConfig};
 use ordershop_read_model as read_model;
-use ordershop_read_model::Burn;
+use ordershop_read_model::PlantedCpuCost;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::info;
@@ -128,7 +128,7 @@ impl App {
         for service in roles::SERVICES {
             (service.start)(&context);
         }
-        let burn = Burn::us_per_event(config.burn_us_per_event);
+        let burn = PlantedCpuCost::us_per_event(config.burn_us_per_event);
         read_model::start(&context, &link, burn).map_err(bad_url)?;
         let wish = config.durability.filter(|_| redis.is_none());
         let runs_on = info::watch(&context.stop, &context.tasks, link, wish);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::elsewhere::{Elsewhere, Pauses};
+use super::other_projectors::{OtherProjectors, ReadPauses};
 use super::store::ReadStore;
 use ordershop_contract::event_store::{EventStore, EventStoreError};
 use ordershop_contract::position::{Position, Positions, Projected};
@@ -20,28 +20,28 @@ const BATCHES_MAX: usize = 256;
 /// The position up to which each topic is applied. This process's projections raise it; where another process projects, reads of the cache
 /// do while a query waits.
 #[derive(Clone)]
-pub struct Applied(Arc<Inner>);
+pub struct AppliedPositions(Arc<Inner>);
 
 struct Inner {
     positions: watch::Sender<Positions>,
     /// The latest batches with events of sampled requests.
     batches: Mutex<VecDeque<Projected>>,
-    elsewhere: Elsewhere,
+    elsewhere: OtherProjectors,
 }
 
-impl Applied {
+impl AppliedPositions {
     /// Starts with no position known; `store` shows what other processes apply.
     #[must_use]
     pub fn new(store: ReadStore) -> Self {
         Self(Arc::new(Inner {
             positions: watch::Sender::new(Positions::NONE),
             batches: Mutex::default(),
-            elsewhere: Elsewhere::new(store),
+            elsewhere: OtherProjectors::new(store),
         }))
     }
 
     /// Records that `topic` is applied up to `position`, by any process.
-    pub fn raise(&self, topic: Topic, position: Position) {
+    pub fn advance(&self, topic: Topic, position: Position) {
         self.0.positions.send_if_modified(|positions| {
             let before = *positions;
             positions.raise(topic, position);
@@ -50,12 +50,12 @@ impl Applied {
     }
 
     /// Records that this process has applied `topic` up to `position`.
-    pub fn wrote(&self, topic: Topic, position: Position) {
+    pub fn applied_here(&self, topic: Topic, position: Position) {
         self.0.elsewhere.set_projects(topic, false);
-        self.raise(topic, position);
+        self.advance(topic, position);
     }
 
-    /// Remembers when a batch was applied. Call it before [`Applied::wrote`], so that a query that sees the position also sees the batch.
+    /// Remembers when a batch was applied. Call it before [`AppliedPositions::applied_here`], so that a query that sees the position also sees the batch.
     pub fn projected(&self, batch: Projected) {
         let mut batches = self.batches();
         if batches.len() == BATCHES_MAX {
@@ -113,7 +113,7 @@ impl Applied {
     }
 
     /// Waits until any topic is beyond `after`, at most `wait_max`; returns the positions.
-    pub async fn beyond(&self, after: &Positions, wait_max: Duration) -> Positions {
+    pub async fn wait_beyond(&self, after: &Positions, wait_max: Duration) -> Positions {
         let moved = |applied: &Positions| {
             applied
                 .iter()
@@ -138,7 +138,7 @@ impl Applied {
     /// Waits until the positions fit; reads the cache from time to time.
     async fn until(&self, fits: impl Fn(&Positions) -> bool, elsewhere: bool) {
         let mut changes = self.0.positions.subscribe();
-        let mut pauses = Pauses::new(elsewhere);
+        let mut pauses = ReadPauses::new(elsewhere);
         loop {
             let pause = pauses.next();
             let looked = async {
@@ -162,7 +162,7 @@ impl Applied {
         for (topic, position) in found.iter() {
             if known.get(topic) < Some(position) {
                 self.0.elsewhere.set_projects(topic, true);
-                self.raise(topic, position);
+                self.advance(topic, position);
             }
         }
     }

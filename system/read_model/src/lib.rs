@@ -1,25 +1,25 @@
 //! The read model: a projection of every topic into Redis hashes, and the queries on it. Apart from the event store and the message queue,
 //! it is the only part that knows Redis. It changes only its own cache, which it can rebuild from the events.
 
-mod applied;
-mod burn;
-mod elsewhere;
+mod applied_positions;
 mod keys;
 mod lookup;
 mod order_report;
 mod orders;
+mod other_projectors;
 mod pages;
+mod planted_cpu_cost;
 mod projection;
 mod projector;
 mod queries;
 mod query;
-mod shape;
 mod store;
+mod validation;
 
 use std::sync::Arc;
 
-pub use applied::Applied;
-pub use burn::Burn;
+pub use applied_positions::AppliedPositions;
+pub use planted_cpu_cost::PlantedCpuCost;
 pub use projection::Projection;
 pub use store::ReadStore;
 
@@ -37,24 +37,24 @@ const FACTS_WORKERS: usize = 4;
 const REPORT_WORKERS: usize = 2;
 
 /// Starts the projections of every topic and the query workers; returns the applied positions. Several processes may run it on one Redis:
-/// each topic is projected by one of them at a time, and all answer queries. `burn` is wasted for each event; nothing by default.
+/// each topic is projected by one of them at a time, and all answer queries. `planted` is wasted for each event; nothing by default.
 ///
 /// # Errors
 /// The Redis address is not valid.
 pub fn start(
     context: &ServiceContext,
     link: &RedisLink,
-    burn: Burn,
-) -> redis::RedisResult<Applied> {
+    planted: PlantedCpuCost,
+) -> redis::RedisResult<AppliedPositions> {
     let store = ReadStore::new(link)?;
-    let applied = Applied::new(store.clone());
+    let applied = AppliedPositions::new(store.clone());
     for topic in Topic::ALL {
         context.tasks.spawn(projector::run(
             context.clone(),
             link.clone(),
             topic,
             applied.clone(),
-            burn,
+            planted,
         ));
     }
     let handler: Arc<dyn QueueHandler> = Arc::new(Queries {

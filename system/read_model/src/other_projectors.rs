@@ -16,7 +16,7 @@ const LOOK_FIRST_MS: u64 = 1;
 const LOOK_MS_MAX: u64 = 16;
 
 /// Reads of the cache's positions, shared by all waiting queries of this process.
-pub(super) struct Elsewhere {
+pub(super) struct OtherProjectors {
     store: ReadStore,
     /// Held during a read.
     turn: Mutex<()>,
@@ -26,7 +26,7 @@ pub(super) struct Elsewhere {
     projected: [AtomicBool; Topic::ALL.len()],
 }
 
-impl Elsewhere {
+impl OtherProjectors {
     pub(super) fn new(store: ReadStore) -> Self {
         Self {
             store,
@@ -63,9 +63,9 @@ impl Elsewhere {
 }
 
 /// The pauses before each read; they double up to the maximum.
-pub(super) struct Pauses(u64);
+pub(super) struct ReadPauses(u64);
 
-impl Pauses {
+impl ReadPauses {
     /// The pauses of a query; `elsewhere` if another process may project one of its topics.
     pub(super) const fn new(elsewhere: bool) -> Self {
         Self(if elsewhere {

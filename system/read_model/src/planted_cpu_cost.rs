@@ -7,11 +7,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time to be wasted for each event.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Burn {
+pub struct PlantedCpuCost {
     per_event: Duration,
 }
 
-impl Burn {
+impl PlantedCpuCost {
     /// Wastes this many microseconds for each event; 0 wastes nothing.
     #[must_use]
     pub fn us_per_event(us: u32) -> Self {
@@ -44,10 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_spent_is_cpu_time_for_each_event() {
+    fn cpu_time_is_spent_for_each_event() {
         let before = thread_cpu_time();
 
-        Burn::us_per_event(200).spend(0..10);
+        PlantedCpuCost::us_per_event(200).spend(0..10);
 
         assert!(thread_cpu_time() - before >= Duration::from_millis(2));
     }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::keys::{Collection, index_member, indexed_fields};
-use super::shape;
+use super::validation;
 use ordershop_contract::event_store::RecordedEvent;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
@@ -18,7 +18,7 @@ pub struct Projection {
     pub reservations: FxHashMap<String, String>,
     /// Aggregates with an event that changed their version but no data. Their cache entries, if any, need this version; otherwise a command
     /// that expects the cached version would always conflict.
-    pub moved: FxHashMap<String, u64>,
+    pub version_only: FxHashMap<String, u64>,
     /// Index members by field, to be added (`true`) or removed (`false`).
     pub members: FxHashMap<(&'static str, String), bool>,
 }
@@ -54,8 +54,8 @@ impl Projection {
     /// # Errors
     /// Why the event is malformed; it then changes only the aggregate's version.
     pub fn apply(&mut self, event: &RecordedEvent) -> Result<(), String> {
-        if let Err(reason) = shape::check(event) {
-            self.move_on(event);
+        if let Err(reason) = validation::check(event) {
+            self.change_version_only(event);
             return Err(reason);
         }
         let value = || format!("{}|{}", event.version, event.data.get());
@@ -75,40 +75,41 @@ impl Projection {
             }
             other => {
                 tracing::warn!(topic = %event.topic, action = other, "an event has an action that the read model doesn't know; it changes only the version");
-                self.move_on(event);
+                self.change_version_only(event);
             }
         }
         Ok(())
     }
 
-    fn move_on(&mut self, event: &RecordedEvent) {
-        self.moved.insert(event.aggregate_id.clone(), event.version);
+    fn change_version_only(&mut self, event: &RecordedEvent) {
+        self.version_only
+            .insert(event.aggregate_id.clone(), event.version);
         let id = &event.aggregate_id;
         let (entity, reservation) = (self.entities.get_mut(id), self.reservations.get_mut(id));
         for value in entity.into_iter().flatten().chain(reservation) {
-            restamp(value, event.version);
+            replace_version(value, event.version);
         }
     }
 
-    /// The aggregates in `moved` whose entries in `collection` this batch doesn't set.
-    pub(super) fn moved_in(&self, collection: Collection) -> Vec<String> {
+    /// The aggregates in `version_only` whose entries in `collection` this batch doesn't set.
+    pub(super) fn version_only_in(&self, collection: Collection) -> Vec<String> {
         let is_known = |id: &String| match collection {
             Collection::Entities(_) => self.entities.contains_key(id),
             Collection::Reservations => self.reservations.contains_key(id),
         };
-        self.moved
+        self.version_only
             .keys()
             .filter(|id| !is_known(id))
             .cloned()
             .collect()
     }
 
-    /// Sets the new version in the cache entry of an aggregate in `moved`.
-    pub(super) fn keep(&mut self, collection: Collection, id: String, mut value: String) {
-        let Some(&version) = self.moved.get(&id) else {
+    /// Sets the new version in the cache entry of an aggregate in `version_only`.
+    pub(super) fn set_version(&mut self, collection: Collection, id: String, mut value: String) {
+        let Some(&version) = self.version_only.get(&id) else {
             return;
         };
-        restamp(&mut value, version);
+        replace_version(&mut value, version);
         match collection {
             Collection::Entities(_) => drop(self.entities.insert(id, Some(value))),
             Collection::Reservations => drop(self.reservations.insert(id, value)),
@@ -196,7 +197,7 @@ impl Projection {
     }
 }
 
-fn restamp(value: &mut String, version: u64) {
+fn replace_version(value: &mut String, version: u64) {
     let digits = value.find('|').unwrap_or(0);
     value.replace_range(..digits, &version.to_string());
 }

@@ -4,11 +4,11 @@
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::applied::Applied;
-use super::burn::Burn;
+use super::applied_positions::AppliedPositions;
 use super::keys::{Collection, position_key};
+use super::planted_cpu_cost::PlantedCpuCost;
 use super::projection::Projection;
-use super::shape;
+use super::validation;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::{
@@ -39,12 +39,12 @@ pub(super) async fn run(
     context: ServiceContext,
     link: RedisLink,
     topic: Topic,
-    applied: Applied,
-    burn: Burn,
+    applied: AppliedPositions,
+    planted: PlantedCpuCost,
 ) {
     let mut backoff = Backoff::default();
     while !context.stop.is_cancelled() {
-        let projected = project(&context, &link, topic, &applied, burn, &mut backoff);
+        let projected = project(&context, &link, topic, &applied, planted, &mut backoff);
         let outcome = tokio::select! {
             outcome = projected => outcome,
             () = context.stop.cancelled() => return,
@@ -64,15 +64,15 @@ async fn project(
     context: &ServiceContext,
     link: &RedisLink,
     topic: Topic,
-    applied: &Applied,
-    burn: Burn,
+    applied: &AppliedPositions,
+    planted: PlantedCpuCost,
     backoff: &mut Backoff,
 ) -> Result<(), ProjectorError> {
     let mut projector = Projector {
         context,
         topic,
         applied,
-        burn,
+        planted,
         connection: link.dedicated().await?,
         position: Position::START,
         received_at_us: 0,
@@ -91,14 +91,14 @@ async fn project(
     loop {
         let batch = subscription.next_batch().await?;
         projector.received_at_us = now_us();
-        let misfits = loop {
-            if let Some(misfits) = projector.apply(&batch).await? {
-                break misfits;
+        let malformed = loop {
+            if let Some(malformed) = projector.apply(&batch).await? {
+                break malformed;
             }
             projector.read_position().await?;
             projector.catch_up().await?;
         };
-        for Misfit { event, reason } in misfits {
+        for MalformedEvent { event, reason } in malformed {
             tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
             subscription.dead_letter(event, &reason).await?;
         }
@@ -109,7 +109,7 @@ async fn project(
 }
 
 /// A malformed event: its data doesn't match its action.
-struct Misfit<'a> {
+struct MalformedEvent<'a> {
     event: &'a RecordedEvent,
     reason: String,
 }
@@ -117,8 +117,8 @@ struct Misfit<'a> {
 struct Projector<'a> {
     context: &'a ServiceContext,
     topic: Topic,
-    applied: &'a Applied,
-    burn: Burn,
+    applied: &'a AppliedPositions,
+    planted: PlantedCpuCost,
     /// The projector's own connection, as it watches the position.
     connection: MultiplexedConnection,
     /// The position up to which the cache is applied, as far as this projector knows.
@@ -140,7 +140,7 @@ impl Projector<'_> {
             .query_async(&mut self.connection)
             .await?;
         self.position = position.map_or(Ok(Position::START), |text| text.parse())?;
-        self.applied.raise(self.topic, self.position);
+        self.applied.advance(self.topic, self.position);
         Ok(())
     }
 
@@ -168,25 +168,25 @@ impl Projector<'_> {
     async fn apply<'e>(
         &mut self,
         events: &'e [RecordedEvent],
-    ) -> Result<Option<Vec<Misfit<'e>>>, ProjectorError> {
+    ) -> Result<Option<Vec<MalformedEvent<'e>>>, ProjectorError> {
         let mut projection = Projection::default();
         let mut position = self.position;
-        let mut misfits = Vec::new();
+        let mut malformed = Vec::new();
         for event in events {
             let fits = if event.position > self.position {
                 position = event.position;
                 projection.apply(event)
             } else {
-                shape::check(event)
+                validation::check(event)
             };
-            misfits.extend(fits.err().map(|reason| Misfit { event, reason }));
+            malformed.extend(fits.err().map(|reason| MalformedEvent { event, reason }));
         }
         if position == self.position {
-            return Ok(Some(misfits));
+            return Ok(Some(malformed));
         }
-        self.burn
+        self.planted
             .spend(events.iter().filter(|e| e.position > self.position));
-        self.keep_moved(&mut projection).await?;
+        self.set_versions(&mut projection).await?;
         let key = position_key(self.topic);
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
@@ -222,14 +222,14 @@ impl Projector<'_> {
             });
         }
         self.position = position;
-        self.applied.wrote(self.topic, position);
-        Ok(Some(misfits))
+        self.applied.applied_here(self.topic, position);
+        Ok(Some(malformed))
     }
 
     /// Reads the cache entries of aggregates whose events changed only the version. The watch on the position guards them.
-    async fn keep_moved(&mut self, projection: &mut Projection) -> Result<(), ProjectorError> {
+    async fn set_versions(&mut self, projection: &mut Projection) -> Result<(), ProjectorError> {
         for collection in [Collection::Entities(self.topic), Collection::Reservations] {
-            let ids = projection.moved_in(collection);
+            let ids = projection.version_only_in(collection);
             if ids.is_empty() || collection.topic() != self.topic {
                 continue;
             }
@@ -240,7 +240,7 @@ impl Projector<'_> {
                 .await?;
             for (id, value) in ids.into_iter().zip(there) {
                 if let Some(value) = value {
-                    projection.keep(collection, id, value);
+                    projection.set_version(collection, id, value);
                 }
             }
         }

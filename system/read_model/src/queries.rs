@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::applied::{Applied, WAIT_MS_MAX};
+use super::applied_positions::{AppliedPositions, WAIT_MS_MAX};
 use super::keys::Collection;
 use super::lookup::answer_all;
 use super::query::{Choice, Lookup, Query, page_limit, parse, parse_lookup};
@@ -31,7 +31,7 @@ const POSITIONS_WAIT_MS: u64 = 500;
 /// The handler of the read model's queries.
 pub(super) struct Queries {
     pub(super) store: ReadStore,
-    pub(super) applied: Applied,
+    pub(super) applied: AppliedPositions,
     pub(super) events: Arc<dyn EventStore>,
 }
 
@@ -150,7 +150,7 @@ impl Queries {
         let query: Query<PositionParams> = parse(payload)?;
         let wait_max = Duration::from_millis(POSITIONS_WAIT_MS);
         let after = &query.params.after;
-        let result = self.applied.beyond(after, wait_max).await;
+        let result = self.applied.wait_beyond(after, wait_max).await;
         let mut batches = self.applied.batches_beyond(after);
         // Batches that were applied meanwhile are returned together with their positions.
         batches.retain(|batch| result.get(batch.topic) >= Some(batch.to));

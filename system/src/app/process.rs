@@ -26,7 +26,7 @@ use ordershop_grpc::peer::{PeerConfig, connect_trusting};
 use ordershop_grpc::security::read_authority;
 use ordershop_grpc::server::{GrpcServer, ServerError};
 use ordershop_original::{OriginalEventStore, OriginalMessageQueue};
-use ordershop_read_model::{self as read_model, Burn};
+use ordershop_read_model::{self as read_model, PlantedCpuCost};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::info;
@@ -271,7 +271,7 @@ async fn service(name: &str, config: &ProcessConfig) -> Result<Process, AppError
         );
         serving = Some(tokio::spawn(gateway.serve(listener, drain.clone())));
     } else if name == roles::READ_MODEL {
-        let burn = Burn::us_per_event(config.burn_us_per_event);
+        let burn = PlantedCpuCost::us_per_event(config.burn_us_per_event);
         let started = read_model::start(&context, &redis_link(config)?, burn);
         started.map_err(|error| bad_redis(config, error))?;
     } else if let Some(service) = roles::SERVICES.iter().find(|service| service.name == name) {

@@ -14,7 +14,7 @@ use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::GET_ENTITY;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
-use ordershop_read_model::{self as read_model, Burn};
+use ordershop_read_model::{self as read_model, PlantedCpuCost};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The timeout of every condition; far longer than any should take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A Redis, and a writer that appends to it.
 pub struct Stage {
@@ -123,7 +123,7 @@ impl Instance {
         read_model::start(
             &context,
             &RedisLink::new(server.url()).unwrap(),
-            Burn::default(),
+            PlantedCpuCost::default(),
         )
         .unwrap();
         Self {
@@ -142,7 +142,7 @@ impl Instance {
             payload: serde_json::value::to_raw_value(payload).unwrap(),
             correlation: correlation(&id),
         };
-        let reply = self.queue.call(message, PATIENCE).await.unwrap();
+        let reply = self.queue.call(message, WAIT_MAX).await.unwrap();
         reply.get().to_owned()
     }
 
@@ -165,7 +165,7 @@ impl Instance {
     pub async fn stop(self) {
         self.context.stop.cancel();
         self.context.tasks.close();
-        tokio::time::timeout(PATIENCE, self.context.tasks.wait())
+        tokio::time::timeout(WAIT_MAX, self.context.tasks.wait())
             .await
             .unwrap();
         self.events.close().await;
