@@ -74,7 +74,13 @@ async fn a_reply_that_is_none_is_an_error_in_json_and_not_passed_on() {
     ];
     for (reply, status) in garbage {
         let gate = Gate::open(FakeQueue::replies(reply), FakeStore::empty()).await;
-        for path in ["/order/1", "/orders", "/orders?limit=5", "/report"] {
+        for path in [
+            "/order/1",
+            "/orders",
+            "/orders?limit=5",
+            "/report",
+            "/report/orders",
+        ] {
             gate.get(path).await.is_error(status, reply);
         }
         gate.post("/order", whole("{}"))
@@ -117,7 +123,7 @@ async fn a_list_that_fails_halfway_breaks_the_connection_and_never_looks_whole()
             })
         });
         let gate = Gate::open(queue, FakeStore::empty()).await;
-        for path in ["/orders", "/mails/sent", "/report"] {
+        for path in ["/orders", "/mails/sent", "/report", "/report/orders"] {
             let broken = gate.send(Method::GET, path, whole("")).await;
             assert!(broken.is_err(), "{path} looks whole with {second:?}");
         }

@@ -55,6 +55,29 @@ async fn a_head_is_a_get_without_its_body() {
 }
 
 #[tokio::test]
+async fn parameters_out_of_range_are_refused_and_not_clamped() {
+    let gate = gate().await;
+    let cases = [
+        ("/orders?limit=0", "1 to 1000"),
+        ("/orders?limit=1001", "1 to 1000"),
+        ("/mails/sent?limit=-1", "1 to 1000"),
+        ("/report/orders?limit=101", "1 to 100"),
+        ("/events/order?limit=1001", "1 to 1000"),
+        ("/orders?cursor=", "cursor"),
+        ("/events/order?after=1-x", "after"),
+        ("/events?after=order%3D5-x", "after"),
+    ];
+    for (path, expected) in cases {
+        let answer = gate.get(path).await;
+        answer.is_error(400, path);
+        assert!(answer.text.contains(expected), "{path}: {}", answer.text);
+    }
+    for path in ["/orders?limit=1000", "/report/orders?limit=100"] {
+        assert_eq!(gate.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_413_whether_or_not_its_length_was_said() {
     let gate = gate().await;
     let spaces: &'static str = "          ";
