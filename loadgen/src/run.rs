@@ -119,7 +119,7 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
     folder::write_report(report, folder)?;
     // Rendered from the folder, as it can be at any time later.
     let folder = RunFolder::open(folder).map_err(std::io::Error::other)?;
-    loadgen_render::write_all(&folder).map_err(std::io::Error::other)
+    loadgen_render::run::write_all(&folder).map_err(std::io::Error::other)
 }
 
 impl Run {

@@ -89,9 +89,10 @@ fn what_a_service_sustains_is_found_between_the_rates_that_hold_and_those_that_d
         assert!(run.join("report.html").is_file(), "{run:?}");
     }
     let conclusion = format!("gets: sustains {rate:.0}/s");
-    assert!(ended.stdout.contains(&conclusion), "{}", ended.stdout);
+    let said = format!("verdict: sustains {rate:.0}/s");
+    assert!(ended.stdout.contains(&said), "{}", ended.stdout);
     let text = std::fs::read_to_string(folder.0.path().join("out/capacity.md")).unwrap();
-    assert!(text.starts_with(&format!("# {conclusion}")), "{text}");
+    assert!(text.starts_with(&format!("# ✅ {conclusion}")), "{text}");
     // The report of the run at that rate has the warning, too.
     let too_high = probes.iter().find(|p| p["rate_per_s"] == exceeded).unwrap();
     let report = folder

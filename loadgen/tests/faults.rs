@@ -80,7 +80,9 @@ fn a_paused_redis_is_felt_until_it_goes_on_and_nothing_is_lost() {
     }
     let summary = std::fs::read_to_string(ended.out.join("summary.md")).unwrap();
     assert!(
-        summary.contains("fault: pause redis for 1s, from 3."),
+        summary
+            .lines()
+            .any(|line| line.starts_with("| pause redis for 1s |") && line.contains(" 3.")),
         "{summary}"
     );
     assert!(

@@ -180,8 +180,8 @@ fn every_part_of_an_order_s_way_is_told_by(shop: &Shop) {
         assert!(text.contains(hop), "no {hop} in {text}");
     }
     assert!(
-        ended.stdout.contains("slowest sampled journey")
-            || ended.stderr.contains("slowest sampled journey")
+        ended.stdout.contains("Slowest sampled journey")
+            || ended.stderr.contains("Slowest sampled journey")
     );
 }
 

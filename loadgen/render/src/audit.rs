@@ -1,67 +1,72 @@
-//! Shows an audit as text: a row for each check, a line for each offender, and the verdict.
+//! Shows an audit: a row for each check, and one for each offender.
 
-use std::fmt::Write as _;
-
-use super::table::Table;
-use loadgen_report::audit::AuditReport;
+use loadgen_report::audit::{AuditReport, CheckReport};
 use loadgen_report::units::{count, time};
 
-/// The audit as text: a table of the checks, the offenders and the verdict.
+use crate::table::{Cell, Table, Tone};
+use crate::text;
+
+/// An audit of a running system, for a terminal.
 pub fn audit(report: &AuditReport) -> String {
-    if let Some(why) = &report.not_possible {
-        return format!("audit: {why}\n");
-    }
-    let mut out = String::new();
-    let mut table = Table::new(&["check", "checked", "failed"]);
-    for check in &report.checks {
-        let fell = match (check.fell, check.checked, &check.skipped) {
-            (0, 0, Some(_)) => "skipped".to_owned(),
-            (fell, ..) => count(fell),
-        };
-        let checked = format!("{} {}", count(check.checked), check.of);
-        table.rows.push(vec![check.name.clone(), checked, fell]);
-    }
-    table.write(&mut out);
-    for check in &report.checks {
-        if let Some(why) = &check.skipped {
-            say(&mut out, format!("{}: not checked: {why}", check.name));
-        }
-        for offender in &check.offenders {
-            say(
-                &mut out,
-                format!(
-                    "FAILED {}: {}: {}",
-                    check.name, offender.id, offender.reason
-                ),
-            );
-        }
-        let more = check.fell - check.offenders.len() as u64;
-        if more > 0 {
-            say(
-                &mut out,
-                format!("FAILED {}: and {} more", check.name, count(more)),
-            );
-        }
-    }
-    if let Some(problem) = &report.broken {
-        say(&mut out, format!("could not be carried out: {problem}"));
-    }
-    let verdict = match report.reasons().is_empty() {
-        true => "PASS",
-        false => "FAIL",
-    };
-    let (drain, took) = (time(report.drain_s * 1e6), time(report.audit_s * 1e6));
-    say(
-        &mut out,
-        format!(
-            "audit: {verdict}, {} events and {} entities in {took}; nothing was in flight after {drain}",
-            count(report.events),
-            count(report.entities)
-        ),
-    );
-    out
+    text::tables([&table(report)])
 }
 
-fn say(out: &mut String, line: String) {
-    writeln!(out, "{line}").expect("writing to a String cannot fail");
+/// The checks, what fell, and what it comes to.
+pub fn table(report: &AuditReport) -> Table {
+    let mut table = Table::new("audit", "Audit")
+        .note("After the load, every event was compared with every entity, mail, sum and piece of stock.")
+        .words(["check", "result", "what was checked, or what is wrong"]);
+    report
+        .checks
+        .iter()
+        .for_each(|check| rows(check, &mut table));
+    let (outcome, more) = match (&report.not_possible, &report.broken) {
+        (Some(why), _) => (Cell::from("none"), why.clone()),
+        (None, Some(problem)) => (
+            Cell::from("FAIL").tone(Tone::Bad),
+            format!("it could not be carried out: {problem}"),
+        ),
+        (None, None) => {
+            let passed = report.reasons().is_empty();
+            let (drain, took) = (time(report.drain_s * 1e6), time(report.audit_s * 1e6));
+            (
+                Cell::from(if passed { "PASS" } else { "FAIL" }).tone(Tone::of(passed)),
+                format!(
+                    "{} events and {} entities in {took}; nothing was in flight after {drain}",
+                    count(report.events),
+                    count(report.entities)
+                ),
+            )
+        }
+    };
+    table.row([Cell::from("audit"), outcome, more.into()]);
+    table
+}
+
+fn rows(check: &CheckReport, table: &mut Table) {
+    let checked = format!("{} {}", count(check.checked), check.of);
+    let (outcome, more) = match (check.fell, &check.skipped) {
+        (0, None) => (Cell::from("held").tone(Tone::Good), checked),
+        (0, Some(why)) => (
+            Cell::from("not checked"),
+            format!("{checked}; not checked: {why}"),
+        ),
+        (fell, skipped) => {
+            let skipped = skipped.iter().map(|why| format!("; not checked: {why}"));
+            (
+                Cell::from(format!("{} failed", count(fell))).tone(Tone::Bad),
+                checked + &skipped.collect::<String>(),
+            )
+        }
+    };
+    table.row([check.name.as_str().into(), outcome, more.into()]);
+    for offender in &check.offenders {
+        let more = format!("{}: {}", offender.id, offender.reason);
+        table.row([format!("FAILED {}", check.name), String::new(), more]);
+    }
+    let unnamed = check.fell - check.offenders.len() as u64;
+    if unnamed > 0 {
+        let more = format!("and {} more", count(unnamed));
+        table.row([format!("FAILED {}", check.name), String::new(), more]);
+    }
 }

@@ -1,26 +1,71 @@
-//! Shows a search for the highest rate: a line for each probe, the conclusion, `capacity.md` and `capacity.html`. Decides nothing.
+//! Shows a search for the highest rate: the result and its probes. Decides nothing.
 
 mod charts;
-mod page;
 
 use std::path::Path;
 
-use super::table::Table;
-use crate::error::RenderError;
 use loadgen_report::capacity::{CapacityReport, CapacityResult, Judged, Probe};
 use loadgen_report::units::time;
+
+use crate::document::{Answer, Document};
+use crate::error::RenderError;
+use crate::markdown::markdown;
+use crate::page::{Pictures, page};
+use crate::plots::figure::drawn;
+use crate::quantity::known;
+use crate::table::{Cell, Table, Tone};
+use crate::{date, file};
 
 /// Writes `capacity.md` and `capacity.html`.
 ///
 /// # Errors
 /// A plot can't be drawn or a file can't be written.
 pub fn write_all(report: &CapacityReport, folder: &Path) -> Result<(), RenderError> {
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|error| RenderError::Output { path, error })
+    let document = document(report);
+    let plots = charts::charts(report).into_iter().map(drawn);
+    let pictures = Pictures {
+        plots: plots.collect::<Result<_, _>>()?,
+        ..Pictures::default()
     };
-    write("capacity.md", markdown(report))?;
-    write("capacity.html", page::page(report)?)
+    file::write(folder, "capacity.md", &markdown(&document))?;
+    file::write(folder, "capacity.html", &page(&document, &pictures)?)
+}
+
+/// A search.
+pub fn document(report: &CapacityReport) -> Document {
+    let (s, e) = (&report.setting, &report.environment);
+    Document {
+        title: s.scenario.clone(),
+        description: s.description.clone(),
+        facts: vec![
+            format!(
+                "{} · {} · {} cores, {} {}",
+                date::shown(report.started_at),
+                e.target,
+                e.cores,
+                e.os,
+                e.arch
+            ),
+            format!(
+                "{} probes of {:.0} s, {:.0} s of them warm-up; precision {:.0} %, seed {}",
+                report.probes.len(),
+                s.probe_s,
+                s.warm_up_s,
+                s.precision * 100.0,
+                s.seed
+            ),
+        ],
+        answer: answer(report),
+        warnings: Vec::new(),
+        deciding: Vec::new(),
+        tables: vec![table(report)],
+        settings: Vec::new(),
+        notes: vec![
+            HOW.to_owned(),
+            "This page was made from capacity.json in the same folder; each probe has its own report in its folder."
+                .to_owned(),
+        ],
+    }
 }
 
 /// Formats a rate in journeys a second.
@@ -32,7 +77,7 @@ pub fn rate(per_s: f64) -> String {
 }
 
 /// The judgement of a probe in words.
-pub fn word(judged: Judged) -> &'static str {
+fn word(judged: Judged) -> &'static str {
     match judged {
         Judged::Holds => "sustained",
         Judged::Exceeds => "too high",
@@ -66,8 +111,8 @@ pub fn line(probe: &Probe, cores: usize) -> String {
     line
 }
 
-/// The result of a search: a headline, and sentences that explain it.
-pub fn conclusion(report: &CapacityReport) -> (String, Vec<String>) {
+/// The result of a search, and why.
+fn answer(report: &CapacityReport) -> Answer {
     let held = report.rate_per_s.map(rate);
     let too_high = report.exceeded_per_s.map(rate);
     let known = || match (&held, &too_high) {
@@ -101,93 +146,72 @@ pub fn conclusion(report: &CapacityReport) -> (String, Vec<String>) {
             known()
         ),
     };
-    let mut sentences = Vec::new();
+    let mut reasons = Vec::new();
     if let (CapacityResult::Found, Some(too_high)) = (report.result, &too_high) {
-        sentences.push(format!(
+        reasons.push(format!(
             "{too_high} is too high: {}",
             report.reasons.join("; ")
         ));
     } else if !report.reasons.is_empty() {
-        sentences.push(report.reasons.join("; "));
+        reasons.push(report.reasons.join("; "));
     }
     match (report.saturated.is_empty(), report.environment.target_started) {
-        (false, _) => sentences.push(format!("at its limit: {}", report.saturated.join("; "))),
+        (false, _) => reasons.push(format!("at its limit: {}", report.saturated.join("; "))),
         (true, true) if report.exceeded_per_s.is_some() => {
-            sentences.push("nothing that was measured was at its limit; look at waits, locks and the disk".into());
+            reasons.push("nothing that was measured was at its limit; look at waits, locks and the disk".into());
         }
-        (true, false) if report.exceeded_per_s.is_some() => sentences.push(
+        (true, false) if report.exceeded_per_s.is_some() => reasons.push(
             "the limit is unknown: the target was not started here, so only the generator's CPU was measured".into(),
         ),
         _ => {}
     }
-    (headline, sentences)
+    Answer {
+        word: headline,
+        tone: match report.result {
+            CapacityResult::Found => Tone::Good,
+            CapacityResult::None => Tone::Bad,
+            _ => Tone::Unsure,
+        },
+        meaning: "",
+        reasons,
+    }
 }
 
 /// The table of probes, sorted by rate.
-pub fn table(report: &CapacityReport) -> String {
-    let mut table = Table::new(&HEADER);
-    table.rows = rows(report);
-    let mut out = String::new();
-    table.write(&mut out);
-    out
-}
-
-pub(super) const HEADER: [&str; 9] = [
-    "asked",
-    "verdict",
-    "probe",
-    "reached",
-    "response p50",
-    "p99",
-    "in flight grows by (95 %)",
-    "backlog grows by (95 %)",
-    "CPU, cores",
-];
-
-pub(super) fn rows(report: &CapacityReport) -> Vec<Vec<String>> {
+fn table(report: &CapacityReport) -> Table {
     let mut probes: Vec<&Probe> = report.probes.iter().collect();
     probes.sort_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s));
-    let said = |slope: Option<loadgen_report::growth::Slope>| {
-        slope.map_or_else(|| "–".to_owned(), |s| s.said())
-    };
     let rows = probes.into_iter().map(|p| {
-        vec![
-            rate(p.rate_per_s),
-            word(p.judged).to_owned(),
-            p.number.to_string(),
-            rate(p.reached_per_s.round()),
-            time(p.response_time_us.p50),
-            time(p.response_time_us.p99),
-            said(p.growth.in_flight),
-            said(p.growth.backlog),
-            format!("{:.2}", p.cpu_sum_pct() / 100.0),
+        let tone = match p.judged {
+            Judged::Holds => Tone::Good,
+            Judged::Exceeds | Judged::FarExceeds => Tone::Bad,
+            Judged::Doubtful | Judged::Disturbed => Tone::Unsure,
+        };
+        let why = p.reasons.iter().chain(&p.saturated).map(String::as_str);
+        [
+            rate(p.rate_per_s).into(),
+            Cell::from(word(p.judged))
+                .tone(tone)
+                .more(why.collect::<Vec<_>>().join("\n")),
+            p.number.to_string().into(),
+            rate(p.reached_per_s.round()).into(),
+            time(p.response_time_us.p50).into(),
+            time(p.response_time_us.p99).into(),
+            known(p.growth.in_flight, |slope| slope.said()).into(),
+            known(p.growth.backlog, |slope| slope.said()).into(),
+            format!("{:.2}", p.cpu_sum_pct() / 100.0).into(),
         ]
     });
-    rows.collect()
-}
-
-/// The text of `capacity.md`.
-pub fn markdown(report: &CapacityReport) -> String {
-    let (headline, sentences) = conclusion(report);
-    let (s, e) = (&report.setting, &report.environment);
-    let mut out = format!("# {}: {headline}\n\n", s.scenario);
-    for sentence in sentences {
-        out += &format!("* {sentence}\n");
-    }
-    out += &format!(
-        "* {} probes of {:.0} s, of which {:.0} s warm-up; precision {:.0} %, seed {}\n* target: {}; machine: {} cores, {} {}\n\n",
-        report.probes.len(),
-        s.probe_s,
-        s.warm_up_s,
-        s.precision * 100.0,
-        s.seed,
-        e.target,
-        e.cores,
-        e.os,
-        e.arch
-    );
-    out + &table(report) + "\n" + HOW + "\n"
+    Table::new("probes", "Probes")
+        .words(["asked"])
+        .numbers(["verdict", "probe", "reached", "response p50", "p99"])
+        .numbers(["in flight grows by", "backlog grows by"])
+        .explained(
+            "The slope over the seconds between warm-up and last arrival, with its 95 % interval.",
+        )
+        .numbers(["CPU, cores"])
+        .rows::<Cell, _>(rows)
 }
 
 /// How a rate is judged, in words.
-pub const HOW: &str = "A rate is sustained if neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or the slope is below a twentieth of the throughput), at least 95 % of the arrivals are completed while they arrive, the scenario's thresholds hold and no more arrivals are dropped than its limits allow. The slope is estimated by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because work that is left in one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three probes decide; the result was sustained twice.";
+const HOW: &str = "A rate is sustained if neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or the slope is below a twentieth of the throughput), at least 95 % of the arrivals are completed while they arrive, the scenario's thresholds hold and no more arrivals are dropped than its limits allow. The slope is estimated by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because work that is left in one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three probes decide; the result was sustained twice.";

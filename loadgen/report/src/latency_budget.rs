@@ -33,6 +33,14 @@ pub struct Budget {
     pub parts: Vec<BudgetPart>,
 }
 
+impl Budget {
+    /// How much of the whole a part is, in percent of the means; `None` if the whole is 0.
+    pub fn share_pct(&self, part: &BudgetPart) -> Option<f64> {
+        let whole_us = self.total.mean_us;
+        (whole_us > 0.0).then(|| 100.0 * part.mean_us / whole_us)
+    }
+}
+
 /// A part of a budget. A part may be negative if the clocks of two machines differ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are standard terms

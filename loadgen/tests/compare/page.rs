@@ -48,7 +48,7 @@ async fn the_page_is_drawn_on_every_screen_without_an_error_or_a_request() {
             assert_eq!(browser.script(lanes).await, json!(true), "{on}");
         })
         .await;
-    let worse = "return document.querySelector('#deciding tr.worse th').textContent";
+    let worse = "return document.querySelector('#deciding tr:has(td.bad) th').textContent";
     assert_eq!(browser.script(worse).await, json!("cpu_per_journey"));
     let markup = "return document.querySelectorAll('#evil').length";
     assert_eq!(browser.script(markup).await, json!(0));

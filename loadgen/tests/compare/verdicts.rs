@@ -153,10 +153,10 @@ fn the_markdown_says_the_answer_first_and_folds_the_rest_away() {
     let told = std::fs::read_to_string(&file).unwrap();
     assert_eq!(said.code, 1);
     assert!(said.out.starts_with("verdict: REGRESSION"), "{}", said.out);
-    assert!(told.starts_with("### ❌ Regression: "), "{told}");
+    assert!(told.starts_with("# ❌ "), "{told}");
     let worse = told
         .lines()
-        .find(|l| l.starts_with("| `cpu_per_journey` |"))
+        .find(|l| l.starts_with("| `cpu_per_journey` "))
         .unwrap();
     assert!(worse.ends_with("❌ worse |"), "{worse}");
     assert!(

@@ -107,7 +107,10 @@ async fn what_a_scenario_or_a_server_says_is_text_and_never_markup() {
     for (place, said) in [
         ("h1", format!("shop {EVIL}")),
         ("header p", format!("A story {EVIL}")),
-        ("#errors pre", format!("expected \"{EVIL}\", found \"x\"")),
+        (
+            "#errors td:last-child",
+            format!("expected \"{EVIL}\", found \"x\""),
+        ),
         ("#end-to-end .legend li", format!("READY {EVIL}")),
     ] {
         let script = format!("return document.querySelector({place:?}).textContent");

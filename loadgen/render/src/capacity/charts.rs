@@ -1,9 +1,9 @@
 //! The plots of a search, against the rate asked for, with the result marked. Must not know how a plot is drawn.
 
-use crate::html::axis::Axis;
-use crate::html::charts::Chart;
-use crate::html::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
-use crate::html::plot::{Band, Line, Mark, Plot, Strip};
+use crate::plots::axis::Axis;
+use crate::plots::charts::Chart;
+use crate::plots::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
+use crate::plots::plot::{Band, Line, Mark, Plot, Strip};
 use loadgen_report::capacity::{CapacityReport, Probe, shares};
 use loadgen_report::units::time;
 

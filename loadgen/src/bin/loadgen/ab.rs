@@ -281,13 +281,11 @@ fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
     let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
     let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;
     let page =
-        loadgen_render::compare::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+        loadgen_render::comparison::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+    let document = loadgen_render::comparison::document(comparison);
     for (file, text) in [
         ("comparison.json", json + "\n"),
-        (
-            "comparison.md",
-            loadgen_render::compare::markdown(comparison),
-        ),
+        ("comparison.md", loadgen_render::markdown(&document)),
         ("comparison.html", page),
     ] {
         let path = out.join(file);
@@ -297,7 +295,7 @@ fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
     let ended = outcome.record.ended.map_or("", |end| end.as_str());
     say(&format!(
         "{}\nended: {ended}\nreport: {}\n",
-        loadgen_render::compare::text(comparison, std::io::stdout().is_terminal()),
+        loadgen_render::text(&document, std::io::stdout().is_terminal()),
         out.join("comparison.html").display()
     ));
     Ok(())

@@ -1,5 +1,6 @@
 //! `loadgen capacity`: searches for the highest rate that a system sustains, prints each probe as it ends, and writes the report.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -169,24 +170,21 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
 }
 
 fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) {
-    let (headline, sentences) = loadgen_render::capacity::conclusion(report);
-    let text = format!(
-        "\n{}\nreport: {}\n{}: {headline}\n{}",
-        loadgen_render::capacity::table(report),
-        out.join("capacity.html").display(),
-        report.setting.scenario,
-        sentences
-            .iter()
-            .map(|s| format!("  {s}\n"))
-            .collect::<String>()
-    );
+    let document = loadgen_render::capacity::document(report);
+    let text = |colour| {
+        format!(
+            "\nreport: {}\n\n{}",
+            out.join("capacity.html").display(),
+            loadgen_render::text(&document, colour)
+        )
+    };
     if arguments.format == Format::Json {
         let json = serde_json::to_string_pretty(report)
             .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
         println!("{json}");
-        eprint!("{text}");
+        eprint!("{}", text(std::io::stderr().is_terminal()));
     } else {
-        print!("{text}");
+        print!("{}", text(std::io::stdout().is_terminal()));
     }
 }
 

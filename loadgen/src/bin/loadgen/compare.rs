@@ -126,9 +126,10 @@ fn outcome(arguments: &CompareArguments) -> Result<u8, CompareError> {
                 path: path.clone(),
                 error,
             })?;
+            let answer = loadgen_render::comparison::answer(&comparison);
             print!(
                 "{}",
-                loadgen_render::compare::verdict(&comparison, std::io::stdout().is_terminal())
+                loadgen_render::answer(&answer, std::io::stdout().is_terminal())
             );
             println!("written: {}", path.display());
         }
@@ -142,19 +143,21 @@ fn told(
     groups: Option<&(Group, Group)>,
 ) -> Result<String, CompareError> {
     let failed = |e: String| CompareError::Options(format!("the comparison can't be shown: {e}"));
+    let document = loadgen_render::comparison::document(comparison);
     Ok(match arguments.format {
         Format::Text => {
             let colour = arguments.out.is_none() && std::io::stdout().is_terminal();
-            loadgen_render::compare::text(comparison, colour)
+            loadgen_render::text(&document, colour)
         }
-        Format::Markdown => loadgen_render::compare::markdown(comparison),
+        Format::Markdown => loadgen_render::markdown(&document),
         Format::Json => {
             let json = serde_json::to_string_pretty(comparison);
             json.map_err(|e| failed(e.to_string()))? + "\n"
         }
         Format::Html => {
             let groups = groups.map(|(baseline, candidate)| (baseline, candidate));
-            loadgen_render::compare::page(comparison, groups).map_err(|e| failed(e.to_string()))?
+            loadgen_render::comparison::page(comparison, groups)
+                .map_err(|e| failed(e.to_string()))?
         }
     })
 }

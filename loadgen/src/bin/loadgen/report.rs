@@ -16,7 +16,7 @@ pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
         Err(e) => return bad_input(e),
     };
     match (opened.as_slice(), out) {
-        ([one], None) => match loadgen_render::write_all(one) {
+        ([one], None) => match loadgen_render::run::write_all(one) {
             Ok(()) => {
                 println!("report: {}", one.path.join("report.html").display());
                 ExitCode::SUCCESS
@@ -38,7 +38,7 @@ fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
         Ok(merged) => merged,
         Err(e) => return bad_input(e),
     };
-    if let Err(e) = loadgen_render::write_all(&merged) {
+    if let Err(e) = loadgen_render::run::write_all(&merged) {
         return bad_input(e);
     }
     for part in &merged.report.merged_from {
@@ -50,14 +50,11 @@ fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
             part.verdict.as_str()
         );
     }
-    println!(
-        "\n{}\nreport: {}",
-        loadgen_render::tables(&merged.report),
-        out.join("report.html").display()
-    );
+    let document = loadgen_render::run::document(&merged.report);
     print!(
-        "{}",
-        loadgen_render::verdict(&merged.report, std::io::stdout().is_terminal())
+        "report: {}\n\n{}",
+        out.join("report.html").display(),
+        loadgen_render::text(&document, std::io::stdout().is_terminal())
     );
     ExitCode::from(merged.report.verdict.result().exit_code())
 }

@@ -102,11 +102,14 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
             return failed(&e);
         }
     };
-    let text = format!(
-        "\n{}\nreport: {}\n",
-        loadgen_render::tables(&report),
-        out.join("report.html").display()
-    );
+    let document = loadgen_render::run::document(&report);
+    let text = |colour| {
+        format!(
+            "\nreport: {}\n\n{}",
+            out.join("report.html").display(),
+            loadgen_render::text(&document, colour)
+        )
+    };
     let progress_json = arguments.watch.is_json();
     let report_json = arguments.format == Format::Json;
     if progress_json && report_json {
@@ -117,15 +120,9 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         println!("{json}");
     }
     if progress_json || report_json {
-        eprint!(
-            "{text}{}",
-            loadgen_render::verdict(&report, std::io::stderr().is_terminal())
-        );
+        eprint!("{}", text(std::io::stderr().is_terminal()));
     } else {
-        print!(
-            "{text}{}",
-            loadgen_render::verdict(&report, std::io::stdout().is_terminal())
-        );
+        print!("{}", text(std::io::stdout().is_terminal()));
     }
     ExitCode::from(report.verdict.result().exit_code())
 }

@@ -1,8 +1,8 @@
 //! The slowest sampled journeys as waterfalls: a row for each request and awaited state, from its start, in parts.
 
 use super::bars::{Bars, Row, Stretch};
-use super::budget::{colour_of, legend};
 use super::figure::{Figure, drawn_bars};
+use super::latency_budget::{colour_of, legend};
 use crate::error::RenderError;
 use loadgen_engine::budget::parts::EARLIER;
 use loadgen_report::Report;
@@ -16,7 +16,7 @@ const LEGS_SAID_MAX: usize = 24;
 ///
 /// # Errors
 /// A picture can't be drawn.
-pub fn figures(report: &Report) -> Result<Vec<Figure>, RenderError> {
+pub fn waterfalls(report: &Report) -> Result<Vec<Figure>, RenderError> {
     let journeys = report.latency_budget.iter().flat_map(|b| &b.slowest);
     let drawn = journeys.enumerate().map(|(i, journey)| figure(i, journey));
     drawn.collect()

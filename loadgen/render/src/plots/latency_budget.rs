@@ -1,11 +1,10 @@
-//! The latency budget as pictures and as a table. Each request and state is a bar of its parts' means, side by side in the order in which
-//! they happen.
+//! The latency budget as plots. Each request and state is a bar of its parts' means, side by side in the order in which they happen.
 
 use super::bars::{Bars, Row, Stretch};
 use super::colour::{self, Colour};
 use super::figure::{Figure, drawn_bars};
-use super::tables::Table;
 use crate::error::RenderError;
+use crate::quantity::known;
 use loadgen_engine::budget::parts::{self, place};
 use loadgen_report::Report;
 use loadgen_report::latency_budget::Budget;
@@ -113,7 +112,7 @@ fn row(budget: &Budget) -> Row {
             "\n{}: {} ({}), p50 {}, p99 {}",
             part.name,
             signed_time(part.mean_us),
-            share(part.mean_us, budget),
+            known(budget.share_pct(part), |pct| format!("{pct:.1} %")),
             signed_time(part.p50_us),
             signed_time(part.p99_us)
         );
@@ -123,42 +122,5 @@ fn row(budget: &Budget) -> Row {
         value: signed_time(budget.total.mean_us),
         stretches,
         text,
-    }
-}
-
-fn share(mean_us: f64, of: &Budget) -> String {
-    match of.total.mean_us > 0.0 {
-        true => format!("{:.1} %", 100.0 * mean_us / of.total.mean_us),
-        false => "–".to_owned(),
-    }
-}
-
-/// The table of every part of every request and state.
-pub fn table(report: &Report) -> Table {
-    let budget = report.latency_budget.as_ref();
-    let budgets = budget.map(|b| b.states.iter().chain(&b.requests));
-    let mut rows = Vec::new();
-    for of in budgets.into_iter().flatten() {
-        let all = std::iter::once((format!("{} × {}", count(of.count), of.name), &of.total));
-        let parts = of
-            .parts
-            .iter()
-            .map(|part| (format!("· {}", part.name), part));
-        rows.extend(all.chain(parts).map(|(name, part)| {
-            vec![
-                name,
-                signed_time(part.mean_us),
-                share(part.mean_us, of),
-                signed_time(part.p50_us),
-                signed_time(part.p99_us),
-            ]
-        }));
-    }
-    Table {
-        caption: "Latency budget",
-        note: "Sampled journeys only. Times within a process are exact; times between two machines contain the difference of their clocks, which may make a part negative.".to_owned(),
-        header: vec!["part", "mean", "share", "p50", "p99"],
-        rows,
-        ..Table::default()
     }
 }

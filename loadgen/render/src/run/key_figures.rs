@@ -1,18 +1,9 @@
 //! The key figures at the top of the page.
 
-use super::tables::time_or_none;
+use super::time_or_none;
+use crate::page::Tile;
 use loadgen_report::Report;
 use loadgen_report::units::{count, time};
-
-/// A key figure.
-pub struct Tile {
-    /// The name.
-    pub name: &'static str,
-    /// The value with its unit.
-    pub value: String,
-    /// Related figures, in small print.
-    pub more: String,
-}
 
 /// Replaces spaces by non-breaking ones, so that lines break only after commas.
 fn unbroken(text: &str) -> String {

@@ -1,76 +1,24 @@
-//! The page of a comparison: the verdict, a forest plot of every figure, percentiles and timelines of both sides. A self-contained file, like
-//! a run's page. Only the plots join the runs of a side; no figure comes from the joined data.
+//! The plots of a comparison: percentiles and timelines of both sides. Only the plots join the runs of a side; no figure comes from the
+//! joined data.
 
-use askama::Template;
-
-use super::forest::{Forest, forest};
-use super::{deciding, design, notes, shown};
-use crate::error::RenderError;
-use crate::html::axis::Axis;
-use crate::html::charts::{Chart, percentiles};
-use crate::html::colour::{BLUE, Colour, GREEN, PURPLE, VERMILION};
-use crate::html::figure::{Figure, drawn};
-use crate::html::plot::{Line, Plot, Strip};
-use crate::html::timeline::Timeline;
 use loadgen_report::Quantiles;
-use loadgen_report::compare::{Comparison, Group, Verdict};
+use loadgen_report::compare::Group;
 use loadgen_report::folder::Logs;
 use loadgen_report::units::{count, time};
 
-#[derive(Template)]
-#[template(path = "compare.html")]
-struct Page<'a> {
-    comparison: &'a Comparison,
-    title: String,
-    design: String,
-    verdict_class: &'static str,
-    forests: Vec<Forest>,
-    figures: Vec<Figure>,
-    notes: Vec<String>,
-}
+use crate::error::RenderError;
+use crate::plots::axis::Axis;
+use crate::plots::charts::{Chart, percentiles};
+use crate::plots::colour::{BLUE, Colour, GREEN, PURPLE, VERMILION};
+use crate::plots::figure::{Figure, drawn};
+use crate::plots::plot::{Line, Plot, Strip};
+use crate::plots::timeline::Timeline;
 
-/// The page of a comparison; `runs` are the two sides, if they have reports.
+/// The plots of both sides; none if a side has no samples.
 ///
 /// # Errors
 /// An interval log can't be decoded, or a plot can't be drawn.
-pub fn page(
-    comparison: &Comparison,
-    runs: Option<(&Group, &Group)>,
-) -> Result<String, RenderError> {
-    let verdict_class = match comparison.verdict {
-        Verdict::NoRegression => "pass",
-        Verdict::Regression => "fail",
-        Verdict::CantTell => "invalid",
-    };
-    let forests = [
-        forest(
-            "deciding",
-            "Deciding figures",
-            "The mark is the change, the line its interval, the grey band the noise band within which a figure counts as the same.",
-            comparison,
-            deciding(comparison),
-        ),
-        forest(
-            "shown",
-            "More figures",
-            "These figures are judged by the same rules but don't make a regression.",
-            comparison,
-            shown(comparison),
-        ),
-    ];
-    let page = Page {
-        comparison,
-        title: format!("{}: {}", comparison.scenario, comparison.verdict.as_str()),
-        design: design(comparison),
-        verdict_class,
-        forests: forests.into_iter().flatten().collect(),
-        figures: runs.map_or_else(|| Ok(Vec::new()), |(b, c)| figures(b, c))?,
-        notes: notes(comparison),
-    };
-    page.render().map_err(|e| RenderError::Page(e.to_string()))
-}
-
-fn figures(baseline: &Group, candidate: &Group) -> Result<Vec<Figure>, RenderError> {
+pub fn plots(baseline: &Group, candidate: &Group) -> Result<Vec<Figure>, RenderError> {
     let sides = (together(baseline)?, together(candidate)?);
     if sides.0.response_total.0.is_empty() || sides.1.response_total.0.is_empty() {
         return Ok(Vec::new());
@@ -104,16 +52,7 @@ fn spectra(sides: &(Timeline, Timeline)) -> Chart {
 }
 
 fn course(sides: &(Timeline, Timeline)) -> Chart {
-    type Row = (&'static str, Colour, bool, fn(&Quantiles) -> f64);
-    let rows: [Row; 4] = [
-        ("baseline p50", BLUE, true, |q| q.p50),
-        ("candidate p50", VERMILION, false, |q| q.p50),
-        ("baseline p99", GREEN, true, |q| q.p99),
-        ("candidate p99", PURPLE, false, |q| q.p99),
-    ];
-    let side = |is_baseline: bool| if is_baseline { &sides.0 } else { &sides.1 };
-    let lines = rows.map(|(name, colour, is_baseline, of)| {
-        let timeline = side(is_baseline);
+    let line = |name: &str, colour: Colour, timeline: &Timeline, of: fn(&Quantiles) -> f64| {
         let slots = timeline.response_time.iter().enumerate();
         let points = slots.map(|(i, q)| {
             let at = (i as f64 + 0.5) * timeline.slot_s as f64;
@@ -124,7 +63,13 @@ fn course(sides: &(Timeline, Timeline)) -> Chart {
             colour,
             points: points.collect(),
         }
-    });
+    };
+    let lines = [
+        line("baseline p50", BLUE, &sides.0, |q| q.p50),
+        line("candidate p50", VERMILION, &sides.1, |q| q.p50),
+        line("baseline p99", GREEN, &sides.0, |q| q.p99),
+        line("candidate p99", PURPLE, &sides.1, |q| q.p99),
+    ];
     let values: Vec<f64> = lines
         .iter()
         .flat_map(|line| line.points.iter().flatten().map(|(_, y)| *y))

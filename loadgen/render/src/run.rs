@@ -1,0 +1,92 @@
+//! Shows a run: its verdict, and tables of everything measured.
+
+mod key_figures;
+mod latency_budget;
+mod settings;
+mod tables;
+
+use loadgen_report::folder::RunFolder;
+use loadgen_report::units::time;
+use loadgen_report::{Quantiles, Report, VerdictResult};
+
+use crate::document::{Answer, Document};
+use crate::error::RenderError;
+use crate::markdown::markdown;
+use crate::page::{FoldedPlots, Pictures, page};
+use crate::plots::{plots, waterfalls};
+use crate::quantity::NONE;
+use crate::table::Tone;
+use crate::{date, file};
+
+/// Writes `summary.md` and `report.html` into a run's folder.
+///
+/// # Errors
+/// A log can't be decoded or a file can't be written.
+pub fn write_all(folder: &RunFolder) -> Result<(), RenderError> {
+    let report = &folder.report;
+    let document = document(report);
+    let pictures = Pictures {
+        tiles: key_figures::tiles(report),
+        plots: plots(folder)?,
+        folded: FoldedPlots {
+            id: "waterfalls",
+            title: "Slowest sampled journeys",
+            note: "Each request and awaited state from its start; the part of a state before its request is left out. Hover over a row, or tap it, to see its parts.",
+            plots: waterfalls(report)?,
+        },
+    };
+    file::write(&folder.path, "summary.md", &markdown(&document))?;
+    file::write(&folder.path, "report.html", &page(&document, &pictures)?)
+}
+
+/// The document of a run.
+pub fn document(report: &Report) -> Document {
+    Document {
+        title: report.scenario.clone(),
+        description: report.description.clone(),
+        facts: vec![format!(
+            "{} · {} · {}",
+            date::shown(report.started_at),
+            report.workload.description,
+            report.environment.target
+        )],
+        answer: answer(report),
+        warnings: report.warnings.clone(),
+        deciding: Vec::new(),
+        tables: tables::tables(report),
+        settings: settings::settings(report),
+        notes: vec![
+            "Response time = completed − intended start; service time = completed − actual start; schedule slip = actual − intended start.".to_owned(),
+            "This was made from report.json and the interval logs in the same folder; `loadgen report FOLDER` makes it again.".to_owned(),
+        ],
+    }
+}
+
+/// Its verdict.
+pub fn answer(report: &Report) -> Answer {
+    let (tone, meaning) = match report.verdict.result() {
+        VerdictResult::Pass => (
+            Tone::Good,
+            "Every threshold held, and the generator kept up.",
+        ),
+        VerdictResult::Fail => (Tone::Bad, "A threshold or a check failed."),
+        VerdictResult::Invalid => (
+            Tone::Unsure,
+            "The figures say nothing about the target: the generator could not keep up, or nothing was measured.",
+        ),
+    };
+    Answer {
+        word: report.verdict.result().as_str().to_owned(),
+        tone,
+        meaning,
+        reasons: report.verdict.reasons().to_vec(),
+    }
+}
+
+/// Formats a time, or a dash without samples.
+fn time_or_none(q: &Quantiles, figure: f64) -> String {
+    match q.count {
+        0 => NONE.to_owned(),
+        _ => time(figure),
+    }
+}

@@ -1,0 +1,321 @@
+//! The tables of a run: everything measured, the most important first.
+
+use std::collections::BTreeSet;
+
+use loadgen_report::units::{self, count, time};
+use loadgen_report::{Quantiles, Report, StepReport};
+
+use super::{latency_budget, time_or_none};
+use crate::quantity::{bytes, known};
+use crate::table::{Cell, Content, Table, Tone};
+use crate::{audit, date};
+
+/// The columns of a distribution of times.
+const QUANTILES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
+
+fn quantiles(q: &Quantiles) -> [String; 5] {
+    [q.p50, q.p90, q.p99, q.p999, q.max].map(|figure| time_or_none(q, figure))
+}
+
+/// The tables of a report, without empty ones.
+pub fn tables(report: &Report) -> Vec<Table> {
+    let mut tables = vec![errors(report), thresholds(report)];
+    tables.extend(report.audit.as_ref().map(audit::table));
+    tables.extend([faults(report), requests(report), end_to_end(report)]);
+    tables.extend(latency_budget::tables(report));
+    tables.extend([
+        event_lag(report),
+        journeys(report),
+        generator(report),
+        cost(report),
+        replay(report),
+        parts(report),
+    ]);
+    tables.retain(|table| !table.rows.is_empty());
+    tables
+}
+
+fn errors(report: &Report) -> Table {
+    let mut table = Table::new("errors", "Errors")
+        .words(["error"])
+        .numbers(["count"])
+        .words(["at", "for example"]);
+    for error in &report.errors {
+        let examples: BTreeSet<&String> = error.examples.iter().collect();
+        let mut examples = examples.into_iter().cloned();
+        table.row([
+            error.kind.clone(),
+            count(error.count),
+            error.step.clone(),
+            examples.next().unwrap_or_default(),
+        ]);
+        for example in examples {
+            table.row(["", "", "", &example]);
+        }
+    }
+    table
+}
+
+fn thresholds(report: &Report) -> Table {
+    let rows = report.thresholds.iter().map(|t| {
+        let figure = t.figure.map_or_else(
+            || "no samples".to_owned(),
+            |figure| units::figure(&t.threshold, figure),
+        );
+        let held = Cell::from(if t.passed { "held" } else { "missed" });
+        [
+            t.threshold.as_str().into(),
+            figure.into(),
+            held.tone(Tone::of(t.passed)),
+        ]
+    });
+    Table::new("thresholds", "Thresholds")
+        .columns(Content::Code, ["threshold"])
+        .numbers(["figure", "result"])
+        .rows(rows)
+}
+
+fn faults(report: &Report) -> Table {
+    let rows = report.faults.iter().map(|f| {
+        let back = match (&f.problem, f.band_p99_us, f.recovery_s) {
+            (Some(problem), ..) => problem.clone(),
+            (None, None, _) => "nothing was measured before the fault".to_owned(),
+            (None, _, None) => "not before the last arrival".to_owned(),
+            (None, _, Some(seconds)) => format!("after {seconds:.1} s"),
+        };
+        let seconds = |s: f64| format!("{s:.1} s");
+        [
+            f.what.clone(),
+            seconds(f.at_s),
+            seconds(f.until_s),
+            known(f.worst_p99_us, time),
+            known(f.band_p99_us, time),
+            back,
+        ]
+    });
+    Table::new("faults", "Faults")
+        .note("Normal: the highest response time p99 of the seconds before the first fault, or twice their median. Recovered: p99 stayed within that bound for two seconds.")
+        .words(["fault"])
+        .numbers(["from", "until", "p99 up to", "normal, at most"])
+        .words(["recovered"])
+        .rows(rows)
+}
+
+fn requests(report: &Report) -> Table {
+    let row = |name: &str, number, errors, response: &Quantiles, service: &Quantiles| {
+        let mut cells = vec![name.to_owned(), count(number), count(errors)];
+        cells.extend(quantiles(response));
+        cells.extend([service.p50, service.p99].map(|figure| time_or_none(service, figure)));
+        cells
+    };
+    let step = |s: &StepReport| {
+        row(
+            &s.name,
+            s.count,
+            s.errors,
+            &s.response_time_us,
+            &s.service_time_us,
+        )
+    };
+    let all = &report.all_steps;
+    let (response, service) = (&all.response_time_us, &all.service_time_us);
+    Table::new("requests", "Requests")
+        .note("Response time is measured from the intended start, service time from the actual start.")
+        .words(["step"])
+        .numbers(["count", "errors", "response p50"])
+        .numbers(QUANTILES.into_iter().skip(1))
+        .numbers(["service p50", "p99"])
+        .rows(report.steps.iter().map(step))
+        .rows([row("all", all.count, all.errors, response, service)])
+}
+
+fn end_to_end(report: &Report) -> Table {
+    let rows = report.end_to_end.iter().map(|e| {
+        let mut cells = vec![e.name.clone(), count(e.count), count(e.timeouts)];
+        cells.extend(quantiles(&e.quantiles()));
+        cells
+    });
+    Table::new("states", "End-to-end latency")
+        .note("From the intended start of the step that the scenario names until the state is visible in the read model.")
+        .words(["state"])
+        .numbers(["count", "timeouts"])
+        .numbers(QUANTILES)
+        .rows(rows)
+}
+
+fn event_lag(report: &Report) -> Table {
+    let lags = report.event_lag.iter();
+    let rows = lags.filter(|e| e.count > 0 || e.backlog_end > 0).map(|e| {
+        let mut cells = vec![format!("{} / {}", e.group, e.topic), count(e.count)];
+        cells.extend(quantiles(&e.quantiles()));
+        cells.push(count(e.backlog_end));
+        cells
+    });
+    Table::new("lag", "Event lag")
+        .note("Handled − published; each figure is the upper bound of its bucket.")
+        .words(["group / topic"])
+        .numbers(["events"])
+        .numbers(QUANTILES.map(|name| format!("{name} ≤")))
+        .numbers(["backlog at the end"])
+        .rows(rows)
+}
+
+fn journeys(report: &Report) -> Table {
+    let j = &report.journeys;
+    let asked = report.workload.rate;
+    let asked = asked.map_or_else(String::new, |rate| format!(" ({rate:.1}/s asked)"));
+    let in_replay = |reason: &String| {
+        let replay = report.replay.as_ref();
+        replay.is_some_and(|replay| replay.skipped.contains_key(reason))
+    };
+    let reasons = report
+        .skipped
+        .iter()
+        .filter(|(reason, _)| !in_replay(reason));
+    Table::new("journeys", "Journeys")
+        .words([""])
+        .numbers(["count"])
+        .rows([
+            ["started".to_owned(), count(j.started)],
+            ["completed".to_owned(), count(j.completed)],
+            [
+                format!("completed a second{asked}"),
+                format!("{:.1}", j.per_s),
+            ],
+            ["failed".to_owned(), count(j.failed)],
+            ["skipped or overtaken".to_owned(), count(j.skipped)],
+            [
+                "dropped over the in-flight limit".to_owned(),
+                count(j.dropped),
+            ],
+            ["due but unsent at the end".to_owned(), count(j.unsent)],
+        ])
+        .rows(reasons.map(|(reason, number)| [format!("skipped: {reason}"), count(*number)]))
+}
+
+fn generator(report: &Report) -> Table {
+    let (g, drain) = (&report.generator, &report.drain);
+    let slip = &g.schedule_slip_us;
+    let slip = [slip.p50, slip.p99, slip.max].map(|figure| time_or_none(slip, figure));
+    let core = |pct: f64| format!("{pct:.0} % of a core");
+    let rows = [
+        ("generator's CPU", core(g.cpu_pct)),
+        ("its whole process's CPU", core(g.process_cpu_pct)),
+        ("schedule slip p50, p99, max", slip.join(", ")),
+        ("live feed reconnected", count(g.feed_reconnects)),
+        (
+            "CPU of the system and its Redis",
+            known(report.system_cpu_pct, core),
+        ),
+        ("drain of the journeys", time(drain.journeys_s * 1e6)),
+        ("drain of the backlog", time(drain.backlog_s * 1e6)),
+        ("backlog at the end", known(drain.backlog_end, count)),
+    ];
+    Table::new("generator", "Generator and drain")
+        .words([""])
+        .numbers(["figure"])
+        .rows(rows.map(|(name, value)| [name.to_owned(), value]))
+}
+
+fn cost(report: &Report) -> Table {
+    let table = Table::new("cost", "Cost of a journey")
+        .note("Measured from the end of the warm-up until the backlog had drained, divided by the journeys completed in that time.")
+        .words([""])
+        .numbers(["a journey"]);
+    let Some(resources) = &report.resources else {
+        return table;
+    };
+    let (cpu, redis) = (&resources.cpu_us_per_journey, resources.redis.as_ref());
+    let number = |n: f64| format!("{n:.1}");
+    let rows = [
+        ("CPU, system and Redis", cpu.both.map(time)),
+        ("CPU, system", cpu.system.map(time)),
+        ("CPU, Redis", cpu.redis.map(time)),
+        (
+            "Redis commands",
+            redis.map(|r| number(r.commands_per_journey)),
+        ),
+        (
+            "bytes to Redis",
+            redis.map(|r| bytes(r.input_bytes_per_journey)),
+        ),
+        (
+            "bytes from Redis",
+            redis.map(|r| bytes(r.output_bytes_per_journey)),
+        ),
+        (
+            "events in an append, mean",
+            resources.events_per_append.map(number),
+        ),
+        (
+            "messages taken at once, mean",
+            resources.messages_per_take.map(number),
+        ),
+        (
+            "data in Redis at the end",
+            redis.map(|r| bytes(r.memory_bytes)),
+        ),
+    ];
+    let peaks = resources.memory_peak_bytes.iter();
+    table
+        .rows(
+            rows.into_iter()
+                .filter_map(|(name, value)| Some([name.to_owned(), value?])),
+        )
+        .rows(peaks.map(|(name, peak)| [format!("memory at most, {name}"), bytes(*peak as f64)]))
+}
+
+fn replay(report: &Report) -> Table {
+    let table = Table::new("replay", "Replay")
+        .words([""])
+        .numbers(["invoices", "lines (as planned)"]);
+    let Some(replay) = &report.replay else {
+        return table;
+    };
+    let lines = &replay.lines;
+    let row = |name: String, invoices: Option<u64>, lines: Option<u64>| {
+        [name, known(invoices, count), known(lines, count)]
+    };
+    let reasons: BTreeSet<&String> = replay.skipped.keys().chain(lines.left_out.keys()).collect();
+    let skipped = reasons.into_iter().map(|reason| {
+        let (invoices, lines) = (replay.skipped.get(reason), lines.left_out.get(reason));
+        row(
+            format!("skipped: {reason}"),
+            invoices.copied(),
+            lines.copied(),
+        )
+    });
+    let all = format!("all of {} at {} ×", replay.trace, replay.speed);
+    table
+        .rows([
+            row(
+                "ordered".to_owned(),
+                Some(replay.ordered),
+                Some(lines.ordered),
+            ),
+            row(
+                "cancelled".to_owned(),
+                Some(replay.cancelled),
+                Some(lines.cancelled),
+            ),
+        ])
+        .rows(skipped)
+        .rows([row(all, Some(replay.invoices), Some(lines.total))])
+}
+
+fn parts(report: &Report) -> Table {
+    let rows = report.merged_from.iter().map(|part| {
+        [
+            part.folder.clone(),
+            date::shown(part.started_at),
+            part.target.clone(),
+            count(part.requests),
+            part.verdict.as_str().to_owned(),
+        ]
+    });
+    Table::new("parts", "Merged from")
+        .note("Counts are added up, distributions interval by interval; nothing is averaged.")
+        .words(["run", "started", "target"])
+        .numbers(["requests", "its own verdict"])
+        .rows(rows)
+}
