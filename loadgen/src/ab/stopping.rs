@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::order::BLOCK_RUNS;
 
-/// Blocks before the first check: with fewer no sign-flip test can reach p = 0.05, and the width of an interval is mostly chance.
+/// Blocks before the first check: the spread of fewer blocks is too uncertain (Student's t has one degree of freedom less than there are
+/// blocks), so that the width of an interval is mostly chance.
 pub const BLOCKS_MIN: u32 = 6;
 
 /// The limits of an experiment.

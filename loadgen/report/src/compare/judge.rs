@@ -4,7 +4,7 @@
 use super::answer::answer;
 use super::options::LEAST_DIFFERENCE;
 use super::rule::Rule;
-use super::statistics::{Estimate, Hypothesis, Samples, adjusted, mann_whitney, sign_flip};
+use super::statistics::{Estimate, Hypothesis, Samples, adjusted};
 use super::{
     Comparison, Design, Effect, FigureComparison, FigureVerdict, Options, Role, Scale, Schema,
     Side, Unit,
@@ -231,15 +231,6 @@ fn judged(
         samples,
         estimate,
     } = figure;
-    let alone = 1.0 - options.confidence;
-    let (p_mann_whitney, p_sign_flip) = match &samples {
-        Some(Samples::Sets {
-            baseline,
-            candidate,
-        }) => (mann_whitney(baseline, candidate, alone), None),
-        Some(Samples::Paired(d)) => (None, sign_flip(d, alone, options.seed)),
-        None => (None, None),
-    };
     let (verdict, reason) = verdict(&measured, estimate.as_ref(), p_adjusted, options);
     let interval = estimate.and_then(|e| e.interval);
     let least_placed = match measured.scale {
@@ -264,8 +255,6 @@ fn judged(
             high: interval.map(|(_, high)| measured.shown(high)),
             p: estimate.and_then(|e| e.p),
             p_adjusted,
-            p_mann_whitney,
-            p_sign_flip,
             smallest_detectable: detectable.map(|d| measured.change(d)),
         },
         rule: measured.rule.as_ref().map(|rule| rule.text.clone()),

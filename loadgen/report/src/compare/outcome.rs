@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The version that this program writes and reads.
-pub const SCHEMA: &str = "loadgen-comparison/1";
+/// The present shape.
+pub const SCHEMA: &str = "loadgen-comparison/2";
 
 /// The schema's name and version; reading any other is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,11 +153,7 @@ pub struct Effect {
     pub p: Option<f64>,
     /// p-value adjusted for all figures that are tested (weighted Holm).
     pub p_adjusted: Option<f64>,
-    /// p-value of the two-sided Mann–Whitney test of two sets of runs; exact for few runs.
-    pub p_mann_whitney: Option<f64>,
-    /// p-value of the two-sided paired sign-flip permutation test of blocks; exact up to 2^16 flips.
-    pub p_sign_flip: Option<f64>,
-    /// The smallest change that such runs show in 4 of 5 comparisons, as a share (or a difference).
+    /// The smallest change that these runs would have shown in 4 of 5 such comparisons, as a share (or a difference).
     pub smallest_detectable: Option<f64>,
 }
 
@@ -207,7 +203,7 @@ pub struct Side {
 /// The comparison of two groups of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Always `loadgen-comparison/1`.
+    /// `loadgen-comparison/2`.
     pub schema: Schema,
     /// The scenario's name.
     pub scenario: String,

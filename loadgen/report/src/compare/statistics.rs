@@ -1,10 +1,8 @@
-//! Statistics of a few runs: an interval that is wide enough for few samples, permutation tests, and the adjustment for multiple tests.
-//! Pure arithmetic; knows nothing about what the numbers measure. Distributions come from statrs.
+//! Statistics of a few runs: an interval that is wide enough for few samples, and the adjustment for multiple tests. Pure arithmetic;
+//! knows nothing about what the numbers measure. Distributions come from statrs.
 
 mod holm;
 mod interval;
-mod permutation;
 
 pub use holm::{Hypothesis, adjusted};
 pub use interval::{Estimate, Samples};
-pub use permutation::{mann_whitney, sign_flip};
