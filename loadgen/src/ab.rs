@@ -1,6 +1,7 @@
 //! Measures two builds in turns, in ABBA blocks, each run with a fresh system, Redis and data folder, until the leading figures' intervals
 //! are narrow enough or the budget is used up. Knows runs and the comparison; must not know how they are shown.
 
+mod display;
 mod error;
 mod experiment;
 mod options;
@@ -8,12 +9,11 @@ mod order;
 mod record;
 mod revision;
 mod stopping;
-mod told;
 
 pub use error::AbError;
-pub use experiment::{Outcome, experiment};
+pub use experiment::{ExperimentOutcome, experiment};
 pub use options::{AbOptions, Build};
 pub use order::{BLOCK_RUNS, Side, blocks};
 pub use record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 pub use revision::{Built, Repository, RevisionError};
-pub use stopping::{BLOCKS_MIN, Course, End, Limits};
+pub use stopping::{BLOCKS_MIN, ExperimentProgress, StopReason, StoppingRule};

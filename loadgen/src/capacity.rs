@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-pub use search::{Range, Search, Step};
+pub use search::{Range, Search, SearchStep};
 
 use crate::run::{RunError, RunOptions, run};
 use loadgen_report::Report;
@@ -17,7 +17,7 @@ use loadgen_scenario::Scenario;
 
 /// The plan of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
+pub struct SearchPlan {
     /// The rates to search.
     pub range: Range,
     /// The time budget: no probe starts that would end after it.
@@ -34,7 +34,7 @@ const DISTURBED_MAX: usize = 3;
 /// # Errors
 /// A probe could not be carried out.
 pub async fn find(
-    plan: &Plan,
+    plan: &SearchPlan,
     stop: &CancellationToken,
     mut probe: impl AsyncFnMut(usize, f64) -> Result<Probe, RunError>,
 ) -> Result<Findings, RunError> {
@@ -43,11 +43,11 @@ pub async fn find(
     let mut longest = plan.probe;
     let result = loop {
         let rate = match search.next(&plan.range) {
-            Step::Try(rate) => rate,
-            Step::Found { .. } => break CapacityResult::Found,
-            Step::AtLeast(_) => break CapacityResult::AtLeast,
-            Step::Limited { .. } => break CapacityResult::Limited,
-            Step::None(_) => break CapacityResult::None,
+            SearchStep::Try(rate) => rate,
+            SearchStep::Found { .. } => break CapacityResult::Found,
+            SearchStep::AtLeast(_) => break CapacityResult::AtLeast,
+            SearchStep::Limited { .. } => break CapacityResult::Limited,
+            SearchStep::None(_) => break CapacityResult::None,
         };
         if stop.is_cancelled() {
             break CapacityResult::Stopped;
@@ -107,8 +107,8 @@ mod tests {
     use loadgen_report::Quantiles;
     use loadgen_report::growth::Growth;
 
-    fn plan(budget_s: u64) -> Plan {
-        Plan {
+    fn plan(budget_s: u64) -> SearchPlan {
+        SearchPlan {
             range: Range {
                 start: 100.0,
                 lowest: 1.0,

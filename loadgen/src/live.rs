@@ -2,15 +2,15 @@
 //! events and knows nothing else of the run; none decides anything.
 
 mod audit_bar;
-mod course;
 mod json_lines;
 mod lines;
+mod run_progress;
 mod screen;
 mod view;
 
 pub use audit_bar::AuditBar;
-pub use course::{Course, Moment, Phase};
 pub use json_lines::JsonLines;
 pub use lines::Lines;
+pub use run_progress::{Moment, Phase, RunProgress};
 pub use screen::{Screen, can_be_shown, note};
 pub use view::{Tab, View, draw};

@@ -7,7 +7,7 @@ mod server;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use figures::{Figures, Histogram};
+pub use figures::{ExportedFigures, Histogram};
 
 use crate::run_event::{Listener, RunEvent};
 
@@ -24,7 +24,7 @@ pub struct ListenError {
 /// Serves the figures of one run at `/metrics`.
 pub struct MetricsListener {
     address: SocketAddr,
-    figures: Arc<Mutex<Figures>>,
+    figures: Arc<Mutex<ExportedFigures>>,
 }
 
 impl MetricsListener {
@@ -40,7 +40,7 @@ impl MetricsListener {
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let figures = Arc::<Mutex<Figures>>::default();
+        let figures = Arc::<Mutex<ExportedFigures>>::default();
         server::spawn(listener, figures.clone()).map_err(failed)?;
         Ok(Self {
             address: bound,

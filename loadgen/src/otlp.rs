@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::
 use tokio::sync::mpsc;
 use tonic::transport::Endpoint;
 
-use crate::metrics_listen::Figures;
+use crate::metrics_listen::ExportedFigures;
 use crate::run_event::{Listener, RunEvent};
 
 /// Time limit of one export; a slower collector misses a second.
@@ -31,7 +31,7 @@ pub struct ExportError {
 
 /// Sends the figures of one run.
 pub struct Exporter {
-    figures: Figures,
+    figures: ExportedFigures,
     started: SystemTime,
     requests: Option<mpsc::Sender<ExportMetricsServiceRequest>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -64,7 +64,7 @@ impl Exporter {
             .spawn(move || runtime.block_on(send(collector, asked)))
             .map_err(|e| failed(e.to_string()))?;
         Ok(Self {
-            figures: Figures::default(),
+            figures: ExportedFigures::default(),
             started: SystemTime::now(),
             requests: Some(requests),
             thread: Some(thread),
@@ -95,7 +95,7 @@ impl Listener for Exporter {
         if let RunEvent::Started { wall_clock, .. } = event {
             self.started = *wall_clock;
         }
-        if matches!(event, RunEvent::Seen(_) | RunEvent::Finished { .. })
+        if matches!(event, RunEvent::Observed(_) | RunEvent::Finished { .. })
             && let Some(requests) = &self.requests
             && requests.capacity() == ROOM
         {

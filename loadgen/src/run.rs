@@ -4,11 +4,11 @@
 mod closing;
 mod collecting;
 mod control;
+mod cost_readings;
 mod descriptors;
 mod drivers;
 mod interrupts;
 mod listeners;
-mod meter;
 mod observer;
 mod options;
 mod preparation;
@@ -23,11 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use collecting::Collected;
+use cost_readings::CostReadings;
 pub use interrupts::Interrupts;
 use listeners::Listeners;
-use meter::Meter;
 use observer::Observer;
-pub use options::{Audience, RunError, RunOptions};
+pub use options::{RunError, RunObservers, RunOptions};
 use preparation::Run;
 use replay::Replay;
 use small_pages::SmallPages;
@@ -49,7 +49,7 @@ use loadgen_shop::system_process::{SystemCommand, SystemProcess};
 pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
     descriptors::take_all_granted();
     // Listen before a child process is started: Ctrl-C must never leave one behind.
-    let Audience { listeners, wishes } = std::mem::take(&mut options.audience);
+    let RunObservers { listeners, wishes } = std::mem::take(&mut options.observers);
     let can_hold = wishes.is_some();
     let mut listeners = Listeners(listeners);
     let mut interrupts = Interrupts::listen(wishes)
@@ -171,7 +171,7 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
             observer: Observer::new(self.system_id),
-            meter: Meter::new(self.system_id, self.scenario.warm_up),
+            cost_readings: CostReadings::new(self.system_id, self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
             faults_told,
@@ -207,7 +207,7 @@ impl Run {
                 listeners,
             )
             .await?;
-        let readings = collected.meter.end(after.as_ref());
+        let readings = collected.cost_readings.end(after.as_ref());
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);

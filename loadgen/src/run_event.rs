@@ -7,15 +7,15 @@ use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::series::Sighting;
 use loadgen_engine::scrape::LagStatistics;
-use loadgen_report::Standing;
+use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
 
-/// A run's event. Events come in the order of this list; `Interval` and `Seen` come once a second between `Started` and `Finished`,
-/// `Held` and `WentOn` between them, `Stopping` at any time.
+/// A run's event. Events come in the order of this list; `Interval` and `Observed` come once a second between `Started` and `Finished`,
+/// `Held` and `Resumed` between them, `Stopping` at any time.
 #[derive(Debug)]
 pub enum RunEvent {
     /// The run's plan.
-    Announced(Box<Plan>),
+    Announced(Box<RunPlan>),
     /// A set-up step has begun.
     SetUp {
         /// Its name.
@@ -33,7 +33,7 @@ pub enum RunEvent {
     /// An interval's figures.
     Interval(Box<Interval>),
     /// An observation of the target and this machine, in addition to an interval's figures.
-    Seen(Box<Seen>),
+    Observed(Box<Observed>),
     /// The schedule is held: from this time on the rate stays constant.
     Held {
         /// From the start of the run.
@@ -42,7 +42,7 @@ pub enum RunEvent {
         rate: f64,
     },
     /// The schedule is resumed; the rest of it is delayed by the hold.
-    WentOn {
+    Resumed {
         /// From the start of the run.
         at: Duration,
         /// The stages, holds included.
@@ -86,7 +86,7 @@ pub enum RunEvent {
 
 /// A run's plan, as far as it is known beforehand.
 #[derive(Debug, Clone, Default)]
-pub struct Plan {
+pub struct RunPlan {
     /// The scenario's name.
     pub scenario: String,
     /// The scenario's description.
@@ -115,7 +115,7 @@ pub struct Plan {
 
 /// An observation at the end of an interval, or while a backlog drains.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct Observed {
     /// From the start of the run.
     pub at: Duration,
     /// CPU by process, and consumer groups, since the last observation.
@@ -127,7 +127,7 @@ pub struct Seen {
     /// Entries not yet handled, all groups together, if the target has that metric.
     pub backlog: Option<u64>,
     /// The thresholds so far.
-    pub standings: Vec<Standing>,
+    pub threshold_states: Vec<ThresholdState>,
 }
 
 /// What the user of a live screen may ask of a run.
@@ -136,7 +136,7 @@ pub enum Wish {
     /// An early end; the second time, an end at once.
     Stop,
     /// To hold the rate, or to resume.
-    Hold,
+    ToggleHold,
 }
 
 /// A listener to a run's events. It must be quick: the run waits for it, the drivers don't.

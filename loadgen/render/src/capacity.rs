@@ -8,7 +8,7 @@ use loadgen_report::capacity::{CapacityReport, CapacityResult, Judged, Probe};
 use loadgen_report::units::time;
 
 use crate::document::{Answer, Document};
-use crate::error::RenderError;
+use crate::error::ReportError;
 use crate::markdown::markdown;
 use crate::page::{Pictures, page};
 use crate::plots::figure::drawn;
@@ -20,7 +20,7 @@ use crate::{date, file};
 ///
 /// # Errors
 /// A plot can't be drawn or a file can't be written.
-pub fn write_all(report: &CapacityReport, folder: &Path) -> Result<(), RenderError> {
+pub fn write_all(report: &CapacityReport, folder: &Path) -> Result<(), ReportError> {
     let document = document(report);
     let plots = charts::charts(report).into_iter().map(drawn);
     let pictures = Pictures {

@@ -4,11 +4,11 @@ mod lane;
 mod plots;
 
 use loadgen_report::compare::{
-    Comparison, Design, FigureComparison, FigureVerdict, Group, Role, Scale, Verdict,
+    Comparison, ComparisonVerdict, Design, FigureComparison, FigureVerdict, Group, Role, Scale,
 };
 
 use crate::document::{Answer, Document};
-use crate::error::RenderError;
+use crate::error::ReportError;
 use crate::page::{self, Pictures};
 use crate::quantity::{known, quantity};
 use crate::table::{Cell, Content, Table, Tone};
@@ -57,7 +57,7 @@ pub fn document(comparison: &Comparison) -> Document {
 pub fn page(
     comparison: &Comparison,
     runs: Option<(&Group, &Group)>,
-) -> Result<String, RenderError> {
+) -> Result<String, ReportError> {
     let pictures = Pictures {
         plots: runs.map_or_else(|| Ok(Vec::new()), |(b, c)| plots::plots(b, c))?,
         ..Pictures::default()
@@ -70,9 +70,9 @@ pub fn answer(comparison: &Comparison) -> Answer {
     Answer {
         word: comparison.verdict.as_str().to_owned(),
         tone: match comparison.verdict {
-            Verdict::NoRegression => Tone::Good,
-            Verdict::Regression => Tone::Bad,
-            Verdict::CantTell => Tone::Unsure,
+            ComparisonVerdict::NoRegression => Tone::Good,
+            ComparisonVerdict::Regression => Tone::Bad,
+            ComparisonVerdict::CantTell => Tone::Unsure,
         },
         meaning: "",
         reasons: comparison.reasons.clone(),

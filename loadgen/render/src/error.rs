@@ -2,7 +2,7 @@
 
 /// Why a report can't be shown.
 #[derive(Debug, thiserror::Error)]
-pub enum RenderError {
+pub enum ReportError {
     /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] loadgen_engine::record::interval_reader::LogReadError),

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::error::RenderError;
+use crate::error::ReportError;
 
 /// Writes a file of a folder.
 ///
 /// # Errors
 /// The file can't be written.
-pub fn write(folder: &Path, name: &str, text: &str) -> Result<(), RenderError> {
+pub fn write(folder: &Path, name: &str, text: &str) -> Result<(), ReportError> {
     let path = folder.join(name);
-    std::fs::write(&path, text).map_err(|error| RenderError::Output { path, error })
+    std::fs::write(&path, text).map_err(|error| ReportError::Output { path, error })
 }

@@ -18,6 +18,6 @@ mod text;
 
 pub use audit::audit;
 pub use document::{Answer, Document};
-pub use error::RenderError;
+pub use error::ReportError;
 pub use markdown::markdown;
 pub use text::{answer, text};

@@ -4,8 +4,8 @@
 use askama::Template;
 
 use crate::document::Document;
-use crate::error::RenderError;
-use crate::plots::figure::Figure;
+use crate::error::ReportError;
+use crate::plots::figure::DrawnPlot;
 use crate::table::Content;
 
 /// A key figure.
@@ -24,7 +24,7 @@ pub struct Pictures {
     /// The key figures, below the answer.
     pub tiles: Vec<Tile>,
     /// The plots.
-    pub plots: Vec<Figure>,
+    pub plots: Vec<DrawnPlot>,
     /// Plots of which only the first is unfolded.
     pub folded: FoldedPlots,
 }
@@ -39,7 +39,7 @@ pub struct FoldedPlots {
     /// How to read the plots.
     pub note: &'static str,
     /// The plots.
-    pub plots: Vec<Figure>,
+    pub plots: Vec<DrawnPlot>,
 }
 
 #[derive(Template)]
@@ -53,9 +53,9 @@ struct Page<'a> {
 ///
 /// # Errors
 /// The template can't be filled.
-pub fn page(document: &Document, pictures: &Pictures) -> Result<String, RenderError> {
+pub fn page(document: &Document, pictures: &Pictures) -> Result<String, ReportError> {
     let page = Page { document, pictures };
-    page.render().map_err(|e| RenderError::Page(e.to_string()))
+    page.render().map_err(|e| ReportError::Page(e.to_string()))
 }
 
 impl Content {

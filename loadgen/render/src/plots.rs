@@ -14,11 +14,11 @@ mod waterfall;
 use loadgen_report::folder::RunFolder;
 use loadgen_report::units::count;
 
-use self::charts::Course;
-use self::figure::{Figure, drawn, unexpected};
+use self::charts::TimePlots;
+use self::figure::{DrawnPlot, drawn, unexpected};
 use self::plot::FRAMES;
-use self::timeline::Timeline;
-use crate::error::RenderError;
+use self::timeline::SlotTimeline;
+use crate::error::ReportError;
 
 pub use self::waterfall::waterfalls;
 
@@ -26,42 +26,45 @@ pub use self::waterfall::waterfalls;
 ///
 /// # Errors
 /// An interval log can't be decoded, or a plot can't be drawn.
-pub fn plots(folder: &RunFolder) -> Result<Vec<Figure>, RenderError> {
-    let (report, timeline) = (&folder.report, &Timeline::new(&folder.logs)?);
-    let course = Course::new(report, timeline);
+pub fn plots(folder: &RunFolder) -> Result<Vec<DrawnPlot>, ReportError> {
+    let (report, timeline) = (&folder.report, &SlotTimeline::new(&folder.logs)?);
+    let time_plots = TimePlots::new(report, timeline);
     let mut figures = Vec::new();
     // No plots without samples: empty axes would look like a response time of 0.
     if !timeline.response_total.0.is_empty() {
-        figures.push(drawn(course.response_time())?);
+        figures.push(drawn(time_plots.response_time())?);
         figures.push(drawn(charts::spectrum(timeline))?);
     }
     let more = [
-        course.throughput(),
-        course.end_to_end(),
+        time_plots.throughput(),
+        time_plots.end_to_end(),
         charts::end_to_end_spectrum(report, timeline),
-        course.event_lag(),
-        course.backlog(),
-        course.errors(),
+        time_plots.event_lag(),
+        time_plots.backlog(),
+        time_plots.errors(),
     ];
     for chart in more.into_iter().flatten() {
         figures.push(drawn(chart)?);
     }
     figures.extend(latency_budget::figures(report)?);
     if !timeline.response_total.0.is_empty() {
-        figures.push(heat_map(&course, timeline)?);
+        figures.push(heat_map(&time_plots, timeline)?);
     }
-    for chart in [course.in_flight(), course.cpu()].into_iter().flatten() {
+    for chart in [time_plots.in_flight(), time_plots.cpu()]
+        .into_iter()
+        .flatten()
+    {
         figures.push(drawn(chart)?);
     }
     Ok(figures)
 }
 
 /// Draws the heat map for each frame separately, because a narrow frame has fewer columns.
-fn heat_map(course: &Course<'_>, timeline: &Timeline) -> Result<Figure, RenderError> {
-    let (chart, most) = heat_map::chart(course, timeline, FRAMES[0]);
+fn heat_map(time_plots: &TimePlots<'_>, timeline: &SlotTimeline) -> Result<DrawnPlot, ReportError> {
+    let (chart, most) = heat_map::chart(time_plots, timeline, FRAMES[0]);
     let mut figure = drawn(chart)?;
     for (svg, frame) in figure.svgs.iter_mut().zip(FRAMES).skip(1) {
-        let (chart, _) = heat_map::chart(course, timeline, frame);
+        let (chart, _) = heat_map::chart(time_plots, timeline, frame);
         *svg = chart.plot.svg(frame).map_err(unexpected)?;
     }
     figure.shades = colour::HEAT.iter().map(|c| colour::hex(*c)).collect();

@@ -10,7 +10,7 @@ use loadgen_report::units::time;
 use loadgen_report::{Quantiles, Report, VerdictResult};
 
 use crate::document::{Answer, Document};
-use crate::error::RenderError;
+use crate::error::ReportError;
 use crate::markdown::markdown;
 use crate::page::{FoldedPlots, Pictures, page};
 use crate::plots::{plots, waterfalls};
@@ -22,7 +22,7 @@ use crate::{date, file};
 ///
 /// # Errors
 /// A log can't be decoded or a file can't be written.
-pub fn write_all(folder: &RunFolder) -> Result<(), RenderError> {
+pub fn write_all(folder: &RunFolder) -> Result<(), ReportError> {
     let report = &folder.report;
     let document = document(report);
     let pictures = Pictures {

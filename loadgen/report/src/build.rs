@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::evidence::Evidence;
 use crate::latency_budget::LatencyBudget;
 use crate::replay::ReplayReport;
-use crate::report::{Report, Schema};
+use crate::report::{Report, ReportSchema};
 use crate::resources::Resources;
 use crate::sections::{
     AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
@@ -135,7 +135,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         faults: &evidence.faults,
     });
     let mut report = Report {
-        schema: Schema,
+        schema: ReportSchema,
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
         parameters: parameters(scenario),

@@ -22,11 +22,11 @@ pub use error::CompareError;
 pub use group::Group;
 pub use options::Options;
 pub use outcome::{
-    Comparison, Design, Effect, FigureComparison, FigureVerdict, Role, SCHEMA, Scale, Schema, Side,
-    Unit, Verdict,
+    COMPARISON_SCHEMA, ComparedSide, Comparison, ComparisonSchema, ComparisonVerdict, Design,
+    Effect, FigureComparison, FigureVerdict, Role, Scale, Unit,
 };
 
-use figure::Figure;
+use figure::ComparedFigure;
 use judge::{Measured, Subject};
 use rule::Rule;
 
@@ -73,14 +73,14 @@ pub fn compare(
     let mut comparison = judge::judge(subject, measured, warnings, options);
     let wrong = wrongs(&baseline, &candidate);
     if !wrong.is_empty() {
-        comparison.verdict = Verdict::Regression;
+        comparison.verdict = ComparisonVerdict::Regression;
         comparison.reasons.splice(0..0, wrong);
     }
     Ok(comparison)
 }
 
-fn side(group: &Group) -> Side {
-    Side {
+fn side(group: &Group) -> ComparedSide {
+    ComparedSide {
         label: group.label.clone(),
         runs: group
             .runs
@@ -216,7 +216,7 @@ fn measured(
 }
 
 /// The figure's role: if there are rules, only figures with a rule decide.
-fn role(figure: &Figure, rule: Option<&Rule>, options: &Options) -> Role {
+fn role(figure: &ComparedFigure, rule: Option<&Rule>, options: &Options) -> Role {
     match (rule, options.fail_on.is_empty()) {
         (Some(_), _) => Role::Leads,
         (None, true) => figure.role,

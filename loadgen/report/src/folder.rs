@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::report::{Report, SCHEMA};
+use crate::report::{REPORT_SCHEMA, Report};
 use loadgen_engine::record::interval_log;
 use loadgen_engine::record::interval_reader::{LogReadError, RecordedLog};
 
@@ -36,7 +36,7 @@ pub enum FolderError {
         error: serde_json::Error,
     },
     /// The report has another schema.
-    #[error("{path}: the schema is {found}; this program reads {SCHEMA}")]
+    #[error("{path}: the schema is {found}; this program reads {REPORT_SCHEMA}")]
     OtherSchema {
         /// The file's name.
         path: PathBuf,
@@ -127,7 +127,7 @@ fn read_report(folder: &Path) -> Result<Report, FolderError> {
         Err(error) => return Err(FolderError::Truncated { path, error }),
     };
     match json.get("schema").and_then(serde_json::Value::as_str) {
-        Some(SCHEMA) => {}
+        Some(REPORT_SCHEMA) => {}
         other => {
             let found = other.map_or_else(|| "missing".to_owned(), |name| format!("`{name}`"));
             return Err(FolderError::OtherSchema { path, found });

@@ -17,8 +17,8 @@ mod report;
 pub mod resources;
 mod sample;
 mod sections;
-mod standing;
 mod threshold_figure;
+mod threshold_state;
 pub mod units;
 mod verdict;
 mod windows;
@@ -30,13 +30,13 @@ pub use faults::{FaultReport, faults};
 pub use latency_budget::LatencyBudget;
 pub use merge::{MergeError, merge};
 pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
-pub use report::{Report, SCHEMA, Schema};
+pub use report::{REPORT_SCHEMA, Report, ReportSchema};
 pub use resources::{Reading, Resources};
 pub use sections::{
     AllSteps, Drain, EndToEnd, Environment, ErrorReport, EventLag, Generator, HoldReport,
     JourneyReport, MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport, VerdictResult,
     WorkloadSummary,
 };
-pub use standing::{SoFar, Standing};
+pub use threshold_state::{SoFar, ThresholdState};
 pub use verdict::Verdict;
 pub use windows::Windows;

@@ -45,8 +45,8 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
             return Err(MergeError::Replay(part.path.clone()));
         }
     }
-    type Trait = fn(&Report) -> String;
-    let same: [(&str, Trait); 4] = [
+    type SharedProperty = fn(&Report) -> String;
+    let same: [(&str, SharedProperty); 4] = [
         ("their scenarios are different", |r| {
             format!("`{}`", r.scenario)
         }),

@@ -18,13 +18,13 @@ use crate::verdict::Verdict;
 use loadgen_engine::record::series::{self, Series};
 
 /// The present shape.
-pub const SCHEMA: &str = "loadgen-report/1";
+pub const REPORT_SCHEMA: &str = "loadgen-report/1";
 
 /// A finished run. Times are microseconds unless the name says otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Always `loadgen-report/1`.
-    pub schema: Schema,
+    pub schema: ReportSchema,
     /// The scenario's name.
     pub scenario: String,
     /// The scenario's description.
@@ -104,22 +104,24 @@ pub struct Report {
 /// The schema's name and version; reading any other is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Schema;
+pub struct ReportSchema;
 
-impl TryFrom<String> for Schema {
+impl TryFrom<String> for ReportSchema {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text == SCHEMA {
+        if text == REPORT_SCHEMA {
             Ok(Self)
         } else {
-            Err(format!("schema `{text}`; this program reads {SCHEMA}"))
+            Err(format!(
+                "schema `{text}`; this program reads {REPORT_SCHEMA}"
+            ))
         }
     }
 }
 
-impl From<Schema> for String {
-    fn from(_: Schema) -> Self {
-        SCHEMA.to_owned()
+impl From<ReportSchema> for String {
+    fn from(_: ReportSchema) -> Self {
+        REPORT_SCHEMA.to_owned()
     }
 }

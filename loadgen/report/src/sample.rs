@@ -11,7 +11,7 @@ use loadgen_scenario::threshold::{Count, Family, JourneyFigure, Metric, Selector
 
 /// The samples of one metric.
 #[derive(Debug, Clone)]
-pub struct Sample {
+pub struct MetricSample {
     metric: Metric,
     /// Indexes of the selected steps or states.
     rows: Vec<usize>,
@@ -25,7 +25,7 @@ pub struct Sample {
     length: Duration,
 }
 
-impl Sample {
+impl MetricSample {
     /// An empty sample of the metric.
     pub fn new(metric: &Metric, scenario: &Scenario) -> Self {
         let rows = rows(metric, scenario);

@@ -8,7 +8,7 @@ use crate::audit::AuditReport;
 use crate::evidence::Evidence;
 use crate::faults::FaultReport;
 use crate::replay::ReplayReport;
-use crate::sample::Sample;
+use crate::sample::MetricSample;
 use crate::sections::{
     AllSteps, Generator, JourneyReport, ThresholdReport, VerdictResult, WorkloadSummary,
 };
@@ -105,7 +105,7 @@ pub(super) fn over_the_run(
     threshold: &Threshold,
     measured: Duration,
 ) -> Option<f64> {
-    let mut sample = Sample::new(&threshold.metric, scenario);
+    let mut sample = MetricSample::new(&threshold.metric, scenario);
     sample.add(figures);
     if let Some((before, after)) = scrapes {
         sample.add_scrape(before, after);

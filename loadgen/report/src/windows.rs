@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::sample::Sample;
+use super::sample::MetricSample;
 use loadgen_engine::record::Figures;
 use loadgen_engine::scrape::Scrape;
 use loadgen_scenario::Scenario;
@@ -31,9 +31,9 @@ struct Watched {
     /// Index into `Scenario::thresholds`.
     threshold: usize,
     window: Window,
-    empty: Sample,
+    empty: MetricSample,
     /// Windows that are still open, by number; for `last` windows, seconds.
-    open: BTreeMap<u64, Sample>,
+    open: BTreeMap<u64, MetricSample>,
     /// Number and figure of each closed window.
     closed: Vec<(u64, Option<f64>)>,
 }
@@ -55,7 +55,7 @@ impl Windows {
         let watched = windowed.map(|(threshold, t)| Watched {
             threshold,
             window: t.window,
-            empty: Sample::new(&t.metric, scenario),
+            empty: MetricSample::new(&t.metric, scenario),
             open: BTreeMap::new(),
             closed: Vec::new(),
         });
@@ -220,7 +220,7 @@ impl Watched {
     }
 }
 
-fn figure(mut sample: Sample, length_s: u64) -> Option<f64> {
+fn figure(mut sample: MetricSample, length_s: u64) -> Option<f64> {
     sample.lengthen(Duration::from_secs(length_s));
     sample.figure()
 }

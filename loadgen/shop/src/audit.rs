@@ -21,7 +21,7 @@ use loadgen_report::audit::AuditReport;
 use readings::{Folds, Readings};
 use settle::settle;
 use surface::Surface;
-use topic::Topic;
+use topic::ShopTopic;
 
 /// How long the audit waits by default until nothing is in flight.
 pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -109,16 +109,17 @@ async fn since_us(surface: &Surface, scope: &AuditScope) -> Result<u64, AuditErr
     };
     let ids = ledger.kinds().flat_map(|(_, writes)| writes.accepted());
     let ids: std::collections::HashSet<&str> = ids.collect();
-    let mut first = u64::MAX;
-    for topic in Topic::ALL {
+    let mut first: Option<u64> = None;
+    for topic in ShopTopic::ALL {
         let mut after = "0-0".to_owned();
         surface
             .events(topic, &mut after, |event| {
                 if ids.contains(event.aggregate_id.as_ref()) {
-                    first = first.min(event.published_at_us);
+                    let at_us = event.published_at_us;
+                    first = Some(first.map_or(at_us, |first| first.min(at_us)));
                 }
             })
             .await?;
     }
-    Ok(if first == u64::MAX { 0 } else { first })
+    Ok(first.unwrap_or(0))
 }

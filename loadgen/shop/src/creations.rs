@@ -7,7 +7,7 @@ use loadgen_engine::record::ledger::{Created, Creations, Posted};
 
 /// An answer to a creation: the ids, or a message's id.
 #[derive(Deserialize)]
-struct Answer {
+struct CreationAnswer {
     result: Answered,
 }
 
@@ -35,7 +35,7 @@ impl Creations for OrderShop {
             return Created::Unknown;
         }
         let answer = serde_json::from_slice(answer).ok();
-        let (Some(Answer { result }), 200..300) = (answer, status) else {
+        let (Some(CreationAnswer { result }), 200..300) = (answer, status) else {
             return Created::Nothing;
         };
         match (result, posted.elements) {

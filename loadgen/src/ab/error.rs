@@ -42,7 +42,7 @@ pub enum AbError {
     Compare(#[from] CompareError),
     /// Ctrl-C was pressed twice.
     #[error("stopped at once by the second Ctrl-C; nothing was compared")]
-    Left,
+    Aborted,
     /// There is no complete block without an INVALID run.
     #[error("{0}: no block is complete, so there is nothing to compare; the runs are in {folder}", folder = .1.display())]
     NoBlocks(String, PathBuf),
@@ -52,7 +52,7 @@ impl AbError {
     /// The program's exit code: 3 if better runs would help, else 2.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoBlocks(..) | Self::Left | Self::Revision(RevisionError::Interrupted(_)) => 3,
+            Self::NoBlocks(..) | Self::Aborted | Self::Revision(RevisionError::Interrupted(_)) => 3,
             Self::Compare(error) => error.exit_code(),
             _ => 2,
         }

@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::display::{self, ExperimentDisplay};
 use super::error::AbError;
 use super::options::{AbOptions, Build};
 use super::order::{self, Side};
 use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
-use super::stopping::{Course, End};
-use super::told::{self, Told};
-use crate::run::{Audience, Interrupts, RunError, RunOptions, run};
+use super::stopping::{ExperimentProgress, StopReason};
+use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
 use loadgen_engine::http_client::TlsOptions;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::{self, CompareError, Comparison, Group, Scale};
@@ -22,7 +22,7 @@ use loadgen_scenario::expression::unix_seconds;
 const LEFT_OUT: &str = "left-out";
 
 /// The outcome of an experiment.
-pub struct Outcome {
+pub struct ExperimentOutcome {
     /// How the experiment was made.
     pub record: AbRecord,
     /// The comparison of the blocks that count.
@@ -39,7 +39,7 @@ pub async fn experiment(
     scenario: &dyn Fn() -> Result<Scenario, String>,
     options: AbOptions,
     interrupts: &mut Interrupts,
-) -> Result<Outcome, AbError> {
+) -> Result<ExperimentOutcome, AbError> {
     let record = AbRecord {
         schema: SCHEMA.to_owned(),
         scenario: scenario().map_err(AbError::Scenario)?.name,
@@ -63,12 +63,12 @@ pub async fn experiment(
         interrupts,
         record,
         opened: Vec::new(),
-        told: Told::new(),
+        display: ExperimentDisplay::new(),
         run_max: Duration::ZERO,
         spoiled: 0,
     };
     let ended = experiment.carry_out().await;
-    experiment.told.finish();
+    experiment.display.finish();
     let ended = ended?;
     experiment.record.ended = Some(ended);
     experiment.record.write(&options.out)?;
@@ -82,7 +82,7 @@ pub async fn experiment(
     let groups = Side::BOTH.map(|side| experiment.group(side));
     let record = experiment.record;
     comparison.warnings.extend(record.warnings());
-    Ok(Outcome {
+    Ok(ExperimentOutcome {
         record,
         comparison,
         groups,
@@ -104,19 +104,19 @@ struct Experiment<'a> {
     record: AbRecord,
     /// The runs of the blocks that count.
     opened: Vec<(Side, u32, RunFolder)>,
-    told: Told,
+    display: ExperimentDisplay,
     run_max: Duration,
     spoiled: usize,
 }
 
 impl Experiment<'_> {
-    async fn carry_out(&mut self) -> Result<End, AbError> {
+    async fn carry_out(&mut self) -> Result<StopReason, AbError> {
         for side in Side::BOTH {
-            self.told.warming(side);
+            self.display.warming(side);
             let folder = self.options.out.join("warm-up").join(side.folder());
             let verdict = self.run_once(side, self.options.seed, &folder).await?;
             if verdict.is_none() || self.is_interrupted().await {
-                return Ok(End::Interrupted);
+                return Ok(StopReason::Interrupted);
             }
         }
         let warm_up = self.options.out.join("warm-up");
@@ -128,23 +128,23 @@ impl Experiment<'_> {
             self.record.elapsed_s = start.elapsed().as_secs_f64();
             self.record.write(&self.options.out)?;
             if !whole {
-                return Ok(End::Interrupted);
+                return Ok(StopReason::Interrupted);
             }
             let so_far = self.compare().transpose()?;
-            let course = Course {
+            let progress = ExperimentProgress {
                 blocks: block,
                 elapsed: start.elapsed(),
                 run_max: self.run_max,
                 half_width: so_far.as_ref().and_then(half_width),
             };
             let limits = &self.options.limits;
-            self.told.block(&course, limits, so_far.as_ref());
-            if let Some(end) = limits.end(&course) {
+            self.display.block(&progress, limits, so_far.as_ref());
+            if let Some(end) = limits.end(&progress) {
                 return Ok(end);
             }
         }
         // Not reached: the iterator of blocks is endless.
-        Ok(End::Blocks)
+        Ok(StopReason::Blocks)
     }
 
     /// Makes the runs of a block. Returns whether the block is complete; an interrupted one is not.
@@ -157,7 +157,8 @@ impl Experiment<'_> {
         // Both sides make the same random choices, so that these cause no difference.
         let seed = self.options.seed.wrapping_add(u64::from(block));
         for (place, side) in (1..).zip(order) {
-            self.told.running(block, place, side, &self.options.limits);
+            self.display
+                .running(block, place, side, &self.options.limits);
             let begun = Instant::now();
             let Some((folder, mut verdict)) = self.recorded_run(side, seed).await? else {
                 self.leave_out(first)?;
@@ -165,7 +166,7 @@ impl Experiment<'_> {
             };
             if verdict == VerdictResult::Invalid && !self.is_interrupted().await {
                 let reason = self.reason(&folder);
-                self.told.say(&format!(
+                self.display.say(&format!(
                     "{folder} is INVALID ({reason}); repeating it once"
                 ));
                 let path = self.options.out.join(&folder);
@@ -193,7 +194,7 @@ impl Experiment<'_> {
         let invalid = |r: &RunRecord| r.verdict == VerdictResult::Invalid;
         if self.record.runs[first..].iter().any(invalid) {
             self.spoiled += 1;
-            self.told.say(&format!(
+            self.display.say(&format!(
                 "block {block} is left out, because one of its runs is INVALID"
             ));
             self.leave_out(first)?;
@@ -262,11 +263,11 @@ impl Experiment<'_> {
             system: Some(build.command),
             trace: None,
             speed: None,
-            audience: Audience::default(),
+            observers: RunObservers::default(),
         };
         match run(scenario, options).await {
             Ok(report) => Ok(Some(report.verdict.result())),
-            Err(RunError::Left) => Err(AbError::Left),
+            Err(RunError::Aborted) => Err(AbError::Aborted),
             // A terminal sends Ctrl-C to the system, too; a system that is starting then ends with an error.
             Err(_) if self.is_interrupted().await => Ok(None),
             Err(error) => Err(AbError::Run {
@@ -288,8 +289,9 @@ impl Experiment<'_> {
             () = std::future::ready(()) => false,
         };
         if asked {
-            self.record.ended = Some(End::Interrupted);
-            self.told.say("interrupted: comparing the complete blocks");
+            self.record.ended = Some(StopReason::Interrupted);
+            self.display
+                .say("interrupted: comparing the complete blocks");
         }
         asked
     }
@@ -320,7 +322,7 @@ impl Experiment<'_> {
 
 /// Half the width of the widest leading interval, as a share; `None` as long as a leading figure has no interval.
 fn half_width(comparison: &Comparison) -> Option<f64> {
-    let ratios = told::leading(comparison).filter(|f| f.scale == Scale::Ratio);
+    let ratios = display::leading(comparison).filter(|f| f.scale == Scale::Ratio);
     let widths = ratios.map(|f| Some((f.effect.high? / f.effect.low?).sqrt() - 1.0));
     widths.reduce(|a, b| Some(a?.max(b?))).flatten()
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::stopping::Limits;
+use super::stopping::StoppingRule;
 use loadgen_report::compare;
 use loadgen_shop::system_process::SystemCommand;
 
@@ -36,7 +36,7 @@ pub struct AbOptions {
     /// Number of threads that drive the load; `None` for the default.
     pub drivers: Option<usize>,
     /// When to stop.
-    pub limits: Limits,
+    pub limits: StoppingRule,
     /// How the runs are compared.
     pub compare: compare::Options,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AbError;
 use super::order::Side;
-use super::stopping::End;
+use super::stopping::StopReason;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::blocks::Blocks;
 
@@ -49,7 +49,7 @@ pub struct AbRecord {
     /// Every run in the order of time, without the discarded ones.
     pub runs: Vec<RunRecord>,
     /// Why the experiment ended; `None` while it runs.
-    pub ended: Option<End>,
+    pub ended: Option<StopReason>,
 }
 
 impl AbRecord {
@@ -77,7 +77,7 @@ impl AbRecord {
                 ));
             }
         }
-        if self.ended == Some(End::Interrupted) {
+        if self.ended == Some(StopReason::Interrupted) {
             warnings
                 .push("the experiment was interrupted: only complete blocks are compared".into());
         }

@@ -14,7 +14,7 @@ pub const BLOCKS_MIN: u32 = 6;
 
 /// The limits of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub struct StoppingRule {
     /// The largest number of blocks; at least 1.
     pub blocks_max: u32,
     /// The experiment ends when each leading figure's interval is no wider than ± this share; with 0 it never ends early.
@@ -26,7 +26,7 @@ pub struct Limits {
 /// Why an experiment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub enum StopReason {
     /// The intervals are narrow enough.
     Precise,
     /// All blocks are done.
@@ -37,7 +37,7 @@ pub enum End {
     Interrupted,
 }
 
-impl End {
+impl StopReason {
     /// The reason in words.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl End {
 
 /// The progress of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Course {
+pub struct ExperimentProgress {
     /// Finished blocks, those with an INVALID run included.
     pub blocks: u32,
     /// Time since the first run.
@@ -62,24 +62,25 @@ pub struct Course {
     pub half_width: Option<f64>,
 }
 
-impl Limits {
+impl StoppingRule {
     /// Why the experiment ends now; `None` if another block should run.
-    pub fn end(&self, course: &Course) -> Option<End> {
-        let narrow = course.half_width.is_some_and(|w| w <= self.precision);
-        if narrow && course.blocks >= BLOCKS_MIN {
-            return Some(End::Precise);
+    pub fn end(&self, progress: &ExperimentProgress) -> Option<StopReason> {
+        let narrow = progress.half_width.is_some_and(|w| w <= self.precision);
+        if narrow && progress.blocks >= BLOCKS_MIN {
+            return Some(StopReason::Precise);
         }
-        if course.blocks >= self.blocks_max {
-            return Some(End::Blocks);
+        if progress.blocks >= self.blocks_max {
+            return Some(StopReason::Blocks);
         }
-        (course.elapsed + course.run_max * BLOCK_RUNS as u32 > self.budget).then_some(End::Budget)
+        (progress.elapsed + progress.run_max * BLOCK_RUNS as u32 > self.budget)
+            .then_some(StopReason::Budget)
     }
 
     /// Upper bound of the remaining time.
-    pub fn left(&self, course: &Course) -> Duration {
-        let blocks = self.blocks_max.saturating_sub(course.blocks);
-        let work = course.run_max * BLOCK_RUNS as u32 * blocks;
-        work.min(self.budget.saturating_sub(course.elapsed))
+    pub fn left(&self, progress: &ExperimentProgress) -> Duration {
+        let blocks = self.blocks_max.saturating_sub(progress.blocks);
+        let work = progress.run_max * BLOCK_RUNS as u32 * blocks;
+        work.min(self.budget.saturating_sub(progress.elapsed))
     }
 }
 
@@ -92,7 +93,7 @@ mod tests {
     use rand_distr::{Distribution, Normal};
     use statrs::distribution::{ContinuousCDF, StudentsT};
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: StoppingRule = StoppingRule {
         blocks_max: 12,
         precision: 0.03,
         budget: Duration::from_secs(600),
@@ -103,35 +104,35 @@ mod tests {
         for (blocks, elapsed_s, half_width, expected) in [
             (1, 10, Some(0.001), None), // too few blocks for the width to count
             (5, 50, Some(0.001), None),
-            (6, 60, Some(0.03), Some(End::Precise)),
+            (6, 60, Some(0.03), Some(StopReason::Precise)),
             (6, 60, Some(0.031), None),
             (6, 60, None, None),
-            (12, 120, Some(0.5), Some(End::Blocks)),
-            (12, 120, Some(0.01), Some(End::Precise)),
+            (12, 120, Some(0.5), Some(StopReason::Blocks)),
+            (12, 120, Some(0.01), Some(StopReason::Precise)),
             (5, 580, Some(0.5), None),
-            (5, 581, Some(0.5), Some(End::Budget)),
+            (5, 581, Some(0.5), Some(StopReason::Budget)),
         ] {
-            let course = Course {
+            let progress = ExperimentProgress {
                 blocks,
                 elapsed: Duration::from_secs(elapsed_s),
                 run_max: Duration::from_secs(5),
                 half_width,
             };
-            assert_eq!(LIMITS.end(&course), expected, "{course:?}");
+            assert_eq!(LIMITS.end(&progress), expected, "{progress:?}");
         }
     }
 
     #[test]
     fn what_is_left_is_bounded_by_the_budget() {
-        let mut course = Course {
+        let mut progress = ExperimentProgress {
             blocks: 10,
             elapsed: Duration::from_secs(100),
             run_max: Duration::from_secs(5),
             half_width: None,
         };
-        assert_eq!(LIMITS.left(&course), Duration::from_secs(40));
-        course.elapsed = Duration::from_secs(590);
-        assert_eq!(LIMITS.left(&course), Duration::from_secs(10));
+        assert_eq!(LIMITS.left(&progress), Duration::from_secs(40));
+        progress.elapsed = Duration::from_secs(590);
+        assert_eq!(LIMITS.left(&progress), Duration::from_secs(10));
     }
 
     /// 20,000 experiments without an effect, for blocks of several spreads: stopping by the interval's width leaves its coverage of 0 close
@@ -159,13 +160,13 @@ mod tests {
                     let mean = sum / count;
                     let variance = (squares - count * mean * mean) / (count - 1.0).max(1.0);
                     let half_width = quantiles[n as usize] * (variance / count).sqrt();
-                    let course = Course {
+                    let progress = ExperimentProgress {
                         blocks: n,
                         elapsed: Duration::ZERO,
                         run_max: Duration::ZERO,
                         half_width: (n > 1).then_some(half_width),
                     };
-                    if LIMITS.end(&course).is_some() {
+                    if LIMITS.end(&progress).is_some() {
                         false_alarms += u32::from(mean.abs() > half_width);
                         break;
                     }

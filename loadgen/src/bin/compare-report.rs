@@ -10,11 +10,11 @@ use clap::Parser;
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(Parser)]
 #[command(name = "compare-report", version)]
-struct CommandLine {
+struct CompareReport {
     #[command(flatten)]
     arguments: compare::CompareArguments,
 }
 
 fn main() -> ExitCode {
-    compare::compare_runs(&CommandLine::parse().arguments)
+    compare::compare_runs(&CompareReport::parse().arguments)
 }

@@ -38,7 +38,7 @@ pub struct Tally {
 
 /// The next step of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
+pub enum SearchStep {
     /// Try this rate.
     Try(f64),
     /// The search is done: `rate` is sustained, and `exceeded`, at most the precision above it, is not.
@@ -140,36 +140,36 @@ impl Search {
     }
 
     /// The next step of a search.
-    pub fn next(&self, range: &Range) -> Step {
+    pub fn next(&self, range: &Range) -> SearchStep {
         if let Some(contested) = self.tallies.iter().find(|t| t.contested()) {
-            return Step::Try(contested.rate);
+            return SearchStep::Try(contested.rate);
         }
         match (self.floor(), self.ceiling()) {
-            (None, None) => Step::Try(range.start),
+            (None, None) => SearchStep::Try(range.start),
             (Some(floor), None) if floor.rate >= range.highest => match floor.confirmed() {
-                true => Step::AtLeast(floor.rate),
-                false => Step::Try(floor.rate),
+                true => SearchStep::AtLeast(floor.rate),
+                false => SearchStep::Try(floor.rate),
             },
-            (Some(floor), None) => Step::Try((floor.rate * GROWTH).min(range.highest)),
+            (Some(floor), None) => SearchStep::Try((floor.rate * GROWTH).min(range.highest)),
             (None, Some(ceiling)) if ceiling.rate <= range.lowest => match ceiling.is_wall() {
-                true => Step::Limited {
+                true => SearchStep::Limited {
                     rate: None,
                     wall: ceiling.rate,
                 },
-                false => Step::None(ceiling.rate),
+                false => SearchStep::None(ceiling.rate),
             },
-            (None, Some(ceiling)) => Step::Try((ceiling.rate / GROWTH).max(range.lowest)),
+            (None, Some(ceiling)) => SearchStep::Try((ceiling.rate / GROWTH).max(range.lowest)),
             (Some(floor), Some(ceiling)) => {
                 if ceiling.rate > floor.rate * (1.0 + range.precision) {
-                    return Step::Try(whole((floor.rate * ceiling.rate).sqrt()));
+                    return SearchStep::Try(whole((floor.rate * ceiling.rate).sqrt()));
                 }
                 match (floor.confirmed(), ceiling.is_wall()) {
-                    (false, _) => Step::Try(floor.rate),
-                    (true, true) => Step::Limited {
+                    (false, _) => SearchStep::Try(floor.rate),
+                    (true, true) => SearchStep::Limited {
                         rate: Some(floor.rate),
                         wall: ceiling.rate,
                     },
-                    (true, false) => Step::Found {
+                    (true, false) => SearchStep::Found {
                         rate: floor.rate,
                         exceeded: ceiling.rate,
                     },
@@ -202,11 +202,11 @@ mod tests {
     };
 
     /// Searches with these answers; returns the last step and the number of probes.
-    fn search(range: &Range, mut probe: impl FnMut(f64) -> Judged) -> (Step, usize) {
+    fn search(range: &Range, mut probe: impl FnMut(f64) -> Judged) -> (SearchStep, usize) {
         let mut search = Search::default();
         for tried in 0..100 {
             match search.next(range) {
-                Step::Try(rate) => search.tell(rate, probe(rate)),
+                SearchStep::Try(rate) => search.tell(rate, probe(rate)),
                 end => return (end, tried),
             }
         }
@@ -225,7 +225,7 @@ mod tests {
     fn the_highest_rate_that_holds_is_found_to_the_precision_wherever_the_search_starts() {
         for at in [1.0, 3.3, 90.0, 210.0, 999.0, 1_000.0, 47_000.0] {
             let (end, tried) = search(&RANGE, knee(at));
-            let Step::Found { rate, exceeded } = end else {
+            let SearchStep::Found { rate, exceeded } = end else {
                 panic!("{at}: {end:?}");
             };
             assert!(rate <= at && exceeded > at, "{at}: {end:?}");
@@ -242,12 +242,12 @@ mod tests {
             lowest: 50.0,
             ..RANGE
         };
-        assert_eq!(search(&low, knee(10.0)).0, Step::None(50.0));
+        assert_eq!(search(&low, knee(10.0)).0, SearchStep::None(50.0));
         let high = Range {
             highest: 1_000.0,
             ..RANGE
         };
-        assert_eq!(search(&high, knee(5_000.0)).0, Step::AtLeast(1_000.0));
+        assert_eq!(search(&high, knee(5_000.0)).0, SearchStep::AtLeast(1_000.0));
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
             true => Judged::Holds,
             false => Judged::Doubtful,
         });
-        let Step::Limited {
+        let SearchStep::Limited {
             rate: Some(rate),
             wall,
         } = end
@@ -267,7 +267,7 @@ mod tests {
         let none = search(&RANGE, |_| Judged::Doubtful).0;
         assert_eq!(
             none,
-            Step::Limited {
+            SearchStep::Limited {
                 rate: None,
                 wall: 1.0
             }
@@ -289,7 +289,7 @@ mod tests {
                     (false, true) => Judged::FarExceeds,
                 }
             });
-            let Step::Found { rate, .. } = end else {
+            let SearchStep::Found { rate, .. } = end else {
                 panic!("{end:?}");
             };
             off += usize::from(!(880.0..=1_080.0).contains(&rate));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::run_event::{Listener, Plan, RunEvent, Seen};
+use crate::run_event::{Listener, Observed, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::Times;
@@ -19,7 +19,7 @@ pub const SCHEMA: &str = "loadgen-progress/1";
 
 /// Writes each event of a run as a line.
 pub struct JsonLines {
-    plan: Plan,
+    plan: RunPlan,
     to: Box<dyn Write>,
 }
 
@@ -34,7 +34,7 @@ impl JsonLines {
     /// Writes to any writer. Errors are ignored, because the reader may have closed the pipe.
     pub fn new(to: impl Write + 'static) -> Self {
         Self {
-            plan: Plan::default(),
+            plan: RunPlan::default(),
             to: Box::new(to),
         }
     }
@@ -61,7 +61,7 @@ impl Listener for JsonLines {
     fn event(&mut self, event: &RunEvent) {
         let (name, body) = match event {
             RunEvent::Announced(plan) => {
-                self.plan = Plan::clone(plan);
+                self.plan = RunPlan::clone(plan);
                 ("announced", announced(plan))
             }
             RunEvent::SetUp { step } => ("set_up", json!({ "step": step })),
@@ -71,11 +71,11 @@ impl Listener for JsonLines {
                 ("started", json!({ "unix_s": unix_s }))
             }
             RunEvent::Interval(interval) => ("interval", figures(&self.plan, interval)),
-            RunEvent::Seen(seen) => ("seen", sighting(seen)),
+            RunEvent::Observed(seen) => ("seen", sighting(seen)),
             RunEvent::Held { at, rate } => {
                 ("held", json!({ "at_s": seconds(*at), "rate_per_s": rate }))
             }
-            RunEvent::WentOn { at, stages: now } => (
+            RunEvent::Resumed { at, stages: now } => (
                 "went_on",
                 json!({ "at_s": seconds(*at), "stages": stages(now) }),
             ),
@@ -127,7 +127,7 @@ fn stages(stages: &[Stage]) -> Value {
     stages.collect()
 }
 
-fn announced(plan: &Plan) -> Value {
+fn announced(plan: &RunPlan) -> Value {
     json!({
         "scenario": plan.scenario,
         "description": plan.description,
@@ -140,7 +140,7 @@ fn announced(plan: &Plan) -> Value {
     })
 }
 
-fn figures(plan: &Plan, interval: &Interval) -> Value {
+fn figures(plan: &RunPlan, interval: &Interval) -> Value {
     let figures = &interval.figures;
     let (response, service) = figures.all_steps();
     let steps = plan.steps.iter().zip(&figures.steps).map(|(name, step)| {
@@ -191,7 +191,7 @@ fn figures(plan: &Plan, interval: &Interval) -> Value {
     })
 }
 
-fn sighting(seen: &Seen) -> Value {
+fn sighting(seen: &Observed) -> Value {
     let processes = seen.sighting.cpu_pct.iter();
     let processes = processes.map(|(name, pct)| json!({ "process": name, "cpu_pct": pct }));
     let group = |(name, g): &(String, GroupPoint)| {
@@ -203,7 +203,7 @@ fn sighting(seen: &Seen) -> Value {
             "event_lag_p99_us": g.lag_p99_us,
         })
     };
-    let thresholds = seen.standings.iter();
+    let thresholds = seen.threshold_states.iter();
     let thresholds = thresholds
         .map(|s| json!({ "threshold": s.threshold, "figure": s.figure, "holds": s.holds }));
     json!({

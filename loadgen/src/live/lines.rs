@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::run_event::{Listener, Plan, RunEvent};
+use crate::run_event::{Listener, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::Times;
@@ -13,7 +13,7 @@ use loadgen_report::units::time;
 /// The progress lines of a run.
 pub struct Lines {
     say: Box<dyn FnMut(&str)>,
-    plan: Plan,
+    plan: RunPlan,
     schedule: Option<Schedule>,
     held: Option<(Duration, f64)>,
     lag: LagStatistics,
@@ -32,7 +32,7 @@ impl Lines {
     pub fn new(say: impl FnMut(&str) + 'static) -> Self {
         Self {
             say: Box::new(say),
-            plan: Plan::default(),
+            plan: RunPlan::default(),
             schedule: None,
             held: None,
             lag: LagStatistics::default(),
@@ -96,7 +96,7 @@ impl Listener for Lines {
     fn event(&mut self, event: &RunEvent) {
         let line = match event {
             RunEvent::Announced(plan) => {
-                self.plan = Plan::clone(plan);
+                self.plan = RunPlan::clone(plan);
                 let stages = plan.stages.clone();
                 self.schedule = (!stages.is_empty()).then(|| Schedule::new(stages));
                 plan.note.clone()
@@ -106,7 +106,7 @@ impl Listener for Lines {
             // A fraction of a second at the end has too few samples for a rate.
             RunEvent::Interval(interval) if interval.length < Duration::from_millis(500) => None,
             RunEvent::Interval(interval) => Some(self.interval(interval)),
-            RunEvent::Seen(seen) => {
+            RunEvent::Observed(seen) => {
                 self.lag = seen.lag;
                 self.backlog = seen.backlog;
                 None
@@ -115,7 +115,7 @@ impl Listener for Lines {
                 self.held = Some((*at, *rate));
                 Some(format!("held at {rate:.1}/s from {:.1} s", at.as_secs_f64()))
             }
-            RunEvent::WentOn { at, stages } => {
+            RunEvent::Resumed { at, stages } => {
                 self.held = None;
                 self.plan.duration = Some(stages.iter().map(|s| s.duration).sum());
                 self.schedule = Some(Schedule::new(stages.clone()));

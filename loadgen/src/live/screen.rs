@@ -17,8 +17,8 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{QueueableCommand, execute};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::course::Course;
 use super::lines::Lines;
+use super::run_progress::RunProgress;
 use super::view::{Tab, View, draw};
 use crate::run_event::{Listener, RunEvent, Wish};
 
@@ -97,7 +97,7 @@ fn give_back() {
 
 /// The full screen of a run.
 pub struct Screen {
-    course: Arc<Mutex<Course>>,
+    progress: Arc<Mutex<RunProgress>>,
     wishes: UnboundedSender<Wish>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -109,7 +109,7 @@ impl Screen {
     /// A screen that is shown from the first event on and sends keys as wishes.
     pub fn new(wishes: UnboundedSender<Wish>) -> Self {
         Self {
-            course: Arc::default(),
+            progress: Arc::default(),
             wishes,
             over: Arc::default(),
             thread: None,
@@ -121,7 +121,7 @@ impl Screen {
         let terminal = take_terminal()?;
         let watch = Watch {
             terminal,
-            course: self.course.clone(),
+            progress: self.progress.clone(),
             wishes: self.wishes.clone(),
             over: self.over.clone(),
             view: View::default(),
@@ -142,7 +142,7 @@ impl Listener for Screen {
         }
         match &mut self.instead {
             Some(lines) => lines.event(event),
-            None => lock(&self.course).event(event),
+            None => lock(&self.progress).event(event),
         }
     }
 }
@@ -161,7 +161,7 @@ impl Drop for Screen {
 /// The part of the screen that runs in its own thread.
 struct Watch {
     terminal: Terminal<CrosstermBackend<Stderr>>,
-    course: Arc<Mutex<Course>>,
+    progress: Arc<Mutex<RunProgress>>,
     wishes: UnboundedSender<Wish>,
     over: Arc<AtomicBool>,
     view: View,
@@ -180,10 +180,10 @@ impl Watch {
         }
         let drawn = Instant::now();
         let seen = {
-            let course = lock(&self.course);
+            let progress = lock(&self.progress);
             self.terminal
-                .draw(|frame| draw(frame, &course, self.view))?;
-            course.told
+                .draw(|frame| draw(frame, &progress, self.view))?;
+            progress.told
         };
         loop {
             if event::poll(LOOK_EVERY)? {
@@ -194,7 +194,7 @@ impl Watch {
                 }
                 return Ok(());
             }
-            let news = lock(&self.course).told != seen;
+            let news = lock(&self.progress).told != seen;
             let over = self.over.load(Ordering::SeqCst);
             if news || over || drawn.elapsed() >= REDRAW_EVERY {
                 return Ok(());
@@ -212,7 +212,7 @@ impl Watch {
             KeyCode::Char('c') if control => wish(Wish::Stop),
             _ if self.view.help => self.view.help = false,
             KeyCode::Char('q') => wish(Wish::Stop),
-            KeyCode::Char('p') => wish(Wish::Hold),
+            KeyCode::Char('p') => wish(Wish::ToggleHold),
             KeyCode::Char('?' | 'h') => self.view.help = true,
             KeyCode::Tab | KeyCode::Right => self.view.tab = self.view.tab.further(1),
             KeyCode::BackTab | KeyCode::Left => {

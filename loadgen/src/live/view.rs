@@ -11,7 +11,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Paragraph, Tabs, Wrap};
 
-use super::course::Course;
+use super::run_progress::RunProgress;
 use panel::{PANEL_WIDTH_MIN, Panel};
 
 /// Smallest readable height of a plot.
@@ -113,10 +113,10 @@ impl Tab {
 }
 
 /// Draws the screen.
-pub fn draw(frame: &mut Frame<'_>, course: &Course, view: View) {
+pub fn draw(frame: &mut Frame<'_>, progress: &RunProgress, view: View) {
     let area = frame.area();
     if area.width < WIDTH_MIN || area.height < HEIGHT_MIN {
-        let lines = header::figures(course);
+        let lines = header::figures(progress);
         return frame.render_widget(Paragraph::new(lines), area);
     }
     let [head, tabs, body, foot] = Layout::vertical([
@@ -126,7 +126,7 @@ pub fn draw(frame: &mut Frame<'_>, course: &Course, view: View) {
         Constraint::Length(1),
     ])
     .areas(area);
-    frame.render_widget(Paragraph::new(header::lines(course)), head);
+    frame.render_widget(Paragraph::new(header::lines(progress)), head);
     let names = Tab::ALL.iter().enumerate();
     let names = names.map(|(i, tab)| format!("{} {}", i + 1, tab.name()));
     let tabs_shown = Tabs::new(names)
@@ -134,19 +134,19 @@ pub fn draw(frame: &mut Frame<'_>, course: &Course, view: View) {
         .highlight_style(Style::new().add_modifier(Modifier::REVERSED))
         .divider("");
     frame.render_widget(tabs_shown, tabs);
-    grid(frame, body, course, view.tab.panels());
+    grid(frame, body, progress, view.tab.panels());
     let keys = Line::styled(
-        header::keys(course),
+        header::keys(progress),
         Style::new().add_modifier(Modifier::DIM),
     );
     frame.render_widget(Paragraph::new(keys), foot);
     if view.help {
-        help(frame, area, course);
+        help(frame, area, progress);
     }
 }
 
 /// Draws as many panels as fit, each as large as possible.
-fn grid(frame: &mut Frame<'_>, area: Rect, course: &Course, panels: &[Panel]) {
+fn grid(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress, panels: &[Panel]) {
     let rows = usize::from((area.height / PANEL_HEIGHT_MIN).max(1));
     let lines = lines(area.width, panels);
     let lines = &lines[..lines.len().min(rows)];
@@ -154,7 +154,7 @@ fn grid(frame: &mut Frame<'_>, area: Rect, course: &Course, panels: &[Panel]) {
     for (line, row) in lines.iter().zip(split.iter()) {
         let cells = Layout::horizontal(vec![Constraint::Fill(1); line.len()]).split(*row);
         for (panel, cell) in line.iter().zip(cells.iter()) {
-            panel.draw(frame, *cell, course);
+            panel.draw(frame, *cell, progress);
         }
     }
 }
@@ -178,8 +178,8 @@ fn lines(width: u16, panels: &[Panel]) -> Vec<Vec<Panel>> {
     lines
 }
 
-fn help(frame: &mut Frame<'_>, area: Rect, course: &Course) {
-    let hold = match course.plan.stages.is_empty() {
+fn help(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
+    let hold = match progress.plan.stages.is_empty() {
         false => {
             "p          hold the current arrival rate; again: continue the schedule, that much later. The report says so."
         }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::run_event::{Plan, RunEvent};
+use crate::run_event::{RunEvent, RunPlan};
 use loadgen_engine::record::series::GroupPoint;
-use loadgen_engine::record::{Figures as Recorded, JourneyCounts, Times};
+use loadgen_engine::record::{Figures, JourneyCounts, Times};
 
 /// Upper bounds in microseconds: 1, 2.5, 5 times each power of ten from 100 µs to 10 s; the last bucket has none.
 const BOUNDS_US: [u64; 16] = [
@@ -48,13 +48,26 @@ impl Histogram {
     }
 }
 
+/// One step's requests since the start of the run.
+#[derive(Debug, Default)]
+pub struct StepTotals {
+    /// Requests tried.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// From the intended start.
+    pub response_time: Histogram,
+    /// From the actual start.
+    pub service_time: Histogram,
+}
+
 /// All figures that monitoring can read.
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct ExportedFigures {
     /// The run's plan.
-    pub plan: Plan,
-    /// By step: requests, failed requests, response time, service time.
-    pub steps: Vec<(u64, u64, Histogram, Histogram)>,
+    pub plan: RunPlan,
+    /// By step.
+    pub steps: Vec<StepTotals>,
     /// By awaited state: timeouts, end-to-end latency.
     pub awaits: Vec<(u64, Histogram)>,
     /// Schedule slip of journeys: actual − intended start.
@@ -71,21 +84,20 @@ pub struct Figures {
     pub cpu_pct: Vec<(String, f64)>,
 }
 
-impl Figures {
+impl ExportedFigures {
     /// Adds an event's figures.
     pub fn event(&mut self, event: &RunEvent) {
         match event {
             RunEvent::Announced(plan) => {
-                self.plan = Plan::clone(plan);
-                let nothing = Default::default;
-                self.steps.resize_with(plan.steps.len(), nothing);
+                self.plan = RunPlan::clone(plan);
+                self.steps.resize_with(plan.steps.len(), Default::default);
                 self.awaits.resize_with(plan.awaits.len(), Default::default);
             }
             RunEvent::Interval(interval) => {
                 self.add(&interval.figures);
                 self.in_flight = interval.in_flight;
             }
-            RunEvent::Seen(seen) => {
+            RunEvent::Observed(seen) => {
                 self.groups.clone_from(&seen.sighting.groups);
                 self.cpu_pct.clone_from(&seen.sighting.cpu_pct);
                 let drivers = seen.drivers_cpu_pct.iter().enumerate();
@@ -97,12 +109,12 @@ impl Figures {
         }
     }
 
-    fn add(&mut self, recorded: &Recorded) {
+    fn add(&mut self, recorded: &Figures) {
         for (mine, step) in self.steps.iter_mut().zip(&recorded.steps) {
-            mine.0 += step.count;
-            mine.1 += step.errors;
-            mine.2.add(&step.response_time);
-            mine.3.add(&step.service_time);
+            mine.requests += step.count;
+            mine.errors += step.errors;
+            mine.response_time.add(&step.response_time);
+            mine.service_time.add(&step.service_time);
         }
         for (mine, state) in self.awaits.iter_mut().zip(&recorded.awaits) {
             mine.0 += state.timeouts;

@@ -19,17 +19,17 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::figures::{Figures, Histogram};
+use super::figures::{ExportedFigures, Histogram};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves until the program ends.
-pub fn spawn(listener: TcpListener, figures: Arc<Mutex<Figures>>) -> io::Result<()> {
+pub fn spawn(listener: TcpListener, figures: Arc<Mutex<ExportedFigures>>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut registry = Registry::with_prefix("loadgen");
-    registry.register_collector(Box::new(Offered(figures)));
+    registry.register_collector(Box::new(FiguresCollector(figures)));
     let registry = Arc::new(registry);
     let thread = std::thread::Builder::new().name("metrics".into());
     thread.spawn(move || runtime.block_on(serve(listener, registry)))?;
@@ -85,11 +85,11 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Byt
 
 /// Encodes the current figures at each request.
 #[derive(Debug)]
-struct Offered(Arc<Mutex<Figures>>);
+struct FiguresCollector(Arc<Mutex<ExportedFigures>>);
 
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
-impl Collector for Offered {
+impl Collector for FiguresCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let figures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = Writer(encoder);
@@ -100,7 +100,7 @@ impl Collector for Offered {
 struct Writer<'a>(DescriptorEncoder<'a>);
 
 impl Writer<'_> {
-    fn figures(&mut self, figures: &Figures) -> Result<(), fmt::Error> {
+    fn figures(&mut self, figures: &ExportedFigures) -> Result<(), fmt::Error> {
         let plan = &figures.plan;
         self.info(&plan.scenario, &plan.target)?;
         let steps = || plan.steps.iter().zip(&figures.steps);
@@ -108,12 +108,12 @@ impl Writer<'_> {
         self.counters(
             "requests",
             "Requests tried, without the warm-up's",
-            steps().map(|(name, s)| (step(name), s.0)),
+            steps().map(|(name, s)| (step(name), s.requests)),
         )?;
         self.counters(
             "request_errors",
             "Requests that failed, or whose answer was not as expected",
-            steps().map(|(name, s)| (step(name), s.1)),
+            steps().map(|(name, s)| (step(name), s.errors)),
         )?;
         self.counters(
             "errors",
@@ -127,12 +127,12 @@ impl Writer<'_> {
         self.histograms(
             "response_time",
             "Completed - intended start: what a customer waits",
-            steps().map(|(name, s)| (step(name), &s.2)),
+            steps().map(|(name, s)| (step(name), &s.response_time)),
         )?;
         self.histograms(
             "service_time",
             "Completed - actual start",
-            steps().map(|(name, s)| (step(name), &s.3)),
+            steps().map(|(name, s)| (step(name), &s.service_time)),
         )?;
         let states = || plan.awaits.iter().zip(&figures.awaits);
         let state = |name: &str| vec![("state", name.to_owned())];

@@ -12,15 +12,15 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use crate::metrics_listen::{Figures, Histogram};
+use crate::metrics_listen::{ExportedFigures, Histogram};
 
 /// A request with all figures since the run's start.
 pub fn request(
-    figures: &Figures,
+    figures: &ExportedFigures,
     started: SystemTime,
     now: SystemTime,
 ) -> ExportMetricsServiceRequest {
-    let times = Times {
+    let times = PointTimes {
         start: unix_nanos(started),
         now: unix_nanos(now),
     };
@@ -52,7 +52,7 @@ pub fn request(
 }
 
 #[derive(Clone, Copy)]
-struct Times {
+struct PointTimes {
     start: u64,
     now: u64,
 }
@@ -73,7 +73,7 @@ fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     pairs.collect()
 }
 
-fn metrics(figures: &Figures, times: Times) -> Vec<Metric> {
+fn metrics(figures: &ExportedFigures, times: PointTimes) -> Vec<Metric> {
     let plan = &figures.plan;
     let steps = || plan.steps.iter().zip(&figures.steps);
     let states = || plan.awaits.iter().zip(&figures.awaits);
@@ -90,10 +90,13 @@ fn metrics(figures: &Figures, times: Times) -> Vec<Metric> {
     let in_flight = [(Vec::new(), figures.in_flight as f64)];
     let cpu = figures.cpu_pct.iter();
     vec![
-        times.sum("loadgen.requests", steps().map(|(n, s)| (step(n), s.0))),
+        times.sum(
+            "loadgen.requests",
+            steps().map(|(n, s)| (step(n), s.requests)),
+        ),
         times.sum(
             "loadgen.request_errors",
-            steps().map(|(n, s)| (step(n), s.1)),
+            steps().map(|(n, s)| (step(n), s.errors)),
         ),
         times.sum("loadgen.errors", errors),
         times.sum("loadgen.journeys", outcomes),
@@ -103,11 +106,11 @@ fn metrics(figures: &Figures, times: Times) -> Vec<Metric> {
         ),
         times.histogram(
             "loadgen.response_time",
-            steps().map(|(n, s)| (step(n), &s.2)),
+            steps().map(|(n, s)| (step(n), &s.response_time)),
         ),
         times.histogram(
             "loadgen.service_time",
-            steps().map(|(n, s)| (step(n), &s.3)),
+            steps().map(|(n, s)| (step(n), &s.service_time)),
         ),
         times.histogram(
             "loadgen.end_to_end",
@@ -140,7 +143,7 @@ fn metrics(figures: &Figures, times: Times) -> Vec<Metric> {
     ]
 }
 
-impl Times {
+impl PointTimes {
     fn number(self, attributes: Vec<KeyValue>, value: number_data_point::Value) -> NumberDataPoint {
         NumberDataPoint {
             attributes,

@@ -12,8 +12,8 @@ use super::listeners::Listeners;
 use super::options::RunError;
 use super::preparation::Run;
 
+use crate::run_event::Observed;
 use crate::run_event::RunEvent;
-use crate::run_event::Seen;
 use loadgen_engine::drive;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_engine::scrape::Scrape;
@@ -44,12 +44,12 @@ impl Run {
         let work = self.control.drained_while(timeout, |since, scrape| {
             let at = drained + since;
             let sighting = observer.look(at, Some(scrape));
-            listeners.tell(&RunEvent::Seen(Box::new(Seen {
+            listeners.tell(&RunEvent::Observed(Box::new(Observed {
                 at,
                 sighting,
                 lag: scrape.lag_since(&before),
                 backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
-                ..Seen::default()
+                ..Observed::default()
             })));
         });
         tokio::select! {
@@ -57,7 +57,7 @@ impl Run {
             () = interrupts.stop() => {}
         }
         if stop.is_cancelled() {
-            return Err(RunError::Left);
+            return Err(RunError::Aborted);
         }
         stop.cancel();
         listeners.tell(&RunEvent::Stopping);

@@ -9,16 +9,16 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::cost_readings::CostReadings;
 use super::interrupts::Interrupts;
 use super::listeners::Listeners;
-use super::meter::Meter;
 use super::observer::Observer;
 use super::options::RunError;
 use super::preparation::{Run, started};
 use super::ramp::Ramp;
 
+use crate::run_event::Observed;
 use crate::run_event::RunEvent;
-use crate::run_event::Seen;
 use crate::run_event::Wish;
 use loadgen_engine::drive::DriverEvent;
 use loadgen_engine::drive::Finished;
@@ -46,7 +46,7 @@ pub(super) struct Collected {
     /// The run's series.
     pub(super) observer: Observer,
     /// The readings for a journey's cost.
-    pub(super) meter: Meter,
+    pub(super) cost_readings: CostReadings,
     pub(super) windows: Windows,
     /// The variables that set-up made, if tear-down needs them.
     pub(super) prepared: Option<Vars>,
@@ -98,12 +98,12 @@ impl Run {
                 biased;
                 wish = interrupts.next() => {
                     let told = match wish {
-                        Wish::Stop if stop.is_cancelled() => return Err(RunError::Left),
+                        Wish::Stop if stop.is_cancelled() => return Err(RunError::Aborted),
                         Wish::Stop => {
                             stop.cancel();
                             Some(RunEvent::Stopping)
                         }
-                        Wish::Hold => self.ramp.as_mut().and_then(Ramp::turn),
+                        Wish::ToggleHold => self.ramp.as_mut().and_then(Ramp::turn),
                     };
                     told.iter().for_each(|event| listeners.tell(event));
                     continue;
@@ -138,7 +138,7 @@ impl Run {
                         self.system_id.and_then(group_cpu_time),
                     );
                     collected.observer.start(collected.before.clone());
-                    collected.meter.start(collected.before.as_ref());
+                    collected.cost_readings.start(collected.before.as_ref());
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
@@ -168,7 +168,7 @@ impl Run {
                     listeners.tell(&event);
                     if let RunEvent::Interval(interval) = &event {
                         let seen = self.take_in(interval, collected).await;
-                        listeners.tell(&RunEvent::Seen(Box::new(seen)));
+                        listeners.tell(&RunEvent::Observed(Box::new(seen)));
                     }
                 }
                 DriverEvent::Warning(text) => {
@@ -195,7 +195,11 @@ impl Run {
     }
 
     /// Adds an interval's figures, and observes the target and the machine.
-    pub(super) async fn take_in(&mut self, interval: &Interval, collected: &mut Collected) -> Seen {
+    pub(super) async fn take_in(
+        &mut self,
+        interval: &Interval,
+        collected: &mut Collected,
+    ) -> Observed {
         collected.figures.add(&interval.figures);
         if collected.injector.is_some() {
             let (response, _) = interval.figures.all_steps();
@@ -221,7 +225,7 @@ impl Run {
         let windows = &mut collected.windows;
         windows.interval(&interval.figures, interval.start, now.as_ref());
         let sighting = collected.observer.look(interval.start, now.as_ref());
-        collected.meter.interval(interval, now.as_ref());
+        collected.cost_readings.interval(interval, now.as_ref());
         let before = collected.before.clone().unwrap_or_default();
         let so_far = SoFar {
             scenario: &self.scenario,
@@ -230,8 +234,8 @@ impl Run {
             scrapes: now.as_ref().map(|now| (&before, now)),
             elapsed: interval.start + interval.length,
         };
-        let standings = so_far.standings();
-        Seen {
+        let threshold_states = so_far.threshold_states();
+        Observed {
             at: interval.start,
             sighting,
             drivers_cpu_pct: collected.observer.drivers_cpu_pct.clone(),
@@ -242,7 +246,7 @@ impl Run {
             backlog: now
                 .filter(|n| !n.backlog.is_empty())
                 .map(|n| n.backlog_total()),
-            standings,
+            threshold_states,
         }
     }
 }

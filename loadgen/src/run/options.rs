@@ -33,12 +33,12 @@ pub struct RunOptions {
     /// How many times faster than recorded; 1 by default.
     pub speed: Option<f64>,
     /// The run's listeners and their wishes.
-    pub audience: Audience,
+    pub observers: RunObservers,
 }
 
 /// The listeners of a run, and the wishes that they send.
 #[derive(Default)]
-pub struct Audience {
+pub struct RunObservers {
     /// The listeners; each gets every event, in order.
     pub listeners: Vec<Box<dyn Listener>>,
     /// The channel of wishes, besides signals. With it the ramp can be held.
@@ -59,7 +59,7 @@ pub enum RunError {
     Stopped,
     /// The user stopped the run a second time.
     #[error("stopped at once: no report")]
-    Left,
+    Aborted,
     /// The report can't be written.
     #[error("can't write to {path}: {error}")]
     Output {
@@ -92,7 +92,7 @@ impl RunError {
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::SetUp(_) | Self::Stopped | Self::Left => 1,
+            Self::SetUp(_) | Self::Stopped | Self::Aborted => 1,
             Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
         }
     }

@@ -8,7 +8,7 @@ use super::drivers;
 use super::options::{RunError, RunOptions};
 use super::ramp::Ramp;
 use super::replay::Replay;
-use crate::run_event::Plan;
+use crate::run_event::RunPlan;
 use loadgen_engine::drive::Load;
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::Target;
@@ -123,14 +123,14 @@ impl Run {
     }
 
     /// What is announced.
-    pub fn plan(&self, replay: Option<&Replay>) -> Plan {
+    pub fn plan(&self, replay: Option<&Replay>) -> RunPlan {
         let scenario = &self.scenario;
         let stages = match &scenario.workload {
             Workload::Open { stages } => stages.clone(),
             _ => Vec::new(),
         };
         let replayed = replay.map(|r| r.facts.length);
-        Plan {
+        RunPlan {
             scenario: scenario.name.clone(),
             description: scenario.description.clone(),
             target: self.control.target().url.clone(),

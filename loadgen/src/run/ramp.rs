@@ -69,7 +69,7 @@ impl Ramp {
         let held = holds.fold(self.plain.clone(), |schedule, hold| schedule.held(*hold));
         self.present.send_replace(held.clone());
         Some(match going_on {
-            true => RunEvent::WentOn {
+            true => RunEvent::Resumed {
                 at,
                 stages: held.stages().to_vec(),
             },
@@ -102,7 +102,7 @@ mod tests {
         assert!(matches!(held, Some(RunEvent::Held { rate, .. }) if rate == 50.0));
         assert!(ramp.follow().borrow().is_held());
         let on = ramp.turn_at(seconds(8));
-        assert!(matches!(on, Some(RunEvent::WentOn { stages, .. }) if stages.len() == 3));
+        assert!(matches!(on, Some(RunEvent::Resumed { stages, .. }) if stages.len() == 3));
         assert_eq!(ramp.follow().borrow().duration(), seconds(13));
 
         assert!(ramp.turn_at(seconds(13)).is_none(), "not after the end");

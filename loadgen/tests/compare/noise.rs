@@ -1,6 +1,6 @@
 //! Tests how often the verdict is wrong, with many comparisons of simulated builds whose difference is known.
 
-use loadgen_report::compare::{Comparison, Group, Options, Verdict, compare};
+use loadgen_report::compare::{Comparison, ComparisonVerdict, Group, Options, compare};
 use loadgen_report::folder::RunFolder;
 use loadgen_report::{Quantiles, Report};
 use rand::SeedableRng;
@@ -76,7 +76,9 @@ fn a_build_against_itself_is_hardly_ever_worse_and_a_tenth_more_cpu_nearly_alway
     let run = RunFolder::open(&runs.add("one", 1, |_| ())).unwrap();
     let regressions = |slower: f64, seeds: std::ops::Range<u64>| {
         let verdicts = seeds.map(|seed| compared(&run, slower, seed).verdict);
-        verdicts.filter(|v| *v == Verdict::Regression).count()
+        verdicts
+            .filter(|v| *v == ComparisonVerdict::Regression)
+            .count()
     };
     let false_alarms = regressions(1.0, 0..40);
     let found = regressions(1.1, 100..120);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loadgen::run::{Audience, RunOptions, run};
+use loadgen::run::{RunObservers, RunOptions, run};
 use loadgen::run_event::{Listener, RunEvent, Wish};
 use loadgen_engine::http_client::TlsOptions;
 use tokio::sync::mpsc;
@@ -24,11 +24,11 @@ impl Listener for Holder {
             RunEvent::Interval(_) => {
                 self.seconds += 1;
                 if self.seconds == 1 || self.seconds == 3 {
-                    self.wishes.send(Wish::Hold).unwrap();
+                    self.wishes.send(Wish::ToggleHold).unwrap();
                 }
             }
             RunEvent::Held { rate, .. } => self.told.borrow_mut().push(format!("held {rate:.0}")),
-            RunEvent::WentOn { stages, .. } => {
+            RunEvent::Resumed { stages, .. } => {
                 let stages = stages.len();
                 self.told.borrow_mut().push(format!("went on, {stages}"));
             }
@@ -62,7 +62,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
         system: None,
         trace: None,
         speed: None,
-        audience: Audience {
+        observers: RunObservers {
             listeners: vec![Box::new(holder)],
             wishes: Some(asked),
         },

@@ -2,26 +2,26 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use loadgen::live::{Course, Tab, View, draw};
-use loadgen::run_event::{Plan, RunEvent, Seen};
+use loadgen::live::{RunProgress, Tab, View, draw};
+use loadgen::run_event::{Observed, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::series::{GroupPoint, Sighting};
 use loadgen_engine::scrape::LagStatistics;
-use loadgen_report::Standing;
+use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 /// The state of a run after twenty seconds, with two groups, one awaited state and an error.
-fn course() -> Course {
-    let mut course = Course::default();
+fn progress() -> RunProgress {
+    let mut progress = RunProgress::default();
     let stage = |from, to| Stage {
         duration: Duration::from_secs(30),
         from,
         to,
     };
-    course.event(&RunEvent::Announced(Box::new(Plan {
+    progress.event(&RunEvent::Announced(Box::new(RunPlan {
         scenario: "checkout".into(),
         target: "http://127.0.0.1:5000".into(),
         drivers: 1,
@@ -31,9 +31,9 @@ fn course() -> Course {
         awaits: vec!["IN_STOCK".into()],
         slip_p99_max: Duration::from_millis(50),
         dropped_pct_max: 0.1,
-        ..Plan::default()
+        ..RunPlan::default()
     })));
-    course.event(&RunEvent::Started {
+    progress.event(&RunEvent::Started {
         at: Instant::now() - Duration::from_secs(20),
         wall_clock: SystemTime::now(),
     });
@@ -49,7 +49,7 @@ fn course() -> Course {
         if second == 5 {
             figures.error("create order", "status 500", "told to fail".into());
         }
-        course.event(&RunEvent::Interval(Box::new(Interval {
+        progress.event(&RunEvent::Interval(Box::new(Interval {
             start: Duration::from_secs(second),
             length: Duration::from_secs(1),
             figures,
@@ -65,7 +65,7 @@ fn course() -> Course {
             };
             (name.to_owned(), point)
         };
-        course.event(&RunEvent::Seen(Box::new(Seen {
+        progress.event(&RunEvent::Observed(Box::new(Observed {
             at: Duration::from_secs(second),
             sighting: Sighting {
                 cpu_pct: vec![("redis-server".into(), 21.0)],
@@ -74,26 +74,26 @@ fn course() -> Course {
             drivers_cpu_pct: vec![12.0],
             lag: LagStatistics::default(),
             backlog: Some(43),
-            standings: vec![
+            threshold_states: vec![
                 standing("p(99) < 20ms", Some(true)),
                 standing("backlog_end == 0", None),
             ],
         })));
     }
-    course
+    progress
 }
 
-fn standing(threshold: &str, holds: Option<bool>) -> Standing {
-    Standing {
+fn standing(threshold: &str, holds: Option<bool>) -> ThresholdState {
+    ThresholdState {
         threshold: threshold.into(),
         figure: "it was 21 ms".into(),
         holds,
     }
 }
 
-fn drawn(course: &Course, view: View, columns: u16, rows: u16) -> String {
+fn drawn(progress: &RunProgress, view: View, columns: u16, rows: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-    terminal.draw(|frame| draw(frame, course, view)).unwrap();
+    terminal.draw(|frame| draw(frame, progress, view)).unwrap();
     terminal.backend().to_string()
 }
 
@@ -109,7 +109,7 @@ fn assert_shows(screen: &str, texts: &[&str]) {
 
 #[test]
 fn eighty_columns_have_the_head_the_pages_four_plots_and_the_keys() {
-    let screen = drawn(&course(), View::default(), 80, 24);
+    let screen = drawn(&progress(), View::default(), 80, 24);
     assert_shows(
         &screen,
         &[
@@ -132,7 +132,7 @@ fn eighty_columns_have_the_head_the_pages_four_plots_and_the_keys() {
 
 #[test]
 fn a_large_screen_has_every_plot_at_once() {
-    let screen = drawn(&course(), View::default(), 200, 50);
+    let screen = drawn(&progress(), View::default(), 200, 50);
     let titles = [
         "response p50",
         "journeys a second",
@@ -150,7 +150,7 @@ fn a_large_screen_has_every_plot_at_once() {
 
 #[test]
 fn a_tiny_screen_has_the_figures_alone() {
-    let screen = drawn(&course(), View::default(), 20, 5);
+    let screen = drawn(&progress(), View::default(), 20, 5);
     assert_shows(
         &screen,
         &[
@@ -162,13 +162,13 @@ fn a_tiny_screen_has_the_figures_alone() {
         ],
     );
     for (columns, rows) in [(1, 1), (48, 12), (47, 100), (300, 3)] {
-        drawn(&course(), View::default(), columns, rows);
+        drawn(&progress(), View::default(), columns, rows);
     }
 }
 
 #[test]
 fn every_page_shows_what_it_is_for_and_help_lies_over_it() {
-    let course = course();
+    let progress = progress();
     for (tab, text) in [
         (Tab::Times, "create order"),
         (Tab::Events, "backlog crm 3 order 40"),
@@ -178,56 +178,56 @@ fn every_page_shows_what_it_is_for_and_help_lies_over_it() {
         (Tab::Log, "started"),
     ] {
         for columns in [80, 120, 160, 240] {
-            assert_shows(&drawn(&course, page(tab), columns, 40), &[text]);
+            assert_shows(&drawn(&progress, page(tab), columns, 40), &[text]);
         }
-        assert_shows(&drawn(&course, page(tab), 80, 24), &[text]);
+        assert_shows(&drawn(&progress, page(tab), 80, 24), &[text]);
     }
     let help = View {
         help: true,
         ..View::default()
     };
     assert_shows(
-        &drawn(&course, help, 80, 24),
+        &drawn(&progress, help, 80, 24),
         &["hold the current arrival rate", "stop at once"],
     );
 }
 
 #[test]
 fn a_run_that_has_not_begun_is_drawn_too() {
-    let screen = drawn(&Course::default(), View::default(), 80, 24);
+    let screen = drawn(&RunProgress::default(), View::default(), 80, 24);
     assert_shows(&screen, &["set-up", "nothing yet", "no samples yet"]);
 }
 
 #[test]
 fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
-    let mut course = course();
-    course.event(&RunEvent::Held {
+    let mut progress = progress();
+    progress.event(&RunEvent::Held {
         at: Duration::from_secs(19),
         rate: 63.0,
     });
-    let screen = drawn(&course, View::default(), 100, 30);
+    let screen = drawn(&progress, View::default(), 100, 30);
     assert_shows(&screen, &["HELD at 63.0/s since 19 s", "p continue"]);
 
-    course.event(&RunEvent::Seen(Box::new(Seen {
-        standings: vec![standing("p(99) < 20ms", Some(false))],
-        ..Seen::default()
+    progress.event(&RunEvent::Observed(Box::new(Observed {
+        threshold_states: vec![standing("p(99) < 20ms", Some(false))],
+        ..Observed::default()
     })));
-    let screen = drawn(&course, View::default(), 100, 30);
+    let screen = drawn(&progress, View::default(), 100, 30);
     assert_shows(&screen, &["FAIL so far  p(99) < 20ms: it was 21 ms"]);
 
     let mut figures = Figures::new(1, 1);
     for _ in 0..100 {
         figures.schedule_slip.record(Duration::from_millis(80));
     }
-    course.event(&RunEvent::Interval(Box::new(Interval {
+    progress.event(&RunEvent::Interval(Box::new(Interval {
         start: Duration::from_secs(20),
         length: Duration::from_secs(1),
         figures,
         in_flight: 7,
         started: 50,
     })));
-    course.event(&RunEvent::Stopping);
-    let screen = drawn(&course, View::default(), 100, 30);
+    progress.event(&RunEvent::Stopping);
+    let screen = drawn(&progress, View::default(), 100, 30);
     assert_shows(
         &screen,
         &[
@@ -240,9 +240,9 @@ fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
 
 #[test]
 fn a_long_run_is_drawn_from_bounded_memory() {
-    let mut course = course();
+    let mut progress = progress();
     for second in 20..5_000 {
-        course.event(&RunEvent::Interval(Box::new(Interval {
+        progress.event(&RunEvent::Interval(Box::new(Interval {
             start: Duration::from_secs(second),
             length: Duration::from_secs(1),
             figures: Figures::new(1, 1),
@@ -250,13 +250,13 @@ fn a_long_run_is_drawn_from_bounded_memory() {
             started: 1,
         })));
     }
-    assert!(course.moments.len() <= 600, "{}", course.moments.len());
-    assert_eq!(course.moments.len(), course.series.points.len());
-    let first = course.moments[0].response_time.as_ref().unwrap();
+    assert!(progress.moments.len() <= 600, "{}", progress.moments.len());
+    assert_eq!(progress.moments.len(), progress.series.points.len());
+    let first = progress.moments[0].response_time.as_ref().unwrap();
     assert_eq!(
         (first.max / 1e3).round(),
         17.0,
         "the worst of its 16 seconds"
     );
-    assert_shows(&drawn(&course, page(Tab::Times), 80, 24), &["5008 s"]);
+    assert_shows(&drawn(&progress, page(Tab::Times), 80, 24), &["5008 s"]);
 }

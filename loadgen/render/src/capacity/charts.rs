@@ -3,7 +3,7 @@
 use crate::plots::axis::Axis;
 use crate::plots::charts::Chart;
 use crate::plots::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
-use crate::plots::plot::{Band, Line, Mark, Plot, Strip};
+use crate::plots::plot::{Band, Mark, Plot, PlotLine, Strip};
 use loadgen_report::capacity::{CapacityReport, Probe, shares};
 use loadgen_report::units::time;
 
@@ -39,21 +39,21 @@ impl<'a> ByRate<'a> {
 
     /// A line with one point for each rate: the median probe by the rate reached; of two probes the better one, because disturbances only make
     /// a probe worse.
-    fn line(&self, name: &str, colour: Colour, figure: impl Fn(&Probe) -> f64) -> Line {
+    fn line(&self, name: &str, colour: Colour, figure: impl Fn(&Probe) -> f64) -> PlotLine {
         let points = self.rates.iter().map(|(rate, probes)| {
             let mut probes = probes.clone();
             probes.sort_by(|a, b| b.reached_per_s.total_cmp(&a.reached_per_s));
             let middle = probes.get((probes.len().max(1) - 1) / 2)?;
             Some((*rate, figure(middle)))
         });
-        Line {
+        PlotLine {
             name: name.to_owned(),
             colour,
             points: points.collect(),
         }
     }
 
-    fn plot(&self, y: Axis, y_name: &str, description: &str, lines: Vec<Line>) -> Plot {
+    fn plot(&self, y: Axis, y_name: &str, description: &str, lines: Vec<PlotLine>) -> Plot {
         let highest = self.rates.iter().map(|(rate, _)| *rate);
         let knee = self.report.rate_per_s.map(|held| Mark {
             x: held,
@@ -147,7 +147,7 @@ impl<'a> ByRate<'a> {
         let by_process = names.into_iter().zip(&LINES[1..]);
         let by_process = by_process.map(|(name, colour)| self.line(name, *colour, |p| of(p, name)));
         let all = self.line("all together", BLUE, Probe::cpu_sum_pct);
-        let lines: Vec<Line> = std::iter::once(all).chain(by_process).collect();
+        let lines: Vec<PlotLine> = std::iter::once(all).chain(by_process).collect();
         let values = lines.iter().flat_map(|l| l.points.iter().flatten());
         let y = Axis::amount(values.map(|(_, y)| *y), " %");
         let cores = self.report.environment.cores;

@@ -6,19 +6,19 @@ use loadgen_report::compare::Group;
 use loadgen_report::folder::Logs;
 use loadgen_report::units::{count, time};
 
-use crate::error::RenderError;
+use crate::error::ReportError;
 use crate::plots::axis::Axis;
 use crate::plots::charts::{Chart, percentiles};
 use crate::plots::colour::{BLUE, Colour, GREEN, PURPLE, VERMILION};
-use crate::plots::figure::{Figure, drawn};
-use crate::plots::plot::{Line, Plot, Strip};
-use crate::plots::timeline::Timeline;
+use crate::plots::figure::{DrawnPlot, drawn};
+use crate::plots::plot::{Plot, PlotLine, Strip};
+use crate::plots::timeline::SlotTimeline;
 
 /// The plots of both sides; none if a side has no samples.
 ///
 /// # Errors
 /// An interval log can't be decoded, or a plot can't be drawn.
-pub fn plots(baseline: &Group, candidate: &Group) -> Result<Vec<Figure>, RenderError> {
+pub fn plots(baseline: &Group, candidate: &Group) -> Result<Vec<DrawnPlot>, ReportError> {
     let sides = (together(baseline)?, together(candidate)?);
     if sides.0.response_total.0.is_empty() || sides.1.response_total.0.is_empty() {
         return Ok(Vec::new());
@@ -27,17 +27,17 @@ pub fn plots(baseline: &Group, candidate: &Group) -> Result<Vec<Figure>, RenderE
 }
 
 /// The joined timeline of all runs of a side.
-fn together(group: &Group) -> Result<Timeline, RenderError> {
+fn together(group: &Group) -> Result<SlotTimeline, ReportError> {
     let runs = || group.runs.iter().map(|run| &run.logs);
     let logs = Logs {
         response_time: runs().flat_map(|l| l.response_time.clone()).collect(),
         service_time: runs().flat_map(|l| l.service_time.clone()).collect(),
         end_to_end: Vec::new(),
     };
-    Ok(Timeline::new(&logs)?)
+    Ok(SlotTimeline::new(&logs)?)
 }
 
-fn spectra(sides: &(Timeline, Timeline)) -> Chart {
+fn spectra(sides: &(SlotTimeline, SlotTimeline)) -> Chart {
     let distributions = [
         ("baseline", BLUE, &sides.0.response_total),
         ("candidate", VERMILION, &sides.1.response_total),
@@ -51,14 +51,14 @@ fn spectra(sides: &(Timeline, Timeline)) -> Chart {
     }
 }
 
-fn course(sides: &(Timeline, Timeline)) -> Chart {
-    let line = |name: &str, colour: Colour, timeline: &Timeline, of: fn(&Quantiles) -> f64| {
+fn course(sides: &(SlotTimeline, SlotTimeline)) -> Chart {
+    let line = |name: &str, colour: Colour, timeline: &SlotTimeline, of: fn(&Quantiles) -> f64| {
         let slots = timeline.response_time.iter().enumerate();
         let points = slots.map(|(i, q)| {
             let at = (i as f64 + 0.5) * timeline.slot_s as f64;
             q.as_ref().map(|q| (at, of(q)))
         });
-        Line {
+        PlotLine {
             name: name.to_owned(),
             colour,
             points: points.collect(),
@@ -81,7 +81,7 @@ fn course(sides: &(Timeline, Timeline)) -> Chart {
     };
     let strips = (0..longer.response_time.len()).map(|i| {
         let slot_s = longer.slot_s as f64;
-        let said = |name: &str, timeline: &Timeline| {
+        let said = |name: &str, timeline: &SlotTimeline| {
             let slot = timeline.response_time.get(i).and_then(Option::as_ref);
             slot.map_or_else(String::new, |q| {
                 let requests = count(q.count);

@@ -4,7 +4,7 @@ use loadgen_report::units::{count, time};
 
 /// The scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Scale {
+enum AxisScale {
     /// Seconds since the start of the run, linear.
     Clock,
     /// Microseconds, logarithmic.
@@ -22,7 +22,7 @@ pub struct Axis {
     pub from: f64,
     /// The place of the end.
     pub to: f64,
-    scale: Scale,
+    scale: AxisScale,
 }
 
 /// Tick steps of a time axis, in seconds.
@@ -37,7 +37,7 @@ impl Axis {
         Self {
             from: 0.0,
             to: length_s.max(1.0),
-            scale: Scale::Clock,
+            scale: AxisScale::Clock,
         }
     }
 
@@ -52,7 +52,7 @@ impl Axis {
         Self {
             from,
             to,
-            scale: Scale::Micros,
+            scale: AxisScale::Micros,
         }
     }
 
@@ -62,7 +62,7 @@ impl Axis {
         Self {
             from: 0.0,
             to: if max > 0.0 { max * 1.06 } else { 1.0 },
-            scale: Scale::Amount(unit),
+            scale: AxisScale::Amount(unit),
         }
     }
 
@@ -72,16 +72,16 @@ impl Axis {
         Self {
             from: 0.0,
             to: nines,
-            scale: Scale::Nines,
+            scale: AxisScale::Nines,
         }
     }
 
     /// The place of a value.
     pub fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
-            Scale::Clock | Scale::Amount(_) => value,
-            Scale::Micros => value.max(1.0).log10(),
-            Scale::Nines => -(1.0 - value).max(1e-9).log10(),
+            AxisScale::Clock | AxisScale::Amount(_) => value,
+            AxisScale::Micros => value.max(1.0).log10(),
+            AxisScale::Nines => -(1.0 - value).max(1e-9).log10(),
         };
         place.clamp(self.from, self.to)
     }
@@ -90,19 +90,19 @@ impl Axis {
     pub fn ticks(&self, number_max: usize) -> Vec<(f64, String)> {
         let span = self.to - self.from;
         match self.scale {
-            Scale::Clock => {
+            AxisScale::Clock => {
                 let fits = |step: &&f64| span / **step <= number_max as f64;
                 let step = CLOCK_STEPS_S.iter().find(fits).unwrap_or(&86_400.0);
                 let label = |s: f64| clock_tick(s, self.to, *step);
                 steps(self.to, *step).map(|s| (s, label(s))).collect()
             }
-            Scale::Amount(unit) => {
+            AxisScale::Amount(unit) => {
                 let step = round_step(span / number_max as f64);
                 let label = |v: f64| format!("{}{unit}", amount(v, step));
                 steps(self.to, step).map(|v| (v, label(v))).collect()
             }
-            Scale::Micros => self.decades(number_max),
-            Scale::Nines => {
+            AxisScale::Micros => self.decades(number_max),
+            AxisScale::Nines => {
                 let all = self.to as usize + 1;
                 let each = all.div_ceil(number_max).max(1);
                 let nines = (0..all).step_by(each);

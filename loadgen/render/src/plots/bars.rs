@@ -8,7 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Axis;
 use super::colour::{self, Colour};
-use super::plot::{CHARACTER_PX, FINE, Frame, escaped, font, stroke};
+use super::plot::{CHARACTER_PX, FINE, PlotSize, escaped, font, stroke};
 
 /// Heights in CSS pixels.
 const ROW_PX: i32 = 38;
@@ -30,7 +30,7 @@ pub struct Stretch {
 }
 
 /// A row with its bar.
-pub struct Row {
+pub struct Bar {
     /// The name above the bar, as plain text; cut if it is too long.
     pub name: String,
     /// The value after the name.
@@ -46,11 +46,11 @@ pub struct Bars {
     /// The description for screen readers.
     pub description: String,
     /// The rows from top to bottom.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Bar>,
 }
 
-impl Row {
-    fn title(&self, frame: Frame) -> String {
+impl Bar {
+    fn title(&self, frame: PlotSize) -> String {
         let room = f64::from(frame.width_px) / CHARACTER_PX;
         let room = (room as usize).saturating_sub(self.value.chars().count() + 4);
         let cut = match self.name.chars().count() > room {
@@ -67,7 +67,7 @@ impl Bars {
     ///
     /// # Errors
     /// The errors of the backend, which writes into memory.
-    pub fn svg(&self, frame: Frame) -> Result<String, Box<dyn std::error::Error>> {
+    pub fn svg(&self, frame: PlotSize) -> Result<String, Box<dyn std::error::Error>> {
         let fine = FINE as i32;
         let rows = &self.rows[..self.rows.len().min(ROWS_MAX)];
         let bottom = rows.len() as i32 * ROW_PX * fine;

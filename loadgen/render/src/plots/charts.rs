@@ -8,8 +8,8 @@ mod times;
 pub use self::percentiles::{end_to_end_spectrum, percentiles, spectrum};
 use super::axis::{Axis, clock};
 use super::colour::{FAULT, WARM_UP};
-use super::plot::{Band, Line, Mark, Plot, Strip, patch, swatch};
-use super::timeline::Timeline;
+use super::plot::{Band, Mark, Plot, PlotLine, Strip, patch, swatch};
+use super::timeline::SlotTimeline;
 use loadgen_engine::record::series::{Point, Series};
 use loadgen_report::units::count;
 use loadgen_report::{HoldReport, Report};
@@ -27,9 +27,9 @@ pub struct Chart {
 }
 
 /// The data of all plots over time.
-pub struct Course<'a> {
+pub struct TimePlots<'a> {
     report: &'a Report,
-    timeline: &'a Timeline,
+    timeline: &'a SlotTimeline,
     series: Option<Series>,
     length_s: f64,
 }
@@ -39,9 +39,9 @@ const BAND_SHARE_MIN: f64 = 0.003;
 /// Largest number of points; more can't be told apart on a page.
 const POINTS_MAX: usize = 300;
 
-impl<'a> Course<'a> {
+impl<'a> TimePlots<'a> {
     /// The data of a run.
-    pub fn new(report: &'a Report, timeline: &'a Timeline) -> Self {
+    pub fn new(report: &'a Report, timeline: &'a SlotTimeline) -> Self {
         let mut series = report.series.clone();
         if let Some(series) = &mut series {
             while series.points.len() > POINTS_MAX {
@@ -161,7 +161,7 @@ fn points_of(
         .collect()
 }
 
-fn values_of(lines: &[Line]) -> impl Iterator<Item = f64> {
+fn values_of(lines: &[PlotLine]) -> impl Iterator<Item = f64> {
     let points = lines.iter().flat_map(|line| line.points.iter().flatten());
     points.map(|(_, y)| *y)
 }

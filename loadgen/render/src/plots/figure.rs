@@ -3,10 +3,10 @@
 use super::bars::Bars;
 use super::charts::{self, Chart};
 use super::plot::FRAMES;
-use crate::error::RenderError;
+use crate::error::ReportError;
 
 /// A plot in every size, with its texts.
-pub struct Figure {
+pub struct DrawnPlot {
     /// The element's id.
     pub id: String,
     /// The title.
@@ -24,17 +24,17 @@ pub struct Figure {
 }
 
 /// Converts an error of the plotting library.
-pub fn unexpected(error: Box<dyn std::error::Error>) -> RenderError {
-    RenderError::Page(error.to_string())
+pub fn unexpected(error: Box<dyn std::error::Error>) -> ReportError {
+    ReportError::Page(error.to_string())
 }
 
 /// Draws a chart in every size.
 ///
 /// # Errors
 /// The errors of the plotting library.
-pub fn drawn(chart: Chart) -> Result<Figure, RenderError> {
+pub fn drawn(chart: Chart) -> Result<DrawnPlot, ReportError> {
     let svgs = FRAMES.iter().map(|frame| chart.plot.svg(*frame));
-    Ok(Figure {
+    Ok(DrawnPlot {
         id: chart.id.to_owned(),
         svgs: svgs.collect::<Result<_, _>>().map_err(unexpected)?,
         legend: charts::legend(&chart.plot),
@@ -55,9 +55,9 @@ pub fn drawn_bars(
     note: String,
     bars: &Bars,
     legend: Vec<(String, String)>,
-) -> Result<Figure, RenderError> {
+) -> Result<DrawnPlot, ReportError> {
     let svgs = FRAMES.iter().map(|frame| bars.svg(*frame));
-    Ok(Figure {
+    Ok(DrawnPlot {
         id,
         title,
         note,

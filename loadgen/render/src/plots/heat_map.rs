@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::axis::{Axis, clock};
-use super::charts::{Chart, Course};
+use super::charts::{Chart, TimePlots};
 use super::colour::HEAT;
-use super::plot::{Cell, Frame, Strip};
-use super::timeline::{BINS_PER_DECADE, Timeline};
+use super::plot::{HeatCell, PlotSize, Strip};
+use super::timeline::{BINS_PER_DECADE, SlotTimeline};
 use loadgen_report::units::{count, time};
 
 /// Rows listed on hovering; further ones are summed up.
@@ -30,7 +30,7 @@ fn level(number: u64, most: u64) -> usize {
 }
 
 /// The heat map for a frame's size, and the count that its last shade stands for.
-pub fn chart(course: &Course<'_>, timeline: &Timeline, frame: Frame) -> (Chart, u64) {
+pub fn chart(time_plots: &TimePlots<'_>, timeline: &SlotTimeline, frame: PlotSize) -> (Chart, u64) {
     let slots_each = timeline.heat.len().div_ceil(frame.heat_columns_max).max(1);
     let columns: Vec<BTreeMap<i32, u64>> = timeline
         .heat
@@ -46,15 +46,16 @@ pub fn chart(course: &Course<'_>, timeline: &Timeline, frame: Frame) -> (Chart, 
     let all = || columns.iter().flatten();
     let most = all().map(|(_, number)| *number).max().unwrap_or(0);
     let y = Axis::micros(all().flat_map(|(row, _)| [bounds(*row).0, bounds(*row).1]));
-    let mut plot = course.heat_plot(y);
+    let mut plot = time_plots.heat_plot(y);
     let column_s = (slots_each as u64 * timeline.slot_s) as f64;
     for (i, column) in columns.iter().enumerate() {
         let x = (i as f64 * column_s, (i + 1) as f64 * column_s);
-        plot.cells.extend(column.iter().map(|(row, number)| Cell {
-            x,
-            y: bounds(*row),
-            level: level(*number, most),
-        }));
+        plot.cells
+            .extend(column.iter().map(|(row, number)| HeatCell {
+                x,
+                y: bounds(*row),
+                level: level(*number, most),
+            }));
         plot.strips.push(Strip {
             x,
             text: format!("{} to {}{}", clock(x.0), clock(x.1), said(column)),

@@ -1,9 +1,9 @@
 //! The latency budget as plots. Each request and state is a bar of its parts' means, side by side in the order in which they happen.
 
-use super::bars::{Bars, Row, Stretch};
+use super::bars::{Bar, Bars, Stretch};
 use super::colour::{self, Colour};
-use super::figure::{Figure, drawn_bars};
-use crate::error::RenderError;
+use super::figure::{DrawnPlot, drawn_bars};
+use crate::error::ReportError;
 use crate::quantity::known;
 use loadgen_engine::budget::parts::{self, place};
 use loadgen_report::Report;
@@ -45,7 +45,7 @@ pub fn legend<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<(String, String)>
 ///
 /// # Errors
 /// A picture can't be drawn.
-pub fn figures(report: &Report) -> Result<Vec<Figure>, RenderError> {
+pub fn figures(report: &Report) -> Result<Vec<DrawnPlot>, ReportError> {
     let Some(budget) = &report.latency_budget else {
         return Ok(Vec::new());
     };
@@ -72,7 +72,7 @@ fn figure(
     title: &str,
     budgets: &[Budget],
     sampled: u64,
-) -> Result<Figure, RenderError> {
+) -> Result<DrawnPlot, ReportError> {
     let bars = Bars {
         description: title.to_owned(),
         rows: budgets.iter().map(row).collect(),
@@ -91,7 +91,7 @@ fn figure(
     )
 }
 
-fn row(budget: &Budget) -> Row {
+fn row(budget: &Budget) -> Bar {
     let mut at_ms = 0.0;
     let mut text = format!(
         "{}: mean {}, p50 {}, p99 {}",
@@ -117,7 +117,7 @@ fn row(budget: &Budget) -> Row {
             signed_time(part.p99_us)
         );
     }
-    Row {
+    Bar {
         name: budget.name.clone(),
         value: signed_time(budget.total.mean_us),
         stretches,

@@ -22,7 +22,7 @@ pub(super) const CHARACTER_PX: f64 = 7.6;
 
 /// A size of a plot; a page contains each plot in every size and shows the one that fits.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame {
+pub struct PlotSize {
     /// The class in the style sheet that shows the size.
     pub class: &'static str,
     /// Size in CSS pixels.
@@ -36,8 +36,8 @@ pub struct Frame {
 }
 
 /// The sizes for a desktop, a tablet and a phone.
-pub const FRAMES: [Frame; 3] = [
-    Frame {
+pub const FRAMES: [PlotSize; 3] = [
+    PlotSize {
         class: "wide",
         width_px: 960,
         height_px: 280,
@@ -45,7 +45,7 @@ pub const FRAMES: [Frame; 3] = [
         y_ticks_max: 6,
         heat_columns_max: 120,
     },
-    Frame {
+    PlotSize {
         class: "middle",
         width_px: 640,
         height_px: 260,
@@ -53,7 +53,7 @@ pub const FRAMES: [Frame; 3] = [
         y_ticks_max: 6,
         heat_columns_max: 80,
     },
-    Frame {
+    PlotSize {
         class: "narrow",
         width_px: 360,
         height_px: 230,
@@ -64,7 +64,7 @@ pub const FRAMES: [Frame; 3] = [
 ];
 
 /// A line, with gaps where there is no value.
-pub struct Line {
+pub struct PlotLine {
     /// The name in the legend.
     pub name: String,
     /// The colour, which also selects the dashes.
@@ -74,7 +74,7 @@ pub struct Line {
 }
 
 /// A cell of a heat map, in values of the axes.
-pub struct Cell {
+pub struct HeatCell {
     /// Start and end on the x axis.
     pub x: (f64, f64),
     /// Start and end on the y axis.
@@ -121,9 +121,9 @@ pub struct Plot {
     /// The name of the y axis.
     pub y_name: String,
     /// The lines, in the foreground.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PlotLine>,
     /// The heat map's cells, behind the lines.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<HeatCell>,
     /// The end of the warm-up, which is not measured.
     pub warm_up: Option<f64>,
     /// Times at which the workload changes.
@@ -174,7 +174,7 @@ impl Plot {
     ///
     /// # Errors
     /// The errors of the backend, which writes into memory.
-    pub fn svg(&self, frame: Frame) -> Result<String, Box<dyn std::error::Error>> {
+    pub fn svg(&self, frame: PlotSize) -> Result<String, Box<dyn std::error::Error>> {
         let mut svg = String::new();
         let mut strips = String::new();
         {
@@ -196,7 +196,7 @@ impl Plot {
         ))
     }
 
-    fn draw(&self, root: &Area<'_>, frame: Frame, strips: &mut String) -> Drawn {
+    fn draw(&self, root: &Area<'_>, frame: PlotSize, strips: &mut String) -> Drawn {
         let (x_ticks, y_ticks) = (
             self.x.ticks(frame.x_ticks_max),
             self.y.ticks(frame.y_ticks_max),
@@ -273,7 +273,7 @@ impl Plot {
     fn line(
         &self,
         chart: &mut ChartContext<'_, SVGBackend<'_>, Coordinates>,
-        line: &Line,
+        line: &PlotLine,
     ) -> Drawn {
         let placed = |(x, y): &(f64, f64)| (self.x.place(*x), self.y.place(*y));
         for stretch in line.points.split(Option::is_none) {

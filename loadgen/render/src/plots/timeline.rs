@@ -17,7 +17,7 @@ pub const BINS_PER_DECADE: f64 = 8.0;
 pub type SlotQuantiles = Option<Quantiles>;
 
 /// The distributions of a run by slot. Slot `i` covers the seconds `[i, i + 1) × slot_s` after the start of the run.
-pub struct Timeline {
+pub struct SlotTimeline {
     /// Length of a slot in seconds.
     pub slot_s: u64,
     /// Response time of all steps together, by slot.
@@ -61,12 +61,12 @@ fn quantiles(times: &Times) -> SlotQuantiles {
 }
 
 /// Reads several logs in parallel, one slot at a time.
-struct Reader<'a> {
+struct SlotReader<'a> {
     logs: Vec<(&'a RecordedLog, usize)>,
     total: Times,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SlotReader<'a> {
     fn new(logs: impl IntoIterator<Item = &'a RecordedLog>) -> Self {
         Self {
             logs: logs.into_iter().map(|log| (log, 0)).collect(),
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Timeline {
+impl SlotTimeline {
     /// Builds the timeline from the logs of a run.
     ///
     /// # Errors
@@ -99,12 +99,12 @@ impl Timeline {
             .max(1.0);
         let slot_s = (length_s / SLOTS_MAX as f64).ceil().max(1.0) as u64;
         let slots = (length_s / slot_s as f64).ceil() as u64;
-        let mut response = Reader::new(&logs.response_time);
-        let mut service = Reader::new(&logs.service_time);
-        let mut awaits: Vec<Reader<'_>> = logs
+        let mut response = SlotReader::new(&logs.response_time);
+        let mut service = SlotReader::new(&logs.service_time);
+        let mut awaits: Vec<SlotReader<'_>> = logs
             .end_to_end
             .iter()
-            .map(|log| Reader::new([log]))
+            .map(|log| SlotReader::new([log]))
             .collect();
         let mut timeline = Self {
             slot_s,

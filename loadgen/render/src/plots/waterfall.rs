@@ -1,9 +1,9 @@
 //! The slowest sampled journeys as waterfalls: a row for each request and awaited state, from its start, in parts.
 
-use super::bars::{Bars, Row, Stretch};
-use super::figure::{Figure, drawn_bars};
+use super::bars::{Bar, Bars, Stretch};
+use super::figure::{DrawnPlot, drawn_bars};
 use super::latency_budget::{colour_of, legend};
-use crate::error::RenderError;
+use crate::error::ReportError;
 use loadgen_engine::budget::parts::EARLIER;
 use loadgen_report::Report;
 use loadgen_report::latency_budget::{Lane, LaneLeg, Waterfall};
@@ -16,13 +16,13 @@ const LEGS_SAID_MAX: usize = 24;
 ///
 /// # Errors
 /// A picture can't be drawn.
-pub fn waterfalls(report: &Report) -> Result<Vec<Figure>, RenderError> {
+pub fn waterfalls(report: &Report) -> Result<Vec<DrawnPlot>, ReportError> {
     let journeys = report.latency_budget.iter().flat_map(|b| &b.slowest);
     let drawn = journeys.enumerate().map(|(i, journey)| figure(i, journey));
     drawn.collect()
 }
 
-fn figure(index: usize, journey: &Waterfall) -> Result<Figure, RenderError> {
+fn figure(index: usize, journey: &Waterfall) -> Result<DrawnPlot, ReportError> {
     let title = format!(
         "{} at {:.1} s",
         signed_time(journey.length_us),
@@ -55,7 +55,7 @@ fn shown(lane: &Lane) -> impl Iterator<Item = (f64, &LaneLeg)> {
         .filter(|(_, leg)| leg.part != EARLIER)
 }
 
-fn row(lane: &Lane) -> Row {
+fn row(lane: &Lane) -> Bar {
     let end_us = lane.legs.last().map_or(lane.from_us, |leg| leg.to_us);
     let whole = signed_time(end_us - lane.from_us);
     let mut text = format!("{}: {whole}, from {}", lane.name, signed_time(lane.from_us));
@@ -73,7 +73,7 @@ fn row(lane: &Lane) -> Row {
             }
         }
     }
-    Row {
+    Bar {
         name: lane.name.clone(),
         value: whole,
         stretches,

@@ -59,7 +59,7 @@ pub struct Findings {
 
 /// How it was searched.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Setting {
+pub struct SearchSetting {
     /// The scenario's name.
     pub scenario: String,
     /// The scenario's description.
@@ -83,7 +83,7 @@ pub struct CapacityReport {
     pub started_at: f64,
     /// The settings of the search.
     #[serde(flatten)]
-    pub setting: Setting,
+    pub setting: SearchSetting,
     /// The machine and the target; empty before the first probe.
     pub environment: Environment,
     /// How the search ended.
@@ -104,7 +104,7 @@ impl CapacityReport {
     /// Builds the report from the findings.
     pub fn new(
         started_at: f64,
-        setting: Setting,
+        setting: SearchSetting,
         environment: Environment,
         findings: Findings,
     ) -> Self {

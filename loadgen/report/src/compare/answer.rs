@@ -2,7 +2,7 @@
 
 use super::options::LEAST_DIFFERENCE;
 use super::rule::Rule;
-use super::{FigureComparison, FigureVerdict, Options, Role, Scale, Verdict};
+use super::{ComparisonVerdict, FigureComparison, FigureVerdict, Options, Role, Scale};
 
 /// The largest worsening that the interval allows, as a share (or a difference); `None` without an interval.
 fn worst_case(figure: &FigureComparison) -> Option<f64> {
@@ -47,14 +47,14 @@ impl FigureComparison {
 
 /// The verdict and its reasons. A deciding figure that is worse is a regression; otherwise every leading figure must have been judged,
 /// or the answer is that these runs can't tell.
-pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<String>) {
+pub fn answer(figures: &[FigureComparison], options: &Options) -> (ComparisonVerdict, Vec<String>) {
     let deciding = || figures.iter().filter(|f| f.role != Role::Shown);
     let worse: Vec<String> = deciding()
         .filter(|f| f.verdict == FigureVerdict::Worse)
         .map(|f| format!("{} is worse: {}", f.name, f.told()))
         .collect();
     if !worse.is_empty() {
-        return (Verdict::Regression, worse);
+        return (ComparisonVerdict::Regression, worse);
     }
     let leads: Vec<_> = deciding().filter(|f| f.role == Role::Leads).collect();
     let open: Vec<_> = leads.iter().filter(|f| f.is_open(options)).collect();
@@ -68,7 +68,7 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<
             reasons
                 .push("no deciding figure could be judged; make more runs of each side".to_owned());
         }
-        return (Verdict::CantTell, reasons);
+        return (ComparisonVerdict::CantTell, reasons);
     }
     let reasons = leads.iter().map(|f| {
         let seen = f
@@ -83,7 +83,7 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (Verdict, Vec<
         });
         format!("{}: {}{seen}", f.name, f.told())
     });
-    (Verdict::NoRegression, reasons.collect())
+    (ComparisonVerdict::NoRegression, reasons.collect())
 }
 
 impl FigureComparison {

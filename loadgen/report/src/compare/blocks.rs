@@ -10,7 +10,7 @@ use super::CompareError;
 /// The file's name.
 pub const BLOCKS_FILE: &str = "blocks.json";
 /// The version that this program writes and reads.
-pub const SCHEMA: &str = "loadgen-blocks/1";
+pub const COMPARISON_SCHEMA: &str = "loadgen-blocks/1";
 
 /// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl Blocks {
     /// The file's content for these runs.
     pub fn new(blocks: BTreeMap<String, u32>) -> Self {
         Self {
-            schema: SCHEMA.to_owned(),
+            schema: COMPARISON_SCHEMA.to_owned(),
             blocks,
         }
     }
@@ -50,10 +50,10 @@ impl Blocks {
         };
         let wrong = |what: String| CompareError::Blocks(format!("{}: {what}", path.display()));
         let blocks: Self = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-        match blocks.schema == SCHEMA {
+        match blocks.schema == COMPARISON_SCHEMA {
             true => Ok(Some(blocks)),
             false => Err(wrong(format!(
-                "the schema is `{}`; this program reads {SCHEMA}",
+                "the schema is `{}`; this program reads {COMPARISON_SCHEMA}",
                 blocks.schema
             ))),
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::judge::{self, Measured, Subject};
-use super::{CompareError, Comparison, Design, Options, Role, Scale, Side, Unit};
+use super::{CompareError, ComparedSide, Comparison, Design, Options, Role, Scale, Unit};
 
 /// The part of `benchmark.json` that is read.
 #[derive(Deserialize)]
@@ -17,13 +17,13 @@ struct Benchmark {
 
 /// The part of `sample.json` that is read.
 #[derive(Deserialize)]
-struct Sample {
+struct CriterionSample {
     iters: Vec<f64>,
     /// Nanoseconds of all iterations of each sample.
     times: Vec<f64>,
 }
 
-impl Sample {
+impl CriterionSample {
     /// Median nanoseconds for one iteration; the median ignores a few disturbed samples.
     fn median_ns(&self) -> Option<f64> {
         let each = self.times.iter().zip(&self.iters);
@@ -126,7 +126,7 @@ pub fn compare(
     if units < 2 {
         warnings.push("one process a side: nothing can be judged, because the spread of one process's samples says nothing about the next process; save several in turns (base-1, new-1, base-2, new-2, …) and list them separated by commas".to_owned());
     }
-    let side = |label: &str, runs: Vec<String>| Side {
+    let side = |label: &str, runs: Vec<String>| ComparedSide {
         label: label.to_owned(),
         runs,
         system_version: None,
@@ -174,7 +174,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Compar
 }
 
 fn median_ns(baseline: &Path) -> Result<Option<f64>, CompareError> {
-    let sample: Option<Sample> = read(&baseline.join("sample.json"))?;
+    let sample: Option<CriterionSample> = read(&baseline.join("sample.json"))?;
     Ok(sample.and_then(|sample| sample.median_ns()))
 }
 

@@ -12,7 +12,7 @@ const TIME_RESOLUTION: f64 = 0.001;
 
 /// A figure of a run, and how it is compared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub struct ComparedFigure {
     /// The name, the same as in thresholds if thresholds know the figure.
     pub name: String,
     /// The unit of the value.
@@ -27,12 +27,12 @@ pub struct Figure {
     pub machine_independent: bool,
     /// The width that values are rounded to, on the scale on which effects add up.
     pub resolution: f64,
-    source: Source,
+    source: FigureSource,
 }
 
 /// The part of a report that a figure is read from.
 #[derive(Debug, Clone, PartialEq)]
-enum Source {
+enum FigureSource {
     /// A metric of thresholds.
     Metric(Metric),
     /// A figure of the resources.
@@ -55,13 +55,13 @@ enum Resource {
     MessagesPerTake,
 }
 
-impl Figure {
+impl ComparedFigure {
     /// The figure's value in a run, if the run has one.
     pub fn of(&self, report: &Report) -> Option<f64> {
         let value = match &self.source {
-            Source::Metric(metric) => figure_of(report, metric)?,
-            Source::Resource(resource) => resource.of(report)?,
-            Source::Memory(process) => {
+            FigureSource::Metric(metric) => figure_of(report, metric)?,
+            FigureSource::Resource(resource) => resource.of(report)?,
+            FigureSource::Memory(process) => {
                 *report.resources.as_ref()?.memory_peak_bytes.get(process)? as f64
             }
         };
@@ -70,7 +70,7 @@ impl Figure {
 
     /// Whether this text names the figure in any of the ways that thresholds allow.
     pub fn is(&self, written: &str) -> bool {
-        let same = |metric: Metric| self.source == Source::Metric(metric);
+        let same = |metric: Metric| self.source == FigureSource::Metric(metric);
         self.name == written || Metric::parse(written).is_ok_and(same)
     }
 }
@@ -96,7 +96,7 @@ impl Resource {
 
 /// The figures of a run with this report's steps and states, leading and deciding ones first. CPU a journey leads if it is known, because
 /// it is the figure with the least noise; otherwise the median response time leads.
-pub fn figures(report: &Report) -> Vec<Figure> {
+pub fn figures(report: &Report) -> Vec<ComparedFigure> {
     let knows_cpu = report
         .resources
         .as_ref()
@@ -106,7 +106,7 @@ pub fn figures(report: &Report) -> Vec<Figure> {
     } else {
         Role::Leads
     };
-    let mut figures: Vec<Figure> = resources()
+    let mut figures: Vec<ComparedFigure> = resources()
         .into_iter()
         .chain([
             time(Family::ResponseTime, None, "p50", median),
@@ -144,8 +144,8 @@ pub fn figures(report: &Report) -> Vec<Figure> {
         .resources
         .iter()
         .flat_map(|r| r.memory_peak_bytes.keys());
-    figures.extend(processes.map(|process| Figure {
-        source: Source::Memory(process.clone()),
+    figures.extend(processes.map(|process| ComparedFigure {
+        source: FigureSource::Memory(process.clone()),
         ..resource(
             &format!("memory_peak[\"{process}\"]"),
             Resource::Cpu,
@@ -156,16 +156,16 @@ pub fn figures(report: &Report) -> Vec<Figure> {
     figures
 }
 
-fn resources() -> [Figure; 10] {
+fn resources() -> [ComparedFigure; 10] {
     let of = resource;
     [
-        Figure {
+        ComparedFigure {
             role: Role::Leads,
             ..of("cpu_per_journey", Resource::Cpu, Unit::Micros)
         },
         of("cpu_per_journey.system", Resource::SystemCpu, Unit::Micros),
         of("cpu_per_journey.redis", Resource::RedisCpu, Unit::Micros),
-        Figure {
+        ComparedFigure {
             more_is_better: None,
             machine_independent: true,
             ..of(
@@ -174,7 +174,7 @@ fn resources() -> [Figure; 10] {
                 Unit::Share,
             )
         },
-        Figure {
+        ComparedFigure {
             role: Role::Decides,
             machine_independent: true,
             ..of(
@@ -183,7 +183,7 @@ fn resources() -> [Figure; 10] {
                 Unit::Number,
             )
         },
-        Figure {
+        ComparedFigure {
             machine_independent: true,
             ..of(
                 "redis.input_bytes_per_journey",
@@ -191,7 +191,7 @@ fn resources() -> [Figure; 10] {
                 Unit::Bytes,
             )
         },
-        Figure {
+        ComparedFigure {
             machine_independent: true,
             ..of(
                 "redis.output_bytes_per_journey",
@@ -200,12 +200,12 @@ fn resources() -> [Figure; 10] {
             )
         },
         of("redis.memory", Resource::RedisMemory, Unit::Bytes),
-        Figure {
+        ComparedFigure {
             more_is_better: None,
             machine_independent: true,
             ..of("events_per_append", Resource::EventsPerAppend, Unit::Number)
         },
-        Figure {
+        ComparedFigure {
             more_is_better: None,
             machine_independent: true,
             ..of("messages_per_take", Resource::MessagesPerTake, Unit::Number)
@@ -213,8 +213,8 @@ fn resources() -> [Figure; 10] {
     ]
 }
 
-fn resource(name: &str, resource: Resource, unit: Unit) -> Figure {
-    Figure {
+fn resource(name: &str, resource: Resource, unit: Unit) -> ComparedFigure {
+    ComparedFigure {
         name: name.to_owned(),
         unit,
         scale: Scale::Ratio,
@@ -222,12 +222,12 @@ fn resource(name: &str, resource: Resource, unit: Unit) -> Figure {
         role: Role::Shown,
         machine_independent: false,
         resolution: TIME_RESOLUTION,
-        source: Source::Resource(resource),
+        source: FigureSource::Resource(resource),
     }
 }
 
 /// A percentile of times, over everything or of one step or state.
-fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Figure {
+fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> ComparedFigure {
     let name = match family {
         Family::ResponseTime => "response_time",
         Family::ServiceTime => "service_time",
@@ -251,7 +251,7 @@ fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Figure
 }
 
 /// A figure that is a metric of thresholds.
-fn metric(name: &str, metric: Metric, role: Role) -> Figure {
+fn metric(name: &str, metric: Metric, role: Role) -> ComparedFigure {
     let (unit, scale) = match &metric {
         Metric::ErrorRate => (Unit::Share, Scale::Difference),
         Metric::Journeys(_) => (Unit::PerSecond, Scale::Ratio),
@@ -264,7 +264,7 @@ fn metric(name: &str, metric: Metric, role: Role) -> Figure {
             ..
         }
     );
-    Figure {
+    ComparedFigure {
         name: name.to_owned(),
         unit,
         scale,
@@ -276,7 +276,7 @@ fn metric(name: &str, metric: Metric, role: Role) -> Figure {
             (Scale::Ratio, true) => LAG_RESOLUTION,
             (Scale::Ratio, false) => TIME_RESOLUTION,
         },
-        source: Source::Metric(metric),
+        source: FigureSource::Metric(metric),
     }
 }
 

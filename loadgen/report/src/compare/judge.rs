@@ -6,8 +6,8 @@ use super::options::LEAST_DIFFERENCE;
 use super::rule::Rule;
 use super::statistics::{Estimate, Hypothesis, Samples, adjusted};
 use super::{
-    Comparison, Design, Effect, FigureComparison, FigureVerdict, Options, Role, Scale, Schema,
-    Side, Unit,
+    ComparedSide, Comparison, ComparisonSchema, Design, Effect, FigureComparison, FigureVerdict,
+    Options, Role, Scale, Unit,
 };
 
 /// Power of the smallest detectable effect: the share of comparisons that find it.
@@ -128,9 +128,9 @@ pub struct Subject {
     /// The workload in words.
     pub workload: String,
     /// The baseline.
-    pub baseline: Side,
+    pub baseline: ComparedSide,
     /// The candidate.
-    pub candidate: Side,
+    pub candidate: ComparedSide,
     /// How the runs were made.
     pub design: Design,
     /// Units of the statistics for each side: blocks or runs.
@@ -148,7 +148,7 @@ pub fn judge(
     let figures = figures(measured, options);
     let (verdict, reasons) = answer(&figures, options);
     Comparison {
-        schema: Schema,
+        schema: ComparisonSchema,
         scenario: subject.scenario,
         workload: subject.workload,
         baseline: subject.baseline,

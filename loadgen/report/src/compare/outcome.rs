@@ -3,36 +3,36 @@
 use serde::{Deserialize, Serialize};
 
 /// The present shape.
-pub const SCHEMA: &str = "loadgen-comparison/2";
+pub const COMPARISON_SCHEMA: &str = "loadgen-comparison/2";
 
 /// The schema's name and version; reading any other is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Schema;
+pub struct ComparisonSchema;
 
-impl TryFrom<String> for Schema {
+impl TryFrom<String> for ComparisonSchema {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text == SCHEMA {
+        match text == COMPARISON_SCHEMA {
             true => Ok(Self),
             false => Err(format!(
-                "the schema is `{text}`; this program reads {SCHEMA}"
+                "the schema is `{text}`; this program reads {COMPARISON_SCHEMA}"
             )),
         }
     }
 }
 
-impl From<Schema> for String {
-    fn from(_: Schema) -> Self {
-        SCHEMA.to_owned()
+impl From<ComparisonSchema> for String {
+    fn from(_: ComparisonSchema) -> Self {
+        COMPARISON_SCHEMA.to_owned()
     }
 }
 
 /// The verdict of a whole comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ComparisonVerdict {
     /// No deciding figure is worse, and every leading figure could be judged.
     NoRegression,
     /// A deciding figure is worse.
@@ -41,7 +41,7 @@ pub enum Verdict {
     CantTell,
 }
 
-impl Verdict {
+impl ComparisonVerdict {
     /// The program's exit code.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -191,7 +191,7 @@ pub struct FigureComparison {
 
 /// One side of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Side {
+pub struct ComparedSide {
     /// The name shown to people.
     pub label: String,
     /// The folders of the runs.
@@ -204,15 +204,15 @@ pub struct Side {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// `loadgen-comparison/2`.
-    pub schema: Schema,
+    pub schema: ComparisonSchema,
     /// The scenario's name.
     pub scenario: String,
     /// The workload in words.
     pub workload: String,
     /// The baseline.
-    pub baseline: Side,
+    pub baseline: ComparedSide,
     /// The candidate.
-    pub candidate: Side,
+    pub candidate: ComparedSide,
     /// How the runs were made.
     pub design: Design,
     /// Number of blocks, or of runs of the smaller side.
@@ -230,7 +230,7 @@ pub struct Comparison {
     /// Warnings for the reader, such as what differs between the sides.
     pub warnings: Vec<String>,
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: ComparisonVerdict,
     /// The reasons of the verdict.
     pub reasons: Vec<String>,
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 /// One recorded event, borrowed from its page.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Event<'a> {
+pub struct AuditEvent<'a> {
     /// The position in the stream: `<ms>-<sequence>`.
     #[serde(borrow)]
     pub position: Cow<'a, str>,
@@ -37,7 +37,7 @@ pub struct Event<'a> {
 pub struct EventPage<'a> {
     /// The events, oldest first.
     #[serde(borrow)]
-    pub result: Vec<Event<'a>>,
+    pub result: Vec<AuditEvent<'a>>,
     /// Where the next page begins; `None` on the last page.
     #[serde(borrow, default)]
     pub cursor: Option<Cow<'a, str>>,
@@ -45,9 +45,9 @@ pub struct EventPage<'a> {
 
 /// A position in the stream, in the stream's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position(pub u64, pub u64);
+pub struct EventPosition(pub u64, pub u64);
 
-impl Position {
+impl EventPosition {
     /// Parses `<ms>-<sequence>`.
     pub fn parse(text: &str) -> Option<Self> {
         let (ms, sequence) = text.split_once('-')?;
@@ -58,7 +58,7 @@ impl Position {
 /// The action of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
-pub enum Action {
+pub enum EventAction {
     Created,
     Updated,
     Deleted,
@@ -68,17 +68,17 @@ pub enum Action {
     Other,
 }
 
-impl Event<'_> {
+impl AuditEvent<'_> {
     /// The parsed action.
-    pub fn action(&self) -> Action {
+    pub fn action(&self) -> EventAction {
         match self.action.as_ref() {
-            "entity_created" => Action::Created,
-            "entity_updated" => Action::Updated,
-            "entity_deleted" => Action::Deleted,
-            "mail_sent" => Action::MailSent,
-            "stock_reserved" => Action::StockReserved,
-            "stock_released" => Action::StockReleased,
-            _ => Action::Other,
+            "entity_created" => EventAction::Created,
+            "entity_updated" => EventAction::Updated,
+            "entity_deleted" => EventAction::Deleted,
+            "mail_sent" => EventAction::MailSent,
+            "stock_reserved" => EventAction::StockReserved,
+            "stock_released" => EventAction::StockReleased,
+            _ => EventAction::Other,
         }
     }
 

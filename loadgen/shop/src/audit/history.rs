@@ -9,11 +9,11 @@ mod timeline;
 
 use std::collections::{HashMap, HashSet};
 
-use super::topic::Topic;
+use super::topic::ShopTopic;
 pub use id::Id;
 use loadgen_report::audit::Offender;
 pub use order::{OrderRecord, Status};
-pub use timeline::Timeline;
+pub use timeline::StateTimeline;
 
 /// How far back, in microseconds, the facts behind a decision may have been read: a service reads them before it writes, and again after a
 /// crash.
@@ -94,11 +94,11 @@ pub struct History {
     /// Aggregates that began earlier are not judged.
     pub since_us: u64,
     /// Customers by id.
-    pub customers: HashMap<Id, Timeline<Person>>,
+    pub customers: HashMap<Id, StateTimeline<Person>>,
     /// Prices by product, in cents.
-    pub prices: HashMap<Id, Timeline<i64>>,
+    pub prices: HashMap<Id, StateTimeline<i64>>,
     /// Carts by id.
-    pub carts: HashMap<Id, Timeline<CartState>>,
+    pub carts: HashMap<Id, StateTimeline<CartState>>,
     /// Orders by id.
     pub orders: HashMap<Id, OrderRecord>,
     /// Payments in the order of their events.
@@ -114,7 +114,7 @@ pub struct History {
     /// Mails by the id of the event that caused them.
     pub mails: HashMap<Id, SentMails>,
     /// How often each entity was created, by topic.
-    pub created: HashMap<(Topic, Id), u32>,
+    pub created: HashMap<(ShopTopic, Id), u32>,
     /// Entities that an event created, not a request.
     pub reactions: HashSet<Id>,
     /// Events whose data can't be parsed.
@@ -132,7 +132,7 @@ impl History {
     }
 
     /// How often an entity was created.
-    pub fn created(&self, topic: Topic, id: &str) -> u32 {
+    pub fn created(&self, topic: ShopTopic, id: &str) -> u32 {
         let id = self.ids.get(id);
         let times = id.and_then(|id| self.created.get(&(topic, id.clone())));
         times.copied().unwrap_or(0)

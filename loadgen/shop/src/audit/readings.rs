@@ -5,10 +5,10 @@ use std::cell::{Cell, RefCell};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::check::{ReadModel, Stock, Versions};
-use super::event::Event;
+use super::event::AuditEvent;
 use super::history::History;
 use super::surface::{AuditError, Surface};
-use super::topic::Topic;
+use super::topic::ShopTopic;
 
 /// Topics that are read at once, and so the number of pages in memory.
 const CONNECTIONS_MAX: usize = 4;
@@ -22,9 +22,9 @@ pub struct Folds {
 }
 
 impl Folds {
-    fn take(&mut self, topic: Topic, event: &Event<'_>) {
+    fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
         self.history.take(topic, event);
-        if topic == Topic::Inventory {
+        if topic == ShopTopic::Inventory {
             self.stock.take(&mut self.history, event);
         }
         self.versions.take(topic, event);
@@ -35,7 +35,7 @@ impl Folds {
 /// The state of reading: the folds, and the last position of each topic.
 pub struct Readings {
     pub folds: Folds,
-    after: [String; Topic::ALL.len()],
+    after: [String; ShopTopic::ALL.len()],
 }
 
 impl Readings {
@@ -59,7 +59,7 @@ impl Readings {
         told: &dyn Fn(u64),
     ) -> Result<u64, AuditError> {
         let (folds, count) = (&RefCell::new(&mut self.folds), &Cell::new(0));
-        let topics = Topic::ALL.into_iter().zip(&mut self.after);
+        let topics = ShopTopic::ALL.into_iter().zip(&mut self.after);
         let reads = topics.map(|(topic, after)| {
             surface.events(topic, after, move |event| {
                 folds.borrow_mut().take(topic, event);
@@ -73,7 +73,7 @@ impl Readings {
     /// Reads every list and returns the number of entities.
     pub async fn entities(&mut self, surface: &Surface) -> Result<u64, AuditError> {
         let read_model = &RefCell::new(&mut self.folds.read_model);
-        let reads = Topic::ALL.into_iter().map(|topic| {
+        let reads = ShopTopic::ALL.into_iter().map(|topic| {
             surface.entities(topic, move |entity| {
                 read_model.borrow_mut().shown(topic, entity);
             })

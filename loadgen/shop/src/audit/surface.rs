@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::event::{Event, EventPage};
+use super::event::{AuditEvent, EventPage};
 use super::gauges::Gauges;
-use super::topic::Topic;
+use super::topic::ShopTopic;
 use loadgen_engine::http_client::{ClientLimits, HttpClient, Target};
 
 /// Limits for reading pages: a page of a thousand of the largest carts fits; few topics are read at once.
@@ -114,9 +114,9 @@ impl Surface {
     /// Calls `take` with every event after the position `after`, in order, and moves `after` to the last one. Returns the number of events.
     pub async fn events(
         &self,
-        topic: Topic,
+        topic: ShopTopic,
         after: &mut String,
-        mut take: impl FnMut(&Event<'_>),
+        mut take: impl FnMut(&AuditEvent<'_>),
     ) -> Result<u64, AuditError> {
         let mut count = 0;
         loop {
@@ -139,7 +139,7 @@ impl Surface {
     /// Calls `take` with every entity of a topic's list. Returns the number of entities.
     pub async fn entities(
         &self,
-        topic: Topic,
+        topic: ShopTopic,
         mut take: impl FnMut(&Value),
     ) -> Result<u64, AuditError> {
         let first = format!("{}?limit={PAGE}", topic.collection());

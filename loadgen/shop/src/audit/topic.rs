@@ -3,7 +3,7 @@
 /// A topic: one kind of entity and its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names say it
-pub enum Topic {
+pub enum ShopTopic {
     Customer,
     Product,
     Inventory,
@@ -14,7 +14,7 @@ pub enum Topic {
     Mail,
 }
 
-impl Topic {
+impl ShopTopic {
     /// Every topic.
     pub const ALL: [Self; 8] = [
         Self::Customer,
@@ -77,7 +77,7 @@ impl Topic {
     }
 }
 
-impl std::fmt::Display for Topic {
+impl std::fmt::Display for ShopTopic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen::ab::{AbError, AbOptions, Build, Limits, Outcome, Repository, experiment};
+use loadgen::ab::{
+    AbError, AbOptions, Build, ExperimentOutcome, Repository, StoppingRule, experiment,
+};
 use loadgen::run::Interrupts;
 use loadgen_report::compare::Options;
 use loadgen_scenario::duration::HumanDuration;
@@ -107,14 +109,17 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// What a side is built or started from.
-enum Source<'a> {
+enum BuildSource<'a> {
     Command(&'a str),
     Revision(&'a str),
 }
 
-fn source<'a>(command: &'a Option<String>, revision: &'a Option<String>) -> Option<Source<'a>> {
-    let command = command.as_deref().map(Source::Command);
-    command.or_else(|| revision.as_deref().map(Source::Revision))
+fn source<'a>(
+    command: &'a Option<String>,
+    revision: &'a Option<String>,
+) -> Option<BuildSource<'a>> {
+    let command = command.as_deref().map(BuildSource::Command);
+    command.or_else(|| revision.as_deref().map(BuildSource::Revision))
 }
 
 impl AbArguments {
@@ -174,12 +179,12 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
 }
 
 /// Why there is no comparison.
-struct Failure {
+struct AbFailure {
     problem: String,
     code: u8,
 }
 
-impl Failure {
+impl AbFailure {
     fn bad_input(problem: impl std::fmt::Display) -> Self {
         Self {
             problem: problem.to_string(),
@@ -188,7 +193,7 @@ impl Failure {
     }
 }
 
-impl From<AbError> for Failure {
+impl From<AbError> for AbFailure {
     fn from(error: AbError) -> Self {
         Self {
             problem: error.to_string(),
@@ -197,23 +202,23 @@ impl From<AbError> for Failure {
     }
 }
 
-async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, Failure> {
+async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, AbFailure> {
     let mut interrupts = Interrupts::listen(None)
-        .map_err(|e| Failure::bad_input(format!("can't listen for signals: {e}")))?;
+        .map_err(|e| AbFailure::bad_input(format!("can't listen for signals: {e}")))?;
     let a = source(&arguments.a.a, &arguments.a.a_rev);
     let b = match arguments.null {
         true => source(&arguments.a.a, &arguments.a.a_rev),
         false => source(&arguments.b.b, &arguments.b.b_rev),
     };
     let (Some(a), Some(b)) = (a, b) else {
-        return Err(Failure::bad_input(
+        return Err(AbFailure::bad_input(
             "there is nothing to compare A with; give --b CMD or --b-rev REV, or --null to compare A with itself",
         ));
     };
     // Commands are checked before a revision is built, because a build takes minutes.
     for side in [&a, &b] {
-        if let Source::Command(text) = side {
-            SystemCommand::parse(text).map_err(Failure::bad_input)?;
+        if let BuildSource::Command(text) = side {
+            SystemCommand::parse(text).map_err(AbFailure::bad_input)?;
         }
     }
     let a = build(arguments, &a, &mut interrupts).await?;
@@ -222,7 +227,7 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
         b.label = format!("{} again", b.label);
     }
     std::fs::create_dir_all(out)
-        .map_err(|e| Failure::bad_input(format!("{}: {e}", out.display())))?;
+        .map_err(|e| AbFailure::bad_input(format!("{}: {e}", out.display())))?;
     eprintln!("A: {}\nB: {}", a.label, b.label);
     let options = AbOptions {
         a,
@@ -233,7 +238,7 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
         seed: arguments.scenario.seed,
         audit: arguments.audit,
         drivers: arguments.scenario.drivers,
-        limits: Limits {
+        limits: StoppingRule {
             blocks_max: arguments.blocks,
             precision: arguments.precision,
             budget: arguments.budget.0,
@@ -251,18 +256,18 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
 
 async fn build(
     arguments: &AbArguments,
-    source: &Source<'_>,
+    source: &BuildSource<'_>,
     interrupts: &mut Interrupts,
-) -> Result<Build, Failure> {
+) -> Result<Build, AbFailure> {
     let revision = match source {
-        Source::Command(text) => {
+        BuildSource::Command(text) => {
             return Ok(Build {
                 label: (*text).to_owned(),
-                command: SystemCommand::parse(text).map_err(Failure::bad_input)?,
+                command: SystemCommand::parse(text).map_err(AbFailure::bad_input)?,
                 revision: None,
             });
         }
-        Source::Revision(revision) => revision,
+        BuildSource::Revision(revision) => revision,
     };
     let (command, left) = (arguments.build.clone(), arguments.built.clone());
     let repository = Repository::around(Path::new("."), command, left).await;
@@ -277,11 +282,11 @@ async fn build(
 }
 
 /// Writes the comparison as JSON, Markdown and HTML, and prints it as text.
-fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
+fn tell(outcome: &ExperimentOutcome, out: &Path) -> Result<(), AbFailure> {
     let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
-    let json = serde_json::to_string_pretty(comparison).map_err(Failure::bad_input)?;
+    let json = serde_json::to_string_pretty(comparison).map_err(AbFailure::bad_input)?;
     let page =
-        loadgen_render::comparison::page(comparison, Some((a, b))).map_err(Failure::bad_input)?;
+        loadgen_render::comparison::page(comparison, Some((a, b))).map_err(AbFailure::bad_input)?;
     let document = loadgen_render::comparison::document(comparison);
     for (file, text) in [
         ("comparison.json", json + "\n"),
@@ -290,7 +295,7 @@ fn tell(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
     ] {
         let path = out.join(file);
         std::fs::write(&path, text)
-            .map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))?;
+            .map_err(|e| AbFailure::bad_input(format!("{}: {e}", path.display())))?;
     }
     let ended = outcome.record.ended.map_or("", |end| end.as_str());
     say(&format!(

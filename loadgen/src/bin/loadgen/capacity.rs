@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use loadgen::capacity::{self, Plan, Range};
-use loadgen::run::{Audience, Interrupts, RunError, RunOptions};
+use loadgen::capacity::{self, Range, SearchPlan};
+use loadgen::run::{Interrupts, RunError, RunObservers, RunOptions};
 use loadgen_report::Environment;
-use loadgen_report::capacity::{CapacityReport, Setting, write_report};
+use loadgen_report::capacity::{CapacityReport, SearchSetting, write_report};
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::SystemCommand;
@@ -93,13 +93,13 @@ impl CapacityArguments {
             // Beyond capacity work is left over on purpose; the search judges its growth instead.
             audit: false,
             system,
-            audience: Audience::default(),
+            observers: RunObservers::default(),
             trace: None,
             speed: None,
         }
     }
 
-    fn plan(&self, scenario: &Scenario) -> Result<Plan, String> {
+    fn plan(&self, scenario: &Scenario) -> Result<SearchPlan, String> {
         let measured = self.probe_duration.0.saturating_sub(self.warm_up.0);
         if measured < MEASURED_MIN {
             return Err(format!(
@@ -110,7 +110,7 @@ impl CapacityArguments {
         if self.lowest > self.highest {
             return Err("--lowest is above --highest".into());
         }
-        Ok(Plan {
+        Ok(SearchPlan {
             range: Range {
                 start: start.clamp(self.lowest, self.highest),
                 lowest: self.lowest,
@@ -192,7 +192,7 @@ async fn carry_out(
     arguments: &CapacityArguments,
     scenario: &Scenario,
     system: &Option<SystemCommand>,
-    plan: &Plan,
+    plan: &SearchPlan,
     out: &Path,
 ) -> Result<CapacityReport, RunError> {
     let mut interrupts = Interrupts::listen(None)
@@ -224,7 +224,7 @@ async fn carry_out(
         Ok(probe)
     });
     let findings = findings.await?;
-    let setting = Setting {
+    let setting = SearchSetting {
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
         seed: arguments.scenario.seed,

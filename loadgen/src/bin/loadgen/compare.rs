@@ -21,7 +21,7 @@ pub struct CompareArguments {
     candidate: String,
     /// Print the comparison in this form
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: ComparisonFormat,
     /// Write the comparison to this file, instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub struct CompareArguments {
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Format {
+enum ComparisonFormat {
     Text,
     Markdown,
     Json,
@@ -145,16 +145,16 @@ fn told(
     let failed = |e: String| CompareError::Options(format!("the comparison can't be shown: {e}"));
     let document = loadgen_render::comparison::document(comparison);
     Ok(match arguments.format {
-        Format::Text => {
+        ComparisonFormat::Text => {
             let colour = arguments.out.is_none() && std::io::stdout().is_terminal();
             loadgen_render::text(&document, colour)
         }
-        Format::Markdown => loadgen_render::markdown(&document),
-        Format::Json => {
+        ComparisonFormat::Markdown => loadgen_render::markdown(&document),
+        ComparisonFormat::Json => {
             let json = serde_json::to_string_pretty(comparison);
             json.map_err(|e| failed(e.to_string()))? + "\n"
         }
-        Format::Html => {
+        ComparisonFormat::Html => {
             let groups = groups.map(|(baseline, candidate)| (baseline, candidate));
             loadgen_render::comparison::page(comparison, groups)
                 .map_err(|e| failed(e.to_string()))?

@@ -83,8 +83,8 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
-        audience: match arguments.watch.audience() {
-            Ok(audience) => audience,
+        observers: match arguments.watch.observers() {
+            Ok(observers) => observers,
             Err(code) => return code,
         },
     };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use loadgen::live::{JsonLines, Lines, Screen, can_be_shown};
 use loadgen::metrics_listen::MetricsListener;
-use loadgen::run::Audience;
+use loadgen::run::RunObservers;
 use tokio::sync::mpsc;
 
 use crate::ending::bad_input;
@@ -40,8 +40,8 @@ impl WatchArguments {
     }
 
     /// The listeners that were asked for, or the exit code if one of them can't be had.
-    pub fn audience(&self) -> Result<Audience, ExitCode> {
-        let mut audience = Audience::default();
+    pub fn observers(&self) -> Result<RunObservers, ExitCode> {
+        let mut observers = RunObservers::default();
         let progress = match self.progress {
             Progress::Auto if can_be_shown() => Progress::Tui,
             Progress::Auto => Progress::Plain,
@@ -55,34 +55,34 @@ impl WatchArguments {
         match progress {
             Progress::Tui => {
                 let (wish, wishes) = mpsc::unbounded_channel();
-                audience.listeners.push(Box::new(Screen::new(wish)));
-                audience.wishes = Some(wishes);
+                observers.listeners.push(Box::new(Screen::new(wish)));
+                observers.wishes = Some(wishes);
             }
-            Progress::Plain => audience.listeners.push(Box::new(Lines::default())),
-            Progress::Json => audience.listeners.push(Box::new(JsonLines::default())),
+            Progress::Plain => observers.listeners.push(Box::new(Lines::default())),
+            Progress::Json => observers.listeners.push(Box::new(JsonLines::default())),
             Progress::Auto | Progress::None => {}
         }
         if let Some(address) = &self.metrics_listen {
             let listener = MetricsListener::bind(address).map_err(bad_input)?;
             eprintln!("metrics: {}", listener.url());
-            audience.listeners.push(Box::new(listener));
+            observers.listeners.push(Box::new(listener));
         }
         if let Some(endpoint) = &self.otlp_endpoint {
-            export(endpoint, &mut audience)?;
+            export(endpoint, &mut observers)?;
         }
-        Ok(audience)
+        Ok(observers)
     }
 }
 
 #[cfg(feature = "otlp")]
-fn export(endpoint: &str, audience: &mut Audience) -> Result<(), ExitCode> {
+fn export(endpoint: &str, observers: &mut RunObservers) -> Result<(), ExitCode> {
     let exporter = loadgen::otlp::Exporter::start(endpoint).map_err(bad_input)?;
-    audience.listeners.push(Box::new(exporter));
+    observers.listeners.push(Box::new(exporter));
     Ok(())
 }
 
 #[cfg(not(feature = "otlp"))]
-fn export(_: &str, _: &mut Audience) -> Result<(), ExitCode> {
+fn export(_: &str, _: &mut RunObservers) -> Result<(), ExitCode> {
     Err(bad_input(
         "--otlp-endpoint: this loadgen was built without OpenTelemetry; build it with `cargo build --release -p loadgen --features otlp`",
     ))

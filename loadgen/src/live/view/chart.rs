@@ -16,7 +16,7 @@ const SPAN_MIN_S: f64 = 10.0;
 
 /// The unit of a plot's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum ChartUnit {
     /// Microseconds, drawn on a logarithmic axis.
     Time,
     /// A number, drawn from 0.
@@ -44,7 +44,7 @@ pub const COLOURS: [Color; 7] = [
     Color::Gray,
 ];
 
-impl Unit {
+impl ChartUnit {
     fn place(self, value: f64) -> f64 {
         match self {
             Self::Time => value.max(1.0).log10(),
@@ -93,7 +93,12 @@ fn round_up(value: f64) -> f64 {
 }
 
 /// The titles with the plot's name and each curve's last value: as many as fit at the top, the others at the bottom.
-fn titles(name: &str, curves: &[Curve], unit: Unit, width: u16) -> (Line<'static>, Line<'static>) {
+fn titles(
+    name: &str,
+    curves: &[Curve],
+    unit: ChartUnit,
+    width: u16,
+) -> (Line<'static>, Line<'static>) {
     let mut spans = vec![Span::raw(format!(" {name} "))];
     for curve in curves {
         let last = curve.points.last();
@@ -119,7 +124,7 @@ pub fn draw(
     area: Rect,
     name: &str,
     curves: &[Curve],
-    unit: Unit,
+    unit: ChartUnit,
     end_s: f64,
 ) {
     let (top, bottom) = titles(name, curves, unit, area.width.saturating_sub(2));
@@ -168,11 +173,11 @@ mod tests {
             (101.0, 200.0),
             (800.0, 800.0),
         ] {
-            let (bounds, marks) = Unit::Count.axis([highest].into_iter());
+            let (bounds, marks) = ChartUnit::Count.axis([highest].into_iter());
             assert_eq!(bounds, [0.0, top], "{highest}");
             assert_eq!(marks.len(), 3);
         }
-        let (bounds, marks) = Unit::Time.axis([120.0, 45_000.0].into_iter());
+        let (bounds, marks) = ChartUnit::Time.axis([120.0, 45_000.0].into_iter());
         assert_eq!(bounds, [2.0, 5.0]);
         assert_eq!(marks, ["100 µs", "1.00 ms", "10.0 ms", "100 ms"]);
     }

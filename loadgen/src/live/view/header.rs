@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::live::course::{Course, Phase};
+use crate::live::run_progress::{Phase, RunProgress};
 use loadgen_report::units::{count, time};
 
 fn bold(text: impl Into<String>) -> Span<'static> {
@@ -22,10 +22,10 @@ fn whole_seconds(time: Duration) -> String {
 }
 
 /// The phase of the run in words.
-fn phase(course: &Course) -> String {
-    match &course.phase {
+fn phase(progress: &RunProgress) -> String {
+    match &progress.phase {
         Phase::Preparing(what) => format!("set-up: {what}"),
-        Phase::Running => running(course),
+        Phase::Running => running(progress),
         Phase::Draining => "draining: waiting for journeys in flight".to_owned(),
         Phase::Settling => "waiting for the target's backlog".to_owned(),
         Phase::Auditing(0) => "audit: waiting until nothing is in flight".to_owned(),
@@ -35,19 +35,19 @@ fn phase(course: &Course) -> String {
     }
 }
 
-fn running(course: &Course) -> String {
-    let elapsed = course.elapsed().unwrap_or_default();
+fn running(progress: &RunProgress) -> String {
+    let elapsed = progress.elapsed().unwrap_or_default();
     let mut text = whole_seconds(elapsed);
-    if let Some(duration) = course.plan.duration {
+    if let Some(duration) = progress.plan.duration {
         text += &format!(" of {}", whole_seconds(duration));
     }
-    if let Some((stage, of)) = course.stage().filter(|(_, of)| *of > 1) {
+    if let Some((stage, of)) = progress.stage().filter(|(_, of)| *of > 1) {
         text += &format!("  stage {stage} of {of}");
     }
-    if elapsed < course.plan.warm_up {
+    if elapsed < progress.plan.warm_up {
         text += "  warm-up";
     }
-    match (course.held, course.left()) {
+    match (progress.held, progress.left()) {
         (Some((since, rate)), _) => {
             text += &format!("  HELD at {rate:.1}/s since {:.0} s", since.as_secs_f64());
         }
@@ -58,45 +58,45 @@ fn running(course: &Course) -> String {
 }
 
 /// Journeys a second in the last complete interval, and the rate that was asked for.
-fn rates(course: &Course) -> (Option<f64>, Option<f64>) {
-    let points = course.series.points.iter().enumerate().rev();
-    let interval_s = course.series.interval_s;
+fn rates(progress: &RunProgress) -> (Option<f64>, Option<f64>) {
+    let points = progress.series.points.iter().enumerate().rev();
+    let interval_s = progress.series.interval_s;
     let mut reached = points.filter_map(|(i, p)| {
         // The mean of a linearly changing rate is the rate in the middle of the interval.
         let at = Duration::from_secs_f64((i as f64 + 0.5) * interval_s as f64);
         Some((at, p.per_s(p.started as f64, interval_s)?))
     });
     match reached.next() {
-        Some((at, rate)) => (Some(rate), course.asked(at)),
+        Some((at, rate)) => (Some(rate), progress.asked(at)),
         None => (None, None),
     }
 }
 
-fn rate(course: &Course) -> String {
-    match rates(course) {
+fn rate(progress: &RunProgress) -> String {
+    match rates(progress) {
         (Some(rate), Some(asked)) => format!("{rate:.0}/s of {asked:.0} asked"),
         (Some(rate), None) => format!("{rate:.0}/s"),
         _ => "–/s".to_owned(),
     }
 }
 
-fn errors(course: &Course) -> Span<'static> {
-    let errors: u64 = course.errors.values().map(|e| e.count).sum();
+fn errors(progress: &RunProgress) -> Span<'static> {
+    let errors: u64 = progress.errors.values().map(|e| e.count).sum();
     match errors {
         0 => Span::raw("errors 0"),
         n => Span::styled(format!("errors {}", count(n)), Style::new().fg(Color::Red)),
     }
 }
 
-fn verdict(course: &Course) -> (Span<'static>, Vec<String>) {
-    let (result, reasons) = course.verdict();
+fn verdict(progress: &RunProgress) -> (Span<'static>, Vec<String>) {
+    let (result, reasons) = progress.verdict();
     let colour = match result {
         "PASS" => Color::Green,
         "FAIL" => Color::Red,
         _ => Color::Yellow,
     };
-    let unknown = course.judged.is_none() && course.response_time.0.is_empty();
-    let text = match (course.judged.is_some(), unknown) {
+    let unknown = progress.judged.is_none() && progress.response_time.0.is_empty();
+    let text = match (progress.judged.is_some(), unknown) {
         (true, _) => result.to_owned(),
         (false, true) => "no samples yet".to_owned(),
         (false, false) => format!("{result} so far"),
@@ -106,25 +106,25 @@ fn verdict(course: &Course) -> (Span<'static>, Vec<String>) {
     (Span::styled(text, style), reasons)
 }
 
-fn quantile(course: &Course, q: f64) -> String {
-    match course.response_time.0.is_empty() {
+fn quantile(progress: &RunProgress, q: f64) -> String {
+    match progress.response_time.0.is_empty() {
         true => "–".to_owned(),
-        false => time(course.response_time.0.value_at_quantile(q) as f64),
+        false => time(progress.response_time.0.value_at_quantile(q) as f64),
     }
 }
 
 /// The three lines at the top.
-pub fn lines(course: &Course) -> Vec<Line<'static>> {
-    let plan = &course.plan;
-    let stopping = if course.stopping { "  STOPPING" } else { "" };
-    let (verdict, reasons) = verdict(course);
-    let open = course
-        .standings
+pub fn lines(progress: &RunProgress) -> Vec<Line<'static>> {
+    let plan = &progress.plan;
+    let stopping = if progress.stopping { "  STOPPING" } else { "" };
+    let (verdict, reasons) = verdict(progress);
+    let open = progress
+        .threshold_states
         .iter()
         .filter(|s| s.holds.is_none())
         .count();
     let mut third = vec![verdict, Span::raw("  ")];
-    match (reasons.is_empty(), course.standings.len()) {
+    match (reasons.is_empty(), progress.threshold_states.len()) {
         (false, _) => third.push(Span::raw(reasons.join("; "))),
         (true, 0) => {}
         (true, all) => {
@@ -139,22 +139,22 @@ pub fn lines(course: &Course) -> Vec<Line<'static>> {
         Line::from(vec![
             bold(plan.scenario.clone()),
             Span::raw("  "),
-            Span::raw(phase(course)),
+            Span::raw(phase(progress)),
             bold(stopping),
             Span::raw(format!("  {}", plan.target)),
         ]),
         Line::from(vec![
-            bold(rate(course)),
+            bold(rate(progress)),
             Span::raw(format!(
                 "  done {}  in flight {}  ",
-                count(course.journeys.completed),
-                course.in_flight
+                count(progress.journeys.completed),
+                progress.in_flight
             )),
-            errors(course),
+            errors(progress),
             Span::raw(format!(
                 "  response p50 {} p99 {}",
-                quantile(course, 0.5),
-                quantile(course, 0.99)
+                quantile(progress, 0.5),
+                quantile(progress, 0.99)
             )),
         ]),
         Line::from(third),
@@ -162,28 +162,28 @@ pub fn lines(course: &Course) -> Vec<Line<'static>> {
 }
 
 /// The most important figures, for a terminal too small for anything else.
-pub fn figures(course: &Course) -> Vec<Line<'static>> {
-    let (verdict, _) = verdict(course);
-    let shown = match course.phase {
-        Phase::Running => course.elapsed().map(whole_seconds).unwrap_or_default(),
-        _ => phase(course),
+pub fn figures(progress: &RunProgress) -> Vec<Line<'static>> {
+    let (verdict, _) = verdict(progress);
+    let shown = match progress.phase {
+        Phase::Running => progress.elapsed().map(whole_seconds).unwrap_or_default(),
+        _ => phase(progress),
     };
     vec![
         Line::from(vec![
-            bold(course.plan.scenario.clone()),
+            bold(progress.plan.scenario.clone()),
             Span::raw(format!(" {shown}")),
         ]),
-        Line::from(rate(course)),
-        Line::from(format!("p99 {}", quantile(course, 0.99))),
-        Line::from(errors(course)),
+        Line::from(rate(progress)),
+        Line::from(format!("p99 {}", quantile(progress, 0.99))),
+        Line::from(errors(progress)),
         Line::from(verdict),
     ]
 }
 
 /// The keys that work now.
-pub fn keys(course: &Course) -> &'static str {
-    let can_hold = !course.plan.stages.is_empty() && course.phase == Phase::Running;
-    match (course.stopping, can_hold, course.held.is_some()) {
+pub fn keys(progress: &RunProgress) -> &'static str {
+    let can_hold = !progress.plan.stages.is_empty() && progress.phase == Phase::Running;
+    match (progress.stopping, can_hold, progress.held.is_some()) {
         (true, _, _) => {
             " stopping; q or Ctrl-C: stop at once, without a report   Tab page   ? help"
         }

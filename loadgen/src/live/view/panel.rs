@@ -6,9 +6,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-use super::chart::{self, COLOURS, Curve, Unit};
+use super::chart::{self, COLOURS, ChartUnit, Curve};
 use super::tables;
-use crate::live::course::{Course, Moment};
+use crate::live::run_progress::{Moment, RunProgress};
 use loadgen_engine::record::series::{GroupPoint, Point};
 use loadgen_report::Quantiles;
 
@@ -42,42 +42,46 @@ impl Panel {
     }
 
     /// Draws the panel into the area.
-    pub fn draw(self, frame: &mut Frame<'_>, area: Rect, course: &Course) {
+    pub fn draw(self, frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
         let (name, curves, unit) = match self {
             Self::ResponseTime => (
                 "response",
-                quantiles(course, |m| m.response_time.as_ref()),
-                Unit::Time,
+                quantiles(progress, |m| m.response_time.as_ref()),
+                ChartUnit::Time,
             ),
-            Self::Slip => ("slip", quantiles(course, |m| m.slip.as_ref()), Unit::Time),
-            Self::EndToEnd => ("end to end, p99", end_to_end(course), Unit::Time),
-            Self::Throughput => ("journeys a second", throughput(course), Unit::Count),
+            Self::Slip => (
+                "slip",
+                quantiles(progress, |m| m.slip.as_ref()),
+                ChartUnit::Time,
+            ),
+            Self::EndToEnd => ("end to end, p99", end_to_end(progress), ChartUnit::Time),
+            Self::Throughput => ("journeys a second", throughput(progress), ChartUnit::Count),
             Self::EventLag => (
                 "event lag, p99",
-                groups(course, |g| (g.handled > 0).then_some(g.lag_p99_us)),
-                Unit::Time,
+                groups(progress, |g| (g.handled > 0).then_some(g.lag_p99_us)),
+                ChartUnit::Time,
             ),
             Self::Backlog => (
                 "backlog",
-                groups(course, |g| Some(g.backlog as f64)),
-                Unit::Count,
+                groups(progress, |g| Some(g.backlog as f64)),
+                ChartUnit::Count,
             ),
             Self::InFlight => (
                 "in flight",
                 vec![curve(
                     "",
                     0,
-                    points(course, |p, _| Some(p.in_flight? as f64)),
+                    points(progress, |p, _| Some(p.in_flight? as f64)),
                 )],
-                Unit::Count,
+                ChartUnit::Count,
             ),
-            Self::Cpu => ("CPU", cpu(course), Unit::Percent),
-            Self::Errors => return tables::errors(frame, area, course),
-            Self::Steps => return tables::steps(frame, area, course),
-            Self::Thresholds => return tables::thresholds(frame, area, course),
-            Self::Log => return tables::log(frame, area, course),
+            Self::Cpu => ("CPU", cpu(progress), ChartUnit::Percent),
+            Self::Errors => return tables::errors(frame, area, progress),
+            Self::Steps => return tables::steps(frame, area, progress),
+            Self::Thresholds => return tables::thresholds(frame, area, progress),
+            Self::Log => return tables::log(frame, area, progress),
         };
-        let end_s = course.series.points.len() as u64 * course.series.interval_s;
+        let end_s = progress.series.points.len() as u64 * progress.series.interval_s;
         chart::draw(frame, area, name, &curves, unit, end_s as f64);
     }
 }
@@ -95,26 +99,26 @@ fn middle(index: usize, interval_s: u64) -> f64 {
     (index as f64 + 0.5) * interval_s as f64
 }
 
-fn points(course: &Course, value: impl Fn(&Point, u64) -> Option<f64>) -> Vec<(f64, f64)> {
-    let interval_s = course.series.interval_s;
-    let points = course.series.points.iter().enumerate();
+fn points(progress: &RunProgress, value: impl Fn(&Point, u64) -> Option<f64>) -> Vec<(f64, f64)> {
+    let interval_s = progress.series.interval_s;
+    let points = progress.series.points.iter().enumerate();
     points
         .filter_map(|(i, p)| Some((middle(i, interval_s), value(p, interval_s)?)))
         .collect()
 }
 
-fn moments(course: &Course, value: impl Fn(&Moment) -> Option<f64>) -> Vec<(f64, f64)> {
-    let moments = course.moments.iter().enumerate();
+fn moments(progress: &RunProgress, value: impl Fn(&Moment) -> Option<f64>) -> Vec<(f64, f64)> {
+    let moments = progress.moments.iter().enumerate();
     moments
-        .filter_map(|(i, m)| Some((middle(i, course.series.interval_s), value(m)?)))
+        .filter_map(|(i, m)| Some((middle(i, progress.series.interval_s), value(m)?)))
         .collect()
 }
 
-fn quantiles(course: &Course, of: impl Fn(&Moment) -> Option<&Quantiles>) -> Vec<Curve> {
+fn quantiles(progress: &RunProgress, of: impl Fn(&Moment) -> Option<&Quantiles>) -> Vec<Curve> {
     let quantile = |name: &str, colour, value: fn(&Quantiles) -> f64| Curve {
         name: name.to_owned(),
         colour,
-        points: moments(course, |m| of(m).map(value)),
+        points: moments(progress, |m| of(m).map(value)),
     };
     vec![
         quantile("p50", Color::Green, |q| q.p50),
@@ -124,25 +128,25 @@ fn quantiles(course: &Course, of: impl Fn(&Moment) -> Option<&Quantiles>) -> Vec
     ]
 }
 
-fn end_to_end(course: &Course) -> Vec<Curve> {
-    let states = course.plan.awaits.iter().enumerate();
+fn end_to_end(progress: &RunProgress) -> Vec<Curve> {
+    let states = progress.plan.awaits.iter().enumerate();
     states
         .map(|(i, name)| {
             let of = |m: &Moment| m.end_to_end.get(i)?.as_ref().map(|q| q.p99);
-            curve(name, i, moments(course, of))
+            curve(name, i, moments(progress, of))
         })
         .collect()
 }
 
-fn throughput(course: &Course) -> Vec<Curve> {
-    let interval_s = course.series.interval_s;
-    let started = points(course, |p, i| p.per_s(p.started as f64, i));
+fn throughput(progress: &RunProgress) -> Vec<Curve> {
+    let interval_s = progress.series.interval_s;
+    let started = points(progress, |p, i| p.per_s(p.started as f64, i));
     let asked = started.iter().filter_map(|(at, _)| {
         let at_s = Duration::from_secs_f64(*at);
-        Some((*at, course.asked(at_s)?))
+        Some((*at, progress.asked(at_s)?))
     });
     let asked: Vec<(f64, f64)> = asked.collect();
-    let done = points(course, |p, _| p.per_s(p.completed as f64, interval_s));
+    let done = points(progress, |p, _| p.per_s(p.completed as f64, interval_s));
     let mut curves = vec![curve("started", 0, started), curve("done", 2, done)];
     if !asked.is_empty() {
         curves.insert(0, curve("asked", 6, asked));
@@ -150,26 +154,26 @@ fn throughput(course: &Course) -> Vec<Curve> {
     curves
 }
 
-fn groups(course: &Course, value: impl Fn(&GroupPoint) -> Option<f64>) -> Vec<Curve> {
-    let groups = course.series.groups.iter().enumerate();
+fn groups(progress: &RunProgress, value: impl Fn(&GroupPoint) -> Option<f64>) -> Vec<Curve> {
+    let groups = progress.series.groups.iter().enumerate();
     groups
         .map(|(i, name)| {
             let of = |p: &Point, _| value(p.groups.get(i)?.as_ref()?);
-            curve(name.trim_end_matches("-service"), i, points(course, of))
+            curve(name.trim_end_matches("-service"), i, points(progress, of))
         })
         .collect()
 }
 
-fn cpu(course: &Course) -> Vec<Curve> {
-    let processes = course.series.processes.iter().enumerate();
+fn cpu(progress: &RunProgress) -> Vec<Curve> {
+    let processes = progress.series.processes.iter().enumerate();
     let processes = processes.map(|(i, name)| {
         let of = |p: &Point, _| *p.cpu_pct.get(i)?;
-        curve(name, i, points(course, of))
+        curve(name, i, points(progress, of))
     });
-    let drivers = (0..course.plan.drivers).map(|i| {
+    let drivers = (0..progress.plan.drivers).map(|i| {
         let of = |m: &Moment| m.drivers_cpu_pct.get(i).copied();
-        let colour = course.series.processes.len() + i;
-        curve(format!("driver {i}"), colour, moments(course, of))
+        let colour = progress.series.processes.len() + i;
+        curve(format!("driver {i}"), colour, moments(progress, of))
     });
     processes.chain(drivers).collect()
 }

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 
-use crate::live::course::Course;
+use crate::live::run_progress::RunProgress;
 use loadgen_engine::record::Times;
 use loadgen_report::units::{count, time};
 
@@ -24,14 +24,14 @@ fn table<'a>(rows: Vec<Row<'a>>, widths: &[Constraint], head: Row<'a>, title: St
 }
 
 /// Draws the errors by kind, the most frequent first, each with its latest example.
-pub fn errors(frame: &mut Frame<'_>, area: Rect, course: &Course) {
-    let all: u64 = course.errors.values().map(|e| e.count).sum();
+pub fn errors(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
+    let all: u64 = progress.errors.values().map(|e| e.count).sum();
     let title = format!(" errors {} ", count(all));
-    if course.errors.is_empty() {
+    if progress.errors.is_empty() {
         let block = Block::bordered().title(title);
         return frame.render_widget(Paragraph::new("none").block(block), area);
     }
-    let mut errors: Vec<_> = course.errors.iter().collect();
+    let mut errors: Vec<_> = progress.errors.iter().collect();
     errors.sort_by_key(|(_, e)| std::cmp::Reverse(e.count));
     let rows = errors.into_iter().map(|((step, kind), error)| {
         let example = error.example.replace('\n', " ");
@@ -48,12 +48,12 @@ pub fn errors(frame: &mut Frame<'_>, area: Rect, course: &Course) {
 }
 
 /// Draws the response time of each step since the warm-up.
-pub fn steps(frame: &mut Frame<'_>, area: Rect, course: &Course) {
+pub fn steps(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
     let cell = |times: &Times, q: f64| match times.0.is_empty() {
         true => "–".to_owned(),
         false => time(times.0.value_at_quantile(q) as f64),
     };
-    let steps = course.plan.steps.iter().zip(&course.steps);
+    let steps = progress.plan.steps.iter().zip(&progress.steps);
     let rows = steps.map(|(name, step)| {
         Row::new([
             name.clone(),
@@ -73,17 +73,17 @@ pub fn steps(frame: &mut Frame<'_>, area: Rect, course: &Course) {
 }
 
 /// Draws the state of the thresholds.
-pub fn thresholds(frame: &mut Frame<'_>, area: Rect, course: &Course) {
-    let rows = course.standings.iter().map(|standing| {
-        let (word, colour) = match standing.holds {
+pub fn thresholds(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
+    let rows = progress.threshold_states.iter().map(|threshold_state| {
+        let (word, colour) = match threshold_state.holds {
             Some(true) => ("holds", Color::Green),
             Some(false) => ("missed", Color::Red),
             None => ("open", Color::Gray),
         };
         Row::new([
             Cell::new(word).style(Style::new().fg(colour)),
-            Cell::new(standing.threshold.clone()),
-            Cell::new(standing.figure.clone()),
+            Cell::new(threshold_state.threshold.clone()),
+            Cell::new(threshold_state.figure.clone()),
         ])
     });
     let widths = [
@@ -97,11 +97,11 @@ pub fn thresholds(frame: &mut Frame<'_>, area: Rect, course: &Course) {
 }
 
 /// Draws the log, the latest line at the end.
-pub fn log(frame: &mut Frame<'_>, area: Rect, course: &Course) {
+pub fn log(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
     let block = Block::bordered().title(" log ");
     let room = usize::from(block.inner(area).height);
-    let first = course.news.len().saturating_sub(room);
-    let lines = course.news[first..].iter().map(|(at, text)| {
+    let first = progress.news.len().saturating_sub(room);
+    let lines = progress.news[first..].iter().map(|(at, text)| {
         let at = at.map_or_else(String::new, |at| format!("{:.1} s", at.as_secs_f64()));
         Line::from(format!("{at:>9}  {text}"))
     });

@@ -2,12 +2,12 @@
 
 use super::super::axis::Axis;
 use super::super::colour::LINES;
-use super::super::plot::{Line, Strip};
-use super::{Chart, Course, points_of, strips_of, values_of};
+use super::super::plot::{PlotLine, Strip};
+use super::{Chart, TimePlots, points_of, strips_of, values_of};
 use loadgen_engine::record::series::{GroupPoint, Point};
 use loadgen_report::units::{count, time};
 
-impl Course<'_> {
+impl TimePlots<'_> {
     /// The plot of event lag by consumer group.
     pub fn event_lag(&self) -> Option<Chart> {
         let figure = |g: &GroupPoint| (g.handled > 0).then_some(g.lag_p99_us);
@@ -63,16 +63,16 @@ impl Course<'_> {
         &self,
         figure: impl Fn(&GroupPoint) -> Option<f64>,
         of_interest: impl Fn(&GroupPoint) -> bool,
-    ) -> Option<Vec<Line>> {
+    ) -> Option<Vec<PlotLine>> {
         let series = self.series.as_ref()?;
         let of = |p: &Point, i: usize| p.groups.get(i).copied().flatten();
         let shown = series.groups.iter().enumerate().filter(|(i, _)| {
             let mut seen = series.points.iter().filter_map(|p| of(p, *i));
             seen.any(|g| of_interest(&g))
         });
-        let lines: Vec<Line> = shown
+        let lines: Vec<PlotLine> = shown
             .zip(LINES)
-            .map(|((i, name), colour)| Line {
+            .map(|((i, name), colour)| PlotLine {
                 name: name.clone(),
                 colour,
                 points: points_of(series, |_, p| of(p, i).as_ref().and_then(&figure)),

@@ -2,20 +2,20 @@
 
 use super::super::axis::Axis;
 use super::super::colour::{BLUE, Colour, LINES, PURPLE, VERMILION};
-use super::super::plot::Line;
-use super::{Chart, Course, points_of, rate, strips_of, values_of};
+use super::super::plot::PlotLine;
+use super::{Chart, TimePlots, points_of, rate, strips_of, values_of};
 use loadgen_engine::record::series::Point;
 use loadgen_report::units::count;
 
-impl Course<'_> {
+impl TimePlots<'_> {
     /// The plot of journeys asked for, started and completed.
     pub fn throughput(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
         let warm_up_s = self.report.workload.warm_up_s;
-        type Figure<'f> = Box<dyn Fn(usize, &Point) -> Option<f64> + 'f>;
+        type SeriesFigure<'f> = Box<dyn Fn(usize, &Point) -> Option<f64> + 'f>;
         let measured = |i: usize| (i as u64 * series.interval_s) as f64 >= warm_up_s;
         let rate_of = |p: &Point, n: f64| p.per_s(n, series.interval_s);
-        let figures: [(&str, Colour, Figure<'_>); 3] = [
+        let figures: [(&str, Colour, SeriesFigure<'_>); 3] = [
             ("asked", PURPLE, Box::new(|_, p| rate_of(p, p.asked?))),
             (
                 "started",
@@ -28,9 +28,9 @@ impl Course<'_> {
                 Box::new(|i, p| rate_of(p, p.completed as f64).filter(|_| measured(i))),
             ),
         ];
-        let lines: Vec<Line> = figures
+        let lines: Vec<PlotLine> = figures
             .into_iter()
-            .map(|(name, colour, figure)| Line {
+            .map(|(name, colour, figure)| PlotLine {
                 name: name.into(),
                 colour,
                 points: points_of(series, figure),
@@ -69,7 +69,7 @@ impl Course<'_> {
     /// The plot of journeys in flight.
     pub fn in_flight(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
-        let line = Line {
+        let line = PlotLine {
             name: "in flight".into(),
             colour: BLUE,
             points: points_of(series, |_, p| Some(p.in_flight? as f64)),
@@ -95,7 +95,7 @@ impl Course<'_> {
     /// The plot of errors a second; `None` without errors.
     pub fn errors(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
-        let line = Line {
+        let line = PlotLine {
             name: "errors".into(),
             colour: VERMILION,
             points: points_of(series, |_, p| p.per_s(p.errors as f64, series.interval_s)),
@@ -124,12 +124,12 @@ impl Course<'_> {
     pub fn cpu(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
         let of = |p: &Point, i: usize| p.cpu_pct.get(i).copied().flatten();
-        let lines: Vec<Line> = series
+        let lines: Vec<PlotLine> = series
             .processes
             .iter()
             .enumerate()
             .zip(LINES)
-            .map(|((i, name), colour)| Line {
+            .map(|((i, name), colour)| PlotLine {
                 name: name.clone(),
                 colour,
                 points: points_of(series, |_, p| of(p, i)),

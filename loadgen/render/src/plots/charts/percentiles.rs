@@ -2,15 +2,15 @@
 
 use super::super::axis::Axis;
 use super::super::colour::{BLUE, Colour, LINES, VERMILION};
-use super::super::plot::{Line, Plot, Strip};
-use super::super::timeline::Timeline;
+use super::super::plot::{Plot, PlotLine, Strip};
+use super::super::timeline::SlotTimeline;
 use super::Chart;
 use loadgen_engine::record::Times;
 use loadgen_report::Report;
 use loadgen_report::units::time;
 
 /// The plot of response time and service time by percentile.
-pub fn spectrum(timeline: &Timeline) -> Chart {
+pub fn spectrum(timeline: &SlotTimeline) -> Chart {
     let distributions = [
         ("response time", VERMILION, &timeline.response_total),
         ("service time", BLUE, &timeline.service_total),
@@ -24,7 +24,7 @@ pub fn spectrum(timeline: &Timeline) -> Chart {
 }
 
 /// The plot of end-to-end latency by percentile; `None` without awaited states.
-pub fn end_to_end_spectrum(report: &Report, timeline: &Timeline) -> Option<Chart> {
+pub fn end_to_end_spectrum(report: &Report, timeline: &SlotTimeline) -> Option<Chart> {
     let names = report.end_to_end.iter().map(|e| e.name.as_str());
     let all = names.zip(LINES).zip(&timeline.end_to_end_total);
     let known: Vec<(&str, Colour, &Times)> = all
@@ -51,7 +51,7 @@ pub fn percentiles(distributions: &[(&str, Colour, &Times)], y_name: &str) -> Pl
     let at = |times: &Times, place: usize| times.0.value_at_quantile(quantile(place)) as f64;
     let known = || distributions.iter().filter(|(_, _, t)| !t.0.is_empty());
     let values = known().flat_map(|(_, _, t)| [at(t, 0), at(t, places)]);
-    let lines = known().map(|(name, colour, times)| Line {
+    let lines = known().map(|(name, colour, times)| PlotLine {
         name: (*name).to_owned(),
         colour: *colour,
         points: (0..=places)

@@ -2,18 +2,18 @@
 
 use super::super::axis::{Axis, clock};
 use super::super::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
-use super::super::plot::{Line, Strip};
+use super::super::plot::{PlotLine, Strip};
 use super::super::timeline::SlotQuantiles;
-use super::{Chart, Course};
+use super::{Chart, TimePlots};
 use loadgen_report::Quantiles;
 use loadgen_report::units::{count, time};
 
-impl Course<'_> {
+impl TimePlots<'_> {
     /// The plot of response time, all steps together.
     pub fn response_time(&self) -> Chart {
         let slots = &self.timeline.response_time;
-        type Figure = fn(&Quantiles) -> f64;
-        let figures: [(&str, Colour, Figure); 4] = [
+        type SlotFigure = fn(&Quantiles) -> f64;
+        let figures: [(&str, Colour, SlotFigure); 4] = [
             ("max", PURPLE, |q| q.max),
             ("p99", VERMILION, |q| q.p99),
             ("p90", GREEN, |q| q.p90),
@@ -26,7 +26,7 @@ impl Course<'_> {
             "Response time over time: median, 90th and 99th percentile, maximum".into(),
         );
         for (name, colour, figure) in figures {
-            plot.lines.push(Line {
+            plot.lines.push(PlotLine {
                 name: name.into(),
                 colour,
                 points: self.slot_points(slots, figure),
@@ -55,7 +55,7 @@ impl Course<'_> {
             "End-to-end latency over time, 99th percentile of each awaited state".into(),
         );
         for (i, (name, slots)) in names.iter().zip(states).enumerate() {
-            plot.lines.push(Line {
+            plot.lines.push(PlotLine {
                 name: (*name).clone(),
                 colour: LINES[i % LINES.len()],
                 points: self.slot_points(slots, |q| q.p99),

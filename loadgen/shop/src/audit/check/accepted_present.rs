@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::gauges::Gauges;
 use super::super::history::History;
-use super::super::topic::Topic;
+use super::super::topic::ShopTopic;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_report::audit::CheckReport;
 
@@ -21,10 +21,10 @@ pub fn accepted_present(
         report.skipped = Some("there is no list of accepted writes without a run".to_owned());
         return report;
     };
-    let mut asked: HashMap<Topic, HashSet<&str>> = HashMap::new();
-    let mut indeterminate: HashMap<Topic, u64> = HashMap::new();
+    let mut asked: HashMap<ShopTopic, HashSet<&str>> = HashMap::new();
+    let mut indeterminate: HashMap<ShopTopic, u64> = HashMap::new();
     for (kind, writes) in ledger.kinds() {
-        let Some(topic) = Topic::named(kind) else {
+        let Some(topic) = ShopTopic::named(kind) else {
             continue;
         };
         *indeterminate.entry(topic).or_default() += writes.indeterminate();
@@ -46,7 +46,7 @@ pub fn accepted_present(
         );
         return report;
     }
-    for topic in Topic::ALL {
+    for topic in ShopTopic::ALL {
         let mut unasked = history.created.keys().filter(|(of, id)| {
             let known = asked
                 .get(&topic)
@@ -63,7 +63,12 @@ pub fn accepted_present(
     report
 }
 
-fn miscounted(history: &History, topic: Topic, id: &str, may_be_refused: bool) -> Option<String> {
+fn miscounted(
+    history: &History,
+    topic: ShopTopic,
+    id: &str,
+    may_be_refused: bool,
+) -> Option<String> {
     match history.created(topic, id) {
         1 => None,
         0 if may_be_refused => None,
@@ -73,7 +78,7 @@ fn miscounted(history: &History, topic: Topic, id: &str, may_be_refused: bool) -
 }
 
 /// Number of asynchronous creations that were refused after their response; `None` if the target does not expose it.
-fn refused_later(gauges: Option<&Gauges>, topic: Topic) -> Option<u64> {
+fn refused_later(gauges: Option<&Gauges>, topic: ShopTopic) -> Option<u64> {
     let create = format!(".create_{}", topic.plural());
     let queues = gauges?.refused_later.iter();
     Some(

@@ -3,7 +3,7 @@
 
 use super::super::fingerprint::fingerprint_text;
 use super::super::history::{
-    CartState, FACTS_BEFORE_US, History, Id, Occasion, Person, SentMails, Timeline,
+    CartState, FACTS_BEFORE_US, History, Id, Occasion, Person, SentMails, StateTimeline,
 };
 use loadgen_report::audit::CheckReport;
 
@@ -59,7 +59,7 @@ fn somebody_is_gone(history: &History, occasion: &Occasion) -> bool {
         return true;
     };
     let cart = history.carts.get(&order.cart);
-    let gone = |cart: &Timeline<CartState>| {
+    let gone = |cart: &StateTimeline<CartState>| {
         let customer_gone = |id: &Id| {
             let customer = history.customers.get(id);
             customer.is_none_or(|customer| customer.deleted_us.is_some())
@@ -67,7 +67,7 @@ fn somebody_is_gone(history: &History, occasion: &Occasion) -> bool {
         cart.deleted_us.is_some() || cart.ever().any(|state| customer_gone(&state.customer))
     };
     // A deleted product has no price, so the sum of the order is unknown.
-    let prices_gone = |cart: &Timeline<CartState>| {
+    let prices_gone = |cart: &StateTimeline<CartState>| {
         let mut products = cart.ever().flat_map(|state| &state.pieces);
         products.any(|(product, _)| {
             let prices = history.prices.get(product);

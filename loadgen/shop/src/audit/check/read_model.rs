@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::super::event::{Action, Event};
+use super::super::event::{AuditEvent, EventAction};
 use super::super::fingerprint::fingerprint;
-use super::super::topic::Topic;
+use super::super::topic::ShopTopic;
 use loadgen_report::audit::CheckReport;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ struct Replayed {
 pub struct ReadModel {
     report: CheckReport,
     since_us: u64,
-    entities: HashMap<(Topic, Box<str>), Replayed>,
+    entities: HashMap<(ShopTopic, Box<str>), Replayed>,
     /// How often each mail is still expected, by fingerprint, because mails are listed without ids.
     mails: HashMap<u64, i64>,
 }
@@ -39,14 +39,14 @@ impl ReadModel {
     }
 
     /// Replays one event; events of a topic must come in order.
-    pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
+    pub fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
         let data = || serde_json::from_str(event.data.get()).map_or(0, |data| fingerprint(&data));
         let key = || (topic, Box::from(event.aggregate_id.as_ref()));
         match event.action() {
-            Action::MailSent => {
+            EventAction::MailSent => {
                 *self.mails.entry(data()).or_default() += 1;
             }
-            Action::Created | Action::Updated => {
+            EventAction::Created | EventAction::Updated => {
                 let replayed = Replayed {
                     fingerprint: data(),
                     at_us: event.published_at_us,
@@ -54,15 +54,15 @@ impl ReadModel {
                 };
                 self.entities.insert(key(), replayed);
             }
-            Action::Deleted => drop(self.entities.remove(&key())),
-            Action::StockReserved | Action::StockReleased | Action::Other => {}
+            EventAction::Deleted => drop(self.entities.remove(&key())),
+            EventAction::StockReserved | EventAction::StockReleased | EventAction::Other => {}
         }
     }
 
     /// Checks an entity as a list shows it.
-    pub fn shown(&mut self, topic: Topic, entity: &Value) {
+    pub fn shown(&mut self, topic: ShopTopic, entity: &Value) {
         let fingerprint = fingerprint(entity);
-        if topic == Topic::Mail {
+        if topic == ShopTopic::Mail {
             let left = self.mails.entry(fingerprint).or_default();
             *left -= 1;
             let surplus = *left < 0;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::super::event::{Action, Event};
+use super::super::event::{AuditEvent, EventAction};
 use super::super::history::{FACTS_BEFORE_US, History, Id, Status};
 use loadgen_report::audit::{CheckReport, Offender};
 
@@ -17,11 +17,11 @@ struct InventoryData {
 
 #[derive(Deserialize)]
 struct ReservationData {
-    lines: Vec<Line>,
+    lines: Vec<ReservationLine>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-struct Line {
+struct ReservationLine {
     inventory_id: Box<str>,
     product_id: Box<str>,
     quantity: i64,
@@ -48,7 +48,7 @@ struct Sums {
 /// The reservation of an order: its pieces, and how often they were given back.
 #[derive(Debug)]
 struct Reservation {
-    lines: Vec<Line>,
+    lines: Vec<ReservationLine>,
     at_us: u64,
     times: u32,
     released: u32,
@@ -65,9 +65,11 @@ pub struct Stock {
 
 impl Stock {
     /// Folds one event of topic `inventory`; events must come in order.
-    pub fn take(&mut self, history: &mut History, event: &Event<'_>) {
+    pub fn take(&mut self, history: &mut History, event: &AuditEvent<'_>) {
         let taken = match event.action() {
-            Action::StockReserved | Action::StockReleased => self.reservation(history, event),
+            EventAction::StockReserved | EventAction::StockReleased => {
+                self.reservation(history, event)
+            }
             _ => self.inventory(history, event),
         };
         if let Err(error) = taken {
@@ -78,13 +80,17 @@ impl Stock {
         }
     }
 
-    fn fault(&mut self, event: &Event<'_>, reason: String) {
+    fn fault(&mut self, event: &AuditEvent<'_>, reason: String) {
         let id = event.aggregate_id.clone().into_owned();
         self.faults
             .push((event.published_at_us, Offender { id, reason }));
     }
 
-    fn inventory(&mut self, history: &mut History, event: &Event<'_>) -> serde_json::Result<()> {
+    fn inventory(
+        &mut self,
+        history: &mut History,
+        event: &AuditEvent<'_>,
+    ) -> serde_json::Result<()> {
         let data: InventoryData = serde_json::from_str(event.data.get())?;
         let (id, product) = (
             history.id(&event.aggregate_id),
@@ -100,7 +106,7 @@ impl Stock {
         let (was, was_of) = before.map_or((0, product.clone()), |i| (i.amount, i.product.clone()));
         let first = before.is_none();
         let began_us = before.map_or(event.published_at_us, |i| i.began_us);
-        let deleted = event.action() == Action::Deleted;
+        let deleted = event.action() == EventAction::Deleted;
         let now = if deleted { 0 } else { data.amount };
         // A reservation's change of the amount is counted by the event `stock_reserved` only.
         if !event.is_reaction() {
@@ -129,10 +135,14 @@ impl Stock {
         Ok(())
     }
 
-    fn reservation(&mut self, history: &mut History, event: &Event<'_>) -> serde_json::Result<()> {
+    fn reservation(
+        &mut self,
+        history: &mut History,
+        event: &AuditEvent<'_>,
+    ) -> serde_json::Result<()> {
         let data: ReservationData = serde_json::from_str(event.data.get())?;
         let order = history.id(&event.aggregate_id);
-        let reserved = event.action() == Action::StockReserved;
+        let reserved = event.action() == EventAction::StockReserved;
         for line in &data.lines {
             let product = history.id(&line.product_id);
             let sums = self.sums.entry(product).or_default();
@@ -179,8 +189,9 @@ impl Stock {
         let mut began_us: HashMap<&Id, u64> = HashMap::new();
         for inventory in self.inventories.values() {
             *amounts.entry(&inventory.product).or_default() += inventory.amount;
-            let first = began_us.entry(&inventory.product).or_insert(u64::MAX);
-            *first = (*first).min(inventory.began_us);
+            let began = inventory.began_us;
+            let first = began_us.entry(&inventory.product).or_insert(began);
+            *first = began.min(*first);
         }
         for (product, sums) in &self.sums {
             if began_us.get(product).is_some_and(|first| *first < since_us) {
@@ -233,7 +244,7 @@ fn misreserved(history: &History, id: &Id, reservation: &Reservation) -> Option<
         return Some(format!("reserved {} times", reservation.times));
     }
     let mut pieces: Vec<(&str, u64)> = Vec::new();
-    let mut lines: Vec<&Line> = reservation.lines.iter().collect();
+    let mut lines: Vec<&ReservationLine> = reservation.lines.iter().collect();
     lines.sort_unstable_by(|a, b| a.product_id.cmp(&b.product_id));
     for line in lines {
         let quantity = u64::try_from(line.quantity).unwrap_or(0);

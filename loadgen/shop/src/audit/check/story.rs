@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::event::Event;
+use super::super::event::AuditEvent;
 use super::super::gauges::Gauges;
 use super::super::history::History;
-use super::super::topic::Topic;
+use super::super::topic::ShopTopic;
 use super::*;
 use crate::order_shop::OrderShop;
 use loadgen_engine::record::ledger::{Creations, Ledger};
@@ -15,8 +15,8 @@ use loadgen_report::audit::CheckReport;
 /// The events in the order of time, and the entities that the lists show.
 #[derive(Clone)]
 pub struct Story {
-    pub events: Vec<(Topic, Value)>,
-    pub shown: Vec<(Topic, Value)>,
+    pub events: Vec<(ShopTopic, Value)>,
+    pub shown: Vec<(ShopTopic, Value)>,
     pub ledger: Ledger,
 }
 
@@ -31,25 +31,25 @@ pub fn right() -> Story {
         ledger: Ledger::default(),
     };
     let ada = json!({"entity_id": "ada", "name": "Ada", "email": "a@b"});
-    story.asked(Topic::Customer, "ada", ada);
+    story.asked(ShopTopic::Customer, "ada", ada);
     story.asked(
-        Topic::Product,
+        ShopTopic::Product,
         "tea",
         json!({"entity_id": "tea", "name": "Tea", "price": 250}),
     );
     story.asked(
-        Topic::Product,
+        ShopTopic::Product,
         "cup",
         json!({"entity_id": "cup", "name": "Cup", "price": 900}),
     );
-    story.asked(Topic::Inventory, "i-tea", stock("i-tea", "tea", 10));
-    story.asked(Topic::Inventory, "i-cup", stock("i-cup", "cup", 1));
+    story.asked(ShopTopic::Inventory, "i-tea", stock("i-tea", "tea", 10));
+    story.asked(ShopTopic::Inventory, "i-cup", stock("i-cup", "cup", 1));
     let cart =
         json!({"entity_id": CART, "customer_id": "ada", "product_ids": ["tea", "cup", "tea"]});
-    story.asked(Topic::Cart, CART, cart);
-    story.asked(Topic::Order, ORDER, order("CREATED"));
+    story.asked(ShopTopic::Cart, CART, cart);
+    story.asked(ShopTopic::Order, ORDER, order("CREATED"));
     story.add(
-        Topic::Inventory,
+        ShopTopic::Inventory,
         "i-tea",
         2,
         "entity_updated",
@@ -58,7 +58,7 @@ pub fn right() -> Story {
         stock("i-tea", "tea", 8),
     );
     story.add(
-        Topic::Inventory,
+        ShopTopic::Inventory,
         "i-cup",
         2,
         "entity_updated",
@@ -67,7 +67,7 @@ pub fn right() -> Story {
         stock("i-cup", "cup", 0),
     );
     story.add(
-        Topic::Inventory,
+        ShopTopic::Inventory,
         ORDER,
         1,
         "stock_reserved",
@@ -76,7 +76,7 @@ pub fn right() -> Story {
         reservation(),
     );
     story.add(
-        Topic::Order,
+        ShopTopic::Order,
         ORDER,
         2,
         "entity_updated",
@@ -85,12 +85,12 @@ pub fn right() -> Story {
         order("IN_STOCK"),
     );
     story.asked(
-        Topic::Billing,
+        ShopTopic::Billing,
         "bill",
         json!({"entity_id": "bill", "order_id": ORDER, "amount": 1400}),
     );
     story.add(
-        Topic::Order,
+        ShopTopic::Order,
         ORDER,
         3,
         "entity_updated",
@@ -101,7 +101,7 @@ pub fn right() -> Story {
     let shipping =
         |delivered: u64| json!({"entity_id": "ship", "order_id": ORDER, "delivered": delivered});
     story.add(
-        Topic::Shipping,
+        ShopTopic::Shipping,
         "ship",
         1,
         "entity_created",
@@ -110,7 +110,7 @@ pub fn right() -> Story {
         shipping(0),
     );
     story.add(
-        Topic::Order,
+        ShopTopic::Order,
         ORDER,
         4,
         "entity_updated",
@@ -119,7 +119,7 @@ pub fn right() -> Story {
         order("SHIPPED"),
     );
     story.add(
-        Topic::Shipping,
+        ShopTopic::Shipping,
         "ship",
         2,
         "entity_updated",
@@ -128,7 +128,7 @@ pub fn right() -> Story {
         shipping(1_700_000_000),
     );
     story.add(
-        Topic::Order,
+        ShopTopic::Order,
         ORDER,
         5,
         "entity_updated",
@@ -172,7 +172,7 @@ impl Story {
     #[allow(clippy::too_many_arguments)] // an event has so many fields
     pub fn add(
         &mut self,
-        topic: Topic,
+        topic: ShopTopic,
         id: &str,
         version: u64,
         action: &str,
@@ -189,12 +189,12 @@ impl Story {
     }
 
     /// Adds an entity that a request creates, with the response.
-    pub fn asked(&mut self, topic: Topic, id: &str, data: Value) {
+    pub fn asked(&mut self, topic: ShopTopic, id: &str, data: Value) {
         self.add(topic, id, 1, "entity_created", id, id, data);
         self.accepted(topic, id);
     }
 
-    pub fn accepted(&mut self, topic: Topic, id: &str) {
+    pub fn accepted(&mut self, topic: ShopTopic, id: &str) {
         let posted = OrderShop.posted(topic.name(), None).unwrap();
         self.ledger.sent(&posted);
         let answer = json!({"result": [id]}).to_string();
@@ -205,7 +205,7 @@ impl Story {
     pub fn mail(&mut self, cause: &str, message: &str) {
         let id = format!("{cause}.mail");
         let data = json!({"recipient": "a@b", "message": message});
-        self.add(Topic::Mail, &id, 1, "mail_sent", &id, &id, data);
+        self.add(ShopTopic::Mail, &id, 1, "mail_sent", &id, &id, data);
     }
 
     /// Fills the lists from the events.
@@ -240,12 +240,12 @@ impl Story {
     pub fn checked(&self, since_us: u64, from_nothing: bool, gauges: &Gauges) -> Vec<CheckReport> {
         let (mut history, mut stock) = (History::new(since_us), Stock::default());
         let (mut versions, mut read_model) = (Versions::new(since_us), ReadModel::new(since_us));
-        for topic in Topic::ALL {
+        for topic in ShopTopic::ALL {
             for (_, event) in self.events.iter().filter(|(of, _)| *of == topic) {
                 let text = event.to_string();
-                let event: Event<'_> = serde_json::from_str(&text).unwrap();
+                let event: AuditEvent<'_> = serde_json::from_str(&text).unwrap();
                 history.take(topic, &event);
-                if topic == Topic::Inventory {
+                if topic == ShopTopic::Inventory {
                     stock.take(&mut history, &event);
                 }
                 versions.take(topic, &event);

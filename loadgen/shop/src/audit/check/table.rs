@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::super::gauges::Gauges;
-use super::super::topic::Topic;
+use super::super::topic::ShopTopic;
 use super::nothing_left;
 use super::story::{CART, ORDER, Story, order, quiet, reservation, right};
 use crate::order_shop::OrderShop;
@@ -23,7 +23,7 @@ fn a_story_that_is_right_passes_every_check_and_each_has_looked_at_something() {
 }
 
 /// The fault in words, the fault, the check that must report it, the offender's id, and words of the reason.
-type Row = (
+type FaultCase = (
     &'static str,
     fn(&mut Story),
     &'static str,
@@ -31,10 +31,10 @@ type Row = (
     &'static str,
 );
 
-const ROWS: &[Row] = &[
+const ROWS: &[FaultCase] = &[
     (
         "an accepted write is nowhere",
-        |s| s.accepted(Topic::Cart, "lost"),
+        |s| s.accepted(ShopTopic::Cart, "lost"),
         "accepted_present",
         "lost",
         "never created",
@@ -44,7 +44,7 @@ const ROWS: &[Row] = &[
         |s| {
             let mut again = s.event("ada").clone();
             again["event_id"] = json!("again");
-            s.events.push((Topic::Customer, again));
+            s.events.push((ShopTopic::Customer, again));
         },
         "accepted_present",
         "ada",
@@ -54,7 +54,7 @@ const ROWS: &[Row] = &[
         "something nobody asked for",
         |s| {
             s.add(
-                Topic::Product,
+                ShopTopic::Product,
                 "ghost",
                 1,
                 "entity_created",
@@ -163,7 +163,7 @@ const ROWS: &[Row] = &[
         "a reservation is made twice",
         |s| {
             s.add(
-                Topic::Inventory,
+                ShopTopic::Inventory,
                 ORDER,
                 2,
                 "stock_reserved",
@@ -187,7 +187,7 @@ const ROWS: &[Row] = &[
         "shipped stock is given back",
         |s| {
             s.add(
-                Topic::Inventory,
+                ShopTopic::Inventory,
                 ORDER,
                 2,
                 "stock_released",
@@ -214,7 +214,7 @@ const ROWS: &[Row] = &[
                 s.without(id);
             }
             s.add(
-                Topic::Order,
+                ShopTopic::Order,
                 ORDER,
                 3,
                 "entity_deleted",
@@ -238,7 +238,7 @@ const ROWS: &[Row] = &[
         "an order is billed twice",
         |s| {
             s.asked(
-                Topic::Billing,
+                ShopTopic::Billing,
                 "bill-2",
                 json!({"entity_id": "bill-2", "order_id": ORDER, "amount": 1400}),
             );
@@ -296,7 +296,7 @@ const ROWS: &[Row] = &[
             let shown = s
                 .shown
                 .iter_mut()
-                .find(|(topic, _)| *topic == Topic::Order)
+                .find(|(topic, _)| *topic == ShopTopic::Order)
                 .unwrap();
             shown.1["status"] = json!("SHIPPED");
         },
@@ -306,14 +306,14 @@ const ROWS: &[Row] = &[
     ),
     (
         "an entity is not shown",
-        |s| s.shown.retain(|(topic, _)| *topic != Topic::Cart),
+        |s| s.shown.retain(|(topic, _)| *topic != ShopTopic::Cart),
         "read_model",
         CART,
         "not shown",
     ),
     (
         "an entity is shown that is not there",
-        |s| s.shown.push((Topic::Cart, json!({"entity_id": "x"}))),
+        |s| s.shown.push((ShopTopic::Cart, json!({"entity_id": "x"}))),
         "read_model",
         "x",
         "does not exist",
@@ -412,7 +412,7 @@ fn a_write_without_an_answer_may_have_been_carried_out_once_or_not() {
     assert_eq!(story.fell(), []);
     for (name, fell) in [("once", 0), ("twice", 1)] {
         story.add(
-            Topic::Product,
+            ShopTopic::Product,
             name,
             1,
             "entity_created",
@@ -476,7 +476,7 @@ fn a_price_that_changes_meanwhile_leaves_both_sums_right_and_no_third() {
         change["data"]["price"] = json!(300);
         change["position"] = json!("10-5");
         change["published_at_us"] = json!(10_500);
-        story.events.insert(place, (Topic::Product, change));
+        story.events.insert(place, (ShopTopic::Product, change));
         story.event("bill")["data"]["amount"] = json!(amount);
         let money = &story.checked(0, true, &quiet())[3];
         assert_eq!(money.fell, fell, "{amount}: {money:?}");

@@ -3,9 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::event::{Event, Position};
+use super::super::event::{AuditEvent, EventPosition};
 use super::super::fingerprint::fingerprint_text;
-use super::super::topic::Topic;
+use super::super::topic::ShopTopic;
 use loadgen_report::audit::{CheckReport, Offender};
 
 /// The versions and event ids so far: one record for each aggregate and 8 bytes for each event.
@@ -13,9 +13,9 @@ use loadgen_report::audit::{CheckReport, Offender};
 pub struct Versions {
     report: CheckReport,
     since_us: u64,
-    last: HashMap<Topic, Position>,
+    last: HashMap<ShopTopic, EventPosition>,
     /// The last version of each aggregate; `None` if it began before `since_us`.
-    aggregates: HashMap<(Topic, Box<str>), Option<u64>>,
+    aggregates: HashMap<(ShopTopic, Box<str>), Option<u64>>,
     event_ids: HashSet<u64>,
 }
 
@@ -32,8 +32,8 @@ impl Versions {
     }
 
     /// Checks one event; events of a topic must come in order.
-    pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
-        let position = Position::parse(&event.position);
+    pub fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
+        let position = EventPosition::parse(&event.position);
         let ascends = position.is_some() && position > self.last.get(&topic).copied();
         if let Some(position) = position {
             self.last.insert(topic, position);

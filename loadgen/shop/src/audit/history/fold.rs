@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::super::event::{Action, Event};
+use super::super::event::{AuditEvent, EventAction};
 use super::super::fingerprint::fingerprint_text;
-use super::super::topic::Topic;
+use super::super::topic::ShopTopic;
 use super::data::{
     BillingData, CartData, CustomerData, MailData, OrderData, ProductData, ShippingData,
 };
@@ -13,25 +13,25 @@ use loadgen_report::audit::Offender;
 
 impl History {
     /// Folds one event; events of a topic must come in order.
-    pub fn take(&mut self, topic: Topic, event: &Event<'_>) {
-        if event.action() == Action::Created {
+    pub fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
+        if event.action() == EventAction::Created {
             let id = self.id(&event.aggregate_id);
             // A shipping is the only entity that an event creates: the payment of an order causes it.
-            if topic == Topic::Shipping && event.is_reaction() {
+            if topic == ShopTopic::Shipping && event.is_reaction() {
                 self.reactions.insert(id.clone());
             }
             *self.created.entry((topic, id)).or_default() += 1;
         }
         let folded = match topic {
-            Topic::Customer => self.customer(event),
-            Topic::Product => self.product(event),
-            Topic::Cart => self.cart(event),
-            Topic::Order => self.order(event),
-            Topic::Billing => self.billing(event),
-            Topic::Shipping => self.shipping(event),
-            Topic::Mail => self.mail(event),
+            ShopTopic::Customer => self.customer(event),
+            ShopTopic::Product => self.product(event),
+            ShopTopic::Cart => self.cart(event),
+            ShopTopic::Order => self.order(event),
+            ShopTopic::Billing => self.billing(event),
+            ShopTopic::Shipping => self.shipping(event),
+            ShopTopic::Mail => self.mail(event),
             // `Stock` folds the inventory.
-            Topic::Inventory => Ok(()),
+            ShopTopic::Inventory => Ok(()),
         };
         if let Err(error) = folded {
             self.unreadable.push(Offender {
@@ -41,15 +41,15 @@ impl History {
         }
     }
 
-    fn customer(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn customer(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: CustomerData<'_> = read(event)?;
         let person = Person {
             name: data.name.into(),
             email: data.email.into(),
         };
         match event.action() {
-            Action::Created => self.occasion(event, Occasion::Welcome(person.clone())),
-            Action::Deleted => self.occasion(event, Occasion::GoodBye(person.clone())),
+            EventAction::Created => self.occasion(event, Occasion::Welcome(person.clone())),
+            EventAction::Deleted => self.occasion(event, Occasion::GoodBye(person.clone())),
             _ => {}
         }
         let id = self.id(&event.aggregate_id);
@@ -57,14 +57,14 @@ impl History {
         Ok(())
     }
 
-    fn product(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn product(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: ProductData = read(event)?;
         let id = self.id(&event.aggregate_id);
         self.prices.entry(id).or_default().take(event, data.price);
         Ok(())
     }
 
-    fn cart(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn cart(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: CartData<'_> = read(event)?;
         let state = CartState {
             customer: self.id(&data.customer_id),
@@ -88,10 +88,10 @@ impl History {
         pieces
     }
 
-    fn order(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn order(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: OrderData<'_> = read(event)?;
         let (id, cart) = (self.id(&event.aggregate_id), self.id(&data.cart_id));
-        if event.action() == Action::Updated && data.status == Status::InStock {
+        if event.action() == EventAction::Updated && data.status == Status::InStock {
             self.occasion(event, Occasion::PleasePay(id.clone()));
         }
         let record = self
@@ -102,15 +102,15 @@ impl History {
         Ok(())
     }
 
-    fn billing(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn billing(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: BillingData<'_> = read(event)?;
         let (billing, order) = (self.id(&event.aggregate_id), self.id(&data.order_id));
         let living = self.billed.entry(order.clone()).or_default();
-        if event.action() == Action::Deleted {
+        if event.action() == EventAction::Deleted {
             *living = living.saturating_sub(1);
             return Ok(());
         }
-        if event.action() == Action::Created {
+        if event.action() == EventAction::Created {
             *living += 1;
             if *living > 1 {
                 self.billed_twice.push((billing.clone(), order.clone()));
@@ -127,14 +127,14 @@ impl History {
         Ok(())
     }
 
-    fn shipping(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn shipping(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: ShippingData<'_> = read(event)?;
         let order = self.id(&data.order_id);
-        if event.action() == Action::Created {
+        if event.action() == EventAction::Created {
             self.occasion(event, Occasion::Shipped(order.clone()));
         }
         let shipment = self.shipments.entry(order).or_default();
-        if event.action() == Action::Deleted {
+        if event.action() == EventAction::Deleted {
             *shipment = Shipment {
                 was_deleted: true,
                 ..Shipment::default()
@@ -146,7 +146,7 @@ impl History {
         Ok(())
     }
 
-    fn mail(&mut self, event: &Event<'_>) -> serde_json::Result<()> {
+    fn mail(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: MailData<'_> = read(event)?;
         // The id of a mail is its cause's id and `.mail`; a mail with any other id has no cause.
         let cause = event.event_id.strip_suffix(".mail");
@@ -158,12 +158,12 @@ impl History {
         Ok(())
     }
 
-    fn occasion(&mut self, event: &Event<'_>, occasion: Occasion) {
+    fn occasion(&mut self, event: &AuditEvent<'_>, occasion: Occasion) {
         let id = self.id(&event.event_id);
         self.occasions.insert(id, (occasion, event.published_at_us));
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(event: &Event<'a>) -> serde_json::Result<T> {
+fn read<'a, T: Deserialize<'a>>(event: &AuditEvent<'a>) -> serde_json::Result<T> {
     serde_json::from_str(event.data.get())
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::super::event::{Action, Event};
+use super::super::event::{AuditEvent, EventAction};
 use super::id::Id;
 
 /// The status of an order.
@@ -78,24 +78,24 @@ impl OrderRecord {
     }
 
     /// Folds one event of the order, with the status in the event's data.
-    pub fn take(&mut self, event: &Event<'_>, next: Status) {
+    pub fn take(&mut self, event: &AuditEvent<'_>, next: Status) {
         let fault = match (event.action(), self.status) {
             (_, _) if self.deleted => Some(format!("{next} after it was deleted")),
-            (Action::Created, None) if next == Status::Created => None,
-            (Action::Created, None) => Some(format!("it began as {next}")),
-            (Action::Created, Some(_)) => Some("it was created twice".to_owned()),
+            (EventAction::Created, None) if next == Status::Created => None,
+            (EventAction::Created, None) => Some(format!("it began as {next}")),
+            (EventAction::Created, Some(_)) => Some("it was created twice".to_owned()),
             (_, None) => Some(format!("its history begins with {} {next}", event.action)),
-            (Action::Deleted, Some(now)) if now != next => {
+            (EventAction::Deleted, Some(now)) if now != next => {
                 Some(format!("it was deleted as {next}, but it was {now}"))
             }
-            (Action::Deleted, Some(_)) => None,
+            (EventAction::Deleted, Some(_)) => None,
             (_, Some(now)) if !now.may_become(next) => Some(format!("{now} → {next}")),
             (_, Some(_)) => None,
         };
         if let (None, Some(fault)) = (&self.fault, fault) {
             self.fault = Some(fault.into());
         }
-        self.deleted |= event.action() == Action::Deleted;
+        self.deleted |= event.action() == EventAction::Deleted;
         self.was_in_stock |= next == Status::InStock;
         self.status = Some(next);
     }

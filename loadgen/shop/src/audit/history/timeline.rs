@@ -1,16 +1,16 @@
 //! The states of an entity over time, so that its state at any time can be looked up. Most entities never change and have one entry.
 
-use super::super::event::{Action, Event};
+use super::super::event::{AuditEvent, EventAction};
 
 /// The values of one entity in the order of time.
 #[derive(Debug)]
-pub struct Timeline<T> {
+pub struct StateTimeline<T> {
     states: Vec<(u64, T)>,
     /// Time of the deletion, in microseconds.
     pub deleted_us: Option<u64>,
 }
 
-impl<T> Default for Timeline<T> {
+impl<T> Default for StateTimeline<T> {
     fn default() -> Self {
         Self {
             states: Vec::new(),
@@ -19,10 +19,10 @@ impl<T> Default for Timeline<T> {
     }
 }
 
-impl<T> Timeline<T> {
+impl<T> StateTimeline<T> {
     /// Adds the value that an event sets; a deletion ends the timeline.
-    pub fn take(&mut self, event: &Event<'_>, value: T) {
-        if event.action() == Action::Deleted {
+    pub fn take(&mut self, event: &AuditEvent<'_>, value: T) {
+        if event.action() == EventAction::Deleted {
             self.deleted_us = Some(event.published_at_us);
             return;
         }

@@ -9,7 +9,7 @@ use loadgen_engine::scrape::Scrape;
 use loadgen_report::Reading;
 
 /// Takes the two readings of a run.
-pub struct Meter {
+pub struct CostReadings {
     /// The process group of a system that was started here.
     system: Option<u32>,
     warm_up: Duration,
@@ -18,8 +18,8 @@ pub struct Meter {
     before: Option<Reading>,
 }
 
-impl Meter {
-    /// A meter for a run; `system` is set if the system was started here.
+impl CostReadings {
+    /// The readings of a run; `system` is set if the system was started here.
     pub fn new(system: Option<u32>, warm_up: Duration) -> Self {
         Self {
             system,

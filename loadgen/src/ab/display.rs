@@ -5,15 +5,15 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::order::{BLOCK_RUNS, Side};
-use super::stopping::{Course, Limits};
+use super::stopping::{ExperimentProgress, StoppingRule};
 use loadgen_report::compare::{Comparison, FigureComparison, Role, Scale};
 
 /// The progress display.
-pub(super) struct Told {
+pub(super) struct ExperimentDisplay {
     bar: ProgressBar,
 }
 
-impl Told {
+impl ExperimentDisplay {
     pub(super) fn new() -> Self {
         // indicatif draws nothing without a terminal.
         let bar = ProgressBar::new_spinner();
@@ -35,7 +35,7 @@ impl Told {
         ));
     }
 
-    pub(super) fn running(&self, block: u32, place: usize, side: Side, limits: &Limits) {
+    pub(super) fn running(&self, block: u32, place: usize, side: Side, limits: &StoppingRule) {
         self.bar.set_message(format!(
             "block {block} of at most {}, run {place} of {BLOCK_RUNS}: {}",
             limits.blocks_max,
@@ -44,13 +44,18 @@ impl Told {
     }
 
     /// Prints the result of all blocks so far, after each block.
-    pub(super) fn block(&self, course: &Course, limits: &Limits, so_far: Option<&Comparison>) {
-        let mut line = format!("block {} of at most {}", course.blocks, limits.blocks_max);
+    pub(super) fn block(
+        &self,
+        progress: &ExperimentProgress,
+        limits: &StoppingRule,
+        so_far: Option<&Comparison>,
+    ) {
+        let mut line = format!("block {} of at most {}", progress.blocks, limits.blocks_max);
         let figures = so_far.into_iter().flat_map(leading);
         for figure in figures.take(3) {
             line += &format!(", {} {}", figure.name, effect(figure));
         }
-        let left = limits.left(course).as_secs();
+        let left = limits.left(progress).as_secs();
         self.say(&format!("{line}, at most {left} s left"));
     }
 

@@ -12,7 +12,7 @@ use loadgen_scenario::threshold::{Comparison, Metric, Threshold};
 
 /// A threshold's state during the run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct ThresholdState {
     /// The threshold's text in the scenario.
     pub threshold: String,
     /// The figure so far in words, or why there is none.
@@ -37,12 +37,14 @@ pub struct SoFar<'a> {
 
 impl SoFar<'_> {
     /// The state of every threshold.
-    pub fn standings(&self) -> Vec<Standing> {
+    pub fn threshold_states(&self) -> Vec<ThresholdState> {
         let thresholds = self.scenario.thresholds.iter().enumerate();
-        thresholds.map(|(i, t)| self.standing(i, t)).collect()
+        thresholds
+            .map(|(i, t)| self.threshold_state(i, t))
+            .collect()
     }
 
-    fn standing(&self, index: usize, threshold: &Threshold) -> Standing {
+    fn threshold_state(&self, index: usize, threshold: &Threshold) -> ThresholdState {
         let (figure, at) = match self.windows.worst(index, threshold, self.elapsed) {
             Some(worst) => (worst.figure, worst.at),
             None => {
@@ -53,7 +55,7 @@ impl SoFar<'_> {
                 (figure, None)
             }
         };
-        Standing {
+        ThresholdState {
             threshold: threshold.text.clone(),
             figure: match figure {
                 Some(_) => verdict::reason(threshold, figure, at),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::run_event::{Plan, RunEvent, Seen};
+use crate::run_event::{Observed, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::series::{Point, Series};
@@ -11,7 +11,7 @@ use loadgen_engine::record::{JourneyCounts, StepFigures, Times};
 use loadgen_engine::schedule::Schedule;
 use loadgen_engine::scrape::LagStatistics;
 use loadgen_report::Quantiles;
-use loadgen_report::Standing;
+use loadgen_report::ThresholdState;
 
 /// Log lines that are kept.
 const NEWS_MAX: usize = 100;
@@ -61,9 +61,9 @@ pub struct SeenError {
 
 /// The state of a run.
 #[derive(Debug)]
-pub struct Course {
+pub struct RunProgress {
     /// The plan of the run.
-    pub plan: Plan,
+    pub plan: RunPlan,
     /// The current phase.
     pub phase: Phase,
     /// Whether a stop was requested.
@@ -85,7 +85,7 @@ pub struct Course {
     /// Errors by step and kind.
     pub errors: BTreeMap<(String, String), SeenError>,
     /// The state of each threshold.
-    pub standings: Vec<Standing>,
+    pub threshold_states: Vec<ThresholdState>,
     /// Event lag since the start.
     pub lag: LagStatistics,
     /// Entries not yet handled.
@@ -104,10 +104,10 @@ pub struct Course {
     moment_s: u64,
 }
 
-impl Default for Course {
+impl Default for RunProgress {
     fn default() -> Self {
         Self {
-            plan: Plan::default(),
+            plan: RunPlan::default(),
             phase: Phase::Preparing("connecting to the target".to_owned()),
             stopping: false,
             held: None,
@@ -118,7 +118,7 @@ impl Default for Course {
             steps: Vec::new(),
             journeys: JourneyCounts::default(),
             errors: BTreeMap::new(),
-            standings: Vec::new(),
+            threshold_states: Vec::new(),
             lag: LagStatistics::default(),
             backlog: None,
             in_flight: 0,
@@ -170,13 +170,13 @@ fn quantiles(times: &Times) -> Option<Quantiles> {
     (!times.0.is_empty()).then(|| times.into())
 }
 
-impl Course {
+impl RunProgress {
     /// Updates the state by an event.
     pub fn event(&mut self, event: &RunEvent) {
         self.told += 1;
         match event {
             RunEvent::Announced(plan) => {
-                self.plan = Plan::clone(plan);
+                self.plan = RunPlan::clone(plan);
                 let stages = plan.stages.clone();
                 self.schedule = (!stages.is_empty()).then(|| Schedule::new(stages));
                 plan.note.iter().for_each(|note| self.say(note.clone()));
@@ -194,12 +194,12 @@ impl Course {
                 self.say("started".to_owned());
             }
             RunEvent::Interval(interval) => self.interval(interval),
-            RunEvent::Seen(seen) => self.seen(seen),
+            RunEvent::Observed(seen) => self.seen(seen),
             RunEvent::Held { at, rate } => {
                 self.held = Some((*at, *rate));
                 self.say(format!("held at {rate:.1}/s"));
             }
-            RunEvent::WentOn { stages, .. } => {
+            RunEvent::Resumed { stages, .. } => {
                 self.held = None;
                 let schedule = Schedule::new(stages.clone());
                 self.plan.duration = Some(schedule.duration());
@@ -304,7 +304,7 @@ impl Course {
         }
     }
 
-    fn seen(&mut self, seen: &Seen) {
+    fn seen(&mut self, seen: &Observed) {
         self.series.see(seen.at, &seen.sighting);
         let drivers_cpu_pct = seen.drivers_cpu_pct.clone();
         self.moment(seen.at).join(Moment {
@@ -312,8 +312,8 @@ impl Course {
             ..Moment::default()
         });
         // While the backlog drains, thresholds are no longer evaluated.
-        if !seen.standings.is_empty() {
-            self.standings.clone_from(&seen.standings);
+        if !seen.threshold_states.is_empty() {
+            self.threshold_states.clone_from(&seen.threshold_states);
         }
         self.lag = seen.lag;
         self.backlog = seen.backlog;
@@ -351,7 +351,10 @@ impl Course {
         if !doubts.is_empty() {
             return ("INVALID", doubts);
         }
-        let missed = self.standings.iter().filter(|s| s.holds == Some(false));
+        let missed = self
+            .threshold_states
+            .iter()
+            .filter(|s| s.holds == Some(false));
         let missed: Vec<String> = missed
             .map(|s| format!("{}: {}", s.threshold, s.figure))
             .collect();
