@@ -13,7 +13,7 @@ mod reason;
 mod speed;
 mod spread;
 mod time;
-mod time_fields;
+mod time_pattern;
 
 pub use columns::{Columns, DecimalSeparator, Delimiter, TraceConfig};
 pub use error::TraceError;

@@ -1,12 +1,17 @@
 //! Parses recorded times strictly: a time must have the mapped format from its first to its last character, and be a
-//! date that exists. It knows no time zones except a written offset; local times are taken as
-//! they are, because a replay needs only differences.
+//! date that exists. `jiff` parses dates, but accepts more (one digit for `%m`, a sign, second 60), so a text must also
+//! have the format's shape. No time zone is known except a written offset; local times are taken as they are, because a
+//! replay needs only differences.
 
 use std::time::Duration;
 
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use regex_lite::Regex;
 use serde::Deserialize;
 
-use super::time_fields::{Fields, fixed, fraction_us, offset_s, up_to};
+use super::time_pattern::{FRACTION, Pattern};
 
 /// A time of the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,40 +23,30 @@ pub(super) struct RecordedTime {
 }
 
 /// How an export writes its times: `rfc3339`, `epoch` (seconds), `epoch_ms`, or a pattern of `%Y` (4 digits) `%y`
-/// (20xx) `%m` `%d` `%H` `%I` `%M` `%S` (2 digits each; `%-m`, `%-d`, `%-H`, `%-I`: 1 or 2), `%p` (AM, PM), `%.f`
-/// (an optional fraction), `%z` (Z or ±hh:mm), `%F` = `%Y-%m-%d`, `%T` = `%H:%M:%S`, `%%` and literal characters.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// (00 to 68 are 20xx, 69 to 99 are 19xx) `%m` `%d` `%H` `%I` `%M` `%S` (2 digits each; `%-m`, `%-d`, `%-H`, `%-I`:
+/// 1 or 2), `%p` (AM, PM), `%.f` (an optional fraction of up to 9 digits, after a point or a comma), `%z` (Z or
+/// ±hh:mm), `%F` = `%Y-%m-%d`, `%T` = `%H:%M:%S`, `%%` and literal characters.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TimeFormat {
-    items: Vec<Item>,
+    text: String,
+    /// A text of this format matches it.
+    shape: Regex,
+    notation: Notation,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Item {
-    Year,
-    ShortYear,
-    Month {
-        padded: bool,
-    },
-    Day {
-        padded: bool,
-    },
-    Hour {
-        padded: bool,
-    },
-    Hour12 {
-        padded: bool,
-    },
-    HalfDay,
-    Minute,
-    Second,
-    Fraction,
-    Offset,
-    Epoch,
+impl PartialEq for TimeFormat {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Notation {
+    Rfc3339,
     EpochMs,
-    /// The separator of date and time in RFC 3339: `T`, `t` or a space.
-    DateTimeSeparator,
-    Literal(char),
+    /// Patterns for `jiff`; the first that fits counts.
+    Patterns(Vec<String>),
 }
 
 /// The default: ISO 8601 to the minute.
@@ -67,157 +62,87 @@ impl TryFrom<String> for TimeFormat {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let items = match text.as_str() {
-            "epoch" => vec![Item::Epoch, Item::Fraction],
-            "epoch_ms" => vec![Item::EpochMs],
-            "rfc3339" => {
-                let mut items = items("%F")?;
-                items.push(Item::DateTimeSeparator);
-                items.extend(self::items("%T%.f%z")?);
-                items
+        let (shape, notation) = match text.as_str() {
+            "epoch" => {
+                let patterns = ["%s%.f", "%s,%f"].map(str::to_owned).to_vec();
+                (
+                    format!(r"\d{{1,12}}{FRACTION}"),
+                    Notation::Patterns(patterns),
+                )
             }
-            pattern => {
-                let items = items(pattern)?;
-                check_complete(pattern, &items)?;
-                items
+            "epoch_ms" => (r"\d{1,15}".to_owned(), Notation::EpochMs),
+            "rfc3339" => {
+                let (date, time) = (Pattern::read("%F")?, Pattern::read("%T%.f%z")?);
+                (
+                    format!("{}[Tt ]{}", date.shape, time.shape),
+                    Notation::Rfc3339,
+                )
+            }
+            text => {
+                let pattern = Pattern::read(text)?;
+                pattern.check(text)?;
+                let for_jiff = pattern.for_jiff();
+                (pattern.shape, Notation::Patterns(for_jiff))
             }
         };
-        Ok(Self { items })
+        let shape = Regex::new(&format!("^{shape}$")).map_err(|e| format!("`{text}`: {e}"))?;
+        Ok(Self {
+            text,
+            shape,
+            notation,
+        })
     }
-}
-
-fn items(pattern: &str) -> Result<Vec<Item>, String> {
-    let mut items = Vec::new();
-    let mut rest = pattern.chars();
-    while let Some(c) = rest.next() {
-        if c != '%' {
-            items.push(Item::Literal(c));
-            continue;
-        }
-        let mut directive = rest.next();
-        let padded = directive != Some('-');
-        if !padded {
-            directive = rest.next();
-        }
-        items.push(match (directive, padded) {
-            (Some('m'), padded) => Item::Month { padded },
-            (Some('d'), padded) => Item::Day { padded },
-            (Some('H'), padded) => Item::Hour { padded },
-            (Some('I'), padded) => Item::Hour12 { padded },
-            (Some('Y'), true) => Item::Year,
-            (Some('y'), true) => Item::ShortYear,
-            (Some('M'), true) => Item::Minute,
-            (Some('S'), true) => Item::Second,
-            (Some('p'), true) => Item::HalfDay,
-            (Some('z'), true) => Item::Offset,
-            (Some('%'), true) => Item::Literal('%'),
-            (Some('.'), true) if rest.next() == Some('f') => Item::Fraction,
-            (Some(short @ ('F' | 'T')), true) => {
-                let long = if short == 'F' { "%Y-%m-%d" } else { "%H:%M:%S" };
-                items.extend(self::items(long)?);
-                continue;
-            }
-            _ => return Err(format!(
-                "the time format `{pattern}` has an unknown directive: allowed are %Y %y %m %-m %d %-d %H %-H %I %-I \
-                 %p %M %S %.f %z %F %T %%, or the whole format is `rfc3339`, `epoch` or `epoch_ms`"
-            )),
-        });
-    }
-    Ok(items)
-}
-
-/// A pattern must have a whole date, and no field twice: `%m` instead of `%M` is a mistake that would otherwise make
-/// every row unreadable.
-fn check_complete(pattern: &str, items: &[Item]) -> Result<(), String> {
-    let count = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count();
-    let counts = [
-        (
-            "year (%Y, %y)",
-            count(|i| matches!(i, Item::Year | Item::ShortYear)),
-            true,
-        ),
-        (
-            "month (%m)",
-            count(|i| matches!(i, Item::Month { .. })),
-            true,
-        ),
-        ("day (%d)", count(|i| matches!(i, Item::Day { .. })), true),
-        (
-            "hour (%H, %I)",
-            count(|i| matches!(i, Item::Hour { .. } | Item::Hour12 { .. })),
-            false,
-        ),
-        ("minute (%M)", count(|i| *i == Item::Minute), false),
-        ("second (%S)", count(|i| *i == Item::Second), false),
-        ("fraction (%.f)", count(|i| *i == Item::Fraction), false),
-        ("offset (%z)", count(|i| *i == Item::Offset), false),
-        ("AM or PM (%p)", count(|i| *i == Item::HalfDay), false),
-    ];
-    for (name, count, required) in counts {
-        if count > 1 || (required && count == 0) {
-            return Err(format!(
-                "the time format `{pattern}` must have one {name}, it has {count}"
-            ));
-        }
-    }
-    let halves = count(|i| matches!(i, Item::Hour12 { .. }));
-    if halves != count(|i| *i == Item::HalfDay) {
-        return Err(format!(
-            "the time format `{pattern}` must have %I and %p together: a 12-hour clock needs AM or PM"
-        ));
-    }
-    Ok(())
 }
 
 impl TimeFormat {
     /// Parses `text`; `None` if it doesn't have exactly this format, or if the date doesn't exist.
     pub(super) fn parse(&self, text: &str) -> Option<RecordedTime> {
-        let mut fields = Fields::default();
-        let mut rest = text;
-        for item in &self.items {
-            match *item {
-                Item::Year => fields.year = fixed(&mut rest, 4)?,
-                Item::ShortYear => fields.year = 2000 + fixed(&mut rest, 2)?,
-                Item::Month { padded } => fields.month = one_or_two(&mut rest, padded)?,
-                Item::Day { padded } => fields.day = one_or_two(&mut rest, padded)?,
-                Item::Hour { padded } => fields.hour = Some(one_or_two(&mut rest, padded)?),
-                Item::Hour12 { padded } => fields.hour12 = Some(one_or_two(&mut rest, padded)?),
-                Item::HalfDay => {
-                    let half = rest.get(..2)?;
-                    fields.afternoon = half.eq_ignore_ascii_case("PM");
-                    if !fields.afternoon && !half.eq_ignore_ascii_case("AM") {
-                        return None;
-                    }
-                    rest = &rest[2..];
-                }
-                Item::Minute => fields.minute = Some(fixed(&mut rest, 2)?),
-                Item::Second => fields.second = Some(fixed(&mut rest, 2)?),
-                Item::Fraction => fields.fraction_us = fraction_us(&mut rest)?,
-                Item::Offset => fields.offset_s = offset_s(&mut rest)?,
-                Item::Epoch => fields.epoch_us = Some(up_to(&mut rest, 12)? * 1_000_000),
-                Item::EpochMs => {
-                    fields.epoch_us = Some(up_to(&mut rest, 15)? * 1_000);
-                    fields.fraction_us = Some(0);
-                }
-                Item::DateTimeSeparator => rest = rest.strip_prefix(['T', 't', ' '])?,
-                Item::Literal(c) => rest = rest.strip_prefix(c)?,
-            }
-        }
-        if !rest.is_empty() {
+        if !self.shape.is_match(text) {
             return None;
         }
-        Some(RecordedTime {
-            unix_us: fields.unix_us()?,
-            open: fields.open(),
+        let (moment, open_s) = match &self.notation {
+            Notation::EpochMs => (Timestamp::from_millisecond(text.parse().ok()?).ok()?, 0),
+            Notation::Rfc3339 => (text.parse().ok()?, u64::from(!text.contains(['.', ',']))),
+            Notation::Patterns(patterns) => {
+                let mut read = patterns.iter().map(|p| BrokenDownTime::parse(p, text));
+                let read = read.find_map(Result::ok)?;
+                (moment(&read)?, open_s(&read))
+            }
+        };
+        // `jiff` knows a year 0.
+        (Offset::UTC.to_datetime(moment).year() > 0).then(|| RecordedTime {
+            unix_us: moment.as_microsecond(),
+            open: Duration::from_secs(open_s),
         })
     }
 }
 
-fn one_or_two(rest: &mut &str, padded: bool) -> Option<i64> {
-    if padded {
-        fixed(rest, 2)
+fn moment(read: &BrokenDownTime) -> Option<Timestamp> {
+    match read.timestamp() {
+        Some(second) => {
+            let fraction = read.subsec_nanosecond().unwrap_or(0);
+            second
+                .checked_add(SignedDuration::from_nanos(fraction.into()))
+                .ok()
+        }
+        None => {
+            let offset = read.offset().unwrap_or(Offset::UTC);
+            offset.to_timestamp(read.to_datetime().ok()?).ok()
+        }
+    }
+}
+
+fn open_s(read: &BrokenDownTime) -> u64 {
+    if read.subsec_nanosecond().is_some() {
+        0
+    } else if read.second().is_some() || read.timestamp().is_some() {
+        1
+    } else if read.minute().is_some() {
+        60
+    } else if read.hour().is_some() {
+        3_600
     } else {
-        up_to(rest, 2)
+        86_400
     }
 }
 
@@ -250,6 +175,13 @@ mod tests {
                 0,
             ),
             ("rfc3339", "2010-12-01 07:00:00-05:00", noon_us, 1),
+            ("%F %T %z", "2010-12-01 12:00:00 Z", noon_us, 1),
+            ("%F %T%z", "2010-12-01 13:00:00+0100", noon_us, 1),
+            ("%%z %F %T%z", "%z 2010-12-01 11:00:00-01:00", noon_us, 1),
+            ("%-m/%-d/%y", "02/3/10", 1_265_155_200_000_000, 86_400),
+            ("%F %T%.f", "2010-12-01 12:00:00,25", noon_us + 250_000, 0),
+            ("rfc3339", "2010-12-01T12:00:00,5Z", noon_us + 500_000, 0),
+            ("epoch", "1291204800,5", noon_us + 500_000, 0),
             ("epoch", "1291204800", noon_us, 1),
             ("epoch", "1291204800.5", noon_us + 500_000, 0),
             ("epoch_ms", "1291204800007", noon_us + 7_000, 0),
@@ -304,6 +236,8 @@ mod tests {
             ("epoch", "-1"),
             ("epoch", "999999999999"),
             ("epoch", "noon"),
+            ("%F %T", "2010-12-01  12:00:00"),
+            ("%F%z", "2010-12-01+2400"),
         ];
 
         for (format, text) in cases {
@@ -323,6 +257,7 @@ mod tests {
             "%-Y-%m-%d",
             "%F %I:%M",
             "%F %.g",
+            "%F :%S",
         ] {
             assert!(TimeFormat::try_from(format.to_owned()).is_err(), "{format}");
         }

@@ -3,12 +3,10 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use clap::Args;
 use loadgen::live::JsonLines;
 use loadgen::run::{RunError, RunOptions, run};
-use loadgen_render::date::utc;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 
@@ -134,10 +132,6 @@ pub fn failed(error: &RunError) -> ExitCode {
 
 /// The default folder of a run, such as `reports/runs/<name>-20260131-235959`, with the time in UTC.
 pub fn default_out(name: &str) -> PathBuf {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let [year, month, day, hour, minute, second] = utc(seconds);
-    let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     PathBuf::from(format!("reports/runs/{name}-{time}"))
 }
