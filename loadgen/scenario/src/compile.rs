@@ -11,16 +11,17 @@ mod thresholds;
 mod workload;
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use serde_json::Value;
+use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler, apart};
 use crate::diagnostic::{ScenarioError, SourceText};
-use crate::duration::HumanDuration;
 use crate::expression::Vars;
-use crate::file::{ArrivalsKind, LimitsFile, ScenarioFile};
-use crate::scenario::{Feeder, Limits, Scenario};
+use crate::file::{ArrivalsKind, ScenarioFile};
+use crate::limits::Limits;
+use crate::scenario::{Feeder, Scenario};
+
 /// Reads a scenario's text. `file` is its name in errors; relative data files are looked up beside it.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let source = SourceText { file, text };
@@ -49,6 +50,7 @@ impl Compiler<'_> {
         let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
         let workload = self.workload(&raw.workload)?;
         let warm_up = self.warm_up(&raw.workload, &workload)?;
+        let limits = self.limits(raw.limits)?;
         let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
@@ -104,7 +106,7 @@ impl Compiler<'_> {
             warm_up,
             poisson,
             traceparent,
-            limits: limits(&raw.limits),
+            limits,
             setup,
             teardown,
             feeders,
@@ -124,6 +126,21 @@ impl Compiler<'_> {
         Ok(scenario)
     }
 
+    fn limits(&self, raw: Option<Spanned<Limits>>) -> Compiled<Limits> {
+        let Some(raw) = raw else {
+            return Ok(Limits::default());
+        };
+        let (span, limits) = (raw.span(), raw.into_inner());
+        match limits.out_of_range() {
+            None => Ok(limits),
+            Some((key, allowed)) => Err(self.source.error(
+                self.source.find(key, span),
+                format!("the limit `{key}` is out of range"),
+                Some(format!("allowed: {allowed}")),
+            )),
+        }
+    }
+
     /// Warns of feeders and parameters that nothing reads: probably a mistake.
     fn warnings(&self, feeders: &[Feeder], parameters: &Vars) -> Vec<String> {
         let unread = |name: &&String| !self.ever_used.contains(*name);
@@ -132,28 +149,5 @@ impl Compiler<'_> {
         let parameters = parameters.keys().filter(unread);
         let parameters = parameters.map(|name| format!("nothing reads the parameter `{name}`"));
         feeders.chain(parameters).collect()
-    }
-}
-
-/// Default of `sampled_per_s`: enough for a p99 after seconds, too few to disturb the measurement.
-const SAMPLED_PER_S: f64 = 50.0;
-
-fn limits(raw: &LimitsFile) -> Limits {
-    let or = |given: Option<HumanDuration>, default_ms: u64| {
-        given.map_or(Duration::from_millis(default_ms), |d| d.0)
-    };
-    Limits {
-        in_flight_max: raw.in_flight_max.unwrap_or(4_096).clamp(1, 1_000_000),
-        connections_max: raw.connections_max.unwrap_or(1_024).clamp(1, 60_000),
-        sampled_per_s: raw.sampled_per_s.unwrap_or(SAMPLED_PER_S).clamp(0.0, 1e6),
-        request_timeout: or(raw.request_timeout, 10_000),
-        drain_timeout: or(raw.drain_timeout, 30_000),
-        backlog_timeout: or(raw.backlog_timeout, 10_000),
-        slip_p99_max: or(raw.slip_p99_max, 50),
-        cpu_pct_max: raw.cpu_pct_max.unwrap_or(90.0),
-        loop_stall_p99_max: or(raw.loop_stall_p99_max, 100),
-        clock_jump_max: or(raw.clock_jump_max, 500),
-        dropped_pct_max: raw.dropped_pct_max.unwrap_or(1.0),
-        response_bytes_max: raw.response_bytes_max.unwrap_or(64 << 20),
     }
 }

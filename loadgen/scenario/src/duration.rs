@@ -9,8 +9,10 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HumanDuration(pub Duration);
 
-/// The longest duration: ten years. Longer ones are typing errors, and sums of allowed ones never overflow.
-const SECONDS_MAX: f64 = 3_653.0 * 86_400.0;
+impl HumanDuration {
+    /// The longest duration: ten years. Longer ones are typing errors, and sums of allowed ones never overflow.
+    pub const MAX: Duration = Duration::from_secs(3_653 * 86_400);
+}
 
 impl FromStr for HumanDuration {
     type Err = String;
@@ -29,6 +31,7 @@ fn parse(text: &str) -> Option<HumanDuration> {
     if rest.is_empty() {
         return None;
     }
+    let seconds_max = HumanDuration::MAX.as_secs_f64();
     let mut total_s = 0.0;
     while !rest.is_empty() {
         let (number, tail) = rest.split_at(rest.find(|c: char| c.is_alphabetic())?);
@@ -47,13 +50,13 @@ fn parse(text: &str) -> Option<HumanDuration> {
         };
         let number: f64 = number.trim().parse().ok()?;
         // Each part is checked by itself: a negative one must not hide in the sum.
-        if !(0.0..=SECONDS_MAX).contains(&(number * unit_s)) {
+        if !(0.0..=seconds_max).contains(&(number * unit_s)) {
             return None;
         }
         total_s += number * unit_s;
         rest = tail;
     }
-    (total_s <= SECONDS_MAX).then(|| HumanDuration(Duration::from_secs_f64(total_s)))
+    (total_s <= seconds_max).then(|| HumanDuration(Duration::from_secs_f64(total_s)))
 }
 
 impl<'de> Deserialize<'de> for HumanDuration {

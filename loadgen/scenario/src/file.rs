@@ -21,6 +21,7 @@ pub use value::ThinkFile;
 use super::think_time::ThinkTime;
 use super::threshold::Threshold;
 use crate::duration::HumanDuration;
+use crate::limits::Limits;
 use crate::trace::TraceConfig;
 
 /// A scenario for `loadgen run`.
@@ -44,8 +45,8 @@ pub struct ScenarioFile {
     #[schemars(with = "WorkloadFile")]
     pub workload: Spanned<WorkloadFile>,
     /// Limits of the run; each has a default.
-    #[serde(default)]
-    pub limits: LimitsFile,
+    #[schemars(with = "Limits")]
+    pub limits: Option<Spanned<Limits>>,
     /// Requests before the workload, one step after the other; the first that fails ends the run.
     #[serde(default)]
     #[schemars(with = "Vec<SetupFile>")]
@@ -125,34 +126,4 @@ pub struct StageFile {
     pub from: Option<f64>,
     /// Ramp: the rate at its end.
     pub to: Option<f64>,
-}
-
-/// Limits of a run.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsFile {
-    /// Journeys in flight at once (4096); an arrival over it is dropped and counted.
-    pub in_flight_max: Option<usize>,
-    /// Connections open at once (1024); a request beyond it waits for its turn.
-    pub connections_max: Option<usize>,
-    /// Journeys a second that are followed for the latency budget, at most (50); 0 for none.
-    pub sampled_per_s: Option<f64>,
-    /// For one request, and for an await without a timeout of its own (10s).
-    pub request_timeout: Option<HumanDuration>,
-    /// For journeys in flight when the workload ends (30s).
-    pub drain_timeout: Option<HumanDuration>,
-    /// For the target's backlog after the drain (10s).
-    pub backlog_timeout: Option<HumanDuration>,
-    /// Past this the generator has not kept its schedule, and the run is INVALID (50ms).
-    pub slip_p99_max: Option<HumanDuration>,
-    /// Of one core; past it the run is INVALID (90).
-    pub cpu_pct_max: Option<f64>,
-    /// How late a driver's loop may come round; past it the run is INVALID (100ms).
-    pub loop_stall_p99_max: Option<HumanDuration>,
-    /// How far the wall clock may jump; past it the run is INVALID (500ms).
-    pub clock_jump_max: Option<HumanDuration>,
-    /// Dropped and unsent of all arrivals; past it the run is INVALID (1).
-    pub dropped_pct_max: Option<f64>,
-    /// A longer answer is an error (64 MiB).
-    pub response_bytes_max: Option<usize>,
 }

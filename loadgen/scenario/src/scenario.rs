@@ -6,6 +6,7 @@ use crate::condition::Condition;
 use crate::expression::Vars;
 use crate::fault::Fault;
 use crate::file::{AtEnd, Method, Pick};
+use crate::limits::Limits;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
 use crate::think_time::ThinkTime;
@@ -146,35 +147,6 @@ pub struct Stage {
     pub from: f64,
     /// Journeys a second at the end of the stage.
     pub to: f64,
-}
-
-/// Limits of a run; each has a default.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Journeys in flight at once; an arrival over it is dropped and counted.
-    pub in_flight_max: usize,
-    /// Connections open at once, all drivers together; a request beyond it waits for its turn, and its response time with it.
-    pub connections_max: usize,
-    /// Journeys a second that are followed for the latency budget, at most; 0 for none.
-    pub sampled_per_s: f64,
-    /// For one request, and for an await without a timeout of its own.
-    pub request_timeout: Duration,
-    /// For journeys in flight when the workload ends.
-    pub drain_timeout: Duration,
-    /// For the target's backlog after the drain.
-    pub backlog_timeout: Duration,
-    /// Past this the generator has not kept its schedule: INVALID.
-    pub slip_p99_max: Duration,
-    /// Of one core, per driver; past it: INVALID.
-    pub cpu_pct_max: f64,
-    /// How late a driver's event loop may come round (p99); past it the machine was too busy: INVALID.
-    pub loop_stall_p99_max: Duration,
-    /// How far the wall clock may jump against the monotonic one; past it: INVALID.
-    pub clock_jump_max: Duration,
-    /// Dropped and unsent of all arrivals; past it: INVALID.
-    pub dropped_pct_max: f64,
-    /// A longer answer is an error.
-    pub response_bytes_max: usize,
 }
 
 /// Set-up: requests whose results become lists for feeders and templates.
