@@ -330,6 +330,10 @@ fn what_can_not_be_done_is_refused_before_anything_starts() {
         (&["--a", "true", "--null", "--blocks", "0"], "1..=1000"),
         (&["--a", "true", "--null", "--rate=-1"], "above 0"),
         (
+            &["--a", "true", "--null", "--duration", "0s"],
+            "longer than 0",
+        ),
+        (
             &["--a", "true", "--null", "--set", "x=1"],
             "no such parameter",
         ),

@@ -79,6 +79,55 @@ fn wrong_values_are_refused_with_their_line_and_what_is_allowed() {
 }
 
 #[test]
+fn limits_out_of_range_are_refused_with_their_line_and_what_is_allowed() {
+    for (limit, allowed) in [
+        ("in_flight_max = 0", "1 to 1000000; 4096 by default"),
+        ("in_flight_max = -1", "a whole number from 0"),
+        ("connections_max = 60001", "1 to 60000; 1024 by default"),
+        ("sampled_per_s = -1", "0.0 to 1000000.0; 50.0 by default"),
+        ("dropped_pct_max = 101", "0.0 to 100.0; 1.0 by default"),
+    ] {
+        let limits = format!("[limits]\nrequest_timeout = \"1s\"\n{limit}\n");
+        check(&open(10, "1s", &limits), 5, &[allowed]);
+    }
+    check(
+        &open(10, "1s", "").replace("/thing\"", "/thing/{{random:1:9|pad:65}}\""),
+        13,
+        &["`pad:65` is out of range", "pad:0 to pad:64"],
+    );
+}
+
+#[test]
+fn options_out_of_range_are_refused_with_what_is_allowed() {
+    for (limits, arguments, says) in [
+        ("", ["--duration", "0s"], "longer than 0"),
+        ("", ["--rate", "0"], "above 0"),
+        ("", ["--rate", "10000001"], "up to 10000000"),
+        ("", ["--users", "0"], "from 1 to 100000"),
+        ("", ["--drivers", "0"], "allowed: 1 to 256"),
+        ("", ["--drivers", "257"], "allowed: 1 to 256"),
+        (
+            "[limits]\nconnections_max = 2\n",
+            ["--drivers", "3"],
+            "allowed: 1 to 2",
+        ),
+    ] {
+        let system = SmallSystem::start();
+        let ended = Loadgen::scenario(&open(10, "1s", limits))
+            .target(&system)
+            .arguments(&arguments)
+            .run();
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(says),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert_eq!(system.requests(), 0);
+    }
+}
+
+#[test]
 fn names_that_lead_nowhere_are_refused_with_their_line_and_what_exists() {
     check(
         &open(10, "1s", "[parameters]\nthings = 3\n").replace("/thing\"", "/thing/{{thigns}}\""),

@@ -209,7 +209,7 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         .with("gets.toml", &scenario(""))
         .with("closed.toml", &closed)
         .with("windowed.toml", &windowed);
-    let rows: [(&[&str], &str); 7] = [
+    let rows: [(&[&str], &str); 9] = [
         (&["closed.toml"], "has no open workload"),
         (
             &["windowed.toml"],
@@ -226,6 +226,14 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         (
             &["gets.toml", "--lowest", "9", "--highest", "8"],
             "above --highest",
+        ),
+        (
+            &["gets.toml", "--start", "20", "--highest", "10"],
+            "--start 20: out of range; allowed: --lowest to --highest, 1 to 10",
+        ),
+        (
+            &["gets.toml", "--highest", "100000000"],
+            "up to 10000000",
         ),
         (
             &["gets.toml", "--target", "http://127.0.0.1:1"],

@@ -44,6 +44,8 @@ pub(super) enum Filter {
     },
 }
 
+/// The widest number that `pad` makes.
+const PAD_MAX: usize = 64;
 const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
 
 /// Parses the whole number of a filter or source. The error shows an example.
@@ -80,7 +82,14 @@ impl Filter {
                 0 => return Err("`mod:0` divides by zero".into()),
                 n => Self::Mod(n),
             },
-            "pad" => Self::Pad(integer(argument, name)?.clamp(0, 64) as usize),
+            "pad" => match usize::try_from(integer(argument, name)?) {
+                Ok(width @ ..=PAD_MAX) => Self::Pad(width),
+                _ => {
+                    return Err(format!(
+                        "`{text}` is out of range; allowed: pad:0 to pad:{PAD_MAX}"
+                    ));
+                }
+            },
             "json" => Self::Json,
             "number" => Self::Number,
             "text" => Self::Text,

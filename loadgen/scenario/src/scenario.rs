@@ -128,6 +128,11 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// The highest rate, in journeys a second.
+    pub const RATE_MAX: f64 = 1e7;
+    /// The most users of a closed workload.
+    pub const USERS_MAX: usize = 100_000;
+
     /// How long journeys are started, where the scenario says so.
     pub fn duration(&self) -> Option<Duration> {
         match self {

@@ -3,7 +3,6 @@
 use std::thread::available_parallelism;
 
 use super::options::RunError;
-use loadgen_engine::drive::drivers_max;
 use loadgen_scenario::{Scenario, Workload};
 
 /// Requests a second that one driver carries easily, on a core of its own.
@@ -13,18 +12,23 @@ const USERS_PER_DRIVER: usize = 32;
 /// The most drivers; more would be a mistake.
 const DRIVERS_MAX: usize = 256;
 
-/// The number asked for, else what the scenario needs, up to half of the cores.
+/// The number asked for, else what the scenario needs, up to half of the cores. Each driver has at least one connection and
+/// one journey in flight.
 pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunError> {
-    let allowed = match scenario.workload {
-        Workload::Trace => 1,
-        _ => drivers_max(scenario).min(DRIVERS_MAX),
+    let dependent = matches!(scenario.workload, Workload::Trace) || scenario.shares_values();
+    let limits = &scenario.limits;
+    let allowed = match dependent {
+        true => 1,
+        false => DRIVERS_MAX
+            .min(limits.connections_max)
+            .min(limits.in_flight_max),
     };
     match asked {
-        Some(asked) if asked > allowed && allowed == 1 => Err(RunError::BadInput(format!(
+        Some(asked) if dependent && asked > 1 => Err(RunError::BadInput(format!(
             "--drivers {asked}: this scenario's journeys depend on each other (a recorded trace, or shared values), so it can have only one driver"
         ))),
         Some(asked) if asked > allowed || asked == 0 => Err(RunError::BadInput(format!(
-            "--drivers {asked}: out of range; allowed: 1 to {allowed}"
+            "--drivers {asked}: out of range; allowed: 1 to {allowed} ({DRIVERS_MAX}, and no more than the scenario's connections_max and in_flight_max)"
         ))),
         Some(asked) => Ok(asked),
         None => {

@@ -72,7 +72,7 @@ pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
     ClientLimits {
         timeout: limits.request_timeout,
         response_bytes_max: limits.response_bytes_max,
-        connections_max: share.part(limits.connections_max).max(1),
+        connections_max: share.part(limits.connections_max),
     }
 }
 
@@ -114,7 +114,7 @@ impl Driver {
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
             share: self.share,
-            in_flight_max: self.share.part(limits.in_flight_max).max(1),
+            in_flight_max: self.share.part(limits.in_flight_max),
             scenario,
             http,
             feed,

@@ -53,13 +53,16 @@ impl Compiler<'_> {
                         );
                     }
                 };
-                let legal = |rate: f64| (0.0..=1e7).contains(&rate);
+                let legal = |rate: f64| (0.0..=Workload::RATE_MAX).contains(&rate);
                 if !stages.iter().all(|s| legal(s.from) && legal(s.to))
                     || stages.iter().all(|s| s.from + s.to == 0.0)
                 {
                     return wrong(
                         "a rate is out of range",
-                        "allowed: 0 to 10000000 journeys a second, not all of them 0",
+                        &format!(
+                            "allowed: 0 to {} journeys a second, not all of them 0",
+                            Workload::RATE_MAX
+                        ),
                     );
                 }
                 if stages
@@ -73,7 +76,7 @@ impl Compiler<'_> {
                 Ok(Workload::Open { stages })
             }
             WorkloadKind::Closed => match (raw.users, raw.duration, raw.rate, &raw.stages) {
-                (Some(users @ 1..=100_000), Some(duration), None, None)
+                (Some(users @ 1..=Workload::USERS_MAX), Some(duration), None, None)
                     if !duration.0.is_zero() =>
                 {
                     let think_time = raw.think_time.unwrap_or(ThinkTime::NONE);
@@ -85,7 +88,10 @@ impl Compiler<'_> {
                 }
                 _ => wrong(
                     "a closed workload needs its users",
-                    "allowed: `users` (1 to 100000), `duration`, and optionally `think_time`; no rate, no stages",
+                    &format!(
+                        "allowed: `users` (1 to {}), `duration`, and optionally `think_time`; no rate, no stages",
+                        Workload::USERS_MAX
+                    ),
                 ),
             },
             WorkloadKind::Trace => {

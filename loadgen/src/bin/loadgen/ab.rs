@@ -16,7 +16,7 @@ use loadgen_shop::system_process::SystemCommand;
 
 use crate::ending::{BAD_INPUT, bad_input, runtime, say};
 use crate::run::default_out;
-use crate::scenario_arguments::{ScenarioArguments, positive};
+use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
 
 /// The command of a revision's program that starts the system.
 const UP: &str = "up";
@@ -52,16 +52,16 @@ pub struct AbArguments {
     #[arg(long, default_value = "10m")]
     budget: HumanDuration,
     /// Start this many journeys a second in each run [default: the scenario's]
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// Start journeys for this long in each run
-    #[arg(long, default_value = "2s")]
+    #[arg(long, default_value = "2s", value_parser = length)]
     duration: HumanDuration,
     /// Run with this many users (closed workload)
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    users: Option<u64>,
+    #[arg(long, value_parser = users)]
+    users: Option<usize>,
     /// Audit the system after each run
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     audit: bool,
     /// Call this a regression, instead of the default rules: 'response_time.p99 > +10%', 'journeys.per_s < -5%'; may be repeated
     #[arg(long, value_name = "RULE")]
@@ -128,7 +128,7 @@ impl AbArguments {
         let scenario = self.scenario.find(Overrides {
             rate: self.rate,
             duration: Some(self.duration.0),
-            users: self.users.map(|n| n as usize),
+            users: self.users,
             ..Overrides::default()
         })?;
         if scenario.warm_up >= self.duration.0 {

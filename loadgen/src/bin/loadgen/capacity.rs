@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ending::{bad_input, runtime};
 use crate::format::Format;
 use crate::run::{default_out, failed};
-use crate::scenario_arguments::{ScenarioArguments, positive};
+use crate::scenario_arguments::{ScenarioArguments, rate};
 use crate::system_arguments::SystemArguments;
 
 /// First guess of the time that start, set-up and drain add to a probe.
@@ -32,14 +32,14 @@ pub struct CapacityArguments {
     scenario: ScenarioArguments,
     #[command(flatten)]
     system: SystemArguments,
-    /// Try this rate first, in journeys a second [default: the scenario's]
-    #[arg(long, value_parser = positive)]
+    /// Try this rate first, in journeys a second [default: the scenario's, between --lowest and --highest]
+    #[arg(long, value_parser = rate)]
     start: Option<f64>,
     /// Try no rate below this one
-    #[arg(long, value_parser = positive, default_value = "1")]
+    #[arg(long, value_parser = rate, default_value = "1")]
     lowest: f64,
     /// Try no rate above this one
-    #[arg(long, value_parser = positive, default_value = "1000000")]
+    #[arg(long, value_parser = rate, default_value = "1000000")]
     highest: f64,
     /// Search until the result is this near to a rate that the system does not sustain
     #[arg(long, value_parser = percentage, default_value = "5%")]
@@ -106,15 +106,27 @@ impl CapacityArguments {
                 "--probe-duration: a probe would measure only {measured:?} after its warm-up; allowed: at least {MEASURED_MIN:?} longer than --warm-up"
             ));
         }
-        let start = self.start.or(scenario.highest_rate()).unwrap_or(1.0);
-        if self.lowest > self.highest {
+        let (lowest, highest) = (self.lowest, self.highest);
+        if lowest > highest {
             return Err("--lowest is above --highest".into());
         }
+        let start = match self.start {
+            Some(start) if !(lowest..=highest).contains(&start) => {
+                return Err(format!(
+                    "--start {start}: out of range; allowed: --lowest to --highest, {lowest} to {highest}"
+                ));
+            }
+            Some(start) => start,
+            None => scenario
+                .highest_rate()
+                .unwrap_or(lowest)
+                .clamp(lowest, highest),
+        };
         Ok(SearchPlan {
             range: Range {
-                start: start.clamp(self.lowest, self.highest),
-                lowest: self.lowest,
-                highest: self.highest,
+                start,
+                lowest,
+                highest,
                 precision: self.precision,
             },
             budget: self.budget.0,

@@ -12,7 +12,7 @@ use loadgen_scenario::{Overrides, Scenario};
 
 use crate::ending::{bad_input, runtime};
 use crate::format::Format;
-use crate::scenario_arguments::{ScenarioArguments, positive};
+use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
 use crate::system_arguments::SystemArguments;
 use crate::watch::WatchArguments;
 
@@ -23,16 +23,16 @@ pub struct RunArguments {
     #[command(flatten)]
     system: SystemArguments,
     /// Start this many journeys a second (open workload; stages are scaled)
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// Start journeys for this long, as in 30s or 2m
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_parser = length)]
     duration: Option<HumanDuration>,
     /// Run with this many users (closed workload)
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    users: Option<u64>,
+    #[arg(long, value_parser = users)]
+    users: Option<usize>,
     /// Write the report to this folder [default: reports/runs/<scenario>-<time>]
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     out: Option<PathBuf>,
     /// Print the report on standard output as text, or report.json with the text on standard error; with --progress json it is the last line
     #[arg(long, value_enum, default_value = "text")]
@@ -46,7 +46,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Replay this many times faster than recorded, as in 7200 for two hours a second [default: 1]
-    #[arg(long, value_name = "FACTOR", value_parser = positive)]
+    #[arg(long, value_name = "FACTOR")]
     speed: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
     arguments.scenario.find(Overrides {
         rate: arguments.rate,
         duration: arguments.duration.map(|d| d.0),
-        users: arguments.users.map(|n| n as usize),
+        users: arguments.users,
         ..Overrides::default()
     })
 }

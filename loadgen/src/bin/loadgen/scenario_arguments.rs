@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen_scenario::{Overrides, Scenario, catalog};
+use loadgen_scenario::duration::HumanDuration;
+use loadgen_scenario::{Overrides, Scenario, Workload, catalog};
 
 use crate::ending::{BAD_INPUT, bad_input};
 
@@ -51,10 +52,26 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Parses a rate or a factor: a finite number above 0.
-pub fn positive(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|n: &f64| *n > 0.0 && n.is_finite())
-        .ok_or_else(|| "write a number above 0".into())
+/// Parses a rate in journeys a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok();
+    rate.filter(|rate: &f64| *rate > 0.0 && *rate <= Workload::RATE_MAX)
+        .ok_or_else(|| format!("write a number above 0, up to {}", Workload::RATE_MAX))
+}
+
+/// Parses a number of users.
+pub fn users(text: &str) -> Result<usize, String> {
+    let users = text.parse().ok();
+    users
+        .filter(|users| (1..=Workload::USERS_MAX).contains(users))
+        .ok_or_else(|| format!("write a whole number from 1 to {}", Workload::USERS_MAX))
+}
+
+/// Parses the length of a workload.
+pub fn length(text: &str) -> Result<HumanDuration, String> {
+    let length: HumanDuration = text.parse()?;
+    match length.0.is_zero() {
+        true => Err("write a duration longer than 0".into()),
+        false => Ok(length),
+    }
 }
