@@ -19,4 +19,4 @@ mod shared_values;
 
 pub use assignment::{Assignment, Load};
 pub use event::{DriverEvent, DriverHealth, Finished, Interval, Refusal};
-pub use fleet::{DRIVER, drivers_max, spawn, tear_down};
+pub use fleet::{DRIVER, spawn, tear_down};

@@ -42,8 +42,6 @@ impl Journey {
 /// One step of a journey.
 #[derive(Debug)]
 pub struct Step {
-    /// Index into `Scenario::step_names`, for a request; `usize::MAX` for steps that are not recorded as such.
-    pub id: usize,
     /// Its index among all steps of its journey, below `Journey::step_count`; `Await::since` refers to it.
     pub place: usize,
     /// The step's name, for messages and for `since`.
@@ -80,6 +78,8 @@ pub enum Action {
     Skip(String),
     /// Sends a request and checks the answer.
     Request {
+        /// Index into `Scenario::step_names`.
+        id: usize,
         /// The request.
         request: RequestTemplate,
         /// What the answer must be.

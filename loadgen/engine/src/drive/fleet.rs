@@ -25,14 +25,6 @@ pub const DRIVER: &str = "driver";
 /// From the signal to the start: all drivers must be awake by then.
 const START_AFTER: Duration = Duration::from_millis(5);
 
-/// How many drivers a scenario may have: one if journeys share values, because each driver keeps its own.
-pub fn drivers_max(scenario: &Scenario) -> usize {
-    match scenario.shares_values() {
-        true => 1,
-        false => usize::MAX,
-    }
-}
-
 /// Starts the drivers on threads of their own. They end after `DriverEvent::Finished` or `DriverEvent::Failed`.
 pub fn spawn(assignment: Assignment) -> std::io::Result<std::thread::JoinHandle<()>> {
     let fleet = std::thread::Builder::new().name("fleet".into());
@@ -241,13 +233,22 @@ fn parts(load: Load) -> Vec<Part> {
     }
 }
 
+/// How far a driver has come.
+#[derive(Clone, Copy)]
+enum Progress {
+    /// The number of intervals that it has reported.
+    Intervals(u64),
+    /// It reports no more.
+    Finished,
+}
+
 /// The state of all drivers.
 struct Fleet {
     ready: usize,
     /// Journeys in flight, one entry for each driver that has begun to drain.
     draining: Vec<usize>,
-    /// How many intervals each driver has reported; `u64::MAX` for one that has finished.
-    told: Vec<u64>,
+    /// The progress of each driver.
+    progress: Vec<Progress>,
     /// Intervals that some drivers have reported and others have not.
     open: BTreeMap<u64, Interval>,
     finished: Finished,
@@ -258,7 +259,7 @@ impl Fleet {
         Self {
             ready: 0,
             draining: Vec::new(),
-            told: vec![0; drivers],
+            progress: vec![Progress::Intervals(0); drivers],
             open: BTreeMap::new(),
             finished: Finished::default(),
         }
@@ -269,7 +270,7 @@ impl Fleet {
         match event {
             DriverEvent::Interval(interval) => {
                 let number = interval.start.as_secs();
-                self.told[index] = number + 1;
+                self.progress[index] = Progress::Intervals(number + 1);
                 match self.open.get_mut(&number) {
                     Some(so_far) => so_far.add(&interval),
                     None => drop(self.open.insert(number, *interval)),
@@ -278,7 +279,7 @@ impl Fleet {
             }
             DriverEvent::Draining { in_flight } => {
                 self.draining.push(in_flight);
-                let all = self.draining.len() == self.told.len();
+                let all = self.draining.len() == self.progress.len();
                 Ok(all
                     .then(|| DriverEvent::Draining {
                         in_flight: self.draining.iter().sum(),
@@ -287,7 +288,7 @@ impl Fleet {
                     .collect())
             }
             DriverEvent::Finished(finished) => {
-                self.told[index] = u64::MAX;
+                self.progress[index] = Progress::Finished;
                 self.finished.add(finished);
                 Ok(self.complete())
             }
@@ -300,8 +301,14 @@ impl Fleet {
 
     /// Takes the intervals that every driver has reported.
     fn complete(&mut self) -> Vec<DriverEvent> {
-        let told_by_all = self.told.iter().min().copied().unwrap_or_default();
-        let later = self.open.split_off(&told_by_all);
+        let reported = self.progress.iter().filter_map(|progress| match progress {
+            Progress::Intervals(count) => Some(count),
+            Progress::Finished => None,
+        });
+        let later = match reported.min() {
+            Some(reported_by_all) => self.open.split_off(reported_by_all),
+            None => BTreeMap::new(),
+        };
         std::mem::replace(&mut self.open, later)
             .into_values()
             .map(|interval| DriverEvent::Interval(Box::new(interval)))

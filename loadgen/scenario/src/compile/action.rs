@@ -23,6 +23,8 @@ impl Compiler<'_> {
         self.pointers(raw.extract.values(), span)?;
         let action = if let Some(request) = raw.request {
             Action::Request {
+                // Only requests are recorded as steps; an awaited state has its own figures.
+                id: tagged(&mut self.steps, name, tags),
                 request: self.request(request, span)?,
                 expect: self.expect(raw.expect, span)?,
                 extract: raw.extract.into_iter().collect(),

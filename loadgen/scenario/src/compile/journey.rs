@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::compile::compiler::{Compiled, Compiler, tagged};
+use crate::compile::compiler::{Compiled, Compiler};
 use crate::condition::Condition;
 use crate::file::{JourneyFile, StepFile};
 use crate::scenario::Feeder;
@@ -120,13 +120,7 @@ impl Compiler<'_> {
             self.perhaps.extend(new);
             self.known = before;
         }
-        // Only requests are recorded as steps; an awaited state has its own figures.
-        let id = match action {
-            Action::Request { .. } => tagged(&mut self.steps, &name, &tags),
-            _ => usize::MAX,
-        };
         Ok(Step {
-            id,
             place,
             name,
             condition,

@@ -11,6 +11,7 @@ use loadgen_scenario::{Action, Step};
 impl<'a> Walk<'a> {
     pub(super) async fn request(&mut self, step: &'a Step) -> Result<(), End> {
         let Action::Request {
+            id,
             request,
             expect,
             extract,
@@ -52,7 +53,7 @@ impl<'a> Walk<'a> {
         };
         if self.measured {
             let mut figures = self.context.figures.borrow_mut();
-            let figures = &mut figures.steps[step.id];
+            let figures = &mut figures.steps[*id];
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
             // A timeout's duration counts too: without it the target would look faster than it is.
@@ -67,7 +68,7 @@ impl<'a> Walk<'a> {
                 .record(actual.saturating_duration_since(intended));
         }
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
-            sample.answered((step.id, &step.name), intended, begun, reply);
+            sample.answered((*id, &step.name), intended, begun, reply);
         }
         self.intended = completed;
         if let Some((_, reason)) = skip {
