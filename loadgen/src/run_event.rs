@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
-use loadgen_engine::record::series::Sighting;
+use loadgen_engine::record::series::Observation;
 use loadgen_engine::scrape::LagStatistics;
 use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
@@ -119,7 +119,7 @@ pub struct Observed {
     /// From the start of the run.
     pub at: Duration,
     /// CPU by process, and consumer groups, since the last observation.
-    pub sighting: Sighting,
+    pub observation: Observation,
     /// CPU of each driver's thread in percent of a core, since the last observation.
     pub drivers_cpu_pct: Vec<f64>,
     /// All groups' event lag since the start of the run.

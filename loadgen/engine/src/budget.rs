@@ -7,12 +7,12 @@
 //! a part between two processes is off by the difference of their clocks. On several machines it may be negative, and is shown so.
 
 pub mod chain;
+pub mod critical_path;
 pub mod figures;
 pub mod following;
-mod heard;
 pub mod parts;
 mod sample;
 mod server_timing;
-pub mod way;
+mod target_times;
 
-pub use sample::{Sample, Sampler};
+pub use sample::{JourneySample, Sampler};

@@ -38,7 +38,7 @@ pub struct FaultOutcome {
 
 impl FaultOutcome {
     /// The outcome, in words.
-    pub fn said(&self) -> String {
+    pub fn text(&self) -> String {
         let what = &self.what;
         match &self.problem {
             Some(problem) => format!("fault: {what} failed: {problem}"),
@@ -105,7 +105,7 @@ pub struct Injector {
 
 /// What faults need to know of their run.
 #[derive(Clone)]
-pub struct Scene {
+pub struct FaultContext {
     /// The system that was started here.
     pub system: Option<StartedSystem>,
     /// The target's URL, for commands.
@@ -120,13 +120,13 @@ pub struct Scene {
 
 impl Injector {
     /// Starts the faults' clock: from now on every fault begins at its time.
-    pub fn start(faults: Vec<Fault>, scene: Scene) -> Self {
-        let over = scene.stop.child_token();
+    pub fn start(faults: Vec<Fault>, context: FaultContext) -> Self {
+        let over = context.stop.child_token();
         let ended = over.clone();
         let work = async move {
             let mut under_way = JoinSet::new();
             for fault in faults {
-                under_way.spawn(carry_out(fault, scene.clone(), ended.clone()));
+                under_way.spawn(carry_out(fault, context.clone(), ended.clone()));
             }
             let mut outcomes: Vec<FaultOutcome> = Vec::new();
             while let Some(outcome) = under_way.join_next().await {
@@ -149,32 +149,36 @@ impl Injector {
 }
 
 /// Carries one fault out; `None` if the run was over before its time.
-async fn carry_out(fault: Fault, scene: Scene, over: CancellationToken) -> Option<FaultOutcome> {
-    let due = tokio::time::sleep_until(scene.start + fault.at);
+async fn carry_out(
+    fault: Fault,
+    context: FaultContext,
+    over: CancellationToken,
+) -> Option<FaultOutcome> {
+    let due = tokio::time::sleep_until(context.start + fault.at);
     over.run_until_cancelled(due).await?;
-    let at = scene.start.elapsed();
+    let at = context.start.elapsed();
     let what = fault.action.to_string();
-    scene.tell(FaultEvent::Began { what: what.clone() });
+    context.tell(FaultEvent::Began { what: what.clone() });
     let done = match &fault.action {
-        FaultAction::Pause { process, length } => pause(process, *length, &scene, &over).await,
-        FaultAction::Kill { process } => kill(process, &scene, &over).await,
-        FaultAction::Run { command } => command::run(command, &scene.target, &over).await,
+        FaultAction::Pause { process, length } => pause(process, *length, &context, &over).await,
+        FaultAction::Kill { process } => kill(process, &context, &over).await,
+        FaultAction::Run { command } => command::run(command, &context.target, &over).await,
     };
     let outcome = FaultOutcome {
         what,
         at,
-        until: scene.start.elapsed(),
+        until: context.start.elapsed(),
         problem: done.err(),
     };
-    scene.tell(FaultEvent::Ended(outcome.clone()));
+    context.tell(FaultEvent::Ended(outcome.clone()));
     if outcome.problem.is_some() {
         // Without the fault, the rest would not be the run that was asked for.
-        scene.stop.cancel();
+        context.stop.cancel();
     }
     Some(outcome)
 }
 
-impl Scene {
+impl FaultContext {
     fn tell(&self, event: FaultEvent) {
         self.events.send(event).ok();
     }
@@ -187,23 +191,27 @@ impl Scene {
 async fn pause(
     process: &str,
     length: Duration,
-    scene: &Scene,
+    context: &FaultContext,
     over: &CancellationToken,
 ) -> Result<(), String> {
     // The guard continues the processes when it is dropped, even if this task is aborted.
-    let _stopped = scene.processes().stop(process)?;
+    let _stopped = context.processes().stop(process)?;
     let until = tokio::time::sleep(length);
     over.run_until_cancelled(until).await;
     Ok(())
 }
 
 /// Kills processes and waits until as many run again.
-async fn kill(process: &str, scene: &Scene, over: &CancellationToken) -> Result<(), String> {
-    let before = scene.processes().named(process);
-    scene.processes().kill(process)?;
+async fn kill(
+    process: &str,
+    context: &FaultContext,
+    over: &CancellationToken,
+) -> Result<(), String> {
+    let before = context.processes().named(process);
+    context.processes().kill(process)?;
     let back = async {
         loop {
-            let now = scene.processes().named(process);
+            let now = context.processes().named(process);
             if now.iter().filter(|id| !before.contains(id)).count() >= before.len() {
                 return;
             }

@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use crate::http_client::Target;
 use loadgen_scenario::KeySource;
-use position::Position;
-pub(crate) use reader::{Frame, Reader};
-use sightings::{Condition, SeenEvent, Sightings};
+use position::FeedPosition;
+pub(crate) use reader::{FeedFrame, FeedReader};
+use sightings::{EventMatch, SeenEvent, Sightings};
 
 /// Time limit for opening the feed and for its first message.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct FeedEvent<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
     #[serde(borrow)]
@@ -100,7 +100,7 @@ impl Feed {
         topic: &str,
         source: &KeySource,
         key: &str,
-        condition: Condition,
+        condition: EventMatch,
         timeout: Duration,
     ) -> Result<Rc<SeenEvent>, AwaitTimeout> {
         let waiter = self
@@ -123,7 +123,7 @@ async fn connect(
     target: &Target,
     sightings: &Rc<RefCell<Sightings>>,
     again: bool,
-) -> Result<Reader, FeedError> {
+) -> Result<FeedReader, FeedError> {
     let (topics, after): (Vec<String>, Vec<String>) = sightings
         .borrow()
         .seen()
@@ -140,7 +140,7 @@ async fn connect(
         problem,
     };
     let opening = async {
-        let mut reader = Reader::open(target, &path).await?;
+        let mut reader = FeedReader::open(target, &path).await?;
         // The first message says where the feed starts: after it no event is missed.
         let (text, _) = reader.next().await?;
         take(sightings, &text, Instant::now())?;
@@ -159,7 +159,7 @@ async fn keep_open(
     target: Target,
     sightings: Rc<RefCell<Sightings>>,
     reconnects: Rc<Cell<u64>>,
-    mut reader: Reader,
+    mut reader: FeedReader,
 ) {
     loop {
         let problem = read(&mut reader, &sightings).await;
@@ -178,7 +178,7 @@ async fn keep_open(
 }
 
 /// Until the connection breaks; returns why.
-async fn read(reader: &mut Reader, sightings: &Rc<RefCell<Sightings>>) -> String {
+async fn read(reader: &mut FeedReader, sightings: &Rc<RefCell<Sightings>>) -> String {
     loop {
         let (text, read_at) = match reader.next().await {
             Ok(message) => message,
@@ -191,10 +191,10 @@ async fn read(reader: &mut Reader, sightings: &Rc<RefCell<Sightings>>) -> String
 }
 
 fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Result<(), String> {
-    let frame: Frame<'_, Event<'_>> = Frame::parse(text)?;
+    let frame: FeedFrame<'_, FeedEvent<'_>> = FeedFrame::parse(text)?;
     let mut sightings = sightings.borrow_mut();
     for (topic, position) in &frame.positions {
-        let position: Position = position.parse()?;
+        let position: FeedPosition = position.parse()?;
         match &*frame.kind {
             "hello" => sightings.starts_at(topic, position),
             "applied" => sightings.applied(topic, position, read_at),

@@ -87,7 +87,7 @@ pub struct ProgramTimes {
 /// CPU times of a system and of all other programs. `None` where there is no /proc.
 pub fn program_times(system: u32) -> Option<ProgramTimes> {
     let stats = stats()?;
-    let known: HashSet<u32> = family(&stats, system).map(|s| s.process).collect();
+    let known: HashSet<u32> = descendants(&stats, system).map(|s| s.process).collect();
     let other = |s: &&Stat| {
         let of_kernel = s.process == KERNEL_THREADS || s.parent == KERNEL_THREADS;
         !of_kernel && s.process != std::process::id() && !known.contains(&s.process)
@@ -104,7 +104,7 @@ pub fn group_cpu_time(process: u32) -> Option<Duration> {
     let Some(stats) = stats() else {
         return ps_time(&["-g", &process.to_string()]);
     };
-    let times = family(&stats, process).map(Stat::cpu_with_ended);
+    let times = descendants(&stats, process).map(Stat::cpu_with_ended);
     times.reduce(|a, b| a + b)
 }
 
@@ -139,7 +139,7 @@ pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
 
 /// A process, its process group and all their descendants, with their display names.
 fn named(stats: &[Stat], process: u32) -> impl Iterator<Item = (String, &Stat)> {
-    family(stats, process).map(|stat| {
+    descendants(stats, process).map(|stat| {
         let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", stat.process));
         let name = display_name(&stat.name, &arguments.unwrap_or_default());
         (name, stat)
@@ -204,20 +204,22 @@ impl Stat {
 }
 
 /// A process, its process group and all their descendants.
-fn family(stats: &[Stat], process: u32) -> impl Iterator<Item = &Stat> {
-    let mut family: HashSet<u32> = HashSet::from([process]);
+fn descendants(stats: &[Stat], process: u32) -> impl Iterator<Item = &Stat> {
+    let mut descendants: HashSet<u32> = HashSet::from([process]);
     loop {
-        let known = family.len();
+        let known = descendants.len();
         for stat in stats {
-            if stat.group == process || family.contains(&stat.parent) {
-                family.insert(stat.process);
+            if stat.group == process || descendants.contains(&stat.parent) {
+                descendants.insert(stat.process);
             }
         }
-        if family.len() == known {
+        if descendants.len() == known {
             break;
         }
     }
-    stats.iter().filter(move |s| family.contains(&s.process))
+    stats
+        .iter()
+        .filter(move |s| descendants.contains(&s.process))
 }
 
 /// All processes. `None` where there is no /proc.
@@ -306,8 +308,8 @@ mod tests {
             stat(10, 1, 10),
             stat(15, 1, 15),
         ];
-        let family: Vec<u32> = family(&all, 11).map(|s| s.process).collect();
-        assert_eq!(family, [13, 12, 11, 14]);
+        let descendants: Vec<u32> = descendants(&all, 11).map(|s| s.process).collect();
+        assert_eq!(descendants, [13, 12, 11, 14]);
     }
 
     #[test]

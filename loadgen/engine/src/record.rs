@@ -150,7 +150,7 @@ impl JourneyCounts {
 
 /// How one journey ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum JourneyOutcome {
     /// It reached its end.
     Completed,
     /// It ended by an error, which has been recorded.
@@ -164,7 +164,7 @@ pub enum Outcome {
 /// Everything recorded in one interval, or in a whole run.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
-    /// By `Step::id`.
+    /// By `Action::Request`'s `id`.
     pub steps: Vec<StepFigures>,
     /// By `Await::id`.
     pub awaits: Vec<AwaitFigures>,
@@ -209,16 +209,19 @@ impl Figures {
     }
 
     /// Counts a journey that has ended.
-    pub fn journey_ended(&mut self, journey: usize, outcome: Outcome) {
+    pub fn journey_ended(&mut self, journey: usize, outcome: JourneyOutcome) {
         let counts = &mut self.journeys;
-        if matches!(outcome, Outcome::Completed | Outcome::Overtaken(_)) {
+        if matches!(
+            outcome,
+            JourneyOutcome::Completed | JourneyOutcome::Overtaken(_)
+        ) {
             *counts.done.entry(journey).or_default() += 1;
         }
         match outcome {
-            Outcome::Completed => counts.completed += 1,
-            Outcome::Failed => counts.failed += 1,
-            Outcome::Skipped(reason) => *counts.skipped.entry(reason).or_default() += 1,
-            Outcome::Overtaken(reason) => *counts.overtaken.entry(reason).or_default() += 1,
+            JourneyOutcome::Completed => counts.completed += 1,
+            JourneyOutcome::Failed => counts.failed += 1,
+            JourneyOutcome::Skipped(reason) => *counts.skipped.entry(reason).or_default() += 1,
+            JourneyOutcome::Overtaken(reason) => *counts.overtaken.entry(reason).or_default() += 1,
         }
     }
 

@@ -39,15 +39,15 @@ pub fn faults(
     let first_s = outcomes.first().map_or(0.0, |o| o.at.as_secs_f64());
     let reports = outcomes.iter().map(|outcome| {
         let at_s = outcome.at.as_secs_f64();
-        let felt = recovery.felt(first_s, at_s, arrivals_end.as_secs_f64());
+        let impact = recovery.impact(first_s, at_s, arrivals_end.as_secs_f64());
         let round = |seconds: f64| (seconds * 1e3).round() / 1e3;
         FaultReport {
             what: outcome.what.clone(),
             at_s: round(at_s),
             until_s: round(outcome.until.as_secs_f64()),
-            band_p99_us: felt.map(|f| f.band_us),
-            worst_p99_us: felt.map(|f| f.worst_us),
-            recovery_s: felt.and_then(|f| f.recovery_s).map(round),
+            band_p99_us: impact.map(|f| f.band_us),
+            worst_p99_us: impact.map(|f| f.worst_us),
+            recovery_s: impact.and_then(|f| f.recovery_s).map(round),
             problem: outcome.problem.clone(),
         }
     });

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use loadgen_engine::budget::figures::{BudgetFigures, End, Journey, SignedTimes, Ways};
+use loadgen_engine::budget::figures::{
+    BudgetFigures, CriticalPaths, PathEnd, SignedTimes, SlowJourney,
+};
 use loadgen_engine::budget::parts::{UNEXPLAINED, place};
 use loadgen_scenario::Scenario;
 
@@ -96,37 +98,37 @@ fn part(name: &str, times: &SignedTimes, of: u64) -> BudgetPart {
     }
 }
 
-fn budget(name: &str, ways: &Ways) -> Budget {
-    let mut parts: Vec<BudgetPart> = ways
+fn budget(name: &str, paths: &CriticalPaths) -> Budget {
+    let mut parts: Vec<BudgetPart> = paths
         .parts
         .iter()
-        .map(|(name, times)| part(name, times, ways.count))
+        .map(|(name, times)| part(name, times, paths.count))
         .collect();
     // The unexplained time has its line even if it is 0.
-    if !ways.parts.contains_key(UNEXPLAINED) {
-        parts.push(part(UNEXPLAINED, &SignedTimes::default(), ways.count));
+    if !paths.parts.contains_key(UNEXPLAINED) {
+        parts.push(part(UNEXPLAINED, &SignedTimes::default(), paths.count));
     }
     parts.sort_by(|a, b| place(&a.name).cmp(&place(&b.name)));
     Budget {
         name: name.to_owned(),
-        count: ways.count,
-        total: part("all", &ways.total, ways.count),
+        count: paths.count,
+        total: part("all", &paths.total, paths.count),
         parts,
     }
 }
 
-fn waterfall(journey: &Journey, started_at_s: f64) -> Waterfall {
+fn waterfall(journey: &SlowJourney, started_at_s: f64) -> Waterfall {
     let from_us = journey.from_us;
-    let lanes = journey.lanes.iter().map(|(name, way)| Lane {
+    let lanes = journey.paths.iter().map(|(name, path)| Lane {
         name: name.clone(),
-        from_us: (way.from_us - from_us) as f64,
-        legs: way
-            .legs
+        from_us: (path.from_us - from_us) as f64,
+        legs: path
+            .segments
             .iter()
-            .map(|leg| LaneLeg {
-                part: leg.part.clone(),
-                at: leg.at.clone(),
-                to_us: (leg.to_us - from_us) as f64,
+            .map(|segment| LaneLeg {
+                part: segment.part.clone(),
+                at: segment.at.clone(),
+                to_us: (segment.to_us - from_us) as f64,
             })
             .collect(),
     });
@@ -143,10 +145,10 @@ impl LatencyBudget {
     #[must_use]
     pub fn new(figures: &BudgetFigures, scenario: &Scenario, started_at_s: f64) -> Option<Self> {
         let (mut requests, mut states) = (Vec::new(), Vec::new());
-        for (end, ways) in &figures.ways {
+        for (end, paths) in &figures.paths {
             match end {
-                End::Answer(id) => requests.push(budget(&scenario.step_names[*id], ways)),
-                End::State(id) => states.push(budget(&scenario.await_names[*id], ways)),
+                PathEnd::Answer(id) => requests.push(budget(&scenario.step_names[*id], paths)),
+                PathEnd::State(id) => states.push(budget(&scenario.await_names[*id], paths)),
             }
         }
         let slowest = figures.slowest.iter();

@@ -7,7 +7,9 @@ use std::time::Duration;
 use loadgen_engine::record::{Figures, JourneyCounts, StepFigures, Times};
 use loadgen_engine::scrape::{GroupTopic, LagHistogram, Scrape};
 use loadgen_scenario::Scenario;
-use loadgen_scenario::threshold::{Count, Family, JourneyFigure, Metric, Selector, Statistic};
+use loadgen_scenario::threshold::{
+    Family, JourneyFigure, Metric, RequestFigure, Selector, Statistic,
+};
 
 /// The samples of one metric.
 #[derive(Debug, Clone)]
@@ -140,10 +142,10 @@ impl MetricSample {
         match &self.metric {
             Metric::ErrorRate => ratio(),
             Metric::Requests { count, .. } => match count {
-                Count::Tried => Some(self.tried as f64),
-                Count::Errors => (self.tried > 0).then_some(self.errors as f64),
-                Count::PerSecond => per_s(self.tried),
-                Count::ErrorRate => ratio(),
+                RequestFigure::Tried => Some(self.tried as f64),
+                RequestFigure::Errors => (self.tried > 0).then_some(self.errors as f64),
+                RequestFigure::PerSecond => per_s(self.tried),
+                RequestFigure::ErrorRate => ratio(),
             },
             Metric::Journeys(JourneyFigure::PerSecond) => per_s(self.journeys),
             Metric::Journeys(_) => Some(self.journeys as f64),

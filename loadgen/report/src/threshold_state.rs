@@ -8,7 +8,7 @@ use crate::windows::Windows;
 use loadgen_engine::record::Figures;
 use loadgen_engine::scrape::Scrape;
 use loadgen_scenario::Scenario;
-use loadgen_scenario::threshold::{Comparison, Metric, Threshold};
+use loadgen_scenario::threshold::{ComparisonOperator, Metric, Threshold};
 
 /// A threshold's state during the run.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +72,7 @@ fn holds_so_far(threshold: &Threshold, figure: f64) -> Option<bool> {
     let grows = !threshold.metric.is_time() && !threshold.metric.is_ratio();
     let below_is_fine = matches!(
         threshold.comparison,
-        Comparison::Less | Comparison::LessOrEqual
+        ComparisonOperator::Less | ComparisonOperator::LessOrEqual
     );
     match &threshold.metric {
         Metric::BacklogEnd => None,

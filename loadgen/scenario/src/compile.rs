@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::compile::compiler::{Compiled, Compiler, apart};
+use crate::compile::compiler::{Compiled, Compiler, split_tags};
 use crate::diagnostic::{ScenarioError, SourceText};
 use crate::expression::Vars;
 use crate::file::{ArrivalsKind, ScenarioFile};
@@ -29,7 +29,7 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     Compiler {
         source,
         known: HashSet::new(),
-        perhaps: HashSet::new(),
+        maybe_unset: HashSet::new(),
         used: HashSet::new(),
         ever_used: HashSet::new(),
         columns: HashMap::new(),
@@ -95,8 +95,8 @@ impl Compiler<'_> {
             .map(|s| self.setup_step(s))
             .collect::<Compiled<Vec<_>>>()?;
         let warnings = self.warnings(&feeders, &parameters);
-        let (step_names, step_tags) = apart(self.steps);
-        let (await_names, await_tags) = apart(rows);
+        let (step_names, step_tags) = split_tags(self.steps);
+        let (await_names, await_tags) = split_tags(rows);
         let mut scenario = Scenario {
             name: raw.name,
             description: raw.description,

@@ -6,7 +6,7 @@ mod reader;
 
 use serde::{Deserialize, Deserializer};
 
-use super::expression::{Expression, RenderError, Scope};
+use super::expression::{EvaluationError, Expression, Scope};
 use node::Node;
 
 const ALLOWED: &str = "comparisons (== != < <= > >= contains) of {{expressions}}, numbers, \"texts\", true, false and null, put together with `and`, `or`, `not` and parentheses";
@@ -46,7 +46,7 @@ impl Condition {
     }
 
     /// Whether the condition holds now. Fails if a variable is unset, or if values of different types are ordered.
-    pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, RenderError> {
+    pub fn holds(&self, scope: &mut Scope<'_>) -> Result<bool, EvaluationError> {
         self.node.holds(scope, &self.text)
     }
 }
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    fn evaluated(text: &str) -> Result<bool, RenderError> {
+    fn evaluated(text: &str) -> Result<bool, EvaluationError> {
         let vars = json!({ "status": "OPEN", "n": 3, "ids": ["a", "b"], "none": [], "price": 2.5, "text": "10" });
         let vars = vars.as_object().unwrap();
         let mut rng = SmallRng::seed_from_u64(1);

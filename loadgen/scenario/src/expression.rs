@@ -27,12 +27,12 @@ impl Scope<'_> {
 /// An expression could not be evaluated: a variable is unset, or a filter does not fit the value.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{expression}: {problem}")]
-pub struct RenderError {
+pub struct EvaluationError {
     expression: String,
     problem: String,
 }
 
-impl RenderError {
+impl EvaluationError {
     /// An error in a text that contains expressions.
     pub(super) fn new(expression: &str, problem: impl Into<String>) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl RenderError {
 }
 
 #[derive(Debug, Clone)]
-enum Source {
+enum ValueSource {
     /// A variable, and the fields to descend into.
     Var { name: String, fields: Vec<String> },
     /// A random version 4 UUID.
@@ -60,7 +60,7 @@ enum Source {
 #[derive(Debug, Clone)]
 pub struct Expression {
     text: String,
-    source: Source,
+    source: ValueSource,
     filters: Vec<Filter>,
 }
 
@@ -78,7 +78,7 @@ impl Expression {
         })
     }
 
-    fn parse_source(head: &str) -> Result<Source, String> {
+    fn parse_source(head: &str) -> Result<ValueSource, String> {
         if head.is_empty() {
             return Err(
                 "an empty {{}}; allowed: a variable, `uuid`, `now`, `random:FROM:TO`".into(),
@@ -92,14 +92,14 @@ impl Expression {
             if from > to {
                 return Err(format!("`random:{from}:{to}` is an empty range"));
             }
-            return Ok(Source::Random(from, to));
+            return Ok(ValueSource::Random(from, to));
         }
         if let Ok(number) = head.parse::<i64>() {
-            return Ok(Source::Constant(number.into()));
+            return Ok(ValueSource::Constant(number.into()));
         }
         match head {
-            "uuid" => return Ok(Source::Uuid),
-            "now" => return Ok(Source::Now),
+            "uuid" => return Ok(ValueSource::Uuid),
+            "now" => return Ok(ValueSource::Now),
             _ => {}
         }
         let mut path = head.split('.').map(str::to_owned);
@@ -116,13 +116,13 @@ impl Expression {
                 "`{head}` is not a variable's name (letters, digits, `_`, `-`; fields after a dot)"
             ));
         }
-        Ok(Source::Var { name, fields })
+        Ok(ValueSource::Var { name, fields })
     }
 
     /// The variables this expression reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let source = match &self.source {
-            Source::Var { name, .. } => Some(name.as_str()),
+            ValueSource::Var { name, .. } => Some(name.as_str()),
             _ => None,
         };
         let lists = self.filters.iter().filter_map(|filter| match filter {
@@ -132,14 +132,14 @@ impl Expression {
         source.into_iter().chain(lists)
     }
 
-    fn error(&self, problem: impl Into<String>) -> RenderError {
-        RenderError::new(&format!("{{{{{}}}}}", self.text), problem)
+    fn error(&self, problem: impl Into<String>) -> EvaluationError {
+        EvaluationError::new(&format!("{{{{{}}}}}", self.text), problem)
     }
 
     /// The variable this expression begins with, and the fields it descends into.
     pub fn path(&self) -> Option<(&str, &[String])> {
         match &self.source {
-            Source::Var { name, fields } => Some((name, fields)),
+            ValueSource::Var { name, fields } => Some((name, fields)),
             _ => None,
         }
     }
@@ -151,13 +151,20 @@ impl Expression {
     }
 
     /// Evaluates the expression. A variable's value is borrowed.
-    pub fn evaluate<'s>(&self, scope: &'s mut Scope<'_>) -> Result<Cow<'s, Value>, RenderError> {
+    pub fn evaluate<'s>(
+        &self,
+        scope: &'s mut Scope<'_>,
+    ) -> Result<Cow<'s, Value>, EvaluationError> {
         let mut value = match &self.source {
-            Source::Uuid => Ok(Cow::Owned(Value::String(random_uuid(scope.rng)))),
-            Source::Now => Ok(Cow::Owned(unix_seconds().into())),
-            Source::Random(from, to) => Ok(Cow::Owned(scope.rng.random_range(*from..=*to).into())),
-            Source::Constant(value) => Ok(Cow::Owned(value.clone())),
-            Source::Var { name, fields } => self.variable(scope, name, fields).map(Cow::Borrowed),
+            ValueSource::Uuid => Ok(Cow::Owned(Value::String(random_uuid(scope.rng)))),
+            ValueSource::Now => Ok(Cow::Owned(unix_seconds().into())),
+            ValueSource::Random(from, to) => {
+                Ok(Cow::Owned(scope.rng.random_range(*from..=*to).into()))
+            }
+            ValueSource::Constant(value) => Ok(Cow::Owned(value.clone())),
+            ValueSource::Var { name, fields } => {
+                self.variable(scope, name, fields).map(Cow::Borrowed)
+            }
         };
         for filter in &self.filters {
             value = match (filter, value) {
@@ -178,7 +185,7 @@ impl Expression {
         scope: &'s Scope<'_>,
         name: &str,
         fields: &[String],
-    ) -> Result<&'s Value, RenderError> {
+    ) -> Result<&'s Value, EvaluationError> {
         let mut value = scope
             .lookup(name)
             .ok_or_else(|| self.error(format!("`{name}` is not set")))?;

@@ -17,7 +17,7 @@ use crate::{AtEnd, Feeder, FeederSource, Pick};
 const VALUES_MAX: usize = 5_000_000;
 
 /// A feeder with its values.
-pub struct Source {
+pub struct FeederCursor {
     name: String,
     values: Vec<Value>,
     pick: Pick,
@@ -28,7 +28,7 @@ pub struct Source {
     step: usize,
 }
 
-impl Source {
+impl FeederCursor {
     /// Takes the feeder's values, or those of the list of set-up that it names. A sequential one gives every n-th value: its driver's share.
     /// Fails if there are no values.
     pub fn new(feeder: &Feeder, lists: &Vars, share: Share) -> Result<Self, String> {

@@ -46,7 +46,7 @@ pub struct Scenario {
     pub journeys: Vec<Journey>,
     /// What must hold for the run to pass.
     pub thresholds: Vec<Threshold>,
-    /// Names of the recorded steps; `Step::id` indexes it.
+    /// Names of the recorded steps; `Action::Request`'s `id` indexes it.
     pub step_names: Vec<String>,
     /// The steps' tags, sorted; one entry per name.
     pub step_tags: Vec<Vec<String>>,

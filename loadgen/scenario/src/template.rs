@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::expression::{Expression, RenderError, Scope};
+use super::expression::{EvaluationError, Expression, Scope};
 use super::filter::{percent_encoded, plain};
 
 #[derive(Debug, Clone)]
@@ -136,7 +136,11 @@ impl Template {
     }
 
     /// Appends the rendered template to `out`.
-    pub fn render_into(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), RenderError> {
+    pub fn render_into(
+        &self,
+        scope: &mut Scope<'_>,
+        out: &mut String,
+    ) -> Result<(), EvaluationError> {
         for segment in &self.segments {
             match segment {
                 Segment::Literal(text) => out.push_str(text),
@@ -158,14 +162,14 @@ impl Template {
     }
 
     /// Renders into a new string.
-    pub fn render(&self, scope: &mut Scope<'_>) -> Result<String, RenderError> {
+    pub fn render(&self, scope: &mut Scope<'_>) -> Result<String, EvaluationError> {
         let mut out = String::new();
         self.render_into(scope, &mut out)?;
         Ok(out)
     }
 
     /// Renders to a JSON value: a template that is one expression keeps its value's type, other text is a string.
-    pub fn render_value(&self, scope: &mut Scope<'_>) -> Result<Value, RenderError> {
+    pub fn render_value(&self, scope: &mut Scope<'_>) -> Result<Value, EvaluationError> {
         match self.segments.as_slice() {
             [Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) | Segment::Url(e)] => {
                 Ok(e.evaluate(scope)?.into_owned())

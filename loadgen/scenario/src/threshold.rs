@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-pub use figure::{Count, FIGURES, Family, JourneyFigure, Metric, Selector, Statistic};
+pub use figure::{FIGURES, Family, JourneyFigure, Metric, RequestFigure, Selector, Statistic};
 
 /// The shortest window, and what a window is a multiple of: figures are collected by the second.
 const WINDOW_UNIT: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub enum Window {
 /// How figure and bound are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the operators are their own explanation
-pub enum Comparison {
+pub enum ComparisonOperator {
     Less,
     LessOrEqual,
     Equal,
@@ -48,18 +48,18 @@ pub struct Threshold {
     /// The time that the figure covers.
     pub window: Window,
     /// The comparison that must hold.
-    pub comparison: Comparison,
+    pub comparison: ComparisonOperator,
     /// In the figure's unit: microseconds for times, a ratio for `error_rate`.
     pub bound: f64,
 }
 
 /// Two-character operators first, or `<=` would be read as `<`.
-const OPERATORS: [(&str, Comparison); 5] = [
-    ("<=", Comparison::LessOrEqual),
-    (">=", Comparison::GreaterOrEqual),
-    ("==", Comparison::Equal),
-    ("<", Comparison::Less),
-    (">", Comparison::Greater),
+const OPERATORS: [(&str, ComparisonOperator); 5] = [
+    ("<=", ComparisonOperator::LessOrEqual),
+    (">=", ComparisonOperator::GreaterOrEqual),
+    ("==", ComparisonOperator::Equal),
+    ("<", ComparisonOperator::Less),
+    (">", ComparisonOperator::Greater),
 ];
 
 impl std::str::FromStr for Threshold {
@@ -134,20 +134,20 @@ impl Threshold {
     /// Whether the comparison holds for this figure.
     pub fn holds(&self, figure: f64) -> bool {
         match self.comparison {
-            Comparison::Less => figure < self.bound,
-            Comparison::LessOrEqual => figure <= self.bound,
-            Comparison::Equal => figure == self.bound,
-            Comparison::GreaterOrEqual => figure >= self.bound,
-            Comparison::Greater => figure > self.bound,
+            ComparisonOperator::Less => figure < self.bound,
+            ComparisonOperator::LessOrEqual => figure <= self.bound,
+            ComparisonOperator::Equal => figure == self.bound,
+            ComparisonOperator::GreaterOrEqual => figure >= self.bound,
+            ComparisonOperator::Greater => figure > self.bound,
         }
     }
 
     /// How far a figure is on the wrong side of the bound. The greatest value is the worst.
     pub fn badness(&self, figure: f64) -> f64 {
         match self.comparison {
-            Comparison::Less | Comparison::LessOrEqual => figure - self.bound,
-            Comparison::Equal => (figure - self.bound).abs(),
-            Comparison::GreaterOrEqual | Comparison::Greater => self.bound - figure,
+            ComparisonOperator::Less | ComparisonOperator::LessOrEqual => figure - self.bound,
+            ComparisonOperator::Equal => (figure - self.bound).abs(),
+            ComparisonOperator::GreaterOrEqual | ComparisonOperator::Greater => self.bound - figure,
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     fn a_threshold_names_a_figure_a_step_and_a_bound_in_its_unit() {
         let threshold = parsed("response_time[a < b].p99 <= 50ms");
         assert_eq!(threshold.bound, 50_000.0);
-        assert_eq!(threshold.comparison, Comparison::LessOrEqual);
+        assert_eq!(threshold.comparison, ComparisonOperator::LessOrEqual);
         assert_eq!(
             threshold.metric,
             Metric::Distribution {

@@ -40,9 +40,9 @@ impl Creations for OrderShop {
         };
         match (result, posted.elements) {
             (Answered::Ids(ids), _) => Created::Accepted(ids),
-            (Answered::Later(id), None) => Created::Promised(vec![id]),
+            (Answered::Later(id), None) => Created::Deferred(vec![id]),
             (Answered::Later(id), Some(length)) => {
-                Created::Promised((0..length).map(|n| format!("{id}-{n}")).collect())
+                Created::Deferred((0..length).map(|n| format!("{id}-{n}")).collect())
             }
         }
     }
@@ -67,7 +67,7 @@ mod tests {
         let (_, writes) = ledger.kinds().find(|(known, _)| *known == kind).unwrap();
         (
             writes.accepted().collect(),
-            writes.promised().collect(),
+            writes.deferred().collect(),
             writes.indeterminate(),
         )
     }

@@ -71,7 +71,7 @@ impl Listener for JsonLines {
                 ("started", json!({ "unix_s": unix_s }))
             }
             RunEvent::Interval(interval) => ("interval", figures(&self.plan, interval)),
-            RunEvent::Observed(seen) => ("seen", sighting(seen)),
+            RunEvent::Observed(seen) => ("seen", observation(seen)),
             RunEvent::Held { at, rate } => {
                 ("held", json!({ "at_s": seconds(*at), "rate_per_s": rate }))
             }
@@ -191,8 +191,8 @@ fn figures(plan: &RunPlan, interval: &Interval) -> Value {
     })
 }
 
-fn sighting(seen: &Observed) -> Value {
-    let processes = seen.sighting.cpu_pct.iter();
+fn observation(seen: &Observed) -> Value {
+    let processes = seen.observation.cpu_pct.iter();
     let processes = processes.map(|(name, pct)| json!({ "process": name, "cpu_pct": pct }));
     let group = |(name, g): &(String, GroupPoint)| {
         json!({
@@ -210,7 +210,7 @@ fn sighting(seen: &Observed) -> Value {
         "at_s": seconds(seen.at),
         "processes": processes.collect::<Value>(),
         "drivers_cpu_pct": seen.drivers_cpu_pct,
-        "groups": seen.sighting.groups.iter().map(group).collect::<Value>(),
+        "groups": seen.observation.groups.iter().map(group).collect::<Value>(),
         "event_lag_us": Quantiles::from(seen.lag),
         "backlog": seen.backlog,
         "thresholds": thresholds.collect::<Value>(),

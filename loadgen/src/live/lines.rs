@@ -130,7 +130,7 @@ impl Listener for Lines {
             }
             RunEvent::TearDown => Some("tear-down (interrupt to skip the rest)".to_owned()),
             RunEvent::Fault(FaultEvent::Began { what }) => Some(format!("fault: {what}")),
-            RunEvent::Fault(FaultEvent::Ended(outcome)) => Some(outcome.said()),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => Some(outcome.text()),
             RunEvent::Warning(text) => Some(format!("warning: {text}")),
             _ => None,
         };

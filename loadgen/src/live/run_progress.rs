@@ -218,7 +218,7 @@ impl RunProgress {
             RunEvent::Auditing { events } => self.phase = Phase::Auditing(*events),
             RunEvent::TearDown => self.phase = Phase::TearingDown,
             RunEvent::Fault(FaultEvent::Began { what }) => self.say(format!("fault: {what}")),
-            RunEvent::Fault(FaultEvent::Ended(outcome)) => self.say(outcome.said()),
+            RunEvent::Fault(FaultEvent::Ended(outcome)) => self.say(outcome.text()),
             RunEvent::Warning(text) => self.say(format!("warning: {text}")),
             RunEvent::Judged { result, reasons } => {
                 self.phase = Phase::Over;
@@ -305,7 +305,7 @@ impl RunProgress {
     }
 
     fn seen(&mut self, seen: &Observed) {
-        self.series.see(seen.at, &seen.sighting);
+        self.series.see(seen.at, &seen.observation);
         let drivers_cpu_pct = seen.drivers_cpu_pct.clone();
         self.moment(seen.at).join(Moment {
             drivers_cpu_pct,

@@ -98,8 +98,8 @@ impl ExportedFigures {
                 self.in_flight = interval.in_flight;
             }
             RunEvent::Observed(seen) => {
-                self.groups.clone_from(&seen.sighting.groups);
-                self.cpu_pct.clone_from(&seen.sighting.cpu_pct);
+                self.groups.clone_from(&seen.observation.groups);
+                self.cpu_pct.clone_from(&seen.observation.cpu_pct);
                 let drivers = seen.drivers_cpu_pct.iter().enumerate();
                 let drivers = drivers.map(|(i, pct)| (format!("driver {i}"), *pct));
                 self.cpu_pct.extend(drivers);

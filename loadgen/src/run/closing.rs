@@ -43,10 +43,10 @@ impl Run {
         );
         let work = self.control.drained_while(timeout, |since, scrape| {
             let at = drained + since;
-            let sighting = observer.look(at, Some(scrape));
+            let observation = observer.look(at, Some(scrape));
             listeners.tell(&RunEvent::Observed(Box::new(Observed {
                 at,
-                sighting,
+                observation,
                 lag: scrape.lag_since(&before),
                 backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
                 ..Observed::default()

@@ -23,10 +23,10 @@ use crate::run_event::Wish;
 use loadgen_engine::drive::DriverEvent;
 use loadgen_engine::drive::Finished;
 use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::FaultContext;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::fault::Injector;
 use loadgen_engine::fault::Recovery;
-use loadgen_engine::fault::Scene;
 use loadgen_engine::proc::group_cpu_time;
 use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
@@ -67,14 +67,14 @@ impl Run {
     ) -> Option<Injector> {
         let faults = self.scenario.faults.clone();
         (!faults.is_empty()).then(|| {
-            let scene = Scene {
+            let context = FaultContext {
                 system: self.system_id.map(started),
                 target: self.control.target().url.clone(),
                 start: start.into(),
                 stop: stop.clone(),
                 events: events.clone(),
             };
-            Injector::start(faults, scene)
+            Injector::start(faults, context)
         })
     }
 
@@ -224,7 +224,7 @@ impl Run {
         let now = now.ok().flatten();
         let windows = &mut collected.windows;
         windows.interval(&interval.figures, interval.start, now.as_ref());
-        let sighting = collected.observer.look(interval.start, now.as_ref());
+        let observation = collected.observer.look(interval.start, now.as_ref());
         collected.cost_readings.interval(interval, now.as_ref());
         let before = collected.before.clone().unwrap_or_default();
         let so_far = SoFar {
@@ -237,7 +237,7 @@ impl Run {
         let threshold_states = so_far.threshold_states();
         Observed {
             at: interval.start,
-            sighting,
+            observation,
             drivers_cpu_pct: collected.observer.drivers_cpu_pct.clone(),
             lag: now
                 .as_ref()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use loadgen_engine::drive::{DRIVER, Interval};
 use loadgen_engine::proc::{host_time, numbered_cpu_times, process_cpu_time, program_times};
 use loadgen_engine::record::series::{
-    GENERATOR, GroupPoint, HOST, OTHERS, Point, Series, Sighting,
+    GENERATOR, GroupPoint, HOST, OTHERS, Observation, Point, Series,
 };
 use loadgen_engine::scrape::Scrape;
 
@@ -67,15 +67,15 @@ impl Observer {
     }
 
     /// Observes the machine, and adds the target's metrics, if there are any, to the interval that started at `time`.
-    pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) -> Sighting {
-        let mut sighting = Sighting::default();
+    pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) -> Observation {
+        let mut observation = Observation::default();
         let wall = self.cpu.0.elapsed();
         if wall >= CPU_INTERVAL_MIN {
             let now = self.cpu_times();
             for (name, cpu) in &now {
                 // A process that is new since the last observation has no share yet.
                 if let Some(before) = self.cpu.1.get(name) {
-                    sighting
+                    observation
                         .cpu_pct
                         .push((name.clone(), share_pct(*cpu, *before, wall)));
                 }
@@ -92,7 +92,7 @@ impl Observer {
         if let Some(scrape) = scrape {
             let before = self.scrape.replace(scrape.clone()).unwrap_or_default();
             let groups = scrape.groups_since(&before).into_iter();
-            sighting.groups = groups
+            observation.groups = groups
                 .map(|(name, (backlog, lag))| {
                     let point = GroupPoint {
                         backlog,
@@ -104,8 +104,8 @@ impl Observer {
                 })
                 .collect();
         }
-        self.series.see(time, &sighting);
-        sighting
+        self.series.see(time, &observation);
+        observation
     }
 
     fn cpu_times(&self) -> BTreeMap<String, Duration> {

@@ -6,7 +6,7 @@ use loadgen::live::{RunProgress, Tab, View, draw};
 use loadgen::run_event::{Observed, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::record::Figures;
-use loadgen_engine::record::series::{GroupPoint, Sighting};
+use loadgen_engine::record::series::{GroupPoint, Observation};
 use loadgen_engine::scrape::LagStatistics;
 use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
@@ -67,7 +67,7 @@ fn progress() -> RunProgress {
         };
         progress.event(&RunEvent::Observed(Box::new(Observed {
             at: Duration::from_secs(second),
-            sighting: Sighting {
+            observation: Observation {
                 cpu_pct: vec![("redis-server".into(), 21.0)],
                 groups: vec![group("crm-service", 3), group("order-service", 40)],
             },

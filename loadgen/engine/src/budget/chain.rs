@@ -1,14 +1,14 @@
 //! Finds the events that led to an event, by their causation ids. Pure: works on the events of one journey, as the target reported them.
 
-use crate::feed::position::Position;
+use crate::feed::position::FeedPosition;
 
 /// An event of a sampled journey. Times are microseconds since the Unix epoch, by the target's clocks.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct ReportedEvent {
     /// Its topic.
     pub topic: String,
     /// Its position in the topic.
-    pub position: Position,
+    pub position: FeedPosition,
     /// Its id.
     pub event_id: String,
     /// The id of the event, or message, that caused it.
@@ -24,9 +24,13 @@ pub struct Told {
 /// The events that led to the one at `last`: first cause first, the event itself last. Stops at a cause that is not among the events
 /// (the request's message, or an event that was missed) or that would make a cycle. Empty if `last` is not among the events.
 #[must_use]
-pub fn leading_to<'a>(events: &'a [Told], topic: &str, last: Position) -> Vec<&'a Told> {
-    let mut chain: Vec<&Told> = Vec::new();
-    let is_last = |event: &&Told| event.topic == topic && event.position == last;
+pub fn leading_to<'a>(
+    events: &'a [ReportedEvent],
+    topic: &str,
+    last: FeedPosition,
+) -> Vec<&'a ReportedEvent> {
+    let mut chain: Vec<&ReportedEvent> = Vec::new();
+    let is_last = |event: &&ReportedEvent| event.topic == topic && event.position == last;
     let mut next = events.iter().find(is_last);
     while let Some(event) = next {
         chain.push(event);
@@ -44,8 +48,8 @@ mod tests {
     #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
-    fn told(topic: &str, position: &str, event_id: &str, causation_id: &str) -> Told {
-        Told {
+    fn told(topic: &str, position: &str, event_id: &str, causation_id: &str) -> ReportedEvent {
+        ReportedEvent {
             topic: topic.into(),
             position: position.parse().unwrap(),
             event_id: event_id.into(),

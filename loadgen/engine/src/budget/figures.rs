@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::way::Way;
+use super::critical_path::CriticalPath;
 use crate::record::Times;
 
 /// The number of slowest journeys kept in full.
@@ -13,9 +13,9 @@ pub const SLOWEST_MAX: usize = 10;
 const PARTS_MAX: usize = 32;
 /// The name of the further parts.
 const FURTHER: &str = "further parts";
-/// The most lanes of one of the slowest journeys, and the most legs of a lane.
-const LANES_MAX: usize = 40;
-const LEGS_MAX: usize = 100;
+/// The most paths of one of the slowest journeys, and the most segments of a path.
+const PATHS_MAX: usize = 40;
+const SEGMENTS_MAX: usize = 100;
 
 /// A distribution of times that may be negative, in microseconds; its sum is exact.
 #[derive(Debug, Clone, Default)]
@@ -70,29 +70,29 @@ impl SignedTimes {
     }
 }
 
-/// The end of a way.
+/// The end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
-    /// A request's answer, by `Step::id`.
+pub enum PathEnd {
+    /// A request's answer, by `Action::Request`'s `id`.
     Answer(usize),
     /// An awaited state, by `Await::id`.
     State(usize),
 }
 
-/// All ways to one end.
+/// All paths to one end.
 #[derive(Debug, Clone, Default)]
-pub struct Ways {
-    /// The number of ways.
+pub struct CriticalPaths {
+    /// The number of paths.
     pub count: u64,
     /// Total times, from the intended start.
     pub total: SignedTimes,
-    /// Times by part; a part that a way lacks took no time in it.
+    /// Times by part; a part that a path lacks took no time in it.
     pub parts: BTreeMap<String, SignedTimes>,
 }
 
 /// One journey in full.
 #[derive(Debug, Clone)]
-pub struct Journey {
+pub struct SlowJourney {
     /// Its trace id.
     pub trace: u128,
     /// When it should have started; microseconds since the Unix epoch.
@@ -100,7 +100,7 @@ pub struct Journey {
     /// Its length in microseconds, without the scenario's pauses.
     pub length_us: i64,
     /// Its requests and states by name, ordered by their end.
-    pub lanes: Vec<(String, Way)>,
+    pub paths: Vec<(String, CriticalPath)>,
 }
 
 /// Everything about the sampled journeys of a run.
@@ -108,32 +108,32 @@ pub struct Journey {
 pub struct BudgetFigures {
     /// Number of sampled journeys.
     pub sampled: u64,
-    /// All ways, by their end.
-    pub ways: BTreeMap<End, Ways>,
+    /// All paths, by their end.
+    pub paths: BTreeMap<PathEnd, CriticalPaths>,
     /// The slowest journeys, slowest first.
-    pub slowest: Vec<Journey>,
+    pub slowest: Vec<SlowJourney>,
 }
 
 impl BudgetFigures {
-    /// Adds one way.
-    pub fn way(&mut self, end: End, way: &Way) {
+    /// Adds one path.
+    pub fn path(&mut self, end: PathEnd, path: &CriticalPath) {
         let mut parts: BTreeMap<&str, i64> = BTreeMap::new();
-        for leg in &way.legs {
-            *parts.entry(&leg.part).or_default() += leg.to_us - leg.from_us;
+        for segment in &path.segments {
+            *parts.entry(&segment.part).or_default() += segment.to_us - segment.from_us;
         }
-        let ways = self.ways.entry(end).or_default();
-        ways.count += 1;
-        ways.total.record(way.to_us() - way.from_us);
+        let paths = self.paths.entry(end).or_default();
+        paths.count += 1;
+        paths.total.record(path.to_us() - path.from_us);
         for (part, length_us) in parts {
-            ways.part(part).record(length_us);
+            paths.part(part).record(length_us);
         }
     }
 
     /// Adds one journey; it is kept if it is among the slowest.
-    pub fn journey(&mut self, mut journey: Journey) {
-        journey.lanes.truncate(LANES_MAX);
-        for (_, way) in &mut journey.lanes {
-            way.legs.truncate(LEGS_MAX);
+    pub fn journey(&mut self, mut journey: SlowJourney) {
+        journey.paths.truncate(PATHS_MAX);
+        for (_, path) in &mut journey.paths {
+            path.segments.truncate(SEGMENTS_MAX);
         }
         let place = self
             .slowest
@@ -147,8 +147,8 @@ impl BudgetFigures {
     /// Adds another driver's figures.
     pub fn add(&mut self, other: Self) {
         self.sampled += other.sampled;
-        for (end, theirs) in other.ways {
-            let mine = self.ways.entry(end).or_default();
+        for (end, theirs) in other.paths {
+            let mine = self.paths.entry(end).or_default();
             mine.count += theirs.count;
             mine.total.add(&theirs.total);
             for (part, times) in &theirs.parts {
@@ -159,7 +159,7 @@ impl BudgetFigures {
     }
 }
 
-impl Ways {
+impl CriticalPaths {
     fn part(&mut self, part: &str) -> &mut SignedTimes {
         let known = self.parts.contains_key(part) || self.parts.len() < PARTS_MAX;
         let part = if known { part } else { FURTHER };
@@ -170,20 +170,25 @@ impl Ways {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::way::Leg;
+    use crate::budget::critical_path::PathSegment;
 
-    fn way(lengths: &[(&str, i64)]) -> Way {
-        let mut legs: Vec<Leg> = Vec::new();
+    fn path(lengths: &[(&str, i64)]) -> CriticalPath {
+        let mut segments: Vec<PathSegment> = Vec::new();
         for (part, length) in lengths {
-            let from_us = legs.last().map_or(100, |leg: &Leg| leg.to_us);
-            legs.push(Leg {
+            let from_us = segments
+                .last()
+                .map_or(100, |segment: &PathSegment| segment.to_us);
+            segments.push(PathSegment {
                 part: (*part).into(),
                 at: String::new(),
                 from_us,
                 to_us: from_us + length,
             });
         }
-        Way { from_us: 100, legs }
+        CriticalPath {
+            from_us: 100,
+            segments,
+        }
     }
 
     #[test]
@@ -212,43 +217,46 @@ mod tests {
     #[test]
     fn the_parts_sums_are_the_total_s_whatever_parts_a_way_has() {
         let mut one = BudgetFigures::default();
-        one.way(
-            End::State(0),
-            &way(&[("handler", 7), ("append", 5), ("handler", 9)]),
+        one.path(
+            PathEnd::State(0),
+            &path(&[("handler", 7), ("append", 5), ("handler", 9)]),
         );
         let mut other = BudgetFigures::default();
-        other.way(End::State(0), &way(&[("handler", 4), ("unexplained", -6)]));
+        other.path(
+            PathEnd::State(0),
+            &path(&[("handler", 4), ("unexplained", -6)]),
+        );
         one.add(other);
 
-        let ways = &one.ways[&End::State(0)];
-        let sum: i64 = ways.parts.values().map(SignedTimes::sum_us).sum();
+        let paths = &one.paths[&PathEnd::State(0)];
+        let sum: i64 = paths.parts.values().map(SignedTimes::sum_us).sum();
 
-        assert_eq!((ways.count, sum), (2, 19));
-        assert_eq!(ways.total.sum_us(), 19);
-        assert_eq!(ways.parts["handler"].at(1.0, 2), 16);
+        assert_eq!((paths.count, sum), (2, 19));
+        assert_eq!(paths.total.sum_us(), 19);
+        assert_eq!(paths.parts["handler"].at(1.0, 2), 16);
     }
 
     #[test]
     fn names_without_end_are_counted_together_and_stay_in_the_sum() {
         let mut figures = BudgetFigures::default();
         for n in 0..1_000 {
-            figures.way(End::Answer(0), &way(&[(&format!("part {n}"), 1)]));
+            figures.path(PathEnd::Answer(0), &path(&[(&format!("part {n}"), 1)]));
         }
-        let ways = &figures.ways[&End::Answer(0)];
-        assert_eq!(ways.parts.len(), PARTS_MAX + 1);
-        let sum: i64 = ways.parts.values().map(SignedTimes::sum_us).sum();
-        assert_eq!(sum, ways.total.sum_us());
+        let paths = &figures.paths[&PathEnd::Answer(0)];
+        assert_eq!(paths.parts.len(), PARTS_MAX + 1);
+        let sum: i64 = paths.parts.values().map(SignedTimes::sum_us).sum();
+        assert_eq!(sum, paths.total.sum_us());
     }
 
     #[test]
     fn only_the_slowest_journeys_are_kept_the_slowest_first() {
         let mut figures = BudgetFigures::default();
         for length_us in [5, 30, 1, 20, 9, 8, 7, 6, 4, 3, 2, 25, 10] {
-            figures.journey(Journey {
+            figures.journey(SlowJourney {
                 trace: 1,
                 from_us: 0,
                 length_us,
-                lanes: Vec::new(),
+                paths: Vec::new(),
             });
         }
         let lengths: Vec<i64> = figures.slowest.iter().map(|j| j.length_us).collect();

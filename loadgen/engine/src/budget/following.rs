@@ -7,21 +7,21 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::figures::BudgetFigures;
-use super::heard::Heard;
-use super::sample::Sample;
-use crate::feed::Reader;
+use super::sample::JourneySample;
+use super::target_times::TargetTimes;
+use crate::feed::FeedReader;
 use crate::http_client::Target;
 
 /// Time limit for opening the feed and for its first message.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long after a journey's end its events are waited for; after that it is recorded without the missing ones.
-const PATIENCE: Duration = Duration::from_secs(2);
+const EVENT_WAIT: Duration = Duration::from_secs(2);
 /// How often the deadlines of waiting journeys are checked.
 const LOOK: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct State {
-    heard: Heard,
-    waiting: VecDeque<Sample>,
+    target_times: TargetTimes,
+    waiting: VecDeque<JourneySample>,
     figures: BudgetFigures,
 }
 
@@ -34,10 +34,10 @@ impl State {
                 return;
             };
             let late = sample.deadline.is_none_or(|deadline| deadline <= now);
-            if all || late || sample.is_told(&self.heard) {
+            if all || late || sample.is_complete(&self.target_times) {
                 let trace = sample.trace;
-                sample.record(&self.heard, &mut self.figures);
-                self.heard.forget(trace);
+                sample.record(&self.target_times, &mut self.figures);
+                self.target_times.forget(trace);
             } else {
                 self.waiting.push_back(sample);
             }
@@ -69,7 +69,7 @@ impl Following {
         };
         let task = match opened {
             Ok(Ok(reader)) => {
-                state.borrow_mut().heard.listens = true;
+                state.borrow_mut().target_times.listens = true;
                 Some(tokio::task::spawn_local(listen(reader, state.clone())))
             }
             Ok(Err(problem)) => {
@@ -83,32 +83,36 @@ impl Following {
 
     /// Follows a journey that begins.
     pub fn begin(&self, trace: u128) {
-        self.state.borrow_mut().heard.begin(trace);
+        self.state.borrow_mut().target_times.begin(trace);
     }
 
     /// Records a journey that has ended without an error, now or when its events have come.
-    pub fn end(&self, mut sample: Sample) {
+    pub fn end(&self, mut sample: JourneySample) {
         let mut state = self.state.borrow_mut();
-        let listens = state.heard.listens && state.heard.is_followed(sample.trace);
-        if listens && !sample.is_told(&state.heard) {
-            sample.deadline = Some(Instant::now() + PATIENCE);
+        let listens = state.target_times.listens && state.target_times.is_followed(sample.trace);
+        if listens && !sample.is_complete(&state.target_times) {
+            sample.deadline = Some(Instant::now() + EVENT_WAIT);
             state.waiting.push_back(sample);
         } else {
-            let State { heard, figures, .. } = &mut *state;
+            let State {
+                target_times,
+                figures,
+                ..
+            } = &mut *state;
             let trace = sample.trace;
-            sample.record(heard, figures);
-            heard.forget(trace);
+            sample.record(target_times, figures);
+            target_times.forget(trace);
         }
     }
 
     /// Stops following a journey.
     pub fn give_up(&self, trace: u128) {
-        self.state.borrow_mut().heard.forget(trace);
+        self.state.borrow_mut().target_times.forget(trace);
     }
 
     /// Returns the figures; waits a little for events still to come.
     pub async fn finish(&self) -> BudgetFigures {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + EVENT_WAIT;
         while !self.state.borrow().waiting.is_empty() && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -118,17 +122,17 @@ impl Following {
     }
 }
 
-async fn open(target: &Target, state: &Rc<RefCell<State>>) -> Result<Reader, String> {
-    let mut reader = Reader::open(target, "/events?sampled=true").await?;
+async fn open(target: &Target, state: &Rc<RefCell<State>>) -> Result<FeedReader, String> {
+    let mut reader = FeedReader::open(target, "/events?sampled=true").await?;
     let (text, _) = reader.next().await?;
-    match state.borrow_mut().heard.take(&text)? {
+    match state.borrow_mut().target_times.take(&text)? {
         true => Ok(reader),
         false => Err("its feed is not limited to sampled requests".to_owned()),
     }
 }
 
 /// Reads the feed until its connection breaks. It is not opened again.
-async fn listen(mut reader: Reader, state: Rc<RefCell<State>>) {
+async fn listen(mut reader: FeedReader, state: Rc<RefCell<State>>) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
@@ -137,7 +141,7 @@ async fn listen(mut reader: Reader, state: Rc<RefCell<State>>) {
                     break;
                 };
                 let mut state = state.borrow_mut();
-                if let Err(problem) = state.heard.take(&text) {
+                if let Err(problem) = state.target_times.take(&text) {
                     tracing::debug!(problem, "a message about sampled requests could not be parsed");
                 }
                 state.put_together(false);
@@ -146,7 +150,7 @@ async fn listen(mut reader: Reader, state: Rc<RefCell<State>>) {
         }
     }
     let mut state = state.borrow_mut();
-    state.heard.listens = false;
+    state.target_times.listens = false;
     state.put_together(true);
     tracing::warn!(
         "the feed of sampled requests broke: later journeys lack the times of the target's side"

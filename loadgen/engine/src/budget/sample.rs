@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::figures::{BudgetFigures, End, Journey};
-use super::heard::Heard;
+use super::critical_path::{AnsweredRequest, to_state};
+use super::figures::{BudgetFigures, PathEnd, SlowJourney};
 use super::server_timing;
-use super::way::{Exchange, to_state};
-use crate::feed::position::Position;
+use super::target_times::TargetTimes;
+use crate::feed::position::FeedPosition;
 use crate::http_client::Reply;
 
 /// Decides which journeys are followed: evenly, up to a number a second.
@@ -45,25 +45,25 @@ impl Sampler {
 }
 
 /// An awaited state that was seen.
-struct Seen {
+struct SeenState {
     await_id: usize,
     name: String,
     topic: String,
-    position: Position,
+    position: FeedPosition,
     since_us: i64,
     visible_us: i64,
 }
 
 /// One followed journey.
-pub struct Sample {
+pub struct JourneySample {
     /// Its trace id.
     pub trace: u128,
     clock: (Instant, i64),
     from_us: i64,
     ended_us: i64,
     paused: Duration,
-    exchanges: Vec<(usize, Exchange)>,
-    seen: Vec<Seen>,
+    requests: Vec<(usize, AnsweredRequest)>,
+    seen: Vec<SeenState>,
     /// When the journey is recorded even if the target's times are missing.
     pub deadline: Option<Instant>,
 }
@@ -71,7 +71,7 @@ pub struct Sample {
 /// The most requests, and the most states, kept of one journey; loops may have any number.
 const KEPT_MAX: usize = 1_000;
 
-impl Sample {
+impl JourneySample {
     /// The sample of a journey that should start at `intended`.
     #[must_use]
     pub fn new(trace: u128, intended: Instant) -> Self {
@@ -83,7 +83,7 @@ impl Sample {
             from_us: 0,
             ended_us: 0,
             paused: Duration::ZERO,
-            exchanges: Vec::new(),
+            requests: Vec::new(),
             seen: Vec::new(),
             deadline: None,
         };
@@ -118,12 +118,12 @@ impl Sample {
         let Some(times) = reply
             .times
             .as_ref()
-            .filter(|_| self.exchanges.len() < KEPT_MAX)
+            .filter(|_| self.requests.len() < KEPT_MAX)
         else {
             return;
         };
         let header = times.server_timing.as_deref().unwrap_or_default();
-        let exchange = Exchange {
+        let request = AnsweredRequest {
             step: name.to_owned(),
             intended_us: self.at_us(intended),
             begun_us: self.at_us(begun),
@@ -133,22 +133,22 @@ impl Sample {
             completed_us: self.at_us(reply.completed),
             server: server_timing::parse(header),
         };
-        self.ended_us = self.ended_us.max(exchange.completed_us);
-        self.exchanges.push((id, exchange));
+        self.ended_us = self.ended_us.max(request.completed_us);
+        self.requests.push((id, request));
     }
 
     /// Adds an awaited state that was visible.
     pub fn saw(
         &mut self,
         (await_id, name): (usize, &str),
-        (topic, position): (&str, Position),
+        (topic, position): (&str, FeedPosition),
         since: Instant,
         visible: Instant,
     ) {
         if self.seen.len() < KEPT_MAX {
             let visible_us = self.at_us(visible);
             self.ended_us = self.ended_us.max(visible_us);
-            self.seen.push(Seen {
+            self.seen.push(SeenState {
                 await_id,
                 name: name.to_owned(),
                 topic: topic.to_owned(),
@@ -161,45 +161,39 @@ impl Sample {
 
     /// Whether the target has reported everything about this journey.
     #[must_use]
-    pub fn is_told(&self, heard: &Heard) -> bool {
-        let complete = |seen: &Seen| {
-            !heard
+    pub fn is_complete(&self, target_times: &TargetTimes) -> bool {
+        let complete = |seen: &SeenState| {
+            !target_times
                 .chain(self.trace, &seen.topic, seen.position)
                 .is_empty()
-                && heard.projected(&seen.topic, seen.position).is_some()
+                && target_times.projected(&seen.topic, seen.position).is_some()
         };
         self.seen.iter().all(complete)
     }
 
     /// Combines it with the target's times and records it.
-    pub fn record(self, heard: &Heard, figures: &mut BudgetFigures) {
+    pub fn record(self, target_times: &TargetTimes, figures: &mut BudgetFigures) {
         figures.sampled += 1;
-        let exchanges: Vec<Exchange> = self.exchanges.iter().map(|(_, e)| e.clone()).collect();
-        let mut lanes = Vec::new();
-        for (id, exchange) in self.exchanges {
-            let way = exchange.way();
-            figures.way(End::Answer(id), &way);
-            lanes.push((exchange.step, way));
+        let requests: Vec<AnsweredRequest> = self.requests.iter().map(|(_, e)| e.clone()).collect();
+        let mut paths = Vec::new();
+        for (id, request) in self.requests {
+            let path = request.path();
+            figures.path(PathEnd::Answer(id), &path);
+            paths.push((request.step, path));
         }
         for seen in self.seen {
-            let chain = heard.chain(self.trace, &seen.topic, seen.position);
-            let projected = heard.projected(&seen.topic, seen.position);
-            let way = to_state(
-                seen.since_us,
-                seen.visible_us,
-                &exchanges,
-                &chain,
-                projected,
-            );
-            figures.way(End::State(seen.await_id), &way);
-            lanes.push((seen.name, way));
+            let chain = target_times.chain(self.trace, &seen.topic, seen.position);
+            let projected = target_times.projected(&seen.topic, seen.position);
+            let path = to_state(seen.since_us, seen.visible_us, &requests, &chain, projected);
+            figures.path(PathEnd::State(seen.await_id), &path);
+            paths.push((seen.name, path));
         }
-        lanes.sort_by_key(|(_, way)| way.to_us());
-        figures.journey(Journey {
+        paths.sort_by_key(|(_, path)| path.to_us());
+        figures.journey(SlowJourney {
             trace: self.trace,
             from_us: self.from_us,
             length_us: self.ended_us - self.from_us - self.paused.as_micros() as i64,
-            lanes,
+            paths,
         });
     }
 }

@@ -29,7 +29,7 @@ pub struct Context {
     pub following: Following,
     /// Parameters and lists.
     pub globals: Arc<Vars>,
-    pub feeders: RefCell<Vec<feeder::Source>>,
+    pub feeders: RefCell<Vec<feeder::FeederCursor>>,
     pub shared: SharedValues,
     /// Cancelled when a feeder has no more values: no new journeys start.
     pub exhausted: CancellationToken,
@@ -43,7 +43,7 @@ pub struct Context {
     pub room: Notify,
     pub started: Cell<u64>,
     /// Seconds of the run whose figures have been sent.
-    pub told_s: Cell<u64>,
+    pub reported_s: Cell<u64>,
     pub seed: u64,
 }
 

@@ -99,7 +99,7 @@ impl Driver {
         let feeders = scenario
             .feeders
             .iter()
-            .map(|f| feeder::Source::new(f, &self.globals, self.share))
+            .map(|f| feeder::FeederCursor::new(f, &self.globals, self.share))
             .collect::<Result<_, _>>()
             .map_err(Refusal::BadInput)?;
         let feed = open_feed(&scenario, &self.target).await?;
@@ -129,7 +129,7 @@ impl Driver {
             in_flight: Cell::new(0),
             room: Notify::new(),
             started: Cell::new(0),
-            told_s: Cell::new(0),
+            reported_s: Cell::new(0),
             seed: self.seed,
         });
         self.events.send(DriverEvent::Ready).ok();
@@ -148,9 +148,9 @@ async fn workload(
     events: &mpsc::UnboundedSender<DriverEvent>,
     stop: &CancellationToken,
 ) -> Finished {
-    let watch = Rc::new(SelfWatch::start());
-    let watching = watch.clone();
-    let look_on = tokio::task::spawn_local(async move { watching.look_on().await });
+    let self_watch = Rc::new(SelfWatch::start());
+    let watching = self_watch.clone();
+    let watch = tokio::task::spawn_local(async move { watching.watch().await });
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
     match part {
         Part::Open { arrivals } => open::drive(&context, arrivals, start, &context.exhausted).await,
@@ -187,11 +187,11 @@ async fn workload(
     let drained = start.elapsed();
     let budget = Box::new(context.following.finish().await);
     ticker.abort();
-    look_on.abort();
+    watch.abort();
     // The rest since the last tick: the ticker's next tick may have been due but not run yet.
-    let told = Duration::from_secs(context.told_s.get());
-    let length = drained.saturating_sub(told);
-    events.send(interval(&context, told, length)).ok();
+    let reported = Duration::from_secs(context.reported_s.get());
+    let length = drained.saturating_sub(reported);
+    events.send(interval(&context, reported, length)).ok();
     let feed = context.feed.as_ref();
     if let Some(forgotten) = feed.map(Feed::forgotten).filter(|n| *n > 0) {
         events
@@ -206,7 +206,7 @@ async fn workload(
         budget,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
         ledger: context.notes.as_ref().map(Notes::take),
-        drivers: vec![watch.health(context.http.generator_errors())],
+        drivers: vec![self_watch.health(context.http.generator_errors())],
     }
 }
 
@@ -235,7 +235,7 @@ async fn tell_intervals(
     let second = Duration::from_secs(1);
     for n in 1.. {
         tokio::time::sleep_until((start + second * n).into()).await;
-        context.told_s.set(u64::from(n));
+        context.reported_s.set(u64::from(n));
         if events
             .send(interval(&context, second * (n - 1), second))
             .is_err()

@@ -13,7 +13,7 @@ use super::assignment::{Assignment, Load};
 use super::driver::{Driver, Part, client_limits, open_feed, runtime};
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
-use super::set_up::{self, Fail};
+use super::set_up::{self, OnFailure};
 use crate::http_client::{HttpClient, Target};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::Vars;
@@ -161,7 +161,7 @@ impl Preparation<'_> {
         for step in &self.scenario.setup {
             let name = &step.name;
             events.send(DriverEvent::SetUp { step: name.clone() }).ok();
-            let fail = Fail::AtOnce;
+            let on_failure = OnFailure::AtOnce;
             let work = set_up::run(
                 step,
                 &http,
@@ -170,7 +170,7 @@ impl Preparation<'_> {
                 &mut globals,
                 &mut rng,
                 notes,
-                fail,
+                on_failure,
             );
             tokio::select! {
                 done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
@@ -193,7 +193,7 @@ pub async fn tear_down(
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut failures = Vec::new();
     for step in &scenario.teardown {
-        let fail = Fail::AtTheEnd;
+        let on_failure = OnFailure::AtTheEnd;
         let done = set_up::run(
             step,
             &http,
@@ -202,7 +202,7 @@ pub async fn tear_down(
             &mut variables,
             &mut rng,
             None,
-            fail,
+            on_failure,
         )
         .await;
         if let Err(problem) = done {
@@ -235,7 +235,7 @@ fn parts(load: Load) -> Vec<Part> {
 
 /// How far a driver has come.
 #[derive(Clone, Copy)]
-enum Progress {
+enum DriverProgress {
     /// The number of intervals that it has reported.
     Intervals(u64),
     /// It reports no more.
@@ -248,7 +248,7 @@ struct Fleet {
     /// Journeys in flight, one entry for each driver that has begun to drain.
     draining: Vec<usize>,
     /// The progress of each driver.
-    progress: Vec<Progress>,
+    progress: Vec<DriverProgress>,
     /// Intervals that some drivers have reported and others have not.
     open: BTreeMap<u64, Interval>,
     finished: Finished,
@@ -259,7 +259,7 @@ impl Fleet {
         Self {
             ready: 0,
             draining: Vec::new(),
-            progress: vec![Progress::Intervals(0); drivers],
+            progress: vec![DriverProgress::Intervals(0); drivers],
             open: BTreeMap::new(),
             finished: Finished::default(),
         }
@@ -270,7 +270,7 @@ impl Fleet {
         match event {
             DriverEvent::Interval(interval) => {
                 let number = interval.start.as_secs();
-                self.progress[index] = Progress::Intervals(number + 1);
+                self.progress[index] = DriverProgress::Intervals(number + 1);
                 match self.open.get_mut(&number) {
                     Some(so_far) => so_far.add(&interval),
                     None => drop(self.open.insert(number, *interval)),
@@ -288,7 +288,7 @@ impl Fleet {
                     .collect())
             }
             DriverEvent::Finished(finished) => {
-                self.progress[index] = Progress::Finished;
+                self.progress[index] = DriverProgress::Finished;
                 self.finished.add(finished);
                 Ok(self.complete())
             }
@@ -302,8 +302,8 @@ impl Fleet {
     /// Takes the intervals that every driver has reported.
     fn complete(&mut self) -> Vec<DriverEvent> {
         let reported = self.progress.iter().filter_map(|progress| match progress {
-            Progress::Intervals(count) => Some(count),
-            Progress::Finished => None,
+            DriverProgress::Intervals(count) => Some(count),
+            DriverProgress::Finished => None,
         });
         let later = match reported.min() {
             Some(reported_by_all) => self.open.split_off(reported_by_all),

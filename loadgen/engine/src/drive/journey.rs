@@ -13,10 +13,10 @@ use rand::rngs::SmallRng;
 use serde_json::Value;
 
 use super::context::Context;
-use super::request::Fault;
+use super::request::StepError;
 use super::shared_values::Ticket;
-use crate::budget::Sample;
-use crate::record::Outcome;
+use crate::budget::JourneySample;
+use crate::record::JourneyOutcome;
 use crate::schedule::Arrival;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::expression::Vars;
@@ -56,31 +56,35 @@ pub fn run(
             .record(Instant::now().saturating_duration_since(intended));
     }
     async move {
-        let mut walk = Walk::new(&context, arrival, number, intended, measured);
-        let outcome = match walk.exhausted.take() {
+        let mut run = JourneyRun::new(&context, arrival, number, intended, measured);
+        let outcome = match run.exhausted.take() {
             Some(reason) => {
                 context.exhausted.cancel();
-                Outcome::Skipped(reason)
+                JourneyOutcome::Skipped(reason)
             }
-            None => walk.walk_on().await,
+            None => run.run_steps().await,
         };
-        if let Some(sample) = walk.sample.take() {
+        if let Some(sample) = run.sample.take() {
             match &outcome {
-                Outcome::Completed | Outcome::Overtaken(_) => context.following.end(*sample),
-                Outcome::Failed | Outcome::Skipped(_) => context.following.give_up(sample.trace),
+                JourneyOutcome::Completed | JourneyOutcome::Overtaken(_) => {
+                    context.following.end(*sample)
+                }
+                JourneyOutcome::Failed | JourneyOutcome::Skipped(_) => {
+                    context.following.give_up(sample.trace)
+                }
             }
         }
-        for (key, ticket) in &walk.promises {
+        for (key, ticket) in &run.promises {
             context.shared.withdraw(key, *ticket);
         }
         // The journey that overtook this one may wait for the same keys, and releases them.
-        if !matches!(outcome, Outcome::Overtaken(_)) {
-            walk.release();
+        if !matches!(outcome, JourneyOutcome::Overtaken(_)) {
+            run.release();
         }
-        let ended = walk.intended;
+        let ended = run.intended;
         if measured {
             let mut figures = context.figures.borrow_mut();
-            figures.journey_ended(walk.journey, outcome);
+            figures.journey_ended(run.journey, outcome);
         }
         context.journey_ends();
         ended
@@ -88,26 +92,26 @@ pub fn run(
 }
 
 /// Why a journey ends before its last step.
-enum End {
-    Fault(Fault),
+enum JourneyEnd {
+    Error(StepError),
     Skip(String),
     Overtaken(String),
 }
 
-impl<F: Into<Fault>> From<F> for End {
-    fn from(fault: F) -> Self {
-        Self::Fault(fault.into())
+impl<F: Into<StepError>> From<F> for JourneyEnd {
+    fn from(error: F) -> Self {
+        Self::Error(error.into())
     }
 }
 
-struct Walk<'a> {
+struct JourneyRun<'a> {
     context: &'a Context,
     journey: usize,
     vars: Vars,
     rng: SmallRng,
     trace: Option<u128>,
     /// Set if this journey is sampled for the latency budget.
-    sample: Option<Box<Sample>>,
+    sample: Option<Box<JourneySample>>,
     measured: bool,
     /// When the current step should start.
     intended: Instant,
@@ -123,7 +127,7 @@ struct Walk<'a> {
     promises: Vec<(String, Ticket)>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> JourneyRun<'a> {
     fn new(
         context: &'a Context,
         arrival: Arrival,
@@ -149,7 +153,7 @@ impl<'a> Walk<'a> {
         let sample = trace.filter(|_| measured && context.sampler.takes(intended));
         let sample = sample.map(|trace| {
             context.following.begin(trace);
-            Box::new(Sample::new(trace, intended))
+            Box::new(JourneySample::new(trace, intended))
         });
         Self {
             context,
@@ -168,24 +172,24 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn walk_on(&mut self) -> Outcome {
+    async fn run_steps(&mut self) -> JourneyOutcome {
         let context = self.context;
         let steps = &context.scenario.journeys[self.journey].steps;
         match self.steps(steps).await {
-            Ok(()) => Outcome::Completed,
-            Err(End::Skip(reason)) => Outcome::Skipped(reason),
-            Err(End::Overtaken(reason)) => Outcome::Overtaken(reason),
-            Err(End::Fault(fault)) => {
+            Ok(()) => JourneyOutcome::Completed,
+            Err(JourneyEnd::Skip(reason)) => JourneyOutcome::Skipped(reason),
+            Err(JourneyEnd::Overtaken(reason)) => JourneyOutcome::Overtaken(reason),
+            Err(JourneyEnd::Error(error)) => {
                 if self.measured {
                     let mut figures = context.figures.borrow_mut();
-                    figures.error(self.at, &fault.kind, fault.example);
+                    figures.error(self.at, &error.kind, error.example);
                 }
-                Outcome::Failed
+                JourneyOutcome::Failed
             }
         }
     }
 
-    async fn steps(&mut self, steps: &'a [Step]) -> Result<(), End> {
+    async fn steps(&mut self, steps: &'a [Step]) -> Result<(), JourneyEnd> {
         for step in steps {
             self.at = &step.name;
             if let Some(condition) = &step.condition
@@ -202,7 +206,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn holds(&mut self, condition: &loadgen_scenario::condition::Condition) -> Result<bool, Fault> {
+    fn holds(
+        &mut self,
+        condition: &loadgen_scenario::condition::Condition,
+    ) -> Result<bool, StepError> {
         Ok(condition.holds(&mut Context::scope(
             &[&self.vars, &self.context.globals],
             &mut self.rng,
@@ -218,11 +225,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn step(&mut self, step: &'a Step) -> Result<(), End> {
+    async fn step(&mut self, step: &'a Step) -> Result<(), JourneyEnd> {
         self.starts[step.place] = Some(self.intended);
         match &step.action {
             Action::Steps(steps) => Box::pin(self.steps(steps)).await,
-            Action::Skip(reason) => Err(End::Skip(reason.clone())),
+            Action::Skip(reason) => Err(JourneyEnd::Skip(reason.clone())),
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
             Action::Think(range) => {
@@ -233,7 +240,7 @@ impl<'a> Walk<'a> {
                 let length: HumanDuration = self
                     .render(template)?
                     .parse()
-                    .map_err(|e: String| Fault::new("template", e))?;
+                    .map_err(|e: String| StepError::new("template", e))?;
                 self.pause(length.0).await
             }
             Action::Promise(key) => {
@@ -253,7 +260,7 @@ impl<'a> Walk<'a> {
                 let (key, value) = (self.render(&memory.key)?, self.value(&memory.value)?);
                 let found = self.context.shared.forget(&key, &value);
                 match otherwise {
-                    Some(reason) if !found => Err(End::Overtaken(reason.clone())),
+                    Some(reason) if !found => Err(JourneyEnd::Overtaken(reason.clone())),
                     _ => Ok(()),
                 }
             }
@@ -269,14 +276,14 @@ impl<'a> Walk<'a> {
                 self.intended += waiting_since.elapsed();
                 self.vars.insert(
                     variable.clone(),
-                    last.ok_or_else(|| End::Skip(otherwise.clone()))?,
+                    last.ok_or_else(|| JourneyEnd::Skip(otherwise.clone()))?,
                 );
                 Ok(())
             }
         }
     }
 
-    async fn pause(&mut self, length: Duration) -> Result<(), End> {
+    async fn pause(&mut self, length: Duration) -> Result<(), JourneyEnd> {
         self.intended += length;
         if let Some(sample) = &mut self.sample {
             sample.paused(length);
@@ -285,14 +292,20 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn render(&mut self, template: &loadgen_scenario::template::Template) -> Result<String, Fault> {
+    fn render(
+        &mut self,
+        template: &loadgen_scenario::template::Template,
+    ) -> Result<String, StepError> {
         Ok(template.render(&mut Context::scope(
             &[&self.vars, &self.context.globals],
             &mut self.rng,
         ))?)
     }
 
-    fn value(&mut self, template: &loadgen_scenario::template::Template) -> Result<Value, Fault> {
+    fn value(
+        &mut self,
+        template: &loadgen_scenario::template::Template,
+    ) -> Result<Value, StepError> {
         Ok(template.render_value(&mut Context::scope(
             &[&self.vars, &self.context.globals],
             &mut self.rng,

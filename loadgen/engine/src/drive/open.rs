@@ -70,7 +70,7 @@ pub async fn drive(
                     biased;
                     () = stop.cancelled() => break false,
                     () = arrivals.changed() => {
-                        arrival.offset_ns = arrivals.again_ns(&arrival);
+                        arrival.offset_ns = arrivals.rescheduled_ns(&arrival);
                         offset = Duration::from_nanos(arrival.offset_ns);
                         intended = start + offset;
                     }

@@ -55,7 +55,7 @@ impl Pacer {
         let between = self.between_alarms.get();
         let deadline = last.map_or(deadline, |last| deadline.max(last + between));
         self.last_alarm.set(Some(deadline));
-        self.spare();
+        self.adapt_alarm_rate();
         if let Some(early) = deadline.checked_sub(TIMER_EARLY)
             && early > Instant::now()
         {
@@ -72,7 +72,7 @@ impl Pacer {
     }
 
     /// Makes alarms rarer before the core is full: at high rates they cost most.
-    fn spare(&self) {
+    fn adapt_alarm_rate(&self) {
         let (since, before) = self.looked.get();
         let passed = since.elapsed();
         if passed < LOOK_EVERY {

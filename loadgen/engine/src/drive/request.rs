@@ -5,17 +5,17 @@ use serde_json::Value;
 
 use super::notes::Notes;
 use crate::http_client::{HttpError, Reply, Request, TraceContext, Turn};
-use loadgen_scenario::expression::{RenderError, Scope, Vars};
+use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, RequestTemplate};
 
 /// A request's error: its kind, by which reports group errors, and an example's details.
 #[derive(Debug)]
-pub struct Fault {
+pub struct StepError {
     pub kind: String,
     pub example: String,
 }
 
-impl Fault {
+impl StepError {
     pub fn new(kind: impl Into<String>, example: impl Into<String>) -> Self {
         Self {
             kind: kind.into(),
@@ -24,8 +24,8 @@ impl Fault {
     }
 }
 
-impl From<RenderError> for Fault {
-    fn from(error: RenderError) -> Self {
+impl From<EvaluationError> for StepError {
+    fn from(error: EvaluationError) -> Self {
         Self::new("template", error.to_string())
     }
 }
@@ -39,7 +39,7 @@ pub fn render<'a>(
     scope: &mut Scope<'_>,
     trace: Option<u128>,
     sampled: bool,
-) -> Result<Rendered<'a>, RenderError> {
+) -> Result<Rendered<'a>, EvaluationError> {
     let trace = trace.map(|trace| TraceContext {
         trace,
         span: scope.rng.random(),
@@ -68,7 +68,7 @@ impl Rendered<'_> {
     }
 
     /// Sends the request. Notes what it creates, if that is wanted.
-    pub async fn send(&self, turn: Turn<'_>, notes: Option<&Notes>) -> Result<Reply, Fault> {
+    pub async fn send(&self, turn: Turn<'_>, notes: Option<&Notes>) -> Result<Reply, StepError> {
         let creates = notes.filter(|_| self.0.method == "POST");
         let creates = creates.and_then(|notes| {
             let posted = notes.sent(&self.0.path, self.0.body.as_deref())?;
@@ -86,7 +86,7 @@ impl Rendered<'_> {
         }
         outcome.map_err(|e| {
             let what = format!("{} {}", self.0.method, self.0.path);
-            Fault::new(e.to_string(), format!("{what}: {}", e.detail()))
+            StepError::new(e.to_string(), format!("{what}: {}", e.detail()))
         })
     }
 }
@@ -97,20 +97,23 @@ pub fn examine(
     expect: &Expect,
     extract: &[(String, String)],
     scope: &mut Scope<'_>,
-) -> Result<Vars, Fault> {
+) -> Result<Vars, StepError> {
     let excerpt = || String::from_utf8_lossy(&reply.body[..reply.body.len().min(300)]).into_owned();
     let allowed = match expect.status.is_empty() {
         true => (200..300).contains(&reply.status),
         false => expect.status.contains(&reply.status),
     };
     if !allowed {
-        return Err(Fault::new(format!("status {}", reply.status), excerpt()));
+        return Err(StepError::new(
+            format!("status {}", reply.status),
+            excerpt(),
+        ));
     }
     for text in &expect.contain {
         let text = text.render(scope)?;
         if !String::from_utf8_lossy(&reply.body).contains(&text) {
             let example = format!("no `{text}` in: {}", excerpt());
-            return Err(Fault::new("missing text", example));
+            return Err(StepError::new("missing text", example));
         }
     }
     if extract.is_empty()
@@ -121,13 +124,13 @@ pub fn examine(
         return Ok(Vars::new());
     }
     let json: Value = serde_json::from_slice(&reply.body)
-        .map_err(|e| Fault::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
+        .map_err(|e| StepError::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
     for (pointer, expected) in &expect.equal {
         let expected: Value = serde_json::from_str(&expected.render(scope)?)
-            .map_err(|e| Fault::new("template", e.to_string()))?;
+            .map_err(|e| StepError::new("template", e.to_string()))?;
         let found = json.pointer(pointer).unwrap_or(&Value::Null);
         if *found != expected {
-            return Err(Fault::new(
+            return Err(StepError::new(
                 format!("expected at {pointer}"),
                 format!("expected {expected}, found {found}"),
             ));
@@ -138,24 +141,27 @@ pub fn examine(
         .iter()
         .find(|p| json.pointer(p).is_none_or(Value::is_null))
     {
-        return Err(Fault::new(format!("missing at {pointer}"), excerpt()));
+        return Err(StepError::new(format!("missing at {pointer}"), excerpt()));
     }
     if let Some(pointer) = expect
         .absent
         .iter()
         .find(|p| json.pointer(p).is_some_and(|v| !v.is_null()))
     {
-        return Err(Fault::new(format!("unexpected at {pointer}"), excerpt()));
+        return Err(StepError::new(
+            format!("unexpected at {pointer}"),
+            excerpt(),
+        ));
     }
     take_out(&json, extract)
 }
 
 /// Extracts variables by JSON pointers.
-pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, Fault> {
+pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, StepError> {
     let mut found = Vars::new();
     for (variable, pointer) in extract {
         let value = json.pointer(pointer).ok_or_else(|| {
-            Fault::new(format!("nothing to extract at {pointer}"), json.to_string())
+            StepError::new(format!("nothing to extract at {pointer}"), json.to_string())
         })?;
         found.insert(variable.clone(), value.clone());
     }

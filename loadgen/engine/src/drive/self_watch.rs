@@ -29,7 +29,7 @@ impl SelfWatch {
     }
 
     /// Checks once a period, forever. The timer itself is accurate to a millisecond.
-    pub async fn look_on(&self) {
+    pub async fn watch(&self) {
         let mut before = (Instant::now(), SystemTime::now());
         loop {
             let due = Instant::now() + PERIOD;

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::notes::Notes;
-use super::request::{self, Fault};
+use super::request::{self, StepError};
 use crate::feed::Feed;
-use crate::feed::sightings::Condition;
+use crate::feed::sightings::EventMatch;
 use crate::http_client::HttpClient;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::template::Template;
@@ -19,14 +19,14 @@ const ITERATIONS_MAX: u64 = 10_000_000;
 
 /// What a failed request means for the ones after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fail {
+pub enum OnFailure {
     /// They are not sent.
     AtOnce,
     /// They are sent anyway; the failures are returned together.
     AtTheEnd,
 }
 
-struct Setting<'a> {
+struct StepRunner<'a> {
     step: &'a SetupStep,
     http: &'a HttpClient,
     rng: &'a mut SmallRng,
@@ -43,7 +43,7 @@ pub async fn run(
     globals: &mut Vars,
     rng: &mut SmallRng,
     notes: Option<&Notes>,
-    fail: Fail,
+    on_failure: OnFailure,
 ) -> Result<(), String> {
     if let Some(condition) = &step.condition {
         let holds = condition.holds(&mut Context::scope(&[globals], rng));
@@ -53,7 +53,7 @@ pub async fn run(
     }
     let iterations = iterations(step, globals, rng)?;
     let single = step.repeat.is_none() && step.for_each.is_none();
-    let mut setting = Setting {
+    let mut runner = StepRunner {
         step,
         http,
         rng,
@@ -64,18 +64,18 @@ pub async fn run(
     match &step.item {
         Some(item) => {
             for chunk in iterations.chunks(step.chunk) {
-                last = setting.chunk(item, chunk, globals, &mut list).await?;
+                last = runner.chunk(item, chunk, globals, &mut list).await?;
             }
         }
         None => {
             let (mut failures, mut first) = (0_u64, None);
             for vars in &iterations {
-                match setting.one(&[vars, globals]).await {
+                match runner.one(&[vars, globals]).await {
                     Ok(extracted) => {
                         last = extracted;
                         list.push(Value::Object(last.clone()));
                     }
-                    Err(problem) if fail == Fail::AtOnce => return Err(problem),
+                    Err(problem) if on_failure == OnFailure::AtOnce => return Err(problem),
                     Err(problem) => {
                         failures += 1;
                         first.get_or_insert(problem);
@@ -94,7 +94,7 @@ pub async fn run(
         globals.insert(name.clone(), list.into());
     }
     if let (Some(awaits), Some(feed)) = (&step.awaits, feed) {
-        wait(awaits, feed, limits, &[&last, globals], setting.rng).await?;
+        wait(awaits, feed, limits, &[&last, globals], runner.rng).await?;
     }
     if single {
         globals.extend(last);
@@ -134,7 +134,7 @@ fn iterations(step: &SetupStep, globals: &Vars, rng: &mut SmallRng) -> Result<Ve
     Ok(elements.into_iter().enumerate().map(vars).collect())
 }
 
-impl Setting<'_> {
+impl StepRunner<'_> {
     fn render(&mut self, template: &Template, layers: &[&Vars]) -> Result<String, String> {
         template
             .render(&mut Context::scope(layers, self.rng))
@@ -149,7 +149,7 @@ impl Setting<'_> {
     }
 
     async fn exchange(&mut self, body: Option<String>, layers: &[&Vars]) -> Result<Vars, String> {
-        let said = |fault: Fault| format!("{}: {}", fault.kind, fault.example);
+        let text = |error: StepError| format!("{}: {}", error.kind, error.example);
         let mut rendered = request::render(
             &self.step.request,
             &mut Context::scope(layers, self.rng),
@@ -159,7 +159,7 @@ impl Setting<'_> {
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);
         let turn = self.http.turn().await;
-        let reply = rendered.send(turn, self.notes).await.map_err(said)?;
+        let reply = rendered.send(turn, self.notes).await.map_err(text)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
             extract.push(("ids".into(), self.step.ids.clone()));
@@ -170,7 +170,7 @@ impl Setting<'_> {
             &extract,
             &mut Context::scope(layers, self.rng),
         )
-        .map_err(said)
+        .map_err(text)
     }
 
     /// Sends items as one array; each item gets its id from the answer.
@@ -224,7 +224,7 @@ async fn wait(
             serde_json::from_str(&expected).map_err(|e| e.to_string())?,
         ));
     }
-    let condition = Condition {
+    let condition = EventMatch {
         action: awaits.action.clone(),
         fields,
     };

@@ -24,7 +24,7 @@ struct Second {
 
 /// The effect of a fault on response time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Felt {
+pub struct Impact {
     /// The band's upper bound: up to here p99 is as before the fault.
     pub band_us: f64,
     /// The highest p99 of a second from the fault until the recovery.
@@ -45,7 +45,7 @@ impl Recovery {
 
     /// The effect of the fault at `at_s`; `None` if nothing was measured before the first fault at `first_s`. Only seconds before `arrivals_end_s`
     /// count: while journeys drain, there is no load to recover under.
-    pub fn felt(&self, first_s: f64, at_s: f64, arrivals_end_s: f64) -> Option<Felt> {
+    pub fn impact(&self, first_s: f64, at_s: f64, arrivals_end_s: f64) -> Option<Impact> {
         let before = self.seconds.iter().filter(|s| s.end_s <= first_s);
         let mut before: Vec<f64> = before.filter_map(|s| s.p99_us).collect();
         before.sort_by(f64::total_cmp);
@@ -61,7 +61,7 @@ impl Recovery {
         let Some(left) = left else {
             // No effect at all.
             let worst = since.iter().filter_map(|s| s.p99_us);
-            return Some(Felt {
+            return Some(Impact {
                 band_us,
                 worst_us: worst.fold(0.0, f64::max),
                 recovery_s: Some(0.0),
@@ -70,9 +70,9 @@ impl Recovery {
         let row = since[left..].windows(WITHIN_ROW);
         let mut row = row.zip(left..);
         let back = row.find(|(row, _)| row.iter().all(within)).map(|(_, i)| i);
-        let felt = &since[..back.unwrap_or(since.len())];
-        let worst = felt.iter().filter_map(|s| s.p99_us);
-        Some(Felt {
+        let impact = &since[..back.unwrap_or(since.len())];
+        let worst = impact.iter().filter_map(|s| s.p99_us);
+        Some(Impact {
             band_us,
             worst_us: worst.fold(0.0, f64::max),
             recovery_s: back.map(|i| (since[i].start_s - at_s).max(0.0)),
@@ -127,13 +127,13 @@ mod tests {
         ];
         for (name, p99s, at_s, expected) in rows {
             let recovery = seconds(p99s);
-            let felt = recovery.felt(at_s, at_s, 100.0);
-            assert_eq!(felt.and_then(|f| f.recovery_s), expected, "{name}");
+            let impact = recovery.impact(at_s, at_s, 100.0);
+            assert_eq!(impact.and_then(|f| f.recovery_s), expected, "{name}");
         }
-        let felt = seconds(&[10.0, 12.0, 11.0, 900.0, 12.0, 11.0]).felt(3.0, 3.0, 100.0);
-        let felt = felt.map(|f| (f.band_us, f.worst_us));
+        let impact = seconds(&[10.0, 12.0, 11.0, 900.0, 12.0, 11.0]).impact(3.0, 3.0, 100.0);
+        let impact = impact.map(|f| (f.band_us, f.worst_us));
         assert_eq!(
-            felt,
+            impact,
             Some((22_000.0, 900_000.0)),
             "twice the median; the worst"
         );
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn without_a_second_before_the_fault_nobody_knows() {
-        assert_eq!(seconds(&[900.0, 10.0]).felt(0.5, 0.5, 100.0), None);
-        assert_eq!(seconds(&[]).felt(3.0, 3.0, 100.0), None);
+        assert_eq!(seconds(&[900.0, 10.0]).impact(0.5, 0.5, 100.0), None);
+        assert_eq!(seconds(&[]).impact(3.0, 3.0, 100.0), None);
     }
 }

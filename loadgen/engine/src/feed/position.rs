@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 /// A position: milliseconds, and a sequence number within them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub struct FeedPosition {
     millis: u64,
     sequence: u64,
 }
 
-impl FromStr for Position {
+impl FromStr for FeedPosition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -23,7 +23,7 @@ impl FromStr for Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for FeedPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.millis, self.sequence)
     }

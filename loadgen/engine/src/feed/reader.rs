@@ -13,7 +13,7 @@ use crate::http_client::{Stream, Target};
 
 /// A message of the feed, with events of the kind that its reader needs.
 #[derive(Deserialize)]
-pub struct Frame<'a, E> {
+pub struct FeedFrame<'a, E> {
     /// What it is: `hello` is the first one.
     #[serde(borrow, rename = "type")]
     pub kind: Cow<'a, str>,
@@ -43,7 +43,7 @@ pub struct Batch<'a> {
     pub applied_at_us: i64,
 }
 
-impl<'a, E: Deserialize<'a>> Frame<'a, E> {
+impl<'a, E: Deserialize<'a>> FeedFrame<'a, E> {
     /// Reads a message; the error says what is wrong with it.
     pub fn parse(text: &'a str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|e| format!("not a message of the feed: {e}"))
@@ -51,9 +51,9 @@ impl<'a, E: Deserialize<'a>> Frame<'a, E> {
 }
 
 /// An open connection.
-pub struct Reader(WebSocketStream<Stream>);
+pub struct FeedReader(WebSocketStream<Stream>);
 
-impl Reader {
+impl FeedReader {
     /// Opens a WebSocket on the target. The error says why it can't.
     pub async fn open(target: &Target, path: &str) -> Result<Self, String> {
         let url = format!("ws://{}{}", target.authority(), target.path(path));

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::feed::position::Position;
+use crate::feed::position::FeedPosition;
 use loadgen_scenario::KeySource;
 
 /// The most keys kept per topic; older ones without waiters are forgotten.
@@ -25,7 +25,7 @@ pub struct SeenEvent {
     /// The event's data: the entity.
     pub data: Value,
     /// Its position in its topic.
-    pub position: Position,
+    pub position: FeedPosition,
     visible_at: Cell<Option<Instant>>,
 }
 
@@ -38,14 +38,14 @@ impl SeenEvent {
 
 /// The condition that an awaited event must meet.
 #[derive(Debug, Clone, Default)]
-pub struct Condition {
+pub struct EventMatch {
     /// Its action; `None` for any.
     pub action: Option<String>,
     /// JSON pointers into its data and the values that must be there.
     pub fields: Vec<(String, Value)>,
 }
 
-impl Condition {
+impl EventMatch {
     fn holds(&self, event: &SeenEvent) -> bool {
         self.action
             .as_ref()
@@ -60,23 +60,23 @@ impl Condition {
 #[derive(Default)]
 struct Key {
     events: VecDeque<Rc<SeenEvent>>,
-    waiters: Vec<(Condition, oneshot::Sender<Rc<SeenEvent>>)>,
+    waiters: Vec<(EventMatch, oneshot::Sender<Rc<SeenEvent>>)>,
 }
 
-struct Topic {
+struct TopicSightings {
     sources: Vec<KeySource>,
     keys: Vec<HashMap<String, Key>>,
     /// Keys in the order they were first seen, to forget the oldest; may contain keys that are gone already.
     order: VecDeque<(usize, String)>,
     not_applied: VecDeque<(Rc<SeenEvent>, Vec<Option<String>>)>,
-    applied: Position,
-    seen: Position,
+    applied: FeedPosition,
+    seen: FeedPosition,
 }
 
 /// The events seen on one feed, and their waiters.
 #[derive(Default)]
 pub struct Sightings {
-    topics: HashMap<String, Topic>,
+    topics: HashMap<String, TopicSightings>,
     /// The number of keys forgotten before their journeys had released them.
     pub forgotten: u64,
 }
@@ -89,13 +89,13 @@ impl Sightings {
             let topic = sightings
                 .topics
                 .entry(name.to_owned())
-                .or_insert_with(|| Topic {
+                .or_insert_with(|| TopicSightings {
                     sources: Vec::new(),
                     keys: Vec::new(),
                     order: VecDeque::new(),
                     not_applied: VecDeque::new(),
-                    applied: Position::default(),
-                    seen: Position::default(),
+                    applied: FeedPosition::default(),
+                    seen: FeedPosition::default(),
                 });
             topic.sources.push(source.clone());
             topic.keys.push(HashMap::new());
@@ -104,14 +104,14 @@ impl Sightings {
     }
 
     /// The topics, and how far each has been seen: where a broken feed resumes.
-    pub fn seen(&self) -> impl Iterator<Item = (&str, Position)> {
+    pub fn seen(&self) -> impl Iterator<Item = (&str, FeedPosition)> {
         self.topics
             .iter()
             .map(|(name, topic)| (name.as_str(), topic.seen))
     }
 
     /// Sets where a topic's feed starts, from its first message.
-    pub fn starts_at(&mut self, topic: &str, position: Position) {
+    pub fn starts_at(&mut self, topic: &str, position: FeedPosition) {
         if let Some(topic) = self.topics.get_mut(topic) {
             topic.seen = topic.seen.max(position);
         }
@@ -124,7 +124,7 @@ impl Sightings {
         aggregate_id: &str,
         action: &str,
         data: Value,
-        position: Position,
+        position: FeedPosition,
         read_at: Instant,
     ) {
         let Some(topic) = self.topics.get_mut(topic) else {
@@ -168,7 +168,7 @@ impl Sightings {
     }
 
     /// Notes that the read model has applied a topic up to a position; read from the socket at `read_at`.
-    pub fn applied(&mut self, topic: &str, position: Position, read_at: Instant) {
+    pub fn applied(&mut self, topic: &str, position: FeedPosition, read_at: Instant) {
         let Some(topic) = self.topics.get_mut(topic) else {
             return;
         };
@@ -192,7 +192,7 @@ impl Sightings {
         topic: &str,
         source: &KeySource,
         key: &str,
-        condition: Condition,
+        condition: EventMatch,
     ) -> oneshot::Receiver<Rc<SeenEvent>> {
         let (sender, receiver) = oneshot::channel();
         let Some(topic) = self.topics.get_mut(topic) else {
@@ -234,7 +234,7 @@ impl Sightings {
     }
 }
 
-impl Topic {
+impl TopicSightings {
     fn entry(&mut self, source: usize, key: &str) -> &mut Key {
         if !self.keys[source].contains_key(key) {
             self.order.push_back((source, key.to_owned()));

@@ -39,7 +39,7 @@ pub(super) struct Exchanged {
 }
 
 /// An exchange that failed.
-pub(super) struct Failure {
+pub(super) struct ExchangeFailure {
     pub error: HttpError,
     /// No byte of an answer was read.
     pub unanswered: bool,
@@ -68,14 +68,17 @@ impl Connection {
         target: &Target,
         bytes_max: usize,
         end: Instant,
-    ) -> Result<Exchanged, Failure> {
+    ) -> Result<Exchanged, ExchangeFailure> {
         // Pinned in place: moving the future would cost more than the exchange itself.
         let exchange = pin!(self.wire.exchange(request, target, bytes_max));
-        self.limit.keep(end, exchange).await.unwrap_or(Err(Failure {
-            error: HttpError::Timeout,
-            unanswered: false,
-            unsent: false,
-        }))
+        self.limit
+            .keep(end, exchange)
+            .await
+            .unwrap_or(Err(ExchangeFailure {
+                error: HttpError::Timeout,
+                unanswered: false,
+                unsent: false,
+            }))
     }
 }
 
@@ -85,8 +88,8 @@ impl Wire {
         request: &Request<'_>,
         target: &Target,
         bytes_max: usize,
-    ) -> Result<Exchanged, Failure> {
-        let failure = |error, unsent, unanswered| Failure {
+    ) -> Result<Exchanged, ExchangeFailure> {
+        let failure = |error, unsent, unanswered| ExchangeFailure {
             error,
             unanswered,
             unsent,

@@ -27,7 +27,7 @@ enum Chunk {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Head {
+struct ResponseHead {
     status: u16,
     keep_alive: bool,
     framing: Framing,
@@ -53,7 +53,7 @@ pub struct Decoder {
     /// The value of the header `Server-Timing`.
     pub server_timing: Option<String>,
     bytes_max: usize,
-    head: Option<Head>,
+    head: Option<ResponseHead>,
     /// The index of the body in the bytes read.
     body_start: usize,
     chunk: Chunk,
@@ -124,7 +124,12 @@ impl Decoder {
         }
     }
 
-    fn complete(&self, head: Head, body: std::ops::Range<usize>, keep_alive: bool) -> Complete {
+    fn complete(
+        &self,
+        head: ResponseHead,
+        body: std::ops::Range<usize>,
+        keep_alive: bool,
+    ) -> Complete {
         Complete {
             status: head.status,
             body,
@@ -132,7 +137,7 @@ impl Decoder {
         }
     }
 
-    fn read_head(&mut self, read: &mut Vec<u8>) -> Result<Option<Head>, HttpError> {
+    fn read_head(&mut self, read: &mut Vec<u8>) -> Result<Option<ResponseHead>, HttpError> {
         loop {
             let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
             let mut response = httparse::Response::new(&mut []);
@@ -151,7 +156,7 @@ impl Decoder {
                 read.drain(..length);
                 continue;
             }
-            let mut head = Head {
+            let mut head = ResponseHead {
                 status,
                 keep_alive: response.version == Some(1),
                 framing: Framing::UntilClose,
@@ -242,7 +247,7 @@ impl Decoder {
     }
 }
 
-impl Head {
+impl ResponseHead {
     fn header(&mut self, name: &str, value: &[u8]) -> Result<(), HttpError> {
         if name.eq_ignore_ascii_case("content-length") {
             let length = std::str::from_utf8(value)

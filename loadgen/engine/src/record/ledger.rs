@@ -43,7 +43,7 @@ pub enum Created {
     /// These ids exist.
     Accepted(Vec<String>),
     /// These ids will exist, unless they are refused later.
-    Promised(Vec<String>),
+    Deferred(Vec<String>),
 }
 
 /// Writes of one kind.
@@ -52,7 +52,7 @@ pub struct Writes {
     /// Ids, each followed by a line break.
     accepted: String,
     /// Ids of entities that the target will create later: it answered with a message's id.
-    promised: String,
+    deferred: String,
     /// Entities of writes without an answer, or with a 5xx status: each may exist or not.
     indeterminate: u64,
 }
@@ -72,7 +72,7 @@ impl Ledger {
         let writes = self.writes(posted);
         match created {
             Created::Accepted(ids) => ids.iter().for_each(|id| note(&mut writes.accepted, id)),
-            Created::Promised(ids) => ids.iter().for_each(|id| note(&mut writes.promised, id)),
+            Created::Deferred(ids) => ids.iter().for_each(|id| note(&mut writes.deferred, id)),
             Created::Unknown | Created::Nothing => {}
         }
     }
@@ -88,7 +88,7 @@ impl Ledger {
         for (kind, theirs) in other.kinds {
             let mine = self.kinds.entry(kind).or_default();
             mine.accepted.push_str(&theirs.accepted);
-            mine.promised.push_str(&theirs.promised);
+            mine.deferred.push_str(&theirs.deferred);
             mine.indeterminate += theirs.indeterminate;
         }
     }
@@ -112,8 +112,8 @@ impl Writes {
     }
 
     /// Ids of entities that the target will create later, unless it refuses them.
-    pub fn promised(&self) -> impl Iterator<Item = &str> {
-        self.promised.lines()
+    pub fn deferred(&self) -> impl Iterator<Item = &str> {
+        self.deferred.lines()
     }
 
     /// How many entities may exist although no answer confirms it.

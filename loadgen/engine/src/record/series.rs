@@ -80,8 +80,8 @@ pub struct GroupPoint {
 
 /// An observation of machine and target at one time.
 #[derive(Debug, Clone, Default)]
-pub struct Sighting {
-    /// CPU by process since the last sighting, in percent of one core.
+pub struct Observation {
+    /// CPU by process since the last observation, in percent of one core.
     pub cpu_pct: Vec<(String, f64)>,
     /// Figures by consumer group.
     pub groups: Vec<(String, GroupPoint)>,
@@ -213,8 +213,8 @@ impl Series {
     }
 
     /// Adds an observation at a time.
-    pub fn see(&mut self, time: Duration, sighting: &Sighting) {
-        for (name, pct) in &sighting.cpu_pct {
+    pub fn see(&mut self, time: Duration, observation: &Observation) {
+        for (name, pct) in &observation.cpu_pct {
             if let Some(index) = index_of(&mut self.processes, name) {
                 let point = self.at(time);
                 widen(&mut point.cpu_pct, index + 1);
@@ -223,7 +223,7 @@ impl Series {
                 point.cpu_pct[index] = Some(before.map_or(*pct, |b| mean(b, sightings, *pct, 1)));
             }
         }
-        for (name, group) in &sighting.groups {
+        for (name, group) in &observation.groups {
             if let Some(index) = index_of(&mut self.groups, name) {
                 let point = self.at(time);
                 widen(&mut point.groups, index + 1);
@@ -233,7 +233,7 @@ impl Series {
                 }
             }
         }
-        if !sighting.cpu_pct.is_empty() {
+        if !observation.cpu_pct.is_empty() {
             self.at(time).sightings += 1;
         }
     }
@@ -275,7 +275,7 @@ impl Series {
             let groups = other.groups.iter().zip(&theirs.groups);
             self.see(
                 time,
-                &Sighting {
+                &Observation {
                     cpu_pct: cpu.filter_map(|(n, p)| Some((n.clone(), (*p)?))).collect(),
                     groups: groups
                         .filter_map(|(n, g)| Some((n.clone(), (*g)?)))
@@ -354,11 +354,11 @@ mod tests {
             };
             let time = Duration::from_secs(second);
             series.count(time, &counted(1, 1.0));
-            let sighting = Sighting {
+            let observation = Observation {
                 cpu_pct: vec![("redis-server".into(), pct)],
                 groups: vec![("crm".into(), group)],
             };
-            series.see(time, &sighting);
+            series.see(time, &observation);
         }
         series.halve();
         let point = &series.points[0];

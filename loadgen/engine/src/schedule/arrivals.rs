@@ -25,9 +25,9 @@ pub struct Arrival {
 }
 
 /// The arrivals of an open workload, in the order of their times.
-pub struct Arrivals(Source);
+pub struct Arrivals(ArrivalSource);
 
-enum Source {
+enum ArrivalSource {
     Recorded(Box<dyn Iterator<Item = Arrival> + Send>),
     Scheduled(Scheduled),
 }
@@ -46,7 +46,7 @@ struct Scheduled {
 impl Arrivals {
     /// Arrivals at recorded times, already in order.
     pub fn recorded(arrivals: impl Iterator<Item = Arrival> + Send + 'static) -> Self {
-        Self(Source::Recorded(Box::new(arrivals)))
+        Self(ArrivalSource::Recorded(Box::new(arrivals)))
     }
 
     /// A share of a schedule's arrivals, with journeys chosen by weight. The same seed gives the same sequence, and all shares
@@ -61,7 +61,7 @@ impl Arrivals {
         let mut chooser = JourneyChooser::new(journeys, seed);
         let numbers = spacing.numbers();
         let all = numbers.map(move |number| (number, chooser.choose()));
-        Self(Source::Scheduled(Scheduled {
+        Self(ArrivalSource::Scheduled(Scheduled {
             due: Box::new(share.pick(all)),
             ahead: None,
             last: 0.0,
@@ -72,7 +72,7 @@ impl Arrivals {
 
     /// The same arrivals, but by the latest schedule sent on `changes`.
     pub fn following(mut self, changes: watch::Receiver<Schedule>) -> Self {
-        if let Source::Scheduled(scheduled) = &mut self.0 {
+        if let ArrivalSource::Scheduled(scheduled) = &mut self.0 {
             scheduled.changes = Some(changes);
         }
         self
@@ -81,14 +81,14 @@ impl Arrivals {
     /// The end of the current schedule; `None` for recorded arrivals, which end with the last one.
     pub fn end(&self) -> Option<Duration> {
         match &self.0 {
-            Source::Recorded(_) => None,
-            Source::Scheduled(scheduled) => Some(scheduled.schedule.duration()),
+            ArrivalSource::Recorded(_) => None,
+            ArrivalSource::Scheduled(scheduled) => Some(scheduled.schedule.duration()),
         }
     }
 
     /// Returns when the schedule has changed; never, if it can't change.
     pub async fn changed(&mut self) {
-        if let Source::Scheduled(Scheduled {
+        if let ArrivalSource::Scheduled(Scheduled {
             changes: Some(changes),
             ..
         }) = &mut self.0
@@ -102,11 +102,11 @@ impl Arrivals {
     }
 
     /// The new time, in nanoseconds, of the last arrival returned, which has not started yet, by the current schedule.
-    pub fn again_ns(&mut self, arrival: &Arrival) -> u64 {
+    pub fn rescheduled_ns(&mut self, arrival: &Arrival) -> u64 {
         match &mut self.0 {
-            Source::Recorded(_) => arrival.offset_ns,
-            Source::Scheduled(scheduled) => {
-                scheduled.look();
+            ArrivalSource::Recorded(_) => arrival.offset_ns,
+            ArrivalSource::Scheduled(scheduled) => {
+                scheduled.update_schedule();
                 let anew = scheduled.offset_ns(scheduled.last);
                 anew.unwrap_or(arrival.offset_ns)
             }
@@ -115,7 +115,7 @@ impl Arrivals {
 }
 
 impl Scheduled {
-    fn look(&mut self) {
+    fn update_schedule(&mut self) {
         if let Some(changes) = &mut self.changes
             && changes.has_changed().unwrap_or(false)
         {
@@ -135,9 +135,9 @@ impl Iterator for Arrivals {
 
     fn next(&mut self) -> Option<Arrival> {
         match &mut self.0 {
-            Source::Recorded(arrivals) => arrivals.next(),
-            Source::Scheduled(scheduled) => {
-                scheduled.look();
+            ArrivalSource::Recorded(arrivals) => arrivals.next(),
+            ArrivalSource::Scheduled(scheduled) => {
+                scheduled.update_schedule();
                 let (number, journey) = scheduled.ahead.take().or_else(|| scheduled.due.next())?;
                 let Some(offset_ns) = scheduled.offset_ns(number) else {
                     scheduled.ahead = Some((number, journey));

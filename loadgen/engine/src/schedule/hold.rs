@@ -148,7 +148,7 @@ mod tests {
             // The 124 + 1st of all: due before the hold begins, or soon after it.
             let in_hand = driver.next().unwrap();
             tell.send_replace(ramp().held(hold(5, Some(8))));
-            found.push(driver.again_ns(&in_hand));
+            found.push(driver.rescheduled_ns(&in_hand));
             found.extend(driver.map(|a| a.offset_ns));
         }
         found.sort_unstable();
@@ -165,6 +165,6 @@ mod tests {
         first = arrivals.next().unwrap_or(first);
         assert!(first.offset_ns > 1_000_000_000_000, "some day");
         tell.send_replace(ramp().held(hold(0, Some(2))));
-        assert_eq!(arrivals.again_ns(&first), 2_000_000_000 + 447_213_595);
+        assert_eq!(arrivals.rescheduled_ns(&first), 2_000_000_000 + 447_213_595);
     }
 }

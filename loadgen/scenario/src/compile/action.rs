@@ -55,11 +55,11 @@ impl Compiler<'_> {
             }
         } else {
             match raw.think {
-                Some(ThinkFile::Rendered(template)) => {
+                Some(ThinkFile::Template(template)) => {
                     self.check([&template], span)?;
                     Action::ThinkFor(template)
                 }
-                Some(ThinkFile::Chosen(think_time)) => Action::Think(think_time),
+                Some(ThinkFile::Distribution(think_time)) => Action::Think(think_time),
                 None => Action::Think(ThinkTime::NONE),
             }
         };

@@ -9,24 +9,24 @@ pub(super) struct Compiler<'a> {
     /// Variables that the current templates may read.
     pub(super) known: HashSet<String>,
     /// Variables of steps that may be skipped: templates must read them with a default.
-    pub(super) perhaps: HashSet<String>,
+    pub(super) maybe_unset: HashSet<String>,
     /// Variables that the current journey reads.
     pub(super) used: HashSet<String>,
     /// Variables that anything reads.
     pub(super) ever_used: HashSet<String>,
     /// By feeder: the fields that all of its values have, if all of them are objects.
     pub(super) columns: HashMap<String, BTreeSet<String>>,
-    pub(super) steps: Vec<Row>,
-    pub(super) awaits: Vec<Row>,
+    pub(super) steps: Vec<TaggedName>,
+    pub(super) awaits: Vec<TaggedName>,
 }
 
 /// A row of the report: a name and its tags.
-pub(super) type Row = (String, BTreeSet<String>);
+pub(super) type TaggedName = (String, BTreeSet<String>);
 
 pub(super) type Compiled<T> = Result<T, ScenarioError>;
 
 /// The index of the row of this name; adds the row if it is new, and the tags to it.
-pub(super) fn tagged(rows: &mut Vec<Row>, name: &str, tags: &[String]) -> usize {
+pub(super) fn tagged(rows: &mut Vec<TaggedName>, name: &str, tags: &[String]) -> usize {
     let at = rows.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
         rows.push((name.to_owned(), BTreeSet::new()));
         rows.len() - 1
@@ -35,7 +35,7 @@ pub(super) fn tagged(rows: &mut Vec<Row>, name: &str, tags: &[String]) -> usize 
     at
 }
 
-pub(super) fn apart(rows: Vec<Row>) -> (Vec<String>, Vec<Vec<String>>) {
+pub(super) fn split_tags(rows: Vec<TaggedName>) -> (Vec<String>, Vec<Vec<String>>) {
     let rows = rows.into_iter();
     rows.map(|(name, tags)| (name, tags.into_iter().collect()))
         .unzip()

@@ -42,7 +42,7 @@ impl Compiler<'_> {
         };
         let steps = self.steps(raw.steps, &mut journey)?;
         self.known = outer;
-        self.perhaps.clear();
+        self.maybe_unset.clear();
         let feeders = (0..feeders.len())
             .filter(|i| self.used.contains(&feeders[*i].name))
             .collect();
@@ -117,7 +117,7 @@ impl Compiler<'_> {
             };
         if !certain {
             let new = self.known.difference(&before).cloned();
-            self.perhaps.extend(new);
+            self.maybe_unset.extend(new);
             self.known = before;
         }
         Ok(Step {

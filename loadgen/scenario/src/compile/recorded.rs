@@ -23,7 +23,7 @@ impl Compiler<'_> {
             (Workload::Trace, Some(mapping)) => {
                 let names = [recorded::PRODUCTS, recorded::CUSTOMERS, recorded::PAY_AFTER];
                 self.known.extend(names.map(str::to_owned));
-                self.played(at, journeys)?;
+                self.check_journeys(at, journeys)?;
                 Ok(Some(mapping.into_inner()))
             }
             (Workload::Trace, None) => Err(self.source.error(
@@ -40,7 +40,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn played(&self, at: &Range<usize>, journeys: &[Spanned<JourneyFile>]) -> Compiled<()> {
+    fn check_journeys(&self, at: &Range<usize>, journeys: &[Spanned<JourneyFile>]) -> Compiled<()> {
         for needed in [recorded::ORDER, recorded::CANCELLATION] {
             if !journeys.iter().any(|j| j.get_ref().name == needed) {
                 return Err(self.source.error(

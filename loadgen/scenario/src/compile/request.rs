@@ -54,7 +54,7 @@ impl Compiler<'_> {
 
     fn unknown(&self, name: &str, span: &Range<usize>) -> ScenarioError {
         let place = self.source.find(&format!("{{{{{name}"), span.clone());
-        if self.perhaps.contains(name) {
+        if self.maybe_unset.contains(name) {
             return self.source.error(
                 place,
                 format!(

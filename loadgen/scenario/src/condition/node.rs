@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use crate::expression::{Expression, RenderError, Scope};
+use crate::expression::{EvaluationError, Expression, Scope};
 
 #[derive(Debug, Clone)]
 pub enum Node {
@@ -13,7 +13,7 @@ pub enum Node {
     Not(Box<Node>),
     Compare(Operand, Operator, Operand),
     /// True unless the value is false, null, 0, empty text or an empty list.
-    True(Operand),
+    Truthy(Operand),
 }
 
 #[derive(Debug, Clone)]
@@ -45,13 +45,13 @@ impl Node {
                 operand(left);
                 operand(right);
             }
-            Self::True(value) => operand(value),
+            Self::Truthy(value) => operand(value),
             Self::Not(node) => node.collect(found),
             Self::And(nodes) | Self::Or(nodes) => nodes.iter().for_each(|n| n.collect(found)),
         }
     }
 
-    pub fn holds(&self, scope: &mut Scope<'_>, text: &str) -> Result<bool, RenderError> {
+    pub fn holds(&self, scope: &mut Scope<'_>, text: &str) -> Result<bool, EvaluationError> {
         match self {
             Self::And(nodes) => {
                 for node in nodes {
@@ -70,19 +70,19 @@ impl Node {
                 Ok(false)
             }
             Self::Not(node) => Ok(!node.holds(scope, text)?),
-            Self::True(operand) => Ok(truth(&operand.value(scope)?)),
+            Self::Truthy(operand) => Ok(truth(&operand.value(scope)?)),
             Self::Compare(left, operator, right) => {
                 let (left, right) = (left.value(scope)?, right.value(scope)?);
                 operator
                     .compare(&left, &right)
-                    .map_err(|problem| RenderError::new(text, problem))
+                    .map_err(|problem| EvaluationError::new(text, problem))
             }
         }
     }
 }
 
 impl Operand {
-    fn value(&self, scope: &mut Scope<'_>) -> Result<Value, RenderError> {
+    fn value(&self, scope: &mut Scope<'_>) -> Result<Value, EvaluationError> {
         match self {
             Self::Constant(value) => Ok(value.clone()),
             Self::Expression(expression) => Ok(expression.evaluate(scope)?.into_owned()),

@@ -21,7 +21,7 @@ const OPERATORS: [(&str, Operator); 7] = [
 
 /// Reads the whole text. The error says what is wrong with it.
 pub(super) fn read(text: &str) -> Result<Node, String> {
-    let mut reader = Reader {
+    let mut reader = ConditionReader {
         rest: text,
         depth: 0,
     };
@@ -32,12 +32,12 @@ pub(super) fn read(text: &str) -> Result<Node, String> {
     }
 }
 
-struct Reader<'a> {
+struct ConditionReader<'a> {
     rest: &'a str,
     depth: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ConditionReader<'a> {
     /// Consumes a sign or a word if it comes next.
     fn take(&mut self, sign: &str) -> bool {
         let rest = self.rest.trim_start();
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             let operator = OPERATORS.iter().find(|(sign, _)| self.take(sign));
             match operator {
                 Some((_, operator)) => Node::Compare(left, *operator, self.operand()?),
-                None => Node::True(left),
+                None => Node::Truthy(left),
             }
         };
         self.depth -= 1;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::step::{AwaitFile, ExpectFile, RequestFile};
-use super::value::{Count, JsonTemplate};
+use super::value::{JsonTemplate, RepeatCount};
 use crate::condition::Condition;
 
 /// A step of set-up or tear-down: one request, or many.
@@ -20,7 +20,7 @@ pub struct SetupFile {
     #[serde(rename = "if")]
     pub condition: Option<Condition>,
     /// The number of iterations, each with its `index`.
-    pub repeat: Option<Count>,
+    pub repeat: Option<RepeatCount>,
     /// One iteration for each element of this list, seen as `it`.
     pub for_each: Option<String>,
     /// The number of items in one request's body (100).

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::value::{Count, JsonTemplate, ListTemplate, Statuses, Texts, ThinkFile};
+use super::value::{JsonTemplate, ListTemplate, RepeatCount, Statuses, Texts, ThinkFile};
 use crate::condition::Condition;
 use crate::duration::HumanDuration;
 use crate::template::Template;
@@ -44,7 +44,7 @@ pub struct StepFile {
     #[serde(rename = "if")]
     pub condition: Option<Condition>,
     /// The number of iterations, each with its `index` from 0.
-    pub repeat: Option<Count>,
+    pub repeat: Option<RepeatCount>,
     /// One iteration for each element of this list, seen as `it`, with its `index`.
     pub for_each: Option<ListTemplate>,
     /// Repeats while this holds, checked before each iteration; at most `max` times.

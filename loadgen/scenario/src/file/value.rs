@@ -54,14 +54,14 @@ impl<'de> Deserialize<'de> for JsonTemplate {
 
 /// A number of iterations: a whole number, or a template such as `{{products}}`.
 #[derive(Debug)]
-pub struct Count(pub Template);
+pub struct RepeatCount(pub Template);
 
-shape!(Count, "Count", {
+shape!(RepeatCount, "RepeatCount", {
     "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "\\{\\{.*\\}\\}" }],
     "description": "A whole number from 1, or a template such as {{products}}."
 });
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de> Deserialize<'de> for RepeatCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match toml::Value::deserialize(deserializer)? {
             toml::Value::Integer(n) if n > 0 => format!("{{{{{n}}}}}"),
@@ -158,8 +158,8 @@ impl<'de> Deserialize<'de> for Texts {
 /// A step's pause: chosen by a distribution, or a template that renders to a duration.
 #[derive(Debug)]
 pub enum ThinkFile {
-    Chosen(ThinkTime),
-    Rendered(Template),
+    Distribution(ThinkTime),
+    Template(Template),
 }
 
 impl JsonSchema for ThinkFile {
@@ -179,10 +179,10 @@ impl<'de> Deserialize<'de> for ThinkFile {
         let value = toml::Value::deserialize(deserializer)?;
         match value.as_str().filter(|text| text.contains("{{")) {
             Some(text) => Template::text(text)
-                .map(Self::Rendered)
+                .map(Self::Template)
                 .map_err(D::Error::custom),
             None => ThinkTime::from_toml(value)
-                .map(Self::Chosen)
+                .map(Self::Distribution)
                 .map_err(D::Error::custom),
         }
     }

@@ -15,7 +15,7 @@ pub enum Metric {
     },
     /// A count of requests.
     #[allow(missing_docs)] // said above
-    Requests { of: Selector, count: Count },
+    Requests { of: Selector, count: RequestFigure },
     /// One of the journeys' counts.
     Journeys(JourneyFigure),
     /// Failed steps (requests and awaits) / steps tried, 0 to 1.
@@ -61,7 +61,7 @@ pub enum Statistic {
 /// A count or a rate of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are standard terms
-pub enum Count {
+pub enum RequestFigure {
     Tried,
     Errors,
     PerSecond,
@@ -143,7 +143,7 @@ impl Metric {
             self,
             Self::ErrorRate
                 | Self::Requests {
-                    count: Count::ErrorRate,
+                    count: RequestFigure::ErrorRate,
                     ..
                 }
         )
@@ -193,12 +193,12 @@ fn statistic(text: &str) -> Option<Statistic> {
     })
 }
 
-fn count(text: &str) -> Option<Count> {
+fn count(text: &str) -> Option<RequestFigure> {
     Some(match text {
-        "count" => Count::Tried,
-        "errors" => Count::Errors,
-        "per_s" => Count::PerSecond,
-        "error_rate" => Count::ErrorRate,
+        "count" => RequestFigure::Tried,
+        "errors" => RequestFigure::Errors,
+        "per_s" => RequestFigure::PerSecond,
+        "error_rate" => RequestFigure::ErrorRate,
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use super::columns::TraceConfig;
 use super::error::TraceError;
-use super::reader::{Head, Line, Row, Rows};
+use super::reader::{OrderLine, RowHead, Rows, TraceRow};
 use super::reason::Reason;
 
 /// One invoice of the export with its usable rows.
@@ -14,9 +14,9 @@ pub(super) struct Invoice {
     pub id: String,
     pub cancellation: bool,
     /// From its first row with a readable time; `None` if no row has one.
-    pub head: Option<Head>,
+    pub head: Option<RowHead>,
     /// The lines that can be ordered; none in a cancellation.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
     /// Rows that count as used if the invoice is replayed.
     pub rows_usable: u64,
     /// Rows left out, whether or not the invoice is replayed.
@@ -69,7 +69,7 @@ impl Invoice {
         }
     }
 
-    fn take(&mut self, row: Row) {
+    fn take(&mut self, row: TraceRow) {
         let head = match row.head {
             Ok(head) => head,
             Err(reason) => return self.leave_out(reason),

@@ -14,7 +14,7 @@ use super::plan::{
     JourneyKind, LineCounts, PlannedCustomer, PlannedJourney, PlannedOrder, PlannedProduct,
     TracePlan,
 };
-use super::reader::{Head, Line};
+use super::reader::{OrderLine, RowHead};
 use super::reason::Reason;
 use super::spread::spread_us;
 use super::time::RecordedTime;
@@ -82,7 +82,7 @@ fn candidate(
     mut invoice: Invoice,
     config: &TraceConfig,
 ) -> Result<Candidate, (Reason, Box<Invoice>)> {
-    let price = |line: &Line| i128::from(line.pieces) * i128::from(line.price_cents);
+    let price = |line: &OrderLine| i128::from(line.pieces) * i128::from(line.price_cents);
     let amount: i128 = invoice.lines.iter().map(price).sum();
     let reason = match (invoice.emptied_by(), invoice.head.take()) {
         (Some(reason), _) => reason,
@@ -90,7 +90,7 @@ fn candidate(
         (None, Some(_)) if invoice.pieces() > u64::from(config.cart_pieces_max.get()) => {
             Reason::TooManyPieces
         }
-        (None, Some(Head { time, customer })) => match i64::try_from(amount) {
+        (None, Some(RowHead { time, customer })) => match i64::try_from(amount) {
             Ok(amount_cents) if amount <= AMOUNT_CENTS_MAX => {
                 return Ok(Candidate {
                     time,
@@ -200,7 +200,7 @@ impl Planner {
         next
     }
 
-    fn order_lines(&mut self, lines: &[Line]) -> Vec<(usize, u32)> {
+    fn order_lines(&mut self, lines: &[OrderLine]) -> Vec<(usize, u32)> {
         let mut order: Vec<(usize, u32)> = Vec::with_capacity(lines.len());
         let mut position_by_product: HashMap<usize, usize> = HashMap::new();
         for line in lines {
@@ -216,7 +216,7 @@ impl Planner {
         order
     }
 
-    fn product(&mut self, line: &Line) -> usize {
+    fn product(&mut self, line: &OrderLine) -> usize {
         let next = self.products.len();
         let key = (line.product.clone(), line.price_cents);
         let index = *self.product_by_code_and_price.entry(key).or_insert(next);

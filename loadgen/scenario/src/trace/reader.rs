@@ -12,22 +12,22 @@ use super::reason::Reason;
 use super::time::RecordedTime;
 
 /// A row that names its invoice.
-pub(super) struct Row {
+pub(super) struct TraceRow {
     pub invoice: String,
     /// The row's time and customer.
-    pub head: Result<Head, Reason>,
+    pub head: Result<RowHead, Reason>,
     /// The row as a line of an order; a cancellation doesn't need it.
-    pub line: Result<Line, Reason>,
+    pub line: Result<OrderLine, Reason>,
 }
 
-pub(super) struct Head {
+pub(super) struct RowHead {
     pub time: RecordedTime,
     /// `None` if the column is empty.
     pub customer: Option<String>,
 }
 
 /// A line that can be ordered.
-pub(super) struct Line {
+pub(super) struct OrderLine {
     pub product: String,
     /// Empty if the export has none.
     pub description: String,
@@ -98,7 +98,7 @@ impl<'a, R: Read> Rows<'a, R> {
     }
 
     /// The next row, or the reason why it has no invoice; `None` at the end.
-    pub(super) fn next_row(&mut self) -> Result<Option<Result<Row, Reason>>, TraceError> {
+    pub(super) fn next_row(&mut self) -> Result<Option<Result<TraceRow, Reason>>, TraceError> {
         if !self.csv.read_byte_record(&mut self.record)? {
             return Ok(None);
         }
@@ -110,7 +110,7 @@ impl<'a, R: Read> Rows<'a, R> {
         Ok(Some(self.row()))
     }
 
-    fn row(&self) -> Result<Row, Reason> {
+    fn row(&self) -> Result<TraceRow, Reason> {
         if self.record.len() != self.fields {
             return Err(Reason::WrongFieldCount);
         }
@@ -118,17 +118,17 @@ impl<'a, R: Read> Rows<'a, R> {
         if invoice.is_empty() {
             return Err(Reason::NoInvoice);
         }
-        Ok(Row {
+        Ok(TraceRow {
             invoice: invoice.to_owned(),
             head: self.head(),
             line: self.line(),
         })
     }
 
-    fn head(&self) -> Result<Head, Reason> {
+    fn head(&self) -> Result<RowHead, Reason> {
         let time = self.text(self.positions.time)?;
         let customer = self.text(self.positions.customer)?;
-        Ok(Head {
+        Ok(RowHead {
             time: self
                 .config
                 .time_format
@@ -138,7 +138,7 @@ impl<'a, R: Read> Rows<'a, R> {
         })
     }
 
-    fn line(&self) -> Result<Line, Reason> {
+    fn line(&self) -> Result<OrderLine, Reason> {
         let separator = self.config.decimal_separator.as_char();
         let product = self.text(self.positions.product)?;
         let quantity = self.text(self.positions.quantity)?;
@@ -154,7 +154,7 @@ impl<'a, R: Read> Rows<'a, R> {
             (0, _) => Err(Reason::ZeroQuantity),
             (_, ..0) => Err(Reason::NegativePrice),
             (_, 0) => Err(Reason::ZeroPrice),
-            (1.., 1..) => Ok(Line {
+            (1.., 1..) => Ok(OrderLine {
                 product: product.to_owned(),
                 description: self.description(),
                 pieces: pieces.unsigned_abs(),

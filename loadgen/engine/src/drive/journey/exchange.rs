@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::{End, Fault, Walk};
+use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::context::Context;
 use crate::drive::request;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Action, Step};
 
-impl<'a> Walk<'a> {
-    pub(super) async fn request(&mut self, step: &'a Step) -> Result<(), End> {
+impl<'a> JourneyRun<'a> {
+    pub(super) async fn request(&mut self, step: &'a Step) -> Result<(), JourneyEnd> {
         let Action::Request {
             id,
             request,
@@ -29,7 +29,7 @@ impl<'a> Walk<'a> {
             self.trace,
             self.sample.is_some(),
         )
-        .map_err(Fault::from)?;
+        .map_err(StepError::from)?;
         // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
         let turn = self.context.http.turn().await;
         let actual = turn.since;
@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
         }
         self.intended = completed;
         if let Some((_, reason)) = skip {
-            return Err(End::Skip(reason.clone()));
+            return Err(JourneyEnd::Skip(reason.clone()));
         }
         outcome?;
         let found = examined?;

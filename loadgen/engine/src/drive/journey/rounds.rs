@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{End, Fault, Walk};
+use super::{JourneyEnd, JourneyRun, StepError};
 use loadgen_scenario::{Loop, Step};
 
 /// The variables that a loop sets for its steps.
@@ -12,9 +12,13 @@ const IT: &str = "it";
 /// The most rounds of one `repeat` or `for_each`, because the target's answer may set their number.
 const ROUNDS_MAX: u64 = 100_000;
 
-impl<'a> Walk<'a> {
+impl<'a> JourneyRun<'a> {
     /// Carries a loop out, and restores the variables `index` and `it` after it.
-    pub(super) async fn repeat(&mut self, step: &'a Step, looped: &'a Loop) -> Result<(), End> {
+    pub(super) async fn repeat(
+        &mut self,
+        step: &'a Step,
+        looped: &'a Loop,
+    ) -> Result<(), JourneyEnd> {
         let outside = [INDEX, IT].map(|name| (name, self.vars.get(name).cloned()));
         let done = self.rounds(step, looped).await;
         for (name, value) in outside {
@@ -26,12 +30,12 @@ impl<'a> Walk<'a> {
         done
     }
 
-    async fn rounds(&mut self, step: &'a Step, looped: &'a Loop) -> Result<(), End> {
+    async fn rounds(&mut self, step: &'a Step, looped: &'a Loop) -> Result<(), JourneyEnd> {
         match looped {
             Loop::Repeat(count) => {
                 let text = self.render(count)?;
                 let count: u64 = text.trim().parse().map_err(|_| {
-                    Fault::new("loop", format!("`{text}` is not a whole number of times"))
+                    StepError::new("loop", format!("`{text}` is not a whole number of times"))
                 })?;
                 self.bounded(count)?;
                 for index in 0..count {
@@ -40,7 +44,7 @@ impl<'a> Walk<'a> {
             }
             Loop::ForEach(list) => {
                 let Value::Array(elements) = self.value(list)? else {
-                    return Err(Fault::new("loop", "`for_each` needs a list").into());
+                    return Err(StepError::new("loop", "`for_each` needs a list").into());
                 };
                 self.bounded(elements.len() as u64)?;
                 for (index, element) in (0..).zip(elements) {
@@ -56,7 +60,7 @@ impl<'a> Walk<'a> {
                 }
                 if self.holds(holds)? {
                     let example = format!("`{}` still holds after {max} iterations", holds.text());
-                    return Err(Fault::new("loop bound", example).into());
+                    return Err(StepError::new("loop bound", example).into());
                 }
             }
             Loop::Until { holds, max } => {
@@ -67,21 +71,21 @@ impl<'a> Walk<'a> {
                     }
                 }
                 let example = format!("`{}` does not hold after {max} iterations", holds.text());
-                return Err(Fault::new("loop bound", example).into());
+                return Err(StepError::new("loop bound", example).into());
             }
         }
         Ok(())
     }
 
-    fn bounded(&self, rounds: u64) -> Result<(), Fault> {
+    fn bounded(&self, rounds: u64) -> Result<(), StepError> {
         if rounds > ROUNDS_MAX {
             let example = format!("{rounds} iterations exceed the limit of {ROUNDS_MAX}");
-            return Err(Fault::new("loop bound", example));
+            return Err(StepError::new("loop bound", example));
         }
         Ok(())
     }
 
-    async fn round(&mut self, step: &'a Step, index: u64, it: Value) -> Result<(), End> {
+    async fn round(&mut self, step: &'a Step, index: u64, it: Value) -> Result<(), JourneyEnd> {
         self.vars.insert(INDEX.to_owned(), index.into());
         self.vars.insert(IT.to_owned(), it);
         self.at = &step.name;

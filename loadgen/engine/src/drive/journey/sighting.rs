@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::{End, Fault, Walk};
+use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::request;
-use crate::feed::sightings::Condition;
+use crate::feed::sightings::EventMatch;
 use loadgen_scenario::Await;
 
-impl<'a> Walk<'a> {
-    pub(super) async fn awaits(&mut self, awaits: &'a Await) -> Result<(), End> {
+impl<'a> JourneyRun<'a> {
+    pub(super) async fn awaits(&mut self, awaits: &'a Await) -> Result<(), JourneyEnd> {
         let key = self.render(&awaits.key)?;
         let mut fields = Vec::with_capacity(awaits.conditions.len());
         for (pointer, expected) in &awaits.conditions {
@@ -16,18 +16,18 @@ impl<'a> Walk<'a> {
             fields.push((
                 pointer.clone(),
                 serde_json::from_str(&expected)
-                    .map_err(|e| Fault::new("template", e.to_string()))?,
+                    .map_err(|e| StepError::new("template", e.to_string()))?,
             ));
         }
         let Some(feed) = &self.context.feed else {
-            return Err(Fault::new("no live feed", "").into());
+            return Err(StepError::new("no live feed", "").into());
         };
         self.keys
             .push((&awaits.topic, &awaits.key_source, key.clone()));
         let timeout = awaits
             .timeout
             .unwrap_or(self.context.scenario.limits.request_timeout);
-        let condition = Condition {
+        let condition = EventMatch {
             action: awaits.action.clone(),
             fields,
         };
@@ -45,7 +45,7 @@ impl<'a> Walk<'a> {
             if self.measured {
                 self.context.figures.borrow_mut().awaits[awaits.id].timeouts += 1;
             }
-            return Err(Fault::new(
+            return Err(StepError::new(
                 "await timeout",
                 format!("{} {key}: not seen within {timeout:?}", awaits.topic),
             )

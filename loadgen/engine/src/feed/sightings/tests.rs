@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::*;
 
-fn at(text: &str) -> Position {
+fn at(text: &str) -> FeedPosition {
     text.parse().unwrap()
 }
 
-fn status(text: &str) -> Condition {
-    Condition {
+fn status(text: &str) -> EventMatch {
+    EventMatch {
         action: None,
         fields: vec![("/status".into(), json!(text))],
     }
@@ -73,7 +73,7 @@ fn an_event_is_found_by_a_field_of_its_data() {
         "order",
         &KeySource::Field("/cart_id".into()),
         "c7",
-        Condition::default(),
+        EventMatch::default(),
     );
     seen.event(
         "order",

@@ -34,7 +34,7 @@ pub fn accepted_present(
             report.look(id, miscounted(history, topic, id, false));
         }
         let may_be_refused = refused_later(gauges, topic) != Some(0);
-        for id in writes.promised() {
+        for id in writes.deferred() {
             asked.insert(id);
             report.look(id, miscounted(history, topic, id, may_be_refused));
         }

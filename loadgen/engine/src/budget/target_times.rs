@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::Deserialize;
 
-use super::chain::{self, Told};
-use super::way::Projected;
-use crate::feed::Frame;
-use crate::feed::position::Position;
+use super::chain::{self, ReportedEvent};
+use super::critical_path::Projected;
+use crate::feed::FeedFrame;
+use crate::feed::position::FeedPosition;
 
 /// The most journeys followed at once; further ones are recorded without the target's side.
 const JOURNEYS_MAX: usize = 20_000;
@@ -18,7 +18,7 @@ const EVENTS_MAX: usize = 256;
 const BATCHES_MAX: usize = 4_096;
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct SampledEvent<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
     #[serde(borrow)]
@@ -36,24 +36,29 @@ struct Event<'a> {
 
 /// What the target has reported.
 #[derive(Default)]
-pub struct Heard {
+pub struct TargetTimes {
     /// Whether there is a feed.
     pub(super) listens: bool,
     /// Events of current journeys, by trace id.
-    events: HashMap<u128, Vec<Told>>,
+    events: HashMap<u128, Vec<ReportedEvent>>,
     /// Batches by topic, each with its last event's position.
-    batches: HashMap<String, VecDeque<(Position, Projected)>>,
+    batches: HashMap<String, VecDeque<(FeedPosition, Projected)>>,
 }
 
-impl Heard {
+impl TargetTimes {
     /// The events of a journey that led to the one at `last`.
-    pub(super) fn chain(&self, trace: u128, topic: &str, last: Position) -> Vec<&Told> {
+    pub(super) fn chain(
+        &self,
+        trace: u128,
+        topic: &str,
+        last: FeedPosition,
+    ) -> Vec<&ReportedEvent> {
         let events = self.events.get(&trace).map_or(&[][..], Vec::as_slice);
         chain::leading_to(events, topic, last)
     }
 
     /// When the read model received and applied an event.
-    pub(super) fn projected(&self, topic: &str, position: Position) -> Option<Projected> {
+    pub(super) fn projected(&self, topic: &str, position: FeedPosition) -> Option<Projected> {
         let batches = self.batches.get(topic)?;
         let at = batches.partition_point(|(to, _)| *to < position);
         batches.get(at).map(|(_, projected)| *projected)
@@ -78,14 +83,14 @@ impl Heard {
 
     /// Takes a message; whether it begins a feed of sampled requests.
     pub(super) fn take(&mut self, text: &str) -> Result<bool, String> {
-        let frame: Frame<'_, Event<'_>> = Frame::parse(text)?;
+        let frame: FeedFrame<'_, SampledEvent<'_>> = FeedFrame::parse(text)?;
         for event in frame.events {
             let trace = u128::from_str_radix(&event.correlation_id, 16).unwrap_or_default();
             // Events of other generators, or of journeys given up, are ignored.
             if let Some(events) = self.events.get_mut(&trace)
                 && events.len() < EVENTS_MAX
             {
-                events.push(Told {
+                events.push(ReportedEvent {
                     topic: event.topic.into_owned(),
                     position: event.position.parse()?,
                     event_id: event.event_id.into_owned(),
@@ -123,11 +128,11 @@ mod tests {
 
     #[test]
     fn events_are_kept_of_journeys_under_way_alone_and_batches_are_found_by_position() {
-        let mut heard = Heard {
+        let mut target_times = TargetTimes {
             listens: true,
-            ..Heard::default()
+            ..TargetTimes::default()
         };
-        heard.begin(10);
+        target_times.begin(10);
         let event = |trace: &str, position: &str| {
             format!(
                 r#"{{"topic":"order","position":"{position}","event_id":"{position}","correlation_id":"{trace}",
@@ -142,22 +147,22 @@ mod tests {
             )
         };
         let (one, two) = (batch("5-1", 10), batch("7-0", 20));
-        heard
+        target_times
             .take(&format!(
                 r#"{{"type":"events","events":[{mine},{others}]}}"#
             ))
             .unwrap();
-        heard
+        target_times
             .take(&format!(
                 r#"{{"type":"projected","batches":[{one},{two},{one}]}}"#
             ))
             .unwrap();
 
-        let at = |text: &str| text.parse::<Position>().unwrap();
-        assert_eq!(heard.chain(10, "order", at("5-1")).len(), 1);
-        assert!(heard.chain(11, "order", at("5-2")).is_empty());
+        let at = |text: &str| text.parse::<FeedPosition>().unwrap();
+        assert_eq!(target_times.chain(10, "order", at("5-1")).len(), 1);
+        assert!(target_times.chain(11, "order", at("5-2")).is_empty());
         let received = |position| {
-            heard
+            target_times
                 .projected("order", at(position))
                 .map(|p| p.received_at_us)
         };
@@ -168,7 +173,7 @@ mod tests {
 
     #[test]
     fn only_a_feed_that_says_it_is_of_sampled_requests_is_one() {
-        let said = |text| Heard::default().take(text);
+        let said = |text| TargetTimes::default().take(text);
         assert_eq!(
             said(r#"{"type":"hello","sampled":true,"positions":{}}"#),
             Ok(true)

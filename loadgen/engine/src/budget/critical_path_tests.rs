@@ -1,7 +1,7 @@
 use super::*;
 
-fn exchange(from_us: i64, server: &[(&str, i64)]) -> Exchange {
-    Exchange {
+fn request(from_us: i64, server: &[(&str, i64)]) -> AnsweredRequest {
+    AnsweredRequest {
         step: "order".into(),
         intended_us: from_us,
         begun_us: from_us + 5,
@@ -13,10 +13,10 @@ fn exchange(from_us: i64, server: &[(&str, i64)]) -> Exchange {
     }
 }
 
-fn told(topic: &str, received_at_us: i64) -> Told {
-    Told {
+fn told(topic: &str, received_at_us: i64) -> ReportedEvent {
+    ReportedEvent {
         topic: topic.into(),
-        position: crate::feed::position::Position::default(),
+        position: crate::feed::position::FeedPosition::default(),
         event_id: String::new(),
         causation_id: String::new(),
         received_at_us,
@@ -25,12 +25,12 @@ fn told(topic: &str, received_at_us: i64) -> Told {
     }
 }
 
-fn parts(way: &Way) -> Vec<(&str, i64)> {
-    let mut at_us = way.from_us;
-    let parts = way.legs.iter().map(|leg| {
-        assert_eq!(leg.from_us, at_us, "a gap before {}", leg.part);
-        at_us = leg.to_us;
-        (leg.part.as_str(), leg.to_us - leg.from_us)
+fn parts(path: &CriticalPath) -> Vec<(&str, i64)> {
+    let mut at_us = path.from_us;
+    let parts = path.segments.iter().map(|segment| {
+        assert_eq!(segment.from_us, at_us, "a gap before {}", segment.part);
+        at_us = segment.to_us;
+        (segment.part.as_str(), segment.to_us - segment.from_us)
     });
     parts.collect()
 }
@@ -45,7 +45,7 @@ const SERVER_SAYS: [(&str, i64); 5] = [
 
 #[test]
 fn a_request_s_parts_add_up_with_or_without_the_server_s_word() {
-    let silent = exchange(1_000, &[]).way();
+    let silent = request(1_000, &[]).path();
     assert_eq!(
         parts(&silent),
         [
@@ -56,7 +56,7 @@ fn a_request_s_parts_add_up_with_or_without_the_server_s_word() {
             (READ, 2)
         ]
     );
-    let told = exchange(1_000, &SERVER_SAYS).way();
+    let told = request(1_000, &SERVER_SAYS).path();
     assert_eq!(
         parts(&told),
         [
@@ -74,24 +74,24 @@ fn a_request_s_parts_add_up_with_or_without_the_server_s_word() {
         ]
     );
     // A server that reports more than the whole leaves a negative rest.
-    let boasting = exchange(1_000, &[("db", 160)]).way();
+    let boasting = request(1_000, &[("db", 160)]).path();
     assert!(parts(&boasting).contains(&(UNEXPLAINED, -30)));
     assert_eq!(boasting.to_us(), 1_112);
 }
 
 #[test]
 fn a_state_s_parts_lead_over_every_hop_to_the_moment_it_is_visible() {
-    let exchanges = [exchange(0, &[]), exchange(1_000, &SERVER_SAYS)];
+    let requests = [request(0, &[]), request(1_000, &SERVER_SAYS)];
     let (first, second) = (told("order", 1_050), told("order", 1_200));
     let projected = Projected {
         received_at_us: 1_300,
         applied_at_us: 1_340,
     };
 
-    let way = to_state(0, 1_400, &exchanges, &[&first, &second], Some(projected));
+    let path = to_state(0, 1_400, &requests, &[&first, &second], Some(projected));
 
     assert_eq!(
-        parts(&way),
+        parts(&path),
         [
             (EARLIER, 1_000),
             (SLIP, 5),
@@ -110,16 +110,16 @@ fn a_state_s_parts_lead_over_every_hop_to_the_moment_it_is_visible() {
             (FEED, 60)
         ]
     );
-    assert_eq!(way.to_us() - way.from_us, 1_400);
+    assert_eq!(path.to_us() - path.from_us, 1_400);
 }
 
 #[test]
 fn what_is_not_known_of_a_state_s_way_is_unexplained() {
-    let exchanges = [exchange(1_000, &SERVER_SAYS)];
+    let requests = [request(1_000, &SERVER_SAYS)];
     let event = told("order", 1_050);
-    let without_projection = to_state(1_000, 1_400, &exchanges, &[&event], None);
+    let without_projection = to_state(1_000, 1_400, &requests, &[&event], None);
     assert_eq!(parts(&without_projection).last(), Some(&(UNEXPLAINED, 340)));
-    let without_events = to_state(1_000, 1_400, &exchanges, &[], None);
+    let without_events = to_state(1_000, 1_400, &requests, &[], None);
     assert_eq!(
         parts(&without_events),
         [(SLIP, 5), (CONNECTION, 2), (WRITE, 3), (UNEXPLAINED, 390)]
@@ -130,10 +130,10 @@ fn what_is_not_known_of_a_state_s_way_is_unexplained() {
 
 #[test]
 fn another_machine_s_clock_shows_as_a_negative_part_and_the_sum_holds() {
-    let exchanges = [exchange(1_000, &SERVER_SAYS)];
+    let requests = [request(1_000, &SERVER_SAYS)];
     let event = told("order", 500);
-    let way = to_state(1_000, 1_400, &exchanges, &[&event], None);
-    assert!(parts(&way).contains(&(UNEXPLAINED, -540)));
-    let sum: i64 = parts(&way).iter().map(|(_, length)| length).sum();
+    let path = to_state(1_000, 1_400, &requests, &[&event], None);
+    assert!(parts(&path).contains(&(UNEXPLAINED, -540)));
+    let sum: i64 = parts(&path).iter().map(|(_, length)| length).sum();
     assert_eq!(sum, 400);
 }
