@@ -213,7 +213,7 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         (&["closed.toml"], "has no open workload"),
         (
             &["windowed.toml"],
-            "--probe-duration: the threshold `p(99) over 30s < 1s` does not fit",
+            "--probe-duration: the window of the threshold `p(99) over 30s < 1s` is longer",
         ),
         (
             &["gets.toml", "--probe-duration", "3s"],
