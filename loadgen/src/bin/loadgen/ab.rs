@@ -70,7 +70,7 @@ pub struct AbArguments {
     #[arg(long, value_name = "PERCENT", default_value = "95%", value_parser = share)]
     confidence: f64,
     /// Write the runs and the comparison to this folder [default: reports/runs/ab-<scenario>-<time>]
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     out: Option<PathBuf>,
 }
 

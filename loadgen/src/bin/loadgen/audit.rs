@@ -15,7 +15,7 @@ use crate::tls::TlsArguments;
 #[derive(Args)]
 pub struct AuditArguments {
     /// Audit the running system at this URL [example: http://127.0.0.1:5000]
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     target: String,
     #[command(flatten)]
     tls: TlsArguments,

@@ -54,7 +54,7 @@ pub struct CapacityArguments {
     #[arg(long, default_value = "8m")]
     budget: HumanDuration,
     /// Write the report to this folder [default: reports/runs/capacity-<scenario>-<time>]
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     out: Option<PathBuf>,
     /// Print the report on standard output as text, or capacity.json with the text on standard error
     #[arg(long, value_enum, default_value = "text")]

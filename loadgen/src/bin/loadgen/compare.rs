@@ -41,16 +41,16 @@ pub struct CompareArguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Compare runs also if scenario, workload, durability, Redis or machine differ
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     allow_different: bool,
     /// Compare only the figures that don't depend on the machine, for runs of different machines
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     across_machines: bool,
     /// Use runs whose own verdict is INVALID, too
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     allow_invalid: bool,
     /// Compare what `cargo bench -- --save-baseline NAME` saved; separate several runs of a side by commas
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     criterion: bool,
     /// Read criterion's results from this folder
     #[arg(

@@ -103,7 +103,7 @@ enum Command {
         #[arg(required = true, value_name = "DIR")]
         folders: Vec<PathBuf>,
         /// Write the merged report of several folders to this folder
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long)]
         out: Option<PathBuf>,
     },
     /// Compare the runs of two builds: better, worse, the same, or can't tell (as the program compare-report)
@@ -111,7 +111,7 @@ enum Command {
     /// List the scenarios with their descriptions
     List {
         /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long)]
         scenarios: Option<PathBuf>,
     },
     /// Check scenarios and say what they would do, without running them
@@ -121,7 +121,7 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
         /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long)]
         scenarios: Option<PathBuf>,
     },
     /// Write a commented scenario that runs unchanged against any HTTP service

@@ -40,7 +40,7 @@ pub struct RunArguments {
     #[command(flatten)]
     watch: WatchArguments,
     /// Skip the audit after the run
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     no_audit: bool,
     /// Read recorded orders (CSV), for a scenario that replays them
     #[arg(long, value_name = "FILE")]

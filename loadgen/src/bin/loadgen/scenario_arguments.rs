@@ -26,7 +26,7 @@ pub struct ScenarioArguments {
     #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
     pub durability: String,
     /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     scenarios: Option<PathBuf>,
 }
 

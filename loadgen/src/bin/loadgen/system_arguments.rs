@@ -13,7 +13,7 @@ use crate::tls::TlsArguments;
 #[derive(Args)]
 pub struct SystemArguments {
     /// Drive the running system at this URL, instead of starting and stopping `ordershop up` [example: http://127.0.0.1:5000]
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     pub target: Option<String>,
     #[command(flatten)]
     tls: TlsArguments,

@@ -12,7 +12,7 @@ pub struct TlsArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
     tls_ca: Option<PathBuf>,
     /// Don't verify the certificate of an https:// target
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long)]
     insecure_tls: bool,
 }
 
