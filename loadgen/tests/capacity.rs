@@ -231,10 +231,7 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
             &["gets.toml", "--start", "20", "--highest", "10"],
             "--start 20: out of range; allowed: --lowest to --highest, 1 to 10",
         ),
-        (
-            &["gets.toml", "--highest", "100000000"],
-            "up to 10000000",
-        ),
+        (&["gets.toml", "--highest", "100000000"], "up to 10000000"),
         (
             &["gets.toml", "--target", "http://127.0.0.1:1"],
             "can't be reached",

@@ -1,9 +1,9 @@
 //! One journey: its steps in order, each measured from its intended start. The first step should start at the
 //! journey's arrival, every later one at the end of the step before it (not when this task gets to run).
 
+mod awaited_state;
 mod exchange;
 mod rounds;
-mod sighting;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
