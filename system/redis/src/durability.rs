@@ -24,6 +24,16 @@ impl Durability {
             Self::Always => "always",
         }
     }
+
+    /// Redis's settings for it. `appendfsync` comes first, so that a running server never appends with the old one.
+    pub(crate) const fn settings(self) -> [(&'static str, &'static str); 2] {
+        let (sync, append_only) = match self {
+            Self::None => ("no", "no"),
+            Self::Everysec => ("everysec", "yes"),
+            Self::Always => ("always", "yes"),
+        };
+        [("appendfsync", sync), ("appendonly", append_only)]
+    }
 }
 
 impl FromStr for Durability {

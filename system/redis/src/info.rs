@@ -86,12 +86,7 @@ async fn set(
     connection: &mut MultiplexedConnection,
     durability: Durability,
 ) -> redis::RedisResult<()> {
-    let (append_only, sync) = match durability {
-        Durability::None => ("no", "no"),
-        Durability::Everysec => ("yes", "everysec"),
-        Durability::Always => ("yes", "always"),
-    };
-    for (name, value) in [("appendfsync", sync), ("appendonly", append_only)] {
+    for (name, value) in durability.settings() {
         redis::cmd("CONFIG")
             .arg("SET")
             .arg(name)

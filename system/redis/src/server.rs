@@ -74,16 +74,16 @@ impl RedisServer {
             .map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
         let socket = socket_path(&dir);
         let log = dir.join("redis.log");
-        let (append_only, sync) = match durability {
-            Durability::None => ("no", "no"),
-            Durability::Everysec => ("yes", "everysec"),
-            Durability::Always => ("yes", "always"),
-        };
         let mut command = Command::new(&program);
         command
             .args(["--port", "0", "--save", "", "--daemonize", "no"])
             .args(["--maxmemory-policy", "noeviction"])
-            .args(["--appendonly", append_only, "--appendfsync", sync])
+            .args(
+                durability
+                    .settings()
+                    .into_iter()
+                    .flat_map(|(name, value)| [format!("--{name}"), value.to_owned()]),
+            )
             .args(["--auto-aof-rewrite-min-size", REWRITE_MIN])
             .arg("--unixsocket")
             .arg(&socket)
