@@ -226,6 +226,10 @@ pub trait EventStore: Send + Sync {
     async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
         Ok(None)
     }
+
+    /// Accepts no more requests, and answers or fails those under way; subscriptions end with [`EventStoreError::Closed`]. A store without
+    /// connections and tasks has nothing to close.
+    async fn close(&self) {}
 }
 
 /// One consumer's membership in a group. Dropping it leaves the group.

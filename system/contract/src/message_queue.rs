@@ -114,6 +114,10 @@ pub trait MessageQueue: Send + Sync {
 
     /// Returns the lengths of the named queues.
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError>;
+
+    /// Fails unanswered and further calls with [`QueueError::Closed`]; a worker's next exchange still answers its batch and then fails so,
+    /// too. Finish the workers first, so that no message has to be delivered again. A queue without connections and tasks has nothing to close.
+    async fn close(&self) {}
 }
 
 /// One worker of one queue. If it is dropped, its unanswered messages are given back, sooner or later.

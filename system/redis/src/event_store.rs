@@ -118,19 +118,6 @@ impl RedisEventStore {
         }))
     }
 
-    /// Accepts no more transactions, writes those that wait, and releases the writers' leases, so that another event store takes over at
-    /// once. Subscriptions end with [`EventStoreError::Closed`]; their leases are released when they are dropped.
-    pub async fn close(&self) {
-        self.closing.cancel();
-        let writers =
-            std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
-        for writer in writers {
-            if let Err(error) = writer.await {
-                tracing::error!(%error, "a writer ended with an error");
-            }
-        }
-    }
-
     fn keys(&self, topic: Topic) -> &Keys {
         &self.keys[topic.index()]
     }
@@ -298,6 +285,19 @@ impl EventStore for RedisEventStore {
         let info: String = redis::from_redis_value(reply)
             .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
         Ok(usage::usage(&info))
+    }
+
+    /// Writes the transactions that wait, and releases the writers' leases, so that another event store takes over at once. The leases of
+    /// subscriptions are released when they are dropped.
+    async fn close(&self) {
+        self.closing.cancel();
+        let writers =
+            std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        for writer in writers {
+            if let Err(error) = writer.await {
+                tracing::error!(%error, "a writer ended with an error");
+            }
+        }
     }
 }
 

@@ -104,25 +104,6 @@ impl RedisMessageQueue {
         }))
     }
 
-    /// Stops the queue: waiting calls fail with [`QueueError::Closed`]; a worker's next exchange still answers its batch and then fails so,
-    /// too. Finish the workers first, so that nothing is left for recovery.
-    pub async fn close(&self) {
-        self.shared.closed.cancel();
-        self.shared.waiters.close();
-        let tasks = std::mem::take(
-            &mut *self
-                .tasks
-                .lock()
-                .expect("nothing panics while it holds this lock"),
-        );
-        for task in tasks {
-            let _ = task.await;
-        }
-        self.shared.tracker.close();
-        let all_given_back = self.shared.tracker.wait();
-        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), all_given_back).await;
-    }
-
     async fn consumer(
         &self,
         queue: QueueName,
@@ -241,6 +222,23 @@ impl MessageQueue for RedisMessageQueue {
                 status
             });
         Ok(statuses.collect())
+    }
+
+    async fn close(&self) {
+        self.shared.closed.cancel();
+        self.shared.waiters.close();
+        let tasks = std::mem::take(
+            &mut *self
+                .tasks
+                .lock()
+                .expect("nothing panics while it holds this lock"),
+        );
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.shared.tracker.close();
+        let all_given_back = self.shared.tracker.wait();
+        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), all_given_back).await;
     }
 }
 

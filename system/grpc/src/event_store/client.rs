@@ -92,12 +92,6 @@ impl GrpcEventStore {
         })
     }
 
-    /// Fails all unanswered and all further requests with [`EventStoreError::Closed`].
-    pub async fn close(&self) {
-        self.closed.cancel();
-        self.appends.close();
-    }
-
     /// What the store runs on, as last read.
     #[must_use]
     pub fn runs_on(&self) -> watch::Receiver<ServerInfo> {
@@ -296,5 +290,10 @@ impl EventStore for GrpcEventStore {
             output_bytes: usage.output_bytes,
             memory_bytes: usage.memory_bytes,
         }))
+    }
+
+    async fn close(&self) {
+        self.closed.cancel();
+        self.appends.close();
     }
 }

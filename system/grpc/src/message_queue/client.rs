@@ -77,12 +77,6 @@ impl GrpcMessageQueue {
         })
     }
 
-    /// Fails all unanswered and all further requests with [`QueueError::Closed`]. Finish the workers first.
-    pub async fn close(&self) {
-        self.closed.cancel();
-        self.calls.close();
-    }
-
     /// Sends a request that doesn't wait for anything.
     async fn ask<T>(
         &self,
@@ -204,5 +198,10 @@ impl MessageQueue for GrpcMessageQueue {
             dead_letters: queue.dead_letters,
         });
         Ok(statuses.collect())
+    }
+
+    async fn close(&self) {
+        self.closed.cancel();
+        self.calls.close();
     }
 }

@@ -77,11 +77,6 @@ pub struct RemoteStore {
 }
 
 impl RemoteStore {
-    pub async fn close(&self) {
-        self.client.close().await;
-        self.store.close().await;
-    }
-
     pub fn kill_server(&self) {
         self.served.lock().unwrap().take().unwrap().kill();
     }
@@ -134,5 +129,10 @@ impl EventStore for RemoteStore {
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
         self.client.groups().await
+    }
+
+    async fn close(&self) {
+        self.client.close().await;
+        self.store.close().await;
     }
 }
