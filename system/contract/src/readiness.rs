@@ -23,8 +23,6 @@ use crate::payload;
 pub struct ReadinessState {
     /// Whether the system is ready for requests.
     pub ready: bool,
-    /// Whether the read model has applied everything that was written before the check.
-    pub read_model_caught_up: bool,
     /// Why the system is not ready; empty if it is.
     pub reasons: Vec<String>,
 }
@@ -35,7 +33,6 @@ impl ReadinessState {
     pub fn not_ready(reason: impl Into<String>) -> Self {
         Self {
             ready: false,
-            read_model_caught_up: false,
             reasons: vec![reason.into()],
         }
     }
@@ -149,7 +146,6 @@ impl Readiness for StoreReadiness {
                 None => {
                     return ReadinessState {
                         ready: true,
-                        read_model_caught_up: true,
                         reasons: Vec::new(),
                     };
                 }

@@ -32,7 +32,7 @@ pub(super) async fn health(State(state): State<Arc<GatewayState>>) -> Response {
             "server": redis.server,
             "durability": redis.durability,
         },
-        "read_model": { "caught_up": found.read_model_caught_up },
+        "read_model": { "caught_up": found.ready },
         "reasons": found.reasons,
     });
     let status = if ready {

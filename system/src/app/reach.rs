@@ -34,7 +34,6 @@ impl Readiness for Reach {
         }
         ReadinessState {
             ready: reasons.is_empty(),
-            read_model_caught_up: false,
             reasons,
         }
     }
