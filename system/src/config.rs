@@ -1,7 +1,7 @@
 //! Configuration: read once from flags and environment, printed at start.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -46,6 +46,13 @@ pub struct UpConfig {
 
 /// The default folder of the private Redis's files.
 pub const DATA_DIR_DEFAULT: &str = "data/ordershop";
+
+/// The ports on which processes listen on this machine unless `--listen` says otherwise.
+pub const API_GATEWAY_PORT: u16 = 5000;
+/// The event store's.
+pub const EVENT_STORE_PORT: u16 = 5001;
+/// The message queue's.
+pub const MESSAGE_QUEUE_PORT: u16 = 5002;
 
 /// The options of a command that runs one service as its own process.
 #[derive(Clone, Args)]
@@ -112,6 +119,13 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
+    /// The address to listen on; by default, this port of this machine only.
+    #[must_use]
+    pub fn listen_or(&self, port: u16) -> ListenAddress {
+        let local = ListenAddress::Tcp((Ipv4Addr::LOCALHOST, port).into());
+        self.listen.clone().unwrap_or(local)
+    }
+
     /// Reads the certificate and key files.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use ordershop::app::process::Process;
+use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
 use ordershop::app::supervisor::Supervisor;
-use ordershop::app::{App, AppError, health, roles};
+use ordershop::app::{App, AppError, health};
 use ordershop::config::{ProcessConfig, UpConfig};
 use ordershop_grpc::address::ListenAddress;
 use ordershop_redis::guard::{self as redis_guard, RedisGuard};
@@ -83,12 +83,14 @@ struct Up {
 }
 
 fn scale(text: &str) -> Result<(String, usize), String> {
-    let allowed = || roles::SERVICES.map(|service| service.name).join(", ");
+    let services = ROLES.iter();
+    let services = services.filter(|role| matches!(role.part, Part::Service(_)));
+    let services: Vec<&str> = services.map(|role| role.name).collect();
     let (name, count) = text.split_once('=').ok_or("write it as SERVICE=COUNT")?;
-    if !roles::SERVICES.iter().any(|service| service.name == name) {
+    if !services.contains(&name) {
         return Err(format!(
             "{name:?} is not a service that can be scaled; use one of {}",
-            allowed()
+            services.join(", ")
         ));
     }
     match count.parse() {
@@ -98,16 +100,16 @@ fn scale(text: &str) -> Result<(String, usize), String> {
 }
 
 fn main() -> ExitCode {
-    let services = roles::names().map(|name| {
-        let about = roles::about(name).unwrap_or_default();
-        let command = ProcessConfig::augment_args(clap::Command::new(name));
-        command.about(about).after_help(AFTER_HELP)
+    let roles = ROLES.iter().map(|role| {
+        let command = ProcessConfig::augment_args(clap::Command::new(role.name));
+        command.about(role.about).after_help(AFTER_HELP)
     });
-    let matches = Cli::command().subcommands(services).get_matches();
-    let process = roles::names().find(|name| matches.subcommand_name() == Some(name));
-    if let (Some(name), Some((_, matches))) = (process, matches.subcommand()) {
+    let matches = Cli::command().subcommands(roles).get_matches();
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(role) = ROLES.iter().find(|role| role.name == name)
+    {
         let config = parsed(ProcessConfig::from_arg_matches(matches));
-        return run(config.threads, process_of(name, config));
+        return run(config.threads, start_role(role, config));
     }
     match parsed::<Cli>(from(&matches)).command {
         Command::Up(up) => run(up.config.threads, start(up)),
@@ -184,11 +186,17 @@ async fn start(up: Up) -> ExitCode {
         if let Some(Err(error)) = &guard {
             tracing::warn!(%error, "can't start the guard of Redis: after a SIGKILL, Redis would keep running");
         }
-        if let Some(redis) = stop.or(app.ready()).await {
-            announce(&app.url(), &redis.server, &redis.version, &redis.durability);
+        let ready = async {
+            app.ready().await;
+            app.runs_on().await
+        };
+        if let (Some(url), Some(redis)) = (app.url(), stop.or(ready).await.flatten()) {
+            announce(url, &redis.server, &redis.version, &redis.durability);
             stop.asked().await;
         }
+        tracing::info!("stopping: no new requests, finishing those in flight");
         app.stop().await;
+        tracing::info!("stopped");
     }
     ExitCode::SUCCESS
 }
@@ -197,7 +205,8 @@ fn announce(url: &str, server: &str, version: &str, durability: &str) {
     println!("OrderShop is ready: {url} ({server} {version}, durability {durability})");
 }
 
-async fn process_of(name: &'static str, config: ProcessConfig) -> ExitCode {
+async fn start_role(role: &'static Role, config: ProcessConfig) -> ExitCode {
+    let name = role.name;
     tracing::info!(
         ?config,
         version = env!("CARGO_PKG_VERSION"),
@@ -207,19 +216,19 @@ async fn process_of(name: &'static str, config: ProcessConfig) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return deaf(&error),
     };
-    let process = match stop.or(Process::start(name, &config)).await {
-        Some(Ok(process)) => process,
+    let app = match stop.or(App::start_role(role, &config)).await {
+        Some(Ok(app)) => app,
         Some(Err(error)) => return refused(&error),
         None => return ExitCode::SUCCESS,
     };
-    if stop.or(process.ready()).await.is_some() {
-        match process.url() {
+    if stop.or(app.ready()).await.is_some() {
+        match app.url() {
             Some(url) => println!("OrderShop {name} is ready: {url}"),
             None => println!("OrderShop {name} is ready"),
         }
         stop.asked().await;
     }
-    process.stop().await;
+    app.stop().await;
     ExitCode::SUCCESS
 }
 

@@ -1,7 +1,10 @@
-//! The table of all services, from which `up`, `up --processes` and the command line start them.
+//! The table of all roles, from which `up`, `up --processes` and the command line start them.
 
+use super::error::AppError;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
+use ordershop_read_model::{self as read_model, PlantedCpuCost};
+use ordershop_redis::connection::RedisLink;
 use ordershop_services::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
 use ordershop_services::{
     self as services, BillingService, CartService, CustomerService, InventoryService, MailService,
@@ -12,88 +15,141 @@ use ordershop_services::{
 pub const EVENT_STORE: &str = "event-store";
 /// The process that owns the message queue.
 pub const MESSAGE_QUEUE: &str = "message-queue";
-/// The process with the HTTP server.
-pub const API_GATEWAY: &str = "api-gateway";
-/// The process with the projections and their queries.
-pub const READ_MODEL: &str = "read-model";
 
-/// A service that needs only the queue and the event store.
+/// A part of the system that can run as its own process.
 #[derive(Clone, Copy, Debug)]
-pub struct Service {
-    /// The service's name on the command line.
+pub struct Role {
+    /// Its name on the command line.
     pub name: &'static str,
-    /// Starts the service's tasks.
-    pub start: fn(&ServiceContext),
+    /// What it does, for its `--help`.
+    pub about: &'static str,
+    /// What it needs, and what it starts.
+    pub part: Part,
 }
 
-/// Every service that needs only the queue and the event store.
-pub const SERVICES: [Service; 9] = [
-    Service {
+/// What a role needs, and what it starts.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// Needs Redis. Its process serves the event store over gRPC.
+    EventStore,
+    /// Needs Redis. Its process serves the message queue over gRPC.
+    MessageQueue,
+    /// Needs the event store, the message queue and Redis.
+    ReadModel,
+    /// Needs the event store and the message queue.
+    Service(fn(&ServiceContext)),
+    /// Needs the event store and the message queue. Its process serves HTTP.
+    ApiGateway,
+}
+
+/// What the tasks of roles run on.
+pub(super) struct Connections {
+    /// The event store and the message queue, and what else the roles of a process share.
+    pub(super) context: ServiceContext,
+    /// Where the read model keeps its cache.
+    pub(super) redis_url: String,
+    /// CPU time that the read model wastes for each event.
+    pub(super) burn_us_per_event: u32,
+}
+
+impl Role {
+    /// Starts its tasks.
+    pub(super) fn start(&self, on: &Connections) -> Result<(), AppError> {
+        match self.part {
+            Part::Service(start) => start(&on.context),
+            Part::ReadModel => {
+                let burn = PlantedCpuCost::us_per_event(on.burn_us_per_event);
+                RedisLink::new(&on.redis_url)
+                    .and_then(|link| read_model::start(&on.context, &link, burn))
+                    .map_err(|error| AppError::redis_url(&on.redis_url, error))?;
+            }
+            // The event store and the message queue are the connections themselves, the gateway is the process's server.
+            Part::EventStore | Part::MessageQueue | Part::ApiGateway => {}
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// The supervisor starts lower layers first and stops higher layers first: a layer sends work to those below it.
+    pub(super) fn layer(self) -> u8 {
+        match self {
+            Self::EventStore | Self::MessageQueue => 0,
+            Self::ReadModel => 1,
+            Self::Service(_) => 2,
+            Self::ApiGateway => 3,
+        }
+    }
+}
+
+/// Every role, lower layers first.
+pub const ROLES: [Role; 13] = [
+    Role {
+        name: EVENT_STORE,
+        about: "Run the event store: append, read and subscribe over gRPC, kept in Redis",
+        part: Part::EventStore,
+    },
+    Role {
+        name: MESSAGE_QUEUE,
+        about: "Run the message queue: call, send and consume over gRPC, kept in Redis",
+        part: Part::MessageQueue,
+    },
+    Role {
+        name: "read-model",
+        about: "Run the read model: project events into Redis and answer queries",
+        part: Part::ReadModel,
+    },
+    Role {
         name: "customer-service",
-        start: |context| services::start::<CustomerService>(context),
+        about: "Run the customer service: create, update and delete customers",
+        part: Part::Service(services::start::<CustomerService>),
     },
-    Service {
+    Role {
         name: "product-service",
-        start: |context| services::start::<ProductService>(context),
+        about: "Run the product service: create, update and delete products",
+        part: Part::Service(services::start::<ProductService>),
     },
-    Service {
+    Role {
         name: "inventory-service",
-        start: inventory,
+        about: "Run the inventory service: keep stock and reserve it for orders",
+        part: Part::Service(inventory),
     },
-    Service {
+    Role {
         name: "cart-service",
-        start: |context| services::start::<CartService>(context),
+        about: "Run the cart service: create, update and delete carts",
+        part: Part::Service(services::start::<CartService>),
     },
-    Service {
+    Role {
         name: "order-service",
-        start: order,
+        about: "Run the order service: take orders and follow payment and shipping",
+        part: Part::Service(order),
     },
-    Service {
+    Role {
         name: "billing-service",
-        start: |context| services::start::<BillingService>(context),
+        about: "Run the billing service: bill each order once",
+        part: Part::Service(services::start::<BillingService>),
     },
-    Service {
+    Role {
         name: "shipping-service",
-        start: shipping,
+        about: "Run the shipping service: ship each paid order once",
+        part: Part::Service(shipping),
     },
-    Service {
+    Role {
         name: "crm-service",
-        start: crm,
+        about: "Run the CRM service: tell customers by mail what happens to their orders",
+        part: Part::Service(crm),
     },
-    Service {
+    Role {
         name: "mail-service",
-        start: |context| MailService::start(context),
+        about: "Run the mail service: record the mails that are sent",
+        part: Part::Service(MailService::start),
+    },
+    Role {
+        name: "api-gateway",
+        about: "Run the API gateway: REST, the live feed and the page over HTTP",
+        part: Part::ApiGateway,
     },
 ];
-
-/// The names of all processes, in the order in which they are started.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    [EVENT_STORE, MESSAGE_QUEUE, READ_MODEL]
-        .into_iter()
-        .chain(SERVICES.map(|service| service.name))
-        .chain([API_GATEWAY])
-}
-
-/// A process's description for its `--help`.
-#[must_use]
-pub fn about(name: &str) -> Option<&'static str> {
-    Some(match name {
-        EVENT_STORE => "Run the event store: append, read and subscribe over gRPC, kept in Redis",
-        MESSAGE_QUEUE => "Run the message queue: call, send and consume over gRPC, kept in Redis",
-        READ_MODEL => "Run the read model: project events into Redis and answer queries",
-        API_GATEWAY => "Run the API gateway: REST, the live feed and the page over HTTP",
-        "customer-service" => "Run the customer service: create, update and delete customers",
-        "product-service" => "Run the product service: create, update and delete products",
-        "inventory-service" => "Run the inventory service: keep stock and reserve it for orders",
-        "cart-service" => "Run the cart service: create, update and delete carts",
-        "order-service" => "Run the order service: take orders and follow payment and shipping",
-        "billing-service" => "Run the billing service: bill each order once",
-        "shipping-service" => "Run the shipping service: ship each paid order once",
-        "crm-service" => "Run the CRM service: tell customers by mail what happens to their orders",
-        "mail-service" => "Run the mail service: record the mails that are sent",
-        _ => return None,
-    })
-}
 
 fn inventory(context: &ServiceContext) {
     services::start::<InventoryService>(context);
@@ -122,15 +178,5 @@ fn crm(context: &ServiceContext) {
         Topic::Shipping,
     ] {
         sagas::start(context, topic, saga.clone());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_process_has_a_description() {
-        for name in super::names() {
-            assert!(super::about(name).is_some(), "{name}");
-        }
     }
 }

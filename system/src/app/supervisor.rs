@@ -12,7 +12,11 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{AppError, health, listen, redis_of, roles};
+use super::error::AppError;
+use super::health;
+use super::redis_choice::redis_of;
+use super::roles::{self, Part, ROLES, Role};
+use super::tcp_listener::listen;
 use crate::config::UpConfig;
 use ordershop_contract::backoff::Backoff;
 use ordershop_redis::guard::RedisGuard;
@@ -29,10 +33,8 @@ const READY_POLL_MS: u64 = 50;
 
 /// The running processes.
 pub struct Supervisor {
-    gateway: Vec<Watched>,
-    services: Vec<Watched>,
-    read_model: Vec<Watched>,
-    components: Vec<Watched>,
+    /// Lower layers first.
+    layers: Vec<Vec<Watched>>,
     url: String,
     redis: Option<(RedisServer, RedisGuard)>,
     _sockets: TempDir,
@@ -51,8 +53,7 @@ impl Supervisor {
     /// The gateway's port is taken, Redis doesn't start, or the sockets' folder can't be created.
     pub async fn start(config: &UpConfig, scale: &[(String, usize)]) -> Result<Self, AppError> {
         // If the port is taken, nothing is started. The port is held until the gateway's process can bind it.
-        let listener = listen(config.listen).await?;
-        let address = listener.local_addr().map_err(AppError::Processes)?;
+        let (listener, address) = listen(config.listen).await?;
         let sockets = tempfile::Builder::new()
             .prefix("ordershop-")
             .tempdir()
@@ -65,8 +66,8 @@ impl Supervisor {
             .map_err(AppError::Processes)?;
         drop(listener);
         let socket = |name: &str| format!("unix://{}", sockets.path().join(name).display());
-        let start = |name: &'static str, instance: usize| {
-            let mut arguments = vec![name.to_owned(), "--supervised".to_owned()];
+        let start = |role: &Role, instance: usize| {
+            let mut arguments = vec![role.name.to_owned(), "--supervised".to_owned()];
             let mut flag = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
             flag("--threads", config.threads.to_string());
             flag("--redis-url", redis_url.clone());
@@ -74,38 +75,26 @@ impl Supervisor {
             flag("--message-queue-url", socket(roles::MESSAGE_QUEUE));
             flag("--body-bytes-max", config.body_bytes_max.to_string());
             flag("--burn-us-per-event", config.burn_us_per_event.to_string());
-            match name {
-                roles::API_GATEWAY => flag("--listen", address.to_string()),
-                roles::EVENT_STORE | roles::MESSAGE_QUEUE => flag("--listen", socket(name)),
-                _ => flag("--listen", socket(&format!("{name}.{instance}"))),
+            match role.part {
+                Part::ApiGateway => flag("--listen", address.to_string()),
+                Part::EventStore | Part::MessageQueue => flag("--listen", socket(role.name)),
+                _ => flag("--listen", socket(&format!("{}.{instance}", role.name))),
             }
             if let Some(durability) = config.durability.filter(|_| redis.is_none()) {
                 flag("--durability", durability.name().to_owned());
             }
-            Watched::start(program.clone(), name, instance, arguments)
+            Watched::start(program.clone(), role.name, instance, arguments)
         };
-        let count = |name: &str| {
-            let asked = scale.iter().rev().find(|(of, _)| of == name);
+        let count = |role: &Role| {
+            let asked = scale.iter().rev().find(|(of, _)| of == role.name);
             asked.map_or(1, |(_, count)| *count)
         };
-        let all = |name: &'static str| (1..=count(name)).map(move |n| (name, n));
-        let started = |names: &[&'static str]| {
-            let instances = names.iter().flat_map(|name| all(name));
-            instances
-                .map(|(name, n)| start(name, n))
-                .collect::<Vec<_>>()
-        };
-        let (components, read_model, services, gateway) = (
-            started(&[roles::EVENT_STORE, roles::MESSAGE_QUEUE]),
-            started(&[roles::READ_MODEL]),
-            started(&roles::SERVICES.map(|service| service.name)),
-            started(&[roles::API_GATEWAY]),
-        );
+        let start_all = |role| (1..=count(role)).map(move |instance| start(role, instance));
+        let layers = ROLES.chunk_by(|one, next| one.part.layer() == next.part.layer());
+        let layers = layers.map(|roles| roles.iter().flat_map(&start_all).collect());
+        let layers = layers.collect();
         Ok(Self {
-            gateway,
-            services,
-            read_model,
-            components,
+            layers,
             url: format!("http://{address}"),
             redis,
             _sockets: sockets,
@@ -129,14 +118,9 @@ impl Supervisor {
 
     /// Stops the processes, those that send work to others first; then Redis.
     pub async fn stop(self) {
-        for group in [
-            self.gateway,
-            self.services,
-            self.read_model,
-            self.components,
-        ] {
+        for layer in self.layers.into_iter().rev() {
             let mut stopping = JoinSet::new();
-            for watched in group {
+            for watched in layer {
                 watched.stop.cancel();
                 stopping.spawn(watched.watch);
             }

@@ -45,6 +45,7 @@ impl Deployment {
     pub async fn in_folder(dir: &Path) -> Self {
         let app = App::start(&config(dir)).await.unwrap();
         app.ready().await;
+        app.runs_on().await;
         let redis_url = app.redis().unwrap().url().to_owned();
         Self { app, redis_url }
     }
@@ -53,6 +54,7 @@ impl Deployment {
     pub async fn on(redis_url: &str) -> Self {
         let app = App::start(&config_on(redis_url)).await.unwrap();
         app.ready().await;
+        app.runs_on().await;
         Self {
             app,
             redis_url: redis_url.to_owned(),
@@ -60,7 +62,7 @@ impl Deployment {
     }
 
     pub fn url(&self) -> String {
-        self.app.url()
+        self.app.url().unwrap().to_owned()
     }
 
     pub fn redis_url(&self) -> String {

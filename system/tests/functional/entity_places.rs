@@ -43,10 +43,8 @@ fn every_entity_has_its_queues_and_a_service_that_takes_from_them() {
         for queue in queues {
             let queue = queue.unwrap_or_else(|| panic!("queue_names: no queue for {topic}"));
             assert!(
-                roles::SERVICES
-                    .iter()
-                    .any(|service| service.name == queue.service),
-                "roles::SERVICES: nobody starts {}",
+                roles::ROLES.iter().any(|role| role.name == queue.service),
+                "roles::ROLES: nobody starts {}",
                 queue.service
             );
         }

@@ -9,7 +9,7 @@ async fn a_system_that_starts_before_its_redis_answers_503_until_it_is_there() {
     let socket = dir.path().canonicalize().unwrap().join("redis.sock");
     let config = config_on(&format!("redis+unix://{}", socket.display()));
     let app = ordershop::app::App::start(&config).await.unwrap();
-    let http = Customer::new(app.url());
+    let http = Customer::new(app.url().unwrap());
     let health = http.get("/health").await;
     assert_eq!(health.status, 503, "{}", health.body);
     assert_eq!(health.body["live"], true, "{}", health.body);

@@ -15,22 +15,22 @@ use ordershop_contract::topic::Topic;
 const ANSWER_MS_MAX: u64 = 1_000;
 
 /// Ready when the components that are given here answer.
-pub(super) struct Reach {
+pub(super) struct PeerReadiness {
     pub(super) events: Option<Arc<dyn EventStore>>,
     pub(super) queue: Option<Arc<dyn MessageQueue>>,
 }
 
 #[async_trait]
-impl Readiness for Reach {
+impl Readiness for PeerReadiness {
     async fn check(&self) -> ReadinessState {
         let mut reasons = Vec::new();
         if let Some(events) = &self.events {
             let asked = events.last_position(Topic::Order);
-            reasons.extend(absence("the event store", asked).await);
+            reasons.extend(unreachable_reason("the event store", asked).await);
         }
         if let Some(queue) = &self.queue {
             let asked = queue.status(&[queue_names::GET_POSITIONS]);
-            reasons.extend(absence("the message queue", asked).await);
+            reasons.extend(unreachable_reason("the message queue", asked).await);
         }
         ReadinessState {
             ready: reasons.is_empty(),
@@ -40,7 +40,7 @@ impl Readiness for Reach {
 }
 
 /// Why a component counts as unreachable, if it does.
-async fn absence<T, E: ToString>(
+async fn unreachable_reason<T, E: ToString>(
     who: &str,
     asked: impl Future<Output = Result<T, E>>,
 ) -> Option<String> {

@@ -1,0 +1,101 @@
+//! How a process starts: which connections its roles get, and which server it has. Must not know what a role does.
+
+use std::io;
+use std::sync::Arc;
+
+use super::error::AppError;
+use super::redis_choice::redis_of;
+use super::roles::{Connections, Part, ROLES, Role};
+use super::running::{App, Process};
+use super::tcp_listener::listen;
+use super::wiring::{Offer, Peers};
+use crate::config::{
+    API_GATEWAY_PORT, EVENT_STORE_PORT, MESSAGE_QUEUE_PORT, ProcessConfig, UpConfig,
+};
+use ordershop_grpc::address::ListenAddress;
+use ordershop_grpc::server::{GrpcServer, ServerError};
+
+impl App {
+    /// Starts all roles in this process, connected straight to Redis. A named Redis may start later: until it answers, the gateway answers 503.
+    ///
+    /// # Errors
+    /// The port is taken, the Redis address can't be used, or our own Redis doesn't start.
+    pub async fn start(config: &UpConfig) -> Result<Self, AppError> {
+        // The port first: if it is taken, nothing else is started.
+        let http = listen(config.listen).await?;
+        let (redis, redis_url) = redis_of(config).await?;
+        let process = Process::default();
+        let durability_wanted = config.durability.filter(|_| redis.is_none());
+        let (events, runs_on) = process.event_store(&redis_url, durability_wanted)?;
+        let queue = process.message_queue(&redis_url)?;
+        let connections = Connections {
+            context: process.context(Arc::clone(&events), queue.clone()),
+            redis_url,
+            burn_us_per_event: config.burn_us_per_event,
+        };
+        for role in &ROLES {
+            role.start(&connections)?;
+        }
+        let app = process.with_gateway(http, events, queue, runs_on, config.body_bytes_max);
+        Ok(Self { redis, ..app })
+    }
+
+    /// Starts one role in this process: the event store and the message queue on Redis, all others connected to these two over gRPC. What
+    /// it needs may start later: until then, the process is not ready.
+    ///
+    /// # Errors
+    /// An address, a certificate or a key can't be used.
+    pub async fn start_role(role: &Role, config: &ProcessConfig) -> Result<Self, AppError> {
+        let process = Process::default();
+        // The address first: if it is taken, nothing else is started.
+        match role.part {
+            Part::EventStore => {
+                let server = bind(&config.listen_or(EVENT_STORE_PORT), config).await?;
+                let (events, runs_on) =
+                    process.event_store(&config.redis_url, config.durability)?;
+                let offer = process.offer_event_store(&events, runs_on);
+                Ok(process.with_grpc(Some(server), offer, Some(events), None))
+            }
+            Part::MessageQueue => {
+                let server = bind(&config.listen_or(MESSAGE_QUEUE_PORT), config).await?;
+                let queue = process.message_queue(&config.redis_url)?;
+                let offer = process.offer_message_queue(&queue);
+                Ok(process.with_grpc(Some(server), offer, None, Some(queue)))
+            }
+            Part::ReadModel | Part::Service(_) => {
+                let peers = Peers::new(config)?;
+                let server = match &config.listen {
+                    Some(address) => Some(bind(address, config).await?),
+                    None => None,
+                };
+                let (events, queue, _) = peers.connect();
+                let connections = Connections {
+                    context: process.context(Arc::clone(&events), Arc::clone(&queue)),
+                    redis_url: config.redis_url.clone(),
+                    burn_us_per_event: config.burn_us_per_event,
+                };
+                role.start(&connections)?;
+                Ok(process.with_grpc(server, Offer::default(), Some(events), Some(queue)))
+            }
+            Part::ApiGateway => {
+                let peers = Peers::new(config)?;
+                let http = match config.listen_or(API_GATEWAY_PORT) {
+                    ListenAddress::Tcp(address) => listen(address).await?,
+                    unix @ ListenAddress::Unix(_) => {
+                        return Err(AppError::Server(ServerError::Listen {
+                            address: unix,
+                            error: io::ErrorKind::Unsupported.into(),
+                            hint: "; the gateway speaks HTTP over TCP, host:port",
+                        }));
+                    }
+                };
+                let (events, queue, runs_on) = peers.connect();
+                Ok(process.with_gateway(http, events, queue, runs_on, config.body_bytes_max))
+            }
+        }
+    }
+}
+
+async fn bind(address: &ListenAddress, config: &ProcessConfig) -> Result<GrpcServer, ServerError> {
+    GrpcServer::bind(address, &config.security()?).await
+}
