@@ -2,5 +2,6 @@
 //! `gateway → message_queue → services → event_store → read_model`, and back to the gateway only by messages.
 
 pub mod app;
+pub mod build;
 pub mod config;
 pub mod telemetry;

@@ -8,6 +8,7 @@ use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
 use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health};
+use ordershop::build::VERSION;
 use ordershop::config::{ProcessConfig, UpConfig};
 use ordershop_grpc::address::ListenAddress;
 use ordershop_redis::guard::{self as redis_guard, RedisGuard};
@@ -33,7 +34,7 @@ Environment variables:
   RUST_LOG  Log to stderr at this level or by these filters [default: info]";
 
 #[derive(Parser)]
-#[command(version, about, long_about = None, after_help = AFTER_HELP)]
+#[command(version = VERSION, about, long_about = None, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -155,7 +156,7 @@ fn refused(error: &AppError) -> ExitCode {
 
 async fn start(up: Up) -> ExitCode {
     let config = &up.config;
-    tracing::info!(?config, version = env!("CARGO_PKG_VERSION"), "starting");
+    tracing::info!(?config, version = VERSION, "starting");
     let mut stop = match StopRequest::listen(false) {
         Ok(stop) => stop,
         Err(error) => return deaf(&error),
@@ -207,11 +208,7 @@ fn announce(url: &str, server: &str, version: &str, durability: &str) {
 
 async fn start_role(role: &'static Role, config: ProcessConfig) -> ExitCode {
     let name = role.name;
-    tracing::info!(
-        ?config,
-        version = env!("CARGO_PKG_VERSION"),
-        "starting {name}"
-    );
+    tracing::info!(?config, version = VERSION, "starting {name}");
     let mut stop = match StopRequest::listen(config.supervised) {
         Ok(stop) => stop,
         Err(error) => return deaf(&error),

@@ -13,6 +13,15 @@ use tokio::sync::watch;
 /// The error says what is wrong and what to do.
 pub type CheckEntity = fn(Topic, &RawValue) -> Result<(), String>;
 
+/// How the program was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// The program's version.
+    pub version: &'static str,
+    /// Cargo's profile: `release`, `demo`, `debug`, …
+    pub profile: &'static str,
+}
+
 /// The gateway's limits, and what the program passes to it.
 #[derive(Clone)]
 pub struct GatewayConfig {
@@ -38,6 +47,8 @@ pub struct GatewayConfig {
     pub runs_on: watch::Receiver<ServerInfo>,
     /// Checks whether the system is ready.
     pub readiness: Arc<dyn Readiness>,
+    /// What `/health` shows of the program.
+    pub build: Build,
 }
 
 impl GatewayConfig {
@@ -46,6 +57,7 @@ impl GatewayConfig {
     pub fn new(
         runs_on: watch::Receiver<ServerInfo>,
         readiness: Arc<dyn Readiness>,
+        build: Build,
         check_entity: CheckEntity,
     ) -> Self {
         Self {
@@ -60,6 +72,7 @@ impl GatewayConfig {
             check_entity,
             runs_on,
             readiness,
+            build,
         }
     }
 }

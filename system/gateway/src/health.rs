@@ -26,7 +26,8 @@ pub(super) async fn health(State(state): State<Arc<GatewayState>>) -> Response {
     let body = json!({
         "live": true,
         "ready": ready,
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": state.config.build.version,
+        "profile": state.config.build.profile,
         "redis": {
             "version": redis.version,
             "server": redis.server,

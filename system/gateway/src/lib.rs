@@ -46,7 +46,7 @@ use metrics_route::MetricsRoute;
 use state::GatewayState;
 use trace::Ids;
 
-pub use config::{CheckEntity, FeedConfig, GatewayConfig};
+pub use config::{Build, CheckEntity, FeedConfig, GatewayConfig};
 pub use metrics::GatewayMetrics;
 
 /// The api-gateway.

@@ -11,6 +11,7 @@ use tonic::service::Routes;
 use super::error::AppError;
 use super::peer_readiness::PeerReadiness;
 use super::running::{App, Process, Server};
+use crate::build::BUILD;
 use crate::config::ProcessConfig;
 use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
@@ -167,6 +168,7 @@ impl Process {
             ..GatewayConfig::new(
                 runs_on.clone(),
                 Arc::clone(&readiness),
+                BUILD,
                 wire::check_new_entities,
             )
         };

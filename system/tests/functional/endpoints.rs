@@ -240,6 +240,9 @@ async fn health_and_metrics_tell_how_it_goes() {
     http.customer().await;
     let health = http.get("/health").await;
     assert_eq!(health.status, 200);
+    let build = ordershop::build::BUILD;
+    assert_eq!(health.body["version"], build.version);
+    assert_eq!(health.body["profile"], build.profile);
     assert_eq!(health.body["ready"], true, "{}", health.body);
     assert_eq!(
         health.body["redis"]["durability"], "everysec",

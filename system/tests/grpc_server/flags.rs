@@ -110,3 +110,11 @@ fn the_environment_says_the_same_as_the_flags() {
         assert!(said.contains(fragment), "{name}={value}: {said}");
     }
 }
+
+#[test]
+fn its_version_says_the_build_profile() {
+    let (code, said) = run(&mut ordershop(&["--version"]));
+
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said, format!("ordershop {}\n", ordershop::build::VERSION));
+}

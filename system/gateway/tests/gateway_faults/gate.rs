@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use ordershop_contract::event_store::ServerInfo;
 use ordershop_contract::metrics::QueueMetrics;
 use ordershop_contract::readiness::StoreReadiness;
-use ordershop_gateway::{Gateway, GatewayConfig, GatewayMetrics};
+use ordershop_gateway::{Build, Gateway, GatewayConfig, GatewayMetrics};
 use prometheus_client::registry::Registry;
 
 use serde_json::Value;
@@ -90,7 +90,11 @@ impl Gate {
         let queue = Arc::new(queue);
         let readiness = StoreReadiness::new(queue.clone(), store.clone());
         let (_, runs_on) = watch::channel(ServerInfo::default());
-        let mut config = GatewayConfig::new(runs_on, Arc::new(readiness), |_, _| Ok(()));
+        let build = Build {
+            version: "0.0.0",
+            profile: "test",
+        };
+        let mut config = GatewayConfig::new(runs_on, Arc::new(readiness), build, |_, _| Ok(()));
         tune(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
