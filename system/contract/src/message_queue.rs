@@ -87,6 +87,9 @@ pub enum QueueError {
         /// The maximum number of messages in the queue.
         depth_max: u64,
     },
+    /// The request itself is wrong.
+    #[error("bad request to the message queue: {0}")]
+    Invalid(String),
     /// The queue is shutting down.
     #[error("the message queue is shutting down")]
     Closed,
@@ -105,7 +108,7 @@ pub trait MessageQueue: Send + Sync {
     /// Sends messages without waiting for replies. Returns when the queue has them (with the configured durability).
     async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError>;
 
-    /// Starts a worker that competes with the function's other workers.
+    /// Starts a worker that competes with the function's other workers and takes at most `batch_max` (at least 1) messages at a time.
     async fn consume(
         &self,
         queue: QueueName,

@@ -69,6 +69,7 @@ impl From<QueueError> for HttpError {
     fn from(error: QueueError) -> Self {
         let status = match error {
             QueueError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            QueueError::Invalid(_) => StatusCode::BAD_REQUEST,
             QueueError::Unavailable(_) | QueueError::Overloaded { .. } | QueueError::Closed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

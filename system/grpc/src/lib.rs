@@ -10,6 +10,7 @@ pub mod event_store;
 mod exchange;
 pub mod message_queue;
 pub mod message_size;
+mod number;
 mod outflow;
 mod outstanding;
 pub mod peer;

@@ -22,6 +22,7 @@ pub(super) fn of_queue(error: &QueueError) -> Status {
         QueueError::Unavailable(_) | QueueError::Closed => Code::Unavailable,
         QueueError::Timeout { .. } => Code::DeadlineExceeded,
         QueueError::Overloaded { .. } => Code::ResourceExhausted,
+        QueueError::Invalid(_) => Code::InvalidArgument,
     };
     Status::new(code, error.to_string())
 }
@@ -38,7 +39,11 @@ pub(super) fn store_error(status: &Status) -> EventStoreError {
 
 /// The queue's error for a peer's status.
 pub(super) fn queue_error(status: &Status) -> QueueError {
-    QueueError::Unavailable(text(status))
+    let text = text(status);
+    match status.code() {
+        Code::InvalidArgument => QueueError::Invalid(text),
+        _ => QueueError::Unavailable(text),
+    }
 }
 
 fn text(status: &Status) -> String {

@@ -25,6 +25,7 @@ pub(super) fn of_queue(error: &QueueError) -> Status {
     match error {
         QueueError::Overloaded { .. } => Status::resource_exhausted(text),
         QueueError::Timeout { .. } => Status::deadline_exceeded(text),
+        QueueError::Invalid(_) => Status::invalid_argument(text),
         QueueError::Unavailable(_) | QueueError::Closed => Status::unavailable(text),
     }
 }

@@ -55,7 +55,11 @@ pub async fn guard(url: &str) -> redis::RedisResult<()> {
     // An error on this pipe counts as its end.
     while tokio::io::stdin().read(&mut nothing).await.unwrap_or(0) > 0 {}
     let give_up = Instant::now() + Duration::from_millis(OTHERS_MS_MAX);
-    while clients(&mut connection).await? > 1 && Instant::now() < give_up {
+    while clients(&mut connection)
+        .await?
+        .is_some_and(|count| count > 1)
+        && Instant::now() < give_up
+    {
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
     }
     // Redis answers by closing the connection, which the client reports as an error; ignore it.
@@ -63,7 +67,8 @@ pub async fn guard(url: &str) -> redis::RedisResult<()> {
     Ok(())
 }
 
-async fn clients(connection: &mut MultiplexedConnection) -> redis::RedisResult<u64> {
+/// How many are connected, if Redis says so.
+async fn clients(connection: &mut MultiplexedConnection) -> redis::RedisResult<Option<u64>> {
     let info: String = redis::cmd("INFO")
         .arg("clients")
         .query_async(connection)
@@ -71,7 +76,5 @@ async fn clients(connection: &mut MultiplexedConnection) -> redis::RedisResult<u
     let count = info
         .lines()
         .find_map(|line| line.strip_prefix("connected_clients:"));
-    Ok(count
-        .and_then(|count| count.trim().parse().ok())
-        .unwrap_or(0))
+    Ok(count.and_then(|count| count.trim().parse().ok()))
 }

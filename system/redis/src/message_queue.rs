@@ -112,6 +112,11 @@ impl RedisMessageQueue {
         if self.shared.closed.is_cancelled() {
             return Err(QueueError::Closed);
         }
+        if batch_max == 0 {
+            return Err(QueueError::Invalid(
+                "batch_max must be at least 1; it is 0".to_owned(),
+            ));
+        }
         // A worker starts even if Redis is away now: the exchange retries the connection and logs the failure.
         let connection = WorkerConnection::open(&self.shared, queue, &QueueKeys::new(queue))
             .await

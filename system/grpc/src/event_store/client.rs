@@ -15,6 +15,7 @@ use super::convert;
 use super::subscription::{Client, GrpcSubscription};
 use crate::exchange::Exchange;
 use crate::message_size::MESSAGE_BYTES_MAX;
+use crate::number::number;
 use crate::outstanding::OUTSTANDING_MAX;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
@@ -164,11 +165,6 @@ fn failed(failure: Failure) -> EventStoreError {
     }
 }
 
-fn limit(limit: usize) -> u32 {
-    // The server refuses a limit this large.
-    u32::try_from(limit).unwrap_or(u32::MAX)
-}
-
 #[async_trait]
 impl EventStore for GrpcEventStore {
     async fn append(
@@ -214,12 +210,12 @@ impl EventStore for GrpcEventStore {
         &self,
         topic: Topic,
         after: Position,
-        limit_events: usize,
+        limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         let request = proto::ReadRequest {
             topic: topic.name().to_owned(),
             after: Some(convert::position(after)),
-            limit: limit(limit_events),
+            limit: number("limit", limit).map_err(EventStoreError::Invalid)?,
         };
         let mut client = self.client.clone();
         let asked = client.read(request);
@@ -243,14 +239,15 @@ impl EventStore for GrpcEventStore {
         &self,
         topic: Topic,
         after: Position,
-        limit_events: usize,
+        limit: usize,
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         let request = proto::FollowRequest {
             topic: topic.name().to_owned(),
             after: Some(convert::position(after)),
-            limit: limit(limit_events),
-            wait_ms_max: u32::try_from(wait_max.as_millis()).unwrap_or(u32::MAX),
+            limit: number("limit", limit).map_err(EventStoreError::Invalid)?,
+            wait_ms_max: number("wait_ms_max", wait_max.as_millis())
+                .map_err(EventStoreError::Invalid)?,
         };
         let mut client = self.client.clone();
         let asked = client.follow(request);

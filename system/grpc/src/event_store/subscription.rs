@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert;
 use crate::batch_stream::BatchStream;
+use crate::number::number;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
 use crate::status::store_error;
@@ -50,7 +51,8 @@ impl GrpcSubscription {
             group: self.request.group.clone(),
             topic: self.request.topic.name().to_owned(),
             consumer: self.request.consumer.clone(),
-            batch_max: u32::try_from(self.request.batch_max).unwrap_or(u32::MAX),
+            batch_max: number("batch_max", self.request.batch_max)
+                .map_err(EventStoreError::Invalid)?,
         }));
         let opening = Stream::open(first, |requests| self.client.subscribe(requests));
         let opened = self.closed.run_until_cancelled(opening).await;

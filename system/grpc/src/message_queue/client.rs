@@ -15,6 +15,7 @@ use super::consumer::{Client, GrpcConsumer};
 use super::convert;
 use crate::exchange::Exchange;
 use crate::message_size::MESSAGE_BYTES_MAX;
+use crate::number::number;
 use crate::outstanding::OUTSTANDING_MAX;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
@@ -119,7 +120,7 @@ fn failed(failure: Failure, queue: QueueName) -> QueueError {
 }
 
 fn too_large(bytes: usize) -> QueueError {
-    QueueError::Unavailable(format!(
+    QueueError::Invalid(format!(
         "the message has about {bytes} bytes; send less than {MESSAGE_BYTES_MAX}"
     ))
 }
@@ -135,17 +136,17 @@ impl MessageQueue for GrpcMessageQueue {
         if bytes >= MESSAGE_BYTES_MAX {
             return Err(too_large(bytes));
         }
-        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let timeout_ms = number("timeout_ms", timeout.as_millis()).map_err(QueueError::Invalid)?;
         let request = |number| proto::Call {
             number,
             message: Some(convert::message(message)),
-            timeout_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
+            timeout_ms,
         };
         let asked = tokio::time::timeout(timeout, self.calls.ask(bytes, request));
         let Ok(answered) = asked.await else {
             return Err(QueueError::Timeout {
                 queue: to.to_string(),
-                timeout_ms,
+                timeout_ms: timeout_ms.into(),
             });
         };
         match answered.map_err(|failure| failed(failure, to))? {

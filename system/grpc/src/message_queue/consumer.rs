@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert;
 use crate::batch_stream::BatchStream;
+use crate::number::number;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
 use crate::status::queue_error;
@@ -25,7 +26,7 @@ const FINISH_MS_MAX: u64 = 10_000;
 pub(super) struct GrpcConsumer {
     client: Client,
     queue: QueueName,
-    batch_max: usize,
+    batch_max: u32,
     closed: CancellationToken,
     stream: Option<Stream>,
     /// Deliveries of the stream that are not answered yet.
@@ -45,7 +46,7 @@ impl GrpcConsumer {
         let mut consumer = Self {
             client,
             queue,
-            batch_max: batch_max.max(1),
+            batch_max: number("batch_max", batch_max).map_err(QueueError::Invalid)?,
             closed,
             stream: None,
             held: 0,
@@ -58,7 +59,7 @@ impl GrpcConsumer {
     async fn reopen(&mut self) -> Result<Stream, QueueError> {
         let first = message(Request::Open(Open {
             queue: Some(convert::queue_name(self.queue)),
-            batch_max: u32::try_from(self.batch_max).unwrap_or(u32::MAX),
+            batch_max: self.batch_max,
         }));
         let opening = Stream::open(first, |requests| self.client.consume(requests));
         let opened = self.closed.run_until_cancelled(opening).await;

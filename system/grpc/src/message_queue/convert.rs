@@ -138,6 +138,10 @@ pub(super) fn error(error: QueueError) -> proto::QueueError {
             message.depth_max = depth_max;
             Kind::Overloaded
         }
+        QueueError::Invalid(reason) => {
+            message.message = reason;
+            Kind::Invalid
+        }
         QueueError::Closed => Kind::Closed,
     };
     message.set_kind(kind);
@@ -156,7 +160,8 @@ pub(super) fn to_error(error: proto::QueueError) -> QueueError {
             depth: error.depth,
             depth_max: error.depth_max,
         },
-        Kind::Unspecified | Kind::Unavailable | Kind::Closed | Kind::Invalid => {
+        Kind::Invalid => QueueError::Invalid(error.message),
+        Kind::Unspecified | Kind::Unavailable | Kind::Closed => {
             QueueError::Unavailable(error.message)
         }
     }

@@ -73,6 +73,6 @@ impl EventStoreConfig {
 
     /// A blocking read must end before another consumer can hold the lease.
     pub(super) fn block(&self) -> Duration {
-        Duration::from_millis(self.block_ms.max(1)).min(self.lease_ttl() / 2)
+        Duration::from_millis(self.block_ms).min(self.lease_ttl() / 2)
     }
 }

@@ -64,7 +64,7 @@ impl RedisQueueConsumer {
             keys: QueueKeys::new(queue),
             shared,
             queue,
-            batch_max: batch_max.max(1),
+            batch_max,
             batch: Batch::default(),
             connection,
             answering: None,

@@ -34,7 +34,7 @@ async fn repeat(shared: &Shared, duty: Duty) {
         Duty::Heartbeat => shared.config.heartbeat_ms,
         Duty::Recovery => shared.config.recover_ms,
     };
-    let mut interval = tokio::time::interval(Duration::from_millis(every_ms.max(1)));
+    let mut interval = tokio::time::interval(Duration::from_millis(every_ms));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut was_broken = false;
     loop {

@@ -110,10 +110,9 @@ impl Sender {
 
 fn pushed(shared: &Shared, queue: QueueName, answer: &Value) -> Result<(), QueueError> {
     match answer {
+        // A list's length.
         Value::Int(depth) => {
-            shared
-                .overload
-                .seen(queue, u64::try_from(*depth).unwrap_or(0));
+            shared.overload.seen(queue, depth.unsigned_abs());
             Ok(())
         }
         Value::ServerError(error) => Err(unavailable(error)),
