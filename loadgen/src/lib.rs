@@ -2,6 +2,7 @@
 //! part that knows all the others, OrderShop among them.
 
 pub mod ab;
+pub mod build_version;
 pub mod capacity;
 pub mod live;
 pub mod metrics_listen;

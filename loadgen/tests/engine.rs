@@ -28,6 +28,7 @@ fn an_open_run_starts_every_arrival_and_writes_all_of_its_files() {
         "/scenario",
         "/seed",
         "/environment/cores",
+        "/environment/loadgen_profile",
         "/environment/redis_version",
         "/environment/durability",
         "/workload/kind",
@@ -68,6 +69,11 @@ fn an_open_run_starts_every_arrival_and_writes_all_of_its_files() {
         summary.contains("test: PASS") && summary.contains("get thing"),
         "{summary}"
     );
+    let profile = env!("BUILD_PROFILE");
+    let built_with = format!("built with: loadgen {profile}, system demo");
+    assert!(summary.contains(&built_with), "{summary}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("quick build"), "{warnings}");
 }
 
 #[test]

@@ -54,9 +54,12 @@ pub fn document(report: &CapacityReport) -> Document {
                 s.precision * 100.0,
                 s.seed
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(e.built_with())
+        .collect(),
         answer: answer(report),
-        warnings: Vec::new(),
+        warnings: e.build_warning().into_iter().collect(),
         deciding: Vec::new(),
         tables: vec![table(report)],
         settings: Vec::new(),

@@ -44,12 +44,14 @@ pub fn document(report: &Report) -> Document {
     Document {
         title: report.scenario.clone(),
         description: report.description.clone(),
-        facts: vec![format!(
+        facts: std::iter::once(format!(
             "{} · {} · {}",
             date::shown(report.started_at),
             report.workload.description,
             report.environment.target
-        )],
+        ))
+        .chain(report.environment.built_with())
+        .collect(),
         answer: answer(report),
         warnings: report.warnings.clone(),
         deciding: Vec::new(),

@@ -184,6 +184,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         warnings: evidence.warnings.clone(),
         verdict,
     };
+    report.warnings.extend(report.environment.build_warning());
     report.warnings.extend(growth::warning(&report));
     report.warnings.extend(neighbours::warning(&report));
     let held = report.holds.iter().map(|h| {

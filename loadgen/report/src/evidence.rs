@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::audit::AuditReport;
+use crate::environment::Environment;
 use crate::faults::FaultReport;
 use crate::replay::ReplayFacts;
 use crate::resources::Reading;
-use crate::sections::Environment;
 use crate::windows::Windows;
 use loadgen_engine::drive::Finished;
 use loadgen_engine::record::Figures;

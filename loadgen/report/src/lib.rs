@@ -5,6 +5,7 @@ pub mod audit;
 mod build;
 pub mod capacity;
 pub mod compare;
+mod environment;
 mod evidence;
 mod faults;
 pub mod folder;
@@ -25,6 +26,7 @@ mod windows;
 mod workload;
 
 pub use build::build;
+pub use environment::Environment;
 pub use evidence::Evidence;
 pub use faults::{FaultReport, faults};
 pub use latency_budget::LatencyBudget;
@@ -33,8 +35,8 @@ pub use replay::{ReplayFacts, ReplayLines, ReplayReport};
 pub use report::{REPORT_SCHEMA, Report, ReportSchema};
 pub use resources::{Reading, Resources};
 pub use sections::{
-    AllSteps, Drain, EndToEnd, Environment, ErrorReport, EventLag, Generator, HoldReport,
-    JourneyReport, MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport, VerdictResult,
+    AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
+    MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport, VerdictResult,
     WorkloadSummary,
 };
 pub use threshold_state::{SoFar, ThresholdState};

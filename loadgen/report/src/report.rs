@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditReport;
+use crate::environment::Environment;
 use crate::faults::FaultReport;
 use crate::latency_budget::LatencyBudget;
 use crate::replay::ReplayReport;
 use crate::resources::Resources;
 use crate::sections::{
-    AllSteps, Drain, EndToEnd, Environment, ErrorReport, EventLag, Generator, HoldReport,
-    JourneyReport, MergedPart, Quantiles, StepReport, ThresholdReport, WorkloadSummary,
+    AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
+    MergedPart, Quantiles, StepReport, ThresholdReport, WorkloadSummary,
 };
 use crate::verdict::Verdict;
 use loadgen_engine::record::series::{self, Series};

@@ -15,23 +15,6 @@ pub struct Quantiles {
     pub max: f64,
 }
 
-/// The machine and the target of a run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names say it
-pub struct Environment {
-    pub target: String,
-    /// Whether this run started the target.
-    pub target_started: bool,
-    pub cores: usize,
-    pub os: String,
-    pub arch: String,
-    pub loadgen_version: String,
-    pub system_version: Option<String>,
-    pub redis_version: Option<String>,
-    pub redis_server: Option<String>,
-    pub durability: Option<String>,
-}
-
 /// The workload that a run was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WorkloadSummary {

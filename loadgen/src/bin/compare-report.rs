@@ -6,10 +6,11 @@ mod compare;
 use std::process::ExitCode;
 
 use clap::Parser;
+use loadgen::build_version::VERSION;
 
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(Parser)]
-#[command(name = "compare-report", version)]
+#[command(name = "compare-report", version = VERSION)]
 struct CompareReport {
     #[command(flatten)]
     arguments: compare::CompareArguments,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::probe::{Judged, Probe};
-use crate::sections::Environment;
+use crate::environment::Environment;
 
 /// The file name of the report.
 pub const CAPACITY_FILE: &str = "capacity.json";

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use loadgen::build_version::VERSION;
 
 /// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
@@ -64,7 +65,7 @@ Environment variables:
 /// Run customer scenarios against an event-driven HTTP system and report response times, end-to-end latency and event lag.
 #[derive(Parser)]
 #[command(
-    version,
+    version = VERSION,
     after_help = AFTER_HELP
 )]
 struct CommandLine {
