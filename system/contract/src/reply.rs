@@ -44,17 +44,17 @@ pub fn tell_times(batch: &[Delivery], answers: &mut [Answer]) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "u16", from = "u16")]
 pub enum ReplyStatus {
-    /// The request is wrong in itself.
+    /// The request itself is wrong.
     Invalid,
-    /// What it is about doesn't exist.
+    /// The entity that it names doesn't exist.
     NotFound,
-    /// What is there stands against it.
+    /// The present state forbids it.
     Conflict,
-    /// It names something that doesn't exist or doesn't fit.
+    /// It refers to another entity that doesn't exist or doesn't fit.
     BadReference,
     /// The service is at fault.
     Failed,
-    /// Something is away, behind or overloaded: trying again may help.
+    /// Something can't be reached, is behind or is overloaded: trying again may help.
     Unavailable,
 }
 
@@ -68,7 +68,7 @@ impl ReplyStatus {
         Self::Unavailable,
     ];
 
-    /// Its number in a reply.
+    /// The number that stands for it in a reply.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
@@ -88,13 +88,14 @@ impl From<ReplyStatus> for u16 {
     }
 }
 
-/// A number that stands for no status is the service's fault.
+/// A foreign service may send any number: an unknown one from 400 to 499 counts as 400, any other as 500.
 impl From<u16> for ReplyStatus {
     fn from(code: u16) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.code() == code)
-            .unwrap_or(Self::Failed)
+        let known = Self::ALL.into_iter().find(|status| status.code() == code);
+        known.unwrap_or(match code {
+            400..=499 => Self::Invalid,
+            _ => Self::Failed,
+        })
     }
 }
 
@@ -108,4 +109,18 @@ struct ErrorReply<'a> {
 #[must_use]
 pub fn error_reply(error: &str, status: ReplyStatus) -> Box<RawValue> {
     json(&ErrorReply { error, status })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReplyStatus;
+
+    #[test]
+    fn an_unknown_number_counts_as_the_clients_or_the_services_fault() {
+        for status in ReplyStatus::ALL {
+            assert_eq!(ReplyStatus::from(status.code()), status);
+        }
+        assert_eq!(ReplyStatus::from(418), ReplyStatus::Invalid);
+        assert_eq!(ReplyStatus::from(599), ReplyStatus::Failed);
+    }
 }
