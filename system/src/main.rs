@@ -110,10 +110,10 @@ fn main() -> ExitCode {
         && let Some(role) = ROLES.iter().find(|role| role.name == name)
     {
         let config = parsed(ProcessConfig::from_arg_matches(matches));
-        return run(config.threads, start_role(role, config));
+        return run(config.threads, exit_code(start_role(role, config)));
     }
     match parsed::<Cli>(from(&matches)).command {
-        Command::Up(up) => run(up.config.threads, start(up)),
+        Command::Up(up) => run(up.config.threads, exit_code(start(up))),
         Command::Health(asked) => run(1, ask(asked)),
         Command::RedisGuard { url } => run(1, end_abandoned_redis(url)),
     }
@@ -125,6 +125,10 @@ fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {
 
 fn parsed<T>(result: Result<T, clap::Error>) -> T {
     result.unwrap_or_else(|error| error.exit())
+}
+
+async fn exit_code(program: impl Future<Output = Result<(), ExitCode>>) -> ExitCode {
+    program.await.err().unwrap_or(ExitCode::SUCCESS)
 }
 
 fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -> ExitCode {
@@ -149,25 +153,25 @@ fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -
     }
 }
 
-fn refused(error: &AppError) -> ExitCode {
-    eprintln!("ordershop: {error}");
-    ExitCode::from(EXIT_BAD_INPUT)
+/// What was started, or the exit code if it failed or was stopped before.
+fn started<T>(started: Option<Result<T, AppError>>) -> Result<T, ExitCode> {
+    match started {
+        Some(Ok(running)) => Ok(running),
+        Some(Err(error)) => {
+            eprintln!("ordershop: {error}");
+            Err(ExitCode::from(EXIT_BAD_INPUT))
+        }
+        None => Err(ExitCode::SUCCESS),
+    }
 }
 
-async fn start(up: Up) -> ExitCode {
+async fn start(up: Up) -> Result<(), ExitCode> {
     let config = &up.config;
     tracing::info!(?config, version = VERSION, "starting");
-    let mut stop = match StopRequest::listen(false) {
-        Ok(stop) => stop,
-        Err(error) => return deaf(&error),
-    };
+    let mut stop = StopRequest::listen(false).map_err(|error| deaf(&error))?;
     if up.processes {
         // Dropping the future stops a Redis that is still starting.
-        let supervisor = match stop.or(Supervisor::start(config, &up.scale)).await {
-            Some(Ok(supervisor)) => supervisor,
-            Some(Err(error)) => return refused(&error),
-            None => return ExitCode::SUCCESS,
-        };
+        let supervisor = started(stop.or(Supervisor::start(config, &up.scale)).await)?;
         if let Some((url, health)) = stop.or(supervisor.ready()).await {
             let of = |field: &str| health["redis"][field].as_str().unwrap_or_default();
             announce(&url, of("server"), of("version"), of("durability"));
@@ -175,11 +179,7 @@ async fn start(up: Up) -> ExitCode {
         }
         supervisor.stop().await;
     } else {
-        let app = match stop.or(App::start(config)).await {
-            Some(Ok(app)) => app,
-            Some(Err(error)) => return refused(&error),
-            None => return ExitCode::SUCCESS,
-        };
+        let app = started(stop.or(App::start(config)).await)?;
         let guard = app.redis().map(|redis| {
             let program = std::env::current_exe()?;
             RedisGuard::start(&program, redis.url())
@@ -199,25 +199,18 @@ async fn start(up: Up) -> ExitCode {
         app.stop().await;
         tracing::info!("stopped");
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 fn announce(url: &str, server: &str, version: &str, durability: &str) {
     println!("OrderShop is ready: {url} ({server} {version}, durability {durability})");
 }
 
-async fn start_role(role: &'static Role, config: ProcessConfig) -> ExitCode {
+async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), ExitCode> {
     let name = role.name;
     tracing::info!(?config, version = VERSION, "starting {name}");
-    let mut stop = match StopRequest::listen(config.supervised) {
-        Ok(stop) => stop,
-        Err(error) => return deaf(&error),
-    };
-    let app = match stop.or(App::start_role(role, &config)).await {
-        Some(Ok(app)) => app,
-        Some(Err(error)) => return refused(&error),
-        None => return ExitCode::SUCCESS,
-    };
+    let mut stop = StopRequest::listen(config.supervised).map_err(|error| deaf(&error))?;
+    let app = started(stop.or(App::start_role(role, &config)).await)?;
     if stop.or(app.ready()).await.is_some() {
         match app.url() {
             Some(url) => println!("OrderShop {name} is ready: {url}"),
@@ -226,7 +219,7 @@ async fn start_role(role: &'static Role, config: ProcessConfig) -> ExitCode {
         stop.asked().await;
     }
     app.stop().await;
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 fn deaf(error: &std::io::Error) -> ExitCode {
