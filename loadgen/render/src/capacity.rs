@@ -13,6 +13,7 @@ use crate::markdown::markdown;
 use crate::page::{Pictures, page};
 use crate::plots::figure::drawn;
 use crate::quantity::known;
+pub use crate::quantity::rate;
 use crate::table::{Cell, Table, Tone};
 use crate::{date, file};
 
@@ -71,25 +72,6 @@ pub fn document(report: &CapacityReport) -> Document {
     }
 }
 
-/// Formats a rate in journeys a second.
-pub fn rate(per_s: f64) -> String {
-    match per_s {
-        r if r >= 100.0 || r.fract() == 0.0 => format!("{r:.0}/s"),
-        r => format!("{r:.2}/s"),
-    }
-}
-
-/// The judgement of a probe in words.
-fn word(judged: Judged) -> &'static str {
-    match judged {
-        Judged::Holds => "sustained",
-        Judged::Exceeds => "too high",
-        Judged::FarExceeds => "far too high",
-        Judged::Doubtful => "can't tell",
-        Judged::Disturbed => "disturbed",
-    }
-}
-
 /// A probe in one line, printed when the probe ends.
 pub fn line(probe: &Probe, cores: usize) -> String {
     let growth = |name: &str, slope: Option<loadgen_report::growth::Slope>| {
@@ -104,7 +86,7 @@ pub fn line(probe: &Probe, cores: usize) -> String {
         growth("in flight", probe.growth.in_flight),
         growth("backlog", probe.growth.backlog),
         probe.cpu_sum_pct() / 100.0,
-        word(probe.judged)
+        probe.judged.as_str()
     );
     for (what, words) in [("", &probe.reasons), ("at its limit: ", &probe.saturated)] {
         if probe.judged != Judged::Holds && !words.is_empty() {
@@ -193,7 +175,7 @@ fn table(report: &CapacityReport) -> Table {
         let why = p.reasons.iter().chain(&p.saturated).map(String::as_str);
         [
             rate(p.rate_per_s).into(),
-            Cell::from(word(p.judged))
+            Cell::from(p.judged.as_str())
                 .tone(tone)
                 .more(why.collect::<Vec<_>>().join("\n")),
             p.number.to_string().into(),

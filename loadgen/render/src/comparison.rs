@@ -10,7 +10,7 @@ use loadgen_report::compare::{
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
 use crate::page::{self, Pictures};
-use crate::quantity::{known, quantity};
+use crate::quantity::{change, known, quantity};
 use crate::table::{Cell, Content, Table, Tone};
 
 /// Two builds, compared.
@@ -76,16 +76,6 @@ pub fn answer(comparison: &Comparison) -> Answer {
         },
         meaning: "",
         reasons: comparison.reasons.clone(),
-    }
-}
-
-/// Formats a change: `+3.1 %`, or `+0.20 points` for an error rate.
-fn change(scale: Scale, effect: f64) -> String {
-    match scale {
-        // A large change is easier to read as a factor.
-        Scale::Ratio if effect >= 10.0 => format!("× {effect:.1}"),
-        Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
-        Scale::Difference => format!("{:+.2} points", effect * 100.0),
     }
 }
 

@@ -14,7 +14,7 @@ mod waterfall;
 use loadgen_report::folder::RunFolder;
 use loadgen_report::units::count;
 
-use self::charts::TimePlots;
+use self::charts::{TimePlots, percentiles};
 use self::figure::{DrawnPlot, drawn, unexpected};
 use self::plot::FRAMES;
 use self::timeline::SlotTimeline;
@@ -33,12 +33,12 @@ pub fn plots(folder: &RunFolder) -> Result<Vec<DrawnPlot>, ReportError> {
     // No plots without samples: empty axes would look like a response time of 0.
     if !timeline.response_total.0.is_empty() {
         figures.push(drawn(time_plots.response_time())?);
-        figures.push(drawn(charts::spectrum(timeline))?);
+        figures.push(drawn(percentiles::spectrum(timeline))?);
     }
     let more = [
         time_plots.throughput(),
         time_plots.end_to_end(),
-        charts::end_to_end_spectrum(report, timeline),
+        percentiles::end_to_end_spectrum(report, timeline),
         time_plots.event_lag(),
         time_plots.backlog(),
         time_plots.errors(),

@@ -1,6 +1,7 @@
 //! Numbers with their units, as tables and plots show them.
 
-use loadgen_report::compare::Unit;
+use loadgen_report::Quantiles;
+use loadgen_report::compare::{Scale, Unit};
 use loadgen_report::units::{count, time};
 
 /// Stands for a missing number.
@@ -40,4 +41,30 @@ pub fn bytes(value: f64) -> String {
         _ => 0,
     };
     format!("{number:.decimals$} {unit}")
+}
+
+/// Formats a change: `+3.1 %`, or `+0.20 points` for an error rate.
+pub fn change(scale: Scale, effect: f64) -> String {
+    match scale {
+        // A large change is easier to read as a factor.
+        Scale::Ratio if effect >= 10.0 => format!("× {effect:.1}"),
+        Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
+        Scale::Difference => format!("{:+.2} points", effect * 100.0),
+    }
+}
+
+/// Formats a time, or a dash without samples.
+pub fn time_or_none(q: &Quantiles, figure: f64) -> String {
+    match q.count {
+        0 => NONE.to_owned(),
+        _ => time(figure),
+    }
+}
+
+/// Formats a rate in journeys a second.
+pub fn rate(per_s: f64) -> String {
+    match per_s {
+        r if r >= 100.0 || r.fract() == 0.0 => format!("{r:.0}/s"),
+        r => format!("{r:.2}/s"),
+    }
 }

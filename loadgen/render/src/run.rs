@@ -6,15 +6,13 @@ mod settings;
 mod tables;
 
 use loadgen_report::folder::RunFolder;
-use loadgen_report::units::time;
-use loadgen_report::{Quantiles, Report, VerdictResult};
+use loadgen_report::{Report, VerdictResult};
 
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
 use crate::markdown::markdown;
 use crate::page::{FoldedPlots, Pictures, page};
 use crate::plots::{plots, waterfalls};
-use crate::quantity::NONE;
 use crate::table::Tone;
 use crate::{date, file};
 
@@ -82,13 +80,5 @@ pub fn answer(report: &Report) -> Answer {
         tone,
         meaning,
         reasons: report.verdict.reasons().to_vec(),
-    }
-}
-
-/// Formats a time, or a dash without samples.
-fn time_or_none(q: &Quantiles, figure: f64) -> String {
-    match q.count {
-        0 => NONE.to_owned(),
-        _ => time(figure),
     }
 }

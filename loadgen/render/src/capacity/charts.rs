@@ -7,7 +7,7 @@ use crate::plots::plot::{Band, Mark, Plot, PlotLine, Strip};
 use loadgen_report::capacity::{CapacityReport, Probe, shares};
 use loadgen_report::units::time;
 
-use super::{rate, word};
+use crate::quantity::rate;
 
 /// All plots.
 pub fn charts(report: &CapacityReport) -> Vec<Chart> {
@@ -177,7 +177,7 @@ fn said(probe: &Probe) -> String {
     format!(
         "\nprobe {}: {}, reached {}\nresponse p50 {}, p99 {}{state}\n{}",
         probe.number,
-        word(probe.judged),
+        probe.judged.as_str(),
         rate(probe.reached_per_s.round()),
         time(probe.response_time_us.p50),
         time(probe.response_time_us.p99),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use loadgen_report::compare::{Comparison, FigureComparison, Scale};
 
-use super::change;
+use crate::quantity::change;
 
 /// Width and height of a lane in its own units; the page stretches it.
 const LANE: (f64, f64) = (400.0, 22.0);

@@ -8,7 +8,8 @@ use loadgen_report::units::{count, time};
 
 use crate::error::ReportError;
 use crate::plots::axis::Axis;
-use crate::plots::charts::{Chart, percentiles};
+use crate::plots::charts::Chart;
+use crate::plots::charts::percentiles::percentiles;
 use crate::plots::colour::{BLUE, Colour, GREEN, PURPLE, VERMILION};
 use crate::plots::figure::{DrawnPlot, drawn};
 use crate::plots::plot::{Plot, PlotLine, Strip};

@@ -2,10 +2,9 @@
 
 mod groups;
 mod load;
-mod percentiles;
+pub mod percentiles;
 mod times;
 
-pub use self::percentiles::{end_to_end_spectrum, percentiles, spectrum};
 use super::axis::{Axis, clock};
 use super::colour::{FAULT, WARM_UP};
 use super::plot::{Band, Mark, Plot, PlotLine, Strip, patch, swatch};

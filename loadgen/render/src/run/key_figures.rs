@@ -1,7 +1,7 @@
 //! The key figures at the top of the page.
 
-use super::time_or_none;
 use crate::page::Tile;
+use crate::quantity::time_or_none;
 use loadgen_report::Report;
 use loadgen_report::units::{count, time};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use loadgen_report::units::{self, count, time};
 use loadgen_report::{Quantiles, Report, StepReport};
 
-use super::{latency_budget, time_or_none};
-use crate::quantity::{bytes, known};
+use super::latency_budget;
+use crate::quantity::{bytes, known, time_or_none};
 use crate::table::{Cell, Content, Table, Tone};
 use crate::{audit, date};
 

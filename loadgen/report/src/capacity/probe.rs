@@ -21,6 +21,19 @@ pub enum Judged {
     Disturbed,
 }
 
+impl Judged {
+    /// The judgement in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Holds => "sustained",
+            Self::Exceeds => "too high",
+            Self::FarExceeds => "far too high",
+            Self::Doubtful => "can't tell",
+            Self::Disturbed => "disturbed",
+        }
+    }
+}
+
 /// A probe. Rates are journeys a second, times are microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
