@@ -45,7 +45,7 @@ pub struct ScenarioFile {
     #[schemars(with = "WorkloadFile")]
     pub workload: Spanned<WorkloadFile>,
     /// Limits of the run; each has a default.
-    #[schemars(with = "Limits")]
+    #[schemars(with = "Option<Limits>")]
     pub limits: Option<Spanned<Limits>>,
     /// Requests before the workload, one step after the other; the first that fails ends the run.
     #[serde(default)]
