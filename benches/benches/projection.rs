@@ -190,7 +190,9 @@ fn rebuilds(stage: &Stage, system: &System, last: Position, iterations: u64) -> 
                 .expect("the address is the server's");
             while applied.now().get(Topic::Order) < Some(last) {
                 assert!(started.elapsed() < REBUILD_MAX, "the rebuild has stalled");
-                applied.wait_beyond(&applied.now(), Duration::from_secs(1)).await;
+                applied
+                    .wait_beyond(&applied.now(), Duration::from_secs(1))
+                    .await;
             }
             taken += started.elapsed();
             context.stop.cancel();

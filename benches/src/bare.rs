@@ -16,10 +16,10 @@ pub const BARE_EVENTS: &str = "bare-events";
 pub fn xadd(key: &str, event: &NewEvent) -> Cmd {
     let mut cmd = redis::cmd("XADD");
     cmd.arg(key).arg("*");
-    cmd.arg("event_id").arg(&event.event_id);
+    cmd.arg("event_id").arg(event.event_id.as_str());
     cmd.arg("event_action").arg(&*event.action);
     cmd.arg("event_data").arg(event.data.get());
-    cmd.arg("aggregate_id").arg(&event.aggregate_id);
+    cmd.arg("aggregate_id").arg(event.entity_id.as_str());
     cmd.arg("version").arg(1);
     cmd.arg("published_at").arg(1_700_000_000_000_000_u64);
     cmd.arg("correlation_id")

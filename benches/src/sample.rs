@@ -31,7 +31,7 @@ pub fn correlation(number: usize) -> Correlation {
 #[must_use]
 pub fn order(number: usize) -> Order {
     Order {
-        entity_id: id("order", number),
+        entity_id: id("order", number).into(),
         cart_id: id("cart", number),
         status: OrderStatus::Created,
     }
@@ -55,9 +55,9 @@ pub fn order_event(number: usize, version: u64) -> NewEvent {
         _ => (action::UPDATED, ExpectedVersion::Exact(version - 1)),
     };
     NewEvent {
-        event_id: format!("{}-{version:08}", id("event", number)),
+        event_id: format!("{}-{version:08}", id("event", number)).into(),
         action: action.into(),
-        aggregate_id: id("order", number),
+        entity_id: id("order", number).into(),
         expected,
         data: json(&order(number)),
         correlation: correlation(number),
@@ -78,7 +78,7 @@ pub fn transaction(number: usize, version: u64) -> Transaction {
 #[must_use]
 pub fn recorded(
     topic: Topic,
-    aggregate_id: String,
+    entity_id: String,
     data: Box<RawValue>,
     number: usize,
 ) -> RecordedEvent {
@@ -88,9 +88,9 @@ pub fn recorded(
             ms: PUBLISHED_AT_US / 1_000,
             seq: number as u64,
         },
-        event_id: id("event", number),
+        event_id: id("event", number).into(),
         action: action::CREATED.to_owned(),
-        aggregate_id,
+        entity_id: entity_id.into(),
         version: 1,
         data,
         published_at_us: PUBLISHED_AT_US,

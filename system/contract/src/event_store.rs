@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
 use crate::event_lag::LagHistogram;
+use crate::id::{EntityId, EventId};
 use crate::position::Position;
 use crate::topic::Topic;
 
@@ -27,11 +28,11 @@ pub enum ExpectedVersion {
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// Unique; deterministic where a repeat must be recognised.
-    pub event_id: String,
+    pub event_id: EventId,
     /// `entity_created`, `entity_updated`, …
     pub action: Cow<'static, str>,
     /// The aggregate within which the order of events is kept.
-    pub aggregate_id: String,
+    pub entity_id: EntityId,
     /// Compared with the aggregate's version before this event; earlier events of the same transaction count.
     pub expected: ExpectedVersion,
     /// The event's data: a JSON object.
@@ -91,11 +92,11 @@ pub struct RecordedEvent {
     /// Its position in its topic's stream.
     pub position: Position,
     /// Unique; deterministic where a saga caused the event.
-    pub event_id: String,
+    pub event_id: EventId,
     /// `entity_created`, …
     pub action: String,
     /// The aggregate it belongs to.
-    pub aggregate_id: String,
+    pub entity_id: EntityId,
     /// The aggregate's version after this event: from 1, without gaps.
     pub version: u64,
     /// The event's data: a JSON object.

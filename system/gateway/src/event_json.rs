@@ -30,7 +30,7 @@ pub(super) fn event_json(event: &RecordedEvent) -> String {
     serde_json::to_string(&EventJson {
         topic: event.topic,
         action: &event.action,
-        aggregate_id: &event.aggregate_id,
+        aggregate_id: &event.entity_id,
         version: event.version,
         data: &event.data,
         position: event.position,

@@ -57,7 +57,7 @@ pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction,
         topic,
         claims: vec![Claim::Take(format!("published:{}", info.event_id))],
         events: vec![NewEvent {
-            aggregate_id: entity_id.unwrap_or_else(|| info.event_id.clone()),
+            entity_id: entity_id.unwrap_or_else(|| info.event_id.clone()).into(),
             expected: ExpectedVersion::Any,
             action: Cow::Owned(info.event_action),
             correlation: Correlation {
@@ -65,7 +65,7 @@ pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction,
                 causation_id: info.event_id.clone(),
                 times: None,
             },
-            event_id: info.event_id,
+            event_id: info.event_id.into(),
             data: info.event_data,
         }],
     })
@@ -87,7 +87,7 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
 )]
 pub(super) fn notification(event: RecordedEvent) -> Notification {
     Notification {
-        event_id: event.event_id,
+        event_id: event.event_id.into(),
         event_ts: event.published_at_us as f64 / 1e6,
         event_action: event.action,
         event_data: event.data.get().to_owned(),
@@ -130,7 +130,7 @@ mod tests {
         ] {
             let info = format!(r#"{{"event_id":"e","event_action":"done","event_data":{data}}}"#);
             let transaction = transaction(Topic::Order, &info).unwrap();
-            assert_eq!(transaction.events[0].aggregate_id, aggregate, "{data}");
+            assert_eq!(transaction.events[0].entity_id, aggregate, "{data}");
             assert_eq!(transaction.events[0].data.get(), data);
             let claims = transaction.claims;
             assert_eq!(claims, [Claim::Take("published:e".to_owned())]);

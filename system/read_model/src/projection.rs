@@ -62,15 +62,15 @@ impl Projection {
         match event.action.as_str() {
             action::STOCK_RESERVED | action::STOCK_RELEASED => {
                 self.reservations
-                    .insert(event.aggregate_id.clone(), value());
+                    .insert(event.entity_id.to_string(), value());
             }
             action::DELETED => {
-                self.entities.insert(event.aggregate_id.clone(), None);
+                self.entities.insert(event.entity_id.to_string(), None);
                 self.index(event, false);
             }
             action::CREATED | action::UPDATED | action::MAIL_SENT => {
                 self.entities
-                    .insert(event.aggregate_id.clone(), Some(value()));
+                    .insert(event.entity_id.to_string(), Some(value()));
                 self.index(event, true);
             }
             other => {
@@ -83,8 +83,8 @@ impl Projection {
 
     fn change_version_only(&mut self, event: &RecordedEvent) {
         self.version_only
-            .insert(event.aggregate_id.clone(), event.version);
-        let id = &event.aggregate_id;
+            .insert(event.entity_id.to_string(), event.version);
+        let id = event.entity_id.as_str();
         let (entity, reservation) = (self.entities.get_mut(id), self.reservations.get_mut(id));
         for value in entity.into_iter().flatten().chain(reservation) {
             replace_version(value, event.version);
@@ -126,7 +126,7 @@ impl Projection {
         };
         for &name in fields {
             if let Some(value) = indexed.field(name) {
-                let member = index_member(value, &event.aggregate_id);
+                let member = index_member(value, &event.entity_id);
                 self.members.insert((name, member), there);
             }
         }

@@ -47,11 +47,11 @@ fn parse<T: DeserializeOwned>(event: &RecordedEvent) -> Result<T, String> {
 }
 
 fn named(event: &RecordedEvent, id: &str) -> Result<(), String> {
-    if id == event.aggregate_id {
+    if event.entity_id == id {
         return Ok(());
     }
     Err(format!(
         "its data is of {id:?}, but the event is of {:?}",
-        event.aggregate_id
+        event.entity_id
     ))
 }

@@ -214,15 +214,15 @@ async fn change<S: EntityService>(
 fn new_event<E: WireEntity>(
     delivery: &Delivery,
     event_id: String,
-    aggregate_id: &str,
+    entity_id: &str,
     expected: ExpectedVersion,
     event: &Event<E>,
 ) -> NewEvent {
     let (action, data) = event_json(event);
     NewEvent {
-        event_id,
+        event_id: event_id.into(),
         action: action.into(),
-        aggregate_id: aggregate_id.to_owned(),
+        entity_id: entity_id.into(),
         expected,
         data,
         correlation: delivery.correlation.caused_by(delivery.message_id.clone()),

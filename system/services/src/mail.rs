@@ -92,9 +92,9 @@ fn transaction(delivery: &Delivery, params: Params) -> Transaction {
     Transaction {
         topic: Topic::Mail,
         events: vec![NewEvent {
-            event_id: delivery.message_id.clone(),
+            event_id: delivery.message_id.clone().into(),
             action: action::MAIL_SENT.into(),
-            aggregate_id: delivery.message_id.clone(),
+            entity_id: delivery.message_id.clone().into(),
             expected: ExpectedVersion::NoStream,
             data: json(&mail),
             correlation: delivery.correlation.caused_by(delivery.message_id.clone()),

@@ -255,7 +255,7 @@ async fn events_name_the_request_and_what_caused_them() {
         events.extend(batch);
     }
     assert_eq!(events[0].correlation.causation_id, order);
-    assert_eq!(events[1].correlation.causation_id, events[0].event_id);
+    assert_eq!(events[0].event_id, events[1].correlation.causation_id);
     assert_eq!(
         events[0].correlation.correlation_id,
         events[1].correlation.correlation_id

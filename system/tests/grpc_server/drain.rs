@@ -20,8 +20,8 @@ fn created() -> Transaction {
     Transaction {
         topic: Topic::Order,
         events: vec![NewEvent {
-            event_id: id(),
-            aggregate_id: id(),
+            event_id: id().into(),
+            entity_id: id().into(),
             action: "entity_created".into(),
             data: serde_json::value::to_raw_value(&serde_json::json!({})).unwrap(),
             expected: ExpectedVersion::NoStream,
@@ -50,8 +50,8 @@ async fn an_append_under_way_is_answered_and_who_comes_later_refused() {
     // After this the stream is open and the topic has its writer.
     store.last_position(Topic::Order).await.unwrap();
     let mut warm = created();
-    warm.events[0].aggregate_id = "another".to_owned();
-    warm.events[0].event_id = "another".to_owned();
+    warm.events[0].entity_id = "another".into();
+    warm.events[0].event_id = "another".into();
     store.append(vec![warm]).await.unwrap();
 
     signal(redis.pid().unwrap(), "-STOP");

@@ -144,9 +144,9 @@ mod tests {
         let event = |seq| RecordedEvent {
             topic: Topic::Order,
             position: Position { ms: 7, seq },
-            event_id: format!("e{seq}"),
+            event_id: format!("e{seq}").into(),
             action: "entity_created".into(),
-            aggregate_id: "a".into(),
+            entity_id: "a".into(),
             version: 1,
             data: RawValue::from_string("{}".into()).unwrap(),
             published_at_us: 1,

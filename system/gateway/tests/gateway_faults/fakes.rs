@@ -116,9 +116,9 @@ impl FakeStore {
         RecordedEvent {
             topic: Topic::Order,
             position: Position { ms: 1, seq },
-            event_id: seq.to_string(),
+            event_id: seq.to_string().into(),
             action: "entity_updated".into(),
-            aggregate_id: "a".into(),
+            entity_id: "a".into(),
             version: seq,
             data: RawValue::from_string(data).unwrap(),
             published_at_us: 1,

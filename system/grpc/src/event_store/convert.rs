@@ -42,7 +42,7 @@ pub(super) fn to_position(position: proto::Position) -> Position {
 }
 
 fn json(json: Box<RawValue>) -> String {
-    Box::<str>::from(json).into_string()
+    Box::<str>::from(json).into()
 }
 
 fn to_object(name: &str, json: String) -> Result<Box<RawValue>, EventStoreError> {
@@ -74,9 +74,9 @@ pub(super) fn transaction(transaction: Transaction) -> proto::Transaction {
 
 fn new_event(event: NewEvent) -> proto::NewEvent {
     proto::NewEvent {
-        event_id: event.event_id,
+        event_id: event.event_id.into(),
         action: event.action.into_owned(),
-        aggregate_id: event.aggregate_id,
+        aggregate_id: event.entity_id.into(),
         expected: Some(match event.expected {
             ExpectedVersion::NoStream => new_event::Expected::NoStream(true),
             ExpectedVersion::Exact(version) => new_event::Expected::Exact(version),
@@ -121,9 +121,9 @@ fn to_new_event(event: proto::NewEvent) -> Result<NewEvent, EventStoreError> {
         _ => return Err(missing("an event's expected version")),
     };
     Ok(NewEvent {
-        event_id: event.event_id,
+        event_id: event.event_id.into(),
         action: Cow::Owned(event.action),
-        aggregate_id: event.aggregate_id,
+        entity_id: event.aggregate_id.into(),
         expected,
         data: to_object("an event's data", event.data)?,
         correlation: to_correlation(event.correlation),
@@ -195,9 +195,9 @@ pub(super) fn to_error(error: proto::StoreError) -> EventStoreError {
 pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events {
     let events = events.into_iter().map(|event| proto::RecordedEvent {
         position: Some(position(event.position)),
-        event_id: event.event_id,
+        event_id: event.event_id.into(),
         action: event.action,
-        aggregate_id: event.aggregate_id,
+        aggregate_id: event.entity_id.into(),
         version: event.version,
         data: json(event.data),
         published_at_us: event.published_at_us,
@@ -217,9 +217,9 @@ pub(super) fn to_events(
         Ok(RecordedEvent {
             topic,
             position: to_position(event.position.unwrap_or_default()),
-            event_id: event.event_id,
+            event_id: event.event_id.into(),
             action: event.action,
-            aggregate_id: event.aggregate_id,
+            entity_id: event.aggregate_id.into(),
             version: event.version,
             data: RawValue::from_string(event.data).map_err(odd)?,
             published_at_us: event.published_at_us,

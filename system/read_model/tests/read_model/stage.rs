@@ -65,9 +65,9 @@ impl Stage {
         let entity: Value = serde_json::from_str(json).unwrap();
         let id = entity["entity_id"].as_str().unwrap();
         let event = NewEvent {
-            event_id: format!("event of {topic} {id}"),
+            event_id: format!("event of {topic} {id}").into(),
             action: "entity_created".into(),
-            aggregate_id: id.into(),
+            entity_id: id.into(),
             expected: ExpectedVersion::NoStream,
             data: RawValue::from_string(json.to_owned()).unwrap(),
             correlation: correlation(id),

@@ -56,7 +56,7 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
         + event.event_id.len()
         + event.action.len()
         + data.len()
-        + event.aggregate_id.len()
+        + event.entity_id.len()
         + event.correlation.correlation_id.len()
         + event.correlation.causation_id.len();
     let mut cmd = Cmd::with_capacity(19, size);
@@ -64,7 +64,7 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
     cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
     cmd.arg(FIELDS[1]).arg(&*event.action);
     cmd.arg(FIELDS[2]).arg(data);
-    cmd.arg(FIELDS[3]).arg(event.aggregate_id.as_str());
+    cmd.arg(FIELDS[3]).arg(event.entity_id.as_str());
     cmd.arg(FIELDS[4]).arg(version);
     cmd.arg(FIELDS[5]).arg(published_at_us);
     cmd.arg(FIELDS[6])
@@ -84,7 +84,7 @@ pub(super) fn xadd_dead(key: &str, event: &RecordedEvent, reason: &str) -> Cmd {
     cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
     cmd.arg(FIELDS[1]).arg(event.action.as_str());
     cmd.arg(FIELDS[2]).arg(event.data.get());
-    cmd.arg(FIELDS[3]).arg(event.aggregate_id.as_str());
+    cmd.arg(FIELDS[3]).arg(event.entity_id.as_str());
     cmd.arg(FIELDS[4]).arg(event.version);
     cmd.arg(FIELDS[5]).arg(event.published_at_us);
     cmd.arg(FIELDS[6])
@@ -186,11 +186,11 @@ fn event(
     Ok(RecordedEvent {
         topic,
         position,
-        event_id: text(next(FIELDS[0])?)?,
+        event_id: text(next(FIELDS[0])?)?.into(),
         action: text(next(FIELDS[1])?)?,
         data: RawValue::from_string(text(next(FIELDS[2])?)?)
             .map_err(|_| "event_data is not JSON")?,
-        aggregate_id: text(next(FIELDS[3])?)?,
+        entity_id: text(next(FIELDS[3])?)?.into(),
         version: number(next(FIELDS[4])?)?,
         published_at_us: number(next(FIELDS[5])?)?,
         correlation: Correlation {
@@ -234,7 +234,7 @@ mod tests {
         let event = NewEvent {
             event_id: "e1".into(),
             action: "entity_created".into(),
-            aggregate_id: "o1".into(),
+            entity_id: "o1".into(),
             expected: ExpectedVersion::NoStream,
             data: RawValue::from_string(r#"{"a":"ü"}"#.into()).unwrap(),
             correlation: Correlation {
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(event.position, Position { ms: 5, seq: 1 });
         assert_eq!(event.event_id, "e1");
         assert_eq!(event.action, "entity_created");
-        assert_eq!(event.aggregate_id, "o1");
+        assert_eq!(event.entity_id, "o1");
         assert_eq!(event.data.get(), r#"{"a":"ü"}"#);
         assert_eq!(event.version, 7);
         assert_eq!(event.published_at_us, 1_700_000_000_000_001);

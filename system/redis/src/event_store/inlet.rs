@@ -114,10 +114,10 @@ pub(super) fn check_transaction(transaction: &Transaction) -> Result<(), EventSt
         ));
     }
     for event in &transaction.events {
-        if event.aggregate_id.is_empty() || event.aggregate_id.starts_with(CLAIM_PREFIX) {
+        if event.entity_id.is_empty() || event.entity_id.starts_with(CLAIM_PREFIX) {
             return invalid(format!(
                 "an aggregate's id must not be empty or begin with a control character; it is {:?}",
-                event.aggregate_id
+                event.entity_id
             ));
         }
         if event.event_id.is_empty() {

@@ -48,7 +48,7 @@ impl Ledger {
         unknown: &mut Vec<Box<str>>,
     ) {
         for event in &transaction.events {
-            self.open_key(&event.aggregate_id, cache, unknown);
+            self.open_key(&event.entity_id, cache, unknown);
         }
         for claim in &transaction.claims {
             let (Claim::Take(name) | Claim::Release(name)) = claim;
@@ -97,7 +97,7 @@ impl Ledger {
         mut undo: Option<&mut Vec<(Box<str>, Slot)>>,
     ) -> Result<(), Obstacle> {
         for event in &transaction.events {
-            let slot = slot_of(&mut self.slots, &event.aggregate_id);
+            let slot = slot_of(&mut self.slots, &event.entity_id);
             let as_expected = match event.expected {
                 ExpectedVersion::NoStream => slot.version == 0,
                 ExpectedVersion::Exact(version) => slot.version == version,
@@ -105,12 +105,12 @@ impl Ledger {
             };
             if !as_expected {
                 return Err(Obstacle {
-                    key: event.aggregate_id.clone(),
+                    key: event.entity_id.as_str().to_owned(),
                     version: slot.version,
                 });
             }
             if let Some(undo) = undo.as_deref_mut() {
-                undo.push((event.aggregate_id.as_str().into(), *slot));
+                undo.push((event.entity_id.as_str().into(), *slot));
             }
             slot.version += 1;
             slot.dirty = true;
@@ -168,11 +168,11 @@ mod tests {
     use ordershop_contract::topic::Topic;
     use serde_json::value::RawValue;
 
-    fn event(aggregate_id: &str, expected: ExpectedVersion) -> NewEvent {
+    fn event(entity_id: &str, expected: ExpectedVersion) -> NewEvent {
         NewEvent {
             event_id: "e".into(),
             action: "entity_updated".into(),
-            aggregate_id: aggregate_id.into(),
+            entity_id: entity_id.into(),
             expected,
             data: RawValue::from_string("{}".into()).unwrap(),
             correlation: Correlation {

@@ -15,7 +15,10 @@ async fn status(store: &impl EventStore) -> GroupStatus {
 async fn next_ahead(subscription: &mut Box<dyn EventSubscription>) -> Vec<String> {
     let batch = tokio::time::timeout(PATIENCE, subscription.next_batch_ahead()).await;
     let batch = batch.expect("a batch in time").unwrap();
-    batch.into_iter().map(|event| event.event_id).collect()
+    batch
+        .into_iter()
+        .map(|event| event.event_id.into())
+        .collect()
 }
 
 #[tokio::test]

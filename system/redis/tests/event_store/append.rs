@@ -31,7 +31,7 @@ async fn events_are_recorded_as_they_were_appended_with_versions_from_one() {
         let position = event.position;
         assert_eq!(answer, Appended::Committed { position });
         assert_eq!(event.action, "entity_updated");
-        assert_eq!(event.aggregate_id, "a");
+        assert_eq!(event.entity_id, "a");
         assert_eq!(event.data.get(), r#"{"entity_id":"a"}"#);
         let cause = format!("cause of {}", event.event_id);
         assert_eq!(event.correlation.causation_id, cause);

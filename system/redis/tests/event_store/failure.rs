@@ -127,11 +127,11 @@ async fn check(store: &RedisEventStore, told: &Told) {
     let mut versions: HashMap<&str, u64> = HashMap::new();
     for event in &events {
         *times.entry(&event.event_id).or_default() += 1;
-        let version = versions.entry(&event.aggregate_id).or_default();
+        let version = versions.entry(&event.entity_id).or_default();
         assert_eq!(event.version, *version + 1, "{}", event.event_id);
         assert_eq!(
             event.event_id,
-            format!("{}-{}", event.aggregate_id, event.version)
+            format!("{}-{}", event.entity_id, event.version)
         );
         *version = event.version;
     }

@@ -64,13 +64,13 @@ impl Stage {
     }
 }
 
-pub fn event(event_id: &str, aggregate_id: &str, expected: ExpectedVersion) -> NewEvent {
+pub fn event(event_id: &str, entity_id: &str, expected: ExpectedVersion) -> NewEvent {
     NewEvent {
         event_id: event_id.into(),
         action: "entity_updated".into(),
-        aggregate_id: aggregate_id.into(),
+        entity_id: entity_id.into(),
         expected,
-        data: serde_json::value::to_raw_value(&serde_json::json!({ "entity_id": aggregate_id }))
+        data: serde_json::value::to_raw_value(&serde_json::json!({ "entity_id": entity_id }))
             .unwrap(),
         correlation: Correlation {
             correlation_id: format!("correlation of {event_id}"),
@@ -96,12 +96,12 @@ pub fn claiming(events: Vec<NewEvent>, claims: Vec<Claim>) -> Transaction {
 pub async fn append_one(
     store: &impl EventStore,
     event_id: &str,
-    aggregate_id: &str,
+    entity_id: &str,
     expected: ExpectedVersion,
 ) -> Appended {
     append(
         store,
-        transaction(vec![event(event_id, aggregate_id, expected)]),
+        transaction(vec![event(event_id, entity_id, expected)]),
     )
     .await
 }
@@ -157,7 +157,10 @@ pub async fn next(subscription: &mut Box<dyn EventSubscription>) -> (Vec<String>
         .await
         .expect("a batch in time")
         .unwrap();
-    batch.into_iter().map(|e| (e.event_id, e.position)).unzip()
+    batch
+        .into_iter()
+        .map(|e| (e.event_id.into(), e.position))
+        .unzip()
 }
 
 /// Takes and acknowledges batches until `count` events are delivered.

@@ -149,10 +149,10 @@ async fn a_cancelled_wait_loses_no_event() {
     let rest = drain(&mut subscription, 39 - seen.len()).await;
     seen.extend(rest);
 
-    let written: Vec<_> = all_events(&*store)
+    let written: Vec<String> = all_events(&*store)
         .await
         .into_iter()
-        .map(|e| e.event_id)
+        .map(|e| e.event_id.into())
         .collect();
     assert_eq!(seen, written[1..]);
 }

@@ -25,15 +25,15 @@ pub fn reaction<E: WireEntity>(
 pub fn raw_reaction(
     cause: &RecordedEvent,
     suffix: &str,
-    aggregate_id: &str,
+    entity_id: &str,
     expected: ExpectedVersion,
     action: &'static str,
     data: Box<RawValue>,
 ) -> NewEvent {
     NewEvent {
-        event_id: format!("{}.{suffix}", cause.event_id),
+        event_id: format!("{}.{suffix}", cause.event_id).into(),
         action: action.into(),
-        aggregate_id: aggregate_id.to_owned(),
+        entity_id: entity_id.into(),
         expected,
         data,
         correlation: cause.correlation.caused_by(cause.event_id.clone()),

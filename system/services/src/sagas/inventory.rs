@@ -77,7 +77,7 @@ impl Saga for InventorySaga {
         }
         for event in deleted {
             let known = everything_before(event);
-            self.give_back(event, &event.aggregate_id, known).await?;
+            self.give_back(event, &event.entity_id, known).await?;
         }
         Ok(())
     }

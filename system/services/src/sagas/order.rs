@@ -101,7 +101,7 @@ impl Saga for OrderSaga {
                 .filter(|order_move| order_move.trigger == Trigger::BillingCreated);
             let (order_ids, billing_ids) = (
                 distinct(unknown),
-                distinct(paid.map(|order_move| order_move.event.aggregate_id.as_str())),
+                distinct(paid.map(|order_move| order_move.event.entity_id.as_str())),
             );
             let facts = &Facts::of(&self.context);
             let (loaded, billings) = tokio::try_join!(
@@ -176,7 +176,9 @@ impl Orders {
                 continue;
             };
             if order_move.trigger == Trigger::BillingCreated
-                && !self.billings.contains_key(&order_move.event.aggregate_id)
+                && !self
+                    .billings
+                    .contains_key(order_move.event.entity_id.as_str())
             {
                 continue;
             }

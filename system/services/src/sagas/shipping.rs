@@ -45,14 +45,14 @@ impl Saga for ShippingSaga {
             return Ok(());
         };
         let known = everything_before(last);
-        let ids = distinct(cleared.iter().map(|event| event.aggregate_id.as_str()));
+        let ids = distinct(cleared.iter().map(|event| event.entity_id.as_str()));
         let orders: HashMap<String, Versioned<Order>> = Facts::of(&self.context)
             .by_ids(&ids, &known, &last.correlation)
             .await?;
         // The present status decides: the payment may have been taken back, or this event may be a repeat.
         cleared.retain(|event| {
             orders
-                .get(&event.aggregate_id)
+                .get(event.entity_id.as_str())
                 .is_some_and(|order| ships(&order.entity))
         });
         let transactions = cleared.iter().map(|event| shipping_of(event)).collect();
@@ -69,7 +69,7 @@ impl Saga for ShippingSaga {
 }
 
 fn shipping_of(event: &RecordedEvent) -> Transaction {
-    let order_id = event.aggregate_id.clone();
+    let order_id = event.entity_id.to_string();
     let shipping = Shipping {
         entity_id: format!("{order_id}-shipping"),
         order_id: order_id.clone(),
@@ -92,7 +92,7 @@ impl ShippingSaga {
     /// Handles an order that already has a shipping (its payment was taken back and made again, or this event is a repeat): sets the
     /// order's status according to its shipping.
     async fn move_on(&self, event: &RecordedEvent, mut known: Positions) -> Result<(), Failure> {
-        let order_id = event.aggregate_id.as_str();
+        let order_id = event.entity_id.as_str();
         let order_ids = [order_id];
         let facts = &Facts::of(&self.context);
         for _ in 0..ROUNDS_MAX {
