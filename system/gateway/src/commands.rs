@@ -12,7 +12,7 @@ use ordershop_contract::topic::Topic;
 
 use super::error::{HttpError, json};
 use super::json_body;
-use super::request::{GatewayRequest, PathParam};
+use super::request::GatewayRequest;
 use super::service_reply::{self, ServiceReply};
 use super::state::{GatewayState, request_correlation};
 use super::trace::Trace;
@@ -70,11 +70,8 @@ pub(super) async fn create_later(
 }
 
 /// `PUT /order/{id}`: replaces an entity by the one in the body.
-pub(super) async fn update(
-    topic: Topic,
-    PathParam(id): PathParam,
-    request: GatewayRequest,
-) -> Result<Response, HttpError> {
+pub(super) async fn update(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
+    let id = request.path_param()?;
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
@@ -86,11 +83,8 @@ pub(super) async fn update(
 }
 
 /// `DELETE /order/{id}`: deletes an entity.
-pub(super) async fn delete(
-    topic: Topic,
-    PathParam(id): PathParam,
-    request: GatewayRequest,
-) -> Result<Response, HttpError> {
+pub(super) async fn delete(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
+    let id = request.path_param()?;
     request.query_string(&[])?;
     let at_least = request.at_least(&Topic::ALL)?;
     let to = queue(queue_names::delete(topic))?;

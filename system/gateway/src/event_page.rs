@@ -14,7 +14,7 @@ use super::body_writer::{self, BodyWriter};
 use super::error::{HttpError, json};
 use super::event_json::event_json;
 use super::paging::PAGE_DEFAULT;
-use super::request::{GatewayRequest, PathParam};
+use super::request::GatewayRequest;
 use super::state::GatewayState;
 
 /// The most events in a page.
@@ -26,11 +26,9 @@ const READ_EVENTS: usize = 250;
 ///
 /// # Errors
 /// 404 for an unknown topic; 400 for a bad `after` or `limit`; 503 if the event store is unavailable at the start. A later failure aborts the answer.
-pub(super) async fn page(
-    PathParam(name): PathParam,
-    request: GatewayRequest,
-) -> Result<Response, HttpError> {
-    let topic: Topic = name
+pub(super) async fn page(request: GatewayRequest) -> Result<Response, HttpError> {
+    let topic: Topic = request
+        .path_param()?
         .parse()
         .map_err(|error: UnknownTopic| HttpError::not_found(error.to_string()))?;
     let query = request.query_string(&["after", "limit"])?;

@@ -1,22 +1,21 @@
 //! `/health`: whether the system is live and ready, and which Redis it runs on.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::error;
-use super::state::GatewayState;
+use super::error::{self, HttpError};
+use super::request::GatewayRequest;
 use ordershop_contract::readiness::ReadinessState;
 
 /// A check that takes longer counts as not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers 200 when ready, else 503 with the reasons.
-pub(super) async fn health(State(state): State<Arc<GatewayState>>) -> Response {
+pub(super) async fn health(request: GatewayRequest) -> Result<Response, HttpError> {
+    let state = request.state;
     let check = state.config.readiness.check();
     let found = tokio::time::timeout(CHECK_TIMEOUT, check)
         .await
@@ -41,5 +40,5 @@ pub(super) async fn health(State(state): State<Arc<GatewayState>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    error::json(status, body.to_string())
+    Ok(error::json(status, body.to_string()))
 }

@@ -13,15 +13,12 @@ use ordershop_contract::topic::Topic;
 use super::body_writer;
 use super::error::{HttpError, json};
 use super::lists::List;
-use super::request::{GatewayRequest, PathParam};
+use super::request::GatewayRequest;
 use super::service_reply;
 
 /// `GET /order/{id}`: the reply's bytes become the answer's body.
-pub(super) async fn entity(
-    topic: Topic,
-    PathParam(id): PathParam,
-    request: GatewayRequest,
-) -> Result<Response, HttpError> {
+pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
+    let id = request.path_param()?;
     request.query_string(&[])?;
     let at_least = request.at_least(&[topic])?;
     let payload = payload::message(

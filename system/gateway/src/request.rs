@@ -1,10 +1,8 @@
-//! What handlers take of a request: the whole with its trace, and the parameter in its path.
+//! A request as handlers take it: with its trace, the shared state, and its parameters on demand.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::Request;
 
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
@@ -42,37 +40,18 @@ impl GatewayRequest {
         self.state.answered.at_least(topics, self.http.headers())
     }
 
-    /// The pages of a list, for a request that wants the whole.
-    pub(super) fn pages(&self, list: List, at_least: Positions) -> ListPages {
-        ListPages::new(&self.state, list, at_least, &self.trace.correlation_id)
-    }
-}
-
-impl FromRequest<Arc<GatewayState>> for GatewayRequest {
-    type Rejection = Infallible;
-
-    async fn from_request(
-        mut http: Request,
-        state: &Arc<GatewayState>,
-    ) -> Result<Self, Infallible> {
-        let trace = http.extensions_mut().remove();
-        Ok(Self {
-            state: Arc::clone(state),
-            trace: trace.expect("the middleware around every handler gives each request a trace"),
-            http,
-        })
-    }
-}
-
-/// The parameter at the end of a path, decoded.
-pub(super) struct PathParam(pub(super) String);
-
-impl<S: Sync> FromRequestParts<S> for PathParam {
-    type Rejection = HttpError;
-
-    /// axum's own `Path` takes a broken percent encoding as it stands; here it is refused.
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpError> {
-        let segment = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    /// The parameter at the end of the path, decoded. axum's own `Path` takes a broken percent encoding as it stands; here it is refused.
+    ///
+    /// # Errors
+    /// 400 for one that is too long or badly encoded.
+    pub(super) fn path_param(&self) -> Result<String, HttpError> {
+        let segment = self
+            .http
+            .uri()
+            .path()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
         let text = percent_decode(segment, false).ok_or_else(|| {
             HttpError::bad_request(format!("{segment:?} is not percent-encoded UTF-8"))
         })?;
@@ -82,6 +61,11 @@ impl<S: Sync> FromRequestParts<S> for PathParam {
                 text.len()
             )));
         }
-        Ok(Self(text))
+        Ok(text)
+    }
+
+    /// The pages of a list, for a request that wants the whole.
+    pub(super) fn pages(&self, list: List, at_least: Positions) -> ListPages {
+        ListPages::new(&self.state, list, at_least, &self.trace.correlation_id)
     }
 }

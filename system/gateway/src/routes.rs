@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::handler::Handler;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use axum::{Router, middleware};
 
 use ordershop_contract::topic::Topic;
 
-use super::answer::answer;
+use super::answer::answered;
 use super::error::HttpError;
 use super::lists::List;
 use super::page::{self, Asset};
-use super::request::{GatewayRequest, PathParam};
+use super::request::GatewayRequest;
 use super::state::GatewayState;
 use super::{commands, event_page, feed, health, queries, report};
 
@@ -37,12 +35,12 @@ pub(super) fn router(state: Arc<GatewayState>) -> Router {
         .route("/orders/delivered", read(queries::delivered_orders))
         .route(
             "/mails/sent",
-            read(|request: GatewayRequest| queries::list(List::Mails, request)),
+            read(|request| queries::list(List::Mails, request)),
         )
         .route("/report", read(report::report))
         .route(
             "/report/orders",
-            read(|request: GatewayRequest| queries::list(List::OrderReport, request)),
+            read(|request| queries::list(List::OrderReport, request)),
         )
         .route("/events", read(feed::upgrade))
         .route("/events/{topic}", read(event_page::page))
@@ -51,24 +49,26 @@ pub(super) fn router(state: Arc<GatewayState>) -> Router {
     Asset::ALL
         .into_iter()
         .fold(router, |router, asset| {
-            let file = move |headers: HeaderMap| async move { page::page(asset, &headers) };
+            let file = move |request: GatewayRequest| async move {
+                Ok(page::page(asset, request.http.headers()))
+            };
             router.route(asset.path(), read(file))
         })
-        .fallback(unknown)
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), answer))
+        .fallback(answered(unknown))
         .with_state(state)
 }
 
 fn entity_routes(router: Router<Arc<GatewayState>>, topic: Topic) -> Router<Arc<GatewayState>> {
-    let entity =
-        get(move |id: PathParam, request: GatewayRequest| queries::entity(topic, id, request))
-            .put(move |id: PathParam, request: GatewayRequest| commands::update(topic, id, request))
-            .delete(move |id: PathParam, request: GatewayRequest| {
-                commands::delete(topic, id, request)
-            });
-    let create = post(move |request: GatewayRequest| commands::create(topic, request));
-    let list = get(move |request: GatewayRequest| queries::list(List::Entities(topic), request))
-        .post(move |request: GatewayRequest| commands::create_later(topic, request));
+    let entity = get(answered(move |request| queries::entity(topic, request)))
+        .put(answered(move |request| commands::update(topic, request)))
+        .delete(answered(move |request| commands::delete(topic, request)));
+    let create = post(answered(move |request| commands::create(topic, request)));
+    let list = get(answered(move |request| {
+        queries::list(List::Entities(topic), request)
+    }))
+    .post(answered(move |request| {
+        commands::create_later(topic, request)
+    }));
     router
         .route(
             &format!("/{topic}/{{id}}"),
@@ -82,10 +82,12 @@ fn entity_routes(router: Router<Arc<GatewayState>>, topic: Topic) -> Router<Arc<
 }
 
 /// The methods of a route that can only be read.
-fn read<T: 'static>(
-    handler: impl Handler<T, Arc<GatewayState>>,
-) -> MethodRouter<Arc<GatewayState>> {
-    methods("GET, HEAD, OPTIONS", get(handler))
+fn read<F, A>(handler: F) -> MethodRouter<Arc<GatewayState>>
+where
+    F: FnOnce(GatewayRequest) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, HttpError>> + Send + 'static,
+{
+    methods("GET, HEAD, OPTIONS", get(answered(handler)))
 }
 
 /// A route's methods; `allow` lists them for OPTIONS and for the answer to another method.
@@ -94,10 +96,11 @@ fn methods(
     handlers: MethodRouter<Arc<GatewayState>>,
 ) -> MethodRouter<Arc<GatewayState>> {
     handlers
-        .options(move || async move { options(allow) })
-        .fallback(move |method: Method, uri: Uri| async move {
-            HttpError::wrong_method(method.as_str(), uri.path(), allow)
-        })
+        .options(answered(move |_| async move { Ok(options(allow)) }))
+        .fallback(answered(move |request| async move {
+            let (method, path) = (request.http.method(), request.http.uri().path());
+            Err(HttpError::wrong_method(method.as_str(), path, allow))
+        }))
 }
 
 fn options(allow: &'static str) -> Response {
@@ -109,10 +112,13 @@ fn options(allow: &'static str) -> Response {
     response
 }
 
-async fn unknown(uri: Uri) -> HttpError {
-    HttpError::not_found(format!("no route {:?}; {ROUTE_LIST}", uri.path()))
+async fn unknown(request: GatewayRequest) -> Result<Response, HttpError> {
+    let path = request.http.uri().path();
+    Err(HttpError::not_found(format!(
+        "no route {path:?}; {ROUTE_LIST}"
+    )))
 }
 
-async fn metrics(State(state): State<Arc<GatewayState>>) -> Result<Response, HttpError> {
-    state.metrics_route.answer().await
+async fn metrics(request: GatewayRequest) -> Result<Response, HttpError> {
+    request.state.metrics_route.answer().await
 }
