@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
 use super::error::HttpError;
+use super::metrics::HandlerMetrics;
 use super::request::GatewayRequest;
 use super::server_timing::SERVER_TIMING;
 use super::state::GatewayState;
@@ -23,15 +24,21 @@ const UNKNOWN_ROUTE: &str = "unknown";
 /// A handler of the gateway as one of axum's. A middleware could wrap all handlers instead, but boxes and clones once more on each request:
 /// that was half of what the router costs.
 #[derive(Clone)]
-pub(super) struct Answered<F>(F);
+pub(super) struct Answered<F> {
+    handler: F,
+    metrics: Arc<HandlerMetrics>,
+}
 
-/// Makes a handler one of axum's.
+/// Makes a handler one of axum's; to be registered for one route alone.
 pub(super) fn answered<F, A>(handler: F) -> Answered<F>
 where
     F: FnOnce(GatewayRequest) -> A,
     A: Future<Output = Result<Response, HttpError>>,
 {
-    Answered(handler)
+    Answered {
+        handler,
+        metrics: Arc::default(),
+    }
 }
 
 impl<F, A> Handler<(), Arc<GatewayState>> for Answered<F>
@@ -42,12 +49,16 @@ where
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(self, request: Request, state: Arc<GatewayState>) -> Self::Future {
-        Box::pin(answer(self.0, request, state))
+        Box::pin(answer(self, request, state))
     }
 }
 
 /// Answers a request. Never fails: errors and panics become answers too.
-async fn answer<F, A>(handler: F, http: Request, state: Arc<GatewayState>) -> Response
+async fn answer<F, A>(
+    Answered { handler, metrics }: Answered<F>,
+    http: Request,
+    state: Arc<GatewayState>,
+) -> Response
 where
     F: FnOnce(GatewayRequest) -> A,
     A: Future<Output = Result<Response, HttpError>>,
@@ -78,8 +89,7 @@ where
     }
     let value = HeaderValue::from_str(&trace.correlation_id).expect("hex digits are plain text");
     headers.insert(&CORRELATION_ID, value);
-    state
-        .metrics
-        .answered(&method, route, response.status(), started.elapsed());
+    let took = started.elapsed();
+    metrics.answered(&state.metrics, &method, route, response.status(), took);
     response
 }

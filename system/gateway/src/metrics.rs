@@ -1,5 +1,6 @@
 //! What the gateway counts. Knows the metrics' names, not where they are shown.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -77,27 +78,20 @@ impl GatewayMetrics {
         }
     }
 
-    /// Counts an answered request.
-    pub(crate) fn answered(
-        &self,
-        method: &Method,
-        route: &str,
-        status: StatusCode,
-        took: Duration,
-    ) {
+    fn requests(&self, method: &Method, route: &str, status: StatusCode) -> Counter {
         let known = METHODS.into_iter().find(|name| *name == method.as_str());
-        let requests = RequestLabels {
+        self.http_requests.get_or_create_owned(&RequestLabels {
             method: known.unwrap_or("other"),
             route: route.to_owned(),
             status: status.as_u16(),
-        };
-        let route = RouteLabels {
-            route: route.to_owned(),
-        };
-        self.http_requests.get_or_create_owned(&requests).inc();
+        })
+    }
+
+    fn durations(&self, route: &str) -> Histogram {
         self.http_request_duration
-            .get_or_create_owned(&route)
-            .observe(took.as_secs_f64());
+            .get_or_create_owned(&RouteLabels {
+                route: route.to_owned(),
+            })
     }
 
     /// Adds its own to a process's metrics: those of the queues belong to all who use them.
@@ -127,5 +121,38 @@ impl GatewayMetrics {
             "Entries in the dead-letter stream",
             self.group_dead_letters.clone(),
         );
+    }
+}
+
+/// The counters of one handler, which serves one route; looked up once, because every request passes here.
+#[derive(Debug, Default)]
+pub(crate) struct HandlerMetrics {
+    durations: OnceLock<Histogram>,
+    /// The answers with status 200 to the handler's first method; others are rare enough to be looked up each time.
+    ok: OnceLock<(Method, Counter)>,
+}
+
+impl HandlerMetrics {
+    /// Counts an answered request.
+    pub(crate) fn answered(
+        &self,
+        metrics: &GatewayMetrics,
+        method: &Method,
+        route: &str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        self.durations
+            .get_or_init(|| metrics.durations(route))
+            .observe(took.as_secs_f64());
+        if status == StatusCode::OK {
+            let found = || (method.clone(), metrics.requests(method, route, status));
+            let (known, counter) = self.ok.get_or_init(found);
+            if known == method {
+                counter.inc();
+                return;
+            }
+        }
+        metrics.requests(method, route, status).inc();
     }
 }
