@@ -100,7 +100,7 @@ mod tests {
         );
         assert_eq!(
             built(Some("demo"), None).built_with().unwrap(),
-            "loadgen demo"
+            "built with: loadgen demo"
         );
         assert_eq!(built(None, None).built_with(), None);
     }
