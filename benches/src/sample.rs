@@ -31,7 +31,7 @@ pub fn correlation(number: usize) -> Correlation {
 #[must_use]
 pub fn order(number: usize) -> Order {
     Order {
-        entity_id: id("order", number).into(),
+        entity_id: id("order", number),
         cart_id: id("cart", number),
         status: OrderStatus::Created,
     }

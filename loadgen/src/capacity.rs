@@ -102,7 +102,6 @@ fn folder_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
     use loadgen_report::Quantiles;
     use loadgen_report::growth::Growth;

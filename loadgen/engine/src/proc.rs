@@ -275,7 +275,6 @@ fn ps_time(selection: &[&str]) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[test]

@@ -175,7 +175,6 @@ pub fn warning(report: &Report) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
     use rand_distr::StandardNormal;

@@ -125,7 +125,6 @@ impl Resources {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
     use loadgen_engine::scrape::RedisUsage;
 

@@ -83,7 +83,6 @@ fn holds_so_far(threshold: &Threshold, figure: f64) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[test]

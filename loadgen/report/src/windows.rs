@@ -227,7 +227,6 @@ fn figure(mut sample: MetricSample, length_s: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     fn scenario(thresholds: &str) -> Scenario {

@@ -85,7 +85,6 @@ impl schemars::JsonSchema for Condition {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use rand::SeedableRng;
     use rand::rngs::SmallRng;
     use serde_json::json;

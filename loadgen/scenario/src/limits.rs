@@ -163,7 +163,6 @@ impl JsonSchema for Limits {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[test]

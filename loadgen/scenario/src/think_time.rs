@@ -253,7 +253,6 @@ impl fmt::Display for ThinkTime {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use rand::SeedableRng;
 
     use super::*;

@@ -175,7 +175,6 @@ impl schemars::JsonSchema for Threshold {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     fn parsed(text: &str) -> Threshold {

@@ -59,7 +59,6 @@ fn array_length(body: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
     use loadgen_engine::record::ledger::Ledger;
 

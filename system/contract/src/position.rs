@@ -190,7 +190,6 @@ impl<'de> Deserialize<'de> for Positions {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
 
     #[test]

@@ -59,7 +59,6 @@ impl AnsweredPositions {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
 
     #[test]

@@ -55,7 +55,7 @@ pub(super) async fn create_later(
             })
         })?;
     }
-    let message_id = state.ids.command_id();
+    let message_id = state.ids.message_id();
     let message = OutgoingMessage {
         to: queue(queue_names::create(topic))?,
         message_id: message_id.clone(),
@@ -112,7 +112,7 @@ async fn command(
         .call(
             to,
             payload,
-            state.ids.command_id(),
+            state.ids.message_id(),
             trace,
             Duration::from_millis(timeout_ms),
         )

@@ -280,7 +280,6 @@ impl<'de> Visitor<'de> for Fields {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
 
     #[test]

@@ -99,7 +99,6 @@ pub(super) fn page(asset: Asset, request: &HeaderMap) -> Response {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
 
     #[test]

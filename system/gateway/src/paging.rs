@@ -129,7 +129,6 @@ pub(super) fn percent_decode(text: &str, plus_is_space: bool) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
     use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 

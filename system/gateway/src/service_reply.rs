@@ -140,7 +140,6 @@ pub(super) fn items(result: &str) -> Result<&str, HttpError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
 
     fn raw(json: &str) -> Box<RawValue> {

@@ -41,7 +41,7 @@ impl Ids {
     }
 
     /// A command's message id, ordered by time; the ids of the entities that it creates derive from it.
-    pub(super) fn command_id(&self) -> String {
+    pub(super) fn message_id(&self) -> String {
         Uuid::now_v7().simple().to_string()
     }
 

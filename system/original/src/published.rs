@@ -117,7 +117,6 @@ pub(super) fn write_entry(event: &RecordedEvent, text: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

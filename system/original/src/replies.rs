@@ -151,7 +151,6 @@ impl Drop for Awaited {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn key(id: &str) -> RequestKey {

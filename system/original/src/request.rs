@@ -69,7 +69,6 @@ pub(super) fn timeout(seconds: i32) -> Result<Duration, Status> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

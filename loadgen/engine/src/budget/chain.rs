@@ -45,7 +45,6 @@ pub fn leading_to<'a>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     fn told(topic: &str, position: &str, event_id: &str, causation_id: &str) -> ReportedEvent {

@@ -123,7 +123,6 @@ impl TargetTimes {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[test]

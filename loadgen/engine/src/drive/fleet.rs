@@ -318,7 +318,6 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
     use crate::record::Figures;
 

@@ -210,7 +210,6 @@ mod sleeping_thread {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[tokio::test]

@@ -115,7 +115,6 @@ impl SharedValues {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use std::pin::pin;
 
     use futures_util::FutureExt;

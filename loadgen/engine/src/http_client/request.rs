@@ -129,7 +129,6 @@ impl TraceContext {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     fn encoded(request: &Request<'_>, base_path: &str) -> String {

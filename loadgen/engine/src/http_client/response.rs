@@ -281,7 +281,6 @@ impl ResponseHead {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     const BYTES_MAX: usize = 1_000;

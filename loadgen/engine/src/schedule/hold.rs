@@ -66,7 +66,6 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use tokio::sync::watch;
 
     use super::*;

@@ -85,7 +85,6 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
     use crate::schedule::Arrivals;
     use loadgen_scenario::Journey;

@@ -59,7 +59,6 @@ impl FromStr for Rule {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[test]

@@ -42,7 +42,6 @@ fn mix(hash: u64, value: &Value) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
 
     #[test]

@@ -75,7 +75,6 @@ impl fmt::Display for QueueName {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

@@ -65,7 +65,6 @@ impl FeedRequest {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
 
     #[test]

@@ -134,7 +134,6 @@ impl EventsFrame {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use serde_json::value::RawValue;
 
     use super::*;

@@ -222,7 +222,6 @@ pub(super) fn events_only(entries: Vec<Entry>) -> Vec<RecordedEvent> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
     use ordershop_contract::event_store::ExpectedVersion;
 

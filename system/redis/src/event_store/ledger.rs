@@ -161,7 +161,6 @@ fn slot_of<'a>(slots: &'a mut FxHashMap<Box<str>, Slot>, key: &str) -> &'a mut S
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
     use super::*;
     use ordershop_contract::correlation::Correlation;
     use ordershop_contract::event_store::NewEvent;

@@ -132,7 +132,6 @@ pub(super) fn dead_letter(reason: &str, raw: &[u8], at_ms: u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn envelope(payload: &RawValue) -> Envelope<'_> {

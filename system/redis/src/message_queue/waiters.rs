@@ -192,7 +192,6 @@ impl Drop for Ticket<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn reply(waiters: &Waiters, id: &str) {

@@ -1,5 +1,4 @@
 //! Events, applied positions and waiters, in every order.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
 use serde_json::json;
 
 use super::*;

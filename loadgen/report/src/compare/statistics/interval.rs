@@ -167,7 +167,6 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test fails by panicking
     use super::*;
     use rand_distr::{Distribution, Exp1, StandardNormal};
 

@@ -1,5 +1,4 @@
 //! One correct sale, as events and as the lists that show it, in which a test can make one thing wrong.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
 //! Tests the checks with a correct story, and with the same story with one fault: each row says which check must report what.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use serde_json::json;
 
