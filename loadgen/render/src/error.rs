@@ -1,4 +1,4 @@
-//! A report that can't be shown.
+//! The error of a report that can't be shown.
 
 /// Why a report can't be shown.
 #[derive(Debug, thiserror::Error)]
@@ -12,9 +12,9 @@ pub enum ReportError {
     /// A file can't be written.
     #[error("{path}: {error}")]
     Output {
-        /// Which.
+        /// The file.
         path: std::path::PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
 }

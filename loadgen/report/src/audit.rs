@@ -1,4 +1,4 @@
-//! What an audit of a target has found: its checks, and what fell through them.
+//! The outcome of an audit: its checks, and the items that failed them.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct AuditReport {
     pub events: u64,
     /// Number of entities and mails read from the lists.
     pub entities: u64,
-    /// In their order.
+    /// The checks, in the order in which they ran.
     pub checks: Vec<CheckReport>,
 }
 

@@ -17,13 +17,13 @@ use loadgen_scenario::Scenario;
 
 /// Everything that is known at the end of a run.
 pub struct Evidence<'a> {
-    /// What was asked.
+    /// The scenario of the run.
     pub scenario: &'a Scenario,
     /// The seed of all random choices.
     pub seed: u64,
     /// Start of the run, Unix time in seconds.
     pub started_at: f64,
-    /// Where.
+    /// The machine and the target.
     pub environment: Environment,
     /// The recorded figures.
     pub figures: &'a Figures,

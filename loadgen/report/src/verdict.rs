@@ -23,7 +23,7 @@ use loadgen_scenario::{Limits, Scenario};
 pub struct Verdict {
     /// PASS, FAIL or INVALID.
     result: VerdictResult,
-    /// Why.
+    /// Why the verdict is not PASS; empty for PASS.
     reasons: Vec<String>,
 }
 
@@ -33,12 +33,12 @@ impl Verdict {
         self.result
     }
 
-    /// Why it is no PASS.
+    /// Why the verdict is not PASS; empty for PASS.
     pub fn reasons(&self) -> &[String] {
         &self.reasons
     }
 
-    /// What may be concluded from what was found: a doubt about the figures comes before what they missed.
+    /// The verdict of these findings. Doubts about the figures come first: with one, no missed threshold counts.
     fn of(doubts: Vec<String>, broken: Vec<String>) -> Self {
         let (result, reasons) = match (doubts.is_empty(), broken.is_empty()) {
             (false, _) => (VerdictResult::Invalid, doubts),
@@ -49,11 +49,11 @@ impl Verdict {
     }
 }
 
-/// What a run is judged by.
+/// The figures that a run is judged by.
 pub struct Case<'a> {
-    /// What was allowed.
+    /// The scenario's limits.
     pub limits: &'a Limits,
-    /// What was asked.
+    /// The workload that was asked for.
     pub workload: &'a WorkloadSummary,
     /// All steps together.
     pub all_steps: &'a AllSteps,

@@ -1,4 +1,4 @@
-//! Why the system didn't start.
+//! The errors that keep the system from starting.
 
 use std::net::SocketAddr;
 
@@ -15,9 +15,9 @@ pub enum AppError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the operating system says.
+        /// The operating system's error.
         error: std::io::Error,
-        /// What to do.
+        /// What the user can do; empty if unknown.
         hint: &'static str,
     },
     /// The Redis address can't be used.
@@ -25,7 +25,7 @@ pub enum AppError {
     RedisUrl {
         /// The address.
         url: String,
-        /// Why not.
+        /// What the Redis client says.
         error: redis::RedisError,
     },
     /// Our own Redis didn't start.
@@ -46,7 +46,7 @@ pub enum AppError {
 }
 
 impl AppError {
-    /// For this Redis address.
+    /// The error of a Redis address that can't be used.
     pub(super) fn redis_url(url: &str, error: redis::RedisError) -> Self {
         Self::RedisUrl {
             url: url.to_owned(),

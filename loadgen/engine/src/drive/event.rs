@@ -1,4 +1,4 @@
-//! What drivers say of a run while they carry it out. Must not know who listens.
+//! The events that drivers send to the run. Must not know who listens.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,7 +8,7 @@ use crate::record::series::Point;
 use crate::record::{Figures, Times};
 use loadgen_scenario::expression::Vars;
 
-/// What a driver says, or all of them together. Events come in the order of this list; `Interval` comes once a second between `Started`
+/// An event of one driver, or of all of them together. Events come in the order of this list; `Interval` comes once a second between `Started`
 /// and `Finished`, `Warning` at any time, and `Failed` ends them early.
 #[derive(Debug)]
 pub enum DriverEvent {

@@ -1,4 +1,4 @@
-//! One rate tried: what was seen, and what it shows.
+//! A probe: the figures of one run at one rate, and its judgement.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Runs that can't be put together.
+//! The error of runs that can't be merged.
 
 use std::path::PathBuf;
 
@@ -41,9 +41,9 @@ pub enum MergeError {
     /// A file can't be written.
     #[error("{path}: {error}")]
     Output {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
 }
