@@ -84,7 +84,7 @@ impl AppliedPositions {
         *self.0.positions.borrow()
     }
 
-    /// Waits until `wanted` is applied; `false` after [`WAIT_MS_MAX`]. A position beyond its stream's end counts as the present end: stream
+    /// Waits until `wanted` is applied; `false` after 3 s (`WAIT_MS_MAX`). A position beyond its stream's end counts as the present end: stream
     /// ids are times, so the caller means *everything up to that time*, and no event can be written before it any more.
     ///
     /// # Errors
