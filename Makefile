@@ -18,7 +18,7 @@ help: ## list the commands
 
 demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), print the report's folder
 	@echo "1 of 2: building both programs (the first time some 2 to 4 minutes on two cores)"
-	cargo build --locked --profile demo --workspace --bins
+	cargo build --locked --profile demo --bin ordershop --bin loadgen
 	@echo "2 of 2: $(DEMO_RATE) checkouts a second for $(DEMO_DURATION) through a shop of its own"
 	"$(TARGET_DIR)/demo/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code

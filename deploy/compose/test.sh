@@ -37,7 +37,7 @@ command -v redis-cli >/dev/null || command -v valkey-cli >/dev/null || skip "red
 
 if [ -z "${ORDERSHOP_BINARY:-}" ] || [ -z "${LOADGEN:-}" ]; then
     # The same command as in `make demo`, so that nothing is built twice.
-    cargo build --locked --profile demo --workspace --bins
+    cargo build --locked --profile demo --bin ordershop --bin loadgen
 fi
 ORDERSHOP_BINARY=${ORDERSHOP_BINARY:-$target/demo/ordershop}
 LOADGEN=${LOADGEN:-$target/demo/loadgen}
