@@ -8,7 +8,7 @@ use loadgen_engine::record::series::{HOST, OTHERS};
 /// Share of all cores from which others matter. On a quiet virtual machine under full load their share was 0.01.
 const SHARE_MIN: f64 = 0.1;
 
-/// The CPU that others took, in words; `None` below [`SHARE_MIN`] of the machine.
+/// The CPU that others took, in words; `None` below `SHARE_MIN` of the machine.
 pub fn said(report: &Report) -> Option<String> {
     let cores = report.environment.cores;
     let [programs, host] = [OTHERS, HOST].map(|name| {
