@@ -37,11 +37,11 @@ Environment variables:
 #[command(version = VERSION, about, long_about = None, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Subcommands,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum Subcommands {
     /// Run the whole system in this process, with a private Redis unless one is named
     #[command(after_help = AFTER_HELP)]
     Up(Up),
@@ -113,9 +113,9 @@ fn main() -> ExitCode {
         return run(config.threads, exit_code(start_role(role, config)));
     }
     match parsed::<Cli>(from(&matches)).command {
-        Command::Up(up) => run(up.config.threads, exit_code(start(up))),
-        Command::Health(asked) => run(1, ask(asked)),
-        Command::RedisGuard { url } => run(1, end_abandoned_redis(url)),
+        Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
+        Subcommands::Health(asked) => run(1, ask(asked)),
+        Subcommands::RedisGuard { url } => run(1, end_abandoned_redis(url)),
     }
 }
 

@@ -18,7 +18,7 @@ const BYTES_MAX: usize = 1024 * 1024;
 /// How long requests in progress may take once the server is to stop; later ones stay unanswered.
 const DRAIN_MS_MAX: u64 = 3_000;
 
-struct Answering<I, F, Fut> {
+struct ServerMultiplexer<I, F, Fut> {
     requests: Option<Streaming<I>>,
     begin: F,
     under_way: FuturesUnordered<Fut>,
@@ -41,7 +41,7 @@ where
     It: IntoIterator<Item = Fut>,
     Fut: Future<Output = A> + Send,
 {
-    let answering = Answering {
+    let answering = ServerMultiplexer {
         requests: Some(requests),
         begin,
         under_way: FuturesUnordered::new(),
@@ -54,7 +54,7 @@ where
     })
 }
 
-impl<I, A, F, It, Fut> Answering<I, F, Fut>
+impl<I, A, F, It, Fut> ServerMultiplexer<I, F, Fut>
 where
     F: FnMut(I) -> It,
     It: IntoIterator<Item = Fut>,

@@ -25,13 +25,13 @@ pub(super) struct Exchange<P: Protocol> {
 }
 
 /// Removes a request when its caller stops waiting.
-struct Ticket<'a, P: Protocol> {
+struct CallGuard<'a, P: Protocol> {
     shared: &'a Shared<P>,
     number: u64,
     answered: bool,
 }
 
-impl<P: Protocol> Drop for Ticket<'_, P> {
+impl<P: Protocol> Drop for CallGuard<'_, P> {
     fn drop(&mut self) {
         if !self.answered {
             self.shared.lock().waiting.remove(&self.number);
@@ -73,7 +73,7 @@ impl<P: Protocol> Exchange<P> {
     ) -> Outcome<P> {
         let (waiter, answer) = oneshot::channel();
         let number = self.put(bytes, request, waiter)?;
-        let mut ticket = Ticket {
+        let mut ticket = CallGuard {
             shared: &self.shared,
             number,
             answered: false,

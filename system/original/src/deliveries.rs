@@ -42,7 +42,7 @@ struct Held {
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct DeliveryTable {
     accepted: u64,
     /// How many of the held deliveries are settled.
     settled: usize,
@@ -53,7 +53,7 @@ struct Table {
 /// A server's deliveries: the unsettled ones, and those settled by acknowledgement alone.
 #[derive(Debug)]
 pub(super) struct Deliveries {
-    table: Mutex<Table>,
+    table: Mutex<DeliveryTable>,
     deadline: Duration,
     drain: CancellationToken,
 }
@@ -67,7 +67,7 @@ impl Deliveries {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, DeliveryTable> {
         self.table
             .lock()
             .expect("nothing panics while it holds this lock")
@@ -164,7 +164,7 @@ fn not_held(key: &Key) -> Status {
     ))
 }
 
-impl Table {
+impl DeliveryTable {
     /// Settles a delivery, if it has all it needs: sends the response to the worker.
     fn settle(&mut self, key: &Key, number: u64) -> Settled {
         let all = self.held.get_mut(key)?;

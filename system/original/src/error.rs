@@ -53,8 +53,9 @@ pub(super) fn connection<T>(request: &tonic::Request<T>) -> Result<Connection, S
 /// An error response: `{"error": reason}`.
 pub(super) fn payload(reason: &str) -> Box<RawValue> {
     #[derive(serde::Serialize)]
-    struct Failure<'a> {
+    struct ErrorPayload<'a> {
         error: &'a str,
     }
-    serde_json::value::to_raw_value(&Failure { error: reason }).expect("a string always serializes")
+    serde_json::value::to_raw_value(&ErrorPayload { error: reason })
+        .expect("a string always serializes")
 }

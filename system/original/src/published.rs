@@ -97,14 +97,14 @@ pub(super) fn notification(event: RecordedEvent) -> Notification {
 /// Appends `["<entry id>",{…}]` to a JSON text.
 pub(super) fn write_entry(event: &RecordedEvent, text: &mut Vec<u8>) {
     #[derive(Serialize)]
-    struct Entry<'a>(String, Info<'a>);
+    struct OriginalEntry<'a>(String, Info<'a>);
     #[derive(Serialize)]
     struct Info<'a> {
         event_id: &'a str,
         event_action: &'a str,
         event_data: &'a RawValue,
     }
-    let entry = Entry(
+    let entry = OriginalEntry(
         event.position.to_string(),
         Info {
             event_id: &event.event_id,

@@ -35,7 +35,7 @@ pub(super) struct Handed {
 }
 
 #[derive(Debug)]
-struct State {
+struct ReceiverState {
     waiting: VecDeque<oneshot::Sender<Handed>>,
     /// Messages that were taken while no client waited, each with its number.
     ready: VecDeque<(u64, Handed)>,
@@ -50,14 +50,14 @@ struct State {
 pub(super) struct Function {
     name: QueueName,
     queue: Arc<dyn OpenQueue>,
-    state: Mutex<State>,
+    state: Mutex<ReceiverState>,
     /// Signals that a client has begun to wait.
     demand: Notify,
     permits: Arc<Semaphore>,
     drain: CancellationToken,
 }
 
-impl State {
+impl ReceiverState {
     /// Whether a client waits. Removes clients that have given up.
     fn is_wanted(&mut self) -> bool {
         self.waiting.retain(|receiver| !receiver.is_closed());
@@ -79,7 +79,7 @@ impl Function {
         Self {
             name,
             queue,
-            state: Mutex::new(State {
+            state: Mutex::new(ReceiverState {
                 waiting: VecDeque::new(),
                 ready: VecDeque::new(),
                 offered: 0,
@@ -93,7 +93,7 @@ impl Function {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReceiverState> {
         self.state
             .lock()
             .expect("nothing panics while it holds this lock")

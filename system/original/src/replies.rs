@@ -20,22 +20,22 @@ pub(super) type RequestKey = (String, String);
 pub(super) type Reply = Option<Arc<str>>;
 
 #[derive(Debug)]
-struct Entry {
+struct PendingReply {
     number: u64,
     reply: watch::Sender<Reply>,
     forgotten: CancellationToken,
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct ReplyTable {
     opened: u64,
     bytes: usize,
-    entries: FxHashMap<RequestKey, Entry>,
+    entries: FxHashMap<RequestKey, PendingReply>,
 }
 
 /// All awaited and kept replies of a server.
 #[derive(Debug, Default)]
-pub(super) struct Replies(Mutex<Table>);
+pub(super) struct Replies(Mutex<ReplyTable>);
 
 /// A request's entry in [`Replies`]; removed when dropped.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Awaited {
 }
 
 impl Replies {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, ReplyTable> {
         self.0
             .lock()
             .expect("nothing panics while it holds this lock")
@@ -71,7 +71,7 @@ impl Replies {
         table.opened += 1;
         let number = table.opened;
         let forgotten = CancellationToken::new();
-        let entry = Entry {
+        let entry = PendingReply {
             number,
             reply: watch::Sender::new(None),
             forgotten: forgotten.clone(),
@@ -103,7 +103,7 @@ impl Replies {
     }
 }
 
-impl Table {
+impl ReplyTable {
     fn remove(&mut self, key: &RequestKey) {
         if let Some(entry) = self.entries.remove(key) {
             self.bytes -= entry.reply.borrow().as_ref().map_or(0, |text| text.len());
@@ -116,7 +116,7 @@ impl Awaited {
     /// Stores the reply that has arrived.
     pub fn arrived(&self, payload: &RawValue) {
         let mut table = self.replies.lock();
-        let Table { bytes, entries, .. } = &mut *table;
+        let ReplyTable { bytes, entries, .. } = &mut *table;
         let Some(entry) = entries.get(&self.key) else {
             return;
         };

@@ -11,31 +11,31 @@ use ordershop_contract::topic::Topic;
 /// Most subscriptions at once; each has a blocking connection to Redis.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
 
-type Key = (u64, Topic);
+type SubscriptionKey = (u64, Topic);
 
 #[derive(Debug)]
-struct Entry {
+struct SubscriptionEntry {
     number: u64,
     unsubscribed: CancellationToken,
     ended: CancellationToken,
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct SubscriptionTable {
     entered: u64,
     count: usize,
-    entries: FxHashMap<Key, Vec<Entry>>,
+    entries: FxHashMap<SubscriptionKey, Vec<SubscriptionEntry>>,
 }
 
 /// All subscriptions of a server.
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions(Mutex<Table>);
+pub(super) struct Subscriptions(Mutex<SubscriptionTable>);
 
 /// A subscription's entry in [`Subscriptions`]; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Subscribed {
     subscriptions: Arc<Subscriptions>,
-    key: Key,
+    key: SubscriptionKey,
     number: u64,
     /// Cancelled when the client unsubscribes.
     pub unsubscribed: CancellationToken,
@@ -44,7 +44,7 @@ pub(super) struct Subscribed {
 }
 
 impl Subscriptions {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, SubscriptionTable> {
         self.0
             .lock()
             .expect("nothing panics while it holds this lock")
@@ -63,11 +63,15 @@ impl Subscriptions {
         let number = table.entered;
         let (unsubscribed, ended) = (CancellationToken::new(), CancellationToken::new());
         let key = (connection, topic);
-        table.entries.entry(key).or_default().push(Entry {
-            number,
-            unsubscribed: unsubscribed.clone(),
-            ended: ended.clone(),
-        });
+        table
+            .entries
+            .entry(key)
+            .or_default()
+            .push(SubscriptionEntry {
+                number,
+                unsubscribed: unsubscribed.clone(),
+                ended: ended.clone(),
+            });
         Ok(Subscribed {
             subscriptions: Arc::clone(self),
             key,

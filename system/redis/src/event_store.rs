@@ -40,7 +40,7 @@ use self::keys::{Keys, WRITER};
 use self::lags::Lags;
 use self::retrying::retrying;
 use self::session::Place;
-use self::subscription::{Delivery, RedisSubscription};
+use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use crate::connection::RedisLink;
 use crate::metrics::AppendMetrics;
@@ -222,7 +222,7 @@ impl EventStore for RedisEventStore {
             leases: self.leases.clone(),
             shared: self.shared.clone(),
             closing: self.closing.clone(),
-            delivery: Delivery::default(),
+            delivery: DeliveryProgress::default(),
         }))
     }
 

@@ -47,7 +47,7 @@ use outbox::{Messages, Outbox, Owner, unavailable};
 use overload::Overload;
 use recovery::Duty;
 use roster::Roster;
-use shared::Shared;
+use shared::QueueShared;
 use single::RedisSingleConsumer;
 use waiters::Waiters;
 use worker_connection::WorkerConnection;
@@ -60,7 +60,7 @@ const CLOSE_TIMEOUT_MS: u64 = 2_000;
 /// The message queue on Redis.
 #[derive(Debug)]
 pub struct RedisMessageQueue {
-    shared: Arc<Shared>,
+    shared: Arc<QueueShared>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -76,7 +76,7 @@ impl RedisMessageQueue {
         config: QueueConfig,
     ) -> Result<Arc<Self>, QueueError> {
         let instance = uuid::Uuid::now_v7().simple().to_string();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(QueueShared {
             connection: link.shared().map_err(unavailable)?,
             link,
             metrics,

@@ -28,7 +28,7 @@ const CLOCK_SKEW_MS_MAX: u64 = 60_000;
 const LOOK_BACK_EVENTS: usize = 1_000;
 
 #[derive(Deserialize)]
-struct Payload<'a> {
+struct CommandPayload<'a> {
     #[serde(borrow)]
     params: &'a RawValue,
     #[serde(default)]
@@ -41,7 +41,7 @@ struct Id {
     entity_id: String,
 }
 
-fn payload(delivery: &Delivery) -> Result<Payload<'_>, Rejection> {
+fn payload(delivery: &Delivery) -> Result<CommandPayload<'_>, Rejection> {
     serde_json::from_str(delivery.payload.get()).map_err(|error| {
         Rejection::Invalid(format!("the payload must be {{\"params\": …}}: {error}"))
     })

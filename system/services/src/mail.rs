@@ -26,13 +26,13 @@ pub struct MailService {
 }
 
 #[derive(Deserialize)]
-struct Payload {
-    params: Params,
+struct MailPayload {
+    params: MailParams,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Params {
+struct MailParams {
     to: String,
     msg: String,
 }
@@ -51,7 +51,7 @@ impl MailService {
         let mut sent = Vec::new();
         let mut transactions = Vec::new();
         for delivery in batch {
-            match serde_json::from_str::<Payload>(delivery.payload.get()) {
+            match serde_json::from_str::<MailPayload>(delivery.payload.get()) {
                 Ok(payload) => {
                     sent.push(answers.len());
                     answers.push(Answer::Retry(String::new()));
@@ -84,7 +84,7 @@ impl MailService {
     }
 }
 
-fn transaction(delivery: &Delivery, params: Params) -> Transaction {
+fn transaction(delivery: &Delivery, params: MailParams) -> Transaction {
     let mail = Mail {
         recipient: params.to,
         message: params.msg,

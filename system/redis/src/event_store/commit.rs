@@ -6,7 +6,7 @@ use redis::{ErrorKind, Pipeline, RedisResult, Value};
 
 use super::entry::{parse_position, xadd};
 use super::fence;
-use super::inbox::{Answer, Job};
+use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
 use super::ledger::{Ledger, Obstacle};
 use ordershop_contract::event_store::{Appended, NewEvent};
@@ -148,7 +148,7 @@ pub(super) fn answer_written(
     let mut written = 0;
     for job in jobs {
         let answer = job.transactions.iter().zip(verdicts.by_ref());
-        let answer: Answer = Ok(answer
+        let answer: AppendAnswer = Ok(answer
             .map(|(transaction, verdict)| match verdict {
                 Ok(()) => {
                     written += transaction.events.len();

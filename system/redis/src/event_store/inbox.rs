@@ -14,7 +14,7 @@ use ordershop_contract::event_store::{Appended, EventStoreError, Transaction};
 const EXPIRY_TICK_MS: u64 = 50;
 
 /// The result that the caller of `append` waits for.
-pub(super) type Answer = Result<Vec<Appended>, EventStoreError>;
+pub(super) type AppendAnswer = Result<Vec<Appended>, EventStoreError>;
 
 /// Transactions of one call and one topic that go into the same batch.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ pub(super) struct Job {
     pub events: usize,
     /// Answered as unavailable if no writer leads until then.
     pub deadline: Instant,
-    pub reply: oneshot::Sender<Answer>,
+    pub reply: oneshot::Sender<AppendAnswer>,
 }
 
 impl Job {
-    pub fn answer(self, answer: Answer) {
+    pub fn answer(self, answer: AppendAnswer) {
         // The caller may have stopped waiting; the answer is dropped then.
         let _ = self.reply.send(answer);
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::config::EventStoreConfig;
-use super::inbox::{Answer, Inbox, Job};
+use super::inbox::{AppendAnswer, Inbox, Job};
 use super::keys::CLAIM_PREFIX;
 use ordershop_contract::event_store::{
     Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, Transaction,
@@ -61,7 +61,7 @@ impl Inlet {
     fn send(
         &self,
         transactions: Vec<Transaction>,
-    ) -> Result<Vec<oneshot::Receiver<Answer>>, EventStoreError> {
+    ) -> Result<Vec<oneshot::Receiver<AppendAnswer>>, EventStoreError> {
         let events: usize = transactions.iter().map(|t| t.events.len()).sum();
         let waiting = self.depth.fetch_add(events, Ordering::Relaxed);
         // A call is accepted whatever its size if none waits: its events are in memory already.

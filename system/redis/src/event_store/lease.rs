@@ -35,12 +35,12 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// [`Lease::release`], it expires.
 #[derive(Debug)]
 pub(super) struct Lease {
-    state: Arc<State>,
+    state: Arc<LeaseState>,
     _renewal: DropGuard,
 }
 
 #[derive(Debug)]
-struct State {
+struct LeaseState {
     connection: ConnectionManager,
     key: String,
     value: String,
@@ -70,7 +70,7 @@ impl Lease {
         if !taken {
             return Ok(None);
         }
-        let state = Arc::new(State {
+        let state = Arc::new(LeaseState {
             connection,
             key: key.to_owned(),
             value: prefix + &life,
@@ -125,7 +125,7 @@ impl Lease {
     }
 }
 
-impl State {
+impl LeaseState {
     fn remaining(&self) -> Duration {
         let until = Duration::from_millis(self.valid_until_ms.load(Ordering::Acquire));
         until.saturating_sub(self.since.elapsed())
@@ -147,7 +147,7 @@ impl State {
     }
 }
 
-async fn renew(state: Arc<State>) {
+async fn renew(state: Arc<LeaseState>) {
     loop {
         tokio::time::sleep(state.ttl / 4).await;
         match state.renew_once().await {

@@ -8,7 +8,7 @@ use super::version_cache::VersionCache;
 use ordershop_contract::event_store::{Claim, ExpectedVersion, Transaction};
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct VersionSlot {
     version: u64,
     /// Whether this commit changes it.
     dirty: bool,
@@ -26,7 +26,7 @@ pub(super) struct Obstacle {
 /// The versions and claims that the transactions of one commit name.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    slots: FxHashMap<Box<str>, Slot>,
+    slots: FxHashMap<Box<str>, VersionSlot>,
     /// The new version for each event of the admitted transactions, in their order.
     pub versions: Vec<u64>,
 }
@@ -69,7 +69,7 @@ impl Ledger {
 
     /// Sets the version of an unknown key as Redis has it (0: none).
     pub fn learn(&mut self, key: Box<str>, version: u64) {
-        let slot = Slot {
+        let slot = VersionSlot {
             version,
             dirty: false,
         };
@@ -94,7 +94,7 @@ impl Ledger {
     fn try_admit(
         &mut self,
         transaction: &Transaction,
-        mut undo: Option<&mut Vec<(Box<str>, Slot)>>,
+        mut undo: Option<&mut Vec<(Box<str>, VersionSlot)>>,
     ) -> Result<(), Obstacle> {
         for event in &transaction.events {
             let slot = slot_of(&mut self.slots, &event.entity_id);
@@ -153,7 +153,7 @@ impl Ledger {
     }
 }
 
-fn slot_of<'a>(slots: &'a mut FxHashMap<Box<str>, Slot>, key: &str) -> &'a mut Slot {
+fn slot_of<'a>(slots: &'a mut FxHashMap<Box<str>, VersionSlot>, key: &str) -> &'a mut VersionSlot {
     slots
         .get_mut(key)
         .expect("open() was called for every transaction before admit()")

@@ -35,12 +35,12 @@ pub(super) struct RedisSubscription {
     /// The connection for ending a read that is under way.
     pub shared: ConnectionManager,
     pub closing: CancellationToken,
-    pub delivery: Delivery,
+    pub delivery: DeliveryProgress,
 }
 
 /// The progress of the delivery.
 #[derive(Default)]
-pub(super) struct Delivery {
+pub(super) struct DeliveryProgress {
     lease: Option<Lease>,
     session: Option<Session>,
     /// The last session's connection, until it is known to be closed.

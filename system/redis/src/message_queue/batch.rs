@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use redis::Cmd;
 
 use super::config::QueueConfig;
-use super::envelope::{Envelope, Reply, dead_letter, error_payload};
+use super::envelope::{Envelope, ReplyEnvelope, dead_letter, error_payload};
 use super::scripts::Leftovers;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
 
@@ -30,7 +30,7 @@ pub(super) struct Batch {
 
 /// The effects of a batch's answers.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct BatchOutcome {
     /// A push and an expiry for each reply list.
     pub replies: Vec<Cmd>,
     pub leftovers: Leftovers,
@@ -93,7 +93,7 @@ impl Batch {
         queue: QueueName,
         answers: Vec<Answer>,
         config: &QueueConfig,
-    ) -> Outcome {
+    ) -> BatchOutcome {
         let mut pushes: Vec<Option<Cmd>> = self.reply_lists.iter().map(|_| None).collect();
         let mut leftovers = Leftovers {
             retries: Vec::new(),
@@ -120,7 +120,7 @@ impl Batch {
                 Answer::DeadLetter(reason) => Some(bury(queue, &message, &reason, &mut leftovers)),
             };
             if let (Some(payload), Some(at)) = (payload, message.reply_list) {
-                Reply::encode_into(&message.id, &payload, &mut buffer);
+                ReplyEnvelope::encode_into(&message.id, &payload, &mut buffer);
                 let push = pushes[at].get_or_insert_with(|| {
                     let mut push = redis::cmd("RPUSH");
                     push.arg(&self.reply_lists[at]);
@@ -140,7 +140,7 @@ impl Batch {
                 replies.extend([push, expire]);
             }
         }
-        Outcome { replies, leftovers }
+        BatchOutcome { replies, leftovers }
     }
 }
 

@@ -7,22 +7,22 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::batch::{Batch, Outcome};
+use super::batch::{Batch, BatchOutcome};
 use super::keys::QueueKeys;
 use super::outbox::unavailable;
 use super::scripts::Taken;
-use super::shared::Shared;
+use super::shared::QueueShared;
 use super::worker_connection::{Ended, WorkerConnection};
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use ordershop_contract::metrics::QueueLabels;
 
 /// Sends answers; ends with the connection that they were sent on and the messages that were taken.
-type Answering = BoxFuture<'static, (WorkerConnection, Result<Taken, String>)>;
+type AnswerInFlight = BoxFuture<'static, (WorkerConnection, Result<Taken, String>)>;
 
 /// A worker of a queue on Redis.
 pub(super) struct RedisQueueConsumer {
-    shared: Arc<Shared>,
+    shared: Arc<QueueShared>,
     queue: QueueName,
     keys: QueueKeys,
     batch_max: usize,
@@ -31,7 +31,7 @@ pub(super) struct RedisQueueConsumer {
     connection: Option<WorkerConnection>,
     /// The answers that are being sent. Sending goes on even if the exchange is dropped: the Redis client would drop a command whose caller
     /// is gone.
-    answering: Option<Answering>,
+    answering: Option<AnswerInFlight>,
     /// Whether a message is waited for. If it is still set at the next exchange, the last one was dropped: it is unknown which messages
     /// this worker holds.
     waiting: bool,
@@ -46,7 +46,7 @@ pub(super) struct RedisQueueConsumer {
 
 impl RedisQueueConsumer {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<QueueShared>,
         queue: QueueName,
         batch_max: usize,
         connection: Option<WorkerConnection>,
@@ -161,7 +161,8 @@ impl RedisQueueConsumer {
         };
         let batch = std::mem::take(&mut self.batch);
         let had_any = !batch.is_empty();
-        let Outcome { replies, leftovers } = batch.answer(self.queue, answers, &self.shared.config);
+        let BatchOutcome { replies, leftovers } =
+            batch.answer(self.queue, answers, &self.shared.config);
         let exchange = connection.exchange(
             &self.keys,
             replies,

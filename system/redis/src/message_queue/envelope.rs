@@ -80,7 +80,7 @@ impl<'a> Envelope<'a> {
 
 /// A reply in a caller's list.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Reply<'a> {
+pub(super) struct ReplyEnvelope<'a> {
     /// The id of the answered message.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
@@ -88,7 +88,7 @@ pub(super) struct Reply<'a> {
     pub payload: &'a RawValue,
 }
 
-impl<'a> Reply<'a> {
+impl<'a> ReplyEnvelope<'a> {
     pub(super) fn parse(raw: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(raw)
     }
@@ -96,7 +96,7 @@ impl<'a> Reply<'a> {
     /// Overwrites `buffer` with a reply.
     pub(super) fn encode_into(id: &str, payload: &RawValue, buffer: &mut Vec<u8>) {
         buffer.clear();
-        let reply = Reply {
+        let reply = ReplyEnvelope {
             id: Cow::Borrowed(id),
             payload,
         };
@@ -107,10 +107,11 @@ impl<'a> Reply<'a> {
 /// The payload of an error reply.
 pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
     #[derive(Serialize)]
-    struct Failure<'a> {
+    struct FailureReply<'a> {
         error: &'a str,
     }
-    serde_json::value::to_raw_value(&Failure { error: reason }).expect("a string always serializes")
+    serde_json::value::to_raw_value(&FailureReply { error: reason })
+        .expect("a string always serializes")
 }
 
 /// Encodes a dead letter: the reason, the time and the message (a string, as it may be malformed). The script that gives messages back

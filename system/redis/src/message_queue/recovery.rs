@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use redis::{Pipeline, RedisResult};
 
-use super::envelope::{Envelope, Reply, error_payload};
+use super::envelope::{Envelope, ReplyEnvelope, error_payload};
 use super::keys::QueueKeys;
 use super::scripts::GIVE_BACK;
-use super::shared::Shared;
+use super::shared::QueueShared;
 use ordershop_contract::message_queue::QueueName;
 
 /// A periodic task.
@@ -22,14 +22,14 @@ pub(super) enum Duty {
 }
 
 /// Performs its duty until the queue is closed.
-pub(super) async fn run(shared: Arc<Shared>, duty: Duty) {
+pub(super) async fn run(shared: Arc<QueueShared>, duty: Duty) {
     tokio::select! {
         () = repeat(&shared, duty) => {}
         () = shared.closed.cancelled() => {}
     }
 }
 
-async fn repeat(shared: &Shared, duty: Duty) {
+async fn repeat(shared: &QueueShared, duty: Duty) {
     let every_ms = match duty {
         Duty::Heartbeat => shared.config.heartbeat_ms,
         Duty::Recovery => shared.config.recover_ms,
@@ -75,7 +75,7 @@ pub(super) async fn enroll(
         .await
 }
 
-async fn beat(shared: &Shared) -> RedisResult<()> {
+async fn beat(shared: &QueueShared) -> RedisResult<()> {
     let workers = shared.roster.workers();
     if workers.is_empty() {
         return Ok(());
@@ -94,7 +94,7 @@ async fn beat(shared: &Shared) -> RedisResult<()> {
     pipeline.exec_async(&mut connection).await
 }
 
-async fn recover(shared: &Shared) -> RedisResult<()> {
+async fn recover(shared: &QueueShared) -> RedisResult<()> {
     let queues = shared.roster.queues();
     if queues.is_empty() {
         return Ok(());
@@ -125,7 +125,7 @@ async fn recover(shared: &Shared) -> RedisResult<()> {
 
 /// Gives back a worker's messages if it is dead by then; in any case if `dead_after_ms` < 0.
 pub(super) async fn give_back(
-    shared: &Shared,
+    shared: &QueueShared,
     queue: QueueName,
     worker: &str,
     dead_after_ms: i64,
@@ -159,7 +159,7 @@ pub(super) async fn give_back(
                 "delivered {} times and never answered",
                 envelope.redeliveries
             );
-            Reply::encode_into(&envelope.id, &error_payload(&reason), &mut buffer);
+            ReplyEnvelope::encode_into(&envelope.id, &error_payload(&reason), &mut buffer);
             pipeline
                 .rpush(envelope.reply_to.as_ref(), &buffer[..])
                 .ignore();

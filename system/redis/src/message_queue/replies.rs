@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::envelope::Reply;
+use super::envelope::ReplyEnvelope;
 use super::outbox::unavailable;
 use super::scripts::bulk;
-use super::shared::Shared;
+use super::shared::QueueShared;
 use ordershop_contract::backoff::Backoff;
 
 /// Reads until the queue is closed.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<QueueShared>) {
     tokio::select! {
         () = read_forever(&shared) => {}
         () = shared.closed.cancelled() => {}
@@ -21,7 +21,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     shared.waiters.close();
 }
 
-async fn read_forever(shared: &Shared) {
+async fn read_forever(shared: &QueueShared) {
     let mut backoff = Backoff::between(shared.config.reconnect_ms, shared.config.reconnect_ms_max);
     let mut was_broken = false;
     loop {
@@ -50,7 +50,7 @@ async fn read_forever(shared: &Shared) {
 }
 
 /// Reads until the connection breaks.
-async fn read(shared: &Shared, mut connection: MultiplexedConnection) -> String {
+async fn read(shared: &QueueShared, mut connection: MultiplexedConnection) -> String {
     let config = &shared.config;
     let block = Duration::from_millis(config.block_ms);
     let limit = block + Duration::from_millis(config.response_timeout_ms);
@@ -76,12 +76,12 @@ async fn read(shared: &Shared, mut connection: MultiplexedConnection) -> String 
     }
 }
 
-fn dispatch(shared: &Shared, replies: Vec<Value>) {
+fn dispatch(shared: &QueueShared, replies: Vec<Value>) {
     let raws: Vec<Vec<u8>> = replies.into_iter().filter_map(bulk).collect();
-    let parsed: Vec<Reply<'_>> = raws
+    let parsed: Vec<ReplyEnvelope<'_>> = raws
         .iter()
         .filter_map(|raw| {
-            Reply::parse(raw)
+            ReplyEnvelope::parse(raw)
                 .inspect_err(|error| tracing::warn!(%error, "a malformed reply was dropped"))
                 .ok()
         })

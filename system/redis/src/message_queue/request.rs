@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::envelope::Envelope;
 use super::outbox::{Messages, Owner};
-use super::shared::Shared;
+use super::shared::QueueShared;
 use super::waiters::CallResult;
 use ordershop_contract::message_queue::{OutgoingMessage, QueueError};
 
@@ -17,7 +17,7 @@ type Pushed = oneshot::Sender<Result<(), QueueError>>;
 
 /// Sends a message. Returns when Redis has it; then the reply is to be awaited.
 pub(super) async fn request(
-    shared: Arc<Shared>,
+    shared: Arc<QueueShared>,
     message: OutgoingMessage,
     timeout: Duration,
 ) -> Result<PendingReply, QueueError> {
@@ -33,7 +33,7 @@ pub(super) async fn request(
 
 /// Registers the call before it sends the message, as the reply may arrive before Redis's answer to the push.
 async fn wait(
-    shared: Arc<Shared>,
+    shared: Arc<QueueShared>,
     message: OutgoingMessage,
     timeout: Duration,
     told: Pushed,

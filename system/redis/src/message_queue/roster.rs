@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use ordershop_contract::message_queue::QueueName;
 
 #[derive(Debug, Default)]
-struct Table {
+struct RosterTable {
     workers: FxHashMap<String, QueueName>,
     queues: FxHashSet<QueueName>,
 }
@@ -15,11 +15,11 @@ struct Table {
 /// The workers of this process, with their queues.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    table: Mutex<Table>,
+    table: Mutex<RosterTable>,
 }
 
 impl Roster {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, RosterTable> {
         self.table
             .lock()
             .expect("nothing panics while it holds this lock")

@@ -10,10 +10,10 @@ use rustc_hash::FxHashMap;
 
 use super::keys;
 use super::outbox::{Messages, Owner, Parcel, unavailable};
-use super::shared::Shared;
+use super::shared::QueueShared;
 
 /// Sends until the queue is closed.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<QueueShared>) {
     let mut sender = Sender {
         connection: shared.connection.clone(),
         keys: FxHashMap::default(),
@@ -41,7 +41,7 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send(&mut self, shared: &Shared, parcels: Vec<Parcel>) {
+    async fn send(&mut self, shared: &QueueShared, parcels: Vec<Parcel>) {
         let mut pushes: Vec<(QueueName, Cmd)> = Vec::new();
         let mut owners: Vec<(usize, Owner)> = Vec::with_capacity(parcels.len());
         for parcel in parcels {
@@ -108,7 +108,7 @@ impl Sender {
     }
 }
 
-fn pushed(shared: &Shared, queue: QueueName, answer: &Value) -> Result<(), QueueError> {
+fn pushed(shared: &QueueShared, queue: QueueName, answer: &Value) -> Result<(), QueueError> {
     match answer {
         // A list's length.
         Value::Int(depth) => {
@@ -120,7 +120,7 @@ fn pushed(shared: &Shared, queue: QueueName, answer: &Value) -> Result<(), Queue
     }
 }
 
-fn tell(owner: Owner, shared: &Shared, result: Result<(), QueueError>) {
+fn tell(owner: Owner, shared: &QueueShared, result: Result<(), QueueError>) {
     match (owner, result) {
         (Owner::Call(id), Err(error)) => shared.waiters.fail(&id, &error),
         (Owner::Call(_), Ok(())) => {}

@@ -18,7 +18,7 @@ use crate::connection::RedisLink;
 
 /// The state that the queue's tasks and workers share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct QueueShared {
     pub(super) link: RedisLink,
     pub(super) connection: ConnectionManager,
     pub(super) metrics: QueueMetrics,
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) tracker: TaskTracker,
 }
 
-impl Shared {
+impl QueueShared {
     pub(super) fn next_worker(&self) -> String {
         let number = self.workers_opened.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.instance)

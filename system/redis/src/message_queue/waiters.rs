@@ -18,27 +18,27 @@ struct Waiter {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct WaiterSlot {
     first: Waiter,
     /// More calls of the same message, sent again while the first still waits. Usually empty (no allocation).
     more: Vec<Waiter>,
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct WaiterTable {
     calls: u64,
     closed: bool,
-    slots: FxHashMap<Arc<str>, Slot>,
+    slots: FxHashMap<Arc<str>, WaiterSlot>,
 }
 
 /// All waiting calls.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    table: Mutex<Table>,
+    table: Mutex<WaiterTable>,
 }
 
 impl Waiters {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, WaiterTable> {
         self.table
             .lock()
             .expect("nothing panics while it holds this lock")
@@ -59,7 +59,7 @@ impl Waiters {
         let waiter = Waiter { call, answer };
         match table.slots.entry(Arc::clone(&id)) {
             std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(Slot {
+                vacant.insert(WaiterSlot {
                     first: waiter,
                     more: Vec::new(),
                 });
@@ -122,7 +122,7 @@ impl Waiters {
     }
 }
 
-impl Slot {
+impl WaiterSlot {
     fn fail(self, error: &QueueError) {
         for waiter in self.more {
             let _ = waiter.answer.send(Err(error.clone()));

@@ -10,13 +10,13 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use super::keys::QueueKeys;
 use super::recovery::{enroll, give_back};
 use super::scripts::{self, Leftovers, TAKE, Taken};
-use super::shared::Shared;
+use super::shared::QueueShared;
 use ordershop_contract::message_queue::QueueName;
 
 /// A connected worker.
 #[derive(Debug)]
 pub(super) struct WorkerConnection {
-    shared: Arc<Shared>,
+    shared: Arc<QueueShared>,
     queue: QueueName,
     worker: String,
     processing: String,
@@ -33,14 +33,14 @@ pub(super) struct Ended {
 }
 
 /// The commands of an exchange: the last batch's replies, its end, and the request for the next.
-pub(super) struct Exchange {
+pub(super) struct WorkerExchange {
     pipeline: Pipeline,
     take: Cmd,
 }
 
 impl WorkerConnection {
     pub(super) async fn open(
-        shared: &Arc<Shared>,
+        shared: &Arc<QueueShared>,
         queue: QueueName,
         keys: &QueueKeys,
     ) -> RedisResult<Self> {
@@ -78,7 +78,7 @@ impl WorkerConnection {
         replies: Vec<Cmd>,
         end: Option<&Leftovers>,
         messages_max: usize,
-    ) -> Exchange {
+    ) -> WorkerExchange {
         let take = scripts::take(
             keys,
             &self.processing,
@@ -91,12 +91,12 @@ impl WorkerConnection {
             pipeline.add_command(reply);
         }
         pipeline.add_command(take.clone());
-        Exchange { pipeline, take }
+        WorkerExchange { pipeline, take }
     }
 
     /// Sends an exchange, in one round trip.
-    pub(super) async fn end_and_take(&mut self, exchange: Exchange) -> Result<Taken, String> {
-        let Exchange { pipeline, take } = exchange;
+    pub(super) async fn end_and_take(&mut self, exchange: WorkerExchange) -> Result<Taken, String> {
+        let WorkerExchange { pipeline, take } = exchange;
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
         let taken = answers.pop().unwrap_or_default();
         for answer in answers {
@@ -187,7 +187,7 @@ impl WorkerConnection {
 
 impl Ended {
     /// Ends what is left of the worker in Redis, gives back its messages and removes it.
-    pub(super) async fn give_back(&self, shared: &Shared) -> RedisResult<()> {
+    pub(super) async fn give_back(&self, shared: &QueueShared) -> RedisResult<()> {
         let mut connection = shared.connection.clone();
         // Its blocked read may outlive the connection briefly. After a restart of the server its id may belong to another connection, hence
         // the name.

@@ -134,12 +134,12 @@ impl CrmSaga {
 }
 
 #[derive(Serialize)]
-struct Payload<'a> {
-    params: Params<'a>,
+struct SendMailPayload<'a> {
+    params: SendMailParams<'a>,
 }
 
 #[derive(Serialize)]
-struct Params<'a> {
+struct SendMailParams<'a> {
     to: &'a str,
     msg: &'a str,
 }
@@ -148,8 +148,8 @@ fn message(event: &RecordedEvent, mail: &Mail) -> OutgoingMessage {
     OutgoingMessage {
         to: SEND_MAIL,
         message_id: format!("{}.mail", event.event_id),
-        payload: json(&Payload {
-            params: Params {
+        payload: json(&SendMailPayload {
+            params: SendMailParams {
                 to: &mail.recipient,
                 msg: &mail.message,
             },
