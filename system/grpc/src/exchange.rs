@@ -13,7 +13,7 @@ use tonic::Streaming;
 
 use super::outflow::Outflow;
 use super::outstanding::{OUTSTANDING_MAX, Shared, State, Unsent};
-use super::protocol::{Failure, Outcome, Protocol};
+use super::protocol::{CallFailure, Outcome, Protocol};
 use ordershop_contract::backoff::Backoff;
 
 /// A peer that doesn't accept a stream within this counts as unavailable.
@@ -78,7 +78,7 @@ impl<P: Protocol> Exchange<P> {
             number,
             answered: false,
         };
-        let outcome = answer.await.unwrap_or(Err(Failure::Closed));
+        let outcome = answer.await.unwrap_or(Err(CallFailure::Closed));
         ticket.answered = true;
         outcome
     }
@@ -88,13 +88,13 @@ impl<P: Protocol> Exchange<P> {
         bytes: usize,
         request: impl FnOnce(u64) -> P::Request,
         waiter: oneshot::Sender<Outcome<P>>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64, CallFailure> {
         let mut state = self.shared.lock();
         if state.closed {
-            return Err(Failure::Closed);
+            return Err(CallFailure::Closed);
         }
         if state.waiting.len() >= OUTSTANDING_MAX {
-            return Err(Failure::Overloaded);
+            return Err(CallFailure::Overloaded);
         }
         let number = state.next_number;
         state.next_number += 1;
@@ -145,7 +145,7 @@ async fn run<P: Protocol>(protocol: P, shared: &Arc<Shared<P>>) {
             Ok(Err(status)) => status.message().to_owned(),
             Err(_) => format!("no stream opened within {OPEN_MS_MAX} ms"),
         };
-        shared.end(&Failure::Broken(reason.clone()));
+        shared.end(&CallFailure::Broken(reason.clone()));
         shared.expire(&reason);
         backoff.wait().await;
     }

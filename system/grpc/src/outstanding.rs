@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{Failure, Outcome, Protocol};
+use super::protocol::{CallFailure, Outcome, Protocol};
 
 /// Most requests that may be unanswered at once.
 pub(super) const OUTSTANDING_MAX: usize = 100_000;
@@ -71,7 +71,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Ends the stream; fails all requests that were sent over it.
-    pub(super) fn end(&self, failure: &Failure) {
+    pub(super) fn end(&self, failure: &CallFailure) {
         let mut state = self.lock();
         state.stream = 0;
         state.is_open = false;
@@ -106,7 +106,7 @@ impl<P: Protocol> Shared<P> {
         }
         drop(state);
         for waiter in given_up {
-            let _ = waiter.send(Err(Failure::Unsent(reason.to_owned())));
+            let _ = waiter.send(Err(CallFailure::Unsent(reason.to_owned())));
         }
     }
 
@@ -120,7 +120,7 @@ impl<P: Protocol> Shared<P> {
         drop(state);
         idle.into_iter().for_each(Waker::wake);
         for (_, waiter) in waiting {
-            let _ = waiter.send(Err(Failure::Closed));
+            let _ = waiter.send(Err(CallFailure::Closed));
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) trait Protocol: Sized + Send + Sync + 'static {
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum CallFailure {
     /// Too many requests are unanswered; this one was not sent.
     Overloaded,
     /// The request was not sent.
@@ -39,4 +39,4 @@ pub(super) enum Failure {
     Closed,
 }
 
-pub(super) type Outcome<P> = Result<<P as Protocol>::Answer, Failure>;
+pub(super) type Outcome<P> = Result<<P as Protocol>::Answer, CallFailure>;

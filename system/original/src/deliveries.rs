@@ -17,7 +17,7 @@ use ordershop_grpc::connection::Connection;
 /// A delivery's response, and the channel that reports when Redis has stored it.
 pub(super) type Settlement = (Box<RawValue>, oneshot::Sender<Result<(), QueueError>>);
 /// Sends a delivery's settlement to its worker. If dropped, the worker returns the delivery to the queue.
-pub(super) type Outcome = oneshot::Sender<Settlement>;
+pub(super) type SettleSender = oneshot::Sender<Settlement>;
 /// Resolves when Redis has stored a settlement; `None` if nothing was settled by this request.
 pub(super) type Settled = Option<oneshot::Receiver<Result<(), QueueError>>>;
 
@@ -36,7 +36,7 @@ struct Held {
     /// The response, until the delivery is settled.
     response: Option<Box<RawValue>>,
     /// The worker's channel, until the delivery is settled.
-    outcome: Option<Outcome>,
+    outcome: Option<SettleSender>,
     /// When dropped, ends the task that watches the connection and the deadline.
     _watch: DropGuard,
 }
@@ -79,7 +79,7 @@ impl Deliveries {
         connection: &Connection,
         function: String,
         delivery: &Delivery,
-        outcome: Outcome,
+        outcome: SettleSender,
     ) {
         let key = (connection.number, function, delivery.message_id.clone());
         let watch = CancellationToken::new();

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::deliveries::Outcome;
+use super::deliveries::SettleSender;
 use super::error;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueError, QueueName};
 use ordershop_contract::open_queue::{OpenQueue, SingleConsumer};
@@ -31,7 +31,7 @@ const HOLD: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Handed {
     pub delivery: Delivery,
-    pub outcome: Outcome,
+    pub outcome: SettleSender,
 }
 
 #[derive(Debug)]

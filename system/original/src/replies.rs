@@ -17,12 +17,12 @@ const REPLIES_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// A request's key: `service.function`, message id.
 pub(super) type RequestKey = (String, String);
 /// A reply's JSON; `None` until it arrives.
-pub(super) type Reply = Option<Arc<str>>;
+pub(super) type AwaitedReply = Option<Arc<str>>;
 
 #[derive(Debug)]
 struct PendingReply {
     number: u64,
-    reply: watch::Sender<Reply>,
+    reply: watch::Sender<AwaitedReply>,
     forgotten: CancellationToken,
 }
 
@@ -86,7 +86,7 @@ impl Replies {
     }
 
     /// A receiver that shows the reply when it arrives; closed when the entry is removed.
-    pub fn of(&self, key: &RequestKey) -> Option<watch::Receiver<Reply>> {
+    pub fn of(&self, key: &RequestKey) -> Option<watch::Receiver<AwaitedReply>> {
         let table = self.lock();
         table.entries.get(key).map(|entry| entry.reply.subscribe())
     }

@@ -78,7 +78,7 @@ struct ByProperty<'a> {
 }
 
 #[derive(Serialize)]
-struct ById<'a> {
+struct FactById<'a> {
     name: &'a str,
     id: &'a str,
     versions: bool,
@@ -185,7 +185,7 @@ impl Facts {
         at_least: &Positions,
         correlation: &Correlation,
     ) -> Result<Option<Versioned<Reservation>>, FactsError> {
-        let params = ById {
+        let params = FactById {
             name: "reservation",
             id: order_id,
             versions: true,

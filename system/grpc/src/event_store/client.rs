@@ -19,7 +19,7 @@ use crate::number::number;
 use crate::outstanding::OUTSTANDING_MAX;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
-use crate::protocol::{Failure, Protocol};
+use crate::protocol::{CallFailure, Protocol};
 use crate::status::store_error;
 use ordershop_contract::event_lag::LagHistogram;
 use ordershop_contract::event_store::ServerInfo;
@@ -154,14 +154,14 @@ async fn describe(mut client: Client, runs_on: watch::Sender<ServerInfo>) {
     }
 }
 
-fn failed(failure: Failure) -> EventStoreError {
+fn failed(failure: CallFailure) -> EventStoreError {
     match failure {
-        Failure::Overloaded => {
+        CallFailure::Overloaded => {
             EventStoreError::Overloaded(format!("{OUTSTANDING_MAX} calls are unanswered"))
         }
-        Failure::Unsent(reason) => EventStoreError::Unavailable(reason),
-        Failure::Broken(reason) => EventStoreError::Indeterminate(reason),
-        Failure::Closed => EventStoreError::Closed,
+        CallFailure::Unsent(reason) => EventStoreError::Unavailable(reason),
+        CallFailure::Broken(reason) => EventStoreError::Indeterminate(reason),
+        CallFailure::Closed => EventStoreError::Closed,
     }
 }
 

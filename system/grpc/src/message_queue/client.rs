@@ -19,7 +19,7 @@ use crate::number::number;
 use crate::outstanding::OUTSTANDING_MAX;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
-use crate::protocol::{Failure, Protocol};
+use crate::protocol::{CallFailure, Protocol};
 use crate::status::queue_error;
 use ordershop_contract::message_queue::{
     MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
@@ -107,15 +107,17 @@ impl Drop for GrpcMessageQueue {
     }
 }
 
-fn failed(failure: Failure, queue: QueueName) -> QueueError {
+fn failed(failure: CallFailure, queue: QueueName) -> QueueError {
     match failure {
-        Failure::Overloaded => QueueError::Overloaded {
+        CallFailure::Overloaded => QueueError::Overloaded {
             queue: queue.to_string(),
             depth: OUTSTANDING_MAX as u64,
             depth_max: OUTSTANDING_MAX as u64,
         },
-        Failure::Unsent(reason) | Failure::Broken(reason) => QueueError::Unavailable(reason),
-        Failure::Closed => QueueError::Closed,
+        CallFailure::Unsent(reason) | CallFailure::Broken(reason) => {
+            QueueError::Unavailable(reason)
+        }
+        CallFailure::Closed => QueueError::Closed,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::convert;
-use super::functions::Functions;
+use super::functions::KnownFunctions;
 use crate::proto::ordershop as proto;
 use crate::status::of_queue;
 use ordershop_contract::message_queue::{Answer, MessageQueue, QueueConsumer};
@@ -35,7 +35,7 @@ struct Consuming {
 /// Opens the worker that the stream's first message names.
 pub(super) async fn consume(
     queue: Arc<dyn MessageQueue>,
-    functions: Arc<Functions>,
+    functions: Arc<KnownFunctions>,
     mut requests: Streaming<proto::ConsumeRequest>,
     drain: CancellationToken,
 ) -> Result<impl Stream<Item = Result<proto::Deliveries, Status>>, Status> {

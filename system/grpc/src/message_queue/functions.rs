@@ -11,7 +11,7 @@ use ordershop_contract::queue_names;
 
 /// The known functions. Names found in the queue are cached: the queue never forgets a function.
 #[derive(Debug)]
-pub(super) struct Functions {
+pub(super) struct KnownFunctions {
     known: Mutex<FxHashSet<QueueName>>,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum FunctionError {
     Queue(#[from] QueueError),
 }
 
-impl Functions {
+impl KnownFunctions {
     pub(super) fn new() -> Self {
         Self {
             known: Mutex::new(queue_names::all().into_iter().collect()),

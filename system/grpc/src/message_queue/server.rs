@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::functions::{FunctionError, Functions};
+use super::functions::{FunctionError, KnownFunctions};
 use super::{consuming, convert};
 use crate::answering::answer;
 use crate::message_size::MESSAGE_BYTES_MAX;
@@ -23,7 +23,7 @@ use proto::message_queue_server::{MessageQueue as Contract, MessageQueueServer};
 /// The gRPC service of a message queue.
 pub struct MessageQueueService {
     queue: Arc<dyn OpenQueue>,
-    functions: Arc<Functions>,
+    functions: Arc<KnownFunctions>,
     drain: CancellationToken,
 }
 
@@ -33,7 +33,7 @@ impl MessageQueueService {
     pub fn new(queue: Arc<dyn OpenQueue>, drain: CancellationToken) -> Self {
         Self {
             queue,
-            functions: Arc::new(Functions::new()),
+            functions: Arc::new(KnownFunctions::new()),
             drain,
         }
     }
@@ -49,7 +49,7 @@ impl MessageQueueService {
 
 async fn call(
     queue: Arc<dyn OpenQueue>,
-    functions: Arc<Functions>,
+    functions: Arc<KnownFunctions>,
     call: proto::Call,
 ) -> proto::CallAnswer {
     let message = call
