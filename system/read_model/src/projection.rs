@@ -62,15 +62,15 @@ impl Projection {
         match event.action.as_str() {
             action::STOCK_RESERVED | action::STOCK_RELEASED => {
                 self.reservations
-                    .insert(event.entity_id.to_string(), value());
+                    .insert(event.entity_id.clone().into(), value());
             }
             action::DELETED => {
-                self.entities.insert(event.entity_id.to_string(), None);
+                self.entities.insert(event.entity_id.clone().into(), None);
                 self.index(event, false);
             }
             action::CREATED | action::UPDATED | action::MAIL_SENT => {
                 self.entities
-                    .insert(event.entity_id.to_string(), Some(value()));
+                    .insert(event.entity_id.clone().into(), Some(value()));
                 self.index(event, true);
             }
             other => {
@@ -83,7 +83,7 @@ impl Projection {
 
     fn change_version_only(&mut self, event: &RecordedEvent) {
         self.version_only
-            .insert(event.entity_id.to_string(), event.version);
+            .insert(event.entity_id.clone().into(), event.version);
         let id = event.entity_id.as_str();
         let (entity, reservation) = (self.entities.get_mut(id), self.reservations.get_mut(id));
         for value in entity.into_iter().flatten().chain(reservation) {

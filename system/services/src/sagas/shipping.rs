@@ -69,7 +69,7 @@ impl Saga for ShippingSaga {
 }
 
 fn shipping_of(event: &RecordedEvent) -> Transaction {
-    let order_id = event.entity_id.to_string();
+    let order_id = String::from(event.entity_id.clone());
     let shipping = Shipping {
         entity_id: format!("{order_id}-shipping"),
         order_id: order_id.clone(),
