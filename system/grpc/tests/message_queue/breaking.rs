@@ -1,6 +1,7 @@
 //! Servers and workers that are killed, stop and start again.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -54,15 +55,17 @@ async fn an_exchange_that_is_dropped_half_way_loses_nothing() {
     let mut worker = stage.worker(10).await;
     let (mut got, mut answers) = (Vec::new(), Vec::new());
     for round in 0..40 {
+        let mut sending = pin!(stage.client.send(vec![message(format!("m-{round}"), "1")]));
         // The exchange is dropped at about the moment at which the message arrives.
         tokio::select! {
             taken = worker.exchange(std::mem::take(&mut answers)) => {
                 let deliveries = taken.unwrap();
                 answers = echo(&deliveries);
                 got.extend(ids(&deliveries));
-                stage.client.send(vec![message(format!("m-{round}"), "1")]).await.unwrap();
+                // A send that has begun goes on: begun anew, it would put its message into the queue twice.
+                sending.await.unwrap();
             }
-            sent = stage.client.send(vec![message(format!("m-{round}"), "1")]) => sent.unwrap(),
+            sent = &mut sending => sent.unwrap(),
         }
     }
     while got.iter().collect::<HashSet<_>>().len() < 40 {
