@@ -7,16 +7,15 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ordershop_benches::sample;
 use ordershop_domain::{
-    Aggregate, Billing, BillingFacts, CartFacts, Command, Inventory, OrderFacts, OrderStatus,
-    Rejection, ReservationOutcome, decide, reserve,
+    Aggregate, Billing, BillingFacts, Cart, CartFacts, Command, Inventory, Order, OrderFacts,
+    OrderOfBilling, OrderStatus, Purchase, Rejection, ReservationOutcome, VersionedCart, decide,
+    reserve,
 };
 
-/// Products in the cart that is filled and reserved.
+/// Products in the cart that is filled, ordered and reserved.
 const PRODUCTS: usize = 5;
 /// Pieces of each product in stock.
 const STOCK: u64 = 1_000;
-/// The price of the whole cart, in cents.
-const SUM: u64 = 12_345;
 
 fn bench<E: Aggregate>(
     c: &mut Criterion,
@@ -40,6 +39,12 @@ fn bench<E: Aggregate>(
     group.finish();
 }
 
+/// The same price for each product of a cart.
+fn prices(cart: &Cart) -> BTreeMap<String, u64> {
+    let prices = cart.product_ids.iter();
+    prices.map(|id| (id.clone(), sample::PRICE)).collect()
+}
+
 fn decisions(c: &mut Criterion) {
     let cart = sample::cart(1, PRODUCTS);
     let facts = CartFacts {
@@ -49,39 +54,57 @@ fn decisions(c: &mut Criterion) {
             .iter()
             .map(|id| (id.clone(), STOCK))
             .collect(),
-        orders_past_created: BTreeMap::new(),
+        orders: BTreeMap::new(),
     };
     bench(
         c,
         "create a cart of 5 products",
         None,
-        &Command::Create(cart),
+        &Command::Create(cart.clone()),
         &facts,
     );
 
-    let order = sample::order(1);
-    let facts = OrderFacts {
-        carts: BTreeSet::from([order.cart_id.clone()]),
+    let order = Order {
+        entity_id: sample::id("order", 1),
+        cart_id: cart.entity_id.clone(),
+        status: OrderStatus::Created,
+        customer_id: None,
+        lines: None,
+        total: None,
     };
-    let next = Command::Update(order.with_status(OrderStatus::InStock));
-    bench(
-        c,
-        "order from CREATED to IN_STOCK",
-        Some(&order),
-        &next,
-        &facts,
-    );
+    let prices = prices(&cart);
+    let purchase = Purchase::of(&cart, &prices).expect("every product has a price");
+    let facts = OrderFacts {
+        carts: BTreeMap::from([(
+            cart.entity_id.clone(),
+            VersionedCart {
+                cart: cart.clone(),
+                version: 1,
+            },
+        )]),
+        customers: BTreeSet::from([cart.customer_id.clone()]),
+        prices,
+        orders: BTreeMap::new(),
+    };
+    let create = Command::Create(order.clone());
+    bench(c, "create an order of 5 products", None, &create, &facts);
 
-    let order_id = order.entity_id;
+    let (order_id, amount) = (order.entity_id.clone(), purchase.total);
+    let in_stock = OrderOfBilling {
+        order: order
+            .with_purchase(purchase)
+            .with_status(OrderStatus::InStock),
+        version: 2,
+        total: Some(amount),
+    };
     let facts = BillingFacts {
-        orders: BTreeMap::from([(order_id.clone(), OrderStatus::InStock)]),
-        sums: BTreeMap::from([(order_id.clone(), SUM)]),
+        orders: BTreeMap::from([(order_id.clone(), in_stock)]),
         billed: BTreeSet::new(),
     };
     let billing = Billing {
         entity_id: sample::id("billing", 1),
         order_id,
-        amount: SUM,
+        amount,
     };
     bench(
         c,
@@ -103,7 +126,8 @@ fn reservation(c: &mut Criterion) {
         (product_id.clone(), vec![inventory])
     };
     let stock: HashMap<_, _> = cart.product_ids.iter().enumerate().map(inventory).collect();
-    let outcome = reserve("order", &cart, &stock);
+    let purchase = Purchase::of(&cart, &prices(&cart)).expect("every product has a price");
+    let outcome = reserve("order", &purchase, &stock);
     assert!(
         matches!(outcome, ReservationOutcome::Reserved(_)),
         "{outcome:?}"
@@ -111,7 +135,7 @@ fn reservation(c: &mut Criterion) {
     let mut group = c.benchmark_group("reserve");
     group.throughput(Throughput::Elements(1));
     group.bench_function(BenchmarkId::new("products", PRODUCTS), |b| {
-        b.iter(|| reserve("order", black_box(&cart), black_box(&stock)));
+        b.iter(|| reserve("order", black_box(&purchase), black_box(&stock)));
     });
     group.finish();
 }

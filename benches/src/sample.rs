@@ -5,7 +5,7 @@ use ordershop_contract::event_store::{ExpectedVersion, NewEvent, RecordedEvent, 
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{action, json};
-use ordershop_domain::{Cart, Order, OrderStatus};
+use ordershop_domain::{Cart, Order, OrderLine, OrderStatus};
 use serde_json::value::RawValue;
 
 /// The time of publication of every sample event, µs since the Unix epoch.
@@ -27,13 +27,27 @@ pub fn correlation(number: usize) -> Correlation {
     }
 }
 
+/// The number of different products of every sample order.
+const LINES: usize = 3;
+
+/// The price of every product, in cents.
+pub const PRICE: u64 = 2_469;
+
 /// An order that has just been created.
 #[must_use]
 pub fn order(number: usize) -> Order {
+    let line = |n| OrderLine {
+        product_id: id("product", n),
+        quantity: 1,
+        price: PRICE,
+    };
     Order {
         entity_id: id("order", number),
         cart_id: id("cart", number),
         status: OrderStatus::Created,
+        customer_id: Some(id("customer", number)),
+        lines: Some((0..LINES).map(line).collect()),
+        total: Some(PRICE * LINES as u64),
     }
 }
 
@@ -44,6 +58,7 @@ pub fn cart(number: usize, pieces: usize) -> Cart {
         entity_id: id("cart", number),
         customer_id: id("customer", number),
         product_ids: (0..pieces).map(|n| id("product", n)).collect(),
+        order_id: None,
     }
 }
 

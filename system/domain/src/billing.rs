@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Aggregate, check_amount};
+use crate::order::Order;
 use crate::rejection::Rejection;
 use crate::status::OrderStatus;
 
@@ -24,12 +25,21 @@ pub struct Billing {
 /// What must be known of other aggregates to decide a billing's commands.
 #[derive(Clone, Debug, Default)]
 pub struct BillingFacts {
-    /// The named orders that exist, with their status.
-    pub orders: BTreeMap<String, OrderStatus>,
-    /// By order: the sum of its cart's prices. Absent where the cart or a product no longer exists.
-    pub sums: BTreeMap<String, u64>,
+    /// The named orders that exist.
+    pub orders: BTreeMap<String, OrderOfBilling>,
     /// The named orders that have a billing.
     pub billed: BTreeSet<String>,
+}
+
+/// An order that is to be paid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderOfBilling {
+    /// The order.
+    pub order: Order,
+    /// The version of its aggregate.
+    pub version: u64,
+    /// Its total. Absent only for an order of a foreign service whose cart or a product no longer exists.
+    pub total: Option<u64>,
 }
 
 impl Aggregate for Billing {
@@ -49,9 +59,10 @@ impl Aggregate for Billing {
             return Ok(());
         }
         let order_id = &self.order_id;
-        let Some(status) = facts.orders.get(order_id) else {
+        let Some(OrderOfBilling { order, total, .. }) = facts.orders.get(order_id) else {
             return Err(Rejection::unknown("order_id", "order", order_id));
         };
+        let status = order.status;
         match before {
             Some(before) if before.order_id != *order_id => {
                 return Err(Rejection::Conflict(format!(
@@ -72,15 +83,31 @@ impl Aggregate for Billing {
             }
             None => {}
         }
-        match facts.sums.get(order_id) {
-            Some(&sum) if sum == self.amount => Ok(()),
-            Some(sum) => Err(Rejection::BadReference(format!(
-                "amount is {}, but the products of order {order_id:?} cost {sum}",
+        match total {
+            Some(total) if *total == self.amount => Ok(()),
+            Some(total) => Err(Rejection::BadReference(format!(
+                "amount is {}, but the products of order {order_id:?} cost {total}",
                 self.amount
             ))),
             None => Err(Rejection::BadReference(format!(
                 "order_id: the cart of order {order_id:?} or one of its products does not exist any more"
             ))),
+        }
+    }
+    /// A payment can be taken back until its order is shipped.
+    fn check_deletion(&self, facts: &BillingFacts) -> Result<(), Rejection> {
+        match facts
+            .orders
+            .get(&self.order_id)
+            .map(|order| order.order.status)
+        {
+            Some(status @ (OrderStatus::Shipped | OrderStatus::Delivered)) => {
+                Err(Rejection::Conflict(format!(
+                    "order {:?} is {status}: its payment can't be taken back any more",
+                    self.order_id
+                )))
+            }
+            _ => Ok(()),
         }
     }
 }

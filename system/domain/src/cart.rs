@@ -11,6 +11,9 @@ use crate::status::OrderStatus;
 /// The maximum number of pieces in a cart.
 pub const PIECES_MAX: usize = 100_000;
 
+/// The maximum number of different products in a cart: its order must fit into one event, and its reservation into one transaction.
+pub const PRODUCTS_MAX: usize = 1_000;
+
 /// The products that a customer has chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +25,10 @@ pub struct Cart {
     pub customer_id: String,
     /// One entry a piece: a product that is wanted twice is listed twice.
     pub product_ids: Vec<String>,
+    /// The order of this cart; set by the system when it is ordered, and taken away when that order is deleted. It decides between an order
+    /// and a change of the cart at the same moment: both expect the cart's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
 }
 
 impl Cart {
@@ -35,16 +42,57 @@ impl Cart {
         pieces
     }
 
-    /// The sum of the prices of its pieces; `None` if a price is unknown or the sum exceeds [`crate::AMOUNT_MAX`].
-    #[must_use]
-    pub fn sum(&self, prices: &BTreeMap<String, u64>) -> Option<u64> {
-        crate::limits::sum(
-            self.product_ids
-                .iter()
-                .map(|id| prices.get(id).copied())
-                .collect::<Option<Vec<_>>>()?,
-        )
+    /// Whether a client's fields are the same.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        self.customer_id == other.customer_id && self.product_ids == other.product_ids
     }
+
+    /// The same cart, ordered by this order, or by none.
+    #[must_use]
+    pub fn ordered_by(&self, order_id: Option<String>) -> Self {
+        Self {
+            order_id,
+            ..self.clone()
+        }
+    }
+
+    /// Refuses if the cart has a living order other than `own`. `orders` are the orders of this cart as far as they are known; an order that
+    /// is named in the cart and not known is about to be created.
+    pub(crate) fn check_no_order_but(
+        &self,
+        own: &str,
+        orders: &[OrderOfCart],
+    ) -> Result<(), Rejection> {
+        let living = orders
+            .iter()
+            .find(|order| order.order_id != own && order.status != OrderStatus::OutOfStock);
+        if let Some(OrderOfCart { order_id, status }) = living {
+            return Err(Rejection::Conflict(format!(
+                "cart {:?} is ordered: its order {order_id:?} is {status}",
+                self.entity_id
+            )));
+        }
+        match &self.order_id {
+            Some(order_id)
+                if order_id != own && orders.iter().all(|order| order.order_id != *order_id) =>
+            {
+                Err(Rejection::Conflict(format!(
+                    "cart {:?} is ordered: its order {order_id:?} is being created",
+                    self.entity_id
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An order of a cart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderOfCart {
+    /// The order's id.
+    pub order_id: String,
+    /// Its progress.
+    pub status: OrderStatus,
 }
 
 /// What must be known of other aggregates to decide a cart's commands.
@@ -54,18 +102,18 @@ pub struct CartFacts {
     pub customers: BTreeSet<String>,
     /// The named products that exist, with their stock in pieces.
     pub stock: BTreeMap<String, u64>,
-    /// By cart: its order's id and status, if the order is past CREATED.
-    pub orders_past_created: BTreeMap<String, (String, OrderStatus)>,
+    /// The known orders of the named carts, by cart.
+    pub orders: BTreeMap<String, Vec<OrderOfCart>>,
 }
 
 impl CartFacts {
-    fn check_still_open(&self, cart_id: &str) -> Result<(), Rejection> {
-        match self.orders_past_created.get(cart_id) {
-            None => Ok(()),
-            Some((order_id, status)) => Err(Rejection::Conflict(format!(
-                "cart {cart_id:?} can't change any more: its order {order_id:?} is {status}"
-            ))),
-        }
+    /// Refuses if the cart has a living order.
+    fn check_not_ordered(&self, cart: &Cart) -> Result<(), Rejection> {
+        let orders = self
+            .orders
+            .get(&cart.entity_id)
+            .map_or(&[][..], Vec::as_slice);
+        cart.check_no_order_but("", orders)
     }
 }
 
@@ -84,14 +132,32 @@ impl Aggregate for Cart {
                 self.product_ids.len()
             )));
         }
+        let products = self.pieces().len();
+        if products > PRODUCTS_MAX {
+            return Err(Rejection::Invalid(format!(
+                "product_ids has {products} different products; at most {PRODUCTS_MAX} are allowed"
+            )));
+        }
         Ok(())
     }
 
     fn check_change(&self, before: Option<&Self>, facts: &CartFacts) -> Result<(), Rejection> {
-        if before == Some(self) {
-            return Ok(());
+        match before {
+            None if self.order_id.is_some() => {
+                return Err(Rejection::Invalid(
+                    "the system sets a cart's order_id; leave it out".to_owned(),
+                ));
+            }
+            None => {}
+            Some(before) if self.order_id.is_some() && self.order_id != before.order_id => {
+                return Err(Rejection::Conflict(
+                    "the order_id of a cart can't be set; leave it out, or send it as it is"
+                        .to_owned(),
+                ));
+            }
+            Some(before) if self.says_the_same_as(before) => return Ok(()),
+            Some(before) => facts.check_not_ordered(before)?,
         }
-        facts.check_still_open(&self.entity_id)?;
         if !facts.customers.contains(&self.customer_id) {
             return Err(Rejection::unknown(
                 "customer_id",
@@ -114,6 +180,14 @@ impl Aggregate for Cart {
     }
 
     fn check_deletion(&self, facts: &CartFacts) -> Result<(), Rejection> {
-        facts.check_still_open(&self.entity_id)
+        facts.check_not_ordered(self)
+    }
+
+    /// A cart that doesn't change keeps its order; one that may change has no living order any more.
+    fn completed(self, before: Option<&Self>, _facts: &CartFacts) -> Result<Self, Rejection> {
+        match before {
+            Some(before) if self.says_the_same_as(before) => Ok(before.clone()),
+            _ => Ok(self.ordered_by(None)),
+        }
     }
 }

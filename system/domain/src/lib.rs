@@ -16,16 +16,19 @@ mod reservation;
 mod shipping;
 mod status;
 
-pub use billing::{Billing, BillingFacts};
-pub use cart::{Cart, CartFacts};
+pub use billing::{Billing, BillingFacts, OrderOfBilling};
+pub use cart::{Cart, CartFacts, OrderOfCart};
 pub use customer::Customer;
 pub use inventory::{Inventory, InventoryFacts};
 pub use lifecycle::{Aggregate, Command, Event, decide, evolve};
 pub use limits::{AMOUNT_MAX, TEXT_BYTES_MAX, sum};
-pub use mail::{Mail, good_bye, payment_received, please_pay, shipped, welcome};
-pub use order::{Order, OrderFacts};
+pub use mail::{Mail, good_bye, payment_received, payment_returned, please_pay, shipped, welcome};
+pub use order::{Order, OrderFacts, OrderLine, Purchase, VersionedCart};
 pub use product::Product;
-pub use reaction::{Trigger, order_after, order_after_reservation, ships, stock_comes_back};
+pub use reaction::{
+    Trigger, order_after, order_after_reservation, payment_goes_back, shipping_is_withdrawn, ships,
+    stock_comes_back,
+};
 pub use rejection::Rejection;
 pub use reservation::{
     Reservation, ReservationChange, ReservationOutcome, ReservedLine, release, reserve,

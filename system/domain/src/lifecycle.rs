@@ -48,6 +48,14 @@ pub trait Aggregate: Clone + PartialEq {
     /// Why the change is refused.
     fn check_change(&self, before: Option<&Self>, facts: &Self::Facts) -> Result<(), Rejection>;
 
+    /// Adds what the system sets itself to an entity that passed [`Aggregate::check_change`].
+    ///
+    /// # Errors
+    /// Why the change is refused.
+    fn completed(self, _before: Option<&Self>, _facts: &Self::Facts) -> Result<Self, Rejection> {
+        Ok(self)
+    }
+
     /// Checks a deletion.
     ///
     /// # Errors
@@ -76,7 +84,7 @@ pub fn decide<E: Aggregate>(
         (None, Command::Create(new)) => {
             new.check_values()?;
             new.check_change(None, facts)?;
-            Ok(vec![Event::Created(new)])
+            Ok(vec![Event::Created(new.completed(None, facts)?)])
         }
         // The id comes from the message that asked for the creation, so this is a repeat of that message.
         (Some(_), Command::Create(_)) => Ok(Vec::new()),
@@ -84,6 +92,7 @@ pub fn decide<E: Aggregate>(
         (Some(before), Command::Update(after)) => {
             after.check_values()?;
             after.check_change(Some(before), facts)?;
+            let after = after.completed(Some(before), facts)?;
             if *before == after {
                 return Ok(Vec::new());
             }

@@ -46,6 +46,18 @@ pub fn payment_received(customer: &Customer, order_id: &str, amount: u64) -> Mai
     )
 }
 
+/// The mail that is sent when a payment is returned, because its order was deleted at the same moment. `amount` is in cents.
+#[must_use]
+pub fn payment_returned(customer: &Customer, order_id: &str, amount: u64) -> Mail {
+    let (euros, cents) = (amount / 100, amount % 100);
+    to(
+        customer,
+        &format!(
+            "order {order_id} can't be paid any more. We return your payment of € {euros}.{cents:02}."
+        ),
+    )
+}
+
 /// The mail that is sent when an order is shipped.
 #[must_use]
 pub fn shipped(customer: &Customer, order_id: &str) -> Mail {

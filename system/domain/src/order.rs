@@ -1,14 +1,80 @@
-//! Orders: carts that are to be bought, with the progress of the purchase.
+//! Orders: what a customer has bought, with the progress of the purchase. An order is decided once: from its creation on it carries what it
+//! was decided on, and depends on neither cart nor products any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cart::{Cart, OrderOfCart};
 use crate::lifecycle::Aggregate;
 use crate::rejection::Rejection;
 use crate::status::OrderStatus;
 
-/// A cart that is to be bought.
+/// Pieces of one product at the price at which they were ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderLine {
+    /// The product.
+    pub product_id: String,
+    /// The number of pieces.
+    pub quantity: u64,
+    /// The price of one piece when it was ordered, in the smallest unit of money (cents).
+    pub price: u64,
+}
+
+/// What an order was decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purchase {
+    /// The customer who buys.
+    pub customer_id: String,
+    /// The pieces, a line a product.
+    pub lines: Vec<OrderLine>,
+    /// The sum of all pieces' prices.
+    pub total: u64,
+}
+
+impl Purchase {
+    /// What an order of `cart` at these prices buys.
+    ///
+    /// # Errors
+    /// A price is unknown, or the sum exceeds [`crate::AMOUNT_MAX`].
+    pub fn of(cart: &Cart, prices: &BTreeMap<String, u64>) -> Result<Self, Rejection> {
+        let mut lines = Vec::new();
+        for (product_id, quantity) in cart.pieces() {
+            let Some(&price) = prices.get(product_id) else {
+                return Err(Rejection::BadReference(format!(
+                    "cart_id: cart {:?} has the product {product_id:?}, which no longer exists",
+                    cart.entity_id
+                )));
+            };
+            lines.push(OrderLine {
+                product_id: product_id.to_owned(),
+                quantity,
+                price,
+            });
+        }
+        let costs = lines
+            .iter()
+            .map(|line| line.quantity.checked_mul(line.price));
+        let total = costs
+            .collect::<Option<Vec<_>>>()
+            .and_then(crate::limits::sum)
+            .ok_or_else(|| {
+                Rejection::BadReference(format!(
+                    "cart_id: the products of cart {:?} cost more than {}",
+                    cart.entity_id,
+                    crate::AMOUNT_MAX
+                ))
+            })?;
+        Ok(Self {
+            customer_id: cart.customer_id.clone(),
+            lines,
+            total,
+        })
+    }
+}
+
+/// What a customer has bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
@@ -17,16 +83,40 @@ pub struct Order {
     pub entity_id: String,
     /// The cart that is bought.
     pub cart_id: String,
-    /// The order's progress.
+    /// The order's progress; set by the sagas.
     #[serde(default)]
     pub status: OrderStatus,
+    /// The customer; set by the system. Only an order of a foreign service may lack this and the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    /// The pieces; set by the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Vec<OrderLine>>,
+    /// The sum of all pieces' prices; set by the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// A cart with the version of its aggregate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionedCart {
+    /// The cart.
+    pub cart: Cart,
+    /// The version that an order of it expects.
+    pub version: u64,
 }
 
 /// What must be known of other aggregates to decide an order's commands.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFacts {
     /// The named carts that exist.
-    pub carts: BTreeSet<String>,
+    pub carts: BTreeMap<String, VersionedCart>,
+    /// The carts' customers that exist.
+    pub customers: BTreeSet<String>,
+    /// The prices of the carts' products that exist.
+    pub prices: BTreeMap<String, u64>,
+    /// The known orders of the carts, by cart.
+    pub orders: BTreeMap<String, Vec<OrderOfCart>>,
 }
 
 impl Order {
@@ -37,6 +127,82 @@ impl Order {
             status,
             ..self.clone()
         }
+    }
+
+    /// The same order with what it was decided on.
+    #[must_use]
+    pub fn with_purchase(self, purchase: Purchase) -> Self {
+        Self {
+            customer_id: Some(purchase.customer_id),
+            lines: Some(purchase.lines),
+            total: Some(purchase.total),
+            ..self
+        }
+    }
+
+    /// What it was decided on; `None` if it is of a foreign service that doesn't tell.
+    #[must_use]
+    pub fn purchase(&self) -> Option<Purchase> {
+        Some(Purchase {
+            customer_id: self.customer_id.clone()?,
+            lines: self.lines.clone()?,
+            total: self.total?,
+        })
+    }
+
+    fn check_creation(&self, facts: &OrderFacts) -> Result<(), Rejection> {
+        if self.status != OrderStatus::Created {
+            return Err(Rejection::Conflict(format!(
+                "an order begins as CREATED, not as {}",
+                self.status
+            )));
+        }
+        if self.customer_id.is_some() || self.lines.is_some() || self.total.is_some() {
+            return Err(Rejection::Invalid(
+                "the system sets an order's customer_id, lines and total; leave them out"
+                    .to_owned(),
+            ));
+        }
+        let Some(VersionedCart { cart, .. }) = facts.carts.get(&self.cart_id) else {
+            return Err(Rejection::unknown("cart_id", "cart", &self.cart_id));
+        };
+        let orders = facts
+            .orders
+            .get(&self.cart_id)
+            .map_or(&[][..], Vec::as_slice);
+        cart.check_no_order_but(&self.entity_id, orders)?;
+        if !facts.customers.contains(&cart.customer_id) {
+            return Err(Rejection::BadReference(format!(
+                "cart_id: the customer {:?} of cart {:?} no longer exists",
+                cart.customer_id, cart.entity_id
+            )));
+        }
+        Purchase::of(cart, &facts.prices).map(|_| ())
+    }
+
+    fn check_update(&self, before: &Self) -> Result<(), Rejection> {
+        if before.cart_id != self.cart_id {
+            return Err(Rejection::Conflict(format!(
+                "the cart of an order can't change: it is {:?}",
+                before.cart_id
+            )));
+        }
+        if before.status != self.status {
+            return Err(Rejection::Conflict(format!(
+                "the status of an order can't be set: it is {}, and follows from its stock, billing and shipping",
+                before.status
+            )));
+        }
+        let differs = self.customer_id.is_some() && self.customer_id != before.customer_id
+            || self.lines.is_some() && self.lines != before.lines
+            || self.total.is_some() && self.total != before.total;
+        if differs {
+            return Err(Rejection::Conflict(
+                "customer_id, lines and total of an order can't change; leave them out, or send them as they are"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -53,40 +219,38 @@ impl Aggregate for Order {
     }
 
     fn check_change(&self, before: Option<&Self>, facts: &OrderFacts) -> Result<(), Rejection> {
-        if before == Some(self) {
-            return Ok(());
-        }
         match before {
-            None if self.status != OrderStatus::Created => Err(Rejection::Conflict(format!(
-                "an order begins as CREATED, not as {}",
-                self.status
-            ))),
-            None if !facts.carts.contains(&self.cart_id) => {
-                Err(Rejection::unknown("cart_id", "cart", &self.cart_id))
-            }
-            // The stock is reserved for the pieces of this cart.
-            Some(before) if before.cart_id != self.cart_id => Err(Rejection::Conflict(format!(
-                "the cart of an order can't change: it is {:?}",
-                before.cart_id
-            ))),
-            Some(before)
-                if before.status != self.status && !before.status.may_become(self.status) =>
-            {
-                Err(Rejection::Conflict(illegal(before.status, self.status)))
-            }
-            _ => Ok(()),
+            None => self.check_creation(facts),
+            Some(before) => self.check_update(before),
         }
     }
-}
 
-fn illegal(from: OrderStatus, to: OrderStatus) -> String {
-    let next = from.next();
-    if next.is_empty() {
-        return format!("an order that is {from} can't become {to}: {from} is final");
+    fn check_deletion(&self, _facts: &OrderFacts) -> Result<(), Rejection> {
+        match self.status {
+            OrderStatus::Created
+            | OrderStatus::OutOfStock
+            | OrderStatus::InStock
+            | OrderStatus::Uncleared => Ok(()),
+            OrderStatus::Cleared | OrderStatus::Shipped | OrderStatus::Delivered => {
+                Err(Rejection::Conflict(format!(
+                    "order {:?} is {}: what is paid can't be deleted; delete its billing first, while nothing is shipped",
+                    self.entity_id, self.status
+                )))
+            }
+        }
     }
-    let next: Vec<String> = next.iter().map(ToString::to_string).collect();
-    format!(
-        "an order that is {from} can't become {to}, only {}",
-        next.join(" or ")
-    )
+
+    /// A new order gets what it was decided on; an update changes nothing.
+    fn completed(self, before: Option<&Self>, facts: &OrderFacts) -> Result<Self, Rejection> {
+        if let Some(before) = before {
+            return Ok(before.clone());
+        }
+        match facts.carts.get(&self.cart_id) {
+            Some(VersionedCart { cart, .. }) => {
+                let purchase = Purchase::of(cart, &facts.prices)?;
+                Ok(self.with_purchase(purchase))
+            }
+            None => Err(Rejection::unknown("cart_id", "cart", &self.cart_id)),
+        }
+    }
 }

@@ -58,6 +58,23 @@ pub fn ships(order: &Order) -> bool {
     order.status == OrderStatus::Cleared
 }
 
+/// Whether a payment is returned: its order (`None`: deleted) can't be paid any more.
+#[must_use]
+pub fn payment_goes_back(order: Option<&Order>) -> bool {
+    order.is_none_or(|order| order.status == OrderStatus::OutOfStock)
+}
+
+/// Whether a shipping is withdrawn: its order (`None`: deleted) isn't paid, although it was when the shipping was decided.
+#[must_use]
+pub fn shipping_is_withdrawn(order: Option<&Order>) -> bool {
+    order.is_none_or(|order| {
+        !matches!(
+            order.status,
+            OrderStatus::Cleared | OrderStatus::Shipped | OrderStatus::Delivered
+        )
+    })
+}
+
 /// Whether the stock reserved for a deleted order is given back. `order` is its last state; the pieces of a shipped order
 /// are gone.
 #[must_use]

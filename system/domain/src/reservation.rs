@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cart::Cart;
 use crate::inventory::Inventory;
 use crate::limits::AMOUNT_MAX;
+use crate::order::Purchase;
+
+/// The maximum number of inventories that one order's pieces are taken from: its reservation must fit into one transaction.
+pub const INVENTORIES_MAX: usize = 5_000;
 
 /// Pieces taken from one inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,9 @@ pub struct ReservedLine {
 pub struct Reservation {
     /// The order that the pieces are reserved for.
     pub order_id: String,
+    /// The customer who ordered them, who is to be told what becomes of a payment when the order itself is gone.
+    #[serde(default)]
+    pub customer_id: String,
     /// The pieces by inventory.
     pub lines: Vec<ReservedLine>,
     /// Whether the pieces were given back.
@@ -50,23 +56,25 @@ pub enum ReservationOutcome {
     OutOfStock {
         /// The first product that is short.
         product_id: String,
-        /// The number of pieces in the cart.
+        /// The number of pieces that were ordered.
         wanted: u64,
         /// The number of pieces in stock.
         available: u64,
     },
 }
 
-/// Takes every piece of a cart, or none. `stock` holds the inventories of each of its products.
+/// Takes every piece of an order, or none. `stock` holds the inventories of each of its products. Pieces beyond the first
+/// [`INVENTORIES_MAX`] inventories count as not in stock.
 #[must_use]
 pub fn reserve(
     order_id: &str,
-    cart: &Cart,
+    purchase: &Purchase,
     stock: &HashMap<String, Vec<Inventory>>,
 ) -> ReservationOutcome {
     let mut lines = Vec::new();
     let mut changed = Vec::new();
-    for (product_id, wanted) in cart.pieces() {
+    for line in &purchase.lines {
+        let (product_id, wanted) = (&line.product_id, line.quantity);
         let inventories = stock.get(product_id).map_or(&[][..], Vec::as_slice);
         let mut missing = wanted;
         for inventory in inventories {
@@ -74,10 +82,13 @@ pub fn reserve(
             if taken == 0 {
                 continue;
             }
+            if lines.len() == INVENTORIES_MAX {
+                break;
+            }
             missing -= taken;
             lines.push(ReservedLine {
                 inventory_id: inventory.entity_id.clone(),
-                product_id: product_id.to_owned(),
+                product_id: product_id.clone(),
                 quantity: taken,
             });
             changed.push(Inventory {
@@ -87,7 +98,7 @@ pub fn reserve(
         }
         if missing > 0 {
             return ReservationOutcome::OutOfStock {
-                product_id: product_id.to_owned(),
+                product_id: product_id.clone(),
                 wanted,
                 available: wanted - missing,
             };
@@ -96,6 +107,7 @@ pub fn reserve(
     ReservationOutcome::Reserved(ReservationChange {
         reservation: Reservation {
             order_id: order_id.to_owned(),
+            customer_id: purchase.customer_id.clone(),
             lines,
             released: false,
         },

@@ -99,4 +99,16 @@ impl Aggregate for Shipping {
             ))),
         }
     }
+    /// A parcel that is on its way stays recorded.
+    fn check_deletion(&self, facts: &ShippingFacts) -> Result<(), Rejection> {
+        match facts.orders.get(&self.order_id) {
+            Some(
+                status @ (OrderStatus::Cleared | OrderStatus::Shipped | OrderStatus::Delivered),
+            ) => Err(Rejection::Conflict(format!(
+                "order {:?} is {status}: its shipping can't be deleted",
+                self.order_id
+            ))),
+            _ => Ok(()),
+        }
+    }
 }

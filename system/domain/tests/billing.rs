@@ -1,9 +1,10 @@
-//! A billing's commands: which orders can be billed, for which amount, and how often.
+//! A billing's commands: which orders can be billed, for which amount, how often, and until when a payment can be taken back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ordershop_domain::{
-    AMOUNT_MAX, Billing, BillingFacts, Command, Event, OrderStatus, Rejection, decide,
+    AMOUNT_MAX, Billing, BillingFacts, Command, Event, Order, OrderOfBilling, OrderStatus,
+    Rejection, decide,
 };
 
 fn billing(order_id: &str, amount: u64) -> Billing {
@@ -14,15 +15,32 @@ fn billing(order_id: &str, amount: u64) -> Billing {
     }
 }
 
-/// Order `o-1` has this status and costs 700 cents; `o-2` is IN_STOCK and costs 700; the cart of `o-lost` was deleted.
+fn order(order_id: &str, status: OrderStatus, total: Option<u64>) -> (String, OrderOfBilling) {
+    let order = Order {
+        entity_id: order_id.into(),
+        cart_id: "c-1".into(),
+        status,
+        customer_id: None,
+        lines: None,
+        total: None,
+    };
+    let version = 2;
+    let order = OrderOfBilling {
+        order,
+        version,
+        total,
+    };
+    (order_id.into(), order)
+}
+
+/// Order `o-1` has this status and costs 700 cents; `o-2` is IN_STOCK and costs 700; nobody knows any more what `o-lost` costs.
 fn facts(status: OrderStatus, billed: &[&str]) -> BillingFacts {
     BillingFacts {
         orders: BTreeMap::from([
-            ("o-1".into(), status),
-            ("o-2".into(), OrderStatus::InStock),
-            ("o-lost".into(), OrderStatus::InStock),
+            order("o-1", status, Some(700)),
+            order("o-2", OrderStatus::InStock, Some(700)),
+            order("o-lost", OrderStatus::InStock, None),
         ]),
-        sums: BTreeMap::from([("o-1".into(), 700), ("o-2".into(), 700)]),
         billed: billed
             .iter()
             .map(ToString::to_string)
@@ -154,10 +172,30 @@ fn an_amount_that_was_wrong_can_be_put_right_whatever_the_order_has_become() {
 }
 
 #[test]
+fn a_payment_can_be_taken_back_until_its_order_is_shipped_and_after_its_order_is_gone() {
+    let before = billing("o-1", 700);
+    let deleted = || Ok(vec![Event::Deleted(before.clone())]);
+    for status in OrderStatus::ALL {
+        let facts = facts(status, &["o-1"]);
+        let decided = decide("b-1", Some(&before), Command::Delete, &facts);
+        if [OrderStatus::Shipped, OrderStatus::Delivered].contains(&status) {
+            let told =
+                format!("order \"o-1\" is {status}: its payment can't be taken back any more");
+            assert_eq!(decided, Err(Rejection::Conflict(told)));
+        } else {
+            assert_eq!(decided, deleted(), "{status}");
+        }
+    }
+    let nothing = BillingFacts::default();
+    let decided = decide("b-1", Some(&before), Command::Delete, &nothing);
+    assert_eq!(decided, deleted(), "its order is gone");
+}
+
+#[test]
 fn an_order_of_free_products_is_billed_with_nothing() {
     let facts = BillingFacts {
-        sums: BTreeMap::from([("o-1".into(), 0)]),
-        ..facts(OrderStatus::InStock, &[])
+        orders: BTreeMap::from([order("o-1", OrderStatus::InStock, Some(0))]),
+        billed: BTreeSet::new(),
     };
 
     let events = decide("b-1", None, Command::Create(billing("o-1", 0)), &facts);

@@ -1,18 +1,20 @@
-//! A cart's commands: the references and stock that they need, and from which status of the order on the cart is fixed.
+//! A cart's commands: the references and stock that they need, its limits, and that it stays as it was ordered while its order lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ordershop_domain::{
-    AMOUNT_MAX, Cart, CartFacts, Command, Event, OrderStatus, Rejection, decide,
+    AMOUNT_MAX, Cart, CartFacts, Command, Event, OrderOfCart, OrderStatus, Rejection, decide,
 };
 
 const PIECES_MAX: usize = 100_000;
+const PRODUCTS_MAX: usize = 1_000;
 
 fn cart(customer_id: &str, product_ids: &[&str]) -> Cart {
     Cart {
         entity_id: "c-1".into(),
         customer_id: customer_id.into(),
         product_ids: product_ids.iter().map(ToString::to_string).collect(),
+        order_id: None,
     }
 }
 
@@ -20,8 +22,25 @@ fn facts() -> CartFacts {
     CartFacts {
         customers: BTreeSet::from(["k-1".into()]),
         stock: BTreeMap::from([("cup".into(), 2), ("pot".into(), 1), ("jar".into(), 0)]),
-        orders_past_created: BTreeMap::new(),
+        orders: BTreeMap::new(),
     }
+}
+
+/// The facts with these known orders of cart `c-1`.
+fn facts_with(orders: &[(&str, OrderStatus)]) -> CartFacts {
+    let orders = orders.iter().map(|&(order_id, status)| OrderOfCart {
+        order_id: order_id.into(),
+        status,
+    });
+    CartFacts {
+        orders: BTreeMap::from([("c-1".into(), orders.collect())]),
+        ..facts()
+    }
+}
+
+/// A cart of one cup that names this order as its own.
+fn ordered(order_id: Option<&str>) -> Cart {
+    cart("k-1", &["cup"]).ordered_by(order_id.map(Into::into))
 }
 
 fn kind(rejection: &Rejection) -> &'static str {
@@ -108,49 +127,130 @@ fn a_cart_is_made_and_changed_within_the_stock_and_refused_beyond_it() {
     }
 }
 
+/// Checks that a cart can be neither changed nor deleted, because of `why`, but put back.
+#[track_caller]
+fn check_fixed(before: &Cart, facts: &CartFacts, why: &str) {
+    let told = format!("cart \"c-1\" is ordered: its order {why}");
+    let named = before.order_id.clone();
+    for command in [
+        Command::Update(cart("k-1", &["pot"])),
+        Command::Update(cart("k-1", &["pot"]).ordered_by(named)),
+        Command::Update(cart("k-1", &["cup", "cup"])),
+        Command::Update(cart("k-1", &[])),
+        Command::Update(cart("k-2", &["cup"])),
+        Command::Delete,
+    ] {
+        let refused = decide("c-1", Some(before), command.clone(), facts);
+        let expected = Err(Rejection::Conflict(told.clone()));
+        assert_eq!(refused, expected, "{command:?}");
+    }
+    check_put_back(before, facts);
+}
+
+/// Checks that a cart can be put back with its order and without it, and keeps it.
+#[track_caller]
+fn check_put_back(before: &Cart, facts: &CartFacts) {
+    for same in [before.clone(), before.ordered_by(None)] {
+        let events = decide("c-1", Some(before), Command::Update(same), facts);
+        assert_eq!(events, Ok(vec![]));
+    }
+}
+
+/// Checks that a cart can be changed and deleted, and that a changed one has no order.
+#[track_caller]
+fn check_free(before: &Cart, facts: &CartFacts) {
+    let changed = cart("k-1", &["pot"]);
+    for after in [changed.clone(), changed.ordered_by(before.order_id.clone())] {
+        let events = decide("c-1", Some(before), Command::Update(after), facts);
+        assert_eq!(events, Ok(vec![Event::Updated(changed.clone())]));
+    }
+    let events = decide("c-1", Some(before), Command::Delete, facts);
+    assert_eq!(events, Ok(vec![Event::Deleted(before.clone())]));
+    check_put_back(before, facts);
+}
+
 #[test]
-fn a_cart_whose_order_is_past_created_can_be_neither_changed_nor_deleted_but_put_back() {
-    let before = cart("k-1", &["cup"]);
+fn a_cart_is_fixed_while_its_order_lives_and_free_when_that_is_out_of_stock() {
     for status in OrderStatus::ALL {
-        if status == OrderStatus::Created {
-            continue;
+        let facts = facts_with(&[("o-1", status)]);
+        // An order of a foreign service isn't named in its cart.
+        for named in [Some("o-1"), None] {
+            if status == OrderStatus::OutOfStock {
+                check_free(&ordered(named), &facts);
+            } else {
+                check_fixed(&ordered(named), &facts, &format!("\"o-1\" is {status}"));
+            }
         }
-        let facts = CartFacts {
-            orders_past_created: BTreeMap::from([("c-1".into(), ("o-1".into(), status))]),
-            ..facts()
-        };
-        for command in [
-            Command::Update(cart("k-1", &["pot"])),
-            Command::Update(cart("k-1", &[])),
-            Command::Delete,
-        ] {
-            let refused =
-                decide("c-1", Some(&before), command, &facts).expect_err("its order holds it");
-            assert_eq!(kind(&refused), "conflict");
-            let told = format!("its order \"o-1\" is {status}");
-            assert!(refused.to_string().contains(&told), "{refused}");
-        }
-        let same = decide(
-            "c-1",
-            Some(&before),
-            Command::Update(before.clone()),
-            &facts,
-        );
-        assert_eq!(same, Ok(vec![]), "{status}");
+    }
+}
+
+#[test]
+fn a_cart_is_fixed_while_its_order_is_being_created() {
+    let before = ordered(Some("o-1"));
+    let others = facts_with(&[("o-2", OrderStatus::OutOfStock)]);
+    for facts in [facts(), others] {
+        check_fixed(&before, &facts, "\"o-1\" is being created");
+    }
+}
+
+#[test]
+fn of_many_orders_one_that_lives_is_enough() {
+    let (living, short) = (OrderStatus::InStock, OrderStatus::OutOfStock);
+    for named in [None, Some("o-1"), Some("o-3")] {
+        let one_lives = facts_with(&[("o-1", short), ("o-2", living), ("o-3", short)]);
+        check_fixed(&ordered(named), &one_lives, "\"o-2\" is IN_STOCK");
+        let none_lives = facts_with(&[("o-1", short), ("o-2", short), ("o-3", short)]);
+        check_free(&ordered(named), &none_lives);
     }
 }
 
 #[test]
 fn an_order_of_another_cart_holds_nothing() {
+    let other = OrderOfCart {
+        order_id: "o-2".into(),
+        status: OrderStatus::Shipped,
+    };
     let facts = CartFacts {
-        orders_past_created: BTreeMap::from([("c-2".into(), ("o-2".into(), OrderStatus::Shipped))]),
+        orders: BTreeMap::from([("c-2".into(), vec![other])]),
         ..facts()
     };
-    let before = cart("k-1", &["cup"]);
+    check_free(&ordered(None), &facts);
+}
 
-    let events = decide("c-1", Some(&before), Command::Delete, &facts);
+#[test]
+fn only_the_system_sets_the_order_of_a_cart() {
+    let created = decide("c-1", None, Command::Create(ordered(Some("o-1"))), &facts());
+    let told = "the system sets a cart's order_id; leave it out";
+    assert_eq!(created, Err(Rejection::Invalid(told.into())));
 
-    assert_eq!(events, Ok(vec![Event::Deleted(before)]));
+    let free = facts_with(&[("o-1", OrderStatus::OutOfStock)]);
+    let told = "the order_id of a cart can't be set; leave it out, or send it as it is";
+    for before in [ordered(None), ordered(Some("o-1"))] {
+        for products in [&["cup"][..], &["pot"]] {
+            for named in ["o-2", ""] {
+                let after = cart("k-1", products).ordered_by(Some(named.into()));
+                let refused = decide("c-1", Some(&before), Command::Update(after), &free);
+                assert_eq!(refused, Err(Rejection::Conflict(told.into())), "{named:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cart_ordered_by_an_order_differs_in_nothing_else() {
+    let before = cart("k-1", &["cup", "pot"]);
+
+    let named = before.ordered_by(Some("o-1".into()));
+
+    assert_eq!(named.order_id.as_deref(), Some("o-1"));
+    assert_eq!(named.ordered_by(None), before);
+}
+
+#[test]
+fn a_cart_that_was_ordered_is_not_created_again() {
+    let again = Command::Create(cart("k-1", &["cup"]));
+    let events = decide("c-1", Some(&ordered(Some("o-1"))), again, &facts());
+    assert_eq!(events, Ok(vec![]));
 }
 
 #[test]
@@ -173,28 +273,48 @@ fn a_cart_holds_its_limit_of_pieces_and_not_one_more() {
 }
 
 #[test]
-fn pieces_are_counted_and_prices_summed_by_piece() {
-    let prices = BTreeMap::from([
-        ("cup".to_owned(), 250),
-        ("pot".to_owned(), 1_999),
-        ("gift".to_owned(), 0),
-        ("ring".to_owned(), AMOUNT_MAX),
-    ]);
-    let rows: [(&[&str], Option<u64>); 8] = [
-        (&[], Some(0)),
-        (&["cup"], Some(250)),
-        (&["cup", "pot", "cup"], Some(2_499)),
-        (&["gift", "gift"], Some(0)),
-        (&["ring", "gift"], Some(AMOUNT_MAX)),
-        (&["ring", "cup"], None),
-        (&["ring", "ring", "ring"], None),
-        (&["cup", "mug"], None),
-    ];
-    for (products, sum) in rows {
-        assert_eq!(cart("k-1", products).sum(&prices), sum, "{products:?}");
+fn a_cart_holds_its_limit_of_products_and_not_one_more() {
+    let ids: Vec<String> = (0..=PRODUCTS_MAX).map(|n| format!("p-{n}")).collect();
+    let facts = CartFacts {
+        stock: ids.iter().map(|id| (id.clone(), 2)).collect(),
+        ..facts()
+    };
+    // Two pieces of each product: a piece more is no product more.
+    let of = |products| -> Cart {
+        let ids: Vec<&str> = ids.iter().take(products).map(String::as_str).collect();
+        cart("k-1", &[&ids[..], &ids[..]].concat())
+    };
+    for state in [None, Some(cart("k-1", &[]))] {
+        let run = |cart: Cart| {
+            let command = match state {
+                None => Command::Create(cart),
+                Some(_) => Command::Update(cart),
+            };
+            decide("c-1", state.as_ref(), command, &facts)
+        };
+        assert_eq!(run(of(PRODUCTS_MAX)).map(|events| events.len()), Ok(1));
+        let told = "product_ids has 1001 different products; at most 1000 are allowed";
+        let refused = run(of(PRODUCTS_MAX + 1));
+        assert_eq!(refused, Err(Rejection::Invalid(told.into())));
     }
+}
+
+#[test]
+fn pieces_are_counted_by_product() {
     let counted = cart("k-1", &["pot", "cup", "pot"]);
     assert_eq!(counted.pieces(), BTreeMap::from([("cup", 1), ("pot", 2)]));
+    assert_eq!(cart("k-1", &[]).pieces(), BTreeMap::new());
+}
+
+#[test]
+fn a_cart_in_json_names_its_order_only_if_it_has_one() {
+    let open = r#"{"entity_id":"c-1","customer_id":"k-1","product_ids":["cup"]}"#;
+    let named = r#"{"entity_id":"c-1","customer_id":"k-1","product_ids":["cup"],"order_id":"o-1"}"#;
+    for (cart, json) in [(ordered(None), open), (ordered(Some("o-1")), named)] {
+        assert_eq!(serde_json::to_string(&cart).expect("a cart is JSON"), json);
+        let back: Cart = serde_json::from_str(json).expect("its own JSON");
+        assert_eq!(back, cart);
+    }
 }
 
 #[test]
@@ -208,6 +328,7 @@ fn a_cart_in_json_is_read_strictly() {
         r#"{"customer_id":"k-1","product_ids":"a"}"#,
         r#"{"customer_id":"k-1","product_ids":[1]}"#,
         r#"{"customer_id":"k-1","product_ids":[],"coupon":"x"}"#,
+        r#"{"customer_id":"k-1","product_ids":[],"order_id":1}"#,
     ] {
         assert!(serde_json::from_str::<Cart>(wrong).is_err(), "{wrong}");
     }

@@ -4,9 +4,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ordershop_domain::{
     Aggregate, Billing, BillingFacts, Cart, CartFacts, Command, Customer, Event, Inventory,
-    InventoryFacts, Order, OrderFacts, OrderStatus, Product, Rejection, Shipping, ShippingFacts,
-    decide, evolve,
+    InventoryFacts, Order, OrderFacts, OrderLine, OrderOfBilling, OrderStatus, Product, Purchase,
+    Rejection, Shipping, ShippingFacts, VersionedCart, decide, evolve,
 };
+
+/// An order of one cup, as a client posts it.
+fn posted() -> Order {
+    Order {
+        entity_id: "o-1".into(),
+        cart_id: "c-1".into(),
+        status: OrderStatus::Created,
+        customer_id: None,
+        lines: None,
+        total: None,
+    }
+}
+
+/// What that order buys.
+fn one_cup() -> Purchase {
+    let line = OrderLine {
+        product_id: "p-1".into(),
+        quantity: 1,
+        price: 7,
+    };
+    Purchase {
+        customer_id: "k-1".into(),
+        lines: vec![line],
+        total: 7,
+    }
+}
+
+fn cart(pieces: usize) -> Cart {
+    Cart {
+        entity_id: "c-1".into(),
+        customer_id: "k-1".into(),
+        product_ids: vec!["p-1".into(); pieces],
+        order_id: None,
+    }
+}
 
 fn ids(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
@@ -15,10 +50,22 @@ fn ids(names: &[&str]) -> BTreeSet<String> {
 /// Checks the life of one entity: it is created as `first` and updated to `second`.
 #[track_caller]
 fn check<E: Aggregate + std::fmt::Debug>(kind: &str, facts: &E::Facts, first: &E, second: &E) {
+    check_with(kind, (facts, facts), first, second);
+}
+
+/// The same with the facts until the deletion and those of the deletion.
+#[track_caller]
+fn check_with<E: Aggregate + std::fmt::Debug>(
+    kind: &str,
+    (facts, last_facts): (&E::Facts, &E::Facts),
+    first: &E,
+    second: &E,
+) {
     let id = first.id();
     assert_eq!((E::KIND, second.id()), (kind, id));
     assert_ne!(first, second, "{kind}: the update must change something");
     let run = |state: Option<&E>, command| decide(id, state, command, facts);
+    let delete = |state: Option<&E>| decide(id, state, Command::Delete, last_facts);
 
     // A missing entity can be neither changed nor deleted.
     for command in [Command::Update(first.clone()), Command::Delete] {
@@ -60,11 +107,11 @@ fn check<E: Aggregate + std::fmt::Debug>(kind: &str, facts: &E::Facts, first: &E
     );
 
     let deleted = vec![Event::Deleted(second.clone())];
-    assert_eq!(run(state.as_ref(), Command::Delete), Ok(deleted.clone()));
+    assert_eq!(delete(state.as_ref()), Ok(deleted.clone()));
     let state = deleted.into_iter().fold(state, evolve);
     assert_eq!(state, None);
     assert!(matches!(
-        run(state.as_ref(), Command::Delete),
+        delete(state.as_ref()),
         Err(Rejection::NotFound { .. })
     ));
 }
@@ -96,35 +143,16 @@ fn inventories_and_carts_live_and_die() {
         products: ids(&["p-1"]),
     };
     check("inventory", &facts, &inventory(5), &inventory(0));
-    let cart = |pieces| Cart {
-        entity_id: "c-1".into(),
-        customer_id: "k-1".into(),
-        product_ids: vec!["p-1".into(); pieces],
-    };
     let facts = CartFacts {
         customers: ids(&["k-1"]),
         stock: BTreeMap::from([("p-1".into(), 3)]),
-        orders_past_created: BTreeMap::new(),
+        orders: BTreeMap::new(),
     };
     check("cart", &facts, &cart(0), &cart(3));
 }
 
 #[test]
-fn orders_billings_and_shippings_live_and_die() {
-    let order = |status| Order {
-        entity_id: "o-1".into(),
-        cart_id: "c-1".into(),
-        status,
-    };
-    let facts = OrderFacts {
-        carts: ids(&["c-1"]),
-    };
-    check(
-        "order",
-        &facts,
-        &order(OrderStatus::Created),
-        &order(OrderStatus::InStock),
-    );
+fn billings_and_shippings_live_and_die() {
     let shipping = |delivered| Shipping {
         entity_id: "s-1".into(),
         order_id: "o-1".into(),
@@ -134,18 +162,34 @@ fn orders_billings_and_shippings_live_and_die() {
         orders: BTreeMap::from([("o-1".into(), OrderStatus::Cleared)]),
         shipped: BTreeSet::new(),
     };
-    check("shipping", &facts, &shipping(0.0), &shipping(1.5));
+    // A shipping of a paid order can't be deleted: it is deleted after the payment was taken back.
+    let unpaid = ShippingFacts {
+        orders: BTreeMap::from([("o-1".into(), OrderStatus::Uncleared)]),
+        shipped: ids(&["o-1"]),
+    };
+    check_with(
+        "shipping",
+        (&facts, &unpaid),
+        &shipping(0.0),
+        &shipping(1.5),
+    );
 
-    // A billing's amount must match its cart, so an update would need other facts: only creation and deletion are checked
+    // A billing's amount must match its order, so an update would need other facts: only creation and deletion are checked
     // here.
     let billing = Billing {
         entity_id: "b-1".into(),
         order_id: "o-1".into(),
         amount: 7,
     };
+    let to_pay = OrderOfBilling {
+        order: posted()
+            .with_purchase(one_cup())
+            .with_status(OrderStatus::InStock),
+        version: 2,
+        total: Some(7),
+    };
     let facts = BillingFacts {
-        orders: BTreeMap::from([("o-1".into(), OrderStatus::InStock)]),
-        sums: BTreeMap::from([("o-1".into(), 7)]),
+        orders: BTreeMap::from([("o-1".into(), to_pay)]),
         billed: BTreeSet::new(),
     };
     let events = decide("b-1", None, Command::Create(billing.clone()), &facts);
@@ -160,6 +204,45 @@ fn orders_billings_and_shippings_live_and_die() {
             ..
         })
     ));
+}
+
+#[test]
+fn an_order_lives_and_dies_and_no_update_changes_it() {
+    let facts = OrderFacts {
+        carts: BTreeMap::from([(
+            "c-1".into(),
+            VersionedCart {
+                cart: cart(1),
+                version: 1,
+            },
+        )]),
+        customers: ids(&["k-1"]),
+        prices: BTreeMap::from([("p-1".into(), 7)]),
+        orders: BTreeMap::new(),
+    };
+    let run = |state: Option<&Order>, command| decide("o-1", state, command, &facts);
+    let bought = posted().with_purchase(one_cup());
+    for command in [Command::Update(posted()), Command::Delete] {
+        let refused = run(None, command).expect_err("there is nothing");
+        assert_eq!(refused.to_string(), "there is no order \"o-1\"");
+        assert!(matches!(refused, Rejection::NotFound { .. }));
+    }
+
+    let created = run(None, Command::Create(posted())).expect("it can be ordered");
+    assert_eq!(created, [Event::Created(bought.clone())]);
+    let state = created.into_iter().fold(None, evolve);
+    assert_eq!(state, Some(bought.clone()));
+    for again in [
+        Command::Create(posted()),
+        Command::Update(posted()),
+        Command::Update(bought.clone()),
+    ] {
+        assert_eq!(run(state.as_ref(), again), Ok(vec![]));
+    }
+
+    let deleted = run(state.as_ref(), Command::Delete).expect("it isn't paid");
+    assert_eq!(deleted, [Event::Deleted(bought)]);
+    assert_eq!(deleted.into_iter().fold(state, evolve), None);
 }
 
 #[test]
@@ -191,6 +274,11 @@ fn what_was_read_can_be_put_back_although_everything_it_names_is_gone() {
         entity_id: "c-1".into(),
         customer_id: "k-gone".into(),
         product_ids: vec!["p-gone".into()],
+        order_id: Some("o-gone".into()),
+    };
+    let order = Order {
+        cart_id: "c-gone".into(),
+        ..posted().with_purchase(one_cup())
     };
     let billing = Billing {
         entity_id: "b-1".into(),
@@ -215,6 +303,8 @@ fn what_was_read_can_be_put_back_although_everything_it_names_is_gone() {
     }
     check(&inventory);
     check(&cart);
+    check(&order);
+    check(&posted());
     check(&billing);
     check(&shipping);
 }

@@ -1,7 +1,8 @@
 //! The texts of the mails, word for word.
 
 use ordershop_domain::{
-    AMOUNT_MAX, Customer, Mail, good_bye, payment_received, please_pay, shipped, welcome,
+    AMOUNT_MAX, Customer, Mail, good_bye, payment_received, payment_returned, please_pay, shipped,
+    welcome,
 };
 
 fn ada() -> Customer {
@@ -27,6 +28,10 @@ fn each_mail_says_what_happened_to_whom() {
         (
             payment_received(&ada(), "o-1", 2_499),
             "Dear Ada, we have received your payment of € 24.99 for order o-1.",
+        ),
+        (
+            payment_returned(&ada(), "o-1", 2_499),
+            "Dear Ada, order o-1 can't be paid any more. We return your payment of € 24.99.",
         ),
         (
             shipped(&ada(), "o-1"),
@@ -61,6 +66,11 @@ fn cents_are_shown_as_euros_with_two_digits() {
         assert!(
             received.contains(&format!("payment of {euros} for")),
             "{received}"
+        );
+        let returned = payment_returned(&ada(), "o-1", cents).message;
+        assert!(
+            returned.ends_with(&format!("your payment of {euros}.")),
+            "{returned}"
         );
     }
 }

@@ -4,14 +4,24 @@ use ordershop_domain::OrderStatus::{
     self, Cleared, Created, Delivered, InStock, OutOfStock, Shipped, Uncleared,
 };
 use ordershop_domain::{
-    Order, Trigger, order_after, order_after_reservation, ships, stock_comes_back,
+    Order, OrderLine, Trigger, order_after, order_after_reservation, payment_goes_back,
+    shipping_is_withdrawn, ships, stock_comes_back,
 };
 
+/// An order that carries what was bought: each reaction keeps that.
 fn order(status: OrderStatus) -> Order {
+    let line = OrderLine {
+        product_id: "cup".into(),
+        quantity: 2,
+        price: 250,
+    };
     Order {
         entity_id: "o-1".into(),
         cart_id: "c-1".into(),
         status,
+        customer_id: Some("k-1".into()),
+        lines: Some(vec![line]),
+        total: Some(500),
     }
 }
 
@@ -81,6 +91,28 @@ fn stock_of_a_deleted_order_comes_back_until_it_is_shipped() {
     for (status, back) in rows {
         assert_eq!(stock_comes_back(&order(status)), back, "{status}");
     }
+}
+
+#[test]
+fn a_payment_goes_back_and_a_shipping_is_withdrawn_where_the_order_no_longer_fits() {
+    // (the status, whether its payment goes back, whether its shipping is withdrawn)
+    let rows = [
+        (Created, false, true),
+        (InStock, false, true),
+        (OutOfStock, true, true),
+        (Cleared, false, false),
+        (Uncleared, false, true),
+        (Shipped, false, false),
+        (Delivered, false, false),
+    ];
+    assert_eq!(rows.len(), OrderStatus::ALL.len());
+    for (status, back, withdrawn) in rows {
+        let order = order(status);
+        assert_eq!(payment_goes_back(Some(&order)), back, "{status}");
+        assert_eq!(shipping_is_withdrawn(Some(&order)), withdrawn, "{status}");
+    }
+    assert!(payment_goes_back(None), "the order was deleted");
+    assert!(shipping_is_withdrawn(None), "the order was deleted");
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ordershop_domain::{
-    AMOUNT_MAX, Cart, Inventory, Reservation, ReservationChange, ReservationOutcome, release,
-    reserve,
+    AMOUNT_MAX, Inventory, OrderLine, Purchase, Reservation, ReservationChange, ReservationOutcome,
+    release, reserve,
 };
+
+/// The number of inventories that one order's pieces may come from, written down independently of the code.
+const INVENTORIES_MAX: u64 = 5_000;
 
 fn inventory(id: &str, product_id: &str, amount: u64) -> Inventory {
     Inventory {
@@ -15,12 +18,27 @@ fn inventory(id: &str, product_id: &str, amount: u64) -> Inventory {
     }
 }
 
-fn cart(product_ids: &[&str]) -> Cart {
-    Cart {
-        entity_id: "c-1".into(),
+/// A purchase with these lines, in this order. The prices don't matter.
+fn lines(lines: &[(&str, u64)]) -> Purchase {
+    let lines = lines.iter().map(|&(product_id, quantity)| OrderLine {
+        product_id: product_id.into(),
+        quantity,
+        price: 0,
+    });
+    Purchase {
         customer_id: "k-1".into(),
-        product_ids: product_ids.iter().map(ToString::to_string).collect(),
+        lines: lines.collect(),
+        total: 0,
     }
+}
+
+/// A purchase of these pieces: a line a product, by product id.
+fn purchase(pieces: &[&str]) -> Purchase {
+    let mut counted = BTreeMap::new();
+    for product_id in pieces {
+        *counted.entry(*product_id).or_default() += 1;
+    }
+    lines(&counted.into_iter().collect::<Vec<_>>())
 }
 
 /// The stock as `reserve` expects it: the inventories of each product, in the given order.
@@ -43,7 +61,7 @@ fn by_id(inventories: &[Inventory]) -> BTreeMap<String, Inventory> {
 }
 
 fn reserved(products: &[&str], inventories: &[Inventory]) -> ReservationChange {
-    match reserve("o-1", &cart(products), &stock(inventories)) {
+    match reserve("o-1", &purchase(products), &stock(inventories)) {
         ReservationOutcome::Reserved(change) => change,
         short => panic!("{products:?}: {short:?}"),
     }
@@ -97,6 +115,7 @@ fn pieces_are_summed_and_taken_from_as_many_inventories_as_it_takes() {
         let change = reserved(products, &there);
         assert_eq!(lines_and_rest(&change), (lines.to_vec(), rest.to_vec()));
         assert_eq!(change.reservation.order_id, "o-1");
+        assert_eq!(change.reservation.customer_id, "k-1");
         assert!(!change.reservation.released);
     }
 }
@@ -116,13 +135,74 @@ fn if_one_product_is_short_nothing_is_taken_and_the_first_short_one_is_named() {
         (&["mug", "cup", "cup", "cup", "cup"], "cup", 4, 3),
     ];
     for (products, product_id, wanted, available) in rows {
-        let outcome = reserve("o-1", &cart(products), &stock(&there));
+        let outcome = reserve("o-1", &purchase(products), &stock(&there));
         let short = ReservationOutcome::OutOfStock {
             product_id: product_id.into(),
             wanted,
             available,
         };
         assert_eq!(outcome, short, "{products:?}");
+    }
+}
+
+#[test]
+fn a_line_of_no_pieces_takes_nothing_and_needs_no_stock() {
+    let there = [inventory("i-1", "cup", 2), inventory("i-2", "pot", 1)];
+    let wanted = lines(&[("cup", 2), ("mug", 0), ("pot", 1)]);
+    let outcome = reserve("o-1", &wanted, &stock(&there));
+    let ReservationOutcome::Reserved(change) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(lines_and_rest(&change).0, [("i-1", 2), ("i-2", 1)]);
+}
+
+#[test]
+fn pieces_come_from_the_limit_of_inventories_and_from_not_one_more() {
+    let ones = |product_id: &str, count: u64| -> Vec<Inventory> {
+        (0..count)
+            .map(|n| inventory(&format!("{product_id}-{n}"), product_id, 1))
+            .collect()
+    };
+    let mut there = ones("cup", INVENTORIES_MAX + 1);
+    there.extend(ones("pot", 2));
+    // An empty inventory doesn't count: nothing is taken from it.
+    there.insert(0, inventory("cup-empty", "cup", 0));
+    let there = stock(&there);
+    // (the lines, the product that is short with the pieces that are left for it)
+    let rows: [(Pieces, Option<(&str, u64)>); 6] = [
+        (&[("cup", INVENTORIES_MAX)], None),
+        (
+            &[("cup", INVENTORIES_MAX + 1)],
+            Some(("cup", INVENTORIES_MAX)),
+        ),
+        (&[("cup", INVENTORIES_MAX - 1), ("pot", 1)], None),
+        (
+            &[("cup", INVENTORIES_MAX - 1), ("pot", 2)],
+            Some(("pot", 1)),
+        ),
+        (&[("cup", INVENTORIES_MAX), ("pot", 1)], Some(("pot", 0))),
+        (&[("cup", INVENTORIES_MAX), ("pot", 0)], None),
+    ];
+    for (wanted, short) in rows {
+        let outcome = reserve("o-1", &lines(wanted), &there);
+        match (&outcome, short) {
+            (ReservationOutcome::Reserved(change), None) => {
+                let taken = change.reservation.lines.len() as u64;
+                assert_eq!(taken, INVENTORIES_MAX, "{wanted:?}");
+                assert_eq!(change.inventories.len() as u64, taken, "{wanted:?}");
+                let rest = change.inventories.iter().map(|left| left.amount);
+                assert_eq!(rest.sum::<u64>(), 0, "{wanted:?}");
+            }
+            (
+                ReservationOutcome::OutOfStock {
+                    product_id,
+                    available,
+                    ..
+                },
+                Some(expected),
+            ) => assert_eq!((product_id.as_str(), *available), expected, "{wanted:?}"),
+            _ => panic!("{wanted:?}: {outcome:?}"),
+        }
     }
 }
 
@@ -156,7 +236,11 @@ fn exactly_what_was_taken_comes_back_whatever_happened_to_the_stock_in_between()
         let change = release(&taken, &by_id(&now)).expect("it was never given back");
         assert_eq!(lines_and_rest(&change).1, after);
         assert!(change.reservation.released);
-        assert_eq!(change.reservation.lines, taken.lines, "the record is kept");
+        let kept = Reservation {
+            released: false,
+            ..change.reservation
+        };
+        assert_eq!(kept, taken, "the record is kept");
     }
 }
 
@@ -182,11 +266,23 @@ fn two_lines_of_one_inventory_come_back_as_one_change() {
 }
 
 #[test]
-fn a_record_written_before_it_could_be_released_reads_as_not_released() {
+fn a_record_in_json_names_order_customer_and_lines() {
+    let taken = reserved(&["cup"], &[inventory("i-1", "cup", 1)]).reservation;
+    let lines = r#"[{"inventory_id":"i-1","product_id":"cup","quantity":1}]"#;
+    let shape =
+        format!(r#"{{"order_id":"o-1","customer_id":"k-1","lines":{lines},"released":false}}"#);
+    assert_eq!(serde_json::to_string(&taken).expect("it is JSON"), shape);
+    let back: Reservation = serde_json::from_str(&shape).expect("its own JSON");
+    assert_eq!(back, taken);
+}
+
+#[test]
+fn a_record_without_customer_or_release_reads_as_of_nobody_and_not_released() {
     let json =
         r#"{"order_id":"o-1","lines":[{"inventory_id":"i-1","product_id":"cup","quantity":2}]}"#;
     let read: Reservation = serde_json::from_str(json).expect("a record");
     assert!(!read.released);
+    assert_eq!(read.customer_id, "");
     assert_eq!((read.lines.len(), read.lines[0].quantity), (1, 2));
 }
 
@@ -225,7 +321,7 @@ fn in_any_sequence_of_reserving_and_giving_back_amounts_and_reserved_pieces_stay
                     .map(|_| PRODUCTS[dice.below(3) as usize])
                     .collect();
                 let there: Vec<_> = shelf.values().cloned().collect();
-                match reserve(&format!("o-{step}"), &cart(&wanted), &stock(&there)) {
+                match reserve(&format!("o-{step}"), &purchase(&wanted), &stock(&there)) {
                     ReservationOutcome::Reserved(change) => {
                         let taken: u64 = change
                             .reservation

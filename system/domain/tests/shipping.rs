@@ -95,6 +95,33 @@ fn a_shipping_stays_with_its_order() {
 }
 
 #[test]
+fn a_shipping_is_deleted_only_if_its_order_is_not_paid_or_gone() {
+    let gone = (ShippingFacts::default(), None);
+    let orders = OrderStatus::ALL.map(|status| {
+        let paid = [
+            OrderStatus::Cleared,
+            OrderStatus::Shipped,
+            OrderStatus::Delivered,
+        ];
+        let refused = paid.contains(&status).then_some(status);
+        (facts(status, &["o-1"]), refused)
+    });
+    for (facts, refused) in orders.into_iter().chain([gone]) {
+        for delivered in [0.0, 1.5] {
+            let before = shipping("o-1", delivered);
+            let decided = decide("s-1", Some(&before), Command::Delete, &facts);
+            let expected = match refused {
+                None => Ok(vec![Event::Deleted(before)]),
+                Some(status) => Err(Rejection::Conflict(format!(
+                    "order \"o-1\" is {status}: its shipping can't be deleted"
+                ))),
+            };
+            assert_eq!(decided, expected, "{facts:?}");
+        }
+    }
+}
+
+#[test]
 fn a_time_before_1970_or_no_number_at_all_is_refused() {
     for delivered in [-1.0, -0.001, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         for state in [None, Some(shipping("o-1", 0.0))] {

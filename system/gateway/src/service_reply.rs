@@ -83,6 +83,7 @@ fn http(status: ReplyStatus) -> StatusCode {
         ReplyStatus::Invalid => StatusCode::BAD_REQUEST,
         ReplyStatus::NotFound => StatusCode::NOT_FOUND,
         ReplyStatus::Conflict => StatusCode::CONFLICT,
+        ReplyStatus::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ReplyStatus::BadReference => StatusCode::UNPROCESSABLE_ENTITY,
         ReplyStatus::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         ReplyStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

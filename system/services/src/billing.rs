@@ -1,15 +1,21 @@
-//! The billing service: an order is billed once, for the sum of its cart.
+//! The billing service: an order is billed once, for its total, and its payment is taken back only while nothing is shipped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use ordershop_domain::{Billing, BillingFacts, Cart, Event, Order, Product};
+use ordershop_domain::{
+    Billing, BillingFacts, Event, Order, OrderOfBilling, OrderStatus, Rejection,
+};
 
-use super::entity::EntityService;
+use super::command::new_event;
+use super::entity::{Before, EntityService};
 use super::facts::{Facts, FactsError, distinct};
+use super::purchase::purchases;
 use ordershop_contract::correlation::Correlation;
-use ordershop_contract::event_store::Claim;
+use ordershop_contract::event_store::{Claim, ExpectedVersion, Transaction};
+use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
 
 /// Handles the commands of billings.
 #[derive(Debug)]
@@ -30,39 +36,27 @@ impl EntityService for BillingService {
             facts.by_ids::<Order>(&order_ids, at_least, correlation),
             facts.by_property::<Billing>("order_id", &order_ids, at_least, correlation),
         )?;
-        let cart_ids = distinct(orders.values().map(|order| order.entity.cart_id.as_str()));
-        let carts = facts
-            .by_ids::<Cart>(&cart_ids, at_least, correlation)
-            .await?;
-        let product_ids = distinct(
-            carts
-                .values()
-                .flat_map(|cart| &cart.entity.product_ids)
-                .map(String::as_str),
-        );
-        let prices: BTreeMap<String, u64> = facts
-            .by_ids::<Product>(&product_ids, at_least, correlation)
-            .await?
-            .into_iter()
-            .map(|(id, product)| (id, product.entity.price))
-            .collect();
-        let sums = orders
-            .iter()
-            .filter_map(|(id, order)| {
-                let cart = &carts.get(&order.entity.cart_id)?.entity;
-                Some((id.clone(), cart.sum(&prices)?))
-            })
-            .collect();
+        let purchases = purchases(
+            facts,
+            orders.values().map(|order| &order.entity),
+            at_least,
+            correlation,
+        )
+        .await?;
         let billed: BTreeSet<String> = others
             .into_values()
             .map(|billing| billing.entity.order_id)
             .collect();
+        let orders = orders.into_iter().map(|(id, order)| {
+            let order = OrderOfBilling {
+                total: purchases.get(&id).map(|purchase| purchase.total),
+                version: order.version,
+                order: order.entity,
+            };
+            (id, order)
+        });
         Ok(BillingFacts {
-            orders: orders
-                .into_iter()
-                .map(|(id, order)| (id, order.entity.status))
-                .collect(),
-            sums,
+            orders: orders.collect(),
             billed,
         })
     }
@@ -73,5 +67,41 @@ impl EntityService for BillingService {
             Event::Updated(_) => Vec::new(),
             Event::Deleted(billing) => vec![Claim::Release(billing.order_id.clone())],
         }
+    }
+
+    /// A payment is taken back in two steps: its order becomes UNCLEARED, so that it can't be shipped at the same moment; then the billing
+    /// goes.
+    fn before(
+        delivery: &Delivery,
+        events: &[Event<Billing>],
+        facts: &BillingFacts,
+    ) -> Result<Before, Rejection> {
+        let [Event::Deleted(billing)] = events else {
+            return Ok(Before::Nothing);
+        };
+        let Some(OrderOfBilling { order, version, .. }) = facts.orders.get(&billing.order_id)
+        else {
+            return Ok(Before::Nothing);
+        };
+        let own_effect = format!("{}.uncleared", delivery.message_id);
+        Ok(match order.status {
+            OrderStatus::Cleared => Before::Write(Transaction {
+                topic: Topic::Order,
+                events: vec![new_event(
+                    delivery,
+                    own_effect,
+                    &order.entity_id,
+                    ExpectedVersion::Exact(*version),
+                    &Event::Updated(order.with_status(OrderStatus::Uncleared)),
+                )],
+                claims: Vec::new(),
+            }),
+            OrderStatus::InStock | OrderStatus::Uncleared => Before::Wait {
+                reason: format!("the payment of order {:?} is being booked", order.entity_id),
+                topic: Topic::Order,
+                own_effect,
+            },
+            _ => Before::Nothing,
+        })
     }
 }

@@ -1,9 +1,9 @@
-//! The cart service: a cart's customer and products must exist, its products must be in stock, and its order must not be past CREATED.
+//! The cart service: a cart's customer and products must exist, its products must be in stock, and it must have no living order.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use ordershop_domain::{Cart, CartFacts, Customer, Inventory, Order, OrderStatus, Product};
+use ordershop_domain::{Cart, CartFacts, Customer, Inventory, Order, OrderOfCart, Product};
 
 use super::entity::EntityService;
 use super::facts::{Facts, FactsError, distinct};
@@ -44,16 +44,22 @@ impl EntityService for CartService {
                 *amount = amount.saturating_add(inventory.entity.amount);
             }
         }
-        let orders_past_created = orders
-            .into_values()
-            .map(|order| order.entity)
-            .filter(|order| order.status != OrderStatus::Created)
-            .map(|order| (order.cart_id, (order.entity_id, order.status)))
-            .collect();
         Ok(CartFacts {
             customers: customers.into_keys().collect(),
             stock,
-            orders_past_created,
+            orders: by_cart(orders.into_values().map(|order| order.entity)),
         })
     }
+}
+
+/// The orders of each cart.
+pub(super) fn by_cart(orders: impl Iterator<Item = Order>) -> BTreeMap<String, Vec<OrderOfCart>> {
+    let mut by_cart: BTreeMap<String, Vec<OrderOfCart>> = BTreeMap::new();
+    for order in orders {
+        by_cart.entry(order.cart_id).or_default().push(OrderOfCart {
+            order_id: order.entity_id,
+            status: order.status,
+        });
+    }
+    by_cart
 }

@@ -1,31 +1,33 @@
-//! Executes one command: loads facts, decides, appends. After a conflict it does so again, with the conflicting event known. The same for
-//! every entity.
+//! Executes one command: loads facts, decides, appends. After a conflict it does so again, with the conflicting event known. Before it
+//! believes a refusal or a conflict, it looks for its own effect: the command may have been carried out before. The same for every entity.
 
-use ordershop_domain::{Command, Event, Rejection, decide};
+use std::time::Duration;
+
+use ordershop_domain::{Aggregate as _, Command, Event, Rejection, decide};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::command_error::CommandError;
-use super::entity::EntityService;
-use super::facts::Facts;
+use super::entity::{Before, EntityService};
+use super::facts::{Facts, Versioned};
+use super::own_effect::{self, EarlierEffects, find_in};
 use ordershop_contract::clock::now_us;
 use ordershop_contract::correlation::AppendTimes;
 use ordershop_contract::event_store::{
-    Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent, Transaction,
+    Appended, Claim, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent,
+    RecordedEvent, Transaction,
 };
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::reply::Reply;
-use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, event_json, parse_entity, parse_new_entities};
 use ordershop_contract::worker::ServiceContext;
 
 /// How often a command is decided before it fails because of conflicts.
 const ATTEMPTS_MAX: usize = 10;
-/// How far the clocks of a caller and of Redis may differ when the earlier effect of a redelivered command is searched for, ms.
-const CLOCK_SKEW_MS_MAX: u64 = 60_000;
-/// Events read at once in that search.
-const LOOK_BACK_EVENTS: usize = 1_000;
+/// How often a command looks whether what it waits for has ended, and the pause in between.
+const WAITS_MAX: usize = 60;
+const WAIT: Duration = Duration::from_millis(50);
 
 #[derive(Deserialize)]
 struct CommandPayload<'a> {
@@ -33,6 +35,12 @@ struct CommandPayload<'a> {
     params: &'a RawValue,
     #[serde(default)]
     at_least: Positions,
+    /// The client's Idempotency-Key; the message id follows from it and the request.
+    #[serde(default)]
+    key: Option<String>,
+    /// The versions of the entity for which the request was made.
+    #[serde(default)]
+    if_match: Option<Vec<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +53,11 @@ fn payload(delivery: &Delivery) -> Result<CommandPayload<'_>, Rejection> {
     serde_json::from_str(delivery.payload.get()).map_err(|error| {
         Rejection::Invalid(format!("the payload must be {{\"params\": …}}: {error}"))
     })
+}
+
+/// The claim that an Idempotency-Key takes in the topics that its request writes to.
+fn key_claim(key: &str) -> String {
+    format!("key:{key}")
 }
 
 /// Creates the entities in the params, all or none, and returns their ids. A single entity's id is the message's id; an array's elements
@@ -69,149 +82,367 @@ pub(super) async fn create<S: EntityService>(
             delivery.message_id.clone()
         };
     }
-    let ids: Vec<String> = entities
-        .iter_mut()
-        .map(|entity| entity.id_mut().clone())
-        .collect();
-    if let Some(position) = done_before::<S>(context, delivery, &ids[0]).await? {
-        return Ok(done(ids, S::Entity::TOPIC, Some(position), None));
+    let mut creation = Creation::<S> {
+        context,
+        delivery,
+        claim: payload.key.as_deref().map(key_claim),
+        ids: entities
+            .iter()
+            .map(|entity| entity.id().to_owned())
+            .collect(),
+        entities,
+        at_least: payload.at_least,
+        written: Positions::NONE,
+    };
+    match creation.run().await {
+        Err(CommandError::Rejected(rejection)) => creation.refused(rejection.into()).await,
+        Err(CommandError::KeyReused(_)) => {
+            let key = payload.key.unwrap_or_default();
+            creation.refused(CommandError::KeyReused(key)).await
+        }
+        Err(error) if !creation.written.is_empty() && error.is_transient() => {
+            Err(CommandError::HalfDone(Box::new(error)))
+        }
+        outcome => outcome,
     }
-    let mut at_least = payload.at_least;
-    for _ in 0..ATTEMPTS_MAX {
-        let facts = S::facts(
-            &Facts::of(context),
-            &entities,
-            &at_least,
-            &delivery.correlation,
-        )
-        .await?;
-        let mut events = Vec::with_capacity(entities.len());
-        let mut claims = Vec::new();
-        for (entity, id) in entities.iter().zip(&ids) {
-            for event in decide(id, None, Command::Create(entity.clone()), &facts)? {
-                claims.extend(S::claims(&event));
-                events.push(new_event(
-                    delivery,
-                    id.clone(),
-                    id,
-                    ExpectedVersion::NoStream,
-                    &event,
-                ));
+}
+
+/// A creation under way.
+struct Creation<'a, S: EntityService> {
+    context: &'a ServiceContext,
+    delivery: &'a Delivery,
+    claim: Option<String>,
+    ids: Vec<String>,
+    entities: Vec<S::Entity>,
+    at_least: Positions,
+    /// What was written to other topics.
+    written: Positions,
+}
+
+impl<S: EntityService> Creation<'_, S> {
+    async fn run(&mut self) -> Result<Reply<Vec<String>>, CommandError> {
+        let topic = S::Entity::TOPIC;
+        for _ in 0..ATTEMPTS_MAX {
+            let facts = S::facts(
+                &Facts::of(self.context),
+                &self.entities,
+                &self.at_least,
+                &self.delivery.correlation,
+            )
+            .await?;
+            let mut decided = Vec::with_capacity(self.entities.len());
+            for (entity, id) in self.entities.iter().zip(&self.ids) {
+                decided.extend(decide(id, None, Command::Create(entity.clone()), &facts)?);
+            }
+            if let Before::Write(mut first) = S::before(self.delivery, &decided, &facts)? {
+                first.claims.extend(self.claim.clone().map(Claim::Take));
+                let topic = first.topic;
+                match append(self.context, first).await?.0 {
+                    Appended::Committed { position } => self.written.raise(topic, position),
+                    Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
+                        return Err(CommandError::KeyReused(key));
+                    }
+                    Appended::Conflict { position, .. } => {
+                        self.at_least.raise(topic, position);
+                        continue;
+                    }
+                }
+            }
+            let mut claims: Vec<Claim> = self.claim.clone().map(Claim::Take).into_iter().collect();
+            claims.extend(decided.iter().flat_map(S::claims));
+            let events = decided
+                .iter()
+                .zip(&self.ids)
+                .map(|(event, id)| {
+                    let expected = ExpectedVersion::NoStream;
+                    new_event(self.delivery, id.clone(), id, expected, event)
+                })
+                .collect();
+            let (appended, times) = append(
+                self.context,
+                Transaction {
+                    topic,
+                    events,
+                    claims,
+                },
+            )
+            .await?;
+            match appended {
+                Appended::Committed { position } => return Ok(self.done(position, times)),
+                // The ids come from the message, so the command was executed before.
+                Appended::Conflict { key, position, .. } if self.ids.contains(&key) => {
+                    return Ok(self.done(position, times));
+                }
+                Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
+                    return Err(CommandError::KeyReused(key));
+                }
+                Appended::Conflict { position, .. } => self.at_least.raise(topic, position),
             }
         }
-        let (appended, times) = append(context, S::Entity::TOPIC, events, claims).await?;
-        match appended {
-            Appended::Committed { position } => {
-                return Ok(done(ids, S::Entity::TOPIC, Some(position), times));
-            }
-            // The ids come from the message, so the command was executed before.
-            Appended::Conflict { key, position, .. } if ids.contains(&key) => {
-                return Ok(done(ids, S::Entity::TOPIC, Some(position), times));
-            }
-            Appended::Conflict { position, .. } => at_least.raise(S::Entity::TOPIC, position),
+        Err(CommandError::Contended(self.ids.join(", ")))
+    }
+
+    fn done(&self, position: Position, append: Option<AppendTimes>) -> Reply<Vec<String>> {
+        let mut positions = self.written;
+        positions.raise(S::Entity::TOPIC, position);
+        Reply {
+            result: self.ids.clone(),
+            positions,
+            append,
         }
     }
-    Err(CommandError::Contended(ids.join(", ")))
+
+    /// Believes a refusal only if the entities aren't there: then the command wasn't carried out before.
+    async fn refused(&self, error: CommandError) -> Result<Reply<Vec<String>>, CommandError> {
+        let may_be_a_repeat = self.claim.is_some() || own_effect::may_be_there(self.delivery);
+        if !may_be_a_repeat && self.written.is_empty() {
+            return Err(error);
+        }
+        let topic = S::Entity::TOPIC;
+        let end = self.context.events.last_position(topic).await?;
+        let there = Facts::of(self.context)
+            .one::<S::Entity>(
+                &self.ids[0],
+                &Positions::of(topic, end),
+                &self.delivery.correlation,
+            )
+            .await?;
+        if there.is_some() {
+            return Ok(self.done(end, None));
+        }
+        let mut known = self.at_least;
+        known.merge(&self.written);
+        for entity in &self.entities {
+            S::once_gone(self.context, self.delivery, entity, &mut known).await?;
+        }
+        Err(error)
+    }
 }
 
 /// Replaces an entity's fields.
 pub(super) async fn update<S: EntityService>(
     context: &ServiceContext,
     delivery: &Delivery,
+    earlier: &EarlierEffects,
 ) -> Result<Reply<bool>, CommandError> {
     let payload = payload(delivery)?;
     let entity: S::Entity = parse_entity(payload.params.get())?;
-    let id = entity.clone().id_mut().clone();
+    let id = entity.id().to_owned();
     if id.is_empty() {
         return Err(Rejection::Invalid("entity_id is missing".to_owned()).into());
     }
-    change::<S>(
-        context,
-        delivery,
-        payload.at_least,
-        &id,
-        Command::Update(entity),
-    )
-    .await
+    let change = Change::<S>::new(context, delivery, earlier, &id, Command::Update(entity));
+    change.run(payload.at_least, payload.if_match).await
 }
 
 /// Deletes an entity.
 pub(super) async fn delete<S: EntityService>(
     context: &ServiceContext,
     delivery: &Delivery,
+    earlier: &EarlierEffects,
 ) -> Result<Reply<bool>, CommandError> {
     let payload = payload(delivery)?;
     let Id { entity_id } = serde_json::from_str(payload.params.get()).map_err(|error| {
         Rejection::Invalid(format!("params must be {{\"entity_id\": …}}: {error}"))
     })?;
-    change::<S>(
-        context,
-        delivery,
-        payload.at_least,
-        &entity_id,
-        Command::Delete,
-    )
-    .await
+    let change = Change::<S>::new(context, delivery, earlier, &entity_id, Command::Delete);
+    change.run(payload.at_least, payload.if_match).await
 }
 
-async fn change<S: EntityService>(
-    context: &ServiceContext,
-    delivery: &Delivery,
-    mut at_least: Positions,
-    id: &str,
+/// A change of one entity under way.
+struct Change<'a, S: EntityService> {
+    context: &'a ServiceContext,
+    delivery: &'a Delivery,
+    earlier: &'a EarlierEffects,
+    id: &'a str,
     command: Command<S::Entity>,
-) -> Result<Reply<bool>, CommandError> {
-    let topic = S::Entity::TOPIC;
-    if let Some(position) = done_before::<S>(context, delivery, &delivery.message_id).await? {
-        return Ok(done(true, topic, Some(position), None));
+}
+
+/// One attempt's outcome.
+enum Attempt {
+    Done(Reply<bool>),
+    /// Decide again.
+    Again,
+    /// Decide again after a pause.
+    Wait(String),
+}
+
+impl<'a, S: EntityService> Change<'a, S> {
+    const fn new(
+        context: &'a ServiceContext,
+        delivery: &'a Delivery,
+        earlier: &'a EarlierEffects,
+        id: &'a str,
+        command: Command<S::Entity>,
+    ) -> Self {
+        Self {
+            context,
+            delivery,
+            earlier,
+            id,
+            command,
+        }
     }
-    for _ in 0..ATTEMPTS_MAX {
-        let state = Facts::of(context)
-            .one::<S::Entity>(id, &at_least, &delivery.correlation)
-            .await?;
-        let subject = match (&command, &state) {
+
+    async fn run(
+        &self,
+        mut at_least: Positions,
+        if_match: Option<Vec<u64>>,
+    ) -> Result<Reply<bool>, CommandError> {
+        if let Some(event) = self.earlier.get(&self.delivery.message_id) {
+            return self.carried_out(event, Positions::NONE).await;
+        }
+        let (mut attempts, mut waits) = (0, 0);
+        let mut written = Positions::NONE;
+        loop {
+            let outcome = self
+                .attempt(&mut at_least, if_match.as_deref(), &mut written)
+                .await;
+            match outcome {
+                Ok(Attempt::Done(reply)) => return Ok(reply),
+                Ok(Attempt::Again) => attempts += 1,
+                Ok(Attempt::Wait(reason)) if waits == WAITS_MAX => {
+                    return Err(CommandError::Busy(reason));
+                }
+                Ok(Attempt::Wait(_)) => {
+                    waits += 1;
+                    tokio::time::sleep(WAIT).await;
+                }
+                Err(error) if !written.is_empty() && error.is_transient() => {
+                    return Err(CommandError::HalfDone(Box::new(error)));
+                }
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) if !own_effect::may_be_there(self.delivery) => return Err(error),
+                Err(error) => match self.own_event().await? {
+                    Some(event) => return self.carried_out(&event, written).await,
+                    None => return Err(error),
+                },
+            }
+            if attempts == ATTEMPTS_MAX {
+                return Err(CommandError::Contended(self.id.to_owned()));
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        at_least: &mut Positions,
+        if_match: Option<&[u64]>,
+        written: &mut Positions,
+    ) -> Result<Attempt, CommandError> {
+        let topic = S::Entity::TOPIC;
+        let facts = &Facts::of(self.context);
+        let correlation = &self.delivery.correlation;
+        let state: Option<Versioned<S::Entity>> = facts.one(self.id, at_least, correlation).await?;
+        let version = state.as_ref().map_or(0, |state| state.version);
+        if let Some(versions) = if_match
+            && state.is_some()
+            && !versions.contains(&version)
+        {
+            return Err(CommandError::OtherVersion {
+                id: self.id.to_owned(),
+                version,
+            });
+        }
+        let entity = state.as_ref().map(|state| &state.entity);
+        let subject = match (&self.command, entity) {
             (Command::Update(entity) | Command::Create(entity), _) => std::slice::from_ref(entity),
-            (Command::Delete, Some(state)) => std::slice::from_ref(&state.entity),
+            (Command::Delete, Some(entity)) => std::slice::from_ref(entity),
             (Command::Delete, None) => &[],
         };
-        let facts = S::facts(
-            &Facts::of(context),
-            subject,
-            &at_least,
-            &delivery.correlation,
-        )
-        .await?;
-        let entity = state.as_ref().map(|state| &state.entity);
-        let changes = decide(id, entity, command.clone(), &facts)?;
-        let version = state.as_ref().map_or(0, |state| state.version);
-        let mut events = Vec::with_capacity(1);
-        let mut claims = Vec::new();
-        for event in &changes {
-            claims.extend(S::claims(event));
-            let expected = ExpectedVersion::Exact(version);
-            events.push(new_event(
-                delivery,
-                delivery.message_id.clone(),
-                id,
-                expected,
-                event,
-            ));
+        let known = S::facts(facts, subject, at_least, correlation).await?;
+        let changes = decide(self.id, entity, self.command.clone(), &known)?;
+        let [change] = changes.as_slice() else {
+            return Ok(Attempt::Done(done(Positions::NONE, None)));
+        };
+        if written.is_empty() {
+            match S::before(self.delivery, &changes, &known)? {
+                Before::Nothing => {}
+                Before::Write(first) => {
+                    let topic = first.topic;
+                    match append(self.context, first).await?.0 {
+                        Appended::Committed { position } => written.raise(topic, position),
+                        Appended::Conflict { position, .. } => {
+                            at_least.raise(topic, position);
+                            return Ok(Attempt::Again);
+                        }
+                    }
+                }
+                Before::Wait {
+                    reason,
+                    topic,
+                    own_effect,
+                } => {
+                    let events = &*self.context.events;
+                    match find_in(events, topic, self.delivery, &own_effect).await? {
+                        Some(event) => written.raise(topic, event.position),
+                        None => return Ok(Attempt::Wait(reason)),
+                    }
+                }
+            }
         }
-        if events.is_empty() {
-            return Ok(done(true, topic, None, None));
-        }
-        let (appended, times) = append(context, topic, events, claims).await?;
+        let transaction = Transaction {
+            topic,
+            events: vec![new_event(
+                self.delivery,
+                self.delivery.message_id.clone(),
+                self.id,
+                ExpectedVersion::Exact(version),
+                change,
+            )],
+            claims: S::claims(change),
+        };
+        let (appended, times) = append(self.context, transaction).await?;
         match appended {
             Appended::Committed { position } => {
-                return Ok(done(true, topic, Some(position), times));
+                written.raise(topic, position);
+                self.clean_up(change, written).await?;
+                Ok(Attempt::Done(done(*written, times)))
             }
-            Appended::Conflict { position, .. } => at_least.raise(topic, position),
+            Appended::Conflict { position, .. } => {
+                at_least.raise(topic, position);
+                match self.own_event().await? {
+                    Some(event) => Ok(Attempt::Done(self.carried_out(&event, *written).await?)),
+                    None => Ok(Attempt::Again),
+                }
+            }
         }
     }
-    Err(CommandError::Contended(id.to_owned()))
+
+    async fn own_event(&self) -> Result<Option<RecordedEvent>, EventStoreError> {
+        let events = &*self.context.events;
+        let id = &self.delivery.message_id;
+        self.earlier.find(events, self.delivery, id).await
+    }
+
+    /// Answers a command that was carried out before.
+    async fn carried_out(
+        &self,
+        event: &RecordedEvent,
+        mut positions: Positions,
+    ) -> Result<Reply<bool>, CommandError> {
+        positions.raise(event.topic, event.position);
+        if matches!(self.command, Command::Delete)
+            && let Ok(gone) = parse_entity::<S::Entity>(event.data.get())
+        {
+            self.clean_up(&Event::Deleted(gone), &mut positions).await?;
+        }
+        Ok(done(positions, None))
+    }
+
+    async fn clean_up(
+        &self,
+        change: &Event<S::Entity>,
+        positions: &mut Positions,
+    ) -> Result<(), CommandError> {
+        let Event::Deleted(gone) = change else {
+            return Ok(());
+        };
+        S::once_gone(self.context, self.delivery, gone, positions).await
+    }
 }
 
-fn new_event<E: WireEntity>(
+pub(super) fn new_event<E: WireEntity>(
     delivery: &Delivery,
     event_id: String,
     entity_id: &str,
@@ -229,18 +460,12 @@ fn new_event<E: WireEntity>(
     }
 }
 
-async fn append(
+pub(super) async fn append(
     context: &ServiceContext,
-    topic: Topic,
-    events: Vec<NewEvent>,
-    claims: Vec<ordershop_contract::event_store::Claim>,
+    transaction: Transaction,
 ) -> Result<(Appended, Option<AppendTimes>), EventStoreError> {
-    let times = events.first().and_then(|event| event.correlation.times);
-    let transaction = Transaction {
-        topic,
-        events,
-        claims,
-    };
+    let first = transaction.events.first();
+    let times = first.and_then(|event| event.correlation.times);
     let appended = context.events.append(vec![transaction]).await?;
     let appended = appended
         .into_iter()
@@ -253,56 +478,10 @@ async fn append(
     Ok((appended, times))
 }
 
-fn done<T>(
-    result: T,
-    topic: Topic,
-    position: Option<Position>,
-    append: Option<AppendTimes>,
-) -> Reply<T> {
-    let positions = position.map_or(Positions::NONE, |position| Positions::of(topic, position));
+const fn done(positions: Positions, append: Option<AppendTimes>) -> Reply<bool> {
     Reply {
-        result,
+        result: true,
         positions,
         append,
     }
-}
-
-/// Finds the event of a redelivered command, if it was written before its worker died. Otherwise an update could be applied twice and
-/// overwrite a change made in between. Costs a search, but only for redeliveries.
-async fn done_before<S: EntityService>(
-    context: &ServiceContext,
-    delivery: &Delivery,
-    event_id: &str,
-) -> Result<Option<Position>, EventStoreError> {
-    if delivery.redeliveries == 0 {
-        return Ok(None);
-    }
-    let mut after = Position {
-        ms: sent_at_ms(&delivery.message_id).saturating_sub(CLOCK_SKEW_MS_MAX),
-        seq: 0,
-    };
-    loop {
-        let events = context
-            .events
-            .read(S::Entity::TOPIC, after, LOOK_BACK_EVENTS)
-            .await?;
-        if let Some(event) = events.iter().find(|event| event.event_id == event_id) {
-            return Ok(Some(event.position));
-        }
-        match events.last() {
-            Some(last) => after = last.position,
-            None => return Ok(None),
-        }
-    }
-}
-
-/// The time at which a message was created, ms, from its id (a UUID v7 begins with the time); 0 for other ids.
-fn sent_at_ms(message_id: &str) -> u64 {
-    uuid::Uuid::try_parse(message_id)
-        .ok()
-        .and_then(|id| id.get_timestamp())
-        .map_or(0, |time| {
-            let (seconds, nanos) = time.to_unix();
-            seconds * 1_000 + u64::from(nanos) / 1_000_000
-        })
 }

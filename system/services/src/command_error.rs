@@ -13,6 +13,21 @@ pub enum CommandError {
     /// The domain refuses it: a retry fails too.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The request was made for another version of the entity.
+    #[error(
+        "{id:?} is in version {version}, not in the version that If-Match names; read it again"
+    )]
+    OtherVersion {
+        /// The entity.
+        id: String,
+        /// Its present version.
+        version: u64,
+    },
+    /// The key was used for another request.
+    #[error(
+        "the Idempotency-Key {0:?} was used before, for a request with another body; use a new one"
+    )]
+    KeyReused(String),
     /// A query for facts failed.
     #[error(transparent)]
     Facts(#[from] FactsError),
@@ -22,6 +37,12 @@ pub enum CommandError {
     /// Others kept changing the same aggregate.
     #[error("other commands keep changing {0:?}; try again")]
     Contended(String),
+    /// Something that is under way must end first.
+    #[error("{0}; try again")]
+    Busy(String),
+    /// A first effect is written and a later one isn't: the command must be carried on, whether or not anyone waits for it.
+    #[error("half done: {0}")]
+    HalfDone(Box<CommandError>),
 }
 
 impl CommandError {
@@ -29,10 +50,11 @@ impl CommandError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Rejected(_) => false,
+            Self::Rejected(_) | Self::OtherVersion { .. } | Self::KeyReused(_) => false,
             Self::Facts(error) => error.is_transient(),
             Self::EventStore(error) => !matches!(error, EventStoreError::Invalid(_)),
-            Self::Contended(_) => true,
+            Self::Contended(_) | Self::Busy(_) => true,
+            Self::HalfDone(error) => error.is_transient(),
         }
     }
 
@@ -42,10 +64,16 @@ impl CommandError {
         match self {
             Self::Rejected(Rejection::Invalid(_)) => ReplyStatus::Invalid,
             Self::Rejected(Rejection::NotFound { .. }) => ReplyStatus::NotFound,
-            Self::Rejected(Rejection::BadReference(_)) => ReplyStatus::BadReference,
+            Self::Rejected(Rejection::BadReference(_)) | Self::KeyReused(_) => {
+                ReplyStatus::BadReference
+            }
             Self::Rejected(Rejection::Conflict(_)) => ReplyStatus::Conflict,
+            Self::OtherVersion { .. } => ReplyStatus::PreconditionFailed,
             Self::EventStore(EventStoreError::Invalid(_)) => ReplyStatus::Invalid,
-            Self::Facts(_) | Self::EventStore(_) | Self::Contended(_) => ReplyStatus::Unavailable,
+            Self::Facts(_) | Self::EventStore(_) | Self::Contended(_) | Self::Busy(_) => {
+                ReplyStatus::Unavailable
+            }
+            Self::HalfDone(error) => error.status(),
         }
     }
 

@@ -1,13 +1,37 @@
-//! What the service of one kind of entity defines: the entity, the facts that its commands need, and the names that are unique.
+//! What the service of one kind of entity defines: the entity, the facts that its commands need, the names that are unique, and the effects
+//! in other topics that belong to a command. A transaction never spans topics, so these are written one after the other; a command that
+//! stopped in between is delivered again and carried on.
 
 use async_trait::async_trait;
 use ordershop_contract::correlation::Correlation;
-use ordershop_contract::event_store::Claim;
+use ordershop_contract::event_store::{Claim, Transaction};
+use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::WireEntity;
-use ordershop_domain::{Aggregate, Event};
+use ordershop_contract::worker::ServiceContext;
+use ordershop_domain::{Aggregate, Event, Rejection};
 
+use super::command_error::CommandError;
 use super::facts::{Facts, FactsError};
+
+/// What must happen in another topic before a command's own events are written.
+#[derive(Debug)]
+pub enum Before {
+    /// Nothing.
+    Nothing,
+    /// This must be written. After a conflict the command is decided again.
+    Write(Transaction),
+    /// Something that is under way must end first, unless this command's own effect is in that topic already.
+    Wait {
+        /// What is waited for.
+        reason: String,
+        /// The topic of the effect.
+        topic: Topic,
+        /// The id of the effect's event.
+        own_effect: String,
+    },
+}
 
 /// The parts that differ between the entities' services.
 #[async_trait]
@@ -26,5 +50,27 @@ pub trait EntityService: Send + Sync + Sized + 'static {
     /// The claims that are taken and released with an event.
     fn claims(_event: &Event<Self::Entity>) -> Vec<Claim> {
         Vec::new()
+    }
+
+    /// What must happen in another topic before these events.
+    ///
+    /// # Errors
+    /// Why the command is refused.
+    fn before(
+        _delivery: &Delivery,
+        _events: &[Event<Self::Entity>],
+        _facts: &<Self::Entity as Aggregate>::Facts,
+    ) -> Result<Before, Rejection> {
+        Ok(Before::Nothing)
+    }
+
+    /// Does what must happen in other topics once an entity is gone, or was never created after all. Safe to repeat.
+    async fn once_gone(
+        _context: &ServiceContext,
+        _delivery: &Delivery,
+        _gone: &Self::Entity,
+        _at_least: &mut Positions,
+    ) -> Result<(), CommandError> {
+        Ok(())
     }
 }

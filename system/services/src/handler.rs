@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::command::{create, delete, update};
 use super::command_error::CommandError;
 use super::entity::EntityService;
+use super::own_effect::EarlierEffects;
 
 /// Competing workers for each command queue: while one batch is written, the next is decided.
 const WORKERS: usize = 2;
@@ -45,25 +46,41 @@ struct CommandHandler<S> {
 #[async_trait]
 impl<S: EntityService> QueueHandler for CommandHandler<S> {
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
+        let topic = S::Entity::TOPIC;
+        let earlier = match EarlierEffects::of(&*self.context.events, topic, batch).await {
+            Ok(earlier) => earlier,
+            Err(error) => {
+                let again = |_| Answer::Retry(error.to_string());
+                return batch.iter().map(again).collect();
+            }
+        };
         // All at once: their queries share a round trip, and their events share a group commit.
         join_all(
             batch
                 .iter()
-                .map(|delivery| self.handle_one(queue, delivery)),
+                .map(|delivery| self.handle_one(queue, delivery, &earlier)),
         )
         .await
     }
 }
 
 impl<S: EntityService> CommandHandler<S> {
-    async fn handle_one(&self, queue: QueueName, delivery: &Delivery) -> Answer {
+    async fn handle_one(
+        &self,
+        queue: QueueName,
+        delivery: &Delivery,
+        earlier: &EarlierEffects,
+    ) -> Answer {
+        let context = &self.context;
         let topic = S::Entity::TOPIC;
         if Some(queue) == queue_names::create(topic) {
-            self.answer(queue, delivery, create::<S>(&self.context, delivery).await)
+            self.answer(queue, delivery, create::<S>(context, delivery).await)
         } else if Some(queue) == queue_names::update(topic) {
-            self.answer(queue, delivery, update::<S>(&self.context, delivery).await)
+            let outcome = update::<S>(context, delivery, earlier).await;
+            self.answer(queue, delivery, outcome)
         } else {
-            self.answer(queue, delivery, delete::<S>(&self.context, delivery).await)
+            let outcome = delete::<S>(context, delivery, earlier).await;
+            self.answer(queue, delivery, outcome)
         }
     }
 
@@ -75,6 +92,7 @@ impl<S: EntityService> CommandHandler<S> {
     ) -> Answer {
         match outcome {
             Ok(reply) => Answer::Reply(json(&reply)),
+            Err(error @ CommandError::HalfDone(_)) => Answer::Retry(error.to_string()),
             Err(error) if error.is_transient() && !delivery.wants_reply => {
                 Answer::Retry(error.to_string())
             }

@@ -12,12 +12,14 @@ mod handler;
 mod inventory;
 mod mail;
 mod order;
+mod own_effect;
 mod product;
+mod purchase;
 pub mod sagas;
 mod shipping;
 
 pub use command_error::CommandError;
-pub use entity::EntityService;
+pub use entity::{Before, EntityService};
 pub use facts::{Facts, FactsError, Versioned};
 pub use handler::start;
 pub use mail::MailService;

@@ -1,12 +1,26 @@
-//! The order service's commands. Its saga changes the order's status.
+//! The order service's commands. An order is decided once, on its cart, and the cart is marked with it first: so an order and a change of its
+//! cart at the same moment are decided by one of them. Its saga changes the order's status.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
-use ordershop_domain::{Cart, Order, OrderFacts};
+use ordershop_domain::{Cart, Customer, Event, Order, OrderFacts, Rejection, VersionedCart};
 
-use super::entity::EntityService;
+use super::cart::by_cart;
+use super::command::{append, new_event};
+use super::command_error::CommandError;
+use super::entity::{Before, EntityService};
 use super::facts::{Facts, FactsError, distinct};
+use super::purchase::prices;
 use ordershop_contract::correlation::Correlation;
+use ordershop_contract::event_store::{Appended, ExpectedVersion, Transaction};
+use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
+use ordershop_contract::worker::ServiceContext;
+
+/// How often a cart's mark is taken away before the command is delivered again.
+const ATTEMPTS_MAX: usize = 10;
 
 /// Handles the commands of orders.
 #[derive(Debug)]
@@ -22,10 +36,116 @@ impl EntityService for OrderService {
         at_least: &Positions,
         correlation: &Correlation,
     ) -> Result<OrderFacts, FactsError> {
-        let ids = distinct(orders.iter().map(|order| order.cart_id.as_str()));
-        let carts = facts.by_ids::<Cart>(&ids, at_least, correlation).await?;
+        // What is there already was decided: its changes need no facts.
+        let new = orders.iter().filter(|order| order.total.is_none());
+        let cart_ids = distinct(new.map(|order| order.cart_id.as_str()));
+        let (carts, others) = tokio::try_join!(
+            facts.by_ids::<Cart>(&cart_ids, at_least, correlation),
+            facts.by_property::<Order>("cart_id", &cart_ids, at_least, correlation),
+        )?;
+        let entities = || carts.values().map(|cart| &cart.entity);
+        let customer_ids = distinct(entities().map(|cart| cart.customer_id.as_str()));
+        let (customers, prices) = tokio::try_join!(
+            facts.by_ids::<Customer>(&customer_ids, at_least, correlation),
+            prices(facts, entities(), at_least, correlation),
+        )?;
+        let carts: BTreeMap<String, VersionedCart> = carts
+            .into_iter()
+            .map(|(id, cart)| {
+                let (cart, version) = (cart.entity, cart.version);
+                (id, VersionedCart { cart, version })
+            })
+            .collect();
         Ok(OrderFacts {
-            carts: carts.into_keys().collect(),
+            carts,
+            customers: customers.into_keys().collect::<BTreeSet<_>>(),
+            prices,
+            orders: by_cart(others.into_values().map(|order| order.entity)),
         })
+    }
+
+    fn before(
+        delivery: &Delivery,
+        events: &[Event<Order>],
+        facts: &OrderFacts,
+    ) -> Result<Before, Rejection> {
+        let mut marked = HashSet::new();
+        let mut marks = Vec::new();
+        for event in events {
+            let Event::Created(order) = event else {
+                continue;
+            };
+            if !marked.insert(&order.cart_id) {
+                return Err(Rejection::Conflict(format!(
+                    "cart {:?} is ordered twice in one request",
+                    order.cart_id
+                )));
+            }
+            let Some(VersionedCart { cart, version }) = facts.carts.get(&order.cart_id) else {
+                continue;
+            };
+            // A repeat finds its own mark.
+            if cart.order_id.as_deref() == Some(&order.entity_id) {
+                continue;
+            }
+            marks.push(new_event(
+                delivery,
+                format!("{}.ordered", order.entity_id),
+                &order.cart_id,
+                ExpectedVersion::Exact(*version),
+                &Event::Updated(cart.ordered_by(Some(order.entity_id.clone()))),
+            ));
+        }
+        if marks.is_empty() {
+            return Ok(Before::Nothing);
+        }
+        Ok(Before::Write(Transaction {
+            topic: Topic::Cart,
+            events: marks,
+            claims: Vec::new(),
+        }))
+    }
+
+    /// Takes the order's mark from its cart, which can be changed and ordered again then.
+    async fn once_gone(
+        context: &ServiceContext,
+        delivery: &Delivery,
+        gone: &Order,
+        at_least: &mut Positions,
+    ) -> Result<(), CommandError> {
+        // The cart was marked before the order was created; stream ids are times.
+        if let Some(since) = at_least.get(Topic::Order) {
+            at_least.raise(Topic::Cart, since);
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let cart = Facts::of(context)
+                .one::<Cart>(&gone.cart_id, at_least, &delivery.correlation)
+                .await?;
+            let Some(cart) = cart else {
+                return Ok(());
+            };
+            if cart.entity.order_id.as_deref() != Some(&gone.entity_id) {
+                return Ok(());
+            }
+            let transaction = Transaction {
+                topic: Topic::Cart,
+                events: vec![new_event(
+                    delivery,
+                    format!("{}.freed", gone.entity_id),
+                    &gone.cart_id,
+                    ExpectedVersion::Exact(cart.version),
+                    &Event::Updated(cart.entity.ordered_by(None)),
+                )],
+                claims: Vec::new(),
+            };
+            match append(context, transaction).await?.0 {
+                Appended::Committed { position } => {
+                    at_least.raise(Topic::Cart, position);
+                    return Ok(());
+                }
+                Appended::Conflict { position, .. } => at_least.raise(Topic::Cart, position),
+            }
+        }
+        Err(CommandError::Contended(gone.cart_id.clone()))
     }
 }

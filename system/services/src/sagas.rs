@@ -3,8 +3,10 @@
 
 mod append;
 mod buyers;
+mod compensation;
 mod crm;
 mod inventory;
+mod mail;
 mod memory;
 mod order;
 mod runner;

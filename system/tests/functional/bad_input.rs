@@ -181,7 +181,7 @@ async fn refused_writes_say_why_and_change_nothing() {
             &order_path,
             json!({"cart_id": cart, "status": "DELIVERED"}).to_string(),
             409,
-            "only CLEARED",
+            "the status of an order can't be set",
         ),
         (
             Method::PUT,

@@ -12,6 +12,7 @@ mod entity_places;
 mod feed;
 mod late_redis;
 mod mails;
+mod orders;
 mod page;
 mod processes;
 mod recovery;

@@ -22,6 +22,8 @@ mod endpoints;
 mod feed;
 #[path = "../functional/mails.rs"]
 mod mails;
+#[path = "../functional/orders.rs"]
+mod orders;
 #[path = "../functional/recovery.rs"]
 mod recovery;
 #[path = "../functional/sagas.rs"]

@@ -1,13 +1,13 @@
-//! The customers behind orders. An order that is in stock keeps its cart, and the cart its customer, so a customer's id is cached once it
-//! is known.
+//! The customers behind orders. An order keeps its customer, so a customer's id is cached once it is known.
 
 use std::collections::HashMap;
 
-use ordershop_domain::{Cart, Order};
+use ordershop_domain::Order;
 
 use super::memory::Memory;
 use super::runner::Failure;
-use crate::facts::{Facts, distinct};
+use crate::facts::Facts;
+use crate::purchase::purchases;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::position::Positions;
 
@@ -30,7 +30,7 @@ impl Buyers {
         self.0.remember(order_id, customer_id.to_owned());
     }
 
-    /// Returns the orders' customers, without orders that are deleted or whose cart is.
+    /// Returns the orders' customers, without orders that are deleted.
     pub async fn of(
         &self,
         facts: &Facts,
@@ -45,13 +45,10 @@ impl Buyers {
             .filter(|id| !buyers.contains_key(*id))
             .collect();
         let orders = facts.by_ids::<Order>(&strange, known, correlation).await?;
-        let cart_ids = distinct(orders.values().map(|order| order.entity.cart_id.as_str()));
-        let carts = facts.by_ids::<Cart>(&cart_ids, known, correlation).await?;
-        for (order_id, order) in orders {
-            if let Some(cart) = carts.get(&order.entity.cart_id) {
-                self.remember(&order_id, &cart.entity.customer_id);
-                buyers.insert(order_id, cart.entity.customer_id.clone());
-            }
+        let orders = orders.values().map(|order| &order.entity);
+        for (order_id, purchase) in purchases(facts, orders, known, correlation).await? {
+            self.remember(&order_id, &purchase.customer_id);
+            buyers.insert(order_id, purchase.customer_id);
         }
         Ok(buyers)
     }

@@ -1,23 +1,22 @@
 //! The CRM saga: sends mails to customers. One mail an event: the mail's message id is derived from the event's id.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use ordershop_domain::{
-    Billing, Cart, Customer, Mail, Order, OrderStatus, Product, Shipping, good_bye,
-    payment_received, please_pay, shipped, welcome,
+    Billing, Customer, Order, OrderStatus, Shipping, good_bye, payment_received, please_pay,
+    shipped, welcome,
 };
-use serde::Serialize;
 
 use super::buyers::Buyers;
+use super::mail::mail_of;
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::facts::{Facts, Versioned, distinct};
+use crate::purchase::purchases;
 use ordershop_contract::event_store::RecordedEvent;
 use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage};
-use ordershop_contract::queue_names::SEND_MAIL;
 use ordershop_contract::topic::Topic;
-use ordershop_contract::wire::{action, json};
+use ordershop_contract::wire::action;
 use ordershop_contract::worker::ServiceContext;
 
 /// Reacts to events of customers, orders, billings or shippings. Clones share their cache.
@@ -66,42 +65,30 @@ impl CrmSaga {
         let known = everything_before(last);
         let correlation = &last.correlation;
         let facts = &Facts::of(&self.context);
-        let cart_ids = distinct(occasions.iter().filter_map(|(_, occasion)| match occasion {
-            Occasion::InStock(order) => Some(order.cart_id.as_str()),
+        let placed = occasions.iter().filter_map(|(_, occasion)| match occasion {
+            Occasion::InStock(order) => Some(order),
             Occasion::Paid(_) | Occasion::Shipped(_) => None,
-        }));
+        });
         let later_ids = distinct(occasions.iter().filter_map(|(_, occasion)| match occasion {
             Occasion::InStock(_) => None,
             Occasion::Paid(billing) => Some(billing.order_id.as_str()),
             Occasion::Shipped(shipping) => Some(shipping.order_id.as_str()),
         }));
-        let (carts, mut buyers) = tokio::try_join!(
+        let (purchases, mut buyers) = tokio::try_join!(
             async {
-                let carts = facts.by_ids::<Cart>(&cart_ids, &known, correlation).await;
-                carts.map_err(Failure::from)
+                let purchases = purchases(facts, placed, &known, correlation).await;
+                purchases.map_err(Failure::from)
             },
             self.buyers.of(facts, &later_ids, &known, correlation),
         )?;
-        for (_, occasion) in occasions {
-            if let Occasion::InStock(order) = occasion
-                && let Some(cart) = carts.get(&order.cart_id)
-            {
-                self.buyers
-                    .remember(&order.entity_id, &cart.entity.customer_id);
-                buyers.insert(order.entity_id.clone(), cart.entity.customer_id.clone());
-            }
+        for (order_id, purchase) in &purchases {
+            self.buyers.remember(order_id, &purchase.customer_id);
+            buyers.insert(order_id.clone(), purchase.customer_id.clone());
         }
         let customer_ids = distinct(buyers.values().map(String::as_str));
-        let bought = carts.values().flat_map(|cart| &cart.entity.product_ids);
-        let product_ids = distinct(bought.map(String::as_str));
-        let (customers, products) = tokio::try_join!(
-            facts.by_ids::<Customer>(&customer_ids, &known, correlation),
-            facts.by_ids::<Product>(&product_ids, &known, correlation),
-        )?;
-        let prices: BTreeMap<String, u64> = products
-            .into_iter()
-            .map(|(id, product)| (id, product.entity.price))
-            .collect();
+        let customers = facts
+            .by_ids::<Customer>(&customer_ids, &known, correlation)
+            .await?;
         let mut mails = Vec::new();
         for (event, occasion) in occasions {
             let order_id = occasion.order_id();
@@ -112,49 +99,21 @@ impl CrmSaga {
             else {
                 tracing::warn!(
                     order = order_id,
-                    "no mail is sent: the order, its cart or its customer no longer exists"
+                    "no mail is sent: the order or its customer no longer exists"
                 );
                 continue;
             };
             let mail = match occasion {
-                Occasion::InStock(order) => {
-                    let cart = carts.get(&order.cart_id);
-                    match cart.and_then(|cart| cart.entity.sum(&prices)) {
-                        Some(sum) => please_pay(customer, order_id, sum),
-                        None => continue,
-                    }
-                }
+                Occasion::InStock(_) => match purchases.get(order_id) {
+                    Some(purchase) => please_pay(customer, order_id, purchase.total),
+                    None => continue,
+                },
                 Occasion::Paid(billing) => payment_received(customer, order_id, billing.amount),
                 Occasion::Shipped(_) => shipped(customer, order_id),
             };
-            mails.push(message(event, &mail));
+            mails.push(mail_of(event, "mail", &mail));
         }
         Ok(mails)
-    }
-}
-
-#[derive(Serialize)]
-struct SendMailPayload<'a> {
-    params: SendMailParams<'a>,
-}
-
-#[derive(Serialize)]
-struct SendMailParams<'a> {
-    to: &'a str,
-    msg: &'a str,
-}
-
-fn message(event: &RecordedEvent, mail: &Mail) -> OutgoingMessage {
-    OutgoingMessage {
-        to: SEND_MAIL,
-        message_id: format!("{}.mail", event.event_id),
-        payload: json(&SendMailPayload {
-            params: SendMailParams {
-                to: &mail.recipient,
-                msg: &mail.message,
-            },
-        }),
-        correlation: event.correlation.caused_by(event.event_id.clone()),
     }
 }
 
@@ -168,10 +127,10 @@ impl Saga for CrmSaga {
         for event in batch {
             match (event.topic, event.action.as_str()) {
                 (Topic::Customer, action::CREATED) => {
-                    mails.push(message(event, &welcome(&decode::<Customer>(event)?)))
+                    mails.push(mail_of(event, "mail", &welcome(&decode(event)?)))
                 }
                 (Topic::Customer, action::DELETED) => {
-                    mails.push(message(event, &good_bye(&decode::<Customer>(event)?)))
+                    mails.push(mail_of(event, "mail", &good_bye(&decode(event)?)))
                 }
                 (Topic::Order, action::UPDATED) => {
                     let order: Order = decode(event)?;

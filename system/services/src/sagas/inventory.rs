@@ -1,11 +1,11 @@
-//! The inventory saga: reserves every piece of an order's cart or none, sets the order's status, and gives the stock back when the order is
+//! The inventory saga: reserves every piece of an order or none, sets the order's status, and gives the stock back when the order is
 //! deleted before it is shipped.
 
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use ordershop_domain::{
-    Cart, Event, Inventory, Order, OrderStatus, ReservationChange, ReservationOutcome,
+    Event, Inventory, Order, OrderStatus, Purchase, ReservationChange, ReservationOutcome,
     order_after_reservation, release, reserve, stock_comes_back,
 };
 
@@ -13,6 +13,7 @@ use super::append::{ROUNDS_MAX, raw_reaction, reaction};
 use super::runner::{Failure, Saga, decode, everything_before};
 use super::stock::Stock;
 use crate::facts::{Facts, Versioned, distinct};
+use crate::purchase::purchases;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
@@ -31,8 +32,16 @@ pub struct InventorySaga {
 struct Placed<'a> {
     event: &'a RecordedEvent,
     order: Order,
-    cart: Option<Cart>,
+    purchase: Option<Purchase>,
     reserved: Option<bool>,
+    /// Whether a product is short, as far as the stock tells: this order may have taken the pieces itself, in an earlier attempt.
+    short: bool,
+}
+
+/// The products of what was ordered.
+fn products(purchase: Option<&Purchase>) -> impl Iterator<Item = &str> {
+    let lines = purchase.into_iter().flat_map(|purchase| &purchase.lines);
+    lines.map(|line| line.product_id.as_str())
 }
 
 impl InventorySaga {
@@ -59,8 +68,9 @@ impl Saga for InventorySaga {
                 action::CREATED => placed.push(Placed {
                     event,
                     order: decode(event)?,
-                    cart: None,
+                    purchase: None,
                     reserved: None,
+                    short: false,
                 }),
                 action::DELETED => {
                     let order: Order = decode(event)?;
@@ -90,16 +100,13 @@ impl InventorySaga {
         };
         let mut known = everything_before(last.event);
         let correlation = last.event.correlation.clone();
-        let cart_ids = distinct(placed.iter().map(|placed| placed.order.cart_id.as_str()));
-        let carts = Facts::of(&self.context)
-            .by_ids::<Cart>(&cart_ids, &known, &correlation)
-            .await?;
+        let orders = placed.iter().map(|placed| &placed.order);
+        let mut purchases =
+            purchases(&Facts::of(&self.context), orders, &known, &correlation).await?;
         for placed in &mut *placed {
-            placed.cart = carts
-                .get(&placed.order.cart_id)
-                .map(|cart| cart.entity.clone());
-            if placed.cart.is_none() {
-                // The cart is deleted already: there is nothing to reserve.
+            placed.purchase = purchases.remove(&placed.order.entity_id);
+            if placed.purchase.is_none() {
+                // A foreign service's order, whose cart or a product is deleted already: there is nothing to reserve.
                 placed.reserved = Some(false);
             }
         }
@@ -108,9 +115,7 @@ impl InventorySaga {
             let products = placed
                 .iter()
                 .filter(|placed| placed.reserved.is_none())
-                .filter_map(|placed| placed.cart.as_ref())
-                .flat_map(|cart| &cart.product_ids)
-                .map(String::as_str);
+                .flat_map(|placed| products(placed.purchase.as_ref()));
             let missing = self.stock.missing(products);
             known.merge(&self.written);
             let loaded = Facts::of(&self.context)
@@ -118,6 +123,7 @@ impl InventorySaga {
                 .await?;
             self.stock.load(&missing, loaded);
             self.reserve_round(placed, &mut known).await?;
+            self.believe_shortages(placed, &known).await?;
             if placed.iter().all(|placed| placed.reserved.is_some()) {
                 return Ok(());
             }
@@ -126,6 +132,23 @@ impl InventorySaga {
         Err(Failure::Unavailable(
             "other commands keep changing the same stock".to_owned(),
         ))
+    }
+
+    /// Decides the orders that are short: one whose pieces were reserved by an earlier attempt is in stock.
+    async fn believe_shortages(
+        &self,
+        placed: &mut [Placed<'_>],
+        known: &Positions,
+    ) -> Result<(), Failure> {
+        let facts = &Facts::of(&self.context);
+        for placed in placed.iter_mut().filter(|placed| placed.short) {
+            let id = &placed.order.entity_id;
+            let correlation = &placed.event.correlation;
+            let reservation = facts.reservation(id, known, correlation).await?;
+            placed.reserved = Some(reservation.is_some());
+            placed.short = false;
+        }
+        Ok(())
     }
 
     /// Tries to reserve for every undecided order, in one append.
@@ -138,13 +161,13 @@ impl InventorySaga {
         let mut transactions = Vec::new();
         let mut stale = Vec::new();
         for (place, placed) in placed.iter_mut().enumerate() {
-            let (None, Some(cart)) = (placed.reserved, &placed.cart) else {
+            let (None, Some(purchase)) = (placed.reserved, &placed.purchase) else {
                 continue;
             };
-            if cart.product_ids.iter().any(|id| stale.contains(id)) {
+            if products(Some(purchase)).any(|id| stale.iter().any(|stale| stale == id)) {
                 continue;
             }
-            match reserve(&placed.order.entity_id, cart, self.stock.by_product()) {
+            match reserve(&placed.order.entity_id, purchase, self.stock.by_product()) {
                 ReservationOutcome::Reserved(change) => {
                     transactions.push(self.transaction(
                         placed.event,
@@ -158,7 +181,7 @@ impl InventorySaga {
                 ReservationOutcome::OutOfStock { product_id, .. }
                     if self.stock.is_fresh(&product_id) =>
                 {
-                    placed.reserved = Some(false);
+                    placed.short = true;
                 }
                 ReservationOutcome::OutOfStock { product_id, .. } => stale.push(product_id),
             }
@@ -183,8 +206,7 @@ impl InventorySaga {
                 }
                 Appended::Conflict { key, position, .. } => {
                     known.raise(Topic::Inventory, position);
-                    let products = placed.cart.iter().flat_map(|cart| &cart.product_ids);
-                    self.stock.forget(products.map(String::as_str));
+                    self.stock.forget(products(placed.purchase.as_ref()));
                     if key == placed.order.entity_id {
                         // The pieces were reserved before; this event is a repeat.
                         placed.reserved = Some(true);

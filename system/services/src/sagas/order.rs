@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use ordershop_domain::{Billing, Event, Order, Shipping, Trigger, order_after};
+use ordershop_domain::{
+    Billing, Event, Order, Shipping, Trigger, order_after, payment_goes_back, shipping_is_withdrawn,
+};
 
 use super::append::{ROUNDS_MAX, reaction};
+use super::compensation::{Compensation, Undo};
 use super::memory::Memory;
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::facts::{Facts, Versioned, distinct};
@@ -95,26 +98,33 @@ impl Saga for OrderSaga {
                 .iter()
                 .map(|order_move| order_move.order_id.as_str())
                 .filter(|id| !recalled.contains_key(*id));
-            // A payment that was taken back meanwhile doesn't clear the order, even if its event is repeated.
-            let paid = moves
-                .iter()
-                .filter(|order_move| order_move.trigger == Trigger::BillingCreated);
-            let (order_ids, billing_ids) = (
-                distinct(unknown),
-                distinct(paid.map(|order_move| order_move.event.entity_id.as_str())),
-            );
+            // A payment that was taken back meanwhile, or a shipping that was withdrawn, moves no order, even if its event is repeated.
+            let causes = |trigger| {
+                let caused = moves.iter().filter(move |one| one.trigger == trigger);
+                distinct(caused.map(|one| one.event.entity_id.as_str()))
+            };
+            let order_ids = distinct(unknown);
+            let billing_ids = causes(Trigger::BillingCreated);
+            let shipping_ids = causes(Trigger::ShippingCreated);
             let facts = &Facts::of(&self.context);
-            let (loaded, billings) = tokio::try_join!(
+            let (loaded, billings, shippings) = tokio::try_join!(
                 facts.by_ids::<Order>(&order_ids, &known, &correlation),
                 facts.by_ids::<Billing>(&billing_ids, &known, &correlation),
+                facts.by_ids::<Shipping>(&shipping_ids, &known, &correlation),
             )?;
             let mut orders = Orders {
                 loaded,
                 recalled: std::mem::take(&mut recalled),
                 billings,
+                shippings,
             };
             let decided = orders.decide_all(&moves);
             let mut again = decided.doubtful;
+            for compensation in decided.compensations {
+                if !compensation.run(&self.context, &mut known).await? {
+                    again.insert(compensation.order_id);
+                }
+            }
             if !decided.transactions.is_empty() {
                 let appended = self.context.events.append(decided.transactions).await?;
                 for (after, appended) in decided.after.into_iter().zip(appended) {
@@ -148,6 +158,7 @@ struct Orders {
     /// Orders as this saga wrote them; they may be stale.
     recalled: HashMap<String, Versioned<Order>>,
     billings: HashMap<String, Versioned<Billing>>,
+    shippings: HashMap<String, Versioned<Shipping>>,
 }
 
 /// The result of deciding a batch.
@@ -161,6 +172,8 @@ struct Decided {
     places: HashMap<String, usize>,
     /// Orders whose cached state allows no step: they must be loaded first.
     doubtful: HashSet<String>,
+    /// What was decided at the same moment as its opposite and is taken back.
+    compensations: Vec<Compensation>,
 }
 
 impl Orders {
@@ -170,16 +183,39 @@ impl Orders {
             if decided.doubtful.contains(&order_move.order_id) {
                 continue;
             }
+            let cause = order_move.event.entity_id.as_str();
             let recalled = self.recalled.get_mut(&order_move.order_id);
             let is_recalled = recalled.is_some();
-            let Some(order) = recalled.or_else(|| self.loaded.get_mut(&order_move.order_id)) else {
+            let order = recalled.or_else(|| self.loaded.get_mut(&order_move.order_id));
+            let present = order.as_ref().map(|order| &order.entity);
+            if !is_recalled {
+                let compensation = match order_move.trigger {
+                    Trigger::BillingCreated if payment_goes_back(present) => {
+                        Some(Undo::Payment(self.billings.get(cause).cloned()))
+                    }
+                    Trigger::ShippingCreated if shipping_is_withdrawn(present) => {
+                        self.shippings.get(cause).cloned().map(Undo::Shipping)
+                    }
+                    _ => None,
+                };
+                if let Some(undo) = compensation {
+                    decided.compensations.push(Compensation {
+                        event: order_move.event.clone(),
+                        order_id: order_move.order_id.clone(),
+                        undo,
+                    });
+                    continue;
+                }
+            }
+            let Some(order) = order else {
                 continue;
             };
-            if order_move.trigger == Trigger::BillingCreated
-                && !self
-                    .billings
-                    .contains_key(order_move.event.entity_id.as_str())
-            {
+            let is_there = match order_move.trigger {
+                Trigger::BillingCreated => self.billings.contains_key(cause),
+                Trigger::ShippingCreated => self.shippings.contains_key(cause),
+                Trigger::BillingDeleted | Trigger::ShippingDelivered => true,
+            };
+            if !is_there {
                 continue;
             }
             let Some(after) = order_after(&order.entity, order_move.trigger) else {

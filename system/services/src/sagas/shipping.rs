@@ -55,7 +55,10 @@ impl Saga for ShippingSaga {
                 .get(event.entity_id.as_str())
                 .is_some_and(|order| ships(&order.entity))
         });
-        let transactions = cleared.iter().map(|event| shipping_of(event)).collect();
+        let transactions = cleared
+            .iter()
+            .map(|event| shipping_of(event, false))
+            .collect();
         let appended = self.context.events.append(transactions).await?;
         for (event, appended) in cleared.into_iter().zip(appended) {
             if let Appended::Conflict { position, .. } = appended {
@@ -68,10 +71,16 @@ impl Saga for ShippingSaga {
     }
 }
 
-fn shipping_of(event: &RecordedEvent) -> Transaction {
+/// The order's first shipping, or a later one where that was withdrawn.
+fn shipping_of(event: &RecordedEvent, later: bool) -> Transaction {
     let order_id = String::from(event.entity_id.clone());
+    let number = if later {
+        format!("-{}", event.version)
+    } else {
+        String::new()
+    };
     let shipping = Shipping {
-        entity_id: format!("{order_id}-shipping"),
+        entity_id: format!("{order_id}-shipping{number}"),
         order_id: order_id.clone(),
         delivered: 0.0,
     };
@@ -89,8 +98,8 @@ fn shipping_of(event: &RecordedEvent) -> Transaction {
 }
 
 impl ShippingSaga {
-    /// Handles an order that already has a shipping (its payment was taken back and made again, or this event is a repeat): sets the
-    /// order's status according to its shipping.
+    /// Handles an order that had a shipping before (its payment was taken back and made again, or this event is a repeat): sets the order's
+    /// status according to its shipping, or ships it again where the shipping was withdrawn.
     async fn move_on(&self, event: &RecordedEvent, mut known: Positions) -> Result<(), Failure> {
         let order_id = event.entity_id.as_str();
         let order_ids = [order_id];
@@ -100,8 +109,21 @@ impl ShippingSaga {
                 facts.by_property::<Shipping>("order_id", &order_ids, &known, &event.correlation),
                 facts.one::<Order>(order_id, &known, &event.correlation),
             )?;
-            let (Some(shipping), Some(order)) = (shippings.into_values().next(), order) else {
+            let Some(order) = order else {
                 return Ok(());
+            };
+            let Some(shipping) = shippings.into_values().next() else {
+                if !ships(&order.entity) {
+                    return Ok(());
+                }
+                let again = vec![shipping_of(event, true)];
+                match self.context.events.append(again).await?.pop() {
+                    Some(Appended::Conflict { position, .. }) => {
+                        known.raise(Topic::Shipping, position);
+                        continue;
+                    }
+                    _ => return Ok(()),
+                }
             };
             let mut triggers = vec![Trigger::ShippingCreated];
             if shipping.entity.is_delivered() {

@@ -1,0 +1,110 @@
+//! Taking back what was decided at the same moment as its opposite: a payment of an order that is gone is returned, and a shipping of an
+//! order that isn't paid is withdrawn. Each is an event in the history, caused by the event that it takes back.
+
+use ordershop_domain::{Billing, Customer, Event, Shipping, payment_returned};
+
+use super::append::reaction;
+use super::mail::mail_of;
+use super::runner::{Failure, decode};
+use crate::facts::{Facts, Versioned};
+use ordershop_contract::event_store::{
+    Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
+};
+use ordershop_contract::position::Positions;
+use ordershop_contract::wire::WireEntity;
+use ordershop_contract::worker::ServiceContext;
+
+/// What is taken back.
+#[derive(Debug)]
+pub enum Undo {
+    /// The billing; `None` if it is gone already, and only the customer may still have to be told.
+    Payment(Option<Versioned<Billing>>),
+    /// The shipping.
+    Shipping(Versioned<Shipping>),
+}
+
+/// One effect to take back.
+#[derive(Debug)]
+pub struct Compensation {
+    /// The event that created it.
+    pub event: RecordedEvent,
+    /// Its order.
+    pub order_id: String,
+    /// What is taken back.
+    pub undo: Undo,
+}
+
+impl Compensation {
+    /// Takes it back; false if it has changed meanwhile and must be looked at again. Safe to repeat.
+    pub async fn run(
+        &self,
+        context: &ServiceContext,
+        known: &mut Positions,
+    ) -> Result<bool, Failure> {
+        match &self.undo {
+            Undo::Payment(billing) => {
+                if let Some(billing) = billing
+                    && !self.delete(context, "returned", billing, known).await?
+                {
+                    return Ok(false);
+                }
+                self.tell(context, known).await?;
+                Ok(true)
+            }
+            Undo::Shipping(shipping) => self.delete(context, "withdrawn", shipping, known).await,
+        }
+    }
+
+    async fn delete<E: WireEntity>(
+        &self,
+        context: &ServiceContext,
+        suffix: &str,
+        entity: &Versioned<E>,
+        known: &mut Positions,
+    ) -> Result<bool, Failure> {
+        tracing::info!(
+            order = self.order_id,
+            id = entity.entity.id(),
+            "a {} is {suffix}: its order was changed at the same moment",
+            E::KIND
+        );
+        let gone = Event::Deleted(entity.entity.clone());
+        let expected = ExpectedVersion::Exact(entity.version);
+        let transaction = Transaction {
+            topic: E::TOPIC,
+            events: vec![reaction(&self.event, suffix, expected, &gone)],
+            claims: vec![Claim::Release(self.order_id.clone())],
+        };
+        match context.events.append(vec![transaction]).await?.pop() {
+            Some(Appended::Conflict { position, .. }) => {
+                known.raise(E::TOPIC, position);
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Tells the customer, whom the reservation names: the order itself is gone.
+    async fn tell(&self, context: &ServiceContext, known: &Positions) -> Result<(), Failure> {
+        let facts = Facts::of(context);
+        let correlation = &self.event.correlation;
+        let reservation = facts
+            .reservation(&self.order_id, known, correlation)
+            .await?;
+        let Some(reservation) = reservation else {
+            return Ok(());
+        };
+        let customer_id = &reservation.entity.customer_id;
+        let customer = facts
+            .one::<Customer>(customer_id, known, correlation)
+            .await?;
+        let Some(customer) = customer else {
+            return Ok(());
+        };
+        let billing: Billing = decode(&self.event)?;
+        let mail = payment_returned(&customer.entity, &self.order_id, billing.amount);
+        let message = mail_of(&self.event, "returned.mail", &mail);
+        context.queue.send(vec![message]).await?;
+        Ok(())
+    }
+}
