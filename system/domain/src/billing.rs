@@ -94,6 +94,7 @@ impl Aggregate for Billing {
             ))),
         }
     }
+
     /// A payment can be taken back until its order is shipped.
     fn check_deletion(&self, facts: &BillingFacts) -> Result<(), Rejection> {
         match facts

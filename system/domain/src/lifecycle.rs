@@ -90,6 +90,9 @@ pub fn decide<E: Aggregate>(
         (Some(_), Command::Create(_)) => Ok(Vec::new()),
         (None, Command::Update(_) | Command::Delete) => Err(missing()),
         (Some(before), Command::Update(after)) => {
+            if *before == after {
+                return Ok(Vec::new());
+            }
             after.check_values()?;
             after.check_change(Some(before), facts)?;
             let after = after.completed(Some(before), facts)?;

@@ -166,6 +166,14 @@ impl Order {
         let Some(VersionedCart { cart, .. }) = facts.carts.get(&self.cart_id) else {
             return Err(Rejection::unknown("cart_id", "cart", &self.cart_id));
         };
+        // A foreign service's cart may be larger than an order may be.
+        if let Err(rejection) = cart.check_values() {
+            let text = format!(
+                "cart_id: cart {:?} can't be ordered: {rejection}",
+                cart.entity_id
+            );
+            return Err(Rejection::BadReference(text));
+        }
         let orders = facts
             .orders
             .get(&self.cart_id)

@@ -71,10 +71,15 @@ pub fn reserve(
     purchase: &Purchase,
     stock: &HashMap<String, Vec<Inventory>>,
 ) -> ReservationOutcome {
+    // A foreign service's order may have two lines of one product.
+    let mut pieces: BTreeMap<&String, u64> = BTreeMap::new();
+    for line in &purchase.lines {
+        let quantity = pieces.entry(&line.product_id).or_default();
+        *quantity = quantity.saturating_add(line.quantity);
+    }
     let mut lines = Vec::new();
     let mut changed = Vec::new();
-    for line in &purchase.lines {
-        let (product_id, wanted) = (&line.product_id, line.quantity);
+    for (product_id, wanted) in pieces {
         let inventories = stock.get(product_id).map_or(&[][..], Vec::as_slice);
         let mut missing = wanted;
         for inventory in inventories {

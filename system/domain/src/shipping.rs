@@ -99,6 +99,7 @@ impl Aggregate for Shipping {
             ))),
         }
     }
+
     /// A parcel that is on its way stays recorded.
     fn check_deletion(&self, facts: &ShippingFacts) -> Result<(), Rejection> {
         match facts.orders.get(&self.order_id) {

@@ -387,3 +387,26 @@ fn in_any_sequence_of_reserving_and_giving_back_amounts_and_reserved_pieces_stay
         assert!(count > 500, "{what}: only {count}");
     }
 }
+
+#[test]
+fn two_lines_of_one_product_take_their_sum() {
+    let there = [inventory("i-1", "cup", 3)];
+    let wanted = |first, second| lines(&[("cup", first), ("cup", second)]);
+
+    let outcome = reserve("o-1", &wanted(2, 2), &stock(&there));
+    let short = ReservationOutcome::OutOfStock {
+        product_id: "cup".into(),
+        wanted: 4,
+        available: 3,
+    };
+    assert_eq!(outcome, short);
+
+    let outcome = reserve("o-1", &wanted(2, 1), &stock(&there));
+    let ReservationOutcome::Reserved(change) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        lines_and_rest(&change),
+        (vec![("i-1", 3)], vec![("i-1", 0)])
+    );
+}

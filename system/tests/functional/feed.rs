@@ -7,24 +7,21 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::shop::Shop;
 
-/// Reads messages until one fits.
+/// Reads messages until one fits; fails when the feed falls silent before.
 async fn until(
     socket: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin),
     mut fits: impl FnMut(&Value) -> bool,
 ) {
     let wait = std::time::Duration::from_millis(crate::shop::EVENTUALLY_MS);
-    tokio::time::timeout(wait, async {
-        loop {
-            let message = socket.next().await.expect("the feed ended").unwrap();
-            if let Message::Text(text) = message
-                && fits(&serde_json::from_str(&text).unwrap())
-            {
-                return;
-            }
+    loop {
+        let message = tokio::time::timeout(wait, socket.next()).await;
+        let message = message.expect("the feed sent no such message");
+        if let Message::Text(text) = message.expect("the feed ended").unwrap()
+            && fits(&serde_json::from_str(&text).unwrap())
+        {
+            return;
         }
-    })
-    .await
-    .expect("the feed sent no such message");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
