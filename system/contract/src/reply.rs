@@ -50,6 +50,8 @@ pub enum ReplyStatus {
     NotFound,
     /// The present state forbids it.
     Conflict,
+    /// It is to change a version that is no longer the present one.
+    PreconditionFailed,
     /// It refers to another entity that doesn't exist or doesn't fit.
     BadReference,
     /// The service is at fault.
@@ -59,10 +61,11 @@ pub enum ReplyStatus {
 }
 
 impl ReplyStatus {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Invalid,
         Self::NotFound,
         Self::Conflict,
+        Self::PreconditionFailed,
         Self::BadReference,
         Self::Failed,
         Self::Unavailable,
@@ -75,6 +78,7 @@ impl ReplyStatus {
             Self::Invalid => 400,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::PreconditionFailed => 412,
             Self::BadReference => 422,
             Self::Failed => 500,
             Self::Unavailable => 503,

@@ -50,7 +50,7 @@ pub(super) fn router(state: Arc<GatewayState>) -> Router {
         .into_iter()
         .fold(router, |router, asset| {
             let file = move |request: GatewayRequest| async move {
-                Ok(page::page(asset, request.http.headers()))
+                page::page(asset, request.http.headers())
             };
             router.route(asset.path(), read(file))
         })

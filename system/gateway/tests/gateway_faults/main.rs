@@ -5,6 +5,7 @@ mod answers;
 mod fakes;
 mod feed;
 mod gate;
+mod repeats;
 mod requests;
 mod routes;
 mod shutdown;
