@@ -17,7 +17,7 @@ mod shipping;
 mod status;
 
 pub use billing::{Billing, BillingFacts};
-pub use cart::{Cart, CartFacts};
+pub use cart::{Cart, CartFacts, PIECES_MAX};
 pub use customer::Customer;
 pub use inventory::{Inventory, InventoryFacts};
 pub use lifecycle::{Aggregate, Command, Event, decide, evolve};

@@ -19,11 +19,13 @@ mod json_body;
 mod lists;
 mod metrics;
 mod metrics_route;
+mod openapi;
 mod page;
 mod paging;
 mod queries;
 mod report;
 mod request;
+mod route;
 mod routes;
 mod server;
 mod server_timing;
@@ -92,6 +94,7 @@ impl Gateway {
             ),
             answered: AnsweredPositions::default(),
             ids: Ids::new(),
+            openapi: openapi::document(&routes::table(), &self.config),
             hub: Hub::new(self.config.feed.clone()),
             sockets: Arc::new(Semaphore::new(self.config.feed.sockets_max)),
             queue: self.queue,
