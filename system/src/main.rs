@@ -133,6 +133,7 @@ async fn exit_code(program: impl Future<Output = Result<(), ExitCode>>) -> ExitC
 
 fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -> ExitCode {
     ordershop::telemetry::start_log();
+    ordershop::open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(threads))
         .enable_all()

@@ -6,6 +6,7 @@ mod answered_positions;
 mod body_writer;
 mod commands;
 mod config;
+mod connections;
 mod error;
 mod etag;
 mod event_json;
@@ -33,6 +34,7 @@ mod server_usage;
 mod service_reply;
 mod state;
 mod trace;
+mod watched_stream;
 
 use std::sync::Arc;
 

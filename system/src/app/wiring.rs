@@ -13,6 +13,7 @@ use super::peer_readiness::PeerReadiness;
 use super::running::{App, Process, Server};
 use crate::build::BUILD;
 use crate::config::ProcessConfig;
+use crate::open_files;
 use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::readiness::{Readiness, StoreReadiness};
@@ -171,7 +172,8 @@ impl Process {
                 BUILD,
                 wire::check_new_entities,
             )
-        };
+        }
+        .within_files(open_files::limit());
         let gateway = Gateway::new(
             Arc::clone(&queue),
             Arc::clone(&events),

@@ -10,3 +10,4 @@ mod repeats;
 mod requests;
 mod routes;
 mod shutdown;
+mod slow_clients;
