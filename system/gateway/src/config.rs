@@ -9,6 +9,8 @@ use ordershop_contract::topic::Topic;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use super::strangers::Strangers;
+
 /// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
 /// The error says what is wrong and what to do.
 pub type CheckEntity = fn(Topic, &RawValue) -> Result<(), String>;
@@ -35,6 +37,8 @@ pub struct GatewayConfig {
     pub call_timeout_ms: u64,
     /// What each further entity of an array adds to its command's timeout, ms.
     pub call_timeout_ms_per_entity: u64,
+    /// Who may use the gateway beside its own names and pages.
+    pub strangers: Strangers,
     /// Most HTTP connections at once; for a further one, the one that has been idle longest is closed.
     pub connections_max: usize,
     /// Longest time from the first byte of a request's head to its last, ms.
@@ -92,6 +96,7 @@ impl GatewayConfig {
             entities_per_array_max: 10_000,
             call_timeout_ms: 5_000,
             call_timeout_ms_per_entity: 2,
+            strangers: Strangers::default(),
             connections_max: CONNECTIONS_MAX,
             head_timeout_ms: 10_000,
             idle_timeout_ms: 75_000,
@@ -113,6 +118,7 @@ impl fmt::Debug for GatewayConfig {
             .field("body_timeout_ms", &self.body_timeout_ms)
             .field("entities_per_array_max", &self.entities_per_array_max)
             .field("call_timeout_ms", &self.call_timeout_ms)
+            .field("strangers", &self.strangers)
             .field("connections_max", &self.connections_max)
             .field("head_timeout_ms", &self.head_timeout_ms)
             .field("idle_timeout_ms", &self.idle_timeout_ms)

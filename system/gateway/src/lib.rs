@@ -33,6 +33,7 @@ mod server_timing;
 mod server_usage;
 mod service_reply;
 mod state;
+mod strangers;
 mod trace;
 mod watched_stream;
 
@@ -54,6 +55,7 @@ use trace::Ids;
 
 pub use config::{Build, CheckEntity, FeedConfig, GatewayConfig};
 pub use metrics::GatewayMetrics;
+pub use strangers::{AllowedHost, AllowedOrigin, Strangers};
 
 /// The api-gateway.
 pub struct Gateway {

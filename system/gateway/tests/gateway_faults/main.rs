@@ -11,3 +11,4 @@ mod requests;
 mod routes;
 mod shutdown;
 mod slow_clients;
+mod strangers;
