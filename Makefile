@@ -10,7 +10,7 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench lint clean images-offline compose-test toolchain redis browser python
+.PHONY: help demo test bench lint clean images-offline compose-test fuzz-api toolchain redis browser python
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -41,6 +41,13 @@ endif
 
 compose-test: ## test the shop in containers under load, with a killed and a crashed service; skipped with a message without Docker
 	@bash deploy/compose/test.sh
+
+fuzz-api: toolchain redis ## send generated requests to every operation of a shop of its own, and check each answer against /openapi.json
+	@sh deploy/install/schemathesis.sh
+ifndef ORDERSHOP_BINARY
+	cargo build --locked --profile demo --bin ordershop --bin loadgen
+endif
+	@ORDERSHOP_BINARY="$(or $(ORDERSHOP_BINARY),$(TARGET_DIR)/demo/ordershop)" bash deploy/fuzz/api.sh
 
 clean: ## remove everything that was built, installed or reported in this folder
 	cargo clean

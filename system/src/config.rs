@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use ordershop_gateway::{AllowedHost, AllowedOrigin, Strangers};
 use ordershop_grpc::address::ListenAddress;
 use ordershop_grpc::security::Security;
 use ordershop_grpc::server::ServerError;
@@ -39,9 +40,46 @@ pub struct UpConfig {
     #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 8 * 1024 * 1024)]
     pub body_bytes_max: usize,
 
+    /// Answer requests whose Host is this name, beside addresses, localhost and names without a dot; * is any. May be repeated, or a list
+    /// with commas
+    #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allowed_host: Vec<AllowedHost>,
+
+    /// Let pages of this origin, scheme://host:port, write, listen and read, beside the gateway's own. May be repeated, or a list with commas
+    #[arg(
+        long,
+        env = "ALLOWED_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allowed_origin: Vec<AllowedOrigin>,
+
     /// Waste this much CPU time in the read model per applied event, in µs: a planted regression, to test whether a comparison finds it
     #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
     pub burn_us_per_event: u32,
+}
+
+impl UpConfig {
+    /// What the gateway is told.
+    #[must_use]
+    pub fn gateway(&self) -> GatewayOptions {
+        GatewayOptions {
+            body_bytes_max: self.body_bytes_max,
+            strangers: Strangers {
+                allowed_hosts: self.allowed_host.clone(),
+                allowed_origins: self.allowed_origin.clone(),
+            },
+        }
+    }
+}
+
+/// The options that are the gateway's own.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// Longest request body, bytes.
+    pub body_bytes_max: usize,
+    /// Who may use the gateway beside its own names and pages.
+    pub strangers: Strangers,
 }
 
 /// The default folder of the private Redis's files.
@@ -109,6 +147,20 @@ pub struct ProcessConfig {
     #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 8 * 1024 * 1024)]
     pub body_bytes_max: usize,
 
+    /// Answer requests whose Host is this name, beside addresses, localhost and names without a dot; * is any. May be repeated, or a list
+    /// with commas (api-gateway)
+    #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allowed_host: Vec<AllowedHost>,
+
+    /// Let pages of this origin, scheme://host:port, write, listen and read, beside the gateway's own. May be repeated, or a list with commas (api-gateway)
+    #[arg(
+        long,
+        env = "ALLOWED_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allowed_origin: Vec<AllowedOrigin>,
+
     /// Stop when stdin is closed: the supervisor holds the other end, so that no process outlives it
     #[arg(long, hide = true)]
     pub supervised: bool,
@@ -119,6 +171,18 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
+    /// What the gateway is told.
+    #[must_use]
+    pub fn gateway(&self) -> GatewayOptions {
+        GatewayOptions {
+            body_bytes_max: self.body_bytes_max,
+            strangers: Strangers {
+                allowed_hosts: self.allowed_host.clone(),
+                allowed_origins: self.allowed_origin.clone(),
+            },
+        }
+    }
+
     /// The address to listen on; by default, this port of this machine only.
     #[must_use]
     pub fn listen_or(&self, port: u16) -> ListenAddress {
@@ -153,6 +217,8 @@ impl fmt::Debug for ProcessConfig {
             .field("tls_ca", &self.tls_ca)
             .field("insecure", &self.insecure)
             .field("threads", &self.threads)
+            .field("allowed_host", &self.allowed_host)
+            .field("allowed_origin", &self.allowed_origin)
             .finish_non_exhaustive()
     }
 }

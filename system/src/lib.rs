@@ -4,4 +4,5 @@
 pub mod app;
 pub mod build;
 pub mod config;
+pub mod open_files;
 pub mod telemetry;

@@ -28,8 +28,8 @@ Exit codes:
   2  bad input: an option, an address, a certificate, a port in use, no Redis
 
 Environment variables:
-  LISTEN, REDIS_URL, DATA_DIR, DURABILITY, THREADS, BODY_BYTES_MAX, EVENT_STORE_URL, MESSAGE_QUEUE_URL,
-  GRPC_TOKEN, TLS_CERT, TLS_KEY, TLS_CA, INSECURE
+  LISTEN, REDIS_URL, DATA_DIR, DURABILITY, THREADS, BODY_BYTES_MAX, ALLOWED_HOST, ALLOWED_ORIGIN,
+  EVENT_STORE_URL, MESSAGE_QUEUE_URL, GRPC_TOKEN, TLS_CERT, TLS_KEY, TLS_CA, INSECURE
             Set the options that show them as [env: ...]; an option overrides its variable
   RUST_LOG  Log to stderr at this level or by these filters [default: info]";
 
@@ -133,6 +133,7 @@ async fn exit_code(program: impl Future<Output = Result<(), ExitCode>>) -> ExitC
 
 fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -> ExitCode {
     ordershop::telemetry::start_log();
+    ordershop::open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(threads))
         .enable_all()

@@ -85,7 +85,7 @@ impl StoreReadiness {
         let lasts = Topic::ALL.map(|topic| self.events.last_position(topic));
         let lasts = futures_util::future::try_join_all(lasts)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| format!("the event store can't be read: {error}"))?;
         let mut written = Positions::NONE;
         for (topic, position) in Topic::ALL.into_iter().zip(lasts) {
             written.raise(topic, position);
@@ -109,7 +109,7 @@ impl StoreReadiness {
             .queue
             .call(message, CATCH_UP)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| format!("the read model can't be asked: {error}"))?;
         serde_json::from_str::<Applied>(reply.get())
             .map(|applied| applied.result)
             .map_err(|_| {

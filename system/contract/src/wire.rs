@@ -10,6 +10,11 @@ use serde_json::value::RawValue;
 
 use crate::topic::Topic;
 
+/// The limits of an entity's values, for those who describe its JSON.
+pub mod limits {
+    pub use ordershop_domain::{AMOUNT_MAX, PIECES_MAX, TEXT_BYTES_MAX};
+}
+
 /// The actions of events.
 pub mod action {
     /// The event's data is the entity as it was created.

@@ -17,7 +17,7 @@ mod shipping;
 mod status;
 
 pub use billing::{Billing, BillingFacts, OrderOfBilling};
-pub use cart::{Cart, CartFacts, OrderOfCart};
+pub use cart::{Cart, CartFacts, OrderOfCart, PIECES_MAX, PRODUCTS_MAX};
 pub use customer::Customer;
 pub use inventory::{Inventory, InventoryFacts};
 pub use lifecycle::{Aggregate, Command, Event, decide, evolve};

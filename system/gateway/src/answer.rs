@@ -1,4 +1,5 @@
-//! What belongs to every request, around its handler: correlation id, times, count by route; a panic becomes an answer too.
+//! What belongs to every request, around its handler: whether it is admitted, correlation id, times, count by route; a panic becomes an
+//! answer too.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use super::metrics::HandlerMetrics;
 use super::request::GatewayRequest;
 use super::server_timing::SERVER_TIMING;
 use super::state::GatewayState;
+use super::strangers;
 
 static CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// The name of unknown paths in metrics.
@@ -68,12 +70,19 @@ where
     let method = http.method().clone();
     let matched = http.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(UNKNOWN_ROUTE, MatchedPath::as_str);
+    let admitted = state.config.strangers.admit(&http);
     let request = GatewayRequest {
         state: Arc::clone(&state),
         trace: Arc::clone(&trace),
         http,
     };
-    let handled = AssertUnwindSafe(handler(request)).catch_unwind().await;
+    let (handled, page) = match admitted {
+        Ok(page) => (
+            AssertUnwindSafe(handler(request)).catch_unwind().await,
+            page,
+        ),
+        Err(refused) => (Ok(Err(refused)), None),
+    };
     let mut response = handled
         .unwrap_or_else(|_| {
             tracing::error!(%method, route, correlation_id = trace.correlation_id, "a handler panicked");
@@ -84,6 +93,9 @@ where
         })
         .unwrap_or_else(IntoResponse::into_response);
     let headers = response.headers_mut();
+    if let Some(page) = page {
+        strangers::tell_page(headers, page);
+    }
     if let Some(timing) = &trace.timing {
         headers.insert(&SERVER_TIMING, timing.header());
     }

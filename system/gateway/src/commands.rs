@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use ordershop_contract::message_queue::{OutgoingMessage, QueueName};
+use ordershop_contract::payload::{self, Terms};
+use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names;
 use ordershop_contract::topic::Topic;
 
 use super::error::{HttpError, json};
+use super::etag;
+use super::idempotency_key::{self, idempotency_key};
 use super::json_body;
 use super::request::GatewayRequest;
 use super::service_reply::{self, ServiceReply};
 use super::state::{GatewayState, request_correlation};
 use super::trace::Trace;
-use ordershop_contract::payload;
 
 /// The response header with the positions of the command's events.
 const POSITION: &str = "x-position";
@@ -26,13 +30,18 @@ pub(super) async fn create(topic: Topic, request: GatewayRequest) -> Result<Resp
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
+    let key = idempotency_key(request.http.headers())?.map(str::to_owned);
     let GatewayRequest { state, trace, http } = request;
     let text = json_body::read(http, &state.config).await?;
     let body = json_body::command_body(&text, state.config.entities_per_array_max)?;
     let to = queue(queue_names::create(topic))?;
-    let entities = body.entities.len();
-    let payload = payload::message(body.json, &at_least);
-    command(&state, to, payload, entities, &trace).await
+    let command = Command {
+        to,
+        message_id: creation_id(&state, to, key.as_deref(), body.json),
+        entities: body.entities.len(),
+        payload: creation(body.json, &at_least, key.as_deref()),
+    };
+    call(&state, command, &trace).await
 }
 
 /// `POST /orders`: queues the creation and answers with the message's id at once.
@@ -43,6 +52,7 @@ pub(super) async fn create_later(
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
+    let key = idempotency_key(request.http.headers())?.map(str::to_owned);
     let GatewayRequest { state, trace, http } = request;
     let text = json_body::read(http, &state.config).await?;
     let body = json_body::command_body(&text, state.config.entities_per_array_max)?;
@@ -55,11 +65,12 @@ pub(super) async fn create_later(
             })
         })?;
     }
-    let message_id = state.ids.message_id();
+    let to = queue(queue_names::create(topic))?;
+    let message_id = creation_id(&state, to, key.as_deref(), body.json);
     let message = OutgoingMessage {
-        to: queue(queue_names::create(topic))?,
+        to,
         message_id: message_id.clone(),
-        payload: payload::message(body.json, &at_least),
+        payload: creation(body.json, &at_least, key.as_deref()),
         correlation: request_correlation(&trace),
     };
     state.queue.send(vec![message]).await?;
@@ -69,17 +80,36 @@ pub(super) async fn create_later(
     ))
 }
 
+/// A creation's payload.
+fn creation(params: &RawValue, at_least: &Positions, key: Option<&str>) -> Box<RawValue> {
+    let terms = Terms {
+        key,
+        ..Terms::default()
+    };
+    payload::command(params, at_least, terms)
+}
+
+/// A creation's message id: that of the same request before, if it has a key.
+fn creation_id(state: &GatewayState, to: QueueName, key: Option<&str>, body: &RawValue) -> String {
+    key.map_or_else(
+        || state.ids.message_id(),
+        |key| idempotency_key::message_id(to, key, body.get()),
+    )
+}
+
 /// `PUT /order/{id}`: replaces an entity by the one in the body.
 pub(super) async fn update(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
     let id = request.path_param()?;
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
     let at_least = request.at_least(&Topic::ALL)?;
+    let if_match = etag::if_match(request.http.headers())?;
     let GatewayRequest { state, trace, http } = request;
     let text = json_body::read(http, &state.config).await?;
     let entity = json_body::with_entity_id(&text, &id)?;
     let to = queue(queue_names::update(topic))?;
-    command(&state, to, payload::message(entity, &at_least), 1, &trace).await
+    let payload = change(entity, &at_least, if_match.as_deref());
+    call(&state, Command::on_one(&state, to, payload), &trace).await
 }
 
 /// `DELETE /order/{id}`: deletes an entity.
@@ -87,10 +117,21 @@ pub(super) async fn delete(topic: Topic, request: GatewayRequest) -> Result<Resp
     let id = request.path_param()?;
     request.query_string(&[])?;
     let at_least = request.at_least(&Topic::ALL)?;
+    let if_match = etag::if_match(request.http.headers())?;
     let to = queue(queue_names::delete(topic))?;
     let params = payload::DeleteParams { entity_id: &id };
-    let payload = payload::message(params, &at_least);
-    command(&request.state, to, payload, 1, &request.trace).await
+    let payload = change(params, &at_least, if_match.as_deref());
+    let command = Command::on_one(&request.state, to, payload);
+    call(&request.state, command, &request.trace).await
+}
+
+/// The payload of a change of one entity.
+fn change(params: impl Serialize, at_least: &Positions, if_match: Option<&[u64]>) -> Box<RawValue> {
+    let terms = Terms {
+        if_match,
+        ..Terms::default()
+    };
+    payload::command(params, at_least, terms)
 }
 
 /// The queue, or 404 if the topic has none. No route leads here with such a topic.
@@ -98,25 +139,45 @@ fn queue(name: Option<QueueName>) -> Result<QueueName, HttpError> {
     name.ok_or_else(|| HttpError::not_found("no service takes this command"))
 }
 
-async fn command(
-    state: &GatewayState,
+/// A command whose reply is awaited.
+struct Command {
     to: QueueName,
-    payload: Box<RawValue>,
+    message_id: String,
+    /// The entities that it creates or changes, at least 1.
     entities: usize,
+    payload: Box<RawValue>,
+}
+
+impl Command {
+    fn on_one(state: &GatewayState, to: QueueName, payload: Box<RawValue>) -> Self {
+        Self {
+            to,
+            message_id: state.ids.message_id(),
+            entities: 1,
+            payload,
+        }
+    }
+}
+
+async fn call(
+    state: &GatewayState,
+    command: Command,
     trace: &Trace,
 ) -> Result<Response, HttpError> {
     let config = &state.config;
     let timeout_ms =
-        config.call_timeout_ms + config.call_timeout_ms_per_entity * (entities as u64 - 1);
+        config.call_timeout_ms + config.call_timeout_ms_per_entity * (command.entities as u64 - 1);
+    let timeout = Duration::from_millis(timeout_ms);
     let reply = state
         .call(
-            to,
-            payload,
-            state.ids.message_id(),
+            command.to,
+            command.payload,
+            command.message_id,
             trace,
-            Duration::from_millis(timeout_ms),
+            timeout,
         )
-        .await?;
+        .await
+        .map_err(outcome_unknown)?;
     let reply = ServiceReply::parse(&reply)?;
     reply.record_times(trace);
     // A refusal may carry the position of the conflicting event: the next read must see that event.
@@ -134,4 +195,14 @@ async fn command(
         response.headers_mut().insert(POSITION, value);
     }
     Ok(response)
+}
+
+/// Says of a command without an answer what is known of it, and how to repeat it.
+fn outcome_unknown(mut error: HttpError) -> HttpError {
+    if error.status == StatusCode::GATEWAY_TIMEOUT {
+        error.message.push_str(
+            "; the outcome is unknown: a request with an Idempotency-Key may be repeated with the same key, and is carried out once",
+        );
+    }
+    error
 }

@@ -9,6 +9,8 @@ use ordershop_contract::topic::Topic;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use super::strangers::Strangers;
+
 /// Checks one entity's JSON as its service would, so that an asynchronous command that can't succeed is refused at once.
 /// The error says what is wrong and what to do.
 pub type CheckEntity = fn(Topic, &RawValue) -> Result<(), String>;
@@ -35,8 +37,16 @@ pub struct GatewayConfig {
     pub call_timeout_ms: u64,
     /// What each further entity of an array adds to its command's timeout, ms.
     pub call_timeout_ms_per_entity: u64,
-    /// Most HTTP connections at once; further ones wait to be accepted.
+    /// Who may use the gateway beside its own names and pages.
+    pub strangers: Strangers,
+    /// Most HTTP connections at once; for a further one, the one that has been idle longest is closed.
     pub connections_max: usize,
+    /// Longest time from the first byte of a request's head to its last, ms.
+    pub head_timeout_ms: u64,
+    /// How long a connection may wait for its next request, ms.
+    pub idle_timeout_ms: u64,
+    /// Longest time in which a client takes nothing of an answer that waits for it, ms.
+    pub stall_timeout_ms: u64,
     /// How long requests in flight may take to end after a shutdown was requested, ms.
     pub drain_ms: u64,
     /// The live feed's limits.
@@ -51,7 +61,27 @@ pub struct GatewayConfig {
     pub build: Build,
 }
 
+/// Most HTTP connections at once, where enough files may be open.
+const CONNECTIONS_MAX: usize = 10_000;
+/// Most WebSockets at once, where enough files may be open.
+const SOCKETS_MAX: usize = 256;
+/// Open files that are left to the process itself: a whole system in one process has about a hundred connections to Redis, and opens them
+/// anew while broken ones are still there.
+const FILES_OWN: usize = 192;
+
 impl GatewayConfig {
+    /// Lowers the limits on connections so that a process which may have `files_max` open files keeps `FILES_OWN` of them: three quarters
+    /// of the rest are for HTTP connections, a quarter is for WebSockets.
+    #[must_use]
+    pub fn within_files(mut self, files_max: u64) -> Self {
+        let files = usize::try_from(files_max)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(FILES_OWN);
+        self.connections_max = self.connections_max.min(files / 4 * 3).max(1);
+        self.feed.sockets_max = self.feed.sockets_max.min(files / 4).max(1);
+        self
+    }
+
     /// The default limits.
     #[must_use]
     pub fn new(
@@ -66,7 +96,11 @@ impl GatewayConfig {
             entities_per_array_max: 10_000,
             call_timeout_ms: 5_000,
             call_timeout_ms_per_entity: 2,
-            connections_max: 10_000,
+            strangers: Strangers::default(),
+            connections_max: CONNECTIONS_MAX,
+            head_timeout_ms: 10_000,
+            idle_timeout_ms: 75_000,
+            stall_timeout_ms: 30_000,
             drain_ms: 10_000,
             feed: FeedConfig::default(),
             check_entity,
@@ -84,7 +118,11 @@ impl fmt::Debug for GatewayConfig {
             .field("body_timeout_ms", &self.body_timeout_ms)
             .field("entities_per_array_max", &self.entities_per_array_max)
             .field("call_timeout_ms", &self.call_timeout_ms)
+            .field("strangers", &self.strangers)
             .field("connections_max", &self.connections_max)
+            .field("head_timeout_ms", &self.head_timeout_ms)
+            .field("idle_timeout_ms", &self.idle_timeout_ms)
+            .field("stall_timeout_ms", &self.stall_timeout_ms)
             .field("drain_ms", &self.drain_ms)
             .field("feed", &self.feed)
             .field("runs_on", &self.runs_on)
@@ -112,7 +150,7 @@ pub struct FeedConfig {
 impl Default for FeedConfig {
     fn default() -> Self {
         Self {
-            sockets_max: 256,
+            sockets_max: SOCKETS_MAX,
             lag_bytes_max: 16 << 20,
             frame_bytes_max: 256 << 10,
             batch_max: 512,

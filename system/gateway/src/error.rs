@@ -1,5 +1,7 @@
 //! HTTP errors: a status and one sentence in JSON, never a stack trace.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +17,7 @@ pub(super) struct HttpError {
     /// What is wrong and what to do.
     pub(super) message: String,
     /// The route's methods, for the `Allow` header of a 405.
-    pub(super) allow: Option<&'static str>,
+    pub(super) allow: Option<Arc<str>>,
 }
 
 impl HttpError {
@@ -35,13 +37,11 @@ impl HttpError {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    pub(super) fn wrong_method(method: &str, path: &str, allow: &'static str) -> Self {
+    pub(super) fn wrong_method(method: &str, path: &str, allow: Arc<str>) -> Self {
+        let message = format!("{path} does not support {method}; use one of {allow}");
         Self {
             allow: Some(allow),
-            ..Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("{path} does not support {method}; use one of {allow}"),
-            )
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
         }
     }
 }
@@ -53,7 +53,8 @@ impl IntoResponse for HttpError {
         let mut response = json(self.status, body);
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            let allow = HeaderValue::from_str(&allow).expect("the names of methods are plain text");
+            headers.insert(header::ALLOW, allow);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -18,7 +18,7 @@ use super::request::GatewayRequest;
 use super::state::GatewayState;
 
 /// The most events in a page.
-const PAGE_EVENTS_MAX: usize = 1000;
+pub(super) const PAGE_EVENTS_MAX: usize = 1000;
 /// Events per read of the store, so that a page of large carts is never in memory as a whole.
 const READ_EVENTS: usize = 250;
 

@@ -1,6 +1,7 @@
 //! The live feed: sends every event and the read model's progress to any number of WebSockets. Reads the event store without a group.
 
 mod applied;
+mod attention;
 mod feed_request;
 mod follower;
 mod socket;

@@ -19,8 +19,16 @@ pub(super) async fn health(request: GatewayRequest) -> Result<Response, HttpErro
     let check = state.config.readiness.check();
     let found = tokio::time::timeout(CHECK_TIMEOUT, check)
         .await
-        .unwrap_or_else(|_| ReadinessState::not_ready("the readiness check took over 2 s"));
-    let ready = found.ready && !state.shutdown.is_cancelled();
+        .unwrap_or_else(|_| {
+            ReadinessState::not_ready(
+                "the event store and the read model gave no answer within 2 s",
+            )
+        });
+    let mut reasons = found.reasons;
+    if state.shutdown.is_cancelled() {
+        reasons.push("the gateway is shutting down".to_owned());
+    }
+    let ready = found.ready && reasons.is_empty();
     let redis = state.config.runs_on.borrow().clone();
     let body = json!({
         "live": true,
@@ -33,7 +41,7 @@ pub(super) async fn health(request: GatewayRequest) -> Result<Response, HttpErro
             "durability": redis.durability,
         },
         "read_model": { "caught_up": found.ready },
-        "reasons": found.reasons,
+        "reasons": reasons,
     });
     let status = if ready {
         StatusCode::OK

@@ -6,29 +6,36 @@ mod answered_positions;
 mod body_writer;
 mod commands;
 mod config;
+mod connections;
 mod error;
+mod etag;
 mod event_json;
 mod event_page;
 mod feed;
 mod group_lags;
 mod health;
 mod hub;
+mod idempotency_key;
 mod json_body;
 mod lists;
 mod metrics;
 mod metrics_route;
+mod openapi;
 mod page;
 mod paging;
 mod queries;
 mod report;
 mod request;
+mod route;
 mod routes;
 mod server;
 mod server_timing;
 mod server_usage;
 mod service_reply;
 mod state;
+mod strangers;
 mod trace;
+mod watched_stream;
 
 use std::sync::Arc;
 
@@ -48,6 +55,7 @@ use trace::Ids;
 
 pub use config::{Build, CheckEntity, FeedConfig, GatewayConfig};
 pub use metrics::GatewayMetrics;
+pub use strangers::{AllowedHost, AllowedOrigin, Strangers};
 
 /// The api-gateway.
 pub struct Gateway {
@@ -90,6 +98,7 @@ impl Gateway {
             ),
             answered: AnsweredPositions::default(),
             ids: Ids::new(),
+            openapi: openapi::document(&routes::table(), &self.config),
             hub: Hub::new(self.config.feed.clone()),
             sockets: Arc::new(Semaphore::new(self.config.feed.sockets_max)),
             queue: self.queue,

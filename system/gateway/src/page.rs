@@ -4,6 +4,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::error::HttpError;
+use super::etag;
+
 /// Content security policy: no other origins, nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -39,7 +42,8 @@ impl Asset {
         }
     }
 
-    const fn content_type(self) -> &'static str {
+    /// The type that the file is served as.
+    pub(super) const fn content_type(self) -> &'static str {
         match self {
             Self::Index => "text/html; charset=utf-8",
             Self::Style => "text/css; charset=utf-8",
@@ -62,15 +66,13 @@ impl Asset {
 }
 
 /// Answers with the file, or 304 if the browser has it already.
-pub(super) fn page(asset: Asset, request: &HeaderMap) -> Response {
-    let etag = format!("\"{:016x}\"", asset.etag());
-    let known = request
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|tags| {
-            tags.split(',')
-                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
-        });
+///
+/// # Errors
+/// 400 for a malformed `If-None-Match`.
+pub(super) fn page(asset: Asset, request: &HeaderMap) -> Result<Response, HttpError> {
+    let tag = HeaderValue::try_from(format!("\"{:016x}\"", asset.etag()))
+        .expect("hex digits in quotes are plain text");
+    let known = etag::is_known(request, &tag)?;
     let mut response = if known {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -90,11 +92,8 @@ pub(super) fn page(asset: Asset, request: &HeaderMap) -> Response {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert(
-        header::ETAG,
-        HeaderValue::try_from(etag).expect("hex digits in quotes are plain text"),
-    );
-    response
+    headers.insert(header::ETAG, tag);
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -103,12 +102,12 @@ mod tests {
 
     #[test]
     fn a_browser_that_has_the_file_gets_304() {
-        let first = page(Asset::Script, &HeaderMap::new());
+        let first = page(Asset::Script, &HeaderMap::new()).unwrap();
         assert_eq!(first.status(), 200);
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
-        assert_eq!(page(Asset::Script, &headers).status(), 304);
-        assert_eq!(page(Asset::Style, &headers).status(), 200);
+        assert_eq!(page(Asset::Script, &headers).unwrap().status(), 304);
+        assert_eq!(page(Asset::Style, &headers).unwrap().status(), 200);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Queries: reads of entities and lists become messages to the read model, each with the positions that it must have applied.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use ordershop_contract::message_queue::QueueName;
@@ -12,11 +13,12 @@ use ordershop_contract::topic::Topic;
 
 use super::body_writer;
 use super::error::{HttpError, json};
+use super::etag;
 use super::lists::List;
 use super::request::GatewayRequest;
 use super::service_reply;
 
-/// `GET /order/{id}`: the reply's bytes become the answer's body.
+/// `GET /order/{id}`: the entity, with its version as `ETag`; 304 if the client has that version.
 pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
     let id = request.path_param()?;
     request.query_string(&[])?;
@@ -25,6 +27,7 @@ pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Resp
         payload::ById {
             name: topic,
             id: &id,
+            versions: true,
         },
         &at_least,
     );
@@ -32,10 +35,20 @@ pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Resp
         .state
         .ask(GET_ENTITY, payload, &request.trace)
         .await?;
-    Ok(json(
-        StatusCode::OK,
-        service_reply::answer(reply, &request.trace)?,
-    ))
+    let (body, version) = service_reply::versioned(reply, &request.trace)?;
+    let Some(version) = version else {
+        return Ok(json(StatusCode::OK, body));
+    };
+    let tag = etag::tag(version);
+    let mut answer = if etag::is_known(request.http.headers(), &tag)? {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        answer
+    } else {
+        json(StatusCode::OK, body)
+    };
+    answer.headers_mut().insert(header::ETAG, tag);
+    Ok(answer)
 }
 
 /// `GET /orders/unbilled`: the orders that have no billing.

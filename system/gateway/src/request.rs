@@ -14,7 +14,7 @@ use super::state::GatewayState;
 use super::trace::Trace;
 
 /// Longest parameter in a path, bytes after decoding.
-const PATH_PARAM_BYTES_MAX: usize = 200;
+pub(super) const PATH_PARAM_BYTES_MAX: usize = 200;
 
 /// A request with all that its handler needs.
 pub(super) struct GatewayRequest {

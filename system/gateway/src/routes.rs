@@ -1,20 +1,20 @@
-//! The routes: axum's router with every path, its methods and their handlers. Must not know what a handler does.
+//! The table of routes: every path, its methods, their handlers and their descriptions. Must not know what a handler does.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
 
 use ordershop_contract::topic::Topic;
 
 use super::answer::answered;
-use super::error::HttpError;
+use super::error::{HttpError, json};
 use super::lists::List;
+use super::openapi::describe;
 use super::page::{self, Asset};
 use super::request::GatewayRequest;
+use super::route::{Route, Verb};
 use super::state::GatewayState;
 use super::{commands, event_page, feed, health, queries, report};
 
@@ -22,94 +22,89 @@ use super::{commands, event_page, feed, health, queries, report};
 const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
-     /events (WebSocket), /events/{topic}, /health, /metrics, /";
+     /events (WebSocket), /events/{topic}, /health, /metrics, /, and /openapi.json, which describes them all";
+
+/// Every route. A new one comes here, with its description from [`describe`]: so it is served, and so it is in `/openapi.json`.
+pub(super) fn table() -> Vec<Route> {
+    // Clients can't read or write a single mail.
+    let entities = Topic::ALL.into_iter().filter(|topic| *topic != Topic::Mail);
+    let others = [
+        Route::read(
+            "/orders/unbilled",
+            describe::orders_without("billing"),
+            queries::unbilled_orders,
+        ),
+        Route::read(
+            "/orders/unshipped",
+            describe::orders_without("shipping"),
+            queries::unshipped_orders,
+        ),
+        Route::read(
+            "/orders/delivered",
+            describe::delivered_orders(),
+            queries::delivered_orders,
+        ),
+        Route::read("/mails/sent", describe::mails(), |request| {
+            queries::list(List::Mails, request)
+        }),
+        Route::read("/report", describe::report(), report::report),
+        Route::read("/report/orders", describe::order_report(), |request| {
+            queries::list(List::OrderReport, request)
+        }),
+        Route::read("/events", describe::feed(), feed::upgrade),
+        Route::read("/events/{topic}", describe::events(), event_page::page),
+        Route::read("/health", describe::health(), health::health),
+        Route::read("/metrics", describe::metrics(), metrics),
+        Route::read("/openapi.json", describe::openapi(), openapi),
+    ];
+    entities
+        .flat_map(of_entity)
+        .chain(others)
+        .chain(Asset::ALL.map(of_asset))
+        .collect()
+}
 
 /// The service that answers every request.
 pub(super) fn router(state: Arc<GatewayState>) -> Router {
-    // Clients can't read or write a single mail.
-    let entities = Topic::ALL.into_iter().filter(|topic| *topic != Topic::Mail);
-    let router = entities
-        .fold(Router::new(), entity_routes)
-        .route("/orders/unbilled", read(queries::unbilled_orders))
-        .route("/orders/unshipped", read(queries::unshipped_orders))
-        .route("/orders/delivered", read(queries::delivered_orders))
-        .route(
-            "/mails/sent",
-            read(|request| queries::list(List::Mails, request)),
-        )
-        .route("/report", read(report::report))
-        .route(
-            "/report/orders",
-            read(|request| queries::list(List::OrderReport, request)),
-        )
-        .route("/events", read(feed::upgrade))
-        .route("/events/{topic}", read(event_page::page))
-        .route("/health", read(health::health))
-        .route("/metrics", read(metrics));
-    Asset::ALL
+    table()
         .into_iter()
-        .fold(router, |router, asset| {
-            let file = move |request: GatewayRequest| async move {
-                Ok(page::page(asset, request.http.headers()))
-            };
-            router.route(asset.path(), read(file))
-        })
+        .fold(Router::new(), |router, route| route.serve(router))
         .fallback(answered(unknown))
         .with_state(state)
 }
 
-fn entity_routes(router: Router<Arc<GatewayState>>, topic: Topic) -> Router<Arc<GatewayState>> {
-    let entity = get(answered(move |request| queries::entity(topic, request)))
-        .put(answered(move |request| commands::update(topic, request)))
-        .delete(answered(move |request| commands::delete(topic, request)));
-    let create = post(answered(move |request| commands::create(topic, request)));
-    let list = get(answered(move |request| {
-        queries::list(List::Entities(topic), request)
-    }))
-    .post(answered(move |request| {
+fn of_entity(topic: Topic) -> [Route; 3] {
+    let one = Route::read(
+        &format!("/{topic}/{{id}}"),
+        describe::read(topic),
+        move |request| queries::entity(topic, request),
+    )
+    .on(Verb::Put, describe::update(topic), move |request| {
+        commands::update(topic, request)
+    })
+    .on(Verb::Delete, describe::delete(topic), move |request| {
+        commands::delete(topic, request)
+    });
+    let create =
+        Route::at(format!("/{topic}")).on(Verb::Post, describe::create(topic), move |request| {
+            commands::create(topic, request)
+        });
+    let all = Route::read(
+        &format!("/{}", topic.plural()),
+        describe::list(topic),
+        move |request| queries::list(List::Entities(topic), request),
+    )
+    .on(Verb::Post, describe::create_later(topic), move |request| {
         commands::create_later(topic, request)
-    }));
-    router
-        .route(
-            &format!("/{topic}/{{id}}"),
-            methods("GET, HEAD, PUT, DELETE, OPTIONS", entity),
-        )
-        .route(&format!("/{topic}"), methods("POST, OPTIONS", create))
-        .route(
-            &format!("/{}", topic.plural()),
-            methods("GET, HEAD, POST, OPTIONS", list),
-        )
+    });
+    [one, create, all]
 }
 
-/// The methods of a route that can only be read.
-fn read<F, A>(handler: F) -> MethodRouter<Arc<GatewayState>>
-where
-    F: FnOnce(GatewayRequest) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = Result<Response, HttpError>> + Send + 'static,
-{
-    methods("GET, HEAD, OPTIONS", get(answered(handler)))
-}
-
-/// A route's methods; `allow` lists them for OPTIONS and for the answer to another method.
-fn methods(
-    allow: &'static str,
-    handlers: MethodRouter<Arc<GatewayState>>,
-) -> MethodRouter<Arc<GatewayState>> {
-    handlers
-        .options(answered(move |_| async move { Ok(options(allow)) }))
-        .fallback(answered(move |request| async move {
-            let (method, path) = (request.http.method(), request.http.uri().path());
-            Err(HttpError::wrong_method(method.as_str(), path, allow))
-        }))
-}
-
-fn options(allow: &'static str) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(allow));
-    response
+fn of_asset(asset: Asset) -> Route {
+    let operation = describe::asset(asset.path(), asset.content_type());
+    Route::read(asset.path(), operation, move |request| async move {
+        page::page(asset, request.http.headers())
+    })
 }
 
 async fn unknown(request: GatewayRequest) -> Result<Response, HttpError> {
@@ -121,4 +116,8 @@ async fn unknown(request: GatewayRequest) -> Result<Response, HttpError> {
 
 async fn metrics(request: GatewayRequest) -> Result<Response, HttpError> {
     request.state.metrics_route.answer().await
+}
+
+async fn openapi(request: GatewayRequest) -> Result<Response, HttpError> {
+    Ok(json(StatusCode::OK, request.state.openapi.clone()))
 }

@@ -122,6 +122,50 @@ pub(super) fn answer(json: Box<RawValue>, trace: &Trace) -> Result<Bytes, HttpEr
     Ok(body(reply.result()?).into())
 }
 
+/// An entity with its version, as the read model replies.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Versioned<'a> {
+    #[serde(borrow)]
+    entity: &'a RawValue,
+    version: u64,
+}
+
+/// Turns the reply to a query for one entity with its version into the answer's body without it. There is no version where there is no entity,
+/// and from a foreign read model that knows none.
+///
+/// # Errors
+/// The errors of [`ServiceReply::result`].
+pub(super) fn versioned(
+    json: Box<RawValue>,
+    trace: &Trace,
+) -> Result<(Bytes, Option<u64>), HttpError> {
+    if trace.timing.is_none() {
+        match unversioned(json.get()) {
+            Some((entity, version)) => return Ok((body(entity).into(), Some(version))),
+            None if json.get() == NO_RESULT => return Ok((NO_RESULT.into(), None)),
+            None => {}
+        }
+    }
+    let reply = ServiceReply::parse(&json)?;
+    reply.record_times(trace);
+    let result = reply.result()?;
+    Ok(match serde_json::from_str::<Versioned<'_>>(result) {
+        Ok(found) => (body(found.entity.get()).into(), Some(found.version)),
+        Err(_) => (body(result).into(), None),
+    })
+}
+
+const NO_RESULT: &str = r#"{"result":null}"#;
+
+/// The entity and the version in a reply of our own read model, found without parsing the entity.
+fn unversioned(reply: &str) -> Option<(&str, u64)> {
+    let rest = reply.strip_prefix(r#"{"result":{"entity":"#)?;
+    let (entity, version) = rest.strip_suffix("}}")?.rsplit_once(r#","version":"#)?;
+    let is_number = version.bytes().all(|byte| byte.is_ascii_digit());
+    Some((entity, version.parse().ok().filter(|_| is_number)?))
+}
+
 /// `{"result": …}` from a result's JSON.
 pub(super) fn body(result: &str) -> String {
     format!("{{\"result\":{result}}}")
@@ -178,6 +222,50 @@ mod tests {
         for json in [r#"{"result":{"a":1}}"#, r#"{ "result": null }"#] {
             assert_eq!(pass_on(raw(json)).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn an_entity_loses_its_version_however_it_is_written() {
+        let trace = Trace::untimed(String::new());
+        let cases = [
+            (
+                r#"{"result":{"entity":{"a":1},"version":7}}"#,
+                r#"{"a":1}"#,
+                Some(7),
+            ),
+            (
+                r#"{"result":{"entity":{"a":",\"version\":1}}"},"version":7}}"#,
+                r#"{"a":",\"version\":1}}"}"#,
+                Some(7),
+            ),
+            (
+                r#"{"result":{"version":7,"entity":{"version":1}}}"#,
+                r#"{"version":1}"#,
+                Some(7),
+            ),
+            (
+                r#"{"result": {"entity":{"a":1},"version":7}, "positions":{}}"#,
+                r#"{"a":1}"#,
+                Some(7),
+            ),
+            (r#"{"result":null}"#, "null", None),
+            (
+                r#"{"result":{"a":1,"version":7}}"#,
+                r#"{"a":1,"version":7}"#,
+                None,
+            ),
+            (
+                r#"{"result":{"entity":{"b":1},"c":{"d":1,"version":7}}}"#,
+                r#"{"entity":{"b":1},"c":{"d":1,"version":7}}"#,
+                None,
+            ),
+        ];
+        for (reply, entity, version) in cases {
+            let found = versioned(raw(reply), &trace).unwrap();
+            assert_eq!(found, (body(entity).into(), version), "{reply}");
+        }
+        let refused = versioned(raw(r#"{"error":"away","status":503}"#), &trace);
+        assert_eq!(refused.unwrap_err().status.as_u16(), 503);
     }
 
     #[test]

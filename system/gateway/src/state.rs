@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueName};
@@ -28,6 +29,8 @@ pub(crate) struct GatewayState {
     pub(crate) ids: Ids,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) metrics_route: MetricsRoute,
+    /// What `/openapi.json` answers.
+    pub(crate) openapi: Bytes,
     pub(crate) hub: Hub,
     pub(crate) sockets: Arc<Semaphore>,
     /// Cancelled when the gateway is to stop.

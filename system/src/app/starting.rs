@@ -36,7 +36,7 @@ impl App {
         for role in &ROLES {
             role.start(&connections)?;
         }
-        let app = process.with_gateway(http, events, queue, runs_on, config.body_bytes_max);
+        let app = process.with_gateway(http, events, queue, runs_on, config.gateway());
         Ok(Self { redis, ..app })
     }
 
@@ -90,7 +90,7 @@ impl App {
                     }
                 };
                 let (events, queue, runs_on) = peers.connect();
-                Ok(process.with_gateway(http, events, queue, runs_on, config.body_bytes_max))
+                Ok(process.with_gateway(http, events, queue, runs_on, config.gateway()))
             }
         }
     }

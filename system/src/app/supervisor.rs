@@ -74,6 +74,12 @@ impl Supervisor {
             flag("--event-store-url", socket(roles::EVENT_STORE));
             flag("--message-queue-url", socket(roles::MESSAGE_QUEUE));
             flag("--body-bytes-max", config.body_bytes_max.to_string());
+            for host in &config.allowed_host {
+                flag("--allowed-host", host.to_string());
+            }
+            for origin in &config.allowed_origin {
+                flag("--allowed-origin", origin.to_string());
+            }
             flag("--burn-us-per-event", config.burn_us_per_event.to_string());
             match role.part {
                 Part::ApiGateway => flag("--listen", address.to_string()),

@@ -12,7 +12,8 @@ use super::error::AppError;
 use super::peer_readiness::PeerReadiness;
 use super::running::{App, Process, Server};
 use crate::build::BUILD;
-use crate::config::ProcessConfig;
+use crate::config::{GatewayOptions, ProcessConfig};
+use crate::open_files;
 use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::readiness::{Readiness, StoreReadiness};
@@ -159,19 +160,21 @@ impl Process {
         events: Arc<dyn EventStore>,
         queue: Arc<dyn MessageQueue>,
         runs_on: watch::Receiver<ServerInfo>,
-        body_bytes_max: usize,
+        options: GatewayOptions,
     ) -> App {
         let readiness: Arc<dyn Readiness> =
             Arc::new(StoreReadiness::new(Arc::clone(&queue), Arc::clone(&events)));
         let config = GatewayConfig {
-            body_bytes_max,
+            body_bytes_max: options.body_bytes_max,
+            strangers: options.strangers,
             ..GatewayConfig::new(
                 runs_on.clone(),
                 Arc::clone(&readiness),
                 BUILD,
                 wire::check_new_entities,
             )
-        };
+        }
+        .within_files(open_files::limit());
         let gateway = Gateway::new(
             Arc::clone(&queue),
             Arc::clone(&events),

@@ -26,6 +26,8 @@ pub fn config(dir: &Path) -> UpConfig {
         durability: Some(Durability::Everysec),
         threads: 1,
         body_bytes_max: 8 * 1024 * 1024,
+        allowed_host: Vec::new(),
+        allowed_origin: Vec::new(),
         burn_us_per_event: 0,
     }
 }

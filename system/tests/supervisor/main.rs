@@ -3,6 +3,7 @@
 
 mod children;
 mod endings;
+mod gateway;
 mod instances;
 mod starting;
 mod watching;

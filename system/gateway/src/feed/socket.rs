@@ -5,65 +5,98 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
-use tokio::time::{Instant, MissedTickBehavior};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::state::GatewayState;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
+use super::attention::Attention;
 use super::feed_request::FeedRequest;
 use crate::hub::frame::{self, FeedFrame};
 use crate::hub::frame_queue::FrameQueue;
 
 /// How long a new client waits until its topics are followed.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long sending a close frame may take.
+/// How long sending a close frame may take, and waiting for the client's own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// A client is gone when it answers none of so many pings, and too slow when it takes nothing for as long.
+const PINGS_MAX: u64 = 3;
 /// Events per read of the history.
 const HISTORY_PAGE: usize = 1000;
 
-/// Why a socket ends: the client has disconnected, or we close with a code and a reason.
+/// Why a socket ends: the client has disconnected, the client closes, or we close with a code and a reason.
 enum SocketEnd {
     Gone,
+    Closed,
     Close(u16, &'static str),
 }
 
 /// Serves one client until its socket ends.
 pub(super) async fn run(state: &Arc<GatewayState>, socket: WebSocket, wanted: FeedRequest) {
     let frame_queue = state.hub.register(wanted.sampled);
-    let (sink, stream) = socket.split();
+    let (sink, mut stream) = socket.split();
+    let ping = Duration::from_millis(state.config.feed.ping_ms);
+    let silence_max = Duration::from_millis(state.config.feed.ping_ms * PINGS_MAX);
+    let attention = Attention::new(silence_max);
     let mut client = FeedClient {
         state,
         topics: wanted.topics().collect(),
         all: wanted.topics.iter().all(|wanted| *wanted),
         sent: Positions::NONE,
+        attention: &attention,
+        silence_max,
+        pings: tokio::time::interval_at(Instant::now() + ping, ping),
         sink,
     };
+    client
+        .pings
+        .set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = tokio::select! {
         end = client.send(&frame_queue, &wanted.after) => end,
-        end = listen(stream, state.config.feed.ping_ms) => end,
-        () = frame_queue.too_slow.cancelled() => SocketEnd::Close(close_code::AGAIN, "too slow: too much is waiting to be sent; reconnect with after="),
+        end = listen(&mut stream, &attention) => end,
+        () = attention.lost() => SocketEnd::Close(close_code::POLICY, "no pong for three pings"),
+        () = frame_queue.too_slow.cancelled() => TOO_SLOW,
         () = state.shutdown.cancelled() => SocketEnd::Close(close_code::AWAY, "the gateway is shutting down"),
     };
     state.hub.leave(&frame_queue);
-    if let SocketEnd::Close(code, reason) = end {
-        let close = Message::Close(Some(CloseFrame {
-            code,
-            reason: Utf8Bytes::from_static(reason),
-        }));
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, client.sink.send(close)).await;
+    let farewell = farewell(client.sink, stream, end);
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, farewell).await;
+}
+
+/// Ends the socket with a close frame from both sides.
+async fn farewell(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut stream: SplitStream<WebSocket>,
+    end: SocketEnd,
+) {
+    match end {
+        SocketEnd::Gone => {}
+        // The client's close frame is answered by the library; it only has to go out.
+        SocketEnd::Closed => {
+            let _ = sink.close().await;
+        }
+        SocketEnd::Close(code, reason) => {
+            let close = Message::Close(Some(CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(reason),
+            }));
+            // A connection that ends with unread bytes is reset, and then the client may lose our close frame.
+            if sink.send(close).await.is_ok() {
+                while let Some(Ok(_)) = stream.next().await {}
+            }
+        }
     }
 }
 
-/// Reads the client's pongs and its close; ends when nothing arrives for three ping intervals.
-async fn listen(mut stream: SplitStream<WebSocket>, ping_ms: u64) -> SocketEnd {
+/// Reads the client's pongs and its close.
+async fn listen(stream: &mut SplitStream<WebSocket>, attention: &Attention) -> SocketEnd {
     loop {
-        let silence = Duration::from_millis(ping_ms * 3);
-        match tokio::time::timeout(silence, stream.next()).await {
-            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => return SocketEnd::Gone,
-            Ok(Some(Ok(_))) => {}
-            Err(_) => return SocketEnd::Close(close_code::POLICY, "no pong for three pings"),
+        match stream.next().await {
+            Some(Ok(Message::Close(_))) => return SocketEnd::Closed,
+            Some(Ok(_)) => attention.heard(),
+            Some(Err(_)) | None => return SocketEnd::Gone,
         }
     }
 }
@@ -75,6 +108,9 @@ struct FeedClient<'a> {
     all: bool,
     /// The last position sent, by topic.
     sent: Positions,
+    attention: &'a Attention,
+    silence_max: Duration,
+    pings: Interval,
     sink: SplitSink<WebSocket, Message>,
 }
 
@@ -147,6 +183,7 @@ impl FeedClient<'_> {
                 for events in frame::events(topic, &page, bytes_max) {
                     self.sent.raise(topic, events.last());
                     self.text(events.text).await?;
+                    self.ping_if_due().await?;
                 }
                 if !full {
                     break;
@@ -160,15 +197,11 @@ impl FeedClient<'_> {
         &mut self,
         frame_queue: &FrameQueue,
     ) -> Result<std::convert::Infallible, SocketEnd> {
-        let ping = Duration::from_millis(self.state.config.feed.ping_ms);
-        let mut pings = tokio::time::interval_at(Instant::now() + ping, ping);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let frames = tokio::select! {
                 frames = frame_queue.take() => frames,
-                _ = pings.tick() => {
-                    self.message(Message::Ping(bytes::Bytes::new())).await?;
-                    self.flush().await?;
+                _ = self.pings.tick() => {
+                    self.ping().await?;
                     continue;
                 }
             };
@@ -204,16 +237,51 @@ impl FeedClient<'_> {
         }
     }
 
+    /// A ping between the frames of a long history.
+    async fn ping_if_due(&mut self) -> Result<(), SocketEnd> {
+        match self.pings.tick().now_or_never() {
+            Some(_) => self.ping().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), SocketEnd> {
+        self.message(Message::Ping(bytes::Bytes::new())).await?;
+        self.flush().await?;
+        self.attention.asked();
+        Ok(())
+    }
+
     async fn text(&mut self, text: Utf8Bytes) -> Result<(), SocketEnd> {
-        self.message(Message::Text(text)).await
+        let bytes = text.len();
+        self.message(Message::Text(text)).await?;
+        self.attention.sent(bytes);
+        Ok(())
     }
 
     /// Buffers a message, so that several go out in one write.
     async fn message(&mut self, message: Message) -> Result<(), SocketEnd> {
-        self.sink.feed(message).await.map_err(|_| SocketEnd::Gone)
+        taken(self.silence_max, self.sink.feed(message)).await
     }
 
     async fn flush(&mut self) -> Result<(), SocketEnd> {
-        self.sink.flush().await.map_err(|_| SocketEnd::Gone)
+        taken(self.silence_max, self.sink.flush()).await
+    }
+}
+
+const TOO_SLOW: SocketEnd = SocketEnd::Close(
+    close_code::AGAIN,
+    "too slow: too much is waiting to be sent; reconnect with after=",
+);
+
+/// Waits until the client has taken enough for more to go out.
+async fn taken(
+    limit: Duration,
+    sending: impl Future<Output = Result<(), axum::Error>>,
+) -> Result<(), SocketEnd> {
+    match tokio::time::timeout(limit, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(SocketEnd::Gone),
+        Err(_) => Err(TOO_SLOW),
     }
 }

@@ -74,6 +74,8 @@ impl MessageQueue for FakeQueue {
 pub struct FakeStore {
     away: bool,
     event_bytes: usize,
+    /// The number of events of topic `order` that were there before the test began.
+    history: u64,
     /// One permit for each event that may still be delivered.
     pub events: Semaphore,
     /// The number of events delivered so far.
@@ -86,8 +88,18 @@ impl FakeStore {
         Self {
             away: false,
             event_bytes,
+            history: 0,
             events: Semaphore::new(0),
             delivered: AtomicU64::new(0),
+        }
+    }
+
+    /// Creates a store that begins with `count` events.
+    pub fn with_history_of(count: usize, event_bytes: usize) -> Self {
+        Self {
+            history: count as u64,
+            delivered: AtomicU64::new(count as u64),
+            ..Self::with_events_of(event_bytes)
         }
     }
 
@@ -111,7 +123,10 @@ impl FakeStore {
     }
 
     fn event(&self) -> RecordedEvent {
-        let seq = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
+        self.recorded(self.delivered.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    fn recorded(&self, seq: u64) -> RecordedEvent {
         let data = format!("{{\"text\":\"{}\"}}", "x".repeat(self.event_bytes));
         RecordedEvent {
             topic: Topic::Order,
@@ -146,11 +161,18 @@ impl EventStore for FakeStore {
 
     async fn read(
         &self,
-        _: Topic,
-        _: Position,
-        _: usize,
+        topic: Topic,
+        after: Position,
+        limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
-        self.reach().map(|()| Vec::new())
+        self.reach()?;
+        let there = if topic == Topic::Order {
+            self.history
+        } else {
+            0
+        };
+        let unread = (after.seq + 1..=there).take(limit);
+        Ok(unread.map(|seq| self.recorded(seq)).collect())
     }
 
     async fn last_position(&self, _: Topic) -> Result<Position, EventStoreError> {

@@ -21,6 +21,7 @@ use ordershop_gateway::{Build, Gateway, GatewayConfig, GatewayMetrics};
 use prometheus_client::registry::Registry;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -66,6 +67,16 @@ pub fn whole(text: impl Into<Bytes>) -> Body {
 pub fn chunked(chunk: &'static str, count: usize) -> Body {
     let frames = (0..count).map(move |_| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
     StreamBody::new(stream::iter(frames)).boxed()
+}
+
+/// Reads until the gateway closes the connection.
+pub async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A reset after the answer is an end, too.
+    let _ = tokio::time::timeout(WAIT_MAX, stream.read_to_end(&mut answer))
+        .await
+        .expect("the connection was not closed");
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// A running gateway.
@@ -119,12 +130,24 @@ impl Gate {
         path: &str,
         body: Body,
     ) -> impl Future<Output = Result<Answer, String>> + Send + use<> {
-        let request = Request::builder()
+        self.send_with(method, path, &[], body)
+    }
+
+    /// Sends a request with headers of the test's own.
+    pub fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> impl Future<Output = Result<Answer, String>> + Send + use<> {
+        let mut request = Request::builder()
             .method(method)
-            .uri(format!("http://{}{path}", self.address))
-            .body(body)
-            .unwrap();
-        let answer = self.client.request(request);
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.client.request(request.body(body).unwrap());
         async move {
             let answer = answer.await.map_err(|error| format!("{error:?}"))?;
             let (head, body) = answer.into_parts();
@@ -150,6 +173,13 @@ impl Gate {
         let url = format!("ws://{}/events?topics=order", self.address);
         let (socket, _) = tokio_tungstenite::connect_async(url).await?;
         Ok(socket)
+    }
+
+    /// Opens a connection and sends this text as it is.
+    pub async fn raw(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
     }
 
     /// Waits until the gateway has ended.

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod answers;
+mod described;
 mod fakes;
 mod feed;
 mod gate;
+mod repeats;
 mod requests;
 mod routes;
 mod shutdown;
+mod slow_clients;
+mod strangers;

@@ -33,7 +33,7 @@ fn entities() -> impl Iterator<Item = Topic> {
 }
 
 /// Paths that lead to one function, with their pattern.
-fn functions() -> Vec<(Method, String, String, QueueName)> {
+pub fn functions() -> Vec<(Method, String, String, QueueName)> {
     let of_entities = entities().flat_map(|topic| {
         let (plural, id) = (topic.plural(), "a%2Fb-1");
         let (one, all) = (format!("/{topic}"), format!("/{plural}"));
@@ -63,13 +63,14 @@ fn functions() -> Vec<(Method, String, String, QueueName)> {
 }
 
 /// Paths that lead to no function or to many: their pattern, and the status of a plain GET.
-const OTHERS: [(&str, &str, u16); 8] = [
+pub const OTHERS: [(&str, &str, u16); 9] = [
     ("/report", "/report", 200),
     ("/report/orders", "/report/orders", 200),
     ("/events", "/events", 426),
     ("/events/mail", "/events/{topic}", 200),
     ("/health", "/health", 503),
     ("/metrics", "/metrics", 200),
+    ("/openapi.json", "/openapi.json", 200),
     ("/", "/", 200),
     ("/page/app.js", "/page/app.js", 200),
 ];
