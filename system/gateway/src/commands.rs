@@ -62,7 +62,7 @@ pub(super) async fn create_later(
         payload: payload::message(body.json, &at_least),
         correlation: request_correlation(&trace),
     };
-    state.queue.send(vec![message]).await?;
+    state.queue.submit(message).await?;
     Ok(json(
         StatusCode::OK,
         service_reply::body(&format!("\"{message_id}\"")),

@@ -22,6 +22,7 @@ mod paging;
 mod queries;
 mod report;
 mod request;
+mod requests;
 mod routes;
 mod server;
 mod server_timing;

@@ -16,13 +16,13 @@ use super::lists::List;
 use super::page::{self, Asset};
 use super::request::GatewayRequest;
 use super::state::GatewayState;
-use super::{commands, event_page, feed, health, queries, report};
+use super::{commands, event_page, feed, health, queries, report, requests};
 
 /// The list of routes that a 404 shows.
 const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
-     /events (WebSocket), /events/{topic}, /health, /metrics, /";
+     /requests/{id}, /events (WebSocket), /events/{topic}, /health, /metrics, /";
 
 /// The service that answers every request.
 pub(super) fn router(state: Arc<GatewayState>) -> Router {
@@ -37,6 +37,7 @@ pub(super) fn router(state: Arc<GatewayState>) -> Router {
             "/mails/sent",
             read(|request| queries::list(List::Mails, request)),
         )
+        .route("/requests/{id}", read(requests::outcome))
         .route("/report", read(report::report))
         .route(
             "/report/orders",

@@ -12,7 +12,7 @@ use ordershop_contract::event_store::{
     SubscribeRequest, Transaction,
 };
 use ordershop_contract::message_queue::{
-    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageQueue, Outcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
 };
 use ordershop_contract::position::Position;
 use ordershop_contract::queue_names::GET_POSITIONS;
@@ -59,6 +59,14 @@ impl MessageQueue for FakeQueue {
             (self.0)(message).await?;
         }
         Ok(())
+    }
+
+    async fn submit(&self, message: OutgoingMessage) -> Result<(), QueueError> {
+        self.send(vec![message]).await
+    }
+
+    async fn outcome(&self, _: &[QueueName], _: &str) -> Result<Option<Outcome>, QueueError> {
+        Ok(None)
     }
 
     async fn consume(&self, _: QueueName, _: usize) -> Result<Box<dyn QueueConsumer>, QueueError> {

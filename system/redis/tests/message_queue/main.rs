@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod deadlines;
 mod interruption;
+mod outcomes;
 mod redelivery;
 mod stage;
 mod steps;
