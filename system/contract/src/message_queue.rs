@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
+use crate::dead_letters::{DeadLetter, DeadLetterRequest};
 
 pub use name::{QueueName, QueueNameError};
 
@@ -64,7 +65,7 @@ pub enum Answer {
 
 /// What became of a message whose outcome is kept.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum MessageOutcome {
     /// It waits, or it is being handled.
     Pending,
     /// Its worker's reply (`{"result": …}` or `{"error": …}`); a dead letter's reason is an error, too.
@@ -150,7 +151,7 @@ pub trait MessageQueue: Send + Sync {
         &self,
         queues: &[QueueName],
         message_id: &str,
-    ) -> Result<Option<Outcome>, QueueError>;
+    ) -> Result<Option<MessageOutcome>, QueueError>;
 
     /// Starts a worker that competes with the function's other workers and takes at most `batch_max` (at least 1) messages at a time.
     async fn consume(
@@ -158,6 +159,9 @@ pub trait MessageQueue: Send + Sync {
         queue: QueueName,
         batch_max: usize,
     ) -> Result<Box<dyn QueueConsumer>, QueueError>;
+
+    /// Lists, shows, resends or drops dead letters; returns those that it was about, none if there is no such letter.
+    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError>;
 
     /// Returns the lengths of the named queues.
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError>;

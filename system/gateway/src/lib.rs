@@ -6,6 +6,7 @@ mod answered_positions;
 mod body_writer;
 mod commands;
 mod config;
+mod dead_letters;
 mod error;
 mod event_json;
 mod event_page;

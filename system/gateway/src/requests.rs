@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use ordershop_contract::message_queue::Outcome;
+use ordershop_contract::message_queue::MessageOutcome;
 use ordershop_contract::queue_names;
 use ordershop_contract::topic::Topic;
 
@@ -49,7 +49,7 @@ pub(super) async fn outcome(request: GatewayRequest) -> Result<Response, HttpErr
         error: None,
     };
     let reply;
-    if let Outcome::Answered(answered) = outcome {
+    if let MessageOutcome::Answered(answered) = outcome {
         reply = answered;
         let reply = ServiceReply::parse(&reply)?;
         // Whoever knows that it is done reads its effect.

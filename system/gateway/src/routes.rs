@@ -16,13 +16,13 @@ use super::lists::List;
 use super::page::{self, Asset};
 use super::request::GatewayRequest;
 use super::state::GatewayState;
-use super::{commands, event_page, feed, health, queries, report, requests};
+use super::{commands, dead_letters, event_page, feed, health, queries, report, requests};
 
 /// The list of routes that a 404 shows.
 const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
-     /requests/{id}, /events (WebSocket), /events/{topic}, /health, /metrics, /";
+     /requests/{id}, /dead-letters, /events (WebSocket), /events/{topic}, /health, /metrics, /";
 
 /// The service that answers every request.
 pub(super) fn router(state: Arc<GatewayState>) -> Router {
@@ -38,6 +38,18 @@ pub(super) fn router(state: Arc<GatewayState>) -> Router {
             read(|request| queries::list(List::Mails, request)),
         )
         .route("/requests/{id}", read(requests::outcome))
+        .route("/dead-letters", read(dead_letters::list))
+        .route(
+            "/dead-letters/{id}",
+            methods(
+                "GET, HEAD, DELETE, OPTIONS",
+                get(answered(dead_letters::show)).delete(answered(dead_letters::drop)),
+            ),
+        )
+        .route(
+            "/dead-letters/{id}/resend",
+            methods("POST, OPTIONS", post(answered(dead_letters::resend))),
+        )
         .route("/report", read(report::report))
         .route(
             "/report/orders",

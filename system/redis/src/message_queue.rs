@@ -6,6 +6,8 @@ mod batch;
 mod clock;
 mod config;
 mod consumer;
+mod dead_letter_requests;
+mod dead_letters;
 mod envelope;
 mod flow;
 mod functions;
@@ -42,8 +44,9 @@ use consumer::RedisQueueConsumer;
 use envelope::Envelope;
 use functions::Functions;
 use keys::QueueKeys;
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    MessageQueue, Outcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
 };
 use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
 use ordershop_contract::open_queue::{OpenQueue, PendingReply, SingleConsumer};
@@ -205,7 +208,7 @@ impl MessageQueue for RedisMessageQueue {
         &self,
         queues: &[QueueName],
         message_id: &str,
-    ) -> Result<Option<Outcome>, QueueError> {
+    ) -> Result<Option<MessageOutcome>, QueueError> {
         let mut pipeline = redis::Pipeline::with_capacity(queues.len());
         for queue in queues {
             pipeline.get(QueueKeys::new(*queue).outcome(message_id));
@@ -219,10 +222,10 @@ impl MessageQueue for RedisMessageQueue {
             return Ok(None);
         };
         if outcome.is_empty() {
-            return Ok(Some(Outcome::Pending));
+            return Ok(Some(MessageOutcome::Pending));
         }
         let reply = RawValue::from_string(outcome).map_err(unavailable)?;
-        Ok(Some(Outcome::Answered(reply)))
+        Ok(Some(MessageOutcome::Answered(reply)))
     }
 
     async fn consume(
@@ -231,6 +234,10 @@ impl MessageQueue for RedisMessageQueue {
         batch_max: usize,
     ) -> Result<Box<dyn QueueConsumer>, QueueError> {
         Ok(Box::new(self.consumer(queue, batch_max).await?))
+    }
+
+    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+        dead_letter_requests::perform(self.shared.connection.clone(), request).await
     }
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {

@@ -22,8 +22,9 @@ use crate::peer_clock;
 use crate::proto::ordershop as proto;
 use crate::protocol::{CallFailure, Protocol};
 use crate::status::{put_error, queue_error};
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    MessageQueue, Outcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
 };
 
 use proto::call_answer::Answer;
@@ -211,7 +212,7 @@ impl MessageQueue for GrpcMessageQueue {
         &self,
         queues: &[QueueName],
         message_id: &str,
-    ) -> Result<Option<Outcome>, QueueError> {
+    ) -> Result<Option<MessageOutcome>, QueueError> {
         let mut client = self.client.clone();
         let asked = client.outcome(proto::OutcomeRequest {
             queues: queues.iter().copied().map(convert::queue_name).collect(),
@@ -228,6 +229,12 @@ impl MessageQueue for GrpcMessageQueue {
         let closed = self.closed.clone();
         let opening = GrpcConsumer::open(self.client.clone(), queue, batch_max, closed);
         Ok(Box::new(opening.await?))
+    }
+
+    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+        let mut client = self.client.clone();
+        let asked = client.dead_letters(convert::dead_letter_request(request));
+        Ok(convert::to_dead_letters(self.ask(asked).await?))
     }
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {

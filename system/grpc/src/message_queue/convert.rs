@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use crate::correlation::{correlation, to_correlation};
 use crate::peer_clock::{self, PeerClock};
 use crate::proto::ordershop as proto;
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    Answer, Delivery, Outcome, OutgoingMessage, QueueError, QueueName,
+    Answer, Delivery, MessageOutcome, OutgoingMessage, QueueError, QueueName,
 };
 
 use proto::queue_error::Kind;
@@ -128,26 +129,83 @@ pub(super) fn to_answers(answers: Vec<proto::Answer>) -> Result<Vec<Answer>, Str
     answers.collect()
 }
 
-pub(super) fn outcome(outcome: Option<Outcome>) -> proto::OutcomeReply {
+pub(super) fn outcome(outcome: Option<MessageOutcome>) -> proto::OutcomeReply {
     use proto::outcome_reply::Outcome as Known;
     proto::OutcomeReply {
         outcome: outcome.map(|outcome| match outcome {
-            Outcome::Pending => Known::Pending(true),
-            Outcome::Answered(reply) => Known::Reply(json(reply)),
+            MessageOutcome::Pending => Known::Pending(true),
+            MessageOutcome::Answered(reply) => Known::Reply(json(reply)),
         }),
     }
 }
 
-pub(super) fn to_outcome(reply: proto::OutcomeReply) -> Result<Option<Outcome>, QueueError> {
+pub(super) fn to_outcome(reply: proto::OutcomeReply) -> Result<Option<MessageOutcome>, QueueError> {
     use proto::outcome_reply::Outcome as Known;
     Ok(match reply.outcome {
         None => None,
-        Some(Known::Pending(_)) => Some(Outcome::Pending),
+        Some(Known::Pending(_)) => Some(MessageOutcome::Pending),
         Some(Known::Reply(reply)) => {
             let reply = to_json("an outcome", reply).map_err(QueueError::Unavailable)?;
-            Some(Outcome::Answered(reply))
+            Some(MessageOutcome::Answered(reply))
         }
     })
+}
+
+pub(super) fn dead_letter_request(request: DeadLetterRequest) -> proto::DeadLettersRequest {
+    use proto::dead_letters_request::{List, Request};
+    let request = match request {
+        DeadLetterRequest::List { skip, limit } => Request::List(List {
+            skip: skip as u64,
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        }),
+        DeadLetterRequest::Show(id) => Request::Show(id),
+        DeadLetterRequest::Resend(id) => Request::Resend(id),
+        DeadLetterRequest::Drop(id) => Request::Drop(id),
+    };
+    proto::DeadLettersRequest {
+        request: Some(request),
+    }
+}
+
+/// Checks a request, or says what is wrong with it.
+pub(super) fn to_dead_letter_request(
+    request: proto::DeadLettersRequest,
+) -> Result<DeadLetterRequest, String> {
+    use proto::dead_letters_request::Request;
+    Ok(match request.request {
+        None => return Err("the request has no field set".to_owned()),
+        Some(Request::List(list)) => DeadLetterRequest::List {
+            skip: usize::try_from(list.skip).unwrap_or(usize::MAX),
+            limit: usize::try_from(list.limit).unwrap_or(usize::MAX),
+        },
+        Some(Request::Show(id)) => DeadLetterRequest::Show(id),
+        Some(Request::Resend(id)) => DeadLetterRequest::Resend(id),
+        Some(Request::Drop(id)) => DeadLetterRequest::Drop(id),
+    })
+}
+
+pub(super) fn dead_letters(letters: Vec<DeadLetter>) -> proto::DeadLettersReply {
+    let letters = letters
+        .into_iter()
+        .map(|letter| proto::dead_letters_reply::Letter {
+            id: letter.id,
+            reason: letter.reason,
+            at_ms: letter.at_ms,
+            content: letter.content,
+        });
+    proto::DeadLettersReply {
+        letters: letters.collect(),
+    }
+}
+
+pub(super) fn to_dead_letters(reply: proto::DeadLettersReply) -> Vec<DeadLetter> {
+    let letters = reply.letters.into_iter().map(|letter| DeadLetter {
+        id: letter.id,
+        reason: letter.reason,
+        at_ms: letter.at_ms,
+        content: letter.content,
+    });
+    letters.collect()
 }
 
 pub(super) fn invalid(message: String) -> proto::QueueError {

@@ -192,6 +192,16 @@ impl Contract for MessageQueueService {
         Ok(response)
     }
 
+    async fn dead_letters(
+        &self,
+        request: Request<proto::DeadLettersRequest>,
+    ) -> Result<Response<proto::DeadLettersReply>, Status> {
+        let request = convert::to_dead_letter_request(request.into_inner());
+        let request = request.map_err(Status::invalid_argument)?;
+        let letters = self.queue.dead_letters(request).await.map_err(failed)?;
+        Ok(Response::new(convert::dead_letters(letters)))
+    }
+
     async fn status(
         &self,
         request: Request<proto::StatusRequest>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ordershop_contract::message_queue::{Answer, MessageQueue, Outcome, QueueError, QueueName};
+use ordershop_contract::message_queue::{Answer, MessageQueue, MessageOutcome, QueueError, QueueName};
 use tokio::task::JoinSet;
 
 use crate::stage::*;
@@ -112,14 +112,14 @@ async fn what_becomes_of_a_submitted_message_can_be_asked_for() {
     let outcome = async |id: &str| stage.client.outcome(&[ECHO], id).await.unwrap();
     assert!(outcome("m").await.is_none());
     stage.client.submit(message("m", "7")).await.unwrap();
-    assert!(matches!(outcome("m").await, Some(Outcome::Pending)));
+    assert!(matches!(outcome("m").await, Some(MessageOutcome::Pending)));
 
     let mut worker = stage.worker(10).await;
     take_all(&mut worker, 1).await;
 
     let done = outcome("m").await;
     assert!(
-        matches!(&done, Some(Outcome::Answered(reply)) if reply.get() == "7"),
+        matches!(&done, Some(MessageOutcome::Answered(reply)) if reply.get() == "7"),
         "{done:?}"
     );
 }

@@ -129,12 +129,12 @@ pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
 /// writes the same form.
 pub(super) fn dead_letter(reason: &str, raw: &[u8], at_ms: u64) -> Vec<u8> {
     #[derive(Serialize)]
-    struct DeadLetter<'a> {
+    struct EncodedLetter<'a> {
         reason: &'a str,
         at_ms: u64,
         message: Cow<'a, str>,
     }
-    let letter = DeadLetter {
+    let letter = EncodedLetter {
         reason,
         at_ms,
         message: String::from_utf8_lossy(raw),

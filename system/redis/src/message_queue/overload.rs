@@ -24,9 +24,9 @@ pub(super) struct Overload {
     flows: Mutex<FxHashMap<QueueName, Flow>>,
 }
 
-/// The place of an admitted call. Dropping it ends the call; [`Place::answered`] says that it got its answer.
+/// The place of an admitted call. Dropping it ends the call; [`CallPlace::answered`] says that it got its answer.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct CallPlace<'a> {
     overload: &'a Overload,
     queue: QueueName,
     answered: bool,
@@ -90,7 +90,7 @@ impl Overload {
         &self,
         queue: QueueName,
         timeout: Duration,
-    ) -> Result<Place<'_>, QueueError> {
+    ) -> Result<CallPlace<'_>, QueueError> {
         self.check(queue)?;
         let admitted = self
             .flows()
@@ -108,7 +108,7 @@ impl Overload {
                 depth_max: full.waiting_max,
             });
         }
-        Ok(Place {
+        Ok(CallPlace {
             overload: self,
             queue,
             answered: false,
@@ -122,14 +122,14 @@ impl Overload {
     }
 }
 
-impl Place<'_> {
+impl CallPlace<'_> {
     /// The call got its answer.
     pub(super) fn answered(mut self) {
         self.answered = true;
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for CallPlace<'_> {
     fn drop(&mut self) {
         if let Some(flow) = self.overload.flows().get_mut(&self.queue) {
             flow.leave(self.answered);

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::envelope::Envelope;
 use super::keys;
-use super::overload::Place;
+use super::overload::CallPlace;
 use super::shared::QueueShared;
 use super::waiters::{CallResult, Ticket};
 
@@ -17,7 +17,7 @@ use super::waiters::{CallResult, Ticket};
 pub(super) struct WaitingCall<'a> {
     ticket: Ticket<'a>,
     answer: oneshot::Receiver<CallResult>,
-    place: Place<'a>,
+    place: CallPlace<'a>,
     queue: QueueName,
     timeout: Duration,
     /// The message as it is in the queue.

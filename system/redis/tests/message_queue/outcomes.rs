@@ -1,6 +1,6 @@
 //! What becomes of submitted messages.
 
-use ordershop_contract::message_queue::{Answer, MessageQueue, Outcome, QueueName};
+use ordershop_contract::message_queue::{Answer, MessageQueue, MessageOutcome, QueueName};
 use ordershop_redis::message_queue::RedisMessageQueue;
 use serde_json::value::RawValue;
 
@@ -15,8 +15,8 @@ const OTHER: QueueName = QueueName {
 async fn outcome(queue: &RedisMessageQueue, id: &str) -> Option<String> {
     let outcome = queue.outcome(&[OTHER, ECHO], id).await.unwrap()?;
     Some(match outcome {
-        Outcome::Pending => String::new(),
-        Outcome::Answered(reply) => reply.get().to_owned(),
+        MessageOutcome::Pending => String::new(),
+        MessageOutcome::Answered(reply) => reply.get().to_owned(),
     })
 }
 
