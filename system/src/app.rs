@@ -1,5 +1,6 @@
 //! The processes of the system: one with all roles, one with one role, or a supervisor of such. The only module that knows all parts.
 
+pub mod dead_letters;
 mod error;
 pub mod health;
 mod peer_readiness;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use ordershop::app::dead_letters::{self, DeadLettersConfig};
 use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
 use ordershop::app::supervisor::Supervisor;
@@ -48,6 +49,9 @@ enum Subcommands {
     /// Ask a process whether it is ready
     #[command(after_help = AFTER_HELP)]
     Health(Asked),
+    /// List, show, resend or drop messages and events that could not be handled
+    #[command(after_help = AFTER_HELP)]
+    DeadLetters(DeadLettersConfig),
     /// Stop a Redis when stdin is closed
     #[command(name = redis_guard::COMMAND, hide = true)]
     RedisGuard {
@@ -115,6 +119,7 @@ fn main() -> ExitCode {
     match parsed::<Cli>(from(&matches)).command {
         Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
         Subcommands::Health(asked) => run(1, ask(asked)),
+        Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
         Subcommands::RedisGuard { url } => run(1, end_abandoned_redis(url)),
     }
 }
@@ -233,6 +238,16 @@ async fn end_abandoned_redis(url: String) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Most likely Redis has ended already.
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+async fn look_after_dead_letters(config: DeadLettersConfig) -> ExitCode {
+    match dead_letters::run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ordershop: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

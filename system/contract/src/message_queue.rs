@@ -3,12 +3,13 @@
 
 mod name;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
+use crate::dead_letters::{DeadLetter, DeadLetterRequest};
 
 pub use name::{QueueName, QueueNameError};
 
@@ -38,6 +39,16 @@ pub struct Delivery {
     pub wants_reply: bool,
     /// The number of earlier deliveries that were not answered (0 the first time).
     pub redeliveries: u32,
+    /// When the caller gives up; a message that is past it must not be begun. `None` if nobody waits.
+    pub deadline: Option<Instant>,
+}
+
+impl Delivery {
+    /// Whether the caller has given up.
+    #[must_use]
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
 }
 
 /// A worker's answer to one delivery. Every delivery of a batch needs exactly one.
@@ -45,11 +56,20 @@ pub struct Delivery {
 pub enum Answer {
     /// Done: the JSON reply (`{"result": …}` or `{"error": …}`) is sent to the caller, if it waits for one.
     Reply(Box<RawValue>),
-    /// Not possible now (a dependency is away): the message is delivered again, and becomes a dead letter after the last retry. The reason
-    /// is logged. A waiting caller keeps waiting until its own timeout.
+    /// Not possible now (a dependency is away): the message is delivered again after a pause, as often as it takes, and messages behind it
+    /// go on meanwhile. The reason is logged. A waiting caller keeps waiting until its own timeout; then its message is dropped.
     Retry(String),
     /// Not possible at all: the message becomes a dead letter, with this reason. A waiting caller gets `{"error": reason}`.
     DeadLetter(String),
+}
+
+/// What became of a message whose outcome is kept.
+#[derive(Clone, Debug)]
+pub enum MessageOutcome {
+    /// It waits, or it is being handled.
+    Pending,
+    /// Its worker's reply (`{"result": …}` or `{"error": …}`); a dead letter's reason is an error, too.
+    Answered(Box<RawValue>),
 }
 
 /// The length of a queue.
@@ -66,10 +86,13 @@ pub struct QueueStatus {
 /// An error of the message queue.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The queue can't be reached; a retry may succeed. The message may or may not have been sent.
+    /// The queue can't be reached; nothing was sent, and a retry may succeed.
     #[error("the message queue is not available: {0}")]
     Unavailable(String),
-    /// No reply came in time; the command may still be executed.
+    /// The connection to the queue broke; the message may or may not have been sent.
+    #[error("the message queue went away: {0}")]
+    Indeterminate(String),
+    /// No reply came in time; the command may have been executed.
     #[error("{queue} gave no answer within {timeout_ms} ms")]
     Timeout {
         /// The queue's name: `service.function`.
@@ -77,7 +100,17 @@ pub enum QueueError {
         /// The time that the caller waited, ms.
         timeout_ms: u64,
     },
-    /// The queue is longer than its limit; nothing was sent.
+    /// No worker took the message in time; it was withdrawn, so nothing was done.
+    #[error(
+        "{queue} did not begin the request within {timeout_ms} ms, and nothing was done; try again"
+    )]
+    NotBegun {
+        /// The queue's name: `service.function`.
+        queue: String,
+        /// The time that the caller waited, ms.
+        timeout_ms: u64,
+    },
+    /// More waits than may, or than can be done in time; nothing was sent.
     #[error("{queue} is overloaded: {depth} messages wait; at most {depth_max} may wait")]
     Overloaded {
         /// The queue's name: `service.function`.
@@ -98,7 +131,8 @@ pub enum QueueError {
 /// The message queue, as callers and workers see it.
 #[async_trait]
 pub trait MessageQueue: Send + Sync {
-    /// Sends a message and waits for the reply's JSON (`{"result": …}` or `{"error": …}`). Concurrent calls share round trips.
+    /// Sends a message and waits for the reply's JSON (`{"result": …}` or `{"error": …}`). Concurrent calls share round trips. The message
+    /// carries the time at which the caller gives up: no worker begins it later.
     async fn call(
         &self,
         message: OutgoingMessage,
@@ -108,12 +142,26 @@ pub trait MessageQueue: Send + Sync {
     /// Sends messages without waiting for replies. Returns when the queue has them (with the configured durability).
     async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError>;
 
+    /// Sends a message without waiting for its reply, and keeps what becomes of it, for [`MessageQueue::outcome`]. Returns when the queue
+    /// has it.
+    async fn submit(&self, message: OutgoingMessage) -> Result<(), QueueError>;
+
+    /// What became of a message that was submitted to one of the queues; `None` if none knows it, or no longer.
+    async fn outcome(
+        &self,
+        queues: &[QueueName],
+        message_id: &str,
+    ) -> Result<Option<MessageOutcome>, QueueError>;
+
     /// Starts a worker that competes with the function's other workers and takes at most `batch_max` (at least 1) messages at a time.
     async fn consume(
         &self,
         queue: QueueName,
         batch_max: usize,
     ) -> Result<Box<dyn QueueConsumer>, QueueError>;
+
+    /// Lists, shows, resends or drops dead letters; returns those that it was about, none if there is no such letter.
+    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError>;
 
     /// Returns the lengths of the named queues.
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError>;

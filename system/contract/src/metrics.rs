@@ -31,6 +31,10 @@ pub struct QueueMetrics {
     pub queue_batch_messages: Family<QueueLabels, Histogram, fn() -> Histogram>,
     /// Messages that this process's workers have handled; shows each instance's share of the work.
     pub messages_handled: Family<QueueLabels, Counter>,
+    /// Messages that were dropped because their callers had given up before a worker began them.
+    pub messages_expired: Family<QueueLabels, Counter>,
+    /// Calls that were refused at once because what waits could not be done in time.
+    pub calls_refused: Family<QueueLabels, Counter>,
     /// Asynchronous commands that the domain refused; no client waits for their answer.
     pub async_rejections: Family<QueueLabels, Counter>,
 }
@@ -42,6 +46,8 @@ impl Default for QueueMetrics {
             queue_dead_letters: Family::default(),
             queue_batch_messages: Family::new_with_constructor(size_histogram),
             messages_handled: Family::default(),
+            messages_expired: Family::default(),
+            calls_refused: Family::default(),
             async_rejections: Family::default(),
         }
     }
@@ -69,6 +75,16 @@ impl QueueMetrics {
             "messages_handled",
             "Messages that this process's workers have handled",
             self.messages_handled.clone(),
+        );
+        registry.register(
+            "messages_expired",
+            "Messages dropped because their callers had given up before a worker began them",
+            self.messages_expired.clone(),
+        );
+        registry.register(
+            "calls_refused",
+            "Calls refused at once because what waits could not be done in time",
+            self.calls_refused.clone(),
         );
         registry.register(
             "async_rejections",

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -13,7 +14,7 @@ use crate::correlation::Correlation;
 use crate::event_store::EventStore;
 use crate::message_queue::{Answer, Delivery, MessageQueue, QueueError, QueueName};
 use crate::metrics::{QueueLabels, QueueMetrics};
-use crate::reply;
+use crate::reply::{self, ReplyStatus, error_reply};
 
 /// The maximum number of messages that a worker takes at once.
 pub const BATCH_MESSAGES_MAX: usize = 256;
@@ -84,33 +85,81 @@ async fn work_connected(
         .messages_handled
         .get_or_create(&labels)
         .clone();
+    let expired = context
+        .metrics
+        .messages_expired
+        .get_or_create(&labels)
+        .clone();
     let mut answers = Vec::new();
     loop {
         if context.stop.is_cancelled() {
             return consumer.finish(answers).await;
         }
         // The answers are sent at once, even if the stop comes while the next batch is awaited.
-        let mut batch = tokio::select! {
+        let batch = tokio::select! {
             biased;
             batch = consumer.exchange(answers) => batch?,
             () = context.stop.cancelled() => return Ok(()),
         };
+        backoff.reset();
+        let deliveries = batch.len();
+        let (mut batch, late) = leave_out_late(batch, Instant::now());
+        if !late.is_empty() {
+            expired.inc_by(late.len() as u64);
+        }
         let correlations = batch.iter_mut().map(|delivery| &mut delivery.correlation);
         correlations.for_each(Correlation::received);
-        backoff.reset();
-        answers = match AssertUnwindSafe(handler.handle(queue, &batch))
-            .catch_unwind()
-            .await
-        {
-            Ok(answers) => answers,
-            Err(_) => {
-                tracing::error!(%queue, messages = batch.len(), "the handler panicked; each message is handled alone");
-                isolate(queue, handler, &batch).await
-            }
-        };
+        answers = handle(queue, handler, &batch).await;
         reply::tell_times(&batch, &mut answers);
         handled.inc_by(batch.len() as u64);
+        answers = with_late(answers, &late, deliveries);
     }
+}
+
+async fn handle(queue: QueueName, handler: &dyn QueueHandler, batch: &[Delivery]) -> Vec<Answer> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
+    let handled = AssertUnwindSafe(handler.handle(queue, batch)).catch_unwind();
+    match handled.await {
+        Ok(answers) => answers,
+        Err(_) => {
+            tracing::error!(%queue, messages = batch.len(), "the handler panicked; each message is handled alone");
+            isolate(queue, handler, batch).await
+        }
+    }
+}
+
+/// The deliveries whose callers still wait, and the places of the others in the batch. The queue drops most of them itself; these grew late
+/// on their way here, for example because this process stood still.
+fn leave_out_late(batch: Vec<Delivery>, now: Instant) -> (Vec<Delivery>, Vec<usize>) {
+    let places = batch.iter().enumerate();
+    let late: Vec<usize> = places
+        .filter(|(_, delivery)| delivery.is_late(now))
+        .map(|(place, _)| place)
+        .collect();
+    if late.is_empty() {
+        return (batch, late);
+    }
+    let in_time = batch.into_iter().filter(|delivery| !delivery.is_late(now));
+    (in_time.collect(), late)
+}
+
+/// One answer a delivery of the whole batch, in their order; `late` are the places of those that were not begun.
+fn with_late(answers: Vec<Answer>, late: &[usize], deliveries: usize) -> Vec<Answer> {
+    if late.is_empty() {
+        return answers;
+    }
+    let mut answers = answers.into_iter();
+    let whole = (0..deliveries).filter_map(|place| {
+        if late.contains(&place) {
+            let text = "the request came too late and was not begun; try again";
+            Some(Answer::Reply(error_reply(text, ReplyStatus::Unavailable)))
+        } else {
+            answers.next()
+        }
+    });
+    whole.collect()
 }
 
 /// Handles each message alone after a panic, so that only the one that causes it becomes a dead letter.
@@ -127,4 +176,63 @@ async fn isolate(queue: QueueName, handler: &dyn QueueHandler, batch: &[Delivery
         });
     }
     answers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn delivery(id: &str, deadline: Option<Instant>) -> Delivery {
+        Delivery {
+            message_id: id.to_owned(),
+            payload: RawValue::NULL.to_owned(),
+            correlation: Correlation {
+                correlation_id: "c".into(),
+                causation_id: "k".into(),
+                times: None,
+            },
+            wants_reply: deadline.is_some(),
+            redeliveries: 0,
+            deadline,
+        }
+    }
+
+    #[test]
+    fn what_grew_late_on_its_way_is_not_begun_and_the_others_keep_their_answers() {
+        let now = Instant::now();
+        let (past, future) = (Some(now), Some(now + Duration::from_secs(1)));
+        let batch = vec![
+            delivery("late", past),
+            delivery("in time", future),
+            delivery("late too", past),
+            delivery("nobody waits", None),
+        ];
+
+        let (begun, late) = leave_out_late(batch, now);
+        let answers = begun.iter().map(|begun| {
+            let text = serde_json::to_string(&begun.message_id).unwrap();
+            Answer::Reply(RawValue::from_string(text).unwrap())
+        });
+        let answers = with_late(answers.collect(), &late, 4);
+
+        let texts: Vec<String> = answers
+            .into_iter()
+            .map(|answer| match answer {
+                Answer::Reply(reply) => reply.get().to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(texts.len(), 4);
+        assert_eq!(
+            (&*texts[1], &*texts[3]),
+            ("\"in time\"", "\"nobody waits\"")
+        );
+        for late in [&texts[0], &texts[2]] {
+            assert!(late.contains("not begun") && late.contains("503"), "{late}");
+        }
+    }
 }

@@ -73,7 +73,7 @@ pub(super) async fn create_later(
         payload: creation(body.json, &at_least, key.as_deref()),
         correlation: request_correlation(&trace),
     };
-    state.queue.send(vec![message]).await?;
+    state.queue.submit(message).await?;
     Ok(json(
         StatusCode::OK,
         service_reply::body(&format!("\"{message_id}\"")),

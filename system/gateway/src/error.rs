@@ -66,16 +66,35 @@ impl IntoResponse for HttpError {
     }
 }
 
-impl From<QueueError> for HttpError {
-    fn from(error: QueueError) -> Self {
-        let status = match error {
-            QueueError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-            QueueError::Invalid(_) => StatusCode::BAD_REQUEST,
-            QueueError::Unavailable(_) | QueueError::Overloaded { .. } | QueueError::Closed => {
-                StatusCode::SERVICE_UNAVAILABLE
+impl HttpError {
+    /// The error of a query. It changes nothing, so that asking again is always right.
+    pub(super) fn of_query(error: QueueError) -> Self {
+        match error {
+            QueueError::Timeout { .. } => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, format!("{error}; try again"))
             }
-        };
-        Self::new(status, error.to_string())
+            QueueError::Indeterminate(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+            other => other.into(),
+        }
+    }
+}
+
+impl From<QueueError> for HttpError {
+    /// The error of a command: 503 if it was surely not begun, 504 if nobody knows.
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Timeout { .. } | QueueError::Indeterminate(_) => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!("{error}; outcome unknown: repeat it with the same Idempotency-Key"),
+            ),
+            QueueError::Invalid(_) => Self::bad_request(error.to_string()),
+            QueueError::Unavailable(_)
+            | QueueError::NotBegun { .. }
+            | QueueError::Overloaded { .. }
+            | QueueError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        }
     }
 }
 

@@ -16,13 +16,13 @@ use super::page::{self, Asset};
 use super::request::GatewayRequest;
 use super::route::{Route, Verb};
 use super::state::GatewayState;
-use super::{commands, event_page, feed, health, queries, report};
+use super::{commands, dead_letters, event_page, feed, health, queries, report, requests};
 
 /// The list of routes that a 404 shows.
 const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{entity}, GET and POST /{entities} for \
      customer(s), product(s), inventory (inventories), cart(s), order(s), billing(s), shipping(s), and \
      GET /orders/unbilled, /orders/unshipped, /orders/delivered, /mails/sent, /report, /report/orders, \
-     /events (WebSocket), /events/{topic}, /health, /metrics, /, and /openapi.json, which describes them all";
+     /requests/{id}, /dead-letters, /events (WebSocket), /events/{topic}, /health, /metrics, /, and /openapi.json, which describes them all";
 
 /// Every route. A new one comes here, with its description from [`describe`]: so it is served, and so it is in `/openapi.json`.
 pub(super) fn table() -> Vec<Route> {
@@ -47,6 +47,27 @@ pub(super) fn table() -> Vec<Route> {
         Route::read("/mails/sent", describe::mails(), |request| {
             queries::list(List::Mails, request)
         }),
+        Route::read("/requests/{id}", describe::request(), requests::outcome),
+        Route::read(
+            "/dead-letters",
+            describe::dead_letters(),
+            dead_letters::list,
+        ),
+        Route::read(
+            "/dead-letters/{id}",
+            describe::dead_letter(),
+            dead_letters::show,
+        )
+        .on(
+            Verb::Delete,
+            describe::drop_dead_letter(),
+            dead_letters::drop,
+        ),
+        Route::at("/dead-letters/{id}/resend".to_owned()).on(
+            Verb::Post,
+            describe::resend_dead_letter(),
+            dead_letters::resend,
+        ),
         Route::read("/report", describe::report(), report::report),
         Route::read("/report/orders", describe::order_report(), |request| {
             queries::list(List::OrderReport, request)

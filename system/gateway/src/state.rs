@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueName};
+use ordershop_contract::queue_names::GET_ENTITY;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +59,14 @@ impl GatewayState {
         if let Some(timing) = &trace.timing {
             timing.sent();
         }
-        Ok(self.queue.call(message, timeout).await?)
+        let answered = self.queue.call(message, timeout).await;
+        answered.map_err(|error| {
+            if to.service == GET_ENTITY.service {
+                HttpError::of_query(error)
+            } else {
+                error.into()
+            }
+        })
     }
 
     /// Queries the read model, with the timeout for queries.

@@ -14,6 +14,7 @@ mod number;
 mod outflow;
 mod outstanding;
 pub mod peer;
+mod peer_clock;
 pub mod proto;
 mod protocol;
 pub mod security;

@@ -19,7 +19,10 @@ pub(super) fn of_store(error: &EventStoreError) -> Status {
 /// The status of a queue's error.
 pub(super) fn of_queue(error: &QueueError) -> Status {
     let code = match error {
-        QueueError::Unavailable(_) | QueueError::Closed => Code::Unavailable,
+        QueueError::Unavailable(_) | QueueError::NotBegun { .. } | QueueError::Closed => {
+            Code::Unavailable
+        }
+        QueueError::Indeterminate(_) => Code::Unknown,
         QueueError::Timeout { .. } => Code::DeadlineExceeded,
         QueueError::Overloaded { .. } => Code::ResourceExhausted,
         QueueError::Invalid(_) => Code::InvalidArgument,
@@ -43,6 +46,17 @@ pub(super) fn queue_error(status: &Status) -> QueueError {
     match status.code() {
         Code::InvalidArgument => QueueError::Invalid(text),
         _ => QueueError::Unavailable(text),
+    }
+}
+
+/// The queue's error for a peer's status after something was put into it.
+pub(super) fn put_error(status: &Status) -> QueueError {
+    match status.code() {
+        // How a connection that breaks shows itself.
+        Code::Unknown | Code::Cancelled | Code::Internal | Code::DeadlineExceeded => {
+            QueueError::Indeterminate(text(status))
+        }
+        _ => queue_error(status),
     }
 }
 

@@ -24,9 +24,11 @@ pub(super) fn of_queue(error: &QueueError) -> Status {
     let text = error.to_string();
     match error {
         QueueError::Overloaded { .. } => Status::resource_exhausted(text),
-        QueueError::Timeout { .. } => Status::deadline_exceeded(text),
+        QueueError::Timeout { .. } | QueueError::NotBegun { .. } => Status::deadline_exceeded(text),
         QueueError::Invalid(_) => Status::invalid_argument(text),
-        QueueError::Unavailable(_) | QueueError::Closed => Status::unavailable(text),
+        QueueError::Unavailable(_) | QueueError::Indeterminate(_) | QueueError::Closed => {
+            Status::unavailable(text)
+        }
     }
 }
 

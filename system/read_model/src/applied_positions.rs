@@ -12,8 +12,6 @@ use ordershop_contract::event_store::{EventStore, EventStoreError};
 use ordershop_contract::position::{Position, Positions, Projected};
 use ordershop_contract::topic::Topic;
 
-/// How long a query waits at most for the position that it asks for, ms: longer than a killed projector's lease, shorter than callers wait.
-pub const WAIT_MS_MAX: u64 = 3_000;
 /// Maximum batches with events of sampled requests that are remembered: more than are applied between two queries.
 const BATCHES_MAX: usize = 256;
 
@@ -84,32 +82,54 @@ impl AppliedPositions {
         *self.0.positions.borrow()
     }
 
-    /// Waits until `wanted` is applied; `false` after 3 s (`WAIT_MS_MAX`). A position beyond its stream's end counts as the present end: stream
-    /// ids are times, so the caller means *everything up to that time*, and no event can be written before it any more.
+    /// Waits until `wanted` is applied, at most `wait_max`; returns the topics that are still behind. A position beyond its stream's end counts
+    /// as the present end: stream ids are times, so the caller means *everything up to that time*, and no event can be written before it any
+    /// more.
     ///
     /// # Errors
     /// The event store can't return the streams' ends.
     pub async fn wait(
         &self,
         wanted: &Positions,
+        wait_max: Duration,
         events: &dyn EventStore,
-    ) -> Result<bool, EventStoreError> {
-        let now = self.now();
-        if covers(&now, wanted) {
-            return Ok(true);
-        }
-        let mut reachable = Positions::NONE;
-        let mut elsewhere = false;
-        for (topic, position) in wanted.iter() {
-            if now.get(topic) < Some(position) {
-                let end = events.last_position(topic).await?;
-                reachable.raise(topic, position.min(end));
-                elsewhere |= self.0.elsewhere.projects(topic);
+    ) -> Result<Vec<Topic>, EventStoreError> {
+        let missing: Vec<(Topic, Position)> = self.missing(wanted).collect();
+        let mut reachable = *wanted;
+        let reached = async {
+            let mut ends = Positions::NONE;
+            let mut elsewhere = false;
+            for (topic, position) in &missing {
+                let end = events.last_position(*topic).await?;
+                ends.raise(*topic, end.min(*position));
+                elsewhere |= self.0.elsewhere.projects(*topic);
             }
+            reachable = ends;
+            self.until(|applied| covers(applied, &ends), elsewhere)
+                .await;
+            Ok(())
+        };
+        if let Ok(reached) = tokio::time::timeout(wait_max, reached).await {
+            return reached.map(|()| Vec::new());
         }
-        let reached = self.until(|applied| covers(applied, &reachable), elsewhere);
-        let reached = tokio::time::timeout(Duration::from_millis(WAIT_MS_MAX), reached).await;
-        Ok(reached.is_ok())
+        let now = self.now();
+        let topics = missing.into_iter().map(|(topic, _)| topic);
+        Ok(topics
+            .filter(|topic| now.get(*topic) < reachable.get(*topic))
+            .collect())
+    }
+
+    /// What of `wanted` isn't applied yet, as far as this process knows.
+    pub fn missing(&self, wanted: &Positions) -> impl Iterator<Item = (Topic, Position)> + use<> {
+        let now = self.now();
+        let missing = |(topic, position): &(Topic, Position)| {
+            *position != Position::START && now.get(*topic) < Some(*position)
+        };
+        wanted
+            .iter()
+            .filter(missing)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Waits until any topic is beyond `after`, at most `wait_max`; returns the positions.

@@ -14,6 +14,7 @@ mod projector;
 mod queries;
 mod query;
 mod store;
+mod topics_behind;
 mod validation;
 
 use std::sync::Arc;
@@ -28,8 +29,9 @@ use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::{QueueHandler, ServiceContext, run_worker};
 use ordershop_redis::connection::RedisLink;
 use queries::Queries;
+use topics_behind::TopicsBehind;
 
-/// Workers for single entities: one, so that batches are largest. A batch mostly waits for the projection, and a second one would too.
+/// Workers for single entities: one, so that batches are largest. What can't be answered soon doesn't stay in a batch.
 const ENTITY_WORKERS: usize = 1;
 /// Workers for queries of the services, most of which wait for the projection.
 const FACTS_WORKERS: usize = 4;
@@ -60,6 +62,7 @@ pub fn start(
     let handler: Arc<dyn QueueHandler> = Arc::new(Queries {
         store,
         applied: applied.clone(),
+        behind: TopicsBehind::default(),
         events: Arc::clone(&context.events),
     });
     run_worker(context, names::GET_ENTITY, ENTITY_WORKERS, &handler);

@@ -1,19 +1,20 @@
-//! The read model's functions on the queue. A query that asks for a position waits for it, with a limit; the rest of its batch isn't
-//! delayed.
+//! The read model's functions on the queue. A query that asks for a position waits for it, with a limit: a moment with its batch, then back
+//! in the queue, so that a topic that is behind delays no queries of others.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::applied_positions::{AppliedPositions, WAIT_MS_MAX};
+use super::applied_positions::AppliedPositions;
 use super::keys::Collection;
 use super::lookup::answer_all;
 use super::query::{Choice, Lookup, Query, page_limit, parse, parse_lookup};
 use super::store::ReadStore;
+use super::topics_behind::TopicsBehind;
 use super::{lookup, order_report, orders, pages};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
@@ -25,6 +26,11 @@ use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::json;
 use ordershop_contract::worker::QueueHandler;
 
+/// How long a batch waits at most for the positions that its queries ask for, ms: longer than a projection mostly takes.
+const BATCH_WAIT_MS_MAX: u64 = 50;
+/// How often a query goes back to the queue for its positions. With the queue's pauses that takes about 3.5 s: longer than a killed
+/// projector's lease, shorter than callers wait.
+const RETURNS_MAX: u32 = 6;
 /// `get_positions` answers after this time even if no position changed.
 const POSITIONS_WAIT_MS: u64 = 500;
 
@@ -32,6 +38,7 @@ const POSITIONS_WAIT_MS: u64 = 500;
 pub(super) struct Queries {
     pub(super) store: ReadStore,
     pub(super) applied: AppliedPositions,
+    pub(super) behind: TopicsBehind,
     pub(super) events: Arc<dyn EventStore>,
 }
 
@@ -63,48 +70,66 @@ struct PositionsReply {
 #[async_trait]
 impl QueueHandler for Queries {
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
-        let replies = if queue == names::GET_ENTITY || queue == names::GET_ENTITIES {
-            self.lookups(batch, queue == names::GET_ENTITY).await
-        } else {
-            join_all(
-                batch
-                    .iter()
-                    .map(|delivery| self.other(queue, &delivery.payload)),
-            )
-            .await
-        };
-        replies.into_iter().map(Answer::Reply).collect()
+        if queue == names::GET_ENTITY || queue == names::GET_ENTITIES {
+            return self.lookups(batch, queue == names::GET_ENTITY).await;
+        }
+        let answers = batch.iter().map(async |delivery| {
+            let reply = self.other(queue, delivery).await;
+            reply.map_or_else(|unanswered| unanswered, Answer::Reply)
+        });
+        join_all(answers).await
     }
 }
 
 impl Queries {
-    async fn lookups(&self, batch: &[Delivery], single: bool) -> Vec<Box<RawValue>> {
-        let mut replies: Vec<Option<Box<RawValue>>> = vec![None; batch.len()];
-        let (mut places, mut lookups, mut wanted) = (Vec::new(), Vec::new(), Positions::NONE);
+    async fn lookups(&self, batch: &[Delivery], single: bool) -> Vec<Answer> {
+        let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
+        let (mut ready, mut waiting, mut wanted) = (Vec::new(), Vec::new(), Positions::NONE);
         for (place, delivery) in batch.iter().enumerate() {
             match parse_lookup(&delivery.payload, single) {
+                Ok(lookup) if self.applied.missing(&lookup.at_least).next().is_none() => {
+                    ready.push((place, lookup));
+                }
+                Ok(lookup) if self.is_behind(&lookup.at_least) => {
+                    answers[place] = Some(later(delivery, &lookup.at_least));
+                }
                 Ok(lookup) => {
                     wanted.merge(&lookup.at_least);
-                    places.push(place);
-                    lookups.push(lookup);
+                    waiting.push((place, lookup));
                 }
-                Err(bad) => replies[place] = Some(bad),
+                Err(bad) => answers[place] = Some(Answer::Reply(bad)),
             }
         }
-        let found = match self.caught_up(&wanted).await {
-            Ok(()) => self.look_up(&lookups).await,
-            Err(behind) => vec![behind; lookups.len()],
-        };
-        for (place, reply) in places.into_iter().zip(found) {
-            replies[place] = Some(reply);
+        if !waiting.is_empty() {
+            match self.caught_up(&wanted).await {
+                Ok(behind) => {
+                    for (place, lookup) in waiting {
+                        let mut missing = self.applied.missing(&lookup.at_least);
+                        if missing.any(|(topic, _)| behind.contains(&topic)) {
+                            answers[place] = Some(later(&batch[place], &lookup.at_least));
+                        } else {
+                            ready.push((place, lookup));
+                        }
+                    }
+                }
+                Err(away) => {
+                    for (place, _) in waiting {
+                        answers[place] = Some(Answer::Reply(away.clone()));
+                    }
+                }
+            }
         }
-        replies
-            .into_iter()
-            .map(|reply| {
-                reply.unwrap_or_else(|| {
-                    error_reply("the query was not answered", ReplyStatus::Failed)
-                })
-            })
+        let (places, lookups): (Vec<usize>, Vec<Lookup>) = ready.into_iter().unzip();
+        for (place, reply) in places.into_iter().zip(self.look_up(&lookups).await) {
+            answers[place] = Some(Answer::Reply(reply));
+        }
+        let unanswered = || {
+            let text = "the query was not answered";
+            Answer::Reply(error_reply(text, ReplyStatus::Failed))
+        };
+        let answers = answers.into_iter();
+        answers
+            .map(|answer| answer.unwrap_or_else(unanswered))
             .collect()
     }
 
@@ -115,39 +140,58 @@ impl Queries {
         }
     }
 
-    /// Waits for the positions; an error reply if they are not reached in time.
-    async fn caught_up(&self, wanted: &Positions) -> Result<(), Box<RawValue>> {
-        match self.applied.wait(wanted, &*self.events).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(error_reply(
-                &format!(
-                    "the read model is behind: {wanted} was not applied within {WAIT_MS_MAX} ms; try again"
-                ),
-                ReplyStatus::Unavailable,
-            )),
-            Err(error) => Err(error_reply(&error.to_string(), ReplyStatus::Unavailable)),
+    /// Waits a moment for the positions; returns the topics that are still behind.
+    async fn caught_up(&self, wanted: &Positions) -> Result<Vec<Topic>, Box<RawValue>> {
+        let wait_max = Duration::from_millis(BATCH_WAIT_MS_MAX);
+        let waited = self.applied.wait(wanted, wait_max, &*self.events).await;
+        let behind =
+            waited.map_err(|error| error_reply(&error.to_string(), ReplyStatus::Unavailable))?;
+        if !behind.is_empty() {
+            self.behind.found(behind.iter().copied(), Instant::now());
+        }
+        Ok(behind)
+    }
+
+    /// Whether waiting for the positions is in vain for the moment.
+    fn is_behind(&self, wanted: &Positions) -> bool {
+        let missing = self.applied.missing(wanted).map(|(topic, _)| topic);
+        self.behind.has(missing, Instant::now())
+    }
+
+    /// Waits a moment for the positions that a query asks for.
+    async fn applied(&self, delivery: &Delivery, wanted: &Positions) -> Result<(), Answer> {
+        if self.applied.missing(wanted).next().is_none() {
+            return Ok(());
+        }
+        let caught_up = !self.is_behind(wanted)
+            && (self.caught_up(wanted).await)
+                .map_err(Answer::Reply)?
+                .is_empty();
+        if caught_up {
+            return Ok(());
+        }
+        Err(later(delivery, wanted))
+    }
+
+    /// The reply to a query of any other kind, or the answer that there is none now.
+    async fn other(&self, queue: QueueName, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
+        if queue == names::GET_POSITIONS {
+            self.positions(delivery).await
+        } else if queue == names::GET_MAILS {
+            self.mails(delivery).await
+        } else if queue == names::GET_ORDER_REPORT {
+            self.order_report(delivery).await
+        } else if queue == names::GET_UNBILLED_ORDERS {
+            self.orders_without(delivery, Topic::Billing).await
+        } else if queue == names::GET_UNSHIPPED_ORDERS {
+            self.orders_without(delivery, Topic::Shipping).await
+        } else {
+            self.delivered(delivery).await
         }
     }
 
-    async fn other(&self, queue: QueueName, payload: &RawValue) -> Box<RawValue> {
-        let reply = if queue == names::GET_POSITIONS {
-            self.positions(payload).await
-        } else if queue == names::GET_MAILS {
-            self.mails(payload).await
-        } else if queue == names::GET_ORDER_REPORT {
-            self.order_report(payload).await
-        } else if queue == names::GET_UNBILLED_ORDERS {
-            self.orders_without(payload, Topic::Billing).await
-        } else if queue == names::GET_UNSHIPPED_ORDERS {
-            self.orders_without(payload, Topic::Shipping).await
-        } else {
-            self.delivered(payload).await
-        };
-        reply.unwrap_or_else(|error| error)
-    }
-
-    async fn positions(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
-        let query: Query<PositionParams> = parse(payload)?;
+    async fn positions(&self, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
+        let query: Query<PositionParams> = parse(&delivery.payload).map_err(Answer::Reply)?;
         let wait_max = Duration::from_millis(POSITIONS_WAIT_MS);
         let after = &query.params.after;
         let result = self.applied.wait_beyond(after, wait_max).await;
@@ -157,16 +201,16 @@ impl Queries {
         Ok(json(&PositionsReply { result, batches }))
     }
 
-    async fn mails(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
-        let query: Query<PageParams> = parse(payload)?;
+    async fn mails(&self, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
+        let query: Query<PageParams> = parse(&delivery.payload).map_err(Answer::Reply)?;
         let collection = Collection::Entities(Topic::Mail);
         let (limit, after) = (query.params.limit, query.params.cursor);
-        let page_max = page_limit(limit, PAGE_ENTITIES_MAX)?;
-        self.caught_up(&query.at_least).await?;
+        let page_max = page_limit(limit, PAGE_ENTITIES_MAX).map_err(Answer::Reply)?;
+        self.applied(delivery, &query.at_least).await?;
         if limit.is_none() && after.is_none() {
             let all = pages::all(&self.store, collection)
                 .await
-                .map_err(|error| unavailable(&error))?;
+                .map_err(|error| Answer::Reply(unavailable(&error)))?;
             return Ok(lookup::many(all.iter().map(Some), false, None));
         }
         let page = Lookup {
@@ -185,34 +229,44 @@ impl Queries {
             .swap_remove(0))
     }
 
-    async fn order_report(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
-        let Query { params, at_least } = parse::<PageParams>(payload)?;
-        let limit = page_limit(params.limit, PAGE_ORDERS_MAX)?;
-        self.caught_up(&at_least).await?;
+    async fn order_report(&self, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
+        let Query { params, at_least } =
+            parse::<PageParams>(&delivery.payload).map_err(Answer::Reply)?;
+        let limit = page_limit(params.limit, PAGE_ORDERS_MAX).map_err(Answer::Reply)?;
+        self.applied(delivery, &at_least).await?;
         order_report::page(&self.store, limit, params.cursor.as_deref())
             .await
-            .map_err(|error| unavailable(&error))
+            .map_err(|error| Answer::Reply(unavailable(&error)))
     }
 
     async fn orders_without(
         &self,
-        payload: &RawValue,
+        delivery: &Delivery,
         partner: Topic,
-    ) -> Result<Box<RawValue>, Box<RawValue>> {
-        let query: Query<NoParams> = parse(payload)?;
-        self.caught_up(&query.at_least).await?;
+    ) -> Result<Box<RawValue>, Answer> {
+        let query: Query<NoParams> = parse(&delivery.payload).map_err(Answer::Reply)?;
+        self.applied(delivery, &query.at_least).await?;
         orders::without(&self.store, partner)
             .await
-            .map_err(|error| unavailable(&error))
+            .map_err(|error| Answer::Reply(unavailable(&error)))
     }
 
-    async fn delivered(&self, payload: &RawValue) -> Result<Box<RawValue>, Box<RawValue>> {
-        let query: Query<NoParams> = parse(payload)?;
-        self.caught_up(&query.at_least).await?;
+    async fn delivered(&self, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
+        let query: Query<NoParams> = parse(&delivery.payload).map_err(Answer::Reply)?;
+        self.applied(delivery, &query.at_least).await?;
         orders::delivered(&self.store)
             .await
-            .map_err(|error| unavailable(&error))
+            .map_err(|error| Answer::Reply(unavailable(&error)))
     }
+}
+
+/// The answer to a query whose positions are not applied yet: it comes again after a pause, until its time is over.
+fn later(delivery: &Delivery, wanted: &Positions) -> Answer {
+    if delivery.redeliveries < RETURNS_MAX {
+        return Answer::Retry(format!("{wanted} is not applied yet"));
+    }
+    let text = format!("the read model is behind: {wanted} was not applied in time; try again");
+    Answer::Reply(error_reply(&text, ReplyStatus::Unavailable))
 }
 
 fn unavailable(error: &redis::RedisError) -> Box<RawValue> {

@@ -4,6 +4,7 @@
 mod acknowledgement;
 mod commit;
 mod config;
+pub(crate) mod dead_letters;
 mod entry;
 mod fence;
 mod follower;

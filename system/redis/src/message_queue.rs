@@ -3,9 +3,13 @@
 //! content of messages.
 
 mod batch;
+mod clock;
 mod config;
 mod consumer;
+mod dead_letter_requests;
+mod dead_letters;
 mod envelope;
+mod flow;
 mod functions;
 mod keys;
 mod outbox;
@@ -19,6 +23,7 @@ mod sender;
 mod shared;
 mod single;
 mod waiters;
+mod waiting_call;
 mod worker_connection;
 
 use std::sync::atomic::AtomicU64;
@@ -34,12 +39,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::RedisLink;
+use clock::RedisClock;
 use consumer::RedisQueueConsumer;
 use envelope::Envelope;
 use functions::Functions;
 use keys::QueueKeys;
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
 };
 use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
 use ordershop_contract::open_queue::{OpenQueue, PendingReply, SingleConsumer};
@@ -50,6 +57,7 @@ use roster::Roster;
 use shared::QueueShared;
 use single::RedisSingleConsumer;
 use waiters::Waiters;
+use waiting_call::WaitingCall;
 use worker_connection::WorkerConnection;
 
 pub use config::QueueConfig;
@@ -79,11 +87,12 @@ impl RedisMessageQueue {
         let shared = Arc::new(QueueShared {
             connection: link.shared().map_err(unavailable)?,
             link,
-            metrics,
+            clock: RedisClock::default(),
             reply_key: keys::replies(&instance),
             instance,
             outbox: Outbox::default(),
-            overload: Overload::new(&config),
+            overload: Overload::new(&config, metrics.clone()),
+            metrics,
             waiters: Waiters::default(),
             roster: Roster::default(),
             functions: Functions::default(),
@@ -142,13 +151,11 @@ impl MessageQueue for RedisMessageQueue {
         timeout: Duration,
     ) -> Result<Box<RawValue>, QueueError> {
         let shared = &self.shared;
-        shared.overload.check(message.to)?;
-        let id: Arc<str> = Arc::from(message.message_id.as_str());
-        let encoded = Envelope::of(&message, &shared.reply_key).encode();
-        let (ticket, answer) = shared.waiters.wait(Arc::clone(&id))?;
-        self.shared
-            .put(message.to, Messages::One(encoded), Owner::Call(id))?;
-        ticket.reply(answer, message.to, timeout).await
+        let call = WaitingCall::register(shared, &message, timeout)?;
+        let encoded = Messages::One(Arc::clone(&call.encoded));
+        let owner = Owner::Call(Arc::from(message.message_id));
+        shared.put(message.to, encoded, owner)?;
+        call.reply(shared).await
     }
 
     async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
@@ -157,7 +164,7 @@ impl MessageQueue for RedisMessageQueue {
             by_queue
                 .entry(message.to)
                 .or_default()
-                .push(Envelope::of(message, "").encode());
+                .push(Envelope::of(message).encode());
         }
         for queue in by_queue.keys() {
             self.shared.overload.check(*queue)?;
@@ -181,6 +188,46 @@ impl MessageQueue for RedisMessageQueue {
         Ok(())
     }
 
+    async fn submit(&self, message: OutgoingMessage) -> Result<(), QueueError> {
+        let shared = &self.shared;
+        shared.overload.check(message.to)?;
+        let envelope = Envelope {
+            kept: true,
+            ..Envelope::of(&message)
+        };
+        let messages = Messages::Kept {
+            key: QueueKeys::new(message.to).outcome(&message.message_id),
+            message: envelope.encode(),
+        };
+        let (owner, acknowledgement) = oneshot::channel();
+        shared.put(message.to, messages, Owner::Send(owner))?;
+        acknowledgement.await.unwrap_or(Err(QueueError::Closed))
+    }
+
+    async fn outcome(
+        &self,
+        queues: &[QueueName],
+        message_id: &str,
+    ) -> Result<Option<MessageOutcome>, QueueError> {
+        let mut pipeline = redis::Pipeline::with_capacity(queues.len());
+        for queue in queues {
+            pipeline.get(QueueKeys::new(*queue).outcome(message_id));
+        }
+        let mut connection = self.shared.connection.clone();
+        let found: Vec<Option<String>> = pipeline
+            .query_async(&mut connection)
+            .await
+            .map_err(unavailable)?;
+        let Some(outcome) = found.into_iter().flatten().next() else {
+            return Ok(None);
+        };
+        if outcome.is_empty() {
+            return Ok(Some(MessageOutcome::Pending));
+        }
+        let reply = RawValue::from_string(outcome).map_err(unavailable)?;
+        Ok(Some(MessageOutcome::Answered(reply)))
+    }
+
     async fn consume(
         &self,
         queue: QueueName,
@@ -189,13 +236,18 @@ impl MessageQueue for RedisMessageQueue {
         Ok(Box::new(self.consumer(queue, batch_max).await?))
     }
 
+    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+        dead_letter_requests::perform(self.shared.connection.clone(), request).await
+    }
+
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
-        let mut pipeline = redis::Pipeline::with_capacity(3 * queues.len());
+        let mut pipeline = redis::Pipeline::with_capacity(4 * queues.len());
         for queue in queues {
             let keys = QueueKeys::new(*queue);
             pipeline
                 .llen(&keys.source)
                 .zcard(&keys.delayed)
+                .llen(&keys.suspects)
                 .llen(&keys.dead);
         }
         let mut connection = self.shared.connection.clone();
@@ -205,12 +257,12 @@ impl MessageQueue for RedisMessageQueue {
             .map_err(unavailable)?;
         let statuses = queues
             .iter()
-            .zip(lengths.chunks_exact(3))
+            .zip(lengths.chunks_exact(4))
             .map(|(queue, lengths)| {
                 let status = QueueStatus {
                     queue: queue.to_string(),
-                    depth: lengths[0] + lengths[1],
-                    dead_letters: lengths[2],
+                    depth: lengths[0] + lengths[1] + lengths[2],
+                    dead_letters: lengths[3],
                 };
                 let labels = QueueLabels {
                     queue: status.queue.clone(),

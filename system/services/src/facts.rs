@@ -56,7 +56,7 @@ impl FactsError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Queue(_) => true,
+            Self::Queue(error) => !matches!(error, QueueError::Invalid(_)),
             Self::Refused { status, .. } => *status == ReplyStatus::Unavailable,
             Self::Malformed(_) => false,
         }

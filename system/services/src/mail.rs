@@ -105,9 +105,18 @@ fn transaction(delivery: &Delivery, params: MailParams) -> Transaction {
 
 #[async_trait]
 impl QueueHandler for MailService {
-    async fn handle(&self, _: QueueName, batch: &[Delivery]) -> Vec<Answer> {
+    async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
         match self.send(batch).await {
             Ok(answers) => answers,
+            // One of them can never be recorded: alone it shows which.
+            Err(EventStoreError::Invalid(_)) if batch.len() > 1 => {
+                let mut answers = Vec::with_capacity(batch.len());
+                for delivery in batch {
+                    answers.extend(self.handle(queue, std::slice::from_ref(delivery)).await);
+                }
+                answers
+            }
+            Err(error @ EventStoreError::Invalid(_)) => vec![Answer::DeadLetter(error.to_string())],
             Err(error) => batch
                 .iter()
                 .map(|_| Answer::Retry(error.to_string()))

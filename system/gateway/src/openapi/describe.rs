@@ -1,5 +1,6 @@
 //! What each operation means, for the table of routes. Must not know how a route is served.
 
+use ordershop_contract::dead_letters::DEAD_LETTERS_MAX;
 use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
 use ordershop_contract::topic::Topic;
 use serde_json::{Map, Value, json};
@@ -137,6 +138,52 @@ pub(crate) fn mails() -> Operation {
         .by_a_service()
         .in_pages(PAGE_ENTITIES_MAX)
         .answers(200, "The mails.", JSON, page(json!({ "type": "object" })))
+}
+
+fn by_id(operation: Operation, about: &str) -> Operation {
+    let id = json!({ "type": "string", "minLength": 1 });
+    operation
+        .path("id", id, about)
+        .fails(&[404, 502, 503, 504])
+}
+
+/// `GET /requests/{id}`.
+pub(crate) fn request() -> Operation {
+    let operation = Operation::new(
+        "get_request",
+        "What became of a request that was accepted, for a day after it is done.",
+    );
+    by_id(operation, "The message's id, as it was answered.")
+        .result("The request.", reference("AcceptedRequest"))
+}
+
+/// `GET /dead-letters`.
+pub(crate) fn dead_letters() -> Operation {
+    Operation::new(
+        "list_dead_letters",
+        "The messages and events that could not be handled.",
+    )
+    .in_pages(DEAD_LETTERS_MAX)
+    .fails(&[502, 503, 504])
+    .answers(200, "The dead letters.", JSON, page(reference("DeadLetter")))
+}
+
+/// `GET /dead-letters/{id}`.
+pub(crate) fn dead_letter() -> Operation {
+    let operation = Operation::new("get_dead_letter", "One dead letter with its content.");
+    by_id(operation, "The dead letter.").result("The dead letter.", reference("DeadLetter"))
+}
+
+/// `DELETE /dead-letters/{id}`.
+pub(crate) fn drop_dead_letter() -> Operation {
+    let operation = Operation::new("drop_dead_letter", "Deletes a dead letter.");
+    by_id(operation, "The dead letter.").result("It is deleted.", json!({ "const": true }))
+}
+
+/// `POST /dead-letters/{id}/resend`.
+pub(crate) fn resend_dead_letter() -> Operation {
+    let operation = Operation::new("resend_dead_letter", "Has a dead letter handled again.");
+    by_id(operation, "The dead letter.").result("It is sent again.", json!({ "const": true }))
 }
 
 /// `GET /report`.

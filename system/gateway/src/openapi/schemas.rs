@@ -31,6 +31,8 @@ pub(super) fn all() -> Value {
     }
     schemas.insert("Error".into(), error());
     schemas.insert("Event".into(), event());
+    schemas.insert("AcceptedRequest".into(), accepted_request());
+    schemas.insert("DeadLetter".into(), dead_letter());
     schemas.insert("Health".into(), health());
     Value::Object(schemas)
 }
@@ -112,11 +114,15 @@ fn entity(topic: Topic) -> Value {
                     "product_ids",
                     json!({
                         "type": "array", "items": { "type": "string" }, "maxItems": PIECES_MAX,
-                        "description": "One entry a piece: a product that is wanted twice is listed twice.",
+                        "description": "One entry a piece: a product that is wanted twice is listed twice; at most 1,000 different ones.",
                     }),
                 ),
+                (
+                    "order_id",
+                    read_only(id_of("its order, once it is ordered")),
+                ),
             ],
-            &[],
+            &["order_id"],
         ),
         Topic::Order => own(order_fields(), &["customer_id", "lines", "total"]),
         Topic::Billing => own(
@@ -192,6 +198,44 @@ fn error() -> Value {
     let what =
         json!({ "type": "string", "description": "What is wrong, and what would be right." });
     object(vec![("error", what)], &[])
+}
+
+fn accepted_request() -> Value {
+    let states = ["pending", "done", "refused"];
+    object(
+        vec![
+            ("id", id_of("the message")),
+            (
+                "state",
+                json!({ "enum": states, "description": "What became of it." }),
+            ),
+            (
+                "result",
+                json!({ "description": "What the synchronous route would have answered." }),
+            ),
+            (
+                "error",
+                json!({ "type": "string", "description": "Why it was refused." }),
+            ),
+        ],
+        &["result", "error"],
+    )
+}
+
+fn dead_letter() -> Value {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    object(
+        vec![
+            ("id", text("Names it.")),
+            ("reason", text("Why it could not be handled.")),
+            (
+                "at_ms",
+                json!({ "type": "integer", "minimum": 0, "description": "When it became one, ms since the Unix epoch." }),
+            ),
+            ("content", text("The message or the event.")),
+        ],
+        &[],
+    )
 }
 
 fn event() -> Value {

@@ -8,7 +8,7 @@ use ordershop_contract::message_queue::QueueError;
 use crate::fakes::{FakeQueue, FakeStore, json};
 use crate::gate::{Gate, whole};
 
-fn failures() -> [(QueueError, u16); 4] {
+fn failures() -> [(QueueError, u16); 5] {
     let queue = "order-service.create_orders".to_owned();
     [
         (
@@ -17,6 +17,13 @@ fn failures() -> [(QueueError, u16); 4] {
                 timeout_ms: 5000,
             },
             504,
+        ),
+        (
+            QueueError::NotBegun {
+                queue: queue.clone(),
+                timeout_ms: 5000,
+            },
+            503,
         ),
         (
             QueueError::Overloaded {
@@ -56,6 +63,38 @@ async fn a_queue_that_fails_is_an_answer_with_its_status_and_when_to_try_again()
             let again = (status == 503).then_some("1");
             assert_eq!(answer.header("retry-after"), again, "{what}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_outcome_is_unknown_says_so_and_how_to_repeat_it() {
+    let unknown = [
+        QueueError::Timeout {
+            queue: "order-service.create_orders".into(),
+            timeout_ms: 5000,
+        },
+        QueueError::Indeterminate("the connection broke".into()),
+    ];
+    for failure in unknown {
+        let failing = failure.clone();
+        let queue = FakeQueue::new(move |_| std::future::ready(Err(failing.clone())));
+        let gate = Gate::open(queue, FakeStore::empty()).await;
+        let commands = [
+            (Method::POST, "/order"),
+            (Method::POST, "/orders"),
+            (Method::PUT, "/order/1"),
+        ];
+        for (method, path) in commands {
+            let answer = gate.send(method, path, whole("{}")).await.unwrap();
+            answer.is_error(504, path);
+            let text = answer.text;
+            assert!(
+                text.contains("outcome unknown") && text.contains("Idempotency-Key"),
+                "{path}: {text}"
+            );
+        }
+        let read = gate.send(Method::GET, "/order/1", whole("")).await.unwrap();
+        assert!(!read.text.contains("Idempotency-Key"), "{}", read.text);
     }
 }
 

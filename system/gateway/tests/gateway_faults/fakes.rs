@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ordershop_contract::correlation::Correlation;
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::event_store::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     SubscribeRequest, Transaction,
 };
 use ordershop_contract::message_queue::{
-    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
 };
 use ordershop_contract::position::Position;
 use ordershop_contract::queue_names::GET_POSITIONS;
@@ -59,6 +60,18 @@ impl MessageQueue for FakeQueue {
             (self.0)(message).await?;
         }
         Ok(())
+    }
+
+    async fn submit(&self, message: OutgoingMessage) -> Result<(), QueueError> {
+        self.send(vec![message]).await
+    }
+
+    async fn outcome(&self, _: &[QueueName], _: &str) -> Result<Option<MessageOutcome>, QueueError> {
+        Ok(None)
+    }
+
+    async fn dead_letters(&self, _: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+        Ok(Vec::new())
     }
 
     async fn consume(&self, _: QueueName, _: usize) -> Result<Box<dyn QueueConsumer>, QueueError> {

@@ -18,17 +18,21 @@ use crate::message_size::MESSAGE_BYTES_MAX;
 use crate::number::number;
 use crate::outstanding::OUTSTANDING_MAX;
 use crate::peer::PeerChannel;
+use crate::peer_clock;
 use crate::proto::ordershop as proto;
 use crate::protocol::{CallFailure, Protocol};
-use crate::status::queue_error;
+use crate::status::{put_error, queue_error};
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
 };
 
 use proto::call_answer::Answer;
 
 /// Timeout of a request that doesn't wait for anything.
 const ANSWER_MS_MAX: u64 = 10_000;
+/// How much longer than the caller's timeout an answer is waited for: the queue needs a moment to say whether the message was begun.
+const GRACE_MS_MAX: u64 = 1_000;
 /// Most bytes of messages in one request, well below the largest message.
 const SEND_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -94,10 +98,25 @@ impl GrpcMessageQueue {
         }
     }
 
+    /// Sends a request that puts something into the queue: if the connection breaks, it is unknown whether it did.
+    async fn put(
+        &self,
+        answer: impl Future<Output = Result<tonic::Response<proto::SendReply>, Status>>,
+    ) -> Result<(), QueueError> {
+        let answer = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), answer);
+        match self.closed.run_until_cancelled(answer).await {
+            None => Err(QueueError::Closed),
+            Some(Ok(Ok(_))) => Ok(()),
+            Some(Ok(Err(status))) => Err(put_error(&status)),
+            Some(Err(_)) => Err(QueueError::Indeterminate(format!(
+                "no answer within {ANSWER_MS_MAX} ms"
+            ))),
+        }
+    }
+
     async fn send_together(&self, messages: Vec<proto::Message>) -> Result<(), QueueError> {
         let mut client = self.client.clone();
-        let sent = client.send(proto::SendRequest { messages });
-        self.ask(sent).await.map(drop)
+        self.put(client.send(proto::SendRequest { messages })).await
     }
 }
 
@@ -114,9 +133,8 @@ fn failed(failure: CallFailure, queue: QueueName) -> QueueError {
             depth: OUTSTANDING_MAX as u64,
             depth_max: OUTSTANDING_MAX as u64,
         },
-        CallFailure::Unsent(reason) | CallFailure::Broken(reason) => {
-            QueueError::Unavailable(reason)
-        }
+        CallFailure::Unsent(reason) => QueueError::Unavailable(reason),
+        CallFailure::Broken(reason) => QueueError::Indeterminate(reason),
         CallFailure::Closed => QueueError::Closed,
     }
 }
@@ -143,8 +161,10 @@ impl MessageQueue for GrpcMessageQueue {
             number,
             message: Some(convert::message(message)),
             timeout_ms,
+            made_at_ms: peer_clock::now_ms(),
         };
-        let asked = tokio::time::timeout(timeout, self.calls.ask(bytes, request));
+        let patience = timeout.saturating_add(Duration::from_millis(GRACE_MS_MAX));
+        let asked = tokio::time::timeout(patience, self.calls.ask(bytes, request));
         let Ok(answered) = asked.await else {
             return Err(QueueError::Timeout {
                 queue: to.to_string(),
@@ -179,6 +199,28 @@ impl MessageQueue for GrpcMessageQueue {
         self.send_together(together).await
     }
 
+    async fn submit(&self, message: OutgoingMessage) -> Result<(), QueueError> {
+        let bytes = convert::size(&message);
+        if bytes >= MESSAGE_BYTES_MAX {
+            return Err(too_large(bytes));
+        }
+        let mut client = self.client.clone();
+        self.put(client.submit(convert::message(message))).await
+    }
+
+    async fn outcome(
+        &self,
+        queues: &[QueueName],
+        message_id: &str,
+    ) -> Result<Option<MessageOutcome>, QueueError> {
+        let mut client = self.client.clone();
+        let asked = client.outcome(proto::OutcomeRequest {
+            queues: queues.iter().copied().map(convert::queue_name).collect(),
+            message_id: message_id.to_owned(),
+        });
+        convert::to_outcome(self.ask(asked).await?)
+    }
+
     async fn consume(
         &self,
         queue: QueueName,
@@ -187,6 +229,12 @@ impl MessageQueue for GrpcMessageQueue {
         let closed = self.closed.clone();
         let opening = GrpcConsumer::open(self.client.clone(), queue, batch_max, closed);
         Ok(Box::new(opening.await?))
+    }
+
+    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+        let mut client = self.client.clone();
+        let asked = client.dead_letters(convert::dead_letter_request(request));
+        Ok(convert::to_dead_letters(self.ask(asked).await?))
     }
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {

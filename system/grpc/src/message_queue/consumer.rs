@@ -10,6 +10,7 @@ use super::convert;
 use crate::batch_stream::BatchStream;
 use crate::number::number;
 use crate::peer::PeerChannel;
+use crate::peer_clock::{self, NOW_HEADER, PeerClock};
 use crate::proto::ordershop as proto;
 use crate::status::queue_error;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
@@ -29,6 +30,8 @@ pub(super) struct GrpcConsumer {
     batch_max: u32,
     closed: CancellationToken,
     stream: Option<Stream>,
+    /// The server's clock, as this stream shows it.
+    clock: PeerClock,
     /// Deliveries of the stream that are not answered yet.
     held: usize,
     finished: bool,
@@ -49,6 +52,7 @@ impl GrpcConsumer {
             batch_max: number("batch_max", batch_max).map_err(QueueError::Invalid)?,
             closed,
             stream: None,
+            clock: PeerClock::default(),
             held: 0,
             finished: false,
         };
@@ -61,11 +65,21 @@ impl GrpcConsumer {
             queue: Some(convert::queue_name(self.queue)),
             batch_max: self.batch_max,
         }));
-        let opening = Stream::open(first, |requests| self.client.consume(requests));
+        let mut clock = PeerClock::default();
+        let (client, seen) = (&mut self.client, &mut clock);
+        let opening = Stream::open(first, |requests| async {
+            let response = client.consume(requests).await?;
+            let told = response.metadata().get(NOW_HEADER);
+            let told = told.and_then(|value| value.to_str().ok()?.parse().ok());
+            seen.arrived(told.unwrap_or_default(), peer_clock::now_ms());
+            Ok(response)
+        });
         let opened = self.closed.run_until_cancelled(opening).await;
-        opened
+        let opened = opened
             .ok_or(QueueError::Closed)?
-            .map_err(|status| queue_error(&status))
+            .map_err(|status| queue_error(&status))?;
+        self.clock = clock;
+        Ok(opened)
     }
 }
 
@@ -121,7 +135,7 @@ impl QueueConsumer for GrpcConsumer {
         let error = match arrived {
             Ok(Some(deliveries)) => {
                 self.held = deliveries.deliveries.len();
-                return convert::to_deliveries(deliveries);
+                return convert::to_deliveries(deliveries, &mut self.clock);
             }
             Ok(None) => lost("the message queue ended the stream of deliveries"),
             Err(status) => queue_error(&status),

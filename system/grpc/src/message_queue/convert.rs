@@ -1,10 +1,16 @@
 //! Converts the message queue's types to messages and back. Input from outside is checked here, once.
 
+use std::time::{Duration, Instant};
+
 use serde_json::value::RawValue;
 
 use crate::correlation::{correlation, to_correlation};
+use crate::peer_clock::{self, PeerClock};
 use crate::proto::ordershop as proto;
-use ordershop_contract::message_queue::{Answer, Delivery, OutgoingMessage, QueueError, QueueName};
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
+use ordershop_contract::message_queue::{
+    Answer, Delivery, MessageOutcome, OutgoingMessage, QueueError, QueueName,
+};
 
 use proto::queue_error::Kind;
 
@@ -58,7 +64,13 @@ pub(super) fn to_message(message: proto::Message) -> Result<OutgoingMessage, Str
 }
 
 pub(super) fn deliveries(deliveries: Vec<Delivery>) -> proto::Deliveries {
+    let now = Instant::now();
+    let remaining = |deadline: Instant| {
+        let remaining = deadline.saturating_duration_since(now).as_millis();
+        u32::try_from(remaining).unwrap_or(u32::MAX)
+    };
     let deliveries = deliveries.into_iter().map(|delivery| proto::Delivery {
+        remaining_ms: delivery.deadline.map(remaining),
         message_id: delivery.message_id,
         payload: json(delivery.payload),
         correlation: Some(correlation(delivery.correlation)),
@@ -67,10 +79,19 @@ pub(super) fn deliveries(deliveries: Vec<Delivery>) -> proto::Deliveries {
     });
     proto::Deliveries {
         deliveries: deliveries.collect(),
+        sent_at_ms: peer_clock::now_ms(),
     }
 }
 
-pub(super) fn to_deliveries(deliveries: proto::Deliveries) -> Result<Vec<Delivery>, QueueError> {
+/// `clock` is the server's.
+pub(super) fn to_deliveries(
+    deliveries: proto::Deliveries,
+    clock: &mut PeerClock,
+) -> Result<Vec<Delivery>, QueueError> {
+    let age = clock.arrived(deliveries.sent_at_ms, peer_clock::now_ms());
+    let now = Instant::now();
+    // A time before this machine's start is long past, too.
+    let sent_at = now.checked_sub(age).unwrap_or(now);
     let deliveries = deliveries.deliveries.into_iter().map(|delivery| {
         Ok(Delivery {
             message_id: delivery.message_id,
@@ -78,6 +99,9 @@ pub(super) fn to_deliveries(deliveries: proto::Deliveries) -> Result<Vec<Deliver
             correlation: to_correlation(delivery.correlation),
             wants_reply: delivery.wants_reply,
             redeliveries: delivery.redeliveries,
+            deadline: delivery
+                .remaining_ms
+                .map(|ms| sent_at + Duration::from_millis(ms.into())),
         })
     });
     deliveries.collect()
@@ -105,6 +129,85 @@ pub(super) fn to_answers(answers: Vec<proto::Answer>) -> Result<Vec<Answer>, Str
     answers.collect()
 }
 
+pub(super) fn outcome(outcome: Option<MessageOutcome>) -> proto::OutcomeReply {
+    use proto::outcome_reply::Outcome as Known;
+    proto::OutcomeReply {
+        outcome: outcome.map(|outcome| match outcome {
+            MessageOutcome::Pending => Known::Pending(true),
+            MessageOutcome::Answered(reply) => Known::Reply(json(reply)),
+        }),
+    }
+}
+
+pub(super) fn to_outcome(reply: proto::OutcomeReply) -> Result<Option<MessageOutcome>, QueueError> {
+    use proto::outcome_reply::Outcome as Known;
+    Ok(match reply.outcome {
+        None => None,
+        Some(Known::Pending(_)) => Some(MessageOutcome::Pending),
+        Some(Known::Reply(reply)) => {
+            let reply = to_json("an outcome", reply).map_err(QueueError::Unavailable)?;
+            Some(MessageOutcome::Answered(reply))
+        }
+    })
+}
+
+pub(super) fn dead_letter_request(request: DeadLetterRequest) -> proto::DeadLettersRequest {
+    use proto::dead_letters_request::{List, Request};
+    let request = match request {
+        DeadLetterRequest::List { skip, limit } => Request::List(List {
+            skip: skip as u64,
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        }),
+        DeadLetterRequest::Show(id) => Request::Show(id),
+        DeadLetterRequest::Resend(id) => Request::Resend(id),
+        DeadLetterRequest::Drop(id) => Request::Drop(id),
+    };
+    proto::DeadLettersRequest {
+        request: Some(request),
+    }
+}
+
+/// Checks a request, or says what is wrong with it.
+pub(super) fn to_dead_letter_request(
+    request: proto::DeadLettersRequest,
+) -> Result<DeadLetterRequest, String> {
+    use proto::dead_letters_request::Request;
+    Ok(match request.request {
+        None => return Err("the request has no field set".to_owned()),
+        Some(Request::List(list)) => DeadLetterRequest::List {
+            skip: usize::try_from(list.skip).unwrap_or(usize::MAX),
+            limit: usize::try_from(list.limit).unwrap_or(usize::MAX),
+        },
+        Some(Request::Show(id)) => DeadLetterRequest::Show(id),
+        Some(Request::Resend(id)) => DeadLetterRequest::Resend(id),
+        Some(Request::Drop(id)) => DeadLetterRequest::Drop(id),
+    })
+}
+
+pub(super) fn dead_letters(letters: Vec<DeadLetter>) -> proto::DeadLettersReply {
+    let letters = letters
+        .into_iter()
+        .map(|letter| proto::dead_letters_reply::Letter {
+            id: letter.id,
+            reason: letter.reason,
+            at_ms: letter.at_ms,
+            content: letter.content,
+        });
+    proto::DeadLettersReply {
+        letters: letters.collect(),
+    }
+}
+
+pub(super) fn to_dead_letters(reply: proto::DeadLettersReply) -> Vec<DeadLetter> {
+    let letters = reply.letters.into_iter().map(|letter| DeadLetter {
+        id: letter.id,
+        reason: letter.reason,
+        at_ms: letter.at_ms,
+        content: letter.content,
+    });
+    letters.collect()
+}
+
 pub(super) fn invalid(message: String) -> proto::QueueError {
     proto::QueueError {
         kind: Kind::Invalid.into(),
@@ -123,10 +226,19 @@ pub(super) fn error(error: QueueError) -> proto::QueueError {
             message.message = reason;
             Kind::Unavailable
         }
+        QueueError::Indeterminate(reason) => {
+            message.message = reason;
+            Kind::Indeterminate
+        }
         QueueError::Timeout { queue, timeout_ms } => {
             message.queue = queue;
             message.timeout_ms = timeout_ms;
             Kind::Timeout
+        }
+        QueueError::NotBegun { queue, timeout_ms } => {
+            message.queue = queue;
+            message.timeout_ms = timeout_ms;
+            Kind::NotBegun
         }
         QueueError::Overloaded {
             queue,
@@ -155,6 +267,11 @@ pub(super) fn to_error(error: proto::QueueError) -> QueueError {
             queue: error.queue,
             timeout_ms: error.timeout_ms,
         },
+        Kind::NotBegun => QueueError::NotBegun {
+            queue: error.queue,
+            timeout_ms: error.timeout_ms,
+        },
+        Kind::Indeterminate => QueueError::Indeterminate(error.message),
         Kind::Overloaded => QueueError::Overloaded {
             queue: error.queue,
             depth: error.depth,

@@ -132,7 +132,7 @@ async fn calls_on_a_dying_server_fail_or_are_answered_and_never_hang() {
                         answered.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(QueueError::Closed) => return,
-                    Err(QueueError::Unavailable(_)) => {
+                    Err(QueueError::Unavailable(_) | QueueError::Indeterminate(_)) => {
                         failed.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(error) => panic!("{error}"),

@@ -1,9 +1,9 @@
 //! The contract of the `MessageQueue` trait, without failures.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ordershop_contract::message_queue::{Answer, MessageQueue, QueueError, QueueName};
+use ordershop_contract::message_queue::{Answer, MessageQueue, MessageOutcome, QueueError, QueueName};
 use tokio::task::JoinSet;
 
 use crate::stage::*;
@@ -74,18 +74,53 @@ async fn messages_come_in_the_order_in_which_they_were_sent() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_answers_times_out() {
+async fn a_call_that_nobody_answers_times_out_and_one_that_nobody_begins_is_withdrawn() {
     let stage = Stage::new().await;
-    let _worker = stage.worker(10).await;
+    let mut worker = stage.worker(10).await;
+    let timeout = Duration::from_millis(50);
 
-    let call = stage
-        .client
-        .call(message("m", "1"), Duration::from_millis(50))
-        .await;
-
+    let ignored = stage.client.call(message("m", "1"), timeout).await;
     assert!(
-        matches!(call, Err(QueueError::Timeout { timeout_ms: 50, .. })),
-        "{call:?}"
+        matches!(ignored, Err(QueueError::NotBegun { timeout_ms: 50, .. })),
+        "{ignored:?}"
+    );
+    assert_eq!(stage.status().await.depth, 0);
+
+    let client = Arc::clone(&stage.client);
+    let timeout = Duration::from_secs(2);
+    let call = tokio::spawn(async move { client.call(message("n", "1"), timeout).await });
+    let held = take(&mut worker, Vec::new()).await;
+    let unanswered = call.await.unwrap();
+    assert!(
+        matches!(
+            unanswered,
+            Err(QueueError::Timeout {
+                timeout_ms: 2_000,
+                ..
+            })
+        ),
+        "{unanswered:?}"
+    );
+    // The worker is told how long the caller waits.
+    assert!(held[0].is_late(Instant::now()));
+    worker.finish(echo(&held)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_submitted_message_can_be_asked_for() {
+    let stage = Stage::new().await;
+    let outcome = async |id: &str| stage.client.outcome(&[ECHO], id).await.unwrap();
+    assert!(outcome("m").await.is_none());
+    stage.client.submit(message("m", "7")).await.unwrap();
+    assert!(matches!(outcome("m").await, Some(MessageOutcome::Pending)));
+
+    let mut worker = stage.worker(10).await;
+    take_all(&mut worker, 1).await;
+
+    let done = outcome("m").await;
+    assert!(
+        matches!(&done, Some(MessageOutcome::Answered(reply)) if reply.get() == "7"),
+        "{done:?}"
     );
 }
 

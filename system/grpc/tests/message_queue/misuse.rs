@@ -132,6 +132,7 @@ async fn malformed_calls_and_messages_are_refused_and_nothing_is_sent() {
             number: 9,
             message: Some(bad.clone()),
             timeout_ms: 1_000,
+            made_at_ms: 0,
         };
         let calls = tokio_stream::iter([proto::Calls { calls: vec![call] }]);
         let mut answers = client.call(calls).await.unwrap().into_inner();

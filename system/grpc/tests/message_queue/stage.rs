@@ -60,7 +60,7 @@ impl Stage {
             retry_delay_ms_max: 20,
             block_ms: 200,
             block_delayed_ms: 10,
-            retries_max: 1_000,
+            deaths_max: 1_000,
             ..QueueConfig::default()
         };
         let link = RedisLink::new(server.url()).unwrap();

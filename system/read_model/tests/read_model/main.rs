@@ -4,3 +4,4 @@
 mod order_report;
 mod stage;
 mod standby;
+mod topic_behind;

@@ -54,6 +54,26 @@ impl Stage {
         stage
     }
 
+    /// Keeps every read model from projecting a topic, until [`Stage::release_projection`].
+    pub async fn hold_projection(&self, topic: Topic) {
+        let mut connection = self.connection().await;
+        let mut set = redis::cmd("SET");
+        set.arg(lease(topic)).arg("nobody|");
+        set.exec_async(&mut connection).await.unwrap();
+    }
+
+    pub async fn release_projection(&self, topic: Topic) {
+        let mut connection = self.connection().await;
+        let mut del = redis::cmd("DEL");
+        del.arg(lease(topic));
+        del.exec_async(&mut connection).await.unwrap();
+    }
+
+    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        let link = RedisLink::new(self.server.url()).unwrap();
+        link.dedicated().await.unwrap()
+    }
+
     /// Appends a new product; returns its position.
     pub async fn product(&self, id: &str) -> Positions {
         let product = json!({"entity_id": id, "name": "Tea", "price": 1});
@@ -83,6 +103,10 @@ impl Stage {
         };
         Positions::of(topic, position)
     }
+}
+
+fn lease(topic: Topic) -> String {
+    format!("lease:{{{topic}}}:read-model")
 }
 
 fn event_store(server: &RedisServer) -> Arc<RedisEventStore> {

@@ -1,11 +1,14 @@
 //! One batch of a worker: turns queued messages into deliveries, and answers into commands for Redis. Pure: sends nothing.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use redis::Cmd;
+use serde_json::value::RawValue;
 
+use super::clock::RedisClock;
 use super::config::QueueConfig;
 use super::envelope::{Envelope, ReplyEnvelope, dead_letter, error_payload};
+use super::keys::QueueKeys;
 use super::scripts::Leftovers;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
 
@@ -16,6 +19,8 @@ struct Unanswered {
     raw: Vec<u8>,
     /// Index in `reply_lists`; `None` if no caller waits.
     reply_list: Option<usize>,
+    /// Whether the outcome is kept.
+    kept: bool,
 }
 
 /// The messages in a worker's processing list.
@@ -26,6 +31,8 @@ pub(super) struct Batch {
     reply_lists: Vec<String>,
     /// Malformed messages, encoded as dead letters already.
     garbage: Vec<Vec<u8>>,
+    /// The number of messages whose callers have given up: they are not delivered.
+    expired: u64,
 }
 
 /// The effects of a batch's answers.
@@ -37,8 +44,13 @@ pub(super) struct BatchOutcome {
 }
 
 impl Batch {
-    /// Parses the messages; malformed ones are kept as dead letters.
-    pub(super) fn read(queue: QueueName, messages: Vec<Vec<u8>>) -> (Self, Vec<Delivery>) {
+    /// Parses the messages; malformed ones are kept as dead letters, and those whose callers have given up are left out.
+    pub(super) fn read(
+        queue: QueueName,
+        messages: Vec<Vec<u8>>,
+        clock: &RedisClock,
+    ) -> (Self, Vec<Delivery>) {
+        let now = Instant::now();
         let mut batch = Self {
             unanswered: Vec::with_capacity(messages.len()),
             ..Self::default()
@@ -47,11 +59,19 @@ impl Batch {
         for raw in messages {
             match Envelope::parse(&raw) {
                 Ok(envelope) => {
-                    let delivery = envelope.delivery();
+                    let deadline = (envelope.deadline_ms > 0)
+                        .then(|| clock.instant_of(envelope.deadline_ms))
+                        .flatten();
+                    let delivery = envelope.delivery(deadline);
+                    if delivery.is_late(now) {
+                        batch.expired += 1;
+                        continue;
+                    }
                     let reply_list = batch.reply_list(&envelope.reply_to);
                     batch.unanswered.push(Unanswered {
                         id: delivery.message_id.clone(),
                         reply_list,
+                        kept: envelope.kept,
                         raw,
                     });
                     deliveries.push(delivery);
@@ -84,41 +104,46 @@ impl Batch {
 
     /// Whether the processing list is empty.
     pub(super) fn is_empty(&self) -> bool {
-        self.unanswered.is_empty() && self.garbage.is_empty()
+        self.unanswered.is_empty() && self.garbage.is_empty() && self.expired == 0
+    }
+
+    /// The number of messages that were left out because their callers have given up.
+    pub(super) fn expired(&self) -> u64 {
+        self.expired
     }
 
     /// Turns the answers (one a delivery, in their order) into their effects.
     pub(super) fn answer(
         self,
         queue: QueueName,
+        keys: &QueueKeys,
         answers: Vec<Answer>,
         config: &QueueConfig,
     ) -> BatchOutcome {
         let mut pushes: Vec<Option<Cmd>> = self.reply_lists.iter().map(|_| None).collect();
         let mut leftovers = Leftovers {
-            retries: Vec::new(),
             dead: self.garbage,
+            ..Leftovers::default()
         };
         let mut retry_reason = None;
         let mut buffer = Vec::new();
         for (message, answer) in self.unanswered.into_iter().zip(answers) {
             let payload = match answer {
                 Answer::Reply(payload) => Some(payload),
-                Answer::Retry(reason) => match again(&message.raw, config) {
-                    Some(retry) => {
-                        leftovers.retries.push(retry);
+                Answer::Retry(reason) => {
+                    leftovers.retries.extend(again(&message.raw, config));
+                    // A caller that waits gives up by itself; what was accepted is told of.
+                    if message.reply_list.is_none() {
                         retry_reason = Some(reason);
-                        None
                     }
-                    None => Some(bury(
-                        queue,
-                        &message,
-                        &format!("gave up after {} retries: {reason}", config.retries_max),
-                        &mut leftovers,
-                    )),
-                },
+                    None
+                }
                 Answer::DeadLetter(reason) => Some(bury(queue, &message, &reason, &mut leftovers)),
             };
+            if let (Some(payload), true) = (&payload, message.kept) {
+                let outcome = (keys.outcome(&message.id), payload.clone());
+                leftovers.outcomes.push(outcome);
+            }
             if let (Some(payload), Some(at)) = (payload, message.reply_list) {
                 ReplyEnvelope::encode_into(&message.id, &payload, &mut buffer);
                 let push = pushes[at].get_or_insert_with(|| {
@@ -144,16 +169,14 @@ impl Batch {
     }
 }
 
-/// The delay and the message for one more delivery; `None` if it was the last.
+/// The delay and the message for one more delivery. It was parsed before, so there always is one.
 fn again(raw: &[u8], config: &QueueConfig) -> Option<(u64, Vec<u8>)> {
     let mut envelope = Envelope::parse(raw).ok()?;
-    envelope.redeliveries += 1;
-    (envelope.redeliveries <= config.retries_max).then(|| {
-        (
-            config.retry_delay_ms(envelope.redeliveries),
-            envelope.encode(),
-        )
-    })
+    envelope.redeliveries = envelope.redeliveries.saturating_add(1);
+    // It was answered: the deaths before were not its fault.
+    envelope.deaths = 0;
+    let delay_ms = config.retry_delay_ms(envelope.redeliveries);
+    Some((delay_ms, envelope.encode()))
 }
 
 /// Adds a dead letter; returns the error reply.
@@ -162,7 +185,7 @@ fn bury(
     message: &Unanswered,
     reason: &str,
     leftovers: &mut Leftovers,
-) -> Box<serde_json::value::RawValue> {
+) -> Box<RawValue> {
     tracing::warn!(%queue, message_id = message.id, reason, "dead letter");
     leftovers
         .dead
@@ -180,8 +203,9 @@ fn now_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use serde_json::value::RawValue;
 
     const QUEUE: QueueName = QueueName {
         service: "s",
@@ -203,6 +227,15 @@ mod tests {
         String::from_utf8(cmd.get_packed_command()).unwrap()
     }
 
+    fn read(messages: Vec<Vec<u8>>) -> (Batch, Vec<Delivery>) {
+        Batch::read(QUEUE, messages, &RedisClock::default())
+    }
+
+    fn answer(batch: Batch, answers: Vec<Answer>) -> BatchOutcome {
+        let keys = QueueKeys::new(QUEUE);
+        batch.answer(QUEUE, &keys, answers, &QueueConfig::default())
+    }
+
     #[test]
     fn replies_to_one_caller_share_a_push_and_the_forgotten_get_none() {
         let messages = vec![
@@ -211,10 +244,10 @@ mod tests {
             message("3", "a", 0),
             message("4", "", 0),
         ];
-        let (batch, deliveries) = Batch::read(QUEUE, messages);
+        let (batch, deliveries) = read(messages);
         let wants: Vec<bool> = deliveries.iter().map(|d| d.wants_reply).collect();
         let answers = vec![reply("11"), reply("22"), reply("33"), reply("44")];
-        let outcome = batch.answer(QUEUE, answers, &QueueConfig::default());
+        let outcome = answer(batch, answers);
         assert_eq!(wants, [true, true, true, false]);
         assert_eq!(outcome.replies.len(), 4);
         let first = text(&outcome.replies[0]);
@@ -224,31 +257,81 @@ mod tests {
             "{first}"
         );
         assert!(text(&outcome.replies[1]).contains("EXPIRE"));
-        assert!(outcome.leftovers.retries.is_empty() && outcome.leftovers.dead.is_empty());
+        let left = outcome.leftovers;
+        assert!(left.retries.is_empty() && left.dead.is_empty() && left.outcomes.is_empty());
     }
 
     #[test]
-    fn a_retry_counts_up_until_it_is_buried() {
-        let config = QueueConfig {
-            retries_max: 2,
-            ..QueueConfig::default()
-        };
-        let (batch, _) = Batch::read(QUEUE, vec![message("1", "a", 1), message("2", "a", 2)]);
+    fn a_retry_counts_up_and_never_ends() {
+        let (batch, _) = read(vec![message("1", "a", 1), message("2", "a", 2_000_000)]);
         let answers = vec![Answer::Retry("away".into()), Answer::Retry("away".into())];
-        let outcome = batch.answer(QUEUE, answers, &config);
-        let (delay_ms, retry) = &outcome.leftovers.retries[0];
-        assert_eq!(*delay_ms, 200);
-        assert!(retry.starts_with(br#"{"redeliveries":2,"id":"1""#));
-        assert_eq!(outcome.leftovers.dead.len(), 1);
-        assert!(text(&outcome.replies[0]).contains("gave up after 2 retries: away"));
+        let outcome = answer(batch, answers);
+        let retries = outcome.leftovers.retries;
+        assert_eq!((retries[0].0, retries[1].0), (200, 1_000));
+        assert!(retries[0].1.starts_with(br#"{"redeliveries":2,"id":"1""#));
+        assert!(retries[1].1.starts_with(br#"{"redeliveries":2000001,"#));
+        assert!(outcome.leftovers.dead.is_empty() && outcome.replies.is_empty());
     }
 
     #[test]
     fn garbage_is_kept_back_as_a_dead_letter() {
-        let (batch, deliveries) = Batch::read(QUEUE, vec![b"nonsense".to_vec()]);
+        let (batch, deliveries) = read(vec![b"nonsense".to_vec()]);
         assert!(deliveries.is_empty() && !batch.is_empty());
         assert_eq!(batch.deliveries(), 0);
-        let outcome = batch.answer(QUEUE, Vec::new(), &QueueConfig::default());
+        let outcome = answer(batch, Vec::new());
         assert!(String::from_utf8_lossy(&outcome.leftovers.dead[0]).contains("nonsense"));
+    }
+
+    #[test]
+    fn whatever_came_too_late_is_not_delivered_but_taken_off() {
+        let clock = RedisClock::default();
+        let asked = Instant::now();
+        clock.told(asked, 50_000);
+        let until = |id: &str, ms: u64| {
+            let text = String::from_utf8(message(id, "a", 0)).unwrap();
+            text.replace(r#""payload""#, &format!(r#""deadline_ms":{ms},"payload""#))
+                .into_bytes()
+        };
+        let messages = vec![until("late", 49_999), until("in time", 90_000)];
+        let (batch, deliveries) = Batch::read(QUEUE, messages, &clock);
+        assert_eq!((batch.expired(), batch.deliveries()), (1, 1));
+        assert_eq!(deliveries[0].message_id, "in time");
+        assert_eq!(
+            deliveries[0].deadline,
+            Some(asked + Duration::from_secs(40))
+        );
+
+        let (all_late, deliveries) = Batch::read(QUEUE, vec![until("late", 1)], &clock);
+        assert!(deliveries.is_empty() && !all_late.is_empty());
+    }
+
+    #[test]
+    fn outcomes_are_kept_of_the_messages_that_ask_for_it() {
+        let kept = |id: &str| {
+            let text = String::from_utf8(message(id, "", 0)).unwrap();
+            text.replace(r#""payload""#, r#""kept":true,"payload""#)
+                .into_bytes()
+        };
+        let (batch, _) = read(vec![kept("1"), message("2", "", 0), kept("3"), kept("4")]);
+        let answers = vec![
+            reply("11"),
+            reply("22"),
+            Answer::Retry("away".into()),
+            Answer::DeadLetter("no".into()),
+        ];
+        let outcomes: Vec<(String, String)> = answer(batch, answers)
+            .leftovers
+            .outcomes
+            .into_iter()
+            .map(|(key, outcome)| (key, outcome.get().to_owned()))
+            .collect();
+        let expected = [
+            ("mq:{s.f}:outcome:1", "11"),
+            ("mq:{s.f}:outcome:4", r#"{"error":"no"}"#),
+        ];
+        assert_eq!(
+            outcomes,
+            expected.map(|(k, o)| (k.to_owned(), o.to_owned()))
+        );
     }
 }

@@ -15,8 +15,10 @@ pub struct QueueConfig {
     pub reply_batch_max: usize,
     /// A reply list that no process reads expires after this, s. Must be longer than any call's timeout.
     pub reply_ttl_s: u64,
-    /// The maximum number of retries of a message; after them it becomes a dead letter.
-    pub retries_max: u32,
+    /// How many workers may die while they hold a message; at the next death it becomes a dead letter.
+    pub deaths_max: u32,
+    /// After this many deaths a message is delivered alone, so that the next death tells it from its neighbours.
+    pub alone_after_deaths: u32,
     /// The delay of the first retry, ms; doubles with each.
     pub retry_delay_ms: u64,
     /// The maximum delay of a retry, ms.
@@ -39,8 +41,10 @@ pub struct QueueConfig {
     pub reconnect_ms: u64,
     /// The maximum delay before a broken connection is opened again, ms.
     pub reconnect_ms_max: u64,
-    /// The maximum number of dead letters kept a queue; the oldest are dropped first.
-    pub dead_letters_max: u64,
+    /// How long the outcome of an accepted message is kept, s.
+    pub outcome_ttl_s: u64,
+    /// How long the withdrawal of a message whose caller gives up may take, ms.
+    pub withdraw_ms_max: u64,
 }
 
 impl Default for QueueConfig {
@@ -52,7 +56,8 @@ impl Default for QueueConfig {
             flush_messages_max: 1_024,
             reply_batch_max: 256,
             reply_ttl_s: 60,
-            retries_max: 5,
+            deaths_max: 5,
+            alone_after_deaths: 2,
             retry_delay_ms: 100,
             retry_delay_ms_max: 1_000,
             heartbeat_ms: 1_000,
@@ -64,7 +69,8 @@ impl Default for QueueConfig {
             response_timeout_ms: 10_000,
             reconnect_ms: 20,
             reconnect_ms_max: 1_000,
-            dead_letters_max: 100_000,
+            outcome_ttl_s: 24 * 3_600,
+            withdraw_ms_max: 500,
         }
     }
 }

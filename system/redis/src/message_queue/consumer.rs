@@ -77,12 +77,15 @@ impl RedisQueueConsumer {
         }
     }
 
-    /// Closes the connection and forgets the batch: it is delivered again.
-    fn abandon(&mut self) {
+    /// Closes the connection and forgets the batch: it is delivered again. `died`: its messages may be the cause.
+    fn abandon(&mut self, died: bool) {
         self.waiting = false;
         self.batch = Batch::default();
-        self.ended
-            .extend(self.connection.take().map(WorkerConnection::end));
+        let ended = self
+            .connection
+            .take()
+            .map(|connection| connection.end(died));
+        self.ended.extend(ended);
     }
 
     /// Waits for answers that a dropped exchange left behind. Messages that were taken with them will be given back.
@@ -90,7 +93,7 @@ impl RedisQueueConsumer {
         if let Some(answering) = &mut self.answering {
             let (connection, _) = answering.await;
             self.answering = None;
-            self.ended.push(connection.end());
+            self.ended.push(connection.end(false));
         }
     }
 
@@ -153,7 +156,7 @@ impl RedisQueueConsumer {
                 self.batch.deliveries()
             );
             tracing::error!(queue = %self.queue, reason, "the handler must answer each delivery exactly once; the batch is delivered again");
-            self.abandon();
+            self.abandon(true);
             return Err(unavailable(reason));
         }
         let Some(mut connection) = self.connection.take() else {
@@ -162,7 +165,7 @@ impl RedisQueueConsumer {
         let batch = std::mem::take(&mut self.batch);
         let had_any = !batch.is_empty();
         let BatchOutcome { replies, leftovers } =
-            batch.answer(self.queue, answers, &self.shared.config);
+            batch.answer(self.queue, &self.keys, answers, &self.shared.config);
         let exchange = connection.exchange(
             &self.keys,
             replies,
@@ -191,7 +194,7 @@ impl RedisQueueConsumer {
             }
             Err(error) => {
                 self.failed(&error);
-                self.abandon();
+                self.abandon(false);
                 Err(unavailable(error))
             }
         }
@@ -206,7 +209,10 @@ impl RedisQueueConsumer {
         if messages.is_empty() {
             return Vec::new();
         }
-        let (batch, deliveries) = Batch::read(self.queue, messages);
+        let (batch, deliveries) = Batch::read(self.queue, messages, &self.shared.clock);
+        if batch.expired() > 0 {
+            self.shared.expired(self.queue, batch.expired());
+        }
         self.batch = batch;
         if !deliveries.is_empty() {
             #[expect(
@@ -233,7 +239,7 @@ impl RedisQueueConsumer {
         let taken = tokio::select! {
             taken = connection.wait_and_take(&self.keys, self.batch_max, block) => taken,
             () = self.shared.closed.cancelled() => {
-                self.abandon();
+                self.abandon(false);
                 return Err(QueueError::Closed);
             }
         };
@@ -248,7 +254,7 @@ impl QueueConsumer for RedisQueueConsumer {
             return Err(QueueError::Closed);
         }
         if self.waiting {
-            self.abandon();
+            self.abandon(false);
         }
         if self.shared.closed.is_cancelled() {
             if self.connection.is_some() && !self.batch.is_empty() {
@@ -279,7 +285,7 @@ impl QueueConsumer for RedisQueueConsumer {
                     return Ok(deliveries);
                 }
                 if !self.batch.is_empty() {
-                    // Only malformed messages: they become dead letters before the next are taken.
+                    // Only malformed messages and such that came too late: they are taken off before the next are taken.
                     break;
                 }
                 match self.wait(taken.delayed).await {
@@ -296,14 +302,14 @@ impl QueueConsumer for RedisQueueConsumer {
             return Ok(());
         }
         if self.waiting {
-            self.abandon();
+            self.abandon(false);
         }
         let result = if self.connection.is_some() && !self.batch.is_empty() {
             self.end_and_take(answers, 0).await.map(drop)
         } else {
             Ok(())
         };
-        self.abandon();
+        self.abandon(false);
         self.give_back().await.map_err(unavailable)?;
         self.finished = true;
         result
@@ -312,7 +318,8 @@ impl QueueConsumer for RedisQueueConsumer {
 
 impl Drop for RedisQueueConsumer {
     fn drop(&mut self) {
-        self.abandon();
+        // Whoever drops it in the middle of a batch has died of it, as far as is known here.
+        self.abandon(!self.waiting);
         let (answering, mut ended) = (self.answering.take(), std::mem::take(&mut self.ended));
         let is_clean = answering.is_none() && ended.is_empty();
         if is_clean || tokio::runtime::Handle::try_current().is_err() {
@@ -322,7 +329,7 @@ impl Drop for RedisQueueConsumer {
         let queue = self.queue;
         self.shared.tracker.spawn(async move {
             if let Some(answering) = answering {
-                ended.push(answering.await.0.end());
+                ended.push(answering.await.0.end(false));
             }
             for worker in ended {
                 if let Err(error) = worker.give_back(&shared).await {

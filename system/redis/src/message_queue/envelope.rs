@@ -1,6 +1,7 @@
 //! The JSON in the lists: envelopes, replies and dead letters. Payloads are copied as they are, neither parsed nor escaped.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -8,11 +9,14 @@ use serde_json::value::RawValue;
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::message_queue::{Delivery, OutgoingMessage};
 
-/// A message in a queue. `redeliveries` must be the first field: the script that gives messages back increments it there.
+/// A message in a queue. `redeliveries` must be the first field and `deaths` the second: the script that gives messages back counts there.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub redeliveries: u32,
+    /// How many workers ended while they held it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deaths: u32,
     #[serde(borrow)]
     pub id: Cow<'a, str>,
     /// The reply list's key; empty if no caller waits. (Not an `Option`: serde would copy the string.)
@@ -25,16 +29,18 @@ pub(super) struct Envelope<'a> {
     /// Whether the reply must say when the message was handled (a sampled request).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sampled: bool,
+    /// When the caller gives up, by Redis's clock, ms; 0 if it isn't known or nobody waits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deadline_ms: u64,
+    /// Whether the outcome is kept, for whoever asks for it later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     #[serde(borrow)]
     pub payload: &'a RawValue,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for this signature"
-)]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl<'a> Envelope<'a> {
@@ -42,28 +48,32 @@ impl<'a> Envelope<'a> {
         serde_json::from_slice(raw)
     }
 
-    pub(super) fn of(message: &'a OutgoingMessage, reply_to: &'a str) -> Self {
+    /// A message that nobody waits for.
+    pub(super) fn of(message: &'a OutgoingMessage) -> Self {
         Self {
             redeliveries: 0,
+            deaths: 0,
             id: Cow::Borrowed(&message.message_id),
-            reply_to: Cow::Borrowed(reply_to),
+            reply_to: Cow::Borrowed(""),
             correlation_id: Cow::Borrowed(&message.correlation.correlation_id),
             causation_id: Cow::Borrowed(&message.correlation.causation_id),
             sampled: message.correlation.times.is_some(),
+            deadline_ms: 0,
+            kept: false,
             payload: &message.payload,
         }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        // 136 bytes: the fields' names and the punctuation.
+        // 168 bytes: the fields' names, the punctuation and the deadline.
         let text_bytes = self.id.len() + self.reply_to.len() + self.correlation_id.len();
-        let capacity = 136 + text_bytes + self.causation_id.len() + self.payload.get().len();
+        let capacity = 168 + text_bytes + self.causation_id.len() + self.payload.get().len();
         let mut bytes = Vec::with_capacity(capacity);
         serde_json::to_writer(&mut bytes, self).expect("strings and raw JSON always serialize");
         bytes
     }
 
-    pub(super) fn delivery(&self) -> Delivery {
+    pub(super) fn delivery(&self, deadline: Option<Instant>) -> Delivery {
         Delivery {
             message_id: self.id.clone().into_owned(),
             payload: self.payload.to_owned(),
@@ -74,6 +84,7 @@ impl<'a> Envelope<'a> {
             },
             wants_reply: !self.reply_to.is_empty(),
             redeliveries: self.redeliveries,
+            deadline,
         }
     }
 }
@@ -118,12 +129,12 @@ pub(super) fn error_payload(reason: &str) -> Box<RawValue> {
 /// writes the same form.
 pub(super) fn dead_letter(reason: &str, raw: &[u8], at_ms: u64) -> Vec<u8> {
     #[derive(Serialize)]
-    struct DeadLetter<'a> {
+    struct EncodedLetter<'a> {
         reason: &'a str,
         at_ms: u64,
         message: Cow<'a, str>,
     }
-    let letter = DeadLetter {
+    let letter = EncodedLetter {
         reason,
         at_ms,
         message: String::from_utf8_lossy(raw),
@@ -138,11 +149,14 @@ mod tests {
     fn envelope(payload: &RawValue) -> Envelope<'_> {
         Envelope {
             redeliveries: 0,
+            deaths: 0,
             id: "m\"1".into(),
             reply_to: "".into(),
             correlation_id: "c".into(),
             causation_id: "k".into(),
             sampled: false,
+            deadline_ms: 0,
+            kept: false,
             payload,
         }
     }
@@ -159,22 +173,23 @@ mod tests {
         assert_eq!(back.id, "m\"1");
         assert_eq!(back.reply_to, "mq:reply:{x}");
         assert_eq!(back.payload.get(), payload.get());
-        assert!(back.delivery().wants_reply);
+        assert!(back.delivery(None).wants_reply);
     }
 
     #[test]
-    fn redeliveries_stand_first_where_there_are_any() {
+    fn redeliveries_and_deaths_stand_first_where_there_are_any() {
         let payload = RawValue::from_string("1".into()).unwrap();
         let fresh = envelope(&payload).encode();
         assert!(fresh.starts_with(br#"{"id":"#));
         let again = Envelope {
             redeliveries: 2,
+            deaths: 1,
             ..envelope(&payload)
         }
         .encode();
-        assert!(again.starts_with(br#"{"redeliveries":2,"id":"#));
-        assert_eq!(Envelope::parse(&again).unwrap().delivery().redeliveries, 2);
-        assert!(!Envelope::parse(&again).unwrap().delivery().wants_reply);
+        assert!(again.starts_with(br#"{"redeliveries":2,"deaths":1,"id":"#));
+        let again = Envelope::parse(&again).unwrap().delivery(None);
+        assert_eq!((again.redeliveries, again.wants_reply), (2, false));
     }
 
     #[test]

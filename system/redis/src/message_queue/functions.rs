@@ -11,7 +11,7 @@ use super::outbox::unavailable;
 use ordershop_contract::message_queue::{QueueError, QueueName};
 
 /// The set of functions: `service.function`.
-const KEY: &str = "mq:functions";
+pub(super) const KEY: &str = "mq:functions";
 /// The maximum number of functions in the set. Later ones can be consumed, but are not known to exist.
 const FUNCTIONS_MAX: u64 = 10_000;
 /// The maximum length of a function's name, bytes: two names and a dot.

@@ -14,6 +14,8 @@ pub(super) struct QueueKeys {
     pub dead: String,
     /// Sorted set: worker → its last heartbeat (ms, Redis's clock).
     pub workers: String,
+    /// List: messages that several workers died of, delivered one by one.
+    pub suspects: String,
 }
 
 impl QueueKeys {
@@ -23,6 +25,7 @@ impl QueueKeys {
             delayed: format!("{source}:delayed"),
             dead: format!("{source}:dead"),
             workers: format!("{source}:workers"),
+            suspects: format!("{source}:suspects"),
             source,
         }
     }
@@ -30,6 +33,11 @@ impl QueueKeys {
     /// List: the messages that a worker has taken and not answered.
     pub(super) fn processing(&self, worker: &str) -> String {
         format!("{}:processing:{worker}", self.source)
+    }
+
+    /// String: what became of an accepted message; empty as long as that is open. The scripts know this name too.
+    pub(super) fn outcome(&self, message_id: &str) -> String {
+        format!("{}:outcome:{message_id}", self.source)
     }
 }
 
@@ -58,7 +66,14 @@ mod tests {
             keys.processing("w-1"),
             "mq:{order-service.create_orders}:processing:w-1"
         );
-        for key in [&keys.delayed, &keys.dead, &keys.workers] {
+        let outcome = keys.outcome("m-1");
+        for key in [
+            &keys.delayed,
+            &keys.dead,
+            &keys.workers,
+            &keys.suspects,
+            &outcome,
+        ] {
             assert!(
                 key.starts_with("mq:{order-service.create_orders}:"),
                 "{key}"

@@ -18,8 +18,13 @@ pub(super) struct Parcel {
 /// Encoded envelopes.
 #[derive(Debug)]
 pub(super) enum Messages {
-    One(Vec<u8>),
+    One(Arc<[u8]>),
     Many(Vec<Vec<u8>>),
+    /// A message whose outcome is kept under a key of its own.
+    Kept {
+        key: String,
+        message: Vec<u8>,
+    },
 }
 
 /// The recipient of the result of a push.
@@ -34,7 +39,7 @@ pub(super) enum Owner {
 impl Messages {
     fn len(&self) -> usize {
         match self {
-            Self::One(_) => 1,
+            Self::One(_) | Self::Kept { .. } => 1,
             Self::Many(all) => all.len(),
         }
     }
@@ -125,4 +130,13 @@ impl Outbox {
 
 pub(super) fn unavailable(reason: impl ToString) -> QueueError {
     QueueError::Unavailable(reason.to_string())
+}
+
+/// The error of messages that were on their way when the connection broke.
+pub(super) fn unsent(error: &redis::RedisError) -> QueueError {
+    // Whatever was refused by the server, or never left for it, isn't in the queue.
+    if error.is_connection_refusal() || matches!(error.kind(), redis::ErrorKind::Server(_)) {
+        return unavailable(error);
+    }
+    QueueError::Indeterminate(error.to_string())
 }

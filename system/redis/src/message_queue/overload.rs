@@ -1,31 +1,46 @@
-//! The queues that are too long for new messages. Learns each queue's length from the replies to pushes; sends no queries.
+//! Which calls and messages are refused because too much waits. Learns a queue's length from the replies to pushes, and how quickly it is
+//! served from this process's own calls: sends no queries. Knows numbers, not what is called.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
 use super::config::QueueConfig;
+use super::flow::Flow;
 use ordershop_contract::message_queue::{QueueError, QueueName};
+use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
 
-/// The queues that were found too long recently.
+/// The queues that were found too long recently, and the calls that wait.
 #[derive(Debug)]
 pub(super) struct Overload {
     depth_max: u64,
     refuse_for: Duration,
-    /// The number of queues in the table, so that the usual case takes no lock.
+    metrics: QueueMetrics,
+    /// The number of queues in the table of long ones, so that the usual case takes no lock.
     count: AtomicUsize,
-    table: Mutex<FxHashMap<QueueName, (u64, Instant)>>,
+    long: Mutex<FxHashMap<QueueName, (u64, Instant)>>,
+    flows: Mutex<FxHashMap<QueueName, Flow>>,
+}
+
+/// The place of an admitted call. Dropping it ends the call; [`CallPlace::answered`] says that it got its answer.
+#[derive(Debug)]
+pub(super) struct CallPlace<'a> {
+    overload: &'a Overload,
+    queue: QueueName,
+    answered: bool,
 }
 
 impl Overload {
-    pub(super) fn new(config: &QueueConfig) -> Self {
+    pub(super) fn new(config: &QueueConfig, metrics: QueueMetrics) -> Self {
         Self {
             depth_max: config.depth_max,
             refuse_for: Duration::from_millis(config.overload_ms),
+            metrics,
             count: AtomicUsize::new(0),
-            table: Mutex::default(),
+            long: Mutex::default(),
+            flows: Mutex::default(),
         }
     }
 
@@ -34,16 +49,16 @@ impl Overload {
         if depth <= self.depth_max && self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut table = self
-            .table
+        let mut long = self
+            .long
             .lock()
             .expect("nothing panics while it holds this lock");
         if depth > self.depth_max {
-            table.insert(queue, (depth, Instant::now() + self.refuse_for));
+            long.insert(queue, (depth, Instant::now() + self.refuse_for));
         } else {
-            table.remove(&queue);
+            long.remove(&queue);
         }
-        self.count.store(table.len(), Ordering::Relaxed);
+        self.count.store(long.len(), Ordering::Relaxed);
     }
 
     /// Refuses a queue that was found too long less than `overload_ms` ago; after that the next push checks its length.
@@ -51,11 +66,11 @@ impl Overload {
         if self.count.load(Ordering::Relaxed) == 0 {
             return Ok(());
         }
-        let mut table = self
-            .table
+        let mut long = self
+            .long
             .lock()
             .expect("nothing panics while it holds this lock");
-        let Some(&(depth, until)) = table.get(&queue) else {
+        let Some(&(depth, until)) = long.get(&queue) else {
             return Ok(());
         };
         if Instant::now() < until {
@@ -65,8 +80,59 @@ impl Overload {
                 depth_max: self.depth_max,
             });
         }
-        table.remove(&queue);
-        self.count.store(table.len(), Ordering::Relaxed);
+        long.remove(&queue);
+        self.count.store(long.len(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Admits a call that waits at most `timeout` for its answer, or refuses it because the calls that wait already take too long.
+    pub(super) fn admit(
+        &self,
+        queue: QueueName,
+        timeout: Duration,
+    ) -> Result<CallPlace<'_>, QueueError> {
+        self.check(queue)?;
+        let admitted = self
+            .flows()
+            .entry(queue)
+            .or_default()
+            .admit(timeout, Instant::now());
+        if let Err(full) = admitted {
+            let labels = QueueLabels {
+                queue: queue.to_string(),
+            };
+            self.metrics.calls_refused.get_or_create(&labels).inc();
+            return Err(QueueError::Overloaded {
+                queue: labels.queue,
+                depth: full.waiting,
+                depth_max: full.waiting_max,
+            });
+        }
+        Ok(CallPlace {
+            overload: self,
+            queue,
+            answered: false,
+        })
+    }
+
+    fn flows(&self) -> MutexGuard<'_, FxHashMap<QueueName, Flow>> {
+        self.flows
+            .lock()
+            .expect("nothing panics while it holds this lock")
+    }
+}
+
+impl CallPlace<'_> {
+    /// The call got its answer.
+    pub(super) fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for CallPlace<'_> {
+    fn drop(&mut self) {
+        if let Some(flow) = self.overload.flows().get_mut(&self.queue) {
+            flow.leave(self.answered);
+        }
     }
 }

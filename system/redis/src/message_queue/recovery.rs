@@ -2,7 +2,7 @@
 //! don't matter. Knows nothing of the content of messages, but informs the callers of those that become dead letters.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Pipeline, RedisResult};
 
@@ -15,7 +15,7 @@ use ordershop_contract::message_queue::QueueName;
 /// A periodic task.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Duty {
-    /// Sends the heartbeats of this process's workers.
+    /// Reads Redis's clock, and sends the heartbeats of this process's workers.
     Heartbeat,
     /// Looks for dead workers and gives back their messages.
     Recovery,
@@ -76,12 +76,14 @@ pub(super) async fn enroll(
 }
 
 async fn beat(shared: &QueueShared) -> RedisResult<()> {
+    let mut connection = shared.connection.clone();
+    let asked = Instant::now();
+    let now = now_ms(&mut connection).await?;
+    shared.clock.told(asked, now);
     let workers = shared.roster.workers();
     if workers.is_empty() {
         return Ok(());
     }
-    let mut connection = shared.connection.clone();
-    let now = now_ms(&mut connection).await?;
     let mut pipeline = Pipeline::with_capacity(workers.len());
     for (worker, queue) in workers {
         // A worker that has left meanwhile must not be registered again.
@@ -112,9 +114,11 @@ async fn recover(shared: &QueueShared) -> RedisResult<()> {
         for worker in workers {
             // Workers of this process are alive, even if a heartbeat is late.
             if !shared.roster.has(&worker) {
-                let dead_after_ms = i64::try_from(shared.config.dead_after_ms).unwrap_or(i64::MAX);
+                let dead_after_ms = shared.config.dead_after_ms;
                 // A failure of one queue must not delay the others.
-                if let Err(error) = give_back(shared, queue, &worker, dead_after_ms).await {
+                if let Err(error) =
+                    give_back(shared, queue, &worker, Some(dead_after_ms), true).await
+                {
                     result = Err(error);
                 }
             }
@@ -123,13 +127,15 @@ async fn recover(shared: &QueueShared) -> RedisResult<()> {
     result
 }
 
-/// Gives back a worker's messages if it is dead by then; in any case if `dead_after_ms` < 0.
+/// Gives back a worker's messages: if `dead_after_ms` is given, only if it has been silent for so long. `died` counts a death of each.
 pub(super) async fn give_back(
     shared: &QueueShared,
     queue: QueueName,
     worker: &str,
-    dead_after_ms: i64,
+    dead_after_ms: Option<u64>,
+    died: bool,
 ) -> RedisResult<()> {
+    let dead_after_ms = dead_after_ms.map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX));
     let keys = QueueKeys::new(queue);
     let config = &shared.config;
     let mut connection = shared.connection.clone();
@@ -138,11 +144,14 @@ pub(super) async fn give_back(
         .key(keys.processing(worker))
         .key(&keys.workers)
         .key(&keys.dead)
+        .key(&keys.suspects)
         .arg(worker)
         .arg(dead_after_ms)
         .arg(config.forget_after_ms)
-        .arg(config.retries_max)
-        .arg(config.dead_letters_max)
+        .arg(u8::from(died))
+        .arg(config.deaths_max)
+        .arg(config.alone_after_deaths)
+        .arg(config.outcome_ttl_s)
         .invoke_async(&mut connection)
         .await?;
     if count > 0 {
@@ -155,10 +164,7 @@ pub(super) async fn give_back(
             continue;
         };
         if !envelope.reply_to.is_empty() {
-            let reason = format!(
-                "delivered {} times and never answered",
-                envelope.redeliveries
-            );
+            let reason = format!("{} workers ended while they held it", envelope.deaths);
             ReplyEnvelope::encode_into(&envelope.id, &error_payload(&reason), &mut buffer);
             pipeline
                 .rpush(envelope.reply_to.as_ref(), &buffer[..])

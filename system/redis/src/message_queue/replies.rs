@@ -7,10 +7,10 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::envelope::ReplyEnvelope;
-use super::outbox::unavailable;
 use super::scripts::bulk;
 use super::shared::QueueShared;
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::message_queue::QueueError;
 
 /// Reads until the queue is closed.
 pub(super) async fn run(shared: Arc<QueueShared>) {
@@ -38,7 +38,8 @@ async fn read_forever(shared: &QueueShared) {
             }
             Err(error) => {
                 // The server is gone, and may have lost the pending messages: an error now is better than a timeout later.
-                shared.waiters.fail_all(&unavailable(&error));
+                let away = QueueError::Indeterminate(error.to_string());
+                shared.waiters.fail_all(&away);
                 error.to_string()
             }
         };

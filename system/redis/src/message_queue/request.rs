@@ -7,10 +7,10 @@ use ordershop_contract::open_queue::PendingReply;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::envelope::Envelope;
 use super::outbox::{Messages, Owner};
 use super::shared::QueueShared;
 use super::waiters::CallResult;
+use super::waiting_call::WaitingCall;
 use ordershop_contract::message_queue::{OutgoingMessage, QueueError};
 
 type Pushed = oneshot::Sender<Result<(), QueueError>>;
@@ -38,17 +38,15 @@ async fn wait(
     timeout: Duration,
     told: Pushed,
 ) -> CallResult {
-    let id: Arc<str> = Arc::from(message.message_id.as_str());
     let sending = async {
-        shared.overload.check(message.to)?;
-        let waiting = shared.waiters.wait(id)?;
+        let waiting = WaitingCall::register(&shared, &message, timeout)?;
         let (owner, pushed) = oneshot::channel();
-        let encoded = Envelope::of(&message, &shared.reply_key).encode();
-        shared.put(message.to, Messages::One(encoded), Owner::Send(owner))?;
+        let encoded = Messages::One(Arc::clone(&waiting.encoded));
+        shared.put(message.to, encoded, Owner::Send(owner))?;
         pushed.await.unwrap_or(Err(QueueError::Closed))?;
         Ok(waiting)
     };
-    let (ticket, answer) = match sending.await {
+    let waiting = match sending.await {
         Ok(waiting) => waiting,
         Err(error) => {
             let _ = told.send(Err(QueueError::clone(&error)));
@@ -56,5 +54,5 @@ async fn wait(
         }
     };
     let _ = told.send(Ok(()));
-    ticket.reply(answer, message.to, timeout).await
+    waiting.reply(&shared).await
 }

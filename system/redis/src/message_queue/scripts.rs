@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use redis::{Cmd, Script, ServerErrorKind, Value};
+use serde_json::value::RawValue;
 
 use super::config::QueueConfig;
 use super::keys::QueueKeys;
@@ -53,11 +54,13 @@ pub(super) fn is_no_script(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
-/// A batch's retries and dead letters.
+/// A batch's retries, outcomes and dead letters.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     /// The delay in ms, and the message.
     pub retries: Vec<(u64, Vec<u8>)>,
+    /// The outcomes that are kept: the key, and the reply's JSON.
+    pub outcomes: Vec<(String, Box<RawValue>)>,
     /// Dead letters, encoded.
     pub dead: Vec<Vec<u8>>,
 }
@@ -71,24 +74,29 @@ pub(super) fn take(
     config: &QueueConfig,
 ) -> Cmd {
     let mut cmd = redis::cmd("EVALSHA");
-    cmd.arg(TAKE.get_hash()).arg(4);
+    let none = Leftovers::default();
+    let left = end.unwrap_or(&none);
+    cmd.arg(TAKE.get_hash()).arg(5 + left.outcomes.len());
     cmd.arg(&keys.source)
         .arg(processing)
         .arg(&keys.delayed)
-        .arg(&keys.dead);
+        .arg(&keys.dead)
+        .arg(&keys.suspects);
+    for (key, _) in &left.outcomes {
+        cmd.arg(key);
+    }
     cmd.arg(messages_max)
         .arg(u8::from(end.is_some()))
-        .arg(config.dead_letters_max);
-    if let Some(left) = end {
-        cmd.arg(left.retries.len());
-        for (delay_ms, message) in &left.retries {
-            cmd.arg(*delay_ms).arg(&message[..]);
-        }
-        for letter in &left.dead {
-            cmd.arg(&letter[..]);
-        }
-    } else {
-        cmd.arg(0);
+        .arg(left.retries.len())
+        .arg(config.outcome_ttl_s);
+    for (delay_ms, message) in &left.retries {
+        cmd.arg(*delay_ms).arg(&message[..]);
+    }
+    for (_, outcome) in &left.outcomes {
+        cmd.arg(outcome.get());
+    }
+    for letter in &left.dead {
+        cmd.arg(&letter[..]);
     }
     cmd
 }

@@ -9,7 +9,7 @@ use redis::{Cmd, Pipeline, Value};
 use rustc_hash::FxHashMap;
 
 use super::keys;
-use super::outbox::{Messages, Owner, Parcel, unavailable};
+use super::outbox::{Messages, Owner, Parcel, unavailable, unsent};
 use super::shared::QueueShared;
 
 /// Sends until the queue is closed.
@@ -43,6 +43,7 @@ struct Sender {
 impl Sender {
     async fn send(&mut self, shared: &QueueShared, parcels: Vec<Parcel>) {
         let mut pushes: Vec<(QueueName, Cmd)> = Vec::new();
+        let mut records: Vec<Cmd> = Vec::new();
         let mut owners: Vec<(usize, Owner)> = Vec::with_capacity(parcels.len());
         for parcel in parcels {
             // A flush has few queues: a scan is quicker than a map.
@@ -66,10 +67,22 @@ impl Sender {
                         pushes[at].1.arg(&message[..]);
                     }
                 }
+                Messages::Kept { key, message } => {
+                    // An outcome that is there already is that of the same message, sent before.
+                    let mut record = redis::cmd("SET");
+                    record.arg(key).arg("").arg("NX");
+                    records.push(record);
+                    pushes[at].1.arg(&message[..]);
+                }
             }
             owners.push((at, parcel.owner));
         }
-        let mut pipeline = Pipeline::with_capacity(pushes.len());
+        let mut pipeline = Pipeline::with_capacity(records.len() + pushes.len());
+        // Before the messages: a worker may be quick.
+        let recorded = records.len();
+        for record in records {
+            pipeline.add_command(record);
+        }
         let mut queues = Vec::with_capacity(pushes.len());
         for (queue, push) in pushes {
             queues.push(queue);
@@ -77,14 +90,14 @@ impl Sender {
         }
         match self
             .connection
-            .send_packed_commands(&pipeline, 0, queues.len())
+            .send_packed_commands(&pipeline, 0, recorded + queues.len())
             .await
         {
             Ok(answers) => {
                 self.was_broken = false;
                 let results: Vec<Result<(), QueueError>> = queues
                     .iter()
-                    .zip(answers)
+                    .zip(answers.into_iter().skip(recorded))
                     .map(|(queue, answer)| pushed(shared, *queue, &answer))
                     .collect();
                 for (at, owner) in owners {
@@ -101,7 +114,7 @@ impl Sender {
                     tracing::warn!(%error, "messages could not be sent");
                 }
                 for (_, owner) in owners {
-                    tell(owner, shared, Err(unavailable(&error)));
+                    tell(owner, shared, Err(unsent(&error)));
                 }
             }
         }

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ordershop_contract::message_queue::{QueueError, QueueName};
-use ordershop_contract::metrics::QueueMetrics;
+use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
 use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::clock::RedisClock;
 use super::config::QueueConfig;
 use super::functions::Functions;
 use super::outbox::{Messages, Outbox, Owner, Parcel};
@@ -26,6 +27,7 @@ pub(super) struct QueueShared {
     /// A unique name of this process's queue; its reply list and its workers are named after it.
     pub(super) instance: String,
     pub(super) reply_key: String,
+    pub(super) clock: RedisClock,
     pub(super) outbox: Outbox,
     pub(super) overload: Overload,
     pub(super) waiters: Waiters,
@@ -41,6 +43,15 @@ impl QueueShared {
     pub(super) fn next_worker(&self) -> String {
         let number = self.workers_opened.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.instance)
+    }
+
+    /// Counts messages that were dropped because their callers had given up.
+    pub(super) fn expired(&self, queue: QueueName, messages: u64) {
+        let labels = QueueLabels {
+            queue: queue.to_string(),
+        };
+        let expired = self.metrics.messages_expired.get_or_create(&labels);
+        expired.inc_by(messages);
     }
 
     pub(super) fn put(

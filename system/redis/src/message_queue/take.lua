@@ -1,7 +1,7 @@
 -- Ends a worker's batch and takes the next, atomically.
--- KEYS: source, processing, delayed, dead
--- ARGV: messages at most, 1 if there is a batch to end, dead letters kept, number of retries,
---       then (delay ms, message) for each retry, then the dead letters
+-- KEYS: source, processing, delayed, dead, suspects, then a key for each outcome
+-- ARGV: messages at most, 1 if there is a batch to end, number of retries, how long outcomes are kept (s),
+--       then (delay ms, message) for each retry, then the outcomes, then the dead letters
 -- Returns {number of delayed messages, {messages}}
 local function now_ms()
   local time = redis.call('TIME')
@@ -12,16 +12,17 @@ local held = 0
 if ARGV[2] == '1' then
   -- If there is nothing to delete, the worker was thought dead and its messages went to others, which answer them now.
   if redis.call('DEL', KEYS[2]) == 1 and #ARGV > 4 then
-    local last_retry = 4 + 2 * tonumber(ARGV[4])
+    local last_retry = 4 + 2 * tonumber(ARGV[3])
+    local last_outcome = last_retry + #KEYS - 5
     local now = now_ms()
     for i = 5, last_retry, 2 do
       redis.call('ZADD', KEYS[3], now + ARGV[i], ARGV[i + 1])
     end
-    for i = last_retry + 1, #ARGV do
-      redis.call('RPUSH', KEYS[4], ARGV[i])
+    for i = last_retry + 1, last_outcome do
+      redis.call('SET', KEYS[5 + i - last_retry], ARGV[i], 'EX', ARGV[4])
     end
-    if #ARGV > last_retry then
-      redis.call('LTRIM', KEYS[4], -ARGV[3], -1)
+    for i = last_outcome + 1, #ARGV do
+      redis.call('RPUSH', KEYS[4], ARGV[i])
     end
   end
 else
@@ -31,6 +32,14 @@ end
 local room = ARGV[1] - held
 if room <= 0 then
   return {0, {}}
+end
+
+if held == 0 then
+  -- A message that several workers died of is alone, so that it is known which one it is.
+  local suspect = redis.call('LMOVE', KEYS[5], KEYS[2], 'LEFT', 'RIGHT')
+  if suspect then
+    return {0, {suspect}}
+  end
 end
 
 local waiting = redis.call('ZCARD', KEYS[3])

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use ordershop_contract::message_queue::{QueueError, QueueName};
+use ordershop_contract::message_queue::QueueError;
 
 pub(super) type CallResult = Result<Box<RawValue>, QueueError>;
 
@@ -146,26 +146,15 @@ impl Ticket<'_> {
         self.waits = false;
     }
 
-    /// Waits for the reply of `queue`.
-    ///
-    /// # Errors
-    /// No reply came in time, or none will come.
+    /// Waits for the reply; `None` if it doesn't come within `timeout`.
     pub(super) async fn reply(
         self,
         answer: oneshot::Receiver<CallResult>,
-        queue: QueueName,
         timeout: Duration,
-    ) -> CallResult {
-        match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => {
-                self.answered();
-                answer.unwrap_or(Err(QueueError::Closed))
-            }
-            Err(_) => Err(QueueError::Timeout {
-                queue: queue.to_string(),
-                timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-            }),
-        }
+    ) -> Option<CallResult> {
+        let answer = tokio::time::timeout(timeout, answer).await.ok()?;
+        self.answered();
+        Some(answer.unwrap_or(Err(QueueError::Closed)))
     }
 }
 

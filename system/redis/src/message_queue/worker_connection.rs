@@ -30,6 +30,8 @@ pub(super) struct Ended {
     queue: QueueName,
     worker: String,
     client_id: u64,
+    /// Whether it died with its messages, so that they may be the cause.
+    died: bool,
 }
 
 /// The commands of an exchange: the last batch's replies, its end, and the request for the next.
@@ -174,13 +176,14 @@ impl WorkerConnection {
         Taken::parse(answer).ok_or_else(|| "unexpected reply of the script".to_owned())
     }
 
-    /// Closes the connection. The worker's messages must then be given back.
-    pub(super) fn end(self) -> Ended {
+    /// Closes the connection. The worker's messages must then be given back. `died`: it ended while it handled them.
+    pub(super) fn end(self, died: bool) -> Ended {
         self.shared.roster.leave(&self.worker);
         Ended {
             queue: self.queue,
             worker: self.worker,
             client_id: self.client_id,
+            died,
         }
     }
 }
@@ -205,7 +208,7 @@ impl Ended {
                 .query_async(&mut connection)
                 .await;
         }
-        give_back(shared, self.queue, &self.worker, -1).await?;
+        give_back(shared, self.queue, &self.worker, None, self.died).await?;
         let keys = QueueKeys::new(self.queue);
         redis::cmd("ZREM")
             .arg(&keys.workers)

@@ -4,6 +4,7 @@
 mod ahead;
 mod append;
 mod cut_line;
+mod dead_letters;
 mod failure;
 mod stage;
 mod subscribe;

@@ -19,7 +19,7 @@ use crate::stage::*;
 async fn an_exchange_that_is_dropped_half_way_loses_nothing() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue_with(QueueConfig {
-        retries_max: 1_000,
+        deaths_max: 1_000,
         ..hasty()
     });
     let mut consumer = queue.consume(ECHO, 10).await.unwrap();
@@ -112,7 +112,7 @@ async fn calls_fail_while_redis_is_away_and_work_again_after() {
     eventually("a refusal", async || {
         matches!(
             queue.call(message("during", "1"), CALL_TIMEOUT).await,
-            Err(QueueError::Unavailable(_))
+            Err(QueueError::Unavailable(_) | QueueError::Indeterminate(_))
         )
     })
     .await;
@@ -163,7 +163,10 @@ async fn a_worker_that_is_there_before_redis_works_as_soon_as_it_comes() {
     let worker = spawn_echo(queue.consume(ECHO, 10).await.unwrap(), Arc::default());
     let early = queue.call(message("early", "1"), CALL_TIMEOUT).await;
     assert!(
-        matches!(early, Err(QueueError::Unavailable(_))),
+        matches!(
+            early,
+            Err(QueueError::Unavailable(_) | QueueError::Indeterminate(_))
+        ),
         "{early:?}"
     );
     let server = RedisServer::start(dir.path(), Durability::None)
@@ -185,7 +188,7 @@ async fn a_worker_that_is_there_before_redis_works_as_soon_as_it_comes() {
 async fn connections_killed_under_load_hang_no_call_and_lose_no_message() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue_with(QueueConfig {
-        retries_max: 1_000,
+        deaths_max: 1_000,
         ..hasty()
     });
     let handled: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
@@ -215,7 +218,11 @@ async fn connections_killed_under_load_hang_no_call_and_lose_no_message() {
                         // The push was acknowledged, or the error would be another: the message must be handled, whatever happens to the
                         // reply.
                         Err(QueueError::Timeout { .. }) => sure.push(id),
-                        Err(QueueError::Unavailable(_)) => {}
+                        Err(
+                            QueueError::Unavailable(_)
+                            | QueueError::Indeterminate(_)
+                            | QueueError::NotBegun { .. },
+                        ) => {}
                         Err(other) => panic!("{other}"),
                     }
                     done.fetch_add(1, Ordering::Relaxed);

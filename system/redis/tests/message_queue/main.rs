@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod dead_letters;
+mod deadlines;
 mod interruption;
+mod outcomes;
 mod redelivery;
 mod stage;
 mod steps;

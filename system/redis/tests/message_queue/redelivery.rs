@@ -63,59 +63,96 @@ async fn a_worker_that_was_only_slow_deletes_nobody_elses_messages() {
 }
 
 #[tokio::test]
-async fn a_message_that_kills_every_worker_is_buried_and_its_caller_told() {
+async fn a_message_that_kills_every_worker_is_buried_alone_and_its_caller_told() {
     let fixture = Fixture::start().await;
     let config = QueueConfig {
-        retries_max: 2,
+        deaths_max: 3,
         ..hasty()
     };
     let caller = fixture.queue_with(config.clone());
+    caller.send(vec![message("before", "1")]).await.unwrap();
     let call = call(&caller, "poison", "1");
-    for redeliveries in 0..=2 {
-        let mortal = fixture.queue_with(config.clone());
+    eventually("two messages", async || {
+        caller.status(&[ECHO]).await.unwrap()[0].depth == 2
+    })
+    .await;
+    caller.send(vec![message("behind", "1")]).await.unwrap();
+
+    // Whoever takes the poison dies, with all that it holds.
+    let (mut alive, mut answered) = (None, Vec::new());
+    let mut deaths = 0;
+    eventually("burial", async || {
+        let mortal = alive
+            .take()
+            .unwrap_or_else(|| fixture.queue_with(config.clone()));
         let mut consumer = mortal.consume(ECHO, 10).await.unwrap();
-        assert_eq!(
-            take(&mut consumer, Vec::new()).await[0].redeliveries,
-            redeliveries
-        );
-        die(mortal, consumer).await;
-    }
-    let last = fixture.queue_with(config);
-    let _consumer = last.consume(ECHO, 10).await.unwrap();
+        let mut answers = Vec::new();
+        while deaths < 4 || answered.len() < 2 {
+            let deliveries = take(&mut consumer, answers).await;
+            if deliveries
+                .iter()
+                .any(|delivery| delivery.message_id == "poison")
+            {
+                deaths += 1;
+                die(mortal, consumer).await;
+                return false;
+            }
+            answers = echo(&deliveries);
+            answered.extend(deliveries.into_iter().map(|delivery| delivery.message_id));
+        }
+        consumer.finish(answers).await.unwrap();
+        alive = Some(mortal);
+        caller.status(&[ECHO]).await.unwrap()[0].dead_letters == 1
+    })
+    .await;
+
     let reply = call.await.unwrap().unwrap();
     assert_eq!(
         reply.get(),
-        r#"{"error":"delivered 3 times and never answered"}"#
+        r#"{"error":"4 workers ended while they held it"}"#
     );
-    let status = &last.status(&[ECHO]).await.unwrap()[0];
+    answered.sort();
+    assert_eq!(
+        (deaths, answered),
+        (4, vec!["before".to_owned(), "behind".to_owned()])
+    );
+    let status = &caller.status(&[ECHO]).await.unwrap()[0];
     assert_eq!((status.depth, status.dead_letters), (0, 1));
 }
 
 #[tokio::test]
-async fn a_retry_is_delivered_again_until_it_is_buried() {
+async fn a_retry_is_delivered_again_as_often_as_it_takes_and_others_go_on() {
     let fixture = Fixture::start().await;
-    let queue = fixture.queue_with(QueueConfig {
-        retries_max: 3,
-        ..hasty()
-    });
+    let queue = fixture.queue();
+    queue.send(vec![message("stuck", "1")]).await.unwrap();
     let mut consumer = queue.consume(ECHO, 10).await.unwrap();
-    let call = call(&queue, "m", "1");
-    let mut answers = Vec::new();
-    for redeliveries in 0..=3 {
+    let (mut answers, mut tries, mut others) = (Vec::new(), 0, 0);
+    while tries < 40 {
+        queue
+            .send(vec![message(format!("m-{tries}"), "1")])
+            .await
+            .unwrap();
         let deliveries = take(&mut consumer, answers).await;
-        assert_eq!(
-            (deliveries.len(), deliveries[0].redeliveries),
-            (1, redeliveries)
-        );
-        answers = vec![Answer::Retry("the store is away".into())];
+        answers = Vec::new();
+        for delivery in &deliveries {
+            if delivery.message_id == "stuck" {
+                assert_eq!(delivery.redeliveries, tries);
+                tries += 1;
+                answers.push(Answer::Retry("the store is away".into()));
+            } else {
+                others += 1;
+                answers.push(Answer::Reply(delivery.payload.clone()));
+            }
+        }
     }
+    assert!(others >= 20, "{others}");
+    answers = take(&mut consumer, answers)
+        .await
+        .iter()
+        .map(|delivery| Answer::Reply(delivery.payload.clone()))
+        .collect();
     consumer.finish(answers).await.unwrap();
-    let reply = call.await.unwrap().unwrap();
-    assert_eq!(
-        reply.get(),
-        r#"{"error":"gave up after 3 retries: the store is away"}"#
-    );
-    assert_eq!(queue.status(&[ECHO]).await.unwrap()[0].dead_letters, 1);
+    assert_eq!(queue.status(&[ECHO]).await.unwrap()[0].dead_letters, 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,170 @@
+//! The dead letters of consumer groups: listed, handled again, dropped. An event that is to be handled again becomes pending in its group
+//! once more, and the group's consumer begins a new session, which reads what is pending. Knows nothing of why an event became one.
+
+use std::collections::BTreeMap;
+
+use ordershop_contract::dead_letters::DeadLetter;
+use ordershop_contract::topic::Topic;
+use redis::RedisResult;
+use redis::aio::ConnectionManager;
+
+use super::keys::Keys;
+
+/// The consumer that holds an event until the group's own consumer takes it.
+const HOLDER: &str = "dead-letters";
+
+/// A consumer group of a topic.
+#[derive(Clone, Debug)]
+pub(crate) struct LetterGroup {
+    topic: Topic,
+    name: String,
+}
+
+impl LetterGroup {
+    fn dead_letters(&self) -> String {
+        Keys::new(self.topic, 0).dead_letters(&self.name)
+    }
+
+    /// The group, and the entry of its dead letters, that an id names.
+    pub(crate) fn of_id(id: &str) -> Option<(Self, &str)> {
+        let (topic, rest) = id.split_once(':')?;
+        let (name, entry) = rest.rsplit_once(':')?;
+        let topic = Topic::ALL.into_iter().find(|known| known.name() == topic)?;
+        let group = Self {
+            topic,
+            name: name.to_owned(),
+        };
+        Some((group, entry))
+    }
+}
+
+/// All groups.
+pub(crate) async fn groups(connection: &mut ConnectionManager) -> RedisResult<Vec<LetterGroup>> {
+    let mut groups = Vec::new();
+    for topic in Topic::ALL {
+        let mut info = redis::cmd("XINFO");
+        info.arg("GROUPS").arg(Keys::new(topic, 0).events);
+        let found: RedisResult<Vec<BTreeMap<String, redis::Value>>> =
+            info.query_async(connection).await;
+        let found = match found {
+            Ok(found) => found,
+            // The topic has no stream yet.
+            Err(error) if matches!(error.kind(), redis::ErrorKind::Server(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        for mut fields in found {
+            if let Some(name) = fields.remove("name") {
+                let name = redis::from_redis_value(name)?;
+                groups.push(LetterGroup { topic, name });
+            }
+        }
+    }
+    Ok(groups)
+}
+
+type Entries = Vec<(String, Vec<(String, String)>)>;
+
+async fn range(
+    connection: &mut ConnectionManager,
+    group: &LetterGroup,
+    (from, to): (&str, &str),
+    count: usize,
+) -> RedisResult<Entries> {
+    redis::cmd("XRANGE")
+        .arg(group.dead_letters())
+        .arg(from)
+        .arg(to)
+        .arg("COUNT")
+        .arg(count)
+        .query_async(connection)
+        .await
+}
+
+/// Adds a group's letters, after the first `skip` ones, until there are `limit`; returns how many are still to be left out.
+pub(crate) async fn list(
+    connection: &mut ConnectionManager,
+    group: &LetterGroup,
+    skip: usize,
+    limit: usize,
+    letters: &mut Vec<DeadLetter>,
+) -> RedisResult<usize> {
+    let wanted = limit.saturating_sub(letters.len());
+    let entries = range(connection, group, ("-", "+"), skip.saturating_add(wanted)).await?;
+    let left = skip.saturating_sub(entries.len());
+    let entries = entries.into_iter().skip(skip);
+    letters.extend(entries.map(|(entry, fields)| letter(group, &entry, fields)));
+    Ok(left)
+}
+
+fn letter(group: &LetterGroup, entry: &str, fields: Vec<(String, String)>) -> DeadLetter {
+    let mut fields: BTreeMap<String, String> = fields.into_iter().collect();
+    let at_ms = entry.split_once('-').and_then(|(ms, _)| ms.parse().ok());
+    DeadLetter {
+        id: format!("{}:{}:{entry}", group.topic, group.name),
+        reason: fields.remove("reason").unwrap_or_default(),
+        at_ms: at_ms.unwrap_or_default(),
+        content: serde_json::to_string(&fields).expect("strings always serialize"),
+    }
+}
+
+/// The letter of an entry.
+pub(crate) async fn find(
+    connection: &mut ConnectionManager,
+    group: &LetterGroup,
+    entry: &str,
+) -> RedisResult<Option<DeadLetter>> {
+    let found = range(connection, group, (entry, entry), 1).await;
+    let entries = match found {
+        Ok(entries) => entries,
+        // No id of an entry.
+        Err(error) if matches!(error.kind(), redis::ErrorKind::Server(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut entries = entries.into_iter();
+    Ok(entries
+        .next()
+        .map(|(entry, fields)| letter(group, &entry, fields)))
+}
+
+/// Makes a letter's event pending in its group again; `false` if the event isn't in the stream any more.
+pub(crate) async fn resend(
+    connection: &mut ConnectionManager,
+    group: &LetterGroup,
+    entry: &str,
+) -> RedisResult<bool> {
+    let entries = range(connection, group, (entry, entry), 1).await?;
+    let fields = entries.into_iter().flat_map(|(_, fields)| fields);
+    let Some((_, position)) = fields.into_iter().find(|(name, _)| name == "position") else {
+        return Ok(false);
+    };
+    let keys = Keys::new(group.topic, 0);
+    let mut claim = redis::cmd("XCLAIM");
+    claim.arg(keys.events).arg(&group.name).arg(HOLDER).arg(0);
+    claim.arg(position).arg("FORCE").arg("JUSTID");
+    let claimed: Vec<String> = claim.query_async(connection).await?;
+    if claimed.is_empty() {
+        return Ok(false);
+    }
+    // Without the lease the group's consumer begins anew, as after a takeover, and takes what is pending.
+    let mut rest = redis::pipe();
+    rest.atomic()
+        .xdel(group.dead_letters(), &[entry])
+        .ignore()
+        .del(Keys::new(group.topic, 0).group_lease(&group.name))
+        .ignore();
+    rest.exec_async(connection).await?;
+    Ok(true)
+}
+
+/// Deletes a letter.
+pub(crate) async fn drop(
+    connection: &mut ConnectionManager,
+    group: &LetterGroup,
+    entry: &str,
+) -> RedisResult<bool> {
+    redis::cmd("XDEL")
+        .arg(group.dead_letters())
+        .arg(entry)
+        .query_async(connection)
+        .await
+}

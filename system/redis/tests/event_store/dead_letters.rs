@@ -1,0 +1,74 @@
+//! The dead letters of consumer groups, looked after like those of queues.
+
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
+use ordershop_contract::message_queue::{MessageQueue, QueueError};
+use ordershop_contract::metrics::QueueMetrics;
+use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
+
+use crate::stage::*;
+
+async fn list(queue: &RedisMessageQueue) -> Vec<DeadLetter> {
+    let request = DeadLetterRequest::List { skip: 0, limit: 10 };
+    queue.dead_letters(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_event_of_a_groups_dead_letters_is_delivered_again_or_dropped() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let queue = RedisMessageQueue::start(
+        stage.link(),
+        QueueMetrics::default(),
+        QueueConfig::default(),
+    )
+    .unwrap();
+    append_many(&*store, 3).await;
+    let mut subscription = subscribe(&*store, "one", 10).await;
+    let batch = subscription.next_batch().await.unwrap();
+    for event in &batch[..2] {
+        let reason = format!("no {}", event.event_id);
+        subscription.dead_letter(event, &reason).await.unwrap();
+    }
+    subscription.ack(&[batch[2].position]).await.unwrap();
+
+    let letters = list(&queue).await;
+    let reasons: Vec<&str> = letters.iter().map(|letter| &*letter.reason).collect();
+    assert_eq!(reasons, ["no e0", "no e1"]);
+    let first = &letters[0];
+    assert!(first.id.starts_with("order:test-service:"), "{}", first.id);
+    assert!(first.content.contains("\"e0\""), "{}", first.content);
+
+    let resend = DeadLetterRequest::Resend(first.id.clone());
+    assert_eq!(queue.dead_letters(resend).await.unwrap(), letters[..1]);
+    let (again, positions) = next(&mut subscription).await;
+    assert_eq!((again, &positions[..]), (ids(0..1), &[batch[0].position][..]));
+    subscription.ack(&positions).await.unwrap();
+    let drop = DeadLetterRequest::Drop(letters[1].id.clone());
+    assert_eq!(queue.dead_letters(drop).await.unwrap(), letters[1..]);
+    assert_eq!(list(&queue).await, []);
+}
+
+#[tokio::test]
+async fn an_event_that_is_no_longer_in_its_stream_can_only_be_dropped() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let queue = RedisMessageQueue::start(
+        stage.link(),
+        QueueMetrics::default(),
+        QueueConfig::default(),
+    )
+    .unwrap();
+    append_many(&*store, 1).await;
+    let mut subscription = subscribe(&*store, "one", 10).await;
+    let batch = subscription.next_batch().await.unwrap();
+    subscription.dead_letter(&batch[0], "no").await.unwrap();
+    let position = batch[0].position.to_string();
+    let _: u64 = stage.redis(&["XDEL", "events:{order}", &position]).await;
+
+    let letter = list(&queue).await.remove(0);
+    let resend = DeadLetterRequest::Resend(letter.id.clone());
+    let refused = queue.dead_letters(resend).await;
+
+    assert!(matches!(refused, Err(QueueError::Invalid(_))), "{refused:?}");
+    assert_eq!(list(&queue).await, [letter]);
+}
