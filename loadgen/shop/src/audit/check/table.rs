@@ -5,9 +5,7 @@ use serde_json::json;
 use super::super::gauges::Gauges;
 use super::super::topic::ShopTopic;
 use super::nothing_left;
-use super::story::{
-    CART, ORDER, Story, compensated, quiet, reservation, right, without_lines,
-};
+use super::story::{CART, ORDER, Story, compensated, quiet, reservation, right, without_lines};
 use crate::order_shop::OrderShop;
 use loadgen_engine::record::ledger::Meanings;
 use loadgen_report::audit::CheckReport;
