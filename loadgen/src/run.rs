@@ -43,7 +43,7 @@ use loadgen_report::{Evidence, Report, Windows};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::{Vars, unix_seconds};
 use loadgen_shop::OrderShop;
-use loadgen_shop::system_process::{SystemCommand, SystemProcess};
+use loadgen_shop::system_process::{RedisNetwork, SystemCommand, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
@@ -76,7 +76,11 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
                 None => SystemCommand::ordershop(None)?,
             };
             let log = options.out.join("ordershop.log");
-            Some(SystemProcess::start(&command, &options.durability, &log).await?)
+            let network = match scenario.disturbs_network() {
+                true => RedisNetwork::Proxied,
+                false => RedisNetwork::Own,
+            };
+            Some(SystemProcess::start(&command, &options.durability, &log, network).await?)
         }
     };
     let url = options
@@ -84,13 +88,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         .clone()
         .or_else(|| system.as_ref().map(|s| s.url.clone()))
         .unwrap_or_default();
-    let outcome = Run::prepare(
-        scenario,
-        &options,
-        &url,
-        system.as_ref().and_then(SystemProcess::id),
-    )
-    .await;
+    let outcome = Run::prepare(scenario, &options, &url, system.clone()).await;
     let outcome = match outcome {
         Ok(mut run) => {
             run.ramp = run.ramp.filter(|_| can_hold);
@@ -153,7 +151,7 @@ impl Run {
             load,
             variables,
             seed,
-            creations: (self.scenario.audit && self.audit).then_some(&OrderShop),
+            meanings: (self.scenario.audit && self.audit).then_some(&OrderShop),
             events,
             go: wait,
             stop: stop.clone(),

@@ -194,6 +194,50 @@ fn a_payment_over_another_sum_is_found() {
 }
 
 #[test]
+fn a_payment_that_was_taken_back_after_it_was_shipped_is_found() {
+    let take_back = |shop: &Shop, sale: &Sale| {
+        let data = json!({"entity_id": sale.billing, "order_id": sale.order, "amount": 500});
+        shop.plant("billing", &sale.billing, 2, "entity_deleted", "late", &data);
+    };
+    names(
+        take_back,
+        "paid_and_shipped",
+        |sale| sale.order.clone(),
+        "it is SHIPPED, but has 0 billings",
+    );
+}
+
+#[test]
+fn an_order_that_was_paid_and_is_gone_is_found() {
+    let delete = |shop: &Shop, sale: &Sale| {
+        let order = shop.get(&format!("/order/{}", sale.order));
+        shop.plant("order", &sale.order, 5, "entity_deleted", "gone", &order);
+    };
+    names(
+        delete,
+        "paid_and_shipped",
+        |sale| sale.billing.clone(),
+        "was not returned",
+    );
+}
+
+#[test]
+fn a_cart_that_was_ordered_twice_is_found() {
+    let again = |shop: &Shop, sale: &Sale| {
+        let mut order = shop.get(&format!("/order/{}", sale.order));
+        order["entity_id"] = json!("another");
+        order["status"] = json!("CREATED");
+        shop.plant("order", "another", 1, "entity_created", "another", &order);
+    };
+    names(
+        again,
+        "ordered",
+        |_| "another".to_owned(),
+        "already has order",
+    );
+}
+
+#[test]
 fn a_version_that_was_left_out_is_found() {
     let skip = |shop: &Shop, sale: &Sale| {
         let data = json!({"entity_id": sale.product, "name": "Tea", "price": 250});

@@ -196,7 +196,25 @@ fn a_fault_that_cannot_be_done_is_refused_before_anything_is_measured() {
             "at = \"1s\"\nkill = \"redis\"",
             "2s",
             &[],
-            "`redis` can't be killed: nothing would start it again",
+            "was not started by loadgen",
+        ),
+        (
+            "at = \"1s\"\nkill = \"service\"",
+            "2s",
+            &[],
+            "only `chaos` draws a service by lot",
+        ),
+        (
+            "at = \"1s\"\nnetwork = \"delay\"\nfor = \"1s\"",
+            "2s",
+            &[],
+            "a delay needs its length",
+        ),
+        (
+            "pause = \"redis\"\nfor = \"1s\"",
+            "2s",
+            &[],
+            "a fault needs its time",
         ),
         (
             "at = \"1s\"\npause = \"redis\"",
@@ -245,4 +263,60 @@ fn a_service_that_is_no_process_of_its_own_is_refused_with_what_there_is() {
         ended.stderr
     );
     assert!(ended.stderr.contains("test.toml:"), "{}", ended.stderr);
+}
+
+/// A short form of a chaos scenario: a slow machine keeps up with it, and each of its faults comes once.
+fn chaos(name: &str, form: &[&str]) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/");
+    let text = std::fs::read_to_string(format!("{folder}{name}.toml")).unwrap();
+    let text = text
+        .replace("rate = 100.0", "rate = 10.0")
+        .replace("products = 50", "products = 5")
+        .replace("every = \"9s\"", "every = \"6s\"")
+        .replace("from = \"5s\"", "from = \"2s\"")
+        .replace("duration = \"60s\"", "duration = \"20s\"")
+        .replace(
+            "[limits]\n",
+            "[limits]\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\ncpu_pct_max = 1000.0\n",
+        );
+    let report = passed(&on_the_system(&text, form));
+    let faults = report["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    for fault in faults {
+        assert_eq!(fault["problem"], Value::Null, "{fault}");
+        assert!(
+            fault["until_s"].as_f64() > fault["at_s"].as_f64(),
+            "{fault}"
+        );
+    }
+    report
+}
+
+#[test]
+fn services_that_are_killed_and_paused_by_lot_lose_nothing_and_do_nothing_twice() {
+    let report = chaos("chaos-services", &["--processes"]);
+    let faults = report["faults"].as_array().unwrap();
+    let kills = faults.iter().filter(|fault| {
+        let what = fault["what"].as_str().unwrap();
+        what.starts_with("kill ") && what != "kill system"
+    });
+    assert_eq!(kills.count(), 2, "{faults:?}");
+}
+
+#[test]
+fn a_system_that_is_killed_is_started_again_and_loses_nothing() {
+    let report = chaos("chaos-services", &[]);
+    let faults = report["faults"].as_array().unwrap();
+    let kills = faults.iter().filter(|fault| fault["what"] == "kill system");
+    assert_eq!(kills.count(), 2, "{faults:?}");
+}
+
+#[test]
+fn a_network_that_is_cut_half_open_and_late_loses_nothing() {
+    chaos("chaos-network", &[]);
+}
+
+#[test]
+fn a_network_of_processes_that_is_cut_half_open_and_late_loses_nothing() {
+    chaos("chaos-network", &["--processes"]);
 }

@@ -3,8 +3,10 @@
 
 mod command;
 mod processes;
+mod proxy;
 mod recovery;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,13 +15,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use loadgen_scenario::fault::{Fault, FaultAction};
+use loadgen_scenario::fault::{Fault, FaultAction, NetworkTrouble, SYSTEM};
 use processes::Processes;
-pub use processes::{ProcessNames, StartedSystem};
+pub use processes::{ProcessNames, StartedSystem, services};
+pub use proxy::{Disturbed, Proxy};
 pub use recovery::Recovery;
 
 /// How long to wait for a killed process to be started again.
-const BACK_WITHIN: Duration = Duration::from_secs(10);
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 /// Pause between two checks whether it runs again.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -62,35 +65,33 @@ pub enum FaultEvent {
     Ended(FaultOutcome),
 }
 
-/// Checks that all faults can be done: to the system of this process group, or to a target that was not started here.
+/// Checks that all faults can be done: to the system that was started here, or to a target that was not.
 ///
 /// # Errors
 /// A text: which fault can't be done, its place in the scenario, and what is allowed instead.
-pub fn check(faults: &[Fault], system: Option<StartedSystem>) -> Result<(), String> {
+pub fn check(faults: &[Fault], system: Option<&dyn StartedSystem>) -> Result<(), String> {
     for fault in faults {
-        let wanted = match &fault.action {
-            FaultAction::Run { .. } => continue,
-            FaultAction::Pause { process, .. } | FaultAction::Kill { process } => process,
-        };
         let refuse = |why: &str| {
             let (place, what) = (&fault.place, &fault.action);
             Err(format!("{place}: the fault `{what}` can't be done: {why}"))
         };
+        if matches!(fault.action, FaultAction::Run { .. }) {
+            continue;
+        }
         let Some(system) = system else {
             return refuse(
-                "the target was not started by loadgen, and loadgen only signals processes that it has started; allowed: `run = \"<command>\"`, or a run without --target",
+                "the target was not started by loadgen, and loadgen only harms what it has started; allowed: `run = \"<command>\"`, or a run without --target",
             );
         };
+        let (FaultAction::Pause { process, .. } | FaultAction::Kill { process }) = &fault.action
+        else {
+            continue;
+        };
         let processes = Processes::of(system);
-        let known = processes.names().join(", ");
-        if processes.named(wanted).is_empty() {
+        if processes.named(process).is_empty() {
+            let known = processes.names().join(", ");
             return refuse(&format!(
-                "there is no process `{wanted}`; allowed: {known} (with --processes, every service is a process of its own)"
-            ));
-        }
-        if matches!(fault.action, FaultAction::Kill { .. }) && !processes.supervised(wanted) {
-            return refuse(&format!(
-                "nothing would start `{wanted}` again; processes: {known}. Only services are started again, with --processes"
+                "there is no process `{process}`; allowed: {known} (with --processes, every service is a process of its own)"
             ));
         }
     }
@@ -107,7 +108,7 @@ pub struct Injector {
 #[derive(Clone)]
 pub struct FaultContext {
     /// The system that was started here.
-    pub system: Option<StartedSystem>,
+    pub system: Option<Arc<dyn StartedSystem>>,
     /// The target's URL, for commands.
     pub target: String,
     /// The start of the faults' times.
@@ -162,6 +163,9 @@ async fn carry_out(
     let done = match &fault.action {
         FaultAction::Pause { process, length } => pause(process, *length, &context, &over).await,
         FaultAction::Kill { process } => kill(process, &context, &over).await,
+        FaultAction::Network { trouble, length } => {
+            disturb(*trouble, *length, &context, &over).await
+        }
         FaultAction::Run { command } => command::run(command, &context.target, &over).await,
     };
     let outcome = FaultOutcome {
@@ -184,7 +188,8 @@ impl FaultContext {
     }
 
     fn processes(&self) -> Processes {
-        self.system.map(Processes::of).unwrap_or_default()
+        let system = self.system.as_deref();
+        system.map(Processes::of).unwrap_or_default()
     }
 }
 
@@ -201,6 +206,20 @@ async fn pause(
     Ok(())
 }
 
+async fn disturb(
+    trouble: NetworkTrouble,
+    length: Duration,
+    context: &FaultContext,
+    over: &CancellationToken,
+) -> Result<(), String> {
+    let network = context.system.as_deref().and_then(StartedSystem::network);
+    let _disturbed = network
+        .map(|network| network.disturb(trouble))
+        .ok_or("there is no proxy between the system and its Redis")?;
+    over.run_until_cancelled(tokio::time::sleep(length)).await;
+    Ok(())
+}
+
 /// Kills processes and waits until as many run again.
 async fn kill(
     process: &str,
@@ -209,6 +228,10 @@ async fn kill(
 ) -> Result<(), String> {
     let before = context.processes().named(process);
     context.processes().kill(process)?;
+    if let (SYSTEM, Some(system)) = (process, &context.system) {
+        // Also at the run's end: the audit needs it.
+        return system.start_again().await;
+    }
     let back = async {
         loop {
             let now = context.processes().named(process);

@@ -2,6 +2,7 @@
 //! answers; must not know scenarios, and records nothing.
 
 mod connection;
+mod entity_tag;
 mod error;
 mod exchange_times;
 mod request;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use connection::{Connection, Exchanged};
+pub use entity_tag::version_of_tag;
 pub use error::HttpError;
 pub use exchange_times::ExchangeTimes;
 pub use request::{Request, TraceContext};
@@ -30,6 +32,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Bytes,
+    /// The version that the header `ETag` names, if it is a number.
+    pub version: Option<u64>,
     /// When the last byte had been read.
     pub completed: Instant,
     /// Set for a sampled request.
@@ -131,6 +135,7 @@ impl HttpClient {
                     return Ok(Reply {
                         status: complete.status,
                         body,
+                        version: complete.version,
                         completed,
                         times,
                     });

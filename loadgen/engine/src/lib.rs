@@ -1,5 +1,5 @@
 //! The load: schedule → drive → record. Each module imports only what is left of it, and nothing here knows the system that is driven
-//! but its HTTP surface: what is particular to one system stands behind the traits [`record::ledger::Creations`] and
+//! but its HTTP surface: what is particular to one system stands behind the traits [`record::ledger::Meanings`] and
 //! [`fault::ProcessNames`].
 
 pub mod budget;

@@ -15,6 +15,18 @@ const BUILT_IN: &[(&str, &str)] = &[
         "cart-updates",
         include_str!("../../../scenarios/cart-updates.toml"),
     ),
+    (
+        "chaos-network",
+        include_str!("../../../scenarios/chaos-network.toml"),
+    ),
+    (
+        "chaos-redis",
+        include_str!("../../../scenarios/chaos-redis.toml"),
+    ),
+    (
+        "chaos-services",
+        include_str!("../../../scenarios/chaos-services.toml"),
+    ),
     ("checkout", include_str!("../../../scenarios/checkout.toml")),
     (
         "flash-sale",

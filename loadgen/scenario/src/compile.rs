@@ -48,6 +48,7 @@ impl Compiler<'_> {
         self.known.extend(parameters.keys().cloned());
         let poisson = raw.workload.get_ref().arrivals == Some(ArrivalsKind::Poisson);
         let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
+        let idempotency_keys = raw.workload.get_ref().idempotency_keys.unwrap_or(false);
         let workload = self.workload(&raw.workload)?;
         let warm_up = self.warm_up(&raw.workload, &workload)?;
         let limits = self.limits(raw.limits)?;
@@ -73,6 +74,8 @@ impl Compiler<'_> {
         let faults = faults
             .map(|f| self.fault(f, &workload))
             .collect::<Compiled<Vec<_>>>()?;
+        let chaos = raw.chaos.map(|chaos| self.chaos(chaos, &workload));
+        let chaos = chaos.transpose()?;
         let after_setup = self.known.clone();
         let journeys = raw
             .journeys
@@ -106,11 +109,13 @@ impl Compiler<'_> {
             warm_up,
             poisson,
             traceparent,
+            idempotency_keys,
             limits,
             setup,
             teardown,
             feeders,
             faults,
+            chaos,
             journeys,
             thresholds: raw.thresholds,
             step_names,

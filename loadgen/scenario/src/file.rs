@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use fault::FaultFile;
+pub use fault::{ChaosFile, FaultFile, NetworkFile};
 pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};
 pub use step::{AwaitFile, ExpectFile, JourneyFile, Method, RememberFile, RequestFile, StepFile};
 pub use value::ThinkFile;
@@ -63,6 +63,9 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "Vec<FaultFile>")]
     pub faults: Vec<Spanned<FaultFile>>,
+    /// Faults that are drawn by lot from the run's `--seed`.
+    #[schemars(with = "Option<ChaosFile>")]
+    pub chaos: Option<Spanned<ChaosFile>>,
     /// The mix of journeys.
     #[schemars(with = "Vec<JourneyFile>")]
     pub journeys: Vec<Spanned<JourneyFile>>,
@@ -102,6 +105,9 @@ pub struct WorkloadFile {
     pub arrivals: Option<ArrivalsKind>,
     /// Whether requests carry the W3C header `traceparent`, which names their journey (true).
     pub traceparent: Option<bool>,
+    /// Whether each POST carries the header `Idempotency-Key` with a new key, set-up's too (false). A request that is repeated (`retry`) has
+    /// the same key again.
+    pub idempotency_keys: Option<bool>,
 }
 
 /// How arrivals are spaced.

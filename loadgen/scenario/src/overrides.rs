@@ -97,6 +97,7 @@ impl Scenario {
         };
         self.warm_up = warm_up;
         self.faults.clear();
+        self.chaos = None;
         self.windows_fit()
             .map_err(|e| e.replace("--duration", "--probe-duration"))
     }
@@ -116,6 +117,14 @@ impl Scenario {
         let Some(duration) = self.workload.duration() else {
             return Ok(());
         };
+        let chaos = self.chaos.as_ref();
+        if let Some(chaos) = chaos.filter(|chaos| chaos.from + chaos.every > duration) {
+            return Err(format!(
+                "--duration: {duration:?} is too short for a fault of `chaos` ({}): its first interval ends at {:?}",
+                chaos.place,
+                chaos.from + chaos.every
+            ));
+        }
         match self.faults.iter().find(|fault| fault.at >= duration) {
             Some(fault) => Err(format!(
                 "--duration: the fault `{}` at {:?} ({}) comes after the workload's end at {duration:?}",

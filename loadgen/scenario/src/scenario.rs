@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::condition::Condition;
 use crate::expression::Vars;
-use crate::fault::Fault;
+use crate::fault::{Chaos, Fault, FaultAction};
 use crate::file::{AtEnd, Method, Pick};
 use crate::limits::Limits;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
@@ -32,6 +32,8 @@ pub struct Scenario {
     pub poisson: bool,
     /// Whether requests carry the header `traceparent` (W3C trace context), which names their journey.
     pub traceparent: bool,
+    /// Whether each POST carries the header `Idempotency-Key`.
+    pub idempotency_keys: bool,
     /// Limits of the run.
     pub limits: Limits,
     /// Requests before the workload, one after the other.
@@ -42,6 +44,8 @@ pub struct Scenario {
     pub feeders: Vec<Feeder>,
     /// What goes wrong on purpose while the workload runs.
     pub faults: Vec<Fault>,
+    /// Faults that are drawn by lot.
+    pub chaos: Option<Chaos>,
     /// The mix of journeys.
     pub journeys: Vec<Journey>,
     /// What must hold for the run to pass.
@@ -72,6 +76,15 @@ impl Scenario {
         in_setup
             .chain(in_journeys)
             .any(|method| !matches!(method, Method::Get | Method::Head))
+    }
+
+    /// Whether a fault disturbs the network between the system and its Redis.
+    pub fn disturbs_network(&self) -> bool {
+        let planned = self.faults.iter().map(|fault| &fault.action);
+        let drawn = self.chaos.iter().flat_map(|chaos| &chaos.actions);
+        planned
+            .chain(drawn)
+            .any(|action| matches!(action, FaultAction::Network { .. }))
     }
 
     /// The awaited topics, each with how its events are found (by id, or by a field of their data).

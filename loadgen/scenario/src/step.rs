@@ -138,6 +138,8 @@ pub struct RequestTemplate {
     pub body: Option<Template>,
     /// Further headers; a form's or a text's content type is among them.
     pub headers: Vec<(String, Template)>,
+    /// How long it is repeated while it gets no answer or a 503 or 504.
+    pub retry: Option<Duration>,
 }
 
 /// What an answer must be.

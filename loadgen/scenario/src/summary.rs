@@ -75,6 +75,7 @@ impl Scenario {
                 .faults
                 .iter()
                 .map(|fault| format!("{} at {:?}", fault.action, fault.at))
+                .chain(self.chaos.iter().map(drawn))
                 .collect(),
             thresholds: self.thresholds.len(),
             warnings: self.warnings.clone(),
@@ -92,6 +93,15 @@ impl Scenario {
             .sum();
         Some((area - 1e-6).ceil().max(0.0) as u64)
     }
+}
+
+fn drawn(chaos: &super::fault::Chaos) -> String {
+    let actions: Vec<String> = chaos.actions.iter().map(ToString::to_string).collect();
+    let (every, from) = (chaos.every, chaos.from);
+    format!(
+        "one every {every:?} from {from:?} on, drawn from: {}",
+        actions.join(", ")
+    )
 }
 
 fn workload(workload: &Workload) -> String {

@@ -13,7 +13,9 @@ mod topic;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use fingerprint::content_of;
 pub use surface::AuditError;
+pub(crate) use topic::ShopTopic;
 
 use loadgen_engine::http_client::Target;
 use loadgen_engine::record::ledger::Ledger;
@@ -21,7 +23,6 @@ use loadgen_report::audit::AuditReport;
 use readings::{Folds, Readings};
 use settle::settle;
 use surface::Surface;
-use topic::ShopTopic;
 
 /// How long the audit waits by default until nothing is in flight.
 pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -65,7 +66,7 @@ pub async fn audit(
     let mut settled = settle(&surface, scope.drain_timeout).await;
     let start = Instant::now();
     let since_us = since_us(&surface, scope).await?;
-    let mut readings = Readings::new(since_us);
+    let mut readings = Readings::new(since_us, scope.ledger.as_ref());
     let mut events = readings.events(&surface, told).await?;
     let entities = readings.entities(&surface).await?;
     let late = readings.events(&surface, &|_| {}).await?;
@@ -80,11 +81,15 @@ pub async fn audit(
         versions,
         stock,
         read_model,
+        clients,
     } = readings.folds;
     let (ledger, gauges) = (scope.ledger.as_ref(), settled.gauges.as_ref());
     let checks = vec![
         check::accepted_present(&history, ledger, gauges, scope.from_nothing),
+        clients.finish(&stock, scope.from_nothing),
         check::order_histories(&history),
+        check::ordered(&history),
+        check::paid_and_shipped(&history),
         stock.finish(&history),
         check::money(&history),
         check::mails(&history),

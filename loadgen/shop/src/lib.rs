@@ -1,8 +1,8 @@
-//! What only OrderShop has: how it is started, what its processes and its metrics are called, what its answers to creations mean, what its
-//! history has to look like. The only part of loadgen that knows it.
+//! What only OrderShop has: how it is started, what its processes and its metrics are called, what its requests and answers mean,
+//! what its history has to look like. The only part of loadgen that knows it.
 
 pub mod audit;
-mod creations;
+mod meanings;
 mod metrics;
 mod order_shop;
 mod processes;

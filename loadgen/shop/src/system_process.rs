@@ -1,16 +1,26 @@
 //! The system under test as a child process: `ordershop up`, or another command, on a free port with a temporary data
 //! folder. Knows only its command line and the line it prints when it is ready.
 
+mod proxied_redis;
+
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+
+use crate::order_shop::OrderShop;
+use loadgen_engine::fault::{ProcessNames, Proxy, StartedSystem};
+use proxied_redis::ProxiedRedis;
 
 /// Time limit for becoming ready, the start of its Redis included.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -49,6 +59,9 @@ pub enum SystemError {
         /// The cause.
         error: std::io::Error,
     },
+    /// The Redis whose network this run disturbs could not be started.
+    #[error("a Redis behind a proxy could not be started: {0}")]
+    Redis(String),
     /// The system ended, or printed no ready line in time.
     #[error("{command} did not become ready ({problem}); its log is {log}")]
     NotReady {
@@ -126,12 +139,32 @@ impl fmt::Display for SystemCommand {
     }
 }
 
+/// The network between the system and its Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisNetwork {
+    /// None: the system starts a Redis of its own and reaches it as it likes.
+    Own,
+    /// A TCP proxy of this program, before a Redis that this program starts.
+    Proxied,
+}
+
 /// A running system; killed when dropped without a stop.
 pub struct SystemProcess {
-    child: Child,
+    launch: Launch,
+    child: Mutex<Child>,
+    id: AtomicU32,
     /// The URL it listens on.
     pub url: String,
-    _data: TempDir,
+}
+
+/// How the system is started, the first time and again.
+struct Launch {
+    command: SystemCommand,
+    durability: String,
+    log: PathBuf,
+    /// Removed when dropped.
+    data: TempDir,
+    redis: Option<ProxiedRedis>,
 }
 
 /// The path of `ordershop`: beside this program, or on PATH.
@@ -156,38 +189,39 @@ fn on_path(program: &str) -> Option<PathBuf> {
         .find(|p| p.is_file())
 }
 
-impl SystemProcess {
-    /// Starts it and waits until it is ready; its log goes to `log`.
-    pub async fn start(
-        command: &SystemCommand,
-        durability: &str,
-        log: &Path,
-    ) -> Result<Self, SystemError> {
-        if !is_there(&command.program) {
-            return Err(SystemError::Missing);
-        }
+impl Launch {
+    /// Starts the system at this address and waits until it is ready; returns it with its URL.
+    async fn start(&self, listen: &str) -> Result<(Child, String), SystemError> {
         let fail = |error| SystemError::Start {
-            command: command.to_string(),
+            command: self.command.to_string(),
             error,
         };
-        let data = tempfile::tempdir().map_err(fail)?;
-        let mut child = Command::new(&command.program)
-            .args(&command.arguments)
-            .args(["--listen", "127.0.0.1:0", "--durability", durability])
-            .arg("--data-dir")
-            .arg(data.path())
+        let mut command = Command::new(&self.command.program);
+        command.args(&self.command.arguments).args([
+            "--listen",
+            listen,
+            "--durability",
+            &self.durability,
+        ]);
+        match &self.redis {
+            Some(redis) => command.arg("--redis-url").arg(redis.url()),
+            None => command.arg("--data-dir").arg(self.data.path()),
+        };
+        // Appended, because a system that is started again goes on in the same log.
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        let mut child = command
             // A process group of its own: a terminal's Ctrl-C must reach only the generator, which stops the system after the drain.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(log).map_err(fail)?)
+            .stderr(log.map_err(fail)?)
             .kill_on_drop(true)
             .spawn()
             .map_err(fail)?;
         let not_ready = |problem: String| SystemError::NotReady {
-            command: command.to_string(),
+            command: self.command.to_string(),
             problem,
-            log: log.to_owned(),
+            log: self.log.clone(),
         };
         let Some(stdout) = child.stdout.take() else {
             return Err(not_ready("no standard output".into()));
@@ -220,21 +254,56 @@ impl SystemProcess {
         };
         // Further output must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self {
-            child,
-            url,
-            _data: data,
-        })
+        Ok((child, url))
     }
+}
 
-    /// The process id, which is also the process group's.
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
+impl SystemProcess {
+    /// Starts it and waits until it is ready; its log goes to `log`.
+    ///
+    /// # Errors
+    /// It, or the Redis behind a proxy, can't be started or doesn't become ready.
+    pub async fn start(
+        command: &SystemCommand,
+        durability: &str,
+        log: &Path,
+        network: RedisNetwork,
+    ) -> Result<Arc<Self>, SystemError> {
+        if !is_there(&command.program) {
+            return Err(SystemError::Missing);
+        }
+        let data = tempfile::tempdir().map_err(|error| SystemError::Start {
+            command: command.to_string(),
+            error,
+        })?;
+        std::fs::remove_file(log).ok();
+        let redis = match network {
+            RedisNetwork::Own => None,
+            RedisNetwork::Proxied => {
+                let started = ProxiedRedis::start(data.path(), durability).await;
+                Some(started.map_err(SystemError::Redis)?)
+            }
+        };
+        let launch = Launch {
+            command: command.clone(),
+            durability: durability.to_owned(),
+            log: log.to_owned(),
+            data,
+            redis,
+        };
+        let (child, url) = launch.start("127.0.0.1:0").await?;
+        Ok(Arc::new(Self {
+            id: AtomicU32::new(child.id().unwrap_or_default()),
+            launch,
+            child: Mutex::new(child),
+            url,
+        }))
     }
 
     /// Asks the system to stop, waits, and kills it if it does not. Returns a warning if the end was unusual.
-    pub async fn stop(mut self) -> Option<String> {
-        if let Some(id) = self.child.id() {
+    pub async fn stop(&self) -> Option<String> {
+        let mut child = self.child.lock().await;
+        if let Some(id) = child.id() {
             // The standard library can only kill; a graceful stop needs the signal.
             Command::new("kill")
                 .args(["-TERM", &id.to_string()])
@@ -242,17 +311,44 @@ impl SystemProcess {
                 .await
                 .ok();
         }
-        match tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await {
+        match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
             Ok(Ok(status)) if status.success() => None,
             Ok(Ok(status)) => Some(format!("the system ended with {status}")),
             Ok(Err(e)) => Some(format!("the system's end could not be waited for: {e}")),
             Err(_) => {
-                self.child.kill().await.ok();
+                child.kill().await.ok();
                 Some(format!(
                     "the system did not stop within {} s and was killed",
                     STOP_TIMEOUT.as_secs()
                 ))
             }
         }
+    }
+}
+
+#[async_trait]
+impl StartedSystem for SystemProcess {
+    fn process(&self) -> u32 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    fn names(&self) -> &dyn ProcessNames {
+        &OrderShop
+    }
+
+    async fn start_again(&self) -> Result<(), String> {
+        let mut child = self.child.lock().await;
+        child.wait().await.map_err(|e| e.to_string())?;
+        let address = self.url.strip_prefix("http://").unwrap_or(&self.url);
+        let started = self.launch.start(address.trim_end_matches('/')).await;
+        let (started, _) = started.map_err(|e| e.to_string())?;
+        self.id
+            .store(started.id().unwrap_or_default(), Ordering::Relaxed);
+        *child = started;
+        Ok(())
+    }
+
+    fn network(&self) -> Option<&Proxy> {
+        self.launch.redis.as_ref().map(ProxiedRedis::proxy)
     }
 }

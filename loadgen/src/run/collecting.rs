@@ -14,7 +14,7 @@ use super::interrupts::Interrupts;
 use super::listeners::Listeners;
 use super::observer::Observer;
 use super::options::RunError;
-use super::preparation::{Run, started};
+use super::preparation::Run;
 use super::ramp::Ramp;
 
 use crate::run_event::Observed;
@@ -68,7 +68,7 @@ impl Run {
         let faults = self.scenario.faults.clone();
         (!faults.is_empty()).then(|| {
             let context = FaultContext {
-                system: self.system_id.map(started),
+                system: self.system.clone(),
                 target: self.control.target().url.clone(),
                 start: start.into(),
                 stop: stop.clone(),

@@ -14,17 +14,10 @@ use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::Target;
 use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
 use loadgen_report::Environment;
+use loadgen_scenario::fault::Fault;
 use loadgen_scenario::share::Share;
 use loadgen_scenario::{Scenario, Workload};
-use loadgen_shop::OrderShop;
-
-/// The system whose first process this is.
-pub fn started(process: u32) -> StartedSystem {
-    StartedSystem {
-        process,
-        names: &OrderShop,
-    }
-}
+use loadgen_shop::system_process::SystemProcess;
 
 /// A run, ready to be carried out.
 pub struct Run {
@@ -35,20 +28,34 @@ pub struct Run {
     pub drivers: usize,
     pub control: Control,
     pub environment: Environment,
+    /// The system that was started here.
+    pub system: Option<Arc<dyn StartedSystem>>,
+    /// Its first process when it was started.
     pub system_id: Option<u32>,
     /// Set if the workload has a schedule that can be held.
     pub ramp: Option<Ramp>,
     pub warnings: Vec<String>,
 }
 
+/// The faults that the scenario leaves to the lot.
+fn drawn(scenario: &Scenario, seed: u64, system: Option<&dyn StartedSystem>) -> Vec<Fault> {
+    let (Some(chaos), Some(end)) = (&scenario.chaos, scenario.workload.duration()) else {
+        return Vec::new();
+    };
+    let services = system.map(fault::services).unwrap_or_default();
+    chaos.schedule(end, seed, &services)
+}
+
 impl Run {
     /// Checks the target and all that the run needs.
     pub async fn prepare(
-        scenario: Scenario,
+        mut scenario: Scenario,
         options: &RunOptions,
         url: &str,
-        system_id: Option<u32>,
+        system: Option<Arc<SystemProcess>>,
     ) -> Result<Self, RunError> {
+        let system = system.map(|system| system as Arc<dyn StartedSystem>);
+        let system_id = system.as_ref().map(|system| system.process());
         let target = Target::resolve(url, &options.tls)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
@@ -56,7 +63,9 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
-        fault::check(&scenario.faults, system_id.map(started)).map_err(RunError::BadInput)?;
+        let drawn = drawn(&scenario, options.seed, system.as_deref());
+        scenario.faults.extend(drawn);
+        fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
         let environment = control.environment(system_id.is_some()).await;
@@ -73,6 +82,7 @@ impl Run {
             drivers,
             control,
             environment,
+            system,
             system_id,
             ramp,
             warnings: Vec::new(),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::DriverEvent;
 use crate::http_client::Target;
-use crate::record::ledger::Creations;
+use crate::record::ledger::Meanings;
 use crate::schedule::Arrivals;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Scenario, ThinkTime};
@@ -47,7 +47,7 @@ pub struct Assignment {
     /// Makes choices repeatable.
     pub seed: u64,
     /// Whether to note what is created, for an audit: by whoever knows what answers mean.
-    pub creations: Option<&'static dyn Creations>,
+    pub meanings: Option<&'static dyn Meanings>,
     /// The channel for events.
     pub events: mpsc::UnboundedSender<DriverEvent>,
     /// The signal to start, sent after `DriverEvent::Ready`.

@@ -19,7 +19,7 @@ use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
 use crate::http_client::{ClientLimits, HttpClient, Target};
 use crate::record::Figures;
-use crate::record::ledger::Creations;
+use crate::record::ledger::Meanings;
 use crate::schedule::Arrivals;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::feeder;
@@ -51,7 +51,7 @@ pub struct Driver {
     pub globals: Arc<Vars>,
     pub seed: u64,
     /// Whether to note what is created, for an audit.
-    pub creations: Option<&'static dyn Creations>,
+    pub meanings: Option<&'static dyn Meanings>,
     pub events: mpsc::UnboundedSender<DriverEvent>,
     /// The schedule's start, sent after `DriverEvent::Ready`.
     pub start: oneshot::Receiver<Instant>,
@@ -125,7 +125,7 @@ impl Driver {
             shared: shared_values::SharedValues::default(),
             exhausted: self.stop.child_token(),
             figures: RefCell::new(figures),
-            notes: self.creations.map(Notes::new),
+            notes: self.meanings.map(Notes::new),
             in_flight: Cell::new(0),
             room: Notify::new(),
             started: Cell::new(0),

@@ -45,12 +45,12 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         load,
         variables,
         seed,
-        creations,
+        meanings,
         events,
         go,
         stop,
     } = assignment;
-    let notes = creations.map(Notes::new);
+    let notes = meanings.map(Notes::new);
     let preparation = Preparation {
         scenario: &scenario,
         target: &target,
@@ -74,7 +74,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
             part,
             globals: globals.clone(),
             seed,
-            creations,
+            meanings,
             events: events.clone(),
             start: wait,
             stop: stop.clone(),
@@ -170,6 +170,7 @@ impl Preparation<'_> {
                 &mut globals,
                 &mut rng,
                 notes,
+                self.scenario.idempotency_keys,
                 on_failure,
             );
             tokio::select! {
@@ -202,6 +203,7 @@ pub async fn tear_down(
             &mut variables,
             &mut rng,
             None,
+            scenario.idempotency_keys,
             on_failure,
         )
         .await;

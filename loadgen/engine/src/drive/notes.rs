@@ -1,40 +1,103 @@
-//! What one driver notes of the creations that it asks for, as the system's answers are understood.
+//! What one driver notes of the writes that it asks for and of the versions that it reads, as the system's answers are understood.
 
 use std::cell::RefCell;
 
-use crate::record::ledger::{Creations, Ledger, Posted};
+use crate::http_client::{HttpError, Reply, Request, version_of_tag};
+use crate::record::ledger::{Change, EntityPath, Ledger, Meanings, Posted, SeenVersions};
 
 /// A driver's ledger, and who knows what answers mean.
 pub struct Notes {
-    creations: &'static dyn Creations,
+    meanings: &'static dyn Meanings,
     ledger: RefCell<Ledger>,
+    seen: RefCell<SeenVersions>,
+}
+
+/// A request that was noted when it was sent.
+pub enum Noted {
+    /// It creates something.
+    Post(Posted),
+    /// It changes or removes an entity.
+    Change(EntityPath, Change),
+    /// It reads an entity, in this version at least.
+    Read(EntityPath, u64),
 }
 
 impl Notes {
     /// With nothing noted yet.
-    pub fn new(creations: &'static dyn Creations) -> Self {
+    pub fn new(meanings: &'static dyn Meanings) -> Self {
         Self {
-            creations,
+            meanings,
             ledger: RefCell::default(),
+            seen: RefCell::default(),
         }
     }
 
-    /// A POST goes out; none where it creates nothing.
-    pub fn sent(&self, path: &str, body: Option<&str>) -> Option<Posted> {
-        let posted = self.creations.posted(path, body)?;
-        self.ledger.borrow_mut().sent(&posted);
-        Some(posted)
+    /// A request goes out; none where there is nothing to note of it.
+    pub fn sent(&self, request: &Request<'_>) -> Option<Noted> {
+        let mut ledger = self.ledger.borrow_mut();
+        let body = request.body.as_deref();
+        let removes = match request.method {
+            "POST" => {
+                let posted = self.meanings.posted(&request.path, body)?;
+                ledger.sent(&posted);
+                return Some(Noted::Post(posted));
+            }
+            "GET" => {
+                let entity = self.meanings.entity(&request.path)?;
+                let at_least = self.seen.borrow().newest(&entity);
+                return Some(Noted::Read(entity, at_least));
+            }
+            "PUT" => false,
+            "DELETE" => true,
+            _ => return None,
+        };
+        let entity = self.meanings.entity(&request.path)?;
+        let change = Change {
+            content: body.and_then(|body| self.meanings.content(&entity.kind, body)),
+            removes,
+            if_match: request.header("if-match").and_then(version_of_tag),
+        };
+        ledger.changing(&entity, &change);
+        Some(Noted::Change(entity, change))
     }
 
-    /// Its answer has come.
-    pub fn answered(&self, posted: &Posted, status: u16, answer: &[u8]) {
-        let created = self.creations.answered(posted, status, answer);
-        self.ledger.borrow_mut().answered(posted, created);
-    }
-
-    /// It was never sent.
-    pub fn refused(&self, posted: &Posted) {
-        self.ledger.borrow_mut().refused(posted);
+    /// How it ended. If it was `repeated`, a refusal says nothing of the attempts before: one of them may have been carried out.
+    pub fn ended(&self, noted: Noted, outcome: &Result<Reply, HttpError>, repeated: bool) {
+        let mut ledger = self.ledger.borrow_mut();
+        let reply = match outcome {
+            Ok(reply) if repeated && !(200..300).contains(&reply.status) => return,
+            Ok(reply) => reply,
+            Err(_) if repeated => return,
+            Err(HttpError::Connect(_) | HttpError::Generator(_) | HttpError::BadRequest(_)) => {
+                match &noted {
+                    Noted::Post(posted) => ledger.refused(posted),
+                    Noted::Change(entity, change) => ledger.unsent(entity, change),
+                    Noted::Read(..) => {}
+                }
+                return;
+            }
+            Err(_) => return,
+        };
+        let is_good = (200..300).contains(&reply.status);
+        match noted {
+            Noted::Post(posted) => {
+                let created = self.meanings.answered(&posted, reply.status, &reply.body);
+                ledger.answered(&posted, created);
+            }
+            Noted::Change(entity, change) => {
+                ledger.changed(&entity, &change, reply.status);
+                // From now on the client knows its own version.
+                if let Some(version) = reply.version.filter(|_| is_good && !change.removes) {
+                    self.seen.borrow_mut().answered(entity, 0, version);
+                }
+            }
+            Noted::Read(entity, at_least) => {
+                if let Some(version) = reply.version.filter(|_| is_good) {
+                    let mut seen = self.seen.borrow_mut();
+                    ledger.read(seen.answered(entity, at_least, version));
+                }
+            }
+        }
     }
 
     /// All that was noted.

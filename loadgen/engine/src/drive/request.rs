@@ -1,12 +1,14 @@
 //! One request of a journey: renders and sends it, checks its answer and extracts variables.
 
+use std::time::{Duration, Instant};
+
 use rand::RngExt;
 use serde_json::Value;
 
 use super::notes::Notes;
-use crate::http_client::{HttpError, Reply, Request, TraceContext, Turn};
+use crate::http_client::{HttpClient, HttpError, Reply, Request, TraceContext, Turn};
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
-use loadgen_scenario::{Expect, RequestTemplate};
+use loadgen_scenario::{Expect, Method, RequestTemplate};
 
 /// A request's error: its kind, by which reports group errors, and an example's details.
 #[derive(Debug)]
@@ -30,64 +32,100 @@ impl From<EvaluationError> for StepError {
     }
 }
 
+/// Pause before a request is repeated.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// What all requests of a run carry.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Carried {
+    /// The journey's trace, and whether this request's times are recorded.
+    pub trace: Option<(u128, bool)>,
+    /// Whether a POST carries an `Idempotency-Key`.
+    pub key: bool,
+}
+
 /// A request ready to be sent.
-pub struct Rendered<'a>(Request<'a>);
+pub struct Rendered<'a> {
+    request: Request<'a>,
+    /// How long it is repeated while its outcome is unknown.
+    retry: Duration,
+}
 
 /// Renders a request's templates; constant parts are borrowed.
 pub fn render<'a>(
     request: &'a RequestTemplate,
     scope: &mut Scope<'_>,
-    trace: Option<u128>,
-    sampled: bool,
+    carried: Carried,
 ) -> Result<Rendered<'a>, EvaluationError> {
-    let trace = trace.map(|trace| TraceContext {
+    let trace = carried.trace.map(|(trace, sampled)| TraceContext {
         trace,
         span: scope.rng.random(),
         sampled,
     });
-    let mut headers = Vec::with_capacity(request.headers.len());
+    let mut headers = Vec::with_capacity(request.headers.len() + usize::from(carried.key));
     for (name, value) in &request.headers {
         headers.push((name.as_str(), value.render(scope)?));
     }
-    Ok(Rendered(Request {
-        method: request.method.as_str(),
-        path: match request.path.as_literal() {
-            Some(path) => path.into(),
-            None => request.path.render(scope)?.into(),
+    if carried.key && request.method == Method::Post {
+        // Not from the run's seed: another run with the same seed is another client.
+        let key: u128 = rand::random();
+        headers.push(("idempotency-key", format!("{key:032x}")));
+    }
+    let path = match request.path.as_literal() {
+        Some(path) => path.into(),
+        None => request.path.render(scope)?.into(),
+    };
+    Ok(Rendered {
+        request: Request {
+            method: request.method.as_str(),
+            path,
+            trace,
+            headers,
+            body: request.body.as_ref().map(|b| b.render(scope)).transpose()?,
         },
-        trace,
-        headers,
-        body: request.body.as_ref().map(|b| b.render(scope)).transpose()?,
-    }))
+        retry: request.retry.unwrap_or_default(),
+    })
 }
 
 impl Rendered<'_> {
     /// Replaces the body by one that is not made from the request's own template.
     pub fn replace_body(&mut self, body: Option<String>) {
-        self.0.body = body;
+        self.request.body = body;
     }
 
-    /// Sends the request. Notes what it creates, if that is wanted.
-    pub async fn send(&self, turn: Turn<'_>, notes: Option<&Notes>) -> Result<Reply, StepError> {
-        let creates = notes.filter(|_| self.0.method == "POST");
-        let creates = creates.and_then(|notes| {
-            let posted = notes.sent(&self.0.path, self.0.body.as_deref())?;
-            Some((notes, posted))
-        });
-        let outcome = turn.send(&self.0).await;
-        if let Some((notes, posted)) = creates {
-            match &outcome {
-                Ok(reply) => notes.answered(&posted, reply.status, &reply.body),
-                Err(HttpError::Connect(_) | HttpError::Generator(_) | HttpError::BadRequest(_)) => {
-                    notes.refused(&posted);
-                }
-                Err(_) => {}
-            }
+    /// Sends the request, and again while that is wanted and its outcome is unknown. Notes what it writes or reads, if that is wanted.
+    pub async fn send(
+        &self,
+        http: &HttpClient,
+        turn: Turn<'_>,
+        notes: Option<&Notes>,
+    ) -> Result<Reply, StepError> {
+        let request = &self.request;
+        let noted = notes.and_then(|notes| Some((notes, notes.sent(request)?)));
+        let last_begin = turn.since + self.retry;
+        let mut outcome = turn.send(request).await;
+        let mut repeated = false;
+        while is_unknown(&outcome) && Instant::now() + RETRY_PAUSE < last_begin {
+            tokio::time::sleep(RETRY_PAUSE).await;
+            repeated = true;
+            outcome = http.turn().await.send(request).await;
+        }
+        if let Some((notes, noted)) = noted {
+            notes.ended(noted, &outcome, repeated);
         }
         outcome.map_err(|e| {
-            let what = format!("{} {}", self.0.method, self.0.path);
+            let what = format!("{} {}", request.method, request.path);
             StepError::new(e.to_string(), format!("{what}: {}", e.detail()))
         })
+    }
+}
+
+/// Whether the target may answer otherwise if it is asked again.
+fn is_unknown(outcome: &Result<Reply, HttpError>) -> bool {
+    match outcome {
+        Ok(reply) => matches!(reply.status, 503 | 504),
+        Err(HttpError::Generator(_) | HttpError::BadRequest(_)) => false,
+        Err(_) => true,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::notes::Notes;
-use super::request::{self, StepError};
+use super::request::{self, Carried, StepError};
 use crate::feed::Feed;
 use crate::feed::sightings::EventMatch;
 use crate::http_client::HttpClient;
@@ -31,6 +31,8 @@ struct StepRunner<'a> {
     http: &'a HttpClient,
     rng: &'a mut SmallRng,
     notes: Option<&'a Notes>,
+    /// Whether POSTs carry an `Idempotency-Key`.
+    keys: bool,
 }
 
 #[allow(clippy::too_many_arguments)] // a step needs all of it, and nothing else has the same set
@@ -43,6 +45,7 @@ pub async fn run(
     globals: &mut Vars,
     rng: &mut SmallRng,
     notes: Option<&Notes>,
+    keys: bool,
     on_failure: OnFailure,
 ) -> Result<(), String> {
     if let Some(condition) = &step.condition {
@@ -58,6 +61,7 @@ pub async fn run(
         http,
         rng,
         notes,
+        keys,
     };
     let mut list = Vec::new();
     let mut last = Vars::new();
@@ -153,13 +157,18 @@ impl StepRunner<'_> {
         let mut rendered = request::render(
             &self.step.request,
             &mut Context::scope(layers, self.rng),
-            None,
-            false,
+            Carried {
+                trace: None,
+                key: self.keys,
+            },
         )
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);
         let turn = self.http.turn().await;
-        let reply = rendered.send(turn, self.notes).await.map_err(text)?;
+        let reply = rendered
+            .send(self.http, turn, self.notes)
+            .await
+            .map_err(text)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
             extract.push(("ids".into(), self.step.ids.clone()));

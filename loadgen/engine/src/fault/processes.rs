@@ -1,7 +1,9 @@
 //! The processes of a system that was started here, by the names that scenarios use. No other process is signalled.
 
+use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::proxy::Proxy;
 use crate::proc::group_processes;
 use loadgen_scenario::fault::{REDIS, SYSTEM};
 
@@ -15,12 +17,26 @@ pub trait ProcessNames: Send + Sync {
 }
 
 /// A system that was started here.
-#[derive(Clone, Copy)]
-pub struct StartedSystem {
+#[async_trait]
+pub trait StartedSystem: Send + Sync {
     /// Its first process, which leads the group of the others.
-    pub process: u32,
+    fn process(&self) -> u32;
+
     /// What its processes are called.
-    pub names: &'static dyn ProcessNames,
+    fn names(&self) -> &dyn ProcessNames;
+
+    /// Starts it again at the same address with the same data, after it was killed.
+    async fn start_again(&self) -> Result<(), String>;
+
+    /// The network between the system and its database, where this run can disturb it.
+    fn network(&self) -> Option<&Proxy>;
+}
+
+/// The names of a system's services that are processes of their own.
+pub fn services(system: &dyn StartedSystem) -> Vec<String> {
+    let mut names = Processes::of(system).names();
+    names.retain(|name| name != REDIS && name != SYSTEM);
+    names
 }
 
 struct Process {
@@ -37,12 +53,13 @@ pub struct Processes {
 
 impl Processes {
     /// The processes of this system.
-    pub fn of(system: StartedSystem) -> Self {
-        let all = group_processes(system.process).into_iter();
+    pub fn of(system: &dyn StartedSystem) -> Self {
+        let all = group_processes(system.process()).into_iter();
+        let names = system.names();
         let all = all.map(|p| Process {
             id: p.id,
-            name: system.names.name_of(&p.name).map(str::to_owned),
-            own: system.names.is_own(&p.name),
+            name: names.name_of(&p.name).map(str::to_owned),
+            own: names.is_own(&p.name),
         });
         Self { all: all.collect() }
     }
@@ -64,11 +81,6 @@ impl Processes {
             _ => p.name.as_deref() == Some(name),
         };
         self.all.iter().filter(meant).map(|p| p.id).collect()
-    }
-
-    /// Whether another process starts these processes again.
-    pub fn supervised(&self, name: &str) -> bool {
-        name != REDIS && name != SYSTEM && !self.named(name).is_empty()
     }
 
     /// Stops the processes of this name until the result is dropped.
@@ -139,6 +151,5 @@ mod tests {
         assert_eq!(many.names(), ["order-service", "redis", "system"]);
         assert_eq!(many.named("order-service"), [3, 4]);
         assert_eq!(many.named("system"), [1, 3, 4]);
-        assert!(many.supervised("order-service") && !many.supervised("redis"));
     }
 }

@@ -45,6 +45,13 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let named = |(known, _): &&(&str, String)| known.eq_ignore_ascii_case(name);
+        let found = self.headers.iter().find(named);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Whether the request is safe: it changes nothing, so it may be sent twice.
     pub fn is_safe(&self) -> bool {
         matches!(self.method, "GET" | "HEAD")

@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::entity_tag::version_of_tag;
 use super::error::HttpError;
 
 /// More headers than this are refused.
@@ -29,6 +30,7 @@ enum Chunk {
 #[derive(Debug, Clone, Copy)]
 struct ResponseHead {
     status: u16,
+    version: Option<u64>,
     keep_alive: bool,
     framing: Framing,
 }
@@ -38,6 +40,8 @@ struct ResponseHead {
 pub struct Complete {
     /// The status.
     pub status: u16,
+    /// The version that the header `ETag` names.
+    pub version: Option<u64>,
     /// The body's range in the bytes read; for chunks, in `Decoder::chunks`.
     pub body: std::ops::Range<usize>,
     /// Whether another request may follow on the connection.
@@ -132,6 +136,7 @@ impl Decoder {
     ) -> Complete {
         Complete {
             status: head.status,
+            version: head.version,
             body,
             keep_alive,
         }
@@ -158,6 +163,7 @@ impl Decoder {
             }
             let mut head = ResponseHead {
                 status,
+                version: None,
                 keep_alive: response.version == Some(1),
                 framing: Framing::UntilClose,
             };
@@ -266,6 +272,8 @@ impl ResponseHead {
             if value.to_ascii_lowercase().ends_with(b"chunked") {
                 self.framing = Framing::Chunked;
             }
+        } else if name.eq_ignore_ascii_case("etag") {
+            self.version = std::str::from_utf8(value).ok().and_then(version_of_tag);
         } else if name.eq_ignore_ascii_case("connection") {
             let value = value.to_ascii_lowercase();
             let has = |word: &[u8]| {

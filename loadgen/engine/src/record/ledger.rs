@@ -1,12 +1,33 @@
-//! What a run asked the target to create, and the answers: an audit compares them with the target's data. Compact: the ids of a
-//! kind are one string. Must not know what the kinds are.
+//! What a run asked the target to create, to change and to remove, and the answers: an audit compares them with the target's data. Compact:
+//! the ids of a kind are one string. Must not know what the kinds are.
+
+mod changes;
+mod seen;
 
 use std::collections::BTreeMap;
 
-/// Creations by kind: the first segment of the path that they were posted to (`order`, `orders`).
+pub use changes::{Change, Changes};
+pub use seen::{SeenVersions, WentBack};
+
+/// What a run wrote, and what it read that contradicts what it had read before.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
+    /// Creations by kind: the first segment of the path that they were posted to (`order`, `orders`).
     kinds: BTreeMap<String, Writes>,
+    /// Changes by kind and id of their entity.
+    changes: BTreeMap<String, BTreeMap<String, Changes>>,
+    went_back: Vec<WentBack>,
+    /// Number of answers whose version was compared.
+    pub versions_read: u64,
+}
+
+/// An entity that a path names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EntityPath {
+    /// The kind, as the path has it.
+    pub kind: String,
+    /// The id.
+    pub id: String,
 }
 
 /// A POST that creates entities.
@@ -24,8 +45,14 @@ impl Posted {
     }
 }
 
-/// Knows what a system's answers to creations mean.
-pub trait Creations: Send + Sync {
+/// Knows what a system's requests and answers mean.
+pub trait Meanings: Send + Sync {
+    /// The entity that is read, changed or removed at `path`; none where it names none.
+    fn entity(&self, path: &str) -> Option<EntityPath>;
+
+    /// A fingerprint of what a PUT of this body makes of an entity of this kind; none where that can't be told.
+    fn content(&self, kind: &str, body: &str) -> Option<u64>;
+
     /// What a POST to `path` with `body` asks to be created; none where that path creates nothing.
     fn posted(&self, path: &str, body: Option<&str>) -> Option<Posted>;
 
@@ -83,8 +110,41 @@ impl Ledger {
         writes.indeterminate = writes.indeterminate.saturating_sub(posted.entities());
     }
 
+    /// Notes that a change is being sent: from now on it may have been carried out.
+    pub fn changing(&mut self, entity: &EntityPath, change: &Change) {
+        self.changes_of(entity).sent(change);
+    }
+
+    /// Notes the status of a change's answer.
+    pub fn changed(&mut self, entity: &EntityPath, change: &Change, status: u16) {
+        // From 500 on, the outcome is unknown.
+        if status < 500 {
+            let accepted = (200..300).contains(&status);
+            self.changes_of(entity).answered(change, accepted);
+        }
+    }
+
+    /// Notes that a change was never sent.
+    pub fn unsent(&mut self, entity: &EntityPath, change: &Change) {
+        self.changes_of(entity).answered(change, false);
+    }
+
+    /// Notes the outcome of comparing a version that was read.
+    pub fn read(&mut self, went_back: Option<WentBack>) {
+        self.versions_read += 1;
+        self.went_back.extend(went_back);
+    }
+
     /// Adds the ledger of another driver of the same run.
     pub fn add(&mut self, other: Self) {
+        self.versions_read += other.versions_read;
+        self.went_back.extend(other.went_back);
+        for (kind, entities) in other.changes {
+            let mine = self.changes.entry(kind).or_default();
+            for (id, theirs) in entities {
+                mine.entry(id).or_default().add(theirs);
+            }
+        }
         for (kind, theirs) in other.kinds {
             let mine = self.kinds.entry(kind).or_default();
             mine.accepted.push_str(&theirs.accepted);
@@ -95,6 +155,25 @@ impl Ledger {
 
     fn writes(&mut self, posted: &Posted) -> &mut Writes {
         self.kinds.entry(posted.kind.clone()).or_default()
+    }
+
+    fn changes_of(&mut self, entity: &EntityPath) -> &mut Changes {
+        let of_kind = self.changes.entry(entity.kind.clone()).or_default();
+        of_kind.entry(entity.id.clone()).or_default()
+    }
+
+    /// Every changed entity with its changes: kind, id, changes.
+    pub fn changes(&self) -> impl Iterator<Item = (&str, &str, &Changes)> {
+        self.changes.iter().flat_map(|(kind, entities)| {
+            entities
+                .iter()
+                .map(|(id, changes)| (kind.as_str(), id.as_str(), changes))
+        })
+    }
+
+    /// The entities that were read in an older version than before.
+    pub fn went_back(&self) -> &[WentBack] {
+        &self.went_back
     }
 
     /// Every kind with its writes.

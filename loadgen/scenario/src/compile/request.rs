@@ -118,6 +118,7 @@ impl Compiler<'_> {
             path,
             body,
             headers,
+            retry: raw.retry.map(|retry| retry.0),
         };
         self.check(request.templates(), span)?;
         Ok(request)

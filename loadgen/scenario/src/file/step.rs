@@ -106,6 +106,9 @@ pub struct RequestFile {
     /// Further headers.
     #[serde(default)]
     pub headers: BTreeMap<String, Template>,
+    /// Repeats the request, with the same body and the same `Idempotency-Key`, while it gets no answer or a 503 or 504, for at most so long.
+    /// All attempts together are one request in the report.
+    pub retry: Option<HumanDuration>,
 }
 
 /// An HTTP method.

@@ -82,6 +82,20 @@ impl AuditEvent<'_> {
         }
     }
 
+    /// Whether a request caused this event directly.
+    pub fn is_request(&self) -> bool {
+        !self.causation_id.is_empty() && !self.is_reaction()
+    }
+
+    /// The end of the millisecond in which the request that caused this event was received, in microseconds since the Unix epoch. Known where
+    /// the event's id is a UUID of version 7 (RFC 9562, 5.7), because that begins with its time.
+    pub fn received_by_us(&self) -> Option<u64> {
+        let id = self.event_id.as_bytes();
+        let is_v7 = id.len() == 32 && id[12] == b'7' && matches!(id[16], b'8' | b'9' | b'a' | b'b');
+        let ms = is_v7.then(|| self.event_id.get(..12)).flatten()?;
+        Some((u64::from_str_radix(ms, 16).ok()? + 1) * 1_000)
+    }
+
     /// Whether another event caused this event, not a request. The id of a request's event is its message's id, with an index for arrays
     /// (`<id>-3`). The id of a reaction is its cause's id and what it did (`<id>.cleared`).
     pub fn is_reaction(&self) -> bool {

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::topic::ShopTopic;
+
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
@@ -17,6 +19,17 @@ pub fn fingerprint_text(texts: &[&str]) -> u64 {
     // The byte 0xff is in no UTF-8 text, so "a", "bc" and "ab", "c" differ.
     let texts = texts.iter().map(|text| text.as_bytes());
     texts.fold(OFFSET, |hash, text| add(add(hash, text), &[0xff]))
+}
+
+/// The fingerprint of what a client writes of an entity; `None` where the shop adds to it, or keeps it in another form.
+pub fn content_of(topic: ShopTopic, mut entity: Value) -> Option<u64> {
+    let is_kept = matches!(
+        topic,
+        ShopTopic::Customer | ShopTopic::Product | ShopTopic::Inventory | ShopTopic::Cart
+    );
+    // The path names the entity, so a body may leave its id out.
+    entity.as_object_mut()?.remove("entity_id");
+    is_kept.then(|| fingerprint(&entity))
 }
 
 /// The fingerprint of a JSON value, independent of the order of its keys.

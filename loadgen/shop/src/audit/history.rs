@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use super::topic::ShopTopic;
 pub use id::Id;
 use loadgen_report::audit::Offender;
-pub use order::{OrderRecord, Status};
+pub use order::{Bought, OrderRecord, Status};
 pub use timeline::StateTimeline;
 
 /// How far back, in microseconds, the facts behind a decision may have been read: a service reads them before it writes, and again after a
@@ -50,15 +50,39 @@ pub struct Payment {
     pub at_us: u64,
 }
 
+/// A billing as its last event left it.
+#[derive(Debug)]
+pub struct BillingRecord {
+    /// Its order.
+    pub order: Id,
+    /// The amount in cents.
+    pub amount: i64,
+    /// Whether it is not deleted.
+    pub living: bool,
+    /// Time of the last event, in microseconds.
+    pub at_us: u64,
+}
+
+/// The billings of an order that are not deleted.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Paid {
+    /// Number of billings.
+    pub billings: u32,
+    /// The sum of their amounts, in cents.
+    pub amount: i128,
+}
+
 /// The shippings of an order.
 #[derive(Debug, Default)]
 pub struct Shipment {
-    /// Whether a shipping exists.
-    pub exists: bool,
-    /// Whether the shipping was delivered.
+    /// Number of shippings that are not deleted.
+    pub living: u32,
+    /// Whether the last shipping was delivered.
     pub delivered: bool,
-    /// Whether a shipping was deleted.
+    /// Whether a request deleted the last shipping.
     pub was_deleted: bool,
+    /// Time of the last event, in microseconds.
+    pub at_us: u64,
 }
 
 /// An event that must cause a mail.
@@ -74,6 +98,13 @@ pub enum Occasion {
     Paid(Id, i64),
     /// A shipping of this order.
     Shipped(Id),
+    /// A billing of this order that was deleted: by a saga, because the order is gone or can't be paid, or by a request.
+    Returned {
+        /// The order.
+        order: Id,
+        /// Whether a saga deleted it: then the customer must be told.
+        by_saga: bool,
+    },
 }
 
 /// The mails that one event caused.
@@ -83,6 +114,8 @@ pub struct SentMails {
     pub count: u64,
     /// Fingerprint of the last mail's recipient and text.
     pub fingerprint: u64,
+    /// Recipient and text of the last mail, if it is none of the kinds whose exact text is known.
+    pub free: Option<(Box<str>, Box<str>)>,
     /// Time of the last mail, in microseconds.
     pub at_us: u64,
 }
@@ -103,8 +136,10 @@ pub struct History {
     pub orders: HashMap<Id, OrderRecord>,
     /// Payments in the order of their events.
     pub payments: Vec<Payment>,
-    /// Number of billings of each order that are not deleted.
-    pub billed: HashMap<Id, u32>,
+    /// Billings by id.
+    pub billings: HashMap<Id, BillingRecord>,
+    /// The living billings of each order.
+    pub paid: HashMap<Id, Paid>,
     /// Billings that were created while their order had another one: billing, order.
     pub billed_twice: Vec<(Id, Id)>,
     /// Shipments by order.
@@ -119,7 +154,6 @@ pub struct History {
     pub reactions: HashSet<Id>,
     /// Events whose data can't be parsed.
     pub unreadable: Vec<Offender>,
-    billing_orders: HashMap<Id, Id>,
 }
 
 impl History {
@@ -148,31 +182,44 @@ impl History {
         id
     }
 
-    /// Lowest and highest price of each state of the order's cart between these times; a state with an unknown product is left out.
-    pub fn costs(&self, order: &str, from_us: u64, to_us: u64) -> Vec<(i128, i128)> {
-        let cart = self.orders.get(order).map(|order| &order.cart);
-        let states = cart.and_then(|cart| self.carts.get(cart));
-        let states = states
-            .into_iter()
-            .flat_map(|cart| cart.within(from_us, to_us));
-        states
-            .filter_map(|state| {
-                state
-                    .pieces
-                    .iter()
-                    .try_fold((0, 0), |sum, (product, pieces)| {
-                        let prices = self.prices.get(product)?;
-                        let (low, high) = prices.within(from_us, to_us).fold(
-                            None,
-                            |range: Option<(i64, i64)>, price| {
-                                let (low, high) = range.unwrap_or((*price, *price));
-                                Some((low.min(*price), high.max(*price)))
-                            },
-                        )?;
-                        let times = |price: i64| i128::from(price) * i128::from(*pieces);
-                        Some((sum.0 + times(low), sum.1 + times(high)))
-                    })
-            })
-            .collect()
+    /// The cart of an order as it was when the order was created.
+    pub fn ordered_cart(&self, order: &OrderRecord) -> Option<&CartState> {
+        self.carts.get(&order.cart)?.at(order.began_us)
+    }
+
+    /// Number of pieces of each product that an order needs, sorted by the product's id: its own lines, or what its cart held when it was
+    /// created, if its events have no lines.
+    pub fn pieces(&self, order: &OrderRecord) -> Option<Vec<(Id, u64)>> {
+        match &order.bought {
+            Some(bought) => Some(bought.pieces()),
+            None => Some(self.ordered_cart(order)?.pieces.clone()),
+        }
+    }
+
+    /// The customer of an order.
+    pub fn buyer<'a>(&'a self, order: &'a OrderRecord) -> Option<&'a Id> {
+        match &order.bought {
+            Some(bought) => Some(&bought.customer),
+            None => Some(&self.ordered_cart(order)?.customer),
+        }
+    }
+
+    /// The lowest and the highest sum that may be asked for an order: its own total, or the cost of its cart by the prices between these
+    /// times, if its events have no total. `None` if a product is unknown.
+    pub fn costs(&self, order: &OrderRecord, from_us: u64, to_us: u64) -> Option<(i128, i128)> {
+        if let Some(bought) = &order.bought {
+            let total = i128::from(bought.total);
+            return Some((total, total));
+        }
+        let mut pieces = self.ordered_cart(order)?.pieces.iter();
+        pieces.try_fold((0, 0), |sum, (product, count)| {
+            let mut prices = self.prices.get(product)?.within(from_us, to_us);
+            let first = *prices.next()?;
+            let (low, high) = prices.fold((first, first), |(low, high), price| {
+                (low.min(*price), high.max(*price))
+            });
+            let times = |price: i64| i128::from(price) * i128::from(*count);
+            Some((sum.0 + times(low), sum.1 + times(high)))
+        })
     }
 }

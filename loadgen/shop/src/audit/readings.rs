@@ -4,24 +4,26 @@ use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::check::{ReadModel, Stock, Versions};
+use super::check::{ClientHistories, ReadModel, Stock, Versions};
 use super::event::AuditEvent;
 use super::history::History;
 use super::surface::{AuditError, Surface};
 use super::topic::ShopTopic;
+use loadgen_engine::record::ledger::Ledger;
 
 /// Topics that are read at once, and so the number of pages in memory.
 const CONNECTIONS_MAX: usize = 4;
 
 /// The state that is folded from events and lists. The events of one topic arrive in order, the topics in any order.
-pub struct Folds {
+pub struct Folds<'a> {
     pub history: History,
     pub versions: Versions,
     pub stock: Stock,
     pub read_model: ReadModel,
+    pub clients: ClientHistories<'a>,
 }
 
-impl Folds {
+impl Folds<'_> {
     fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
         self.history.take(topic, event);
         if topic == ShopTopic::Inventory {
@@ -29,24 +31,26 @@ impl Folds {
         }
         self.versions.take(topic, event);
         self.read_model.take(topic, event);
+        self.clients.take(topic, event);
     }
 }
 
 /// The state of reading: the folds, and the last position of each topic.
-pub struct Readings {
-    pub folds: Folds,
+pub struct Readings<'a> {
+    pub folds: Folds<'a>,
     after: [String; ShopTopic::ALL.len()],
 }
 
-impl Readings {
-    /// The state before anything is read. Entities that began before `since_us` are not judged.
-    pub fn new(since_us: u64) -> Self {
+impl<'a> Readings<'a> {
+    /// The state before anything is read. Entities that began before `since_us` are not judged; `ledger` is what the run wrote and read.
+    pub fn new(since_us: u64, ledger: Option<&'a Ledger>) -> Self {
         Self {
             folds: Folds {
                 history: History::new(since_us),
                 versions: Versions::new(since_us),
                 stock: Stock::default(),
                 read_model: ReadModel::new(since_us),
+                clients: ClientHistories::new(ledger),
             },
             after: std::array::from_fn(|_| "0-0".to_owned()),
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::context::Context;
-use crate::drive::request;
+use crate::drive::request::{self, Carried};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Action, Step};
 
@@ -26,14 +26,17 @@ impl<'a> JourneyRun<'a> {
         let rendered = request::render(
             request,
             &mut Context::scope(&layers, &mut self.rng),
-            self.trace,
-            self.sample.is_some(),
+            Carried {
+                trace: self.trace.map(|trace| (trace, self.sample.is_some())),
+                key: self.context.scenario.idempotency_keys,
+            },
         )
         .map_err(StepError::from)?;
         // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
         let turn = self.context.http.turn().await;
         let actual = turn.since;
-        let outcome = rendered.send(turn, self.context.notes.as_ref()).await;
+        let (http, notes) = (&self.context.http, self.context.notes.as_ref());
+        let outcome = rendered.send(http, turn, notes).await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);

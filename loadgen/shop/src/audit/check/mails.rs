@@ -1,9 +1,9 @@
-//! `mails`: exactly one mail for each event that requires one, with the right text and recipient, and none without such an event. The mail
-//! may be missing if the customer, the cart or the order was deleted in the meantime.
+//! `mails`: exactly one mail for each event that requires one, with the right text and recipient, and none without such an event. A mail may
+//! be missing if its customer, or the order that it is about, was deleted in the meantime.
 
 use super::super::fingerprint::fingerprint_text;
 use super::super::history::{
-    CartState, FACTS_BEFORE_US, History, Id, Occasion, Person, SentMails, StateTimeline,
+    FACTS_BEFORE_US, History, Id, Occasion, OrderRecord, Person, SentMails,
 };
 use loadgen_report::audit::CheckReport;
 
@@ -15,7 +15,7 @@ pub fn mails(history: &History) -> CheckReport {
             continue;
         }
         let fault = match history.mails.get(event_id) {
-            None if somebody_is_gone(history, occasion) => None,
+            None if may_be_missing(history, occasion) => None,
             None => Some("no mail".to_owned()),
             Some(sent) if sent.count > 1 => Some(format!("{} mails", sent.count)),
             Some(sent) => misworded(history, occasion, *at_us, sent),
@@ -35,9 +35,10 @@ pub fn mails(history: &History) -> CheckReport {
 fn subject(occasion: &Occasion) -> Option<&Id> {
     match occasion {
         Occasion::Welcome(_) | Occasion::GoodBye(_) => None,
-        Occasion::PleasePay(order) | Occasion::Paid(order, _) | Occasion::Shipped(order) => {
-            Some(order)
-        }
+        Occasion::PleasePay(order)
+        | Occasion::Paid(order, _)
+        | Occasion::Shipped(order)
+        | Occasion::Returned { order, .. } => Some(order),
     }
 }
 
@@ -48,35 +49,42 @@ fn named(occasion: &Occasion) -> &'static str {
         Occasion::PleasePay(_) => "an order in stock",
         Occasion::Paid(..) => "a billing",
         Occasion::Shipped(_) => "a shipping",
+        Occasion::Returned { .. } => "a returned payment",
     }
 }
 
-fn somebody_is_gone(history: &History, occasion: &Occasion) -> bool {
+fn may_be_missing(history: &History, occasion: &Occasion) -> bool {
     let Some(order_id) = subject(occasion) else {
         return false;
     };
     let Some(order) = history.orders.get(order_id) else {
         return true;
     };
-    let cart = history.carts.get(&order.cart);
-    let gone = |cart: &StateTimeline<CartState>| {
-        let customer_gone = |id: &Id| {
-            let customer = history.customers.get(id);
-            customer.is_none_or(|customer| customer.deleted_us.is_some())
-        };
-        cart.deleted_us.is_some() || cart.ever().any(|state| customer_gone(&state.customer))
+    let customer = history
+        .buyer(order)
+        .and_then(|id| history.customers.get(id));
+    if customer.is_none_or(|customer| customer.deleted_us.is_some()) {
+        return true;
+    }
+    match occasion {
+        // A client that takes its own billing back need not be told.
+        Occasion::Returned { by_saga, .. } => !by_saga || order.bought.is_none(),
+        Occasion::PleasePay(_) if order.bought.is_some() => false,
+        _ => order.deleted || order.bought.is_none() && is_cart_unknown(history, order),
+    }
+}
+
+/// Whether the cart of an order without lines, or one of its products, was deleted: then nobody knows the customer or the sum.
+fn is_cart_unknown(history: &History, order: &OrderRecord) -> bool {
+    let Some(cart) = history.carts.get(&order.cart) else {
+        return true;
     };
-    // A deleted product has no price, so the sum of the order is unknown.
-    let prices_gone = |cart: &StateTimeline<CartState>| {
-        let mut products = cart.ever().flat_map(|state| &state.pieces);
-        products.any(|(product, _)| {
+    let mut products = cart.ever().flat_map(|state| &state.pieces);
+    cart.deleted_us.is_some()
+        || products.any(|(product, _)| {
             let prices = history.prices.get(product);
             prices.is_none_or(|prices| prices.deleted_us.is_some())
         })
-    };
-    order.deleted
-        || cart.is_none_or(gone)
-        || matches!(occasion, Occasion::PleasePay(_)) && cart.is_none_or(prices_gone)
 }
 
 /// What is wrong with the mail, if its text can be known.
@@ -86,14 +94,15 @@ fn misworded(
     at_us: u64,
     sent: &SentMails,
 ) -> Option<String> {
+    let from_us = at_us.saturating_sub(FACTS_BEFORE_US);
     let text = match occasion {
         Occasion::Welcome(_) => "welcome to OrderShop!".to_owned(),
         Occasion::GoodBye(_) => "your account is closed. Good-bye!".to_owned(),
-        Occasion::PleasePay(order) => {
-            let costs = history.costs(order, at_us.saturating_sub(FACTS_BEFORE_US), sent.at_us);
-            match costs.as_slice() {
-                [(low, high)] if low == high => format!(
-                    "thank you for your order {order}. Please pay € {}.{:02}.",
+        Occasion::PleasePay(id) => {
+            let order = history.orders.get(id);
+            match order.and_then(|order| history.costs(order, from_us, sent.at_us)) {
+                Some((low, high)) if low == high => format!(
+                    "thank you for your order {id}. Please pay € {}.{:02}.",
                     low / 100,
                     low % 100
                 ),
@@ -107,21 +116,28 @@ fn misworded(
             amount % 100
         ),
         Occasion::Shipped(order) => format!("your order {order} is on its way."),
+        Occasion::Returned { .. } => String::new(),
     };
-    let to = |person: &Person| {
-        let message = format!("Dear {}, {text}", person.name);
-        fingerprint_text(&[&person.email, &message]) == sent.fingerprint
+    let to = |person: &Person| match (occasion, &sent.free) {
+        // Its words are the shop's choice, but it goes to the customer and names the order.
+        (Occasion::Returned { order, .. }, Some((recipient, message))) => {
+            *recipient == person.email && message.contains(order.as_ref())
+        }
+        _ => {
+            let message = format!("Dear {}, {text}", person.name);
+            fingerprint_text(&[&person.email, &message]) == sent.fingerprint
+        }
     };
     let right = match occasion {
         Occasion::Welcome(person) | Occasion::GoodBye(person) => to(person),
-        Occasion::PleasePay(order) | Occasion::Paid(order, _) | Occasion::Shipped(order) => {
-            let cart = history.orders.get(order).map(|order| &order.cart);
-            let states = cart.and_then(|cart| history.carts.get(cart));
-            let mut buyers = states.into_iter().flat_map(|states| states.ever());
-            buyers.any(|state| {
-                let person = history.customers.get(&state.customer);
-                person.is_some_and(|person| person.ever().any(to))
-            })
+        Occasion::PleasePay(order)
+        | Occasion::Paid(order, _)
+        | Occasion::Shipped(order)
+        | Occasion::Returned { order, .. } => {
+            let order = history.orders.get(order);
+            let buyer = order.and_then(|order| history.buyer(order));
+            let person = buyer.and_then(|buyer| history.customers.get(buyer));
+            person.is_some_and(|person| person.ever().any(to))
         }
     };
     (!right).then(|| "a mail with a wrong text or recipient".to_owned())

@@ -1,4 +1,5 @@
-//! `money`: the amount of each billing is the price of its order's cart at that time, and no order has two billings at once.
+//! `money`: the amount of each billing is the total of its order, and no order has two billings at once. Where an order's events have no
+//! total, it is the price of its cart at that time.
 
 use super::super::history::{FACTS_BEFORE_US, History, Payment};
 use loadgen_report::audit::CheckReport;
@@ -24,26 +25,23 @@ pub fn money(history: &History) -> CheckReport {
 
 fn wrong(history: &History, payment: &Payment) -> Option<String> {
     let Payment {
-        order,
+        order: id,
         amount,
         at_us,
         ..
     } = payment;
-    if !history.orders.contains_key(order) {
-        return Some(format!("it is for order {order}, which never existed"));
-    }
+    let Some(order) = history.orders.get(id) else {
+        return Some(format!("it is for order {id}, which never existed"));
+    };
     let costs = history.costs(order, at_us.saturating_sub(FACTS_BEFORE_US), *at_us);
-    let fits = |(low, high): &(i128, i128)| (*low..=*high).contains(&i128::from(*amount));
-    if costs.iter().any(fits) {
-        return None;
-    }
-    Some(match costs.last() {
+    match costs {
+        Some((low, high)) if (low..=high).contains(&i128::from(*amount)) => None,
         Some((low, high)) if low == high => {
-            format!("amount {amount}, but the cart of order {order} cost {low}")
+            Some(format!("amount {amount}, but order {id} cost {low}"))
         }
-        Some((low, high)) => {
-            format!("amount {amount}, but the cart of order {order} cost {low} to {high}")
-        }
-        None => format!("the price of the cart of order {order} is unknown"),
-    })
+        Some((low, high)) => Some(format!(
+            "amount {amount}, but the cart of order {id} cost {low} to {high}"
+        )),
+        None => Some(format!("the price of the cart of order {id} is unknown")),
+    }
 }

@@ -27,16 +27,18 @@ fn stuck(history: &History, id: &str, order: &OrderRecord) -> Option<String> {
         return None;
     }
     let status = order.status?;
-    let billed = history.billed.get(id).is_some_and(|living| *living > 0);
+    let billed = history.paid.get(id).is_some_and(|paid| paid.billings > 0);
     let shipment = history.shipments.get(id);
     let delivered = shipment.is_some_and(|shipment| shipment.delivered);
     // If a client deleted the shipping, a cleared order legally stays cleared.
     let lost_its_shipping = shipment.is_some_and(|shipment| shipment.was_deleted);
     let why = match status {
         Status::Created => "its stock was neither reserved nor refused",
-        Status::OutOfStock if billed => "it has a billing and no stock",
+        Status::OutOfStock if billed => "it has no stock, and its payment was not returned",
         Status::InStock | Status::Uncleared if billed => "it has a billing",
-        Status::Cleared if shipment.is_some_and(|shipment| shipment.exists) => "it has a shipping",
+        Status::Cleared if shipment.is_some_and(|shipment| shipment.living > 0) => {
+            "it has a shipping"
+        }
         Status::Cleared if !lost_its_shipping => "it has no shipping",
         Status::Shipped if delivered => "its shipping was delivered",
         _ => return None,

@@ -1,12 +1,16 @@
-//! `stock`: the stock of each product is initial + restocked − reserved + given back, and never below 0. Every reservation is what its
-//! order's cart holds, is made once for each order, and is given back if the order was deleted before it was shipped.
+//! `stock`: the stock of each product is initial + restocked − reserved + given back, and never below 0. Every reservation is the lines of
+//! its order, is made once for each order, and is given back if the order was deleted before it was shipped.
+//!
+//! A client that writes an amount may write over a reservation. That is the client's decision only if the client could know the reservation.
+//! The events alone don't say what a client knew, but they say two things that prove that it didn't: a request that was received before the
+//! reservation was made, and a request with `If-Match` that names an older version (known where the run sent it).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
 use super::super::event::{AuditEvent, EventAction};
-use super::super::history::{FACTS_BEFORE_US, History, Id, Status};
+use super::super::history::{History, Id, Status};
 use loadgen_report::audit::{CheckReport, Offender};
 
 #[derive(Deserialize)]
@@ -33,6 +37,8 @@ struct Inventory {
     amount: i64,
     began_us: u64,
     deleted: bool,
+    /// The changes by reservations: their versions, and their times in microseconds.
+    reserved: Vec<(u64, u64)>,
 }
 
 /// The sums of a product over all its inventories.
@@ -102,14 +108,36 @@ impl Stock {
                 format!("amount {} at {}", data.amount, event.position),
             );
         }
+        let mut reserved = self
+            .inventories
+            .get_mut(&id)
+            .map_or_else(Vec::new, |inventory| {
+                std::mem::take(&mut inventory.reserved)
+            });
         let before = self.inventories.get(&id);
         let (was, was_of) = before.map_or((0, product.clone()), |i| (i.amount, i.product.clone()));
         let first = before.is_none();
         let began_us = before.map_or(event.published_at_us, |i| i.began_us);
         let deleted = event.action() == EventAction::Deleted;
         let now = if deleted { 0 } else { data.amount };
+        let changes_it = event.action() == EventAction::Updated && data.amount != was;
+        if changes_it
+            && event.is_request()
+            && let (Some((version, at_us)), Some(by_us)) = (reserved.last(), event.received_by_us())
+            && by_us <= *at_us
+        {
+            let version_now = event.version;
+            self.fault(
+                event,
+                format!(
+                    "version {version_now} writes over the reservation in version {version}, but its request was sent before that"
+                ),
+            );
+        }
         // A reservation's change of the amount is counted by the event `stock_reserved` only.
-        if !event.is_reaction() {
+        if event.is_reaction() {
+            reserved.push((event.version, event.published_at_us));
+        } else {
             let sums = self.sums.entry(was_of).or_default();
             if first {
                 sums.began_us = sums.began_us.max(began_us);
@@ -130,6 +158,7 @@ impl Stock {
                 amount: now,
                 began_us,
                 deleted,
+                reserved,
             },
         );
         Ok(())
@@ -179,6 +208,15 @@ impl Stock {
             self.fault(event, fault.to_owned());
         }
         Ok(())
+    }
+
+    /// Whether a reservation made this version of an inventory.
+    pub fn reserved_at(&self, inventory: &str, version: u64) -> bool {
+        let inventory = self.inventories.get(inventory);
+        inventory.is_some_and(|inventory| {
+            let reserved = &inventory.reserved;
+            reserved.binary_search_by_key(&version, |(v, _)| *v).is_ok()
+        })
     }
 
     /// The outcome.
@@ -243,31 +281,27 @@ fn misreserved(history: &History, id: &Id, reservation: &Reservation) -> Option<
     if reservation.times > 1 {
         return Some(format!("reserved {} times", reservation.times));
     }
-    let mut pieces: Vec<(&str, u64)> = Vec::new();
-    let mut lines: Vec<&ReservationLine> = reservation.lines.iter().collect();
-    lines.sort_unstable_by(|a, b| a.product_id.cmp(&b.product_id));
-    for line in lines {
-        let quantity = u64::try_from(line.quantity).unwrap_or(0);
-        match pieces.last_mut() {
-            Some((product, count)) if *product == line.product_id.as_ref() => *count += quantity,
-            _ => pieces.push((&line.product_id, quantity)),
-        }
+    let mut pieces: BTreeMap<&str, i64> = BTreeMap::new();
+    for line in &reservation.lines {
+        *pieces.entry(&line.product_id).or_default() += line.quantity;
     }
-    let at_us = reservation.at_us;
-    let fits = history.carts.get(&order.cart).is_some_and(|cart| {
-        let mut states = cart.within(at_us.saturating_sub(FACTS_BEFORE_US), at_us);
-        states.any(|state| {
-            let wanted = state.pieces.iter().map(|(id, count)| (id.as_ref(), *count));
-            wanted.eq(pieces.iter().copied())
-        })
-    });
-    if !fits {
-        return Some(format!(
-            "the reservation is not what cart {} holds",
-            order.cart
-        ));
+    let wanted = history.pieces(order).unwrap_or_default();
+    let wanted = wanted
+        .iter()
+        .map(|(id, count)| (id.as_ref(), i64::try_from(*count).ok()));
+    let reserved = pieces.into_iter().map(|(id, count)| (id, Some(count)));
+    if !wanted.eq(reserved) {
+        let lines = match order.bought {
+            Some(_) => "lines of its order".to_owned(),
+            None => format!("pieces that cart {} held when it was ordered", order.cart),
+        };
+        return Some(format!("the reservation is not the {lines}"));
     }
-    let has_left = matches!(order.status, Some(Status::Shipped | Status::Delivered));
+    let has_left = order.status.is_some_and(Status::has_left)
+        || history
+            .shipments
+            .get(id)
+            .is_some_and(|shipment| shipment.living > 0);
     let must_be_back = order.deleted && !has_left || order.status == Some(Status::OutOfStock);
     match (must_be_back, reservation.released) {
         (true, 0) => Some("its stock was not given back".to_owned()),

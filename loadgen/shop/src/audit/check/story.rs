@@ -8,7 +8,7 @@ use super::super::history::History;
 use super::super::topic::ShopTopic;
 use super::*;
 use crate::order_shop::OrderShop;
-use loadgen_engine::record::ledger::{Creations, Ledger};
+use loadgen_engine::record::ledger::{Change, Ledger, Meanings};
 use loadgen_report::audit::CheckReport;
 
 /// The events in the order of time, and the entities that the lists show.
@@ -126,6 +126,7 @@ pub fn right() -> Story {
         "put-1",
         shipping(1_700_000_000),
     );
+    story.changed(("shipping", "ship"), "PUT", 200, None);
     story.add(
         ShopTopic::Order,
         ORDER,
@@ -157,7 +158,74 @@ pub fn stock(id: &str, product: &str, amount: i64) -> Value {
 }
 
 pub fn order(status: &str) -> Value {
-    json!({"entity_id": ORDER, "cart_id": CART, "status": status})
+    json!({
+        "entity_id": ORDER, "cart_id": CART, "status": status, "customer_id": "ada", "total": 1400,
+        "lines": [
+            {"product_id": "tea", "quantity": 2, "price": 250},
+            {"product_id": "cup", "quantity": 1, "price": 900},
+        ],
+    })
+}
+
+/// The same customer deletes the order at the moment of its payment: the payment comes to nothing, is returned, and the stock is back.
+pub fn compensated() -> Story {
+    let mut story = right();
+    for id in [
+        "bill.cleared",
+        "bill.cleared.shipping",
+        "bill.cleared.shipping.mail",
+        "bill.cleared.shipping.shipped",
+        "put-1",
+        "put-1.delivered",
+    ] {
+        story.without(id);
+    }
+    story.ledger = Ledger::default();
+    for (topic, event) in &story.events.clone() {
+        let id = event["event_id"].as_str().unwrap();
+        if event["action"] == "entity_created" {
+            story.accepted(*topic, id);
+        }
+    }
+    story.delete_order("IN_STOCK");
+    story.changed(("order", ORDER), "DELETE", 200, None);
+    story.give_back();
+    let bill = json!({"entity_id": "bill", "order_id": ORDER, "amount": 1400});
+    story.add(
+        ShopTopic::Billing,
+        "bill",
+        2,
+        "entity_deleted",
+        "bill.returned",
+        "bill",
+        bill,
+    );
+    story.mail(
+        "bill.returned",
+        "Dear Ada, we return your payment of € 14.00: order order-1 is gone.",
+    );
+    story.show();
+    story
+}
+
+/// The same sale by services that know no lines of an order.
+pub fn without_lines() -> Story {
+    let mut story = right();
+    for (_, event) in &mut story.events {
+        strip(&mut event["data"]);
+    }
+    for (_, shown) in &mut story.shown {
+        strip(shown);
+    }
+    story
+}
+
+fn strip(order: &mut Value) {
+    if let Some(fields) = order.as_object_mut().filter(|f| f.contains_key("cart_id")) {
+        for name in ["customer_id", "lines", "total"] {
+            fields.remove(name);
+        }
+    }
 }
 
 pub fn reservation() -> Value {
@@ -179,7 +247,9 @@ impl Story {
         cause: &str,
         data: Value,
     ) {
-        let number = self.events.len() as u64 + 1;
+        let number = |(_, event): &(ShopTopic, Value)| event["published_at_us"].as_u64();
+        let last = self.events.iter().filter_map(number).max();
+        let number = last.unwrap_or(0) / 1_000 + 1;
         let event = json!({
             "position": format!("{number}-0"), "event_id": event_id, "action": action, "aggregate_id": id,
             "version": version, "data": data, "published_at_us": number * 1_000, "causation_id": cause,
@@ -199,6 +269,85 @@ impl Story {
         let answer = json!({"result": [id]}).to_string();
         let created = OrderShop.answered(&posted, 200, answer.as_bytes());
         self.ledger.answered(&posted, created);
+    }
+
+    /// Notes a change that a client of the run asked for, with the status of its answer.
+    pub fn changed(
+        &mut self,
+        (kind, id): (&str, &str),
+        method: &str,
+        status: u16,
+        body: Option<&Value>,
+    ) {
+        self.changed_if((kind, id), method, status, body, None);
+    }
+
+    pub fn changed_if(
+        &mut self,
+        (kind, id): (&str, &str),
+        method: &str,
+        status: u16,
+        body: Option<&Value>,
+        if_match: Option<u64>,
+    ) {
+        let entity = OrderShop.entity(&format!("/{kind}/{id}")).unwrap();
+        let change = Change {
+            content: body.and_then(|body| OrderShop.content(kind, &body.to_string())),
+            removes: method == "DELETE",
+            if_match,
+        };
+        self.ledger.changing(&entity, &change);
+        self.ledger.changed(&entity, &change, status);
+    }
+
+    /// Deletes the order by a request.
+    pub fn delete_order(&mut self, status: &str) {
+        let versions = self
+            .events
+            .iter()
+            .filter(|(topic, event)| *topic == ShopTopic::Order && event["aggregate_id"] == ORDER);
+        let version = versions.count() as u64 + 1;
+        let data = order(status);
+        self.add(
+            ShopTopic::Order,
+            ORDER,
+            version,
+            "entity_deleted",
+            "del",
+            "del",
+            data,
+        );
+    }
+
+    /// Gives the order's stock back.
+    pub fn give_back(&mut self) {
+        let mut back = |id: &str, version, action: &str, suffix: &str, data| {
+            let event_id = format!("del.{suffix}");
+            self.add(
+                ShopTopic::Inventory,
+                id,
+                version,
+                action,
+                &event_id,
+                "del",
+                data,
+            );
+        };
+        back(
+            "i-tea",
+            3,
+            "entity_updated",
+            "stock_released.0",
+            stock("i-tea", "tea", 10),
+        );
+        back(
+            "i-cup",
+            3,
+            "entity_updated",
+            "stock_released.1",
+            stock("i-cup", "cup", 1),
+        );
+        back(ORDER, 2, "stock_released", "stock_released", reservation());
     }
 
     pub fn mail(&mut self, cause: &str, message: &str) {
@@ -239,6 +388,7 @@ impl Story {
     pub fn checked(&self, since_us: u64, from_nothing: bool, gauges: &Gauges) -> Vec<CheckReport> {
         let (mut history, mut stock) = (History::new(since_us), Stock::default());
         let (mut versions, mut read_model) = (Versions::new(since_us), ReadModel::new(since_us));
+        let mut clients = ClientHistories::new(Some(&self.ledger));
         for topic in ShopTopic::ALL {
             for (_, event) in self.events.iter().filter(|(of, _)| *of == topic) {
                 let text = event.to_string();
@@ -249,6 +399,7 @@ impl Story {
                 }
                 versions.take(topic, &event);
                 read_model.take(topic, &event);
+                clients.take(topic, &event);
             }
         }
         self.shown
@@ -256,7 +407,10 @@ impl Story {
             .for_each(|(topic, entity)| read_model.shown(*topic, entity));
         vec![
             accepted_present(&history, Some(&self.ledger), Some(gauges), from_nothing),
+            clients.finish(&stock, from_nothing),
             order_histories(&history),
+            ordered(&history),
+            paid_and_shipped(&history),
             stock.finish(&history),
             money(&history),
             mails(&history),

@@ -32,6 +32,21 @@ pub struct OrderData<'a> {
     #[serde(borrow)]
     pub cart_id: Cow<'a, str>,
     pub status: Status,
+    /// This and the next two are what was ordered; events of services that know no such thing lack them.
+    #[serde(default)]
+    pub customer_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub lines: Option<Vec<LineData<'a>>>,
+    #[serde(default)]
+    pub total: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub struct LineData<'a> {
+    #[serde(borrow)]
+    pub product_id: Cow<'a, str>,
+    pub quantity: u64,
+    pub price: i64,
 }
 
 #[derive(Deserialize)]

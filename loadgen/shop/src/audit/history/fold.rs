@@ -6,10 +6,22 @@ use super::super::event::{AuditEvent, EventAction};
 use super::super::fingerprint::fingerprint_text;
 use super::super::topic::ShopTopic;
 use super::data::{
-    BillingData, CartData, CustomerData, MailData, OrderData, ProductData, ShippingData,
+    BillingData, CartData, CustomerData, LineData, MailData, OrderData, ProductData, ShippingData,
 };
-use super::{CartState, History, Id, Occasion, OrderRecord, Payment, Person, Shipment, Status};
+use super::order::Line;
+use super::{
+    BillingRecord, Bought, CartState, History, Id, Occasion, OrderRecord, Payment, Person, Status,
+};
 use loadgen_report::audit::Offender;
+
+/// What the mails say whose exact text is known.
+const KNOWN_TEXTS: [&str; 5] = [
+    "welcome to OrderShop!",
+    "your account is closed.",
+    "thank you for your order",
+    "we have received your payment",
+    "is on its way.",
+];
 
 impl History {
     /// Folds one event; events of a topic must come in order.
@@ -68,14 +80,14 @@ impl History {
         let data: CartData<'_> = read(event)?;
         let state = CartState {
             customer: self.id(&data.customer_id),
-            pieces: self.pieces(&data),
+            pieces: self.cart_pieces(&data),
         };
         let id = self.id(&event.aggregate_id);
         self.carts.entry(id).or_default().take(event, state);
         Ok(())
     }
 
-    fn pieces(&mut self, data: &CartData<'_>) -> Vec<(Id, u64)> {
+    fn cart_pieces(&mut self, data: &CartData<'_>) -> Vec<(Id, u64)> {
         let mut names: Vec<&str> = data.product_ids.iter().map(AsRef::as_ref).collect();
         names.sort_unstable();
         let mut pieces: Vec<(Id, u64)> = Vec::new();
@@ -94,29 +106,60 @@ impl History {
         if event.action() == EventAction::Updated && data.status == Status::InStock {
             self.occasion(event, Occasion::PleasePay(id.clone()));
         }
-        let record = self
-            .orders
-            .entry(id)
-            .or_insert_with(|| OrderRecord::new(cart, event.published_at_us));
-        record.take(event, data.status);
+        let bought = match (&data.customer_id, &data.lines, data.total) {
+            (Some(customer), Some(lines), Some(total)) => Some(self.bought(customer, lines, total)),
+            _ => None,
+        };
+        let began = || OrderRecord::new(cart.clone(), event.published_at_us);
+        let record = self.orders.entry(id).or_insert_with(began);
+        record.take(event, &cart, data.status, bought);
         Ok(())
+    }
+
+    fn bought(&mut self, customer: &str, lines: &[LineData<'_>], total: i64) -> Bought {
+        let lines = lines.iter().map(|line| Line {
+            product: self.id(&line.product_id),
+            price: line.price,
+            quantity: line.quantity,
+        });
+        let mut lines: Vec<Line> = lines.collect();
+        lines.sort_unstable();
+        Bought {
+            customer: self.id(customer),
+            lines,
+            total,
+        }
     }
 
     fn billing(&mut self, event: &AuditEvent<'_>) -> serde_json::Result<()> {
         let data: BillingData<'_> = read(event)?;
         let (billing, order) = (self.id(&event.aggregate_id), self.id(&data.order_id));
-        let living = self.billed.entry(order.clone()).or_default();
-        if event.action() == EventAction::Deleted {
-            *living = living.saturating_sub(1);
+        if let Some(before) = self.billings.get(&billing).filter(|before| before.living) {
+            let paid = self.paid.entry(before.order.clone()).or_default();
+            paid.billings = paid.billings.saturating_sub(1);
+            paid.amount -= i128::from(before.amount);
+        }
+        let living = event.action() != EventAction::Deleted;
+        let record = BillingRecord {
+            order: order.clone(),
+            amount: data.amount,
+            living,
+            at_us: event.published_at_us,
+        };
+        self.billings.insert(billing.clone(), record);
+        if !living {
+            let by_saga = !event.is_request();
+            self.occasion(event, Occasion::Returned { order, by_saga });
             return Ok(());
         }
+        let paid = self.paid.entry(order.clone()).or_default();
+        paid.billings += 1;
+        paid.amount += i128::from(data.amount);
         if event.action() == EventAction::Created {
-            *living += 1;
-            if *living > 1 {
+            if paid.billings > 1 {
                 self.billed_twice.push((billing.clone(), order.clone()));
             }
             self.occasion(event, Occasion::Paid(order.clone(), data.amount));
-            self.billing_orders.insert(billing.clone(), order.clone());
         }
         self.payments.push(Payment {
             billing,
@@ -134,14 +177,19 @@ impl History {
             self.occasion(event, Occasion::Shipped(order.clone()));
         }
         let shipment = self.shipments.entry(order).or_default();
-        if event.action() == EventAction::Deleted {
-            *shipment = Shipment {
-                was_deleted: true,
-                ..Shipment::default()
-            };
-        } else {
-            shipment.exists = true;
-            shipment.delivered = data.delivered > 0.0;
+        shipment.at_us = event.published_at_us;
+        match event.action() {
+            EventAction::Created => {
+                shipment.living += 1;
+                shipment.was_deleted = false;
+                shipment.delivered = data.delivered > 0.0;
+            }
+            EventAction::Deleted => {
+                shipment.living = shipment.living.saturating_sub(1);
+                shipment.was_deleted = event.is_request();
+                shipment.delivered = false;
+            }
+            _ => shipment.delivered = data.delivered > 0.0,
         }
         Ok(())
     }
@@ -154,6 +202,8 @@ impl History {
         let sent = self.mails.entry(cause).or_default();
         sent.count += 1;
         sent.fingerprint = fingerprint_text(&[&data.recipient, &data.message]);
+        let is_known = KNOWN_TEXTS.iter().any(|text| data.message.contains(text));
+        sent.free = (!is_known).then(|| (data.recipient.into(), data.message.into()));
         sent.at_us = event.published_at_us;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The statuses of an order, and its first illegal transition.
+//! The statuses of an order, what was ordered, and its first illegal transition.
 
 use std::fmt;
 
@@ -31,6 +31,21 @@ impl Status {
                 | (Self::Shipped, Self::Delivered)
         )
     }
+
+    /// Whether an order may be deleted: not while it is paid.
+    fn may_be_deleted(self) -> bool {
+        !self.is_paid()
+    }
+
+    /// Whether an order that has this status must be paid.
+    pub fn is_paid(self) -> bool {
+        matches!(self, Self::Cleared | Self::Shipped | Self::Delivered)
+    }
+
+    /// Whether an order that has this status was handed over to its customer's carrier.
+    pub fn has_left(self) -> bool {
+        matches!(self, Self::Shipped | Self::Delivered)
+    }
 }
 
 impl fmt::Display for Status {
@@ -47,11 +62,57 @@ impl fmt::Display for Status {
     }
 }
 
+/// What was ordered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bought {
+    /// The customer.
+    pub customer: Id,
+    /// The lines, sorted by the product's id.
+    pub lines: Vec<Line>,
+    /// The sum to pay, in cents.
+    pub total: i64,
+}
+
+/// Pieces of one product.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// The product.
+    pub product: Id,
+    /// The price of a piece, in cents.
+    pub price: i64,
+    /// Number of pieces.
+    pub quantity: u64,
+}
+
+impl Bought {
+    /// Number of pieces of each product, sorted by the product's id.
+    pub fn pieces(&self) -> Vec<(Id, u64)> {
+        let mut pieces: Vec<(Id, u64)> = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            match pieces.last_mut() {
+                Some((product, count)) if *product == line.product => *count += line.quantity,
+                _ => pieces.push((line.product.clone(), line.quantity)),
+            }
+        }
+        pieces
+    }
+
+    /// What the lines cost, in cents.
+    pub fn cost(&self) -> i128 {
+        let costs = self.lines.iter();
+        costs
+            .map(|line| i128::from(line.price) * i128::from(line.quantity))
+            .sum()
+    }
+}
+
 /// The folded history of an order.
 #[derive(Debug)]
 pub struct OrderRecord {
     /// The order's cart.
     pub cart: Id,
+    /// What was ordered, by the first event that says it.
+    pub bought: Option<Bought>,
     /// The current status, or the last one before deletion; `None` before the first event.
     pub status: Option<Status>,
     /// Whether the order was deleted.
@@ -62,6 +123,8 @@ pub struct OrderRecord {
     pub was_in_stock: bool,
     /// The first illegal transition, in words.
     pub fault: Option<Box<str>>,
+    /// Whether an event said that something else was ordered than an earlier one.
+    pub reordered: bool,
 }
 
 impl OrderRecord {
@@ -69,17 +132,41 @@ impl OrderRecord {
     pub fn new(cart: Id, began_us: u64) -> Self {
         Self {
             cart,
+            bought: None,
             status: None,
             deleted: false,
             began_us,
             was_in_stock: false,
             fault: None,
+            reordered: false,
         }
     }
 
-    /// Folds one event of the order, with the status in the event's data.
-    pub fn take(&mut self, event: &AuditEvent<'_>, next: Status) {
-        let fault = match (event.action(), self.status) {
+    /// Folds one event of the order, with the cart, the status and what was ordered as the event's data has them.
+    pub fn take(
+        &mut self,
+        event: &AuditEvent<'_>,
+        cart: &Id,
+        next: Status,
+        bought: Option<Bought>,
+    ) {
+        if let (None, Some(fault)) = (&self.fault, self.illegal(event, next)) {
+            self.fault = Some(fault.into());
+        }
+        self.reordered |= self.cart != *cart;
+        match (&self.bought, bought) {
+            (Some(before), Some(now)) => self.reordered |= *before != now,
+            (None, now) => self.bought = now,
+            // An event of a service that knows no lines.
+            (Some(_), None) => {}
+        }
+        self.deleted |= event.action() == EventAction::Deleted;
+        self.was_in_stock |= next == Status::InStock;
+        self.status = Some(next);
+    }
+
+    fn illegal(&self, event: &AuditEvent<'_>, next: Status) -> Option<String> {
+        match (event.action(), self.status) {
             (_, _) if self.deleted => Some(format!("{next} after it was deleted")),
             (EventAction::Created, None) if next == Status::Created => None,
             (EventAction::Created, None) => Some(format!("it began as {next}")),
@@ -88,15 +175,21 @@ impl OrderRecord {
             (EventAction::Deleted, Some(now)) if now != next => {
                 Some(format!("it was deleted as {next}, but it was {now}"))
             }
+            (EventAction::Deleted, Some(now)) if !now.may_be_deleted() => {
+                Some(format!("it was deleted as {now}"))
+            }
             (EventAction::Deleted, Some(_)) => None,
             (_, Some(now)) if !now.may_become(next) => Some(format!("{now} → {next}")),
+            // Where an order has its lines, its events are the shop's own, and clients don't write its status.
+            (_, Some(_)) if self.bought.is_some() && event.is_request() => {
+                Some(format!("a client's request made it {next}"))
+            }
             (_, Some(_)) => None,
-        };
-        if let (None, Some(fault)) = (&self.fault, fault) {
-            self.fault = Some(fault.into());
         }
-        self.deleted |= event.action() == EventAction::Deleted;
-        self.was_in_stock |= next == Status::InStock;
-        self.status = Some(next);
+    }
+
+    /// Whether it takes its cart: no other order of this cart may live.
+    pub fn is_live(&self) -> bool {
+        !self.deleted && self.status != Some(Status::OutOfStock)
     }
 }

@@ -40,6 +40,13 @@ impl<T> StateTimeline<T> {
             .map(|(_, value)| value)
     }
 
+    /// The value at this time; before the first one, the first one.
+    pub fn at(&self, at_us: u64) -> Option<&T> {
+        let after = self.states.partition_point(|(at, _)| *at <= at_us);
+        let state = self.states.get(after.saturating_sub(1));
+        state.map(|(_, value)| value)
+    }
+
     /// Every value in the order of time.
     pub fn ever(&self) -> impl Iterator<Item = &T> {
         self.states.iter().map(|(_, value)| value)

@@ -1,9 +1,11 @@
-//! What is created by a POST to OrderShop, and what its answers say of it.
+//! What requests to OrderShop create, change and read, and what its answers say of it.
 
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::audit::{ShopTopic, content_of};
 use crate::order_shop::OrderShop;
-use loadgen_engine::record::ledger::{Created, Creations, Posted};
+use loadgen_engine::record::ledger::{Created, EntityPath, Meanings, Posted};
 
 /// An answer to a creation: the ids, or a message's id.
 #[derive(Deserialize)]
@@ -18,7 +20,23 @@ enum Answered {
     Later(String),
 }
 
-impl Creations for OrderShop {
+impl Meanings for OrderShop {
+    fn entity(&self, path: &str) -> Option<EntityPath> {
+        let path = path.split(['?', '#']).next()?;
+        let (kind, id) = path.strip_prefix('/')?.split_once('/')?;
+        let topic = ShopTopic::named(kind).filter(|topic| topic.name() == kind);
+        let names_one = topic.is_some() && !id.is_empty() && !id.contains('/');
+        names_one.then(|| EntityPath {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+        })
+    }
+
+    fn content(&self, kind: &str, body: &str) -> Option<u64> {
+        let body: Value = serde_json::from_str(body).ok()?;
+        content_of(ShopTopic::named(kind)?, body)
+    }
+
     fn posted(&self, path: &str, body: Option<&str>) -> Option<Posted> {
         let path = path.split(['?', '#']).next()?;
         let kind = path.trim_matches('/');
@@ -61,6 +79,38 @@ fn array_length(body: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use loadgen_engine::record::ledger::Ledger;
+
+    #[test]
+    fn a_path_of_two_parts_names_an_entity() {
+        let named = |path: &str| {
+            let entity = OrderShop.entity(path)?;
+            Some(format!("{} {}", entity.kind, entity.id))
+        };
+        assert_eq!(named("/order/a?x=1").as_deref(), Some("order a"));
+        for path in [
+            "/order",
+            "/orders/unbilled",
+            "/mails/sent",
+            "/order/",
+            "/order/a/b",
+        ] {
+            assert_eq!(named(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_put_repeats_the_id_or_not_and_means_the_same() {
+        let of = |body: &str| OrderShop.content("inventory", body);
+        let content = of(r#"{"product_id": "p", "amount": 3}"#);
+        assert!(content.is_some());
+        assert_eq!(
+            of(r#"{"amount": 3, "product_id": "p", "entity_id": "i"}"#),
+            content
+        );
+        assert_ne!(of(r#"{"amount": 4, "product_id": "p"}"#), content);
+        // The shop adds what it knows to an order, so its events don't repeat a body.
+        assert_eq!(OrderShop.content("order", r#"{"cart_id": "c"}"#), None);
+    }
 
     fn of<'a>(ledger: &'a Ledger, kind: &str) -> (Vec<&'a str>, Vec<&'a str>, u64) {
         let (_, writes) = ledger.kinds().find(|(known, _)| *known == kind).unwrap();

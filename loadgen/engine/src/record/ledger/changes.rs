@@ -1,0 +1,69 @@
+//! The changes of one entity that a run asked for.
+
+/// A PUT or a DELETE of one entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// What it makes of the entity; `None` if that can't be told, and for a removal.
+    pub content: Option<u64>,
+    /// Whether it removes the entity.
+    pub removes: bool,
+    /// The version in the header `If-Match`.
+    pub if_match: Option<u64>,
+}
+
+/// How often something was asked for, by what is known of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// The target answered that it was carried out.
+    pub accepted: u32,
+    /// No answer, or a 5xx status: it may have been carried out or not.
+    pub unknown: u32,
+}
+
+/// The changes of one entity; those that were refused leave no trace in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    /// Of PUT.
+    pub puts: Outcomes,
+    /// Of DELETE.
+    pub removals: Outcomes,
+    /// What accepted PUTs made of it.
+    pub contents: Vec<u64>,
+    /// The versions that accepted changes were decided on, where `If-Match` named one.
+    pub decided_on: Vec<u64>,
+}
+
+impl Changes {
+    fn outcomes(&mut self, change: &Change) -> &mut Outcomes {
+        match change.removes {
+            true => &mut self.removals,
+            false => &mut self.puts,
+        }
+    }
+
+    pub(super) fn sent(&mut self, change: &Change) {
+        self.outcomes(change).unknown += 1;
+    }
+
+    pub(super) fn answered(&mut self, change: &Change, accepted: bool) {
+        let outcomes = self.outcomes(change);
+        outcomes.unknown = outcomes.unknown.saturating_sub(1);
+        if accepted {
+            outcomes.accepted += 1;
+            self.contents.extend(change.content);
+            self.decided_on.extend(change.if_match);
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (mine, theirs) in [
+            (&mut self.puts, other.puts),
+            (&mut self.removals, other.removals),
+        ] {
+            mine.accepted += theirs.accepted;
+            mine.unknown += theirs.unknown;
+        }
+        self.contents.extend(other.contents);
+        self.decided_on.extend(other.decided_on);
+    }
+}

@@ -1,0 +1,80 @@
+//! A Redis of this program's own, which the system reaches through a proxy only. Knows its command line and its log, no command of Redis.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use loadgen_engine::fault::Proxy;
+
+/// Programs that are a Redis server.
+const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+/// Time limit for accepting connections.
+const UP_WITHIN: Duration = Duration::from_secs(30);
+/// Pause between two attempts.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// A running Redis behind a proxy; killed when dropped.
+pub struct ProxiedRedis {
+    proxy: Proxy,
+    _child: Child,
+}
+
+impl ProxiedRedis {
+    /// Starts it with its files in this folder, and waits until it accepts connections.
+    pub async fn start(data: &Path, durability: &str) -> Result<Self, String> {
+        let (append_only, sync) = match durability {
+            "none" => ("no", "no"),
+            sync => ("yes", sync),
+        };
+        // Free now; another program would have to take it in this moment.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
+        let address = free.map_err(|e| format!("no port is free: {e}"))?;
+        let start = |program: &&str| {
+            Command::new(program)
+                .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+                .args(["--save", "", "--maxmemory-policy", "noeviction"])
+                .args(["--appendonly", append_only, "--appendfsync", sync])
+                .arg("--dir")
+                .arg(data)
+                .arg("--logfile")
+                .arg(data.join("redis.log"))
+                .process_group(0)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .ok()
+        };
+        let child = PROGRAMS.iter().find_map(start);
+        let child = child.ok_or("no redis-server or valkey-server on PATH")?;
+        let up = tokio::time::timeout(UP_WITHIN, accepts(address));
+        up.await
+            .map_err(|_| format!("it did not accept connections within {UP_WITHIN:?}"))?;
+        let proxy = Proxy::start(address).await;
+        Ok(Self {
+            proxy: proxy.map_err(|e| format!("its proxy: {e}"))?,
+            _child: child,
+        })
+    }
+
+    /// The address that the system is given.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.proxy.address)
+    }
+
+    /// The proxy.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+}
+
+async fn accepts(address: SocketAddr) {
+    while TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
