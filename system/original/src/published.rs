@@ -20,6 +20,7 @@ const NAME_BYTES_MAX: usize = 200;
 struct EventInfo {
     event_id: String,
     event_action: String,
+    /// An object, or a string that contains one: the first OrderShop's services write `json.dumps(data)`.
     event_data: Box<RawValue>,
 }
 
@@ -37,16 +38,14 @@ struct EventData<'a> {
 pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction, String> {
     let info: EventInfo = serde_json::from_str(event_info).map_err(|error| {
         format!(
-            "bad event_info: {error}; send a JSON object of event_id (string), event_action (string) and event_data (object)"
+            "bad event_info: {error}; send a JSON object of event_id (string), event_action (string) and event_data (an object, or a string that contains one)"
         )
     })?;
     check_name("event_id", &info.event_id)?;
     check_name("event_action", &info.event_action)?;
-    // serde alone would also accept an array.
-    let data: EventData<'_> = Some(info.event_data.get())
-        .filter(|data| data.starts_with('{'))
-        .and_then(|data| serde_json::from_str(data).ok())
-        .ok_or("bad event_info: event_data must be a JSON object, with entity_id at most once")?;
+    const BAD_DATA: &str = "bad event_info: event_data must be a JSON object or a string that contains one, with entity_id at most once";
+    let object = object(info.event_data).ok_or(BAD_DATA)?;
+    let data: EventData<'_> = serde_json::from_str(object.get()).map_err(|_| BAD_DATA)?;
     let entity_id = data
         .entity_id
         .and_then(|id| serde_json::from_str::<String>(id.get()).ok());
@@ -66,9 +65,20 @@ pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction,
                 times: None,
             },
             event_id: info.event_id.into(),
-            data: info.event_data,
+            data: object,
         }],
     })
+}
+
+/// The JSON object that an event's data are, or that the string contains; `None` if there is none.
+fn object(data: Box<RawValue>) -> Option<Box<RawValue>> {
+    let data = if data.get().starts_with('"') {
+        let text: String = serde_json::from_str(data.get()).ok()?;
+        RawValue::from_string(text).ok()?
+    } else {
+        data
+    };
+    data.get().starts_with('{').then_some(data)
 }
 
 fn check_name(what: &str, name: &str) -> Result<(), String> {
@@ -94,7 +104,7 @@ pub(super) fn notification(event: RecordedEvent) -> Notification {
     }
 }
 
-/// Appends `["<entry id>",{…}]` to a JSON text.
+/// Appends `["<entry id>",{…}]` to a JSON text; the event's data are a string, as the first OrderShop told them.
 pub(super) fn write_entry(event: &RecordedEvent, text: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct OriginalEntry<'a>(String, Info<'a>);
@@ -102,14 +112,14 @@ pub(super) fn write_entry(event: &RecordedEvent, text: &mut Vec<u8>) {
     struct Info<'a> {
         event_id: &'a str,
         event_action: &'a str,
-        event_data: &'a RawValue,
+        event_data: &'a str,
     }
     let entry = OriginalEntry(
         event.position.to_string(),
         Info {
             event_id: &event.event_id,
             event_action: &event.action,
-            event_data: &event.data,
+            event_data: event.data.get(),
         },
     );
     serde_json::to_writer(text, &entry).expect("strings and raw JSON always serialize");
@@ -133,6 +143,25 @@ mod tests {
             assert_eq!(transaction.events[0].data.get(), data);
             let claims = transaction.claims;
             assert_eq!(claims, [Claim::Take("published:e".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn data_may_be_a_string_that_contains_an_object() {
+        for (data, stored) in [
+            (
+                r#""{\"entity_id\": \"a\", \"x\": [1]}""#,
+                r#"{"entity_id": "a", "x": [1]}"#,
+            ),
+            (
+                r#"" {\"entity_id\":\"a\",\"name\":\"\\u00e4\"}\n""#,
+                r#"{"entity_id":"a","name":"\u00e4"}"#,
+            ),
+        ] {
+            let info = format!(r#"{{"event_id":"e","event_action":"done","event_data":{data}}}"#);
+            let transaction = transaction(Topic::Order, &info).unwrap();
+            assert_eq!(transaction.events[0].entity_id, "a", "{data}");
+            assert_eq!(transaction.events[0].data.get(), stored);
         }
     }
 
@@ -166,6 +195,18 @@ mod tests {
             (
                 r#"{"event_id":"e","event_action":"a","event_data":["x"]}"#,
                 "event_data",
+            ),
+            (
+                r#"{"event_id":"e","event_action":"a","event_data":"[1]"}"#,
+                "event_data",
+            ),
+            (
+                r#"{"event_id":"e","event_action":"a","event_data":"\"{}\""}"#,
+                "event_data",
+            ),
+            (
+                r#"{"event_id":"e","event_action":"a","event_data":"{\"entity_id\":\"\"}"}"#,
+                "entity_id",
             ),
             (
                 r#"{"event_id":"e","event_action":"a","event_data":{"entity_id":""}}"#,

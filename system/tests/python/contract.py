@@ -46,7 +46,7 @@ class Role:
 def new_product(shop: Shop) -> tuple[str, str, str]:
     """Publishes a new product; returns its id, its event's id and the event's entry id."""
     product, event_id = uuid.uuid4().hex, uuid.uuid4().hex
-    data = {"entity_id": product, "name": "Schöne Tasse", "price": 7}
+    data = json.dumps({"entity_id": product, "name": "Schöne Tasse", "price": 7})
     info = json.dumps({"event_id": event_id, "event_action": "entity_created", "event_data": data})
     published = shop.events.publish(shop.event.PublishRequest(event_topic="product", event_info=info))
     return product, event_id, published.entry_id
@@ -94,10 +94,11 @@ def is_told_without_a_group_until_it_unsubscribes(shop: Shop) -> None:
 
 
 def gets_the_whole_topic(shop: Shop) -> None:
-    _, event_id, entry_id = new_product(shop)
+    product, event_id, entry_id = new_product(shop)
     events = json.loads(shop.events.get(shop.event.GetRequest(event_topic="product")).events)
     assert events[-1][0] == entry_id
     assert events[-1][1]["event_id"] == event_id
+    assert json.loads(events[-1][1]["event_data"])["entity_id"] == product
 
 
 def queries_the_read_model(shop: Shop) -> None:

@@ -53,6 +53,8 @@ async fn what_is_no_event_is_refused_and_not_written() {
         "[]",
         "{}",
         r#"{"event_id":"e","event_action":"a","event_data":[]}"#,
+        r#"{"event_id":"e","event_action":"a","event_data":"[]"}"#,
+        r#"{"event_id":"e","event_action":"a","event_data":"text"}"#,
     ] {
         let request = PublishRequest {
             event_topic: "order".into(),

@@ -1,5 +1,8 @@
 //! Publishing, subscribing without a group, and reading whole topics.
 
+use ordershop_contract::event_store::EventStore as _;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
 use ordershop_original::proto::eventstore::{GetRequest, PublishRequest, UnsubscribeRequest};
 use tonic::Code;
 
@@ -35,6 +38,34 @@ async fn who_subscribes_without_a_group_is_told_of_what_comes_after() {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     assert!((now.as_secs_f64() - told.event_ts).abs() < 60.0);
     assert_eq!(ids(&mut other, 1).await, ["after"]);
+}
+
+#[tokio::test]
+async fn data_that_are_sent_as_a_string_are_an_object_in_the_store_and_a_string_for_clients() {
+    let server = Server::start().await;
+    let mut client = server.events().await;
+    let mut stream = subscribe(&mut client, "").await;
+    let data = r#"{"entity_id": "o", "name": "\u00e4 \"x\""}"#;
+    let info = serde_json::json!({"event_id": "e", "event_action": "tested", "event_data": data});
+    let request = PublishRequest {
+        event_topic: "order".into(),
+        event_info: info.to_string(),
+    };
+
+    client.publish(request).await.unwrap();
+    let told = next(&mut stream).await.unwrap();
+    let all: Vec<(String, serde_json::Value)> =
+        serde_json::from_str(&get(&mut client).await).unwrap();
+    let stored = server
+        .store
+        .read(Topic::Order, Position::START, 10)
+        .await
+        .unwrap();
+
+    assert_eq!(told.event_data, data);
+    assert_eq!(all[0].1["event_data"], data);
+    assert_eq!(stored[0].data.get(), data);
+    assert_eq!(stored[0].entity_id, "o");
 }
 
 #[tokio::test]
@@ -92,7 +123,7 @@ async fn a_whole_topic_is_an_array_in_order_and_nothing_where_there_is_no_event(
     let (positions, infos): (Vec<String>, Vec<serde_json::Value>) = events.into_iter().unzip();
     assert_eq!(positions, entries);
     let expected = serde_json::json!({
-        "event_id": "e599", "event_action": "tested", "event_data": {"entity_id": "o", "n": [1, 2]},
+        "event_id": "e599", "event_action": "tested", "event_data": r#"{"entity_id":"o","n":[1,2]}"#,
     });
     assert_eq!(infos[599], expected);
 }
