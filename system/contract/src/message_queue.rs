@@ -44,10 +44,10 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Whether the caller has given up.
+    /// Whether it isn't to be begun any more: its caller has given up. One that is delivered again may have been begun, and is carried on.
     #[must_use]
     pub fn is_late(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+        self.redeliveries == 0 && self.deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 
@@ -161,7 +161,8 @@ pub trait MessageQueue: Send + Sync {
     ) -> Result<Box<dyn QueueConsumer>, QueueError>;
 
     /// Lists, shows, resends or drops dead letters; returns those that it was about, none if there is no such letter.
-    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError>;
+    async fn dead_letters(&self, request: DeadLetterRequest)
+    -> Result<Vec<DeadLetter>, QueueError>;
 
     /// Returns the lengths of the named queues.
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError>;
