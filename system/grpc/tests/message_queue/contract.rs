@@ -112,12 +112,12 @@ async fn a_call_that_nobody_answers_times_out_and_one_that_nobody_begins_is_with
 #[tokio::test]
 async fn what_becomes_of_a_submitted_message_can_be_asked_for() {
     let stage = Stage::new().await;
+    let mut worker = stage.worker(10).await;
     let outcome = async |id: &str| stage.client.outcome(&[ECHO], id).await.unwrap();
     assert!(outcome("m").await.is_none());
     stage.client.submit(message("m", "7")).await.unwrap();
     assert!(matches!(outcome("m").await, Some(MessageOutcome::Pending)));
 
-    let mut worker = stage.worker(10).await;
     take_all(&mut worker, 1).await;
 
     let done = outcome("m").await;
