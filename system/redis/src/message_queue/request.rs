@@ -8,9 +8,9 @@ use ordershop_contract::open_queue::PendingReply;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::envelope::Envelope;
 use super::outbox::{Messages, Owner};
 use super::shared::QueueShared;
-use super::envelope::Envelope;
 use super::waiters::CallResult;
 use ordershop_contract::message_queue::{OutgoingMessage, QueueError};
 
