@@ -6,6 +6,7 @@ mod asynchronous;
 mod bad_input;
 mod consistency;
 mod customer;
+mod dead_letters;
 mod deployment;
 mod endpoints;
 mod entity_places;

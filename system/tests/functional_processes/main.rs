@@ -6,6 +6,7 @@ mod children;
 mod deployment;
 mod killed_in_turn;
 mod ledger;
+mod stood_still;
 mod strangers;
 
 #[path = "../functional/asynchronous.rs"]
