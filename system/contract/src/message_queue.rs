@@ -161,7 +161,8 @@ pub trait MessageQueue: Send + Sync {
     ) -> Result<Box<dyn QueueConsumer>, QueueError>;
 
     /// Lists, shows, resends or drops dead letters; returns those that it was about, none if there is no such letter.
-    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError>;
+    async fn dead_letters(&self, request: DeadLetterRequest)
+    -> Result<Vec<DeadLetter>, QueueError>;
 
     /// Returns the lengths of the named queues.
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError>;

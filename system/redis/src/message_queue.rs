@@ -46,7 +46,8 @@ use functions::Functions;
 use keys::QueueKeys;
 use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
+    QueueStatus,
 };
 use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
 use ordershop_contract::open_queue::{OpenQueue, PendingReply, SingleConsumer};
@@ -236,7 +237,10 @@ impl MessageQueue for RedisMessageQueue {
         Ok(Box::new(self.consumer(queue, batch_max).await?))
     }
 
-    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn dead_letters(
+        &self,
+        request: DeadLetterRequest,
+    ) -> Result<Vec<DeadLetter>, QueueError> {
         dead_letter_requests::perform(self.shared.connection.clone(), request).await
     }
 

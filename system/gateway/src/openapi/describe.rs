@@ -142,9 +142,7 @@ pub(crate) fn mails() -> Operation {
 
 fn by_id(operation: Operation, about: &str) -> Operation {
     let id = json!({ "type": "string", "minLength": 1 });
-    operation
-        .path("id", id, about)
-        .fails(&[404, 502, 503, 504])
+    operation.path("id", id, about).fails(&[404, 502, 503, 504])
 }
 
 /// `GET /requests/{id}`.
@@ -165,7 +163,12 @@ pub(crate) fn dead_letters() -> Operation {
     )
     .in_pages(DEAD_LETTERS_MAX)
     .fails(&[502, 503, 504])
-    .answers(200, "The dead letters.", JSON, page(reference("DeadLetter")))
+    .answers(
+        200,
+        "The dead letters.",
+        JSON,
+        page(reference("DeadLetter")),
+    )
 }
 
 /// `GET /dead-letters/{id}`.

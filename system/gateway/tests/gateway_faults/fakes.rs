@@ -13,7 +13,8 @@ use ordershop_contract::event_store::{
     SubscribeRequest, Transaction,
 };
 use ordershop_contract::message_queue::{
-    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
+    QueueStatus,
 };
 use ordershop_contract::position::Position;
 use ordershop_contract::queue_names::GET_POSITIONS;
@@ -66,7 +67,11 @@ impl MessageQueue for FakeQueue {
         self.send(vec![message]).await
     }
 
-    async fn outcome(&self, _: &[QueueName], _: &str) -> Result<Option<MessageOutcome>, QueueError> {
+    async fn outcome(
+        &self,
+        _: &[QueueName],
+        _: &str,
+    ) -> Result<Option<MessageOutcome>, QueueError> {
         Ok(None)
     }
 

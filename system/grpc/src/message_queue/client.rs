@@ -24,7 +24,8 @@ use crate::protocol::{CallFailure, Protocol};
 use crate::status::{put_error, queue_error};
 use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
-    MessageQueue, MessageOutcome, OutgoingMessage, QueueConsumer, QueueError, QueueName, QueueStatus,
+    MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
+    QueueStatus,
 };
 
 use proto::call_answer::Answer;
@@ -231,7 +232,10 @@ impl MessageQueue for GrpcMessageQueue {
         Ok(Box::new(opening.await?))
     }
 
-    async fn dead_letters(&self, request: DeadLetterRequest) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn dead_letters(
+        &self,
+        request: DeadLetterRequest,
+    ) -> Result<Vec<DeadLetter>, QueueError> {
         let mut client = self.client.clone();
         let asked = client.dead_letters(convert::dead_letter_request(request));
         Ok(convert::to_dead_letters(self.ask(asked).await?))

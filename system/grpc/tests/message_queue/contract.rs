@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ordershop_contract::message_queue::{Answer, MessageQueue, MessageOutcome, QueueError, QueueName};
+use ordershop_contract::message_queue::{
+    Answer, MessageOutcome, MessageQueue, QueueError, QueueName,
+};
 use tokio::task::JoinSet;
 
 use crate::stage::*;

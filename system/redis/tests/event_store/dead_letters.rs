@@ -41,7 +41,10 @@ async fn an_event_of_a_groups_dead_letters_is_delivered_again_or_dropped() {
     let resend = DeadLetterRequest::Resend(first.id.clone());
     assert_eq!(queue.dead_letters(resend).await.unwrap(), letters[..1]);
     let (again, positions) = next(&mut subscription).await;
-    assert_eq!((again, &positions[..]), (ids(0..1), &[batch[0].position][..]));
+    assert_eq!(
+        (again, &positions[..]),
+        (ids(0..1), &[batch[0].position][..])
+    );
     subscription.ack(&positions).await.unwrap();
     let drop = DeadLetterRequest::Drop(letters[1].id.clone());
     assert_eq!(queue.dead_letters(drop).await.unwrap(), letters[1..]);
@@ -69,6 +72,9 @@ async fn an_event_that_is_no_longer_in_its_stream_can_only_be_dropped() {
     let resend = DeadLetterRequest::Resend(letter.id.clone());
     let refused = queue.dead_letters(resend).await;
 
-    assert!(matches!(refused, Err(QueueError::Invalid(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(QueueError::Invalid(_))),
+        "{refused:?}"
+    );
     assert_eq!(list(&queue).await, [letter]);
 }

@@ -44,7 +44,12 @@ async fn dead_letters_are_listed_by_pages_and_shown() {
     assert!(all[2].at_ms > 0 && all[2].content.contains(r#""id":"m-2""#));
     let show = DeadLetterRequest::Show(all[2].id.clone());
     assert_eq!(queue.dead_letters(show).await.unwrap(), all[2..3]);
-    for unknown in ["test-service.echo:0", "nobody", "order:nobody:1-1", "order:nobody:x"] {
+    for unknown in [
+        "test-service.echo:0",
+        "nobody",
+        "order:nobody:1-1",
+        "order:nobody:x",
+    ] {
         let show = DeadLetterRequest::Show(unknown.to_owned());
         assert_eq!(queue.dead_letters(show).await.unwrap(), [], "{unknown}");
     }
@@ -57,7 +62,10 @@ async fn a_letter_that_is_sent_again_is_handled_as_a_redelivery_that_nobody_wait
     queue.submit(message("kept", "1")).await.unwrap();
     let call = call(&queue, "called", "2");
     bury(&queue, 2).await;
-    assert_eq!(call.await.unwrap().unwrap().get(), r#"{"error":"no called"}"#);
+    assert_eq!(
+        call.await.unwrap().unwrap().get(),
+        r#"{"error":"no called"}"#
+    );
 
     for letter in list(&queue, 0, 10).await {
         let resend = DeadLetterRequest::Resend(letter.id.clone());
@@ -72,12 +80,19 @@ async fn a_letter_that_is_sent_again_is_handled_as_a_redelivery_that_nobody_wait
     taken.sort_by(|a, b| a.message_id.cmp(&b.message_id));
     for (delivery, id) in taken.iter().zip(["called", "kept"]) {
         assert_eq!(
-            (&*delivery.message_id, delivery.wants_reply, delivery.redeliveries),
+            (
+                &*delivery.message_id,
+                delivery.wants_reply,
+                delivery.redeliveries
+            ),
             (id, false, 1)
         );
     }
     let done = queue.outcome(&[ECHO], "kept").await.unwrap();
-    assert!(matches!(done, Some(MessageOutcome::Answered(_))), "{done:?}");
+    assert!(
+        matches!(done, Some(MessageOutcome::Answered(_))),
+        "{done:?}"
+    );
     assert_eq!(queue.status(&[ECHO]).await.unwrap()[0].dead_letters, 0);
 }
 
@@ -95,7 +110,10 @@ async fn a_letter_that_is_dropped_is_gone_and_what_is_no_message_can_only_be_dro
         let resend = DeadLetterRequest::Resend(letter.id.clone());
         if letter.content == "garbage" {
             let refused = queue.dead_letters(resend).await;
-            assert!(matches!(refused, Err(QueueError::Invalid(_))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(QueueError::Invalid(_))),
+                "{refused:?}"
+            );
         }
         let drop = DeadLetterRequest::Drop(letter.id.clone());
         assert_eq!(queue.dead_letters(drop.clone()).await.unwrap(), [letter]);

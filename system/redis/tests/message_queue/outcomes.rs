@@ -1,6 +1,6 @@
 //! What becomes of submitted messages.
 
-use ordershop_contract::message_queue::{Answer, MessageQueue, MessageOutcome, QueueName};
+use ordershop_contract::message_queue::{Answer, MessageOutcome, MessageQueue, QueueName};
 use ordershop_redis::message_queue::RedisMessageQueue;
 use serde_json::value::RawValue;
 
