@@ -44,10 +44,10 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Whether the caller has given up.
+    /// Whether it isn't to be begun any more: its caller has given up. One that is delivered again may have been begun, and is carried on.
     #[must_use]
     pub fn is_late(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+        self.redeliveries == 0 && self.deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 
