@@ -363,7 +363,7 @@ pub const ROWS: &[FaultCase] = &[
 
 #[test]
 fn what_clients_may_do_is_no_fault() {
-    let rows: [(&str, fn(&mut Story)); 5] = [
+    let rows: [(&str, fn(&mut Story)); 6] = [
         ("a clerk who knows the reservation restocks", |s| {
             restock(s, LATE, 10)
         }),
@@ -393,6 +393,15 @@ fn what_clients_may_do_is_no_fault() {
             );
             s.show();
         }),
+        (
+            "a client takes its own payment back, and is told so by a saga that finds it gone",
+            |s| {
+                *s = compensated();
+                let bill = s.event("bill.returned");
+                bill["event_id"] = json!("mine");
+                bill["causation_id"] = json!("mine");
+            },
+        ),
         (
             "a client takes its own payment back before it is cleared",
             |s| {

@@ -149,6 +149,15 @@ impl History {
         self.billings.insert(billing.clone(), record);
         if !living {
             let by_saga = !event.is_request();
+            if !by_saga {
+                // A saga that comes later finds the payment of a gone order gone, and can't know who took it back. It tells the customer.
+                let cause = self.id(&format!("{billing}.returned"));
+                let told = Occasion::Returned {
+                    order: order.clone(),
+                    by_saga,
+                };
+                self.occasions.insert(cause, (told, event.published_at_us));
+            }
             self.occasion(event, Occasion::Returned { order, by_saga });
             return Ok(());
         }
