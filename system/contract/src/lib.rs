@@ -6,6 +6,7 @@ pub mod clock;
 pub mod correlation;
 pub mod event_lag;
 pub mod event_store;
+pub mod failpoint;
 pub mod id;
 pub mod message_queue;
 pub mod metrics;

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{OutgoingMessage, QueueName};
 use ordershop_contract::queue_names;
 use ordershop_contract::topic::Topic;
@@ -63,6 +64,7 @@ pub(super) async fn create_later(
         correlation: request_correlation(&trace),
     };
     state.queue.send(vec![message]).await?;
+    Failpoint::RequestSent.pass();
     Ok(json(
         StatusCode::OK,
         service_reply::body(&format!("\"{message_id}\"")),
@@ -117,6 +119,7 @@ async fn command(
             Duration::from_millis(timeout_ms),
         )
         .await?;
+    Failpoint::RequestCarriedOut.pass();
     let reply = ServiceReply::parse(&reply)?;
     reply.record_times(trace);
     // A refusal may carry the position of the conflicting event: the next read must see that event.

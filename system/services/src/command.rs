@@ -13,6 +13,7 @@ use ordershop_contract::correlation::AppendTimes;
 use ordershop_contract::event_store::{
     Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::reply::Reply;
@@ -242,6 +243,7 @@ async fn append(
         claims,
     };
     let appended = context.events.append(vec![transaction]).await?;
+    Failpoint::CommandAppended.pass();
     let appended = appended
         .into_iter()
         .next()

@@ -14,6 +14,7 @@ use super::scripts::Taken;
 use super::shared::QueueShared;
 use super::worker_connection::{Ended, WorkerConnection};
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use ordershop_contract::metrics::QueueLabels;
 
@@ -206,6 +207,7 @@ impl RedisQueueConsumer {
         if messages.is_empty() {
             return Vec::new();
         }
+        Failpoint::MessagesTaken.pass();
         let (batch, deliveries) = Batch::read(self.queue, messages);
         self.batch = batch;
         if !deliveries.is_empty() {

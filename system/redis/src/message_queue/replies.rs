@@ -11,6 +11,7 @@ use super::outbox::unavailable;
 use super::scripts::bulk;
 use super::shared::QueueShared;
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::failpoint::Failpoint;
 
 /// Reads until the queue is closed.
 pub(super) async fn run(shared: Arc<QueueShared>) {
@@ -65,6 +66,7 @@ async fn read(shared: &QueueShared, mut connection: MultiplexedConnection) -> St
         match answer {
             Ok(Ok(Value::Array(parts))) => {
                 if let Some(Value::Array(replies)) = parts.into_iter().nth(1) {
+                    Failpoint::RepliesTaken.pass();
                     dispatch(shared, replies);
                 }
             }
