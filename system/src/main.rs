@@ -11,6 +11,7 @@ use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health};
 use ordershop::build::VERSION;
 use ordershop::config::{ProcessConfig, UpConfig};
+use ordershop_contract::failpoint;
 use ordershop_grpc::address::ListenAddress;
 use ordershop_redis::guard::{self as redis_guard, RedisGuard};
 
@@ -105,6 +106,7 @@ fn scale(text: &str) -> Result<(String, usize), String> {
 }
 
 fn main() -> ExitCode {
+    failpoint::arm();
     let roles = ROLES.iter().map(|role| {
         let command = ProcessConfig::augment_args(clap::Command::new(role.name));
         command.about(role.about).after_help(AFTER_HELP)

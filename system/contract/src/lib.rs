@@ -7,6 +7,7 @@ pub mod correlation;
 pub mod dead_letters;
 pub mod event_lag;
 pub mod event_store;
+pub mod failpoint;
 pub mod id;
 pub mod message_queue;
 pub mod metrics;

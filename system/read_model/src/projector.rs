@@ -14,6 +14,7 @@ use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::{
     EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::{BadPosition, Position, Projected};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
@@ -187,6 +188,7 @@ impl Projector<'_> {
         self.planted
             .spend(events.iter().filter(|e| e.position > self.position));
         self.set_versions(&mut projection).await?;
+        Failpoint::ChangesComputed.pass();
         let key = position_key(self.topic);
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
@@ -198,6 +200,7 @@ impl Projector<'_> {
         pipe.cmd("GET").arg(&key);
         let (written, there): (Value, Option<String>) =
             pipe.query_async(&mut self.connection).await?;
+        Failpoint::ChangesWritten.pass();
         if let Value::Array(replies) = &written
             && let Some(error) = replies
                 .iter()

@@ -17,6 +17,7 @@ use ordershop_contract::event_store::{
     Appended, Claim, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent,
     RecordedEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::reply::Reply;
@@ -467,6 +468,7 @@ pub(super) async fn append(
     let first = transaction.events.first();
     let times = first.and_then(|event| event.correlation.times);
     let appended = context.events.append(vec![transaction]).await?;
+    Failpoint::CommandAppended.pass();
     let appended = appended
         .into_iter()
         .next()

@@ -10,6 +10,7 @@ use redis::{Cmd, RedisResult};
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
 use super::retrying::retrying;
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
 /// Acknowledges the events of one group in one topic.
@@ -48,6 +49,7 @@ impl Acknowledger {
     pub async fn send_acks(&self, positions: &[Position]) -> RedisResult<()> {
         let xack = self.xack(positions);
         xack.query_async::<u64>(&mut self.shared.clone()).await?;
+        Failpoint::EventsAcknowledged.pass();
         Ok(())
     }
 

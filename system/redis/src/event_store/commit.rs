@@ -10,6 +10,7 @@ use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
 use super::ledger::{Ledger, Obstacle};
 use ordershop_contract::event_store::{Appended, NewEvent};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
 /// The results of checking a batch's transactions: one a transaction, in their order.
@@ -64,6 +65,7 @@ pub(super) async fn commit(
     let replies = connection
         .send_packed_commands(&pipe, 1 + count, queued + 3)
         .await?;
+    Failpoint::EventsWritten.pass();
     read_replies(replies, count, fence)
 }
 

@@ -18,6 +18,7 @@ use super::session::{ConnectionId, Place, Session};
 use crate::connection::RedisLink;
 use ordershop_contract::backoff::{Backoff, jittered};
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -165,6 +166,7 @@ impl RedisSubscription {
             match result {
                 Ok(events) if events.is_empty() => backoff.reset(),
                 Ok(events) => {
+                    Failpoint::EventsDelivered.pass();
                     let delivered = events
                         .iter()
                         .map(|event| (event.position, event.published_at_us));

@@ -14,6 +14,7 @@ use super::inbox::Job;
 use super::keys::Keys;
 use super::version_cache::VersionCache;
 use crate::connection::RedisLink;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -61,6 +62,7 @@ pub(super) async fn take_over(
         let mut connection = link.dedicated().await?;
         // After this the batch in flight can't be written any more: its EXEC aborts.
         let fence = fence::take(&mut connection, &keys.fence, previous).await?;
+        Failpoint::FenceRaised.pass();
         let found = match in_flight {
             Some(batch) => find(&mut connection, topic, keys, batch).await?,
             None => None,

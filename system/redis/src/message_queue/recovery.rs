@@ -10,6 +10,7 @@ use super::envelope::{Envelope, ReplyEnvelope, error_payload};
 use super::keys::QueueKeys;
 use super::scripts::GIVE_BACK;
 use super::shared::QueueShared;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
 
 /// A periodic task.
@@ -154,6 +155,7 @@ pub(super) async fn give_back(
         .arg(config.outcome_ttl_s)
         .invoke_async(&mut connection)
         .await?;
+    Failpoint::MessagesGivenBack.pass();
     if count > 0 {
         tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "the messages of an ended worker were given back");
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{QueueError, QueueName};
 use redis::aio::ConnectionManager;
 use redis::{Cmd, Pipeline, Value};
@@ -94,6 +95,7 @@ impl Sender {
             .await
         {
             Ok(answers) => {
+                Failpoint::MessagesSent.pass();
                 self.was_broken = false;
                 let results: Vec<Result<(), QueueError>> = queues
                     .iter()

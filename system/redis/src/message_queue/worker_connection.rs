@@ -11,6 +11,7 @@ use super::keys::QueueKeys;
 use super::recovery::{enroll, give_back};
 use super::scripts::{self, Leftovers, TAKE, Taken};
 use super::shared::QueueShared;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
 
 /// A connected worker.
@@ -98,7 +99,10 @@ impl WorkerConnection {
 
     /// Sends an exchange, in one round trip.
     pub(super) async fn end_and_take(&mut self, exchange: WorkerExchange) -> Result<Taken, String> {
-        let WorkerExchange { pipeline, take } = exchange;
+        let WorkerExchange { mut pipeline, take } = exchange;
+        if Failpoint::RepliesSent.is_armed() {
+            pipeline = self.send_replies_first(pipeline).await?;
+        }
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
         let taken = answers.pop().unwrap_or_default();
         for answer in answers {
@@ -107,6 +111,24 @@ impl WorkerConnection {
             }
         }
         self.taken(taken, take).await
+    }
+
+    /// Sends all but the last command, for a test that comes between the two; returns the last one.
+    async fn send_replies_first(&mut self, pipeline: Pipeline) -> Result<Pipeline, String> {
+        let (mut replies, mut last) = (Pipeline::new(), Pipeline::new());
+        for (n, command) in pipeline.cmd_iter().enumerate() {
+            let rest = if n + 1 < pipeline.len() {
+                &mut replies
+            } else {
+                &mut last
+            };
+            rest.add_command(command.clone());
+        }
+        if !replies.is_empty() {
+            self.send(&replies, Duration::ZERO).await?;
+            Failpoint::RepliesSent.pass();
+        }
+        Ok(last)
     }
 
     /// Waits for a message, then takes more: one round trip too, as Redis answers the rest of the pipeline after the wait.

@@ -15,6 +15,7 @@ use super::stock::Stock;
 use crate::facts::{Facts, Versioned, distinct};
 use crate::purchase::purchases;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{action, json};
@@ -83,11 +84,14 @@ impl Saga for InventorySaga {
         }
         if !placed.is_empty() {
             self.reserve_all(&mut placed).await?;
+            Failpoint::StockReserved.pass();
             self.tell_orders(&placed).await?;
+            Failpoint::OrdersTold.pass();
         }
         for event in deleted {
             let known = everything_before(event);
             self.give_back(event, &event.entity_id, known).await?;
+            Failpoint::StockReleased.pass();
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{
     EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
@@ -143,6 +144,7 @@ impl<S: Saga> Runner<S> {
             if !self.handle(&mut *subscription, &batch, stop).await? {
                 return Ok(());
             }
+            Failpoint::BatchHandled.pass();
             let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
             subscription.ack(&positions).await?;
         }
