@@ -50,6 +50,8 @@ failpoints! {
     /// Events are acknowledged; their consumer doesn't know it yet.
     EventsAcknowledged = "store.events-acknowledged",
 
+    /// What a command does first in another topic is appended, such as a cart's mark; its own events aren't yet.
+    FirstEffectAppended = "services.first-effect-appended",
     /// A command's events are appended; the command isn't answered yet.
     CommandAppended = "services.command-appended",
     /// Mails are recorded; their messages aren't answered yet.

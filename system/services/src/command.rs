@@ -139,7 +139,10 @@ impl<S: EntityService> Creation<'_, S> {
                 first.claims.extend(self.claim.clone().map(Claim::Take));
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
-                    Appended::Committed { position } => self.written.raise(topic, position),
+                    Appended::Committed { position } => {
+                        Failpoint::FirstEffectAppended.pass();
+                        self.written.raise(topic, position);
+                    }
                     Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
                         return Err(CommandError::KeyReused(key));
                     }
@@ -362,7 +365,10 @@ impl<'a, S: EntityService> Change<'a, S> {
                 Before::Write(first) => {
                     let topic = first.topic;
                     match append(self.context, first).await?.0 {
-                        Appended::Committed { position } => written.raise(topic, position),
+                        Appended::Committed { position } => {
+                            Failpoint::FirstEffectAppended.pass();
+                            written.raise(topic, position);
+                        }
                         Appended::Conflict { position, .. } => {
                             at_least.raise(topic, position);
                             return Ok(Attempt::Again);
