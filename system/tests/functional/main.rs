@@ -18,3 +18,4 @@ mod recovery;
 mod sagas;
 mod sampled;
 mod shop;
+mod versions;
