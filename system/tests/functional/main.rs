@@ -20,3 +20,4 @@ mod recovery;
 mod sagas;
 mod sampled;
 mod shop;
+mod versions;

@@ -33,3 +33,5 @@ mod sagas;
 mod sampled;
 #[path = "../functional/shop.rs"]
 mod shop;
+#[path = "../functional/versions.rs"]
+mod versions;
