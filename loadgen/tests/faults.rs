@@ -312,6 +312,16 @@ fn a_system_that_is_killed_is_started_again_and_loses_nothing() {
 }
 
 #[test]
+fn a_redis_that_is_killed_and_paused_by_lot_loses_nothing_that_was_answered() {
+    let report = chaos("chaos-redis", &[]);
+    let faults = report["faults"].as_array().unwrap();
+    assert!(
+        faults.iter().any(|fault| fault["what"] == "kill redis"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn a_network_that_is_cut_half_open_and_late_loses_nothing() {
     chaos("chaos-network", &[]);
 }
