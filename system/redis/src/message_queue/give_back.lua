@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Gives a worker's messages back to the front of the source, in order, with one more redelivery each.
 -- KEYS: source, processing, workers, dead
 -- ARGV: worker, dead after ms (-1: ignore its heartbeat), forget after ms, retries at most, dead letters kept

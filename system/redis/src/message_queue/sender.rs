@@ -10,7 +10,9 @@ use rustc_hash::FxHashMap;
 
 use super::keys;
 use super::outbox::{Messages, Owner, Parcel, unavailable};
+use super::scripts;
 use super::shared::QueueShared;
+use crate::refusal;
 
 /// Sends until the queue is closed.
 pub(super) async fn run(shared: Arc<QueueShared>) {
@@ -80,8 +82,10 @@ impl Sender {
             .send_packed_commands(&pipeline, 0, queues.len())
             .await
         {
-            Ok(answers) => {
+            Ok(mut answers) => {
                 self.was_broken = false;
+                self.push_calls_when_full(&pipeline, &owners, &mut answers)
+                    .await;
                 let results: Vec<Result<(), QueueError>> = queues
                     .iter()
                     .zip(answers)
@@ -108,6 +112,27 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// Pushes the calls that a full Redis refused. What is sent without waiting for an answer stays refused.
+    async fn push_calls_when_full(
+        &mut self,
+        pipeline: &Pipeline,
+        owners: &[(usize, Owner)],
+        answers: &mut [Value],
+    ) {
+        for (at, (push, answer)) in pipeline.cmd_iter().zip(answers).enumerate() {
+            let mut its_owners = owners.iter().filter(|(of, _)| *of == at);
+            let calls_only = its_owners.all(|(_, owner)| matches!(owner, Owner::Call(_)));
+            if calls_only && refusal::is_full(answer) {
+                let push = scripts::push_when_full(push);
+                if let Ok(pushed) = self.connection.send_packed_command(&push).await {
+                    *answer = pushed;
+                }
+            }
+        }
+    }
+}
+
 fn pushed(shared: &QueueShared, queue: QueueName, answer: &Value) -> Result<(), QueueError> {
     match answer {
         // A list's length.
@@ -115,7 +140,7 @@ fn pushed(shared: &QueueShared, queue: QueueName, answer: &Value) -> Result<(), 
             shared.overload.seen(queue, depth.unsigned_abs());
             Ok(())
         }
-        Value::ServerError(error) => Err(unavailable(error)),
+        Value::ServerError(error) => Err(unavailable(refusal::words_of_answer(error))),
         other => Err(unavailable(format!("unexpected answer {other:?}"))),
     }
 }

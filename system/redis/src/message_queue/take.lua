@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends a worker's batch and takes the next, atomically.
 -- KEYS: source, processing, delayed, dead
 -- ARGV: messages at most, 1 if there is a batch to end, dead letters kept, number of retries,
