@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod certificates;
+mod data_folder;
 mod failover;
 mod full;
 mod refusals;
