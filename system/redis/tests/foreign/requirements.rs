@@ -1,5 +1,8 @@
 //! Every command and every right in the list is checked, and named where it is missing.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::info::{self, CheckError};
 use ordershop_redis::requirements::{Fault, access_rules};
@@ -49,6 +52,48 @@ async fn a_user_without_one_of_the_rights_is_refused_and_the_right_is_named() {
         "int(0)",
         "something was written"
     );
+}
+
+/// The names of the commands in a source: those that are sent, and those of scripts.
+fn commands_in(source: &str) -> impl Iterator<Item = String> {
+    let sent = source.split("cmd(\"").skip(1);
+    let called = source.split("call('").skip(1);
+    sent.chain(called).map(|rest| {
+        let name = rest.split(['"', '\'']).next().unwrap_or_default();
+        name.to_ascii_lowercase()
+    })
+}
+
+#[test]
+fn every_command_in_the_sources_is_in_the_list() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![here.join("src"), here.join("../read_model/src")];
+    let mut names = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // These two speak only with a Redis of our own.
+            let own = path.ends_with("src/server.rs") || path.ends_with("src/guard.rs");
+            if path.is_dir() {
+                folders.push(path);
+            } else if !own {
+                names.extend(commands_in(&std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(names.len() > 30, "{names:?}");
+    let rules = access_rules();
+    // Everybody may quit; the durability is unknown without the right to read it.
+    let free = ["quit", "config"];
+    let listed = |name: &String| {
+        let of = |rule: &str| {
+            rule.strip_prefix('+')
+                .is_some_and(|rule| rule.split('|').next() == Some(name))
+        };
+        free.contains(&&**name) || rules.split(' ').any(of)
+    };
+    names.retain(|name| !listed(name));
+    assert!(names.is_empty(), "not in the list: {names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
