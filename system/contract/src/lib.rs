@@ -17,6 +17,7 @@ pub mod position;
 pub mod queue_names;
 pub mod readiness;
 pub mod reply;
+pub mod secret;
 pub mod topic;
 pub mod wire;
 pub mod worker;

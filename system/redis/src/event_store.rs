@@ -45,6 +45,7 @@ use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use crate::connection::RedisLink;
 use crate::metrics::AppendMetrics;
+use crate::refusal;
 use ordershop_contract::event_store::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     ServerUsage, SubscribeRequest, Transaction,
@@ -142,7 +143,7 @@ fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
 }
 
 fn unavailable(error: RedisError) -> EventStoreError {
-    EventStoreError::Unavailable(error.to_string())
+    EventStoreError::Unavailable(refusal::words(&error))
 }
 
 fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError> {

@@ -50,7 +50,11 @@ impl RedisGuard {
 /// Redis can't be reached.
 pub async fn guard(url: &str) -> redis::RedisResult<()> {
     // Connect early: later, another Redis might have the same address.
-    let mut connection = RedisLink::new(url)?.dedicated().await?;
+    let link = RedisLink::new(url).map_err(|error| {
+        let kind = redis::ErrorKind::InvalidClientConfig;
+        redis::RedisError::from((kind, "its address", error.to_string()))
+    })?;
+    let mut connection = link.dedicated().await?;
     let mut nothing = [0];
     // An error on this pipe counts as its end.
     while tokio::io::stdin().read(&mut nothing).await.unwrap_or(0) > 0 {}

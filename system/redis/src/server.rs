@@ -1,19 +1,24 @@
 //! A private Redis (or Valkey) server as a child process: for `ordershop up` without a Redis address, for tests and benches.
 //! Must not know what is stored in it.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
+use crate::address::{RedisTls, RedisUrl};
 use crate::connection::RedisLink;
 use crate::durability::Durability;
 
 /// The append-only file is not rewritten below this size. It consists mostly of streams, so that a rewrite saves little; Redis's default
 /// of 64mb caused a rewrite every few seconds under load, each taking half a core.
 const REWRITE_MIN: &str = "1gb";
+/// The file that is locked as long as a server uses the folder.
+const LOCK: &str = "redis.lock";
 /// A server that doesn't answer within this has failed to start.
 const START_TIMEOUT_MS: u64 = 30_000;
 /// A server that doesn't end within this after `SHUTDOWN` is killed.
@@ -56,7 +61,7 @@ pub enum RedisServerError {
 #[derive(Debug)]
 pub struct RedisServer {
     child: Child,
-    url: String,
+    url: RedisUrl,
     dir: PathBuf,
 }
 
@@ -68,14 +73,14 @@ impl RedisServer {
     /// No server is installed, the folder can't be used or stays locked for 20 s, or the server doesn't answer within 30 s.
     pub async fn start(dir: &Path, durability: Durability) -> Result<Self, RedisServerError> {
         let program = find_program().ok_or(RedisServerError::NotInstalled)?;
-        std::fs::create_dir_all(dir).map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
-        let dir = dir
-            .canonicalize()
-            .map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
+        let dir = private_folder(dir).map_err(|e| RedisServerError::DataDir(dir.to_owned(), e))?;
         let socket = socket_path(&dir);
         let log = dir.join("redis.log");
-        let mut command = Command::new(&program);
+        // Nobody else may read what the server writes; only a shell can set that for a child without unsafe code.
+        let mut command = Command::new("/bin/sh");
         command
+            .args(["-c", "umask 077; exec \"$0\" \"$@\""])
+            .arg(&program)
             .args(["--port", "0", "--save", "", "--daemonize", "no"])
             .args(["--maxmemory-policy", "noeviction"])
             .args(
@@ -102,7 +107,7 @@ impl RedisServer {
         let mut child = command
             .spawn()
             .map_err(|e| RedisServerError::Spawn(program.clone(), e))?;
-        let url = format!("redis+unix://{}", socket.display());
+        let url = RedisUrl::unix(&socket);
         if let Err(reason) = wait_until_up(&mut child, &url).await {
             let _ = child.kill().await;
             let text = std::fs::read_to_string(&log).unwrap_or_default();
@@ -120,7 +125,7 @@ impl RedisServer {
     /// The server's address: `redis+unix:///…`.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        self.url.reveal()
     }
 
     /// The server's data folder.
@@ -137,7 +142,7 @@ impl RedisServer {
 
     /// Stops the server cleanly: its data are flushed to disk under the chosen durability. Killed after 20 s.
     pub async fn stop(mut self) {
-        if let Ok(link) = RedisLink::new(&self.url)
+        if let Ok(link) = RedisLink::open(&self.url, &RedisTls::default())
             && let Ok(mut connection) = link.dedicated().await
         {
             // Redis answers by closing the connection, which the client reports as an error; ignore it.
@@ -152,10 +157,28 @@ impl RedisServer {
     }
 }
 
+/// Creates the folder where it is missing, for its owner alone, and returns its real path. A folder that is there is closed to others if
+/// it is ours already, or empty; one with other files in it belongs to somebody, who decides who may look into it.
+fn private_folder(dir: &Path) -> io::Result<PathBuf> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let dir = dir.canonicalize()?;
+    let open_to_others = dir.metadata()?.permissions().mode() & 0o077 != 0;
+    if open_to_others {
+        if dir.join(LOCK).exists() || std::fs::read_dir(&dir)?.next().is_none() {
+            std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
+        } else {
+            tracing::warn!(dir = %dir.display(), "others may look into the data folder, as it has other files in it; the server's files are closed to them");
+        }
+    }
+    Ok(dir)
+}
+
 /// Locks the folder for one server: two servers that append to the same file would destroy it. Waits for a server that is ending.
 async fn lock(dir: &Path) -> Result<File, RedisServerError> {
     let unusable = |error| RedisServerError::DataDir(dir.to_owned(), error);
-    let file = File::create(dir.join("redis.lock")).map_err(unusable)?;
+    let mut options = File::options();
+    options.create(true).write(true).truncate(true).mode(0o600);
+    let file = options.open(dir.join(LOCK)).map_err(unusable)?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(STOP_TIMEOUT_MS);
     loop {
         match file.try_lock() {
@@ -188,8 +211,8 @@ fn socket_path(dir: &Path) -> PathBuf {
     std::env::temp_dir().join(format!("ordershop-{}.sock", uuid::Uuid::now_v7().simple()))
 }
 
-async fn wait_until_up(child: &mut Child, url: &str) -> Result<(), String> {
-    let link = RedisLink::new(url).map_err(|e| e.to_string())?;
+async fn wait_until_up(child: &mut Child, url: &RedisUrl) -> Result<(), String> {
+    let link = RedisLink::open(url, &RedisTls::default()).map_err(|e| e.to_string())?;
     let deadline = tokio::time::Instant::now() + Duration::from_millis(START_TIMEOUT_MS);
     loop {
         if let Ok(Some(status)) = child.try_wait() {

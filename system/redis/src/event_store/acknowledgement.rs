@@ -9,6 +9,7 @@ use redis::{Cmd, RedisResult};
 
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
 use super::retrying::retrying;
+use crate::refusal;
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
@@ -81,6 +82,6 @@ impl Acknowledger {
         call: impl Fn() -> F,
     ) -> Result<(), EventStoreError> {
         let persisted = retrying(Duration::from_millis(self.retry_max_ms), call).await;
-        persisted.map_err(|error| EventStoreError::Unavailable(error.to_string()))
+        persisted.map_err(|error| EventStoreError::Unavailable(refusal::words(&error)))
     }
 }

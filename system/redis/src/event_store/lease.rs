@@ -12,7 +12,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// Takes the lease if it is free or held by an earlier life of the same owner.
 static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local held = redis.call('GET', KEYS[1])
+        // A lease that runs out while Redis is full can be taken again.
+        "#!lua flags=allow-oom
+         local held = redis.call('GET', KEYS[1])
          if held and string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
          redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
          return 1",

@@ -20,6 +20,7 @@ use super::ledger::Ledger;
 use super::takeover::{InFlight, Term, take_over};
 use crate::connection::RedisLink;
 use crate::metrics::{AppendMetrics, TopicLabels};
+use crate::refusal;
 use ordershop_contract::backoff::{Backoff, jittered};
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::EventStoreError;
@@ -111,7 +112,7 @@ impl Writer {
                     if backoff.is_fresh() {
                         tracing::warn!(topic = %self.topic, %error, "the writer can't reach Redis");
                     }
-                    why = error.to_string();
+                    why = refusal::words(&error);
                     backoff.next_wait()
                 }
             };
@@ -171,7 +172,7 @@ impl Writer {
             if backoff.is_fresh() {
                 tracing::warn!(topic = %self.topic, %error, "the writer's connection broke; taking over again");
             }
-            why = error.to_string();
+            why = refusal::words(&error);
             self.give_up_late(&mut in_flight, &why);
             if in_flight.is_none() && (lease.is_lost() || self.closing.is_cancelled()) {
                 return;

@@ -11,8 +11,12 @@ use super::keys::QueueKeys;
 use super::recovery::{enroll, give_back};
 use super::scripts::{self, Leftovers, TAKE, Taken};
 use super::shared::QueueShared;
+use crate::refusal;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
+
+/// Interval between looks for messages while Redis is full: it refuses to wait for them.
+const LOOK_WHEN_FULL_MS: u64 = 20;
 
 /// A connected worker.
 #[derive(Debug)]
@@ -105,6 +109,15 @@ impl WorkerConnection {
         }
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
         let taken = answers.pop().unwrap_or_default();
+        let mut again = Pipeline::new();
+        for (reply, answer) in pipeline.cmd_iter().zip(&answers) {
+            if refusal::is_full(answer) {
+                again.add_command(scripts::push_when_full(reply));
+            }
+        }
+        if !again.is_empty() {
+            answers = self.send(&again, Duration::ZERO).await?;
+        }
         for answer in answers {
             if let Value::ServerError(error) = answer {
                 tracing::warn!(queue = %self.queue, %error, "replies could not be sent: their callers will time out");
@@ -159,6 +172,11 @@ impl WorkerConnection {
         let first = match answers.pop() {
             Some(Value::BulkString(message)) => Some(message),
             Some(Value::Nil) => None,
+            Some(full) if refusal::is_full(&full) => {
+                // It can't be waited for; the script takes what comes.
+                tokio::time::sleep(Duration::from_millis(LOOK_WHEN_FULL_MS)).await;
+                None
+            }
             other => return Err(format!("unexpected answer {other:?}")),
         };
         let mut taken = self.taken(taken, take).await?;
