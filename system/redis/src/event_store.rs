@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use redis::{RedisError, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,7 @@ use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use crate::connection::RedisLink;
+use crate::info;
 use crate::metrics::AppendMetrics;
 use ordershop_contract::event_store::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
@@ -125,11 +126,23 @@ impl RedisEventStore {
     /// Reads on the shared connection, with retries; it reconnects after a failure.
     async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
         let read = || async { cmd.query_async(&mut self.shared.clone()).await };
-        retrying(self.config.read_retry_max(), read)
-            .await
-            .map_err(unavailable)
+        match retrying(self.config.read_retry_max(), read).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => Err(self.why(error).await),
+        }
+    }
+
+    /// The error of a read that failed; of a server that is loading its data, with how much it has loaded.
+    async fn why(&self, error: RedisError) -> EventStoreError {
+        if error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
+            && let Ok(Some(percent)) = info::loaded_percent(&mut self.shared.clone()).await
+        {
+            return EventStoreError::Unavailable(format!("Redis is loading its data, {percent} %"));
+        }
+        unavailable(error)
     }
 }
+
 
 fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
     if (1..=READ_MAX).contains(&limit) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordershop_contract::event_store::ServerInfo;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +42,28 @@ pub async fn ask(link: &RedisLink, wish: Option<Durability>) -> redis::RedisResu
             .to_owned(),
         durability: durability(&mut connection).await,
     })
+}
+
+/// How much of its data a server that is starting has loaded, in whole percent; `None` if it isn't loading.
+///
+/// # Errors
+/// The server can't be reached.
+pub async fn loaded_percent(
+    connection: &mut impl ConnectionLike,
+) -> redis::RedisResult<Option<u8>> {
+    let info: String = redis::cmd("INFO")
+        .arg("persistence")
+        .query_async(connection)
+        .await?;
+    let percent = |line: &str| {
+        let percent: f64 = line
+            .strip_prefix("loading_loaded_perc:")?
+            .trim()
+            .parse()
+            .ok()?;
+        Some(percent.clamp(0.0, 100.0) as u8)
+    };
+    Ok(info.lines().find_map(percent))
 }
 
 /// Reads the information repeatedly, so that `/health` can show the Redis server whenever it comes up.

@@ -9,3 +9,4 @@ pub mod info;
 pub mod message_queue;
 pub mod metrics;
 pub mod server;
+pub mod supervision;

@@ -12,7 +12,7 @@ use crate::telemetry::Metrics;
 use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::readiness::Readiness;
-use ordershop_redis::server::RedisServer;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// Interval between readiness checks while the process starts.
 const READINESS_POLL: Duration = Duration::from_millis(10);
@@ -28,7 +28,7 @@ pub struct App {
     pub(super) runs_on: Option<watch::Receiver<ServerInfo>>,
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) server: Option<Server>,
-    pub(super) redis: Option<RedisServer>,
+    pub(super) redis: Option<SupervisedRedis>,
 }
 
 /// What a process listens with.
@@ -71,7 +71,7 @@ impl App {
 
     /// The Redis process that was started for this system, if any.
     #[must_use]
-    pub fn redis(&self) -> Option<&RedisServer> {
+    pub fn redis(&self) -> Option<&SupervisedRedis> {
         self.redis.as_ref()
     }
 

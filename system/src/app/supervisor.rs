@@ -20,7 +20,7 @@ use super::tcp_listener::listen;
 use crate::config::UpConfig;
 use ordershop_contract::backoff::Backoff;
 use ordershop_redis::guard::RedisGuard;
-use ordershop_redis::server::RedisServer;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// A child that ran this long started successfully: the pause before its next restart is short again.
 const STEADY_MS: u64 = 5_000;
@@ -36,7 +36,7 @@ pub struct Supervisor {
     /// Lower layers first.
     layers: Vec<Vec<Watched>>,
     url: String,
-    redis: Option<(RedisServer, RedisGuard)>,
+    redis: Option<(SupervisedRedis, RedisGuard)>,
     _sockets: TempDir,
 }
 
@@ -61,7 +61,10 @@ impl Supervisor {
         let program = std::env::current_exe().map_err(AppError::Processes)?;
         let (server, redis_url) = redis_of(config).await?;
         let redis = server
-            .map(|server| Ok((server, RedisGuard::start(&program, &redis_url)?)))
+            .map(|server| {
+                let guard = RedisGuard::start(&program, &server)?;
+                Ok((server, guard))
+            })
             .transpose()
             .map_err(AppError::Processes)?;
         drop(listener);

@@ -4,6 +4,7 @@
 mod children;
 mod endings;
 mod instances;
+mod own_redis;
 mod starting;
 mod watching;
 
