@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
+use crate::epoch::Epoch;
 use crate::event_lag::LagHistogram;
 use crate::id::{EntityId, EventId};
 use crate::position::Position;
@@ -211,6 +212,15 @@ pub trait EventStore: Send + Sync {
     /// Returns the position of the topic's last event, or [`Position::START`] if there is none.
     async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError>;
 
+    /// Whether the event at a position that was read before is gone: the store went back behind it. Nothing is gone at [`Position::START`].
+    async fn is_gone(&self, topic: Topic, position: Position) -> Result<bool, EventStoreError> {
+        if position == Position::START {
+            return Ok(false);
+        }
+        let there = self.read(topic, position.just_before(), 1).await?;
+        Ok(there.first().is_none_or(|event| event.position != position))
+    }
+
     /// Waits for events after `after`, outside any group; empty after `wait_max`. Used by the live feed.
     async fn follow(
         &self,
@@ -247,6 +257,12 @@ pub trait EventSubscription: Send {
         Err(EventStoreError::Invalid(
             "this event store delivers no batch before the previous one is acknowledged".to_owned(),
         ))
+    }
+
+    /// The epoch of the last batch. If it isn't that of the batch before, the store may have gone back meanwhile: whatever was remembered of
+    /// it must be dropped before the batch is handled. A store that never goes back keeps one epoch.
+    fn epoch(&self) -> Epoch {
+        Epoch::default()
     }
 
     /// Acknowledges events: their effects are done.

@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod correlation;
+pub mod epoch;
 pub mod event_lag;
 pub mod event_store;
 pub mod id;

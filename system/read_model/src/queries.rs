@@ -92,7 +92,7 @@ impl Queries {
             }
         }
         let found = match self.caught_up(&wanted).await {
-            Ok(()) => self.look_up(&lookups).await,
+            Ok(()) => self.look_up_again(&wanted, &lookups).await,
             Err(behind) => vec![behind; lookups.len()],
         };
         for (place, reply) in places.into_iter().zip(found) {
@@ -106,6 +106,19 @@ impl Queries {
                 })
             })
             .collect()
+    }
+
+    /// Looks up; once more if Redis went back meanwhile, after waiting for the positions again.
+    async fn look_up_again(&self, wanted: &Positions, lookups: &[Lookup]) -> Vec<Box<RawValue>> {
+        let before = self.applied.now();
+        let found = self.look_up(lookups).await;
+        if !self.applied.fell_below(&before) {
+            return found;
+        }
+        match self.caught_up(wanted).await {
+            Ok(()) => self.look_up(lookups).await,
+            Err(behind) => vec![behind; lookups.len()],
+        }
     }
 
     async fn look_up(&self, lookups: &[Lookup]) -> Vec<Box<RawValue>> {

@@ -8,6 +8,7 @@ mod entry;
 mod fence;
 mod follower;
 mod groups;
+mod identity;
 mod inbox;
 mod inlet;
 mod keys;
@@ -101,6 +102,7 @@ impl RedisEventStore {
                 inbox,
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
+                known: Position::START,
             };
             inlets.push(inlet);
             writers.push(tokio::spawn(writer.run()));

@@ -15,6 +15,7 @@ mod mails;
 mod page;
 mod processes;
 mod recovery;
+mod rollback;
 mod sagas;
 mod sampled;
 mod shop;

@@ -24,6 +24,8 @@ mod feed;
 mod mails;
 #[path = "../functional/recovery.rs"]
 mod recovery;
+#[path = "../functional/rollback.rs"]
+mod rollback;
 #[path = "../functional/sagas.rs"]
 mod sagas;
 #[path = "../functional/sampled.rs"]

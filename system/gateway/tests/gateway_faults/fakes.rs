@@ -153,6 +153,11 @@ impl EventStore for FakeStore {
         self.reach().map(|()| Vec::new())
     }
 
+    /// This store never goes back.
+    async fn is_gone(&self, _: Topic, _: Position) -> Result<bool, EventStoreError> {
+        Ok(false)
+    }
+
     async fn last_position(&self, _: Topic) -> Result<Position, EventStoreError> {
         self.reach()?;
         let seq = self.delivered.load(Ordering::SeqCst);

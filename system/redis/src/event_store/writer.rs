@@ -13,10 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::commit::{Committed, Verdicts, admitted, answer_written, commit};
 use super::config::EventStoreConfig;
+use super::fence;
 use super::inbox::{Inbox, Job};
 use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::Ledger;
+use super::retrying::bounded;
 use super::takeover::{InFlight, Term, take_over};
 use crate::connection::RedisLink;
 use crate::metrics::{AppendMetrics, TopicLabels};
@@ -59,6 +61,8 @@ pub(super) struct Writer {
     pub inbox: Inbox,
     pub closing: CancellationToken,
     pub metrics: WriterMetrics,
+    /// The topic's last position as of this writer's last term; [`Position::START`] before the first.
+    pub known: Position,
 }
 
 /// The reason why a writer stopped leading.
@@ -139,6 +143,7 @@ impl Writer {
                 self.topic,
                 &self.keys,
                 previous,
+                self.known,
                 in_flight.as_ref(),
             );
             let result = self.inbox.expiring_while(&why, attempt).await;
@@ -153,8 +158,16 @@ impl Writer {
                         return;
                     };
                     tracing::info!(topic = %self.topic, fence = term.fence, last = %term.last, "writer leads");
+                    if term.went_back {
+                        tracing::warn!(topic = %self.topic, known = %self.known, last = %term.last, "Redis went back: the last known event is gone");
+                        let why = "Redis lost its last events; what was decided on them must be decided again";
+                        self.inbox
+                            .refuse_all(&EventStoreError::Unavailable(why.to_owned()));
+                    }
                     previous = Some(term.fence);
-                    match self.lead(&mut term, lease).await {
+                    let end = self.lead(&mut term, lease).await;
+                    self.known = term.last;
+                    match end {
                         End::Closed | End::Deposed => return,
                         End::Broken {
                             in_flight: batch,
@@ -250,6 +263,22 @@ impl Writer {
         let verdicts: Verdicts = transactions.map(|t| ledger.admit(t)).collect();
         let events = ledger.versions.len();
         if events == 0 {
+            // Nothing is written, so nothing would show that what is remembered no longer holds.
+            let confirmed = fence::confirm(&mut term.connection, &self.keys.fence, term.fence);
+            match bounded(limit, confirmed).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.inbox.put_back(jobs);
+                    return Some(End::Deposed);
+                }
+                Err(why) => {
+                    self.inbox.put_back(jobs);
+                    return Some(End::Broken {
+                        in_flight: None,
+                        why,
+                    });
+                }
+            }
             self.count(&verdicts, 0);
             ledger.close(&mut term.cache);
             answer_written(jobs, verdicts, &[], term.last);
@@ -342,13 +371,5 @@ async fn open(term: &mut Term, keys: &Keys, jobs: &[Job]) -> RedisResult<Ledger>
 fn refuse(jobs: Vec<Job>, reason: &str) {
     for job in jobs {
         job.answer(Err(EventStoreError::Unavailable(reason.to_owned())));
-    }
-}
-
-/// Turns a server that hangs into a broken connection.
-async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
     }
 }

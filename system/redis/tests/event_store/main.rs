@@ -5,5 +5,6 @@ mod ahead;
 mod append;
 mod cut_line;
 mod failure;
+mod rollback;
 mod stage;
 mod subscribe;
