@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
@@ -15,7 +16,7 @@ use crate::position::Position;
 use crate::topic::Topic;
 
 /// The version that an aggregate must have for a transaction to be written. An aggregate's first event makes it version 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExpectedVersion {
     /// No event of this aggregate exists.
     NoStream,
@@ -26,7 +27,7 @@ pub enum ExpectedVersion {
 }
 
 /// An event to append.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewEvent {
     /// Unique; deterministic where a repeat must be recognised.
     pub event_id: EventId,
@@ -44,7 +45,7 @@ pub struct NewEvent {
 
 /// A name within a topic that has at most one holder, such as "the billing of order X". It is stored beside the versions and written in the
 /// same transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
     /// Takes the name; a conflict if it is taken already.
     Take(String),
@@ -53,7 +54,7 @@ pub enum Claim {
 }
 
 /// Events of one topic that are written all or not at all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Transaction {
     /// The topic of all its events: a transaction never spans topics.
     pub topic: Topic,
@@ -67,7 +68,7 @@ pub struct Transaction {
 pub const EVENTS_PER_TRANSACTION_MAX: usize = 10_000;
 
 /// The result of appending one transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Appended {
     /// The transaction was written.
     Committed {
@@ -165,7 +166,7 @@ pub struct ServerInfo {
 }
 
 /// An error of the event store. No event is ever reported as written that isn't.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum EventStoreError {
     /// The store can't be reached or is starting; a retry may succeed.
     #[error("the event store is not available: {0}")]

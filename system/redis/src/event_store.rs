@@ -7,6 +7,8 @@ mod config;
 mod entry;
 mod fence;
 mod follower;
+mod forwarder;
+mod forwarding;
 mod groups;
 mod identity;
 mod inbox;
@@ -15,8 +17,10 @@ mod keys;
 mod lags;
 mod lease;
 mod ledger;
+mod receiver;
 mod retrying;
 mod session;
+mod standing_by;
 mod subscription;
 mod takeover;
 mod usage;
@@ -36,6 +40,7 @@ use self::acknowledgement::Acknowledger;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
+use self::forwarder::Forwarder;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
 use self::lags::Lags;
@@ -56,7 +61,7 @@ use ordershop_contract::topic::Topic;
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
 
-/// The event store on Redis. Two of them on one Redis replace each other, topic by topic.
+/// The event store on Redis. Of two on one Redis one leads, topic by topic: the other hands on to it, and replaces it when it is gone.
 pub struct RedisEventStore {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
@@ -92,14 +97,24 @@ impl RedisEventStore {
         let mut writers = Vec::new();
         for topic in Topic::ALL {
             let (inlet, inbox) = inlet::open(topic, &config);
+            let keys = keys[topic.index()].clone();
+            let forwarder = Forwarder::new(
+                link.clone(),
+                Arc::clone(&config),
+                topic,
+                keys.clone(),
+                &owner,
+            );
             let writer = Writer {
                 link: link.clone(),
                 config: Arc::clone(&config),
                 topic,
-                keys: keys[topic.index()].clone(),
+                keys,
                 leases: leases.clone(),
                 owner: owner.clone(),
                 inbox,
+                inlet: inlet.clone(),
+                forwarder,
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
                 known: Position::START,
@@ -144,7 +159,6 @@ impl RedisEventStore {
         unavailable(error)
     }
 }
-
 
 fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
     if (1..=READ_MAX).contains(&limit) {

@@ -6,6 +6,7 @@ mod endings;
 mod instances;
 mod own_redis;
 mod starting;
+mod two_systems;
 mod watching;
 
 #[path = "../functional/customer.rs"]

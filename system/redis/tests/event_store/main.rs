@@ -5,6 +5,7 @@ mod ahead;
 mod append;
 mod cut_line;
 mod failure;
+mod forwarding;
 mod rollback;
 mod stage;
 mod subscribe;
