@@ -60,6 +60,8 @@ enum Subcommands {
     RedisGuard {
         /// Stop the Redis at this address, redis+unix:///path
         url: String,
+        /// Stop it if it runs as this process; each line of stdin names the next one
+        pid: u32,
     },
 }
 
@@ -124,7 +126,7 @@ fn main() -> ExitCode {
         Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
         Subcommands::Health(asked) => run(1, ask(asked)),
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
-        Subcommands::RedisGuard { url } => run(1, end_abandoned_redis(url)),
+        Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
     }
 }
 
@@ -211,7 +213,7 @@ async fn start(up: Up) -> Result<(), ExitCode> {
         let refused = app.refused();
         let guard = app.redis().map(|redis| {
             let program = std::env::current_exe()?;
-            RedisGuard::start(&program, redis.url())
+            RedisGuard::start(&program, redis)
         });
         if let Some(Err(error)) = &guard {
             tracing::warn!(%error, "can't start the guard of Redis: after a SIGKILL, Redis would keep running");
@@ -263,8 +265,8 @@ fn deaf(error: &std::io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn end_abandoned_redis(url: String) -> ExitCode {
-    match redis_guard::guard(&url).await {
+async fn end_abandoned_redis(url: String, pid: u32) -> ExitCode {
+    match redis_guard::guard(&url, pid).await {
         Ok(()) => ExitCode::SUCCESS,
         // Most likely Redis has ended already.
         Err(_) => ExitCode::FAILURE,

@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod clock;
 pub mod correlation;
 pub mod dead_letters;
+pub mod epoch;
 pub mod event_lag;
 pub mod event_store;
 pub mod failpoint;

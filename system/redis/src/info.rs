@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordershop_contract::event_store::ServerInfo;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,28 @@ pub enum CheckError {
     Away(String),
     /// It answers, and can't carry the shop.
     Unfit(Unfit),
+}
+
+/// How much of its data a server that is starting has loaded, in whole percent; `None` if it isn't loading.
+///
+/// # Errors
+/// The server can't be reached.
+pub async fn loaded_percent(
+    connection: &mut impl ConnectionLike,
+) -> redis::RedisResult<Option<u8>> {
+    let info: String = redis::cmd("INFO")
+        .arg("persistence")
+        .query_async(connection)
+        .await?;
+    let percent = |line: &str| {
+        let percent: f64 = line
+            .strip_prefix("loading_loaded_perc:")?
+            .trim()
+            .parse()
+            .ok()?;
+        Some(percent.clamp(0.0, 100.0) as u8)
+    };
+    Ok(info.lines().find_map(percent))
 }
 
 /// Checks a server against the list of what is needed, and against the durability that was asked for. Writes nothing.

@@ -12,3 +12,4 @@ pub mod metrics;
 mod refusal;
 pub mod requirements;
 pub mod server;
+pub mod supervision;

@@ -9,7 +9,8 @@ use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::info::{self, CheckError, ServerWatch};
-use ordershop_redis::server::{RedisServer, RedisServerError};
+use ordershop_redis::server::RedisServerError;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// Where a process finds its Redis, and how durable it must be at least.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ impl RedisChoice {
     /// Starts our own Redis unless one is named, which is taken as it is.
     pub(super) async fn of(
         config: &UpConfig,
-    ) -> Result<(Option<RedisServer>, Self), RedisServerError> {
+    ) -> Result<(Option<SupervisedRedis>, Self), RedisServerError> {
         if let Some(url) = &config.redis_url {
             let named = Self {
                 url: url.clone(),
@@ -34,7 +35,7 @@ impl RedisChoice {
         }
         let dir = config.data_dir.as_deref();
         let dir = dir.unwrap_or(Path::new(DATA_DIR_DEFAULT));
-        let server = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
+        let server = SupervisedRedis::start(dir, config.durability.unwrap_or_default()).await?;
         let own = Self {
             url: server.url().into(),
             tls: RedisTls::default(),

@@ -14,7 +14,7 @@ use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::readiness::Readiness;
 use ordershop_redis::requirements::Unfit;
-use ordershop_redis::server::RedisServer;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// Interval between readiness checks while the process starts.
 const READINESS_POLL: Duration = Duration::from_millis(10);
@@ -30,7 +30,7 @@ pub struct App {
     pub(super) runs_on: Option<watch::Receiver<ServerInfo>>,
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) server: Option<Server>,
-    pub(super) redis: Option<RedisServer>,
+    pub(super) redis: Option<SupervisedRedis>,
     /// Tells of a Redis that was away at the start and, when it came, could not carry the shop.
     pub(super) unfit: Option<oneshot::Receiver<Unfit>>,
 }
@@ -80,7 +80,7 @@ impl App {
 
     /// The Redis process that was started for this system, if any.
     #[must_use]
-    pub fn redis(&self) -> Option<&RedisServer> {
+    pub fn redis(&self) -> Option<&SupervisedRedis> {
         self.redis.as_ref()
     }
 

@@ -24,7 +24,7 @@ use crate::config::UpConfig;
 use ordershop_contract::backoff::Backoff;
 use ordershop_redis::guard::RedisGuard;
 use ordershop_redis::requirements::Unfit;
-use ordershop_redis::server::RedisServer;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// A child that ran this long started successfully: the pause before its next restart is short again.
 const STEADY_MS: u64 = 5_000;
@@ -40,7 +40,7 @@ pub struct Supervisor {
     /// Lower layers first.
     layers: Vec<Vec<Watched>>,
     url: String,
-    redis: Option<(RedisServer, RedisGuard)>,
+    redis: Option<(SupervisedRedis, RedisGuard)>,
     redis_watch: Process,
     unfit: Option<oneshot::Receiver<Unfit>>,
     _sockets: TempDir,
@@ -70,7 +70,10 @@ impl Supervisor {
         let redis_watch = Process::default();
         let (_, watched) = redis_watch.redis(&choice).await?;
         let redis = server
-            .map(|server| Ok((server, RedisGuard::start(&program, choice.url.reveal())?)))
+            .map(|server| {
+                let guard = RedisGuard::start(&program, &server)?;
+                Ok((server, guard))
+            })
             .transpose()
             .map_err(AppError::Processes)?;
         drop(listener);

@@ -17,6 +17,7 @@ mod orders;
 mod page;
 mod processes;
 mod recovery;
+mod rollback;
 mod sagas;
 mod sampled;
 mod shop;

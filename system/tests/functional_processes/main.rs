@@ -27,6 +27,8 @@ mod mails;
 mod orders;
 #[path = "../functional/recovery.rs"]
 mod recovery;
+#[path = "../functional/rollback.rs"]
+mod rollback;
 #[path = "../functional/sagas.rs"]
 mod sagas;
 #[path = "../functional/sampled.rs"]

@@ -122,6 +122,10 @@ impl CrmSaga {
 impl Saga for CrmSaga {
     const GROUP: &'static str = "crm-service";
 
+    fn forget(&mut self) {
+        self.buyers.forget_all();
+    }
+
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
         let mut mails = Vec::new();
         let mut occasions = Vec::new();

@@ -61,6 +61,11 @@ impl InventorySaga {
 impl Saga for InventorySaga {
     const GROUP: &'static str = "inventory-service";
 
+    fn forget(&mut self) {
+        // The written positions stay: one beyond its stream's end counts as the end.
+        self.stock = Stock::default();
+    }
+
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
         let mut placed = Vec::new();
         let mut deleted = Vec::new();

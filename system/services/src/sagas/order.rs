@@ -84,6 +84,10 @@ fn moves(batch: &[RecordedEvent]) -> Result<Vec<Move<'_>>, Failure> {
 impl Saga for OrderSaga {
     const GROUP: &'static str = "order-service";
 
+    fn forget(&mut self) {
+        self.recent.forget_all();
+    }
+
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
         let mut moves = moves(batch)?;
         let Some(last) = moves.last() else {
