@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-binary=${ORDERSHOP_BINARY:-${CARGO_TARGET_DIR:-target}/demo/ordershop}
-st=${TOOLS_DIR:-target/tools}/schemathesis/bin/st
+binary=$(realpath "${ORDERSHOP_BINARY:-${CARGO_TARGET_DIR:-target}/demo/ordershop}")
+st=$(realpath "${TOOLS_DIR:-target/tools}/schemathesis")/bin/st
 work=$(mktemp -d)
 shop=
 clean_up() {
@@ -29,6 +29,9 @@ for _ in $(seq 300); do
 done
 [ -n "$url" ] || { echo "fuzz-api: the shop is not ready after 30 s" >&2; exit 1; }
 
-"$st" --config-file deploy/fuzz/schemathesis.toml run "$url/openapi.json" \
+# schemathesis reads its configuration where it runs, and keeps a cache there.
+cp deploy/fuzz/schemathesis.toml deploy/fuzz/hooks.py "$work"
+cd "$work"
+"$st" run "$url/openapi.json" \
     --max-examples "${FUZZ_EXAMPLES:-50}" --seed "${FUZZ_SEED:-1}" --continue-on-failure --request-timeout 20
 kill -0 "$shop" || { echo "fuzz-api: the shop has ended" >&2; exit 1; }

@@ -1,15 +1,16 @@
-//! Configuration: read once from flags and environment, printed at start.
+//! Configuration: read once from flags and environment, printed at start without its secrets.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
 
+use ordershop_contract::secret::Secret;
 use ordershop_gateway::{AllowedHost, AllowedOrigin, Strangers};
 use ordershop_grpc::address::ListenAddress;
 use ordershop_grpc::security::Security;
 use ordershop_grpc::server::ServerError;
+use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::durability::Durability;
 
 /// The options of `ordershop up`.
@@ -19,16 +20,20 @@ pub struct UpConfig {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
 
-    /// Use this Redis or Valkey, redis://host:port/db or redis+unix:///path; without it, a private one is started
-    #[arg(long, env = "REDIS_URL")]
-    pub redis_url: Option<String>,
+    /// Use this Redis or Valkey, redis://user:password@host:port/db, rediss://… or redis+unix:///path; without it, a private one is started
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<RedisUrl>,
+
+    /// The certificates for a rediss:// address
+    #[command(flatten)]
+    pub redis_tls: RedisTlsConfig,
 
     /// Keep the private Redis's files in this folder [default: ./data/ordershop]
     #[arg(long, env = "DATA_DIR", conflicts_with = "redis_url")]
     pub data_dir: Option<PathBuf>,
 
-    /// Set how writes are kept: none (nothing on disk), everysec (AOF, synced each second), always (AOF, synced before the answer)
-    /// [default: everysec; with --redis-url, the server's own setting]
+    /// Keep writes so: none (nothing on disk), everysec (AOF, synced each second), always (AOF, synced before the answer). With --redis-url,
+    /// refuse a server that keeps less [default: everysec; with --redis-url, whatever the server's is]
     #[arg(long, env = "DURABILITY", value_parser = clap::value_parser!(Durability))]
     pub durability: Option<Durability>,
 
@@ -73,6 +78,34 @@ impl UpConfig {
     }
 }
 
+/// The certificates for Redis.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RedisTlsConfig {
+    /// Trust a Redis whose certificate this authority signed, a PEM file (rediss://) [default: the authorities that this machine trusts]
+    #[arg(long, env = "REDIS_CA")]
+    pub redis_ca: Option<PathBuf>,
+
+    /// Show Redis this certificate chain, a PEM file (rediss://)
+    #[arg(long, env = "REDIS_CERT")]
+    pub redis_cert: Option<PathBuf>,
+
+    /// Prove Redis the certificate with this private key, a PEM file (rediss://)
+    #[arg(long, env = "REDIS_KEY")]
+    pub redis_key: Option<PathBuf>,
+}
+
+impl RedisTlsConfig {
+    /// The files, as a link to Redis takes them.
+    #[must_use]
+    pub fn files(&self) -> RedisTls {
+        RedisTls {
+            ca: self.redis_ca.clone(),
+            cert: self.redis_cert.clone(),
+            key: self.redis_key.clone(),
+        }
+    }
+}
+
 /// The options that are the gateway's own.
 #[derive(Clone, Debug)]
 pub struct GatewayOptions {
@@ -93,7 +126,7 @@ pub const EVENT_STORE_PORT: u16 = 5001;
 pub const MESSAGE_QUEUE_PORT: u16 = 5002;
 
 /// The options of a command that runs one service as its own process.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ProcessConfig {
     /// Listen on this address, host:port or unix:///path [default: api-gateway 127.0.0.1:5000, event-store 127.0.0.1:5001, message-queue 127.0.0.1:5002; others don't listen]
     #[arg(long, env = "LISTEN")]
@@ -112,16 +145,25 @@ pub struct ProcessConfig {
     pub message_queue_url: String,
 
     /// Use this Redis or Valkey (event-store, message-queue, read-model)
-    #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379")]
-    pub redis_url: String,
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        default_value = "redis://127.0.0.1:6379",
+        hide_env_values = true
+    )]
+    pub redis_url: RedisUrl,
 
-    /// Set Redis's durability to none, everysec or always (event-store) [default: the server's own setting]
+    /// The certificates for a rediss:// address
+    #[command(flatten)]
+    pub redis_tls: RedisTlsConfig,
+
+    /// Refuse a Redis that keeps writes less well than none, everysec or always says (event-store) [default: whatever the server's is]
     #[arg(long, env = "DURABILITY", value_parser = clap::value_parser!(Durability))]
     pub durability: Option<Durability>,
 
     /// Require this token from clients, and send it to the event store and the message queue
     #[arg(long, env = "GRPC_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
 
     /// Serve TLS with this certificate chain, a PEM file
     #[arg(long, env = "TLS_CERT")]
@@ -136,7 +178,7 @@ pub struct ProcessConfig {
     pub tls_ca: Option<PathBuf>,
 
     /// Allow other machines to connect without certificate and token
-    #[arg(long, env = "INSECURE")]
+    #[arg(long, env = "INSECURE", value_parser = switch)]
     pub insecure: bool,
 
     /// Use this many threads
@@ -205,20 +247,11 @@ impl ProcessConfig {
     }
 }
 
-impl fmt::Debug for ProcessConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProcessConfig")
-            .field("listen", &self.listen)
-            .field("event_store_url", &self.event_store_url)
-            .field("message_queue_url", &self.message_queue_url)
-            .field("durability", &self.durability)
-            .field("token", &self.token.is_some())
-            .field("tls_cert", &self.tls_cert)
-            .field("tls_ca", &self.tls_ca)
-            .field("insecure", &self.insecure)
-            .field("threads", &self.threads)
-            .field("allowed_host", &self.allowed_host)
-            .field("allowed_origin", &self.allowed_origin)
-            .finish_non_exhaustive()
+/// A switch as an environment variable: 1, yes, true, on; 0, no, false, off; empty is off.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "y" | "yes" | "t" | "true" | "on" => Ok(true),
+        "" | "0" | "n" | "no" | "f" | "false" | "off" => Ok(false),
+        _ => Err("write 1, yes, true or on; or 0, no, false, off or nothing".to_owned()),
     }
 }

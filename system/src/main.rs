@@ -11,6 +11,7 @@ use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health};
 use ordershop::build::VERSION;
 use ordershop::config::{ProcessConfig, UpConfig};
+use ordershop_contract::failpoint;
 use ordershop_grpc::address::ListenAddress;
 use ordershop_redis::guard::{self as redis_guard, RedisGuard};
 
@@ -26,10 +27,12 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  stopped on request; health: the process is ready
   1  failed; health: the process is not ready, or did not answer
-  2  bad input: an option, an address, a certificate, a port in use, no Redis
+  2  bad input: an option, an address, a certificate, a port in use, a Redis that
+     can't be used
 
 Environment variables:
-  LISTEN, REDIS_URL, DATA_DIR, DURABILITY, THREADS, BODY_BYTES_MAX, ALLOWED_HOST, ALLOWED_ORIGIN,
+  LISTEN, REDIS_URL, REDIS_CA, REDIS_CERT, REDIS_KEY, DATA_DIR, DURABILITY, THREADS, BODY_BYTES_MAX,
+  ALLOWED_HOST, ALLOWED_ORIGIN,
   EVENT_STORE_URL, MESSAGE_QUEUE_URL, GRPC_TOKEN, TLS_CERT, TLS_KEY, TLS_CA, INSECURE
             Set the options that show them as [env: ...]; an option overrides its variable
   RUST_LOG  Log to stderr at this level or by these filters [default: info]";
@@ -57,6 +60,8 @@ enum Subcommands {
     RedisGuard {
         /// Stop the Redis at this address, redis+unix:///path
         url: String,
+        /// Stop it if it runs as this process; each line of stdin names the next one
+        pid: u32,
     },
 }
 
@@ -105,6 +110,7 @@ fn scale(text: &str) -> Result<(String, usize), String> {
 }
 
 fn main() -> ExitCode {
+    failpoint::arm();
     let roles = ROLES.iter().map(|role| {
         let command = ProcessConfig::augment_args(clap::Command::new(role.name));
         command.about(role.about).after_help(AFTER_HELP)
@@ -120,7 +126,7 @@ fn main() -> ExitCode {
         Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
         Subcommands::Health(asked) => run(1, ask(asked)),
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
-        Subcommands::RedisGuard { url } => run(1, end_abandoned_redis(url)),
+        Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
     }
 }
 
@@ -163,11 +169,24 @@ fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -
 fn started<T>(started: Option<Result<T, AppError>>) -> Result<T, ExitCode> {
     match started {
         Some(Ok(running)) => Ok(running),
-        Some(Err(error)) => {
-            eprintln!("ordershop: {error}");
-            Err(ExitCode::from(EXIT_BAD_INPUT))
-        }
+        Some(Err(error)) => Err(bad_input(&error)),
         None => Err(ExitCode::SUCCESS),
+    }
+}
+
+fn bad_input(error: &AppError) -> ExitCode {
+    eprintln!("ordershop: {error}");
+    ExitCode::from(EXIT_BAD_INPUT)
+}
+
+/// Runs until it is done, or until Redis is found unfit.
+async fn unless(
+    refused: impl Future<Output = AppError>,
+    running: impl Future<Output = ()>,
+) -> Result<(), ExitCode> {
+    tokio::select! {
+        error = refused => Err(bad_input(&error)),
+        () = running => Ok(()),
     }
 }
 
@@ -177,35 +196,44 @@ async fn start(up: Up) -> Result<(), ExitCode> {
     let mut stop = StopRequest::listen(false).map_err(|error| deaf(&error))?;
     if up.processes {
         // Dropping the future stops a Redis that is still starting.
-        let supervisor = started(stop.or(Supervisor::start(config, &up.scale)).await)?;
-        if let Some((url, health)) = stop.or(supervisor.ready()).await {
-            let of = |field: &str| health["redis"][field].as_str().unwrap_or_default();
-            announce(&url, of("server"), of("version"), of("durability"));
-            stop.asked().await;
-        }
+        let mut supervisor = started(stop.or(Supervisor::start(config, &up.scale)).await)?;
+        let refused = supervisor.refused();
+        let running = async {
+            if let Some((url, health)) = stop.or(supervisor.ready()).await {
+                let of = |field: &str| health["redis"][field].as_str().unwrap_or_default();
+                announce(&url, of("server"), of("version"), of("durability"));
+                stop.asked().await;
+            }
+        };
+        let ended = unless(refused, running).await;
         supervisor.stop().await;
+        ended
     } else {
-        let app = started(stop.or(App::start(config)).await)?;
+        let mut app = started(stop.or(App::start(config)).await)?;
+        let refused = app.refused();
         let guard = app.redis().map(|redis| {
             let program = std::env::current_exe()?;
-            RedisGuard::start(&program, redis.url())
+            RedisGuard::start(&program, redis)
         });
         if let Some(Err(error)) = &guard {
             tracing::warn!(%error, "can't start the guard of Redis: after a SIGKILL, Redis would keep running");
         }
-        let ready = async {
-            app.ready().await;
-            app.runs_on().await
+        let running = async {
+            let ready = async {
+                app.ready().await;
+                app.runs_on().await
+            };
+            if let (Some(url), Some(redis)) = (app.url(), stop.or(ready).await.flatten()) {
+                announce(url, &redis.server, &redis.version, &redis.durability);
+                stop.asked().await;
+            }
         };
-        if let (Some(url), Some(redis)) = (app.url(), stop.or(ready).await.flatten()) {
-            announce(url, &redis.server, &redis.version, &redis.durability);
-            stop.asked().await;
-        }
+        let ended = unless(refused, running).await;
         tracing::info!("stopping: no new requests, finishing those in flight");
         app.stop().await;
         tracing::info!("stopped");
+        ended
     }
-    Ok(())
 }
 
 fn announce(url: &str, server: &str, version: &str, durability: &str) {
@@ -216,16 +244,20 @@ async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), Ex
     let name = role.name;
     tracing::info!(?config, version = VERSION, "starting {name}");
     let mut stop = StopRequest::listen(config.supervised).map_err(|error| deaf(&error))?;
-    let app = started(stop.or(App::start_role(role, &config)).await)?;
-    if stop.or(app.ready()).await.is_some() {
-        match app.url() {
-            Some(url) => println!("OrderShop {name} is ready: {url}"),
-            None => println!("OrderShop {name} is ready"),
+    let mut app = started(stop.or(App::start_role(role, &config)).await)?;
+    let refused = app.refused();
+    let running = async {
+        if stop.or(app.ready()).await.is_some() {
+            match app.url() {
+                Some(url) => println!("OrderShop {name} is ready: {url}"),
+                None => println!("OrderShop {name} is ready"),
+            }
+            stop.asked().await;
         }
-        stop.asked().await;
-    }
+    };
+    let ended = unless(refused, running).await;
     app.stop().await;
-    Ok(())
+    ended
 }
 
 fn deaf(error: &std::io::Error) -> ExitCode {
@@ -233,8 +265,8 @@ fn deaf(error: &std::io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn end_abandoned_redis(url: String) -> ExitCode {
-    match redis_guard::guard(&url).await {
+async fn end_abandoned_redis(url: String, pid: u32) -> ExitCode {
+    match redis_guard::guard(&url, pid).await {
         Ok(()) => ExitCode::SUCCESS,
         // Most likely Redis has ended already.
         Err(_) => ExitCode::FAILURE,

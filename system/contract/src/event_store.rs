@@ -5,16 +5,18 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::correlation::Correlation;
+use crate::epoch::Epoch;
 use crate::event_lag::LagHistogram;
 use crate::id::{EntityId, EventId};
 use crate::position::Position;
 use crate::topic::Topic;
 
 /// The version that an aggregate must have for a transaction to be written. An aggregate's first event makes it version 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExpectedVersion {
     /// No event of this aggregate exists.
     NoStream,
@@ -25,7 +27,7 @@ pub enum ExpectedVersion {
 }
 
 /// An event to append.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewEvent {
     /// Unique; deterministic where a repeat must be recognised.
     pub event_id: EventId,
@@ -43,7 +45,7 @@ pub struct NewEvent {
 
 /// A name within a topic that has at most one holder, such as "the billing of order X". It is stored beside the versions and written in the
 /// same transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
     /// Takes the name; a conflict if it is taken already.
     Take(String),
@@ -52,7 +54,7 @@ pub enum Claim {
 }
 
 /// Events of one topic that are written all or not at all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Transaction {
     /// The topic of all its events: a transaction never spans topics.
     pub topic: Topic,
@@ -66,7 +68,7 @@ pub struct Transaction {
 pub const EVENTS_PER_TRANSACTION_MAX: usize = 10_000;
 
 /// The result of appending one transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Appended {
     /// The transaction was written.
     Committed {
@@ -164,7 +166,7 @@ pub struct ServerInfo {
 }
 
 /// An error of the event store. No event is ever reported as written that isn't.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum EventStoreError {
     /// The store can't be reached or is starting; a retry may succeed.
     #[error("the event store is not available: {0}")]
@@ -211,6 +213,15 @@ pub trait EventStore: Send + Sync {
     /// Returns the position of the topic's last event, or [`Position::START`] if there is none.
     async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError>;
 
+    /// Whether the event at a position that was read before is gone: the store went back behind it. Nothing is gone at [`Position::START`].
+    async fn is_gone(&self, topic: Topic, position: Position) -> Result<bool, EventStoreError> {
+        if position == Position::START {
+            return Ok(false);
+        }
+        let there = self.read(topic, position.just_before(), 1).await?;
+        Ok(there.first().is_none_or(|event| event.position != position))
+    }
+
     /// Waits for events after `after`, outside any group; empty after `wait_max`. Used by the live feed.
     async fn follow(
         &self,
@@ -247,6 +258,12 @@ pub trait EventSubscription: Send {
         Err(EventStoreError::Invalid(
             "this event store delivers no batch before the previous one is acknowledged".to_owned(),
         ))
+    }
+
+    /// The epoch of the last batch. If it isn't that of the batch before, the store may have gone back meanwhile: whatever was remembered of
+    /// it must be dropped before the batch is handled. A store that never goes back keeps one epoch.
+    fn epoch(&self) -> Epoch {
+        Epoch::default()
     }
 
     /// Acknowledges events: their effects are done.

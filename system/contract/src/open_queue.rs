@@ -23,8 +23,8 @@ pub trait OpenQueue: MessageQueue {
     /// Makes a function known before there is a worker.
     async fn introduce(&self, queue: QueueName) -> Result<(), QueueError>;
 
-    /// Sends a message. Returns when the queue has it (with the configured durability). The reply comes within `timeout` from then, or is
-    /// [`QueueError::Timeout`]. If the queue is unreachable, the message may have been sent.
+    /// Sends a message. Returns when the queue has it (with the configured durability); it is carried out then, however late. The reply comes
+    /// within `timeout` from then, or is [`QueueError::Timeout`]. If the queue is unreachable, the message may have been sent.
     async fn request(
         &self,
         message: OutgoingMessage,

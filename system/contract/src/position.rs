@@ -20,6 +20,18 @@ pub struct Position {
 impl Position {
     /// The position before the first event.
     pub const START: Self = Self { ms: 0, seq: 0 };
+
+    /// The greatest position before this one; a read after it begins with this one's event.
+    #[must_use]
+    pub const fn just_before(self) -> Self {
+        match self.seq.checked_sub(1) {
+            Some(seq) => Self { ms: self.ms, seq },
+            None => Self {
+                ms: self.ms.saturating_sub(1),
+                seq: u64::MAX,
+            },
+        }
+    }
 }
 
 impl fmt::Display for Position {
@@ -98,6 +110,11 @@ impl Positions {
     pub fn raise(&mut self, topic: Topic, position: Position) {
         let slot = &mut self.0[topic.index()];
         *slot = (*slot).max(Some(position));
+    }
+
+    /// Sets the position of `topic`, also to a lower one.
+    pub fn set(&mut self, topic: Topic, position: Position) {
+        self.0[topic.index()] = Some(position);
     }
 
     /// Raises every topic to `other`'s position.
@@ -198,6 +215,14 @@ mod tests {
         let ten: Position = "10-9".parse().unwrap();
         assert!(nine < ten);
         assert!("10-9".parse::<Position>().unwrap() < "10-10".parse().unwrap());
+    }
+
+    #[test]
+    fn nothing_lies_between_a_position_and_the_one_just_before() {
+        for (position, before) in [("5-1", "5-0"), ("5-0", "4-18446744073709551615")] {
+            let position: Position = position.parse().unwrap();
+            assert_eq!(position.just_before(), before.parse().unwrap());
+        }
     }
 
     #[test]

@@ -12,7 +12,12 @@ use crate::topic::Topic;
 
 /// The limits of an entity's values, for those who describe its JSON.
 pub mod limits {
-    pub use ordershop_domain::{AMOUNT_MAX, PIECES_MAX, TEXT_BYTES_MAX};
+    /// The largest amount of money or pieces.
+    pub const AMOUNT_MAX: u64 = ordershop_domain::AMOUNT_MAX;
+    /// The longest text, bytes.
+    pub const TEXT_BYTES_MAX: usize = ordershop_domain::TEXT_BYTES_MAX;
+    /// The most pieces in a cart.
+    pub const PIECES_MAX: usize = ordershop_domain::PIECES_MAX;
 }
 
 /// The actions of events.

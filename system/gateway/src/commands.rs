@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{OutgoingMessage, QueueName};
 use ordershop_contract::payload::{self, Terms};
 use ordershop_contract::position::Positions;
@@ -74,6 +75,7 @@ pub(super) async fn create_later(
         correlation: request_correlation(&trace),
     };
     state.queue.submit(message).await?;
+    Failpoint::RequestSent.pass();
     Ok(json(
         StatusCode::OK,
         service_reply::body(&format!("\"{message_id}\"")),
@@ -178,6 +180,7 @@ async fn call(
         )
         .await
         .map_err(outcome_unknown)?;
+    Failpoint::RequestCarriedOut.pass();
     let reply = ServiceReply::parse(&reply)?;
     reply.record_times(trace);
     // A refusal may carry the position of the conflicting event: the next read must see that event.

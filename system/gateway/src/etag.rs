@@ -13,13 +13,25 @@ pub(super) fn tag(version: u64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).expect("digits in quotes are plain text")
 }
 
-/// What a condition names.
+/// The tags that a condition names.
 #[derive(Debug, PartialEq, Eq)]
-enum Tags {
-    /// `*`: any version.
+pub(super) enum Tags {
+    /// `*`: any.
     Any,
     /// The tags as they were sent, weak ones with their `W/`.
     Listed(Vec<String>),
+}
+
+impl Tags {
+    /// Whether this tag is among them. A weak tag of it counts, too: nothing is written.
+    pub(super) fn name(&self, current: &HeaderValue) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(tags) => tags
+                .iter()
+                .any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == current),
+        }
+    }
 }
 
 /// The versions that `If-Match` names; `None` if any will do.
@@ -41,18 +53,12 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, HttpErro
     Ok(Some(versions))
 }
 
-/// Whether `If-None-Match` names this tag: the client has what it stands for already.
+/// The tags of what the client has already, by `If-None-Match`.
 ///
 /// # Errors
 /// 400 for a header that is no list of tags.
-pub(super) fn is_known(headers: &HeaderMap, current: &HeaderValue) -> Result<bool, HttpError> {
-    Ok(match tags(headers, &IF_NONE_MATCH)? {
-        None => false,
-        Some(Tags::Any) => true,
-        Some(Tags::Listed(tags)) => tags
-            .iter()
-            .any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == current),
-    })
+pub(super) fn if_none_match(headers: &HeaderMap) -> Result<Option<Tags>, HttpError> {
+    tags(headers, &IF_NONE_MATCH)
 }
 
 /// The version whose tag this is.
@@ -114,6 +120,9 @@ fn list(line: &str, tags: &mut Vec<String>) -> Option<()> {
 mod tests {
     use super::*;
 
+    /// The header's lines, and what they say or the status of the error.
+    type Case<'a> = (&'a [&'a str], Result<Option<&'a [u64]>, u16>);
+
     fn headers(name: &HeaderName, lines: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn if_match_names_versions_by_their_strong_tags() {
-        let cases: &[(&[&str], Result<Option<&[u64]>, u16>)] = &[
+        let cases: &[Case] = &[
             (&[], Ok(None)),
             (&["*"], Ok(None)),
             (&["\"3\""], Ok(Some(&[3]))),
@@ -166,11 +175,11 @@ mod tests {
             ("\"x\"", false),
         ];
         for (line, known) in cases {
-            let headers = headers(&IF_NONE_MATCH, &[line]);
-            assert_eq!(is_known(&headers, &tag(3)).unwrap(), known, "{line}");
+            let tags = if_none_match(&headers(&IF_NONE_MATCH, &[line])).unwrap();
+            assert_eq!(tags.unwrap().name(&tag(3)), known, "{line}");
         }
-        assert!(is_known(&headers(&IF_NONE_MATCH, &["3"]), &tag(3)).is_err());
-        assert!(!is_known(&HeaderMap::new(), &tag(3)).unwrap());
+        assert!(if_none_match(&headers(&IF_NONE_MATCH, &["3"])).is_err());
+        assert_eq!(if_none_match(&HeaderMap::new()).unwrap(), None);
         assert_eq!(tag(3), "\"3\"");
     }
 }

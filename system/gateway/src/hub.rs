@@ -30,6 +30,8 @@ struct HubState {
     live: [Option<Position>; Topic::ALL.len()],
     /// The read model's progress; `None` while it is not being asked.
     applied: Option<Positions>,
+    /// How often the event store went back.
+    turn: u64,
 }
 
 impl HubState {
@@ -115,6 +117,26 @@ impl Hub {
     pub(super) fn follows(&self, topic: Topic, from: Position) {
         self.state().live[topic.index()] = Some(from);
         self.changed.send_replace(());
+    }
+
+    /// Ends every open socket and forgets all positions: the event store went back behind what was sent since `turn` began, and the clients
+    /// begin anew. Does so once a turn, whichever topic shows it first.
+    pub(super) fn went_back(&self, turn: u64) {
+        let mut state = self.state();
+        if state.turn != turn {
+            return;
+        }
+        for client in state.clients.drain(..) {
+            client.went_back.cancel();
+        }
+        state.live = [None; Topic::ALL.len()];
+        state.applied = None;
+        state.turn += 1;
+    }
+
+    /// How often the event store went back: positions of an earlier turn don't count.
+    pub(super) fn turn(&self) -> u64 {
+        self.state().turn
     }
 
     /// Whether a socket is still open; if not, notes that the topic is no longer followed.

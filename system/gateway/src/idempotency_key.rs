@@ -55,11 +55,14 @@ mod tests {
     use ordershop_contract::queue_names;
     use ordershop_contract::topic::Topic;
 
+    /// The header's lines, and what they say or the status of the error.
+    type Case<'a> = (&'a [&'a str], Result<Option<&'a str>, u16>);
+
     #[test]
     fn a_key_has_1_to_255_visible_characters() {
         let longest = "k".repeat(KEY_CHARS_MAX);
         let too_long = "k".repeat(KEY_CHARS_MAX + 1);
-        let cases: &[(&[&str], Result<Option<&str>, u16>)] = &[
+        let cases: &[Case] = &[
             (&[], Ok(None)),
             (&["a"], Ok(Some("a"))),
             (&["\"8e03~!\""], Ok(Some("\"8e03~!\""))),

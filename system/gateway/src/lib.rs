@@ -100,7 +100,7 @@ impl Gateway {
             ),
             answered: AnsweredPositions::default(),
             ids: Ids::new(),
-            openapi: openapi::document(&routes::table(), &self.config),
+            openapi: routes::document(&self.config),
             hub: Hub::new(self.config.feed.clone()),
             sockets: Arc::new(Semaphore::new(self.config.feed.sockets_max)),
             queue: self.queue,

@@ -5,27 +5,25 @@ mod operation;
 mod schemas;
 
 use axum::body::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 pub(super) use operation::Operation;
 
 use super::config::GatewayConfig;
-use super::route::Route;
 
 const ABOUT: &str = "An event-sourced shop on Redis. Errors are `{\"error\": \"<what, and what would be right>\"}`; a refused write changes \
      nothing. A GET also answers HEAD, every path OPTIONS. Requests must name the gateway by an address, `localhost`, a name without a dot \
      or one of `--allowed-host`; pages of foreign origins can neither write nor listen (403).";
 
-/// The document of these routes.
-pub(super) fn document(routes: &[Route], config: &GatewayConfig) -> Bytes {
+/// The document of these operations: path, method in lower case, and description.
+pub(super) fn document<'a>(
+    operations: impl Iterator<Item = (&'a str, &'static str, &'a Operation)>,
+    config: &GatewayConfig,
+) -> Bytes {
     let mut paths = Map::new();
-    for route in routes {
-        let operations = route.operations.iter();
-        let operations = operations.map(|(verb, operation)| {
-            let described = operation.described(config.entities_per_array_max);
-            (verb.key().to_owned(), described)
-        });
-        paths.insert(route.path.clone(), Value::Object(operations.collect()));
+    for (path, method, operation) in operations {
+        let of_path = paths.entry(path).or_insert_with(|| json!({}));
+        of_path[method] = operation.described(config.entities_per_array_max);
     }
     let document = json!({
         "openapi": "3.1.0",

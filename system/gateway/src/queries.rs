@@ -23,6 +23,7 @@ pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Resp
     let id = request.path_param()?;
     request.query_string(&[])?;
     let at_least = request.at_least(&[topic])?;
+    let known = etag::if_none_match(request.http.headers())?;
     let payload = payload::message(
         payload::ById {
             name: topic,
@@ -40,7 +41,7 @@ pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Resp
         return Ok(json(StatusCode::OK, body));
     };
     let tag = etag::tag(version);
-    let mut answer = if etag::is_known(request.http.headers(), &tag)? {
+    let mut answer = if known.is_some_and(|tags| tags.name(&tag)) {
         let mut answer = Response::new(Body::empty());
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         answer

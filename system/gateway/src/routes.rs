@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use ordershop_contract::topic::Topic;
 
 use super::answer::answered;
+use super::config::GatewayConfig;
 use super::error::{HttpError, json};
 use super::lists::List;
-use super::openapi::describe;
+use super::openapi::{self, describe};
 use super::page::{self, Asset};
 use super::request::GatewayRequest;
 use super::route::{Route, Verb};
@@ -25,7 +27,7 @@ const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{enti
      /requests/{id}, /dead-letters, /events (WebSocket), /events/{topic}, /health, /metrics, /, and /openapi.json, which describes them all";
 
 /// Every route. A new one comes here, with its description from [`describe`]: so it is served, and so it is in `/openapi.json`.
-pub(super) fn table() -> Vec<Route> {
+fn table() -> Vec<Route> {
     // Clients can't read or write a single mail.
     let entities = Topic::ALL.into_iter().filter(|topic| *topic != Topic::Mail);
     let others = [
@@ -76,13 +78,23 @@ pub(super) fn table() -> Vec<Route> {
         Route::read("/events/{topic}", describe::events(), event_page::page),
         Route::read("/health", describe::health(), health::health),
         Route::read("/metrics", describe::metrics(), metrics),
-        Route::read("/openapi.json", describe::openapi(), openapi),
+        Route::read("/openapi.json", describe::openapi(), description),
     ];
     entities
         .flat_map(of_entity)
         .chain(others)
         .chain(Asset::ALL.map(of_asset))
         .collect()
+}
+
+/// What `/openapi.json` answers.
+pub(super) fn document(config: &GatewayConfig) -> Bytes {
+    let table = table();
+    let operations = table.iter().flat_map(|route| {
+        let of_route = route.operations.iter();
+        of_route.map(|(verb, operation)| (&*route.path, verb.key(), operation))
+    });
+    openapi::document(operations, config)
 }
 
 /// The service that answers every request.
@@ -139,6 +151,6 @@ async fn metrics(request: GatewayRequest) -> Result<Response, HttpError> {
     request.state.metrics_route.answer().await
 }
 
-async fn openapi(request: GatewayRequest) -> Result<Response, HttpError> {
+async fn description(request: GatewayRequest) -> Result<Response, HttpError> {
     Ok(json(StatusCode::OK, request.state.openapi.clone()))
 }

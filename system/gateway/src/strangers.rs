@@ -167,7 +167,7 @@ fn name_of(host: &str) -> &str {
     let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     match host.rsplit_once(':') {
         // The colons within an IPv6 address's brackets are no port's.
-        Some((name, port)) if digits(port) && !(name.contains('[') && !name.ends_with(']')) => name,
+        Some((name, port)) if digits(port) && (!name.contains('[') || name.ends_with(']')) => name,
         _ => host,
     }
 }

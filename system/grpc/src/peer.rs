@@ -9,6 +9,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
+use ordershop_contract::secret::Secret;
+
 /// A peer that doesn't accept a connection within this counts as unavailable.
 const CONNECT_MS_MAX: u64 = 2_000;
 /// Interval between keep-alive pings, and how long the peer may take to answer one.
@@ -24,7 +26,7 @@ pub struct PeerConfig {
     /// `http://host:port`, `https://host:port`, or `unix:///path`.
     pub url: String,
     /// The token that the peer requires, if any.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
 }
 
 /// Why a peer's address can't be used.
@@ -115,7 +117,7 @@ pub fn connect_trusting(
     let token = config
         .token
         .as_ref()
-        .map(|token| format!("Bearer {token}").parse())
+        .map(|token| format!("Bearer {}", token.reveal()).parse())
         .transpose()
         .map_err(|_| error("the token must have visible ASCII characters only".to_owned()))?;
     Ok(InterceptedService::new(

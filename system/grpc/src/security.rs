@@ -11,6 +11,7 @@ use tonic::Status;
 use tonic::transport::{Identity, ServerTlsConfig};
 
 use super::address::ListenAddress;
+use ordershop_contract::secret::Secret;
 
 /// A server's certificate and token.
 #[derive(Clone, Default)]
@@ -18,7 +19,7 @@ pub struct Security {
     /// Certificate chain and key, PEM.
     pub tls: Option<ServerTlsConfig>,
     /// The token that every request must carry.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Whether other machines may reach the server without certificate and token.
     pub insecure: bool,
 }
@@ -94,7 +95,7 @@ impl Security {
     pub fn read(
         cert: Option<&Path>,
         key: Option<&Path>,
-        token: Option<String>,
+        token: Option<Secret>,
         insecure: bool,
     ) -> Result<Self, SecurityError> {
         let tls = match (cert, key) {
@@ -128,7 +129,7 @@ impl Security {
 
 /// Passes on requests with the right token; answers others with UNAUTHENTICATED.
 pub(super) async fn check_token(
-    State(token): State<String>,
+    State(token): State<Secret>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -136,7 +137,7 @@ pub(super) async fn check_token(
         .headers()
         .get("authorization")
         .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if shown.is_some_and(|shown| same(shown, token.as_bytes())) {
+    if shown.is_some_and(|shown| same(shown, token.reveal().as_bytes())) {
         return next.run(request).await;
     }
     let status = Status::unauthenticated(

@@ -23,6 +23,7 @@ use super::connection::Tracked;
 use super::proto;
 use super::security::{Security, SecurityError, check_token};
 use ordershop_contract::readiness::{Readiness, ReadinessState};
+use ordershop_contract::secret::Secret;
 use prometheus_client::registry::Registry;
 
 /// A stream's flow-control window: a batch of large events is sent without waiting for a window update.
@@ -71,7 +72,7 @@ pub struct GrpcServer {
     listener: Listener,
     address: ListenAddress,
     server: Server,
-    token: Option<String>,
+    token: Option<Secret>,
     scheme: &'static str,
 }
 

@@ -1,4 +1,5 @@
-//! How far the topics are applied to the cache, and waiting for positions. Knows positions, not the data at them.
+//! How far the topics are applied to the cache, and waiting for positions. A position falls only if Redis went back. Knows positions, not the
+//! data at them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +33,7 @@ impl AppliedPositions {
     #[must_use]
     pub fn new(store: ReadStore) -> Self {
         Self(Arc::new(Inner {
-            positions: watch::Sender::new(Positions::NONE),
+            positions: store.known().clone(),
             batches: Mutex::default(),
             elsewhere: OtherProjectors::new(store),
         }))
@@ -45,6 +46,24 @@ impl AppliedPositions {
             positions.raise(topic, position);
             before != *positions
         });
+    }
+
+    /// Records the position of `topic` as Redis has it now. One below that which was `known` before it was read shows that Redis went back.
+    pub fn found(&self, topic: Topic, position: Position, known: &Positions) {
+        if position >= known.get(topic).unwrap_or_default() {
+            return self.advance(topic, position);
+        }
+        self.0
+            .positions
+            .send_modify(|positions| positions.set(topic, position));
+    }
+
+    /// Whether Redis went back behind a position that was known.
+    pub(super) fn fell_below(&self, before: &Positions) -> bool {
+        let now = self.now();
+        before
+            .iter()
+            .any(|(topic, position)| now.get(topic) < Some(position))
     }
 
     /// Records that this process has applied `topic` up to `position`.
@@ -175,14 +194,18 @@ impl AppliedPositions {
     }
 
     async fn look(&self) {
+        let before = self.now();
         let Some(found) = self.0.elsewhere.look().await else {
             return;
         };
         let known = self.now();
-        for (topic, position) in found.iter() {
-            if known.get(topic) < Some(position) {
+        for topic in Topic::ALL {
+            let position = found.get(topic).unwrap_or_default();
+            if known.get(topic).unwrap_or_default() < position {
                 self.0.elsewhere.set_projects(topic, true);
                 self.advance(topic, position);
+            } else {
+                self.found(topic, position, &before);
             }
         }
     }

@@ -63,6 +63,21 @@ pub fn position_key(topic: Topic) -> String {
     format!("position:{{{topic}}}")
 }
 
+/// Every key that a topic's projection writes.
+pub fn keys_of(topic: Topic) -> Vec<String> {
+    let mut keys = vec![
+        position_key(topic),
+        Collection::Entities(topic).key(),
+        ids_key(topic),
+    ];
+    let fields = indexed_fields(topic).iter();
+    keys.extend(fields.map(|field| index_key(topic, field)));
+    if Collection::Reservations.topic() == topic {
+        keys.push(Collection::Reservations.key());
+    }
+    keys
+}
+
 /// An index's member.
 pub fn index_member(value: &str, id: &str) -> String {
     format!("{value}\0{id}")

@@ -1,11 +1,14 @@
 //! Projectors: one a topic. Each takes its topic's events in batches and writes their changes, its indexes and its position in one
-//! transaction, in stream order. A projector whose position was changed by another one writes nothing and reads the position again.
+//! transaction, in stream order. A projector whose position was changed by another one writes nothing and reads the position again. If the
+//! event at the position is gone from the stream, the stream went back: the topic is projected anew.
+
+use std::time::Duration;
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::applied_positions::AppliedPositions;
-use super::keys::{Collection, position_key};
+use super::keys::{Collection, keys_of, position_key};
 use super::planted_cpu_cost::PlantedCpuCost;
 use super::projection::Projection;
 use super::validation;
@@ -14,6 +17,7 @@ use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::{
     EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::{BadPosition, Position, Projected};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
@@ -23,6 +27,8 @@ use ordershop_redis::connection::RedisLink;
 pub const GROUP: &str = "read-model";
 /// Maximum events applied in one transaction.
 const BATCH_EVENTS_MAX: usize = 512;
+/// How long a projector without events waits before it looks whether the cache or the stream went back.
+const IDLE_LOOK_MS: u64 = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 enum ProjectorError {
@@ -77,8 +83,8 @@ async fn project(
         position: Position::START,
         received_at_us: 0,
     };
-    projector.read_position().await?;
-    projector.catch_up().await?;
+    projector.resume().await?;
+    let mut epoch = None;
     let mut subscription: Box<dyn EventSubscription> = context
         .events
         .subscribe(SubscribeRequest {
@@ -89,7 +95,19 @@ async fn project(
         })
         .await?;
     loop {
-        let batch = subscription.next_batch().await?;
+        let batch = {
+            let mut next = std::pin::pin!(subscription.next_batch());
+            loop {
+                let idle = tokio::time::sleep(Duration::from_millis(IDLE_LOOK_MS));
+                tokio::select! {
+                    batch = &mut next => break batch?,
+                    () = idle => projector.look_back().await?,
+                }
+            }
+        };
+        if epoch.replace(subscription.epoch()) != Some(subscription.epoch()) {
+            projector.resume().await?;
+        }
         projector.received_at_us = now_us();
         let malformed = loop {
             if let Some(malformed) = projector.apply(&batch).await? {
@@ -128,9 +146,42 @@ struct Projector<'a> {
 }
 
 impl Projector<'_> {
+    /// Starts from what the cache and the stream have now; what was known before doesn't count.
+    async fn resume(&mut self) -> Result<(), ProjectorError> {
+        self.read_position().await?;
+        let events = &self.context.events;
+        if events.is_gone(self.topic, self.position).await? {
+            tracing::warn!(topic = %self.topic, position = %self.position, "the last applied event is gone from the stream, which went back; the topic is projected anew");
+            self.clear().await?;
+        }
+        self.catch_up().await
+    }
+
+    /// Looks whether the cache or the stream went back; projects what is missing then.
+    async fn look_back(&mut self) -> Result<(), ProjectorError> {
+        let known = self.position;
+        self.read_position().await?;
+        let events = &self.context.events;
+        if self.position < known || events.is_gone(self.topic, self.position).await? {
+            self.resume().await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what the topic's projection has written, unless another projector has moved the position.
+    async fn clear(&mut self) -> Result<(), ProjectorError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("MULTI").ignore();
+        pipe.cmd("UNLINK").arg(keys_of(self.topic)).ignore();
+        pipe.cmd("EXEC").ignore();
+        pipe.query_async::<()>(&mut self.connection).await?;
+        self.read_position().await
+    }
+
     /// Watches and reads the position. No position means that the cache is empty.
     async fn read_position(&mut self) -> Result<(), ProjectorError> {
         let key = position_key(self.topic);
+        let known = self.applied.now();
         let (position,): (Option<String>,) = redis::pipe()
             .cmd("WATCH")
             .arg(&key)
@@ -140,7 +191,7 @@ impl Projector<'_> {
             .query_async(&mut self.connection)
             .await?;
         self.position = position.map_or(Ok(Position::START), |text| text.parse())?;
-        self.applied.advance(self.topic, self.position);
+        self.applied.found(self.topic, self.position, &known);
         Ok(())
     }
 
@@ -187,6 +238,7 @@ impl Projector<'_> {
         self.planted
             .spend(events.iter().filter(|e| e.position > self.position));
         self.set_versions(&mut projection).await?;
+        Failpoint::ChangesComputed.pass();
         let key = position_key(self.topic);
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
@@ -198,6 +250,7 @@ impl Projector<'_> {
         pipe.cmd("GET").arg(&key);
         let (written, there): (Value, Option<String>) =
             pipe.query_async(&mut self.connection).await?;
+        Failpoint::ChangesWritten.pass();
         if let Value::Array(replies) = &written
             && let Some(error) = replies
                 .iter()

@@ -119,9 +119,17 @@ impl Queries {
                 }
             }
         }
+        let before = self.applied.now();
         let (places, lookups): (Vec<usize>, Vec<Lookup>) = ready.into_iter().unzip();
-        for (place, reply) in places.into_iter().zip(self.look_up(&lookups).await) {
-            answers[place] = Some(Answer::Reply(reply));
+        let found = self.look_up(&lookups).await;
+        let went_back = self.applied.fell_below(&before);
+        for ((place, lookup), reply) in places.into_iter().zip(&lookups).zip(found) {
+            // What was looked up while Redis went back may be older than what was asked for.
+            answers[place] = Some(if went_back {
+                later(&batch[place], &lookup.at_least)
+            } else {
+                Answer::Reply(reply)
+            });
         }
         let unanswered = || {
             let text = "the query was not answered";

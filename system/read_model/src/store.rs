@@ -1,7 +1,9 @@
 //! Reads the cache: many hashes and indexes in one pipeline. Knows keys and the `version|JSON` form, not queries.
 
+use redis::Value;
 use redis::aio::ConnectionManager;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use super::keys::{Collection, ids_key, index_key, index_range, position_key};
 use ordershop_contract::position::{Position, Positions};
@@ -39,10 +41,13 @@ impl Stored {
     }
 }
 
-/// Read access to the cache.
+/// Read access to the cache. Entities are read together with their topics' positions: a position below the one that was known before shows
+/// that Redis went back.
 #[derive(Clone)]
 pub struct ReadStore {
     connection: ConnectionManager,
+    /// The position up to which each topic is applied, as far as this process knows.
+    known: watch::Sender<Positions>,
 }
 
 impl ReadStore {
@@ -53,47 +58,77 @@ impl ReadStore {
     pub fn new(link: &RedisLink) -> redis::RedisResult<Self> {
         Ok(Self {
             connection: link.shared()?,
+            known: watch::Sender::new(Positions::NONE),
         })
+    }
+
+    /// The positions up to which the topics are applied, as far as this process knows.
+    pub(super) fn known(&self) -> &watch::Sender<Positions> {
+        &self.known
     }
 
     /// For each collection and ids: the entities, `None` for one that doesn't exist. One round trip.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is away, or went back behind a known position; the known positions are lower then.
     pub async fn fetch<S: AsRef<str>>(
         &self,
         wanted: &[(Collection, Vec<S>)],
     ) -> redis::RedisResult<Vec<Vec<Option<Stored>>>> {
+        let asked = || wanted.iter().filter(|(_, ids)| !ids.is_empty());
+        let mut topics: Vec<Topic> = asked().map(|(collection, _)| collection.topic()).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        let known = *self.known.borrow();
         let mut pipe = redis::pipe();
-        let mut asked = 0;
-        for (collection, ids) in wanted {
-            if ids.is_empty() {
-                continue;
-            }
-            asked += 1;
+        for topic in &topics {
+            pipe.cmd("GET").arg(position_key(*topic));
+        }
+        for (collection, ids) in asked() {
             let hmget = pipe.cmd("HMGET").arg(collection.key());
             for id in ids {
                 hmget.arg(id.as_ref());
             }
         }
-        let mut found: Vec<Vec<Option<String>>> = Vec::new();
-        if asked > 0 {
-            found = pipe.query_async(&mut self.connection.clone()).await?;
+        let mut replies: Vec<Value> = Vec::new();
+        if !topics.is_empty() {
+            replies = pipe.query_async(&mut self.connection.clone()).await?;
         }
-        let mut found = found.into_iter();
-        Ok(wanted
-            .iter()
-            .map(|(_, ids)| {
-                if ids.is_empty() {
-                    return Vec::new();
-                }
-                let texts = found.next().unwrap_or_default();
-                texts
-                    .into_iter()
-                    .map(|text| text.and_then(Stored::new))
-                    .collect()
-            })
-            .collect())
+        let mut replies = replies.into_iter();
+        for (topic, reply) in topics.into_iter().zip(replies.by_ref()) {
+            self.check(topic, &known, redis::from_redis_value(reply)?)?;
+        }
+        let read = |(_, ids): &(Collection, Vec<S>)| -> redis::RedisResult<_> {
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let texts: Vec<Option<String>> =
+                redis::from_redis_value(replies.next().unwrap_or_default())?;
+            let stored = texts.into_iter().map(|text| text.and_then(Stored::new));
+            Ok(stored.collect())
+        };
+        wanted.iter().map(read).collect()
+    }
+
+    /// Compares a topic's position with the one that was known before it was read. A position never falls but with Redis itself.
+    fn check(
+        &self,
+        topic: Topic,
+        known: &Positions,
+        found: Option<String>,
+    ) -> redis::RedisResult<()> {
+        let found: Position = found.and_then(|text| text.parse().ok()).unwrap_or_default();
+        if known.get(topic).unwrap_or_default() <= found {
+            return Ok(());
+        }
+        tracing::warn!(%topic, %found, "Redis went back behind what was applied");
+        self.known
+            .send_modify(|positions| positions.set(topic, found));
+        Err((
+            redis::ErrorKind::Client,
+            "Redis went back to an earlier state, and the read model catches up",
+        )
+            .into())
     }
 
     /// For each topic, indexed field and value: the ids that may have it (the caller checks the entities). One round trip.

@@ -1,9 +1,15 @@
 //! Opens connections to Redis. Must not know what is sent over them.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::address::{self, AddressError, RedisTls, RedisUrl};
 
 /// Timeout of a reply on a shared connection: a server that hangs must cause an error, not a hang.
 pub const RESPONSE_TIMEOUT_MS: u64 = 10_000;
@@ -12,21 +18,69 @@ pub const CONNECT_TIMEOUT_MS: u64 = 2_000;
 /// Most commands in flight on one connection (redis-rs's default of 50 stalls pipelined callers).
 pub const PIPELINE_SLOTS: usize = 10_000;
 
-/// The address of a Redis server; opens connections to it. Cheap to clone.
-#[derive(Clone, Debug)]
+/// The address of a Redis server; opens connections to it. Cheap to clone: clones share what they know of shared connections.
+#[derive(Clone)]
 pub struct RedisLink {
     client: Client,
+    url: RedisUrl,
+    shared: Arc<Mutex<Vec<ConnectionManager>>>,
+}
+
+impl fmt::Debug for RedisLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client's own text would hold what the address hides.
+        f.debug_tuple("RedisLink").field(&self.url).finish()
+    }
 }
 
 impl RedisLink {
     /// A link to `redis://host:port/db` or `redis+unix:///path?db=0`. Doesn't connect yet.
     ///
     /// # Errors
-    /// The address is malformed.
-    pub fn new(url: &str) -> redis::RedisResult<Self> {
+    /// The address can't be used.
+    pub fn new(url: &str) -> Result<Self, AddressError> {
+        Self::open(&RedisUrl::from(url), &RedisTls::default())
+    }
+
+    /// A link to any address, with certificates for `rediss://`. Doesn't connect yet.
+    ///
+    /// # Errors
+    /// The address or a certificate can't be used.
+    pub fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Self, AddressError> {
         Ok(Self {
-            client: Client::open(url)?,
+            client: address::client(url, tls)?,
+            url: url.clone(),
+            shared: Arc::default(),
         })
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn url(&self) -> &RedisUrl {
+        &self.url
+    }
+
+    /// The user as whom connections are opened.
+    pub(crate) fn user(&self) -> &str {
+        let settings = self.client.get_connection_info().redis_settings();
+        settings.username().unwrap_or("default")
+    }
+
+    /// Whether the address is one with TLS, and the server there answers without.
+    pub(crate) async fn is_tls_to_plain(&self) -> bool {
+        let ConnectionAddr::TcpTls { host, port, .. } = self.client.get_connection_info().addr()
+        else {
+            return false;
+        };
+        let asking = async {
+            let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
+            stream.write_all(b"PING\r\n").await?;
+            stream.read_u8().await
+        };
+        let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
+        let answer = tokio::time::timeout(limit, asking).await;
+        // +PONG, or -NOAUTH.
+        matches!(answer, Ok(Ok(b'+' | b'-')))
     }
 
     /// A dedicated connection without a response timeout, for blocking reads (bounded by the command's own BLOCK) and for `WATCH`. It does
@@ -56,6 +110,36 @@ impl RedisLink {
             .set_min_delay(Duration::from_millis(20))
             .set_max_delay(Duration::from_millis(500))
             .set_number_of_retries(3);
-        ConnectionManager::new_lazy_with_config(self.client.clone(), config)
+        let connection = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
+        self.all_shared().push(connection.clone());
+        Ok(connection)
+    }
+
+    fn all_shared(&self) -> MutexGuard<'_, Vec<ConnectionManager>> {
+        // A panic elsewhere can't leave this list in a bad state.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops the shared connections whose server has become a replica: after a failover the old master keeps them open and refuses every
+    /// write, while the address leads to the new one. Dedicated connections are dropped by their owners, at the first error. Returns whether
+    /// there were any.
+    pub(crate) async fn leave_replicas(&self) -> bool {
+        let mut left = false;
+        let connections = self.all_shared().clone();
+        for mut connection in connections {
+            let asked = redis::cmd("INFO")
+                .arg("replication")
+                .query_async::<String>(&mut connection)
+                .await;
+            if asked.is_ok_and(|info| info.contains("role:slave")) {
+                left = true;
+                // The server closes the connection after this answer, and the next command opens it again.
+                for last in [redis::cmd("QUIT"), redis::cmd("TIME")] {
+                    let _: redis::RedisResult<redis::Value> =
+                        last.query_async(&mut connection).await;
+                }
+            }
+        }
+        left
     }
 }

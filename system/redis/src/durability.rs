@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-/// How durable acknowledged writes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// How durable acknowledged writes are; a later one keeps more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Durability {
     /// Nothing on disk: acknowledged writes are lost with the Redis process.
     None,

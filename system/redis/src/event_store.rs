@@ -8,15 +8,20 @@ pub(crate) mod dead_letters;
 mod entry;
 mod fence;
 mod follower;
+mod forwarder;
+mod forwarding;
 mod groups;
+mod identity;
 mod inbox;
 mod inlet;
 mod keys;
 mod lags;
 mod lease;
 mod ledger;
+mod receiver;
 mod retrying;
 mod session;
+mod standing_by;
 mod subscription;
 mod takeover;
 mod usage;
@@ -28,7 +33,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use redis::{RedisError, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +41,7 @@ use self::acknowledgement::Acknowledger;
 pub use self::config::EventStoreConfig;
 use self::entry::{Entry, entries, entries_of_read, events_only};
 use self::follower::Followers;
+use self::forwarder::Forwarder;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
 use self::lags::Lags;
@@ -44,7 +50,9 @@ use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
 use crate::connection::RedisLink;
+use crate::info;
 use crate::metrics::AppendMetrics;
+use crate::refusal;
 use ordershop_contract::event_store::{
     Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     ServerUsage, SubscribeRequest, Transaction,
@@ -55,7 +63,7 @@ use ordershop_contract::topic::Topic;
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
 
-/// The event store on Redis. Two of them on one Redis replace each other, topic by topic.
+/// The event store on Redis. Of two on one Redis one leads, topic by topic: the other hands on to it, and replaces it when it is gone.
 pub struct RedisEventStore {
     link: RedisLink,
     config: Arc<EventStoreConfig>,
@@ -91,16 +99,27 @@ impl RedisEventStore {
         let mut writers = Vec::new();
         for topic in Topic::ALL {
             let (inlet, inbox) = inlet::open(topic, &config);
+            let keys = keys[topic.index()].clone();
+            let forwarder = Forwarder::new(
+                link.clone(),
+                Arc::clone(&config),
+                topic,
+                keys.clone(),
+                &owner,
+            );
             let writer = Writer {
                 link: link.clone(),
                 config: Arc::clone(&config),
                 topic,
-                keys: keys[topic.index()].clone(),
+                keys,
                 leases: leases.clone(),
                 owner: owner.clone(),
                 inbox,
+                inlet: inlet.clone(),
+                forwarder,
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
+                known: Position::START,
             };
             inlets.push(inlet);
             writers.push(tokio::spawn(writer.run()));
@@ -126,9 +145,20 @@ impl RedisEventStore {
     /// Reads on the shared connection, with retries; it reconnects after a failure.
     async fn query(&self, cmd: &redis::Cmd) -> Result<Value, EventStoreError> {
         let read = || async { cmd.query_async(&mut self.shared.clone()).await };
-        retrying(self.config.read_retry_max(), read)
-            .await
-            .map_err(unavailable)
+        match retrying(self.config.read_retry_max(), read).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => Err(self.why(error).await),
+        }
+    }
+
+    /// The error of a read that failed; of a server that is loading its data, with how much it has loaded.
+    async fn why(&self, error: RedisError) -> EventStoreError {
+        if error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
+            && let Ok(Some(percent)) = info::loaded_percent(&mut self.shared.clone()).await
+        {
+            return EventStoreError::Unavailable(format!("Redis is loading its data, {percent} %"));
+        }
+        unavailable(error)
     }
 }
 
@@ -142,7 +172,7 @@ fn check_limit(name: &str, limit: usize) -> Result<(), EventStoreError> {
 }
 
 fn unavailable(error: RedisError) -> EventStoreError {
-    EventStoreError::Unavailable(error.to_string())
+    EventStoreError::Unavailable(refusal::words(&error))
 }
 
 fn understood(entries: Option<Vec<Entry>>) -> Result<Vec<Entry>, EventStoreError> {

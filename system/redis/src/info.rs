@@ -1,122 +1,384 @@
-//! Reads a Redis server's product name, version and durability with INFO and CONFIG. Must not know what is stored.
+//! What a Redis server says of itself: product, version, durability, and whether it can carry the shop. Nothing here changes a server.
 
 use std::time::Duration;
 
 use ordershop_contract::event_store::ServerInfo;
-use redis::aio::MultiplexedConnection;
-use tokio::sync::watch;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{RedisError, Value};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::RedisLink;
 use crate::durability::Durability;
+use crate::refusal;
+use crate::requirements::{COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit};
 
 /// Interval between reads: the server may be replaced, or its durability changed, while the system runs.
 const ASK_MS: u64 = 5_000;
+/// Interval between looks whether a shared connection leads to a replica.
+const REPLICA_MS: u64 = 1_000;
 /// The interval while the server doesn't answer.
 const ASK_AGAIN_MS: u64 = 100;
+/// A server that doesn't answer within this counts as away.
+const ANSWER_MS_MAX: u64 = 5_000;
 
-/// Sets the server's durability if `wish` names one, then reads the server's information.
-///
-/// # Errors
-/// The server can't be reached, or refuses the durability.
-pub async fn ask(link: &RedisLink, wish: Option<Durability>) -> redis::RedisResult<ServerInfo> {
-    let mut connection = link.dedicated().await?;
-    if let Some(durability) = wish {
-        set(&mut connection, durability).await?;
-    }
-    let info: String = redis::cmd("INFO")
-        .arg("server")
-        .query_async(&mut connection)
-        .await?;
-    let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-    };
-    let valkey = field("valkey_version");
-    Ok(ServerInfo {
-        server: if valkey.is_some() { "valkey" } else { "redis" }.to_owned(),
-        version: valkey
-            .or_else(|| field("redis_version"))
-            .unwrap_or("unknown")
-            .to_owned(),
-        durability: durability(&mut connection).await,
-    })
+/// Why a server was not found fit.
+#[derive(Debug)]
+pub enum CheckError {
+    /// It is away, or not ready yet: it may be asked again.
+    Away(String),
+    /// It answers, and can't carry the shop.
+    Unfit(Unfit),
 }
 
-/// Reads the information repeatedly, so that `/health` can show the Redis server whenever it comes up.
+/// How much of its data a server that is starting has loaded, in whole percent; `None` if it isn't loading.
+///
+/// # Errors
+/// The server can't be reached.
+pub async fn loaded_percent(
+    connection: &mut impl ConnectionLike,
+) -> redis::RedisResult<Option<u8>> {
+    let info: String = redis::cmd("INFO")
+        .arg("persistence")
+        .query_async(connection)
+        .await?;
+    let percent = |line: &str| {
+        let percent: f64 = line
+            .strip_prefix("loading_loaded_perc:")?
+            .trim()
+            .parse()
+            .ok()?;
+        Some(percent.clamp(0.0, 100.0) as u8)
+    };
+    Ok(info.lines().find_map(percent))
+}
+
+/// Checks a server against the list of what is needed, and against the durability that was asked for. Writes nothing.
+///
+/// # Errors
+/// The server is away, or can't carry the shop.
+pub async fn check(
+    link: &RedisLink,
+    durability_asked: Option<Durability>,
+) -> Result<ServerInfo, CheckError> {
+    let unfit = |faults| {
+        CheckError::Unfit(Unfit {
+            url: link.url().clone(),
+            faults,
+        })
+    };
+    let checking = async {
+        let looked = async {
+            let mut connection = link.dedicated().await?;
+            let seen = look(&mut connection).await?;
+            Ok((connection, seen))
+        };
+        let (mut connection, seen) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => return Err(refused(link, &error).await),
+        };
+        if seen.cluster {
+            return Err(unfit(vec![Fault::Cluster]));
+        }
+        if let Some(reason) = seen.not_ready {
+            return Err(CheckError::Away(reason.to_owned()));
+        }
+        let mut faults = missing(&mut connection, link.user())
+            .await
+            .map_err(|error| CheckError::Away(refusal::words(&error)))?;
+        faults.extend(seen.less_than(durability_asked, link.user()));
+        if let Some(policy) = seen.policy.filter(|policy| policy != POLICY) {
+            faults.push(Fault::Evicts(policy));
+        }
+        if faults.is_empty() {
+            Ok(seen.info)
+        } else {
+            Err(unfit(faults))
+        }
+    };
+    match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), checking).await {
+        Ok(result) => result,
+        Err(_) => Err(CheckError::Away(format!(
+            "no answer within {ANSWER_MS_MAX} ms"
+        ))),
+    }
+}
+
+/// What an error before the first answer means.
+async fn refused(link: &RedisLink, error: &RedisError) -> CheckError {
+    let fault = match refusal::fault(error, link.user()) {
+        None if link.is_tls_to_plain().await => {
+            Some(Fault::Tls("it speaks no TLS, redis:// does".to_owned()))
+        }
+        fault => fault,
+    };
+    match fault {
+        Some(fault) => CheckError::Unfit(Unfit {
+            url: link.url().clone(),
+            faults: vec![fault],
+        }),
+        None => CheckError::Away(refusal::words(error)),
+    }
+}
+
+/// What is known of a server while the system runs.
+pub struct ServerWatch {
+    /// What it says of itself.
+    pub info: watch::Receiver<ServerInfo>,
+    /// Tells of a server that was away at first and, when it came, could not carry the shop.
+    pub unfit: oneshot::Receiver<Unfit>,
+}
+
+/// Reads what the server says of itself, again and again, so that `/health` can show it whenever it comes up. `first` is what the check at
+/// the start found; without it the server was away, and is checked as soon as it answers.
 pub fn watch(
     stop: &CancellationToken,
     tasks: &TaskTracker,
     link: RedisLink,
-    wish: Option<Durability>,
-) -> watch::Receiver<ServerInfo> {
-    let (sender, receiver) = watch::channel(ServerInfo::default());
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        // A server that was unreachable may be a new one: its durability is set again.
-        let mut unset = wish;
+    durability_asked: Option<Durability>,
+    first: Option<ServerInfo>,
+) -> ServerWatch {
+    let mut fit = first.is_some();
+    let (sender, info) = watch::channel(first.unwrap_or_default());
+    let (refuse, unfit) = oneshot::channel();
+    let (stop, shared) = (stop.clone(), link.clone());
+    let watching = async move {
+        // A server that was away may be another one: it is checked again.
+        let (mut checked, mut told) = (fit, false);
         loop {
-            let pause_ms = match ask(&link, unset).await {
+            let asked = if checked {
+                look_once(&link).await
+            } else {
+                check(&link, durability_asked).await
+            };
+            let pause_ms = match asked {
                 Ok(info) => {
-                    unset = None;
-                    sender.send_if_modified(|before| {
-                        let changed = *before != info;
-                        *before = info;
-                        changed
-                    });
+                    (fit, checked, told) = (true, true, false);
+                    show(&sender, info);
                     ASK_MS
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "Redis can't be reached; trying again");
-                    unset = wish;
+                Err(CheckError::Unfit(unfit)) if fit => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::error!("{unfit}");
+                    }
+                    if let Ok(info) = look_once(&link).await {
+                        show(&sender, info);
+                    }
+                    ASK_MS
+                }
+                Err(CheckError::Unfit(unfit)) => {
+                    // Whoever started the system ends it.
+                    let _ = refuse.send(unfit);
+                    return;
+                }
+                Err(CheckError::Away(reason)) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(reason, "Redis can't be reached; trying again");
+                    }
+                    checked = false;
                     ASK_AGAIN_MS
                 }
             };
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
-                () = stop.cancelled() => return,
-            }
-        }
-    });
-    receiver
-}
-
-async fn set(
-    connection: &mut MultiplexedConnection,
-    durability: Durability,
-) -> redis::RedisResult<()> {
-    for (name, value) in durability.settings() {
-        redis::cmd("CONFIG")
-            .arg("SET")
-            .arg(name)
-            .arg(value)
-            .query_async::<()>(connection)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn durability(connection: &mut MultiplexedConnection) -> String {
-    let setting = |name: &'static str| {
-        let mut connection = connection.clone();
-        async move {
-            let answer: redis::RedisResult<Vec<String>> = redis::cmd("CONFIG")
-                .arg("GET")
-                .arg(name)
-                .query_async(&mut connection)
-                .await;
-            answer.ok().and_then(|mut pair| pair.pop())
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         }
     };
-    match (
-        setting("appendonly").await.as_deref(),
-        setting("appendfsync").await.as_deref(),
-    ) {
-        (Some("no"), _) => "none".to_owned(),
-        (Some("yes"), Some("always")) => "always".to_owned(),
-        (Some("yes"), Some("no")) => "aof without sync".to_owned(),
-        (Some("yes"), Some(sync)) => sync.to_owned(),
-        _ => "unknown".to_owned(),
+    let replicas = async move {
+        let mut before = false;
+        loop {
+            tokio::time::sleep(Duration::from_millis(REPLICA_MS)).await;
+            let now = shared.leave_replicas().await;
+            if now && !before {
+                tracing::warn!(
+                    "Redis has become a replica: the connections are opened anew, to find the new master"
+                );
+            }
+            before = now;
+        }
+    };
+    let both = async { tokio::join!(watching, replicas) };
+    tasks.spawn(stop.run_until_cancelled_owned(both));
+    ServerWatch { info, unfit }
+}
+
+fn show(sender: &watch::Sender<ServerInfo>, info: ServerInfo) {
+    sender.send_if_modified(|before| {
+        let changed = *before != info;
+        *before = info;
+        changed
+    });
+}
+
+async fn look_once(link: &RedisLink) -> Result<ServerInfo, CheckError> {
+    let looking = async {
+        let mut connection = link.dedicated().await?;
+        look(&mut connection).await
+    };
+    match tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), looking).await {
+        Ok(Ok(seen)) => match seen.not_ready {
+            None => Ok(seen.info),
+            Some(reason) => Err(CheckError::Away(reason.to_owned())),
+        },
+        Ok(Err(error)) => Err(CheckError::Away(refusal::words(&error))),
+        Err(_) => Err(CheckError::Away(format!(
+            "no answer within {ANSWER_MS_MAX} ms"
+        ))),
     }
+}
+
+/// What `INFO` and `CONFIG` show.
+struct Seen {
+    info: ServerInfo,
+    /// The level of the durability; `None` if it can't be read.
+    level: Option<Durability>,
+    durability: &'static str,
+    /// What it does when it is full.
+    policy: Option<String>,
+    cluster: bool,
+    /// Why it can't be used now.
+    not_ready: Option<&'static str>,
+}
+
+impl Seen {
+    fn less_than(&self, asked: Option<Durability>, user: &str) -> Option<Fault> {
+        let asked = asked?;
+        match self.level {
+            Some(level) if level >= asked => None,
+            Some(_) => Some(Fault::Durability {
+                asked,
+                found: self.durability,
+            }),
+            None if asked == Durability::None => None,
+            None => Some(Fault::UnknownDurability {
+                asked,
+                user: user.to_owned(),
+            }),
+        }
+    }
+}
+
+async fn look(connection: &mut MultiplexedConnection) -> redis::RedisResult<Seen> {
+    let info: String = redis::cmd("INFO").query_async(connection).await?;
+    let field = |name: &str| {
+        info.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+    };
+    let (level, durability) = match field("aof_enabled") {
+        Some("0") => (Some(Durability::None), "none"),
+        Some("1") => synced(connection).await,
+        _ => (None, "unknown"),
+    };
+    let not_ready = if field("loading") == Some("1") {
+        Some("it is loading its data; it answers when that is done")
+    } else if field("role") == Some("slave") {
+        Some("it is a replica, which takes no writes; the address must lead to the master")
+    } else {
+        None
+    };
+    let valkey = field("valkey_version");
+    Ok(Seen {
+        info: ServerInfo {
+            server: if valkey.is_some() { "valkey" } else { "redis" }.to_owned(),
+            version: valkey
+                .or_else(|| field("redis_version"))
+                .unwrap_or("unknown")
+                .to_owned(),
+            durability: durability.to_owned(),
+        },
+        level,
+        durability,
+        policy: field("maxmemory_policy").map(str::to_owned),
+        cluster: field("cluster_enabled") == Some("1"),
+        not_ready,
+    })
+}
+
+/// How often the append-only file is synced; `INFO` doesn't say it.
+async fn synced(connection: &mut MultiplexedConnection) -> (Option<Durability>, &'static str) {
+    let answer: redis::RedisResult<Vec<String>> = redis::cmd("CONFIG")
+        .arg("GET")
+        .arg("appendfsync")
+        .query_async(connection)
+        .await;
+    let value = answer.ok().and_then(|mut pair| pair.pop());
+    match value.as_deref() {
+        Some("always") => (Some(Durability::Always), "always"),
+        Some("everysec") => (Some(Durability::Everysec), "everysec"),
+        Some("no") => (Some(Durability::None), "aof without sync"),
+        _ => (None, "unknown"),
+    }
+}
+
+/// Finds the commands and keys that are missing. Redis looks at name and rights of a command before it queues it, so that each one is put
+/// into a transaction that is never carried out: the connection is dropped.
+async fn missing(
+    connection: &mut MultiplexedConnection,
+    user: &str,
+) -> redis::RedisResult<Vec<Fault>> {
+    let mut unknown = Vec::new();
+    let mut rules = Vec::new();
+    let mut sort_out = |needed: &NeededCommand, answer: &Value| match refusal::of_probe(answer) {
+        Some(refusal::Probe::Unknown) => unknown.push(needed.rule),
+        Some(refusal::Probe::Command) => rules.push(format!("+{}", needed.rule)),
+        // Keys are tried by themselves.
+        Some(refusal::Probe::Key) | None => {}
+    };
+    let mut in_transaction = false;
+    for needed in &TRANSACTION {
+        let mut probe = redis::pipe();
+        probe.add_command(command(needed));
+        let answers = connection.send_packed_commands(&probe, 0, 1).await?;
+        let answer = answers.first().unwrap_or(&Value::Nil);
+        in_transaction = needed.rule == "multi" && *answer == Value::Okay;
+        sort_out(needed, answer);
+    }
+    if in_transaction {
+        let mut probes = redis::pipe();
+        for needed in &COMMANDS {
+            probes.add_command(command(needed));
+        }
+        let answers = connection
+            .send_packed_commands(&probes, 0, COMMANDS.len())
+            .await?;
+        for (needed, answer) in COMMANDS.iter().zip(&answers) {
+            sort_out(needed, answer);
+        }
+        // Of all commands this one needs the most of a key.
+        let mut probes = redis::pipe();
+        for pattern in KEYS {
+            let key = pattern.replace('*', "{x}");
+            probes.cmd("RENAME").arg(&key).arg(&key);
+        }
+        let answers = connection
+            .send_packed_commands(&probes, 0, KEYS.len())
+            .await?;
+        for (pattern, answer) in KEYS.iter().zip(&answers) {
+            if refusal::of_probe(answer) == Some(refusal::Probe::Key) {
+                rules.push(format!("~{pattern}"));
+            }
+        }
+    }
+    let mut faults = Vec::new();
+    if !unknown.is_empty() {
+        faults.push(Fault::Commands(unknown));
+    }
+    if !rules.is_empty() {
+        faults.push(Fault::Rights {
+            user: user.to_owned(),
+            rules,
+        });
+    }
+    Ok(faults)
+}
+
+fn command(needed: &NeededCommand) -> redis::Cmd {
+    let mut cmd = redis::Cmd::new();
+    for word in needed
+        .rule
+        .split('|')
+        .chain(needed.arguments.iter().copied())
+    {
+        cmd.arg(word);
+    }
+    cmd
 }

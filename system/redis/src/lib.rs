@@ -1,6 +1,7 @@
 //! The event store and the message queue on Redis (or Valkey), the connections to it, and a server of our own. Knows nothing of what events
 //! and messages say.
 
+pub mod address;
 pub mod connection;
 pub mod durability;
 pub mod event_store;
@@ -8,4 +9,7 @@ pub mod guard;
 pub mod info;
 pub mod message_queue;
 pub mod metrics;
+mod refusal;
+pub mod requirements;
 pub mod server;
+pub mod supervision;

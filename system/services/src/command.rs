@@ -17,6 +17,7 @@ use ordershop_contract::event_store::{
     Appended, Claim, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, NewEvent,
     RecordedEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::reply::Reply;
@@ -138,7 +139,10 @@ impl<S: EntityService> Creation<'_, S> {
                 first.claims.extend(self.claim.clone().map(Claim::Take));
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
-                    Appended::Committed { position } => self.written.raise(topic, position),
+                    Appended::Committed { position } => {
+                        Failpoint::FirstEffectAppended.pass();
+                        self.written.raise(topic, position);
+                    }
                     Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
                         return Err(CommandError::KeyReused(key));
                     }
@@ -361,7 +365,10 @@ impl<'a, S: EntityService> Change<'a, S> {
                 Before::Write(first) => {
                     let topic = first.topic;
                     match append(self.context, first).await?.0 {
-                        Appended::Committed { position } => written.raise(topic, position),
+                        Appended::Committed { position } => {
+                            Failpoint::FirstEffectAppended.pass();
+                            written.raise(topic, position);
+                        }
                         Appended::Conflict { position, .. } => {
                             at_least.raise(topic, position);
                             return Ok(Attempt::Again);
@@ -467,6 +474,7 @@ pub(super) async fn append(
     let first = transaction.events.first();
     let times = first.and_then(|event| event.correlation.times);
     let appended = context.events.append(vec![transaction]).await?;
+    Failpoint::CommandAppended.pass();
     let appended = appended
         .into_iter()
         .next()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use ordershop_contract::event_store::EventStoreError;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
 use ordershop_contract::metrics::QueueLabels;
 use ordershop_contract::queue_names;
@@ -92,7 +93,11 @@ impl<S: EntityService> CommandHandler<S> {
     ) -> Answer {
         match outcome {
             Ok(reply) => Answer::Reply(json(&reply)),
-            Err(error @ CommandError::HalfDone(_)) => Answer::Retry(error.to_string()),
+            // Nobody could say what became of it, so it is carried on until that is known.
+            Err(
+                error @ (CommandError::HalfDone(_)
+                | CommandError::EventStore(EventStoreError::Indeterminate(_))),
+            ) => Answer::Retry(error.to_string()),
             Err(error) if error.is_transient() && !delivery.wants_reply => {
                 Answer::Retry(error.to_string())
             }

@@ -10,6 +10,7 @@ use super::command_error::CommandError;
 use ordershop_contract::event_store::{
     Appended, EventStoreError, ExpectedVersion, NewEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
 use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::SEND_MAIL;
@@ -71,6 +72,7 @@ impl MailService {
             return Ok(answers);
         }
         let appended = self.context.events.append(transactions).await?;
+        Failpoint::MailsRecorded.pass();
         for (place, appended) in sent.into_iter().zip(appended) {
             // A conflict means that the message is a repeat: the mail is recorded already.
             let (Appended::Committed { position } | Appended::Conflict { position, .. }) = appended;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use ordershop_contract::message_queue::QueueError;
 use ordershop_grpc::peer::PeerError;
 use ordershop_grpc::server::ServerError;
+use ordershop_redis::address::AddressError;
+use ordershop_redis::requirements::Unfit;
 use ordershop_redis::server::RedisServerError;
 
 /// Why the system didn't start.
@@ -21,13 +23,14 @@ pub enum AppError {
         hint: &'static str,
     },
     /// The Redis address can't be used.
-    #[error("the Redis address {url:?} can't be used: {error}")]
-    RedisUrl {
-        /// The address.
-        url: String,
-        /// What the Redis client says.
-        error: redis::RedisError,
-    },
+    #[error(transparent)]
+    RedisUrl(#[from] AddressError),
+    /// The Redis can't carry the shop.
+    #[error(transparent)]
+    RedisUnfit(#[from] Unfit),
+    /// The Redis client can't be set up.
+    #[error("the Redis client can't be set up: {0}")]
+    RedisClient(#[from] redis::RedisError),
     /// Our own Redis didn't start.
     #[error(transparent)]
     RedisServer(#[from] RedisServerError),
@@ -43,14 +46,4 @@ pub enum AppError {
     /// The message queue didn't start.
     #[error(transparent)]
     Queue(#[from] QueueError),
-}
-
-impl AppError {
-    /// The error of a Redis address that can't be used.
-    pub(super) fn redis_url(url: &str, error: redis::RedisError) -> Self {
-        Self::RedisUrl {
-            url: url.to_owned(),
-            error,
-        }
-    }
 }

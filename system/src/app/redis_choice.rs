@@ -1,20 +1,70 @@
-//! The Redis that `up` runs on: the named one, or one of our own.
+//! The Redis that a process runs on: the named one, or one of our own; checked at the start, or as soon as it answers.
 
 use std::path::Path;
 
+use super::error::AppError;
+use super::running::Process;
 use crate::config::{DATA_DIR_DEFAULT, UpConfig};
-use ordershop_redis::server::{RedisServer, RedisServerError};
+use ordershop_redis::address::{RedisTls, RedisUrl};
+use ordershop_redis::connection::RedisLink;
+use ordershop_redis::durability::Durability;
+use ordershop_redis::info::{self, CheckError, ServerWatch};
+use ordershop_redis::server::RedisServerError;
+use ordershop_redis::supervision::SupervisedRedis;
 
-/// Starts our own Redis unless one is named; returns it and the address to use.
-pub(super) async fn redis_of(
-    config: &UpConfig,
-) -> Result<(Option<RedisServer>, String), RedisServerError> {
-    if let Some(url) = &config.redis_url {
-        return Ok((None, url.clone()));
+/// Where a process finds its Redis, and how durable it must be at least.
+#[derive(Clone, Debug)]
+pub(super) struct RedisChoice {
+    pub(super) url: RedisUrl,
+    pub(super) tls: RedisTls,
+    pub(super) durability_asked: Option<Durability>,
+}
+
+impl RedisChoice {
+    /// Starts our own Redis unless one is named, which is taken as it is.
+    pub(super) async fn of(
+        config: &UpConfig,
+    ) -> Result<(Option<SupervisedRedis>, Self), RedisServerError> {
+        if let Some(url) = &config.redis_url {
+            let named = Self {
+                url: url.clone(),
+                tls: config.redis_tls.files(),
+                durability_asked: config.durability,
+            };
+            return Ok((None, named));
+        }
+        let dir = config.data_dir.as_deref();
+        let dir = dir.unwrap_or(Path::new(DATA_DIR_DEFAULT));
+        let server = SupervisedRedis::start(dir, config.durability.unwrap_or_default()).await?;
+        let own = Self {
+            url: server.url().into(),
+            tls: RedisTls::default(),
+            durability_asked: None,
+        };
+        Ok((Some(server), own))
     }
-    let dir = config.data_dir.as_deref();
-    let dir = dir.unwrap_or(Path::new(DATA_DIR_DEFAULT));
-    let server = RedisServer::start(dir, config.durability.unwrap_or_default()).await?;
-    let url = server.url().to_owned();
-    Ok((Some(server), url))
+}
+
+impl Process {
+    /// Checks Redis if it answers, and watches it from then on.
+    pub(super) async fn redis(
+        &self,
+        at: &RedisChoice,
+    ) -> Result<(RedisLink, ServerWatch), AppError> {
+        let link = RedisLink::open(&at.url, &at.tls)?;
+        let first = match info::check(&link, at.durability_asked).await {
+            Ok(info) => Some(info),
+            Err(CheckError::Unfit(unfit)) => return Err(unfit.into()),
+            // It is checked as soon as it answers.
+            Err(CheckError::Away(_)) => None,
+        };
+        let watched = info::watch(
+            &self.stop,
+            &self.tasks,
+            link.clone(),
+            at.durability_asked,
+            first,
+        );
+        Ok((link, watched))
+    }
 }

@@ -46,8 +46,8 @@ pub enum Part {
 pub(super) struct Connections {
     /// The event store and the message queue, and what else the roles of a process share.
     pub(super) context: ServiceContext,
-    /// Where the read model keeps its cache.
-    pub(super) redis_url: String,
+    /// Where the read model keeps its cache; `None` in a process without it.
+    pub(super) redis: Option<RedisLink>,
     /// CPU time that the read model wastes for each event.
     pub(super) burn_us_per_event: u32,
 }
@@ -59,9 +59,9 @@ impl Role {
             Part::Service(start) => start(&on.context),
             Part::ReadModel => {
                 let burn = PlantedCpuCost::us_per_event(on.burn_us_per_event);
-                RedisLink::new(&on.redis_url)
-                    .and_then(|link| read_model::start(&on.context, &link, burn))
-                    .map_err(|error| AppError::redis_url(&on.redis_url, error))?;
+                if let Some(link) = &on.redis {
+                    read_model::start(&on.context, link, burn)?;
+                }
             }
             // The event store and the message queue are the connections themselves, the gateway is the process's server.
             Part::EventStore | Part::MessageQueue | Part::ApiGateway => {}

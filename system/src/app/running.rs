@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::error::AppError;
 use crate::telemetry::Metrics;
 use ordershop_contract::event_store::{EventStore, ServerInfo};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::readiness::Readiness;
-use ordershop_redis::server::RedisServer;
+use ordershop_redis::requirements::Unfit;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// Interval between readiness checks while the process starts.
 const READINESS_POLL: Duration = Duration::from_millis(10);
@@ -28,7 +30,9 @@ pub struct App {
     pub(super) runs_on: Option<watch::Receiver<ServerInfo>>,
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) server: Option<Server>,
-    pub(super) redis: Option<RedisServer>,
+    pub(super) redis: Option<SupervisedRedis>,
+    /// Tells of a Redis that was away at the start and, when it came, could not carry the shop.
+    pub(super) unfit: Option<oneshot::Receiver<Unfit>>,
 }
 
 /// What a process listens with.
@@ -69,9 +73,14 @@ impl App {
         known.ok().map(|info| info.clone())
     }
 
+    /// Waits for a Redis that comes late and can't carry the shop; for ever, if it can. May be called once.
+    pub fn refused(&mut self) -> impl Future<Output = AppError> + use<> {
+        refused(self.unfit.take())
+    }
+
     /// The Redis process that was started for this system, if any.
     #[must_use]
-    pub fn redis(&self) -> Option<&RedisServer> {
+    pub fn redis(&self) -> Option<&SupervisedRedis> {
         self.redis.as_ref()
     }
 
@@ -94,6 +103,16 @@ impl App {
             redis.stop().await;
         }
     }
+}
+
+/// Waits until Redis is found unfit; for ever, if it is fit.
+pub(super) async fn refused(unfit: Option<oneshot::Receiver<Unfit>>) -> AppError {
+    if let Some(unfit) = unfit
+        && let Ok(unfit) = unfit.await
+    {
+        return unfit.into();
+    }
+    std::future::pending().await
 }
 
 async fn bounded<T>(what: &str, ending: impl Future<Output = T>) {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::error::AppError;
-use super::redis_choice::redis_of;
+use super::redis_choice::RedisChoice;
 use super::roles::{Connections, Part, ROLES, Role};
 use super::running::{App, Process};
 use super::tcp_listener::listen;
@@ -19,48 +19,66 @@ impl App {
     /// Starts all roles in this process, connected straight to Redis. A named Redis may start later: until it answers, the gateway answers 503.
     ///
     /// # Errors
-    /// The port is taken, the Redis address can't be used, or our own Redis doesn't start.
+    /// The port is taken, the Redis can't be used, or our own Redis doesn't start.
     pub async fn start(config: &UpConfig) -> Result<Self, AppError> {
         // The port first: if it is taken, nothing else is started.
         let http = listen(config.listen).await?;
-        let (redis, redis_url) = redis_of(config).await?;
+        let (redis, choice) = RedisChoice::of(config).await?;
         let process = Process::default();
-        let durability_wanted = config.durability.filter(|_| redis.is_none());
-        let (events, runs_on) = process.event_store(&redis_url, durability_wanted)?;
-        let queue = process.message_queue(&redis_url)?;
+        let (link, watched) = process.redis(&choice).await?;
+        let events = process.event_store(&link)?;
+        let queue = process.message_queue(&link)?;
         let connections = Connections {
             context: process.context(Arc::clone(&events), queue.clone()),
-            redis_url,
+            redis: Some(link),
             burn_us_per_event: config.burn_us_per_event,
         };
         for role in &ROLES {
             role.start(&connections)?;
         }
-        let app = process.with_gateway(http, events, queue, runs_on, config.gateway());
-        Ok(Self { redis, ..app })
+        let app = process.with_gateway(http, events, queue, watched.info, config.gateway());
+        Ok(Self {
+            redis,
+            unfit: Some(watched.unfit),
+            ..app
+        })
     }
 
     /// Starts one role in this process: the event store and the message queue on Redis, all others connected to these two over gRPC. What
     /// it needs may start later: until then, the process is not ready.
     ///
     /// # Errors
-    /// An address, a certificate or a key can't be used.
+    /// An address, a certificate, a key or the Redis can't be used.
     pub async fn start_role(role: &Role, config: &ProcessConfig) -> Result<Self, AppError> {
         let process = Process::default();
+        let choice = RedisChoice {
+            url: config.redis_url.clone(),
+            tls: config.redis_tls.files(),
+            durability_asked: config.durability,
+        };
         // The address first: if it is taken, nothing else is started.
         match role.part {
             Part::EventStore => {
                 let server = bind(&config.listen_or(EVENT_STORE_PORT), config).await?;
-                let (events, runs_on) =
-                    process.event_store(&config.redis_url, config.durability)?;
-                let offer = process.offer_event_store(&events, runs_on);
-                Ok(process.with_grpc(Some(server), offer, Some(events), None))
+                let (link, watched) = process.redis(&choice).await?;
+                let events = process.event_store(&link)?;
+                let offer = process.offer_event_store(&events, watched.info);
+                let app = process.with_grpc(Some(server), offer, Some(events), None);
+                Ok(Self {
+                    unfit: Some(watched.unfit),
+                    ..app
+                })
             }
             Part::MessageQueue => {
                 let server = bind(&config.listen_or(MESSAGE_QUEUE_PORT), config).await?;
-                let queue = process.message_queue(&config.redis_url)?;
+                let (link, watched) = process.redis(&choice).await?;
+                let queue = process.message_queue(&link)?;
                 let offer = process.offer_message_queue(&queue);
-                Ok(process.with_grpc(Some(server), offer, None, Some(queue)))
+                let app = process.with_grpc(Some(server), offer, None, Some(queue));
+                Ok(Self {
+                    unfit: Some(watched.unfit),
+                    ..app
+                })
             }
             Part::ReadModel | Part::Service(_) => {
                 let peers = Peers::new(config)?;
@@ -68,14 +86,22 @@ impl App {
                     Some(address) => Some(bind(address, config).await?),
                     None => None,
                 };
+                let (redis, unfit) = match role.part {
+                    Part::ReadModel => {
+                        let (link, watched) = process.redis(&choice).await?;
+                        (Some(link), Some(watched.unfit))
+                    }
+                    _ => (None, None),
+                };
                 let (events, queue, _) = peers.connect();
                 let connections = Connections {
                     context: process.context(Arc::clone(&events), Arc::clone(&queue)),
-                    redis_url: config.redis_url.clone(),
+                    redis,
                     burn_us_per_event: config.burn_us_per_event,
                 };
                 role.start(&connections)?;
-                Ok(process.with_grpc(server, Offer::default(), Some(events), Some(queue)))
+                let app = process.with_grpc(server, Offer::default(), Some(events), Some(queue));
+                Ok(Self { unfit, ..app })
             }
             Part::ApiGateway => {
                 let peers = Peers::new(config)?;

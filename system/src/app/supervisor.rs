@@ -2,6 +2,7 @@
 //! A child holds the reading end of a pipe that is never written to: when the supervisor ends, for any reason, the pipe closes and
 //! the child stops.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,18 +10,21 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::error::AppError;
 use super::health;
-use super::redis_choice::redis_of;
+use super::redis_choice::RedisChoice;
 use super::roles::{self, Part, ROLES, Role};
+use super::running::{Process, refused};
 use super::tcp_listener::listen;
 use crate::config::UpConfig;
 use ordershop_contract::backoff::Backoff;
 use ordershop_redis::guard::RedisGuard;
-use ordershop_redis::server::RedisServer;
+use ordershop_redis::requirements::Unfit;
+use ordershop_redis::supervision::SupervisedRedis;
 
 /// A child that ran this long started successfully: the pause before its next restart is short again.
 const STEADY_MS: u64 = 5_000;
@@ -36,7 +40,9 @@ pub struct Supervisor {
     /// Lower layers first.
     layers: Vec<Vec<Watched>>,
     url: String,
-    redis: Option<(RedisServer, RedisGuard)>,
+    redis: Option<(SupervisedRedis, RedisGuard)>,
+    redis_watch: Process,
+    unfit: Option<oneshot::Receiver<Unfit>>,
     _sockets: TempDir,
 }
 
@@ -50,7 +56,7 @@ impl Supervisor {
     /// Starts Redis (unless one is named) and every process; `scale` gives the services with more than one process.
     ///
     /// # Errors
-    /// The gateway's port is taken, Redis doesn't start, or the sockets' folder can't be created.
+    /// The gateway's port is taken, Redis doesn't start or can't be used, or the sockets' folder can't be created.
     pub async fn start(config: &UpConfig, scale: &[(String, usize)]) -> Result<Self, AppError> {
         // If the port is taken, nothing is started. The port is held until the gateway's process can bind it.
         let (listener, address) = listen(config.listen).await?;
@@ -59,9 +65,15 @@ impl Supervisor {
             .tempdir()
             .map_err(AppError::Processes)?;
         let program = std::env::current_exe().map_err(AppError::Processes)?;
-        let (server, redis_url) = redis_of(config).await?;
+        let (server, choice) = RedisChoice::of(config).await?;
+        // Whether Redis can be used is said here once, not by each process.
+        let redis_watch = Process::default();
+        let (_, watched) = redis_watch.redis(&choice).await?;
         let redis = server
-            .map(|server| Ok((server, RedisGuard::start(&program, &redis_url)?)))
+            .map(|server| {
+                let guard = RedisGuard::start(&program, &server)?;
+                Ok((server, guard))
+            })
             .transpose()
             .map_err(AppError::Processes)?;
         drop(listener);
@@ -70,7 +82,6 @@ impl Supervisor {
             let mut arguments = vec![role.name.to_owned(), "--supervised".to_owned()];
             let mut flag = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
             flag("--threads", config.threads.to_string());
-            flag("--redis-url", redis_url.clone());
             flag("--event-store-url", socket(roles::EVENT_STORE));
             flag("--message-queue-url", socket(roles::MESSAGE_QUEUE));
             flag("--body-bytes-max", config.body_bytes_max.to_string());
@@ -89,7 +100,8 @@ impl Supervisor {
             if let Some(durability) = config.durability.filter(|_| redis.is_none()) {
                 flag("--durability", durability.name().to_owned());
             }
-            Watched::start(program.clone(), role.name, instance, arguments)
+            let environment = environment(&choice);
+            Watched::start(program.clone(), role.name, instance, arguments, environment)
         };
         let count = |role: &Role| {
             let asked = scale.iter().rev().find(|(of, _)| of == role.name);
@@ -103,6 +115,8 @@ impl Supervisor {
             layers,
             url: format!("http://{address}"),
             redis,
+            redis_watch,
+            unfit: Some(watched.unfit),
             _sockets: sockets,
         })
     }
@@ -122,8 +136,14 @@ impl Supervisor {
         }
     }
 
+    /// Waits for a Redis that comes late and can't carry the shop; for ever, if it can. May be called once.
+    pub fn refused(&mut self) -> impl Future<Output = AppError> + use<> {
+        refused(self.unfit.take())
+    }
+
     /// Stops the processes, those that send work to others first; then Redis.
     pub async fn stop(self) {
+        self.redis_watch.stop.cancel();
         for layer in self.layers.into_iter().rev() {
             let mut stopping = JoinSet::new();
             for watched in layer {
@@ -145,6 +165,7 @@ impl Watched {
         name: &'static str,
         instance: usize,
         arguments: Vec<String>,
+        environment: Environment,
     ) -> Self {
         let stop = CancellationToken::new();
         let label = if instance == 1 {
@@ -152,16 +173,39 @@ impl Watched {
         } else {
             format!("{name}.{instance}")
         };
-        let watch = tokio::spawn(watch(program, label, arguments, stop.clone()));
+        let watch = tokio::spawn(watch(program, label, arguments, environment, stop.clone()));
         Self { stop, watch }
     }
 }
 
-async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: CancellationToken) {
+/// What a child is told by its environment, which no list of processes shows.
+type Environment = Vec<(&'static str, OsString)>;
+
+fn environment(choice: &RedisChoice) -> Environment {
+    let tls = &choice.tls;
+    let files = [
+        ("REDIS_CA", &tls.ca),
+        ("REDIS_CERT", &tls.cert),
+        ("REDIS_KEY", &tls.key),
+    ];
+    let files = files
+        .into_iter()
+        .filter_map(|(name, file)| Some((name, file.clone()?.into_os_string())));
+    let url = ("REDIS_URL", choice.url.reveal().into());
+    std::iter::once(url).chain(files).collect()
+}
+
+async fn watch(
+    program: PathBuf,
+    label: String,
+    arguments: Vec<String>,
+    environment: Environment,
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
         let began = Instant::now();
-        let how = match spawn(&program, &arguments, &label) {
+        let how = match spawn(&program, &arguments, &environment, &label) {
             Err(error) => format!("could not be started: {error}"),
             Ok(mut child) => {
                 // Held here: `wait` would close the child's stdin, and so stop the child.
@@ -189,10 +233,15 @@ async fn watch(program: PathBuf, label: String, arguments: Vec<String>, stop: Ca
     }
 }
 
-fn spawn(program: &Path, arguments: &[String], label: &str) -> std::io::Result<Child> {
+fn spawn(
+    program: &Path,
+    arguments: &[String],
+    environment: &Environment,
+    label: &str,
+) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments);
-    // The supervisor passes its own settings on as flags; the private sockets need neither certificate nor token.
+    // The supervisor passes its own settings on, secrets by the environment and all others as flags; the private sockets need neither certificate nor token.
     for name in [
         "LISTEN",
         "DURABILITY",
@@ -201,9 +250,13 @@ fn spawn(program: &Path, arguments: &[String], label: &str) -> std::io::Result<C
         "TLS_KEY",
         "TLS_CA",
         "INSECURE",
+        "REDIS_CA",
+        "REDIS_CERT",
+        "REDIS_KEY",
     ] {
         command.env_remove(name);
     }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

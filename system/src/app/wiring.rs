@@ -27,9 +27,7 @@ use ordershop_grpc::security::read_authority;
 use ordershop_grpc::server::{GrpcServer, ServerError};
 use ordershop_original::{OriginalEventStore, OriginalMessageQueue};
 use ordershop_redis::connection::RedisLink;
-use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
-use ordershop_redis::info;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 
 /// What a process serves over gRPC.
@@ -42,30 +40,23 @@ pub(super) struct Offer {
 
 impl Process {
     /// Opens the event store on Redis.
-    pub(super) fn event_store(
-        &self,
-        redis_url: &str,
-        durability_wanted: Option<Durability>,
-    ) -> Result<(Arc<dyn EventStore>, watch::Receiver<ServerInfo>), AppError> {
-        let unusable = |error| AppError::redis_url(redis_url, error);
-        let link = RedisLink::new(redis_url).map_err(unusable)?;
+    pub(super) fn event_store(&self, link: &RedisLink) -> Result<Arc<dyn EventStore>, AppError> {
         let config = EventStoreConfig::default();
-        let store = RedisEventStore::start(link.clone(), &self.metrics.appends, config)
-            .map_err(unusable)?;
-        let runs_on = info::watch(&self.stop, &self.tasks, link, durability_wanted);
-        Ok((store, runs_on))
+        Ok(RedisEventStore::start(
+            link.clone(),
+            &self.metrics.appends,
+            config,
+        )?)
     }
 
     /// Opens the message queue on Redis.
     pub(super) fn message_queue(
         &self,
-        redis_url: &str,
+        link: &RedisLink,
     ) -> Result<Arc<RedisMessageQueue>, AppError> {
-        let link =
-            RedisLink::new(redis_url).map_err(|error| AppError::redis_url(redis_url, error))?;
         let metrics = self.metrics.queues.clone();
         Ok(RedisMessageQueue::start(
-            link,
+            link.clone(),
             metrics,
             QueueConfig::default(),
         )?)
@@ -150,6 +141,7 @@ impl Process {
             readiness,
             server,
             redis: None,
+            unfit: None,
         }
     }
 
@@ -194,6 +186,7 @@ impl Process {
                 serving,
             }),
             redis: None,
+            unfit: None,
         }
     }
 }

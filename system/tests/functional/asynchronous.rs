@@ -101,3 +101,42 @@ async fn what_can_never_succeed_is_refused_at_once_and_what_is_refused_later_is_
     assert_eq!(http.get("/orders").await.result(), &json!([]));
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_an_accepted_request_can_be_asked_for() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let accept = async |path, body| {
+        let accepted = http.post(path, &body).await;
+        let id = accepted.result().as_str().unwrap().to_owned();
+        (format!("/requests/{id}"), id)
+    };
+    let (done, customer) = accept(
+        "/customers",
+        json!({"name": "Ada", "email": "ada@example.com"}),
+    )
+    .await;
+    let (refused, order) = accept("/orders", json!({"cart_id": "nobody's"})).await;
+
+    let settled = |request: &Value| request["state"] != "pending";
+    let done = http.eventually(&done, settled).await;
+    // Whoever knows that it is done reads its effect.
+    let found = http.get(&format!("/customer/{customer}")).await;
+    let refused = http.eventually(&refused, settled).await;
+
+    assert_eq!(
+        done,
+        json!({"id": customer, "state": "done", "result": [customer]})
+    );
+    assert!(found.result().is_object(), "{}", found.body);
+    assert_eq!(
+        (&refused["id"], &refused["state"]),
+        (&json!(order), &json!("refused"))
+    );
+    let why = refused["error"].as_str().unwrap();
+    assert!(why.contains("nobody's"), "{why}");
+    http.get("/requests/nobody")
+        .await
+        .refused(404, "no request");
+    shop.close().await;
+}

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub const EVENTUALLY_MS: u64 = 15_000;
 
 /// An HTTP answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,

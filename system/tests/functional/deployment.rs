@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ordershop::app::App;
-use ordershop::config::UpConfig;
+use ordershop::config::{RedisTlsConfig, UpConfig};
 use ordershop_redis::durability::Durability;
 
 use crate::customer::Customer;
@@ -22,6 +22,7 @@ pub fn config(dir: &Path) -> UpConfig {
     UpConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         redis_url: None,
+        redis_tls: RedisTlsConfig::default(),
         data_dir: Some(dir.to_owned()),
         durability: Some(Durability::Everysec),
         threads: 1,
@@ -35,7 +36,7 @@ pub fn config(dir: &Path) -> UpConfig {
 /// A configuration for a system on a running Redis.
 pub fn config_on(redis_url: &str) -> UpConfig {
     UpConfig {
-        redis_url: Some(redis_url.to_owned()),
+        redis_url: Some(redis_url.into()),
         data_dir: None,
         durability: None,
         ..config(Path::new(""))

@@ -6,6 +6,7 @@ mod children;
 mod deployment;
 mod killed_in_turn;
 mod ledger;
+mod stood_still;
 mod strangers;
 
 #[path = "../functional/asynchronous.rs"]
@@ -26,9 +27,13 @@ mod mails;
 mod orders;
 #[path = "../functional/recovery.rs"]
 mod recovery;
+#[path = "../functional/rollback.rs"]
+mod rollback;
 #[path = "../functional/sagas.rs"]
 mod sagas;
 #[path = "../functional/sampled.rs"]
 mod sampled;
 #[path = "../functional/shop.rs"]
 mod shop;
+#[path = "../functional/versions.rs"]
+mod versions;

@@ -111,6 +111,33 @@ fn the_environment_says_the_same_as_the_flags() {
     }
 }
 
+#[tokio::test]
+async fn a_switch_in_the_environment_is_understood_in_every_way_it_is_written() {
+    let open = [
+        "event-store",
+        "--listen",
+        "0.0.0.0:0",
+        "--redis-url",
+        NO_REDIS,
+    ];
+    for off in ["", "0", "no", "false", "Off"] {
+        let (code, said) = run(ordershop(&open).env("INSECURE", off));
+        assert_eq!(code, Some(2), "{off:?}: {said}");
+        assert!(said.contains("--insecure"), "{off:?}: {said}");
+    }
+    for on in ["1", "yes", "TRUE", "on"] {
+        let mut command = ordershop(&open);
+        command.env("INSECURE", on);
+        let program = Program::spawn(command);
+        crate::program::until("its first words to Redis", || {
+            let log = program.log();
+            log.contains("can't be reached").then_some(())
+        })
+        .await;
+        program.stop().await;
+    }
+}
+
 #[test]
 fn its_version_says_the_build_profile() {
     let (code, said) = run(&mut ordershop(&["--version"]));

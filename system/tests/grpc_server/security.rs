@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ordershop_contract::secret::Secret;
 use ordershop_grpc::peer::{PeerConfig, connect_trusting};
 use ordershop_grpc::proto::ordershop::DescribeRequest;
 use ordershop_grpc::proto::ordershop::event_store_client::EventStoreClient;
@@ -40,7 +41,7 @@ async fn only_who_trusts_the_authority_and_shows_the_token_gets_an_answer() {
     let ask = async |ca: &str, token: Option<&str>| {
         let peer = PeerConfig {
             url: url.clone(),
-            token: token.map(str::to_owned),
+            token: token.map(Secret::from),
         };
         let ca = std::fs::read_to_string(ca).unwrap();
         let channel = connect_trusting(&peer, Some(&ca)).unwrap();

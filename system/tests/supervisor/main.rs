@@ -5,7 +5,9 @@ mod children;
 mod endings;
 mod gateway;
 mod instances;
+mod own_redis;
 mod starting;
+mod two_systems;
 mod watching;
 
 #[path = "../functional/customer.rs"]

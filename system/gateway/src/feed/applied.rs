@@ -17,7 +17,12 @@ pub(super) async fn watch(state: Arc<GatewayState>) {
     loop {
         state.hub.until_open().await;
         let mut known = Positions::NONE;
+        let mut turn = state.hub.turn();
         while state.hub.is_open_or_forget() {
+            if turn != state.hub.turn() {
+                turn = state.hub.turn();
+                known = Positions::NONE;
+            }
             let correlation_id = state.ids.query_id();
             let reply = state
                 .query(GET_POSITIONS, positions_after(&known), &correlation_id)

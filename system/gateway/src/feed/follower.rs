@@ -19,6 +19,7 @@ pub(super) async fn follow(state: Arc<GatewayState>, topic: Topic) {
     let batch_max = state.config.feed.batch_max;
     loop {
         state.hub.until_open().await;
+        let turn = state.hub.turn();
         let mut after = match state.events.last_position(topic).await {
             Ok(position) => position,
             Err(error) => {
@@ -27,17 +28,37 @@ pub(super) async fn follow(state: Arc<GatewayState>, topic: Topic) {
             }
         };
         state.hub.follows(topic, after);
-        while state.hub.is_open_or_unfollow(topic) {
+        // Whether the store may have gone back since the last batch: nothing came, or it was away.
+        let mut in_doubt = false;
+        while state.hub.is_open_or_unfollow(topic) && state.hub.turn() == turn {
+            if in_doubt {
+                match state.events.is_gone(topic, after).await {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        tracing::warn!(%topic, %after, "the event store went back; the live feed begins anew");
+                        state.hub.went_back(turn);
+                        continue;
+                    }
+                    Err(error) => {
+                        back_off(&mut pause, topic, &error).await;
+                        continue;
+                    }
+                }
+            }
             match state.events.follow(topic, after, batch_max, WAIT_MAX).await {
                 Ok(batch) => {
                     pause = PAUSE_MIN;
+                    in_doubt = batch.is_empty();
                     if let Some(last) = batch.last() {
                         after = last.position;
                         state.hub.publish(topic, &batch);
                     }
                 }
                 // `after` is unchanged, so no event is skipped.
-                Err(error) => back_off(&mut pause, topic, &error).await,
+                Err(error) => {
+                    in_doubt = true;
+                    back_off(&mut pause, topic, &error).await;
+                }
             }
         }
     }

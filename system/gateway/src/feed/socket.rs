@@ -9,7 +9,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::state::GatewayState;
-use ordershop_contract::position::Positions;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 
 use super::attention::Attention;
@@ -31,6 +31,13 @@ enum SocketEnd {
     Gone,
     Closed,
     Close(u16, &'static str),
+}
+
+fn away() -> SocketEnd {
+    SocketEnd::Close(
+        close_code::AGAIN,
+        "the event store is not available; try again",
+    )
 }
 
 /// Serves one client until its socket ends.
@@ -58,6 +65,7 @@ pub(super) async fn run(state: &Arc<GatewayState>, socket: WebSocket, wanted: Fe
         end = listen(&mut stream, &attention) => end,
         () = attention.lost() => SocketEnd::Close(close_code::POLICY, "no pong for three pings"),
         () = frame_queue.too_slow.cancelled() => TOO_SLOW,
+        () = frame_queue.went_back.cancelled() => SocketEnd::Close(close_code::AGAIN, "the event store went back to an earlier state; reconnect"),
         () = state.shutdown.cancelled() => SocketEnd::Close(close_code::AWAY, "the gateway is shutting down"),
     };
     state.hub.leave(&frame_queue);
@@ -126,23 +134,20 @@ impl FeedClient<'_> {
         after: &Positions,
     ) -> Result<std::convert::Infallible, SocketEnd> {
         let hub = &self.state.hub;
-        let away = SocketEnd::Close(
-            close_code::AGAIN,
-            "the event store is not available; try again",
-        );
         if after.is_empty() {
             let joined =
                 tokio::time::timeout(START_TIMEOUT, hub.join(frame_queue, &self.topics)).await;
-            self.sent = joined.map_err(|_| away)?;
+            self.sent = joined.map_err(|_| away())?;
             self.text(frame::hello(&self.sent, frame_queue.sampled))
                 .await?;
         } else {
             let live = tokio::time::timeout(START_TIMEOUT, hub.live(&self.topics)).await;
-            let live = live.map_err(|_| away)?;
+            let live = live.map_err(|_| away())?;
             for topic in &self.topics {
-                if let Some(start) = after.get(*topic).or(live.get(*topic)) {
-                    self.sent.raise(*topic, start);
-                }
+                let live = live.get(*topic).unwrap_or_default();
+                let start = after.get(*topic).unwrap_or(live);
+                self.sent
+                    .raise(*topic, self.still_there(*topic, start, live).await?);
             }
             self.text(frame::hello(&self.sent, frame_queue.sampled))
                 .await?;
@@ -153,6 +158,20 @@ impl FeedClient<'_> {
         }
         self.flush().await?;
         self.live(frame_queue).await
+    }
+
+    /// The position, unless it is beyond the topic's end: the store went back since the client heard of it, and the end is its start.
+    async fn still_there(
+        &self,
+        topic: Topic,
+        position: Position,
+        live: Position,
+    ) -> Result<Position, SocketEnd> {
+        if position <= live {
+            return Ok(position);
+        }
+        let end = self.state.events.last_position(topic).await;
+        end.map(|end| position.min(end)).map_err(|_| away())
     }
 
     /// Sends events from the store: up to `until`, else until a page isn't full.
@@ -169,12 +188,7 @@ impl FeedClient<'_> {
                     .events
                     .read(topic, sent, HISTORY_PAGE)
                     .await
-                    .map_err(|_| {
-                        SocketEnd::Close(
-                            close_code::AGAIN,
-                            "the event store is not available; try again",
-                        )
-                    })?;
+                    .map_err(|_| away())?;
                 let full = page.len() == HISTORY_PAGE;
                 if let Some(until) = until {
                     page.retain(|event| event.position <= until);

@@ -20,6 +20,8 @@ pub(crate) struct FrameQueue {
     filled: Notify,
     /// Cancelled when more than `bytes_max` waited.
     pub(crate) too_slow: CancellationToken,
+    /// Cancelled when the event store went back: what was sent may never have been.
+    pub(crate) went_back: CancellationToken,
 }
 
 #[derive(Default)]
@@ -38,6 +40,7 @@ impl FrameQueue {
             waiting: Mutex::default(),
             filled: Notify::new(),
             too_slow: CancellationToken::new(),
+            went_back: CancellationToken::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
 use ordershop_contract::topic::Topic;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, page};
+use super::operation::{Operation, page, positions};
 use super::schemas::{name, reference};
 use crate::event_page::PAGE_EVENTS_MAX;
 
@@ -77,8 +77,14 @@ pub(crate) fn create(topic: Topic) -> Operation {
         .by_a_service()
         .creates(entity(topic))
         .fails(&[409])
-        .result("The ids, in the order of the body.", ids);
+        .result("The ids, in the order of the body.", ids)
+        .leads_to(&of_one(topic), "/result/0");
     positioned(operation)
+}
+
+/// The operations on one entity.
+fn of_one(topic: Topic) -> [String; 3] {
+    ["get", "update", "delete"].map(|verb| format!("{verb}_{topic}"))
 }
 
 /// `POST /orders`.
@@ -91,6 +97,7 @@ pub(crate) fn create_later(topic: Topic) -> Operation {
             "The message's id. An object's entity gets that id, an array's elements get it with -0, -1, ….",
             json!({ "type": "string" }),
         )
+        .leads_to(&of_one(topic), "/result")
 }
 
 /// `GET /orders`.
@@ -234,8 +241,8 @@ pub(crate) fn feed() -> Operation {
     .query("topics", topics, "The topics, with commas; all without it.")
     .query(
         "after",
-        json!({ "type": "string" }),
-        "Begin after these positions, such as order=5-0; without it from now on.",
+        positions(),
+        "Begin after these positions; without it from now on.",
     )
     .query(
         "sampled",
@@ -264,7 +271,7 @@ pub(crate) fn events() -> Operation {
     )
     .query(
         "after",
-        json!({ "type": "string", "pattern": "^[0-9]{1,15}-[0-9]{1,15}$" }),
+        json!({ "type": "string", "pattern": "^[0-9]{1,19}(-[0-9]{1,19})?$" }),
         "Begin after this position: the cursor of the page before.",
     )
     .query(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ordershop_contract::topic::Topic;
 use serde_json::{Map, Value, json};
 
 use super::schemas::reference;
@@ -10,8 +11,7 @@ use crate::etag::TAGS_MAX;
 use crate::idempotency_key::{IDEMPOTENCY_KEY, KEY_CHARS_MAX};
 use crate::request::PATH_PARAM_BYTES_MAX;
 
-const POSITIONS: &str = "^[a-z]+=[0-9]+-[0-9]+(,[a-z]+=[0-9]+-[0-9]+)*$";
-const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#;
+const TAGS: &str = r#"^(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*$"#;
 
 /// What an error status means on every route that may answer it.
 const fn meaning(status: u16) -> &'static str {
@@ -41,6 +41,7 @@ struct Answer {
     /// Media type and schema.
     content: Option<(String, Value)>,
     headers: Map<String, Value>,
+    links: Map<String, Value>,
 }
 
 /// An operation's description.
@@ -71,7 +72,7 @@ impl Operation {
     pub(super) fn by_a_service(self) -> Self {
         self.header(
             AT_LEAST,
-            json!({ "type": "string", "pattern": POSITIONS }),
+            positions(),
             "Answer no older state than this: what another gateway answered as x-position.",
         )
         .header(
@@ -98,6 +99,7 @@ impl Operation {
                 about: meaning(*status).to_owned(),
                 content: Some(("application/json".into(), reference("Error"))),
                 headers,
+                links: Map::new(),
             };
             self.answers.insert(*status, answer);
         }
@@ -124,6 +126,7 @@ impl Operation {
             about: about.to_owned(),
             content,
             headers: Map::new(),
+            links: Map::new(),
         };
         self.answers.insert(status, answer);
         self
@@ -135,6 +138,18 @@ impl Operation {
             answer
                 .headers
                 .insert(name.to_owned(), told(about, schema, false));
+        }
+        self
+    }
+
+    /// Says which operations take the id that the answer 200 has at `pointer`.
+    pub(super) fn leads_to(mut self, operations: &[String], pointer: &str) -> Self {
+        if let Some(answer) = self.answers.get_mut(&200) {
+            for operation in operations {
+                let id = format!("$response.body#{pointer}");
+                let link = json!({ "operationId": operation, "parameters": { "id": id } });
+                answer.links.insert(operation.clone(), link);
+            }
         }
         self
     }
@@ -206,12 +221,7 @@ impl Operation {
         let about = format!(
             "Change the entity only if it has one of these versions: * or at most {TAGS_MAX} tags, as ETag told them."
         );
-        self.header(
-            "If-Match",
-            json!({ "type": "string", "pattern": TAGS }),
-            &about,
-        )
-        .fails(&[412])
+        self.header("If-Match", tags(), &about).fails(&[412])
     }
 
     /// Adds `If-None-Match` and its answer, and the `ETag`.
@@ -219,7 +229,7 @@ impl Operation {
         let schema = json!({ "type": "string", "pattern": tag });
         self.header(
             "If-None-Match",
-            json!({ "type": "string", "pattern": TAGS }),
+            tags(),
             "Answer 304 if the client's version is the present one.",
         )
         .bare(304, "The client has the present version.")
@@ -270,6 +280,9 @@ impl Answer {
             ),
         );
         let mut described = json!({ "description": self.about, "headers": headers });
+        if !self.links.is_empty() {
+            described["links"] = Value::Object(self.links.clone());
+        }
         if let Some((kind, schema)) = &self.content {
             let mut content = Map::new();
             content.insert(kind.clone(), json!({ "schema": schema }));
@@ -281,6 +294,23 @@ impl Answer {
 
 fn told(about: &str, schema: Value, required: bool) -> Value {
     json!({ "description": about, "required": required, "schema": schema })
+}
+
+fn tags() -> Value {
+    json!({
+        "anyOf": [{ "const": "*" }, { "type": "string", "minLength": 2, "pattern": TAGS }],
+        "examples": ["\"3\"", "*"],
+    })
+}
+
+/// Positions of topics, as a header or a parameter has them.
+pub(super) fn positions() -> Value {
+    let topics = Topic::ALL.map(Topic::name).join("|");
+    let one = format!("({topics})=[0-9]{{1,19}}(-[0-9]{{1,19}})?");
+    json!({
+        "type": "string", "minLength": 1, "pattern": format!("^{one}(,{one})*$"),
+        "examples": ["order=1764288000123-0"],
+    })
 }
 
 /// `{"result": …}`.

@@ -47,6 +47,7 @@ fn id_of(what: &str) -> Value {
 }
 
 fn amount(about: &str) -> Value {
+    let about = format!("{about} Written without a fraction.");
     json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about })
 }
 
@@ -138,7 +139,7 @@ fn entity(topic: Topic) -> Value {
                 (
                     "delivered",
                     json!({
-                        "type": "number", "minimum": 0, "maximum": AMOUNT_MAX, "default": 0,
+                        "type": "number", "minimum": 0, "default": 0,
                         "description": "The Unix time of the delivery in seconds, fractions allowed; 0 until then.",
                     }),
                 ),

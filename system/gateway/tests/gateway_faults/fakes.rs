@@ -193,6 +193,11 @@ impl EventStore for FakeStore {
         Ok(unread.map(|seq| self.recorded(seq)).collect())
     }
 
+    /// This store never goes back.
+    async fn is_gone(&self, _: Topic, _: Position) -> Result<bool, EventStoreError> {
+        Ok(false)
+    }
+
     async fn last_position(&self, _: Topic) -> Result<Position, EventStoreError> {
         self.reach()?;
         let seq = self.delivered.load(Ordering::SeqCst);

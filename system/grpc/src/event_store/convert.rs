@@ -206,6 +206,7 @@ pub(super) fn events(topic: Topic, events: Vec<RecordedEvent>) -> proto::Events 
     proto::Events {
         topic: topic.name().to_owned(),
         events: events.collect(),
+        epoch: 0,
     }
 }
 

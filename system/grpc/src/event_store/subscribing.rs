@@ -114,7 +114,9 @@ impl Subscribing {
                     self.given.extend(batch.iter().map(|event| event.position));
                     self.is_asked = false;
                     self.has_unacked = true;
-                    return Ok(Some(convert::events(self.topic, batch)));
+                    let epoch = self.subscription.epoch().0;
+                    let events = convert::events(self.topic, batch);
+                    return Ok(Some(proto::Events { epoch, ..events }));
                 }
                 () = deadline => {
                     if ends_at.is_some() {
@@ -165,7 +167,7 @@ impl Subscribing {
         let position = convert::to_position(letter.position.unwrap_or_default());
         self.check_given(position)?;
         // Dead letters are rare: reading the event again is cheaper than keeping every event.
-        let read = self.store.read(self.topic, just_before(position), 1).await;
+        let read = self.store.read(self.topic, position.just_before(), 1).await;
         let events = read.map_err(|error| of_store(&error))?;
         let Some(event) = events.first().filter(|event| event.position == position) else {
             return Err(Status::data_loss(format!(
@@ -185,16 +187,6 @@ impl Subscribing {
         Err(precondition(format!(
             "{position} is not in this subscription's last batch"
         )))
-    }
-}
-
-fn just_before(position: Position) -> Position {
-    match position.seq.checked_sub(1) {
-        Some(seq) => Position { seq, ..position },
-        None => Position {
-            ms: position.ms.saturating_sub(1),
-            seq: u64::MAX,
-        },
     }
 }
 

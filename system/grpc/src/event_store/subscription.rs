@@ -10,6 +10,7 @@ use crate::number::number;
 use crate::peer::PeerChannel;
 use crate::proto::ordershop as proto;
 use crate::status::store_error;
+use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
     EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
 };
@@ -26,6 +27,7 @@ pub(super) struct GrpcSubscription {
     request: SubscribeRequest,
     closed: CancellationToken,
     stream: Option<Stream>,
+    epoch: Epoch,
 }
 
 type Stream = BatchStream<proto::SubscriptionRequest, proto::Events>;
@@ -41,6 +43,7 @@ impl GrpcSubscription {
             request,
             closed,
             stream: None,
+            epoch: Epoch::default(),
         };
         subscription.stream = Some(subscription.reopen().await?);
         Ok(subscription)
@@ -102,12 +105,19 @@ impl EventSubscription for GrpcSubscription {
             .await
             .ok_or(EventStoreError::Closed)?;
         let error = match arrived {
-            Ok(Some(events)) => return convert::to_events(self.request.topic, events),
+            Ok(Some(events)) => {
+                self.epoch = Epoch(events.epoch);
+                return convert::to_events(self.request.topic, events);
+            }
             Ok(None) => lost("the event store ended the subscription"),
             Err(status) => store_error(&status),
         };
         self.stream = None;
         Err(error)
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {

@@ -260,7 +260,7 @@ pub(super) fn error(error: QueueError) -> proto::QueueError {
     message
 }
 
-/// A queue that shuts down counts as unavailable: another process will soon serve it.
+/// A queue that shuts down may have had the message: another process will soon serve it.
 pub(super) fn to_error(error: proto::QueueError) -> QueueError {
     match error.kind() {
         Kind::Timeout => QueueError::Timeout {
@@ -271,15 +271,13 @@ pub(super) fn to_error(error: proto::QueueError) -> QueueError {
             queue: error.queue,
             timeout_ms: error.timeout_ms,
         },
-        Kind::Indeterminate => QueueError::Indeterminate(error.message),
+        Kind::Indeterminate | Kind::Closed => QueueError::Indeterminate(error.message),
         Kind::Overloaded => QueueError::Overloaded {
             queue: error.queue,
             depth: error.depth,
             depth_max: error.depth_max,
         },
         Kind::Invalid => QueueError::Invalid(error.message),
-        Kind::Unspecified | Kind::Unavailable | Kind::Closed => {
-            QueueError::Unavailable(error.message)
-        }
+        Kind::Unspecified | Kind::Unavailable => QueueError::Unavailable(error.message),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ordershop_contract::dead_letters::DeadLetterRequest;
 use ordershop_contract::message_queue::{
     Answer, MessageOutcome, MessageQueue, QueueError, QueueName,
 };
@@ -111,12 +112,12 @@ async fn a_call_that_nobody_answers_times_out_and_one_that_nobody_begins_is_with
 #[tokio::test]
 async fn what_becomes_of_a_submitted_message_can_be_asked_for() {
     let stage = Stage::new().await;
+    let mut worker = stage.worker(10).await;
     let outcome = async |id: &str| stage.client.outcome(&[ECHO], id).await.unwrap();
     assert!(outcome("m").await.is_none());
     stage.client.submit(message("m", "7")).await.unwrap();
     assert!(matches!(outcome("m").await, Some(MessageOutcome::Pending)));
 
-    let mut worker = stage.worker(10).await;
     take_all(&mut worker, 1).await;
 
     let done = outcome("m").await;
@@ -124,6 +125,29 @@ async fn what_becomes_of_a_submitted_message_can_be_asked_for() {
         matches!(&done, Some(MessageOutcome::Answered(reply)) if reply.get() == "7"),
         "{done:?}"
     );
+}
+
+#[tokio::test]
+async fn dead_letters_are_looked_after_from_another_process() {
+    let stage = Stage::new().await;
+    let mut worker = stage.worker(10).await;
+    stage.client.send(numbered(1)).await.unwrap();
+    take(&mut worker, Vec::new()).await;
+    let buried = vec![Answer::DeadLetter("no".into())];
+    worker.finish(buried).await.unwrap();
+    let list = DeadLetterRequest::List { skip: 0, limit: 5 };
+
+    let letters = stage.client.dead_letters(list.clone()).await.unwrap();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let id = letters[0].id.clone();
+    let again = [DeadLetterRequest::Show, DeadLetterRequest::Resend].map(|what| what(id.clone()));
+    for request in again {
+        assert_eq!(stage.client.dead_letters(request).await.unwrap(), letters);
+    }
+    assert_eq!(stage.client.dead_letters(list).await.unwrap(), []);
+    stage.until_depth(1).await;
+    let gone = DeadLetterRequest::Drop(id);
+    assert_eq!(stage.client.dead_letters(gone).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod order_report;
+mod rollback;
 mod stage;
 mod standby;
 mod topic_behind;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{
-    Appended, EventStore, ExpectedVersion, NewEvent, Transaction,
+    Appended, EventStore, EventStoreError, ExpectedVersion, NewEvent, Transaction,
 };
 use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueName};
 use ordershop_contract::metrics::QueueMetrics;
@@ -74,14 +74,41 @@ impl Stage {
         link.dedicated().await.unwrap()
     }
 
+    /// Sends a command directly to Redis.
+    pub async fn redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let link = RedisLink::new(self.server.url()).unwrap();
+        let mut connection = link.dedicated().await.unwrap();
+        let mut cmd = redis::cmd(command[0]);
+        for arg in &command[1..] {
+            cmd.arg(*arg);
+        }
+        cmd.query_async(&mut connection).await.unwrap()
+    }
+
     /// Appends a new product; returns its position.
     pub async fn product(&self, id: &str) -> Positions {
         let product = json!({"entity_id": id, "name": "Tea", "price": 1});
         self.create(Topic::Product, &product.to_string()).await
     }
 
+    /// Appends a new product after Redis went back: what meets the loss first is refused, and repeated.
+    pub async fn product_again(&self, id: &str) -> Positions {
+        let product = json!({"entity_id": id, "name": "Tea", "price": 1}).to_string();
+        let deadline = std::time::Instant::now() + WAIT_MAX;
+        loop {
+            match self.try_create(Topic::Product, &product).await {
+                Ok(positions) => return positions,
+                Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+            }
+        }
+    }
+
     /// Appends a new entity, given as JSON; returns its position.
     pub async fn create(&self, topic: Topic, json: &str) -> Positions {
+        self.try_create(topic, json).await.unwrap()
+    }
+
+    async fn try_create(&self, topic: Topic, json: &str) -> Result<Positions, EventStoreError> {
         let entity: Value = serde_json::from_str(json).unwrap();
         let id = entity["entity_id"].as_str().unwrap();
         let event = NewEvent {
@@ -97,11 +124,11 @@ impl Stage {
             events: vec![event],
             claims: Vec::new(),
         };
-        let appended = self.events.append(vec![transaction]).await.unwrap();
+        let appended = self.events.append(vec![transaction]).await?;
         let [Appended::Committed { position }] = appended[..] else {
             panic!("{appended:?}");
         };
-        Positions::of(topic, position)
+        Ok(Positions::of(topic, position))
     }
 }
 
@@ -183,6 +210,20 @@ impl Instance {
             let query = json!({"params": {"name": "product", "id": id}, "at_least": at_least});
             let reply = self.ask(GET_ENTITY, &query).await;
             assert_eq!(reply["result"]["entity_id"], id, "{caller}: {reply}");
+        }
+    }
+
+    /// Waits until a product is there, or until it isn't.
+    pub async fn comes_to_see(&self, id: &str, there: bool) {
+        let query = json!({"params": {"name": "product", "id": id}});
+        let deadline = std::time::Instant::now() + WAIT_MAX;
+        loop {
+            let reply = self.ask(GET_ENTITY, &query).await;
+            let result = &reply["result"];
+            if reply.get("result").is_some() && result.is_object() == there {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{id}: {reply}");
         }
     }
 

@@ -9,7 +9,9 @@ use redis::{Cmd, RedisResult};
 
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
 use super::retrying::retrying;
+use crate::refusal;
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
 /// Acknowledges the events of one group in one topic.
@@ -48,6 +50,7 @@ impl Acknowledger {
     pub async fn send_acks(&self, positions: &[Position]) -> RedisResult<()> {
         let xack = self.xack(positions);
         xack.query_async::<u64>(&mut self.shared.clone()).await?;
+        Failpoint::EventsAcknowledged.pass();
         Ok(())
     }
 
@@ -79,6 +82,6 @@ impl Acknowledger {
         call: impl Fn() -> F,
     ) -> Result<(), EventStoreError> {
         let persisted = retrying(Duration::from_millis(self.retry_max_ms), call).await;
-        persisted.map_err(|error| EventStoreError::Unavailable(error.to_string()))
+        persisted.map_err(|error| EventStoreError::Unavailable(refusal::words(&error)))
     }
 }

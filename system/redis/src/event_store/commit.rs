@@ -9,7 +9,9 @@ use super::fence;
 use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
 use super::ledger::{Ledger, Obstacle};
+use crate::refusal;
 use ordershop_contract::event_store::{Appended, NewEvent};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
 /// The results of checking a batch's transactions: one a transaction, in their order.
@@ -64,6 +66,7 @@ pub(super) async fn commit(
     let replies = connection
         .send_packed_commands(&pipe, 1 + count, queued + 3)
         .await?;
+    Failpoint::EventsWritten.pass();
     read_replies(replies, count, fence)
 }
 
@@ -106,12 +109,17 @@ fn read_replies(mut replies: Vec<Value>, count: usize, fence: u64) -> RedisResul
     match exec {
         Value::Nil => Ok(Committed::Fenced),
         Value::ServerError(aborted) => {
-            let reason = replies.iter().find_map(|reply| match reply {
-                Value::ServerError(error) => Some(error.to_string()),
+            let refusal = replies.into_iter().find_map(|reply| match reply {
+                Value::ServerError(error) => Some(error),
                 _ => None,
             });
+            let error = refusal.unwrap_or(aborted);
+            if refusal::is_replica(&error) {
+                // The connection leads to an old master: a new one is opened, and the batch written there.
+                return Err(error.into());
+            }
             Ok(Committed::Refused {
-                reason: reason.unwrap_or_else(|| aborted.to_string()),
+                reason: refusal::words_of_answer(&error),
                 leads,
             })
         }

@@ -31,6 +31,16 @@ pub(super) async fn take(
     Ok((current == Some(fence)).then_some(fence))
 }
 
+/// Whether the fence is still ours: whatever this writer remembers holds then. An error means that the connection broke.
+pub(super) async fn confirm(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+    fence: u64,
+) -> RedisResult<bool> {
+    let reply: Value = redis::cmd("GET").arg(key).query_async(connection).await?;
+    is_ours(&reply, fence)
+}
+
 /// Adds `WATCH` and `GET` (two replies), which guard the next `EXEC`.
 pub(super) fn watch(pipe: &mut Pipeline, key: &str) {
     pipe.cmd("WATCH").arg(key).cmd("GET").arg(key);

@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub events: usize,
     /// Answered as unavailable if no writer leads until then.
     pub deadline: Instant,
+    /// The only fence under which it may be written, if another store has sent it: that store looks after it under any other.
+    pub only_under: Option<u64>,
     pub reply: oneshot::Sender<AppendAnswer>,
 }
 
@@ -119,7 +121,8 @@ impl Inbox {
         }
     }
 
-    fn expire(&mut self, why: &str) {
+    /// Answers the jobs whose deadline has passed as unavailable, with the reason `why`.
+    pub fn expire(&mut self, why: &str) {
         self.take_in();
         let now = Instant::now();
         // A batch that was put back is older than the jobs behind it, so the front is always the oldest.

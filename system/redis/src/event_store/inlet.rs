@@ -16,7 +16,8 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::topic::Topic;
 
-/// The sender's side of one topic's queue of jobs.
+/// The sender's side of one topic's queue of jobs; clones share it.
+#[derive(Clone)]
 pub(super) struct Inlet {
     topic: Topic,
     config: Arc<EventStoreConfig>,
@@ -62,17 +63,8 @@ impl Inlet {
         &self,
         transactions: Vec<Transaction>,
     ) -> Result<Vec<oneshot::Receiver<AppendAnswer>>, EventStoreError> {
-        let events: usize = transactions.iter().map(|t| t.events.len()).sum();
-        let waiting = self.depth.fetch_add(events, Ordering::Relaxed);
-        // A call is accepted whatever its size if none waits: its events are in memory already.
-        if waiting > 0 && waiting + events > self.config.waiting_events_max {
-            self.depth.fetch_sub(events, Ordering::Relaxed);
-            return Err(EventStoreError::Overloaded(format!(
-                "{waiting} events of topic {} wait; at most {} may wait",
-                self.topic, self.config.waiting_events_max
-            )));
-        }
-        let deadline = Instant::now() + Duration::from_millis(self.config.standby_wait_max_ms);
+        let events = self.admit(&transactions)?;
+        let deadline = self.deadline();
         let mut replies = Vec::with_capacity(1);
         let mut chunk = Vec::new();
         let mut chunk_events = 0;
@@ -90,6 +82,7 @@ impl Inlet {
                 transactions: std::mem::take(&mut chunk),
                 events: chunk_events,
                 deadline,
+                only_under: None,
                 reply,
             };
             if self.jobs.send(job).is_err() {
@@ -101,6 +94,43 @@ impl Inlet {
             replies.push(answer);
         }
         Ok(replies)
+    }
+
+    /// Writes transactions that another store sent, in one commit and only under this fence.
+    pub async fn append_under(&self, fence: u64, transactions: Vec<Transaction>) -> AppendAnswer {
+        let events = self.admit(&transactions)?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            transactions,
+            events,
+            deadline: self.deadline(),
+            only_under: Some(fence),
+            reply,
+        };
+        if self.jobs.send(job).is_err() {
+            self.depth.fetch_sub(events, Ordering::Relaxed);
+            return Err(EventStoreError::Closed);
+        }
+        answer.await.unwrap_or(Err(EventStoreError::Closed))
+    }
+
+    /// Counts the events as waiting; returns their number, or refuses them as too many.
+    fn admit(&self, transactions: &[Transaction]) -> Result<usize, EventStoreError> {
+        let events: usize = transactions.iter().map(|t| t.events.len()).sum();
+        let waiting = self.depth.fetch_add(events, Ordering::Relaxed);
+        // A call is accepted whatever its size if none waits: its events are in memory already.
+        if waiting > 0 && waiting + events > self.config.waiting_events_max {
+            self.depth.fetch_sub(events, Ordering::Relaxed);
+            return Err(EventStoreError::Overloaded(format!(
+                "{waiting} events of topic {} wait; at most {} may wait",
+                self.topic, self.config.waiting_events_max
+            )));
+        }
+        Ok(events)
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.config.standby_wait_max_ms)
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Keys {
     pub versions: String,
     pub fence: String,
     pub writer_lease: String,
+    /// What stores that stand by ask of the leader.
+    pub forward: String,
 }
 
 impl Keys {
@@ -30,12 +32,18 @@ impl Keys {
             versions: format!("versions:{tag}"),
             fence: format!("fence:{tag}"),
             writer_lease: format!("lease:{tag}:{WRITER}"),
+            forward: format!("forward:{tag}"),
             tag,
         }
     }
 
     pub fn group_lease(&self, group: &str) -> String {
         format!("lease:{}:{group}", self.tag)
+    }
+
+    /// The leader's answers to one store.
+    pub fn forwarded(&self, owner: &str) -> String {
+        format!("forwarded:{}:{owner}", self.tag)
     }
 
     pub fn dead_letters(&self, group: &str) -> String {
@@ -55,6 +63,8 @@ mod tests {
         assert_eq!(keys.fence, "fence:{order}");
         assert_eq!(keys.writer_lease, "lease:{order}:writer");
         assert_eq!(keys.group_lease("crm-service"), "lease:{order}:crm-service");
+        assert_eq!(keys.forward, "forward:{order}");
+        assert_eq!(keys.forwarded("x"), "forwarded:{order}:x");
         assert_eq!(keys.dead_letters("crm-service"), "dead:{order}:crm-service");
     }
 

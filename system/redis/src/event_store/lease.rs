@@ -6,16 +6,17 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionManager;
-use redis::{ErrorKind, RedisResult, Script};
+use redis::{RedisResult, Script};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Takes the lease if it is free or held by an earlier life of the same owner.
+use super::retrying::bounded;
+
+/// Takes the lease if it is free. One that runs out while Redis is full can be taken again.
 static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local held = redis.call('GET', KEYS[1])
-         if held and string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-         redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
-         return 1",
+        "#!lua flags=allow-oom
+         if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+         return 0",
     )
 });
 static RENEW: LazyLock<Script> = LazyLock::new(|| {
@@ -52,7 +53,8 @@ struct LeaseState {
 }
 
 impl Lease {
-    /// Takes the lease `key` for `owner`; `None` if another owner holds it.
+    /// Takes the lease `key` for `owner` if it is free; `None` if it is held, be it by an earlier life of the same owner: what that one has
+    /// under way must end, or its lease expire, before anybody else is active.
     pub async fn acquire(
         connection: ConnectionManager,
         key: &str,
@@ -60,20 +62,19 @@ impl Lease {
         ttl: Duration,
     ) -> RedisResult<Option<Self>> {
         let since = Instant::now();
-        // A restarted owner may have the same name. The life's id keeps an earlier life from releasing the lease.
-        let prefix = format!("{owner}|");
-        let life = uuid::Uuid::now_v7().simple().to_string();
+        // The life's id keeps an earlier life from renewing or releasing the lease.
+        let value = format!("{owner}|{}", uuid::Uuid::now_v7().simple());
         let mut call = connection.clone();
-        let mut invocation = ACQUIRE.key(key);
-        invocation.arg(&prefix).arg(&life).arg(millis(ttl));
-        let taken: bool = bounded(ttl, invocation.invoke_async(&mut call)).await?;
+        let mut acquire = ACQUIRE.key(key);
+        acquire.arg(&value).arg(millis(ttl));
+        let taken: bool = bounded(ttl, acquire.invoke_async(&mut call)).await?;
         if !taken {
             return Ok(None);
         }
         let state = Arc::new(LeaseState {
             connection,
             key: key.to_owned(),
-            value: prefix + &life,
+            value,
             ttl,
             since,
             valid_until_ms: AtomicU64::new(millis(ttl)),
@@ -98,6 +99,11 @@ impl Lease {
         }
         let renewed = self.state.renew_once().await;
         matches!(renewed, Ok(true)) && !self.is_lost()
+    }
+
+    /// Whether Redis has the lease now: one that went back, or another one, may not.
+    pub async fn confirm(&self) -> RedisResult<bool> {
+        self.state.renew_once().await
     }
 
     /// Whether another owner may hold the lease.
@@ -168,12 +174,4 @@ async fn renew(state: Arc<LeaseState>) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Turns an answer that comes too late into an error.
-async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
-    }
 }

@@ -1,4 +1,4 @@
-//! Retries a call over broken connections, for a limited time. Knows which errors may pass, not which call it is.
+//! Retries a call over broken connections, and bounds how long one may take. Knows which errors may pass, not which call it is.
 
 use std::time::{Duration, Instant};
 
@@ -27,5 +27,16 @@ pub(super) async fn retrying<T, F: Future<Output = RedisResult<T>>>(
             return Err(error);
         }
         backoff.wait().await;
+    }
+}
+
+/// Turns an answer that comes too late into an error, as of a broken connection.
+pub(super) async fn bounded<T>(
+    limit: Duration,
+    call: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result,
+        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
     }
 }

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{ErrorKind, RedisResult, Value};
 
+use super::identity::ServerIdentity;
 use crate::connection::RedisLink;
 use ordershop_contract::position::Position;
 
@@ -29,6 +30,8 @@ pub(super) struct Session {
     connection: MultiplexedConnection,
     /// The server's id of this connection.
     id: ConnectionId,
+    /// `None` if the server doesn't tell it.
+    server: Option<ServerIdentity>,
     reading: Option<BoxFuture<'static, RedisResult<Value>>>,
 }
 
@@ -57,11 +60,13 @@ impl Session {
             pipe.cmd("CLIENT").arg("SETNAME").arg(&name).ignore();
             pipe.cmd("CLIENT").arg("ID");
             let (number,): (u64,) = pipe.query_async(&mut connection).await?;
+            let server = ServerIdentity::read(&mut connection).await?;
             create_group(&mut connection, place).await?;
             claim_all(&mut connection, place).await?;
             Ok(Self {
                 connection,
                 id: ConnectionId { number, name },
+                server,
                 reading: None,
             })
         };
@@ -73,6 +78,23 @@ impl Session {
 
     pub fn id(&self) -> &ConnectionId {
         &self.id
+    }
+
+    /// The server that the connection leads to; `None` if it doesn't tell.
+    pub fn server(&self) -> Option<&ServerIdentity> {
+        self.server.as_ref()
+    }
+
+    /// Whether the stream has an entry at a position.
+    pub async fn has_entry(&mut self, place: &Place, position: Position) -> RedisResult<bool> {
+        let mut cmd = redis::cmd("XRANGE");
+        let position = position.to_string();
+        cmd.arg(&place.events).arg(&position).arg(&position);
+        let read = cmd.query_async(&mut self.connection);
+        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), read).await {
+            Ok(entries) => Ok(!Vec::<Value>::is_empty(&entries?)),
+            Err(_) => Err(no_answer()),
+        }
     }
 
     /// Reads this consumer's unacknowledged entries after a position, oldest first.
@@ -108,14 +130,16 @@ impl Session {
         self.reading.is_some()
     }
 
-    /// Ends the read under way at the server. Entries that it delivered stay pending for the next session.
-    pub async fn end(self, mut shared: ConnectionManager) {
+    /// Ends the read under way at the server; `false` if it may go on there. Entries that it delivered stay pending for the next session.
+    pub async fn end(self, mut shared: ConnectionManager) -> bool {
         let Self { id, reading, .. } = self;
         if reading.is_some()
             && let Err(error) = end_connection(&mut shared, &id).await
         {
             tracing::debug!(%error, "a read under way could not be ended; it ends by itself");
+            return false;
         }
+        true
     }
 }
 

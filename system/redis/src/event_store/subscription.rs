@@ -12,12 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::acknowledgement::Acknowledger;
 use super::config::EventStoreConfig;
 use super::entry::{Entry, entries_of_read};
+use super::identity::ServerIdentity;
 use super::lags::GroupLag;
 use super::lease::Lease;
 use super::session::{ConnectionId, Place, Session};
 use crate::connection::RedisLink;
 use ordershop_contract::backoff::{Backoff, jittered};
+use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -53,6 +56,9 @@ pub(super) struct DeliveryProgress {
     ahead: bool,
     /// The position of the last event delivered by this subscription.
     last: Position,
+    /// The server that the last session read from, if it told.
+    server: Option<ServerIdentity>,
+    epoch: Epoch,
 }
 
 impl RedisSubscription {
@@ -81,9 +87,27 @@ impl RedisSubscription {
             Some(session) => session,
             none => {
                 let before = self.delivery.before.as_ref();
-                let session = Session::open(&self.link, &self.place, before).await?;
+                let mut session = Session::open(&self.link, &self.place, before).await?;
                 self.delivery.before = Some(session.id().clone());
                 self.delivery.own_pending = true;
+                // A server that went back, or another one, may have given the lease away.
+                if let Some(lease) = &self.delivery.lease
+                    && !lease.confirm().await?
+                {
+                    return Ok(Vec::new());
+                }
+                let same_server = self.delivery.server.is_some()
+                    && self.delivery.server.as_ref() == session.server();
+                let last = self.delivery.last;
+                let went_on = same_server
+                    && (last == Position::START || session.has_entry(&self.place, last).await?);
+                if !went_on {
+                    self.delivery.epoch = Epoch::begin();
+                    self.delivery.server = session.server().cloned();
+                    // What was in hand may be pending again, or never have been.
+                    self.delivery.unacked.clear();
+                    self.delivery.last = Position::START;
+                }
                 none.insert(session)
             }
         };
@@ -112,6 +136,7 @@ impl RedisSubscription {
     async fn put_down(&mut self) {
         self.delivery.lease = None;
         if let Some(session) = self.delivery.session.take() {
+            // A read that can't be ended here ends before the lease that it was sent under expires.
             session.end(self.shared.clone()).await;
         }
     }
@@ -165,6 +190,7 @@ impl RedisSubscription {
             match result {
                 Ok(events) if events.is_empty() => backoff.reset(),
                 Ok(events) => {
+                    Failpoint::EventsDelivered.pass();
                     let delivered = events
                         .iter()
                         .map(|event| (event.position, event.published_at_us));
@@ -216,6 +242,10 @@ impl EventSubscription for RedisSubscription {
         self.deliver_until_closed().await
     }
 
+    fn epoch(&self) -> Epoch {
+        self.delivery.epoch
+    }
+
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError> {
         if positions.is_empty() {
             return Ok(());
@@ -245,11 +275,15 @@ impl Drop for RedisSubscription {
         };
         let shared = self.shared.clone();
         runtime.spawn(async move {
-            // The read ends before the lease is released, so that the next consumer loses no entries to it.
-            if let Some(session) = delivery.session {
-                session.end(shared).await;
-            }
-            if let Some(lease) = delivery.lease {
+            // The read ends before the lease is released, so that the next consumer loses no entries to it. If it may go on, the lease
+            // isn't released but expires, which it does only after the read.
+            let ended = match delivery.session {
+                Some(session) => session.end(shared).await,
+                None => true,
+            };
+            if let Some(lease) = delivery.lease
+                && ended
+            {
                 lease.release().await;
             }
         });

@@ -1,10 +1,8 @@
 //! Becoming the writer of a topic: increments the fence, then reads the last position and versions, and finds out whether a batch whose
 //! answer was lost was written. Knows how to read them, not their use.
 
-use std::time::Duration;
-
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisResult, Value};
+use redis::{RedisResult, Value};
 
 use super::commit::{Verdicts, admitted};
 use super::config::EventStoreConfig;
@@ -12,8 +10,10 @@ use super::entry::{Entry, entries};
 use super::fence;
 use super::inbox::Job;
 use super::keys::Keys;
+use super::retrying::bounded;
 use super::version_cache::VersionCache;
 use crate::connection::RedisLink;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -29,6 +29,8 @@ pub(super) struct Term {
     pub last: Position,
     /// The time of the last event's publication; later events are never earlier than it.
     pub last_published_us: u64,
+    /// Whether the last event that this writer knew of is gone: Redis went back, and what was decided on it must be decided again.
+    pub went_back: bool,
 }
 
 /// A batch that was sent and not answered.
@@ -48,34 +50,33 @@ pub(super) struct Takeover {
     pub found: Option<Vec<Position>>,
 }
 
-/// Takes over and finds out about the batch in flight. `previous` is our last fence, if this writer led before. May be repeated.
+/// Takes over and finds out about the batch in flight. `previous` is our last fence, if this writer leads across a broken connection; `known`
+/// is the last position that it knew of. May be repeated.
 pub(super) async fn take_over(
     link: &RedisLink,
     config: &EventStoreConfig,
     topic: Topic,
     keys: &Keys,
     previous: Option<u64>,
+    known: Position,
     in_flight: Option<&InFlight>,
 ) -> RedisResult<Takeover> {
     let work = async {
         let mut connection = link.dedicated().await?;
         // After this the batch in flight can't be written any more: its EXEC aborts.
         let fence = fence::take(&mut connection, &keys.fence, previous).await?;
+        Failpoint::FenceRaised.pass();
         let found = match in_flight {
             Some(batch) => find(&mut connection, topic, keys, batch).await?,
             None => None,
         };
         let term = match fence {
-            Some(fence) => Some(begin(connection, config, topic, keys, fence).await?),
+            Some(fence) => Some(begin(connection, config, topic, keys, fence, known).await?),
             None => None,
         };
         Ok(Takeover { term, found })
     };
-    let limit: Duration = config.call_timeout();
-    match tokio::time::timeout(limit, work).await {
-        Ok(result) => result,
-        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
-    }
+    bounded(config.call_timeout(), work).await
 }
 
 async fn begin(
@@ -84,6 +85,7 @@ async fn begin(
     topic: Topic,
     keys: &Keys,
     fence: u64,
+    known: Position,
 ) -> RedisResult<Term> {
     let mut pipe = redis::pipe();
     pipe.cmd("XREVRANGE")
@@ -93,8 +95,13 @@ async fn begin(
         .arg("COUNT")
         .arg(1)
         .cmd("HLEN")
-        .arg(&keys.versions);
-    let (tail, size): (Value, usize) = pipe.query_async(&mut connection).await?;
+        .arg(&keys.versions)
+        .cmd("XRANGE")
+        .arg(&keys.events)
+        .arg(known.to_string())
+        .arg(known.to_string());
+    let (tail, size, known_still): (Value, usize, Vec<Value>) =
+        pipe.query_async(&mut connection).await?;
     let (last, last_published_us) = match entries(topic, tail).and_then(|mut tail| tail.pop()) {
         Some(Entry::Event(event)) => (event.position, event.published_at_us),
         Some(other) => (other.position(), 0),
@@ -111,6 +118,7 @@ async fn begin(
         cache,
         last,
         last_published_us,
+        went_back: known != Position::START && known_still.is_empty(),
     })
 }
 

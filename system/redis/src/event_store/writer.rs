@@ -8,23 +8,33 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, RedisResult};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::commit::{Committed, Verdicts, admitted, answer_written, commit};
 use super::config::EventStoreConfig;
+use super::fence;
+use super::forwarder::Forwarder;
 use super::inbox::{Inbox, Job};
+use super::inlet::Inlet;
 use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::Ledger;
+use super::receiver::receive;
+use super::retrying::bounded;
 use super::takeover::{InFlight, Term, take_over};
 use crate::connection::RedisLink;
 use crate::metrics::{AppendMetrics, TopicLabels};
-use ordershop_contract::backoff::{Backoff, jittered};
+use crate::refusal;
+use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::EventStoreError;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
+
+/// Why a job is refused that only another store may write.
+pub(super) const ANOTHER_LEADS: &str = "another event store has taken over";
 
 /// The metrics of one topic's writer.
 pub(super) struct WriterMetrics {
@@ -57,8 +67,14 @@ pub(super) struct Writer {
     /// The name of this event store as an owner of leases.
     pub owner: String,
     pub inbox: Inbox,
+    /// For what other stores send while this one leads.
+    pub inlet: Inlet,
+    /// For what waits here while another store leads.
+    pub forwarder: Forwarder,
     pub closing: CancellationToken,
     pub metrics: WriterMetrics,
+    /// The topic's last position as of this writer's last term; [`Position::START`] before the first.
+    pub known: Position,
 }
 
 /// The reason why a writer stopped leading.
@@ -85,47 +101,6 @@ impl Writer {
         self.inbox.refuse_all(&EventStoreError::Closed);
     }
 
-    /// Waits for the lease; `None` if the store is closed.
-    async fn stand_by(&mut self) -> Option<Lease> {
-        let mut backoff = Backoff::default();
-        let mut why = String::from("its writer is starting");
-        loop {
-            if self.closing.is_cancelled() {
-                return None;
-            }
-            let attempt = Lease::acquire(
-                self.leases.clone(),
-                &self.keys.writer_lease,
-                &self.owner,
-                self.config.lease_ttl(),
-            );
-            let wait = match self.inbox.expiring_while(&why, attempt).await {
-                Ok(Some(lease)) => return Some(lease),
-                Ok(None) => {
-                    backoff.reset();
-                    why = "another event store is the writer of this topic; this one stands by"
-                        .into();
-                    jittered(self.config.standby_poll())
-                }
-                Err(error) => {
-                    if backoff.is_fresh() {
-                        tracing::warn!(topic = %self.topic, %error, "the writer can't reach Redis");
-                    }
-                    why = error.to_string();
-                    backoff.next_wait()
-                }
-            };
-            self.pause(&why, wait).await;
-        }
-    }
-
-    /// Waits for `wait` or until the store closes. Jobs whose deadline passes meanwhile are answered with `why`.
-    async fn pause(&mut self, why: &str, wait: Duration) {
-        let closing = self.closing.clone();
-        let sleep = closing.run_until_cancelled(tokio::time::sleep(wait));
-        self.inbox.expiring_while(why, sleep).await;
-    }
-
     /// Leads as long as the lease, the fence and the store allow, across broken connections.
     async fn hold_office(&mut self, lease: &Lease) {
         let mut previous = None;
@@ -139,6 +114,7 @@ impl Writer {
                 self.topic,
                 &self.keys,
                 previous,
+                self.known,
                 in_flight.as_ref(),
             );
             let result = self.inbox.expiring_while(&why, attempt).await;
@@ -153,8 +129,16 @@ impl Writer {
                         return;
                     };
                     tracing::info!(topic = %self.topic, fence = term.fence, last = %term.last, "writer leads");
+                    if term.went_back {
+                        tracing::warn!(topic = %self.topic, known = %self.known, last = %term.last, "Redis went back: the last known event is gone");
+                        let why = "Redis lost its last events; what was decided on them must be decided again";
+                        self.inbox
+                            .refuse_all(&EventStoreError::Unavailable(why.to_owned()));
+                    }
                     previous = Some(term.fence);
-                    match self.lead(&mut term, lease).await {
+                    let end = self.lead(&mut term, lease).await;
+                    self.known = term.last;
+                    match end {
                         End::Closed | End::Deposed => return,
                         End::Broken {
                             in_flight: batch,
@@ -171,8 +155,9 @@ impl Writer {
             if backoff.is_fresh() {
                 tracing::warn!(topic = %self.topic, %error, "the writer's connection broke; taking over again");
             }
-            why = error.to_string();
+            why = refusal::words(&error);
             self.give_up_late(&mut in_flight, &why);
+            self.forwarder.give_up_late(&why);
             if in_flight.is_none() && (lease.is_lost() || self.closing.is_cancelled()) {
                 return;
             }
@@ -194,7 +179,7 @@ impl Writer {
             }
             // The batch was not written and never will be; if this writer still leads, it writes the batch now.
             None if leads => self.inbox.put_back(batch.jobs),
-            None => refuse(batch.jobs, "another event store has taken over"),
+            None => refuse(batch.jobs, ANOTHER_LEADS),
         }
     }
 
@@ -208,6 +193,19 @@ impl Writer {
     }
 
     async fn lead(&mut self, term: &mut Term, lease: &Lease) -> End {
+        match self.forwarder.look().await {
+            Ok(settled) => self.settle_sent(settled),
+            Err(why) => {
+                return End::Broken {
+                    in_flight: None,
+                    why,
+                };
+            }
+        }
+        // Aborted when it is dropped.
+        let mut receiving = JoinSet::new();
+        let (link, keys, inlet) = (self.link.clone(), self.keys.clone(), self.inlet.clone());
+        receiving.spawn(receive(link, keys, term.fence, inlet));
         loop {
             if lease.is_lost() {
                 return End::Deposed;
@@ -225,6 +223,12 @@ impl Writer {
                 return End::Closed;
             }
             let jobs = self.inbox.next_batch(self.config.batch_events_max);
+            let may = |job: &Job| job.only_under.is_none_or(|fence| fence == term.fence);
+            let (jobs, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(may);
+            refuse(others, ANOTHER_LEADS);
+            if jobs.is_empty() {
+                continue;
+            }
             if let Some(end) = self.write(term, jobs).await {
                 return end;
             }
@@ -250,6 +254,22 @@ impl Writer {
         let verdicts: Verdicts = transactions.map(|t| ledger.admit(t)).collect();
         let events = ledger.versions.len();
         if events == 0 {
+            // Nothing is written, so nothing would show that what is remembered no longer holds.
+            let confirmed = fence::confirm(&mut term.connection, &self.keys.fence, term.fence);
+            match bounded(limit, confirmed).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.inbox.put_back(jobs);
+                    return Some(End::Deposed);
+                }
+                Err(why) => {
+                    self.inbox.put_back(jobs);
+                    return Some(End::Broken {
+                        in_flight: None,
+                        why,
+                    });
+                }
+            }
             self.count(&verdicts, 0);
             ledger.close(&mut term.cache);
             answer_written(jobs, verdicts, &[], term.last);
@@ -274,7 +294,7 @@ impl Writer {
                 (!leads).then_some(End::Deposed)
             }
             Ok(Committed::Fenced) => {
-                refuse(jobs, "another event store has taken over");
+                self.inbox.put_back(jobs);
                 Some(End::Deposed)
             }
             Ok(Committed::Refused { reason, leads }) => {
@@ -339,16 +359,8 @@ async fn open(term: &mut Term, keys: &Keys, jobs: &[Job]) -> RedisResult<Ledger>
     Ok(ledger)
 }
 
-fn refuse(jobs: Vec<Job>, reason: &str) {
+pub(super) fn refuse(jobs: Vec<Job>, reason: &str) {
     for job in jobs {
         job.answer(Err(EventStoreError::Unavailable(reason.to_owned())));
-    }
-}
-
-/// Turns a server that hangs into a broken connection.
-async fn bounded<T>(limit: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
     }
 }

@@ -14,6 +14,7 @@ use super::scripts::Taken;
 use super::shared::QueueShared;
 use super::worker_connection::{Ended, WorkerConnection};
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use ordershop_contract::metrics::QueueLabels;
 
@@ -209,6 +210,7 @@ impl RedisQueueConsumer {
         if messages.is_empty() {
             return Vec::new();
         }
+        Failpoint::MessagesTaken.pass();
         let (batch, deliveries) = Batch::read(self.queue, messages, &self.shared.clock);
         if batch.expired() > 0 {
             self.shared.expired(self.queue, batch.expired());

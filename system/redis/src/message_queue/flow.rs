@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 const WAITING_MIN: u64 = 16;
 /// The interval over which answers are counted; the last two say how many a second there are.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The wait that may last is this part of a call's timeout: 312 ms of 5 s.
+/// The wait that may last is this part of a call's timeout, and at least [`WAIT_LEAST`]: 312 ms of 5 s.
 const WAIT_PART: u32 = 16;
-/// How long a longer wait may last is this part of a call's timeout: 1.25 s of 5 s, so a server that stands still for a second is no overload.
+const WAIT_LEAST: Duration = Duration::from_millis(250);
+/// How long a longer wait may last is this part of a call's timeout, and at least [`PATIENCE_LEAST`]: 1.25 s of 5 s. A server that stands still
+/// for a second is no overload.
 const PATIENCE_PART: u32 = 4;
+const PATIENCE_LEAST: Duration = Duration::from_secs(1);
 
 /// The calls to one queue.
 #[derive(Debug, Default)]
@@ -49,8 +52,10 @@ impl Flow {
             self.backlog = None;
         } else {
             let backlog = self.backlog.get_or_insert_with(|| Backlog::begin(now));
-            let waiting_max = backlog.answered_within(timeout / WAIT_PART, now);
-            if backlog.refuses(self.waiting, waiting_max, timeout / PATIENCE_PART, now) {
+            let wait = WAIT_LEAST.max(timeout / WAIT_PART);
+            let patience = PATIENCE_LEAST.max(timeout / PATIENCE_PART);
+            let waiting_max = backlog.answered_within(wait, now);
+            if backlog.refuses(self.waiting, waiting_max, patience, now) {
                 return Err(Full {
                     waiting: self.waiting,
                     waiting_max,

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Gives a worker's messages back to the front of the source, in order, with one more redelivery each and, if the worker died, one more death.
 -- Those of several deaths go to the suspects instead, and beyond the limit to the dead letters.
 -- KEYS: source, processing, workers, dead, suspects

@@ -8,8 +8,9 @@ use redis::{Pipeline, RedisResult};
 
 use super::envelope::{Envelope, ReplyEnvelope, error_payload};
 use super::keys::QueueKeys;
-use super::scripts::GIVE_BACK;
+use super::scripts::{self, GIVE_BACK};
 use super::shared::QueueShared;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
 
 /// A periodic task.
@@ -67,10 +68,7 @@ pub(super) async fn enroll(
     worker: &str,
 ) -> RedisResult<()> {
     let now = now_ms(connection).await?;
-    redis::cmd("ZADD")
-        .arg(&keys.workers)
-        .arg(now)
-        .arg(worker)
+    scripts::beat(keys, worker, now)
         .query_async(connection)
         .await
 }
@@ -89,7 +87,7 @@ async fn beat(shared: &QueueShared) -> RedisResult<()> {
         // A worker that has left meanwhile must not be registered again.
         if shared.roster.has(&worker) {
             pipeline
-                .zadd(QueueKeys::new(queue).workers, worker, now)
+                .add_command(scripts::beat(&QueueKeys::new(queue), &worker, now))
                 .ignore();
         }
     }
@@ -154,6 +152,7 @@ pub(super) async fn give_back(
         .arg(config.outcome_ttl_s)
         .invoke_async(&mut connection)
         .await?;
+    Failpoint::MessagesGivenBack.pass();
     if count > 0 {
         tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "the messages of an ended worker were given back");
     }

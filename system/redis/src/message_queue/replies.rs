@@ -10,6 +10,7 @@ use super::envelope::ReplyEnvelope;
 use super::scripts::bulk;
 use super::shared::QueueShared;
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
 
 /// Reads until the queue is closed.
@@ -66,6 +67,7 @@ async fn read(shared: &QueueShared, mut connection: MultiplexedConnection) -> St
         match answer {
             Ok(Ok(Value::Array(parts))) => {
                 if let Some(Value::Array(replies)) = parts.into_iter().nth(1) {
+                    Failpoint::RepliesTaken.pass();
                     dispatch(shared, replies);
                 }
             }

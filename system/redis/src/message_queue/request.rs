@@ -1,4 +1,5 @@
-//! A call in two steps: the queue has the message, then the reply arrives. For callers that must report in between that it was sent.
+//! A call in two steps: the queue has the message, then the reply arrives. For callers that must report in between that it was sent: it is
+//! accepted then, so it has no deadline, and is carried out even if nobody waits for its reply any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,10 @@ use ordershop_contract::open_queue::PendingReply;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::envelope::Envelope;
 use super::outbox::{Messages, Owner};
 use super::shared::QueueShared;
 use super::waiters::CallResult;
-use super::waiting_call::WaitingCall;
 use ordershop_contract::message_queue::{OutgoingMessage, QueueError};
 
 type Pushed = oneshot::Sender<Result<(), QueueError>>;
@@ -39,14 +40,19 @@ async fn wait(
     told: Pushed,
 ) -> CallResult {
     let sending = async {
-        let waiting = WaitingCall::register(&shared, &message, timeout)?;
+        shared.overload.check(message.to)?;
+        let waiting = shared.waiters.wait(Arc::from(&*message.message_id))?;
         let (owner, pushed) = oneshot::channel();
-        let encoded = Messages::One(Arc::clone(&waiting.encoded));
+        let envelope = Envelope {
+            reply_to: (&*shared.reply_key).into(),
+            ..Envelope::of(&message)
+        };
+        let encoded = Messages::One(envelope.encode().into());
         shared.put(message.to, encoded, Owner::Send(owner))?;
         pushed.await.unwrap_or(Err(QueueError::Closed))?;
         Ok(waiting)
     };
-    let waiting = match sending.await {
+    let (ticket, answer) = match sending.await {
         Ok(waiting) => waiting,
         Err(error) => {
             let _ = told.send(Err(QueueError::clone(&error)));
@@ -54,5 +60,11 @@ async fn wait(
         }
     };
     let _ = told.send(Ok(()));
-    waiting.reply(&shared).await
+    let reply = ticket.reply(answer, timeout).await;
+    reply.unwrap_or_else(|| {
+        Err(QueueError::Timeout {
+            queue: message.to.to_string(),
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        })
+    })
 }

@@ -1,8 +1,9 @@
-//! The two Lua scripts and their calls. Knows their arguments, not when they are called.
+//! The Lua scripts and their calls. Knows their arguments, not when they are called. A full Redis carries them out too: what waits for an
+//! answer needs memory for a moment only, and reads must be answered. What is kept (events, asynchronous commands) is refused then.
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script, ServerErrorKind, Value};
+use redis::{Arg, Cmd, Script, ServerErrorKind, Value};
 use serde_json::value::RawValue;
 
 use super::config::QueueConfig;
@@ -13,6 +14,36 @@ pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 /// Gives back a worker's messages.
 pub(super) static GIVE_BACK: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("give_back.lua")));
+
+/// Pushes messages although Redis is full.
+const PUSH: &str = include_str!("push.lua");
+/// Records a worker's heartbeat although Redis is full.
+const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
+
+/// The same push as an `RPUSH` that a full Redis refused.
+pub(super) fn push_when_full(rpush: &Cmd) -> Cmd {
+    let words = rpush.args_iter().skip(1).filter_map(|word| match word {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let mut cmd = redis::cmd("EVAL");
+    cmd.arg(PUSH).arg(1);
+    for word in words {
+        cmd.arg(word);
+    }
+    cmd
+}
+
+/// The heartbeat of a worker, at `now_ms` of Redis's clock.
+pub(super) fn beat(keys: &QueueKeys, worker: &str, now_ms: u64) -> Cmd {
+    let mut cmd = redis::cmd("EVAL");
+    cmd.arg(BEAT)
+        .arg(1)
+        .arg(&keys.workers)
+        .arg(now_ms)
+        .arg(worker);
+    cmd
+}
 
 /// The result of [`TAKE`].
 #[derive(Debug, Default)]

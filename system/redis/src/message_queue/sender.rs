@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{QueueError, QueueName};
 use redis::aio::ConnectionManager;
 use redis::{Cmd, Pipeline, Value};
@@ -10,7 +11,9 @@ use rustc_hash::FxHashMap;
 
 use super::keys;
 use super::outbox::{Messages, Owner, Parcel, unavailable, unsent};
+use super::scripts;
 use super::shared::QueueShared;
+use crate::refusal;
 
 /// Sends until the queue is closed.
 pub(super) async fn run(shared: Arc<QueueShared>) {
@@ -93,8 +96,12 @@ impl Sender {
             .send_packed_commands(&pipeline, 0, recorded + queues.len())
             .await
         {
-            Ok(answers) => {
+            Ok(mut answers) => {
+                Failpoint::MessagesSent.pass();
                 self.was_broken = false;
+                let pushes = pipeline.cmd_iter().skip(recorded);
+                self.push_calls_when_full(pushes, &owners, &mut answers[recorded..])
+                    .await;
                 let results: Vec<Result<(), QueueError>> = queues
                     .iter()
                     .zip(answers.into_iter().skip(recorded))
@@ -121,6 +128,27 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// Pushes the calls that a full Redis refused. What is sent without waiting for an answer stays refused.
+    async fn push_calls_when_full(
+        &mut self,
+        pushes: impl Iterator<Item = &Cmd> + Send,
+        owners: &[(usize, Owner)],
+        answers: &mut [Value],
+    ) {
+        for (at, (push, answer)) in pushes.zip(answers).enumerate() {
+            let mut its_owners = owners.iter().filter(|(of, _)| *of == at);
+            let calls_only = its_owners.all(|(_, owner)| matches!(owner, Owner::Call(_)));
+            if calls_only && refusal::is_full(answer) {
+                let push = scripts::push_when_full(push);
+                if let Ok(pushed) = self.connection.send_packed_command(&push).await {
+                    *answer = pushed;
+                }
+            }
+        }
+    }
+}
+
 fn pushed(shared: &QueueShared, queue: QueueName, answer: &Value) -> Result<(), QueueError> {
     match answer {
         // A list's length.
@@ -128,7 +156,7 @@ fn pushed(shared: &QueueShared, queue: QueueName, answer: &Value) -> Result<(), 
             shared.overload.seen(queue, depth.unsigned_abs());
             Ok(())
         }
-        Value::ServerError(error) => Err(unavailable(error)),
+        Value::ServerError(error) => Err(unavailable(refusal::words_of_answer(error))),
         other => Err(unavailable(format!("unexpected answer {other:?}"))),
     }
 }

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends a worker's batch and takes the next, atomically.
 -- KEYS: source, processing, delayed, dead, suspects, then a key for each outcome
 -- ARGV: messages at most, 1 if there is a batch to end, number of retries, how long outcomes are kept (s),

@@ -11,7 +11,12 @@ use super::keys::QueueKeys;
 use super::recovery::{enroll, give_back};
 use super::scripts::{self, Leftovers, TAKE, Taken};
 use super::shared::QueueShared;
+use crate::refusal;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
+
+/// Interval between looks for messages while Redis is full: it refuses to wait for them.
+const LOOK_WHEN_FULL_MS: u64 = 20;
 
 /// A connected worker.
 #[derive(Debug)]
@@ -98,15 +103,45 @@ impl WorkerConnection {
 
     /// Sends an exchange, in one round trip.
     pub(super) async fn end_and_take(&mut self, exchange: WorkerExchange) -> Result<Taken, String> {
-        let WorkerExchange { pipeline, take } = exchange;
+        let WorkerExchange { mut pipeline, take } = exchange;
+        if Failpoint::RepliesSent.is_armed() {
+            pipeline = self.send_replies_first(pipeline).await?;
+        }
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
         let taken = answers.pop().unwrap_or_default();
+        let mut again = Pipeline::new();
+        for (reply, answer) in pipeline.cmd_iter().zip(&answers) {
+            if refusal::is_full(answer) {
+                again.add_command(scripts::push_when_full(reply));
+            }
+        }
+        if !again.is_empty() {
+            answers = self.send(&again, Duration::ZERO).await?;
+        }
         for answer in answers {
             if let Value::ServerError(error) = answer {
                 tracing::warn!(queue = %self.queue, %error, "replies could not be sent: their callers will time out");
             }
         }
         self.taken(taken, take).await
+    }
+
+    /// Sends all but the last command, for a test that comes between the two; returns the last one.
+    async fn send_replies_first(&mut self, pipeline: Pipeline) -> Result<Pipeline, String> {
+        let (mut replies, mut last) = (Pipeline::new(), Pipeline::new());
+        for (n, command) in pipeline.cmd_iter().enumerate() {
+            let rest = if n + 1 < pipeline.len() {
+                &mut replies
+            } else {
+                &mut last
+            };
+            rest.add_command(command.clone());
+        }
+        if !replies.is_empty() {
+            self.send(&replies, Duration::ZERO).await?;
+            Failpoint::RepliesSent.pass();
+        }
+        Ok(last)
     }
 
     /// Waits for a message, then takes more: one round trip too, as Redis answers the rest of the pipeline after the wait.
@@ -137,6 +172,11 @@ impl WorkerConnection {
         let first = match answers.pop() {
             Some(Value::BulkString(message)) => Some(message),
             Some(Value::Nil) => None,
+            Some(full) if refusal::is_full(&full) => {
+                // It can't be waited for; the script takes what comes.
+                tokio::time::sleep(Duration::from_millis(LOOK_WHEN_FULL_MS)).await;
+                None
+            }
             other => return Err(format!("unexpected answer {other:?}")),
         };
         let mut taken = self.taken(taken, take).await?;

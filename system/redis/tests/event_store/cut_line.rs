@@ -2,16 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_util::sync::CancellationToken;
 
 /// A proxy before a Redis's socket.
 pub struct CutLine {
     pub url: String,
     /// The number of answers to `EXEC` that are still to be lost.
     pub cuts: Arc<AtomicUsize>,
+    /// Cancelled when nothing gets through any more, in either direction, though nobody is told.
+    pub half_open: CancellationToken,
+    /// Whether nothing gets through any more from the answer to the next `EXEC` on.
+    pub die_after_write: Arc<AtomicBool>,
 }
 
 impl CutLine {
@@ -20,24 +25,44 @@ impl CutLine {
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let cuts = Arc::new(AtomicUsize::new(0));
         let armed = Arc::clone(&cuts);
+        let half_open = CancellationToken::new();
+        let silent = half_open.clone();
+        let die_after_write = Arc::new(AtomicBool::new(false));
+        let dies = Arc::clone(&die_after_write);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = UnixStream::connect(&socket).await.unwrap();
-                tokio::spawn(forward(client, server, Arc::clone(&armed)));
+                let (armed, silent, dies) = (Arc::clone(&armed), silent.clone(), Arc::clone(&dies));
+                tokio::spawn(forward(client, server, armed, silent, dies));
             }
         });
-        Self { url, cuts }
+        Self {
+            url,
+            cuts,
+            half_open,
+            die_after_write,
+        }
     }
 }
 
-async fn forward(mut client: TcpStream, mut server: UnixStream, cuts: Arc<AtomicUsize>) {
+async fn forward(
+    mut client: TcpStream,
+    mut server: UnixStream,
+    cuts: Arc<AtomicUsize>,
+    silent: CancellationToken,
+    dies: Arc<AtomicBool>,
+) {
     let (mut question, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
-    let mut lose_answer = false;
+    let (mut wrote, mut lose_answer) = (false, false);
     loop {
         tokio::select! {
+            biased;
+            () = silent.cancelled() => std::future::pending().await,
             read = client.read(&mut question) => {
                 let Ok(count @ 1..) = read else { return };
-                let writes = question[..count].windows(4).any(|w| w == b"XADD");
+                let has = |word: &[u8]| question[..count].windows(word.len()).any(|w| w == word);
+                let writes = has(b"XADD");
+                wrote = writes && has(b"events:{order}");
                 let cut = |left: usize| left.checked_sub(1);
                 lose_answer = writes
                     && cuts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, cut).is_ok();
@@ -47,6 +72,10 @@ async fn forward(mut client: TcpStream, mut server: UnixStream, cuts: Arc<Atomic
             }
             read = server.read(&mut answer) => {
                 let Ok(count @ 1..) = read else { return };
+                if wrote && dies.load(Ordering::Relaxed) {
+                    silent.cancel();
+                    continue;
+                }
                 if lose_answer || client.write_all(&answer[..count]).await.is_err() {
                     return;
                 }

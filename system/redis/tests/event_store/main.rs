@@ -6,5 +6,7 @@ mod append;
 mod cut_line;
 mod dead_letters;
 mod failure;
+mod forwarding;
+mod rollback;
 mod stage;
 mod subscribe;

@@ -41,6 +41,22 @@ impl Stage {
         }
     }
 
+    /// Keeps the data as they are now for [`Stage::go_back`].
+    pub async fn save(&self) {
+        let _: String = self.redis(&["SAVE"]).await;
+    }
+
+    /// Kills the server; it comes back with the data as they were saved.
+    pub async fn go_back(&mut self) {
+        let pid = self.server.pid().unwrap().to_string();
+        let kill = std::process::Command::new("kill")
+            .args(["-KILL", &pid])
+            .status();
+        assert!(kill.unwrap().success());
+        let dir = self.dir.path().to_owned();
+        self.server = RedisServer::start(&dir, Durability::None).await.unwrap();
+    }
+
     pub fn store(&self) -> Arc<RedisEventStore> {
         self.store_with(EventStoreConfig::default())
     }

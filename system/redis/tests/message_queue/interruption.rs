@@ -221,7 +221,8 @@ async fn connections_killed_under_load_hang_no_call_and_lose_no_message() {
                         Err(
                             QueueError::Unavailable(_)
                             | QueueError::Indeterminate(_)
-                            | QueueError::NotBegun { .. },
+                            | QueueError::NotBegun { .. }
+                            | QueueError::Overloaded { .. },
                         ) => {}
                         Err(other) => panic!("{other}"),
                     }

@@ -82,7 +82,7 @@ async fn a_request_is_in_the_queue_when_it_is_said_to_be_and_its_reply_comes_lat
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_begins_ends_in_time() {
+async fn a_request_that_nobody_answers_ends_in_time_and_is_still_carried_out() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue();
     let limit = Duration::from_millis(50);
@@ -90,7 +90,8 @@ async fn a_request_that_nobody_begins_ends_in_time() {
     let pending = queue.request(message("m"), limit).await.unwrap();
 
     let error = pending.await.unwrap_err();
-    assert!(matches!(error, QueueError::NotBegun { timeout_ms: 50, .. }));
+    assert!(matches!(error, QueueError::Timeout { timeout_ms: 50, .. }));
+    assert_eq!(depth(&queue).await, 1);
 }
 
 #[tokio::test]

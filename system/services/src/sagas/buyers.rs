@@ -30,6 +30,11 @@ impl Buyers {
         self.0.remember(order_id, customer_id.to_owned());
     }
 
+    /// Removes all customers.
+    pub fn forget_all(&self) {
+        self.0.forget_all();
+    }
+
     /// Returns the orders' customers, without orders that are deleted.
     pub async fn of(
         &self,

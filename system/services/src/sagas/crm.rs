@@ -14,6 +14,7 @@ use super::runner::{Failure, Saga, decode, everything_before};
 use crate::facts::{Facts, Versioned, distinct};
 use crate::purchase::purchases;
 use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
@@ -121,6 +122,10 @@ impl CrmSaga {
 impl Saga for CrmSaga {
     const GROUP: &'static str = "crm-service";
 
+    fn forget(&mut self) {
+        self.buyers.forget_all();
+    }
+
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
         let mut mails = Vec::new();
         let mut occasions = Vec::new();
@@ -150,6 +155,7 @@ impl Saga for CrmSaga {
         mails.extend(self.order_mails(&occasions).await?);
         if !mails.is_empty() {
             self.queue.send(mails).await?;
+            Failpoint::MailsSent.pass();
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::stock::Stock;
 use crate::facts::{Facts, Versioned, distinct};
 use crate::purchase::purchases;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{action, json};
@@ -60,6 +61,11 @@ impl InventorySaga {
 impl Saga for InventorySaga {
     const GROUP: &'static str = "inventory-service";
 
+    fn forget(&mut self) {
+        // The written positions stay: one beyond its stream's end counts as the end.
+        self.stock = Stock::default();
+    }
+
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
         let mut placed = Vec::new();
         let mut deleted = Vec::new();
@@ -83,11 +89,14 @@ impl Saga for InventorySaga {
         }
         if !placed.is_empty() {
             self.reserve_all(&mut placed).await?;
+            Failpoint::StockReserved.pass();
             self.tell_orders(&placed).await?;
+            Failpoint::OrdersTold.pass();
         }
         for event in deleted {
             let known = everything_before(event);
             self.give_back(event, &event.entity_id, known).await?;
+            Failpoint::StockReleased.pass();
         }
         Ok(())
     }

@@ -52,6 +52,11 @@ impl<V: Clone> Memory<V> {
         values.insert(id.to_owned(), value);
     }
 
+    /// Removes all values.
+    pub fn forget_all(&self) {
+        self.lock().clear();
+    }
+
     /// Removes a value that is no longer valid.
     pub fn forget(&self, id: &str) {
         self.lock().remove(id);

@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::facts::{Facts, Versioned, distinct};
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
 use ordershop_contract::worker::ServiceContext;
@@ -83,6 +84,10 @@ fn moves(batch: &[RecordedEvent]) -> Result<Vec<Move<'_>>, Failure> {
 impl Saga for OrderSaga {
     const GROUP: &'static str = "order-service";
 
+    fn forget(&mut self) {
+        self.recent.forget_all();
+    }
+
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
         let mut moves = moves(batch)?;
         let Some(last) = moves.last() else {
@@ -127,6 +132,7 @@ impl Saga for OrderSaga {
             }
             if !decided.transactions.is_empty() {
                 let appended = self.context.events.append(decided.transactions).await?;
+                Failpoint::OrdersMoved.pass();
                 for (after, appended) in decided.after.into_iter().zip(appended) {
                     match appended {
                         Appended::Committed { .. } => {

@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 use crate::facts::FactsError;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::correlation::Correlation;
+use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
     EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
@@ -68,6 +70,10 @@ pub trait Saga: Send + 'static {
     /// The consumer group: the service's name.
     const GROUP: &'static str;
 
+    /// Drops whatever it remembers of the event store, which may have gone back: a remembered version may be another event's now.
+    /// A saga that remembers nothing has nothing to drop.
+    fn forget(&mut self) {}
+
     /// Handles a batch, in the order of its events. Must be safe to repeat, whole or in part.
     ///
     /// # Errors
@@ -82,6 +88,7 @@ pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
         topic,
         saga,
         backoff: Backoff::default(),
+        epoch: Epoch::default(),
     };
     context.tasks.spawn(runner.run());
 }
@@ -106,6 +113,8 @@ struct Runner<S> {
     topic: Topic,
     saga: S,
     backoff: Backoff,
+    /// The epoch in which the saga has learnt what it remembers.
+    epoch: Epoch,
 }
 
 impl<S: Saga> Runner<S> {
@@ -138,11 +147,16 @@ impl<S: Saga> Runner<S> {
                 batch = subscription.next_batch() => batch?,
                 () = stop.cancelled() => return Ok(()),
             };
+            if self.epoch != subscription.epoch() {
+                self.epoch = subscription.epoch();
+                self.saga.forget();
+            }
             let correlations = batch.iter_mut().map(|event| &mut event.correlation);
             correlations.for_each(Correlation::received);
             if !self.handle(&mut *subscription, &batch, stop).await? {
                 return Ok(());
             }
+            Failpoint::BatchHandled.pass();
             let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
             subscription.ack(&positions).await?;
         }
@@ -158,6 +172,8 @@ impl<S: Saga> Runner<S> {
         let mut failed = 0;
         while let Err(failure) = self.attempt(batch).await {
             tracing::warn!(group = S::GROUP, topic = %self.topic, %failure, events = batch.len(), "a batch was not handled; trying again");
+            // What failed may have been decided on something that no longer holds.
+            self.saga.forget();
             let failure = match failure {
                 Failure::Unavailable(_) => None,
                 Failure::Failed(reason) => Some((reason, failed + 1)),

@@ -11,6 +11,7 @@ use crate::facts::{Facts, Versioned, distinct};
 use ordershop_contract::event_store::{
     Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
@@ -60,6 +61,7 @@ impl Saga for ShippingSaga {
             .map(|event| shipping_of(event, false))
             .collect();
         let appended = self.context.events.append(transactions).await?;
+        Failpoint::ShippingsCreated.pass();
         for (event, appended) in cleared.into_iter().zip(appended) {
             if let Appended::Conflict { position, .. } = appended {
                 let mut known = everything_before(event);

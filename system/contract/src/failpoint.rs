@@ -1,0 +1,121 @@
+//! Failpoints: the places between two effects at which a test kills or stops the process, to see that what was half done is completed, once.
+//! Without the cargo feature `failpoints` they do nothing and cost nothing. Must not know how an effect is made, nor what a test checks.
+
+macro_rules! failpoints {
+    ($($(#[doc = $doc:literal])+ $point:ident = $name:literal,)+) => {
+        /// A place between two effects. All that exist are listed here: a test walks through [`Failpoint::ALL`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Failpoint {
+            $($(#[doc = $doc])+ $point,)+
+        }
+
+        impl Failpoint {
+            /// Every failpoint.
+            pub const ALL: &[Self] = &[$(Self::$point,)+];
+
+            /// Its name in the environment variable `FAILPOINTS`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$point => $name,)+
+                }
+            }
+        }
+    };
+}
+
+failpoints! {
+    /// The gateway has sent an asynchronous request; it isn't answered yet.
+    RequestSent = "gateway.request-sent",
+    /// The gateway has the reply to a command; the client has no answer yet.
+    RequestCarriedOut = "gateway.request-carried-out",
+
+    /// The queue's sender has pushed messages; who sent them doesn't know it yet.
+    MessagesSent = "queue.messages-sent",
+    /// A worker has taken messages; they aren't handled yet.
+    MessagesTaken = "queue.messages-taken",
+    /// A worker has sent the replies to a batch; the batch isn't ended yet.
+    RepliesSent = "queue.replies-sent",
+    /// A caller has taken replies from its list; the calls that wait for them don't know it yet.
+    RepliesTaken = "queue.replies-taken",
+    /// The messages of a dead worker are back in their queue; the callers of those that became dead letters aren't told yet.
+    MessagesGivenBack = "queue.messages-given-back",
+
+    /// A writer has raised a topic's fence; it hasn't read the topic's state yet.
+    FenceRaised = "store.fence-raised",
+    /// A group commit is written; nobody is answered yet.
+    EventsWritten = "store.events-written",
+    /// A group's consumer has read events; they aren't handled yet.
+    EventsDelivered = "store.events-delivered",
+    /// Events are acknowledged; their consumer doesn't know it yet.
+    EventsAcknowledged = "store.events-acknowledged",
+
+    /// What a command does first in another topic is appended, such as a cart's mark; its own events aren't yet.
+    FirstEffectAppended = "services.first-effect-appended",
+    /// A command's events are appended; the command isn't answered yet.
+    CommandAppended = "services.command-appended",
+    /// Mails are recorded; their messages aren't answered yet.
+    MailsRecorded = "services.mails-recorded",
+    /// The stock for orders is reserved; the orders don't say so yet.
+    StockReserved = "services.stock-reserved",
+    /// The orders say whether they are in stock; the orders' events aren't acknowledged yet.
+    OrdersTold = "services.orders-told",
+    /// The stock of a deleted order is given back; the deletion isn't acknowledged yet.
+    StockReleased = "services.stock-released",
+    /// Orders have moved on after payments or deliveries; those events aren't acknowledged yet.
+    OrdersMoved = "services.orders-moved",
+    /// Shippings of paid orders are created; the payments' events aren't acknowledged yet.
+    ShippingsCreated = "services.shippings-created",
+    /// Mails are handed to the queue; the events that caused them aren't acknowledged yet.
+    MailsSent = "services.mails-sent",
+    /// A saga has handled a batch of events, whichever; the batch isn't acknowledged yet.
+    BatchHandled = "services.batch-handled",
+
+    /// The read model has computed the changes of a batch; they aren't in the cache yet.
+    ChangesComputed = "read-model.changes-computed",
+    /// The changes and the position are in the cache; nobody knows it, and the events aren't acknowledged yet.
+    ChangesWritten = "read-model.changes-written",
+}
+
+impl Failpoint {
+    /// Marks that the process is at this place. With the feature, `FAILPOINTS` may say that it is killed (`return(kill)`) or stopped until
+    /// it is continued (`return(stop)`) there, as by a signal from outside; `2*off->1*return(kill)` means the third time.
+    #[inline]
+    pub fn pass(self) {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!(self.name(), |action| armed::act(action.as_deref()));
+    }
+
+    /// Whether `FAILPOINTS` names this place. Only for effects that are otherwise sent together: a test must be able to come between them.
+    #[inline]
+    #[must_use]
+    pub fn is_armed(self) -> bool {
+        #[cfg(feature = "failpoints")]
+        return fail::list().iter().any(|(name, _)| name == self.name());
+        #[cfg(not(feature = "failpoints"))]
+        false
+    }
+}
+
+/// Reads `FAILPOINTS`, such as `services.stock-reserved=2*off->1*return(kill)`. Does nothing without the feature.
+///
+/// # Panics
+/// With the feature, if `FAILPOINTS` can't be read.
+pub fn arm() {
+    #[cfg(feature = "failpoints")]
+    std::mem::forget(fail::FailScenario::setup());
+}
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    /// Sends this process a signal that it can't catch.
+    pub(super) fn act(action: Option<&str>) {
+        let signal = match action {
+            Some("stop") => Signal::STOP,
+            _ => Signal::KILL,
+        };
+        kill_process(getpid(), signal).expect("a process may signal itself");
+    }
+}

@@ -1,0 +1,260 @@
+//! The address of a Redis server: as it is given, as it may be shown, and with the certificates that go with it. Must not know what is
+//! sent there.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use ordershop_contract::secret::Secret;
+use redis::{Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _};
+use redis::{ProtocolVersion, TlsCertificates};
+
+/// What stands in the place of a password.
+const HIDDEN: &str = "***";
+
+/// The address of a Redis server: `redis://`, `rediss://` or `redis+unix://`. It prints without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(Secret);
+
+impl RedisUrl {
+    /// The address of a Unix socket, whatever characters its path has.
+    #[must_use]
+    pub fn unix(socket: &Path) -> Self {
+        let mut url = String::from("redis+unix://");
+        for &byte in socket.as_os_str().as_bytes() {
+            if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+                url.push(char::from(byte));
+            } else {
+                // Writing to a String can't fail.
+                let _ = write!(url, "%{byte:02X}");
+            }
+        }
+        Self::from(&*url)
+    }
+
+    /// The address with its password: for connecting, and for handing it to a process of our own.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+impl From<&str> for RedisUrl {
+    fn from(url: &str) -> Self {
+        Self(Secret::from(url))
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(self.reveal()))
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&shown(self.reveal()), f)
+    }
+}
+
+/// The address without its password. It may be malformed, so in doubt too much is hidden.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    // A path has no user; everything else before the last @ may be a password that holds an @ or a slash itself.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) if !user.starts_with('/') => match user.split_once(':') {
+            Some((name, _)) => (format!("{name}:{HIDDEN}@"), rest),
+            None => (format!("{HIDDEN}@"), rest),
+        },
+        _ => (String::new(), rest),
+    };
+    let (place, query) = match rest.split_once('?') {
+        Some((place, query)) => (place, Some(query)),
+        None => (rest, None),
+    };
+    let query = query.map(|query| {
+        let fields = query.split('&').map(|field| match field.split_once('=') {
+            Some((name, _)) if name.starts_with("pass") => format!("{name}={HIDDEN}"),
+            _ => field.to_owned(),
+        });
+        format!("?{}", fields.collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}{user}{place}{}", query.unwrap_or_default())
+}
+
+/// The PEM files for a `rediss://` address.
+#[derive(Clone, Debug, Default)]
+pub struct RedisTls {
+    /// Who signed the server's certificate; without it, the authorities that this machine trusts.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate chain.
+    pub cert: Option<PathBuf>,
+    /// The key of the client's certificate.
+    pub key: Option<PathBuf>,
+}
+
+/// Why the address of a Redis server can't be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the Redis address {url} can't be used: {reason}")]
+pub struct AddressError {
+    /// The address.
+    pub url: RedisUrl,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// A client of the server at an address; it doesn't connect yet.
+pub(crate) fn client(url: &RedisUrl, tls: &RedisTls) -> Result<Client, AddressError> {
+    open(url, tls).map_err(|reason| AddressError {
+        url: url.clone(),
+        reason,
+    })
+}
+
+fn open(url: &RedisUrl, tls: &RedisTls) -> Result<Client, String> {
+    // What the client says of an address may quote it.
+    let unreadable = |error: redis::RedisError| match error.detail() {
+        Some(detail) if !url.reveal().contains(detail) => error.to_string(),
+        _ => error.category().to_owned(),
+    };
+    let info = url.reveal().into_connection_info().map_err(|error| {
+        format!(
+            "{}; write it as redis://user:password@host:port/db, rediss://… or redis+unix:///path?db=0, with % codes for special characters",
+            unreadable(error)
+        )
+    })?;
+    // What a connection would say of its library is a right more, which Redis 7.0 doesn't know.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    let info = info.set_redis_settings(settings);
+    if info.redis_settings().protocol() != ProtocolVersion::RESP2 {
+        return Err(
+            "OrderShop speaks RESP2 with Redis, not RESP3: leave protocol out of the address"
+                .to_owned(),
+        );
+    }
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        if tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some() {
+            return Err(
+                "certificates are given (--redis-ca, --redis-cert, --redis-key), so it must begin with rediss://"
+                    .to_owned(),
+            );
+        }
+        return Client::open(info).map_err(unreadable);
+    }
+    // It is an error only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client_tls = match (&tls.cert, &tls.key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(ClientTlsConfig {
+            client_cert: read("--redis-cert", cert)?,
+            client_key: read("--redis-key", key)?,
+        }),
+        _ => return Err("--redis-cert and --redis-key belong together: give both or none".into()),
+    };
+    let root_cert = tls.ca.as_deref().map(|ca| read("--redis-ca", ca));
+    let certificates = TlsCertificates {
+        client_tls,
+        root_cert: root_cert.transpose()?,
+    };
+    Client::build_with_tls(info, certificates).map_err(|error| error.to_string())
+}
+
+fn read(flag: &str, file: &Path) -> Result<Vec<u8>, String> {
+    let bytes =
+        std::fs::read(file).map_err(|error| format!("{flag} {}: {error}", file.display()))?;
+    if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
+        Ok(bytes)
+    } else {
+        Err(format!("{flag} {}: it is not a PEM file", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_no_password_even_if_it_is_malformed() {
+        let rows = [
+            ("redis://127.0.0.1:6379/2", "redis://127.0.0.1:6379/2"),
+            ("redis://:hunter2@h:6379", "redis://:***@h:6379"),
+            (
+                "rediss://ann:hunter2@h/0?protocol=resp3",
+                "rediss://ann:***@h/0?protocol=resp3",
+            ),
+            (
+                "redis://:hunter2@127.0.0.1:notaport",
+                "redis://:***@127.0.0.1:notaport",
+            ),
+            ("redis://ann:hun/ter2@x@h", "redis://ann:***@h"),
+            ("redis://hunter2@h", "redis://***@h"),
+            ("ann:hunter2@h", "ann:***@h"),
+            (
+                "redis+unix:///a@b/redis.sock?db=1&user=ann&pass=hunter2",
+                "redis+unix:///a@b/redis.sock?db=1&user=ann&pass=***",
+            ),
+        ];
+        for (url, expected) in rows {
+            let url = RedisUrl::from(url);
+            assert_eq!(url.to_string(), expected);
+            assert_eq!(format!("{url:?}"), format!("{expected:?}"));
+            let error = client(
+                &RedisUrl::from(&*format!("x{}", url.reveal())),
+                &RedisTls::default(),
+            );
+            let said = error.map(drop).unwrap_err().to_string();
+            assert!(
+                !said.contains("hunter2") && !said.contains("hun/ter2"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_socket_with_odd_characters_is_the_one_that_is_connected_to() {
+        use std::ffi::OsStr;
+        for path in ["/a b/#1?x=%41", "/gr\u{fc}n\n\"q'/s", "/plain-._~/s"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([OsStr::from_bytes(b"/\xff\xfe/s")])
+        {
+            let url = RedisUrl::unix(Path::new(path));
+            let client = client(&url, &RedisTls::default()).unwrap();
+            let ConnectionAddr::Unix(found) = client.get_connection_info().addr() else {
+                panic!("{url} is not a socket");
+            };
+            assert_eq!(found.as_os_str(), path);
+        }
+    }
+
+    #[test]
+    fn what_is_not_spoken_is_refused_by_name() {
+        let refused = |url: &str, tls: RedisTls| {
+            let error = client(&RedisUrl::from(url), &tls).map(drop).unwrap_err();
+            error.to_string()
+        };
+        let said = refused("redis://h/0?protocol=resp3", RedisTls::default());
+        assert!(
+            said.contains("RESP3") && said.contains("protocol"),
+            "{said}"
+        );
+        let ca = RedisTls {
+            ca: Some("ca.pem".into()),
+            ..RedisTls::default()
+        };
+        let said = refused("redis://h", ca.clone());
+        assert!(said.contains("rediss://"), "{said}");
+        let said = refused("rediss://h", ca);
+        assert!(said.contains("--redis-ca ca.pem"), "{said}");
+        let half = RedisTls {
+            cert: Some("c.pem".into()),
+            ..RedisTls::default()
+        };
+        let said = refused("rediss://h", half);
+        assert!(said.contains("--redis-key"), "{said}");
+    }
+}

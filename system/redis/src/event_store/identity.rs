@@ -1,0 +1,51 @@
+//! Which server, and which line of its data, a connection leads to. Knows INFO, not what the answer is used for.
+
+use redis::aio::ConnectionLike;
+use redis::{ErrorKind, RedisResult};
+
+/// A server's process and the history of its data: another one after each start, and after it has become a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerIdentity {
+    run_id: String,
+    history: String,
+}
+
+impl ServerIdentity {
+    /// Reads the identity; `None` if the server doesn't tell it.
+    pub async fn read(connection: &mut impl ConnectionLike) -> RedisResult<Option<Self>> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("INFO").arg("server");
+        pipe.cmd("INFO").arg("replication");
+        let (server, replication): (String, String) = match pipe.query_async(connection).await {
+            Ok(info) => info,
+            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let identity = field(&server, "run_id").zip(field(&replication, "master_replid"));
+        Ok(identity.map(|(run_id, history)| Self { run_id, history }))
+    }
+}
+
+fn field(info: &str, name: &str) -> Option<String> {
+    let line = |line: &str| {
+        Some(
+            line.strip_prefix(name)?
+                .strip_prefix(':')?
+                .trim()
+                .to_owned(),
+        )
+    };
+    info.lines().find_map(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let info = "# Server\r\nrun_id_old:x\r\nrun_id:abc\r\n";
+        assert_eq!(field(info, "run_id").as_deref(), Some("abc"));
+        assert_eq!(field(info, "run"), None);
+    }
+}

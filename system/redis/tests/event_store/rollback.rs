@@ -1,0 +1,143 @@
+//! A Redis that comes back without its last transactions, or empty, while the event store lives on.
+
+use ordershop_contract::event_store::{
+    Appended, EventStore, EventSubscription, ExpectedVersion, RecordedEvent,
+};
+
+use crate::stage::*;
+
+async fn next_events(subscription: &mut Box<dyn EventSubscription>) -> Vec<RecordedEvent> {
+    let batch = tokio::time::timeout(PATIENCE, subscription.next_batch()).await;
+    batch.expect("a batch in time").unwrap()
+}
+
+/// Appends until the store answers: what waited when Redis went back is refused.
+async fn append_until_answered(
+    store: &impl EventStore,
+    event_id: &str,
+    expected: ExpectedVersion,
+) -> Appended {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let transaction = transaction(vec![event(event_id, "a", expected)]);
+        match store.append(vec![transaction]).await {
+            Ok(mut appended) => return appended.remove(0),
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_aggregate_whose_last_event_redis_lost_is_written_again() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    stage.save().await;
+    append_one(&*store, "e2", "a", ExpectedVersion::Exact(1)).await;
+
+    stage.go_back().await;
+
+    // The first thing that the store hears after the loss: from memory it would be a conflict.
+    let again = append_until_answered(&*store, "e2", ExpectedVersion::Exact(1)).await;
+    assert!(is_committed(&again), "{again:?}");
+    let events = all_events(&*store).await;
+    let versions: Vec<u64> = events.iter().map(|event| event.version).collect();
+    assert_eq!(versions, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_conflict_with_what_redis_lost_is_told_with_the_version_that_is_left() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    stage.save().await;
+    append_one(&*store, "e2", "a", ExpectedVersion::Exact(1)).await;
+
+    stage.go_back().await;
+
+    let late = append_until_answered(&*store, "e3", ExpectedVersion::Exact(2)).await;
+    let Appended::Conflict { version, .. } = late else {
+        panic!("{late:?}");
+    };
+    assert_eq!(version, 1);
+}
+
+#[tokio::test]
+async fn after_a_flush_the_store_begins_anew() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+
+    let _: String = stage.redis(&["FLUSHALL"]).await;
+
+    let conflict = append_until_answered(&*store, "e2", ExpectedVersion::Exact(1)).await;
+    assert!(
+        matches!(conflict, Appended::Conflict { version: 0, .. }),
+        "{conflict:?}"
+    );
+    let first = append_until_answered(&*store, "e1", ExpectedVersion::NoStream).await;
+    assert!(is_committed(&first), "{first:?}");
+}
+
+#[tokio::test]
+async fn a_subscription_begins_another_epoch_only_when_redis_may_have_gone_back() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    let mut subscription = subscribe(&*store, "one", 10).await;
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    assert_eq!(drain(&mut subscription, 1).await, ["e1"]);
+    let first = subscription.epoch();
+    stage.save().await;
+
+    let _: u64 = stage.redis(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    append_one(&*store, "e2", "a", ExpectedVersion::Exact(1)).await;
+    assert_eq!(drain(&mut subscription, 1).await, ["e2"]);
+    assert_eq!(subscription.epoch(), first, "only a connection broke");
+
+    stage.go_back().await;
+    append_until_answered(&*store, "e3", ExpectedVersion::Exact(1)).await;
+    assert_eq!(drain(&mut subscription, 1).await, ["e3"]);
+    let second = subscription.epoch();
+    assert_ne!(second, first, "e2 is gone");
+
+    let _: String = stage.redis(&["FLUSHALL"]).await;
+    append_until_answered(&*store, "e4", ExpectedVersion::NoStream).await;
+    assert_eq!(drain(&mut subscription, 1).await, ["e4"]);
+    assert_ne!(subscription.epoch(), second, "all is gone");
+}
+
+#[tokio::test]
+async fn an_event_whose_acknowledgement_redis_lost_is_delivered_again() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    let mut subscription = subscribe(&*store, "one", 10).await;
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    let delivered = next_events(&mut subscription).await;
+    stage.save().await;
+    let before = subscription.epoch();
+    subscription.ack(&[delivered[0].position]).await.unwrap();
+
+    stage.go_back().await;
+
+    assert_eq!(drain(&mut subscription, 1).await, ["e1"]);
+    assert_ne!(subscription.epoch(), before);
+}
+
+#[tokio::test]
+async fn an_event_is_gone_when_the_stream_has_none_at_its_position() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    append_many(&*store, 2).await;
+    let events = all_events(&*store).await;
+    let (topic, first, last) = (events[0].topic, events[0].position, events[1].position);
+    assert!(!store.is_gone(topic, first).await.unwrap());
+
+    let _: u64 = stage
+        .redis(&["XDEL", "events:{order}", &last.to_string()])
+        .await;
+
+    assert!(!store.is_gone(topic, first).await.unwrap());
+    assert!(store.is_gone(topic, last).await.unwrap());
+    let start = ordershop_contract::position::Position::START;
+    assert!(!store.is_gone(topic, start).await.unwrap());
+}

@@ -1,0 +1,72 @@
+//! Checks a shop after an interruption, by `loadgen audit` and by what it answered before.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use crate::buyers::Answered;
+use crate::customer::Customer;
+use crate::process::{LOOK, PATIENCE};
+
+/// The program `loadgen`: that of `LOADGEN_BIN`, or built from this workspace if necessary.
+fn loadgen() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        if let Some(given) = std::env::var_os("LOADGEN_BIN") {
+            return given.into();
+        }
+        let built = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "loadgen",
+                "--bin",
+                "loadgen",
+            ])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success(), "loadgen could not be built");
+        Path::new(env!("CARGO_BIN_EXE_ordershop")).with_file_name("loadgen")
+    })
+}
+
+/// Whether the audit passes; the report if it doesn't.
+pub async fn passes(http: &Customer) -> Result<(), String> {
+    let output = tokio::process::Command::new(loadgen())
+        .args(["audit", "--target", &http.url])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!("the audit: {}", String::from_utf8_lossy(&said)))
+}
+
+/// Waits until everything that was answered is as it was answered: what was accepted may still be in the hands of a dead worker.
+pub async fn is_as_answered(http: &Customer, answered: &Answered) -> Result<(), String> {
+    assert!(!answered.is_empty(), "nothing was answered");
+    for (path, expected) in answered {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = http.get(path).await;
+            if answer.status == 200 && expected.fits(&answer.body["result"]) {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "{path} was answered as {expected:?}: {}",
+                    answer.body
+                ));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The shop is killed at each failpoint and started again.
+
+use ordershop_contract::failpoint::Failpoint;
+
+use crate::audit;
+use crate::buyers::Buyers;
+use crate::process::{Action, Armed};
+use crate::stage::Stage;
+use crate::walk::{end_before, every, failpoints};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_killed_between_two_effects_completes_what_it_answered_once() {
+    every(failpoints(), |(point, pass)| killed_at(point, pass)).await;
+}
+
+async fn killed_at(point: Failpoint, pass: usize) -> Result<(), String> {
+    let stage = Stage::set_up(end_before(point)).await;
+    let action = Action::Kill;
+    let mut shop = stage.start(Some(Armed {
+        point,
+        pass,
+        action,
+    }));
+    let buyers = Buyers::start(&shop.customer());
+    shop.interrupted().await?;
+    let mut shop = stage.start(None);
+    shop.ready().await;
+    let answered = buyers.finish().await;
+    audit::is_as_answered(&shop.customer(), &answered).await?;
+    audit::passes(&shop.customer()).await
+}

@@ -1,0 +1,45 @@
+//! What each interruption begins with: a Redis that outlives the shop, on which a shop has sold something.
+
+use ordershop_redis::durability::Durability;
+use ordershop_redis::server::RedisServer;
+use tempfile::TempDir;
+
+use crate::buyers::Buyers;
+use crate::process::{Armed, ShopProcess, free_port};
+
+/// A Redis, and the address of the shop on it.
+pub struct Stage {
+    redis: RedisServer,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl Stage {
+    /// Sets it up by a shop that is then ended by a signal.
+    pub async fn set_up(signal: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let redis = RedisServer::start(dir.path(), Durability::None)
+            .await
+            .unwrap();
+        let port = free_port();
+        let mut shop = ShopProcess::start(port, &["--redis-url", redis.url()], None);
+        shop.ready().await;
+        Buyers::start(&shop.customer()).finish().await;
+        shop.end(signal).await;
+        Self {
+            redis,
+            port,
+            _dir: dir,
+        }
+    }
+
+    /// Starts the shop, always at the same address.
+    pub fn start(&self, armed: Option<Armed>) -> ShopProcess {
+        ShopProcess::start(self.port, &["--redis-url", self.redis.url()], armed)
+    }
+
+    /// Starts a second shop on the same Redis.
+    pub fn start_second(&self) -> ShopProcess {
+        ShopProcess::start(free_port(), &["--redis-url", self.redis.url()], None)
+    }
+}

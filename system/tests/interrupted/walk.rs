@@ -1,0 +1,63 @@
+//! A walk: the same interruption at every place of a list, several at a time; every place that fails is told.
+
+use futures_util::StreamExt;
+use ordershop_contract::failpoint::Failpoint;
+
+/// How many places are tried at a time: most of an interruption is waiting for leases and heartbeats.
+const AT_ONCE: usize = 5;
+
+/// Tries every place; panics with those that failed.
+pub async fn every<P, F>(places: Vec<P>, interrupt: impl Fn(P) -> F)
+where
+    P: std::fmt::Debug + Clone,
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    assert!(!places.is_empty());
+    let tried = places.into_iter().map(|place| {
+        // A task of its own, so that a panic is told like any other failure.
+        let tried = tokio::spawn(interrupt(place.clone()));
+        async move { (place, tried.await) }
+    });
+    let all: Vec<_> = futures_util::stream::iter(tried)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let count = all.len();
+    let failed: Vec<String> = all
+        .into_iter()
+        .filter_map(|(place, outcome)| {
+            let why = match outcome {
+                Ok(Ok(())) => return None,
+                Ok(Err(why)) => why,
+                Err(panicked) => panicked.to_string(),
+            };
+            Some(format!("{place:?}: {why}"))
+        })
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {count} places failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+/// The failpoints of a walk, each with the pass at which it interrupts: `FAILPOINT=<name>` chooses one, `FAILPOINT_PASS=<number>` the pass.
+pub fn failpoints() -> Vec<(Failpoint, usize)> {
+    let chosen = std::env::var("FAILPOINT").ok();
+    let pass = std::env::var("FAILPOINT_PASS").ok();
+    let pass = pass.map(|pass| pass.parse::<usize>().unwrap());
+    let all = Failpoint::ALL.iter().copied().enumerate();
+    all.filter(|(_, point)| chosen.as_deref().is_none_or(|name| name == point.name()))
+        // The second to the sixth time: not always at the same step of an order.
+        .map(|(n, point)| (point, pass.unwrap_or(2 + n * 7 % 5)))
+        .collect()
+}
+
+/// How the shop before ends: only a shop that was killed leaves something to recover.
+pub fn end_before(point: Failpoint) -> &'static str {
+    match point {
+        Failpoint::MessagesGivenBack => "-KILL",
+        _ => "-TERM",
+    }
+}
