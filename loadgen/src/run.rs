@@ -214,7 +214,7 @@ impl Run {
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));
         let audit = match finished.ledger.take() {
-            Some(ledger) => self.audited(ledger, interrupts, listeners).await,
+            Some(ledger) => self.audited(*ledger, interrupts, listeners).await,
             None => None,
         };
         // Only after the audit: it needs the data that tear-down removes.

@@ -112,7 +112,7 @@ pub struct Finished {
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
     /// The entities created, for an audit; those of journeys that did not end in time are in it as indeterminate.
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<Box<Ledger>>,
     /// Each driver's health.
     pub drivers: Vec<DriverHealth>,
 }
@@ -125,7 +125,7 @@ impl Finished {
         self.budget.add(*other.budget);
         self.feed_reconnects += other.feed_reconnects;
         if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
-            mine.add(theirs);
+            mine.add(*theirs);
         }
         self.drivers.extend(other.drivers);
     }

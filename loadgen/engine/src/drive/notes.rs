@@ -101,7 +101,7 @@ impl Notes {
     }
 
     /// All that was noted.
-    pub fn take(&self) -> Ledger {
-        self.ledger.take()
+    pub fn take(&self) -> Box<Ledger> {
+        Box::new(self.ledger.take())
     }
 }

@@ -9,6 +9,9 @@ use super::table::FaultCase;
 use crate::order_shop::OrderShop;
 use loadgen_engine::record::ledger::{Meanings, SeenVersions};
 
+/// What a client does, in words and as a change of the story.
+type Deed = (&'static str, fn(&mut Story));
+
 /// A UUID of version 7 whose time is 3 ms after the epoch, before every reaction of the story.
 const EARLY: &str = "00000000000370008000000000000000";
 /// One whose time is after them.
@@ -363,7 +366,7 @@ pub const ROWS: &[FaultCase] = &[
 
 #[test]
 fn what_clients_may_do_is_no_fault() {
-    let rows: [(&str, fn(&mut Story)); 6] = [
+    let rows: [Deed; 6] = [
         ("a clerk who knows the reservation restocks", |s| {
             restock(s, LATE, 10)
         }),
