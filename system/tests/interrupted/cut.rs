@@ -1,0 +1,68 @@
+//! The append-only file of a small run is cut after each of its transactions, as a machine that died there leaves it; a shop that starts on it
+//! settles, and goes on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::aof::{copy_until, transactions};
+use crate::audit;
+use crate::buyers::Buyers;
+use crate::process::{ShopProcess, free_port};
+use crate::walk::every;
+
+/// How many of the boundaries are tried; all with `CUTS=all`.
+const SAMPLE: usize = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wherever_the_append_only_file_ends_the_shop_settles_and_goes_on() {
+    let data = small_run().await;
+    let folder: Arc<Path> = data.path().into();
+    let transactions = transactions(&folder);
+    let boundaries = transactions.len();
+    println!("{boundaries} boundaries");
+    assert!(boundaries > SAMPLE, "only {boundaries} boundaries");
+    let step = match std::env::var("CUTS").as_deref() {
+        Ok("all") => 1,
+        _ => boundaries / SAMPLE,
+    };
+    let mut cuts: Vec<usize> = transactions
+        .iter()
+        .step_by(step)
+        .map(|one| one.end)
+        .collect();
+    // One in the middle of a transaction.
+    let halved = &transactions[boundaries / 2];
+    cuts.push(usize::midpoint(halved.start, halved.end));
+    every(cuts, |end| cut_at(Arc::clone(&folder), end)).await;
+}
+
+/// The data folder of a shop that sold a little and was ended.
+async fn small_run() -> TempDir {
+    let data = TempDir::new().unwrap();
+    let mut shop = on(data.path());
+    shop.ready().await;
+    Buyers::start(&shop.customer()).finish().await;
+    shop.end("-TERM").await;
+    data
+}
+
+fn on(data: &Path) -> ShopProcess {
+    ShopProcess::start(free_port(), &["--data-dir", data.to_str().unwrap()], None)
+}
+
+async fn cut_at(whole: Arc<Path>, end: usize) -> Result<(), String> {
+    let data = TempDir::new().unwrap();
+    let path: PathBuf = data.path().to_owned();
+    copy_until(&whole, end, &path);
+    let mut shop = on(&path);
+    shop.ready().await;
+    let answered = Buyers::start(&shop.customer()).finish().await;
+    audit::is_as_answered(&shop.customer(), &answered).await?;
+    let socket = path.canonicalize().unwrap().join("redis.sock");
+    let redis_url = format!("redis+unix://{}", socket.display());
+    audit::passes(&shop.customer(), &redis_url).await?;
+    shop.end("-TERM").await;
+    Ok(())
+}
