@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use ordershop_redis::connection::RedisLink;
+
 use crate::buyers::Answered;
 use crate::customer::Customer;
 use crate::process::{LOOK, PATIENCE};
@@ -34,8 +36,30 @@ fn loadgen() -> &'static Path {
     })
 }
 
-/// Whether the audit passes; the report if it doesn't.
-pub async fn passes(http: &Customer) -> Result<(), String> {
+/// Waits until no message is in the hands of a worker that is dead: such a message is no longer in its queue, and not counted as in flight.
+async fn nothing_is_held(redis_url: &str) -> Result<(), String> {
+    let link = RedisLink::new(redis_url).unwrap();
+    let mut connection = link.dedicated().await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let held: Vec<String> = redis::cmd("KEYS")
+            .arg("mq:*:processing:*")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        if held.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("held for ever: {held:?}"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether the audit passes once nothing is in flight; the report if it doesn't.
+pub async fn passes(http: &Customer, redis_url: &str) -> Result<(), String> {
+    nothing_is_held(redis_url).await?;
     let output = tokio::process::Command::new(loadgen())
         .args(["audit", "--target", &http.url])
         .stdin(Stdio::null())

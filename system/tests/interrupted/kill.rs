@@ -27,5 +27,5 @@ async fn killed_at(point: Failpoint, pass: usize) -> Result<(), String> {
     shop.ready().await;
     let answered = buyers.finish().await;
     audit::is_as_answered(&shop.customer(), &answered).await?;
-    audit::passes(&shop.customer()).await
+    audit::passes(&shop.customer(), stage.redis_url()).await
 }

@@ -39,5 +39,5 @@ async fn stopped_at(point: Failpoint, pass: usize) -> Result<(), String> {
     shop.signal("-CONT");
     answered.extend(buyers.finish().await);
     audit::is_as_answered(&shop.customer(), &answered).await?;
-    audit::passes(&shop.customer()).await
+    audit::passes(&shop.customer(), stage.redis_url()).await
 }

@@ -33,6 +33,10 @@ impl Stage {
         }
     }
 
+    pub fn redis_url(&self) -> &str {
+        self.redis.url()
+    }
+
     /// Starts the shop, always at the same address.
     pub fn start(&self, armed: Option<Armed>) -> ShopProcess {
         ShopProcess::start(self.port, &["--redis-url", self.redis.url()], armed)
