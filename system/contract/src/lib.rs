@@ -2,6 +2,8 @@
 //! this crate; it imports the domain alone, and knows neither Redis nor HTTP nor gRPC.
 
 pub mod backoff;
+pub mod admission;
+mod call_flow;
 pub mod clock;
 pub mod correlation;
 pub mod dead_letters;

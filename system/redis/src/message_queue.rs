@@ -9,7 +9,6 @@ mod consumer;
 mod dead_letter_requests;
 mod dead_letters;
 mod envelope;
-mod flow;
 mod functions;
 mod keys;
 mod outbox;

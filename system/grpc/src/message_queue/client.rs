@@ -22,6 +22,7 @@ use crate::peer_clock;
 use crate::proto::ordershop as proto;
 use crate::protocol::{CallFailure, Protocol};
 use crate::status::{put_error, queue_error};
+use ordershop_contract::admission::Admission;
 use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::{
     MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
@@ -66,6 +67,8 @@ impl Protocol for Calling {
 pub struct GrpcMessageQueue {
     client: Client,
     calls: Exchange<Calling>,
+    /// Refuses here what the queue would refuse, without asking it.
+    admission: Admission,
     closed: CancellationToken,
 }
 
@@ -78,6 +81,7 @@ impl GrpcMessageQueue {
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         Arc::new(Self {
             calls: Exchange::start(Calling(client.clone())),
+            admission: Admission::default(),
             client,
             closed: CancellationToken::new(),
         })
@@ -157,6 +161,7 @@ impl MessageQueue for GrpcMessageQueue {
         if bytes >= MESSAGE_BYTES_MAX {
             return Err(too_large(bytes));
         }
+        let admitted = self.admission.admit(to, timeout)?;
         let timeout_ms = number("timeout_ms", timeout.as_millis()).map_err(QueueError::Invalid)?;
         let request = |number| proto::Call {
             number,
@@ -173,9 +178,16 @@ impl MessageQueue for GrpcMessageQueue {
             });
         };
         match answered.map_err(|failure| failed(failure, to))? {
-            Some(Answer::Reply(reply)) => RawValue::from_string(reply)
-                .map_err(|error| QueueError::Unavailable(format!("bad JSON reply: {error}"))),
-            Some(Answer::Error(error)) => Err(convert::to_error(error)),
+            Some(Answer::Reply(reply)) => {
+                admitted.answered();
+                RawValue::from_string(reply)
+                .map_err(|error| QueueError::Unavailable(format!("bad JSON reply: {error}")))
+            }
+            Some(Answer::Error(mut error)) => {
+                // The queue knows what was left of it when the call arrived.
+                error.timeout_ms = timeout_ms.into();
+                Err(convert::to_error(error))
+            }
             None => Err(QueueError::Unavailable("the answer is empty".to_owned())),
         }
     }

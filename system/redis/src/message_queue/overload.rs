@@ -2,13 +2,13 @@
 //! served from this process's own calls: sends no queries. Knows numbers, not what is called.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
 use super::config::QueueConfig;
-use super::flow::Flow;
+use ordershop_contract::admission::{Admission, AdmittedCall};
 use ordershop_contract::message_queue::{QueueError, QueueName};
 use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
 
@@ -21,15 +21,7 @@ pub(super) struct Overload {
     /// The number of queues in the table of long ones, so that the usual case takes no lock.
     count: AtomicUsize,
     long: Mutex<FxHashMap<QueueName, (u64, Instant)>>,
-    flows: Mutex<FxHashMap<QueueName, Flow>>,
-}
-
-/// The place of an admitted call. Dropping it ends the call; [`CallPlace::answered`] says that it got its answer.
-#[derive(Debug)]
-pub(super) struct CallPlace<'a> {
-    overload: &'a Overload,
-    queue: QueueName,
-    answered: bool,
+    admission: Admission,
 }
 
 impl Overload {
@@ -40,7 +32,7 @@ impl Overload {
             metrics,
             count: AtomicUsize::new(0),
             long: Mutex::default(),
-            flows: Mutex::default(),
+            admission: Admission::default(),
         }
     }
 
@@ -90,49 +82,15 @@ impl Overload {
         &self,
         queue: QueueName,
         timeout: Duration,
-    ) -> Result<CallPlace<'_>, QueueError> {
+    ) -> Result<AdmittedCall<'_>, QueueError> {
         self.check(queue)?;
-        let admitted = self
-            .flows()
-            .entry(queue)
-            .or_default()
-            .admit(timeout, Instant::now());
-        if let Err(full) = admitted {
+        let admitted = self.admission.admit(queue, timeout);
+        if admitted.is_err() {
             let labels = QueueLabels {
                 queue: queue.to_string(),
             };
             self.metrics.calls_refused.get_or_create(&labels).inc();
-            return Err(QueueError::Overloaded {
-                queue: labels.queue,
-                depth: full.waiting,
-                depth_max: full.waiting_max,
-            });
         }
-        Ok(CallPlace {
-            overload: self,
-            queue,
-            answered: false,
-        })
-    }
-
-    fn flows(&self) -> MutexGuard<'_, FxHashMap<QueueName, Flow>> {
-        self.flows
-            .lock()
-            .expect("nothing panics while it holds this lock")
-    }
-}
-
-impl CallPlace<'_> {
-    /// The call got its answer.
-    pub(super) fn answered(mut self) {
-        self.answered = true;
-    }
-}
-
-impl Drop for CallPlace<'_> {
-    fn drop(&mut self) {
-        if let Some(flow) = self.overload.flows().get_mut(&self.queue) {
-            flow.leave(self.answered);
-        }
+        admitted
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::envelope::Envelope;
 use super::keys;
-use super::overload::CallPlace;
+use ordershop_contract::admission::AdmittedCall;
 use super::shared::QueueShared;
 use super::waiters::{CallResult, Ticket};
 
@@ -17,7 +17,7 @@ use super::waiters::{CallResult, Ticket};
 pub(super) struct WaitingCall<'a> {
     ticket: Ticket<'a>,
     answer: oneshot::Receiver<CallResult>,
-    place: CallPlace<'a>,
+    place: AdmittedCall<'a>,
     queue: QueueName,
     timeout: Duration,
     /// The message as it is in the queue.

@@ -152,6 +152,12 @@ async fn the_replies_to_a_dead_caller_expire() {
     let held = take(&mut consumer, Vec::new()).await;
     caller.close().await;
     assert!(matches!(call.await.unwrap(), Err(QueueError::Closed)));
+    // The caller's last read must be gone, or it would take the reply.
+    eventually("the caller's end", async || {
+        let clients: String = fixture.redis("CLIENT LIST").await;
+        clients.matches("cmd=blmpop").count() == 1
+    })
+    .await;
     consumer.finish(echo(&held)).await.unwrap();
     let lists: Vec<String> = fixture.redis("KEYS mq:reply:*").await;
     assert_eq!(lists.len(), 1);

@@ -18,7 +18,7 @@ const PATIENCE_LEAST: Duration = Duration::from_secs(1);
 
 /// The calls to one queue.
 #[derive(Debug, Default)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     waiting: u64,
     /// `None` while few calls wait.
     backlog: Option<Backlog>,
@@ -38,7 +38,7 @@ struct Backlog {
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Full {
+pub(crate) struct Full {
     /// The number of calls that wait.
     pub waiting: u64,
     /// The number that may wait, at the present rate of answers.
@@ -47,7 +47,7 @@ pub(super) struct Full {
 
 impl Flow {
     /// Counts one more call, or refuses it.
-    pub(super) fn admit(&mut self, timeout: Duration, now: Instant) -> Result<(), Full> {
+    pub(crate) fn admit(&mut self, timeout: Duration, now: Instant) -> Result<(), Full> {
         if self.waiting < WAITING_MIN {
             self.backlog = None;
         } else {
@@ -67,7 +67,7 @@ impl Flow {
     }
 
     /// Counts one call less.
-    pub(super) fn leave(&mut self, answered: bool) {
+    pub(crate) fn leave(&mut self, answered: bool) {
         self.waiting = self.waiting.saturating_sub(1);
         if let Some(backlog) = &mut self.backlog {
             backlog.answers += u64::from(answered);
