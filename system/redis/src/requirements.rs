@@ -23,7 +23,7 @@ pub(crate) const TRANSACTION: [NeededCommand; 3] = [
 ];
 
 /// All other commands, those of the scripts too.
-pub(crate) const COMMANDS: [NeededCommand; 50] = [
+pub(crate) const COMMANDS: [NeededCommand; 56] = [
     needed("blmove", &["mq:{x}", "mq:{x}:y", "LEFT", "RIGHT", "1"]),
     needed("blmpop", &["1", "1", "mq:{x}", "LEFT"]),
     needed("client|id", &[]),
@@ -47,9 +47,11 @@ pub(crate) const COMMANDS: [NeededCommand; 50] = [
     needed("incr", &["fence:{x}"]),
     needed("info", &[]),
     needed("llen", &["mq:{x}"]),
+    needed("lmove", &["mq:{x}", "mq:{x}:y", "LEFT", "RIGHT"]),
     needed("lpop", &["mq:{x}"]),
     needed("lpush", &["mq:{x}", "y"]),
     needed("lrange", &["mq:{x}", "0", "0"]),
+    needed("lrem", &["mq:{x}", "1", "y"]),
     needed("ltrim", &["mq:{x}", "0", "0"]),
     needed("pexpire", &["lease:{x}", "1"]),
     needed("rename", &["mq:{x}", "mq:{x}:y"]),
@@ -60,10 +62,14 @@ pub(crate) const COMMANDS: [NeededCommand; 50] = [
     needed("select", &["0"]),
     needed("set", &["position:{x}", "y"]),
     needed("sismember", &["mq:{x}", "y"]),
+    needed("smembers", &["mq:{x}"]),
     needed("time", &[]),
+    needed("unlink", &["entities:{x}"]),
     needed("xack", &["events:{x}", "y", "0-1"]),
     needed("xadd", &["events:{x}", "*", "y", "z"]),
     needed("xautoclaim", &["events:{x}", "y", "z", "0", "0-0"]),
+    needed("xclaim", &["events:{x}", "y", "z", "0", "0-1"]),
+    needed("xdel", &["dead:{x}", "0-1"]),
     needed("xgroup|create", &["events:{x}", "y", "0"]),
     needed("xinfo|groups", &["events:{x}"]),
     needed("xlen", &["dead:{x}"]),
@@ -83,11 +89,13 @@ pub(crate) const COMMANDS: [NeededCommand; 50] = [
 ];
 
 /// The patterns of the keys that the shop reads and writes.
-pub(crate) const KEYS: [&str; 11] = [
+pub(crate) const KEYS: [&str; 13] = [
     "dead:*",
     "entities:*",
     "events:*",
     "fence:*",
+    "forward:*",
+    "forwarded:*",
     "ids:*",
     "index:*",
     "lease:*",
