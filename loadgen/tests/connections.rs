@@ -108,3 +108,66 @@ fn requests_beyond_the_connections_wait_and_that_is_response_time_but_not_servic
         "waiting for a connection is no slip: {slip:?} µs"
     );
 }
+
+/// A server that answers POSTs by this script, a status each, 0 for hanging up; and 404 to everything else. Tells the head of each POST.
+fn scripted(statuses: Vec<u16>) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    let script = std::sync::Arc::new(std::sync::Mutex::new(statuses.into_iter()));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (tell, script) = (tell.clone(), script.clone());
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.unwrap());
+                while let Some(head) = request(&mut reader) {
+                    let mut status = 404;
+                    if head.starts_with("POST") {
+                        std::io::Read::read_exact(&mut reader, &mut [0; 2]).unwrap();
+                        status = script.lock().unwrap().next().unwrap_or(500);
+                        tell.send(head).unwrap();
+                    }
+                    if status == 0 {
+                        return;
+                    }
+                    let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n");
+                    reader.get_mut().write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    (url, told)
+}
+
+#[test]
+fn a_request_without_an_outcome_is_repeated_with_its_key_where_the_scenario_says_so() {
+    let (url, told) = scripted(vec![503, 0, 504, 200]);
+    let scenario = r#"name = "test"
+description = "a POST that is repeated"
+audit = false
+[workload]
+kind = "open"
+rate = 1.0
+duration = "1s"
+idempotency_keys = true
+[[journeys]]
+name = "create"
+[[journeys.steps]]
+name = "create"
+request = { method = "POST", path = "/thing", text = "{}", retry = "60s" }
+"#;
+    let run = Loadgen::scenario(scenario).arguments(&["--target", &url]);
+    let report = run.run().report();
+    assert_eq!(report["journeys"]["completed"], 1, "{:#}", report["errors"]);
+    let key = |head: String| {
+        let mut lines = head.lines();
+        lines.find_map(|line| line.strip_prefix("idempotency-key: ").map(str::to_owned))
+    };
+    let keys: Vec<Option<String>> = told.try_iter().map(key).collect();
+    assert_eq!(keys.len(), 4, "{keys:?}");
+    assert!(
+        keys[0].as_ref().is_some_and(|key| key.len() == 32),
+        "{keys:?}"
+    );
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+}

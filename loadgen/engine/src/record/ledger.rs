@@ -2,11 +2,13 @@
 //! the ids of a kind are one string. Must not know what the kinds are.
 
 mod changes;
+mod entity_path;
 mod seen;
 
 use std::collections::BTreeMap;
 
 pub use changes::{Change, Changes};
+pub use entity_path::EntityPath;
 pub use seen::{SeenVersions, WentBack};
 
 /// What a run wrote, and what it read that contradicts what it had read before.
@@ -19,15 +21,6 @@ pub struct Ledger {
     went_back: Vec<WentBack>,
     /// Number of answers whose version was compared.
     pub versions_read: u64,
-}
-
-/// An entity that a path names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EntityPath {
-    /// The kind, as the path has it.
-    pub kind: String,
-    /// The id.
-    pub id: String,
 }
 
 /// A POST that creates entities.

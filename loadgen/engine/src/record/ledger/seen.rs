@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::EntityPath;
+use super::entity_path::EntityPath;
 
 /// An entity that was answered in an older version than before.
 #[derive(Debug, Clone, PartialEq, Eq)]

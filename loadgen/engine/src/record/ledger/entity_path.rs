@@ -1,0 +1,10 @@
+//! Which entity a request is about.
+
+/// An entity that a path names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EntityPath {
+    /// The kind, as the path has it.
+    pub kind: String,
+    /// The id.
+    pub id: String,
+}
