@@ -26,7 +26,11 @@ impl Admission {
     ///
     /// # Errors
     /// [`QueueError::Overloaded`] if the calls that wait already take too long.
-    pub fn admit(&self, queue: QueueName, timeout: Duration) -> Result<AdmittedCall<'_>, QueueError> {
+    pub fn admit(
+        &self,
+        queue: QueueName,
+        timeout: Duration,
+    ) -> Result<AdmittedCall<'_>, QueueError> {
         let mut flows = self.flows();
         let flow = flows.entry(queue).or_default();
         flow.admit(timeout, Instant::now())

@@ -1,8 +1,8 @@
 //! What the parts of OrderShop agree on: the event store and the message queue as traits, and what is said over them. Every part may import
 //! this crate; it imports the domain alone, and knows neither Redis nor HTTP nor gRPC.
 
-pub mod backoff;
 pub mod admission;
+pub mod backoff;
 mod call_flow;
 pub mod clock;
 pub mod correlation;

@@ -14,8 +14,9 @@ use ordershop_contract::wire::{WireEntity, json};
 use ordershop_contract::worker::{QueueHandler, ServiceContext, run_worker};
 use serde::Serialize;
 
-use super::command::{create, delete, update};
+use super::change::{delete, update};
 use super::command_error::CommandError;
+use super::creation::create;
 use super::entity::EntityService;
 use super::own_effect::EarlierEffects;
 

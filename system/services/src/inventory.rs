@@ -15,6 +15,8 @@ pub struct InventoryService;
 #[async_trait]
 impl EntityService for InventoryService {
     type Entity = Inventory;
+    /// The other change may be a reservation, whose pieces would be for sale again.
+    const UPDATES_AGAIN: bool = false;
 
     async fn facts(
         facts: &Facts,

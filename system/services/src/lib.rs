@@ -3,8 +3,10 @@
 
 mod billing;
 mod cart;
+mod change;
 mod command;
 mod command_error;
+mod creation;
 mod customer;
 mod entity;
 mod facts;

@@ -66,11 +66,13 @@ impl App {
         }
     }
 
-    /// Waits until the server under the event store has said what it is; `None` in a process without a gateway.
+    /// Waits until the server under the event store has said what it is, for ever if it is refused; `None` in a process without a gateway.
     pub async fn runs_on(&self) -> Option<ServerInfo> {
         let mut runs_on = self.runs_on.clone()?;
-        let known = runs_on.wait_for(|info| !info.version.is_empty()).await;
-        known.ok().map(|info| info.clone())
+        if let Ok(info) = runs_on.wait_for(|info| !info.version.is_empty()).await {
+            return Some(info.clone());
+        }
+        std::future::pending().await
     }
 
     /// Waits for a Redis that comes late and can't carry the shop; for ever, if it can. May be called once.

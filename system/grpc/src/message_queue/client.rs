@@ -181,7 +181,7 @@ impl MessageQueue for GrpcMessageQueue {
             Some(Answer::Reply(reply)) => {
                 admitted.answered();
                 RawValue::from_string(reply)
-                .map_err(|error| QueueError::Unavailable(format!("bad JSON reply: {error}")))
+                    .map_err(|error| QueueError::Unavailable(format!("bad JSON reply: {error}")))
             }
             Some(Answer::Error(mut error)) => {
                 // The queue knows what was left of it when the call arrived.

@@ -1,8 +1,8 @@
 //! Which calls and messages are refused because too much waits. Learns a queue's length from the replies to pushes, and how quickly it is
 //! served from this process's own calls: sends no queries. Knows numbers, not what is called.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;

@@ -9,9 +9,9 @@ use tokio::sync::oneshot;
 
 use super::envelope::Envelope;
 use super::keys;
-use ordershop_contract::admission::AdmittedCall;
 use super::shared::QueueShared;
 use super::waiters::{CallResult, Ticket};
+use ordershop_contract::admission::AdmittedCall;
 
 /// A call whose message is sent, or about to be.
 pub(super) struct WaitingCall<'a> {

@@ -1,0 +1,274 @@
+//! Carries out one update or deletion: state and facts, decision, append.
+
+use std::time::Duration;
+
+use ordershop_domain::{Aggregate as _, Command, Event, Rejection, decide};
+use serde::Deserialize;
+
+use super::command::{ATTEMPTS_MAX, append, new_event, payload};
+use super::command_error::CommandError;
+use super::entity::{Before, EntityService};
+use super::facts::{Facts, Versioned};
+use super::own_effect::{self, EarlierEffects, find_in};
+use ordershop_contract::correlation::AppendTimes;
+use ordershop_contract::event_store::{
+    Appended, EventStoreError, ExpectedVersion, RecordedEvent, Transaction,
+};
+use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::position::Positions;
+use ordershop_contract::reply::Reply;
+use ordershop_contract::wire::{WireEntity, parse_entity};
+use ordershop_contract::worker::ServiceContext;
+
+/// How often a command looks whether what it waits for has ended, and the pause in between.
+const WAITS_MAX: usize = 60;
+const WAIT: Duration = Duration::from_millis(50);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Id {
+    entity_id: String,
+}
+
+/// Replaces an entity's fields.
+pub(super) async fn update<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+    earlier: &EarlierEffects,
+) -> Result<Reply<bool>, CommandError> {
+    let payload = payload(delivery)?;
+    let entity: S::Entity = parse_entity(payload.params.get())?;
+    let id = entity.id().to_owned();
+    if id.is_empty() {
+        return Err(Rejection::Invalid("entity_id is missing".to_owned()).into());
+    }
+    let change = Change::<S>::new(context, delivery, earlier, &id, Command::Update(entity));
+    change.run(payload.at_least, payload.if_match).await
+}
+
+/// Deletes an entity.
+pub(super) async fn delete<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+    earlier: &EarlierEffects,
+) -> Result<Reply<bool>, CommandError> {
+    let payload = payload(delivery)?;
+    let Id { entity_id } = serde_json::from_str(payload.params.get()).map_err(|error| {
+        Rejection::Invalid(format!("params must be {{\"entity_id\": …}}: {error}"))
+    })?;
+    let change = Change::<S>::new(context, delivery, earlier, &entity_id, Command::Delete);
+    change.run(payload.at_least, payload.if_match).await
+}
+
+/// A change of one entity under way.
+struct Change<'a, S: EntityService> {
+    context: &'a ServiceContext,
+    delivery: &'a Delivery,
+    earlier: &'a EarlierEffects,
+    id: &'a str,
+    command: Command<S::Entity>,
+}
+
+/// One attempt's outcome.
+enum Attempt {
+    Done(Reply<bool>),
+    /// Decide again.
+    Again,
+    /// Decide again after a pause.
+    Wait(String),
+}
+
+impl<'a, S: EntityService> Change<'a, S> {
+    const fn new(
+        context: &'a ServiceContext,
+        delivery: &'a Delivery,
+        earlier: &'a EarlierEffects,
+        id: &'a str,
+        command: Command<S::Entity>,
+    ) -> Self {
+        Self {
+            context,
+            delivery,
+            earlier,
+            id,
+            command,
+        }
+    }
+
+    async fn run(
+        &self,
+        mut at_least: Positions,
+        if_match: Option<Vec<u64>>,
+    ) -> Result<Reply<bool>, CommandError> {
+        if let Some(event) = self.earlier.get(&self.delivery.message_id) {
+            return self.carried_out(event, Positions::NONE).await;
+        }
+        let (mut attempts, mut waits) = (0, 0);
+        let mut written = Positions::NONE;
+        loop {
+            let outcome = self
+                .attempt(&mut at_least, if_match.as_deref(), &mut written)
+                .await;
+            match outcome {
+                Ok(Attempt::Done(reply)) => return Ok(reply),
+                Ok(Attempt::Again) => attempts += 1,
+                Ok(Attempt::Wait(reason)) if waits == WAITS_MAX => {
+                    return Err(CommandError::Busy(reason));
+                }
+                Ok(Attempt::Wait(_)) => {
+                    waits += 1;
+                    tokio::time::sleep(WAIT).await;
+                }
+                Err(error) if !written.is_empty() && error.is_transient() => {
+                    return Err(CommandError::HalfDone(Box::new(error)));
+                }
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) if !own_effect::may_be_there(self.delivery) => return Err(error),
+                Err(error) => match self.own_event().await? {
+                    Some(event) => return self.carried_out(&event, written).await,
+                    None => return Err(error),
+                },
+            }
+            if attempts == ATTEMPTS_MAX {
+                return Err(CommandError::Contended(self.id.to_owned()));
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        at_least: &mut Positions,
+        if_match: Option<&[u64]>,
+        written: &mut Positions,
+    ) -> Result<Attempt, CommandError> {
+        let topic = S::Entity::TOPIC;
+        let facts = &Facts::of(self.context);
+        let correlation = &self.delivery.correlation;
+        let state: Option<Versioned<S::Entity>> = facts.one(self.id, at_least, correlation).await?;
+        let version = state.as_ref().map_or(0, |state| state.version);
+        if let Some(versions) = if_match
+            && state.is_some()
+            && !versions.contains(&version)
+        {
+            return Err(CommandError::OtherVersion {
+                id: self.id.to_owned(),
+                version,
+            });
+        }
+        let entity = state.as_ref().map(|state| &state.entity);
+        let subject = match (&self.command, entity) {
+            (Command::Update(entity) | Command::Create(entity), _) => std::slice::from_ref(entity),
+            (Command::Delete, Some(entity)) => std::slice::from_ref(entity),
+            (Command::Delete, None) => &[],
+        };
+        let known = S::facts(facts, subject, at_least, correlation).await?;
+        let changes = decide(self.id, entity, self.command.clone(), &known)?;
+        let [change] = changes.as_slice() else {
+            return Ok(Attempt::Done(done(Positions::NONE, None)));
+        };
+        if written.is_empty() {
+            match S::before(self.delivery, &changes, &known)? {
+                Before::Nothing => {}
+                Before::Write(first) => {
+                    let topic = first.topic;
+                    match append(self.context, first).await?.0 {
+                        Appended::Committed { position } => {
+                            Failpoint::FirstEffectAppended.pass();
+                            written.raise(topic, position);
+                        }
+                        Appended::Conflict { position, .. } => {
+                            at_least.raise(topic, position);
+                            return Ok(Attempt::Again);
+                        }
+                    }
+                }
+                Before::Wait {
+                    reason,
+                    topic,
+                    own_effect,
+                } => {
+                    let events = &*self.context.events;
+                    match find_in(events, topic, self.delivery, &own_effect).await? {
+                        Some(event) => written.raise(topic, event.position),
+                        None => return Ok(Attempt::Wait(reason)),
+                    }
+                }
+            }
+        }
+        let transaction = Transaction {
+            topic,
+            events: vec![new_event(
+                self.delivery,
+                self.delivery.message_id.clone(),
+                self.id,
+                ExpectedVersion::Exact(version),
+                change,
+            )],
+            claims: S::claims(change),
+        };
+        let (appended, times) = append(self.context, transaction).await?;
+        match appended {
+            Appended::Committed { position } => {
+                written.raise(topic, position);
+                self.clean_up(change, written).await?;
+                Ok(Attempt::Done(done(*written, times)))
+            }
+            Appended::Conflict { position, .. } => {
+                at_least.raise(topic, position);
+                match self.own_event().await? {
+                    Some(event) => Ok(Attempt::Done(self.carried_out(&event, *written).await?)),
+                    None if S::UPDATES_AGAIN || matches!(self.command, Command::Delete) => {
+                        Ok(Attempt::Again)
+                    }
+                    None => Err(Rejection::Conflict(format!(
+                        "{} {:?} was changed at the same moment; read it again",
+                        S::Entity::KIND,
+                        self.id
+                    ))
+                    .into()),
+                }
+            }
+        }
+    }
+
+    async fn own_event(&self) -> Result<Option<RecordedEvent>, EventStoreError> {
+        let events = &*self.context.events;
+        let id = &self.delivery.message_id;
+        self.earlier.find(events, self.delivery, id).await
+    }
+
+    /// Answers a command that was carried out before.
+    async fn carried_out(
+        &self,
+        event: &RecordedEvent,
+        mut positions: Positions,
+    ) -> Result<Reply<bool>, CommandError> {
+        positions.raise(event.topic, event.position);
+        if matches!(self.command, Command::Delete)
+            && let Ok(gone) = parse_entity::<S::Entity>(event.data.get())
+        {
+            self.clean_up(&Event::Deleted(gone), &mut positions).await?;
+        }
+        Ok(done(positions, None))
+    }
+
+    async fn clean_up(
+        &self,
+        change: &Event<S::Entity>,
+        positions: &mut Positions,
+    ) -> Result<(), CommandError> {
+        let Event::Deleted(gone) = change else {
+            return Ok(());
+        };
+        S::once_gone(self.context, self.delivery, gone, positions).await
+    }
+}
+
+const fn done(positions: Positions, append: Option<AppendTimes>) -> Reply<bool> {
+    Reply {
+        result: true,
+        positions,
+        append,
+    }
+}

@@ -1,0 +1,186 @@
+//! Carries out one creation: facts, decision, append.
+
+use ordershop_domain::{Aggregate as _, Command, Rejection, decide};
+
+use super::command::{ATTEMPTS_MAX, append, new_event, payload};
+use super::command_error::CommandError;
+use super::entity::{Before, EntityService};
+use super::facts::Facts;
+use super::own_effect;
+use ordershop_contract::correlation::AppendTimes;
+use ordershop_contract::event_store::{
+    Appended, Claim, EVENTS_PER_TRANSACTION_MAX, ExpectedVersion, Transaction,
+};
+use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::reply::Reply;
+use ordershop_contract::wire::{WireEntity, parse_new_entities};
+use ordershop_contract::worker::ServiceContext;
+
+/// The claim that an Idempotency-Key takes in the topics that its request writes to.
+fn key_claim(key: &str) -> String {
+    format!("key:{key}")
+}
+
+/// Creates the entities in the params, all or none, and returns their ids. A single entity's id is the message's id; an array's elements
+/// append `-` and their index.
+pub(super) async fn create<S: EntityService>(
+    context: &ServiceContext,
+    delivery: &Delivery,
+) -> Result<Reply<Vec<String>>, CommandError> {
+    let payload = payload(delivery)?;
+    let (mut entities, is_array) = parse_new_entities::<S::Entity>(payload.params)?;
+    if entities.len() > EVENTS_PER_TRANSACTION_MAX {
+        return Err(Rejection::Invalid(format!(
+            "the array has {} entities; at most {EVENTS_PER_TRANSACTION_MAX} are allowed",
+            entities.len()
+        ))
+        .into());
+    }
+    for (n, entity) in entities.iter_mut().enumerate() {
+        *entity.id_mut() = if is_array {
+            format!("{}-{n}", delivery.message_id)
+        } else {
+            delivery.message_id.clone()
+        };
+    }
+    let mut creation = Creation::<S> {
+        context,
+        delivery,
+        claim: payload.key.as_deref().map(key_claim),
+        ids: entities
+            .iter()
+            .map(|entity| entity.id().to_owned())
+            .collect(),
+        entities,
+        at_least: payload.at_least,
+        written: Positions::NONE,
+    };
+    match creation.run().await {
+        Err(CommandError::Rejected(rejection)) => creation.refused(rejection.into()).await,
+        Err(CommandError::KeyReused(_)) => {
+            let key = payload.key.unwrap_or_default();
+            creation.refused(CommandError::KeyReused(key)).await
+        }
+        Err(error) if !creation.written.is_empty() && error.is_transient() => {
+            Err(CommandError::HalfDone(Box::new(error)))
+        }
+        outcome => outcome,
+    }
+}
+
+/// A creation under way.
+struct Creation<'a, S: EntityService> {
+    context: &'a ServiceContext,
+    delivery: &'a Delivery,
+    claim: Option<String>,
+    ids: Vec<String>,
+    entities: Vec<S::Entity>,
+    at_least: Positions,
+    /// What was written to other topics.
+    written: Positions,
+}
+
+impl<S: EntityService> Creation<'_, S> {
+    async fn run(&mut self) -> Result<Reply<Vec<String>>, CommandError> {
+        let topic = S::Entity::TOPIC;
+        for _ in 0..ATTEMPTS_MAX {
+            let facts = S::facts(
+                &Facts::of(self.context),
+                &self.entities,
+                &self.at_least,
+                &self.delivery.correlation,
+            )
+            .await?;
+            let mut decided = Vec::with_capacity(self.entities.len());
+            for (entity, id) in self.entities.iter().zip(&self.ids) {
+                decided.extend(decide(id, None, Command::Create(entity.clone()), &facts)?);
+            }
+            if let Before::Write(mut first) = S::before(self.delivery, &decided, &facts)? {
+                first.claims.extend(self.claim.clone().map(Claim::Take));
+                let topic = first.topic;
+                match append(self.context, first).await?.0 {
+                    Appended::Committed { position } => {
+                        Failpoint::FirstEffectAppended.pass();
+                        self.written.raise(topic, position);
+                    }
+                    Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
+                        return Err(CommandError::KeyReused(key));
+                    }
+                    Appended::Conflict { position, .. } => {
+                        self.at_least.raise(topic, position);
+                        continue;
+                    }
+                }
+            }
+            let mut claims: Vec<Claim> = self.claim.clone().map(Claim::Take).into_iter().collect();
+            claims.extend(decided.iter().flat_map(S::claims));
+            let events = decided
+                .iter()
+                .zip(&self.ids)
+                .map(|(event, id)| {
+                    let expected = ExpectedVersion::NoStream;
+                    new_event(self.delivery, id.clone(), id, expected, event)
+                })
+                .collect();
+            let (appended, times) = append(
+                self.context,
+                Transaction {
+                    topic,
+                    events,
+                    claims,
+                },
+            )
+            .await?;
+            match appended {
+                Appended::Committed { position } => return Ok(self.done(position, times)),
+                // The ids come from the message, so the command was executed before.
+                Appended::Conflict { key, position, .. } if self.ids.contains(&key) => {
+                    return Ok(self.done(position, times));
+                }
+                Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
+                    return Err(CommandError::KeyReused(key));
+                }
+                Appended::Conflict { position, .. } => self.at_least.raise(topic, position),
+            }
+        }
+        Err(CommandError::Contended(self.ids.join(", ")))
+    }
+
+    fn done(&self, position: Position, append: Option<AppendTimes>) -> Reply<Vec<String>> {
+        let mut positions = self.written;
+        positions.raise(S::Entity::TOPIC, position);
+        Reply {
+            result: self.ids.clone(),
+            positions,
+            append,
+        }
+    }
+
+    /// Believes a refusal only if the entities aren't there: then the command wasn't carried out before.
+    async fn refused(&self, error: CommandError) -> Result<Reply<Vec<String>>, CommandError> {
+        let may_be_a_repeat = self.claim.is_some() || own_effect::may_be_there(self.delivery);
+        if !may_be_a_repeat && self.written.is_empty() {
+            return Err(error);
+        }
+        let topic = S::Entity::TOPIC;
+        let end = self.context.events.last_position(topic).await?;
+        let there = Facts::of(self.context)
+            .one::<S::Entity>(
+                &self.ids[0],
+                &Positions::of(topic, end),
+                &self.delivery.correlation,
+            )
+            .await?;
+        if there.is_some() {
+            return Ok(self.done(end, None));
+        }
+        let mut known = self.at_least;
+        known.merge(&self.written);
+        for entity in &self.entities {
+            S::once_gone(self.context, self.delivery, entity, &mut known).await?;
+        }
+        Err(error)
+    }
+}
