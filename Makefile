@@ -10,7 +10,7 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench lint clean images-offline compose-test fuzz-api toolchain redis browser python
+.PHONY: help demo test bench lint clean images-offline compose-test fuzz-api toolchain redis browser python walk
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -41,6 +41,9 @@ endif
 
 compose-test: ## test the shop in containers under load, with a killed and a crashed service; skipped with a message without Docker
 	@bash deploy/compose/test.sh
+
+walk: toolchain redis ## kill and stop the shop at every place between two effects, and cut its data after every transaction; some minutes
+	CUTS=all cargo test --locked --package ordershop --features failpoints --test interrupted
 
 fuzz-api: toolchain redis ## send generated requests to every operation of a shop of its own, and check each answer against /openapi.json
 	@sh deploy/install/schemathesis.sh
