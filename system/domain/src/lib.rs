@@ -31,7 +31,8 @@ pub use reaction::{
 };
 pub use rejection::Rejection;
 pub use reservation::{
-    Reservation, ReservationChange, ReservationOutcome, ReservedLine, release, reserve,
+    INVENTORIES_MAX, Reservation, ReservationChange, ReservationOutcome, ReservedLine, release,
+    reserve,
 };
 pub use shipping::{Shipping, ShippingFacts};
 pub use status::OrderStatus;
