@@ -26,7 +26,7 @@ pub(super) async fn list(request: GatewayRequest) -> Result<Response, HttpError>
     let limit = query.limit(DEAD_LETTERS_MAX)?.unwrap_or(PAGE_DEFAULT);
     let skip = match query.get("cursor") {
         None => 0,
-        Some(cursor) => cursor.parse().map_err(|_| {
+        Some(cursor) => number(cursor).ok_or_else(|| {
             HttpError::bad_request(format!("cursor is {cursor:?}; take it from a page before"))
         })?,
     };
@@ -36,6 +36,12 @@ pub(super) async fn list(request: GatewayRequest) -> Result<Response, HttpError>
     let page = serde_json::to_string(&LetterPage { result, cursor });
     let page = page.expect("strings and numbers always serialize");
     Ok(json(StatusCode::OK, page))
+}
+
+/// A cursor's number: one to nine digits.
+fn number(cursor: &str) -> Option<usize> {
+    let digits = cursor.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && cursor.len() <= 9).then(|| cursor.parse().ok())?
 }
 
 /// `GET /dead-letters/{id}`: one with its content.

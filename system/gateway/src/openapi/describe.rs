@@ -168,7 +168,16 @@ pub(crate) fn dead_letters() -> Operation {
         "list_dead_letters",
         "The messages and events that could not be handled.",
     )
-    .in_pages(DEAD_LETTERS_MAX)
+    .query(
+        "limit",
+        json!({ "type": "integer", "minimum": 1, "maximum": DEAD_LETTERS_MAX }),
+        "The most dead letters in the page.",
+    )
+    .query(
+        "cursor",
+        json!({ "type": "string", "pattern": "^[0-9]{1,9}$" }),
+        "The cursor of the page before.",
+    )
     .fails(&[502, 503, 504])
     .answers(
         200,
