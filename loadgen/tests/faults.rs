@@ -8,6 +8,10 @@ use serde_json::Value;
 use support::shop::ordershop;
 use support::{Ended, Loadgen, SmallSystem, eventually, open, signal};
 
+/// Limits that a busy machine does not reach.
+const LIMITS: &str =
+    "[limits]\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\ncpu_pct_max = 1000.0\n";
+
 /// Checkouts of a small shop, with limits that a busy machine does not reach.
 fn checkout(workload: &str, fault: &str) -> String {
     let text = std::fs::read_to_string(concat!(
@@ -17,10 +21,8 @@ fn checkout(workload: &str, fault: &str) -> String {
     let text = text.unwrap();
     let (head, tail) = text.split_once("[workload]").unwrap();
     let (_, tail) = tail.split_once("[[setup]]").unwrap();
-    let limits =
-        "[limits]\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\ncpu_pct_max = 1000.0\n";
     let head = head.replace("products = 50", "products = 5");
-    format!("{head}[workload]\nkind = \"open\"\n{workload}\n{limits}{fault}\n[[setup]]{tail}")
+    format!("{head}[workload]\nkind = \"open\"\n{workload}\n{LIMITS}{fault}\n[[setup]]{tail}")
 }
 
 fn on_the_system(scenario: &str, more: &[&str]) -> Ended {
@@ -275,10 +277,7 @@ fn chaos(name: &str, form: &[&str]) -> Value {
         .replace("every = \"9s\"", "every = \"6s\"")
         .replace("from = \"5s\"", "from = \"2s\"")
         .replace("duration = \"60s\"", "duration = \"20s\"")
-        .replace(
-            "[limits]\n",
-            "[limits]\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\ncpu_pct_max = 1000.0\n",
-        );
+        .replace("[limits]\n", LIMITS);
     let report = passed(&on_the_system(&text, form));
     let faults = report["faults"].as_array().unwrap();
     assert_eq!(faults.len(), 3, "{faults:?}");

@@ -11,6 +11,9 @@ use serde_json::Value;
 use support::shop::Shop;
 use support::{Loadgen, SmallSystem};
 
+/// Limits that a busy machine does not reach: these tests are not about the generator.
+const LIMITS: &str = "[limits]\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\ncpu_pct_max = 1000.0\nclock_jump_max = \"1m\"\n";
+
 fn awaiting(rate: u32, status: &str, timeout: &str) -> String {
     format!(
         r#"name = "test"
@@ -19,7 +22,7 @@ description = "create and await"
 kind = "open"
 rate = {rate}.0
 duration = "1s"
-
+{LIMITS}
 [[journeys]]
 name = "create"
 [[journeys.steps]]

@@ -1,7 +1,6 @@
 //! What requests to OrderShop create, change and read, and what its answers say of it.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::audit::{ShopTopic, content_of};
 use crate::order_shop::OrderShop;
@@ -33,7 +32,6 @@ impl Meanings for OrderShop {
     }
 
     fn content(&self, kind: &str, body: &str) -> Option<u64> {
-        let body: Value = serde_json::from_str(body).ok()?;
         content_of(ShopTopic::named(kind)?, body)
     }
 

@@ -5,7 +5,7 @@ use loadgen_engine::fault::ProcessNames;
 use loadgen_scenario::fault::REDIS;
 
 /// The names of Redis server programs.
-const REDIS_PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+pub const REDIS_PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// The prefix of the system's process names.
 const PROGRAM: &str = "ordershop ";
 /// The process that ends an abandoned Redis: it is not part of the system.

@@ -63,11 +63,13 @@ impl Notes {
 
     /// How it ended. If it was `repeated`, a refusal says nothing of the attempts before: one of them may have been carried out.
     pub fn ended(&self, noted: Noted, outcome: &Result<Reply, HttpError>, repeated: bool) {
+        let is_good = |reply: &Reply| (200..300).contains(&reply.status);
+        if repeated && !outcome.as_ref().is_ok_and(is_good) {
+            return;
+        }
         let mut ledger = self.ledger.borrow_mut();
         let reply = match outcome {
-            Ok(reply) if repeated && !(200..300).contains(&reply.status) => return,
             Ok(reply) => reply,
-            Err(_) if repeated => return,
             Err(HttpError::Connect(_) | HttpError::Generator(_) | HttpError::BadRequest(_)) => {
                 match &noted {
                     Noted::Post(posted) => ledger.refused(posted),
@@ -78,7 +80,7 @@ impl Notes {
             }
             Err(_) => return,
         };
-        let is_good = (200..300).contains(&reply.status);
+        let version = reply.version.filter(|_| is_good(reply));
         match noted {
             Noted::Post(posted) => {
                 let created = self.meanings.answered(&posted, reply.status, &reply.body);
@@ -87,12 +89,12 @@ impl Notes {
             Noted::Change(entity, change) => {
                 ledger.changed(&entity, &change, reply.status);
                 // From now on the client knows its own version.
-                if let Some(version) = reply.version.filter(|_| is_good && !change.removes) {
+                if let Some(version) = version.filter(|_| !change.removes) {
                     self.seen.borrow_mut().answered(entity, 0, version);
                 }
             }
             Noted::Read(entity, at_least) => {
-                if let Some(version) = reply.version.filter(|_| is_good) {
+                if let Some(version) = version {
                     let mut seen = self.seen.borrow_mut();
                     ledger.read(seen.answered(entity, at_least, version));
                 }

@@ -75,15 +75,14 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, told: Told) {
 }
 
 /// Carries one connection until a side closes it or the network's trouble does.
-async fn carry(mut client: TcpStream, upstream: SocketAddr, mut told: Told) {
+async fn carry(mut client: TcpStream, upstream: SocketAddr, told: Told) {
     let Ok(mut server) = TcpStream::connect(upstream).await else {
         return;
     };
     client.set_nodelay(true).ok();
     server.set_nodelay(true).ok();
     // A connection that is opened while others are half-open works.
-    let exempt = *told.borrow_and_update() == Some(NetworkTrouble::HalfOpen);
-    let falls_silent = !exempt;
+    let falls_silent = *told.borrow() != Some(NetworkTrouble::HalfOpen);
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
@@ -96,14 +95,15 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, mut told: Told) {
 /// Waits until the network's trouble ends the connection: a cut does at once, silence at its own end.
 async fn end(mut told: Told, falls_silent: bool) {
     let mut silent = false;
-    while told.changed().await.is_ok() {
-        match *told.borrow_and_update() {
-            Some(NetworkTrouble::Cut) => return,
-            Some(NetworkTrouble::HalfOpen) if falls_silent => silent = true,
-            _ if silent => return,
-            _ => {}
+    let is_over = told.wait_for(|trouble| match trouble {
+        Some(NetworkTrouble::Cut) => true,
+        Some(NetworkTrouble::HalfOpen) if falls_silent => {
+            silent = true;
+            false
         }
-    }
+        _ => silent,
+    });
+    is_over.await.ok();
 }
 
 /// Passes one direction on until its reader has come to the end.

@@ -8,10 +8,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use crate::processes::REDIS_PROGRAMS;
 use loadgen_engine::fault::Proxy;
 
-/// Programs that are a Redis server.
-const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// Time limit for accepting connections.
 const UP_WITHIN: Duration = Duration::from_secs(30);
 /// Pause between two attempts.
@@ -50,7 +49,7 @@ impl ProxiedRedis {
                 .spawn()
                 .ok()
         };
-        let child = PROGRAMS.iter().find_map(start);
+        let child = REDIS_PROGRAMS.iter().find_map(start);
         let child = child.ok_or("no redis-server or valkey-server on PATH")?;
         let up = tokio::time::timeout(UP_WITHIN, accepts(address));
         up.await

@@ -57,9 +57,7 @@ impl<'a> ClientHistories<'a> {
             EventAction::Updated => told.updates += u32::from(event.is_request()),
             _ => {}
         }
-        let data = serde_json::from_str(event.data.get()).ok();
-        told.contents
-            .extend(data.and_then(|data| content_of(topic, data)));
+        told.contents.extend(content_of(topic, event.data.get()));
     }
 
     /// The outcome. `from_nothing` says that nobody but the run writes to the target.

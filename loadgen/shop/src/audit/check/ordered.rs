@@ -9,21 +9,18 @@ use loadgen_report::audit::CheckReport;
 /// Checks every order.
 pub fn ordered(history: &History) -> CheckReport {
     let mut report = CheckReport::new("ordered", "orders");
-    let mut first_of_cart: HashMap<&Id, (&Id, u64)> = HashMap::new();
+    let mut first_of_cart: HashMap<&Id, (u64, &Id)> = HashMap::new();
     for (id, order) in history.orders.iter().filter(|(_, order)| order.is_live()) {
-        let first = first_of_cart
-            .entry(&order.cart)
-            .or_insert((id, order.began_us));
-        if (order.began_us, id) < (first.1, first.0) {
-            *first = (id, order.began_us);
-        }
+        let this = (order.began_us, id);
+        let first = first_of_cart.entry(&order.cart).or_insert(this);
+        *first = this.min(*first);
     }
     let judged = history
         .orders
         .iter()
         .filter(|(_, order)| order.began_us >= history.since_us);
     for (id, order) in judged {
-        let first = first_of_cart.get(&order.cart).map(|(first, _)| *first);
+        let first = first_of_cart.get(&order.cart).map(|(_, first)| *first);
         let fault = match first {
             Some(first) if order.is_live() && first != id => {
                 Some(format!("cart {} already has order {first}", order.cart))

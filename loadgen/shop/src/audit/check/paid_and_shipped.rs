@@ -39,13 +39,13 @@ fn unwithdrawn(order: Option<&OrderRecord>, shippings: u32) -> Option<String> {
     let Some(order) = order.filter(|order| !order.deleted) else {
         return Some("it is gone, but its shipping was not withdrawn".to_owned());
     };
-    match order.status {
-        _ if shippings > 1 => Some(format!("it has {shippings} shippings")),
-        Some(Status::Cleared | Status::Shipped | Status::Delivered) | None => None,
-        Some(status) => Some(format!(
-            "it is {status}, but its shipping was not withdrawn"
-        )),
+    if shippings > 1 {
+        return Some(format!("it has {shippings} shippings"));
     }
+    let status = order.status.filter(|status| !status.is_paid())?;
+    Some(format!(
+        "it is {status}, but its shipping was not withdrawn"
+    ))
 }
 
 /// Why the order can't have a status for which it must be paid.

@@ -61,6 +61,19 @@ fn bill() -> serde_json::Value {
     json!({"entity_id": "bill", "order_id": ORDER, "amount": 1400})
 }
 
+/// A request deletes the payment.
+fn take_payment_back(story: &mut Story) {
+    story.add(
+        ShopTopic::Billing,
+        "bill",
+        2,
+        "entity_deleted",
+        "late",
+        "late",
+        bill(),
+    );
+}
+
 pub const ROWS: &[FaultCase] = &[
     (
         "a cart without lines in its order is changed, and the reservation follows the cart",
@@ -103,17 +116,7 @@ pub const ROWS: &[FaultCase] = &[
     ),
     (
         "a billing is deleted after the order was delivered",
-        |s| {
-            s.add(
-                ShopTopic::Billing,
-                "bill",
-                2,
-                "entity_deleted",
-                "late",
-                "late",
-                bill(),
-            )
-        },
+        take_payment_back,
         "paid_and_shipped",
         ORDER,
         "DELIVERED, but has 0 billings",
@@ -179,15 +182,7 @@ pub const ROWS: &[FaultCase] = &[
                 "late",
                 data,
             );
-            s.add(
-                ShopTopic::Billing,
-                "bill",
-                2,
-                "entity_deleted",
-                "late",
-                "late",
-                bill(),
-            );
+            take_payment_back(s);
         },
         "paid_and_shipped",
         ORDER,

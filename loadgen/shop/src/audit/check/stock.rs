@@ -48,7 +48,6 @@ struct Sums {
     restocked: i64,
     reserved: i64,
     given_back: i64,
-    began_us: u64,
 }
 
 /// The reservation of an order: its pieces, and how often they were given back.
@@ -108,16 +107,12 @@ impl Stock {
                 format!("amount {} at {}", data.amount, event.position),
             );
         }
-        let mut reserved = self
-            .inventories
-            .get_mut(&id)
-            .map_or_else(Vec::new, |inventory| {
-                std::mem::take(&mut inventory.reserved)
-            });
-        let before = self.inventories.get(&id);
-        let (was, was_of) = before.map_or((0, product.clone()), |i| (i.amount, i.product.clone()));
+        let before = self.inventories.remove(&id);
         let first = before.is_none();
-        let began_us = before.map_or(event.published_at_us, |i| i.began_us);
+        let (was, was_of, began_us, mut reserved) = match before {
+            Some(i) => (i.amount, i.product, i.began_us, i.reserved),
+            None => (0, product.clone(), event.published_at_us, Vec::new()),
+        };
         let deleted = event.action() == EventAction::Deleted;
         let now = if deleted { 0 } else { data.amount };
         let changes_it = event.action() == EventAction::Updated && data.amount != was;
@@ -138,12 +133,7 @@ impl Stock {
         if event.is_reaction() {
             reserved.push((event.version, event.published_at_us));
         } else {
-            let sums = self.sums.entry(was_of).or_default();
-            if first {
-                sums.began_us = sums.began_us.max(began_us);
-            } else {
-                sums.restocked -= was;
-            }
+            self.sums.entry(was_of).or_default().restocked -= was;
             let sums = self.sums.entry(product.clone()).or_default();
             if first {
                 sums.initial += now;
@@ -263,7 +253,6 @@ fn unbalanced(sums: &Sums, amount: Option<i64>) -> Option<String> {
         restocked,
         reserved,
         given_back,
-        ..
     } = sums;
     let expected = initial + restocked - reserved + given_back;
     let amount = amount.unwrap_or(0);

@@ -32,11 +32,6 @@ impl Status {
         )
     }
 
-    /// Whether an order may be deleted: not while it is paid.
-    fn may_be_deleted(self) -> bool {
-        !self.is_paid()
-    }
-
     /// Whether an order that has this status must be paid.
     pub fn is_paid(self) -> bool {
         matches!(self, Self::Cleared | Self::Shipped | Self::Delivered)
@@ -175,7 +170,7 @@ impl OrderRecord {
             (EventAction::Deleted, Some(now)) if now != next => {
                 Some(format!("it was deleted as {next}, but it was {now}"))
             }
-            (EventAction::Deleted, Some(now)) if !now.may_be_deleted() => {
+            (EventAction::Deleted, Some(now)) if now.is_paid() => {
                 Some(format!("it was deleted as {now}"))
             }
             (EventAction::Deleted, Some(_)) => None,
