@@ -55,9 +55,6 @@ impl Aggregate for Billing {
     }
 
     fn check_change(&self, before: Option<&Self>, facts: &BillingFacts) -> Result<(), Rejection> {
-        if before == Some(self) {
-            return Ok(());
-        }
         let order_id = &self.order_id;
         let Some(OrderOfBilling { order, total, .. }) = facts.orders.get(order_id) else {
             return Err(Rejection::unknown("order_id", "order", order_id));

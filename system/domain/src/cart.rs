@@ -56,13 +56,14 @@ impl Cart {
         }
     }
 
-    /// Refuses if the cart has a living order other than `own`. `orders` are the orders of this cart as far as they are known; an order that
-    /// is named in the cart and not known is about to be created.
+    /// Refuses if the cart has a living order other than `own`. `orders` are the known orders by cart; an order that is named in the cart and
+    /// not known is about to be created.
     pub(crate) fn check_no_order_but(
         &self,
         own: &str,
-        orders: &[OrderOfCart],
+        orders: &BTreeMap<String, Vec<OrderOfCart>>,
     ) -> Result<(), Rejection> {
+        let orders = orders.get(&self.entity_id).map_or(&[][..], Vec::as_slice);
         let living = orders
             .iter()
             .find(|order| order.order_id != own && order.status != OrderStatus::OutOfStock);
@@ -106,17 +107,6 @@ pub struct CartFacts {
     pub orders: BTreeMap<String, Vec<OrderOfCart>>,
 }
 
-impl CartFacts {
-    /// Refuses if the cart has a living order.
-    fn check_not_ordered(&self, cart: &Cart) -> Result<(), Rejection> {
-        let orders = self
-            .orders
-            .get(&cart.entity_id)
-            .map_or(&[][..], Vec::as_slice);
-        cart.check_no_order_but("", orders)
-    }
-}
-
 impl Aggregate for Cart {
     const KIND: &'static str = "cart";
     type Facts = CartFacts;
@@ -156,7 +146,7 @@ impl Aggregate for Cart {
                 ));
             }
             Some(before) if self.says_the_same_as(before) => return Ok(()),
-            Some(before) => facts.check_not_ordered(before)?,
+            Some(before) => before.check_no_order_but("", &facts.orders)?,
         }
         if !facts.customers.contains(&self.customer_id) {
             return Err(Rejection::unknown(
@@ -180,7 +170,7 @@ impl Aggregate for Cart {
     }
 
     fn check_deletion(&self, facts: &CartFacts) -> Result<(), Rejection> {
-        facts.check_not_ordered(self)
+        self.check_no_order_but("", &facts.orders)
     }
 
     /// A cart that doesn't change keeps its order; one that may change has no living order any more.

@@ -90,6 +90,7 @@ pub fn decide<E: Aggregate>(
         (Some(_), Command::Create(_)) => Ok(Vec::new()),
         (None, Command::Update(_) | Command::Delete) => Err(missing()),
         (Some(before), Command::Update(after)) => {
+            // What is unchanged is accepted even if what it refers to no longer exists, so that a client can write back what it read.
             if *before == after {
                 return Ok(Vec::new());
             }

@@ -174,18 +174,14 @@ impl Order {
             );
             return Err(Rejection::BadReference(text));
         }
-        let orders = facts
-            .orders
-            .get(&self.cart_id)
-            .map_or(&[][..], Vec::as_slice);
-        cart.check_no_order_but(&self.entity_id, orders)?;
+        cart.check_no_order_but(&self.entity_id, &facts.orders)?;
         if !facts.customers.contains(&cart.customer_id) {
             return Err(Rejection::BadReference(format!(
                 "cart_id: the customer {:?} of cart {:?} no longer exists",
                 cart.customer_id, cart.entity_id
             )));
         }
-        Purchase::of(cart, &facts.prices).map(|_| ())
+        Ok(())
     }
 
     fn check_update(&self, before: &Self) -> Result<(), Rejection> {

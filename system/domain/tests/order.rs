@@ -3,50 +3,17 @@
 use ordershop_domain::OrderStatus::{
     self, Cleared, Created, Delivered, InStock, OutOfStock, Shipped, Uncleared,
 };
-use ordershop_domain::{Command, Event, Order, OrderFacts, OrderLine, Purchase, Rejection, decide};
+use ordershop_domain::{Command, Event, Order, OrderFacts, OrderLine, Rejection, decide};
 use serde_json::json;
 
-/// An order of a foreign service, which doesn't tell what it was decided on.
-fn bare(status: OrderStatus) -> Order {
-    Order {
-        entity_id: "o-1".into(),
-        cart_id: "c-1".into(),
-        status,
-        customer_id: None,
-        lines: None,
-        total: None,
-    }
-}
-
-/// The same order with what it was decided on.
-fn bought(status: OrderStatus) -> Order {
-    bare(status).with_purchase(two_cups_and_a_pot())
-}
-
-fn two_cups_and_a_pot() -> Purchase {
-    Purchase {
-        customer_id: "k-1".into(),
-        lines: vec![line("cup", 2, 250), line("pot", 1, 1_999)],
-        total: 2_499,
-    }
-}
-
-fn line(product_id: &str, quantity: u64, price: u64) -> OrderLine {
-    OrderLine {
-        product_id: product_id.into(),
-        quantity,
-        price,
-    }
-}
+#[path = "sample/order.rs"]
+mod sample;
+use sample::{bare, bought, conflict, line, two_cups_and_a_pot};
 
 fn put(before: &Order, after: Order) -> Result<Vec<Event<Order>>, Rejection> {
     // A PUT needs no facts: cart, customer and products may be gone by then.
     let nothing = OrderFacts::default();
     decide("o-1", Some(before), Command::Update(after), &nothing)
-}
-
-fn conflict<T>(text: impl Into<String>) -> Result<T, Rejection> {
-    Err(Rejection::Conflict(text.into()))
 }
 
 #[test]

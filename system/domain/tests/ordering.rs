@@ -8,38 +8,9 @@ use ordershop_domain::{
     Rejection, VersionedCart, decide,
 };
 
-/// An order as a client posts it.
-fn bare(status: OrderStatus) -> Order {
-    Order {
-        entity_id: "o-1".into(),
-        cart_id: "c-1".into(),
-        status,
-        customer_id: None,
-        lines: None,
-        total: None,
-    }
-}
-
-/// The same order with what it was decided on.
-fn bought(status: OrderStatus) -> Order {
-    bare(status).with_purchase(two_cups_and_a_pot())
-}
-
-fn two_cups_and_a_pot() -> Purchase {
-    Purchase {
-        customer_id: "k-1".into(),
-        lines: vec![line("cup", 2, 250), line("pot", 1, 1_999)],
-        total: 2_499,
-    }
-}
-
-fn line(product_id: &str, quantity: u64, price: u64) -> OrderLine {
-    OrderLine {
-        product_id: product_id.into(),
-        quantity,
-        price,
-    }
-}
+#[path = "sample/order.rs"]
+mod sample;
+use sample::{bare, bought, conflict, line};
 
 fn cart(id: &str, product_ids: &[&str]) -> Cart {
     Cart {
@@ -70,10 +41,6 @@ fn facts_of(ordered: Cart) -> OrderFacts {
 
 fn create(order: Order, facts: &OrderFacts) -> Result<Vec<Event<Order>>, Rejection> {
     decide("o-1", None, Command::Create(order), facts)
-}
-
-fn conflict<T>(text: impl Into<String>) -> Result<T, Rejection> {
-    Err(Rejection::Conflict(text.into()))
 }
 
 fn bad_reference<T>(text: impl Into<String>) -> Result<T, Rejection> {

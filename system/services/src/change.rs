@@ -168,32 +168,9 @@ impl<'a, S: EntityService> Change<'a, S> {
             return Ok(Attempt::Done(done(Positions::NONE, None)));
         };
         if written.is_empty() {
-            match S::before(self.delivery, &changes, &known)? {
-                Before::Nothing => {}
-                Before::Write(first) => {
-                    let topic = first.topic;
-                    match append(self.context, first).await?.0 {
-                        Appended::Committed { position } => {
-                            Failpoint::FirstEffectAppended.pass();
-                            written.raise(topic, position);
-                        }
-                        Appended::Conflict { position, .. } => {
-                            at_least.raise(topic, position);
-                            return Ok(Attempt::Again);
-                        }
-                    }
-                }
-                Before::Wait {
-                    reason,
-                    topic,
-                    own_effect,
-                } => {
-                    let events = &*self.context.events;
-                    match find_in(events, topic, self.delivery, &own_effect).await? {
-                        Some(event) => written.raise(topic, event.position),
-                        None => return Ok(Attempt::Wait(reason)),
-                    }
-                }
+            let before = S::before(self.delivery, &changes, &known)?;
+            if let Some(not_yet) = self.first_effect(before, at_least, written).await? {
+                return Ok(not_yet);
             }
         }
         let transaction = Transaction {
@@ -211,7 +188,9 @@ impl<'a, S: EntityService> Change<'a, S> {
         match appended {
             Appended::Committed { position } => {
                 written.raise(topic, position);
-                self.clean_up(change, written).await?;
+                if let Event::Deleted(gone) = change {
+                    S::once_gone(self.context, self.delivery, gone, written).await?;
+                }
                 Ok(Attempt::Done(done(*written, times)))
             }
             Appended::Conflict { position, .. } => {
@@ -232,6 +211,43 @@ impl<'a, S: EntityService> Change<'a, S> {
         }
     }
 
+    /// Does what must happen in another topic first; the attempt's outcome if that can't be done yet.
+    async fn first_effect(
+        &self,
+        before: Before,
+        at_least: &mut Positions,
+        written: &mut Positions,
+    ) -> Result<Option<Attempt>, CommandError> {
+        match before {
+            Before::Nothing => {}
+            Before::Write(first) => {
+                let topic = first.topic;
+                match append(self.context, first).await?.0 {
+                    Appended::Committed { position } => {
+                        Failpoint::FirstEffectAppended.pass();
+                        written.raise(topic, position);
+                    }
+                    Appended::Conflict { position, .. } => {
+                        at_least.raise(topic, position);
+                        return Ok(Some(Attempt::Again));
+                    }
+                }
+            }
+            Before::Wait {
+                reason,
+                topic,
+                own_effect,
+            } => {
+                let events = &*self.context.events;
+                match find_in(events, topic, self.delivery, &own_effect).await? {
+                    Some(event) => written.raise(topic, event.position),
+                    None => return Ok(Some(Attempt::Wait(reason))),
+                }
+            }
+        }
+        Ok(None)
+    }
+
     async fn own_event(&self) -> Result<Option<RecordedEvent>, EventStoreError> {
         let events = &*self.context.events;
         let id = &self.delivery.message_id;
@@ -248,20 +264,9 @@ impl<'a, S: EntityService> Change<'a, S> {
         if matches!(self.command, Command::Delete)
             && let Ok(gone) = parse_entity::<S::Entity>(event.data.get())
         {
-            self.clean_up(&Event::Deleted(gone), &mut positions).await?;
+            S::once_gone(self.context, self.delivery, &gone, &mut positions).await?;
         }
         Ok(done(positions, None))
-    }
-
-    async fn clean_up(
-        &self,
-        change: &Event<S::Entity>,
-        positions: &mut Positions,
-    ) -> Result<(), CommandError> {
-        let Event::Deleted(gone) = change else {
-            return Ok(());
-        };
-        S::once_gone(self.context, self.delivery, gone, positions).await
     }
 }
 

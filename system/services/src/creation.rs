@@ -49,6 +49,7 @@ pub(super) async fn create<S: EntityService>(
         context,
         delivery,
         claim: payload.key.as_deref().map(key_claim),
+        key: payload.key.unwrap_or_default(),
         ids: entities
             .iter()
             .map(|entity| entity.id().to_owned())
@@ -58,10 +59,8 @@ pub(super) async fn create<S: EntityService>(
         written: Positions::NONE,
     };
     match creation.run().await {
-        Err(CommandError::Rejected(rejection)) => creation.refused(rejection.into()).await,
-        Err(CommandError::KeyReused(_)) => {
-            let key = payload.key.unwrap_or_default();
-            creation.refused(CommandError::KeyReused(key)).await
+        Err(error @ (CommandError::Rejected(_) | CommandError::KeyReused(_))) => {
+            creation.refused(error).await
         }
         Err(error) if !creation.written.is_empty() && error.is_transient() => {
             Err(CommandError::HalfDone(Box::new(error)))
@@ -74,6 +73,7 @@ pub(super) async fn create<S: EntityService>(
 struct Creation<'a, S: EntityService> {
     context: &'a ServiceContext,
     delivery: &'a Delivery,
+    key: String,
     claim: Option<String>,
     ids: Vec<String>,
     entities: Vec<S::Entity>,
@@ -106,7 +106,7 @@ impl<S: EntityService> Creation<'_, S> {
                         self.written.raise(topic, position);
                     }
                     Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
-                        return Err(CommandError::KeyReused(key));
+                        return Err(CommandError::KeyReused(self.key.clone()));
                     }
                     Appended::Conflict { position, .. } => {
                         self.at_least.raise(topic, position);
@@ -140,7 +140,7 @@ impl<S: EntityService> Creation<'_, S> {
                     return Ok(self.done(position, times));
                 }
                 Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
-                    return Err(CommandError::KeyReused(key));
+                    return Err(CommandError::KeyReused(self.key.clone()));
                 }
                 Appended::Conflict { position, .. } => self.at_least.raise(topic, position),
             }

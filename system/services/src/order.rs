@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use ordershop_domain::{Cart, Customer, Event, Order, OrderFacts, Rejection, VersionedCart};
 
 use super::cart::by_cart;
-use super::command::{append, new_event};
+use super::command::{ATTEMPTS_MAX, append, new_event};
 use super::command_error::CommandError;
 use super::entity::{Before, EntityService};
 use super::facts::{Facts, FactsError, distinct};
@@ -18,9 +18,6 @@ use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
-
-/// How often a cart's mark is taken away before the command is delivered again.
-const ATTEMPTS_MAX: usize = 10;
 
 /// Handles the commands of orders.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use ordershop_domain::{
     Event, Inventory, Order, OrderStatus, Purchase, ReservationChange, ReservationOutcome,
     order_after_reservation, release, reserve, stock_comes_back,
@@ -150,13 +151,17 @@ impl InventorySaga {
         known: &Positions,
     ) -> Result<(), Failure> {
         let facts = &Facts::of(&self.context);
-        for placed in placed.iter_mut().filter(|placed| placed.short) {
+        // All at once: concurrent queries share round trips.
+        let short = placed.iter_mut().filter(|placed| placed.short);
+        let believed = short.map(async |placed| {
             let id = &placed.order.entity_id;
             let correlation = &placed.event.correlation;
             let reservation = facts.reservation(id, known, correlation).await?;
             placed.reserved = Some(reservation.is_some());
             placed.short = false;
-        }
+            Ok::<_, Failure>(())
+        });
+        try_join_all(believed).await?;
         Ok(())
     }
 
