@@ -92,6 +92,7 @@ impl RedisEventStore {
         let config = Arc::new(config);
         let shared = link.shared()?;
         let leases = link.shared()?;
+        let answers = link.shared()?;
         let closing = CancellationToken::new();
         let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
         let owner = uuid::Uuid::now_v7().simple().to_string();
@@ -113,6 +114,7 @@ impl RedisEventStore {
                 topic,
                 keys,
                 leases: leases.clone(),
+                answers: answers.clone(),
                 owner: owner.clone(),
                 inbox,
                 inlet: inlet.clone(),

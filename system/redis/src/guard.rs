@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::connection::RedisLink;
+use crate::info;
 use crate::supervision::SupervisedRedis;
 
 /// The command's name.
@@ -114,7 +115,7 @@ pub async fn guard(url: &str, mut pid: u32) -> redis::RedisResult<()> {
         }
     };
     let give_up = Instant::now() + Duration::from_millis(OTHERS_MS_MAX);
-    while field(&mut connection, "clients", "connected_clients:")
+    while field(&mut connection, "clients", "connected_clients")
         .await?
         .is_some_and(|count| count > 1)
         && Instant::now() < give_up
@@ -130,7 +131,7 @@ pub async fn guard(url: &str, mut pid: u32) -> redis::RedisResult<()> {
 async fn connect(link: &RedisLink, pid: u32) -> MultiplexedConnection {
     loop {
         if let Ok(mut connection) = link.dedicated().await
-            && let Ok(found) = field(&mut connection, "server", "process_id:").await
+            && let Ok(found) = field(&mut connection, "server", "process_id").await
             && found == Some(u64::from(pid))
         {
             return connection;
@@ -149,6 +150,5 @@ async fn field(
         .arg(section)
         .query_async(connection)
         .await?;
-    let value = info.lines().find_map(|line| line.strip_prefix(name));
-    Ok(value.and_then(|value| value.trim().parse().ok()))
+    Ok(info::field(&info, name).and_then(|value| value.parse().ok()))
 }

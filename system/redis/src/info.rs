@@ -43,15 +43,8 @@ pub async fn loaded_percent(
         .arg("persistence")
         .query_async(connection)
         .await?;
-    let percent = |line: &str| {
-        let percent: f64 = line
-            .strip_prefix("loading_loaded_perc:")?
-            .trim()
-            .parse()
-            .ok()?;
-        Some(percent.clamp(0.0, 100.0) as u8)
-    };
-    Ok(info.lines().find_map(percent))
+    let percent = field(&info, "loading_loaded_perc").and_then(|text| text.parse::<f64>().ok());
+    Ok(percent.map(|percent| percent.clamp(0.0, 100.0) as u8))
 }
 
 /// Checks a server against the list of what is needed, and against the durability that was asked for. Writes nothing.
@@ -257,12 +250,15 @@ impl Seen {
     }
 }
 
+/// The value of a field in the text of `INFO`.
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+}
+
 async fn look(connection: &mut MultiplexedConnection) -> redis::RedisResult<Seen> {
     let info: String = redis::cmd("INFO").query_async(connection).await?;
-    let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-    };
+    let field = |name: &str| field(&info, name);
     let (level, durability) = match field("aof_enabled") {
         Some("0") => (Some(Durability::None), "none"),
         Some("1") => synced(connection).await,
@@ -381,4 +377,16 @@ fn command(needed: &NeededCommand) -> redis::Cmd {
         cmd.arg(word);
     }
     cmd
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let info = "# Server\r\nrun_id_old:x\r\nrun_id:abc\r\n";
+        assert_eq!(field(info, "run_id"), Some("abc"));
+        assert_eq!(field(info, "run"), None);
+    }
 }

@@ -224,7 +224,8 @@ impl MessageQueue for RedisMessageQueue {
         if outcome.is_empty() {
             return Ok(Some(MessageOutcome::Pending));
         }
-        let reply = RawValue::from_string(outcome).map_err(unavailable)?;
+        let reply = RawValue::from_string(outcome)
+            .map_err(|error| QueueError::Unavailable(error.to_string()))?;
         Ok(Some(MessageOutcome::Answered(reply)))
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::process::{Child, Command};
 
-use crate::address::{RedisTls, RedisUrl};
+use crate::address::RedisUrl;
 use crate::connection::RedisLink;
 use crate::durability::Durability;
 use crate::info;
@@ -165,7 +165,7 @@ impl RedisServer {
     }
 
     async fn until_it_answers(&mut self) -> Result<(), String> {
-        let link = RedisLink::open(&self.url, &RedisTls::default()).map_err(|e| e.to_string())?;
+        let link = RedisLink::new(self.url()).map_err(|e| e.to_string())?;
         let deadline = tokio::time::Instant::now() + Duration::from_millis(START_TIMEOUT_MS);
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -223,7 +223,7 @@ impl RedisServer {
 
     /// Stops the server cleanly: its data are flushed to disk under the chosen durability. Killed after 20 s.
     pub async fn stop(mut self) {
-        if let Ok(link) = RedisLink::open(&self.url, &RedisTls::default())
+        if let Ok(link) = RedisLink::new(self.url())
             && let Ok(mut connection) = link.dedicated().await
         {
             // Redis answers by closing the connection, which the client reports as an error; ignore it.

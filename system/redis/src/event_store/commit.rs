@@ -125,7 +125,7 @@ fn read_replies(mut replies: Vec<Value>, count: usize, fence: u64) -> RedisResul
         }
         Value::Array(results) => {
             let failed = results.iter().find_map(|result| match result {
-                Value::ServerError(error) => Some(error.to_string()),
+                Value::ServerError(error) => Some(refusal::words_of_answer(error)),
                 _ => None,
             });
             if let Some(reason) = failed {

@@ -8,6 +8,7 @@ use ordershop_contract::topic::Topic;
 use redis::RedisResult;
 use redis::aio::ConnectionManager;
 
+use super::groups::statuses;
 use super::keys::Keys;
 
 /// The consumer that holds an event until the group's own consumer takes it.
@@ -38,28 +39,18 @@ impl LetterGroup {
     }
 }
 
-/// All groups.
-pub(crate) async fn groups(connection: &mut ConnectionManager) -> RedisResult<Vec<LetterGroup>> {
-    let mut groups = Vec::new();
-    for topic in Topic::ALL {
-        let mut info = redis::cmd("XINFO");
-        info.arg("GROUPS").arg(Keys::new(topic, 0).events);
-        let found: RedisResult<Vec<BTreeMap<String, redis::Value>>> =
-            info.query_async(connection).await;
-        let found = match found {
-            Ok(found) => found,
-            // The topic has no stream yet.
-            Err(error) if matches!(error.kind(), redis::ErrorKind::Server(_)) => continue,
-            Err(error) => return Err(error),
-        };
-        for mut fields in found {
-            if let Some(name) = fields.remove("name") {
-                let name = redis::from_redis_value(name)?;
-                groups.push(LetterGroup { topic, name });
-            }
-        }
-    }
-    Ok(groups)
+/// All groups that have dead letters.
+pub(crate) async fn groups(connection: &ConnectionManager) -> RedisResult<Vec<LetterGroup>> {
+    let keys = Topic::ALL.map(|topic| Keys::new(topic, 0));
+    let statuses = statuses(connection.clone(), &keys).await?;
+    let filled = statuses
+        .into_iter()
+        .filter(|status| status.dead_letters > 0);
+    let groups = filled.map(|status| LetterGroup {
+        topic: status.topic,
+        name: status.group,
+    });
+    Ok(groups.collect())
 }
 
 type Entries = Vec<(String, Vec<(String, String)>)>;

@@ -4,13 +4,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisResult, Value};
+use redis::{RedisResult, Value};
 
+use super::retrying::{READ_GRACE_MS, bounded};
 use crate::connection::RedisLink;
 use ordershop_contract::position::Position;
-
-/// How much longer than its blocking time a read may take before it fails, ms.
-const READ_GRACE_MS: u64 = 5_000;
 
 /// The idle connections of followers. A connection in use belongs to its reader, and is closed if the reader is cancelled.
 #[derive(Debug)]
@@ -63,10 +61,7 @@ impl Followers {
         cmd.arg("BLOCK").arg(wait_max.as_millis().max(1) as u64);
         cmd.arg("STREAMS").arg(key).arg(after.to_string());
         let give_up = wait_max + Duration::from_millis(READ_GRACE_MS);
-        let reply = match tokio::time::timeout(give_up, cmd.query_async(&mut connection)).await {
-            Ok(reply) => reply?,
-            Err(_) => return Err((ErrorKind::Io, "no answer in time").into()),
-        };
+        let reply = bounded(give_up, cmd.query_async(&mut connection)).await?;
         let mut idle = self.idle();
         if idle.len() < self.idle_max {
             idle.push(connection);

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, RedisResult, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
 
 use super::config::EventStoreConfig;
 use super::entry::{Entry, entries};
+use super::fence;
 use super::forwarding::{Answer, FIELD, Request, read};
 use super::inbox::{AppendAnswer, Job};
 use super::keys::Keys;
@@ -163,11 +164,7 @@ impl Forwarder {
         let limit = self.config.call_timeout();
         let looking = async {
             let connection = self.connected().await?;
-            let fence: Option<u64> = redis::cmd("GET")
-                .arg(&keys.fence)
-                .query_async(connection)
-                .await?;
-            if fence == Some(sent.fence) {
+            if fence::confirm(connection, &keys.fence, sent.fence).await? {
                 return Ok(None);
             }
             find(connection, topic, &keys, &sent).await.map(Some)
@@ -213,7 +210,7 @@ async fn find(
 ) -> RedisResult<FxHashMap<String, Position>> {
     let transactions = sent.jobs.iter().flat_map(|job| &job.transactions);
     let events = transactions.flat_map(|transaction| &transaction.events);
-    let mut wanted: FxHashMap<&str, ()> = events.map(|e| (e.event_id.as_str(), ())).collect();
+    let mut wanted: FxHashSet<&str> = events.map(|e| e.event_id.as_str()).collect();
     let mut written = FxHashMap::default();
     let mut after = sent.after;
     while !wanted.is_empty() {
@@ -230,7 +227,7 @@ async fn find(
         after = last.position();
         for entry in page {
             if let Entry::Event(event) = entry
-                && wanted.remove(event.event_id.as_str()).is_some()
+                && wanted.remove(event.event_id.as_str())
             {
                 written.insert(event.event_id.into(), event.position);
             }

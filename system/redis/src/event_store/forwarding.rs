@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
+use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::inbox::AppendAnswer;
-use super::retrying::bounded;
+use super::retrying::{READ_GRACE_MS, bounded};
 use ordershop_contract::event_store::Transaction;
 
-/// How much longer than its blocking time a read may take before it fails, ms.
-const READ_GRACE_MS: u64 = 5_000;
 /// Maximum entries read at once.
 const READ_COUNT: usize = 64;
 /// The name of the only field of an entry.
@@ -38,6 +36,9 @@ pub(super) struct Answer {
     pub result: AppendAnswer,
 }
 
+/// Entries of a stream: id and fields.
+type Entries = Vec<(String, Vec<(String, String)>)>;
+
 /// Reads a stream's entries after an id, each as its id and its JSON; waits at most `block` for one.
 pub(super) async fn read(
     connection: &mut MultiplexedConnection,
@@ -51,30 +52,13 @@ pub(super) async fn read(
     cmd.arg("BLOCK").arg(block.as_millis().max(1) as u64);
     cmd.arg("STREAMS").arg(key).arg(after);
     let limit = block + Duration::from_millis(READ_GRACE_MS);
-    let reply = bounded(limit, cmd.query_async(connection)).await?;
-    entries(reply).ok_or_else(|| (ErrorKind::UnexpectedReturnType, "unexpected entries").into())
-}
-
-fn entries(reply: Value) -> Option<Vec<(String, String)>> {
-    let Value::Array(mut streams) = reply else {
-        return matches!(reply, Value::Nil).then(Vec::new);
-    };
-    let Value::Array(mut stream) = streams.pop()? else {
-        return None;
-    };
-    let Value::Array(entries) = stream.pop()? else {
-        return None;
-    };
-    let entry = |entry| {
-        let Value::Array(mut pair) = entry else {
-            return None;
-        };
-        let Value::Array(mut fields) = pair.pop()? else {
-            return None;
-        };
-        let id = redis::from_redis_value(pair.pop()?).ok()?;
-        let json = redis::from_redis_value(fields.pop()?).ok()?;
-        Some((id, json))
-    };
-    entries.into_iter().map(entry).collect()
+    let streams: Option<Vec<(String, Entries)>> =
+        bounded(limit, cmd.query_async(connection)).await?;
+    let entries = streams
+        .into_iter()
+        .flatten()
+        .flat_map(|(_, entries)| entries);
+    Ok(entries
+        .filter_map(|(id, mut fields)| Some((id, fields.pop()?.1)))
+        .collect())
 }

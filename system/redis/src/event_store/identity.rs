@@ -3,6 +3,8 @@
 use redis::aio::ConnectionLike;
 use redis::{ErrorKind, RedisResult};
 
+use crate::info::field;
+
 /// A server's process and the history of its data: another one after each start, and after it has become a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServerIdentity {
@@ -22,30 +24,9 @@ impl ServerIdentity {
             Err(error) => return Err(error),
         };
         let identity = field(&server, "run_id").zip(field(&replication, "master_replid"));
-        Ok(identity.map(|(run_id, history)| Self { run_id, history }))
-    }
-}
-
-fn field(info: &str, name: &str) -> Option<String> {
-    let line = |line: &str| {
-        Some(
-            line.strip_prefix(name)?
-                .strip_prefix(':')?
-                .trim()
-                .to_owned(),
-        )
-    };
-    info.lines().find_map(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_found_by_its_whole_name() {
-        let info = "# Server\r\nrun_id_old:x\r\nrun_id:abc\r\n";
-        assert_eq!(field(info, "run_id").as_deref(), Some("abc"));
-        assert_eq!(field(info, "run"), None);
+        Ok(identity.map(|(run_id, history)| Self {
+            run_id: run_id.to_owned(),
+            history: history.to_owned(),
+        }))
     }
 }

@@ -12,7 +12,7 @@ use super::config::EventStoreConfig;
 use super::inbox::{AppendAnswer, Inbox, Job};
 use super::keys::CLAIM_PREFIX;
 use ordershop_contract::event_store::{
-    Appended, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, Transaction,
+    EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, Transaction,
 };
 use ordershop_contract::topic::Topic;
 
@@ -42,12 +42,26 @@ pub(super) fn open(topic: Topic, config: &Arc<EventStoreConfig>) -> (Inlet, Inbo
 
 impl Inlet {
     /// Sends transactions of this topic to its writer and waits for the results, in their order.
-    pub async fn append(
+    pub async fn append(&self, transactions: Vec<Transaction>) -> AppendAnswer {
+        let events_max = self.config.batch_events_max;
+        self.append_in_jobs(transactions, events_max, None).await
+    }
+
+    /// Writes transactions that another store sent, in one commit and only under this fence.
+    pub async fn append_under(&self, fence: u64, transactions: Vec<Transaction>) -> AppendAnswer {
+        self.append_in_jobs(transactions, usize::MAX, Some(fence))
+            .await
+    }
+
+    /// Sends transactions in jobs of at most `events_max` events, and waits for the results.
+    async fn append_in_jobs(
         &self,
         transactions: Vec<Transaction>,
-    ) -> Result<Vec<Appended>, EventStoreError> {
+        events_max: usize,
+        only_under: Option<u64>,
+    ) -> AppendAnswer {
         let mut all = Vec::new();
-        for reply in self.send(transactions)? {
+        for reply in self.send(transactions, events_max, only_under)? {
             // A writer that ended without an answer was closed.
             let mut answers = reply.await.unwrap_or(Err(EventStoreError::Closed))?;
             if all.is_empty() {
@@ -62,6 +76,8 @@ impl Inlet {
     fn send(
         &self,
         transactions: Vec<Transaction>,
+        events_max: usize,
+        only_under: Option<u64>,
     ) -> Result<Vec<oneshot::Receiver<AppendAnswer>>, EventStoreError> {
         let events = self.admit(&transactions)?;
         let deadline = self.deadline();
@@ -74,7 +90,7 @@ impl Inlet {
             chunk_events += transaction.events.len();
             chunk.push(transaction);
             let next = transactions.peek().map(|t| t.events.len());
-            if next.is_some_and(|next| chunk_events + next <= self.config.batch_events_max) {
+            if next.is_some_and(|next| chunk_events + next <= events_max) {
                 continue;
             }
             let (reply, answer) = oneshot::channel();
@@ -82,7 +98,7 @@ impl Inlet {
                 transactions: std::mem::take(&mut chunk),
                 events: chunk_events,
                 deadline,
-                only_under: None,
+                only_under,
                 reply,
             };
             if self.jobs.send(job).is_err() {
@@ -94,24 +110,6 @@ impl Inlet {
             replies.push(answer);
         }
         Ok(replies)
-    }
-
-    /// Writes transactions that another store sent, in one commit and only under this fence.
-    pub async fn append_under(&self, fence: u64, transactions: Vec<Transaction>) -> AppendAnswer {
-        let events = self.admit(&transactions)?;
-        let (reply, answer) = oneshot::channel();
-        let job = Job {
-            transactions,
-            events,
-            deadline: self.deadline(),
-            only_under: Some(fence),
-            reply,
-        };
-        if self.jobs.send(job).is_err() {
-            self.depth.fetch_sub(events, Ordering::Relaxed);
-            return Err(EventStoreError::Closed);
-        }
-        answer.await.unwrap_or(Err(EventStoreError::Closed))
     }
 
     /// Counts the events as waiting; returns their number, or refuses them as too many.

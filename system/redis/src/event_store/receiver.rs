@@ -21,13 +21,27 @@ const ANSWERS_MAX: usize = 100;
 const ANSWERS_KEPT_MS: u64 = 60_000;
 
 /// Serves requests under `fence`. Never returns; dropping it loses no request: the sender sees another fence then.
-pub(super) async fn receive(link: RedisLink, keys: Keys, fence: u64, inlet: Inlet) {
+pub(super) async fn receive(
+    link: RedisLink,
+    answers: ConnectionManager,
+    keys: Keys,
+    fence: u64,
+    inlet: Inlet,
+) {
     let mut backoff = Backoff::default();
     let mut answering = JoinSet::new();
     // A request that is being answered must not be read again after a broken connection.
     let mut last = "0-0".to_owned();
     loop {
-        let received = receive_on(&link, &keys, fence, &inlet, &mut last, &mut answering);
+        let received = receive_on(
+            &link,
+            &answers,
+            &keys,
+            fence,
+            &inlet,
+            &mut last,
+            &mut answering,
+        );
         let Err(error) = received.await;
         tracing::debug!(key = keys.forward, %error, "requests of other stores can't be read; trying again");
         backoff.wait().await;
@@ -36,6 +50,7 @@ pub(super) async fn receive(link: RedisLink, keys: Keys, fence: u64, inlet: Inle
 
 async fn receive_on(
     link: &RedisLink,
+    answers: &ConnectionManager,
     keys: &Keys,
     fence: u64,
     inlet: &Inlet,
@@ -43,14 +58,13 @@ async fn receive_on(
     answering: &mut JoinSet<()>,
 ) -> RedisResult<Infallible> {
     let mut connection = link.dedicated().await?;
-    let shared = link.shared()?;
     loop {
         let block = Duration::from_millis(BLOCK_MS);
         for (id, json) in read(&mut connection, &keys.forward, last, block).await? {
             last.clone_from(&id);
-            let (shared, keys, inlet) = (shared.clone(), keys.clone(), inlet.clone());
+            let (answers, keys, inlet) = (answers.clone(), keys.clone(), inlet.clone());
             answering.spawn(async move {
-                let answered = answer(shared, &keys, fence, &inlet, &id, &json).await;
+                let answered = answer(answers, &keys, fence, &inlet, &id, &json).await;
                 if let Err(error) = answered {
                     tracing::debug!(key = keys.forward, %error, "a request of another store can't be answered");
                 }
@@ -61,7 +75,7 @@ async fn receive_on(
 }
 
 async fn answer(
-    mut shared: ConnectionManager,
+    mut answers: ConnectionManager,
     keys: &Keys,
     fence: u64,
     inlet: &Inlet,
@@ -86,5 +100,5 @@ async fn answer(
         pipe.arg(ANSWERS_KEPT_MS).ignore();
     }
     pipe.cmd("XDEL").arg(&keys.forward).arg(id).ignore();
-    pipe.query_async(&mut shared).await
+    pipe.query_async(&mut answers).await
 }

@@ -6,6 +6,9 @@ use redis::{ErrorKind, RedisResult, ServerErrorKind};
 
 use ordershop_contract::backoff::Backoff;
 
+/// How much longer than its blocking time a read may take before it fails, ms.
+pub(super) const READ_GRACE_MS: u64 = 5_000;
+
 /// Retries a repeatable call over broken connections and while the server starts, for at most `limit`; then returns the last error. A call
 /// that the server refused is not retried.
 pub(super) async fn retrying<T, F: Future<Output = RedisResult<T>>>(

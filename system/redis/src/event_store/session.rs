@@ -8,11 +8,10 @@ use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{ErrorKind, RedisResult, Value};
 
 use super::identity::ServerIdentity;
+use super::retrying::{READ_GRACE_MS, bounded};
 use crate::connection::RedisLink;
 use ordershop_contract::position::Position;
 
-/// How much longer than its blocking time a read may take before it fails, ms.
-const READ_GRACE_MS: u64 = 5_000;
 /// Maximum pending entries claimed with one call.
 const CLAIM_COUNT: usize = 1_000;
 
@@ -70,10 +69,7 @@ impl Session {
                 reading: None,
             })
         };
-        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), work).await {
-            Ok(result) => result,
-            Err(_) => Err(no_answer()),
-        }
+        bounded(Duration::from_millis(READ_GRACE_MS), work).await
     }
 
     pub fn id(&self) -> &ConnectionId {
@@ -90,21 +86,16 @@ impl Session {
         let mut cmd = redis::cmd("XRANGE");
         let position = position.to_string();
         cmd.arg(&place.events).arg(&position).arg(&position);
-        let read = cmd.query_async(&mut self.connection);
-        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), read).await {
-            Ok(entries) => Ok(!Vec::<Value>::is_empty(&entries?)),
-            Err(_) => Err(no_answer()),
-        }
+        let read = cmd.query_async::<Vec<Value>>(&mut self.connection);
+        let entries = bounded(Duration::from_millis(READ_GRACE_MS), read).await?;
+        Ok(!entries.is_empty())
     }
 
     /// Reads this consumer's unacknowledged entries after a position, oldest first.
     pub async fn read_pending(&mut self, place: &Place, after: Position) -> RedisResult<Value> {
         let cmd = read_command(place, None, &after.to_string());
         let read = cmd.query_async(&mut self.connection);
-        match tokio::time::timeout(Duration::from_millis(READ_GRACE_MS), read).await {
-            Ok(result) => result,
-            Err(_) => Err(no_answer()),
-        }
+        bounded(Duration::from_millis(READ_GRACE_MS), read).await
     }
 
     /// Waits at most `block` for new entries; nil if there are none. If it is cancelled, the next call resumes the read.
@@ -114,10 +105,7 @@ impl Session {
             let mut connection = self.connection.clone();
             Box::pin(async move {
                 let limit = block + Duration::from_millis(READ_GRACE_MS);
-                match tokio::time::timeout(limit, cmd.query_async(&mut connection)).await {
-                    Ok(result) => result,
-                    Err(_) => Err(no_answer()),
-                }
+                bounded(limit, cmd.query_async(&mut connection)).await
             })
         });
         let result = reading.await;
@@ -141,10 +129,6 @@ impl Session {
         }
         true
     }
-}
-
-fn no_answer() -> redis::RedisError {
-    (ErrorKind::Io, "no answer in time").into()
 }
 
 fn read_command(place: &Place, block: Option<Duration>, from: &str) -> redis::Cmd {

@@ -10,6 +10,7 @@ use super::forwarder::Settled;
 use super::inbox::Job;
 use super::lease::Lease;
 use super::writer::{ANOTHER_LEADS, Writer, refuse};
+use crate::refusal;
 use ordershop_contract::backoff::{Backoff, jittered};
 
 /// How long a store that stands by waits for an answer before it looks at its other work, ms.
@@ -43,7 +44,7 @@ impl Writer {
                     if backoff.is_fresh() {
                         tracing::warn!(topic = %self.topic, %error, "the writer can't reach Redis");
                     }
-                    why = error.to_string();
+                    why = refusal::words(&error);
                     self.pause(&why, backoff.next_wait()).await;
                 }
             }

@@ -1,13 +1,11 @@
 //! Reads Redis's usage figures. Knows the fields of `INFO`, nothing of the stored data.
 
+use crate::info::field;
 use ordershop_contract::event_store::ServerUsage;
 
 /// Parses the text of `INFO`; `None` if a field is missing.
 pub(super) fn usage(info: &str) -> Option<ServerUsage> {
-    let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-    };
+    let field = |name: &str| field(info, name);
     let number = |name: &str| field(name)?.parse::<u64>().ok();
     let cpu_us = |name: &str| {
         let seconds = field(name)?.parse::<f64>().ok()?;

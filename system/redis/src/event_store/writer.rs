@@ -64,6 +64,8 @@ pub(super) struct Writer {
     pub keys: Keys,
     /// The connection for the lease.
     pub leases: ConnectionManager,
+    /// The connection for answers to other stores.
+    pub answers: ConnectionManager,
     /// The name of this event store as an owner of leases.
     pub owner: String,
     pub inbox: Inbox,
@@ -88,6 +90,16 @@ enum End {
         in_flight: Option<InFlight>,
         why: RedisError,
     },
+}
+
+impl End {
+    /// The connection broke, and no batch is in flight.
+    fn broken(why: RedisError) -> Self {
+        Self::Broken {
+            in_flight: None,
+            why,
+        }
+    }
 }
 
 impl Writer {
@@ -195,17 +207,17 @@ impl Writer {
     async fn lead(&mut self, term: &mut Term, lease: &Lease) -> End {
         match self.forwarder.look().await {
             Ok(settled) => self.settle_sent(settled),
-            Err(why) => {
-                return End::Broken {
-                    in_flight: None,
-                    why,
-                };
-            }
+            Err(why) => return End::broken(why),
         }
         // Aborted when it is dropped.
         let mut receiving = JoinSet::new();
-        let (link, keys, inlet) = (self.link.clone(), self.keys.clone(), self.inlet.clone());
-        receiving.spawn(receive(link, keys, term.fence, inlet));
+        receiving.spawn(receive(
+            self.link.clone(),
+            self.answers.clone(),
+            self.keys.clone(),
+            term.fence,
+            self.inlet.clone(),
+        ));
         loop {
             if lease.is_lost() {
                 return End::Deposed;
@@ -244,10 +256,7 @@ impl Writer {
             Err(why) => {
                 // No write was sent.
                 self.inbox.put_back(jobs);
-                return Some(End::Broken {
-                    in_flight: None,
-                    why,
-                });
+                return Some(End::broken(why));
             }
         };
         let transactions = jobs.iter().flat_map(|job| &job.transactions);
@@ -256,19 +265,14 @@ impl Writer {
         if events == 0 {
             // Nothing is written, so nothing would show that what is remembered no longer holds.
             let confirmed = fence::confirm(&mut term.connection, &self.keys.fence, term.fence);
-            match bounded(limit, confirmed).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.inbox.put_back(jobs);
-                    return Some(End::Deposed);
-                }
-                Err(why) => {
-                    self.inbox.put_back(jobs);
-                    return Some(End::Broken {
-                        in_flight: None,
-                        why,
-                    });
-                }
+            let end = match bounded(limit, confirmed).await {
+                Ok(true) => None,
+                Ok(false) => Some(End::Deposed),
+                Err(why) => Some(End::broken(why)),
+            };
+            if end.is_some() {
+                self.inbox.put_back(jobs);
+                return end;
             }
             self.count(&verdicts, 0);
             ledger.close(&mut term.cache);
@@ -307,14 +311,8 @@ impl Writer {
                 for job in jobs {
                     job.answer(Err(EventStoreError::Indeterminate(reason.clone())));
                 }
-                Some(End::Broken {
-                    in_flight: None,
-                    why: (
-                        ErrorKind::UnexpectedReturnType,
-                        "a commit was written only in part",
-                    )
-                        .into(),
-                })
+                let why = "a commit was written only in part";
+                Some(End::broken((ErrorKind::UnexpectedReturnType, why).into()))
             }
             Err(why) => Some(End::Broken {
                 in_flight: Some(InFlight {

@@ -13,6 +13,7 @@ use super::outbox::unavailable;
 use super::scripts::Taken;
 use super::shared::QueueShared;
 use super::worker_connection::{Ended, WorkerConnection};
+use crate::refusal;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
@@ -122,7 +123,7 @@ impl RedisQueueConsumer {
             }
             match self.try_open().await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.failed(&error.to_string()),
+                Err(error) => self.failed(&refusal::words(&error)),
             }
         }
     }
@@ -158,10 +159,10 @@ impl RedisQueueConsumer {
             );
             tracing::error!(queue = %self.queue, reason, "the handler must answer each delivery exactly once; the batch is delivered again");
             self.abandon(true);
-            return Err(unavailable(reason));
+            return Err(QueueError::Unavailable(reason));
         }
         let Some(mut connection) = self.connection.take() else {
-            return Err(unavailable("not connected"));
+            return Err(QueueError::Unavailable("not connected".to_owned()));
         };
         let batch = std::mem::take(&mut self.batch);
         let had_any = !batch.is_empty();
@@ -196,7 +197,7 @@ impl RedisQueueConsumer {
             Err(error) => {
                 self.failed(&error);
                 self.abandon(false);
-                Err(unavailable(error))
+                Err(QueueError::Unavailable(error))
             }
         }
     }
@@ -235,7 +236,7 @@ impl RedisQueueConsumer {
             config.block_ms
         });
         let Some(connection) = &mut self.connection else {
-            return Err(unavailable("not connected"));
+            return Err(QueueError::Unavailable("not connected".to_owned()));
         };
         self.waiting = true;
         let taken = tokio::select! {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::envelope::Envelope;
 use super::functions;
+use super::keys::QueueKeys;
 use super::outbox::unavailable;
 
 /// Letters that are read at once.
@@ -46,7 +47,7 @@ pub(super) async fn queues(connection: &mut ConnectionManager) -> Result<Vec<Str
 }
 
 fn key(queue: &str) -> String {
-    format!("mq:{{{queue}}}:dead")
+    QueueKeys::new(queue).dead
 }
 
 /// Adds a queue's letters, after the first `skip` ones, until there are `limit`; returns how many are still to be left out.
@@ -144,10 +145,8 @@ pub(super) async fn resend(
             letter.id
         ))
     })?;
-    let source = format!("mq:{{{queue}}}");
-    let outcome = envelope
-        .kept
-        .then(|| format!("{source}:outcome:{}", envelope.id));
+    let keys = QueueKeys::new(queue);
+    let outcome = envelope.kept.then(|| keys.outcome(&envelope.id));
     // Nobody waits any more. It counts as redelivered: what it has done already must not be done again.
     let again = Envelope {
         redeliveries: envelope.redeliveries.max(1),
@@ -156,8 +155,8 @@ pub(super) async fn resend(
         deadline_ms: 0,
         ..envelope
     };
-    let mut call = RESEND.key(key(queue));
-    call.key(source).arg(raw).arg(again.encode());
+    let mut call = RESEND.key(&keys.dead);
+    call.key(&keys.source).arg(raw).arg(again.encode());
     if let Some(outcome) = outcome {
         call.key(outcome);
     }

@@ -1,7 +1,7 @@
 //! The names of the keys. The keys of one queue have its name as hash tag and so share one slot of a cluster; a caller's reply list has a
 //! slot of its own.
 
-use ordershop_contract::message_queue::QueueName;
+use std::fmt::Display;
 
 /// The keys of one queue.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct QueueKeys {
 }
 
 impl QueueKeys {
-    pub(super) fn new(queue: QueueName) -> Self {
+    pub(super) fn new(queue: impl Display) -> Self {
         let source = source(queue);
         Self {
             delayed: format!("{source}:delayed"),
@@ -42,7 +42,7 @@ impl QueueKeys {
 }
 
 /// List: the waiting messages.
-pub(super) fn source(queue: QueueName) -> String {
+pub(super) fn source(queue: impl Display) -> String {
     format!("mq:{{{queue}}}")
 }
 
@@ -54,6 +54,7 @@ pub(super) fn replies(caller: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ordershop_contract::message_queue::QueueName;
 
     #[test]
     fn all_keys_of_a_queue_share_its_hash_tag() {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::refusal;
 use ordershop_contract::message_queue::{QueueError, QueueName};
 
 /// Messages for one queue that are sent or fail together.
@@ -128,15 +129,15 @@ impl Outbox {
     }
 }
 
-pub(super) fn unavailable(reason: impl ToString) -> QueueError {
-    QueueError::Unavailable(reason.to_string())
+pub(super) fn unavailable(error: redis::RedisError) -> QueueError {
+    QueueError::Unavailable(refusal::words(&error))
 }
 
 /// The error of messages that were on their way when the connection broke.
 pub(super) fn unsent(error: &redis::RedisError) -> QueueError {
     // Whatever was refused by the server, or never left for it, isn't in the queue.
     if error.is_connection_refusal() || matches!(error.kind(), redis::ErrorKind::Server(_)) {
-        return unavailable(error);
+        return QueueError::Unavailable(refusal::words(error));
     }
     QueueError::Indeterminate(error.to_string())
 }

@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use super::envelope::ReplyEnvelope;
 use super::scripts::bulk;
 use super::shared::QueueShared;
+use crate::refusal;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
@@ -39,9 +40,10 @@ async fn read_forever(shared: &QueueShared) {
             }
             Err(error) => {
                 // The server is gone, and may have lost the pending messages: an error now is better than a timeout later.
-                let away = QueueError::Indeterminate(error.to_string());
+                let words = refusal::words(&error);
+                let away = QueueError::Indeterminate(words.clone());
                 shared.waiters.fail_all(&away);
-                error.to_string()
+                words
             }
         };
         if !std::mem::replace(&mut was_broken, true) {
@@ -73,7 +75,7 @@ async fn read(shared: &QueueShared, mut connection: MultiplexedConnection) -> St
             }
             Ok(Ok(Value::Nil)) => {}
             Ok(Ok(other)) => return format!("unexpected answer {other:?}"),
-            Ok(Err(error)) => return error.to_string(),
+            Ok(Err(error)) => return refusal::words(&error),
             Err(_) => return format!("no answer within {} ms", limit.as_millis()),
         }
     }

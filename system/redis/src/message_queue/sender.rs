@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, Value};
 use rustc_hash::FxHashMap;
 
 use super::keys;
-use super::outbox::{Messages, Owner, Parcel, unavailable, unsent};
+use super::outbox::{Messages, Owner, Parcel, unsent};
 use super::scripts;
 use super::shared::QueueShared;
 use crate::refusal;
@@ -112,7 +112,9 @@ impl Sender {
                     tell(
                         owner,
                         shared,
-                        result.unwrap_or_else(|| Err(unavailable("an answer is missing"))),
+                        result.unwrap_or_else(|| {
+                            Err(QueueError::Unavailable("an answer is missing".to_owned()))
+                        }),
                     );
                 }
             }
@@ -156,8 +158,10 @@ fn pushed(shared: &QueueShared, queue: QueueName, answer: &Value) -> Result<(), 
             shared.overload.seen(queue, depth.unsigned_abs());
             Ok(())
         }
-        Value::ServerError(error) => Err(unavailable(refusal::words_of_answer(error))),
-        other => Err(unavailable(format!("unexpected answer {other:?}"))),
+        Value::ServerError(error) => Err(QueueError::Unavailable(refusal::words_of_answer(error))),
+        other => Err(QueueError::Unavailable(format!(
+            "unexpected answer {other:?}"
+        ))),
     }
 }
 

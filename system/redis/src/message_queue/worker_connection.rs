@@ -192,7 +192,7 @@ impl WorkerConnection {
             .connection
             .send_packed_commands(pipeline, 0, pipeline.len());
         match tokio::time::timeout(limit, answers).await {
-            Ok(answers) => answers.map_err(|error| error.to_string()),
+            Ok(answers) => answers.map_err(|error| refusal::words(&error)),
             Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
         }
     }
@@ -201,7 +201,7 @@ impl WorkerConnection {
     async fn taken(&mut self, mut answer: Value, take: Cmd) -> Result<Taken, String> {
         if scripts::is_no_script(&answer) {
             let loaded: RedisResult<String> = TAKE.load_async(&mut self.connection).await;
-            loaded.map_err(|error| error.to_string())?;
+            loaded.map_err(|error| refusal::words(&error))?;
             let mut pipeline = Pipeline::with_capacity(1);
             pipeline.add_command(take);
             answer = self
@@ -211,7 +211,7 @@ impl WorkerConnection {
                 .unwrap_or_default();
         }
         if let Value::ServerError(error) = &answer {
-            return Err(error.to_string());
+            return Err(refusal::words_of_answer(error));
         }
         Taken::parse(answer).ok_or_else(|| "unexpected reply of the script".to_owned())
     }

@@ -1,15 +1,8 @@
 //! A Redis that comes back without its last transactions, or empty, while the event store lives on.
 
-use ordershop_contract::event_store::{
-    Appended, EventStore, EventSubscription, ExpectedVersion, RecordedEvent,
-};
+use ordershop_contract::event_store::{Appended, EventStore, ExpectedVersion};
 
 use crate::stage::*;
-
-async fn next_events(subscription: &mut Box<dyn EventSubscription>) -> Vec<RecordedEvent> {
-    let batch = tokio::time::timeout(PATIENCE, subscription.next_batch()).await;
-    batch.expect("a batch in time").unwrap()
-}
 
 /// Appends until the store answers: what waited when Redis went back is refused.
 async fn append_until_answered(
@@ -112,10 +105,10 @@ async fn an_event_whose_acknowledgement_redis_lost_is_delivered_again() {
     let store = stage.store();
     let mut subscription = subscribe(&*store, "one", 10).await;
     append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
-    let delivered = next_events(&mut subscription).await;
+    let (_, positions) = next(&mut subscription).await;
     stage.save().await;
     let before = subscription.epoch();
-    subscription.ack(&[delivered[0].position]).await.unwrap();
+    subscription.ack(&positions).await.unwrap();
 
     stage.go_back().await;
 
