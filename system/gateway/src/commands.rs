@@ -178,8 +178,7 @@ async fn call(
             trace,
             timeout,
         )
-        .await
-        .map_err(outcome_unknown)?;
+        .await?;
     Failpoint::RequestCarriedOut.pass();
     let reply = ServiceReply::parse(&reply)?;
     reply.record_times(trace);
@@ -198,14 +197,4 @@ async fn call(
         response.headers_mut().insert(POSITION, value);
     }
     Ok(response)
-}
-
-/// Says of a command without an answer what is known of it, and how to repeat it.
-fn outcome_unknown(mut error: HttpError) -> HttpError {
-    if error.status == StatusCode::GATEWAY_TIMEOUT {
-        error.message.push_str(
-            "; the outcome is unknown: a request with an Idempotency-Key may be repeated with the same key, and is carried out once",
-        );
-    }
-    error
 }

@@ -1,7 +1,9 @@
 //! Entity tags: an entity's version as its `ETag`, and the versions that `If-Match` and `If-None-Match` name. Must not know any entity.
 
-use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::body::Body;
+use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 
 use super::error::HttpError;
 
@@ -59,6 +61,23 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, HttpErro
 /// 400 for a header that is no list of tags.
 pub(super) fn if_none_match(headers: &HeaderMap) -> Result<Option<Tags>, HttpError> {
     tags(headers, &IF_NONE_MATCH)
+}
+
+/// The answer with this tag: `whole`, or 304 if the client has it already.
+pub(super) fn tagged(
+    tag: HeaderValue,
+    known: Option<Tags>,
+    whole: impl FnOnce() -> Response,
+) -> Response {
+    let mut answer = if known.is_some_and(|tags| tags.name(&tag)) {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        answer
+    } else {
+        whole()
+    };
+    answer.headers_mut().insert(ETAG, tag);
+    answer
 }
 
 /// The version whose tag this is.

@@ -39,14 +39,8 @@ pub(super) fn message_id(to: QueueName, key: &str, body: &str) -> String {
         hash.update(part.as_bytes());
     }
     let digest = hash.finalize();
-    digest[..16]
-        .iter()
-        .fold(String::with_capacity(32), |mut id, byte| {
-            use std::fmt::Write;
-            // Writing to a string can't fail.
-            let _ = write!(id, "{byte:02x}");
-            id
-        })
+    let half = digest.first_chunk().expect("the digest has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
 }
 
 #[cfg(test)]

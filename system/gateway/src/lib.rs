@@ -90,6 +90,7 @@ impl Gateway {
 
     /// Serves until cancelled. Then accepts no more, lets requests in flight end (at most `drain_ms`) and closes WebSockets with a close frame.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let table = routes::table();
         let state = Arc::new(GatewayState {
             metrics: self.metrics.clone(),
             metrics_route: MetricsRoute::new(
@@ -100,7 +101,7 @@ impl Gateway {
             ),
             answered: AnsweredPositions::default(),
             ids: Ids::new(),
-            openapi: routes::document(&self.config),
+            openapi: routes::document(&table, &self.config),
             hub: Hub::new(self.config.feed.clone()),
             sockets: Arc::new(Semaphore::new(self.config.feed.sockets_max)),
             queue: self.queue,
@@ -110,7 +111,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
         });
         feed::start(&state);
-        let router = routes::router(Arc::clone(&state));
+        let router = routes::router(table, Arc::clone(&state));
         server::serve(&state, listener, router).await;
     }
 }

@@ -1,7 +1,7 @@
 //! The page on `/`: a few files in the binary, served under a strict content security policy. Must not know what they show.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
 use super::error::HttpError;
@@ -72,14 +72,8 @@ impl Asset {
 pub(super) fn page(asset: Asset, request: &HeaderMap) -> Result<Response, HttpError> {
     let tag = HeaderValue::try_from(format!("\"{:016x}\"", asset.etag()))
         .expect("hex digits in quotes are plain text");
-    let known = etag::if_none_match(request)?.is_some_and(|tags| tags.name(&tag));
-    let mut response = if known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        Response::new(Body::from(asset.text()))
-    };
+    let known = etag::if_none_match(request)?;
+    let mut response = etag::tagged(tag, known, || Response::new(Body::from(asset.text())));
     let headers = response.headers_mut();
     let fixed = [
         (header::CONTENT_TYPE, asset.content_type()),
@@ -92,7 +86,6 @@ pub(super) fn page(asset: Asset, request: &HeaderMap) -> Result<Response, HttpEr
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert(header::ETAG, tag);
     Ok(response)
 }
 

@@ -5,7 +5,7 @@ use super::error::HttpError;
 /// Entities per page if no limit is given.
 pub(super) const PAGE_DEFAULT: usize = 100;
 /// Longest cursor, bytes.
-const CURSOR_BYTES_MAX: usize = 1000;
+pub(super) const CURSOR_BYTES_MAX: usize = 1000;
 
 /// The parameters of a request: known names with their values.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Queries: reads of entities and lists become messages to the read model, each with the positions that it must have applied.
 
-use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use ordershop_contract::message_queue::QueueName;
@@ -40,16 +39,9 @@ pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Resp
     let Some(version) = version else {
         return Ok(json(StatusCode::OK, body));
     };
-    let tag = etag::tag(version);
-    let mut answer = if known.is_some_and(|tags| tags.name(&tag)) {
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        answer
-    } else {
+    Ok(etag::tagged(etag::tag(version), known, || {
         json(StatusCode::OK, body)
-    };
-    answer.headers_mut().insert(header::ETAG, tag);
-    Ok(answer)
+    }))
 }
 
 /// `GET /orders/unbilled`: the orders that have no billing.

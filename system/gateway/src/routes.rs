@@ -27,7 +27,7 @@ const ROUTE_LIST: &str = "there are GET, PUT, DELETE /{entity}/{id}, POST /{enti
      /requests/{id}, /dead-letters, /events (WebSocket), /events/{topic}, /health, /metrics, /, and /openapi.json, which describes them all";
 
 /// Every route. A new one comes here, with its description from [`describe`]: so it is served, and so it is in `/openapi.json`.
-fn table() -> Vec<Route> {
+pub(super) fn table() -> Vec<Route> {
     // Clients can't read or write a single mail.
     let entities = Topic::ALL.into_iter().filter(|topic| *topic != Topic::Mail);
     let others = [
@@ -88,8 +88,7 @@ fn table() -> Vec<Route> {
 }
 
 /// What `/openapi.json` answers.
-pub(super) fn document(config: &GatewayConfig) -> Bytes {
-    let table = table();
+pub(super) fn document(table: &[Route], config: &GatewayConfig) -> Bytes {
     let operations = table.iter().flat_map(|route| {
         let of_route = route.operations.iter();
         of_route.map(|(verb, operation)| (&*route.path, verb.key(), operation))
@@ -98,8 +97,8 @@ pub(super) fn document(config: &GatewayConfig) -> Bytes {
 }
 
 /// The service that answers every request.
-pub(super) fn router(state: Arc<GatewayState>) -> Router {
-    table()
+pub(super) fn router(table: Vec<Route>, state: Arc<GatewayState>) -> Router {
+    table
         .into_iter()
         .fold(Router::new(), |router, route| route.serve(router))
         .fallback(answered(unknown))

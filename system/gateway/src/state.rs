@@ -6,8 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::EventStore;
-use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueName};
-use ordershop_contract::queue_names::GET_ENTITY;
+use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueError, QueueName};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +48,7 @@ impl GatewayState {
         message_id: String,
         trace: &Trace,
         timeout: Duration,
-    ) -> Result<Box<RawValue>, HttpError> {
+    ) -> Result<Box<RawValue>, QueueError> {
         let message = OutgoingMessage {
             to,
             message_id,
@@ -59,14 +58,7 @@ impl GatewayState {
         if let Some(timing) = &trace.timing {
             timing.sent();
         }
-        let answered = self.queue.call(message, timeout).await;
-        answered.map_err(|error| {
-            if to.service == GET_ENTITY.service {
-                HttpError::of_query(error)
-            } else {
-                error.into()
-            }
-        })
+        self.queue.call(message, timeout).await
     }
 
     /// Queries the read model, with the timeout for queries.
@@ -90,6 +82,7 @@ impl GatewayState {
         let timeout = Duration::from_millis(self.config.call_timeout_ms);
         self.call(to, payload, self.ids.query_id(), trace, timeout)
             .await
+            .map_err(HttpError::of_query)
     }
 }
 

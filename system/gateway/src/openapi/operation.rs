@@ -9,6 +9,7 @@ use super::schemas::reference;
 use crate::answered_positions::AT_LEAST;
 use crate::etag::TAGS_MAX;
 use crate::idempotency_key::{IDEMPOTENCY_KEY, KEY_CHARS_MAX};
+use crate::paging::CURSOR_BYTES_MAX;
 use crate::request::PATH_PARAM_BYTES_MAX;
 
 const TAGS: &str = r#"^(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*$"#;
@@ -35,7 +36,6 @@ const fn meaning(status: u16) -> &'static str {
 }
 
 /// One answer of an operation.
-#[derive(Clone)]
 struct Answer {
     about: String,
     /// Media type and schema.
@@ -45,7 +45,6 @@ struct Answer {
 }
 
 /// An operation's description.
-#[derive(Clone)]
 pub(crate) struct Operation {
     id: String,
     summary: String,
@@ -194,7 +193,7 @@ impl Operation {
         )
         .query(
             "cursor",
-            json!({ "type": "string", "minLength": 1, "maxLength": 1000 }),
+            json!({ "type": "string", "minLength": 1, "maxLength": CURSOR_BYTES_MAX }),
             "The cursor that came with the page before.",
         )
     }

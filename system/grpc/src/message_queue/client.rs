@@ -87,41 +87,29 @@ impl GrpcMessageQueue {
         })
     }
 
-    /// Sends a request that doesn't wait for anything.
+    /// Sends a request that doesn't wait for anything; `meaning` makes an error of the peer's status.
     async fn ask<T>(
         &self,
         answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
+        meaning: fn(&Status) -> QueueError,
     ) -> Result<T, QueueError> {
         let answer = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), answer);
         match self.closed.run_until_cancelled(answer).await {
             None => Err(QueueError::Closed),
-            Some(Ok(Ok(answer))) => Ok(answer.into_inner()),
-            Some(Ok(Err(status))) => Err(queue_error(&status)),
-            Some(Err(_)) => Err(QueueError::Unavailable(format!(
+            Some(Ok(answer)) => answer
+                .map(tonic::Response::into_inner)
+                .map_err(|status| meaning(&status)),
+            Some(Err(_)) => Err(meaning(&Status::deadline_exceeded(format!(
                 "no answer within {ANSWER_MS_MAX} ms"
-            ))),
-        }
-    }
-
-    /// Sends a request that puts something into the queue: if the connection breaks, it is unknown whether it did.
-    async fn put(
-        &self,
-        answer: impl Future<Output = Result<tonic::Response<proto::SendReply>, Status>>,
-    ) -> Result<(), QueueError> {
-        let answer = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), answer);
-        match self.closed.run_until_cancelled(answer).await {
-            None => Err(QueueError::Closed),
-            Some(Ok(Ok(_))) => Ok(()),
-            Some(Ok(Err(status))) => Err(put_error(&status)),
-            Some(Err(_)) => Err(QueueError::Indeterminate(format!(
-                "no answer within {ANSWER_MS_MAX} ms"
-            ))),
+            )))),
         }
     }
 
     async fn send_together(&self, messages: Vec<proto::Message>) -> Result<(), QueueError> {
         let mut client = self.client.clone();
-        self.put(client.send(proto::SendRequest { messages })).await
+        let sent = client.send(proto::SendRequest { messages });
+        // If the connection breaks, it is unknown whether they are in the queue.
+        self.ask(sent, put_error).await.map(drop)
     }
 }
 
@@ -144,10 +132,15 @@ fn failed(failure: CallFailure, queue: QueueName) -> QueueError {
     }
 }
 
-fn too_large(bytes: usize) -> QueueError {
-    QueueError::Invalid(format!(
+/// A message's approximate size on the wire, bytes, if it may be sent.
+fn size(message: &OutgoingMessage) -> Result<usize, QueueError> {
+    let bytes = convert::size(message);
+    if bytes < MESSAGE_BYTES_MAX {
+        return Ok(bytes);
+    }
+    Err(QueueError::Invalid(format!(
         "the message has about {bytes} bytes; send less than {MESSAGE_BYTES_MAX}"
-    ))
+    )))
 }
 
 #[async_trait]
@@ -157,10 +150,7 @@ impl MessageQueue for GrpcMessageQueue {
         message: OutgoingMessage,
         timeout: Duration,
     ) -> Result<Box<RawValue>, QueueError> {
-        let (to, bytes) = (message.to, convert::size(&message));
-        if bytes >= MESSAGE_BYTES_MAX {
-            return Err(too_large(bytes));
-        }
+        let (to, bytes) = (message.to, size(&message)?);
         let admitted = self.admission.admit(to, timeout)?;
         let timeout_ms = number("timeout_ms", timeout.as_millis()).map_err(QueueError::Invalid)?;
         let request = |number| proto::Call {
@@ -195,10 +185,7 @@ impl MessageQueue for GrpcMessageQueue {
     async fn send(&self, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
         let (mut together, mut bytes) = (Vec::new(), 0);
         for message in messages {
-            let size = convert::size(&message);
-            if size >= MESSAGE_BYTES_MAX {
-                return Err(too_large(size));
-            }
+            let size = size(&message)?;
             if bytes + size > SEND_BYTES_MAX && !together.is_empty() {
                 self.send_together(std::mem::take(&mut together)).await?;
                 bytes = 0;
@@ -213,12 +200,10 @@ impl MessageQueue for GrpcMessageQueue {
     }
 
     async fn submit(&self, message: OutgoingMessage) -> Result<(), QueueError> {
-        let bytes = convert::size(&message);
-        if bytes >= MESSAGE_BYTES_MAX {
-            return Err(too_large(bytes));
-        }
+        size(&message)?;
         let mut client = self.client.clone();
-        self.put(client.submit(convert::message(message))).await
+        let put = client.submit(convert::message(message));
+        self.ask(put, put_error).await.map(drop)
     }
 
     async fn outcome(
@@ -231,7 +216,7 @@ impl MessageQueue for GrpcMessageQueue {
             queues: queues.iter().copied().map(convert::queue_name).collect(),
             message_id: message_id.to_owned(),
         });
-        convert::to_outcome(self.ask(asked).await?)
+        convert::to_outcome(self.ask(asked, queue_error).await?)
     }
 
     async fn consume(
@@ -250,7 +235,9 @@ impl MessageQueue for GrpcMessageQueue {
     ) -> Result<Vec<DeadLetter>, QueueError> {
         let mut client = self.client.clone();
         let asked = client.dead_letters(convert::dead_letter_request(request));
-        Ok(convert::to_dead_letters(self.ask(asked).await?))
+        Ok(convert::to_dead_letters(
+            self.ask(asked, queue_error).await?,
+        ))
     }
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
@@ -258,7 +245,7 @@ impl MessageQueue for GrpcMessageQueue {
         let asked = client.status(proto::StatusRequest {
             queues: queues.iter().copied().map(convert::queue_name).collect(),
         });
-        let reply = self.ask(asked).await?;
+        let reply = self.ask(asked, queue_error).await?;
         let statuses = reply.queues.into_iter().map(|queue| QueueStatus {
             queue: queue.queue,
             depth: queue.depth,
