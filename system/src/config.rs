@@ -41,56 +41,28 @@ pub struct UpConfig {
     #[arg(long, env = "THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
 
-    /// Refuse request bodies longer than this, in bytes
-    #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 8 * 1024 * 1024)]
-    pub body_bytes_max: usize,
-
-    /// Answer requests whose Host is this name, beside addresses, localhost and names without a dot; * is any. May be repeated, or a list
-    /// with commas
-    #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
-    pub allowed_host: Vec<AllowedHost>,
-
-    /// Let pages of this origin, scheme://host:port, write, listen and read, beside the gateway's own. May be repeated, or a list with commas
-    #[arg(
-        long,
-        env = "ALLOWED_ORIGIN",
-        value_name = "ORIGIN",
-        value_delimiter = ','
-    )]
-    pub allowed_origin: Vec<AllowedOrigin>,
+    /// The gateway's own options
+    #[command(flatten)]
+    pub gateway: GatewayOptions,
 
     /// Waste this much CPU time in the read model per applied event, in µs: a planted regression, to test whether a comparison finds it
     #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
     pub burn_us_per_event: u32,
 }
 
-impl UpConfig {
-    /// What the gateway is told.
-    #[must_use]
-    pub fn gateway(&self) -> GatewayOptions {
-        GatewayOptions {
-            body_bytes_max: self.body_bytes_max,
-            strangers: Strangers {
-                allowed_hosts: self.allowed_host.clone(),
-                allowed_origins: self.allowed_origin.clone(),
-            },
-        }
-    }
-}
-
 /// The certificates for Redis.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RedisTlsConfig {
     /// Trust a Redis whose certificate this authority signed, a PEM file (rediss://) [default: the authorities that this machine trusts]
-    #[arg(long, env = "REDIS_CA")]
+    #[arg(long, env = "REDIS_CA", global = true)]
     pub redis_ca: Option<PathBuf>,
 
     /// Show Redis this certificate chain, a PEM file (rediss://)
-    #[arg(long, env = "REDIS_CERT")]
+    #[arg(long, env = "REDIS_CERT", global = true)]
     pub redis_cert: Option<PathBuf>,
 
     /// Prove Redis the certificate with this private key, a PEM file (rediss://)
-    #[arg(long, env = "REDIS_KEY")]
+    #[arg(long, env = "REDIS_KEY", global = true)]
     pub redis_key: Option<PathBuf>,
 }
 
@@ -107,12 +79,36 @@ impl RedisTlsConfig {
 }
 
 /// The options that are the gateway's own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub struct GatewayOptions {
-    /// Longest request body, bytes.
+    /// Refuse request bodies at the gateway that are longer than this, in bytes
+    #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 8 * 1024 * 1024)]
     pub body_bytes_max: usize,
+
+    /// Let the gateway answer requests whose Host is this name, beside addresses, localhost and names without a dot; * is any. May be
+    /// repeated, or a list with commas
+    #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allowed_host: Vec<AllowedHost>,
+
+    /// Let pages of this origin, scheme://host:port, write, listen and read at the gateway, beside its own. May be repeated, or a list with commas
+    #[arg(
+        long,
+        env = "ALLOWED_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allowed_origin: Vec<AllowedOrigin>,
+}
+
+impl GatewayOptions {
     /// Who may use the gateway beside its own names and pages.
-    pub strangers: Strangers,
+    #[must_use]
+    pub fn strangers(&self) -> Strangers {
+        Strangers {
+            allowed_hosts: self.allowed_host.clone(),
+            allowed_origins: self.allowed_origin.clone(),
+        }
+    }
 }
 
 /// The default folder of the private Redis's files.
@@ -157,7 +153,7 @@ pub struct ProcessConfig {
     #[command(flatten)]
     pub redis_tls: RedisTlsConfig,
 
-    /// Refuse a Redis that keeps writes less well than none, everysec or always says (event-store) [default: whatever the server's is]
+    /// Refuse a Redis that keeps writes less well than none, everysec or always says (event-store, message-queue, read-model) [default: whatever the server's is]
     #[arg(long, env = "DURABILITY", value_parser = clap::value_parser!(Durability))]
     pub durability: Option<Durability>,
 
@@ -185,23 +181,9 @@ pub struct ProcessConfig {
     #[arg(long, env = "THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
 
-    /// Refuse request bodies longer than this, in bytes (api-gateway)
-    #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 8 * 1024 * 1024)]
-    pub body_bytes_max: usize,
-
-    /// Answer requests whose Host is this name, beside addresses, localhost and names without a dot; * is any. May be repeated, or a list
-    /// with commas (api-gateway)
-    #[arg(long, env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
-    pub allowed_host: Vec<AllowedHost>,
-
-    /// Let pages of this origin, scheme://host:port, write, listen and read, beside the gateway's own. May be repeated, or a list with commas (api-gateway)
-    #[arg(
-        long,
-        env = "ALLOWED_ORIGIN",
-        value_name = "ORIGIN",
-        value_delimiter = ','
-    )]
-    pub allowed_origin: Vec<AllowedOrigin>,
+    /// The gateway's own options
+    #[command(flatten)]
+    pub gateway: GatewayOptions,
 
     /// Stop when stdin is closed: the supervisor holds the other end, so that no process outlives it
     #[arg(long, hide = true)]
@@ -213,18 +195,6 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
-    /// What the gateway is told.
-    #[must_use]
-    pub fn gateway(&self) -> GatewayOptions {
-        GatewayOptions {
-            body_bytes_max: self.body_bytes_max,
-            strangers: Strangers {
-                allowed_hosts: self.allowed_host.clone(),
-                allowed_origins: self.allowed_origin.clone(),
-            },
-        }
-    }
-
     /// The address to listen on; by default, this port of this machine only.
     #[must_use]
     pub fn listen_or(&self, port: u16) -> ListenAddress {

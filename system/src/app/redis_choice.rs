@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use tokio::sync::watch;
+
 use super::error::AppError;
 use super::running::Process;
 use crate::config::{DATA_DIR_DEFAULT, UpConfig};
+use ordershop_contract::event_store::ServerInfo;
 use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
-use ordershop_redis::info::{self, CheckError, ServerWatch};
+use ordershop_redis::info::{self, CheckError};
 use ordershop_redis::server::RedisServerError;
 use ordershop_redis::supervision::SupervisedRedis;
 
@@ -46,11 +49,11 @@ impl RedisChoice {
 }
 
 impl Process {
-    /// Checks Redis if it answers, and watches it from then on.
+    /// Checks Redis if it answers, and watches it from then on; also returns what it says of itself.
     pub(super) async fn redis(
-        &self,
+        &mut self,
         at: &RedisChoice,
-    ) -> Result<(RedisLink, ServerWatch), AppError> {
+    ) -> Result<(RedisLink, watch::Receiver<ServerInfo>), AppError> {
         let link = RedisLink::open(&at.url, &at.tls)?;
         let first = match info::check(&link, at.durability_asked).await {
             Ok(info) => Some(info),
@@ -65,6 +68,7 @@ impl Process {
             at.durability_asked,
             first,
         );
-        Ok((link, watched))
+        self.unfit = Some(watched.unfit);
+        Ok((link, watched.info))
     }
 }

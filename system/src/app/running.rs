@@ -31,8 +31,6 @@ pub struct App {
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) server: Option<Server>,
     pub(super) redis: Option<SupervisedRedis>,
-    /// Tells of a Redis that was away at the start and, when it came, could not carry the shop.
-    pub(super) unfit: Option<oneshot::Receiver<Unfit>>,
 }
 
 /// What a process listens with.
@@ -50,6 +48,8 @@ pub(super) struct Process {
     /// Cancelled when the tasks are to finish what they have in hand.
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Tells of a Redis that was away at the start and, when it came, could not carry the shop.
+    pub(super) unfit: Option<oneshot::Receiver<Unfit>>,
 }
 
 impl App {
@@ -77,7 +77,7 @@ impl App {
 
     /// Waits for a Redis that comes late and can't carry the shop; for ever, if it can. May be called once.
     pub fn refused(&mut self) -> impl Future<Output = AppError> + use<> {
-        refused(self.unfit.take())
+        self.process.refused()
     }
 
     /// The Redis process that was started for this system, if any.
@@ -107,14 +107,19 @@ impl App {
     }
 }
 
-/// Waits until Redis is found unfit; for ever, if it is fit.
-pub(super) async fn refused(unfit: Option<oneshot::Receiver<Unfit>>) -> AppError {
-    if let Some(unfit) = unfit
-        && let Ok(unfit) = unfit.await
-    {
-        return unfit.into();
+impl Process {
+    /// Waits until Redis is found unfit; for ever, if it is fit.
+    pub(super) fn refused(&mut self) -> impl Future<Output = AppError> + use<> {
+        let unfit = self.unfit.take();
+        async move {
+            if let Some(unfit) = unfit
+                && let Ok(unfit) = unfit.await
+            {
+                return unfit.into();
+            }
+            std::future::pending().await
+        }
     }
-    std::future::pending().await
 }
 
 async fn bounded<T>(what: &str, ending: impl Future<Output = T>) {

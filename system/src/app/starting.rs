@@ -24,8 +24,8 @@ impl App {
         // The port first: if it is taken, nothing else is started.
         let http = listen(config.listen).await?;
         let (redis, choice) = RedisChoice::of(config).await?;
-        let process = Process::default();
-        let (link, watched) = process.redis(&choice).await?;
+        let mut process = Process::default();
+        let (link, runs_on) = process.redis(&choice).await?;
         let events = process.event_store(&link)?;
         let queue = process.message_queue(&link)?;
         let connections = Connections {
@@ -36,12 +36,8 @@ impl App {
         for role in &ROLES {
             role.start(&connections)?;
         }
-        let app = process.with_gateway(http, events, queue, watched.info, config.gateway());
-        Ok(Self {
-            redis,
-            unfit: Some(watched.unfit),
-            ..app
-        })
+        let app = process.with_gateway(http, events, queue, runs_on, &config.gateway);
+        Ok(Self { redis, ..app })
     }
 
     /// Starts one role in this process: the event store and the message queue on Redis, all others connected to these two over gRPC. What
@@ -50,7 +46,7 @@ impl App {
     /// # Errors
     /// An address, a certificate, a key or the Redis can't be used.
     pub async fn start_role(role: &Role, config: &ProcessConfig) -> Result<Self, AppError> {
-        let process = Process::default();
+        let mut process = Process::default();
         let choice = RedisChoice {
             url: config.redis_url.clone(),
             tls: config.redis_tls.files(),
@@ -60,25 +56,17 @@ impl App {
         match role.part {
             Part::EventStore => {
                 let server = bind(&config.listen_or(EVENT_STORE_PORT), config).await?;
-                let (link, watched) = process.redis(&choice).await?;
+                let (link, runs_on) = process.redis(&choice).await?;
                 let events = process.event_store(&link)?;
-                let offer = process.offer_event_store(&events, watched.info);
-                let app = process.with_grpc(Some(server), offer, Some(events), None);
-                Ok(Self {
-                    unfit: Some(watched.unfit),
-                    ..app
-                })
+                let offer = process.offer_event_store(&events, runs_on);
+                Ok(process.with_grpc(Some(server), offer, Some(events), None))
             }
             Part::MessageQueue => {
                 let server = bind(&config.listen_or(MESSAGE_QUEUE_PORT), config).await?;
-                let (link, watched) = process.redis(&choice).await?;
+                let (link, _) = process.redis(&choice).await?;
                 let queue = process.message_queue(&link)?;
                 let offer = process.offer_message_queue(&queue);
-                let app = process.with_grpc(Some(server), offer, None, Some(queue));
-                Ok(Self {
-                    unfit: Some(watched.unfit),
-                    ..app
-                })
+                Ok(process.with_grpc(Some(server), offer, None, Some(queue)))
             }
             Part::ReadModel | Part::Service(_) => {
                 let peers = Peers::new(config)?;
@@ -86,12 +74,9 @@ impl App {
                     Some(address) => Some(bind(address, config).await?),
                     None => None,
                 };
-                let (redis, unfit) = match role.part {
-                    Part::ReadModel => {
-                        let (link, watched) = process.redis(&choice).await?;
-                        (Some(link), Some(watched.unfit))
-                    }
-                    _ => (None, None),
+                let redis = match role.part {
+                    Part::ReadModel => Some(process.redis(&choice).await?.0),
+                    _ => None,
                 };
                 let (events, queue, _) = peers.connect();
                 let connections = Connections {
@@ -100,8 +85,7 @@ impl App {
                     burn_us_per_event: config.burn_us_per_event,
                 };
                 role.start(&connections)?;
-                let app = process.with_grpc(server, Offer::default(), Some(events), Some(queue));
-                Ok(Self { unfit, ..app })
+                Ok(process.with_grpc(server, Offer::default(), Some(events), Some(queue)))
             }
             Part::ApiGateway => {
                 let peers = Peers::new(config)?;
@@ -116,7 +100,7 @@ impl App {
                     }
                 };
                 let (events, queue, runs_on) = peers.connect();
-                Ok(process.with_gateway(http, events, queue, runs_on, config.gateway()))
+                Ok(process.with_gateway(http, events, queue, runs_on, &config.gateway))
             }
         }
     }

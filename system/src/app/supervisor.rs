@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,12 +17,11 @@ use super::error::AppError;
 use super::health;
 use super::redis_choice::RedisChoice;
 use super::roles::{self, Part, ROLES, Role};
-use super::running::{Process, refused};
+use super::running::Process;
 use super::tcp_listener::listen;
 use crate::config::UpConfig;
 use ordershop_contract::backoff::Backoff;
 use ordershop_redis::guard::RedisGuard;
-use ordershop_redis::requirements::Unfit;
 use ordershop_redis::supervision::SupervisedRedis;
 
 /// A child that ran this long started successfully: the pause before its next restart is short again.
@@ -42,7 +40,6 @@ pub struct Supervisor {
     url: String,
     redis: Option<(SupervisedRedis, RedisGuard)>,
     redis_watch: Process,
-    unfit: Option<oneshot::Receiver<Unfit>>,
     _sockets: TempDir,
 }
 
@@ -67,8 +64,8 @@ impl Supervisor {
         let program = std::env::current_exe().map_err(AppError::Processes)?;
         let (server, choice) = RedisChoice::of(config).await?;
         // Whether Redis can be used is said here once, not by each process.
-        let redis_watch = Process::default();
-        let (_, watched) = redis_watch.redis(&choice).await?;
+        let mut redis_watch = Process::default();
+        redis_watch.redis(&choice).await?;
         let redis = server
             .map(|server| {
                 let guard = RedisGuard::start(&program, &server)?;
@@ -84,11 +81,14 @@ impl Supervisor {
             flag("--threads", config.threads.to_string());
             flag("--event-store-url", socket(roles::EVENT_STORE));
             flag("--message-queue-url", socket(roles::MESSAGE_QUEUE));
-            flag("--body-bytes-max", config.body_bytes_max.to_string());
-            for host in &config.allowed_host {
+            flag(
+                "--body-bytes-max",
+                config.gateway.body_bytes_max.to_string(),
+            );
+            for host in &config.gateway.allowed_host {
                 flag("--allowed-host", host.to_string());
             }
-            for origin in &config.allowed_origin {
+            for origin in &config.gateway.allowed_origin {
                 flag("--allowed-origin", origin.to_string());
             }
             flag("--burn-us-per-event", config.burn_us_per_event.to_string());
@@ -116,7 +116,6 @@ impl Supervisor {
             url: format!("http://{address}"),
             redis,
             redis_watch,
-            unfit: Some(watched.unfit),
             _sockets: sockets,
         })
     }
@@ -138,7 +137,7 @@ impl Supervisor {
 
     /// Waits for a Redis that comes late and can't carry the shop; for ever, if it can. May be called once.
     pub fn refused(&mut self) -> impl Future<Output = AppError> + use<> {
-        refused(self.unfit.take())
+        self.redis_watch.refused()
     }
 
     /// Stops the processes, those that send work to others first; then Redis.

@@ -141,7 +141,6 @@ impl Process {
             readiness,
             server,
             redis: None,
-            unfit: None,
         }
     }
 
@@ -152,13 +151,13 @@ impl Process {
         events: Arc<dyn EventStore>,
         queue: Arc<dyn MessageQueue>,
         runs_on: watch::Receiver<ServerInfo>,
-        options: GatewayOptions,
+        options: &GatewayOptions,
     ) -> App {
         let readiness: Arc<dyn Readiness> =
             Arc::new(StoreReadiness::new(Arc::clone(&queue), Arc::clone(&events)));
         let config = GatewayConfig {
             body_bytes_max: options.body_bytes_max,
-            strangers: options.strangers,
+            strangers: options.strangers(),
             ..GatewayConfig::new(
                 runs_on.clone(),
                 Arc::clone(&readiness),
@@ -186,7 +185,6 @@ impl Process {
                 serving,
             }),
             redis: None,
-            unfit: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::customer::Customer;
-use crate::program::{Program, ordershop};
+use crate::program::{Program, ordershop, run};
 
 /// Everything in a folder and below it.
 fn all_in(dir: &Path) -> Vec<std::path::PathBuf> {
@@ -39,6 +39,12 @@ async fn works_in(data: &Path, mode: &[&str]) {
         );
     }
     assert!(all_in(data).iter().any(|path| path.ends_with("redis.log")));
+    // In a folder with a longer path the socket is elsewhere.
+    if data.join("redis.sock").exists() {
+        let mut list = ordershop(&["dead-letters", "list", "--data-dir"]);
+        let (code, said) = run(list.arg(data));
+        assert_eq!(code, Some(0), "{said}");
+    }
     program.stop().await;
 }
 

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::customer::Customer;
 use crate::program::Program;
 use crate::redis_server::{ForeignRedis, free_port};
-use crate::shopping::{buys, posted};
+use crate::shopping::buys;
 
 /// An address whose new connections lead to a port that may be changed; its old ones stay where they are.
 async fn address_of(goal: Arc<AtomicU16>) -> String {
@@ -65,7 +65,7 @@ async fn after_a_failover_the_new_master_is_found_though_the_old_one_keeps_its_c
         .await;
 
     let name = json!({"name": "Grace", "email": "grace@example.com"});
-    let later = posted(&http, "/customer", &name).await;
+    let later = http.posted("/customer", &name).await;
     buys(&http).await;
     for id in [customer, later] {
         http.eventually(&format!("/customer/{id}"), serde_json::Value::is_object)

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::customer::Customer;
 use crate::program::Program;
 use crate::redis_server::ForeignRedis;
-use crate::shopping::{buys, posted, refusal};
+use crate::shopping::{buys, refusal};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_redis_answers_reads_and_refuses_writes_with_the_reason() {
@@ -33,7 +33,7 @@ async fn a_full_redis_answers_reads_and_refuses_writes_with_the_reason() {
         }
 
         redis.tell(&["CONFIG", "SET", "maxmemory", "0"]).await;
-        posted(&http, "/product", &body).await;
+        http.posted("/product", &body).await;
         buys(&http).await;
         program.stop().await;
     }

@@ -107,6 +107,29 @@ impl Customer {
         self.raw(Method::DELETE, path, "").await
     }
 
+    /// Sends a request until it succeeds: while something is away it may be refused.
+    pub async fn insist(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let deadline = Instant::now() + Duration::from_millis(2 * EVENTUALLY_MS);
+        loop {
+            let answer = self.raw(method.clone(), path, body.to_string()).await;
+            if answer.status == 200 {
+                return answer;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{method} {path}: {} {}",
+                answer.status,
+                answer.body
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Posts until it succeeds; returns the id of the created entity.
+    pub async fn posted(&self, path: &str, body: &Value) -> String {
+        self.insist(Method::POST, path, body).await.id()
+    }
+
     /// GETs a path until its result fits; panics with the last result if it never does.
     #[track_caller]
     pub fn eventually<'a>(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ordershop::app::App;
-use ordershop::config::{RedisTlsConfig, UpConfig};
+use ordershop::config::{GatewayOptions, RedisTlsConfig, UpConfig};
 use ordershop_redis::durability::Durability;
 
 use crate::customer::Customer;
@@ -26,9 +26,11 @@ pub fn config(dir: &Path) -> UpConfig {
         data_dir: Some(dir.to_owned()),
         durability: Some(Durability::Everysec),
         threads: 1,
-        body_bytes_max: 8 * 1024 * 1024,
-        allowed_host: Vec::new(),
-        allowed_origin: Vec::new(),
+        gateway: GatewayOptions {
+            body_bytes_max: 8 * 1024 * 1024,
+            allowed_host: Vec::new(),
+            allowed_origin: Vec::new(),
+        },
         burn_us_per_event: 0,
     }
 }

@@ -1,9 +1,10 @@
 //! Redis loses its last moment, or everything, while the system lives on.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use hyper::Method;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::server::RedisServer;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::customer::{Answer, Customer, EVENTUALLY_MS};
+use crate::customer::EVENTUALLY_MS;
 use crate::shop::Shop;
 
 /// How long the feed may take to send a frame.
@@ -52,24 +53,6 @@ impl Forgetful {
     }
 }
 
-/// Repeats a request until it succeeds: the first ones after a loss may be refused.
-async fn until_ok<F: Future<Output = Answer>>(request: impl Fn() -> F) -> Answer {
-    let deadline = Instant::now() + Duration::from_millis(2 * EVENTUALLY_MS);
-    loop {
-        let answer = request().await;
-        if answer.status == 200 {
-            return answer;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{} {}",
-            answer.status,
-            answer.body
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Reads the feed until a frame fits.
 async fn frame(
     socket: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin),
@@ -86,10 +69,6 @@ async fn frame(
         }
     };
     tokio::time::timeout(FEED_WAIT, reading).await.unwrap()
-}
-
-async fn posted(http: &Customer, path: &str, body: Value) -> String {
-    until_ok(|| http.post(path, &body)).await.id()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,8 +100,8 @@ async fn what_redis_lost_is_decided_again_on_what_is_left() {
         .await;
     // The saga remembers what it left in stock, at the version that this change has now.
     let empty = json!({"product_id": product, "amount": 0});
-    until_ok(|| http.put(&path, &empty)).await;
-    let order = posted(http, "/order", json!({"cart_id": second})).await;
+    http.insist(Method::PUT, &path, &empty).await;
+    let order = http.posted("/order", &json!({"cart_id": second})).await;
     http.order_becomes(&order, "OUT_OF_STOCK").await;
     http.eventually(&path, |inventory| inventory["amount"] == 0)
         .await;
@@ -143,15 +122,18 @@ async fn after_a_flush_the_shop_is_empty_and_sells_again() {
     redis.command("FLUSHALL").await;
 
     let person = json!({"name": "Ada", "email": "ada@example.com"});
-    let customer = posted(http, "/customer", person).await;
-    let product = posted(http, "/product", json!({"name": "Tea", "price": 7})).await;
+    let customer = http.posted("/customer", &person).await;
+    let product = http
+        .posted("/product", &json!({"name": "Tea", "price": 7}))
+        .await;
     let stock = json!({"product_id": product, "amount": 5});
-    posted(http, "/inventory", stock).await;
+    http.posted("/inventory", &stock).await;
     let cart = json!({"customer_id": customer, "product_ids": [product]});
-    let cart = posted(http, "/cart", cart).await;
-    let order = posted(http, "/order", json!({"cart_id": cart})).await;
+    let cart = http.posted("/cart", &cart).await;
+    let order = http.posted("/order", &json!({"cart_id": cart})).await;
     http.order_becomes(&order, "IN_STOCK").await;
-    posted(http, "/billing", json!({"order_id": order, "amount": 7})).await;
+    http.posted("/billing", &json!({"order_id": order, "amount": 7}))
+        .await;
     http.order_becomes(&order, "SHIPPED").await;
     http.eventually(&format!("/customer/{before}"), Value::is_null)
         .await;

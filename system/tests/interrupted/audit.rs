@@ -11,13 +11,10 @@ use crate::buyers::Answered;
 use crate::customer::Customer;
 use crate::process::{LOOK, PATIENCE};
 
-/// The program `loadgen`: that of `LOADGEN_BIN`, or built from this workspace if necessary.
+/// The program `loadgen`, built from this workspace if necessary.
 fn loadgen() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        if let Some(given) = std::env::var_os("LOADGEN_BIN") {
-            return given.into();
-        }
         let built = Command::new(env!("CARGO"))
             .args([
                 "build",

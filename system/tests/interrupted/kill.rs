@@ -3,10 +3,9 @@
 use ordershop_contract::failpoint::Failpoint;
 
 use crate::audit;
-use crate::buyers::Buyers;
 use crate::process::{Action, Armed};
 use crate::stage::Stage;
-use crate::walk::{end_before, every, failpoints};
+use crate::walk::{every, failpoints};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_killed_between_two_effects_completes_what_it_answered_once() {
@@ -14,15 +13,13 @@ async fn a_shop_killed_between_two_effects_completes_what_it_answered_once() {
 }
 
 async fn killed_at(point: Failpoint, pass: usize) -> Result<(), String> {
-    let stage = Stage::set_up(end_before(point)).await;
     let action = Action::Kill;
-    let mut shop = stage.start(Some(Armed {
+    let (stage, _, buyers) = Stage::interrupted(Armed {
         point,
         pass,
         action,
-    }));
-    let buyers = Buyers::start(&shop.customer());
-    shop.interrupted().await?;
+    })
+    .await?;
     let mut shop = stage.start(None);
     shop.ready().await;
     let answered = buyers.finish().await;

@@ -9,7 +9,7 @@ use crate::audit;
 use crate::buyers::Buyers;
 use crate::process::{Action, Armed};
 use crate::stage::Stage;
-use crate::walk::{end_before, every, failpoints};
+use crate::walk::{every, failpoints};
 
 /// Longer than until a writer and a group have another lease holder (2 s) and a silent worker's messages are given back (5 to 7 s).
 const STANDSTILL: Duration = Duration::from_secs(9);
@@ -20,15 +20,13 @@ async fn a_shop_that_stood_still_between_two_effects_does_nothing_a_second_time(
 }
 
 async fn stopped_at(point: Failpoint, pass: usize) -> Result<(), String> {
-    let stage = Stage::set_up(end_before(point)).await;
     let action = Action::Stop;
-    let mut shop = stage.start(Some(Armed {
+    let (stage, shop, buyers) = Stage::interrupted(Armed {
         point,
         pass,
         action,
-    }));
-    let buyers = Buyers::start(&shop.customer());
-    shop.interrupted().await?;
+    })
+    .await?;
     let standstill = tokio::time::sleep(STANDSTILL);
     let mut second = stage.start_second();
     second.ready().await;

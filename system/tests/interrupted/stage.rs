@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::buyers::Buyers;
 use crate::process::{Armed, ShopProcess, free_port};
+use crate::walk::end_before;
 
 /// A Redis, and the address of the shop on it.
 pub struct Stage {
@@ -16,7 +17,7 @@ pub struct Stage {
 
 impl Stage {
     /// Sets it up by a shop that is then ended by a signal.
-    pub async fn set_up(signal: &str) -> Self {
+    async fn set_up(signal: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let redis = RedisServer::start(dir.path(), Durability::None)
             .await
@@ -31,6 +32,15 @@ impl Stage {
             port,
             _dir: dir,
         }
+    }
+
+    /// Sets it up and starts a shop that is interrupted while buyers buy; returns once it is.
+    pub async fn interrupted(armed: Armed) -> Result<(Self, ShopProcess, Buyers), String> {
+        let stage = Self::set_up(end_before(armed.point)).await;
+        let mut shop = stage.start(Some(armed));
+        let buyers = Buyers::start(&shop.customer());
+        shop.interrupted().await?;
+        Ok((stage, shop, buyers))
     }
 
     pub fn redis_url(&self) -> &str {
