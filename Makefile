@@ -24,7 +24,7 @@ demo: toolchain redis ## build, run customers through the system for DEMO_DURATI
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code
 
 test: toolchain redis browser python ## install what the tests need, run all tests
-	cargo test --locked --workspace
+	cargo test --locked --workspace --all-features
 
 bench: toolchain redis ## run the benchmarks, each beside its lower bound
 	cargo bench --locked --workspace
@@ -43,7 +43,7 @@ compose-test: ## test the shop in containers under load, with a killed and a cra
 	@bash deploy/compose/test.sh
 
 walk: toolchain redis ## kill and stop the shop at every place between two effects, and cut its data after every transaction; some minutes
-	CUTS=all cargo test --locked --package ordershop --features failpoints --test interrupted
+	CUTS=all cargo test --locked --package ordershop --features failpoints --test interrupted -- --include-ignored
 
 fuzz-api: toolchain redis ## send generated requests to every operation of a shop of its own, and check each answer against /openapi.json
 	@sh deploy/install/schemathesis.sh

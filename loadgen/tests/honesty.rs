@@ -7,8 +7,9 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use support::{Ended, Loadgen, SmallSystem, open, program, waiting};
+use support::{Ended, Loadgen, SmallSystem, eventually, open, program, waiting};
 
 /// Threads that use all of the machine's CPU until this is dropped.
 struct Busy {
@@ -51,15 +52,25 @@ fn reasons(ended: &Ended) -> String {
     ended.report()["verdict"]["reasons"].to_string()
 }
 
+/// Longer than the runs below drive. Start and report need no busy machine: they would take minutes on one.
+const DISTURBED: Duration = Duration::from_secs(3);
+
+/// Runs it on a machine that is busy from its first request on.
+fn run_on_a_busy_machine(scenario: &str) -> Ended {
+    let system = SmallSystem::start();
+    let loadgen = Loadgen::scenario(scenario).target(&system).through(&LAST);
+    let child = loadgen.start();
+    eventually("the first request", || system.requests() > 0);
+    let busy = Busy::machine();
+    std::thread::sleep(DISTURBED);
+    drop(busy);
+    let output = child.wait_with_output().unwrap();
+    loadgen.ended(output)
+}
+
 #[test]
 fn on_a_machine_that_is_too_busy_an_open_run_is_invalid() {
-    let system = SmallSystem::start();
-    let busy = Busy::machine();
-    let ended = Loadgen::scenario(&open(2_000, "2s", LIMITS))
-        .target(&system)
-        .through(&LAST)
-        .run();
-    drop(busy);
+    let ended = run_on_a_busy_machine(&open(2_000, "2s", LIMITS));
     assert_eq!(ended.code, 3, "{}", ended.stdout);
     assert!(
         reasons(&ended).contains("core of its own"),
@@ -70,17 +81,11 @@ fn on_a_machine_that_is_too_busy_an_open_run_is_invalid() {
 
 #[test]
 fn on_a_machine_that_is_too_busy_a_closed_run_is_invalid_too() {
-    let system = SmallSystem::start();
-    let busy = Busy::machine();
     let text = open(1, "2s", LIMITS).replace(
         "kind = \"open\"\nrate = 1.0",
         "kind = \"closed\"\nusers = 8",
     );
-    let ended = Loadgen::scenario(&text)
-        .target(&system)
-        .through(&LAST)
-        .run();
-    drop(busy);
+    let ended = run_on_a_busy_machine(&text);
     assert_eq!(ended.code, 3, "{}", ended.stdout);
     assert!(
         reasons(&ended).contains("the machine was too busy"),

@@ -101,15 +101,3 @@ fn an_address_in_use_is_refused_before_anything_is_driven() {
     assert!(ended.stderr.contains("free port"), "{}", ended.stderr);
     assert_eq!(system.requests(), 0);
 }
-
-#[cfg(not(feature = "otlp"))]
-#[test]
-fn a_program_without_open_telemetry_says_how_to_build_it() {
-    let system = SmallSystem::start();
-    let ended = Loadgen::scenario(&open(10, "1s", ""))
-        .target(&system)
-        .arguments(&["--otlp-endpoint", "http://127.0.0.1:4317"])
-        .run();
-    assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("--features otlp"), "{}", ended.stderr);
-}
