@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::threshold::Window;
+use super::threshold::{Threshold, Window};
 use super::{Scenario, Stage, Workload};
 
 /// Changes to a scenario from the command line.
@@ -16,6 +16,8 @@ pub struct Overrides {
     pub duration: Option<Duration>,
     /// Users of a closed workload.
     pub users: Option<usize>,
+    /// The share of journeys that may fail, 0 to 1; besides the scenario's own thresholds.
+    pub error_rate_max: Option<f64>,
     /// Parameters by name; the text is parsed as JSON if it is JSON.
     pub parameters: Vec<(String, String)>,
 }
@@ -55,8 +57,13 @@ impl Scenario {
             }
             Workload::Trace => {}
         }
+        self.warm_up_fits()?;
         self.windows_fit()?;
         self.faults_fit()?;
+        if let Some(share) = overrides.error_rate_max {
+            self.thresholds.retain(|t| !t.by_default);
+            self.thresholds.extend(Threshold::error_rate(share, false));
+        }
         if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
             return Err("--users: this scenario has no closed workload".into());
         }
@@ -98,7 +105,8 @@ impl Scenario {
         self.warm_up = warm_up;
         self.faults.clear();
         self.chaos = None;
-        self.windows_fit()
+        self.warm_up_fits()
+            .and_then(|()| self.windows_fit())
             .map_err(|e| e.replace("--duration", "--probe-duration"))
     }
 
@@ -109,6 +117,17 @@ impl Scenario {
                 Some(stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max))
             }
             _ => None,
+        }
+    }
+
+    /// Refuses a workload that ends with its warm-up: nothing would be measured.
+    fn warm_up_fits(&self) -> Result<(), String> {
+        match self.workload.duration() {
+            Some(duration) if duration <= self.warm_up => Err(format!(
+                "--duration: {duration:?} leaves nothing to measure after the warm-up of {:?}; allowed: a longer duration than the warm-up",
+                self.warm_up
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -33,8 +33,10 @@ pub struct Summary {
     pub teardown_steps: usize,
     /// What goes wrong on purpose, in words.
     pub faults: Vec<String>,
-    /// How many thresholds there are.
+    /// How many thresholds the file has.
     pub thresholds: usize,
+    /// The bound on failed journeys that the run has by default.
+    pub default_bound: Option<String>,
     /// Warnings about the scenario.
     pub warnings: Vec<String>,
 }
@@ -77,7 +79,12 @@ impl Scenario {
                 .map(|fault| format!("{} at {:?}", fault.action, fault.at))
                 .chain(self.chaos.iter().map(drawn))
                 .collect(),
-            thresholds: self.thresholds.len(),
+            thresholds: self.thresholds.iter().filter(|t| !t.by_default).count(),
+            default_bound: self
+                .thresholds
+                .iter()
+                .find(|t| t.by_default)
+                .map(|t| t.text.clone()),
             warnings: self.warnings.clone(),
         }
     }
@@ -220,7 +227,11 @@ impl fmt::Display for Summary {
         for fault in &self.faults {
             writeln!(f, "  fault: {fault}")?;
         }
-        writeln!(f, "  thresholds: {}", self.thresholds)?;
+        write!(f, "  thresholds: {}", self.thresholds)?;
+        match &self.default_bound {
+            Some(bound) => writeln!(f, ", and by default `{bound}`")?,
+            None => writeln!(f)?,
+        }
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;
         }
