@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::notes::Notes;
 use crate::http_client::{HttpClient, HttpError, Reply, Request, TraceContext, Turn};
+use loadgen_scenario::equality::equal;
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
 
@@ -167,7 +168,7 @@ pub fn examine(
         let expected: Value = serde_json::from_str(&expected.render(scope)?)
             .map_err(|e| StepError::new("template", e.to_string()))?;
         let found = json.pointer(pointer).unwrap_or(&Value::Null);
-        if *found != expected {
+        if !equal(found, &expected) {
             return Err(StepError::new(
                 format!("expected at {pointer}"),
                 format!("expected {expected}, found {found}"),
