@@ -108,8 +108,13 @@ fn table(
 
 fn row(figure: &FigureComparison, lanes: &lane::Lanes) -> [Cell; 8] {
     let effect = &figure.effect;
-    let changed = change(figure.scale, effect.estimate);
-    let interval = known(effect.low.zip(effect.high), |(low, high)| {
+    let from_zero = figure.is_from_zero();
+    let changed = match from_zero {
+        true => "from 0".to_owned(),
+        false => change(figure.scale, effect.estimate),
+    };
+    let interval = effect.low.zip(effect.high).filter(|_| !from_zero);
+    let interval = known(interval, |(low, high)| {
         let [low, high] = [low, high].map(|end| change(figure.scale, end));
         format!("{low} to {high}")
     });
@@ -185,5 +190,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
         format!(
             "worse, better: the change is significant (p is small and the interval excludes no change) and larger than {least:.0} %. same: the whole interval lies within ± {band:.0} %. Only deciding figures make a regression."
         ),
+        "Response times are of requests answered as expected; how many were not is error_rate."
+            .to_owned(),
     ]
 }

@@ -33,6 +33,8 @@ fn together(group: &Group) -> Result<SlotTimeline, ReportError> {
     let logs = Logs {
         response_time: runs().flat_map(|l| l.response_time.clone()).collect(),
         service_time: runs().flat_map(|l| l.service_time.clone()).collect(),
+        failed_time: Vec::new(),
+        unanswered_time: Vec::new(),
         end_to_end: Vec::new(),
     };
     Ok(SlotTimeline::new(&logs)?)

@@ -1,7 +1,7 @@
 //! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
 use super::{CompareError, Group, Options};
-use crate::{Report, VerdictResult};
+use crate::Report;
 
 /// The name and value of something that must be the same in all runs.
 type Trait = (&'static str, fn(&Report) -> String);
@@ -124,7 +124,7 @@ pub fn check(
     }
     differing.extend(machine);
     let invalid = baseline.runs.iter().chain(&candidate.runs);
-    let invalid = invalid.filter(|run| run.report.verdict.result() == VerdictResult::Invalid);
+    let invalid = invalid.filter(|run| run.report.verdict.result().is_doubtful());
     let invalid: Vec<String> = invalid
         .map(|run| {
             let reasons = run.report.verdict.reasons().join("; ");
