@@ -12,6 +12,7 @@ mod journey;
 mod notes;
 mod open;
 mod pacing;
+mod pauses;
 mod request;
 mod self_watch;
 mod set_up;

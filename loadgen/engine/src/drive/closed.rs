@@ -67,7 +67,7 @@ pub async fn drive(
                     }
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = tokio::time::sleep_until(intended.min(end).into()) => {}
+                        () = context.pauses.until(intended.min(end)) => {}
                     }
                 }
             })

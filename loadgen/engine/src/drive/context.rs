@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::notes::Notes;
+use super::pauses::Pauses;
 use super::shared_values::SharedValues;
 use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
@@ -27,6 +28,7 @@ pub struct Context {
     pub feed: Option<Feed>,
     pub sampler: Sampler,
     pub following: Following,
+    pub pauses: Pauses,
     /// Parameters and lists.
     pub globals: Arc<Vars>,
     pub feeders: RefCell<Vec<feeder::FeederCursor>>,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
+use super::pauses::Pauses;
 use super::self_watch::SelfWatch;
 use super::{closed, open, shared_values};
 use crate::budget::{Sampler, following::Following};
@@ -110,6 +111,11 @@ impl Driver {
         };
         let listens = feed.is_some() && sampled_per_s > 0.0;
         let following = Following::start(&self.target, listens).await;
+        let pauses = Pauses::start().map_err(|e| {
+            Refusal::BadInput(format!(
+                "the operating system grants no timer for pauses: {e}"
+            ))
+        })?;
         let http = HttpClient::new(self.target, client_limits(&limits, self.share));
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
@@ -120,6 +126,7 @@ impl Driver {
             feed,
             sampler: Sampler::new(sampled_per_s),
             following,
+            pauses,
             globals: self.globals,
             feeders: RefCell::new(feeders),
             shared: shared_values::SharedValues::default(),

@@ -288,7 +288,7 @@ impl<'a> JourneyRun<'a> {
         if let Some(sample) = &mut self.sample {
             sample.paused(length);
         }
-        tokio::time::sleep_until(self.intended.into()).await;
+        self.context.pauses.until(self.intended).await;
         Ok(())
     }
 
