@@ -277,8 +277,36 @@ fn thresholds_name_what_exists_and_windows_fit_into_the_run() {
         3,
         &["unknown figure", "step[\"NAME\"]", "backlog_end"],
     );
+    refused(
+        Folder::new(),
+        &with("error_rate < 5"),
+        3,
+        &["can't fail", "from 0 to 1", "did you mean `5%`"],
+    );
     let fine = Folder::new().with("test.toml", &with("tag[\"read\"].p(95) over 20s < 1s"));
     assert_eq!(fine.loadgen(&["check", "test.toml"]).code, 0);
+}
+
+#[test]
+fn what_json_has_no_number_for_and_columns_of_one_name_are_refused() {
+    let body = |value: &str| {
+        let request =
+            format!("request = {{ method = \"POST\", path = \"/\", body = {{ x = {value} }} }}");
+        scenario(
+            "",
+            &GET.replace("request = { method = \"GET\", path = \"/\" }", &request),
+        )
+    };
+    for value in ["nan", "[inf]"] {
+        refused(Folder::new(), &body(value), 12, &["no number in JSON"]);
+    }
+    let feeder = "[[feeders]]\nname = \"user\"\ncsv = \"users.csv\"\npick = \"sequential\"";
+    refused(
+        Folder::new().with("users.csv", "name,mail,mail\nann,a,b\n"),
+        &scenario(feeder, GET),
+        3,
+        &["two columns have the name `mail`"],
+    );
 }
 
 #[test]

@@ -12,7 +12,6 @@ mod workload;
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
 use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler, split_tags};
@@ -35,16 +34,18 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
         columns: HashMap::new(),
         steps: Vec::new(),
         awaits: Vec::new(),
+        notes: Vec::new(),
     }
     .scenario(raw)
 }
 
 impl Compiler<'_> {
     fn scenario(mut self, raw: ScenarioFile) -> Compiled<Scenario> {
-        let parameters = match serde_json::to_value(&raw.parameters) {
-            Ok(Value::Object(parameters)) => parameters,
-            _ => Vars::new(),
-        };
+        let parameters = crate::toml_json::object(raw.parameters).map_err(|problem| {
+            let place = self.source.find("[parameters]", 0..0);
+            self.source
+                .error(place, format!("a parameter: {problem}"), None)
+        })?;
         self.known.extend(parameters.keys().cloned());
         let poisson = raw.workload.get_ref().arrivals == Some(ArrivalsKind::Poisson);
         let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
@@ -128,6 +129,7 @@ impl Compiler<'_> {
         // A scenario that only reads can't have broken anything.
         scenario.audit = raw.audit.unwrap_or_else(|| scenario.writes());
         thresholds::check(&scenario, &self.source)?;
+        thresholds::bound_errors(&mut scenario);
         Ok(scenario)
     }
 
@@ -153,6 +155,7 @@ impl Compiler<'_> {
         let feeders = feeders.map(|name| format!("no journey reads the feeder `{name}`"));
         let parameters = parameters.keys().filter(unread);
         let parameters = parameters.map(|name| format!("nothing reads the parameter `{name}`"));
-        feeders.chain(parameters).collect()
+        let notes = self.notes.iter().cloned();
+        feeders.chain(parameters).chain(notes).collect()
     }
 }

@@ -8,6 +8,7 @@ mod compile;
 pub mod condition;
 mod diagnostic;
 pub mod duration;
+pub mod equality;
 pub mod expression;
 pub mod fault;
 pub mod feeder;
@@ -23,8 +24,10 @@ pub mod starter;
 mod step;
 pub mod summary;
 pub mod template;
+mod text_file;
 pub mod think_time;
 pub mod threshold;
+mod toml_json;
 pub mod trace;
 mod vars;
 

@@ -18,6 +18,8 @@ pub(super) struct Compiler<'a> {
     pub(super) columns: HashMap<String, BTreeSet<String>>,
     pub(super) steps: Vec<TaggedName>,
     pub(super) awaits: Vec<TaggedName>,
+    /// What the reader of the scenario should know of its files.
+    pub(super) notes: Vec<String>,
 }
 
 /// A row of the report: a name and its tags.

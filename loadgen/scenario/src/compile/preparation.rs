@@ -92,6 +92,7 @@ impl Compiler<'_> {
                 .error(span.clone(), problem, Some(help.to_owned()))
         };
         let beside = |path: &Path| Path::new(file).parent().unwrap_or(Path::new("")).join(path);
+        let is_csv = raw.csv.is_some();
         let source = match (raw.list, raw.items, raw.csv, raw.jsonl) {
             (Some(list), None, None, None) if self.known.contains(&list) => {
                 FeederSource::List(list)
@@ -102,16 +103,29 @@ impl Compiler<'_> {
                     "allowed: a `list` of a [[setup]] step",
                 ));
             }
-            (None, Some(items), None, None) => FeederSource::Values(
-                items
-                    .iter()
-                    .map(|i| serde_json::to_value(i).unwrap_or(Value::Null))
-                    .collect(),
-            ),
-            (None, None, Some(path), None) => FeederSource::Values(
-                crate::feeder::read_csv(&beside(&path))
-                    .map_err(|e| fail(e, "a CSV file with a header line"))?,
-            ),
+            (None, Some(items), None, None) => {
+                let items = items.into_iter().map(crate::toml_json::json);
+                let items = items.collect::<Result<_, _>>();
+                FeederSource::Values(items.map_err(|problem| {
+                    self.source.error(
+                        span.clone(),
+                        format!("feeder `{}`: {problem}", raw.name),
+                        None,
+                    )
+                })?)
+            }
+            (None, None, Some(path), None) => {
+                let delimiter = raw.delimiter.unwrap_or_default();
+                let (rows, guess) =
+                    crate::feeder::read_csv(&beside(&path), delimiter).map_err(|e| {
+                        fail(
+                            e,
+                            "a CSV file with a header line that names each column once",
+                        )
+                    })?;
+                self.notes.extend(guess);
+                FeederSource::Values(rows)
+            }
             (None, None, None, Some(path)) => FeederSource::Values(
                 crate::feeder::read_json_lines(&beside(&path))
                     .map_err(|e| fail(e, "one JSON value a line"))?,
@@ -127,6 +141,12 @@ impl Compiler<'_> {
             return Err(fail(
                 format!("feeder `{}` has no values", raw.name),
                 "at least one value is needed",
+            ));
+        }
+        if raw.delimiter.is_some() && !is_csv {
+            return Err(fail(
+                format!("feeder `{}`: only a CSV file has a delimiter", raw.name),
+                "allowed: `delimiter` with `csv`",
             ));
         }
         let exponent = raw.exponent.unwrap_or(1.0);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::step::{AwaitFile, ExpectFile, RequestFile};
 use super::value::{JsonTemplate, RepeatCount};
 use crate::condition::Condition;
+use crate::trace::Delimiter;
 
 /// A step of set-up or tear-down: one request, or many.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -78,8 +79,11 @@ pub struct FeederFile {
     /// Values written here.
     #[schemars(with = "Option<Vec<serde_json::Value>>")]
     pub items: Option<Vec<toml::Value>>,
-    /// A CSV file with a header line, beside the scenario; every value is text.
+    /// A CSV file with a header line, beside the scenario; every value is text. UTF-8, UTF-16 or windows-1252.
     pub csv: Option<PathBuf>,
+    /// The separator of the CSV file's fields; `,` by default.
+    #[schemars(with = "Option<String>")]
+    pub delimiter: Option<Delimiter>,
     /// A file with one JSON value a line, beside the scenario.
     pub jsonl: Option<PathBuf>,
     /// How a value is chosen.

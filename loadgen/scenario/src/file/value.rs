@@ -36,7 +36,7 @@ shape!(JsonTemplate, "JsonTemplate", {
 impl<'de> Deserialize<'de> for JsonTemplate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = toml::Value::deserialize(deserializer)?;
-        let json: Value = serde_json::to_value(value).map_err(D::Error::custom)?;
+        let json = crate::toml_json::json(value).map_err(D::Error::custom)?;
         // Text that is itself a JSON object or array is that JSON, else it is a JSON string.
         let json = match &json {
             Value::String(text)
