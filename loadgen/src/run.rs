@@ -134,6 +134,7 @@ impl Run {
             arrivals = Some(replay.arrivals);
             variables = replay.variables;
             facts = Some(replay.facts);
+            self.warnings.extend(replay.notes);
         }
         let load = self.load(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
@@ -234,10 +235,6 @@ impl Run {
             self.warnings
                 .push("no event lag: the target's /metrics has no such metric".into());
         }
-        if stop.is_cancelled() {
-            self.warnings
-                .push("the run was stopped before its end".into());
-        }
         Ok(loadgen_report::build(Evidence {
             scenario: &self.scenario,
             seed: self.seed,
@@ -254,7 +251,7 @@ impl Run {
             replay: facts,
             audit,
             faults,
-            stopped: stop.is_cancelled(),
+            interrupted: self.interrupted,
             holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
             series: collected.observer.series,
             warnings: self.warnings,

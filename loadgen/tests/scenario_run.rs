@@ -170,6 +170,68 @@ fn a_wrong_status_or_a_missing_text_is_an_error_of_its_own_kind() {
 }
 
 #[test]
+fn answers_with_an_error_are_apart_from_good_ones_and_more_than_the_bound_fails_the_run() {
+    let count = AtomicU64::new(0);
+    let service = Service::start(move |_| match count.fetch_add(1, Ordering::SeqCst) % 5 {
+        0 => (429, String::new()),
+        _ => (200, "{}".into()),
+    });
+    let text = format!(
+        "name = \"test\"\ndescription = \"d\"\n{ROOM}[workload]\nkind = \"open\"\nrate = 40.0\nduration = \"1s\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"get\"\nrequest = {{ method = \"GET\", path = \"/\" }}\n"
+    );
+    let folder = Folder::new().with("test.toml", &text);
+
+    let ended = folder.run("test.toml", &service, &[]);
+
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("journeys.error_rate <= 5%: it was 20.000 %")
+    );
+    let report = folder.report();
+    let step = &report["steps"][0];
+    let counts = ["response_time_us", "failed_time_us", "unanswered_time_us"];
+    assert_eq!(
+        counts.map(|key| step[key]["count"].as_u64().unwrap()),
+        [32, 8, 0]
+    );
+    assert!(ended.stdout.contains("answered with an error"));
+    for (bound, code) in [("30%", 0), ("0.3", 0), ("10%", 1)] {
+        let arguments = ["--max-error-rate", bound, "--out", bound];
+        let run = ["run", "test.toml", "--target", &service.url];
+        let ended = folder.loadgen(&[&run[..], &arguments].concat());
+        assert_eq!(
+            ended.code, code,
+            "{bound}: {}{}",
+            ended.stdout, ended.stderr
+        );
+    }
+}
+
+#[test]
+fn dates_go_out_as_text_and_numbers_are_equal_by_their_value() {
+    let service = Service::start(|_| (200, r#"{"total": 10.0, "lines": [{"n": 2}]}"#.into()));
+    let steps = r#"
+[[journeys.steps]]
+request = { method = "POST", path = "/", body = { due = 2024-05-17, at = [2024-05-17T10:00:00Z, 10:00:00], since = "{{since}}", day = "{{row.day}}" } }
+expect = { equal = { "/total" = 10, "/lines" = [{ n = 2.0 }] } }
+"#;
+    let more = "[parameters]\nsince = 2024-01-31\n[[feeders]]\nname = \"row\"\nitems = [{ day = 2024-02-29 }]\npick = \"sequential\"\n";
+    let folder = Folder::new().with("test.toml", &journeys(1, more, steps));
+    let ended = folder.run("test.toml", &service, &[]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let sent: Value = serde_json::from_str(&service.asked()[0].body).unwrap();
+    assert_eq!(
+        sent,
+        json!({
+            "due": "2024-05-17", "at": ["2024-05-17T10:00:00Z", "10:00:00"],
+            "since": "2024-01-31", "day": "2024-02-29"
+        })
+    );
+}
+
+#[test]
 fn conditions_and_loops_send_exactly_what_they_should() {
     let service = Service::start(|asked| match asked.path.as_str() {
         "/cart" => (

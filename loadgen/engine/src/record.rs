@@ -66,10 +66,14 @@ impl Times {
 /// The times of one kind of request.
 #[derive(Debug, Clone, Default)]
 pub struct StepFigures {
-    /// completed − intended start.
+    /// completed − intended start, of requests answered as expected.
     pub response_time: Times,
-    /// completed − actual start.
+    /// completed − actual start, of the same requests.
     pub service_time: Times,
+    /// completed − intended start, of requests whose answer was an error.
+    pub failed_time: Times,
+    /// given up − intended start, of requests without an answer: refused, timed out, connection lost.
+    pub unanswered_time: Times,
     /// actual − intended start.
     pub slip: Times,
     /// Requests that ended in an error.
@@ -118,10 +122,17 @@ pub struct JourneyCounts {
 }
 
 impl StepFigures {
+    /// Requests without an answer.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered_time.0.len()
+    }
+
     /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         self.response_time.add(&other.response_time);
         self.service_time.add(&other.service_time);
+        self.failed_time.add(&other.failed_time);
+        self.unanswered_time.add(&other.unanswered_time);
         self.slip.add(&other.slip);
         self.errors += other.errors;
         self.count += other.count;
@@ -192,6 +203,8 @@ impl Figures {
         let steps = self.steps.iter().map(|s| StepFigures {
             response_time: s.response_time.emptied(),
             service_time: s.service_time.emptied(),
+            failed_time: s.failed_time.emptied(),
+            unanswered_time: s.unanswered_time.emptied(),
             slip: s.slip.emptied(),
             ..StepFigures::default()
         });
@@ -264,7 +277,22 @@ impl Figures {
         }
     }
 
-    /// The distributions of all steps together: response time, service time.
+    /// How long all requests took from their intended start, whatever became of them: what a customer felt.
+    pub fn felt(&self) -> Times {
+        let mut felt = Times::default();
+        for step in &self.steps {
+            for times in [
+                &step.response_time,
+                &step.failed_time,
+                &step.unanswered_time,
+            ] {
+                felt.add(times);
+            }
+        }
+        felt
+    }
+
+    /// The distributions of all steps together: response time, service time; of requests answered as expected.
     pub fn all_steps(&self) -> (Times, Times) {
         let (mut response, mut service) = (Times::default(), Times::default());
         for step in &self.steps {

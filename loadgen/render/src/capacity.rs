@@ -66,6 +66,7 @@ pub fn document(report: &CapacityReport) -> Document {
         settings: Vec::new(),
         notes: vec![
             HOW.to_owned(),
+            "Response times are of requests answered as expected.".to_owned(),
             "This page was made from capacity.json in the same folder; each probe has its own report in its folder."
                 .to_owned(),
         ],

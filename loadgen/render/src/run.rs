@@ -56,7 +56,7 @@ pub fn document(report: &Report) -> Document {
         tables: tables::tables(report),
         settings: settings::settings(report),
         notes: vec![
-            "Response time = completed − intended start; service time = completed − actual start; schedule slip = actual − intended start.".to_owned(),
+            "Response time = completed − intended start, service time = completed − actual start, of requests answered as expected; schedule slip = actual − intended start.".to_owned(),
             "This was made from report.json and the interval logs in the same folder; `loadgen report FOLDER` makes it again.".to_owned(),
         ],
     }
@@ -70,6 +70,10 @@ pub fn answer(report: &Report) -> Answer {
             "Every threshold held, and the generator kept up.",
         ),
         VerdictResult::Fail => (Tone::Bad, "A threshold or a check failed."),
+        VerdictResult::Interrupted => (
+            Tone::Unsure,
+            "Somebody ended the run before its end: the figures are of a part of what was asked for.",
+        ),
         VerdictResult::Invalid => (
             Tone::Unsure,
             "The figures say nothing about the target: the generator could not keep up, or nothing was measured.",

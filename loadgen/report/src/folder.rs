@@ -63,6 +63,10 @@ pub struct Logs {
     pub response_time: Vec<RecordedLog>,
     /// Service time (completed − actual start) of each step.
     pub service_time: Vec<RecordedLog>,
+    /// Response time of requests whose answer was an error, of each step.
+    pub failed_time: Vec<RecordedLog>,
+    /// Given up − intended start of requests without an answer, of each step.
+    pub unanswered_time: Vec<RecordedLog>,
     /// End-to-end latency (visible − intended start) of each awaited state.
     pub end_to_end: Vec<RecordedLog>,
 }
@@ -97,12 +101,14 @@ impl RunFolder {
         let of = |family: &str| -> Result<Vec<RecordedLog>, FolderError> {
             let wanted = names.iter().zip(&files);
             let wanted = wanted.filter(|(name, _)| name.starts_with(&format!("{family}.")));
-            let logs = wanted.map(|(_, file)| RecordedLog::read(&path.join(file)));
+            let logs = wanted.filter_map(|(name, file)| read_log(name, &path.join(file)));
             Ok(logs.collect::<Result<_, _>>()?)
         };
         let logs = Logs {
             response_time: of("response_time")?,
             service_time: of("service_time")?,
+            failed_time: of("failed_time")?,
+            unanswered_time: of("unanswered_time")?,
             end_to_end: of("end_to_end")?,
         };
         Ok(Self {
@@ -110,6 +116,14 @@ impl RunFolder {
             report,
             logs,
         })
+    }
+}
+
+/// Reads a recorder's log; `None` if it is one that may be missing, and is.
+pub(super) fn read_log(name: &str, path: &Path) -> Option<Result<RecordedLog, LogReadError>> {
+    match RecordedLog::read(path) {
+        Err(LogReadError::Missing { .. }) if interval_log::is_sparse(name) => None,
+        read => Some(read),
     }
 }
 

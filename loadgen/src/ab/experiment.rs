@@ -191,7 +191,7 @@ impl Experiment<'_> {
             }
             self.run_max = self.run_max.max(begun.elapsed());
         }
-        let invalid = |r: &RunRecord| r.verdict == VerdictResult::Invalid;
+        let invalid = |r: &RunRecord| r.verdict.is_doubtful();
         if self.record.runs[first..].iter().any(invalid) {
             self.spoiled += 1;
             self.display.say(&format!(

@@ -148,8 +148,11 @@ fn figures(plan: &RunPlan, interval: &Interval) -> Value {
             "name": name,
             "count": step.count,
             "errors": step.errors,
+            "unanswered": step.unanswered(),
             "response_time_us": quantiles(&step.response_time),
             "service_time_us": quantiles(&step.service_time),
+            "failed_time_us": quantiles(&step.failed_time),
+            "unanswered_time_us": quantiles(&step.unanswered_time),
         })
     });
     let states = plan

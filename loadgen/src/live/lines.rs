@@ -126,7 +126,7 @@ impl Listener for Lines {
                 Some(format!("no new journeys; {in_flight} in flight"))
             }
             RunEvent::Auditing { events: 0 } => {
-                Some("audit: comparing all events with all entities (interrupt to skip it)".to_owned())
+                Some("audit: reading what happened on the target (interrupt to skip it)".to_owned())
             }
             RunEvent::TearDown => Some("tear-down (interrupt to skip the rest)".to_owned()),
             RunEvent::Fault(FaultEvent::Began { what }) => Some(format!("fault: {what}")),

@@ -116,6 +116,11 @@ impl Writer<'_> {
             steps().map(|(name, s)| (step(name), s.errors)),
         )?;
         self.counters(
+            "requests_unanswered",
+            "Requests without an answer: refused, timed out, connection lost",
+            steps().map(|(name, s)| (step(name), s.unanswered)),
+        )?;
+        self.counters(
             "errors",
             "Errors of requests and of awaited states, by kind",
             figures.errors.iter().map(|((name, kind), count)| {
@@ -126,12 +131,12 @@ impl Writer<'_> {
         )?;
         self.histograms(
             "response_time",
-            "Completed - intended start: what a customer waits",
+            "Completed - intended start of requests answered as expected: what a customer waits",
             steps().map(|(name, s)| (step(name), &s.response_time)),
         )?;
         self.histograms(
             "service_time",
-            "Completed - actual start",
+            "Completed - actual start of requests answered as expected",
             steps().map(|(name, s)| (step(name), &s.service_time)),
         )?;
         let states = || plan.awaits.iter().zip(&figures.awaits);

@@ -98,6 +98,10 @@ fn metrics(figures: &ExportedFigures, times: PointTimes) -> Vec<Metric> {
             "loadgen.request_errors",
             steps().map(|(n, s)| (step(n), s.errors)),
         ),
+        times.sum(
+            "loadgen.requests_unanswered",
+            steps().map(|(n, s)| (step(n), s.unanswered)),
+        ),
         times.sum("loadgen.errors", errors),
         times.sum("loadgen.journeys", outcomes),
         times.sum(

@@ -32,6 +32,7 @@ use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::interval_log::IntervalLogs;
 use loadgen_engine::scrape::Scrape;
+use loadgen_report::Interruption;
 use loadgen_report::SoFar;
 use loadgen_report::Windows;
 use loadgen_scenario::expression::Vars;
@@ -92,6 +93,7 @@ impl Run {
         listeners: &mut Listeners,
     ) -> Result<Finished, RunError> {
         let mut go = Some(go);
+        let mut draining = false;
         loop {
             let event = tokio::select! {
                 // Wishes first: while a slow target is asked for its metrics, a second's figures are always waiting.
@@ -101,6 +103,10 @@ impl Run {
                         Wish::Stop if stop.is_cancelled() => return Err(RunError::Aborted),
                         Wish::Stop => {
                             stop.cancel();
+                            self.interrupted = Some(match draining {
+                                true => Interruption::Drain,
+                                false => Interruption::Workload,
+                            });
                             Some(RunEvent::Stopping)
                         }
                         Wish::ToggleHold => self.ramp.as_mut().and_then(Ramp::turn),
@@ -189,6 +195,7 @@ impl Run {
                 DriverEvent::Draining { in_flight } => {
                     listeners.tell(&RunEvent::Draining { in_flight });
                     collected.windows.draining();
+                    draining = true;
                 }
             }
         }
@@ -202,8 +209,9 @@ impl Run {
     ) -> Observed {
         collected.figures.add(&interval.figures);
         if collected.injector.is_some() {
-            let (response, _) = interval.figures.all_steps();
-            let p99 = (!response.0.is_empty()).then(|| response.0.value_at_quantile(0.99) as f64);
+            // What failed or found no answer is what a fault is felt by.
+            let felt = interval.figures.felt();
+            let p99 = (!felt.0.is_empty()).then(|| felt.0.value_at_quantile(0.99) as f64);
             collected
                 .recovery
                 .second(interval.start, interval.length, p99);

@@ -8,6 +8,7 @@ use crate::run_event::{Listener, Wish};
 use loadgen_engine::drive::Refusal;
 use loadgen_engine::http_client::TlsOptions;
 use loadgen_engine::record::interval_log::LogWriteError;
+use loadgen_report::VerdictResult;
 use loadgen_shop::system_process::{SystemCommand, SystemError};
 
 /// The options of a run.
@@ -92,7 +93,8 @@ impl RunError {
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::SetUp(_) | Self::Stopped | Self::Aborted => 1,
+            Self::SetUp(_) => 1,
+            Self::Stopped | Self::Aborted => VerdictResult::Interrupted.exit_code(),
             Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
         }
     }

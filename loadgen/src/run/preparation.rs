@@ -13,7 +13,7 @@ use loadgen_engine::drive::Load;
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::Target;
 use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
-use loadgen_report::Environment;
+use loadgen_report::{Environment, Interruption};
 use loadgen_scenario::fault::Fault;
 use loadgen_scenario::share::Share;
 use loadgen_scenario::{Scenario, Workload};
@@ -34,6 +34,8 @@ pub struct Run {
     pub system_id: Option<u32>,
     /// Set if the workload has a schedule that can be held.
     pub ramp: Option<Ramp>,
+    /// What the user ended early, if anything.
+    pub interrupted: Option<Interruption>,
     pub warnings: Vec<String>,
 }
 
@@ -73,6 +75,7 @@ impl Run {
             Workload::Open { stages } => Some(Ramp::new(stages.clone())),
             _ => None,
         };
+        let warnings = scenario.warnings.clone();
         let (scenario, out) = (Arc::new(scenario), options.out.clone());
         Ok(Self {
             scenario,
@@ -85,7 +88,8 @@ impl Run {
             system,
             system_id,
             ramp,
-            warnings: Vec::new(),
+            interrupted: None,
+            warnings,
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::budget::figures::BudgetFigures;
 use crate::record::ledger::Ledger;
 use crate::record::series::Point;
-use crate::record::{Figures, Times};
+use crate::record::{Figures, StepFigures, Times};
 use loadgen_scenario::expression::Vars;
 
 /// An event of one driver, or of all of them together. Events come in the order of this list; `Interval` comes once a second between `Started`
@@ -94,6 +94,7 @@ impl Point {
             dropped: figures.journeys.dropped,
             requests: figures.steps.iter().map(|s| s.count).sum(),
             errors: figures.errors.values().map(|e| e.count).sum(),
+            unanswered: figures.steps.iter().map(StepFigures::unanswered).sum(),
             in_flight: Some(interval.in_flight as u64),
             ..Self::default()
         }

@@ -22,6 +22,7 @@ pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<Threshold
                 threshold: row.threshold.clone(),
                 figure: Some(figure),
                 passed: threshold.holds(figure),
+                by_default: row.by_default,
                 reason: verdict::reason(&threshold, Some(figure), None),
             },
             None => worst(&threshold, i, parts).unwrap_or_else(|| row.clone()),

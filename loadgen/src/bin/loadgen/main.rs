@@ -1,5 +1,5 @@
 //! The program `loadgen`: reads the command line and calls the command's own file. The exit code is the verdict's (0 PASS, 1 FAIL,
-//! 3 INVALID), or 2 for bad input.
+//! 3 INVALID, 4 INTERRUPTED), or 2 for bad input.
 
 mod ab;
 mod audit;
@@ -33,6 +33,7 @@ Exit codes (`loadgen COMMAND --help` lists those of a command):
   1  FAIL
   2  bad input
   3  INVALID (the generator could not keep up), or can't tell
+  4  INTERRUPTED: Ctrl-C or q ended the run early
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -42,9 +43,10 @@ Environment variables:
 const RUN_AFTER_HELP: &str = "\
 Exit codes:
   0  PASS
-  1  FAIL: a threshold or the audit failed, or the set-up did
+  1  FAIL: a threshold or the audit failed, no journey was completed, or the set-up failed
   2  bad input
   3  INVALID: the generator could not keep up
+  4  INTERRUPTED: Ctrl-C or q ended the run early; its report has the figures until then
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -57,6 +59,7 @@ Exit codes:
   1  the system does not sustain even the lowest rate
   2  bad input
   3  can't tell: the generator was the limit, other programs disturbed it, the budget was used up, or it was stopped
+  4  stopped at once (Ctrl-C twice), without a report
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -97,7 +100,7 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Write report.html and summary.md again from a run's folder; merge the folders of several generators
     #[command(
-        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID"
+        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID\n  4  merged: a run was INTERRUPTED"
     )]
     Report {
         /// Read these runs' folders, each with its report.json and interval logs

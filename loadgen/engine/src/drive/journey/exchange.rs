@@ -59,13 +59,18 @@ impl<'a> JourneyRun<'a> {
             let figures = &mut figures.steps[*id];
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
-            // A timeout's duration counts too: without it the target would look faster than it is.
-            figures
-                .response_time
-                .record(completed.saturating_duration_since(intended));
-            figures
-                .service_time
-                .record(completed.saturating_duration_since(actual));
+            let waited = completed.saturating_duration_since(intended);
+            // Apart, because a refusal within a millisecond is no fast answer, and a time limit no slow one.
+            match (&outcome, &examined) {
+                (Err(_), _) => figures.unanswered_time.record(waited),
+                (Ok(_), Err(_)) => figures.failed_time.record(waited),
+                (Ok(_), Ok(_)) => {
+                    figures.response_time.record(waited);
+                    figures
+                        .service_time
+                        .record(completed.saturating_duration_since(actual));
+                }
+            }
             figures
                 .slip
                 .record(actual.saturating_duration_since(intended));
