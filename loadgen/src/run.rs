@@ -140,14 +140,10 @@ impl Run {
         let (faults_told, mut faults) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
-        let (scenario, target, seed) = (
-            self.scenario.clone(),
-            self.control.target().clone(),
-            self.seed,
-        );
+        let (scenario, targets, seed) = (self.scenario.clone(), self.targets(), self.seed);
         let assignment = Assignment {
             scenario,
-            target,
+            targets,
             load,
             variables,
             seed,

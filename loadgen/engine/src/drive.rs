@@ -2,7 +2,10 @@
 //! run's load. Starts arrivals at their given times; must not know how the times were made, nor what a report
 //! looks like.
 
+mod answer;
 mod assignment;
+mod body;
+mod clients;
 mod closed;
 mod context;
 mod driver;
@@ -18,5 +21,6 @@ mod set_up;
 mod shared_values;
 
 pub use assignment::{Assignment, Load};
+pub use clients::Targets;
 pub use event::{DriverEvent, DriverHealth, Finished, Interval, Refusal};
 pub use fleet::{DRIVER, spawn, tear_down};

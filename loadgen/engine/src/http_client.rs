@@ -34,6 +34,8 @@ pub struct Reply {
     pub body: Bytes,
     /// The version that the header `ETag` names, if it is a number.
     pub version: Option<u64>,
+    /// The headers, in their order; empty unless the request asked for them.
+    pub headers: Vec<(String, String)>,
     /// When the last byte had been read.
     pub completed: Instant,
     /// Set for a sampled request.
@@ -126,6 +128,7 @@ impl HttpClient {
                 Ok(Exchanged {
                     complete,
                     body,
+                    headers,
                     times,
                 }) => {
                     let completed = Instant::now();
@@ -136,6 +139,7 @@ impl HttpClient {
                         status: complete.status,
                         body,
                         version: complete.version,
+                        headers,
                         completed,
                         times,
                     });

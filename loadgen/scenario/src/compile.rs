@@ -1,12 +1,15 @@
 //! Compiles the file's types to a checked scenario: checks that names exist and parts fit, and applies defaults.
 
 mod action;
+mod answer;
+mod body;
 mod compiler;
 mod fault;
 mod journey;
 mod preparation;
 mod recorded;
 mod request;
+mod targets;
 mod thresholds;
 mod workload;
 
@@ -21,6 +24,7 @@ use crate::expression::Vars;
 use crate::file::{ArrivalsKind, ScenarioFile};
 use crate::limits::Limits;
 use crate::scenario::{Feeder, Scenario};
+use crate::secrets::Secrets;
 
 /// Reads a scenario's text. `file` is its name in errors; relative data files are looked up beside it.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
@@ -33,6 +37,8 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
         used: HashSet::new(),
         ever_used: HashSet::new(),
         columns: HashMap::new(),
+        secrets: Secrets::default(),
+        targets: Vec::new(),
         steps: Vec::new(),
         awaits: Vec::new(),
     }
@@ -51,6 +57,7 @@ impl Compiler<'_> {
         let idempotency_keys = raw.workload.get_ref().idempotency_keys.unwrap_or(false);
         let workload = self.workload(&raw.workload)?;
         let warm_up = self.warm_up(&raw.workload, &workload)?;
+        self.targets = self.named_targets(&raw.targets)?;
         let limits = self.limits(raw.limits)?;
         let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
@@ -104,6 +111,8 @@ impl Compiler<'_> {
             name: raw.name,
             description: raw.description,
             parameters,
+            targets: self.targets,
+            secrets: self.secrets,
             audit: false,
             workload,
             warm_up,

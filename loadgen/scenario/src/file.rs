@@ -2,6 +2,8 @@
 //! refused), and the JSON schema for editors is made from them, with these comments as descriptions. `compile` checks
 //! whether the parts fit together.
 
+mod answer;
+mod body;
 mod fault;
 mod preparation;
 mod step;
@@ -13,10 +15,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use answer::{ExtractFile, HeaderCheckFile};
+pub use body::{AuthFile, PartFile, SentFile};
 pub use fault::{ChaosFile, FaultFile, NetworkFile};
 pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};
 pub use step::{AwaitFile, ExpectFile, JourneyFile, Method, RememberFile, RequestFile, StepFile};
-pub use value::ThinkFile;
+pub use value::{Texts, ThinkFile};
 
 use super::think_time::ThinkTime;
 use super::threshold::Threshold;
@@ -41,6 +45,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub parameters: toml::Table,
+    /// Further targets by name: `http://` or `https://` URLs. A step says `target = "NAME"`; `--target NAME=URL` changes one.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub targets: BTreeMap<String, Spanned<String>>,
     /// How journeys arrive.
     #[schemars(with = "WorkloadFile")]
     pub workload: Spanned<WorkloadFile>,

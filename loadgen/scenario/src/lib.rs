@@ -3,6 +3,8 @@
 
 #![allow(clippy::result_large_err)] // an error here ends the program: its size costs nothing
 
+pub mod answer;
+pub mod body;
 pub mod catalog;
 mod compile;
 pub mod condition;
@@ -15,9 +17,11 @@ mod file;
 mod filter;
 mod limits;
 mod overrides;
+pub mod pattern;
 pub mod recorded;
 mod scenario;
 pub mod schema;
+pub mod secrets;
 pub mod share;
 pub mod starter;
 mod step;
@@ -31,8 +35,9 @@ mod vars;
 pub use compile::read;
 pub use diagnostic::ScenarioError;
 pub use file::{AtEnd, Method, Pick};
+pub use filter::base64_decoded;
 pub use limits::Limits;
 pub use overrides::Overrides;
-pub use scenario::{Feeder, FeederSource, Scenario, SetupStep, Stage, Workload};
+pub use scenario::{Feeder, FeederSource, NamedTarget, Scenario, SetupStep, Stage, Workload};
 pub use step::{Action, Await, Expect, Journey, KeySource, Loop, Memory, RequestTemplate, Step};
 pub use think_time::ThinkTime;

@@ -18,6 +18,8 @@ pub struct Overrides {
     pub users: Option<usize>,
     /// Parameters by name; the text is parsed as JSON if it is JSON.
     pub parameters: Vec<(String, String)>,
+    /// URLs of named targets, by name.
+    pub targets: Vec<(String, String)>,
 }
 
 impl Scenario {
@@ -59,6 +61,20 @@ impl Scenario {
         self.faults_fit()?;
         if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
             return Err("--users: this scenario has no closed workload".into());
+        }
+        for (name, url) in &overrides.targets {
+            let Some(target) = self.targets.iter_mut().find(|t| t.name == *name) else {
+                let known: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
+                let allowed = match known.is_empty() {
+                    true => "this scenario has no [targets]".to_owned(),
+                    false => format!("allowed: {}", known.join(", ")),
+                };
+                return Err(format!("--target {name}=…: no such target; {allowed}"));
+            };
+            target.url.clone_from(url);
+            if let Some((problem, help)) = target.problem() {
+                return Err(format!("--target {name}=…: {problem}; {help}"));
+            }
         }
         for (name, text) in &overrides.parameters {
             let Some(parameter) = self.parameters.get_mut(name) else {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::answer::Extract;
 use crate::condition::Condition;
 use crate::expression::Vars;
 use crate::fault::{Chaos, Fault, FaultAction};
 use crate::file::{AtEnd, Method, Pick};
 use crate::limits::Limits;
+use crate::secrets::Secrets;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
 use crate::think_time::ThinkTime;
@@ -22,6 +24,10 @@ pub struct Scenario {
     pub description: String,
     /// Variables that every template sees; they can be overridden from the command line.
     pub parameters: Vars,
+    /// Targets besides the main one; `RequestTemplate::target` indexes it.
+    pub targets: Vec<NamedTarget>,
+    /// The environment variables that templates read.
+    pub secrets: Secrets,
     /// Whether the target is audited after the run.
     pub audit: bool,
     /// How journeys arrive.
@@ -78,6 +84,19 @@ impl Scenario {
             .any(|method| !matches!(method, Method::Get | Method::Head))
     }
 
+    /// The target that stands in the place of the main one: that of the first request, if every request names its target.
+    pub fn only_named_targets(&self) -> Option<&NamedTarget> {
+        let in_journeys = self.journeys.iter().flat_map(Journey::all_steps);
+        let in_journeys = in_journeys.filter_map(|step| match &step.action {
+            Action::Request { request, .. } => Some(request.target),
+            _ => None,
+        });
+        let beside = self.setup.iter().chain(&self.teardown);
+        let beside = beside.map(|step| step.request.target);
+        let all: Option<Vec<usize>> = in_journeys.chain(beside).collect();
+        all?.first().map(|index| &self.targets[*index])
+    }
+
     /// Whether a fault disturbs the network between the system and its Redis.
     pub fn disturbs_network(&self) -> bool {
         let planned = self.faults.iter().map(|fault| &fault.action);
@@ -117,6 +136,15 @@ impl Scenario {
             )
         })
     }
+}
+
+/// A target of `[targets]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTarget {
+    /// Its name, by which steps ask for it.
+    pub name: String,
+    /// Its `http://` or `https://` URL.
+    pub url: String,
 }
 
 /// How journeys arrive.
@@ -190,8 +218,8 @@ pub struct SetupStep {
     pub request: RequestTemplate,
     /// What the answer must be.
     pub expect: Expect,
-    /// Variables to set, each from a JSON pointer into the answer.
-    pub extract: Vec<(String, String)>,
+    /// Variables to set, each from a place in the answer.
+    pub extract: Vec<Extract>,
     /// The state to wait for after the last request.
     pub awaits: Option<Await>,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::expression::{EvaluationError, Expression, Scope};
+use super::file::Texts;
 use super::filter::{percent_encoded, plain};
 
 #[derive(Debug, Clone)]
@@ -41,6 +42,13 @@ impl Template {
         let mut template = Self::default();
         template.push_json(value)?;
         Ok(template)
+    }
+
+    /// This text as it is, without expressions.
+    pub(crate) fn literal_text(text: &str) -> Self {
+        let mut template = Self::default();
+        template.literal(text);
+        template
     }
 
     fn literal(&mut self, text: &str) {
@@ -194,9 +202,12 @@ impl Template {
     }
 
     /// Encodes fields as a query or a form does: `a=1&b=two%20words`.
-    pub fn fields(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
+    pub fn fields(fields: impl IntoIterator<Item = (String, Texts)>) -> Self {
         let mut out = Self::default();
-        for (i, (name, value)) in fields.into_iter().enumerate() {
+        let one_by_one = fields.into_iter().flat_map(|(name, values)| {
+            values.0.into_iter().map(move |value| (name.clone(), value))
+        });
+        for (i, (name, value)) in one_by_one.enumerate() {
             let between = if i == 0 { "" } else { "&" };
             out.literal(&format!("{between}{}=", percent_encoded(&name)));
             for segment in value.segments {

@@ -73,8 +73,8 @@ impl Run {
         listeners: &mut Listeners,
     ) {
         listeners.tell(&RunEvent::TearDown);
-        let target = self.control.target().clone();
-        let work = drive::tear_down(&self.scenario, target, variables, self.seed);
+        let targets = self.targets();
+        let work = drive::tear_down(&self.scenario, targets, variables, self.seed);
         let failures = tokio::select! {
             failures = work => failures,
             () = interrupts.stop() => vec!["tear-down was interrupted: some of what set-up created still exists".to_owned()],

@@ -9,7 +9,7 @@ use super::options::{RunError, RunOptions};
 use super::ramp::Ramp;
 use super::replay::Replay;
 use crate::run_event::RunPlan;
-use loadgen_engine::drive::Load;
+use loadgen_engine::drive::{Load, Targets};
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::Target;
 use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
@@ -27,6 +27,8 @@ pub struct Run {
     pub out: PathBuf,
     pub drivers: usize,
     pub control: Control,
+    /// The targets of the scenario's `[targets]`, in its order.
+    pub named_targets: Vec<Target>,
     pub environment: Environment,
     /// The system that was started here.
     pub system: Option<Arc<dyn StartedSystem>>,
@@ -46,7 +48,31 @@ fn drawn(scenario: &Scenario, seed: u64, system: Option<&dyn StartedSystem>) -> 
     chaos.schedule(end, seed, &services)
 }
 
+/// Resolves the targets of `[targets]` and checks that each can be reached.
+async fn named_targets(scenario: &Scenario, options: &RunOptions) -> Result<Vec<Target>, RunError> {
+    let mut targets = Vec::with_capacity(scenario.targets.len());
+    for named in &scenario.targets {
+        let (name, url) = (&named.name, &named.url);
+        let wrong = |problem: String| RunError::BadInput(format!("the target `{name}`: {problem}"));
+        let target = Target::resolve(url, &options.tls).await.map_err(wrong)?;
+        target
+            .connect()
+            .await
+            .map_err(|e| wrong(format!("{url} can't be reached: {e}")))?;
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
 impl Run {
+    /// Where the scenario's requests go.
+    pub fn targets(&self) -> Targets {
+        Targets {
+            main: self.control.target().clone(),
+            named: self.named_targets.clone(),
+        }
+    }
+
     /// Checks the target and all that the run needs.
     pub async fn prepare(
         mut scenario: Scenario,
@@ -63,6 +89,7 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        let named_targets = named_targets(&scenario, options).await?;
         let drawn = drawn(&scenario, options.seed, system.as_deref());
         scenario.faults.extend(drawn);
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
@@ -81,6 +108,7 @@ impl Run {
             out,
             drivers,
             control,
+            named_targets,
             environment,
             system,
             system_id,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::clients::Targets;
 use super::event::DriverEvent;
-use crate::http_client::Target;
 use crate::record::ledger::Meanings;
 use crate::schedule::Arrivals;
 use loadgen_scenario::expression::Vars;
@@ -38,8 +38,8 @@ pub enum Load {
 pub struct Assignment {
     /// The scenario to run.
     pub scenario: Arc<Scenario>,
-    /// The target of all requests.
-    pub target: Target,
+    /// The targets of requests.
+    pub targets: Targets,
     /// How journeys arrive.
     pub load: Load,
     /// Lists (and other variables) beyond the scenario's parameters, for set-up, feeders and templates.

@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::clients::{Clients, Targets};
 use super::context::Context;
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
@@ -17,7 +18,7 @@ use super::self_watch::SelfWatch;
 use super::{closed, open, shared_values};
 use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
-use crate::http_client::{ClientLimits, HttpClient, Target};
+use crate::http_client::{ClientLimits, Target};
 use crate::record::Figures;
 use crate::record::ledger::Meanings;
 use crate::schedule::Arrivals;
@@ -44,7 +45,7 @@ pub enum Part {
 /// The input of one driver.
 pub struct Driver {
     pub scenario: Arc<Scenario>,
-    pub target: Target,
+    pub targets: Targets,
     pub share: Share,
     pub part: Part,
     /// Parameters, and the lists that set-up made.
@@ -102,21 +103,21 @@ impl Driver {
             .map(|f| feeder::FeederCursor::new(f, &self.globals, self.share))
             .collect::<Result<_, _>>()
             .map_err(Refusal::BadInput)?;
-        let feed = open_feed(&scenario, &self.target).await?;
+        let feed = open_feed(&scenario, &self.targets.main).await?;
         let share = 1.0 / self.share.of as f64;
         let sampled_per_s = match scenario.traceparent {
             true => limits.sampled_per_s * share,
             false => 0.0,
         };
         let listens = feed.is_some() && sampled_per_s > 0.0;
-        let following = Following::start(&self.target, listens).await;
-        let http = HttpClient::new(self.target, client_limits(&limits, self.share));
+        let following = Following::start(&self.targets.main, listens).await;
+        let clients = Clients::new(self.targets, client_limits(&limits, self.share));
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
             share: self.share,
             in_flight_max: self.share.part(limits.in_flight_max),
             scenario,
-            http,
+            clients,
             feed,
             sampler: Sampler::new(sampled_per_s),
             following,
@@ -206,7 +207,7 @@ async fn workload(
         budget,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
         ledger: context.notes.as_ref().map(Notes::take),
-        drivers: vec![self_watch.health(context.http.generator_errors())],
+        drivers: vec![self_watch.health(context.clients.generator_errors())],
     }
 }
 

@@ -182,7 +182,8 @@ impl<'a> JourneyRun<'a> {
             Err(JourneyEnd::Error(error)) => {
                 if self.measured {
                     let mut figures = context.figures.borrow_mut();
-                    figures.error(self.at, &error.kind, error.example);
+                    let example = context.scenario.secrets.hide(error.example);
+                    figures.error(self.at, &error.kind, example);
                 }
                 JourneyOutcome::Failed
             }

@@ -1,12 +1,16 @@
 //! One request of a journey: renders and sends it, checks its answer and extracts variables.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use serde_json::Value;
 
+use super::context::Context;
 use super::notes::Notes;
+use super::{answer, body};
 use crate::http_client::{HttpClient, HttpError, Reply, Request, TraceContext, Turn};
+use loadgen_scenario::answer::{Extract, Place};
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
 
@@ -49,11 +53,14 @@ pub struct Rendered<'a> {
     request: Request<'a>,
     /// How long it is repeated while its outcome is unknown.
     retry: Duration,
+    /// What stands in the header `Authorization`, without the scheme.
+    credentials: Option<String>,
 }
 
-/// Renders a request's templates; constant parts are borrowed.
+/// Renders a request's templates; constant parts are borrowed. `body` stands in the place of the request's own.
 pub fn render<'a>(
     request: &'a RequestTemplate,
+    body: Option<String>,
     scope: &mut Scope<'_>,
     carried: Carried,
 ) -> Result<Rendered<'a>, EvaluationError> {
@@ -62,9 +69,29 @@ pub fn render<'a>(
         span: scope.rng.random(),
         sampled,
     });
-    let mut headers = Vec::with_capacity(request.headers.len() + usize::from(carried.key));
-    for (name, value) in &request.headers {
-        headers.push((name.as_str(), value.render(scope)?));
+    let (mut bytes, mut content_type) = (body.map(|text| Cow::Owned(text.into_bytes())), None);
+    if let (None, Some(own)) = (&bytes, &request.body) {
+        let rendered = body::render(own, scope)?;
+        (bytes, content_type) = (Some(rendered.bytes), rendered.content_type);
+    }
+    let mut headers = Vec::with_capacity(request.headers.len() + 3);
+    if request.headers_read_body {
+        let readable = Vars::from_iter([("request".to_owned(), readable(bytes.as_deref())?)]);
+        let layers: Vec<&Vars> = [&readable]
+            .into_iter()
+            .chain(scope.layers.iter().copied())
+            .collect();
+        let mut scope = Context::scope(&layers, scope.rng);
+        render_headers(request, &mut scope, &mut headers)?;
+    } else {
+        render_headers(request, scope, &mut headers)?;
+    }
+    headers.extend(content_type.map(|value| ("content-type", value)));
+    let mut credentials = None;
+    if let Some(auth) = &request.auth {
+        let authorization = body::authorization(auth, scope)?;
+        credentials = authorization.split_once(' ').map(|(_, c)| c.to_owned());
+        headers.push(("authorization", authorization));
     }
     if carried.key && request.method == Method::Post {
         // Not from the run's seed: another run with the same seed is another client.
@@ -81,16 +108,43 @@ pub fn render<'a>(
             path,
             trace,
             headers,
-            body: request.body.as_ref().map(|b| b.render(scope)).transpose()?,
+            body: bytes,
+            keeps_headers: request.keeps_headers,
         },
         retry: request.retry.unwrap_or_default(),
+        credentials,
     })
 }
 
+fn render_headers<'a>(
+    request: &'a RequestTemplate,
+    scope: &mut Scope<'_>,
+    headers: &mut Vec<(&'a str, String)>,
+) -> Result<(), EvaluationError> {
+    for (name, value) in &request.headers {
+        headers.push((name.as_str(), value.render(scope)?));
+    }
+    Ok(())
+}
+
+/// The variable by which headers read the body.
+fn readable(body: Option<&[u8]>) -> Result<Value, EvaluationError> {
+    let text = std::str::from_utf8(body.unwrap_or_default());
+    let text =
+        text.map_err(|_| EvaluationError::new("{{request.body}}", "the body is not UTF-8 text"))?;
+    Ok(Value::Object(Vars::from_iter([(
+        "body".to_owned(),
+        text.into(),
+    )])))
+}
+
 impl Rendered<'_> {
-    /// Replaces the body by one that is not made from the request's own template.
-    pub fn replace_body(&mut self, body: Option<String>) {
-        self.request.body = body;
+    /// The error without the request's credentials: a target may repeat them in its answer.
+    pub fn hide_credentials(&self, mut error: StepError) -> StepError {
+        if let Some(credentials) = self.credentials.as_deref().filter(|c| !c.is_empty()) {
+            error.example = error.example.replace(credentials, "***");
+        }
+        error
     }
 
     /// Sends the request, and again while that is wanted and its outcome is unknown. Notes what it writes or reads, if that is wanted.
@@ -115,7 +169,8 @@ impl Rendered<'_> {
         }
         outcome.map_err(|e| {
             let what = format!("{} {}", request.method, request.path);
-            StepError::new(e.to_string(), format!("{what}: {}", e.detail()))
+            let error = StepError::new(e.to_string(), format!("{what}: {}", e.detail()));
+            self.hide_credentials(error)
         })
     }
 }
@@ -129,14 +184,15 @@ fn is_unknown(outcome: &Result<Reply, HttpError>) -> bool {
     }
 }
 
-/// Checks an answer and extracts variables from it.
+/// Checks an answer and extracts variables from it. `response_time` counts from the request's intended start.
 pub fn examine(
     reply: &Reply,
+    response_time: Duration,
     expect: &Expect,
-    extract: &[(String, String)],
+    extract: &[Extract],
     scope: &mut Scope<'_>,
 ) -> Result<Vars, StepError> {
-    let excerpt = || String::from_utf8_lossy(&reply.body[..reply.body.len().min(300)]).into_owned();
+    let excerpt = || answer::excerpt(reply);
     let allowed = match expect.status.is_empty() {
         true => (200..300).contains(&reply.status),
         false => expect.status.contains(&reply.status),
@@ -154,12 +210,14 @@ pub fn examine(
             return Err(StepError::new("missing text", example));
         }
     }
-    if extract.is_empty()
+    answer::check(reply, &expect.answer, response_time, scope)?;
+    let reads_json = |e: &Extract| matches!(e.place, Place::Json(_));
+    if !extract.iter().any(reads_json)
         && expect.equal.is_empty()
         && expect.exist.is_empty()
         && expect.absent.is_empty()
     {
-        return Ok(Vars::new());
+        return answer::take_out(reply, None, extract);
     }
     let json: Value = serde_json::from_slice(&reply.body)
         .map_err(|e| StepError::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
@@ -191,10 +249,10 @@ pub fn examine(
             excerpt(),
         ));
     }
-    take_out(&json, extract)
+    answer::take_out(reply, Some(&json), extract)
 }
 
-/// Extracts variables by JSON pointers.
+/// Extracts variables from an event's data by JSON pointers.
 pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, StepError> {
     let mut found = Vars::new();
     for (variable, pointer) in extract {

@@ -4,12 +4,14 @@
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
+use super::clients::Clients;
 use super::context::Context;
 use super::notes::Notes;
 use super::request::{self, Carried, StepError};
 use crate::feed::Feed;
 use crate::feed::sightings::EventMatch;
 use crate::http_client::HttpClient;
+use loadgen_scenario::answer::Extract;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::template::Template;
 use loadgen_scenario::{Await, Limits, SetupStep};
@@ -39,7 +41,7 @@ struct StepRunner<'a> {
 /// Carries one step out and puts its list and variables into `globals`.
 pub async fn run(
     step: &SetupStep,
-    http: &HttpClient,
+    clients: &Clients,
     feed: Option<&Feed>,
     limits: &Limits,
     globals: &mut Vars,
@@ -58,9 +60,9 @@ pub async fn run(
     let single = step.repeat.is_none() && step.for_each.is_none();
     let mut runner = StepRunner {
         step,
-        http,
+        http: clients.of(step.request.target),
         rng,
-        notes,
+        notes: notes.filter(|_| step.request.target.is_none()),
         keys,
     };
     let mut list = Vec::new();
@@ -147,15 +149,15 @@ impl StepRunner<'_> {
 
     /// Carries out one iteration with its own request.
     async fn one(&mut self, layers: &[&Vars]) -> Result<Vars, String> {
-        let body = self.step.request.body.as_ref();
-        let body = body.map(|b| self.render(b, layers)).transpose()?;
-        self.exchange(body, layers).await
+        self.exchange(None, layers).await
     }
 
+    /// Sends the request; `body` stands in the place of its own.
     async fn exchange(&mut self, body: Option<String>, layers: &[&Vars]) -> Result<Vars, String> {
         let text = |error: StepError| format!("{}: {}", error.kind, error.example);
-        let mut rendered = request::render(
+        let rendered = request::render(
             &self.step.request,
+            body,
             &mut Context::scope(layers, self.rng),
             Carried {
                 trace: None,
@@ -163,23 +165,24 @@ impl StepRunner<'_> {
             },
         )
         .map_err(|e| e.to_string())?;
-        rendered.replace_body(body);
         let turn = self.http.turn().await;
+        let since = turn.since;
         let reply = rendered
             .send(self.http, turn, self.notes)
             .await
             .map_err(text)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
-            extract.push(("ids".into(), self.step.ids.clone()));
+            extract.push(Extract::pointer("ids", &self.step.ids));
         }
         request::examine(
             &reply,
+            reply.completed.saturating_duration_since(since),
             &self.step.expect,
             &extract,
             &mut Context::scope(layers, self.rng),
         )
-        .map_err(text)
+        .map_err(|error| text(rendered.hide_credentials(error)))
     }
 
     /// Sends items as one array; each item gets its id from the answer.

@@ -34,6 +34,8 @@ struct Wire {
 pub(super) struct Exchanged {
     pub complete: Complete,
     pub body: bytes::Bytes,
+    /// Empty unless the request asked for them.
+    pub headers: Vec<(String, String)>,
     /// Set for a sampled request.
     pub times: Option<Box<ExchangeTimes>>,
 }
@@ -126,6 +128,7 @@ impl Wire {
         self.inbox.clear();
         self.inbox.shrink_to(KEPT_BYTES_MAX);
         let mut decoder = Decoder::new(request.method == "HEAD", bytes_max, sampled);
+        decoder.headers = request.keeps_headers.then(Vec::new);
         let mut unanswered = true;
         let complete = loop {
             let read = self.stream.read_buf(&mut self.inbox).await;
@@ -161,6 +164,7 @@ impl Wire {
         Ok(Exchanged {
             complete,
             body,
+            headers: decoder.headers.take().unwrap_or_default(),
             times,
         })
     }

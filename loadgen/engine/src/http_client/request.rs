@@ -30,7 +30,9 @@ pub struct Request<'a> {
     /// Further headers.
     pub headers: Vec<(&'a str, String)>,
     /// JSON, unless a header says otherwise.
-    pub body: Option<String>,
+    pub body: Option<Cow<'a, [u8]>>,
+    /// Whether the answer's headers are wanted.
+    pub keeps_headers: bool,
 }
 
 impl<'a> Request<'a> {
@@ -42,6 +44,7 @@ impl<'a> Request<'a> {
             trace: None,
             headers: Vec::new(),
             body: None,
+            keeps_headers: false,
         }
     }
 
@@ -105,7 +108,7 @@ impl<'a> Request<'a> {
                 }
                 let framing = format!("content-length: {}\r\n\r\n", body.len());
                 out.extend_from_slice(framing.as_bytes());
-                out.extend_from_slice(body.as_bytes());
+                out.extend_from_slice(body);
             }
             None if matches!(self.method, "POST" | "PUT" | "PATCH") => {
                 out.extend_from_slice(b"content-length: 0\r\n\r\n");
@@ -168,7 +171,7 @@ mod tests {
                 sampled: true,
             }),
             headers: vec![("x-a", "b".into())],
-            body: Some("{}".into()),
+            body: Some(b"{}".as_slice().into()),
             ..Request::get("/a")
         };
         assert_eq!(

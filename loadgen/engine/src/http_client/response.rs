@@ -56,6 +56,8 @@ pub struct Decoder {
     wants_timing: bool,
     /// The value of the header `Server-Timing`.
     pub server_timing: Option<String>,
+    /// The headers, if they are wanted.
+    pub headers: Option<Vec<(String, String)>>,
     bytes_max: usize,
     head: Option<ResponseHead>,
     /// The index of the body in the bytes read.
@@ -76,6 +78,7 @@ impl Decoder {
             to_head,
             wants_timing,
             server_timing: None,
+            headers: None,
             bytes_max,
             head: None,
             body_start: 0,
@@ -169,6 +172,10 @@ impl Decoder {
             };
             for header in response.headers.iter() {
                 head.header(header.name, header.value)?;
+                if let Some(headers) = &mut self.headers {
+                    let value = String::from_utf8_lossy(header.value).into_owned();
+                    headers.push((header.name.to_owned(), value));
+                }
                 if self.wants_timing && header.name.eq_ignore_ascii_case("server-timing") {
                     let said = self.server_timing.get_or_insert_default();
                     // Several headers of this name are one list (RFC 9110, 5.3).

@@ -92,6 +92,13 @@ impl Compiler<'_> {
                 .source
                 .error(span, "a step has one action", Some(help.into())));
         }
+        if raw.target.is_some() && raw.request.is_none() {
+            let place = self.source.find("target", span);
+            let help = "allowed: `target` beside `request`";
+            return Err(self
+                .source
+                .error(place, "only a request has a target", Some(help.into())));
+        }
         let name = raw.name(journey.names.len() + 1);
         let place = journey.names.len();
         journey.names.push(name.clone());

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::answer::ExtractFile;
 use super::step::{AwaitFile, ExpectFile, RequestFile};
 use super::value::{JsonTemplate, RepeatCount};
 use crate::condition::Condition;
@@ -31,14 +32,16 @@ pub struct SetupFile {
     pub list: Option<String>,
     /// JSON pointer to the array of ids in the answer to a chunk (`/result`).
     pub ids: Option<String>,
+    /// The name of the request's target in `[targets]`; without it the request goes to the main target, `--target URL`.
+    pub target: Option<String>,
     /// The request.
     pub request: RequestFile,
     /// What the answer must be.
     #[serde(default)]
     pub expect: ExpectFile,
-    /// Variables to set, each from a JSON pointer into the answer.
+    /// Variables to set, each from a place in the answer: a JSON pointer, a JSON path, a header, or a regular expression.
     #[serde(default)]
-    pub extract: BTreeMap<String, String>,
+    pub extract: BTreeMap<String, ExtractFile>,
     /// A state to wait for after the last request.
     #[serde(rename = "await")]
     pub awaits: Option<AwaitFile>,

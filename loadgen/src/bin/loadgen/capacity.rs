@@ -61,6 +61,15 @@ pub struct CapacityArguments {
     format: Format,
 }
 
+/// The system that is searched.
+#[derive(Clone)]
+struct Tested {
+    /// The URL of one that runs already.
+    target: Option<String>,
+    /// The command that starts it for each probe.
+    command: Option<SystemCommand>,
+}
+
 /// Parses `5%` or `0.05` as a share from 0.005 to 0.5.
 fn percentage(text: &str) -> Result<f64, String> {
     let (number, scale) = match text.strip_suffix('%') {
@@ -74,17 +83,24 @@ fn percentage(text: &str) -> Result<f64, String> {
 }
 
 impl CapacityArguments {
+    fn find(&self) -> Result<Scenario, ExitCode> {
+        self.scenario.find(Overrides {
+            targets: self.system.named_targets(),
+            ..Overrides::default()
+        })
+    }
+
     /// The scenario of one probe at this rate, in journeys a second.
     fn probe(&self, rate: f64) -> Result<Scenario, ExitCode> {
-        let mut scenario = self.scenario.find(Overrides::default())?;
+        let mut scenario = self.find()?;
         let (duration, warm_up) = (self.probe_duration.0, self.warm_up.0);
         scenario.probe(rate, duration, warm_up).map_err(bad_input)?;
         Ok(scenario)
     }
 
-    fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
+    fn run_options(&self, out: PathBuf, tested: Tested) -> RunOptions {
         RunOptions {
-            target: self.system.target.clone(),
+            target: tested.target,
             tls: self.system.tls(),
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
@@ -92,7 +108,7 @@ impl CapacityArguments {
             durability: self.scenario.durability.clone(),
             // Beyond capacity work is left over on purpose; the search judges its growth instead.
             audit: false,
-            system,
+            system: tested.command,
             observers: RunObservers::default(),
             trace: None,
             speed: None,
@@ -137,13 +153,15 @@ impl CapacityArguments {
 
 pub fn search(arguments: &CapacityArguments) -> ExitCode {
     // All arguments are checked before the first probe.
-    let found = arguments.scenario.find(Overrides::default());
+    let found = arguments.find();
     let checked = found.and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(bad_input)?;
         arguments.probe(plan.range.start)?;
-        Ok((scenario, plan, arguments.system.command()?))
+        let target = arguments.system.target(&scenario)?;
+        let command = arguments.system.command(target.as_deref())?;
+        Ok((scenario, plan, Tested { target, command }))
     });
-    let (scenario, plan, system) = match checked {
+    let (scenario, plan, tested) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,
     };
@@ -164,7 +182,7 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     if !scenario.faults.is_empty() {
         eprintln!("the scenario's faults are left out");
     }
-    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
+    let report = match runtime.block_on(carry_out(arguments, &scenario, &tested, &plan, &out)) {
         Ok(report) => report,
         Err(e) => return failed(&e),
     };
@@ -203,7 +221,7 @@ fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) 
 async fn carry_out(
     arguments: &CapacityArguments,
     scenario: &Scenario,
-    system: &Option<SystemCommand>,
+    tested: &Tested,
     plan: &SearchPlan,
     out: &Path,
 ) -> Result<CapacityReport, RunError> {
@@ -226,7 +244,7 @@ async fn carry_out(
             RunError::BadInput("the scenario's file has changed since the search started".into())
         })?;
         let folder = out.join(format!("{number:02}-{rate}"));
-        let options = arguments.run_options(folder, system.clone());
+        let options = arguments.run_options(folder, tested.clone());
         let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
         environment = report.environment;
         eprintln!(

@@ -55,6 +55,7 @@ fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
         rate: arguments.rate,
         duration: arguments.duration.map(|d| d.0),
         users: arguments.users,
+        targets: arguments.system.named_targets(),
         ..Overrides::default()
     })
 }
@@ -66,12 +67,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     let given = arguments.out.clone();
     let out = given.unwrap_or_else(|| default_out(&scenario.name));
-    let system = match arguments.system.command() {
+    let target = match arguments.system.target(&scenario) {
+        Ok(target) => target,
+        Err(code) => return code,
+    };
+    let system = match arguments.system.command(target.as_deref()) {
         Ok(system) => system,
         Err(code) => return code,
     };
     let options = RunOptions {
-        target: arguments.system.target.clone(),
+        target,
         tls: arguments.system.tls(),
         drivers: arguments.scenario.drivers,
         seed: arguments.scenario.seed,

@@ -25,6 +25,7 @@ impl<'a> JourneyRun<'a> {
         let layers = [&self.vars, &self.context.globals];
         let rendered = request::render(
             request,
+            None,
             &mut Context::scope(&layers, &mut self.rng),
             Carried {
                 trace: self.trace.map(|trace| (trace, self.sample.is_some())),
@@ -33,9 +34,15 @@ impl<'a> JourneyRun<'a> {
         )
         .map_err(StepError::from)?;
         // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
-        let turn = self.context.http.turn().await;
+        let http = self.context.clients.of(request.target);
+        let turn = http.turn().await;
         let actual = turn.since;
-        let (http, notes) = (&self.context.http, self.context.notes.as_ref());
+        // What another target does is not the audited system's doing.
+        let notes = self
+            .context
+            .notes
+            .as_ref()
+            .filter(|_| request.target.is_none());
         let outcome = rendered.send(http, turn, notes).await;
         let completed = outcome
             .as_ref()
@@ -48,10 +55,12 @@ impl<'a> JourneyRun<'a> {
             (_, Some(_)) => Ok(Vars::new()),
             (Ok(reply), None) => request::examine(
                 reply,
+                completed.saturating_duration_since(intended),
                 expect,
                 extract,
                 &mut Context::scope(&layers, &mut self.rng),
-            ),
+            )
+            .map_err(|error| rendered.hide_credentials(error)),
             (Err(_), None) => Ok(Vars::new()),
         };
         if self.measured {
