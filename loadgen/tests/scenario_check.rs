@@ -366,8 +366,9 @@ fn json(text: &str) -> Value {
 fn every_scenario_of_the_repository_fits_the_schema_for_editors() {
     let schema = schema();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let files = std::fs::read_dir(folder)
-        .unwrap()
+    let files = [folder.clone(), folder.join("gallery")]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path());
     let mut seen = 0;
     for path in files.filter(|p| p.extension().is_some_and(|e| e == "toml")) {
@@ -379,7 +380,7 @@ fn every_scenario_of_the_repository_fits_the_schema_for_editors() {
         assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
         seen += 1;
     }
-    assert!(seen >= 6, "{seen} scenarios");
+    assert!(seen >= 12, "{seen} scenarios");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct Reply {
     /// The version that the header `ETag` names, if it is a number.
     pub version: Option<u64>,
     /// The headers, in their order; empty unless the request asked for them.
-    pub headers: Vec<(String, String)>,
+    pub kept_headers: Vec<(String, String)>,
     /// When the last byte had been read.
     pub completed: Instant,
     /// Set for a sampled request.
@@ -139,7 +139,7 @@ impl HttpClient {
                         status: complete.status,
                         body,
                         version: complete.version,
-                        headers,
+                        kept_headers: headers,
                         completed,
                         times,
                     });

@@ -1,5 +1,7 @@
 //! Where a run took place, and how its programs were built.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Cargo's profiles whose programs are optimised for measuring.
@@ -10,6 +12,9 @@ const MEASURING: [&str; 2] = ["release", "bench"];
 #[allow(missing_docs)] // the names say it
 pub struct Environment {
     pub target: String,
+    /// The scenario's further targets, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, String>,
     /// Whether this run started the target.
     pub target_started: bool,
     pub cores: usize,

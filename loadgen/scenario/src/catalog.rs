@@ -38,7 +38,38 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     ("outage", include_str!("../../../scenarios/outage.toml")),
     ("replay", include_str!("../../../scenarios/replay.toml")),
+    // The gallery: starting points for services that aren't OrderShop.
+    (
+        "file-upload",
+        include_str!("../../../scenarios/gallery/file-upload.toml"),
+    ),
+    (
+        "graphql",
+        include_str!("../../../scenarios/gallery/graphql.toml"),
+    ),
+    (
+        "login-token",
+        include_str!("../../../scenarios/gallery/login-token.toml"),
+    ),
+    (
+        "paginated-crawl",
+        include_str!("../../../scenarios/gallery/paginated-crawl.toml"),
+    ),
+    (
+        "polling-job",
+        include_str!("../../../scenarios/gallery/polling-job.toml"),
+    ),
+    (
+        "webhook",
+        include_str!("../../../scenarios/gallery/webhook.toml"),
+    ),
 ];
+
+/// The text of a built-in scenario.
+pub(crate) fn built_in(name: &str) -> Option<&'static str> {
+    let found = BUILT_IN.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
 
 /// The folders to search, in order: the given one alone, or `./scenarios` and those in the program's ancestor folders.
 fn folders(given: Option<&Path>) -> Vec<PathBuf> {
@@ -76,8 +107,8 @@ pub fn find(name: &str, folder: Option<&Path>) -> Result<Scenario, ScenarioError
             return read(&path.display().to_string(), &file_text(&path)?);
         }
     }
-    match BUILT_IN.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => read(&format!("{name} (built in)"), text),
+    match built_in(name) {
+        Some(text) => read(&format!("{name} (built in)"), text),
         None => {
             let known = names(folder).join(", ");
             Err(ScenarioError::Unknown {

@@ -101,7 +101,7 @@ pub struct WorkloadFile {
     pub rate: Option<f64>,
     /// How long journeys are started, in seconds.
     pub duration: Option<HumanDuration>,
-    /// Open: ramps, holds and spikes, one after the other, instead of `rate` and `duration`.
+    /// Ramps, holds and spikes, one after the other, instead of `rate` (closed: `users`) and `duration`.
     pub stages: Option<Vec<StageFile>>,
     /// Closed: how many users at once.
     pub users: Option<usize>,
@@ -128,7 +128,7 @@ pub enum ArrivalsKind {
     Poisson,
 }
 
-/// A stage of an open workload: a hold or a ramp.
+/// A stage: a hold or a ramp, of the rate (open) or of the number of users (closed).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageFile {
@@ -136,8 +136,10 @@ pub struct StageFile {
     pub duration: HumanDuration,
     /// Hold: a constant rate, in journeys a second.
     pub rate: Option<f64>,
-    /// Ramp: the rate at its start; by default the rate at which the stage before ended (0 for the first).
+    /// Hold: a constant number of users, in a closed workload.
+    pub users: Option<usize>,
+    /// Ramp: the rate (or number of users) at its start; by default that at which the stage before ended (0 for the first).
     pub from: Option<f64>,
-    /// Ramp: the rate at its end.
+    /// Ramp: the rate (or number of users) at its end.
     pub to: Option<f64>,
 }

@@ -14,7 +14,7 @@ pub struct Overrides {
     pub rate: Option<f64>,
     /// The workload's length; stages are stretched.
     pub duration: Option<Duration>,
-    /// Users of a closed workload.
+    /// Users of a closed workload; stages are scaled so that their highest number is this one.
     pub users: Option<usize>,
     /// Parameters by name; the text is parsed as JSON if it is JSON.
     pub parameters: Vec<(String, String)>,
@@ -27,28 +27,15 @@ impl Scenario {
     pub fn apply(&mut self, overrides: &Overrides) -> Result<(), String> {
         match &mut self.workload {
             Workload::Open { stages } => {
-                if let Some(rate) = overrides.rate {
-                    let highest = stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max);
-                    stages.iter_mut().for_each(|s| {
-                        (s.from, s.to) = (s.from * rate / highest, s.to * rate / highest)
-                    });
-                }
-                if let Some(duration) = overrides.duration {
-                    let total: Duration = stages.iter().map(|s| s.duration).sum();
-                    let factor = duration.as_secs_f64() / total.as_secs_f64();
-                    stages
-                        .iter_mut()
-                        .for_each(|s| s.duration = s.duration.mul_f64(factor));
-                }
+                scale(stages, overrides.rate);
+                stretch(stages, overrides.duration);
             }
-            Workload::Closed {
-                users, duration, ..
-            } => {
+            Workload::Closed { stages, .. } => {
                 if overrides.rate.is_some() {
                     return Err("--rate: this scenario has a closed workload; its users set the rate (use --users)".into());
                 }
-                *duration = overrides.duration.unwrap_or(*duration);
-                *users = overrides.users.unwrap_or(*users);
+                scale(stages, overrides.users.map(|users| users as f64));
+                stretch(stages, overrides.duration);
             }
             Workload::Trace if overrides.rate.is_some() || overrides.duration.is_some() => {
                 return Err(
@@ -121,9 +108,7 @@ impl Scenario {
     /// The highest rate that an open workload asks for, in journeys a second.
     pub fn highest_rate(&self) -> Option<f64> {
         match &self.workload {
-            Workload::Open { stages } => {
-                Some(stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max))
-            }
+            Workload::Open { stages } => Some(Stage::highest(stages)),
             _ => None,
         }
     }
@@ -167,5 +152,29 @@ impl Scenario {
             )),
             None => Ok(()),
         }
+    }
+}
+
+/// Scales stages so that the highest of them is `highest`.
+fn scale(stages: &mut [Stage], highest: Option<f64>) {
+    let Some(wanted) = highest else {
+        return;
+    };
+    let before = Stage::highest(stages);
+    for stage in stages {
+        stage.from = stage.from * wanted / before;
+        stage.to = stage.to * wanted / before;
+    }
+}
+
+/// Stretches stages so that all of them together are as long as `duration`.
+fn stretch(stages: &mut [Stage], duration: Option<Duration>) {
+    let Some(wanted) = duration else {
+        return;
+    };
+    let total: Duration = stages.iter().map(|s| s.duration).sum();
+    let factor = wanted.as_secs_f64() / total.as_secs_f64();
+    for stage in stages {
+        stage.duration = stage.duration.mul_f64(factor);
     }
 }

@@ -157,12 +157,10 @@ pub enum Workload {
     },
     /// Users who each start their next journey after the previous one has ended.
     Closed {
-        /// The number of concurrent users.
-        users: usize,
+        /// The stages, in order: numbers of concurrent users.
+        stages: Vec<Stage>,
         /// The pause between one user's journeys.
         think_time: ThinkTime,
-        /// How long new journeys are started.
-        duration: Duration,
     },
     /// Arrivals at recorded times, from a file.
     Trace,
@@ -177,22 +175,30 @@ impl Workload {
     /// How long journeys are started, where the scenario says so.
     pub fn duration(&self) -> Option<Duration> {
         match self {
-            Self::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
-            Self::Closed { duration, .. } => Some(*duration),
+            Self::Open { stages } | Self::Closed { stages, .. } => {
+                Some(stages.iter().map(|s| s.duration).sum())
+            }
             Self::Trace => None,
         }
     }
 }
 
-/// A piece of an open workload: the rate goes from `from` to `to` linearly.
+/// A piece of a workload: the rate, or the number of users, goes from `from` to `to` linearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
     /// The stage's length.
     pub duration: Duration,
-    /// Journeys a second at its start.
+    /// Journeys a second, or users, at its start.
     pub from: f64,
-    /// Journeys a second at the end of the stage.
+    /// Journeys a second, or users, at the end of the stage.
     pub to: f64,
+}
+
+impl Stage {
+    /// The highest rate, or number of users, of these stages.
+    pub fn highest(stages: &[Self]) -> f64 {
+        stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max)
+    }
 }
 
 /// Set-up: requests whose results become lists for feeders and templates.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::expression::Scope;
 use super::template::Template;
-use super::{Action, Journey, Loop, Scenario, SetupStep, Step, Workload};
+use super::{Action, Journey, Loop, Scenario, SetupStep, Stage, Step, ThinkTime, Workload};
 
 /// The minimum number of requests, and the maximum if it is known.
 pub type Requests = (u64, Option<u64>);
@@ -114,13 +114,26 @@ fn workload(workload: &Workload) -> String {
             let stages: Vec<String> = stages.iter().map(stage).collect();
             format!("open: {}", stages.join(", "))
         }
-        Workload::Closed {
-            users,
-            think_time,
-            duration,
-        } => format!("closed: {users} users, think time {think_time}, for {duration:?}"),
+        Workload::Closed { stages, think_time } => {
+            format!("closed: {}", users(stages, think_time))
+        }
         Workload::Trace => "recorded: as many as the trace has (--trace FILE)".into(),
     }
+}
+
+/// The users of a closed workload, in words.
+pub fn users(stages: &[Stage], think_time: &ThinkTime) -> String {
+    if let [Stage { duration, from, to }] = stages
+        && from == to
+    {
+        return format!("{from} users, think time {think_time}, for {duration:?}");
+    }
+    let stage = |s: &Stage| match s.from == s.to {
+        true => format!("{} users for {:?}", s.from, s.duration),
+        false => format!("{} → {} users in {:?}", s.from, s.to, s.duration),
+    };
+    let stages: Vec<String> = stages.iter().map(stage).collect();
+    format!("{}, think time {think_time}", stages.join(", "))
 }
 
 /// The number that a template renders to, if it reads only the scenario's parameters.

@@ -1,5 +1,6 @@
 //! Requests to the target besides the load: its environment, its metrics and its backlog.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -97,6 +98,7 @@ impl Control {
         };
         Environment {
             target: self.http.target().url.clone(),
+            targets: BTreeMap::new(),
             target_started,
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             os: std::env::consts::OS.into(),

@@ -12,7 +12,7 @@ use crate::run_event::RunPlan;
 use loadgen_engine::drive::{Load, Targets};
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::Target;
-use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
+use loadgen_engine::schedule::{Arrivals, Crowd, Schedule, Spacing};
 use loadgen_report::Environment;
 use loadgen_scenario::fault::Fault;
 use loadgen_scenario::share::Share;
@@ -95,7 +95,10 @@ impl Run {
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
-        let environment = control.environment(system_id.is_some()).await;
+        let mut environment = control.environment(system_id.is_some()).await;
+        let named = scenario.targets.iter().zip(&named_targets);
+        let named = named.map(|(named, target)| (named.name.clone(), target.url.clone()));
+        environment.targets = named.collect();
         let ramp = match &scenario.workload {
             Workload::Open { stages } => Some(Ramp::new(stages.clone())),
             _ => None,
@@ -123,17 +126,9 @@ impl Run {
             (Workload::Trace, arrivals) => Load::Open {
                 arrivals: arrivals.into_iter().collect(),
             },
-            (
-                Workload::Closed {
-                    users,
-                    think_time,
-                    duration,
-                },
-                _,
-            ) => Load::Closed {
-                users: *users,
+            (Workload::Closed { stages, think_time }, _) => Load::Closed {
+                crowd: Crowd::new(stages.clone()),
                 think_time: *think_time,
-                duration: *duration,
                 drivers: self.drivers,
             },
             (Workload::Open { stages }, _) => {

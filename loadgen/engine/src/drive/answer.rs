@@ -30,7 +30,7 @@ fn header<'a>(reply: &'a Reply, name: &str) -> Option<Cow<'a, str>> {
 
 fn headers<'a>(reply: &'a Reply, name: &str) -> impl Iterator<Item = &'a str> {
     let named = reply
-        .headers
+        .kept_headers
         .iter()
         .filter(move |(n, _)| n.eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.as_str())

@@ -1,7 +1,6 @@
 //! What a fleet of drivers is given to carry out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -9,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::clients::Targets;
 use super::event::DriverEvent;
 use crate::record::ledger::Meanings;
-use crate::schedule::Arrivals;
+use crate::schedule::{Arrivals, Crowd};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Scenario, ThinkTime};
 
@@ -23,12 +22,10 @@ pub enum Load {
     },
     /// Users who wait for their own journeys.
     Closed {
-        /// The number of users.
-        users: usize,
+        /// All users; each driver has its share of them.
+        crowd: Crowd,
         /// The pause between one user's journeys.
         think_time: ThinkTime,
-        /// How long new journeys are started.
-        duration: Duration,
         /// How many drivers share the users; at least 1.
         drivers: usize,
     },

@@ -21,7 +21,7 @@ use crate::feed::Feed;
 use crate::http_client::{ClientLimits, Target};
 use crate::record::Figures;
 use crate::record::ledger::Meanings;
-use crate::schedule::Arrivals;
+use crate::schedule::{Arrivals, Crowd};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::feeder;
 use loadgen_scenario::share::Share;
@@ -35,11 +35,7 @@ pub enum Part {
     /// Journeys at times fixed in advance.
     Open { arrivals: Arrivals },
     /// Users who wait for their own journeys.
-    Closed {
-        users: usize,
-        think_time: ThinkTime,
-        duration: Duration,
-    },
+    Closed { crowd: Crowd, think_time: ThinkTime },
 }
 
 /// The input of one driver.
@@ -155,20 +151,8 @@ async fn workload(
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
     match part {
         Part::Open { arrivals } => open::drive(&context, arrivals, start, &context.exhausted).await,
-        Part::Closed {
-            users,
-            think_time,
-            duration,
-        } => {
-            closed::drive(
-                &context,
-                users,
-                think_time,
-                duration,
-                start,
-                &context.exhausted,
-            )
-            .await
+        Part::Closed { crowd, think_time } => {
+            closed::drive(&context, crowd, think_time, start, &context.exhausted).await
         }
     }
     let arrivals_end = start.elapsed();

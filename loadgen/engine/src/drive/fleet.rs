@@ -226,15 +226,13 @@ fn parts(load: Load) -> Vec<Part> {
             .map(|arrivals| Part::Open { arrivals })
             .collect(),
         Load::Closed {
-            users,
+            crowd,
             think_time,
-            duration,
             drivers,
-        } => Share::all(drivers)
-            .map(|share| Part::Closed {
-                users: share.part(users),
+        } => (0..drivers)
+            .map(|_| Part::Closed {
+                crowd: crowd.clone(),
                 think_time,
-                duration,
             })
             .collect(),
     }

@@ -24,6 +24,7 @@ pub fn settings(report: &Report) -> Vec<Table> {
         ),
         ("loadgen", e.loadgen_version.clone()),
     ];
+    let targets = e.targets.clone().into_iter();
     let settings = [
         ("workload", w.description.clone()),
         ("journeys started for", format!("{:.1} s", w.duration_s)),
@@ -38,6 +39,8 @@ pub fn settings(report: &Report) -> Vec<Table> {
         table("settings", "Settings")
             .rows(settings.map(owned))
             .rows(parameters.map(|(name, value)| [name, value])),
-        table("environment", "Environment").rows(environment.map(owned)),
+        table("environment", "Environment")
+            .rows(environment.map(owned))
+            .rows(targets.map(|(name, url)| [format!("target {name}"), url])),
     ]
 }

@@ -130,8 +130,11 @@ enum Command {
         after_help = "Exit codes:\n  0  written\n  2  the file exists already or can't be written"
     )]
     New {
-        /// Name the scenario, or give a path that ends in .toml [default: my-scenario]
+        /// Name the scenario, or give a path that ends in .toml [default: my-scenario, or what --from says]
         name: Option<String>,
+        /// Copy this built-in scenario (see `loadgen list`) instead of writing the commented starter
+        #[arg(long, value_name = "SCENARIO")]
+        from: Option<String>,
     },
     /// Print the JSON schema of scenarios, for editors
     Schema,
@@ -153,7 +156,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::compare_runs(&arguments),
         Command::List { scenarios } => scenarios::list(scenarios),
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
-        Command::New { name } => scenarios::new(name.as_deref()),
+        Command::New { name, from } => scenarios::new(name.as_deref(), from.as_deref()),
         Command::Schema => scenarios::print_schema(),
     }
 }

@@ -41,8 +41,8 @@ pub fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
 }
 
 /// Writes a commented scenario, never over a file that exists.
-pub fn new(name: Option<&str>) -> ExitCode {
-    match starter::write(name) {
+pub fn new(name: Option<&str>, from: Option<&str>) -> ExitCode {
+    match starter::write(name, from) {
         Ok(path) => {
             let path = path.display();
             println!(
