@@ -30,7 +30,7 @@ impl Journey {
         fn visit<'a>(steps: &'a [Step], found: &mut Vec<&'a Step>) {
             for step in steps {
                 found.push(step);
-                if let Action::Steps(inner) = &step.action {
+                if let Action::Steps(inner) | Action::Parallel(inner) = &step.action {
                     visit(inner, found);
                 }
             }
@@ -76,6 +76,8 @@ pub enum Loop {
 pub enum Action {
     /// Does its inner steps, in order.
     Steps(Vec<Step>),
+    /// Does its inner steps at the same time, and ends with the last of them.
+    Parallel(Vec<Step>),
     /// Ends the journey as skipped, for this reason.
     Skip(String),
     /// Sends a request and checks the answer.

@@ -156,7 +156,7 @@ fn of_steps(scenario: &Scenario, steps: &[Step]) -> Requests {
     steps.iter().fold((0, Some(0)), |sum, step| {
         let each = match &step.action {
             Action::Request { .. } => (1, Some(1)),
-            Action::Steps(steps) => of_steps(scenario, steps),
+            Action::Steps(steps) | Action::Parallel(steps) => of_steps(scenario, steps),
             _ => return sum,
         };
         let times = match &step.looped {

@@ -10,6 +10,7 @@ mod bodies;
 mod coming_from;
 mod environment;
 mod gallery;
+mod parallel;
 mod targets;
 mod users;
 

@@ -67,7 +67,15 @@ pub struct Service {
 impl Service {
     /// Answers with a status and a body.
     pub fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
-        Self::answering(move |asked| {
+        Self::start_on(1, answer)
+    }
+
+    /// Answers so many requests at once, where an answer may have to wait.
+    pub fn start_on(
+        threads: usize,
+        answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
+        Self::serving(threads, move |asked| {
             let (status, body) = answer(asked);
             Answered::new(status, body)
         })
@@ -75,8 +83,15 @@ impl Service {
 
     /// Answers with headers, too.
     pub fn answering(answer: impl Fn(&Asked) -> Answered + Send + Sync + 'static) -> Self {
+        Self::serving(1, answer)
+    }
+
+    fn serving(
+        threads: usize,
+        answer: impl Fn(&Asked) -> Answered + Send + Sync + 'static,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(threads)
             .enable_all()
             .build()
             .unwrap();

@@ -2,6 +2,7 @@
 //! journey's arrival, every later one at the end of the step before it (not when this task gets to run).
 
 mod awaited_state;
+mod branches;
 mod exchange;
 mod rounds;
 
@@ -230,6 +231,7 @@ impl<'a> JourneyRun<'a> {
         self.starts[step.place] = Some(self.intended);
         match &step.action {
             Action::Steps(steps) => Box::pin(self.steps(steps)).await,
+            Action::Parallel(steps) => Box::pin(self.parallel(steps)).await,
             Action::Skip(reason) => Err(JourneyEnd::Skip(reason.clone())),
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,

@@ -33,7 +33,7 @@ pub struct JourneyFile {
     pub steps: Vec<Spanned<StepFile>>,
 }
 
-/// A step has one action (`request`, `await`, `think`, `skip`, `promise`, `remember`, `forget`, `recall`), or `steps` of its own;
+/// A step has one action (`request`, `await`, `think`, `skip`, `promise`, `remember`, `forget`, `recall`), or `steps` of its own, or `parallel` ones;
 /// `if` makes it conditional, and `repeat`, `for_each`, `while` or `until` make it a loop.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +61,10 @@ pub struct StepFile {
     #[serde(default)]
     #[schemars(with = "Vec<StepFile>")]
     pub steps: Vec<Spanned<StepFile>>,
+    /// Steps done at the same time, instead of a single action; the journey goes on when the last of them has ended.
+    #[serde(default)]
+    #[schemars(with = "Vec<StepFile>")]
+    pub parallel: Vec<Spanned<StepFile>>,
     /// The name of the request's target in `[targets]`; without it the request goes to the main target, `--target URL`.
     pub target: Option<String>,
     /// Sends a request.
