@@ -19,6 +19,7 @@ mod request;
 mod self_watch;
 mod set_up;
 mod shared_values;
+mod step_error;
 
 pub use assignment::{Assignment, Load};
 pub use clients::Targets;

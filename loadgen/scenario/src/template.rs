@@ -7,7 +7,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::expression::{EvaluationError, Expression, Scope};
-use super::file::Texts;
 use super::filter::{percent_encoded, plain};
 
 #[derive(Debug, Clone)]
@@ -201,12 +200,12 @@ impl Template {
         })
     }
 
-    /// Encodes fields as a query or a form does: `a=1&b=two%20words`.
-    pub fn fields(fields: impl IntoIterator<Item = (String, Texts)>) -> Self {
+    /// Encodes fields as a query or a form does: `a=1&b=two%20words`; a name with several values is several fields.
+    pub fn fields(fields: impl IntoIterator<Item = (String, Vec<Self>)>) -> Self {
         let mut out = Self::default();
-        let one_by_one = fields.into_iter().flat_map(|(name, values)| {
-            values.0.into_iter().map(move |value| (name.clone(), value))
-        });
+        let one_by_one = fields
+            .into_iter()
+            .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
         for (i, (name, value)) in one_by_one.enumerate() {
             let between = if i == 0 { "" } else { "&" };
             out.literal(&format!("{between}{}=", percent_encoded(&name)));

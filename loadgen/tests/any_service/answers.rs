@@ -5,10 +5,11 @@ use crate::{errors, once, refused};
 
 #[test]
 fn variables_come_from_headers_patterns_and_json_paths() {
-    let service = Service::answering(|asked| match asked.path.as_str() {
+    let service = Service::answering(|asked| {
+        match asked.path.as_str() {
         "/orders" => Answered::new(
             201,
-            r#"{"items": [{"id": 1, "stock": 0}, {"id": 2, "stock": 5}, {"id": 3, "stock": 1}]}"#,
+            r#"{"items": [{"id": 1, "stock": 0}, {"id": 2, "stock": 5}, {"id": 3, "stock": 1}], "next": null}"#,
         )
         .header("Location", "https://shop.example/orders/o-17?x=1")
         .header("x-tag", "a")
@@ -18,6 +19,7 @@ fn variables_come_from_headers_patterns_and_json_paths() {
             "<input name=csrf value=\"s3\"><a href=/p/1><a href=/p/2>",
         ),
         _ => Answered::new(200, ""),
+    }
     });
     let folder = Folder::new();
     let steps = r#"
@@ -33,11 +35,12 @@ first = "$.items[?@.stock > 0].id"
 all = { json = "$.items[?@.stock > 0].id", all = true }
 empty = { json = "$.items[?@.stock > 9].id", all = true, default = [] }
 pointer = { json = "/items/2/id" }
+last = { json = "/next", default = "" }
 [[journeys.steps]]
 request = { method = "GET", path = "/page" }
 extract = { csrf = { regex = 'name=csrf value="(\w+)"' }, links = { regex = 'href=(/p/\d+)', all = true }, word = { regex = '<\w+' } }
 [[journeys.steps]]
-request = { method = "GET", path = "/done", query = { all = "{{all|json}}", csrf = "{{csrf}}", empty = "{{empty|length}}", first = "{{first}}", links = "{{links|join:,}}", none = "{{none}}", order = "{{order}}", pointer = "{{pointer}}", tags = "{{tags|join:,}}", whole = "{{whole}}", word = "{{word}}" } }
+request = { method = "GET", path = "/done", query = { all = "{{all|json}}{{last}}", csrf = "{{csrf}}", empty = "{{empty|length}}", first = "{{first}}", links = "{{links|join:,}}", none = "{{none}}", order = "{{order}}", pointer = "{{pointer}}", tags = "{{tags|join:,}}", whole = "{{whole}}", word = "{{word}}" } }
 "#;
 
     let ended = once(&folder, &service, "", steps);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::request::StepError;
+use super::step_error::StepError;
 use crate::http_client::Reply;
 use loadgen_scenario::answer::{AnswerChecks, Extract, HeaderCheck, Place};
 use loadgen_scenario::expression::{Scope, Vars};
@@ -104,37 +104,47 @@ pub fn take_out(
 ) -> Result<Vars, StepError> {
     let mut variables = Vars::new();
     for wanted in extract {
-        let found = found(reply, json, &wanted.place);
         let value = match wanted.all {
-            true if !found.is_empty() => Some(Value::Array(found)),
-            true => None,
-            false => found.into_iter().next(),
+            true => Some(found(reply, json, &wanted.place, usize::MAX))
+                .filter(|all| !all.is_empty())
+                .map(Value::Array),
+            false => found(reply, json, &wanted.place, 1).pop(),
         };
-        let value = value.or_else(|| wanted.default.clone()).ok_or_else(|| {
-            StepError::new(
-                format!("nothing to extract at {}", wanted.place),
-                excerpt(reply),
-            )
+        let value = match &wanted.default {
+            // A null stands for nothing where there is something to put in its place.
+            Some(default) => value
+                .filter(|v| !v.is_null())
+                .or_else(|| Some(default.clone())),
+            None => value,
+        };
+        let value = value.ok_or_else(|| {
+            let kind = format!("nothing to extract at {}", wanted.place);
+            StepError::new(kind, excerpt(reply))
         })?;
         variables.insert(wanted.variable.clone(), value);
     }
     Ok(variables)
 }
 
-fn found(reply: &Reply, json: Option<&Value>, place: &Place) -> Vec<Value> {
+/// What is at this place, at most so many values.
+fn found(reply: &Reply, json: Option<&Value>, place: &Place, values_max: usize) -> Vec<Value> {
     match place {
         Place::Json(place) => {
             let found = json.map(|json| place.found(json)).unwrap_or_default();
-            found.into_iter().cloned().collect()
+            found.into_iter().take(values_max).cloned().collect()
         }
-        Place::Header(name, None) => headers(reply, name).map(Value::from).collect(),
+        Place::Header(name, None) => {
+            let found = headers(reply, name).take(values_max);
+            found.map(Value::from).collect()
+        }
         Place::Header(name, Some(pattern)) => {
             let found = headers(reply, name).flat_map(|value| pattern.found(value));
-            found.map(Value::from).collect()
+            found.take(values_max).map(Value::from).collect()
         }
         Place::Text(pattern) => {
             let text = String::from_utf8_lossy(&reply.body);
-            pattern.found(&text).map(Value::from).collect()
+            let found = pattern.found(&text).take(values_max);
+            found.map(Value::from).collect()
         }
     }
 }

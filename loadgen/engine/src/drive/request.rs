@@ -8,33 +8,12 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::notes::Notes;
+pub use super::step_error::StepError;
 use super::{answer, body};
 use crate::http_client::{HttpClient, HttpError, Reply, Request, TraceContext, Turn};
 use loadgen_scenario::answer::{Extract, Place};
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
-
-/// A request's error: its kind, by which reports group errors, and an example's details.
-#[derive(Debug)]
-pub struct StepError {
-    pub kind: String,
-    pub example: String,
-}
-
-impl StepError {
-    pub fn new(kind: impl Into<String>, example: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            example: example.into(),
-        }
-    }
-}
-
-impl From<EvaluationError> for StepError {
-    fn from(error: EvaluationError) -> Self {
-        Self::new("template", error.to_string())
-    }
-}
 
 /// Pause before a request is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -74,7 +53,13 @@ pub fn render<'a>(
         let rendered = body::render(own, scope)?;
         (bytes, content_type) = (Some(rendered.bytes), rendered.content_type);
     }
-    let mut headers = Vec::with_capacity(request.headers.len() + 3);
+    let mut headers = Vec::with_capacity(
+        request.headers.len()
+            + [carried.key, content_type.is_some(), request.auth.is_some()]
+                .iter()
+                .filter(|further| **further)
+                .count(),
+    );
     if request.headers_read_body {
         let readable = Vars::from_iter([("request".to_owned(), readable(bytes.as_deref())?)]);
         let layers: Vec<&Vars> = [&readable]

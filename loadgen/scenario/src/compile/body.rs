@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::body::{Auth, Body, Content, Part};
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::file::{AuthFile, PartFile, RequestFile, SentFile};
+use crate::file::{AuthFile, PartFile, RequestFile, SentFile, Texts};
 use crate::template::Template;
 
 /// The longest file that is sent, in bytes: files are held in memory.
@@ -49,7 +49,7 @@ impl Compiler<'_> {
             return Ok((Some(Body::Whole(Content::Text(body.0))), None));
         }
         if let Some(form) = raw.form.take() {
-            return whole(Content::Text(Template::fields(form)), FORM);
+            return whole(Content::Text(Template::fields(Texts::of_each(form))), FORM);
         }
         if let Some(text) = raw.text.take() {
             return whole(Content::Text(text), TEXT);

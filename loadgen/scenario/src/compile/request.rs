@@ -6,7 +6,7 @@ use crate::body::{Auth, Body};
 use crate::compile::compiler::{Compiled, Compiler};
 use crate::diagnostic::{ScenarioError, nearest};
 use crate::expression::Expression;
-use crate::file::{ExpectFile, Method, RequestFile};
+use crate::file::{ExpectFile, Method, RequestFile, Texts};
 use crate::secrets::ENV;
 use crate::step::{Expect, RequestTemplate};
 use crate::template::Template;
@@ -136,7 +136,9 @@ impl Compiler<'_> {
         }
         let path = match raw.query.is_empty() {
             true => raw.path,
-            false => raw.path.with_query(Template::fields(raw.query)),
+            false => raw
+                .path
+                .with_query(Template::fields(Texts::of_each(raw.query))),
         };
         let auth = raw.auth.map(|auth| self.auth(auth, span)).transpose()?;
         let own = |(name, _): &&(String, Template)| name.eq_ignore_ascii_case("authorization");

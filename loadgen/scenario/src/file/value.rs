@@ -1,6 +1,7 @@
 //! Values that may be written in more than one way, each with its JSON schema for editors.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -132,6 +133,15 @@ impl<'de> Deserialize<'de> for Statuses {
 /// One text or several, each a template.
 #[derive(Debug, Default)]
 pub struct Texts(pub Vec<Template>);
+
+impl Texts {
+    /// The texts of each name, in the names' order.
+    pub fn of_each(
+        fields: BTreeMap<String, Self>,
+    ) -> impl Iterator<Item = (String, Vec<Template>)> {
+        fields.into_iter().map(|(name, texts)| (name, texts.0))
+    }
+}
 
 shape!(Texts, "Texts", {
     "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
