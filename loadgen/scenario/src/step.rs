@@ -73,6 +73,7 @@ pub enum Loop {
 
 /// What a step does.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a scenario has few steps, and most of them are requests
 pub enum Action {
     /// Does its inner steps, in order.
     Steps(Vec<Step>),
