@@ -15,7 +15,7 @@ use super::time_limit::TimeLimit;
 
 /// The size of the read buffer; most answers fit. It grows for a longer answer as soon as its length is known.
 const READ_BYTES: usize = 4 << 10;
-/// A buffer that has grown larger than this for a long answer is shrunk again.
+/// A buffer that has grown larger than this for a long answer, or a long body, is shrunk again.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// A connection without an exchange in progress.
@@ -102,6 +102,7 @@ impl Wire {
         let now = || sampled.then(Instant::now);
         let connected = now();
         self.outbox.clear();
+        self.outbox.shrink_to(KEPT_BYTES_MAX);
         request
             .encode(target.host_header(), target.base_path(), &mut self.outbox)
             .map_err(|e| failure(e, false, false))?;
