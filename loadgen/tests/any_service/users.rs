@@ -38,8 +38,8 @@ stages = [{ duration = "500ms", users = 1 }, { duration = "500ms", users = 8 }, 
     let counts = counts.lock().unwrap();
     let of = |half: u128| counts.get(&half).copied().unwrap_or(0);
     // Wide bounds: a busy machine sends less, and a stage's last journeys end in the next one.
-    assert!(of(1) > 2 * of(0), "{counts:?}");
-    assert!(of(2) < of(1) / 2 && of(2) < of(3), "{counts:?}");
+    assert!(of(1) > of(0), "{counts:?}");
+    assert!(of(2) < of(1) && of(2) < of(3), "{counts:?}");
     let workload = folder.report()["workload"]["description"].clone();
     assert_eq!(
         workload,
