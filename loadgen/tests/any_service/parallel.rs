@@ -30,7 +30,7 @@ request = { method = "GET", path = "/end/{{a}}/{{b}}" }
 fn parallel_steps_are_under_way_at_once_and_give_what_they_found() {
     // `/a` is answered only after `/b/…` and `/c/1` have come: one after the other that would never be.
     let seen = Arc::new((Mutex::new(0), Condvar::new()));
-    let service = Service::start_on(4, move |asked| {
+    let service = Service::start_waiting(move |asked| {
         let (count, changed) = &*seen;
         match asked.path.as_str() {
             "/b//b" | "/c/1" => {

@@ -67,31 +67,22 @@ pub struct Service {
 impl Service {
     /// Answers with a status and a body.
     pub fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
-        Self::start_on(1, answer)
-    }
-
-    /// Answers so many requests at once, where an answer may have to wait.
-    pub fn start_on(
-        threads: usize,
-        answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static,
-    ) -> Self {
-        Self::serving(threads, move |asked| {
+        Self::answering(move |asked| {
             let (status, body) = answer(asked);
             Answered::new(status, body)
         })
     }
 
-    /// Answers with headers, too.
-    pub fn answering(answer: impl Fn(&Asked) -> Answered + Send + Sync + 'static) -> Self {
-        Self::serving(1, answer)
+    /// The same, where an answer may wait for another request.
+    pub fn start_waiting(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
+        // The thread that waits hands its other connections on to a new one.
+        Self::start(move |asked| tokio::task::block_in_place(|| answer(asked)))
     }
 
-    fn serving(
-        threads: usize,
-        answer: impl Fn(&Asked) -> Answered + Send + Sync + 'static,
-    ) -> Self {
+    /// Answers with headers, too.
+    pub fn answering(answer: impl Fn(&Asked) -> Answered + Send + Sync + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
+            .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
