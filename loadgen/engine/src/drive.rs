@@ -9,6 +9,7 @@ mod driver;
 mod event;
 mod fleet;
 mod journey;
+mod json_answer;
 mod notes;
 mod open;
 mod pacing;

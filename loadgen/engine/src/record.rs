@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::http_client::Hop;
+
 /// Three significant digits: a figure is at most 0.1 % above what was measured.
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// The longest time that is recorded: an hour. Longer ones are recorded as this one.
@@ -76,6 +78,21 @@ pub struct StepFigures {
     pub errors: u64,
     /// Requests tried.
     pub count: u64,
+    /// Bytes of the answers' bodies as they came.
+    pub wire_bytes: u64,
+    /// Bytes of the answers' bodies, decoded.
+    pub body_bytes: u64,
+    /// Redirects that were followed, by their place in their request (from 1) and by status.
+    pub redirects: BTreeMap<(usize, u16), RedirectFigures>,
+}
+
+/// Redirects of one place and status.
+#[derive(Debug, Clone, Default)]
+pub struct RedirectFigures {
+    /// How long the target took to answer so.
+    pub time: Times,
+    /// The first one: from where to where.
+    pub example: (String, String),
 }
 
 /// An awaited state.
@@ -125,6 +142,30 @@ impl StepFigures {
         self.slip.add(&other.slip);
         self.errors += other.errors;
         self.count += other.count;
+        self.wire_bytes += other.wire_bytes;
+        self.body_bytes += other.body_bytes;
+        for (at, theirs) in &other.redirects {
+            let mine = self
+                .redirects
+                .entry(*at)
+                .or_insert_with(|| RedirectFigures {
+                    example: theirs.example.clone(),
+                    ..RedirectFigures::default()
+                });
+            mine.time.add(&theirs.time);
+        }
+    }
+
+    /// Records the redirects of one request.
+    pub fn redirected(&mut self, hops: &[Hop]) {
+        for (place, hop) in (1..).zip(hops) {
+            let at = self.redirects.entry((place, hop.status));
+            let figures = at.or_insert_with(|| RedirectFigures {
+                example: (hop.from.clone(), hop.to.clone()),
+                ..RedirectFigures::default()
+            });
+            figures.time.record(hop.time);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod action;
 mod compiler;
 mod fault;
+mod http;
 mod journey;
 mod preparation;
 mod recorded;
@@ -52,6 +53,7 @@ impl Compiler<'_> {
         let workload = self.workload(&raw.workload)?;
         let warm_up = self.warm_up(&raw.workload, &workload)?;
         let limits = self.limits(raw.limits)?;
+        let http = self.http(raw.http)?;
         let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
@@ -111,6 +113,7 @@ impl Compiler<'_> {
             traceparent,
             idempotency_keys,
             limits,
+            http,
             setup,
             teardown,
             feeders,

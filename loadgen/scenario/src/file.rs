@@ -3,6 +3,7 @@
 //! whether the parts fit together.
 
 mod fault;
+mod http;
 mod preparation;
 mod step;
 mod value;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use fault::{ChaosFile, FaultFile, NetworkFile};
+pub use http::{Encoding, Http, Protocol};
 pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};
 pub use step::{AwaitFile, ExpectFile, JourneyFile, Method, RememberFile, RequestFile, StepFile};
 pub use value::ThinkFile;
@@ -47,6 +49,9 @@ pub struct ScenarioFile {
     /// Limits of the run; each has a default.
     #[schemars(with = "Option<Limits>")]
     pub limits: Option<Spanned<Limits>>,
+    /// How customers speak HTTP; each key has a default.
+    #[schemars(with = "Option<Http>")]
+    pub http: Option<Spanned<Http>>,
     /// Requests before the workload, one step after the other; the first that fails ends the run.
     #[serde(default)]
     #[schemars(with = "Vec<SetupFile>")]

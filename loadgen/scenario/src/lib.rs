@@ -30,7 +30,7 @@ mod vars;
 
 pub use compile::read;
 pub use diagnostic::ScenarioError;
-pub use file::{AtEnd, Method, Pick};
+pub use file::{AtEnd, Encoding, Http, Method, Pick, Protocol};
 pub use limits::Limits;
 pub use overrides::Overrides;
 pub use scenario::{Feeder, FeederSource, Scenario, SetupStep, Stage, Workload};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::condition::Condition;
 use crate::expression::Vars;
 use crate::fault::{Chaos, Fault, FaultAction};
-use crate::file::{AtEnd, Method, Pick};
+use crate::file::{AtEnd, Http, Method, Pick};
 use crate::limits::Limits;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
@@ -36,6 +36,8 @@ pub struct Scenario {
     pub idempotency_keys: bool,
     /// Limits of the run.
     pub limits: Limits,
+    /// How customers speak HTTP.
+    pub http: Http,
     /// Requests before the workload, one after the other.
     pub setup: Vec<SetupStep>,
     /// Requests after the workload, one after the other; a failure is only a warning.

@@ -126,6 +126,14 @@ impl Template {
         expressions.flat_map(Expression::variables)
     }
 
+    /// The text before its first expression.
+    pub fn beginning(&self) -> &str {
+        match self.segments.first() {
+            Some(Segment::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     /// The template's text, if it has no expressions.
     pub fn as_literal(&self) -> Option<&str> {
         match self.segments.as_slice() {

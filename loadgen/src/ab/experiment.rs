@@ -11,7 +11,7 @@ use super::order::{self, Side};
 use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 use super::stopping::{ExperimentProgress, StopReason};
 use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::{self, CompareError, Comparison, Group, Scale};
 use loadgen_report::folder::RunFolder;
@@ -254,7 +254,7 @@ impl Experiment<'_> {
         let scenario = (self.scenario)().map_err(AbError::Scenario)?;
         let options = RunOptions {
             target: None,
-            tls: TlsOptions::default(),
+            connect: ConnectOptions::default(),
             drivers: self.options.drivers,
             seed,
             out: out.to_owned(),

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::run_event::{Listener, Wish};
 use loadgen_engine::drive::Refusal;
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use loadgen_engine::record::interval_log::LogWriteError;
 use loadgen_shop::system_process::{SystemCommand, SystemError};
 
@@ -14,8 +14,8 @@ use loadgen_shop::system_process::{SystemCommand, SystemError};
 pub struct RunOptions {
     /// `http://host:port` or `https://…` of a running system; without one `ordershop up` is started and stopped.
     pub target: Option<String>,
-    /// How the certificate of an `https://` target is verified.
-    pub tls: TlsOptions,
+    /// How the target is reached: TLS, and a proxy.
+    pub connect: ConnectOptions,
     /// Threads that drive the load; by default as many as the scenario needs and the machine can spare.
     pub drivers: Option<usize>,
     /// Makes choices repeatable.

@@ -11,7 +11,7 @@ use super::replay::Replay;
 use crate::run_event::RunPlan;
 use loadgen_engine::drive::Load;
 use loadgen_engine::fault::{self, StartedSystem};
-use loadgen_engine::http_client::Target;
+use loadgen_engine::http_client::{ProxyChoice, Target};
 use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
 use loadgen_report::Environment;
 use loadgen_scenario::fault::Fault;
@@ -56,15 +56,24 @@ impl Run {
     ) -> Result<Self, RunError> {
         let system = system.map(|system| system as Arc<dyn StartedSystem>);
         let system_id = system.as_ref().map(|system| system.process());
-        let target = Target::resolve(url, &options.tls)
+        let target = Target::resolve(url, &options.connect)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
         // Fail before anything is measured, instead of a report full of refused connections.
-        target.connect().await.map_err(|e| {
+        target.reach().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
         let drawn = drawn(&scenario, options.seed, system.as_deref());
         scenario.faults.extend(drawn);
+        let proxied = target.proxy().map(|proxy| {
+            let by = match options.connect.proxy {
+                ProxyChoice::Named(_) => "--proxy",
+                _ => "the environment names it; --proxy none for a direct connection",
+            };
+            format!(
+                "the requests went through the proxy {proxy} ({by}): its time is in all figures"
+            )
+        });
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
         let control = Control::new(target).await;
@@ -85,7 +94,7 @@ impl Run {
             system,
             system_id,
             ramp,
-            warnings: Vec::new(),
+            warnings: proxied.into_iter().collect(),
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loadgen::run::{RunObservers, RunOptions, run};
 use loadgen::run_event::{Listener, RunEvent, Wish};
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use tokio::sync::mpsc;
 
 use crate::support::{SmallSystem, open};
@@ -53,7 +53,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
     };
     let options = RunOptions {
         target: Some(system.url.clone()),
-        tls: TlsOptions::default(),
+        connect: ConnectOptions::default(),
         drivers: Some(2),
         seed: 1,
         out: folder.path().join("out"),

@@ -17,14 +17,14 @@ use super::self_watch::SelfWatch;
 use super::{closed, open, shared_values};
 use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
-use crate::http_client::{ClientLimits, HttpClient, Target};
+use crate::http_client::{ClientLimits, ClientOptions, HttpClient, Target};
 use crate::record::Figures;
 use crate::record::ledger::Meanings;
 use crate::schedule::Arrivals;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::feeder;
 use loadgen_scenario::share::Share;
-use loadgen_scenario::{Limits, Scenario, ThinkTime};
+use loadgen_scenario::{Http, Limits, Protocol, Scenario, ThinkTime};
 
 /// Tasks that run before sockets and timers are polled again: few, or a burst of answers would make arrivals late.
 const TASKS_PER_LOOK: u32 = 31;
@@ -76,6 +76,17 @@ pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
     }
 }
 
+/// How the clients of one driver, or of set-up, speak HTTP.
+pub fn client_options(http: &Http) -> ClientOptions {
+    let is_http2 = http.protocol == Protocol::Http2;
+    ClientOptions {
+        keep_alive: http.keep_alive,
+        requests_per_connection: http.requests_per_connection,
+        streams_per_connection: is_http2.then_some(http.streams_per_connection),
+        accept_encoding: http.accepted(),
+    }
+}
+
 /// Opens the live feed, if the scenario awaits anything on it.
 pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Feed>, Refusal> {
     let awaited = scenario.awaited();
@@ -110,7 +121,8 @@ impl Driver {
         };
         let listens = feed.is_some() && sampled_per_s > 0.0;
         let following = Following::start(&self.target, listens).await;
-        let http = HttpClient::new(self.target, client_limits(&limits, self.share));
+        let options = client_options(&scenario.http);
+        let http = HttpClient::with(self.target, client_limits(&limits, self.share), options);
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
             share: self.share,
@@ -205,6 +217,7 @@ async fn workload(
         drained,
         budget,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
+        connections: context.http.figures(),
         ledger: context.notes.as_ref().map(Notes::take),
         drivers: vec![self_watch.health(context.http.generator_errors())],
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::budget::figures::BudgetFigures;
+use crate::http_client::ConnectionFigures;
 use crate::record::ledger::Ledger;
 use crate::record::series::Point;
 use crate::record::{Figures, Times};
@@ -111,6 +112,8 @@ pub struct Finished {
     pub budget: Box<BudgetFigures>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
+    /// What the journeys' requests did with their connections, the warm-up included.
+    pub connections: ConnectionFigures,
     /// The entities created, for an audit; those of journeys that did not end in time are in it as indeterminate.
     pub ledger: Option<Box<Ledger>>,
     /// Each driver's health.
@@ -124,6 +127,7 @@ impl Finished {
         self.drained = self.drained.max(other.drained);
         self.budget.add(*other.budget);
         self.feed_reconnects += other.feed_reconnects;
+        self.connections.add(other.connections);
         if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
             mine.add(*theirs);
         }

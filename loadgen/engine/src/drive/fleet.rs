@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Assignment, Load};
-use super::driver::{Driver, Part, client_limits, open_feed, runtime};
+use super::driver::{Driver, Part, client_limits, client_options, open_feed, runtime};
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
 use super::set_up::{self, OnFailure};
-use crate::http_client::{HttpClient, Target};
+use crate::http_client::{Customer, HttpClient, Target};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::share::Share;
@@ -156,7 +156,10 @@ impl Preparation<'_> {
         }
         let feed = open_feed(self.scenario, self.target).await?;
         let (feed, notes, limits) = (feed.as_ref(), self.notes, &self.scenario.limits);
-        let http = HttpClient::new(self.target.clone(), client_limits(limits, Share::WHOLE));
+        let options = client_options(&self.scenario.http);
+        let customer = Customer::new(self.scenario.http.cookies);
+        let (target, limits_of_client) = (self.target.clone(), client_limits(limits, Share::WHOLE));
+        let http = HttpClient::with(target, limits_of_client, options);
         let mut rng = SmallRng::seed_from_u64(self.seed);
         for step in &self.scenario.setup {
             let name = &step.name;
@@ -172,6 +175,7 @@ impl Preparation<'_> {
                 notes,
                 self.scenario.idempotency_keys,
                 on_failure,
+                (&customer, self.scenario.http.redirects),
             );
             tokio::select! {
                 done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
@@ -190,7 +194,9 @@ pub async fn tear_down(
     seed: u64,
 ) -> Vec<String> {
     let limits = &scenario.limits;
-    let http = HttpClient::new(target, client_limits(limits, Share::WHOLE));
+    let options = client_options(&scenario.http);
+    let customer = Customer::new(scenario.http.cookies);
+    let http = HttpClient::with(target, client_limits(limits, Share::WHOLE), options);
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut failures = Vec::new();
     for step in &scenario.teardown {
@@ -205,6 +211,7 @@ pub async fn tear_down(
             None,
             scenario.idempotency_keys,
             on_failure,
+            (&customer, scenario.http.redirects),
         )
         .await;
         if let Err(problem) = done {

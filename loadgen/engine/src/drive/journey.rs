@@ -16,6 +16,7 @@ use super::context::Context;
 use super::request::StepError;
 use super::shared_values::Ticket;
 use crate::budget::JourneySample;
+use crate::http_client::Customer;
 use crate::record::JourneyOutcome;
 use crate::schedule::Arrival;
 use loadgen_scenario::duration::HumanDuration;
@@ -125,6 +126,8 @@ struct JourneyRun<'a> {
     keys: Vec<(&'a str, &'a KeySource, String)>,
     /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,
+    /// What the customer's client remembers.
+    customer: Customer,
 }
 
 impl<'a> JourneyRun<'a> {
@@ -169,6 +172,7 @@ impl<'a> JourneyRun<'a> {
             exhausted,
             keys: Vec::new(),
             promises: Vec::new(),
+            customer: Customer::new(context.scenario.http.cookies),
         }
     }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use serde_json::Value;
 
+use super::json_answer;
 use super::notes::Notes;
-use crate::http_client::{HttpClient, HttpError, Reply, Request, TraceContext, Turn};
+use crate::http_client::{Hop, HttpClient, HttpError, Manner, Reply, Request, TraceContext, Turn};
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
 
@@ -66,7 +67,11 @@ pub fn render<'a>(
     for (name, value) in &request.headers {
         headers.push((name.as_str(), value.render(scope)?));
     }
-    if carried.key && request.method == Method::Post {
+    let own_key = || {
+        let mut names = request.headers.iter().map(|(name, _)| name);
+        names.any(|name| name.eq_ignore_ascii_case("idempotency-key"))
+    };
+    if carried.key && request.method == Method::Post && !own_key() {
         // Not from the run's seed: another run with the same seed is another client.
         let key: u128 = rand::random();
         headers.push(("idempotency-key", format!("{key:032x}")));
@@ -94,28 +99,36 @@ impl Rendered<'_> {
     }
 
     /// Sends the request, and again while that is wanted and its outcome is unknown. Notes what it writes or reads, if that is wanted.
+    /// `hops` gets the redirects of the last attempt.
     pub async fn send(
         &self,
         http: &HttpClient,
         turn: Turn<'_>,
+        manner: &Manner<'_>,
         notes: Option<&Notes>,
+        hops: &mut Vec<Hop>,
     ) -> Result<Reply, StepError> {
         let request = &self.request;
         let noted = notes.and_then(|notes| Some((notes, notes.sent(request)?)));
         let last_begin = turn.since + self.retry;
-        let mut outcome = turn.send(request).await;
+        let mut outcome = turn.follow(request, manner, hops).await;
         let mut repeated = false;
         while is_unknown(&outcome) && Instant::now() + RETRY_PAUSE < last_begin {
             tokio::time::sleep(RETRY_PAUSE).await;
             repeated = true;
-            outcome = http.turn().await.send(request).await;
+            hops.clear();
+            outcome = http.turn().await.follow(request, manner, hops).await;
         }
         if let Some((notes, noted)) = noted {
             notes.ended(noted, &outcome, repeated);
         }
         outcome.map_err(|e| {
             let what = format!("{} {}", request.method, request.path);
-            StepError::new(e.to_string(), format!("{what}: {}", e.detail()))
+            let hop = hops
+                .last()
+                .map(|hop| format!(" (then, by status {}, {})", hop.status, hop.to));
+            let hop = hop.unwrap_or_default();
+            StepError::new(e.to_string(), format!("{what}{hop}: {}", e.detail()))
         })
     }
 }
@@ -161,7 +174,7 @@ pub fn examine(
     {
         return Ok(Vars::new());
     }
-    let json: Value = serde_json::from_slice(&reply.body)
+    let json = json_answer::parse(&reply.body)
         .map_err(|e| StepError::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
     for (pointer, expected) in &expect.equal {
         let expected: Value = serde_json::from_str(&expected.render(scope)?)

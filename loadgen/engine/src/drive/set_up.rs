@@ -9,7 +9,7 @@ use super::notes::Notes;
 use super::request::{self, Carried, StepError};
 use crate::feed::Feed;
 use crate::feed::sightings::EventMatch;
-use crate::http_client::HttpClient;
+use crate::http_client::{Customer, Following, HttpClient, Manner};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::template::Template;
 use loadgen_scenario::{Await, Limits, SetupStep};
@@ -33,6 +33,8 @@ struct StepRunner<'a> {
     notes: Option<&'a Notes>,
     /// Whether POSTs carry an `Idempotency-Key`.
     keys: bool,
+    customer: &'a Customer,
+    redirects_max: u32,
 }
 
 #[allow(clippy::too_many_arguments)] // a step needs all of it, and nothing else has the same set
@@ -47,6 +49,7 @@ pub async fn run(
     notes: Option<&Notes>,
     keys: bool,
     on_failure: OnFailure,
+    (customer, redirects_max): (&Customer, u32),
 ) -> Result<(), String> {
     if let Some(condition) = &step.condition {
         let holds = condition.holds(&mut Context::scope(&[globals], rng));
@@ -62,6 +65,8 @@ pub async fn run(
         rng,
         notes,
         keys,
+        customer,
+        redirects_max,
     };
     let mut list = Vec::new();
     let mut last = Vars::new();
@@ -165,8 +170,16 @@ impl StepRunner<'_> {
         .map_err(|e| e.to_string())?;
         rendered.replace_body(body);
         let turn = self.http.turn().await;
+        let expected = &self.step.expect.status;
+        let manner = Manner {
+            customer: self.customer,
+            following: Following {
+                redirects_max: self.redirects_max,
+                is_answer: &|status| expected.contains(&status),
+            },
+        };
         let reply = rendered
-            .send(self.http, turn, self.notes)
+            .send(self.http, turn, &manner, self.notes, &mut Vec::new())
             .await
             .map_err(text)?;
         let mut extract = self.step.extract.clone();

@@ -84,6 +84,7 @@ impl Compiler<'_> {
         raw: RequestFile,
         span: &Range<usize>,
     ) -> Compiled<RequestTemplate> {
+        self.sendable(&raw, span)?;
         let (body, content_type) = match (raw.body, raw.form, raw.text) {
             (None, None, None) => (None, None),
             (Some(body), None, None) => (Some(body.0), None),

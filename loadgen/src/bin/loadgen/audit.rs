@@ -8,9 +8,9 @@ use loadgen_engine::http_client::Target;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_shop::audit::{AuditScope, audit};
 
+use crate::connect_arguments::ConnectArguments;
 use crate::ending::{bad_input, runtime};
 use crate::format::Format;
-use crate::tls::TlsArguments;
 
 #[derive(Args)]
 pub struct AuditArguments {
@@ -18,7 +18,7 @@ pub struct AuditArguments {
     #[arg(long)]
     target: String,
     #[command(flatten)]
-    tls: TlsArguments,
+    connect: ConnectArguments,
     /// Wait at most this long until nothing is in flight, as in 60s
     #[arg(long, default_value = "60s")]
     drain_timeout: HumanDuration,
@@ -35,7 +35,7 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
     let outcome = runtime().map_err(|e| format!("the async runtime can't start: {e}"));
     let outcome = outcome.and_then(|runtime| {
         runtime.block_on(async {
-            let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
+            let target = Target::resolve(&arguments.target, &arguments.connect.options()).await;
             let target = target.map_err(|e| format!("--target: {e}"))?;
             let progress = AuditBar::new();
             let audited = audit(target, &scope, &|events| progress.read(events)).await;

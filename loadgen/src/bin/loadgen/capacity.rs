@@ -85,7 +85,7 @@ impl CapacityArguments {
     fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
         RunOptions {
             target: self.system.target.clone(),
-            tls: self.system.tls(),
+            connect: self.system.connect(),
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
             out,

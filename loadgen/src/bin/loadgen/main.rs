@@ -5,6 +5,7 @@ mod ab;
 mod audit;
 mod capacity;
 mod compare;
+mod connect_arguments;
 mod ending;
 mod format;
 mod report;
@@ -12,7 +13,6 @@ mod run;
 mod scenario_arguments;
 mod scenarios;
 mod system_arguments;
-mod tls;
 mod watch;
 
 use std::io::Write;

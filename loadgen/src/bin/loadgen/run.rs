@@ -72,7 +72,7 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     let options = RunOptions {
         target: arguments.system.target.clone(),
-        tls: arguments.system.tls(),
+        connect: arguments.system.connect(),
         drivers: arguments.scenario.drivers,
         seed: arguments.scenario.seed,
         out: out.clone(),

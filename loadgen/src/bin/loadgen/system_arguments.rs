@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use loadgen_shop::system_process::SystemCommand;
 
+use crate::connect_arguments::ConnectArguments;
 use crate::ending::bad_input;
-use crate::tls::TlsArguments;
 
 #[derive(Args)]
 pub struct SystemArguments {
@@ -16,7 +16,7 @@ pub struct SystemArguments {
     #[arg(long)]
     pub target: Option<String>,
     #[command(flatten)]
-    tls: TlsArguments,
+    connect: ConnectArguments,
     /// Start the system with one process for each service (`ordershop up --processes`)
     #[arg(long, conflicts_with = "target")]
     processes: bool,
@@ -26,8 +26,12 @@ pub struct SystemArguments {
 }
 
 impl SystemArguments {
-    pub fn tls(&self) -> TlsOptions {
-        self.tls.options()
+    /// How the target is reached. A system that is started here is reached directly.
+    pub fn connect(&self) -> ConnectOptions {
+        match self.target {
+            Some(_) => self.connect.options(),
+            None => ConnectOptions::default(),
+        }
     }
 
     /// The command that starts the system; `None` for the default command and for a running target. Prints why a named program can't be

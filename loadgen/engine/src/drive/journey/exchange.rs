@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::context::Context;
 use crate::drive::request::{self, Carried};
+use crate::http_client::{Following, Manner};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Action, Step};
 
@@ -36,7 +37,18 @@ impl<'a> JourneyRun<'a> {
         let turn = self.context.http.turn().await;
         let actual = turn.since;
         let (http, notes) = (&self.context.http, self.context.notes.as_ref());
-        let outcome = rendered.send(http, turn, notes).await;
+        let mut hops = Vec::new();
+        let manner = Manner {
+            customer: &self.customer,
+            following: Following {
+                redirects_max: self.context.scenario.http.redirects,
+                is_answer: &|status| {
+                    let mut skipped = skip_on.iter();
+                    expect.status.contains(&status) || skipped.any(|(known, _)| *known == status)
+                },
+            },
+        };
+        let outcome = rendered.send(http, turn, &manner, notes, &mut hops).await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);
@@ -69,6 +81,11 @@ impl<'a> JourneyRun<'a> {
             figures
                 .slip
                 .record(actual.saturating_duration_since(intended));
+            if let Ok(reply) = &outcome {
+                figures.wire_bytes += reply.wire_bytes;
+                figures.body_bytes += reply.body.len() as u64;
+            }
+            figures.redirected(&hops);
         }
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
             sample.answered((*id, &step.name), intended, begun, reply);
