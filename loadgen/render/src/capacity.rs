@@ -61,6 +61,7 @@ pub fn document(report: &CapacityReport) -> Document {
         .collect(),
         answer: answer(report),
         warnings: e.build_warning().into_iter().collect(),
+        errors: Vec::new(),
         deciding: Vec::new(),
         tables: vec![table(report)],
         settings: Vec::new(),

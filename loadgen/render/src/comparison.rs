@@ -40,6 +40,7 @@ pub fn document(comparison: &Comparison) -> Document {
         ],
         answer: answer(comparison),
         warnings: comparison.warnings.clone(),
+        errors: Vec::new(),
         deciding: vec![deciding],
         tables: (!others.rows.is_empty())
             .then_some(others)

@@ -1,12 +1,14 @@
 //! Shows a run: its verdict, and tables of everything measured.
 
+mod http;
 mod key_figures;
 mod latency_budget;
 mod settings;
 mod tables;
 
 use loadgen_report::folder::RunFolder;
-use loadgen_report::{Report, VerdictResult};
+use loadgen_report::units::count;
+use loadgen_report::{ErrorReport, Report, VerdictResult};
 
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
@@ -15,6 +17,9 @@ use crate::page::{FoldedPlots, Pictures, page};
 use crate::plots::{plots, waterfalls};
 use crate::table::Tone;
 use crate::{date, file};
+
+/// Errors that are told again at the end of a text.
+const ERRORS_MAX: usize = 3;
 
 /// Writes `summary.md` and `report.html` into a run's folder.
 ///
@@ -51,6 +56,7 @@ pub fn document(report: &Report) -> Document {
         .chain(report.environment.built_with())
         .collect(),
         answer: answer(report),
+        errors: report.errors.iter().take(ERRORS_MAX).map(error).collect(),
         warnings: report.warnings.clone(),
         deciding: Vec::new(),
         tables: tables::tables(report),
@@ -60,6 +66,17 @@ pub fn document(report: &Report) -> Document {
             "This was made from report.json and the interval logs in the same folder; `loadgen report FOLDER` makes it again.".to_owned(),
         ],
     }
+}
+
+/// An error in one line.
+fn error(error: &ErrorReport) -> String {
+    let first = error.examples.first().map(|example| example.lines());
+    let example = first.map(|lines| format!(": {}", lines.collect::<Vec<_>>().join(" ")));
+    let (kind, step, number) = (&error.kind, &error.step, count(error.count));
+    format!(
+        "{kind} at {step} ({number} ×){}",
+        example.unwrap_or_default()
+    )
 }
 
 /// Its verdict.

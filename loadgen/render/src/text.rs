@@ -12,6 +12,7 @@ pub fn text(document: &Document, colour: bool) -> String {
         .for_each(|fact| out += &format!("{fact}\n"));
     out += &tables(document.deciding.iter().chain(&document.tables));
     for lines in [
+        prefixed("error: ", &document.errors),
         prefixed("warning: ", &document.warnings),
         prefixed("", &document.notes),
     ] {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::evidence::Evidence;
+use crate::http::HttpReport;
 use crate::latency_budget::LatencyBudget;
 use crate::replay::ReplayReport;
 use crate::report::{Report, ReportSchema};
@@ -165,6 +166,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
                 .map(|(_, after)| after.backlog_total()),
         },
         generator,
+        http: Some(HttpReport::new(scenario, figures, finished)),
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use loadgen_report::units::{self, count, time};
 use loadgen_report::{Quantiles, Report, StepReport};
 
-use super::latency_budget;
+use super::{http, latency_budget};
 use crate::quantity::{bytes, known, time_or_none};
 use crate::table::{Cell, Content, Table, Tone};
 use crate::{audit, date};
@@ -23,9 +23,9 @@ pub fn tables(report: &Report) -> Vec<Table> {
     tables.extend(report.audit.as_ref().map(audit::table));
     tables.extend([faults(report), requests(report), end_to_end(report)]);
     tables.extend(latency_budget::tables(report));
+    tables.extend([event_lag(report), journeys(report)]);
+    tables.extend(http::tables(report));
     tables.extend([
-        event_lag(report),
-        journeys(report),
         generator(report),
         cost(report),
         replay(report),

@@ -6,7 +6,7 @@ use crate::{Report, VerdictResult};
 /// The name and value of something that must be the same in all runs.
 type Trait = (&'static str, fn(&Report) -> String);
 
-const ASKED: [Trait; 6] = [
+const ASKED: [Trait; 7] = [
     ("scenario", |r| r.scenario.clone()),
     ("workload", |r| r.workload.description.clone()),
     ("warm-up", |r| format!("{} s", r.workload.warm_up_s)),
@@ -18,6 +18,11 @@ const ASKED: [Trait; 6] = [
         } else {
             pairs.join(", ")
         }
+    }),
+    ("protocol", |r| {
+        let protocol = r.http.as_ref().map(|http| http.protocol.clone());
+        // Older reports don't say it.
+        protocol.unwrap_or_else(|| "HTTP/1.1".to_owned())
     }),
     ("steps", |r| {
         let names: Vec<&str> = r.steps.iter().map(|s| s.name.as_str()).collect();

@@ -73,6 +73,11 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
     merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
     merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
+    for other in parts.iter().skip(1).map(|p| &p.report.http) {
+        if let (Some(mine), Some(theirs)) = (&mut merged.http, other) {
+            mine.add(theirs);
+        }
+    }
     // Each generator saw the cost of all generators' journeys but counted only its own journeys.
     merged.resources = None;
     merged.errors = errors(parts);
