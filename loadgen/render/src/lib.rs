@@ -15,6 +15,7 @@ mod quantity;
 pub mod run;
 mod table;
 mod text;
+mod visible;
 
 pub use audit::audit;
 pub use document::{Answer, Document};

@@ -22,6 +22,7 @@ mod threshold_figure;
 mod threshold_state;
 pub mod units;
 mod verdict;
+pub mod visible;
 mod windows;
 mod workload;
 
