@@ -11,6 +11,7 @@ use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health};
 use ordershop::build::VERSION;
 use ordershop::config::{ProcessConfig, UpConfig};
+use ordershop::terminal::{self, note, say};
 use ordershop_contract::failpoint;
 use ordershop_grpc::address::ListenAddress;
 use ordershop_redis::guard::{self as redis_guard, RedisGuard};
@@ -26,7 +27,8 @@ const EXIT_BAD_INPUT: u8 = 2;
 const AFTER_HELP: &str = "\
 Exit codes:
   0  stopped on request; health: the process is ready
-  1  failed; health: the process is not ready, or did not answer
+  1  failed; standard output can't be written; health: the process is not ready, or did not
+     answer
   2  bad input: an option, an address, a certificate, a port in use, a Redis that
      can't be used
 
@@ -115,27 +117,33 @@ fn main() -> ExitCode {
         let command = ProcessConfig::augment_args(clap::Command::new(role.name));
         command.about(role.about).after_help(AFTER_HELP)
     });
-    let matches = Cli::command().subcommands(roles).get_matches();
+    let matches = Cli::command().subcommands(roles).try_get_matches();
+    let code = matches.and_then(|matches| carry_out(&matches));
+    let code = code.unwrap_or_else(|error| ExitCode::from(terminal::told(&error)));
+    match terminal::lost() {
+        Some(lost) if code == ExitCode::SUCCESS => {
+            terminal::note(format!(
+                "ordershop: standard output can't be written: {lost}"
+            ));
+            ExitCode::FAILURE
+        }
+        _ => code,
+    }
+}
+
+fn carry_out(matches: &ArgMatches) -> Result<ExitCode, clap::Error> {
     if let Some((name, matches)) = matches.subcommand()
         && let Some(role) = ROLES.iter().find(|role| role.name == name)
     {
-        let config = parsed(ProcessConfig::from_arg_matches(matches));
-        return run(config.threads, exit_code(start_role(role, config)));
+        let config = ProcessConfig::from_arg_matches(matches)?;
+        return Ok(run(config.threads, exit_code(start_role(role, config))));
     }
-    match parsed::<Cli>(from(&matches)).command {
+    Ok(match Cli::from_arg_matches(matches)?.command {
         Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
         Subcommands::Health(asked) => run(1, ask(asked)),
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
         Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
-    }
-}
-
-fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(matches)
-}
-
-fn parsed<T>(result: Result<T, clap::Error>) -> T {
-    result.unwrap_or_else(|error| error.exit())
+    })
 }
 
 async fn exit_code(program: impl Future<Output = Result<(), ExitCode>>) -> ExitCode {
@@ -159,7 +167,7 @@ fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -
             ended
         }
         Err(error) => {
-            eprintln!("ordershop: can't start the threads: {error}");
+            note(format!("ordershop: can't start the threads: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -175,7 +183,7 @@ fn started<T>(started: Option<Result<T, AppError>>) -> Result<T, ExitCode> {
 }
 
 fn bad_input(error: &AppError) -> ExitCode {
-    eprintln!("ordershop: {error}");
+    note(format!("ordershop: {error}"));
     ExitCode::from(EXIT_BAD_INPUT)
 }
 
@@ -237,7 +245,9 @@ async fn start(up: Up) -> Result<(), ExitCode> {
 }
 
 fn announce(url: &str, server: &str, version: &str, durability: &str) {
-    println!("OrderShop is ready: {url} ({server} {version}, durability {durability})");
+    say(&format!(
+        "OrderShop is ready: {url} ({server} {version}, durability {durability})"
+    ));
 }
 
 async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), ExitCode> {
@@ -249,8 +259,8 @@ async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), Ex
     let running = async {
         if stop.or(app.ready()).await.is_some() {
             match app.url() {
-                Some(url) => println!("OrderShop {name} is ready: {url}"),
-                None => println!("OrderShop {name} is ready"),
+                Some(url) => say(&format!("OrderShop {name} is ready: {url}")),
+                None => say(&format!("OrderShop {name} is ready")),
             }
             stop.asked().await;
         }
@@ -261,7 +271,7 @@ async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), Ex
 }
 
 fn deaf(error: &std::io::Error) -> ExitCode {
-    eprintln!("ordershop: can't listen for signals: {error}");
+    note(format!("ordershop: can't listen for signals: {error}"));
     ExitCode::FAILURE
 }
 
@@ -277,7 +287,7 @@ async fn look_after_dead_letters(config: DeadLettersConfig) -> ExitCode {
     match dead_letters::run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ordershop: {error}");
+            note(format!("ordershop: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -291,7 +301,7 @@ async fn ask(asked: Asked) -> ExitCode {
     });
     match health::ask_trusting(&url, asked.tls_ca.as_deref()).await {
         Ok(answer) => {
-            println!("{}", answer.body);
+            say(&answer.body);
             if answer.ready {
                 ExitCode::SUCCESS
             } else {
@@ -299,7 +309,7 @@ async fn ask(asked: Asked) -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("ordershop: {error}");
+            note(format!("ordershop: {error}"));
             ExitCode::FAILURE
         }
     }
