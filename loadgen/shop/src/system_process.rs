@@ -1,6 +1,7 @@
 //! The system under test as a child process: `ordershop up`, or another command, on a free port with a temporary data
 //! folder. Knows only its command line and the line it prints when it is ready.
 
+pub mod guard;
 mod proxied_redis;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use crate::order_shop::OrderShop;
+use guard::SystemGuard;
 use loadgen_engine::fault::{ProcessNames, Proxy, StartedSystem};
 use proxied_redis::ProxiedRedis;
 
@@ -162,9 +164,11 @@ struct Launch {
     command: SystemCommand,
     durability: String,
     log: PathBuf,
+    redis: Option<ProxiedRedis>,
+    /// Dropped after the processes and before their folder.
+    guard: Option<Arc<SystemGuard>>,
     /// Removed when dropped.
     data: TempDir,
-    redis: Option<ProxiedRedis>,
 }
 
 /// The path of `ordershop`: beside this program, or on PATH.
@@ -218,6 +222,11 @@ impl Launch {
             .kill_on_drop(true)
             .spawn()
             .map_err(fail)?;
+        let id = child.id().unwrap_or_default();
+        if let Some(guard) = &self.guard {
+            guard.started(id);
+        }
+        let ended = || self.guard.iter().for_each(|guard| guard.ended(id));
         let not_ready = |problem: String| SystemError::NotReady {
             command: self.command.to_string(),
             problem,
@@ -243,9 +252,12 @@ impl Launch {
                     .wait()
                     .await
                     .map_or_else(|e| e.to_string(), |s| s.to_string());
+                ended();
                 return Err(not_ready(format!("it ended: {status}")));
             }
             Err(_) => {
+                child.kill().await.ok();
+                ended();
                 return Err(not_ready(format!(
                     "no ready line within {} s",
                     READY_TIMEOUT.as_secs()
@@ -277,10 +289,17 @@ impl SystemProcess {
             error,
         })?;
         std::fs::remove_file(log).ok();
+        let guard = match SystemGuard::start(data.path()) {
+            Ok(guard) => Some(Arc::new(guard)),
+            Err(error) => {
+                tracing::warn!(%error, "the system's guard can't be started: after a SIGKILL, the system would keep running");
+                None
+            }
+        };
         let redis = match network {
             RedisNetwork::Own => None,
             RedisNetwork::Proxied => {
-                let started = ProxiedRedis::start(data.path(), durability).await;
+                let started = ProxiedRedis::start(data.path(), durability, guard.clone()).await;
                 Some(started.map_err(SystemError::Redis)?)
             }
         };
@@ -288,8 +307,9 @@ impl SystemProcess {
             command: command.clone(),
             durability: durability.to_owned(),
             log: log.to_owned(),
-            data,
             redis,
+            guard,
+            data,
         };
         let (child, url) = launch.start("127.0.0.1:0").await?;
         Ok(Arc::new(Self {
@@ -311,7 +331,7 @@ impl SystemProcess {
                 .await
                 .ok();
         }
-        match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
+        let warning = match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
             Ok(Ok(status)) if status.success() => None,
             Ok(Ok(status)) => Some(format!("the system ended with {status}")),
             Ok(Err(e)) => Some(format!("the system's end could not be waited for: {e}")),
@@ -322,7 +342,15 @@ impl SystemProcess {
                     STOP_TIMEOUT.as_secs()
                 ))
             }
-        }
+        };
+        self.ended();
+        warning
+    }
+
+    /// Tells the guard that the first process has ended.
+    fn ended(&self) {
+        let guard = self.launch.guard.iter();
+        guard.for_each(|guard| guard.ended(self.process()));
     }
 }
 
@@ -339,6 +367,7 @@ impl StartedSystem for SystemProcess {
     async fn start_again(&self) -> Result<(), String> {
         let mut child = self.child.lock().await;
         child.wait().await.map_err(|e| e.to_string())?;
+        self.ended();
         let address = self.url.strip_prefix("http://").unwrap_or(&self.url);
         let started = self.launch.start(address.trim_end_matches('/')).await;
         let (started, _) = started.map_err(|e| e.to_string())?;

@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use super::guard::SystemGuard;
 use crate::processes::REDIS_PROGRAMS;
 use loadgen_engine::fault::Proxy;
 
@@ -19,12 +21,29 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// A running Redis behind a proxy; killed when dropped.
 pub struct ProxiedRedis {
     proxy: Proxy,
-    _child: Child,
+    child: Child,
+    guard: Option<Arc<SystemGuard>>,
+}
+
+impl Drop for ProxiedRedis {
+    fn drop(&mut self) {
+        let id = self.child.id();
+        // It has nothing to save: its folder is removed.
+        if self.child.start_kill().is_ok()
+            && let Some((guard, id)) = self.guard.as_ref().zip(id)
+        {
+            guard.ended(id);
+        }
+    }
 }
 
 impl ProxiedRedis {
     /// Starts it with its files in this folder, and waits until it accepts connections.
-    pub async fn start(data: &Path, durability: &str) -> Result<Self, String> {
+    pub async fn start(
+        data: &Path,
+        durability: &str,
+        guard: Option<Arc<SystemGuard>>,
+    ) -> Result<Self, String> {
         let (append_only, sync) = match durability {
             "none" => ("no", "no"),
             sync => ("yes", sync),
@@ -51,13 +70,17 @@ impl ProxiedRedis {
         };
         let child = REDIS_PROGRAMS.iter().find_map(start);
         let child = child.ok_or("no redis-server or valkey-server on PATH")?;
+        if let Some((guard, id)) = guard.as_ref().zip(child.id()) {
+            guard.started(id);
+        }
         let up = tokio::time::timeout(UP_WITHIN, accepts(address));
         up.await
             .map_err(|_| format!("it did not accept connections within {UP_WITHIN:?}"))?;
         let proxy = Proxy::start(address).await;
         Ok(Self {
             proxy: proxy.map_err(|e| format!("its proxy: {e}"))?,
-            _child: child,
+            child,
+            guard,
         })
     }
 

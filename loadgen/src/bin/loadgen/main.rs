@@ -15,12 +15,13 @@ mod system_arguments;
 mod tls;
 mod watch;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use loadgen::build_version::VERSION;
+use loadgen::terminal;
+use loadgen_shop::system_process::guard;
 
 /// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
@@ -33,6 +34,7 @@ Exit codes (`loadgen COMMAND --help` lists those of a command):
   1  FAIL
   2  bad input
   3  INVALID (the generator could not keep up), or can't tell
+  4  a report or standard output can't be written
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -45,6 +47,7 @@ Exit codes:
   1  FAIL: a threshold or the audit failed, or the set-up did
   2  bad input
   3  INVALID: the generator could not keep up
+  4  the report or standard output can't be written
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -57,6 +60,7 @@ Exit codes:
   1  the system does not sustain even the lowest rate
   2  bad input
   3  can't tell: the generator was the limit, other programs disturbed it, the budget was used up, or it was stopped
+  4  the report or standard output can't be written
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -87,17 +91,17 @@ enum Command {
     Capacity(Box<capacity::CapacityArguments>),
     /// Measure two builds in turns and say whether the second one is slower
     #[command(
-        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted"
+        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted\n  4  the report or standard output can't be written"
     )]
     Ab(Box<ab::AbArguments>),
     /// Check every event of a running system against every entity
     #[command(
-        after_help = "Exit codes:\n  0  no findings\n  1  findings\n  2  bad input, or a target that can't be read"
+        after_help = "Exit codes:\n  0  no findings\n  1  findings\n  2  bad input, or a target that can't be read\n  4  standard output can't be written"
     )]
     Audit(audit::AuditArguments),
     /// Write report.html and summary.md again from a run's folder; merge the folders of several generators
     #[command(
-        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID"
+        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID\n  4  the report can't be written"
     )]
     Report {
         /// Read these runs' folders, each with its report.json and interval logs
@@ -135,6 +139,12 @@ enum Command {
     },
     /// Print the JSON schema of scenarios, for editors
     Schema,
+    /// Stop the system that a loadgen has started when that loadgen has ended
+    #[command(name = guard::COMMAND, hide = true)]
+    SystemGuard {
+        /// Remove this folder at the end
+        data: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -142,9 +152,15 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| StandardError)
+        .with_ansi(terminal::has_colour(&std::io::stderr()))
+        .with_writer(|| terminal::StandardError)
         .init();
-    match CommandLine::parse().command {
+    let code = terminal::arguments::<CommandLine>().map(|told| carry_out(told.command));
+    terminal::end(code.unwrap_or_else(|code| code))
+}
+
+fn carry_out(command: Command) -> ExitCode {
+    match command {
         Command::Run(arguments) => run::run_scenario(*arguments),
         Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
@@ -155,18 +171,9 @@ fn main() -> ExitCode {
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
-    }
-}
-
-/// Standard error; while the full screen is shown, what is written waits until the screen is closed.
-struct StandardError;
-
-impl Write for StandardError {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        loadgen::live::note(text).map(|()| text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        Command::SystemGuard { data } => {
+            guard::guard(&data);
+            ExitCode::SUCCESS
+        }
     }
 }
