@@ -79,7 +79,8 @@ pub async fn find(
     })
 }
 
-/// Probes a rate by one run of the scenario, whose workload is already set to the rate.
+/// Probes a rate by one run of the scenario, whose workload is already set to the rate. A report that can't be written is measured all the
+/// same; `warn` is told.
 ///
 /// # Errors
 /// The run can't be carried out.
@@ -88,10 +89,19 @@ pub async fn measure(
     rate: f64,
     scenario: Scenario,
     options: RunOptions,
+    warn: impl FnOnce(&RunError),
 ) -> Result<(Probe, Report), RunError> {
-    let folder = folder_name(&options.out);
+    let folder = folder_name(options.out.path());
     let limits = scenario.limits.clone();
-    let report = run(scenario, options).await?;
+    let report = run(scenario, options).await.or_else(|error| {
+        if let RunError::Unwritten { .. } = &error {
+            warn(&error);
+        }
+        match error {
+            RunError::Unwritten { report, .. } => Ok(*report),
+            error => Err(error),
+        }
+    })?;
     Ok((Probe::new(number, rate, folder, &report, &limits), report))
 }
 

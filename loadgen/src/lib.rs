@@ -8,5 +8,7 @@ pub mod live;
 pub mod metrics_listen;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+pub mod out_folder;
 pub mod run;
 pub mod run_event;
+pub mod terminal;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use collecting::Collected;
+use collecting::{Collected, incomplete};
 use cost_readings::CostReadings;
 pub use interrupts::Interrupts;
 use listeners::Listeners;
@@ -37,6 +37,7 @@ use loadgen_engine::drive::{self, Assignment};
 use loadgen_engine::fault::Recovery;
 use loadgen_engine::proc::{group_cpu_time, process_cpu_time};
 use loadgen_engine::record::Figures;
+use loadgen_engine::record::interval_log::LogWriteError;
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::folder::{self, RunFolder};
 use loadgen_report::{Evidence, Report, Windows};
@@ -64,10 +65,6 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         // The pause of the last journeys is not the target's slowness.
         scenario.limits.drain_timeout += replay.pay_after;
     }
-    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
-        path: options.out.clone(),
-        error,
-    })?;
     let system = match &options.target {
         Some(_) => None,
         None => {
@@ -75,7 +72,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
                 Some(command) => command,
                 None => SystemCommand::ordershop(None)?,
             };
-            let log = options.out.join("ordershop.log");
+            let log = options.out.path().join("ordershop.log");
             let network = match scenario.disturbs_network() {
                 true => RedisNetwork::Proxied,
                 false => RedisNetwork::Own,
@@ -100,17 +97,21 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         Some(system) => system.stop().await,
         None => None,
     };
-    let mut report = outcome?;
+    let (mut report, log_error) = outcome?;
     report.warnings.extend(farewell);
-    write(&report, &options.out).map_err(|error| RunError::Output {
-        path: options.out.clone(),
-        error,
-    })?;
+    let written = write(&report, options.out.path()).map_err(|e| e.to_string());
     listeners.tell(&RunEvent::Judged {
         result: report.verdict.result().as_str(),
         reasons: report.verdict.reasons().to_vec(),
     });
-    Ok(report)
+    match written.and_then(|()| log_error.map_or(Ok(()), |e| Err(e.to_string()))) {
+        Ok(()) => Ok(report),
+        Err(problem) => Err(RunError::Unwritten {
+            path: options.out.path().to_owned(),
+            problem,
+            report: Box::new(report),
+        }),
+    }
 }
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
@@ -121,12 +122,13 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
 }
 
 impl Run {
+    /// Makes the report, and tells why its interval logs are incomplete.
     async fn carry_out(
         mut self,
         replay: Option<Replay>,
         interrupts: &mut Interrupts,
         listeners: &mut Listeners,
-    ) -> Result<Report, RunError> {
+    ) -> Result<(Report, Option<LogWriteError>), RunError> {
         let _pages = SmallPages::only();
         listeners.tell(&RunEvent::Announced(Box::new(self.plan(replay.as_ref()))));
         let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
@@ -165,6 +167,7 @@ impl Run {
                 self.scenario.await_names.len(),
             ),
             logs: None,
+            log_error: None,
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
@@ -221,8 +224,11 @@ impl Run {
         if let Some(variables) = collected.prepared.take() {
             self.tear_down(variables, interrupts, listeners).await;
         }
-        if let Some(logs) = &mut collected.logs {
-            logs.finish()?;
+        if let Some(logs) = &mut collected.logs
+            && let Err(error) = logs.finish()
+        {
+            self.warnings
+                .extend(incomplete(&mut collected.log_error, error));
         }
         if finished.feed_reconnects > 0 {
             self.warnings.push(format!(
@@ -238,7 +244,7 @@ impl Run {
             self.warnings
                 .push("the run was stopped before its end".into());
         }
-        Ok(loadgen_report::build(Evidence {
+        let report = loadgen_report::build(Evidence {
             scenario: &self.scenario,
             seed: self.seed,
             started_at: collected.started_at,
@@ -258,6 +264,7 @@ impl Run {
             holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
             series: collected.observer.series,
             warnings: self.warnings,
-        }))
+        });
+        Ok((report, collected.log_error))
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::{REPORT_SCHEMA, Report};
+use crate::visible::visible;
 use loadgen_engine::record::interval_log;
 use loadgen_engine::record::interval_reader::{LogReadError, RecordedLog};
 
@@ -143,5 +144,19 @@ fn read_report(folder: &Path) -> Result<Report, FolderError> {
 /// The file can't be written.
 pub fn write_report(report: &Report, folder: &Path) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    std::fs::write(folder.join(REPORT_FILE), json + "\n")
+    write_whole(&folder.join(REPORT_FILE), &(visible(&json) + "\n"))
+}
+
+/// Writes a file wholly or not at all: a full disk leaves no half of a report behind.
+///
+/// # Errors
+/// The file can't be written; one that was there before is as it was.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        std::fs::remove_file(&part).ok();
+    }
+    written
 }

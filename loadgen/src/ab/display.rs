@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::order::{BLOCK_RUNS, Side};
 use super::stopping::{ExperimentProgress, StoppingRule};
+use crate::terminal;
 use loadgen_report::compare::{Comparison, FigureComparison, Role, Scale};
 
 /// The progress display.
@@ -25,7 +26,7 @@ impl ExperimentDisplay {
 
     /// Prints a line above the status line.
     pub(super) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| terminal::note(line));
     }
 
     pub(super) fn warming(&self, side: Side) {

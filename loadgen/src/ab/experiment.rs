@@ -10,6 +10,7 @@ use super::options::{AbOptions, Build};
 use super::order::{self, Side};
 use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 use super::stopping::{ExperimentProgress, StopReason};
+use crate::out_folder::OutFolder;
 use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
 use loadgen_engine::http_client::TlsOptions;
 use loadgen_report::VerdictResult;
@@ -257,7 +258,7 @@ impl Experiment<'_> {
             tls: TlsOptions::default(),
             drivers: self.options.drivers,
             seed,
-            out: out.to_owned(),
+            out: OutFolder::claim(out)?,
             durability: self.options.durability.clone(),
             audit: self.options.audit,
             system: Some(build.command),

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::error::AbError;
 use super::order::Side;
 use super::stopping::StopReason;
+use crate::out_folder::RECORD_FILE;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::blocks::Blocks;
+use loadgen_report::folder::write_whole;
 
 /// The version that this program writes.
 pub const SCHEMA: &str = "loadgen-ab/1";
-/// The file's name in the experiment's folder.
-const RECORD_FILE: &str = "ab.json";
 
 /// How an experiment was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ impl AbRecord {
         let path = out.join(RECORD_FILE);
         let written = serde_json::to_string_pretty(self)
             .map_err(std::io::Error::other)
-            .and_then(|json| std::fs::write(&path, json + "\n"));
+            .and_then(|json| write_whole(&path, &(json + "\n")));
         written.map_err(|e| AbError::not_written(&path, e))?;
         // With blocks.json the two folders can be compared again later.
         for side in Side::BOTH {

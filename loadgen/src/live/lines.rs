@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::run_event::{Listener, RunEvent, RunPlan};
+use crate::terminal;
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::Times;
@@ -23,7 +24,7 @@ pub struct Lines {
 impl Default for Lines {
     /// Writes to standard error.
     fn default() -> Self {
-        Self::new(|line| eprintln!("{line}"))
+        Self::new(terminal::note)
     }
 }
 

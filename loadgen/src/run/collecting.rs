@@ -31,6 +31,7 @@ use loadgen_engine::proc::group_cpu_time;
 use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::interval_log::IntervalLogs;
+use loadgen_engine::record::interval_log::LogWriteError;
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::SoFar;
 use loadgen_report::Windows;
@@ -40,6 +41,8 @@ use loadgen_scenario::expression::Vars;
 pub(super) struct Collected {
     pub(super) figures: Figures,
     pub(super) logs: Option<IntervalLogs>,
+    /// Why the logs are incomplete.
+    pub(super) log_error: Option<LogWriteError>,
     pub(super) started_at: f64,
     pub(super) before: Option<Scrape>,
     pub(super) cpu_before: (Duration, Option<Duration>),
@@ -55,6 +58,19 @@ pub(super) struct Collected {
     /// Faults in progress.
     pub(super) injector: Option<Injector>,
     pub(super) recovery: Recovery,
+}
+
+/// Notes why the interval logs are incomplete; returns a warning the first time. A full disk stays full.
+pub(super) fn incomplete(
+    noted: &mut Option<LogWriteError>,
+    error: LogWriteError,
+) -> Option<String> {
+    if noted.is_some() {
+        return None;
+    }
+    let warning = format!("intervals are missing from the interval logs: {error}");
+    *noted = Some(error);
+    Some(warning)
 }
 
 impl Run {
@@ -210,13 +226,10 @@ impl Run {
         }
         collected.observer.interval(interval);
         if let Some(logs) = &mut collected.logs
-            && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
+            && let Err(error) = logs.add(&interval.figures, interval.start, interval.length)
         {
-            let missing = format!("an interval is missing from the interval logs: {e}");
-            // Only once in a row: a full disk stays full.
-            if self.warnings.last() != Some(&missing) {
-                self.warnings.push(missing);
-            }
+            self.warnings
+                .extend(incomplete(&mut collected.log_error, error));
         }
         // Bounded by a second: a target that does not answer must not block the collecting.
         let scrape = self.control.scrape();

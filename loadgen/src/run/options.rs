@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::out_folder::OutFolder;
 use crate::run_event::{Listener, Wish};
+use crate::terminal::UNWRITTEN;
 use loadgen_engine::drive::Refusal;
 use loadgen_engine::http_client::TlsOptions;
 use loadgen_engine::record::interval_log::LogWriteError;
+use loadgen_report::Report;
 use loadgen_shop::system_process::{SystemCommand, SystemError};
 
 /// The options of a run.
@@ -20,8 +23,8 @@ pub struct RunOptions {
     pub drivers: Option<usize>,
     /// Makes choices repeatable.
     pub seed: u64,
-    /// The report's folder; created if it does not exist.
-    pub out: PathBuf,
+    /// The report's folder.
+    pub out: OutFolder,
     /// `none`, `everysec` or `always`, for a system that is started here.
     pub durability: String,
     /// Whether the target is audited after the run, if the scenario asks for it.
@@ -60,13 +63,15 @@ pub enum RunError {
     /// The user stopped the run a second time.
     #[error("stopped at once: no report")]
     Aborted,
-    /// The report can't be written.
-    #[error("can't write to {path}: {error}")]
-    Output {
-        /// The path.
+    /// The run has ended, but its report is not, or not wholly, in its folder.
+    #[error("the report can't be written to {}: {problem}", path.display())]
+    Unwritten {
+        /// The folder.
         path: PathBuf,
         /// The cause.
-        error: std::io::Error,
+        problem: String,
+        /// The report.
+        report: Box<Report>,
     },
     /// An interval log can't be written.
     #[error("an interval log can't be written: {0}")]
@@ -93,7 +98,8 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::SetUp(_) | Self::Stopped | Self::Aborted => 1,
-            Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
+            Self::BadInput(_) => 2,
+            Self::Unwritten { .. } | Self::Log(_) => UNWRITTEN,
         }
     }
 }

@@ -73,7 +73,7 @@ impl Run {
             Workload::Open { stages } => Some(Ramp::new(stages.clone())),
             _ => None,
         };
-        let (scenario, out) = (Arc::new(scenario), options.out.clone());
+        let (scenario, out) = (Arc::new(scenario), options.out.path().to_owned());
         Ok(Self {
             scenario,
             seed: options.seed,

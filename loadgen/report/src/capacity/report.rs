@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{Judged, Probe};
 use crate::environment::Environment;
+use crate::folder::write_whole;
+use crate::visible::visible;
 
 /// The file name of the report.
 pub const CAPACITY_FILE: &str = "capacity.json";
@@ -143,5 +145,5 @@ impl CapacityReport {
 /// The file can't be written.
 pub fn write_report(report: &CapacityReport, folder: &Path) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    std::fs::write(folder.join(CAPACITY_FILE), json + "\n")
+    write_whole(&folder.join(CAPACITY_FILE), &(visible(&json) + "\n"))
 }

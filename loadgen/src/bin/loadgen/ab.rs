@@ -1,6 +1,5 @@
 //! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and exits with its exit code.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,14 +7,15 @@ use clap::Args;
 use loadgen::ab::{
     AbError, AbOptions, Build, ExperimentOutcome, Repository, StoppingRule, experiment,
 };
+use loadgen::out_folder::OutFolder;
 use loadgen::run::Interrupts;
+use loadgen::terminal::{self, note};
 use loadgen_report::compare::Options;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::SystemCommand;
 
-use crate::ending::{BAD_INPUT, bad_input, runtime, say};
-use crate::run::default_out;
+use crate::ending::{BAD_INPUT, bad_input, failed, runtime};
 use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
 
 /// The command of a revision's program that starts the system.
@@ -156,25 +156,19 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
     if let Err(e) = compare.check() {
         return bad_input(e);
     }
-    let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
-    if out.join("ab.json").exists() {
-        return bad_input(format!(
-            "{} already holds an experiment; choose another folder with --out",
-            out.display()
-        ));
-    }
+    let name = format!("ab-{}", scenario.name);
+    let out = match OutFolder::claim_for_runs(arguments.out.as_deref(), &name) {
+        Ok(out) => out,
+        Err(e) => return failed(&e, e.exit_code()),
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
-    eprintln!("{}: {}", scenario.name, scenario.description);
-    match runtime.block_on(carry_out(arguments, &out, compare)) {
+    note(&format!("{}: {}", scenario.name, scenario.description));
+    match runtime.block_on(carry_out(arguments, out.path(), compare)) {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            eprintln!("error: {}", failure.problem);
-            ExitCode::from(failure.code)
-        }
+        Err(failure) => failed(failure.problem, failure.code),
     }
 }
 
@@ -226,9 +220,7 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
     if arguments.null {
         b.label = format!("{} again", b.label);
     }
-    std::fs::create_dir_all(out)
-        .map_err(|e| AbFailure::bad_input(format!("{}: {e}", out.display())))?;
-    eprintln!("A: {}\nB: {}", a.label, b.label);
+    note(&format!("A: {}\nB: {}", a.label, b.label));
     let options = AbOptions {
         a,
         b,
@@ -281,26 +273,27 @@ async fn build(
     })
 }
 
-/// Writes the comparison as JSON, Markdown and HTML, and prints it as text.
+/// Prints the comparison as text, and writes it as JSON, Markdown and HTML.
 fn tell(outcome: &ExperimentOutcome, out: &Path) -> Result<(), AbFailure> {
     let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
+    let document = loadgen_render::comparison::document(comparison);
+    let colour = terminal::has_colour(&std::io::stdout());
+    terminal::print(&loadgen_render::text(&document, colour));
+    let ended = outcome.record.ended.map_or("", |end| end.as_str());
+    terminal::say(&format!("\nended: {ended}"));
     let json = serde_json::to_string_pretty(comparison).map_err(AbFailure::bad_input)?;
     let page =
         loadgen_render::comparison::page(comparison, Some((a, b))).map_err(AbFailure::bad_input)?;
-    let document = loadgen_render::comparison::document(comparison);
     for (file, text) in [
         ("comparison.json", json + "\n"),
         ("comparison.md", loadgen_render::markdown(&document)),
         ("comparison.html", page),
     ] {
         let path = out.join(file);
-        std::fs::write(&path, text)
-            .map_err(|e| AbFailure::bad_input(format!("{}: {e}", path.display())))?;
+        std::fs::write(&path, text).map_err(|error| AbError::Output { path, error })?;
     }
-    let ended = outcome.record.ended.map_or("", |end| end.as_str());
-    say(&format!(
-        "{}\nended: {ended}\nreport: {}\n",
-        loadgen_render::text(&document, std::io::stdout().is_terminal()),
+    terminal::say(&format!(
+        "report: {}",
         out.join("comparison.html").display()
     ));
     Ok(())

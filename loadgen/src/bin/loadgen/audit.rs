@@ -8,7 +8,7 @@ use loadgen_engine::http_client::Target;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_shop::audit::{AuditScope, audit};
 
-use crate::ending::{bad_input, runtime};
+use crate::ending::{bad_input, runtime, tell};
 use crate::format::Format;
 use crate::tls::TlsArguments;
 
@@ -46,15 +46,8 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
         Ok(report) => report,
         Err(problem) => return bad_input(problem),
     };
-    let text = loadgen_render::audit(&report);
-    if arguments.format == Format::Json {
-        let json = serde_json::to_string_pretty(&report)
-            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
-        println!("{json}");
-        eprint!("{text}");
-    } else {
-        print!("{text}");
-    }
+    let json = (arguments.format == Format::Json).then_some(&report);
+    tell(json, |_| loadgen_render::audit(&report));
     match report.reasons().is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -1,23 +1,24 @@
 //! `loadgen capacity`: searches for the highest rate that a system sustains, prints each probe as it ends, and writes the report.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use loadgen::capacity::{self, Range, SearchPlan};
+use loadgen::out_folder::OutFolder;
 use loadgen::run::{Interrupts, RunError, RunObservers, RunOptions};
+use loadgen::terminal::{UNWRITTEN, note};
 use loadgen_report::Environment;
 use loadgen_report::capacity::{CapacityReport, SearchSetting, write_report};
+use loadgen_report::visible::visible;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::SystemCommand;
 use tokio_util::sync::CancellationToken;
 
-use crate::ending::{bad_input, runtime};
+use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
-use crate::run::{default_out, failed};
 use crate::scenario_arguments::{ScenarioArguments, rate};
 use crate::system_arguments::SystemArguments;
 
@@ -82,7 +83,7 @@ impl CapacityArguments {
         Ok(scenario)
     }
 
-    fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
+    fn run_options(&self, out: OutFolder, system: Option<SystemCommand>) -> RunOptions {
         RunOptions {
             target: self.system.target.clone(),
             tls: self.system.tls(),
@@ -147,57 +148,51 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
         Ok(checked) => checked,
         Err(code) => return code,
     };
-    let out = arguments.out.clone();
-    let out = out.unwrap_or_else(|| default_out(&format!("capacity-{}", scenario.name)));
+    let name = format!("capacity-{}", scenario.name);
+    let folder = match OutFolder::claim_for_runs(arguments.out.as_deref(), &name) {
+        Ok(folder) => folder,
+        Err(e) => return failed(&e, e.exit_code()),
+    };
+    let out = folder.path();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
-    eprintln!(
+    note(&format!(
         "{}: {}\nprobes of {:?} from {}, budget {:?}; Ctrl-C ends the search and reports what was found so far",
         scenario.name,
         scenario.description,
         arguments.probe_duration.0,
         loadgen_render::capacity::rate(plan.range.start),
         plan.budget
-    );
+    ));
     if !scenario.faults.is_empty() {
-        eprintln!("the scenario's faults are left out");
+        note("the scenario's faults are left out");
     }
-    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
+    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, out)) {
         Ok(report) => report,
-        Err(e) => return failed(&e),
+        Err(e) => return failed(&e, e.exit_code()),
     };
-    let written = std::fs::create_dir_all(&out)
-        .and_then(|()| write_report(&report, &out))
+    let written = write_report(&report, out)
         .map_err(|e| format!("{}: {e}", out.display()))
         .and_then(|()| {
-            loadgen_render::capacity::write_all(&report, &out).map_err(|e| e.to_string())
+            loadgen_render::capacity::write_all(&report, out).map_err(|e| e.to_string())
         });
-    if let Err(e) = written {
-        return bad_input(e);
+    conclude(arguments, &report, out);
+    match written {
+        Ok(()) => ExitCode::from(report.result.exit_code()),
+        Err(e) => failed(format!("the report can't be written: {e}"), UNWRITTEN),
     }
-    conclude(arguments, &report, &out);
-    ExitCode::from(report.result.exit_code())
 }
 
 fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) {
     let document = loadgen_render::capacity::document(report);
-    let text = |colour| {
-        format!(
-            "\nreport: {}\n\n{}",
-            out.join("capacity.html").display(),
-            loadgen_render::text(&document, colour)
-        )
-    };
-    if arguments.format == Format::Json {
-        let json = serde_json::to_string_pretty(report)
-            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
-        println!("{json}");
-        eprint!("{}", text(std::io::stderr().is_terminal()));
-    } else {
-        print!("{}", text(std::io::stdout().is_terminal()));
-    }
+    let page = out.join("capacity.html").display().to_string();
+    let json = (arguments.format == Format::Json).then_some(report);
+    tell(json, |colour| {
+        let text = loadgen_render::text(&document, colour);
+        format!("\nreport: {}\n\n{text}", visible(&page))
+    });
 }
 
 async fn carry_out(
@@ -213,7 +208,7 @@ async fn carry_out(
     let stopped = stop.clone();
     tokio::spawn(async move {
         interrupts.stop().await;
-        eprintln!("stopping after this probe's drain (press Ctrl-C again to stop at once)");
+        note("stopping after this probe's drain (press Ctrl-C again to stop at once)");
         stopped.cancel();
     });
     let started_at = SystemTime::now()
@@ -221,18 +216,21 @@ async fn carry_out(
         .map_or(0.0, |d| d.as_secs_f64());
     let mut environment = Environment::default();
     let findings = capacity::find(plan, &stop, async |number, rate| {
-        eprintln!("probe {number}: {}", loadgen_render::capacity::rate(rate));
+        note(&format!(
+            "probe {number}: {}",
+            loadgen_render::capacity::rate(rate)
+        ));
         let scenario = arguments.probe(rate).map_err(|_| {
             RunError::BadInput("the scenario's file has changed since the search started".into())
         })?;
         let folder = out.join(format!("{number:02}-{rate}"));
+        let folder = OutFolder::claim(&folder).map_err(|e| RunError::BadInput(e.to_string()))?;
         let options = arguments.run_options(folder, system.clone());
-        let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
+        let warn = |error: &RunError| note(&format!("warning: {error}"));
+        let measured = capacity::measure(number, rate, scenario, options, warn).await;
+        let (probe, report) = measured?;
         environment = report.environment;
-        eprintln!(
-            "{}",
-            loadgen_render::capacity::line(&probe, environment.cores)
-        );
+        note(&loadgen_render::capacity::line(&probe, environment.cores));
         Ok(probe)
     });
     let findings = findings.await?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use loadgen::terminal;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario, Workload, catalog};
 
@@ -35,7 +36,7 @@ impl ScenarioArguments {
     pub fn find(&self, overrides: Overrides) -> Result<Scenario, ExitCode> {
         let found = catalog::find(&self.scenario, self.scenarios.as_deref());
         let mut scenario = found.map_err(|e| {
-            eprintln!("{:?}", miette::Report::new(e));
+            terminal::diagnostic(e);
             ExitCode::from(BAD_INPUT)
         })?;
         let overrides = Overrides {
