@@ -484,3 +484,54 @@ request = { method = "GET", path = "/" }
         "{reasons}"
     );
 }
+
+#[test]
+fn what_a_server_answers_and_a_file_names_can_not_steer_a_terminal_or_break_a_table() {
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\u{9b}31m\u{202e}";
+    let service = Service::start(move |_| (500, format!("{evil}\n| a | b |\n<b>`x`")));
+    let name = "\"get | <b>\\n`x`\\u001B[31m\\r\"";
+    let steps = format!(
+        "[[journeys.steps]]\nname = {name}\nrequest = {{ method = \"GET\", path = \"/\" }}\n"
+    );
+    let folder = Folder::new().with("evil.toml", &journeys(2, "", &steps));
+
+    let ended = folder.run("evil.toml", &service, &[]);
+    let again = folder.loadgen(&["report", "out"]);
+
+    assert_eq!(
+        (ended.code, again.code),
+        (1, 0),
+        "{}{}",
+        ended.stderr,
+        again.stderr
+    );
+    let file =
+        |name: &str| std::fs::read_to_string(folder.0.path().join("out").join(name)).unwrap();
+    let texts = ["summary.md", "report.html", "report.json"].map(file);
+    for text in texts
+        .iter()
+        .chain([&ended.stdout, &ended.stderr, &again.stderr])
+    {
+        let steers = |c: char| (c.is_control() && !"\n\t".contains(c)) || c == '\u{202e}';
+        assert!(!text.contains(steers), "{text:?}");
+    }
+    assert!(
+        ended.stdout.contains("\\u001b]0;owned\\u0007"),
+        "{}",
+        ended.stdout
+    );
+    // Each row of a table has as many cells as its head.
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let tables = texts[0].lines().collect::<Vec<_>>();
+    for pair in tables
+        .windows(2)
+        .filter(|p| p[0].starts_with('|') && p[1].starts_with('|'))
+    {
+        assert_eq!(cells(pair[0]), cells(pair[1]), "{pair:?}");
+    }
+    assert!(
+        !texts[0].contains("<b>\n") && !texts[1].contains("<b>"),
+        "{}",
+        texts[0]
+    );
+}

@@ -4,7 +4,9 @@
 #[path = "support/program.rs"]
 mod support;
 
-use support::{Loadgen, SmallSystem, eventually, open, program, signal, waiting};
+use std::path::Path;
+
+use support::{Loadgen, ROOM, SmallSystem, eventually, exists, open, program, signal, waiting};
 
 #[test]
 fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {
@@ -49,6 +51,63 @@ fn ctrl_c_stops_the_system_too_after_the_report() {
     let ended = run.ended(child.wait_with_output().unwrap());
     assert_eq!(ended.report()["journeys"]["started"], system.requests());
     assert!(folder.path().join("stopped").is_file());
+}
+
+#[test]
+fn a_killed_loadgen_takes_its_system_and_its_folder_with_it() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let run = Loadgen::scenario(&open(50, "60s", ""))
+        .arguments(&["--system-bin", path.to_str().unwrap()]);
+    let mut child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
+    let data = arguments.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(Path::new(&data).is_dir(), "{arguments}");
+
+    signal(&child, "KILL");
+
+    child.wait().unwrap();
+    eventually("its end", || exists(folder.path(), "stopped"));
+    eventually("the folder is removed", || !Path::new(&data).exists());
+}
+
+#[cfg(target_os = "linux")] // GNU env sets what a signal does
+#[test]
+fn a_closed_terminal_and_ctrl_backslash_end_the_run_with_its_report_and_the_system() {
+    for name in ["HUP", "QUIT"] {
+        let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+        let path = program(folder.path(), &waiting(&system.url));
+        let run = Loadgen::scenario(&open(50, "60s", ""))
+            .arguments(&["--system-bin", path.to_str().unwrap()])
+            .through(&["env", "--default-signal=HUP,QUIT"]);
+        let child = run.start();
+        eventually("the first requests", || system.requests() > 10);
+        signal(&child, name);
+        if name == "HUP" {
+            // The shell and the kernel both send it.
+            signal(&child, name);
+        }
+        let ended = run.ended(child.wait_with_output().unwrap());
+        assert_eq!(ended.report()["journeys"]["started"], system.requests());
+        assert!(exists(folder.path(), "stopped"), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")] // GNU env sets what a signal does
+#[test]
+fn a_run_that_nohup_has_started_outlives_the_terminal() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(50, "2s", ROOM))
+        .target(&system)
+        .through(&["env", "--ignore-signal=HUP"]);
+    let child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    signal(&child, "HUP");
+    let ended = run.ended(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let warnings = ended.report()["warnings"].to_string();
+    assert!(!warnings.contains("stopped"), "{warnings}");
 }
 
 #[test]

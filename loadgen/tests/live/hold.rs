@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use loadgen::out_folder::OutFolder;
 use loadgen::run::{RunObservers, RunOptions, run};
 use loadgen::run_event::{Listener, RunEvent, Wish};
 use loadgen_engine::http_client::TlsOptions;
@@ -56,7 +57,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
         tls: TlsOptions::default(),
         drivers: Some(2),
         seed: 1,
-        out: folder.path().join("out"),
+        out: OutFolder::claim(&folder.path().join("out")).unwrap(),
         durability: "none".into(),
         audit: false,
         system: None,

@@ -7,6 +7,8 @@ mod layout;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(target_os = "linux")]
+mod output;
 #[path = "../support/program.rs"]
 mod support;
 #[cfg(target_os = "linux")]
