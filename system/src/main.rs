@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ordershop::app::dead_letters::{self, DeadLettersConfig};
 use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
@@ -115,7 +116,8 @@ fn main() -> ExitCode {
         let command = ProcessConfig::augment_args(clap::Command::new(role.name));
         command.about(role.about).after_help(AFTER_HELP)
     });
-    let matches = Cli::command().subcommands(roles).get_matches();
+    let command = without_empty_variables(Cli::command().subcommands(roles));
+    let matches = command.get_matches();
     if let Some((name, matches)) = matches.subcommand()
         && let Some(role) = ROLES.iter().find(|role| role.name == name)
     {
@@ -128,6 +130,23 @@ fn main() -> ExitCode {
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
         Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
     }
+}
+
+/// The command, for which a variable that is set to nothing is not set: `NAME=${NAME:-}` in a compose file or unit must not end the program.
+/// Not for the token: nothing in the place of a secret is more likely a mistake than a wish.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let read = |arg: Arg| {
+        let empty = arg.get_env().is_some_and(|name| {
+            name != "GRPC_TOKEN" && std::env::var_os(name).is_some_and(|value| value.is_empty())
+        });
+        match empty {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        }
+    };
+    command
+        .mut_args(read)
+        .mut_subcommands(without_empty_variables)
 }
 
 fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {

@@ -111,6 +111,27 @@ fn the_environment_says_the_same_as_the_flags() {
     }
 }
 
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set_but_for_a_token() {
+    let mut command = ordershop(&["event-store", "--listen", "0.0.0.0:0"]);
+    for name in [
+        "REDIS_URL",
+        "DURABILITY",
+        "THREADS",
+        "BODY_BYTES_MAX",
+        "TLS_CERT",
+        "REDIS_CA",
+    ] {
+        command.env(name, "");
+    }
+    let (code, said) = run(&mut command);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("--insecure"), "as without them: {said}");
+    let (code, said) = run(ordershop(&["up", "--listen", "nowhere"]).env("LISTEN", ""));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("nowhere"), "{said}");
+}
+
 #[tokio::test]
 async fn a_switch_in_the_environment_is_understood_in_every_way_it_is_written() {
     let open = [
