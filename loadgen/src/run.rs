@@ -35,7 +35,7 @@ use small_pages::SmallPages;
 use crate::run_event::RunEvent;
 use loadgen_engine::drive::{self, Assignment};
 use loadgen_engine::fault::Recovery;
-use loadgen_engine::proc::{group_cpu_time, process_cpu_time};
+use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::folder::{self, RunFolder};
@@ -43,7 +43,7 @@ use loadgen_report::{Evidence, Report, Windows};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::{Vars, unix_seconds};
 use loadgen_shop::OrderShop;
-use loadgen_shop::system_process::{RedisNetwork, SystemCommand, SystemProcess};
+use loadgen_shop::system_process::{RedisNetwork, SystemCommand, SystemPlan, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
@@ -71,16 +71,16 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     let system = match &options.target {
         Some(_) => None,
         None => {
-            let command = match options.system.clone() {
-                Some(command) => command,
-                None => SystemCommand::ordershop(None)?,
+            let plan = match options.system.clone() {
+                Some(plan) => plan,
+                None => SystemPlan::new(SystemCommand::ordershop(None)?),
             };
             let log = options.out.join("ordershop.log");
             let network = match scenario.disturbs_network() {
                 true => RedisNetwork::Proxied,
                 false => RedisNetwork::Own,
             };
-            Some(SystemProcess::start(&command, &options.durability, &log, network).await?)
+            Some(SystemProcess::start(&plan, &log, network).await?)
         }
     };
     let url = options
@@ -98,7 +98,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     };
     let farewell = match system {
         Some(system) => system.stop().await,
-        None => None,
+        None => Vec::new(),
     };
     let mut report = outcome?;
     report.warnings.extend(farewell);
@@ -168,8 +168,8 @@ impl Run {
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
-            observer: Observer::new(self.system_id),
-            cost_readings: CostReadings::new(self.system_id, self.scenario.warm_up),
+            observer: Observer::new(self.system.clone()),
+            cost_readings: CostReadings::new(self.system.clone(), self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
             faults_told,
@@ -209,7 +209,7 @@ impl Run {
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);
-        let system_now = self.system_id.and_then(group_cpu_time);
+        let system_now = self.system_cpu();
         let system_cpu = system_now
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));

@@ -16,13 +16,13 @@ fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {
             "--system-bin",
             path.to_str().unwrap(),
             "--durability",
-            "always",
+            "none",
         ])
         .run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
     assert!(
-        arguments.starts_with("up --listen 127.0.0.1:0 --durability always --data-dir /"),
+        arguments.starts_with("up --listen 127.0.0.1:0 --durability none --data-dir /"),
         "{arguments}"
     );
     assert!(
@@ -64,4 +64,82 @@ fn a_system_that_ends_before_it_is_ready_is_bad_input_with_the_place_of_its_log(
         "{}",
         ended.stderr
     );
+    assert!(
+        ended.stderr.contains("\n  no Redis here"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn what_is_exported_for_something_else_does_not_reach_the_system() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(
+        folder.path(),
+        &format!("env > environment\n{}", waiting(&system.url)),
+    );
+    let run = Loadgen::scenario(&open(50, "200ms", "")).arguments(&[
+        "--system-bin",
+        path.to_str().unwrap(),
+        "--system-env",
+        "GIVEN=yes",
+    ]);
+    let mut command = run.command();
+    command
+        .envs([
+            ("THREADS", "7"),
+            ("REDIS_URL", "redis://h:1"),
+            ("RUST_LOG", "x"),
+        ])
+        .env("LC_ALL", "C");
+
+    let output = command.output().unwrap();
+    let ended = run.ended(output);
+
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let environment = std::fs::read_to_string(folder.path().join("environment")).unwrap();
+    let has = |name: &str| environment.lines().any(|line| line.starts_with(name));
+    for kept in ["PATH=/", "LC_ALL=C", "GIVEN=yes"] {
+        assert!(has(kept), "{kept}: {environment}");
+    }
+    for not_kept in ["THREADS=", "REDIS_URL=", "RUST_LOG="] {
+        assert!(!has(not_kept), "{not_kept}: {environment}");
+    }
+    let started = ended.report()["environment"]["system_command"].to_string();
+    assert!(started.starts_with("\"env GIVEN=yes /"), "{started}");
+}
+
+#[test]
+fn what_is_asked_of_a_system_must_be_what_it_says_and_must_be_able_to_have_an_effect() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let path = path.to_str().unwrap();
+    for (arguments, says) in [
+        (
+            &["--system-bin", path, "--durability", "always"][..],
+            "`always` was asked for, but the system says that it has `none`",
+        ),
+        (
+            &["--system-bin", path, "--redis", "redis-server"],
+            "Redis `redis",
+        ),
+        (
+            &["--system-bin", path, "--redis", "/bin/echo"],
+            "no Redis or Valkey server",
+        ),
+        (
+            &["--system-bin", path, "--system-env", "DATA_DIR=/tmp"],
+            "data folder of its own",
+        ),
+        (
+            &["--target", &system.url, "--durability", "none"],
+            "--durability is for a system that is started here",
+        ),
+    ] {
+        let ended = Loadgen::scenario(&open(50, "1s", ""))
+            .arguments(arguments)
+            .run();
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
+    }
 }

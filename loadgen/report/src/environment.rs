@@ -26,9 +26,19 @@ pub struct Environment {
     pub redis_version: Option<String>,
     pub redis_server: Option<String>,
     pub durability: Option<String>,
+    /// The command that started the system, and the Redis that was asked for, if this run started it; older reports don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_command: Option<String>,
 }
 
 impl Environment {
+    /// The server that the system says it runs on, such as `redis 7.0.15`.
+    #[must_use]
+    pub fn redis(&self) -> Option<String> {
+        let (server, version) = (self.redis_server.as_ref()?, self.redis_version.as_ref()?);
+        Some(format!("{server} {version}"))
+    }
+
     /// How the programs were built, as far as it is known: `built with: loadgen release, system demo`.
     #[must_use]
     pub fn built_with(&self) -> Option<String> {

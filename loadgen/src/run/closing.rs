@@ -91,7 +91,7 @@ impl Run {
     ) -> Option<AuditReport> {
         let scope = AuditScope {
             ledger: Some(ledger),
-            from_nothing: self.system_id.is_some(),
+            from_nothing: self.system.is_some(),
             drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
         };
         listeners.tell(&RunEvent::Auditing { events: 0 });

@@ -27,7 +27,6 @@ use loadgen_engine::fault::FaultContext;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::fault::Injector;
 use loadgen_engine::fault::Recovery;
-use loadgen_engine::proc::group_cpu_time;
 use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::interval_log::IntervalLogs;
@@ -133,10 +132,8 @@ impl Run {
                             return Err(RunError::Stopped);
                         }
                     };
-                    collected.cpu_before = (
-                        process_cpu_time().unwrap_or_default(),
-                        self.system_id.and_then(group_cpu_time),
-                    );
+                    collected.cpu_before =
+                        (process_cpu_time().unwrap_or_default(), self.system_cpu());
                     collected.observer.start(collected.before.clone());
                     collected.cost_readings.start(collected.before.as_ref());
                     let before = collected.before.clone().unwrap_or_default();

@@ -108,6 +108,7 @@ impl Control {
             redis_version: text("/redis/version"),
             redis_server: text("/redis/server"),
             durability: text("/redis/durability"),
+            system_command: None,
         }
     }
 }

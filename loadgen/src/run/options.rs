@@ -8,7 +8,7 @@ use crate::run_event::{Listener, Wish};
 use loadgen_engine::drive::Refusal;
 use loadgen_engine::http_client::TlsOptions;
 use loadgen_engine::record::interval_log::LogWriteError;
-use loadgen_shop::system_process::{SystemCommand, SystemError};
+use loadgen_shop::system_process::{SystemError, SystemPlan};
 
 /// The options of a run.
 pub struct RunOptions {
@@ -22,12 +22,10 @@ pub struct RunOptions {
     pub seed: u64,
     /// The report's folder; created if it does not exist.
     pub out: PathBuf,
-    /// `none`, `everysec` or `always`, for a system that is started here.
-    pub durability: String,
     /// Whether the target is audited after the run, if the scenario asks for it.
     pub audit: bool,
-    /// The command that starts a system; by default `ordershop up`, from beside this program or PATH.
-    pub system: Option<SystemCommand>,
+    /// The system to start if there is no target; by default `ordershop up`, from beside this program or PATH, on a Redis of its own.
+    pub system: Option<SystemPlan>,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
     /// How many times faster than recorded; 1 by default.

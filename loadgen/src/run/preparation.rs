@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::control::Control;
 use super::drivers;
@@ -12,6 +13,7 @@ use crate::run_event::RunPlan;
 use loadgen_engine::drive::Load;
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::Target;
+use loadgen_engine::proc::group_cpu_time;
 use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
 use loadgen_report::Environment;
 use loadgen_scenario::fault::Fault;
@@ -30,8 +32,6 @@ pub struct Run {
     pub environment: Environment,
     /// The system that was started here.
     pub system: Option<Arc<dyn StartedSystem>>,
-    /// Its first process when it was started.
-    pub system_id: Option<u32>,
     /// Set if the workload has a schedule that can be held.
     pub ramp: Option<Ramp>,
     pub warnings: Vec<String>,
@@ -54,8 +54,6 @@ impl Run {
         url: &str,
         system: Option<Arc<SystemProcess>>,
     ) -> Result<Self, RunError> {
-        let system = system.map(|system| system as Arc<dyn StartedSystem>);
-        let system_id = system.as_ref().map(|system| system.process());
         let target = Target::resolve(url, &options.tls)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
@@ -63,12 +61,19 @@ impl Run {
         target.connect().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        let control = Control::new(target).await;
+        let mut environment = control.environment(system.is_some()).await;
+        let mut warnings = Vec::new();
+        if let Some(system) = &system {
+            environment.system_command = Some(system.command());
+            // What is measured must be what was asked for.
+            warnings.extend(system.check(&environment)?);
+        }
+        let system = system.map(|system| system as Arc<dyn StartedSystem>);
         let drawn = drawn(&scenario, options.seed, system.as_deref());
         scenario.faults.extend(drawn);
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
-        let control = Control::new(target).await;
-        let environment = control.environment(system_id.is_some()).await;
         let ramp = match &scenario.workload {
             Workload::Open { stages } => Some(Ramp::new(stages.clone())),
             _ => None,
@@ -83,10 +88,14 @@ impl Run {
             control,
             environment,
             system,
-            system_id,
             ramp,
-            warnings: Vec::new(),
+            warnings,
         })
+    }
+
+    /// CPU time of a system that was started here, with its Redis.
+    pub fn system_cpu(&self) -> Option<Duration> {
+        group_cpu_time(&self.system.as_ref()?.roots())
     }
 
     /// How the drivers are loaded.

@@ -57,7 +57,6 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
         drivers: Some(2),
         seed: 1,
         out: folder.path().join("out"),
-        durability: "none".into(),
         audit: false,
         system: None,
         trace: None,

@@ -49,6 +49,8 @@ pub struct Behaviour {
     pub feed_breaks_after: AtomicU64,
     /// The metrics have an event lag: as many events as requests, of 1 to 10 ms.
     pub tells_lag: AtomicBool,
+    /// `/health` is unknown while set.
+    pub says_nothing: AtomicBool,
     /// Things created.
     pub things: AtomicU64,
     /// Requests seen.
@@ -174,6 +176,9 @@ async fn answer(
     let path = request.uri().path().to_owned();
     if path == "/events" {
         return Ok(feed(request, shared));
+    }
+    if path == "/health" && shared.behaviour.says_nothing.load(Ordering::SeqCst) {
+        return Ok(reply(404, json!({})));
     }
     if path == "/health" {
         return Ok(reply(

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use super::environment;
+use super::redis_server::RedisServer;
 use crate::processes::REDIS_PROGRAMS;
 use loadgen_engine::fault::Proxy;
 
@@ -24,7 +26,16 @@ pub struct ProxiedRedis {
 
 impl ProxiedRedis {
     /// Starts it with its files in this folder, and waits until it accepts connections.
-    pub async fn start(data: &Path, durability: &str) -> Result<Self, String> {
+    pub async fn start(
+        data: &Path,
+        durability: &str,
+        server: &RedisServer,
+    ) -> Result<Self, String> {
+        if let RedisServer::Running { shown, .. } = server {
+            return Err(format!(
+                "the scenario disturbs the network to a Redis that loadgen starts; give a program instead of {shown}"
+            ));
+        }
         let (append_only, sync) = match durability {
             "none" => ("no", "no"),
             sync => ("yes", sync),
@@ -32,8 +43,10 @@ impl ProxiedRedis {
         // Free now; another program would have to take it in this moment.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
         let address = free.map_err(|e| format!("no port is free: {e}"))?;
-        let start = |program: &&str| {
+        let start = |program: &Path| {
             Command::new(program)
+                .env_clear()
+                .envs(environment::made(None))
                 .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
                 .args(["--save", "", "--maxmemory-policy", "noeviction"])
                 .args(["--appendonly", append_only, "--appendfsync", sync])
@@ -49,7 +62,12 @@ impl ProxiedRedis {
                 .spawn()
                 .ok()
         };
-        let child = REDIS_PROGRAMS.iter().find_map(start);
+        let child = match server.program() {
+            Some(program) => start(program),
+            None => REDIS_PROGRAMS
+                .iter()
+                .find_map(|name| start(Path::new(name))),
+        };
         let child = child.ok_or("no redis-server or valkey-server on PATH")?;
         let up = tokio::time::timeout(UP_WITHIN, accepts(address));
         up.await

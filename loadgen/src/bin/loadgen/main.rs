@@ -13,13 +13,15 @@ mod scenario_arguments;
 mod scenarios;
 mod system_arguments;
 mod tls;
+mod vary;
 mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use loadgen::build_version::VERSION;
 
 /// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
@@ -144,7 +146,10 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(|| StandardError)
         .init();
-    match CommandLine::parse().command {
+    // An empty ORDERSHOP_BIN is not set, as in `ORDERSHOP_BIN= loadgen …`.
+    let command = CommandLine::command().mut_subcommands(without_empty_variables);
+    let parsed = CommandLine::from_arg_matches(&command.get_matches());
+    match parsed.unwrap_or_else(|e| e.exit()).command {
         Command::Run(arguments) => run::run_scenario(*arguments),
         Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
@@ -156,6 +161,16 @@ fn main() -> ExitCode {
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
     }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        }
+    })
 }
 
 /// Standard error; while the full screen is shown, what is written waits until the screen is closed.

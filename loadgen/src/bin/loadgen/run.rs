@@ -66,7 +66,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     let given = arguments.out.clone();
     let out = given.unwrap_or_else(|| default_out(&scenario.name));
-    let system = match arguments.system.command() {
+    let system = match arguments
+        .system
+        .plan(arguments.scenario.durability.as_ref())
+    {
         Ok(system) => system,
         Err(code) => return code,
     };
@@ -76,7 +79,6 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         drivers: arguments.scenario.drivers,
         seed: arguments.scenario.seed,
         out: out.clone(),
-        durability: arguments.scenario.durability.clone(),
         audit: !arguments.no_audit,
         system,
         trace: arguments.trace.clone(),

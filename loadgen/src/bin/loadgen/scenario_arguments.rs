@@ -22,9 +22,9 @@ pub struct ScenarioArguments {
     /// Set a parameter of the scenario; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
-    /// Start the system with this durability
-    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
-    pub durability: String,
+    /// Start the system with this durability [default: everysec; that of a Redis that runs already]
+    #[arg(long, value_parser = ["none", "everysec", "always"])]
+    pub durability: Option<String>,
     /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
     #[arg(long)]
     scenarios: Option<PathBuf>,
@@ -47,7 +47,8 @@ impl ScenarioArguments {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// Parses `NAME=VALUE`.
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

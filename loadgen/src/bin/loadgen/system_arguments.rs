@@ -5,10 +5,46 @@ use std::process::ExitCode;
 
 use clap::Args;
 use loadgen_engine::http_client::TlsOptions;
-use loadgen_shop::system_process::SystemCommand;
+use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemError, SystemPlan};
 
 use crate::ending::bad_input;
+use crate::scenario_arguments::assignment;
 use crate::tls::TlsArguments;
+
+/// How a system is started.
+#[derive(Args)]
+pub struct StartArguments {
+    /// Start this program `ordershop` [default: the one beside this program, else the one on PATH]
+    #[arg(long, env = "ORDERSHOP_BIN")]
+    pub system_bin: Option<PathBuf>,
+    /// Set a variable of the started system's environment, which has nothing else of this one's but PATH, HOME, the locale and the like; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    system_env: Vec<(String, String)>,
+    /// Delete all keys of a Redis that runs already before the first run; without this, one that holds keys is refused
+    #[arg(long)]
+    empty_redis: bool,
+}
+
+impl StartArguments {
+    /// The plan of a system that this command starts.
+    pub fn plan(
+        &self,
+        command: SystemCommand,
+        durability: Option<&String>,
+        redis: RedisServer,
+    ) -> Result<SystemPlan, SystemError> {
+        let variables = self.system_env.iter().rev();
+        let command = variables.fold(command, |c, (name, value)| c.with_variable(name, value));
+        command.check()?;
+        let plan = SystemPlan {
+            command,
+            durability: durability.cloned(),
+            redis,
+            empty_redis: self.empty_redis,
+        };
+        plan.consistent()
+    }
+}
 
 #[derive(Args)]
 pub struct SystemArguments {
@@ -20,9 +56,11 @@ pub struct SystemArguments {
     /// Start the system with one process for each service (`ordershop up --processes`)
     #[arg(long, conflicts_with = "target")]
     processes: bool,
-    /// Start this program `ordershop` [default: the one beside this program, else the one on PATH]
-    #[arg(long, env = "ORDERSHOP_BIN")]
-    system_bin: Option<PathBuf>,
+    /// Start the system on this Redis or Valkey: a program, or the address of one that runs already, whose database must be empty and is left so
+    #[arg(long, value_name = "PATH|URL", conflicts_with = "target")]
+    redis: Option<String>,
+    #[command(flatten)]
+    start: StartArguments,
 }
 
 impl SystemArguments {
@@ -30,16 +68,31 @@ impl SystemArguments {
         self.tls.options()
     }
 
-    /// The command that starts the system; `None` for the default command and for a running target. Prints why a named program can't be
-    /// started before it returns an exit code.
-    pub fn command(&self) -> Result<Option<SystemCommand>, ExitCode> {
-        if self.target.is_some() || (self.system_bin.is_none() && !self.processes) {
-            return Ok(None);
+    /// How the system is started; `None` for a running target. Prints why it can't be before it returns an exit code.
+    pub fn plan(&self, durability: Option<&String>) -> Result<Option<SystemPlan>, ExitCode> {
+        if self.target.is_some() {
+            let ineffective = [
+                ("--durability", durability.is_some()),
+                ("--system-env", !self.start.system_env.is_empty()),
+                ("--empty-redis", self.start.empty_redis),
+            ];
+            return match ineffective.iter().find(|(_, given)| *given) {
+                None => Ok(None),
+                Some((option, _)) => Err(bad_input(format!(
+                    "{option} is for a system that is started here, and the one at --target runs already; leave one of them out"
+                ))),
+            };
         }
-        let command = SystemCommand::ordershop(self.system_bin.as_deref()).map_err(bad_input)?;
-        Ok(Some(match self.processes {
-            true => command.with("--processes"),
-            false => command,
-        }))
+        let plan = || {
+            let command = SystemCommand::ordershop(self.start.system_bin.as_deref())?;
+            let command = match self.processes {
+                true => command.with("--processes"),
+                false => command,
+            };
+            let redis = self.redis.as_deref().map(RedisServer::parse).transpose()?;
+            self.start
+                .plan(command, durability, redis.unwrap_or_default())
+        };
+        plan().map(Some).map_err(bad_input)
     }
 }
