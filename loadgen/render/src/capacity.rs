@@ -1,6 +1,9 @@
 //! Shows a search for the highest rate: the result and its probes. Decides nothing.
 
 mod charts;
+mod set;
+
+pub use set::{set_document, write_set};
 
 use std::path::Path;
 
@@ -57,6 +60,7 @@ pub fn document(report: &CapacityReport) -> Document {
             ),
         ]
         .into_iter()
+        .chain(report.label.clone())
         .chain(e.built_with())
         .collect(),
         answer: answer(report),

@@ -1,10 +1,16 @@
 //! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
 use super::{CompareError, Group, Options};
+use crate::folder::RunFolder;
 use crate::{Report, VerdictResult};
 
 /// The name and value of something that must be the same in all runs.
 type Trait = (&'static str, fn(&Report) -> String);
+
+/// The name of what the server is, in [`Group::asked`].
+pub const REDIS: &str = "Redis";
+/// The name of how durable the server is, in [`Group::asked`].
+pub const DURABILITY: &str = "durability";
 
 const ASKED: [Trait; 6] = [
     ("scenario", |r| r.scenario.clone()),
@@ -34,8 +40,8 @@ const ASKED: [Trait; 6] = [
 ];
 
 const RAN_ON: [Trait; 2] = [
-    ("durability", |r| known(&r.environment.durability)),
-    ("Redis", |r| {
+    (DURABILITY, |r| known(&r.environment.durability)),
+    (REDIS, |r| {
         let e = &r.environment;
         format!("{} {}", known(&e.redis_server), known(&e.redis_version))
     }),
@@ -52,28 +58,42 @@ fn known(value: &Option<String>) -> String {
     value.clone().unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// One line for each trait that differs and each differing value.
+/// One line for each trait that differs and each differing value. What the sides were asked to differ in must be the same only within
+/// each side.
 fn differences(baseline: &Group, candidate: &Group, traits: &[Trait]) -> Vec<String> {
-    let Some(first) = baseline.runs.first() else {
-        return Vec::new();
-    };
+    let asked = baseline.asked_differences(candidate);
     let mut lines = Vec::new();
     for (what, of) in traits {
-        let expected = of(&first.report);
-        for run in baseline.runs.iter().chain(&candidate.runs) {
-            let found = of(&run.report);
-            let (one, other) = (first.path.display(), run.path.display());
-            let told: &dyn Fn(&String) -> bool = &|line: &String| {
-                line.starts_with(&format!("  {what}: ")) && line.contains(&format!("`{found}`"))
-            };
-            if found != expected && !lines.iter().any(told) {
-                lines.push(format!(
-                    "  {what}: `{expected}` in {one}, `{found}` in {other}"
-                ));
-            }
+        let all: Vec<&RunFolder> = baseline.runs.iter().chain(&candidate.runs).collect();
+        let parts = match asked.iter().any(|a| a.what == *what) {
+            true => vec![&all[..baseline.runs.len()], &all[baseline.runs.len()..]],
+            false => vec![&all[..]],
+        };
+        for runs in parts {
+            differences_in(runs, (what, *of), &mut lines);
         }
     }
     lines
+}
+
+/// Adds a line for each value of the trait that is not the first run's.
+fn differences_in(runs: &[&RunFolder], (what, of): Trait, lines: &mut Vec<String>) {
+    let Some(first) = runs.first() else {
+        return;
+    };
+    let expected = of(&first.report);
+    for run in runs {
+        let found = of(&run.report);
+        let (one, other) = (first.path.display(), run.path.display());
+        let told: &dyn Fn(&String) -> bool = &|line: &String| {
+            line.starts_with(&format!("  {what}: ")) && line.contains(&format!("`{found}`"))
+        };
+        if found != expected && !lines.iter().any(told) {
+            lines.push(format!(
+                "  {what}: `{expected}` in {one}, `{found}` in {other}"
+            ));
+        }
+    }
 }
 
 /// Refuses runs that can't be compared. Returns warnings about differences that the options allow.
@@ -112,7 +132,7 @@ pub fn check(
             differing.extend(machine);
             return refused(
                 differing,
-                "make both with the same scenario, workload, durability and Redis, or compare them anyway with --allow-different",
+                "make both with the same scenario, workload, durability and Redis; ask for a difference by --vary, --a-redis and --b-redis; or compare them anyway with --allow-different",
             );
         }
         if !machine.is_empty() && !options.across_machines {

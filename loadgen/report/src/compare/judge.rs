@@ -6,8 +6,8 @@ use super::options::LEAST_DIFFERENCE;
 use super::rule::Rule;
 use super::statistics::{Estimate, Hypothesis, Samples, adjusted};
 use super::{
-    ComparedSide, Comparison, ComparisonSchema, Design, Effect, FigureComparison, FigureVerdict,
-    Options, Role, Scale, Unit,
+    AskedDifference, ComparedSide, Comparison, ComparisonSchema, Design, Effect, FigureComparison,
+    FigureVerdict, Options, Role, Scale, Unit,
 };
 
 /// Power of the smallest detectable effect: the share of comparisons that find it.
@@ -133,19 +133,40 @@ pub struct Subject {
     pub candidate: ComparedSide,
     /// How the runs were made.
     pub design: Design,
+    /// The differences that were asked for.
+    pub asked: Vec<AskedDifference>,
     /// Units of the statistics for each side: blocks or runs.
     pub units: usize,
+    /// The figures.
+    pub measured: Vec<Measured>,
+    /// Warnings for the reader.
+    pub warnings: Vec<String>,
 }
 
-/// Judges every figure, and from them the candidate.
-pub fn judge(
+/// Judges every figure of every candidate, and from them the candidates. All share one risk of a false alarm.
+pub fn judge(mut subjects: Vec<Subject>, options: &Options) -> Vec<Comparison> {
+    let mut measured = Vec::new();
+    for (of, subject) in subjects.iter_mut().enumerate() {
+        subject.measured.sort_by_key(|m| m.role);
+        measured.extend(subject.measured.drain(..).map(|m| (of, m)));
+    }
+    let sharing_risk = subjects.len();
+    let mut all: Vec<Vec<FigureComparison>> = vec![Vec::new(); sharing_risk];
+    for (of, figure) in figures(measured, options) {
+        all[of].push(figure);
+    }
+    let judged = subjects.into_iter().zip(all);
+    judged
+        .map(|(subject, figures)| concluded(subject, figures, sharing_risk, options))
+        .collect()
+}
+
+fn concluded(
     subject: Subject,
-    mut measured: Vec<Measured>,
-    warnings: Vec<String>,
+    figures: Vec<FigureComparison>,
+    sharing_risk: usize,
     options: &Options,
 ) -> Comparison {
-    measured.sort_by_key(|m| m.role);
-    let figures = figures(measured, options);
     let (verdict, reasons) = answer(&figures, options);
     Comparison {
         schema: ComparisonSchema,
@@ -153,21 +174,25 @@ pub fn judge(
         workload: subject.workload,
         baseline: subject.baseline,
         candidate: subject.candidate,
+        asked: subject.asked,
         design: subject.design,
         units: subject.units,
         confidence: options.confidence,
         noise_band: options.noise_band,
         least_effect: options.least_effect,
+        sharing_risk,
         seed: options.seed,
         figures,
-        warnings,
+        warnings: subject.warnings,
         verdict,
         reasons,
     }
 }
 
-/// Judges the figures. The figures that decide share one risk of a false alarm; those that are only shown share another.
-fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> {
+/// Judges the figures, each with its subject. The figures that decide share one risk of a false alarm; those that are only shown share
+/// another.
+fn figures(measured: Vec<(usize, Measured)>, options: &Options) -> Vec<(usize, FigureComparison)> {
+    let (subjects, measured): (Vec<usize>, Vec<Measured>) = measured.into_iter().unzip();
     let estimated: Vec<Estimated> = measured
         .into_iter()
         .map(|measured| {
@@ -189,11 +214,11 @@ fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> 
             all[i] = paid;
             all
         });
-    estimated
+    let judged = estimated
         .into_iter()
         .zip(paid)
-        .map(|(figure, (p_adjusted, risk))| judged(figure, p_adjusted, risk, options))
-        .collect()
+        .map(|(figure, (p_adjusted, risk))| judged(figure, p_adjusted, risk, options));
+    subjects.into_iter().zip(judged).collect()
 }
 
 /// For the figures that decide, or for the others: the index, the adjusted p-value and the figure's own share of the risk.

@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use loadgen::ab::Side;
 use loadgen::capacity::{self, Range, SearchPlan};
 use loadgen::run::{Interrupts, RunError, RunObservers, RunOptions};
+use loadgen_render::Document;
 use loadgen_report::Environment;
-use loadgen_report::capacity::{CapacityReport, SearchSetting, write_report};
+use loadgen_report::capacity::{CapacityReport, CapacitySet, SearchSetting, write_report};
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
-use loadgen_shop::system_process::SystemCommand;
+use loadgen_shop::system_process::SystemPlan;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::{bad_input, runtime};
@@ -20,6 +23,7 @@ use crate::format::Format;
 use crate::run::{default_out, failed};
 use crate::scenario_arguments::{ScenarioArguments, rate};
 use crate::system_arguments::SystemArguments;
+use crate::vary::Varied;
 
 /// First guess of the time that start, set-up and drain add to a probe.
 const AROUND_A_PROBE: Duration = Duration::from_secs(3);
@@ -50,7 +54,10 @@ pub struct CapacityArguments {
     /// Leave out this much time at the start of each probe
     #[arg(long, default_value = "4s")]
     warm_up: HumanDuration,
-    /// Start no probe that would end later than this
+    /// Search for the capacity under 2 to 8 values of an option of `ordershop up`, or on as many servers, in turns [example: redis=PATH|URL,PATH|URL]
+    #[arg(long, value_name = "OPTION=VALUE,VALUE", conflicts_with = "target")]
+    vary: Option<Varied>,
+    /// Start no probe that would end later than this; with --vary, of each search's own time
     #[arg(long, default_value = "8m")]
     budget: HumanDuration,
     /// Write the report to this folder [default: reports/runs/capacity-<scenario>-<time>]
@@ -82,14 +89,13 @@ impl CapacityArguments {
         Ok(scenario)
     }
 
-    fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
+    fn run_options(&self, out: PathBuf, system: Option<SystemPlan>) -> RunOptions {
         RunOptions {
             target: self.system.target.clone(),
             tls: self.system.tls(),
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
             out,
-            durability: self.scenario.durability.clone(),
             // Beyond capacity work is left over on purpose; the search judges its growth instead.
             audit: false,
             system,
@@ -97,6 +103,20 @@ impl CapacityArguments {
             trace: None,
             speed: None,
         }
+    }
+
+    /// The systems to search: one, or one for each value of what is varied.
+    fn systems(&self) -> Result<Vec<SearchedSystem>, ExitCode> {
+        let plan = self.system.plan(self.scenario.durability.as_ref())?;
+        let (Some(varied), Some(base)) = (&self.vary, &plan) else {
+            return Ok(vec![SearchedSystem { label: None, plan }]);
+        };
+        let variants = varied.variants(base).map_err(bad_input)?.into_iter();
+        let systems = variants.map(|variant| SearchedSystem {
+            label: Some(variant.label),
+            plan: Some(variant.plan),
+        });
+        Ok(systems.collect())
     }
 
     fn plan(&self, scenario: &Scenario) -> Result<SearchPlan, String> {
@@ -135,15 +155,23 @@ impl CapacityArguments {
     }
 }
 
+/// A system whose capacity is searched for.
+struct SearchedSystem {
+    /// Its name, if there are several.
+    label: Option<String>,
+    /// How it is started; `None` for a running target.
+    plan: Option<SystemPlan>,
+}
+
 pub fn search(arguments: &CapacityArguments) -> ExitCode {
     // All arguments are checked before the first probe.
     let found = arguments.scenario.find(Overrides::default());
     let checked = found.and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(bad_input)?;
         arguments.probe(plan.range.start)?;
-        Ok((scenario, plan, arguments.system.command()?))
+        Ok((scenario, plan, arguments.systems()?))
     });
-    let (scenario, plan, system) = match checked {
+    let (scenario, plan, systems) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,
     };
@@ -164,30 +192,62 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     if !scenario.faults.is_empty() {
         eprintln!("the scenario's faults are left out");
     }
-    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
-        Ok(report) => report,
+    let found = runtime.block_on(carry_out(arguments, &scenario, &systems, &plan, &out));
+    let reports = match found {
+        Ok(reports) => reports,
         Err(e) => return failed(&e),
     };
-    let written = std::fs::create_dir_all(&out)
-        .and_then(|()| write_report(&report, &out))
-        .map_err(|e| format!("{}: {e}", out.display()))
-        .and_then(|()| {
-            loadgen_render::capacity::write_all(&report, &out).map_err(|e| e.to_string())
-        });
-    if let Err(e) = written {
-        return bad_input(e);
-    }
-    conclude(arguments, &report, &out);
-    ExitCode::from(report.result.exit_code())
+    let concluded = match &arguments.vary {
+        None => write_one(&reports[0], &out).and_then(|()| {
+            conclude(
+                arguments,
+                &reports[0],
+                &loadgen_render::capacity::document(&reports[0]),
+                &out,
+            );
+            Ok(reports[0].result.exit_code())
+        }),
+        Some(varied) => conclude_all(arguments, varied, reports, &out),
+    };
+    concluded.map_or_else(bad_input, ExitCode::from)
 }
 
-fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) {
-    let document = loadgen_render::capacity::document(report);
+fn write_one(report: &CapacityReport, folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| write_report(report, folder))
+        .map_err(|e| format!("{}: {e}", folder.display()))?;
+    loadgen_render::capacity::write_all(report, folder).map_err(|e| e.to_string())
+}
+
+/// Writes each system's report into its folder, and one of all.
+fn conclude_all(
+    arguments: &CapacityArguments,
+    varied: &Varied,
+    reports: Vec<CapacityReport>,
+    out: &Path,
+) -> Result<u8, String> {
+    for (side, report) in Side::ALL.iter().zip(&reports) {
+        write_one(report, &out.join(side.folder()))?;
+    }
+    let set = CapacitySet::new(varied.option().to_owned(), reports);
+    write_report(&set, out).map_err(|e| format!("{}: {e}", out.display()))?;
+    loadgen_render::capacity::write_set(&set, out).map_err(|e| e.to_string())?;
+    let document = loadgen_render::capacity::set_document(&set);
+    conclude(arguments, &set, &document, out);
+    Ok(set.exit_code())
+}
+
+fn conclude(
+    arguments: &CapacityArguments,
+    report: &impl Serialize,
+    document: &Document,
+    out: &Path,
+) {
     let text = |colour| {
         format!(
             "\nreport: {}\n\n{}",
             out.join("capacity.html").display(),
-            loadgen_render::text(&document, colour)
+            loadgen_render::text(document, colour)
         )
     };
     if arguments.format == Format::Json {
@@ -203,10 +263,10 @@ fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) 
 async fn carry_out(
     arguments: &CapacityArguments,
     scenario: &Scenario,
-    system: &Option<SystemCommand>,
+    systems: &[SearchedSystem],
     plan: &SearchPlan,
     out: &Path,
-) -> Result<CapacityReport, RunError> {
+) -> Result<Vec<CapacityReport>, RunError> {
     let mut interrupts = Interrupts::listen(None)
         .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
     let stop = CancellationToken::new();
@@ -219,20 +279,31 @@ async fn carry_out(
     let started_at = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0.0, |d| d.as_secs_f64());
-    let mut environment = Environment::default();
-    let findings = capacity::find(plan, &stop, async |number, rate| {
-        eprintln!("probe {number}: {}", loadgen_render::capacity::rate(rate));
+    let mut environments = vec![Environment::default(); systems.len()];
+    let several = systems.len() > 1;
+    let findings = capacity::find(plan, systems.len(), &stop, async |which, number, rate| {
+        let system = &systems[which];
+        let of = system
+            .label
+            .as_ref()
+            .map_or_else(String::new, |l| format!(" of {l}"));
+        eprintln!(
+            "probe {number}{of}: {}",
+            loadgen_render::capacity::rate(rate)
+        );
         let scenario = arguments.probe(rate).map_err(|_| {
             RunError::BadInput("the scenario's file has changed since the search started".into())
         })?;
-        let folder = out.join(format!("{number:02}-{rate}"));
-        let options = arguments.run_options(folder, system.clone());
+        let folder = match several {
+            true => out.join(Side::ALL[which].folder()),
+            false => out.to_owned(),
+        };
+        let folder = folder.join(format!("{number:02}-{rate}"));
+        let options = arguments.run_options(folder, system.plan.clone());
         let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
-        environment = report.environment;
-        eprintln!(
-            "{}",
-            loadgen_render::capacity::line(&probe, environment.cores)
-        );
+        environments[which] = report.environment;
+        let line = loadgen_render::capacity::line(&probe, environments[which].cores);
+        eprintln!("{line}");
         Ok(probe)
     });
     let findings = findings.await?;
@@ -244,10 +315,10 @@ async fn carry_out(
         warm_up_s: arguments.warm_up.0.as_secs_f64(),
         precision: arguments.precision,
     };
-    Ok(CapacityReport::new(
-        started_at,
-        setting,
-        environment,
-        findings,
-    ))
+    let all = systems.iter().zip(environments).zip(findings);
+    let reports = all.map(|((system, environment), findings)| CapacityReport {
+        label: system.label.clone(),
+        ..CapacityReport::new(started_at, setting.clone(), environment, findings)
+    });
+    Ok(reports.collect())
 }
