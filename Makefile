@@ -10,7 +10,7 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench lint clean images-offline compose-test fuzz-api toolchain redis browser python walk
+.PHONY: help demo test bench bake-off lint clean images-offline compose-test fuzz-api toolchain redis browser python walk
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -28,6 +28,9 @@ test: toolchain redis browser python ## install what the tests need, run all tes
 
 bench: toolchain redis ## run the benchmarks, each beside its lower bound
 	cargo bench --locked --workspace
+
+bake-off: toolchain redis ## measure the shop on three Redis and Valkey servers in turns, each everysec, always and none; about half an hour
+	bash deploy/bench/bake-off.sh
 
 lint: toolchain ## check format and lints; warnings are errors
 	cargo fmt --all --check
