@@ -198,14 +198,14 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
         Err(e) => return failed(&e),
     };
     let concluded = match &arguments.vary {
-        None => write_one(&reports[0], &out).and_then(|()| {
+        None => write_one(&reports[0], &out).map(|()| {
             conclude(
                 arguments,
                 &reports[0],
                 &loadgen_render::capacity::document(&reports[0]),
                 &out,
             );
-            Ok(reports[0].result.exit_code())
+            reports[0].result.exit_code()
         }),
         Some(varied) => conclude_all(arguments, varied, reports, &out),
     };
