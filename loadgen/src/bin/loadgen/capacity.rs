@@ -231,8 +231,8 @@ fn conclude_all(
     }
     let set = CapacitySet::new(varied.option().to_owned(), reports);
     write_report(&set, out).map_err(|e| format!("{}: {e}", out.display()))?;
-    loadgen_render::capacity::write_set(&set, out).map_err(|e| e.to_string())?;
-    let document = loadgen_render::capacity::set_document(&set);
+    loadgen_render::capacity::set::write_all(&set, out).map_err(|e| e.to_string())?;
+    let document = loadgen_render::capacity::set::document(&set);
     conclude(arguments, &set, &document, out);
     Ok(set.exit_code())
 }
