@@ -175,6 +175,8 @@ impl Run {
             faults_told,
             injector: None,
             recovery: Recovery::default(),
+            abort: None,
+            draining: false,
         };
         let mut finished = self
             .collect(
@@ -234,7 +236,7 @@ impl Run {
             self.warnings
                 .push("no event lag: the target's /metrics has no such metric".into());
         }
-        if stop.is_cancelled() {
+        if stop.is_cancelled() && collected.abort.is_none() {
             self.warnings
                 .push("the run was stopped before its end".into());
         }
@@ -255,6 +257,7 @@ impl Run {
             audit,
             faults,
             stopped: stop.is_cancelled(),
+            abort: collected.abort,
             holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
             series: collected.observer.series,
             warnings: self.warnings,

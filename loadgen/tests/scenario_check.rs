@@ -282,6 +282,47 @@ fn thresholds_name_what_exists_and_windows_fit_into_the_run() {
 }
 
 #[test]
+fn a_threshold_that_may_abort_is_a_table_and_can_be_missed_before_the_end() {
+    let with = |threshold: &str| scenario(&format!("thresholds = [{threshold}]"), GET);
+    for (threshold, says) in [
+        (
+            "{ threshold = 'p(99) < 1s', abort = true, wait = '1s' }",
+            "`delay`",
+        ),
+        (
+            "{ threshold = 'p(99) < 1s', delay = '1s' }",
+            "only with `abort = true`",
+        ),
+        (
+            "{ threshold = 'journeys.completed >= 1', abort = true }",
+            "can't abort a run",
+        ),
+        (
+            "{ threshold = 'backlog_end == 0', abort = true }",
+            "can't abort a run",
+        ),
+        (
+            "{ threshold = 'latency < 1s', abort = true }",
+            "unknown figure",
+        ),
+        ("5", "a threshold: \"p(99) < 20ms\""),
+    ] {
+        refused(Folder::new(), &with(threshold), 3, &[says]);
+    }
+    for threshold in [
+        "{ threshold = 'p(99) < 1s', abort = true, delay = '10s' }",
+        "{ threshold = 'journeys.completed over 5s >= 1', abort = true }",
+        "{ threshold = 'journeys.completed >= 1', abort = false }",
+    ] {
+        let text = with(threshold);
+        assert!(schema().is_valid(&json(&text)), "{threshold}");
+        let fine = Folder::new().with("test.toml", &text);
+        assert_eq!(fine.loadgen(&["check", "test.toml"]).code, 0, "{threshold}");
+    }
+    assert!(!schema().is_valid(&json(&with("{ threshold = 'p(99) < 1s', aborts = true }"))));
+}
+
+#[test]
 fn what_can_not_be_carried_out_is_refused() {
     let rows = [
         (

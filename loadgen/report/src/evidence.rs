@@ -49,10 +49,23 @@ pub struct Evidence<'a> {
     pub faults: Vec<FaultReport>,
     /// Whether the run was stopped early.
     pub stopped: bool,
+    /// The threshold that ended the run, if one did.
+    pub abort: Option<Abort>,
     /// The times at which the schedule was held.
     pub holds: &'a [Hold],
     /// The figures of each interval.
     pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,
+}
+
+/// A threshold that was missed and ended the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Abort {
+    /// Index into `Scenario::thresholds`.
+    pub threshold: usize,
+    /// When it was missed, from the start of the run.
+    pub at: Duration,
+    /// The figure at that time in words.
+    pub figure: String,
 }

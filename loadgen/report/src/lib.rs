@@ -27,7 +27,7 @@ mod workload;
 
 pub use build::build;
 pub use environment::Environment;
-pub use evidence::Evidence;
+pub use evidence::{Abort, Evidence};
 pub use faults::{FaultReport, faults};
 pub use latency_budget::LatencyBudget;
 pub use merge::{MergeError, merge};

@@ -229,8 +229,11 @@ pub struct ThresholdReport {
     pub threshold: String,
     /// The figure; `None` without samples. Times are microseconds, ratios 0 to 1.
     pub figure: Option<f64>,
-    /// Whether the threshold held.
+    /// Whether the threshold held: never, if it aborted the run.
     pub passed: bool,
+    /// When a miss aborted the run, in seconds from its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted_at_s: Option<f64>,
     /// The figure and its window in words, or why there is no figure.
     #[serde(default)]
     pub reason: String,

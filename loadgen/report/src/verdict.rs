@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditReport;
-use crate::evidence::Evidence;
+use crate::evidence::{Abort, Evidence};
 use crate::faults::FaultReport;
 use crate::replay::ReplayReport;
 use crate::sample::MetricSample;
@@ -87,14 +87,32 @@ pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdR
                 )
             }
         };
+        let abort = evidence.abort.as_ref().filter(|a| a.threshold == index);
+        let reason = reason(threshold, figure, at);
         ThresholdReport {
             threshold: threshold.text.clone(),
             figure,
-            passed: figure.is_some_and(|f| threshold.holds(f)),
-            reason: reason(threshold, figure, at),
+            passed: abort.is_none() && figure.is_some_and(|f| threshold.holds(f)),
+            aborted_at_s: abort.map(|abort| abort.at.as_secs_f64()),
+            reason: match abort {
+                Some(abort) => aborted(abort, &reason),
+                None => reason,
+            },
         }
     });
     evaluated.collect()
+}
+
+/// The figure at the end, and the one that aborted the run if it was another.
+fn aborted(abort: &Abort, reason: &str) -> String {
+    let at = abort.at.as_secs_f64();
+    match abort.figure == reason {
+        true => format!("{reason}; this aborted the run after {at:.1} s"),
+        false => format!(
+            "{} after {at:.1} s, which aborted the run (at its end {reason})",
+            abort.figure
+        ),
+    }
 }
 
 /// A threshold's figure over the whole run, or over the part of it so far.

@@ -1,11 +1,10 @@
 //! Thresholds: `step["create order"].p(99) over 10s < 50ms`. Parsed here with everything that is allowed named in the error;
 //! evaluated against what a run recorded elsewhere.
 
+mod entry;
 mod figure;
 
 use std::time::Duration;
-
-use serde::{Deserialize, Deserializer};
 
 pub use figure::{FIGURES, Family, JourneyFigure, Metric, RequestFigure, Selector, Statistic};
 
@@ -51,6 +50,8 @@ pub struct Threshold {
     pub comparison: ComparisonOperator,
     /// In the figure's unit: microseconds for times, a ratio for `error_rate`.
     pub bound: f64,
+    /// Set if the run ends as soon as the threshold is missed, but not before this time after the warm-up.
+    pub abort_after: Option<Duration>,
 }
 
 /// Two-character operators first, or `<=` would be read as `<`.
@@ -87,6 +88,7 @@ impl std::str::FromStr for Threshold {
             window,
             comparison,
             bound,
+            abort_after: None,
         })
     }
 }
@@ -142,6 +144,16 @@ impl Threshold {
         }
     }
 
+    /// Whether a figure on the wrong side of the bound says something before the run's end: it doesn't if the rest of the run brings it nearer.
+    pub fn can_be_missed_early(&self) -> bool {
+        let below_is_fine = matches!(
+            self.comparison,
+            ComparisonOperator::Less | ComparisonOperator::LessOrEqual
+        );
+        let grows = self.window == Window::Run && !self.metric.is_time() && !self.metric.is_ratio();
+        self.metric != Metric::BacklogEnd && (below_is_fine || !grows)
+    }
+
     /// How far a figure is on the wrong side of the bound. The greatest value is the worst.
     pub fn badness(&self, figure: f64) -> f64 {
         match self.comparison {
@@ -149,27 +161,6 @@ impl Threshold {
             ComparisonOperator::Equal => (figure - self.bound).abs(),
             ComparisonOperator::GreaterOrEqual | ComparisonOperator::Greater => self.bound - figure,
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Threshold {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl schemars::JsonSchema for Threshold {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Threshold".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let description = format!(
-            "FIGURE [over 10s | last 30s] (< | <= | == | >= | >) BOUND. Figures: {FIGURES}"
-        );
-        schemars::json_schema!({ "type": "string", "pattern": "<|>|==", "description": description })
     }
 }
 

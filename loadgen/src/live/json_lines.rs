@@ -80,6 +80,10 @@ impl Listener for JsonLines {
                 json!({ "at_s": seconds(*at), "stages": stages(now) }),
             ),
             RunEvent::Stopping => ("stopping", json!({})),
+            RunEvent::Aborting { threshold, figure } => (
+                "aborting",
+                json!({ "threshold": threshold, "figure": figure }),
+            ),
             RunEvent::Draining { in_flight } => ("draining", json!({ "in_flight": in_flight })),
             RunEvent::Finished {
                 arrivals_end,

@@ -122,6 +122,9 @@ impl Listener for Lines {
                 Some(format!("the schedule continues from {:.1} s", at.as_secs_f64()))
             }
             RunEvent::Stopping => Some("stopping: no new journeys, waiting for those in flight (interrupt again to stop at once)".to_owned()),
+            RunEvent::Aborting { threshold, figure } => Some(format!(
+                "aborting: {threshold}: {figure}; no new journeys, waiting for those in flight (interrupt to stop at once)"
+            )),
             RunEvent::Draining { in_flight } => {
                 Some(format!("no new journeys; {in_flight} in flight"))
             }

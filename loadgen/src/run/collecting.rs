@@ -32,7 +32,9 @@ use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::interval_log::IntervalLogs;
 use loadgen_engine::scrape::Scrape;
+use loadgen_report::Abort;
 use loadgen_report::SoFar;
+use loadgen_report::ThresholdState;
 use loadgen_report::Windows;
 use loadgen_scenario::expression::Vars;
 
@@ -55,6 +57,30 @@ pub(super) struct Collected {
     /// Faults in progress.
     pub(super) injector: Option<Injector>,
     pub(super) recovery: Recovery,
+    /// The threshold that ended the run.
+    pub(super) abort: Option<Abort>,
+    /// Whether no new journeys start: then there is nothing left to abort.
+    pub(super) draining: bool,
+}
+
+impl Collected {
+    /// The abort that these states ask for, if the run goes on.
+    fn abort(
+        &self,
+        states: &[ThresholdState],
+        at: Duration,
+        stop: &CancellationToken,
+    ) -> Option<Abort> {
+        if self.draining || stop.is_cancelled() {
+            return None;
+        }
+        let threshold = states.iter().position(|state| state.aborts)?;
+        Some(Abort {
+            threshold,
+            at,
+            figure: states[threshold].figure.clone(),
+        })
+    }
 }
 
 impl Run {
@@ -168,7 +194,21 @@ impl Run {
                     listeners.tell(&event);
                     if let RunEvent::Interval(interval) = &event {
                         let seen = self.take_in(interval, collected).await;
+                        let end = interval.start + interval.length;
+                        let abort = collected.abort(&seen.threshold_states, end, stop);
+                        let missed = abort
+                            .as_ref()
+                            .map(|abort| &seen.threshold_states[abort.threshold]);
+                        let aborting = missed.map(|missed| RunEvent::Aborting {
+                            threshold: missed.threshold.clone(),
+                            figure: missed.figure.clone(),
+                        });
                         listeners.tell(&RunEvent::Observed(Box::new(seen)));
+                        if let Some(event) = aborting {
+                            stop.cancel();
+                            listeners.tell(&event);
+                            collected.abort = abort;
+                        }
                     }
                 }
                 DriverEvent::Warning(text) => {
@@ -189,6 +229,7 @@ impl Run {
                 DriverEvent::Draining { in_flight } => {
                     listeners.tell(&RunEvent::Draining { in_flight });
                     collected.windows.draining();
+                    collected.draining = true;
                 }
             }
         }

@@ -88,6 +88,7 @@ fn standing(threshold: &str, holds: Option<bool>) -> ThresholdState {
         threshold: threshold.into(),
         figure: "it was 21 ms".into(),
         holds,
+        aborts: false,
     }
 }
 

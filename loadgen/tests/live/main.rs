@@ -4,9 +4,11 @@
 mod hold;
 mod json;
 mod layout;
+mod manual;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod pipeline;
 #[path = "../support/program.rs"]
 mod support;
 #[cfg(target_os = "linux")]
