@@ -10,3 +10,4 @@ pub mod metrics_listen;
 pub mod otlp;
 pub mod run;
 pub mod run_event;
+pub mod seconds_csv;

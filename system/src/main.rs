@@ -1,6 +1,7 @@
 //! The binary `ordershop`: reads flags and environment, starts the requested command, stops it cleanly.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -55,6 +56,19 @@ enum Subcommands {
     /// List, show, resend or drop messages and events that could not be handled
     #[command(after_help = AFTER_HELP)]
     DeadLetters(DeadLettersConfig),
+    /// Print the completion script of a shell [example: ordershop completions bash > ~/.local/share/bash-completion/completions/ordershop]
+    #[command(after_help = AFTER_HELP)]
+    Completions {
+        /// Complete in this shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages of the program and of its commands
+    #[command(after_help = AFTER_HELP)]
+    Man {
+        /// Write them to this folder, such as ~/.local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Stop a Redis when stdin is closed
     #[command(name = redis_guard::COMMAND, hide = true)]
     RedisGuard {
@@ -111,11 +125,7 @@ fn scale(text: &str) -> Result<(String, usize), String> {
 
 fn main() -> ExitCode {
     failpoint::arm();
-    let roles = ROLES.iter().map(|role| {
-        let command = ProcessConfig::augment_args(clap::Command::new(role.name));
-        command.about(role.about).after_help(AFTER_HELP)
-    });
-    let matches = Cli::command().subcommands(roles).get_matches();
+    let matches = command_line().get_matches();
     if let Some((name, matches)) = matches.subcommand()
         && let Some(role) = ROLES.iter().find(|role| role.name == name)
     {
@@ -126,7 +136,40 @@ fn main() -> ExitCode {
         Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
         Subcommands::Health(asked) => run(1, ask(asked)),
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
+        Subcommands::Completions { shell } => print_completions(shell),
+        Subcommands::Man { folder } => write_man_pages(&folder),
         Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
+    }
+}
+
+/// The commands of `Cli`, and one for each role.
+fn command_line() -> clap::Command {
+    let roles = ROLES.iter().map(|role| {
+        let command = ProcessConfig::augment_args(clap::Command::new(role.name));
+        command.about(role.about).after_help(AFTER_HELP)
+    });
+    Cli::command().subcommands(roles)
+}
+
+fn print_completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command_line(), "ordershop", &mut script);
+    // `ordershop completions bash | head` closes the pipe early.
+    std::io::stdout().write_all(&script).ok();
+    ExitCode::SUCCESS
+}
+
+fn write_man_pages(folder: &Path) -> ExitCode {
+    let written = std::fs::create_dir_all(folder);
+    match written.and_then(|()| clap_mangen::generate_to(command_line(), folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!(
+                "error: man pages can't be written to {}: {e}",
+                folder.display()
+            );
+            ExitCode::from(EXIT_BAD_INPUT)
+        }
     }
 }
 

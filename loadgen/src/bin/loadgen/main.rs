@@ -7,6 +7,8 @@ mod capacity;
 mod compare;
 mod ending;
 mod format;
+mod manual;
+mod pipeline;
 mod report;
 mod run;
 mod scenario_arguments;
@@ -135,6 +137,18 @@ enum Command {
     },
     /// Print the JSON schema of scenarios, for editors
     Schema,
+    /// Print the completion script of a shell [example: loadgen completions bash > ~/.local/share/bash-completion/completions/loadgen]
+    Completions {
+        /// Complete in this shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages of the program and of its commands
+    #[command(after_help = "Exit codes:\n  0  written\n  2  the folder can't be written to")]
+    Man {
+        /// Write them to this folder, such as ~/.local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -155,6 +169,8 @@ fn main() -> ExitCode {
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name } => scenarios::new(name.as_deref()),
         Command::Schema => scenarios::print_schema(),
+        Command::Completions { shell } => manual::completions::<CommandLine>(shell),
+        Command::Man { folder } => manual::man::<CommandLine>(&folder),
     }
 }
 

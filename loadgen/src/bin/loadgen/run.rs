@@ -12,6 +12,7 @@ use loadgen_scenario::{Overrides, Scenario};
 
 use crate::ending::{bad_input, runtime};
 use crate::format::Format;
+use crate::pipeline::PipelineArguments;
 use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
 use crate::system_arguments::SystemArguments;
 use crate::watch::WatchArguments;
@@ -39,6 +40,8 @@ pub struct RunArguments {
     format: Format,
     #[command(flatten)]
     watch: WatchArguments,
+    #[command(flatten)]
+    pipeline: PipelineArguments,
     /// Skip the audit after the run
     #[arg(long)]
     no_audit: bool,
@@ -70,6 +73,14 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(system) => system,
         Err(code) => return code,
     };
+    let mut observers = match arguments.watch.observers() {
+        Ok(observers) => observers,
+        Err(code) => return code,
+    };
+    let junit = match arguments.pipeline.open(&mut observers) {
+        Ok(junit) => junit,
+        Err(code) => return code,
+    };
     let options = RunOptions {
         target: arguments.system.target.clone(),
         tls: arguments.system.tls(),
@@ -81,25 +92,25 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
-        observers: match arguments.watch.observers() {
-            Ok(observers) => observers,
-            Err(code) => return code,
-        },
+        observers,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
     eprintln!("{}: {}", scenario.name, scenario.description);
+    let name = scenario.name.clone();
     let report = match runtime.block_on(run(scenario, options)) {
         Ok(report) => report,
         Err(e) => {
             if arguments.watch.is_json() {
                 JsonLines::failed(&e.to_string());
             }
+            junit.write(|| loadgen_render::junit_of_no_run(&name, &e.to_string()));
             return failed(&e);
         }
     };
+    junit.write(|| loadgen_render::junit(&report));
     let document = loadgen_render::run::document(&report);
     let text = |colour| {
         format!(
