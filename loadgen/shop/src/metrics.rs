@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use loadgen_engine::scrape::{GroupTopic, Scrape};
 
+/// Where a target's metrics are: with all buckets of event lag, if it is OrderShop. Others have no such parameter.
+pub const PATH: &str = "/metrics?buckets=fine";
+
 /// The prefixes of the metrics that are read.
 const PREFIXES: [&str; 5] = [
     "ordershop_event_lag_seconds",

@@ -44,7 +44,7 @@ impl Control {
     pub async fn scrape(&self) -> Option<Scrape> {
         let reply = self
             .http
-            .get("/metrics")
+            .get(loadgen_shop::METRICS_PATH)
             .await
             .ok()
             .filter(|r| r.status == 200)?;
