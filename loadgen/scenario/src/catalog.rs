@@ -6,38 +6,26 @@ use super::diagnostic::ScenarioError;
 use super::{Scenario, read};
 
 const BUILT_IN: &[(&str, &str)] = &[
-    ("browse", include_str!("../../../scenarios/browse.toml")),
-    (
-        "bulk-import",
-        include_str!("../../../scenarios/bulk-import.toml"),
-    ),
+    ("browse", include_str!("../built_in/browse.toml")),
+    ("bulk-import", include_str!("../built_in/bulk-import.toml")),
     (
         "cart-updates",
-        include_str!("../../../scenarios/cart-updates.toml"),
+        include_str!("../built_in/cart-updates.toml"),
     ),
     (
         "chaos-network",
-        include_str!("../../../scenarios/chaos-network.toml"),
+        include_str!("../built_in/chaos-network.toml"),
     ),
-    (
-        "chaos-redis",
-        include_str!("../../../scenarios/chaos-redis.toml"),
-    ),
+    ("chaos-redis", include_str!("../built_in/chaos-redis.toml")),
     (
         "chaos-services",
-        include_str!("../../../scenarios/chaos-services.toml"),
+        include_str!("../built_in/chaos-services.toml"),
     ),
-    ("checkout", include_str!("../../../scenarios/checkout.toml")),
-    (
-        "flash-sale",
-        include_str!("../../../scenarios/flash-sale.toml"),
-    ),
-    (
-        "lifecycle",
-        include_str!("../../../scenarios/lifecycle.toml"),
-    ),
-    ("outage", include_str!("../../../scenarios/outage.toml")),
-    ("replay", include_str!("../../../scenarios/replay.toml")),
+    ("checkout", include_str!("../built_in/checkout.toml")),
+    ("flash-sale", include_str!("../built_in/flash-sale.toml")),
+    ("lifecycle", include_str!("../built_in/lifecycle.toml")),
+    ("outage", include_str!("../built_in/outage.toml")),
+    ("replay", include_str!("../built_in/replay.toml")),
 ];
 
 /// The folders to search, in order: the given one alone, or `./scenarios` and those in the program's ancestor folders.
