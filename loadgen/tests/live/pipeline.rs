@@ -1,5 +1,8 @@
 //! Tests what a build server reads of a run: thresholds that abort it, the verdict as JUnit XML, the seconds as CSV.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
 use crate::support::{Ended, Loadgen, SmallSystem, open};
@@ -109,4 +112,84 @@ fn a_file_that_can_not_be_written_is_refused_before_anything_is_driven() {
         assert!(ended.stderr.contains(&says), "{}", ended.stderr);
     }
     assert_eq!(system.requests(), 0);
+}
+
+/// A script of the action, with loadgen and this environment, in a folder of its own.
+fn action(folder: &Path, script: &str, environment: &[(&str, &str)]) -> Output {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/github-action");
+    let path = std::env::var("PATH").unwrap();
+    Command::new("bash")
+        .arg(format!("{scripts}/{script}"))
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .env("LOADGEN", env!("CARGO_BIN_EXE_loadgen"))
+        .env("OUT", "out")
+        .env("SCENARIO", "test.toml")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_action_measures_in_turns_compares_and_comments() {
+    let (candidate, baseline) = (SmallSystem::start(), SmallSystem::start());
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = open(50, "1s", &thresholds("\"error_rate < 1%\""));
+    std::fs::write(folder.join("test.toml"), text).unwrap();
+    // In the place of GitHub's program: it notes what it is asked, and what it is given.
+    let gh = "#!/bin/sh\necho \"$*\" >> calls\ncase \"$*\" in *PATCH*|*POST*) cat \"${7#body=@}\" >> posted ;; *) echo 7 ;; esac\n";
+    let gh_path = folder.join("gh");
+    std::fs::write(&gh_path, gh).unwrap();
+    std::fs::set_permissions(&gh_path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+
+    let ran = action(
+        folder,
+        "run.sh",
+        &[
+            ("TARGET", &candidate.url),
+            ("BASELINE_TARGET", &baseline.url),
+            ("ARGUMENTS", "--rate 40"),
+            ("GITHUB_STEP_SUMMARY", "summary"),
+            ("GITHUB_OUTPUT", "output"),
+        ],
+    );
+    let commented = action(folder, "comment.sh", &[("NUMBER", "5"), ("GH_REPO", "o/r")]);
+
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(read("output"), "verdict=PASS\n");
+    assert!(
+        candidate.requests() == 40 && baseline.requests() == 40,
+        "{ran:?}"
+    );
+    let comparison = read("out/comparison.md");
+    assert!(comparison.contains("response_time"), "{comparison}");
+    assert!(read("summary").contains(&comparison), "{}", read("summary"));
+    assert!(read("out/junit/candidate-1.xml").contains("<testsuite "));
+    assert!(commented.status.success(), "{commented:?}");
+    assert!(
+        read("calls").contains("PATCH repos/o/r/issues/comments/7"),
+        "{}",
+        read("calls")
+    );
+    let posted = read("posted");
+    assert!(
+        posted.starts_with("<!-- loadgen: test.toml -->\n"),
+        "{posted}"
+    );
+    assert!(posted.contains(&comparison), "{posted}");
+
+    candidate.behaviour.failing.store(true, Ordering::SeqCst);
+    let failed = action(
+        folder,
+        "run.sh",
+        &[
+            ("TARGET", &candidate.url),
+            ("OUT", "failed"),
+            ("GITHUB_OUTPUT", "output"),
+        ],
+    );
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert!(read("output").ends_with("verdict=FAIL\n"));
 }
