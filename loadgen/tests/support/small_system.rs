@@ -57,6 +57,8 @@ pub struct Behaviour {
     pub paths: Mutex<Vec<String>>,
     /// Connections accepted.
     pub connections: AtomicU64,
+    /// The `traceparent` of each request.
+    pub traceparents: Mutex<Vec<String>>,
 }
 
 pub struct SmallSystem {
@@ -146,6 +148,10 @@ impl SmallSystem {
         }
     }
 
+    pub fn traceparents(&self) -> Vec<String> {
+        self.behaviour.traceparents.lock().unwrap().clone()
+    }
+
     pub fn requests(&self) -> u64 {
         self.behaviour.requests.load(Ordering::SeqCst)
     }
@@ -195,6 +201,10 @@ async fn answer(
     }
     let behaviour = &shared.behaviour;
     behaviour.requests.fetch_add(1, Ordering::SeqCst);
+    if let Some(traceparent) = request.headers().get("traceparent") {
+        let text = String::from_utf8_lossy(traceparent.as_bytes()).into_owned();
+        behaviour.traceparents.lock().unwrap().push(text);
+    }
     if path.starts_with("/thing/") {
         behaviour.paths.lock().unwrap().push(path);
     }

@@ -253,5 +253,6 @@ fn interval(context: &Context, start: Duration, length: Duration) -> DriverEvent
         figures,
         in_flight: context.in_flight.get(),
         started: context.started.take(),
+        traces: context.following.take_traces(),
     }))
 }

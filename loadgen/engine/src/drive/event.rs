@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::budget::figures::BudgetFigures;
+use crate::budget::journey_trace::JourneyTrace;
 use crate::record::ledger::Ledger;
 use crate::record::series::Point;
 use crate::record::{Figures, Times};
@@ -70,11 +71,14 @@ pub struct Interval {
     pub in_flight: usize,
     /// Journeys started in it, the warm-up included.
     pub started: u64,
+    /// Sampled journeys that ended in it, in full.
+    pub traces: Vec<JourneyTrace>,
 }
 
 impl Interval {
     /// Adds another driver's figures of the same interval.
     pub(super) fn add(&mut self, other: &Self) {
+        self.traces.extend(other.traces.iter().cloned());
         self.length = self.length.max(other.length);
         self.figures.add(&other.figures);
         self.in_flight += other.in_flight;

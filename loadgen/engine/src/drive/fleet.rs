@@ -332,6 +332,7 @@ mod tests {
             figures,
             in_flight: 1,
             started,
+            traces: Vec::new(),
         }))
     }
 

@@ -69,9 +69,8 @@ pub fn run(
                 JourneyOutcome::Completed | JourneyOutcome::Overtaken(_) => {
                     context.following.end(*sample)
                 }
-                JourneyOutcome::Failed | JourneyOutcome::Skipped(_) => {
-                    context.following.give_up(sample.trace)
-                }
+                JourneyOutcome::Failed => context.following.fail(*sample, run.at),
+                JourneyOutcome::Skipped(_) => context.following.give_up(sample.trace),
             }
         }
         for (key, ticket) in &run.promises {
@@ -153,7 +152,7 @@ impl<'a> JourneyRun<'a> {
         let sample = trace.filter(|_| measured && context.sampler.takes(intended));
         let sample = sample.map(|trace| {
             context.following.begin(trace);
-            Box::new(JourneySample::new(trace, intended))
+            Box::new(JourneySample::new(trace, &journey.name, intended))
         });
         Self {
             context,

@@ -88,6 +88,11 @@ pub fn render<'a>(
 }
 
 impl Rendered<'_> {
+    /// The span id that it carries.
+    pub fn span(&self) -> Option<u64> {
+        self.request.trace.map(|context| context.span)
+    }
+
     /// Replaces the body by one that is not made from the request's own template.
     pub fn replace_body(&mut self, body: Option<String>) {
         self.request.body = body;

@@ -19,7 +19,7 @@ pub struct WatchArguments {
     /// Serve the figures to Prometheus at http://ADDR/metrics during the run [example: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// Send the figures of each second to an OpenTelemetry collector over gRPC [example: http://127.0.0.1:4317]
+    /// Send the figures of each second, and sampled journeys as traces, to an OpenTelemetry collector over gRPC [example: http://127.0.0.1:4317]
     #[arg(long, value_name = "URL")]
     otlp_endpoint: Option<String>,
 }

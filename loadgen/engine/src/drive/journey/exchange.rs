@@ -71,7 +71,7 @@ impl<'a> JourneyRun<'a> {
                 .record(actual.saturating_duration_since(intended));
         }
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
-            sample.answered((*id, &step.name), intended, begun, reply);
+            sample.answered((*id, &step.name, rendered.span()), intended, begun, reply);
         }
         self.intended = completed;
         if let Some((_, reason)) = skip {
