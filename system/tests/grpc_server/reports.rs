@@ -95,6 +95,8 @@ async fn metrics_and_reflection_say_what_is_served() {
         assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
         assert!(metrics.contains(metric), "{metrics}");
         assert!(metrics.contains("text/plain; version=0.0.4"), "{metrics}");
+        let (_, text) = metrics.split_once("\r\n\r\n").unwrap();
+        test_monitoring::accepts_metrics(text);
         server.stop().await;
     }
     redis.stop().await;
