@@ -10,7 +10,7 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench lint clean images-offline compose-test fuzz-api toolchain redis browser python walk
+.PHONY: help demo test bench bake-off lint clean images-offline compose-test fuzz-api toolchain redis browser python promtool walk
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -23,11 +23,14 @@ demo: toolchain redis ## build, run customers through the system for DEMO_DURATI
 	"$(TARGET_DIR)/demo/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code
 
-test: toolchain redis browser python ## install what the tests need, run all tests
+test: toolchain redis browser python promtool ## install what the tests need, run all tests
 	cargo test --locked --workspace --all-features
 
 bench: toolchain redis ## run the benchmarks, each beside its lower bound
 	cargo bench --locked --workspace
+
+bake-off: toolchain redis ## measure the shop on three Redis and Valkey servers in turns, each everysec, always and none; about half an hour
+	bash deploy/bench/bake-off.sh
 
 lint: toolchain ## check format and lints; warnings are errors
 	cargo fmt --all --check
@@ -67,3 +70,6 @@ browser:
 
 python:
 	@sh deploy/install/python.sh
+
+promtool:
+	@sh deploy/install/promtool.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures loadgen's engine on this machine: beside wrk and oha if they are on PATH (apt-get install wrk; cargo
-# install oha), a bare sleeping loop, a stopped server, and ten million requests.
+# install oha), a bare sleeping loop, requests after a pause, a stopped server, and ten million requests.
 # Arguments are passed to the example: deploy/bench/engine.sh open --rounds 3
 set -eu
 cd "$(dirname "$0")/../.."

@@ -18,8 +18,9 @@ for entry in "$@"; do
     cp -L "$program" "$root/usr/local/bin/$name"
     chmod 755 "$root/usr/local/bin/$name"
     # Debug information is most of the size; function names stay for backtraces.
+    # A program of another architecture stays as it is: this machine's strip does not know it.
     if command -v strip >/dev/null 2>&1; then
-        strip --strip-debug "$root/usr/local/bin/$name"
+        strip --strip-debug "$root/usr/local/bin/$name" 2>/dev/null || true
     fi
     needed=$(ldd "$program" 2>&1) || {
         case $needed in

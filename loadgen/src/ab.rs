@@ -1,4 +1,4 @@
-//! Measures two builds in turns, in ABBA blocks, each run with a fresh system, Redis and data folder, until the leading figures' intervals
+//! Measures two builds, or the same on several servers or with several settings, in turns, in ABBA blocks, each run with a fresh system, Redis and data folder, until the leading figures' intervals
 //! are narrow enough or the budget is used up. Knows runs and the comparison; must not know how they are shown.
 
 mod display;
@@ -13,7 +13,7 @@ mod stopping;
 pub use error::AbError;
 pub use experiment::{ExperimentOutcome, experiment};
 pub use options::{AbOptions, Build};
-pub use order::{BLOCK_RUNS, Side, blocks};
+pub use order::{RUNS_A_SIDE, Side, blocks};
 pub use record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 pub use revision::{Built, Repository, RevisionError};
 pub use stopping::{BLOCKS_MIN, ExperimentProgress, StopReason, StoppingRule};

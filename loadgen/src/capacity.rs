@@ -29,57 +29,98 @@ pub struct SearchPlan {
 /// A search ends after this many probes that other programs disturbed.
 const DISTURBED_MAX: usize = 3;
 
-/// Searches by calling `probe` with the number and the rate of each probe.
+/// A search in progress.
+struct Searching {
+    search: Search,
+    probes: Vec<Probe>,
+    /// The time that its own probes have taken.
+    used: Duration,
+    /// The longest probe so far, or the estimate.
+    longest: Duration,
+    result: Option<CapacityResult>,
+}
+
+impl Searching {
+    fn new(plan: &SearchPlan) -> Self {
+        Self {
+            search: Search::default(),
+            probes: Vec::new(),
+            used: Duration::ZERO,
+            longest: plan.probe,
+            result: None,
+        }
+    }
+
+    /// The next rate to try; without one the search has ended.
+    fn next(&mut self, plan: &SearchPlan) -> Option<f64> {
+        if self.result.is_some() {
+            return None;
+        }
+        let ended = match self.search.next(&plan.range) {
+            SearchStep::Try(_) if self.used + self.longest > plan.budget => CapacityResult::Budget,
+            SearchStep::Try(rate) => return Some(rate),
+            SearchStep::Found { .. } => CapacityResult::Found,
+            SearchStep::AtLeast(_) => CapacityResult::AtLeast,
+            SearchStep::Limited { .. } => CapacityResult::Limited,
+            SearchStep::None(_) => CapacityResult::None,
+        };
+        self.result = Some(ended);
+        None
+    }
+
+    fn tell(&mut self, probe: Probe, took: Duration) {
+        self.used += took;
+        self.longest = self.longest.max(took);
+        self.search.tell(probe.rate_per_s, probe.judged);
+        self.probes.push(probe);
+        let disturbed = self.probes.iter().filter(|p| p.judged == Judged::Disturbed);
+        if disturbed.count() == DISTURBED_MAX {
+            self.result = Some(CapacityResult::Disturbed);
+        }
+    }
+
+    fn findings(self) -> Findings {
+        let (rate_per_s, exceeded_per_s) = self.search.bracket();
+        Findings {
+            result: self.result.unwrap_or(CapacityResult::Stopped),
+            rate_per_s,
+            exceeded_per_s,
+            probes: self.probes,
+        }
+    }
+}
+
+/// Searches for the capacity of several systems, which take turns: each has its own search and its own budget. Calls `probe` with the
+/// system's index, and the number and the rate of its next probe.
 ///
 /// # Errors
 /// A probe could not be carried out.
 pub async fn find(
     plan: &SearchPlan,
+    systems: usize,
     stop: &CancellationToken,
-    mut probe: impl AsyncFnMut(usize, f64) -> Result<Probe, RunError>,
-) -> Result<Findings, RunError> {
-    let (mut search, mut probes) = (Search::default(), Vec::new());
-    let start = Instant::now();
-    let mut longest = plan.probe;
-    let result = loop {
-        let rate = match search.next(&plan.range) {
-            SearchStep::Try(rate) => rate,
-            SearchStep::Found { .. } => break CapacityResult::Found,
-            SearchStep::AtLeast(_) => break CapacityResult::AtLeast,
-            SearchStep::Limited { .. } => break CapacityResult::Limited,
-            SearchStep::None(_) => break CapacityResult::None,
-        };
-        if stop.is_cancelled() {
-            break CapacityResult::Stopped;
+    mut probe: impl AsyncFnMut(usize, usize, f64) -> Result<Probe, RunError>,
+) -> Result<Vec<Findings>, RunError> {
+    let mut all: Vec<Searching> = (0..systems).map(|_| Searching::new(plan)).collect();
+    while all.iter().any(|search| search.result.is_none()) && !stop.is_cancelled() {
+        for (system, search) in all.iter_mut().enumerate() {
+            let Some(rate) = search.next(plan) else {
+                continue;
+            };
+            let began = Instant::now();
+            let probed = probe(system, search.probes.len() + 1, rate).await;
+            if stop.is_cancelled() {
+                // A probe that was interrupted says nothing about its rate.
+                break;
+            }
+            search.tell(probed?, began.elapsed());
         }
-        if start.elapsed() + longest > plan.budget {
-            break CapacityResult::Budget;
-        }
-        let began = Instant::now();
-        let probed = probe(probes.len() + 1, rate).await;
-        if stop.is_cancelled() {
-            // A probe that was interrupted says nothing about its rate.
-            break CapacityResult::Stopped;
-        }
-        let probed = probed?;
-        longest = longest.max(began.elapsed());
-        search.tell(rate, probed.judged);
-        probes.push(probed);
-        let disturbed = probes.iter().filter(|p| p.judged == Judged::Disturbed);
-        if disturbed.count() == DISTURBED_MAX {
-            break CapacityResult::Disturbed;
-        }
-    };
-    let (rate_per_s, exceeded_per_s) = search.bracket();
-    Ok(Findings {
-        result,
-        rate_per_s,
-        exceeded_per_s,
-        probes,
-    })
+    }
+    Ok(all.into_iter().map(Searching::findings).collect())
 }
 
-/// Probes a rate by one run of the scenario, whose workload is already set to the rate.
+/// Probes a rate by one run of the scenario, whose workload is already set to the rate. A report that can't be written is measured all the
+/// same; `warn` is told.
 ///
 /// # Errors
 /// The run can't be carried out.
@@ -88,10 +129,19 @@ pub async fn measure(
     rate: f64,
     scenario: Scenario,
     options: RunOptions,
+    warn: impl FnOnce(&RunError),
 ) -> Result<(Probe, Report), RunError> {
-    let folder = folder_name(&options.out);
+    let folder = folder_name(options.out.path());
     let limits = scenario.limits.clone();
-    let report = run(scenario, options).await?;
+    let report = run(scenario, options).await.or_else(|error| {
+        if let RunError::Unwritten { .. } = &error {
+            warn(&error);
+        }
+        match error {
+            RunError::Unwritten { report, .. } => Ok(*report),
+            error => Err(error),
+        }
+    })?;
     Ok((Probe::new(number, rate, folder, &report, &limits), report))
 }
 
@@ -143,8 +193,8 @@ mod tests {
     #[tokio::test]
     async fn probes_are_made_until_the_limit_is_known_and_kept_in_their_order() {
         let stop = CancellationToken::new();
-        let found = find(&plan(60), &stop, async |n, rate| Ok(probed(n, rate))).await;
-        let found = found.unwrap();
+        let found = find(&plan(60), 1, &stop, async |_, n, rate| Ok(probed(n, rate))).await;
+        let found = found.unwrap().remove(0);
         assert_eq!(found.result, CapacityResult::Found);
         let (rate, exceeded) = (found.rate_per_s.unwrap(), found.exceeded_per_s.unwrap());
         assert!(rate <= 750.0 && exceeded > 750.0 && exceeded <= rate * 1.05);
@@ -158,7 +208,7 @@ mod tests {
     async fn a_disturbed_probe_says_nothing_of_its_rate_and_the_third_one_ends_the_search() {
         let stop = CancellationToken::new();
         let disturbed_at = |numbers: &'static [usize]| {
-            async move |n: usize, rate: f64| {
+            async move |_: usize, n: usize, rate: f64| {
                 let mut probe = probed(n, rate);
                 if numbers.contains(&n) {
                     probe.judged = Judged::Disturbed;
@@ -166,13 +216,13 @@ mod tests {
                 Ok(probe)
             }
         };
-        let found = find(&plan(60), &stop, disturbed_at(&[2, 5])).await.unwrap();
+        let found = find(&plan(60), 1, &stop, disturbed_at(&[2, 5])).await;
+        let found = found.unwrap().remove(0);
         assert_eq!(found.result, CapacityResult::Found);
         let rates: Vec<f64> = found.probes.iter().map(|p| p.rate_per_s).collect();
         assert_eq!(rates[..6], [100.0, 200.0, 200.0, 400.0, 800.0, 800.0]);
-        let given_up = find(&plan(60), &stop, disturbed_at(&[2, 3, 5]))
-            .await
-            .unwrap();
+        let given_up = find(&plan(60), 1, &stop, disturbed_at(&[2, 3, 5])).await;
+        let given_up = given_up.unwrap().remove(0);
         assert_eq!(given_up.result, CapacityResult::Disturbed);
         assert_eq!(given_up.probes.len(), 5);
         assert_eq!(given_up.rate_per_s, Some(200.0));
@@ -181,18 +231,40 @@ mod tests {
     #[tokio::test]
     async fn a_search_that_is_stopped_or_out_of_time_says_what_is_known() {
         let stop = CancellationToken::new();
-        let broken_off = async |n: usize, rate: f64| {
+        let broken_off = async |_: usize, n: usize, rate: f64| {
             if n == 5 {
                 stop.cancel();
             }
             Ok(probed(n, rate))
         };
-        let stopped = find(&plan(60), &stop, broken_off).await.unwrap();
+        let stopped = find(&plan(60), 1, &stop, broken_off).await;
+        let stopped = stopped.unwrap().remove(0);
         assert_eq!(stopped.result, CapacityResult::Stopped);
         let known = (stopped.rate_per_s, stopped.exceeded_per_s);
         assert_eq!(known, (Some(400.0), Some(800.0)));
         let never = CancellationToken::new();
-        let broke = find(&plan(9), &never, async |n, rate| Ok(probed(n, rate))).await;
-        assert_eq!(broke.unwrap().result, CapacityResult::Budget);
+        let broke = find(&plan(9), 1, &never, async |_, n, rate| Ok(probed(n, rate))).await;
+        assert_eq!(broke.unwrap()[0].result, CapacityResult::Budget);
+    }
+
+    #[tokio::test]
+    async fn several_systems_take_turns_and_each_has_its_own_answer() {
+        let never = CancellationToken::new();
+        let mut order = Vec::new();
+        let plan = plan(60);
+        let found = find(&plan, 2, &never, async |system, n, rate| {
+            order.push(system);
+            let mut probe = probed(n, rate);
+            if system == 1 && rate > 300.0 {
+                probe.judged = Judged::FarExceeds;
+            }
+            Ok(probe)
+        });
+        let found = found.await.unwrap();
+
+        assert_eq!(order[..6], [0, 1, 0, 1, 0, 1]);
+        assert!(found[0].rate_per_s > Some(700.0) && found[1].rate_per_s <= Some(300.0));
+        let results = found.iter().map(|f| f.result);
+        assert!(results.clone().all(|r| r == CapacityResult::Found));
     }
 }

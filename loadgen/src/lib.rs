@@ -8,5 +8,8 @@ pub mod live;
 pub mod metrics_listen;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+pub mod out_folder;
 pub mod run;
 pub mod run_event;
+pub mod seconds_csv;
+pub mod terminal;

@@ -12,5 +12,5 @@ pub use audit_bar::AuditBar;
 pub use json_lines::JsonLines;
 pub use lines::Lines;
 pub use run_progress::{Moment, Phase, RunProgress};
-pub use screen::{Screen, can_be_shown, note};
+pub use screen::{Screen, can_be_shown};
 pub use view::{Tab, View, draw};

@@ -1,14 +1,19 @@
-//! Sends a run's figures to an OpenTelemetry collector by gRPC, once a second: the same ones as for Prometheus,
-//! cumulative, so that a failed export loses nothing. Uses a thread of its own, so that the run never waits for it.
+//! Sends a run's figures and its sampled journeys to an OpenTelemetry collector by gRPC, once a second. The figures are the same ones as for
+//! Prometheus, cumulative, so that a failed export loses nothing; the journeys are traces, each sent once. Uses a thread of its own, so that the run never waits for it.
 
 mod message;
+mod trace_message;
 
+use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use tokio::sync::mpsc;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Status};
 
 use crate::metrics_listen::ExportedFigures;
 use crate::run_event::{Listener, RunEvent};
@@ -18,6 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Room for one waiting request and the last one of all.
 const ROOM: usize = 2;
+/// Room for the traces of this many seconds; a slower collector loses some.
+const TRACES_ROOM: usize = 30;
 
 /// The collector's URL can't be used, or exporting can't start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +41,9 @@ pub struct Exporter {
     figures: ExportedFigures,
     started: SystemTime,
     requests: Option<mpsc::Sender<ExportMetricsServiceRequest>>,
+    traces: Option<mpsc::Sender<ExportTraceServiceRequest>>,
+    /// Whether traces did not find room, which was said.
+    lost_traces: bool,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -59,30 +69,57 @@ impl Exporter {
             .build()
             .map_err(|e| failed(e.to_string()))?;
         let (requests, asked) = mpsc::channel(ROOM);
+        let (traces, traced) = mpsc::channel(TRACES_ROOM);
         let thread = std::thread::Builder::new().name("otlp".into());
         let thread = thread
-            .spawn(move || runtime.block_on(send(collector, asked)))
+            .spawn(move || runtime.block_on(send(collector, asked, traced)))
             .map_err(|e| failed(e.to_string()))?;
         Ok(Self {
             figures: ExportedFigures::default(),
             started: SystemTime::now(),
             requests: Some(requests),
+            traces: Some(traces),
+            lost_traces: false,
             thread: Some(thread),
         })
     }
 }
 
-async fn send(collector: Endpoint, mut asked: mpsc::Receiver<ExportMetricsServiceRequest>) {
-    let mut client = MetricsServiceClient::new(collector.connect_lazy());
+async fn send(
+    collector: Endpoint,
+    figures: mpsc::Receiver<ExportMetricsServiceRequest>,
+    traces: mpsc::Receiver<ExportTraceServiceRequest>,
+) {
+    let channel: Channel = collector.connect_lazy();
+    let metrics = MetricsServiceClient::new(channel.clone());
+    let spans = TraceServiceClient::new(channel);
+    // A clone of a client is cheap: all share the connection.
+    let figures = send_all("figures", figures, |request| {
+        let mut client = metrics.clone();
+        async move { client.export(request).await }
+    });
+    let traces = send_all("traces", traces, |request| {
+        let mut client = spans.clone();
+        async move { client.export(request).await }
+    });
+    tokio::join!(figures, traces);
+}
+
+/// Sends each request until their channel is closed.
+async fn send_all<Request, Answer, Sent: Future<Output = Result<Response<Answer>, Status>>>(
+    what: &str,
+    mut asked: mpsc::Receiver<Request>,
+    export: impl Fn(Request) -> Sent,
+) {
     let mut lost = false;
     while let Some(request) = asked.recv().await {
-        match client.export(request).await {
+        match export(request).await {
             Ok(_) => lost = false,
             // Logged once, not once a second.
             Err(e) if !lost => {
                 lost = true;
                 let problem = e.message();
-                tracing::warn!("the collector does not accept the figures: {problem}");
+                tracing::warn!("the collector does not accept the {what}: {problem}");
             }
             Err(_) => {}
         }
@@ -94,6 +131,15 @@ impl Listener for Exporter {
         self.figures.event(event);
         if let RunEvent::Started { wall_clock, .. } = event {
             self.started = *wall_clock;
+        }
+        if let (RunEvent::Interval(interval), Some(traces)) = (event, &self.traces)
+            && !interval.traces.is_empty()
+        {
+            let request = trace_message::request(&self.figures.plan, &interval.traces);
+            if traces.try_send(request).is_err() && !std::mem::replace(&mut self.lost_traces, true)
+            {
+                tracing::warn!("the collector is too slow: some traces are not sent");
+            }
         }
         if matches!(event, RunEvent::Observed(_) | RunEvent::Finished { .. })
             && let Some(requests) = &self.requests
@@ -112,6 +158,8 @@ impl Drop for Exporter {
         if let Some(requests) = self.requests.take() {
             requests.try_send(last).ok();
         }
+        // With it closed the thread ends as soon as what waits is sent.
+        self.traces.take();
         if let Some(thread) = self.thread.take() {
             // Bounded by the timeouts of the requests in progress.
             thread.join().ok();

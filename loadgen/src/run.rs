@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use collecting::Collected;
+use collecting::{Collected, incomplete};
 use cost_readings::CostReadings;
 pub use interrupts::Interrupts;
 use listeners::Listeners;
@@ -35,15 +35,16 @@ use small_pages::SmallPages;
 use crate::run_event::RunEvent;
 use loadgen_engine::drive::{self, Assignment};
 use loadgen_engine::fault::Recovery;
-use loadgen_engine::proc::{group_cpu_time, process_cpu_time};
+use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
+use loadgen_engine::record::interval_log::LogWriteError;
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::folder::{self, RunFolder};
 use loadgen_report::{Evidence, Report, Windows};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::{Vars, unix_seconds};
 use loadgen_shop::OrderShop;
-use loadgen_shop::system_process::{RedisNetwork, SystemCommand, SystemProcess};
+use loadgen_shop::system_process::{RedisNetwork, SystemCommand, SystemPlan, SystemProcess};
 
 /// Runs a scenario and writes its report into the folder.
 pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Report, RunError> {
@@ -64,23 +65,19 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         // The pause of the last journeys is not the target's slowness.
         scenario.limits.drain_timeout += replay.pay_after;
     }
-    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Output {
-        path: options.out.clone(),
-        error,
-    })?;
     let system = match &options.target {
         Some(_) => None,
         None => {
-            let command = match options.system.clone() {
-                Some(command) => command,
-                None => SystemCommand::ordershop(None)?,
+            let plan = match options.system.clone() {
+                Some(plan) => plan,
+                None => SystemPlan::new(SystemCommand::ordershop(None)?),
             };
-            let log = options.out.join("ordershop.log");
+            let log = options.out.path().join("ordershop.log");
             let network = match scenario.disturbs_network() {
                 true => RedisNetwork::Proxied,
                 false => RedisNetwork::Own,
             };
-            Some(SystemProcess::start(&command, &options.durability, &log, network).await?)
+            Some(SystemProcess::start(&plan, &log, network).await?)
         }
     };
     let url = options
@@ -98,19 +95,23 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     };
     let farewell = match system {
         Some(system) => system.stop().await,
-        None => None,
+        None => Vec::new(),
     };
-    let mut report = outcome?;
+    let (mut report, log_error) = outcome?;
     report.warnings.extend(farewell);
-    write(&report, &options.out).map_err(|error| RunError::Output {
-        path: options.out.clone(),
-        error,
-    })?;
+    let written = write(&report, options.out.path()).map_err(|e| e.to_string());
     listeners.tell(&RunEvent::Judged {
         result: report.verdict.result().as_str(),
         reasons: report.verdict.reasons().to_vec(),
     });
-    Ok(report)
+    match written.and_then(|()| log_error.map_or(Ok(()), |e| Err(e.to_string()))) {
+        Ok(()) => Ok(report),
+        Err(problem) => Err(RunError::Unwritten {
+            path: options.out.path().to_owned(),
+            problem,
+            report: Box::new(report),
+        }),
+    }
 }
 
 fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
@@ -121,12 +122,13 @@ fn write(report: &Report, folder: &Path) -> std::io::Result<()> {
 }
 
 impl Run {
+    /// Makes the report, and tells why its interval logs are incomplete.
     async fn carry_out(
         mut self,
         replay: Option<Replay>,
         interrupts: &mut Interrupts,
         listeners: &mut Listeners,
-    ) -> Result<Report, RunError> {
+    ) -> Result<(Report, Option<LogWriteError>), RunError> {
         let _pages = SmallPages::only();
         listeners.tell(&RunEvent::Announced(Box::new(self.plan(replay.as_ref()))));
         let (mut arrivals, mut variables, mut facts) = (None, Vars::new(), None);
@@ -134,20 +136,17 @@ impl Run {
             arrivals = Some(replay.arrivals);
             variables = replay.variables;
             facts = Some(replay.facts);
+            self.warnings.extend(replay.notes);
         }
         let load = self.load(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
         let (faults_told, mut faults) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
         let stop = CancellationToken::new();
-        let (scenario, target, seed) = (
-            self.scenario.clone(),
-            self.control.target().clone(),
-            self.seed,
-        );
+        let (scenario, targets, seed) = (self.scenario.clone(), self.targets(), self.seed);
         let assignment = Assignment {
             scenario,
-            target,
+            targets,
             load,
             variables,
             seed,
@@ -165,16 +164,19 @@ impl Run {
                 self.scenario.await_names.len(),
             ),
             logs: None,
+            log_error: None,
             started_at: unix_seconds(),
             before: None,
             cpu_before: (Duration::ZERO, None),
-            observer: Observer::new(self.system_id),
-            cost_readings: CostReadings::new(self.system_id, self.scenario.warm_up),
+            observer: Observer::new(self.system.clone()),
+            cost_readings: CostReadings::new(self.system.clone(), self.scenario.warm_up),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
             faults_told,
             injector: None,
             recovery: Recovery::default(),
+            abort: None,
+            draining: false,
         };
         let mut finished = self
             .collect(
@@ -209,7 +211,7 @@ impl Run {
         let process_cpu = process_cpu_time()
             .unwrap_or_default()
             .saturating_sub(collected.cpu_before.0);
-        let system_now = self.system_id.and_then(group_cpu_time);
+        let system_now = self.system_cpu();
         let system_cpu = system_now
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));
@@ -221,8 +223,11 @@ impl Run {
         if let Some(variables) = collected.prepared.take() {
             self.tear_down(variables, interrupts, listeners).await;
         }
-        if let Some(logs) = &mut collected.logs {
-            logs.finish()?;
+        if let Some(logs) = &mut collected.logs
+            && let Err(error) = logs.finish()
+        {
+            self.warnings
+                .extend(incomplete(&mut collected.log_error, error));
         }
         if finished.feed_reconnects > 0 {
             self.warnings.push(format!(
@@ -234,11 +239,7 @@ impl Run {
             self.warnings
                 .push("no event lag: the target's /metrics has no such metric".into());
         }
-        if stop.is_cancelled() {
-            self.warnings
-                .push("the run was stopped before its end".into());
-        }
-        Ok(loadgen_report::build(Evidence {
+        let report = loadgen_report::build(Evidence {
             scenario: &self.scenario,
             seed: self.seed,
             started_at: collected.started_at,
@@ -254,10 +255,12 @@ impl Run {
             replay: facts,
             audit,
             faults,
-            stopped: stop.is_cancelled(),
+            interrupted: self.interrupted,
+            abort: collected.abort,
             holds: self.ramp.as_ref().map_or(&[], |ramp| &ramp.holds),
             series: collected.observer.series,
             warnings: self.warnings,
-        }))
+        });
+        Ok((report, collected.log_error))
     }
 }

@@ -11,7 +11,7 @@ use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
 
 /// A run's event. Events come in the order of this list; `Interval` and `Observed` come once a second between `Started` and `Finished`,
-/// `Held` and `Resumed` between them, `Stopping` at any time.
+/// `Held` and `Resumed` between them, `Stopping` and `Aborting` at any time.
 #[derive(Debug)]
 pub enum RunEvent {
     /// The run's plan.
@@ -50,6 +50,13 @@ pub enum RunEvent {
     },
     /// The user has asked for an early end.
     Stopping,
+    /// A threshold with `abort` is missed: the run ends early.
+    Aborting {
+        /// The threshold's text in the scenario.
+        threshold: String,
+        /// Its figure in words.
+        figure: String,
+    },
     /// No new journeys start; those in flight end.
     Draining {
         /// The number of journeys in flight.

@@ -520,3 +520,230 @@ fn a_real_system_that_wastes_several_times_its_work_is_worse() {
     assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.contains("cpu_per_journey"), "{}", ended.stdout);
 }
+
+/// A Redis of the test's own, with a key in it.
+struct RunningRedis {
+    child: std::process::Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for RunningRedis {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl RunningRedis {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let redis = Self {
+            child,
+            port,
+            _folder: folder,
+        };
+        eventually("Redis answers", || {
+            redis.says("PING").as_deref() == Some("+PONG")
+        });
+        redis
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The first line of the answer to an inline command.
+    fn says(&self, command: &str) -> Option<String> {
+        use std::io::{BufRead, BufReader, Write};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        Some(line.trim().to_owned())
+    }
+}
+
+const SMALL: [&str; 10] = [
+    "--blocks",
+    "1",
+    "--rate",
+    "20",
+    "--duration",
+    "300ms",
+    "--set",
+    "products=20",
+    "--set",
+    "customers=20",
+];
+
+#[test]
+fn a_shop_is_measured_on_two_running_servers_with_fresh_data_each_time() {
+    ordershop();
+    let (one, other) = (RunningRedis::start(), RunningRedis::start());
+    let servers = ["--a-redis", &one.url(), "--b-redis", &other.url()];
+    one.says("SET somebodys key");
+    let refused = Ab::scenario("").arguments(&servers).arguments(&SMALL);
+    let refused = Ended::of(refused.command("checkout").output().unwrap());
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("it holds 1 keys") && refused.stderr.contains("--empty-redis"),
+        "{}",
+        refused.stderr
+    );
+    let ab = Ab::scenario("")
+        .arguments(&servers)
+        .arguments(&SMALL)
+        .arguments(&["--empty-redis"]);
+
+    let ended = Ended::of(ab.command("checkout").output().unwrap());
+
+    assert_eq!(ended.code, 3, "one block: {}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("differs as asked: Redis, redis://127.0.0.1:"),
+        "{}",
+        ended.stdout
+    );
+    for side in ["a", "b"] {
+        let report = json(&ab.out().join(side).join("01/report.json"));
+        let cpu = &report["resources"]["cpu_us_per_journey"];
+        assert!(cpu["redis"].as_f64() > Some(0.0), "{cpu}");
+        let cpu_of = &report["resources"]["processes_cpu_us_per_journey"];
+        assert!(cpu_of["redis-server"].is_number(), "{cpu_of}");
+    }
+    for redis in [&one, &other] {
+        assert_eq!(redis.says("DBSIZE").as_deref(), Some(":0"));
+    }
+}
+
+#[test]
+fn a_difference_that_was_asked_for_is_named_and_found_again_and_three_values_share_the_risk() {
+    ordershop();
+    let ab = Ab::scenario("")
+        .arguments(&["--vary", "durability=everysec,none,everysec"])
+        .arguments(&SMALL);
+
+    let ended = Ended::of(ab.command("checkout").output().unwrap());
+
+    assert_eq!(ended.code, 3, "one block: {}{}", ended.stdout, ended.stderr);
+    let durability = |side: &str| {
+        let report = json(&ab.out().join(side).join("02/report.json"));
+        report["environment"]["durability"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        ["a", "b", "c"].map(durability),
+        ["everysec", "none", "everysec"]
+    );
+    let set = json(&ab.out().join("comparison.json"));
+    assert_eq!(set["schema"], "loadgen-comparisons/1");
+    let comparisons = set["comparisons"].as_array().unwrap();
+    assert_eq!(comparisons.len(), 2);
+    assert_eq!(comparisons[0]["asked"][0]["candidate"], "none");
+    assert_eq!(comparisons[1]["sharing_risk"], 2);
+    assert!(
+        ended
+            .stdout
+            .contains("differs as asked: durability, everysec → none"),
+        "{}",
+        ended.stdout
+    );
+    let again = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["compare", "out/a", "out/b"])
+        .current_dir(ab.folder.path())
+        .output()
+        .unwrap();
+    let again = Ended::of(again);
+    assert_eq!(again.code, 3, "{}", again.stderr);
+    assert!(
+        again.stdout.contains("differs as asked"),
+        "{}",
+        again.stdout
+    );
+}
+
+#[test]
+fn a_side_that_is_not_what_it_was_asked_to_be_and_options_that_contradict_are_refused() {
+    let played = Played::start();
+    for (arguments, says) in [
+        (
+            &["--vary", "durability=everysec,always"][..],
+            "`everysec` was asked for, but the system says that it has `none`",
+        ),
+        (
+            &["--vary", "durability=everysec,often"],
+            "no value of durability",
+        ),
+        (&["--vary", "durability=always"], "give 2 to 8 values"),
+        (&["--vary", "listen=a,b"], "free port"),
+        (
+            &["--durability", "none", "--vary", "durability=none,always"],
+            "leave one of them out",
+        ),
+        (
+            &[
+                "--a-redis",
+                "redis-server",
+                "--vary",
+                "redis=redis-server,redis-server",
+            ],
+            "leave one of them out",
+        ),
+        (&["--b-redis", "/nowhere/redis-server"], "no such program"),
+    ] {
+        let ended = Ab::scenario(&open(100, "1s", ""))
+            .arguments(&["--a", &played.command])
+            .arguments(arguments)
+            .run();
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn sides_that_differ_in_what_was_not_asked_for_are_refused_after_the_warm_up_unless_told_to() {
+    let (a, b) = (Played::start(), tempfile::tempdir().unwrap());
+    // A service without /health: its durability is unknown.
+    let other = SmallSystem::start();
+    other
+        .behaviour
+        .says_nothing
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let path = program(b.path(), &waiting(&other.url));
+    let sides = |more: &[&str]| {
+        Ab::scenario(&open(100, "1s", ""))
+            .arguments(&["--a", &a.command, "--b", path.to_str().unwrap()])
+            .arguments(&["--blocks", "1", "--duration", "100ms"])
+            .arguments(more)
+            .run()
+    };
+
+    let refused = sides(&[]);
+    let started = a.started();
+    let allowed = sides(&["--allow-different"]);
+
+    assert_eq!((refused.code, started), (2, 1), "{}", refused.stderr);
+    for part in ["durability: `none`", "--vary", "--allow-different"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(allowed.code, 3, "{}", allowed.stderr);
+    assert!(
+        allowed.stdout.contains("different, but compared"),
+        "{}",
+        allowed.stdout
+    );
+}

@@ -277,9 +277,16 @@ fn a_target_without_events_is_bad_input_for_an_audit_and_no_failure_of_a_run() {
     let (code, _, text) = audit(&system.url);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("not possible on this target"), "{text}");
-    let writes = open(20, "1s", "").replace("\"GET\"", "\"POST\"");
+    let writes = open(20, "1s", "")
+        .replace("\"GET\"", "\"POST\"")
+        .replace("/result/entity_id", "/result/0");
     let ended = Loadgen::scenario(&writes).target(&system).run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        !ended.stdout.contains("every event was compared"),
+        "{}",
+        ended.stdout
+    );
     let why = ended.report()["audit"]["not_possible"].clone();
     assert!(why.as_str().unwrap().contains("/events"), "{why}");
     audited(&ended.stdout, "not possible on this target");

@@ -101,7 +101,12 @@ fn limits_out_of_range_are_refused_with_their_line_and_what_is_allowed() {
 fn options_out_of_range_are_refused_with_what_is_allowed() {
     for (limits, arguments, says) in [
         ("", ["--duration", "0s"], "longer than 0"),
+        ("", ["--duration", "200ms"], "warm-up of 200ms"),
         ("", ["--rate", "0"], "above 0"),
+        ("", ["--rate", "1e12"], "up to 10000000"),
+        ("", ["--rate", "nan"], "above 0"),
+        ("", ["--max-error-rate", "101%"], "from 0% to 100%"),
+        ("", ["--max-error-rate", "5"], "from 0% to 100%"),
         ("", ["--rate", "10000001"], "up to 10000000"),
         ("", ["--users", "0"], "from 1 to 100000"),
         ("", ["--drivers", "0"], "allowed: 1 to 256"),
@@ -113,7 +118,9 @@ fn options_out_of_range_are_refused_with_what_is_allowed() {
         ),
     ] {
         let system = SmallSystem::start();
-        let ended = Loadgen::scenario(&open(10, "1s", limits))
+        let text =
+            open(10, "1s", limits).replace("[[journeys]]", "warm_up = \"200ms\"\n[[journeys]]");
+        let ended = Loadgen::scenario(&text)
             .target(&system)
             .arguments(&arguments)
             .run();

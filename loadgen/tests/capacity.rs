@@ -248,3 +248,40 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         );
     }
 }
+
+#[test]
+fn several_systems_are_searched_each_with_a_report_of_its_own_and_one_of_all() {
+    let folder = Folder::new().with("gets.toml", &scenario(""));
+    let system = folder.0.path().join("ordershop");
+    std::fs::write(&system, "#!/bin/sh\n").unwrap();
+    let out = folder.0.path().join("out");
+    // No time for a probe: what each search knows is that it knows nothing.
+    let ended = folder.loadgen(&[
+        "capacity",
+        "gets.toml",
+        "--vary",
+        "threads=1,2",
+        "--budget",
+        "1s",
+        "--system-bin",
+        system.to_str().unwrap(),
+        "--out",
+        "out",
+    ]);
+
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let all = found(&folder);
+    assert_eq!(all["schema"], "loadgen-capacities/1");
+    assert_eq!(all["varied"], "threads");
+    let labels = all["searches"].as_array().unwrap().iter();
+    let labels: Vec<&Value> = labels.map(|search| &search["label"]).collect();
+    assert_eq!(labels, ["threads=1", "threads=2"]);
+    for file in ["capacity.html", "a/capacity.html", "b/capacity.json"] {
+        assert!(out.join(file).is_file(), "{file}: {}", ended.stderr);
+    }
+    assert!(
+        ended.stdout.contains("threads=2: the budget was used up"),
+        "{}",
+        ended.stdout
+    );
+}

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use loadgen_engine::http_client::{
-    ClientLimits, HttpClient, HttpError, Reply, Request, Target, TlsOptions,
+    ClientLimits, ConnectOptions, HttpClient, HttpError, Reply, Request, Target,
 };
 use support::{Loadgen, SmallSystem, open};
 
@@ -63,7 +63,9 @@ async fn exchange(http: &HttpClient, method: &'static str) -> Result<Reply, Http
 #[tokio::test]
 async fn a_get_on_a_connection_that_the_target_hangs_up_is_sent_again() {
     let (url, serving) = hanging_up(2);
-    let target = Target::resolve(&url, &TlsOptions::default()).await.unwrap();
+    let target = Target::resolve(&url, &ConnectOptions::default())
+        .await
+        .unwrap();
     let http = HttpClient::new(target, LIMITS);
     assert_eq!(exchange(&http, "GET").await.unwrap().status, 200);
     assert_eq!(exchange(&http, "GET").await.unwrap().status, 200);
@@ -74,7 +76,9 @@ async fn a_get_on_a_connection_that_the_target_hangs_up_is_sent_again() {
 #[tokio::test]
 async fn a_post_that_the_target_may_have_carried_out_is_never_sent_again() {
     let (url, serving) = hanging_up(1);
-    let target = Target::resolve(&url, &TlsOptions::default()).await.unwrap();
+    let target = Target::resolve(&url, &ConnectOptions::default())
+        .await
+        .unwrap();
     let http = HttpClient::new(target, LIMITS);
     assert_eq!(exchange(&http, "POST").await.unwrap().status, 200);
     let second = exchange(&http, "POST").await;

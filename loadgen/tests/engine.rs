@@ -258,6 +258,93 @@ fn the_warm_up_is_left_out_of_the_figures() {
     let report = Loadgen::scenario(&text).target(&system).run().report();
     assert_eq!(report["steps"][0]["count"], 100);
     assert_eq!(system.requests(), 200);
+    // What is asked means the same journeys as what is completed.
+    let points = report["series"]["points"].as_array().unwrap();
+    let sum = |key: &str| -> f64 { points.iter().filter_map(|p| p[key].as_f64()).sum() };
+    assert!((sum("asked") - 100.0).abs() < 1.0, "{}", sum("asked"));
+    assert_eq!(sum("completed"), 100.0);
+}
+
+#[test]
+fn a_run_in_which_nothing_was_completed_fails_without_any_threshold() {
+    let system = SmallSystem::start();
+    system.behaviour.failing.store(true, Ordering::SeqCst);
+    let run = || Loadgen::scenario(&open(50, "500ms", "")).target(&system);
+    let ended = run().run();
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    for said in [
+        "verdict: FAIL",
+        "no journey was completed: 25 failed",
+        "journeys.error_rate <= 5%: it was 100.000 %; this is the default bound",
+    ] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+    // Nor if every journey may fail.
+    let allowed = run().arguments(&["--max-error-rate", "100%"]).run();
+    assert_eq!(allowed.code, 1, "{}", allowed.stdout);
+    assert!(!allowed.stdout.contains("journeys.error_rate"));
+}
+
+#[test]
+fn requests_without_an_answer_are_in_no_response_time() {
+    let system = SmallSystem::start();
+    let limits = "[limits]\nrequest_timeout = \"200ms\"\nslip_p99_max = \"5s\"\nloop_stall_p99_max = \"5s\"\n";
+    let run = Loadgen::scenario(&open(50, "1s", limits)).target(&system);
+    let child = run.start();
+    eventually("the first requests", || system.requests() > 15);
+    system.behaviour.stalled.store(true, Ordering::SeqCst);
+    let ended = run.ended(child.wait_with_output().unwrap());
+    let report = ended.report();
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    for figures in [&report["steps"][0], &report["all_steps"]] {
+        let number = |pointer: &str| figures.pointer(pointer).unwrap().as_u64().unwrap();
+        let unanswered = number("/unanswered");
+        assert!(unanswered > 0, "{figures:#}");
+        assert_eq!(number("/errors"), unanswered);
+        assert_eq!(number("/unanswered_time_us/count"), unanswered);
+        for times in ["response_time_us", "service_time_us"] {
+            let answered = number(&format!("/{times}/count"));
+            assert_eq!(answered + unanswered, number("/count"), "{times}");
+        }
+        assert_eq!(number("/failed_time_us/count"), 0);
+    }
+    let points = report["series"]["points"].as_array().unwrap();
+    let sum: u64 = points.iter().filter_map(|p| p["unanswered"].as_u64()).sum();
+    assert_eq!(sum, report["all_steps"]["unanswered"]);
+    for said in [
+        "Failed requests",
+        "| unanswered",
+        "of requests answered as expected",
+    ] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+    let page = std::fs::read_to_string(ended.out.join("report.html")).unwrap();
+    assert!(page.contains("the others have lines of their own"));
+    assert!(page.contains("Failed requests") && page.contains("requests\u{a0}unanswered"));
+    assert!(ended.out.join("unanswered_time.get_thing.hlog").is_file());
+}
+
+#[test]
+fn a_pause_before_a_request_is_not_counted_into_its_response_time() {
+    let system = SmallSystem::start();
+    // 20.4 ms between arrivals, so that the pauses end anywhere between two milliseconds.
+    let paused = open(49, "1s", "").replacen(
+        "[[journeys.steps]]",
+        "[[journeys.steps]]\nthink = \"15.3ms\"\n[[journeys.steps]]",
+        1,
+    );
+    // The slip of the request after the pause is how late the pause ended. The runtime's timer is late by half a millisecond in the
+    // median, whatever else the machine does; a busy machine may spoil a run, but not each of them.
+    let late = || {
+        let report = Loadgen::scenario(&paused).target(&system).run().report();
+        let p50 = |pointer: &str| report.pointer(pointer).unwrap().as_f64().unwrap();
+        p50("/steps/0/slip_us/p50") - p50("/generator/schedule_slip_us/p50")
+    };
+    let mut seen = vec![late()];
+    while seen.len() < 5 && seen.iter().all(|late| *late >= 350.0) {
+        seen.push(late());
+    }
+    assert!(seen.iter().any(|late| *late < 350.0), "{seen:?} µs");
 }
 
 #[test]
@@ -294,11 +381,9 @@ fn a_threshold_that_holds_passes_and_one_without_samples_does_not() {
 #[test]
 fn a_run_without_samples_is_invalid() {
     let system = SmallSystem::start();
-    let text = open(100, "60s", "").replace("[[journeys]]", "warm_up = \"5s\"\n[[journeys]]");
-    let ended = Loadgen::scenario(&text)
-        .target(&system)
-        .arguments(&["--duration", "1s"])
-        .run();
+    // The only arrival is in the warm-up.
+    let text = open(1, "1s", "").replace("[[journeys]]", "warm_up = \"500ms\"\n[[journeys]]");
+    let ended = Loadgen::scenario(&text).target(&system).run();
     assert_eq!(ended.code, 3);
     assert!(ended.stdout.contains("no samples"), "{}", ended.stdout);
 }
@@ -312,7 +397,15 @@ fn ctrl_c_once_stops_waits_for_what_is_in_flight_and_writes_the_report() {
     signal(&child, "INT");
     let ended = run.ended(child.wait_with_output().unwrap());
     let report = ended.report();
-    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("verdict: INTERRUPTED\n  interrupted: no journeys were started after"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(report["verdict"]["result"], "INTERRUPTED");
     assert_eq!(
         report["journeys"]["started"],
         report["journeys"]["completed"]
@@ -338,6 +431,7 @@ fn ctrl_c_twice_leaves_without_waiting() {
         start.elapsed() < Duration::from_secs(9),
         "sooner than the stalled requests' timeout"
     );
+    assert_eq!(child.wait().unwrap().code(), Some(4));
 }
 
 #[test]

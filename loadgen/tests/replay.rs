@@ -24,6 +24,7 @@ const MAPPING: &str = r#"
 [trace]
 time_format = "%Y-%m-%dT%H:%M:%S"
 spread = "0s"
+left_out_pct_max = 20
 [trace.columns]
 invoice = "invoice"
 time = "time"
@@ -115,6 +116,7 @@ fn every_invoice_is_ordered_cancelled_or_skipped_for_a_reason() {
             "trace": "orders.csv", "speed": 1200.0, "invoices": 7, "ordered": 3, "cancelled": 1,
             "skipped": {"no matching order": 2, "zero price": 1},
             "lines": {"total": 8, "ordered": 4, "cancelled": 2, "left_out": {"no matching order": 1, "zero price": 1}},
+            "left_out_pct_max": 20.0,
             "length_s": 3.0,
         })
     );
@@ -133,6 +135,24 @@ fn every_invoice_is_ordered_cancelled_or_skipped_for_a_reason() {
         assert!(text.contains("skipped: zero price"), "{text}");
         assert!(text.contains("all of orders.csv at 1200 ×"), "{text}");
     }
+}
+
+#[test]
+fn a_replay_that_left_out_more_than_its_share_fails_and_says_why() {
+    let rows = "1,2010-12-01T08:00:00,ann,A,2,2.55\n\
+                1,,,B,1,0.85\n\
+                1,,,B,1,0.85\n\
+                2,2010-12-01T08:00:01,bob,A,2,much\n";
+    let system = SmallSystem::start();
+    let ended = replay(&scenario(), rows, "1200").target(&system).run();
+    assert_eq!(ended.code, 1, "{}\n{}", ended.stderr, ended.stdout);
+    for said in [
+        "1 of 4 lines of the trace were left out, 25.0 % > 20 % (1 × unreadable price)",
+        "1 lines of the trace repeat another line in every field",
+    ] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+    assert_eq!(ended.report()["replay"]["lines"]["ordered"], 3);
 }
 
 #[test]
@@ -312,7 +332,7 @@ fn built_in(trace: &str, speed: &str, program: &std::path::Path) -> Ended {
     let text = include_str!("../../scenarios/replay.toml");
     let text = text.replace(
         "pay_after = \"30m\"",
-        "pay_after = \"30m\"\nspread = \"0s\"",
+        "pay_after = \"30m\"\nspread = \"0s\"\nleft_out_pct_max = 20",
     );
     // A debug build on a busy machine: this test is about invoices, not about times.
     let text = text.replace(

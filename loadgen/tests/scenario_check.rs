@@ -277,8 +277,77 @@ fn thresholds_name_what_exists_and_windows_fit_into_the_run() {
         3,
         &["unknown figure", "step[\"NAME\"]", "backlog_end"],
     );
+    refused(
+        Folder::new(),
+        &with("error_rate < 5"),
+        3,
+        &["can't fail", "from 0 to 1", "did you mean `5%`"],
+    );
     let fine = Folder::new().with("test.toml", &with("tag[\"read\"].p(95) over 20s < 1s"));
     assert_eq!(fine.loadgen(&["check", "test.toml"]).code, 0);
+}
+
+#[test]
+fn what_json_has_no_number_for_and_columns_of_one_name_are_refused() {
+    let body = |value: &str| {
+        let request =
+            format!("request = {{ method = \"POST\", path = \"/\", body = {{ x = {value} }} }}");
+        scenario(
+            "",
+            &GET.replace("request = { method = \"GET\", path = \"/\" }", &request),
+        )
+    };
+    for value in ["nan", "[inf]"] {
+        refused(Folder::new(), &body(value), 12, &["no number in JSON"]);
+    }
+    let feeder = "[[feeders]]\nname = \"user\"\ncsv = \"users.csv\"\npick = \"sequential\"";
+    refused(
+        Folder::new().with("users.csv", "name,mail,mail\nann,a,b\n"),
+        &scenario(feeder, GET),
+        3,
+        &["two columns have the name `mail`"],
+    );
+}
+
+#[test]
+fn a_threshold_that_may_abort_is_a_table_and_can_be_missed_before_the_end() {
+    let with = |threshold: &str| scenario(&format!("thresholds = [{threshold}]"), GET);
+    for (threshold, says) in [
+        (
+            "{ threshold = 'p(99) < 1s', abort = true, wait = '1s' }",
+            "`delay`",
+        ),
+        (
+            "{ threshold = 'p(99) < 1s', delay = '1s' }",
+            "only with `abort = true`",
+        ),
+        (
+            "{ threshold = 'journeys.completed >= 1', abort = true }",
+            "can't abort a run",
+        ),
+        (
+            "{ threshold = 'backlog_end == 0', abort = true }",
+            "can't abort a run",
+        ),
+        (
+            "{ threshold = 'latency < 1s', abort = true }",
+            "unknown figure",
+        ),
+        ("5", "a threshold: \"p(99) < 20ms\""),
+    ] {
+        refused(Folder::new(), &with(threshold), 3, &[says]);
+    }
+    for threshold in [
+        "{ threshold = 'p(99) < 1s', abort = true, delay = '10s' }",
+        "{ threshold = 'journeys.completed over 5s >= 1', abort = true }",
+        "{ threshold = 'journeys.completed >= 1', abort = false }",
+    ] {
+        let text = with(threshold);
+        assert!(schema().is_valid(&json(&text)), "{threshold}");
+        let fine = Folder::new().with("test.toml", &text);
+        assert_eq!(fine.loadgen(&["check", "test.toml"]).code, 0, "{threshold}");
+    }
+    assert!(!schema().is_valid(&json(&with("{ threshold = 'p(99) < 1s', aborts = true }"))));
 }
 
 #[test]
@@ -366,8 +435,9 @@ fn json(text: &str) -> Value {
 fn every_scenario_of_the_repository_fits_the_schema_for_editors() {
     let schema = schema();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let files = std::fs::read_dir(folder)
-        .unwrap()
+    let files = [folder.clone(), folder.join("gallery")]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path());
     let mut seen = 0;
     for path in files.filter(|p| p.extension().is_some_and(|e| e == "toml")) {
@@ -379,7 +449,7 @@ fn every_scenario_of_the_repository_fits_the_schema_for_editors() {
         assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
         seen += 1;
     }
-    assert!(seen >= 6, "{seen} scenarios");
+    assert!(seen >= 12, "{seen} scenarios");
 }
 
 #[test]

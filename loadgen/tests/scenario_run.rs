@@ -170,6 +170,68 @@ fn a_wrong_status_or_a_missing_text_is_an_error_of_its_own_kind() {
 }
 
 #[test]
+fn answers_with_an_error_are_apart_from_good_ones_and_more_than_the_bound_fails_the_run() {
+    let count = AtomicU64::new(0);
+    let service = Service::start(move |_| match count.fetch_add(1, Ordering::SeqCst) % 5 {
+        0 => (429, String::new()),
+        _ => (200, "{}".into()),
+    });
+    let text = format!(
+        "name = \"test\"\ndescription = \"d\"\n{ROOM}[workload]\nkind = \"open\"\nrate = 40.0\nduration = \"1s\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"get\"\nrequest = {{ method = \"GET\", path = \"/\" }}\n"
+    );
+    let folder = Folder::new().with("test.toml", &text);
+
+    let ended = folder.run("test.toml", &service, &[]);
+
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("journeys.error_rate <= 5%: it was 20.000 %")
+    );
+    let report = folder.report();
+    let step = &report["steps"][0];
+    let counts = ["response_time_us", "failed_time_us", "unanswered_time_us"];
+    assert_eq!(
+        counts.map(|key| step[key]["count"].as_u64().unwrap()),
+        [32, 8, 0]
+    );
+    assert!(ended.stdout.contains("answered with an error"));
+    for (bound, code) in [("30%", 0), ("0.3", 0), ("10%", 1)] {
+        let arguments = ["--max-error-rate", bound, "--out", bound];
+        let run = ["run", "test.toml", "--target", &service.url];
+        let ended = folder.loadgen(&[&run[..], &arguments].concat());
+        assert_eq!(
+            ended.code, code,
+            "{bound}: {}{}",
+            ended.stdout, ended.stderr
+        );
+    }
+}
+
+#[test]
+fn dates_go_out_as_text_and_numbers_are_equal_by_their_value() {
+    let service = Service::start(|_| (200, r#"{"total": 10.0, "lines": [{"n": 2}]}"#.into()));
+    let steps = r#"
+[[journeys.steps]]
+request = { method = "POST", path = "/", body = { due = 2024-05-17, at = [2024-05-17T10:00:00Z, 10:00:00], since = "{{since}}", day = "{{row.day}}" } }
+expect = { equal = { "/total" = 10, "/lines" = [{ n = 2.0 }] } }
+"#;
+    let more = "[parameters]\nsince = 2024-01-31\n[[feeders]]\nname = \"row\"\nitems = [{ day = 2024-02-29 }]\npick = \"sequential\"\n";
+    let folder = Folder::new().with("test.toml", &journeys(1, more, steps));
+    let ended = folder.run("test.toml", &service, &[]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let sent: Value = serde_json::from_str(&service.asked()[0].body).unwrap();
+    assert_eq!(
+        sent,
+        json!({
+            "due": "2024-05-17", "at": ["2024-05-17T10:00:00Z", "10:00:00"],
+            "since": "2024-01-31", "day": "2024-02-29"
+        })
+    );
+}
+
+#[test]
 fn conditions_and_loops_send_exactly_what_they_should() {
     let service = Service::start(|asked| match asked.path.as_str() {
         "/cart" => (
@@ -482,5 +544,56 @@ request = { method = "GET", path = "/" }
     assert!(
         reasons.contains("there are no samples") && reasons.contains(" s to "),
         "{reasons}"
+    );
+}
+
+#[test]
+fn what_a_server_answers_and_a_file_names_can_not_steer_a_terminal_or_break_a_table() {
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\u{9b}31m\u{202e}";
+    let service = Service::start(move |_| (500, format!("{evil}\n| a | b |\n<b>`x`")));
+    let name = "\"get | <b>\\n`x`\\u001B[31m\\r\"";
+    let steps = format!(
+        "[[journeys.steps]]\nname = {name}\nrequest = {{ method = \"GET\", path = \"/\" }}\n"
+    );
+    let folder = Folder::new().with("evil.toml", &journeys(2, "", &steps));
+
+    let ended = folder.run("evil.toml", &service, &[]);
+    let again = folder.loadgen(&["report", "out"]);
+
+    assert_eq!(
+        (ended.code, again.code),
+        (1, 0),
+        "{}{}",
+        ended.stderr,
+        again.stderr
+    );
+    let file =
+        |name: &str| std::fs::read_to_string(folder.0.path().join("out").join(name)).unwrap();
+    let texts = ["summary.md", "report.html", "report.json"].map(file);
+    for text in texts
+        .iter()
+        .chain([&ended.stdout, &ended.stderr, &again.stderr])
+    {
+        let steers = |c: char| (c.is_control() && !"\n\t".contains(c)) || c == '\u{202e}';
+        assert!(!text.contains(steers), "{text:?}");
+    }
+    assert!(
+        ended.stdout.contains("\\u001b]0;owned\\u0007"),
+        "{}",
+        ended.stdout
+    );
+    // Each row of a table has as many cells as its head.
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let tables = texts[0].lines().collect::<Vec<_>>();
+    for pair in tables
+        .windows(2)
+        .filter(|p| p[0].starts_with('|') && p[1].starts_with('|'))
+    {
+        assert_eq!(cells(pair[0]), cells(pair[1]), "{pair:?}");
+    }
+    assert!(
+        !texts[0].contains("<b>\n") && !texts[1].contains("<b>"),
+        "{}",
+        texts[0]
     );
 }

@@ -4,7 +4,9 @@
 #[path = "support/program.rs"]
 mod support;
 
-use support::{Loadgen, SmallSystem, eventually, open, program, signal, waiting};
+use std::path::Path;
+
+use support::{Loadgen, ROOM, SmallSystem, eventually, exists, open, program, signal, waiting};
 
 #[test]
 fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {
@@ -16,13 +18,13 @@ fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {
             "--system-bin",
             path.to_str().unwrap(),
             "--durability",
-            "always",
+            "none",
         ])
         .run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
     assert!(
-        arguments.starts_with("up --listen 127.0.0.1:0 --durability always --data-dir /"),
+        arguments.starts_with("up --listen 127.0.0.1:0 --durability none --data-dir /"),
         "{arguments}"
     );
     assert!(
@@ -52,6 +54,63 @@ fn ctrl_c_stops_the_system_too_after_the_report() {
 }
 
 #[test]
+fn a_killed_loadgen_takes_its_system_and_its_folder_with_it() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let run = Loadgen::scenario(&open(50, "60s", ""))
+        .arguments(&["--system-bin", path.to_str().unwrap()]);
+    let mut child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
+    let data = arguments.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(Path::new(&data).is_dir(), "{arguments}");
+
+    signal(&child, "KILL");
+
+    child.wait().unwrap();
+    eventually("its end", || exists(folder.path(), "stopped"));
+    eventually("the folder is removed", || !Path::new(&data).exists());
+}
+
+#[cfg(target_os = "linux")] // GNU env sets what a signal does
+#[test]
+fn a_closed_terminal_and_ctrl_backslash_end_the_run_with_its_report_and_the_system() {
+    for name in ["HUP", "QUIT"] {
+        let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+        let path = program(folder.path(), &waiting(&system.url));
+        let run = Loadgen::scenario(&open(50, "60s", ""))
+            .arguments(&["--system-bin", path.to_str().unwrap()])
+            .through(&["env", "--default-signal=HUP,QUIT"]);
+        let child = run.start();
+        eventually("the first requests", || system.requests() > 10);
+        signal(&child, name);
+        if name == "HUP" {
+            // The shell and the kernel both send it.
+            signal(&child, name);
+        }
+        let ended = run.ended(child.wait_with_output().unwrap());
+        assert_eq!(ended.report()["journeys"]["started"], system.requests());
+        assert!(exists(folder.path(), "stopped"), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")] // GNU env sets what a signal does
+#[test]
+fn a_run_that_nohup_has_started_outlives_the_terminal() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(50, "2s", ROOM))
+        .target(&system)
+        .through(&["env", "--ignore-signal=HUP"]);
+    let child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    signal(&child, "HUP");
+    let ended = run.ended(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let warnings = ended.report()["warnings"].to_string();
+    assert!(!warnings.contains("stopped"), "{warnings}");
+}
+
+#[test]
 fn a_system_that_ends_before_it_is_ready_is_bad_input_with_the_place_of_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let path = program(folder.path(), "echo 'no Redis here' >&2\nexit 7");
@@ -64,4 +123,82 @@ fn a_system_that_ends_before_it_is_ready_is_bad_input_with_the_place_of_its_log(
         "{}",
         ended.stderr
     );
+    assert!(
+        ended.stderr.contains("\n  no Redis here"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn what_is_exported_for_something_else_does_not_reach_the_system() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(
+        folder.path(),
+        &format!("env > environment\n{}", waiting(&system.url)),
+    );
+    let run = Loadgen::scenario(&open(50, "200ms", "")).arguments(&[
+        "--system-bin",
+        path.to_str().unwrap(),
+        "--system-env",
+        "GIVEN=yes",
+    ]);
+    let mut command = run.command();
+    command
+        .envs([
+            ("THREADS", "7"),
+            ("REDIS_URL", "redis://h:1"),
+            ("RUST_LOG", "x"),
+        ])
+        .env("LC_ALL", "C");
+
+    let output = command.output().unwrap();
+    let ended = run.ended(output);
+
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let environment = std::fs::read_to_string(folder.path().join("environment")).unwrap();
+    let has = |name: &str| environment.lines().any(|line| line.starts_with(name));
+    for kept in ["PATH=/", "LC_ALL=C", "GIVEN=yes"] {
+        assert!(has(kept), "{kept}: {environment}");
+    }
+    for not_kept in ["THREADS=", "REDIS_URL=", "RUST_LOG="] {
+        assert!(!has(not_kept), "{not_kept}: {environment}");
+    }
+    let started = ended.report()["environment"]["system_command"].to_string();
+    assert!(started.starts_with("\"env GIVEN=yes /"), "{started}");
+}
+
+#[test]
+fn what_is_asked_of_a_system_must_be_what_it_says_and_must_be_able_to_have_an_effect() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let path = path.to_str().unwrap();
+    for (arguments, says) in [
+        (
+            &["--system-bin", path, "--durability", "always"][..],
+            "`always` was asked for, but the system says that it has `none`",
+        ),
+        (
+            &["--system-bin", path, "--redis", "redis-server"],
+            "Redis `redis",
+        ),
+        (
+            &["--system-bin", path, "--redis", "/bin/echo"],
+            "no Redis or Valkey server",
+        ),
+        (
+            &["--system-bin", path, "--system-env", "DATA_DIR=/tmp"],
+            "data folder of its own",
+        ),
+        (
+            &["--target", &system.url, "--durability", "none"],
+            "--durability is for a system that is started here",
+        ),
+    ] {
+        let ended = Loadgen::scenario(&open(50, "1s", ""))
+            .arguments(arguments)
+            .run();
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
+    }
 }

@@ -6,3 +6,4 @@ pub mod build;
 pub mod config;
 pub mod open_files;
 pub mod telemetry;
+pub mod terminal;

@@ -1,9 +1,10 @@
 //! The binary `ordershop`: reads flags and environment, starts the requested command, stops it cleanly.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ordershop::app::dead_letters::{self, DeadLettersConfig};
 use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
@@ -11,6 +12,7 @@ use ordershop::app::supervisor::Supervisor;
 use ordershop::app::{App, AppError, health};
 use ordershop::build::VERSION;
 use ordershop::config::{ProcessConfig, UpConfig};
+use ordershop::terminal::{self, note, say};
 use ordershop_contract::failpoint;
 use ordershop_grpc::address::ListenAddress;
 use ordershop_redis::guard::{self as redis_guard, RedisGuard};
@@ -26,7 +28,8 @@ const EXIT_BAD_INPUT: u8 = 2;
 const AFTER_HELP: &str = "\
 Exit codes:
   0  stopped on request; health: the process is ready
-  1  failed; health: the process is not ready, or did not answer
+  1  failed; standard output can't be written; health: the process is not ready, or did not
+     answer
   2  bad input: an option, an address, a certificate, a port in use, a Redis that
      can't be used
 
@@ -55,6 +58,19 @@ enum Subcommands {
     /// List, show, resend or drop messages and events that could not be handled
     #[command(after_help = AFTER_HELP)]
     DeadLetters(DeadLettersConfig),
+    /// Print the completion script of a shell [example: ordershop completions bash > ~/.local/share/bash-completion/completions/ordershop]
+    #[command(after_help = AFTER_HELP)]
+    Completions {
+        /// Complete in this shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages of the program and of its commands
+    #[command(after_help = AFTER_HELP)]
+    Man {
+        /// Write them to this folder, such as ~/.local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Stop a Redis when stdin is closed
     #[command(name = redis_guard::COMMAND, hide = true)]
     RedisGuard {
@@ -111,31 +127,82 @@ fn scale(text: &str) -> Result<(String, usize), String> {
 
 fn main() -> ExitCode {
     failpoint::arm();
+    let matches = without_empty_variables(command_line()).try_get_matches();
+    let code = matches.and_then(|matches| carry_out(&matches));
+    let code = code.unwrap_or_else(|error| ExitCode::from(terminal::told(&error)));
+    match terminal::lost() {
+        Some(lost) if code == ExitCode::SUCCESS => {
+            terminal::note(format!(
+                "ordershop: standard output can't be written: {lost}"
+            ));
+            ExitCode::FAILURE
+        }
+        _ => code,
+    }
+}
+
+fn carry_out(matches: &ArgMatches) -> Result<ExitCode, clap::Error> {
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(role) = ROLES.iter().find(|role| role.name == name)
+    {
+        let config = ProcessConfig::from_arg_matches(matches)?;
+        return Ok(run(config.threads, exit_code(start_role(role, config))));
+    }
+    Ok(match Cli::from_arg_matches(matches)?.command {
+        Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
+        Subcommands::Health(asked) => run(1, ask(asked)),
+        Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
+        Subcommands::Completions { shell } => print_completions(shell),
+        Subcommands::Man { folder } => write_man_pages(&folder),
+        Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
+    })
+}
+
+/// The command, for which a variable that is set to nothing is not set: `NAME=${NAME:-}` in a compose file or unit must not end the program.
+/// Not for the token: nothing in the place of a secret is more likely a mistake than a wish.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let read = |arg: Arg| {
+        let empty = arg.get_env().is_some_and(|name| {
+            name != "GRPC_TOKEN" && std::env::var_os(name).is_some_and(|value| value.is_empty())
+        });
+        match empty {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        }
+    };
+    command
+        .mut_args(read)
+        .mut_subcommands(without_empty_variables)
+}
+
+/// The commands of `Cli`, and one for each role.
+fn command_line() -> clap::Command {
     let roles = ROLES.iter().map(|role| {
         let command = ProcessConfig::augment_args(clap::Command::new(role.name));
         command.about(role.about).after_help(AFTER_HELP)
     });
-    let matches = Cli::command().subcommands(roles).get_matches();
-    if let Some((name, matches)) = matches.subcommand()
-        && let Some(role) = ROLES.iter().find(|role| role.name == name)
-    {
-        let config = parsed(ProcessConfig::from_arg_matches(matches));
-        return run(config.threads, exit_code(start_role(role, config)));
-    }
-    match parsed::<Cli>(from(&matches)).command {
-        Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
-        Subcommands::Health(asked) => run(1, ask(asked)),
-        Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
-        Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
-    }
+    Cli::command().subcommands(roles)
 }
 
-fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(matches)
+fn print_completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command_line(), "ordershop", &mut script);
+    terminal::print(&String::from_utf8_lossy(&script));
+    ExitCode::SUCCESS
 }
 
-fn parsed<T>(result: Result<T, clap::Error>) -> T {
-    result.unwrap_or_else(|error| error.exit())
+fn write_man_pages(folder: &Path) -> ExitCode {
+    let written = std::fs::create_dir_all(folder);
+    match written.and_then(|()| clap_mangen::generate_to(command_line(), folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            note(format!(
+                "ordershop: man pages can't be written to {}: {e}",
+                folder.display()
+            ));
+            ExitCode::from(EXIT_BAD_INPUT)
+        }
+    }
 }
 
 async fn exit_code(program: impl Future<Output = Result<(), ExitCode>>) -> ExitCode {
@@ -159,7 +226,7 @@ fn run(threads: u16, program: impl Future<Output = ExitCode> + Send + 'static) -
             ended
         }
         Err(error) => {
-            eprintln!("ordershop: can't start the threads: {error}");
+            note(format!("ordershop: can't start the threads: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -175,7 +242,7 @@ fn started<T>(started: Option<Result<T, AppError>>) -> Result<T, ExitCode> {
 }
 
 fn bad_input(error: &AppError) -> ExitCode {
-    eprintln!("ordershop: {error}");
+    note(format!("ordershop: {error}"));
     ExitCode::from(EXIT_BAD_INPUT)
 }
 
@@ -237,7 +304,9 @@ async fn start(up: Up) -> Result<(), ExitCode> {
 }
 
 fn announce(url: &str, server: &str, version: &str, durability: &str) {
-    println!("OrderShop is ready: {url} ({server} {version}, durability {durability})");
+    say(&format!(
+        "OrderShop is ready: {url} ({server} {version}, durability {durability})"
+    ));
 }
 
 async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), ExitCode> {
@@ -249,8 +318,8 @@ async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), Ex
     let running = async {
         if stop.or(app.ready()).await.is_some() {
             match app.url() {
-                Some(url) => println!("OrderShop {name} is ready: {url}"),
-                None => println!("OrderShop {name} is ready"),
+                Some(url) => say(&format!("OrderShop {name} is ready: {url}")),
+                None => say(&format!("OrderShop {name} is ready")),
             }
             stop.asked().await;
         }
@@ -261,7 +330,7 @@ async fn start_role(role: &'static Role, config: ProcessConfig) -> Result<(), Ex
 }
 
 fn deaf(error: &std::io::Error) -> ExitCode {
-    eprintln!("ordershop: can't listen for signals: {error}");
+    note(format!("ordershop: can't listen for signals: {error}"));
     ExitCode::FAILURE
 }
 
@@ -277,7 +346,7 @@ async fn look_after_dead_letters(config: DeadLettersConfig) -> ExitCode {
     match dead_letters::run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ordershop: {error}");
+            note(format!("ordershop: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -291,7 +360,7 @@ async fn ask(asked: Asked) -> ExitCode {
     });
     match health::ask_trusting(&url, asked.tls_ca.as_deref()).await {
         Ok(answer) => {
-            println!("{}", answer.body);
+            say(&answer.body);
             if answer.ready {
                 ExitCode::SUCCESS
             } else {
@@ -299,7 +368,7 @@ async fn ask(asked: Asked) -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("ordershop: {error}");
+            note(format!("ordershop: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,12 +1,12 @@
 //! Telemetry: the log's format, and the metrics of all parts of the process.
 
-use std::io::IsTerminal;
-
 use ordershop_contract::metrics::QueueMetrics;
 use ordershop_gateway::GatewayMetrics;
 use ordershop_redis::metrics::AppendMetrics;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
+
+use crate::terminal::has_colour;
 
 /// Sends the log to stderr, filtered by `RUST_LOG` (default `info`).
 pub fn start_log() {
@@ -14,7 +14,9 @@ pub fn start_log() {
     // A second call (tests in one process) changes nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(has_colour(&std::io::stderr()))
+        // By default what can't be written is told on stderr, which panics if that is what can't be written.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .try_init();
 }

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod critical_path;
 pub mod figures;
 pub mod following;
+pub mod journey_trace;
 pub mod parts;
 mod sample;
 mod server_timing;

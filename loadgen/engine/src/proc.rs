@@ -84,8 +84,8 @@ pub struct ProgramTimes {
     pub others: Duration,
 }
 
-/// CPU times of a system and of all other programs. `None` where there is no /proc.
-pub fn program_times(system: u32) -> Option<ProgramTimes> {
+/// CPU times of a system, given by its first processes, and of all other programs. `None` where there is no /proc.
+pub fn program_times(system: &[u32]) -> Option<ProgramTimes> {
     let stats = stats()?;
     let known: HashSet<u32> = descendants(&stats, system).map(|s| s.process).collect();
     let other = |s: &&Stat| {
@@ -99,32 +99,33 @@ pub fn program_times(system: u32) -> Option<ProgramTimes> {
     })
 }
 
-/// CPU time of a process, its process group and all their descendants: a system with the servers that it started. Ended children count.
-pub fn group_cpu_time(process: u32) -> Option<Duration> {
+/// CPU time of processes, their process groups and all their descendants: a system with the servers that it started. Ended children count.
+pub fn group_cpu_time(roots: &[u32]) -> Option<Duration> {
     let Some(stats) = stats() else {
-        return ps_time(&["-g", &process.to_string()]);
+        let groups: Vec<String> = roots.iter().map(u32::to_string).collect();
+        return ps_time(&["-g", &groups.join(",")]);
     };
-    let times = descendants(&stats, process).map(Stat::cpu_with_ended);
+    let times = descendants(&stats, roots).map(Stat::cpu_with_ended);
     times.reduce(|a, b| a + b)
 }
 
 /// The same, summed by process name. Empty where there is no /proc.
-pub fn group_cpu_times(process: u32) -> BTreeMap<String, Duration> {
-    by_name(&stats().unwrap_or_default(), process)
+pub fn group_cpu_times(roots: &[u32]) -> BTreeMap<String, Duration> {
+    by_name(&stats().unwrap_or_default(), roots)
 }
 
-fn by_name(stats: &[Stat], process: u32) -> BTreeMap<String, Duration> {
+fn by_name(stats: &[Stat], roots: &[u32]) -> BTreeMap<String, Duration> {
     let mut times: BTreeMap<String, Duration> = BTreeMap::new();
-    for (name, stat) in named(stats, process) {
+    for (name, stat) in named(stats, roots) {
         *times.entry(name).or_default() += stat.cpu_with_ended();
     }
     times
 }
 
-/// The peak memory of the same processes (resident set, bytes), summed by process name. Empty where there is no /proc.
+/// The peak memory of a process, its group and their descendants (resident set, bytes), summed by process name. Empty where there is no /proc.
 pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     let mut peaks: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, stat) in named(&stats().unwrap_or_default(), process) {
+    for (name, stat) in named(&stats().unwrap_or_default(), &[process]) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", stat.process));
         let peak = status.ok().and_then(|text| {
             let kib = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
@@ -137,9 +138,12 @@ pub fn group_memory_peaks(process: u32) -> BTreeMap<String, u64> {
     peaks
 }
 
-/// A process, its process group and all their descendants, with their display names.
-fn named(stats: &[Stat], process: u32) -> impl Iterator<Item = (String, &Stat)> {
-    descendants(stats, process).map(|stat| {
+/// Processes, their process groups and all their descendants, with their display names.
+fn named<'a>(
+    stats: &'a [Stat],
+    roots: &[u32],
+) -> impl Iterator<Item = (String, &'a Stat)> + use<'a> {
+    descendants(stats, roots).map(|stat| {
         let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", stat.process));
         let name = display_name(&stat.name, &arguments.unwrap_or_default());
         (name, stat)
@@ -158,7 +162,7 @@ pub struct GroupProcess {
 /// A process, its process group and all their descendants, at this moment. Empty where there is no /proc.
 pub fn group_processes(process: u32) -> Vec<GroupProcess> {
     let stats = stats().unwrap_or_default();
-    let all = named(&stats, process).map(|(name, stat)| GroupProcess {
+    let all = named(&stats, &[process]).map(|(name, stat)| GroupProcess {
         id: stat.process,
         name,
     });
@@ -203,13 +207,13 @@ impl Stat {
     }
 }
 
-/// A process, its process group and all their descendants.
-fn descendants(stats: &[Stat], process: u32) -> impl Iterator<Item = &Stat> {
-    let mut descendants: HashSet<u32> = HashSet::from([process]);
+/// Processes, their process groups and all their descendants.
+fn descendants<'a>(stats: &'a [Stat], roots: &[u32]) -> impl Iterator<Item = &'a Stat> + use<'a> {
+    let mut descendants: HashSet<u32> = roots.iter().copied().collect();
     loop {
         let known = descendants.len();
         for stat in stats {
-            if stat.group == process || descendants.contains(&stat.parent) {
+            if roots.contains(&stat.group) || descendants.contains(&stat.parent) {
                 descendants.insert(stat.process);
             }
         }
@@ -307,7 +311,7 @@ mod tests {
             stat(10, 1, 10),
             stat(15, 1, 15),
         ];
-        let descendants: Vec<u32> = descendants(&all, 11).map(|s| s.process).collect();
+        let descendants: Vec<u32> = descendants(&all, &[11]).map(|s| s.process).collect();
         assert_eq!(descendants, [13, 12, 11, 14]);
     }
 

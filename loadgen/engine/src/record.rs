@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::http_client::Hop;
+
 /// Three significant digits: a figure is at most 0.1 % above what was measured.
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// The longest time that is recorded: an hour. Longer ones are recorded as this one.
@@ -66,16 +68,35 @@ impl Times {
 /// The times of one kind of request.
 #[derive(Debug, Clone, Default)]
 pub struct StepFigures {
-    /// completed − intended start.
+    /// completed − intended start, of requests answered as expected.
     pub response_time: Times,
-    /// completed − actual start.
+    /// completed − actual start, of the same requests.
     pub service_time: Times,
+    /// completed − intended start, of requests whose answer was an error.
+    pub failed_time: Times,
+    /// given up − intended start, of requests without an answer: refused, timed out, connection lost.
+    pub unanswered_time: Times,
     /// actual − intended start.
     pub slip: Times,
     /// Requests that ended in an error.
     pub errors: u64,
     /// Requests tried.
     pub count: u64,
+    /// Bytes of the answers' bodies as they came.
+    pub wire_bytes: u64,
+    /// Bytes of the answers' bodies, decoded.
+    pub body_bytes: u64,
+    /// Redirects that were followed, by their place in their request (from 1) and by status.
+    pub redirects: BTreeMap<(usize, u16), RedirectFigures>,
+}
+
+/// Redirects of one place and status.
+#[derive(Debug, Clone, Default)]
+pub struct RedirectFigures {
+    /// How long the target took to answer so.
+    pub time: Times,
+    /// The first one: from where to where.
+    pub example: (String, String),
 }
 
 /// An awaited state.
@@ -118,13 +139,44 @@ pub struct JourneyCounts {
 }
 
 impl StepFigures {
+    /// Requests without an answer.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered_time.0.len()
+    }
+
     /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         self.response_time.add(&other.response_time);
         self.service_time.add(&other.service_time);
+        self.failed_time.add(&other.failed_time);
+        self.unanswered_time.add(&other.unanswered_time);
         self.slip.add(&other.slip);
         self.errors += other.errors;
         self.count += other.count;
+        self.wire_bytes += other.wire_bytes;
+        self.body_bytes += other.body_bytes;
+        for (at, theirs) in &other.redirects {
+            let mine = self
+                .redirects
+                .entry(*at)
+                .or_insert_with(|| RedirectFigures {
+                    example: theirs.example.clone(),
+                    ..RedirectFigures::default()
+                });
+            mine.time.add(&theirs.time);
+        }
+    }
+
+    /// Records the redirects of one request.
+    pub fn redirected(&mut self, hops: &[Hop]) {
+        for (place, hop) in (1..).zip(hops) {
+            let at = self.redirects.entry((place, hop.status));
+            let figures = at.or_insert_with(|| RedirectFigures {
+                example: (hop.from.clone(), hop.to.clone()),
+                ..RedirectFigures::default()
+            });
+            figures.time.record(hop.time);
+        }
     }
 }
 
@@ -192,6 +244,8 @@ impl Figures {
         let steps = self.steps.iter().map(|s| StepFigures {
             response_time: s.response_time.emptied(),
             service_time: s.service_time.emptied(),
+            failed_time: s.failed_time.emptied(),
+            unanswered_time: s.unanswered_time.emptied(),
             slip: s.slip.emptied(),
             ..StepFigures::default()
         });
@@ -264,7 +318,22 @@ impl Figures {
         }
     }
 
-    /// The distributions of all steps together: response time, service time.
+    /// How long all requests took from their intended start, whatever became of them: what a customer felt.
+    pub fn felt(&self) -> Times {
+        let mut felt = Times::default();
+        for step in &self.steps {
+            for times in [
+                &step.response_time,
+                &step.failed_time,
+                &step.unanswered_time,
+            ] {
+                felt.add(times);
+            }
+        }
+        felt
+    }
+
+    /// The distributions of all steps together: response time, service time; of requests answered as expected.
     pub fn all_steps(&self) -> (Times, Times) {
         let (mut response, mut service) = (Times::default(), Times::default());
         for step in &self.steps {

@@ -2,12 +2,14 @@
 //! these times, so nothing here may look at a clock.
 
 mod arrivals;
+mod crowd;
 mod hold;
 mod mix;
 mod spacing;
 mod stages;
 
 pub use arrivals::{Arrival, Arrivals};
+pub use crowd::Crowd;
 pub use hold::Hold;
 pub use mix::JourneyChooser;
 pub use spacing::Spacing;

@@ -6,6 +6,7 @@ mod closed_loop;
 mod echo_server;
 mod memory;
 mod open_loop;
+mod pause;
 mod stall;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Command {
     Closed,
     /// Schedule slip, compared with a bare sleeping loop
     Open,
+    /// Response times after a pause, compared with those without one
+    Pause,
     /// Response times of a server that is stopped for a second
     Stall,
     /// Memory after many requests
@@ -47,11 +50,13 @@ fn main() -> anyhow::Result<()> {
         Command::Serve(options) => echo_server::serve(options),
         Command::Closed => closed_loop::measure(line.rounds, line.seconds),
         Command::Open => open_loop::measure(line.rounds, line.seconds),
+        Command::Pause => pause::measure(line.rounds, line.seconds),
         Command::Stall => stall::measure(),
         Command::Memory => memory::measure(line.requests),
         Command::All => {
             closed_loop::measure(line.rounds, line.seconds)?;
             open_loop::measure(line.rounds, line.seconds)?;
+            pause::measure(line.rounds, line.seconds)?;
             stall::measure()?;
             memory::measure(line.requests)
         }

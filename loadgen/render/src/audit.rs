@@ -13,9 +13,13 @@ pub fn audit(report: &AuditReport) -> String {
 
 /// The checks, what fell, and what it comes to.
 pub fn table(report: &AuditReport) -> Table {
-    let mut table = Table::new("audit", "Audit")
-        .note("After the load, every event was compared with every entity, mail, sum and piece of stock.")
-        .words(["check", "result", "what was checked, or what is wrong"]);
+    let table = Table::new("audit", "Audit");
+    // Where no audit took place, nothing was compared.
+    let table = match report.not_possible.is_none() && report.broken.is_none() {
+        true => table.note("After the load, every event was compared with every entity, mail, sum and piece of stock."),
+        false => table,
+    };
+    let mut table = table.words(["check", "result", "what was checked, or what is wrong"]);
     report
         .checks
         .iter()

@@ -1,6 +1,9 @@
 //! Shows a search for the highest rate: the result and its probes. Decides nothing.
 
 mod charts;
+mod set;
+
+pub use set::{set_document, write_set};
 
 use std::path::Path;
 
@@ -57,15 +60,18 @@ pub fn document(report: &CapacityReport) -> Document {
             ),
         ]
         .into_iter()
+        .chain(report.label.clone())
         .chain(e.built_with())
         .collect(),
         answer: answer(report),
         warnings: e.build_warning().into_iter().collect(),
+        errors: Vec::new(),
         deciding: Vec::new(),
         tables: vec![table(report)],
         settings: Vec::new(),
         notes: vec![
             HOW.to_owned(),
+            "Response times are of requests answered as expected.".to_owned(),
             "This page was made from capacity.json in the same folder; each probe has its own report in its folder."
                 .to_owned(),
         ],

@@ -2,6 +2,9 @@
 
 mod lane;
 mod plots;
+mod set;
+
+pub use set::{set_document, set_page};
 
 use loadgen_report::compare::{
     Comparison, ComparisonVerdict, Design, FigureComparison, FigureVerdict, Group, Role, Scale,
@@ -37,9 +40,13 @@ pub fn document(comparison: &Comparison) -> Document {
             format!("{} · {}", comparison.workload, design(comparison)),
             format!("baseline: {}", baseline.label),
             format!("candidate: {}", candidate.label),
-        ],
+        ]
+        .into_iter()
+        .chain(differs(comparison))
+        .collect(),
         answer: answer(comparison),
         warnings: comparison.warnings.clone(),
+        errors: Vec::new(),
         deciding: vec![deciding],
         tables: (!others.rows.is_empty())
             .then_some(others)
@@ -69,13 +76,26 @@ pub fn page(
 pub fn answer(comparison: &Comparison) -> Answer {
     Answer {
         word: comparison.verdict.as_str().to_owned(),
-        tone: match comparison.verdict {
-            ComparisonVerdict::NoRegression => Tone::Good,
-            ComparisonVerdict::Regression => Tone::Bad,
-            ComparisonVerdict::CantTell => Tone::Unsure,
-        },
+        tone: verdict_tone(comparison.verdict),
         meaning: "",
         reasons: comparison.reasons.clone(),
+    }
+}
+
+fn verdict_tone(verdict: ComparisonVerdict) -> Tone {
+    match verdict {
+        ComparisonVerdict::NoRegression => Tone::Good,
+        ComparisonVerdict::Regression => Tone::Bad,
+        ComparisonVerdict::CantTell => Tone::Unsure,
+    }
+}
+
+fn figure_tone(verdict: FigureVerdict) -> Tone {
+    match verdict {
+        FigureVerdict::Worse => Tone::Bad,
+        FigureVerdict::Better => Tone::Good,
+        FigureVerdict::Same => Tone::Plain,
+        FigureVerdict::Different | FigureVerdict::CantTell => Tone::Unsure,
     }
 }
 
@@ -108,8 +128,13 @@ fn table(
 
 fn row(figure: &FigureComparison, lanes: &lane::Lanes) -> [Cell; 8] {
     let effect = &figure.effect;
-    let changed = change(figure.scale, effect.estimate);
-    let interval = known(effect.low.zip(effect.high), |(low, high)| {
+    let from_zero = figure.is_from_zero();
+    let changed = match from_zero {
+        true => "from 0".to_owned(),
+        false => change(figure.scale, effect.estimate),
+    };
+    let interval = effect.low.zip(effect.high).filter(|_| !from_zero);
+    let interval = known(interval, |(low, high)| {
         let [low, high] = [low, high].map(|end| change(figure.scale, end));
         format!("{low} to {high}")
     });
@@ -122,12 +147,7 @@ fn row(figure: &FigureComparison, lanes: &lane::Lanes) -> [Cell; 8] {
         true => "< 0.001".to_owned(),
         false => format!("{p:.3}"),
     });
-    let tone = match figure.verdict {
-        FigureVerdict::Worse => Tone::Bad,
-        FigureVerdict::Better => Tone::Good,
-        FigureVerdict::Same => Tone::Plain,
-        FigureVerdict::Different | FigureVerdict::CantTell => Tone::Unsure,
-    };
+    let tone = figure_tone(figure.verdict);
     let verdict = figure.verdict.as_str();
     let [baseline, candidate] = [&figure.baseline_runs, &figure.candidate_runs].map(|runs| {
         let runs = runs.iter().map(|value| quantity(figure.unit, *value));
@@ -153,6 +173,14 @@ fn row(figure: &FigureComparison, lanes: &lane::Lanes) -> [Cell; 8] {
     ]
 }
 
+/// The differences that were asked for, in words.
+fn differs(comparison: &Comparison) -> impl Iterator<Item = String> {
+    comparison.asked.iter().map(|asked| {
+        let (what, from, to) = (&asked.what, &asked.baseline, &asked.candidate);
+        format!("differs as asked: {what}, {from} → {to}")
+    })
+}
+
 /// How the runs were made, in words.
 fn design(comparison: &Comparison) -> String {
     let [b, c] = [&comparison.baseline, &comparison.candidate].map(|side| side.runs.len());
@@ -171,6 +199,10 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     };
     let band = comparison.noise_band * 100.0;
     let least = comparison.least_effect * 100.0;
+    let all = match comparison.sharing_risk {
+        1 => String::new(),
+        n => format!(" of all {n} comparisons"),
+    };
     vec![
         format!(
             "The unit is the {unit}, never the request: a percentile is computed for each run, then runs are compared. Changes are those of geometric means."
@@ -180,10 +212,12 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             comparison.confidence * 100.0
         ),
         format!(
-            "p: the probability of such a change by chance alone, adjusted for the number of figures (weighted Holm). The risk of at least one false alarm is at most {risk:.0} % among the deciding figures, and as much among the others."
+            "p: the probability of such a change by chance alone, adjusted for the number of figures{all} (weighted Holm). The risk of at least one false alarm is at most {risk:.0} % among the deciding figures{all}, and as much among the others."
         ),
         format!(
             "worse, better: the change is significant (p is small and the interval excludes no change) and larger than {least:.0} %. same: the whole interval lies within ± {band:.0} %. Only deciding figures make a regression."
         ),
+        "Response times are of requests answered as expected; how many were not is error_rate."
+            .to_owned(),
     ]
 }

@@ -8,6 +8,12 @@ pub fn shown(unix_s: f64) -> String {
     second.strftime("%F %T UTC").to_string()
 }
 
+/// The time in ISO 8601, such as `2026-01-31T23:59:59`, in UTC.
+pub fn iso(unix_s: f64) -> String {
+    let second = Timestamp::from_second(unix_s as i64).unwrap_or(Timestamp::UNIX_EPOCH);
+    second.strftime("%FT%T").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

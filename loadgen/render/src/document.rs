@@ -13,6 +13,8 @@ pub struct Document {
     pub facts: Vec<String>,
     /// The answer.
     pub answer: Answer,
+    /// What failed, the most frequent first; for whoever reads only the end of a text.
+    pub errors: Vec<String>,
     /// Warnings about the figures.
     pub warnings: Vec<String>,
     /// The tables that the answer rests on: a page shows them above its plots.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::ReportError;
+use loadgen_report::folder::write_whole;
 
 /// Writes a file of a folder.
 ///
@@ -10,5 +11,5 @@ use crate::error::ReportError;
 /// The file can't be written.
 pub fn write(folder: &Path, name: &str, text: &str) -> Result<(), ReportError> {
     let path = folder.join(name);
-    std::fs::write(&path, text).map_err(|error| ReportError::Output { path, error })
+    write_whole(&path, text).map_err(|error| ReportError::Output { path, error })
 }

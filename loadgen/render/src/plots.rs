@@ -33,6 +33,13 @@ pub fn plots(folder: &RunFolder) -> Result<Vec<DrawnPlot>, ReportError> {
     // No plots without samples: empty axes would look like a response time of 0.
     if !timeline.response_total.0.is_empty() {
         figures.push(drawn(time_plots.response_time())?);
+    }
+    let totals = [
+        &timeline.response_total,
+        &timeline.failed_total,
+        &timeline.unanswered_total,
+    ];
+    if totals.iter().any(|times| !times.0.is_empty()) {
         figures.push(drawn(percentiles::spectrum(timeline))?);
     }
     let more = [

@@ -1,12 +1,14 @@
 //! Shows a run: its verdict, and tables of everything measured.
 
+mod http;
 mod key_figures;
 mod latency_budget;
 mod settings;
 mod tables;
 
 use loadgen_report::folder::RunFolder;
-use loadgen_report::{Report, VerdictResult};
+use loadgen_report::units::count;
+use loadgen_report::{ErrorReport, Report, VerdictResult};
 
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
@@ -15,6 +17,9 @@ use crate::page::{FoldedPlots, Pictures, page};
 use crate::plots::{plots, waterfalls};
 use crate::table::Tone;
 use crate::{date, file};
+
+/// Errors that are told again at the end of a text.
+const ERRORS_MAX: usize = 3;
 
 /// Writes `summary.md` and `report.html` into a run's folder.
 ///
@@ -51,15 +56,27 @@ pub fn document(report: &Report) -> Document {
         .chain(report.environment.built_with())
         .collect(),
         answer: answer(report),
+        errors: report.errors.iter().take(ERRORS_MAX).map(error).collect(),
         warnings: report.warnings.clone(),
         deciding: Vec::new(),
         tables: tables::tables(report),
         settings: settings::settings(report),
         notes: vec![
-            "Response time = completed − intended start; service time = completed − actual start; schedule slip = actual − intended start.".to_owned(),
+            "Response time = completed − intended start, service time = completed − actual start, of requests answered as expected; schedule slip = actual − intended start.".to_owned(),
             "This was made from report.json and the interval logs in the same folder; `loadgen report FOLDER` makes it again.".to_owned(),
         ],
     }
+}
+
+/// An error in one line.
+fn error(error: &ErrorReport) -> String {
+    let first = error.examples.first().map(|example| example.lines());
+    let example = first.map(|lines| format!(": {}", lines.collect::<Vec<_>>().join(" ")));
+    let (kind, step, number) = (&error.kind, &error.step, count(error.count));
+    format!(
+        "{kind} at {step} ({number} ×){}",
+        example.unwrap_or_default()
+    )
 }
 
 /// Its verdict.
@@ -70,6 +87,10 @@ pub fn answer(report: &Report) -> Answer {
             "Every threshold held, and the generator kept up.",
         ),
         VerdictResult::Fail => (Tone::Bad, "A threshold or a check failed."),
+        VerdictResult::Interrupted => (
+            Tone::Unsure,
+            "Somebody ended the run before its end: the figures are of a part of what was asked for.",
+        ),
         VerdictResult::Invalid => (
             Tone::Unsure,
             "The figures say nothing about the target: the generator could not keep up, or nothing was measured.",

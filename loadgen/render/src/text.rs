@@ -2,16 +2,15 @@
 
 use crate::document::{Answer, Document};
 use crate::table::{Content, Table, Tone};
+use crate::visible::{one_line, visible};
 
 /// The document without its settings.
 pub fn text(document: &Document, colour: bool) -> String {
-    let mut out = format!("{}\n", document.title);
-    document
-        .facts
-        .iter()
-        .for_each(|fact| out += &format!("{fact}\n"));
+    let mut out = format!("{}\n", one_line(&document.title));
+    out += &prefixed("", &document.facts);
     out += &tables(document.deciding.iter().chain(&document.tables));
     for lines in [
+        prefixed("error: ", &document.errors),
         prefixed("warning: ", &document.warnings),
         prefixed("", &document.notes),
     ] {
@@ -25,7 +24,7 @@ pub fn text(document: &Document, colour: bool) -> String {
 fn prefixed(prefix: &str, lines: &[String]) -> String {
     lines
         .iter()
-        .map(|line| format!("{prefix}{line}\n"))
+        .map(|line| format!("{prefix}{}\n", visible(line)))
         .collect()
 }
 
@@ -36,10 +35,10 @@ pub fn answer(answer: &Answer, colour: bool) -> String {
         Tone::Bad => "1;31",
         Tone::Plain | Tone::Unsure => "1;33",
     };
-    let word = match colour {
-        true => format!("\x1b[{code}m{}\x1b[0m", answer.word),
-        false => answer.word.clone(),
-    };
+    let mut word = one_line(&answer.word);
+    if colour {
+        word = format!("\x1b[{code}m{word}\x1b[0m");
+    }
     format!("verdict: {word}\n{}", prefixed("  ", &answer.reasons))
 }
 
@@ -50,16 +49,11 @@ pub fn tables<'a>(tables: impl IntoIterator<Item = &'a Table>) -> String {
         .map(|table| {
             format!(
                 "\n{}\n\n{}",
-                table.title,
+                one_line(&table.title),
                 grid(table, |_, cell| one_line(&cell.text))
             )
         })
         .collect()
-}
-
-/// Text on one line.
-pub(crate) fn one_line(text: &str) -> String {
-    text.lines().collect::<Vec<_>>().join(" ")
 }
 
 /// Aligned columns between pipes, as in Markdown. A last column of words is not padded, because words may be long.

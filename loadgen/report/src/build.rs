@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Interruption};
+use crate::http::HttpReport;
 use crate::latency_budget::LatencyBudget;
 use crate::replay::ReplayReport;
 use crate::report::{Report, ReportSchema};
@@ -15,11 +16,12 @@ use crate::sections::{
 use crate::verdict::{self, Case};
 use crate::workload::workload;
 use crate::{growth, neighbours};
-use loadgen_engine::drive::DriverHealth;
+use loadgen_engine::drive::{DriverHealth, Finished};
 use loadgen_engine::record::series::Series;
 use loadgen_engine::record::{Figures, Times};
 use loadgen_engine::schedule::Schedule;
 use loadgen_engine::scrape::{LagStatistics, Scrape};
+use loadgen_scenario::threshold::{JourneyFigure, Metric};
 use loadgen_scenario::{Scenario, Workload};
 
 impl From<&Times> for Quantiles {
@@ -94,6 +96,11 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         *skipped.entry(reason.clone()).or_default() += count;
     }
     let (response, service) = figures.all_steps();
+    let (mut failed, mut unanswered) = (Times::default(), Times::default());
+    for step in &figures.steps {
+        failed.add(&step.failed_time);
+        unanswered.add(&step.unanswered_time);
+    }
     let count = figures.steps.iter().map(|s| s.count).sum();
     let counts = &figures.journeys;
     let lag_all = evidence
@@ -107,22 +114,27 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         count,
         errors: figures.steps.iter().map(|s| s.errors).sum(),
         per_s: per_s(count),
+        unanswered: unanswered.0.len(),
         response_time_us: (&response).into(),
         service_time_us: (&service).into(),
+        failed_time_us: (&failed).into(),
+        unanswered_time_us: (&unanswered).into(),
     };
     let journeys = JourneyReport {
         started: counts.started,
         completed: counts.completed,
         failed: counts.failed,
         skipped: skipped_in_run,
+        overtaken: counts.overtaken.values().sum(),
         dropped: counts.dropped,
         unsent: counts.unsent,
         per_s: per_s(counts.completed),
     };
     let generator = generator(&evidence);
     let thresholds = verdict::thresholds(&evidence, measured);
+    let stopped = matches!(evidence.interrupted, Some(Interruption::Workload));
     let replayed =
-        replay.map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, evidence.stopped));
+        replay.map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, stopped));
     let verdict = verdict::judge(&Case {
         limits: &scenario.limits,
         workload: &workload,
@@ -133,6 +145,13 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replayed.as_ref(),
         audit: evidence.audit.as_ref(),
         faults: &evidence.faults,
+        skips_are_judged: scenario
+            .thresholds
+            .iter()
+            .any(|t| t.metric == Metric::Journeys(JourneyFigure::Skipped)),
+        interrupted: evidence
+            .interrupted
+            .map(|what| interruption(what, finished)),
     });
     let mut report = Report {
         schema: ReportSchema,
@@ -165,6 +184,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
                 .map(|(_, after)| after.backlog_total()),
         },
         generator,
+        http: Some(HttpReport::new(scenario, figures, finished)),
         system_cpu_pct: evidence
             .system_cpu
             .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
@@ -196,6 +216,25 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let held: Vec<String> = held.collect();
     report.warnings.extend(held);
     report
+}
+
+fn interruption(what: Interruption, finished: &Finished) -> String {
+    match what {
+        Interruption::Workload => format!(
+            "interrupted: no journeys were started after {:.1} s, so the figures are of a part of the run",
+            finished.arrivals_end.as_secs_f64()
+        ),
+        Interruption::Drain => "interrupted while the last journeys ended".to_owned(),
+        Interruption::Backlog => {
+            "interrupted while the target's backlog drained: nobody waited for its end".to_owned()
+        }
+        Interruption::Audit => {
+            "interrupted during the audit: the target's correctness is unknown".to_owned()
+        }
+        Interruption::TearDown => {
+            "interrupted during the tear-down: some of what set-up created still exists".to_owned()
+        }
+    }
 }
 
 fn generator(evidence: &Evidence<'_>) -> Generator {
@@ -246,6 +285,8 @@ fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
         let held = evidence.holds.iter();
         let schedule = held.fold(plain, |schedule, hold| schedule.held(*hold));
         series.ask(|from, to| {
+            // Completed journeys are counted without the warm-up; what is asked must mean the same journeys.
+            let from = from.max(scenario.warm_up).min(to);
             let step = to.saturating_sub(from) / RATE_STEPS;
             let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
             Some(round(rates.sum::<f64>() * step.as_secs_f64()))
@@ -283,8 +324,11 @@ fn steps(scenario: &Scenario, figures: &Figures) -> Vec<StepReport> {
             tags: tags.clone(),
             count: step.count,
             errors: step.errors,
+            unanswered: step.unanswered(),
             response_time_us: (&step.response_time).into(),
             service_time_us: (&step.service_time).into(),
+            failed_time_us: (&step.failed_time).into(),
+            unanswered_time_us: (&step.unanswered_time).into(),
             slip_us: (&step.slip).into(),
         });
     reports.collect()

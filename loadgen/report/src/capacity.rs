@@ -7,7 +7,7 @@ mod saturation;
 
 pub use probe::{Judged, Probe};
 pub use report::{
-    CAPACITY_FILE, CAPACITY_SCHEMA, CapacityReport, CapacityResult, Findings, SearchSetting,
-    write_report,
+    CAPACITY_FILE, CAPACITY_SCHEMA, CapacityReport, CapacityResult, CapacitySet, Findings,
+    SearchSetting, write_report,
 };
 pub use saturation::shares;

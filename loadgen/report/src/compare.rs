@@ -18,12 +18,13 @@ mod statistics;
 
 use std::collections::BTreeSet;
 
+pub use comparable::{DURABILITY, REDIS};
 pub use error::CompareError;
 pub use group::Group;
 pub use options::Options;
 pub use outcome::{
-    COMPARISON_SCHEMA, ComparedSide, Comparison, ComparisonSchema, ComparisonVerdict, Design,
-    Effect, FigureComparison, FigureVerdict, Role, Scale, Unit,
+    AskedDifference, COMPARISON_SCHEMA, ComparedSide, Comparison, ComparisonSchema, ComparisonSet,
+    ComparisonVerdict, Design, Effect, FigureComparison, FigureVerdict, Role, Scale, Unit,
 };
 
 use figure::ComparedFigure;
@@ -41,7 +42,55 @@ pub fn compare(
     candidate: &Group,
     options: &Options,
 ) -> Result<Comparison, CompareError> {
+    let mut comparisons = compare_each(baseline, std::slice::from_ref(candidate), options)?;
+    Ok(comparisons.remove(0))
+}
+
+/// Compares each candidate with the same baseline. All comparisons share one risk of a false alarm.
+///
+/// # Errors
+/// The groups can't be compared, or an option is wrong; see [`CompareError`].
+pub fn compare_each(
+    baseline: &Group,
+    candidates: &[Group],
+    options: &Options,
+) -> Result<Vec<Comparison>, CompareError> {
     options.check()?;
+    let mut subjects = Vec::new();
+    let mut wrong = Vec::new();
+    for candidate in candidates {
+        let (subject, of_candidate) = subject(baseline, candidate, options)?;
+        subjects.push(subject);
+        wrong.push(of_candidate);
+    }
+    let mut comparisons = judge::judge(subjects, options);
+    for (comparison, wrong) in comparisons.iter_mut().zip(wrong) {
+        if !wrong.is_empty() {
+            comparison.verdict = ComparisonVerdict::Regression;
+            comparison.reasons.splice(0..0, wrong);
+        }
+    }
+    Ok(comparisons)
+}
+
+/// Refuses groups that can't be compared, before there are enough runs for a comparison. INVALID runs are no reason.
+///
+/// # Errors
+/// See [`CompareError`].
+pub fn check(baseline: &Group, candidate: &Group, options: &Options) -> Result<(), CompareError> {
+    let options = Options {
+        allow_invalid: true,
+        ..options.clone()
+    };
+    comparable::check(baseline, candidate, &options).map(drop)
+}
+
+/// What is judged of a candidate, and what is wrong with it whatever the figures are.
+fn subject(
+    baseline: &Group,
+    candidate: &Group,
+    options: &Options,
+) -> Result<(Subject, Vec<String>), CompareError> {
     let mut warnings = comparable::check(baseline, candidate, options)?;
     let (baseline, candidate) = in_common_blocks(baseline, candidate, &mut warnings)?;
     let measured = measured(&baseline, &candidate, options, &mut warnings)?;
@@ -67,16 +116,13 @@ pub fn compare(
         workload: report.workload.description.clone(),
         baseline: side(&baseline),
         candidate: side(&candidate),
+        asked: baseline.asked_differences(&candidate),
         design,
         units,
+        measured,
+        warnings,
     };
-    let mut comparison = judge::judge(subject, measured, warnings, options);
-    let wrong = wrongs(&baseline, &candidate);
-    if !wrong.is_empty() {
-        comparison.verdict = ComparisonVerdict::Regression;
-        comparison.reasons.splice(0..0, wrong);
-    }
-    Ok(comparison)
+    Ok((subject, wrongs(&baseline, &candidate)))
 }
 
 fn side(group: &Group) -> ComparedSide {
@@ -98,7 +144,9 @@ fn in_common_blocks(
     warnings: &mut Vec<String>,
 ) -> Result<(Group, Group), CompareError> {
     let (Some(of_baseline), Some(of_candidate)) = (&baseline.blocks, &candidate.blocks) else {
-        let alone = |group: &Group| Group::new(group.label.clone(), group.runs.clone());
+        let alone = |group: &Group| {
+            Group::new(group.label.clone(), group.runs.clone()).asked(group.asked.clone())
+        };
         if baseline.blocks.is_some() != candidate.blocks.is_some() {
             warnings.push("only one side has a blocks.json, so the runs are compared as two sets without blocks".to_owned());
         }
@@ -123,6 +171,7 @@ fn in_common_blocks(
             label: group.label.clone(),
             runs,
             blocks: Some(blocks),
+            asked: group.asked.clone(),
         }
     };
     let kept = (

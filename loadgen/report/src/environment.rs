@@ -1,5 +1,7 @@
 //! Where a run took place, and how its programs were built.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Cargo's profiles whose programs are optimised for measuring.
@@ -10,6 +12,9 @@ const MEASURING: [&str; 2] = ["release", "bench"];
 #[allow(missing_docs)] // the names say it
 pub struct Environment {
     pub target: String,
+    /// The scenario's further targets, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, String>,
     /// Whether this run started the target.
     pub target_started: bool,
     pub cores: usize,
@@ -26,9 +31,19 @@ pub struct Environment {
     pub redis_version: Option<String>,
     pub redis_server: Option<String>,
     pub durability: Option<String>,
+    /// The command that started the system, and the Redis that was asked for, if this run started it; older reports don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_command: Option<String>,
 }
 
 impl Environment {
+    /// The server that the system says it runs on, such as `redis 7.0.15`.
+    #[must_use]
+    pub fn redis(&self) -> Option<String> {
+        let (server, version) = (self.redis_server.as_ref()?, self.redis_version.as_ref()?);
+        Some(format!("{server} {version}"))
+    }
+
     /// How the programs were built, as far as it is known: `built with: loadgen release, system demo`.
     #[must_use]
     pub fn built_with(&self) -> Option<String> {

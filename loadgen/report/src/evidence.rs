@@ -15,6 +15,21 @@ use loadgen_engine::schedule::Hold;
 use loadgen_engine::scrape::Scrape;
 use loadgen_scenario::Scenario;
 
+/// What a person ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// The workload: journeys that were due were not started.
+    Workload,
+    /// The time in which the last journeys ended; all that were due had been started.
+    Drain,
+    /// The wait for the target's backlog.
+    Backlog,
+    /// The audit.
+    Audit,
+    /// The tear-down.
+    TearDown,
+}
+
 /// Everything that is known at the end of a run.
 pub struct Evidence<'a> {
     /// The scenario of the run.
@@ -47,12 +62,25 @@ pub struct Evidence<'a> {
     pub audit: Option<AuditReport>,
     /// The faults that were carried out.
     pub faults: Vec<FaultReport>,
-    /// Whether the run was stopped early.
-    pub stopped: bool,
+    /// What somebody ended early, if anything.
+    pub interrupted: Option<Interruption>,
+    /// The threshold that ended the run, if one did.
+    pub abort: Option<Abort>,
     /// The times at which the schedule was held.
     pub holds: &'a [Hold],
     /// The figures of each interval.
     pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,
+}
+
+/// A threshold that was missed and ended the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Abort {
+    /// Index into `Scenario::thresholds`.
+    pub threshold: usize,
+    /// When it was missed, from the start of the run.
+    pub at: Duration,
+    /// The figure at that time in words.
+    pub figure: String,
 }

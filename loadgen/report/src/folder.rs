@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::{REPORT_SCHEMA, Report};
+use crate::visible::visible;
 use loadgen_engine::record::interval_log;
 use loadgen_engine::record::interval_reader::{LogReadError, RecordedLog};
 
@@ -63,6 +64,10 @@ pub struct Logs {
     pub response_time: Vec<RecordedLog>,
     /// Service time (completed − actual start) of each step.
     pub service_time: Vec<RecordedLog>,
+    /// Response time of requests whose answer was an error, of each step.
+    pub failed_time: Vec<RecordedLog>,
+    /// Given up − intended start of requests without an answer, of each step.
+    pub unanswered_time: Vec<RecordedLog>,
     /// End-to-end latency (visible − intended start) of each awaited state.
     pub end_to_end: Vec<RecordedLog>,
 }
@@ -97,12 +102,14 @@ impl RunFolder {
         let of = |family: &str| -> Result<Vec<RecordedLog>, FolderError> {
             let wanted = names.iter().zip(&files);
             let wanted = wanted.filter(|(name, _)| name.starts_with(&format!("{family}.")));
-            let logs = wanted.map(|(_, file)| RecordedLog::read(&path.join(file)));
+            let logs = wanted.filter_map(|(name, file)| read_log(name, &path.join(file)));
             Ok(logs.collect::<Result<_, _>>()?)
         };
         let logs = Logs {
             response_time: of("response_time")?,
             service_time: of("service_time")?,
+            failed_time: of("failed_time")?,
+            unanswered_time: of("unanswered_time")?,
             end_to_end: of("end_to_end")?,
         };
         Ok(Self {
@@ -110,6 +117,14 @@ impl RunFolder {
             report,
             logs,
         })
+    }
+}
+
+/// Reads a recorder's log; `None` if it is one that may be missing, and is.
+pub(super) fn read_log(name: &str, path: &Path) -> Option<Result<RecordedLog, LogReadError>> {
+    match RecordedLog::read(path) {
+        Err(LogReadError::Missing { .. }) if interval_log::is_sparse(name) => None,
+        read => Some(read),
     }
 }
 
@@ -143,5 +158,19 @@ fn read_report(folder: &Path) -> Result<Report, FolderError> {
 /// The file can't be written.
 pub fn write_report(report: &Report, folder: &Path) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    std::fs::write(folder.join(REPORT_FILE), json + "\n")
+    write_whole(&folder.join(REPORT_FILE), &(visible(&json) + "\n"))
+}
+
+/// Writes a file wholly or not at all: a full disk leaves no half of a report behind.
+///
+/// # Errors
+/// The file can't be written; one that was there before is as it was.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        std::fs::remove_file(&part).ok();
+    }
+    written
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use loadgen_engine::record::JourneyCounts;
+use loadgen_scenario::trace::Reason;
 use loadgen_scenario::{Scenario, recorded};
 
 /// The replay section of a report.
@@ -25,8 +26,16 @@ pub struct ReplayReport {
     pub skipped: BTreeMap<String, u64>,
     /// The export's lines by their use in the plan.
     pub lines: ReplayLines,
+    /// The share of the lines that may be left out, in percent; cancellations without an order don't count.
+    #[serde(default = "all_of_them")]
+    pub left_out_pct_max: f64,
     /// Seconds from the first invoice to the last one's payment, as planned.
     pub length_s: f64,
+}
+
+/// What reports allow that were written before there was a limit, in percent.
+fn all_of_them() -> f64 {
+    100.0
 }
 
 /// The export's lines, as planned: `total = ordered + cancelled + Σ left_out`.
@@ -57,6 +66,8 @@ pub struct ReplayFacts {
     pub skipped: BTreeMap<String, u64>,
     /// The export's lines.
     pub lines: ReplayLines,
+    /// The share of the lines that may be left out, in percent.
+    pub left_out_pct_max: f64,
     /// Time from the first invoice to the last one's payment.
     pub length: Duration,
 }
@@ -101,8 +112,34 @@ impl ReplayReport {
             cancelled: done(recorded::CANCELLATION),
             skipped,
             lines: facts.lines.clone(),
+            left_out_pct_max: facts.left_out_pct_max,
             length_s: facts.length.as_secs_f64(),
         }
+    }
+
+    /// Says that more of the export was left out than may be, and why; `None` if it was not.
+    pub fn too_much_left_out(&self) -> Option<String> {
+        // A cancellation without an order is the shop's story, not a line that could not be used.
+        let no_order = Reason::NoMatchingOrder.text();
+        let mut reasons: Vec<(&String, &u64)> = self
+            .lines
+            .left_out
+            .iter()
+            .filter(|(reason, _)| *reason != no_order)
+            .collect();
+        let count: u64 = reasons.iter().map(|(_, count)| **count).sum();
+        let share_pct = 100.0 * count as f64 / self.lines.total.max(1) as f64;
+        if share_pct <= self.left_out_pct_max {
+            return None;
+        }
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let reasons: Vec<String> = reasons.iter().map(|(r, n)| format!("{n} × {r}")).collect();
+        Some(format!(
+            "{count} of {} lines of the trace were left out, {share_pct:.1} % > {} % ({}), so this was not the recorded load; correct the mapping or the file, or allow it by `left_out_pct_max` in [trace]",
+            self.lines.total,
+            self.left_out_pct_max,
+            reasons.join(", ")
+        ))
     }
 
     /// Says which counts do not add up, which means that an invoice was lost or counted twice; `None` if all do.
@@ -138,7 +175,27 @@ mod tests {
             cancelled,
             skipped: BTreeMap::from([("zero price".to_owned(), skipped)]),
             lines: ReplayLines::default(),
+            left_out_pct_max: 5.0,
             length_s: 1.0,
+        }
+    }
+
+    #[test]
+    fn lines_left_out_count_against_the_limit_but_for_cancellations_without_an_order() {
+        let mut replay = report(7, 2, 1);
+        replay.lines.total = 100;
+        let left_out = |unreadable: u64, no_order: u64| {
+            let counts = [
+                ("unreadable price", unreadable),
+                ("no matching order", no_order),
+            ];
+            BTreeMap::from(counts.map(|(reason, count)| (reason.to_owned(), count)))
+        };
+        for (unreadable, no_order, fails) in [(5, 90, false), (6, 0, true)] {
+            replay.lines.left_out = left_out(unreadable, no_order);
+            let said = replay.too_much_left_out();
+            assert_eq!(said.is_some(), fails, "{said:?}");
+            assert!(said.is_none_or(|text| text.contains("6 × unreadable price")));
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::AuditReport;
 use crate::environment::Environment;
 use crate::faults::FaultReport;
+use crate::http::HttpReport;
 use crate::latency_budget::LatencyBudget;
 use crate::replay::ReplayReport;
 use crate::resources::Resources;
@@ -63,6 +64,9 @@ pub struct Report {
     pub drain: Drain,
     /// How well the generator kept up.
     pub generator: Generator,
+    /// Connections, bytes and redirects; older reports don't have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpReport>,
     /// CPU of the system and its child processes in percent of one core, if this run started the system.
     pub system_cpu_pct: Option<f64>,
     /// What one journey costs the target, if known.

@@ -87,6 +87,12 @@ impl MetricSample {
                 self.tried += tried + seen + timeouts;
                 self.errors += errors + timeouts;
             }
+            Metric::Journeys(JourneyFigure::ErrorRate) => {
+                let counts = &figures.journeys;
+                let skipped = journeys(JourneyFigure::Skipped, counts);
+                self.tried += counts.completed + counts.failed + skipped;
+                self.errors += counts.failed;
+            }
             Metric::Journeys(which) => self.journeys += journeys(*which, &figures.journeys),
             Metric::BacklogEnd => {}
         }
@@ -148,6 +154,7 @@ impl MetricSample {
                 RequestFigure::ErrorRate => ratio(),
             },
             Metric::Journeys(JourneyFigure::PerSecond) => per_s(self.journeys),
+            Metric::Journeys(JourneyFigure::ErrorRate) => ratio(),
             Metric::Journeys(_) => Some(self.journeys as f64),
             Metric::BacklogEnd => self.backlog_end.map(|n| n as f64),
             Metric::Distribution {
@@ -214,7 +221,7 @@ fn journeys(which: JourneyFigure, counts: &JourneyCounts) -> u64 {
     match which {
         JourneyFigure::Started => counts.started,
         JourneyFigure::Completed | JourneyFigure::PerSecond => counts.completed,
-        JourneyFigure::Failed => counts.failed,
+        JourneyFigure::Failed | JourneyFigure::ErrorRate => counts.failed,
         JourneyFigure::Skipped => counts
             .skipped
             .values()

@@ -79,8 +79,19 @@ pub struct StepReport {
     pub tags: Vec<String>,
     pub count: u64,
     pub errors: u64,
+    /// Requests without an answer; among the errors.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// Of requests answered as expected.
     pub response_time_us: Quantiles,
+    /// Of the same requests.
     pub service_time_us: Quantiles,
+    /// Response time of requests whose answer was an error.
+    #[serde(default)]
+    pub failed_time_us: Quantiles,
+    /// From the intended start until a request without an answer was given up.
+    #[serde(default)]
+    pub unanswered_time_us: Quantiles,
     pub slip_us: Quantiles,
 }
 
@@ -91,8 +102,19 @@ pub struct AllSteps {
     pub count: u64,
     pub errors: u64,
     pub per_s: f64,
+    /// Requests without an answer; among the errors.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// Of requests answered as expected.
     pub response_time_us: Quantiles,
+    /// Of the same requests.
     pub service_time_us: Quantiles,
+    /// Response time of requests whose answer was an error.
+    #[serde(default)]
+    pub failed_time_us: Quantiles,
+    /// From the intended start until a request without an answer was given up.
+    #[serde(default)]
+    pub unanswered_time_us: Quantiles,
 }
 
 /// Counts of journeys by outcome.
@@ -102,7 +124,11 @@ pub struct JourneyReport {
     pub started: u64,
     pub completed: u64,
     pub failed: u64,
+    /// Skipped or overtaken.
     pub skipped: u64,
+    /// Those of `skipped` that had done their part when another journey took over.
+    #[serde(default)]
+    pub overtaken: u64,
     pub dropped: u64,
     pub unsent: u64,
     /// Completed journeys divided by `duration_s`.
@@ -229,8 +255,14 @@ pub struct ThresholdReport {
     pub threshold: String,
     /// The figure; `None` without samples. Times are microseconds, ratios 0 to 1.
     pub figure: Option<f64>,
-    /// Whether the threshold held.
+    /// Whether the threshold held: never, if it aborted the run.
     pub passed: bool,
+    /// Whether nobody wrote it: the bound on failed journeys that every run has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_default: bool,
+    /// When a miss aborted the run, in seconds from its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted_at_s: Option<f64>,
     /// The figure and its window in words, or why there is no figure.
     #[serde(default)]
     pub reason: String,
@@ -246,15 +278,23 @@ pub enum VerdictResult {
     Fail,
     /// The figures say nothing about the target: the generator could not keep up, or nothing was measured.
     Invalid,
+    /// Somebody ended the run before its end: its figures are of a part of what was asked for.
+    Interrupted,
 }
 
 impl VerdictResult {
+    /// Whether its figures must not be compared: they are not of the run that was asked for, or not of the target.
+    pub fn is_doubtful(self) -> bool {
+        matches!(self, Self::Invalid | Self::Interrupted)
+    }
+
     /// The program's exit code.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Pass => 0,
             Self::Fail => 1,
             Self::Invalid => 3,
+            Self::Interrupted => 4,
         }
     }
 
@@ -264,6 +304,7 @@ impl VerdictResult {
             Self::Pass => "PASS",
             Self::Fail => "FAIL",
             Self::Invalid => "INVALID",
+            Self::Interrupted => "INTERRUPTED",
         }
     }
 }

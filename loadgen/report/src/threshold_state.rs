@@ -8,7 +8,7 @@ use crate::windows::Windows;
 use loadgen_engine::record::Figures;
 use loadgen_engine::scrape::Scrape;
 use loadgen_scenario::Scenario;
-use loadgen_scenario::threshold::{ComparisonOperator, Metric, Threshold};
+use loadgen_scenario::threshold::{Metric, Threshold};
 
 /// A threshold's state during the run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct ThresholdState {
     pub figure: String,
     /// Whether it would hold if the run ended now; `None` if only the end can show that.
     pub holds: Option<bool>,
+    /// Whether this miss aborts the run.
+    pub aborts: bool,
 }
 
 /// What has been recorded so far.
@@ -55,29 +57,28 @@ impl SoFar<'_> {
                 (figure, None)
             }
         };
+        let holds = figure.and_then(|figure| holds_so_far(threshold, figure));
+        let abort_from = threshold
+            .abort_after
+            .map(|delay| self.scenario.warm_up + delay);
         ThresholdState {
             threshold: threshold.text.clone(),
             figure: match figure {
                 Some(_) => verdict::reason(threshold, figure, at),
                 None => "no samples yet".to_owned(),
             },
-            holds: figure.and_then(|figure| holds_so_far(threshold, figure)),
+            holds,
+            aborts: holds == Some(false) && abort_from.is_some_and(|from| self.elapsed >= from),
         }
     }
 }
 
 /// Whether the threshold holds so far; `None` if only the end of the run can decide it.
 fn holds_so_far(threshold: &Threshold, figure: f64) -> Option<bool> {
-    let holds = threshold.holds(figure);
-    let grows = !threshold.metric.is_time() && !threshold.metric.is_ratio();
-    let below_is_fine = matches!(
-        threshold.comparison,
-        ComparisonOperator::Less | ComparisonOperator::LessOrEqual
-    );
-    match &threshold.metric {
-        Metric::BacklogEnd => None,
-        _ if grows && !below_is_fine && !holds => None,
-        _ => Some(holds),
+    match threshold.holds(figure) {
+        _ if threshold.metric == Metric::BacklogEnd => None,
+        false if !threshold.can_be_missed_early() => None,
+        holds => Some(holds),
     }
 }
 
@@ -94,6 +95,7 @@ mod tests {
             ("journeys.failed <= 0", 1.0, Some(false)),
             ("journeys.completed >= 100", 7.0, None),
             ("journeys.completed >= 100", 100.0, Some(true)),
+            ("journeys.completed over 10s >= 100", 7.0, Some(false)),
             ("backlog_end == 0", 5.0, None),
         ] {
             let parsed: Threshold = threshold.parse().unwrap();

@@ -1,11 +1,11 @@
-//! The verdict PASS, FAIL or INVALID. If the generator could not keep up, the figures are its own and no threshold counts.
+//! The verdict PASS, FAIL, INVALID or INTERRUPTED. If the generator could not keep up, the figures are its own and no threshold counts.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditReport;
-use crate::evidence::Evidence;
+use crate::evidence::{Abort, Evidence};
 use crate::faults::FaultReport;
 use crate::replay::ReplayReport;
 use crate::sample::MetricSample;
@@ -21,14 +21,14 @@ use loadgen_scenario::{Limits, Scenario};
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// PASS, FAIL or INVALID.
+    /// PASS, FAIL, INVALID or INTERRUPTED.
     result: VerdictResult,
     /// Why the verdict is not PASS; empty for PASS.
     reasons: Vec<String>,
 }
 
 impl Verdict {
-    /// PASS, FAIL or INVALID.
+    /// PASS, FAIL, INVALID or INTERRUPTED.
     pub fn result(&self) -> VerdictResult {
         self.result
     }
@@ -46,6 +46,14 @@ impl Verdict {
             (true, true) => (VerdictResult::Pass, broken),
         };
         Self { result, reasons }
+    }
+
+    /// The verdict of a run that was ended early; `more` is what else speaks against it.
+    fn interrupted(ended: Vec<String>, more: impl Iterator<Item = String>) -> Self {
+        Self {
+            result: VerdictResult::Interrupted,
+            reasons: ended.into_iter().chain(more).collect(),
+        }
     }
 }
 
@@ -69,6 +77,10 @@ pub struct Case<'a> {
     pub audit: Option<&'a AuditReport>,
     /// The faults that were carried out.
     pub faults: &'a [FaultReport],
+    /// Whether a threshold says how many journeys are skipped: then a run in which all are may be meant.
+    pub skips_are_judged: bool,
+    /// What somebody ended early, in words.
+    pub interrupted: Option<String>,
 }
 
 /// Evaluates the thresholds; `measured` is the run's length without its warm-up.
@@ -87,14 +99,33 @@ pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdR
                 )
             }
         };
+        let abort = evidence.abort.as_ref().filter(|a| a.threshold == index);
+        let reason = reason(threshold, figure, at);
         ThresholdReport {
             threshold: threshold.text.clone(),
             figure,
-            passed: figure.is_some_and(|f| threshold.holds(f)),
-            reason: reason(threshold, figure, at),
+            passed: abort.is_none() && figure.is_some_and(|f| threshold.holds(f)),
+            by_default: threshold.by_default,
+            aborted_at_s: abort.map(|abort| abort.at.as_secs_f64()),
+            reason: match abort {
+                Some(abort) => aborted(abort, &reason),
+                None => reason,
+            },
         }
     });
     evaluated.collect()
+}
+
+/// The figure at the end, and the one that aborted the run if it was another.
+fn aborted(abort: &Abort, reason: &str) -> String {
+    let at = abort.at.as_secs_f64();
+    match abort.figure == reason {
+        true => format!("{reason}; this aborted the run after {at:.1} s"),
+        false => format!(
+            "{} after {at:.1} s, which aborted the run (at its end {reason})",
+            abort.figure
+        ),
+    }
 }
 
 /// A threshold's figure over the whole run, or over the part of it so far.
@@ -137,28 +168,63 @@ pub(super) fn reason(threshold: &Threshold, figure: Option<f64>, at: Option<(u64
     }
 }
 
-/// Judges a report: the audit's findings first, then whether the run is valid, then the thresholds.
+/// Judges a report: the audit's findings first, then whether the run reached its end, whether anything was completed, whether the run is
+/// valid, and the thresholds.
 pub fn judge(case: &Case<'_>) -> Verdict {
-    let doubts = doubts(case);
-    // The audit's findings count even if the generator could not keep up.
+    let (doubts, broken) = (doubts(case), broken(case));
+    // The audit's findings count even if the generator could not keep up, or the run was ended early.
     let wrong = case.audit.map(AuditReport::reasons).unwrap_or_default();
     if !wrong.is_empty() {
-        let all = wrong.into_iter().chain(doubts).chain(broken(case));
+        let ended = case.interrupted.clone();
+        let all = wrong.into_iter().chain(ended).chain(doubts).chain(broken);
         return Verdict::of(Vec::new(), all.collect());
     }
-    Verdict::of(doubts, broken(case))
-}
-
-/// What a reader may conclude from several generators' reports together: why any of them is INVALID, and what else was missed.
-pub fn judge_merged(doubts: Vec<String>, broken: Vec<String>) -> Verdict {
+    if let Some(ended) = case.interrupted.clone() {
+        return Verdict::interrupted(vec![ended], doubts.into_iter().chain(broken));
+    }
+    // A target that answers nothing also fills the limit of journeys in flight: no excuse for it.
+    if let Some(nothing) = nothing_completed(case) {
+        let all = std::iter::once(nothing).chain(doubts).chain(broken);
+        return Verdict::of(Vec::new(), all.collect());
+    }
     Verdict::of(doubts, broken)
 }
 
-/// The thresholds that were missed, and a replay whose counts don't add up.
+/// What a reader may conclude from several generators' reports together: which of them was ended early, why any of them is INVALID, and
+/// what else was missed.
+pub fn judge_merged(interrupted: Vec<String>, doubts: Vec<String>, broken: Vec<String>) -> Verdict {
+    match interrupted.is_empty() {
+        true => Verdict::of(doubts, broken),
+        false => Verdict::interrupted(interrupted, doubts.into_iter().chain(broken)),
+    }
+}
+
+/// Says that no journey was completed; `None` if one was, if none was tried, if a threshold judges that all were skipped, and where the
+/// generator's own machine failed.
+fn nothing_completed(case: &Case<'_>) -> Option<String> {
+    let journeys = case.journeys;
+    let done = journeys.completed + journeys.overtaken;
+    let tried = journeys.started > 0 && case.all_steps.count > 0;
+    let meant = journeys.failed == 0 && case.skips_are_judged;
+    (done == 0 && tried && !meant && case.generator.own_errors == 0).then(|| {
+        format!(
+            "no journey was completed: {} failed, {} were skipped; {} of {} requests ended in an error, {} of them without an answer",
+            journeys.failed,
+            journeys.skipped,
+            case.all_steps.errors,
+            case.all_steps.count,
+            case.all_steps.unanswered
+        )
+    })
+}
+
+/// The thresholds that were missed, and a replay that left out too much or whose counts don't add up.
 fn broken(case: &Case<'_>) -> Vec<String> {
     let contradiction = case.replay.and_then(ReplayReport::contradiction);
+    let left_out = case.replay.and_then(ReplayReport::too_much_left_out);
     missed(case.thresholds)
         .into_iter()
+        .chain(left_out)
         .chain(contradiction)
         .collect()
 }
@@ -166,7 +232,13 @@ fn broken(case: &Case<'_>) -> Vec<String> {
 /// The thresholds that did not hold, each with its figure.
 pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
     let missed = thresholds.iter().filter(|t| !t.passed);
-    let said = missed.map(|t| format!("{}: {}", t.threshold, t.reason));
+    let said = missed.map(|t| {
+        let why = match t.by_default {
+            true => "; this is the default bound, which --max-error-rate or a threshold on errors replaces",
+            false => "",
+        };
+        format!("{}: {}{why}", t.threshold, t.reason)
+    });
     said.collect()
 }
 

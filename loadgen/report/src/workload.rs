@@ -3,7 +3,7 @@
 use super::replay::ReplayFacts;
 use super::sections::{StageSummary, WorkloadSummary};
 use loadgen_engine::schedule::Schedule;
-use loadgen_scenario::{Scenario, Stage, Workload};
+use loadgen_scenario::{Scenario, Stage, Workload, summary};
 
 /// Summarises the workload of a scenario; `replay` describes the trace of a recorded workload.
 pub fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSummary {
@@ -44,22 +44,14 @@ pub fn workload(scenario: &Scenario, replay: Option<&ReplayFacts>) -> WorkloadSu
                     .collect(),
             }
         }
-        Workload::Closed {
-            users,
-            think_time,
-            duration,
-        } => {
-            let description =
-                format!("closed: {users} users, think time {think_time}, for {duration:?}");
-            WorkloadSummary {
-                kind: "closed".into(),
-                description,
-                rate: None,
-                duration_s: duration.as_secs_f64(),
-                warm_up_s,
-                stages: Vec::new(),
-            }
-        }
+        Workload::Closed { stages, think_time } => WorkloadSummary {
+            kind: "closed".into(),
+            description: format!("closed: {}", summary::users(stages, think_time)),
+            rate: None,
+            duration_s: stages.iter().map(|s| s.duration.as_secs_f64()).sum(),
+            warm_up_s,
+            stages: Vec::new(),
+        },
         Workload::Trace => WorkloadSummary {
             kind: "trace".into(),
             description: replay.map_or_else(String::new, |facts| {

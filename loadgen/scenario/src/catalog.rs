@@ -6,39 +6,52 @@ use super::diagnostic::ScenarioError;
 use super::{Scenario, read};
 
 const BUILT_IN: &[(&str, &str)] = &[
-    ("browse", include_str!("../../../scenarios/browse.toml")),
-    (
-        "bulk-import",
-        include_str!("../../../scenarios/bulk-import.toml"),
-    ),
+    ("browse", include_str!("../built_in/browse.toml")),
+    ("bulk-import", include_str!("../built_in/bulk-import.toml")),
     (
         "cart-updates",
-        include_str!("../../../scenarios/cart-updates.toml"),
+        include_str!("../built_in/cart-updates.toml"),
     ),
     (
         "chaos-network",
-        include_str!("../../../scenarios/chaos-network.toml"),
+        include_str!("../built_in/chaos-network.toml"),
     ),
-    (
-        "chaos-redis",
-        include_str!("../../../scenarios/chaos-redis.toml"),
-    ),
+    ("chaos-redis", include_str!("../built_in/chaos-redis.toml")),
     (
         "chaos-services",
-        include_str!("../../../scenarios/chaos-services.toml"),
+        include_str!("../built_in/chaos-services.toml"),
     ),
-    ("checkout", include_str!("../../../scenarios/checkout.toml")),
+    ("checkout", include_str!("../built_in/checkout.toml")),
+    ("flash-sale", include_str!("../built_in/flash-sale.toml")),
+    ("lifecycle", include_str!("../built_in/lifecycle.toml")),
+    ("outage", include_str!("../built_in/outage.toml")),
+    ("replay", include_str!("../built_in/replay.toml")),
+    // The gallery: starting points for services that aren't OrderShop.
     (
-        "flash-sale",
-        include_str!("../../../scenarios/flash-sale.toml"),
+        "file-upload",
+        include_str!("../built_in/gallery/file-upload.toml"),
+    ),
+    ("graphql", include_str!("../built_in/gallery/graphql.toml")),
+    (
+        "login-token",
+        include_str!("../built_in/gallery/login-token.toml"),
     ),
     (
-        "lifecycle",
-        include_str!("../../../scenarios/lifecycle.toml"),
+        "paginated-crawl",
+        include_str!("../built_in/gallery/paginated-crawl.toml"),
     ),
-    ("outage", include_str!("../../../scenarios/outage.toml")),
-    ("replay", include_str!("../../../scenarios/replay.toml")),
+    (
+        "polling-job",
+        include_str!("../built_in/gallery/polling-job.toml"),
+    ),
+    ("webhook", include_str!("../built_in/gallery/webhook.toml")),
 ];
+
+/// The text of a built-in scenario.
+pub(crate) fn built_in(name: &str) -> Option<&'static str> {
+    let found = BUILT_IN.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
 
 /// The folders to search, in order: the given one alone, or `./scenarios` and those in the program's ancestor folders.
 fn folders(given: Option<&Path>) -> Vec<PathBuf> {
@@ -76,8 +89,8 @@ pub fn find(name: &str, folder: Option<&Path>) -> Result<Scenario, ScenarioError
             return read(&path.display().to_string(), &file_text(&path)?);
         }
     }
-    match BUILT_IN.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => read(&format!("{name} (built in)"), text),
+    match built_in(name) {
+        Some(text) => read(&format!("{name} (built in)"), text),
         None => {
             let known = names(folder).join(", ");
             Err(ScenarioError::Unknown {

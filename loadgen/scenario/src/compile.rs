@@ -1,18 +1,21 @@
 //! Compiles the file's types to a checked scenario: checks that names exist and parts fit, and applies defaults.
 
 mod action;
+mod answer;
+mod body;
 mod compiler;
 mod fault;
+mod http;
 mod journey;
 mod preparation;
 mod recorded;
 mod request;
+mod targets;
 mod thresholds;
 mod workload;
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
 use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler, split_tags};
@@ -21,6 +24,7 @@ use crate::expression::Vars;
 use crate::file::{ArrivalsKind, ScenarioFile};
 use crate::limits::Limits;
 use crate::scenario::{Feeder, Scenario};
+use crate::secrets::Secrets;
 
 /// Reads a scenario's text. `file` is its name in errors; relative data files are looked up beside it.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
@@ -33,25 +37,31 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
         used: HashSet::new(),
         ever_used: HashSet::new(),
         columns: HashMap::new(),
+        secrets: Secrets::default(),
+        targets: Vec::new(),
         steps: Vec::new(),
         awaits: Vec::new(),
+        notes: Vec::new(),
     }
     .scenario(raw)
 }
 
 impl Compiler<'_> {
     fn scenario(mut self, raw: ScenarioFile) -> Compiled<Scenario> {
-        let parameters = match serde_json::to_value(&raw.parameters) {
-            Ok(Value::Object(parameters)) => parameters,
-            _ => Vars::new(),
-        };
+        let parameters = crate::toml_json::object(raw.parameters).map_err(|problem| {
+            let place = self.source.find("[parameters]", 0..0);
+            self.source
+                .error(place, format!("a parameter: {problem}"), None)
+        })?;
         self.known.extend(parameters.keys().cloned());
         let poisson = raw.workload.get_ref().arrivals == Some(ArrivalsKind::Poisson);
         let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
         let idempotency_keys = raw.workload.get_ref().idempotency_keys.unwrap_or(false);
         let workload = self.workload(&raw.workload)?;
         let warm_up = self.warm_up(&raw.workload, &workload)?;
+        self.targets = self.named_targets(&raw.targets)?;
         let limits = self.limits(raw.limits)?;
+        let http = self.http(raw.http)?;
         let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
@@ -104,6 +114,8 @@ impl Compiler<'_> {
             name: raw.name,
             description: raw.description,
             parameters,
+            targets: self.targets,
+            secrets: self.secrets,
             audit: false,
             workload,
             warm_up,
@@ -111,6 +123,7 @@ impl Compiler<'_> {
             traceparent,
             idempotency_keys,
             limits,
+            http,
             setup,
             teardown,
             feeders,
@@ -128,6 +141,7 @@ impl Compiler<'_> {
         // A scenario that only reads can't have broken anything.
         scenario.audit = raw.audit.unwrap_or_else(|| scenario.writes());
         thresholds::check(&scenario, &self.source)?;
+        thresholds::bound_errors(&mut scenario);
         Ok(scenario)
     }
 
@@ -153,6 +167,7 @@ impl Compiler<'_> {
         let feeders = feeders.map(|name| format!("no journey reads the feeder `{name}`"));
         let parameters = parameters.keys().filter(unread);
         let parameters = parameters.map(|name| format!("nothing reads the parameter `{name}`"));
-        feeders.chain(parameters).collect()
+        let notes = self.notes.iter().cloned();
+        feeders.chain(parameters).chain(notes).collect()
     }
 }

@@ -34,7 +34,7 @@ pub struct EvaluationError {
 
 impl EvaluationError {
     /// An error in a text that contains expressions.
-    pub(super) fn new(expression: &str, problem: impl Into<String>) -> Self {
+    pub fn new(expression: &str, problem: impl Into<String>) -> Self {
         Self {
             expression: expression.to_owned(),
             problem: problem.into(),
@@ -121,15 +121,17 @@ impl Expression {
 
     /// The variables this expression reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        let source = match &self.source {
-            ValueSource::Var { name, .. } => Some(name.as_str()),
-            _ => None,
-        };
-        let lists = self.filters.iter().filter_map(|filter| match filter {
-            Filter::In { list, .. } => Some(list.as_str()),
+        self.reads().map(|(name, _)| name)
+    }
+
+    /// The variables this expression reads, each with the fields it descends into.
+    pub fn reads(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let others = self.filters.iter().filter_map(|filter| match filter {
+            Filter::In { list, .. } => Some((list.as_str(), [].as_slice())),
+            Filter::Hmac { key, fields, .. } => Some((key.as_str(), fields.as_slice())),
             _ => None,
         });
-        source.into_iter().chain(lists)
+        self.path().into_iter().chain(others)
     }
 
     fn error(&self, problem: impl Into<String>) -> EvaluationError {

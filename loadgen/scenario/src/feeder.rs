@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::expression::Vars;
 use crate::share::Share;
+use crate::text_file::TextFile;
+use crate::trace::Delimiter;
 use crate::{AtEnd, Feeder, FeederSource, Pick};
 
 /// The most values read from a file, because a feeder is held in memory.
@@ -98,39 +100,119 @@ impl FeederCursor {
     }
 }
 
-/// Reads a CSV file with a header: each row as an object of texts.
-pub fn read_csv(path: &Path) -> Result<Vec<Value>, String> {
+/// Reads a CSV file with a header: each row as an object of texts; and says how it was read, if that had to be guessed.
+///
+/// # Errors
+/// The file can't be read, names a column twice, or has more rows than a feeder may have.
+pub(crate) fn read_csv(
+    path: &Path,
+    delimiter: Delimiter,
+) -> Result<(Vec<Value>, Option<String>), String> {
+    read_csv_up_to(VALUES_MAX, path, delimiter)
+}
+
+fn read_csv_up_to(
+    values_max: usize,
+    path: &Path,
+    delimiter: Delimiter,
+) -> Result<(Vec<Value>, Option<String>), String> {
     let wrong = |e: csv::Error| format!("{}: {e}", path.display());
-    let mut reader = csv::Reader::from_path(path).map_err(wrong)?;
+    let file = TextFile::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut reader = csv::ReaderBuilder::new();
+    let mut reader = reader.delimiter(delimiter.byte()).from_reader(file.text);
     let header = reader.headers().map_err(wrong)?.clone();
+    for (i, name) in header.iter().enumerate() {
+        // Spreadsheets leave columns without a name at the end; nothing can read those.
+        if !name.is_empty() && header.iter().take(i).any(|before| before == name) {
+            return Err(format!(
+                "{}: two columns have the name `{name}`, so that nobody knows which one is meant; rename one of them",
+                path.display()
+            ));
+        }
+    }
     let mut rows = Vec::new();
-    for record in reader.records().take(VALUES_MAX) {
+    for record in reader.records() {
         let record = record.map_err(wrong)?;
+        if rows.len() == values_max {
+            return Err(too_many(values_max, path));
+        }
         let fields = header
             .iter()
             .zip(&record)
+            .filter(|(name, _)| !name.is_empty())
             .map(|(name, value)| (name.to_owned(), Value::from(value)));
         rows.push(Value::Object(fields.collect()));
     }
-    Ok(rows)
+    Ok((rows, file.guess))
+}
+
+fn too_many(values_max: usize, path: &Path) -> String {
+    format!(
+        "{}: more than {values_max} values, which a feeder holds in memory; use a part of the file",
+        path.display()
+    )
 }
 
 /// Reads one JSON value per line; skips empty lines.
-pub fn read_json_lines(path: &Path) -> Result<Vec<Value>, String> {
-    let file = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+///
+/// # Errors
+/// The file can't be read, a line is not JSON, or there are more values than a feeder may have.
+pub(crate) fn read_json_lines(path: &Path) -> Result<Vec<Value>, String> {
+    read_json_lines_up_to(VALUES_MAX, path)
+}
+
+fn read_json_lines_up_to(values_max: usize, path: &Path) -> Result<Vec<Value>, String> {
+    let file = TextFile::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut values = Vec::new();
-    for (i, line) in std::io::BufReader::new(file)
-        .lines()
-        .take(VALUES_MAX)
-        .enumerate()
-    {
+    for (i, line) in std::io::BufReader::new(file.text).lines().enumerate() {
         let line = line.map_err(|e| format!("{}: {e}", path.display()))?;
+        // Some programs write a byte order mark first.
+        let line = line.trim_start_matches('\u{feff}');
         if !line.trim().is_empty() {
+            if values.len() == values_max {
+                return Err(too_many(values_max, path));
+            }
             values.push(
-                serde_json::from_str(&line)
+                serde_json::from_str(line)
                     .map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?,
             );
         }
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(name: &str, text: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn more_rows_than_a_feeder_holds_are_refused_instead_of_dropped() {
+        let (_folder, csv) = written("n.csv", b"n\n1\n2\n3\n");
+        let read = |max| read_csv_up_to(max, &csv, Delimiter::default());
+        assert_eq!(read(3).unwrap().0.len(), 3);
+        assert!(read(2).unwrap_err().contains("more than 2 values"));
+        let (_folder, lines) = written("n.jsonl", b"\xef\xbb\xbf1\n\n2\n3\n");
+        assert_eq!(read_json_lines_up_to(3, &lines).unwrap().len(), 3);
+        let refused = read_json_lines_up_to(2, &lines).unwrap_err();
+        assert!(refused.contains("more than 2 values"));
+    }
+
+    #[test]
+    fn a_file_of_another_encoding_and_delimiter_is_read() {
+        let (_folder, csv) = written("n.csv", b"name;town;;\nM\xfcller;K\xf6ln;;\n");
+        let delimiter = Delimiter::try_from(";".to_owned()).unwrap();
+        let (rows, guess) = read_csv(&csv, delimiter).unwrap();
+        assert_eq!(
+            rows[0],
+            serde_json::json!({"name": "Müller", "town": "Köln"})
+        );
+        assert!(guess.unwrap().contains("windows-1252"));
+    }
 }

@@ -2,7 +2,10 @@
 //! refused), and the JSON schema for editors is made from them, with these comments as descriptions. `compile` checks
 //! whether the parts fit together.
 
+mod answer;
+mod body;
 mod fault;
+mod http;
 mod preparation;
 mod step;
 mod value;
@@ -13,10 +16,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use answer::{ExtractFile, HeaderCheckFile};
+pub use body::{AuthFile, PartFile, SentFile};
 pub use fault::{ChaosFile, FaultFile, NetworkFile};
+pub use http::{Encoding, Http, Protocol};
 pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};
 pub use step::{AwaitFile, ExpectFile, JourneyFile, Method, RememberFile, RequestFile, StepFile};
-pub use value::ThinkFile;
+pub use value::{Texts, ThinkFile};
 
 use super::think_time::ThinkTime;
 use super::threshold::Threshold;
@@ -41,12 +47,19 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub parameters: toml::Table,
+    /// Further targets by name: `http://` or `https://` URLs. A step says `target = "NAME"`; `--target NAME=URL` changes one.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub targets: BTreeMap<String, Spanned<String>>,
     /// How journeys arrive.
     #[schemars(with = "WorkloadFile")]
     pub workload: Spanned<WorkloadFile>,
     /// Limits of the run; each has a default.
     #[schemars(with = "Option<Limits>")]
     pub limits: Option<Spanned<Limits>>,
+    /// How customers speak HTTP; each key has a default.
+    #[schemars(with = "Option<Http>")]
+    pub http: Option<Spanned<Http>>,
     /// Requests before the workload, one step after the other; the first that fails ends the run.
     #[serde(default)]
     #[schemars(with = "Vec<SetupFile>")]
@@ -93,7 +106,7 @@ pub struct WorkloadFile {
     pub rate: Option<f64>,
     /// How long journeys are started, in seconds.
     pub duration: Option<HumanDuration>,
-    /// Open: ramps, holds and spikes, one after the other, instead of `rate` and `duration`.
+    /// Ramps, holds and spikes, one after the other, instead of `rate` (closed: `users`) and `duration`.
     pub stages: Option<Vec<StageFile>>,
     /// Closed: how many users at once.
     pub users: Option<usize>,
@@ -120,7 +133,7 @@ pub enum ArrivalsKind {
     Poisson,
 }
 
-/// A stage of an open workload: a hold or a ramp.
+/// A stage: a hold or a ramp, of the rate (open) or of the number of users (closed).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageFile {
@@ -128,8 +141,10 @@ pub struct StageFile {
     pub duration: HumanDuration,
     /// Hold: a constant rate, in journeys a second.
     pub rate: Option<f64>,
-    /// Ramp: the rate at its start; by default the rate at which the stage before ended (0 for the first).
+    /// Hold: a constant number of users, in a closed workload.
+    pub users: Option<usize>,
+    /// Ramp: the rate (or number of users) at its start; by default that at which the stage before ended (0 for the first).
     pub from: Option<f64>,
-    /// Ramp: the rate at its end.
+    /// Ramp: the rate (or number of users) at its end.
     pub to: Option<f64>,
 }

@@ -2,7 +2,15 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{
+    GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD,
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::vars::Vars;
 
@@ -35,6 +43,20 @@ pub(super) enum Filter {
     Url,
     /// A list's elements as one text, with this between them.
     Join(String),
+    /// Text → base64.
+    Base64,
+    /// Text → base64 for URLs, without padding.
+    Base64Url,
+    /// Base64, of either alphabet, → text.
+    Base64Decode,
+    /// Text → its SHA-256.
+    Sha256(DigestForm),
+    /// Text → its HMAC-SHA-256; the key is a variable.
+    Hmac {
+        key: String,
+        fields: Vec<String>,
+        form: DigestForm,
+    },
     /// The value to use instead of an unset, missing or null one: JSON, else text.
     Default(Value),
     /// An index into a list, or an array of indexes → the list's elements there, or what a JSON pointer finds in each.
@@ -44,9 +66,39 @@ pub(super) enum Filter {
     },
 }
 
+/// How a digest is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum DigestForm {
+    /// Lower-case hexadecimal digits.
+    Hex,
+    Base64,
+    Base64Url,
+}
+
+impl DigestForm {
+    fn parse(text: Option<&str>, filter: &str) -> Result<Self, String> {
+        match text {
+            None | Some("hex") => Ok(Self::Hex),
+            Some("base64") => Ok(Self::Base64),
+            Some("base64url") => Ok(Self::Base64Url),
+            Some(other) => Err(format!(
+                "`{filter}` can't be written as `{other}`; allowed: hex, base64, base64url"
+            )),
+        }
+    }
+
+    fn write(self, digest: &[u8]) -> String {
+        match self {
+            Self::Hex => digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Base64 => STANDARD.encode(digest),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(digest),
+        }
+    }
+}
+
 /// The widest number that `pad` makes.
 const PAD_MAX: usize = 64;
-const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
+const FILTERS: &str = "each:/pointer, sum, sum:/pointer, length, first, last, at:/pointer, add:N, mul:N, mod:N, pad:N, number, text, upper, lower, url, json, base64, base64url, base64_decode, sha256, sha256:base64, hmac:KEY, hmac:KEY:base64, join:TEXT, default:VALUE, in:LIST, in:LIST:/pointer";
 
 /// Parses the whole number of a filter or source. The error shows an example.
 pub(super) fn integer(argument: Option<&str>, what: &str) -> Result<i64, String> {
@@ -96,6 +148,25 @@ impl Filter {
             "upper" => Self::Upper,
             "lower" => Self::Lower,
             "url" => Self::Url,
+            "base64" => Self::Base64,
+            "base64url" => Self::Base64Url,
+            "base64_decode" => Self::Base64Decode,
+            "sha256" => Self::Sha256(DigestForm::parse(argument, name)?),
+            "hmac" => {
+                let (key, form) = match argument.unwrap_or_default().split_once(':') {
+                    Some((key, form)) => (key, Some(form)),
+                    None => (argument.unwrap_or_default(), None),
+                };
+                let mut path = key.split('.').map(str::to_owned);
+                let key = path.next().filter(|key| !key.is_empty());
+                Self::Hmac {
+                    key: key.ok_or(
+                        "`hmac` needs the variable that holds its key, as in `hmac:env.SECRET`",
+                    )?,
+                    fields: path.collect(),
+                    form: DigestForm::parse(form, name)?,
+                }
+            }
             "join" => Self::Join(argument.unwrap_or_default().to_owned()),
             "default" => {
                 let text = argument.ok_or("`default` needs a value, as in `default:0`")?;
@@ -179,6 +250,21 @@ impl Filter {
             Self::Upper => plain(&value).to_uppercase().into(),
             Self::Lower => plain(&value).to_lowercase().into(),
             Self::Url => percent_encoded(&plain(&value)).into(),
+            Self::Base64 => STANDARD.encode(plain(&value)).into(),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(plain(&value)).into(),
+            Self::Base64Decode => String::from_utf8(base64_decoded(&plain(&value))?)
+                .map_err(|_| String::from("the bytes are not UTF-8 text"))?
+                .into(),
+            Self::Sha256(form) => form.write(&Sha256::digest(plain(&value))).into(),
+            Self::Hmac { key, fields, form } => {
+                let found = layers.iter().find_map(|layer| layer.get(key));
+                let found = fields.iter().fold(found, |value, field| value?.get(field));
+                let key = found.ok_or_else(|| format!("the key `{key}` is not set"))?;
+                let mut mac = Hmac::<Sha256>::new_from_slice(plain(key).as_bytes())
+                    .map_err(|e| e.to_string())?;
+                mac.update(plain(&value).as_bytes());
+                form.write(&mac.finalize().into_bytes()).into()
+            }
             Self::Join(between) => {
                 let texts: Vec<String> = array()?.iter().map(plain).collect();
                 texts.join(between).into()
@@ -218,6 +304,19 @@ pub fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// The bytes of base64 text: of either alphabet, with or without padding, white space aside. The error says what is wrong.
+pub fn base64_decoded(text: &str) -> Result<Vec<u8>, String> {
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text: String = text.split_whitespace().collect();
+    let alphabet = match text.contains(['-', '_']) {
+        true => alphabet::URL_SAFE,
+        false => alphabet::STANDARD,
+    };
+    let decoded = GeneralPurpose::new(&alphabet, LENIENT).decode(&text);
+    decoded.map_err(|e| format!("not base64: {e}"))
 }
 
 /// Percent-encodes every byte except RFC 3986's unreserved characters, for paths, queries and forms.

@@ -3,11 +3,14 @@
 
 #![allow(clippy::result_large_err)] // an error here ends the program: its size costs nothing
 
+pub mod answer;
+pub mod body;
 pub mod catalog;
 mod compile;
 pub mod condition;
 mod diagnostic;
 pub mod duration;
+pub mod equality;
 pub mod expression;
 pub mod fault;
 pub mod feeder;
@@ -15,24 +18,29 @@ mod file;
 mod filter;
 mod limits;
 mod overrides;
+pub mod pattern;
 pub mod recorded;
 mod scenario;
 pub mod schema;
+pub mod secrets;
 pub mod share;
 pub mod starter;
 mod step;
 pub mod summary;
 pub mod template;
+mod text_file;
 pub mod think_time;
 pub mod threshold;
+mod toml_json;
 pub mod trace;
 mod vars;
 
 pub use compile::read;
 pub use diagnostic::ScenarioError;
-pub use file::{AtEnd, Method, Pick};
+pub use file::{AtEnd, Encoding, Http, Method, Pick, Protocol};
+pub use filter::base64_decoded;
 pub use limits::Limits;
 pub use overrides::Overrides;
-pub use scenario::{Feeder, FeederSource, Scenario, SetupStep, Stage, Workload};
+pub use scenario::{Feeder, FeederSource, NamedTarget, Scenario, SetupStep, Stage, Workload};
 pub use step::{Action, Await, Expect, Journey, KeySource, Loop, Memory, RequestTemplate, Step};
 pub use think_time::ThinkTime;

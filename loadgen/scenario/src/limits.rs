@@ -58,7 +58,7 @@ macro_rules! limits {
 limits! {
     /// Journeys in flight at once; an arrival over it is dropped and counted.
     in_flight_max: usize = 4_096, 1..=1_000_000;
-    /// Connections open at once, all drivers together; a request beyond it waits for its turn, and its response time with it.
+    /// Connections open at once to one target, all drivers together; a request beyond it waits for its turn, and its response time with it.
     connections_max: usize = 1_024, 1..=60_000;
     /// Journeys a second that are followed for the latency budget, at most; 0 for none. The default is enough for a p99
     /// after seconds, and too few to be felt.

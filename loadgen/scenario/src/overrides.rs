@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::threshold::Window;
+use super::threshold::{Threshold, Window};
 use super::{Scenario, Stage, Workload};
 
 /// Changes to a scenario from the command line.
@@ -14,10 +14,14 @@ pub struct Overrides {
     pub rate: Option<f64>,
     /// The workload's length; stages are stretched.
     pub duration: Option<Duration>,
-    /// Users of a closed workload.
+    /// Users of a closed workload; stages are scaled so that their highest number is this one.
     pub users: Option<usize>,
+    /// The share of journeys that may fail, 0 to 1; besides the scenario's own thresholds.
+    pub error_rate_max: Option<f64>,
     /// Parameters by name; the text is parsed as JSON if it is JSON.
     pub parameters: Vec<(String, String)>,
+    /// URLs of named targets, by name.
+    pub targets: Vec<(String, String)>,
 }
 
 impl Scenario {
@@ -25,28 +29,15 @@ impl Scenario {
     pub fn apply(&mut self, overrides: &Overrides) -> Result<(), String> {
         match &mut self.workload {
             Workload::Open { stages } => {
-                if let Some(rate) = overrides.rate {
-                    let highest = stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max);
-                    stages.iter_mut().for_each(|s| {
-                        (s.from, s.to) = (s.from * rate / highest, s.to * rate / highest)
-                    });
-                }
-                if let Some(duration) = overrides.duration {
-                    let total: Duration = stages.iter().map(|s| s.duration).sum();
-                    let factor = duration.as_secs_f64() / total.as_secs_f64();
-                    stages
-                        .iter_mut()
-                        .for_each(|s| s.duration = s.duration.mul_f64(factor));
-                }
+                scale(stages, overrides.rate);
+                stretch(stages, overrides.duration);
             }
-            Workload::Closed {
-                users, duration, ..
-            } => {
+            Workload::Closed { stages, .. } => {
                 if overrides.rate.is_some() {
                     return Err("--rate: this scenario has a closed workload; its users set the rate (use --users)".into());
                 }
-                *duration = overrides.duration.unwrap_or(*duration);
-                *users = overrides.users.unwrap_or(*users);
+                scale(stages, overrides.users.map(|users| users as f64));
+                stretch(stages, overrides.duration);
             }
             Workload::Trace if overrides.rate.is_some() || overrides.duration.is_some() => {
                 return Err(
@@ -55,10 +46,29 @@ impl Scenario {
             }
             Workload::Trace => {}
         }
+        self.warm_up_fits()?;
         self.windows_fit()?;
         self.faults_fit()?;
+        if let Some(share) = overrides.error_rate_max {
+            self.thresholds.retain(|t| !t.by_default);
+            self.thresholds.extend(Threshold::error_rate(share, false));
+        }
         if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
             return Err("--users: this scenario has no closed workload".into());
+        }
+        for (name, url) in &overrides.targets {
+            let Some(target) = self.targets.iter_mut().find(|t| t.name == *name) else {
+                let known: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
+                let allowed = match known.is_empty() {
+                    true => "this scenario has no [targets]".to_owned(),
+                    false => format!("allowed: {}", known.join(", ")),
+                };
+                return Err(format!("--target {name}=…: no such target; {allowed}"));
+            };
+            target.url.clone_from(url);
+            if let Some((problem, help)) = target.problem() {
+                return Err(format!("--target {name}=…: {problem}; {help}"));
+            }
         }
         for (name, text) in &overrides.parameters {
             let Some(parameter) = self.parameters.get_mut(name) else {
@@ -98,17 +108,27 @@ impl Scenario {
         self.warm_up = warm_up;
         self.faults.clear();
         self.chaos = None;
-        self.windows_fit()
+        self.warm_up_fits()
+            .and_then(|()| self.windows_fit())
             .map_err(|e| e.replace("--duration", "--probe-duration"))
     }
 
     /// The highest rate that an open workload asks for, in journeys a second.
     pub fn highest_rate(&self) -> Option<f64> {
         match &self.workload {
-            Workload::Open { stages } => {
-                Some(stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max))
-            }
+            Workload::Open { stages } => Some(Stage::highest(stages)),
             _ => None,
+        }
+    }
+
+    /// Refuses a workload that ends with its warm-up: nothing would be measured.
+    fn warm_up_fits(&self) -> Result<(), String> {
+        match self.workload.duration() {
+            Some(duration) if duration <= self.warm_up => Err(format!(
+                "--duration: {duration:?} leaves nothing to measure after the warm-up of {:?}; allowed: a longer duration than the warm-up",
+                self.warm_up
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -151,5 +171,29 @@ impl Scenario {
             )),
             None => Ok(()),
         }
+    }
+}
+
+/// Scales stages so that the highest of them is `highest`.
+fn scale(stages: &mut [Stage], highest: Option<f64>) {
+    let Some(wanted) = highest else {
+        return;
+    };
+    let before = Stage::highest(stages);
+    for stage in stages {
+        stage.from = stage.from * wanted / before;
+        stage.to = stage.to * wanted / before;
+    }
+}
+
+/// Stretches stages so that all of them together are as long as `duration`.
+fn stretch(stages: &mut [Stage], duration: Option<Duration>) {
+    let Some(wanted) = duration else {
+        return;
+    };
+    let total: Duration = stages.iter().map(|s| s.duration).sum();
+    let factor = wanted.as_secs_f64() / total.as_secs_f64();
+    for stage in stages {
+        stage.duration = stage.duration.mul_f64(factor);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::answer::Extract;
 use crate::condition::Condition;
 use crate::expression::Vars;
 use crate::fault::{Chaos, Fault, FaultAction};
-use crate::file::{AtEnd, Method, Pick};
+use crate::file::{AtEnd, Http, Method, Pick};
 use crate::limits::Limits;
+use crate::secrets::Secrets;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
 use crate::think_time::ThinkTime;
@@ -22,6 +24,10 @@ pub struct Scenario {
     pub description: String,
     /// Variables that every template sees; they can be overridden from the command line.
     pub parameters: Vars,
+    /// Targets besides the main one; `RequestTemplate::target` indexes it.
+    pub targets: Vec<NamedTarget>,
+    /// The environment variables that templates read.
+    pub secrets: Secrets,
     /// Whether the target is audited after the run.
     pub audit: bool,
     /// How journeys arrive.
@@ -36,6 +42,8 @@ pub struct Scenario {
     pub idempotency_keys: bool,
     /// Limits of the run.
     pub limits: Limits,
+    /// How customers speak HTTP.
+    pub http: Http,
     /// Requests before the workload, one after the other.
     pub setup: Vec<SetupStep>,
     /// Requests after the workload, one after the other; a failure is only a warning.
@@ -76,6 +84,19 @@ impl Scenario {
         in_setup
             .chain(in_journeys)
             .any(|method| !matches!(method, Method::Get | Method::Head))
+    }
+
+    /// The target that stands in the place of the main one: that of the first request, if every request names its target.
+    pub fn only_named_targets(&self) -> Option<&NamedTarget> {
+        let in_journeys = self.journeys.iter().flat_map(Journey::all_steps);
+        let in_journeys = in_journeys.filter_map(|step| match &step.action {
+            Action::Request { request, .. } => Some(request.target),
+            _ => None,
+        });
+        let beside = self.setup.iter().chain(&self.teardown);
+        let beside = beside.map(|step| step.request.target);
+        let all: Option<Vec<usize>> = in_journeys.chain(beside).collect();
+        all?.first().map(|index| &self.targets[*index])
     }
 
     /// Whether a fault disturbs the network between the system and its Redis.
@@ -119,6 +140,15 @@ impl Scenario {
     }
 }
 
+/// A target of `[targets]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTarget {
+    /// Its name, by which steps ask for it.
+    pub name: String,
+    /// Its `http://` or `https://` URL.
+    pub url: String,
+}
+
 /// How journeys arrive.
 #[derive(Debug, Clone)]
 pub enum Workload {
@@ -129,12 +159,10 @@ pub enum Workload {
     },
     /// Users who each start their next journey after the previous one has ended.
     Closed {
-        /// The number of concurrent users.
-        users: usize,
+        /// The stages, in order: numbers of concurrent users.
+        stages: Vec<Stage>,
         /// The pause between one user's journeys.
         think_time: ThinkTime,
-        /// How long new journeys are started.
-        duration: Duration,
     },
     /// Arrivals at recorded times, from a file.
     Trace,
@@ -149,22 +177,30 @@ impl Workload {
     /// How long journeys are started, where the scenario says so.
     pub fn duration(&self) -> Option<Duration> {
         match self {
-            Self::Open { stages } => Some(stages.iter().map(|s| s.duration).sum()),
-            Self::Closed { duration, .. } => Some(*duration),
+            Self::Open { stages } | Self::Closed { stages, .. } => {
+                Some(stages.iter().map(|s| s.duration).sum())
+            }
             Self::Trace => None,
         }
     }
 }
 
-/// A piece of an open workload: the rate goes from `from` to `to` linearly.
+/// A piece of a workload: the rate, or the number of users, goes from `from` to `to` linearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
     /// The stage's length.
     pub duration: Duration,
-    /// Journeys a second at its start.
+    /// Journeys a second, or users, at its start.
     pub from: f64,
-    /// Journeys a second at the end of the stage.
+    /// Journeys a second, or users, at the end of the stage.
     pub to: f64,
+}
+
+impl Stage {
+    /// The highest rate, or number of users, of these stages.
+    pub fn highest(stages: &[Self]) -> f64 {
+        stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max)
+    }
 }
 
 /// Set-up: requests whose results become lists for feeders and templates.
@@ -190,8 +226,8 @@ pub struct SetupStep {
     pub request: RequestTemplate,
     /// What the answer must be.
     pub expect: Expect,
-    /// Variables to set, each from a JSON pointer into the answer.
-    pub extract: Vec<(String, String)>,
+    /// Variables to set, each from a place in the answer.
+    pub extract: Vec<Extract>,
     /// The state to wait for after the last request.
     pub awaits: Option<Await>,
 }

@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::catalog;
+
 const TEXT: &str = include_str!("starter.toml");
 const NAME: &str = "my-scenario";
 
@@ -13,6 +15,9 @@ pub enum StarterError {
     /// The file exists already; it is not overwritten.
     #[error("{} exists already: choose another name, or move it away", .0.display())]
     Exists(PathBuf),
+    /// There is no built-in scenario of this name to copy.
+    #[error("--from {0}: no built-in scenario has this name; `loadgen list` has their names")]
+    NoModel(String),
     /// The name has characters that are not allowed.
     #[error(
         "`{0}` is not a name; allowed: letters, digits, `-`, `_` and `.`, or a path that ends in .toml"
@@ -28,9 +33,16 @@ pub enum StarterError {
     },
 }
 
-/// Writes `NAME.toml`, or the path that ends in `.toml`, and returns the path. Never overwrites a file.
-pub fn write(name: Option<&str>) -> Result<PathBuf, StarterError> {
-    let given = name.unwrap_or(NAME);
+/// Writes `NAME.toml`, or the path that ends in `.toml`, and returns the path: the commented starter, or a copy of the built-in scenario
+/// `from`. Never overwrites a file.
+pub fn write(name: Option<&str>, from: Option<&str>) -> Result<PathBuf, StarterError> {
+    let text = match from {
+        None => Some(TEXT),
+        Some(from) => catalog::built_in(from),
+    };
+    let text = text.ok_or_else(|| StarterError::NoModel(from.unwrap_or_default().to_owned()))?;
+    let model = from.unwrap_or(NAME);
+    let given = name.unwrap_or(model);
     let path = match given.ends_with(".toml") {
         true => PathBuf::from(given),
         false => PathBuf::from(format!("{given}.toml")),
@@ -43,9 +55,23 @@ pub fn write(name: Option<&str>) -> Result<PathBuf, StarterError> {
     if stem.is_empty() || !stem.chars().all(legal) {
         return Err(StarterError::Name(given.to_owned()));
     }
-    let text = TEXT.replace(NAME, stem);
-    create(&path, &text)?;
+    create(&path, &renamed(text, model, stem))?;
     Ok(path)
+}
+
+/// The text as a scenario of this name. A copy from the gallery is no longer a part of it.
+fn renamed(text: &str, model: &str, name: &str) -> String {
+    if model == NAME {
+        return text.replace(NAME, name);
+    }
+    let lines = text.lines().filter(|line| !line.starts_with("# Gallery:"));
+    let lines: Vec<&str> = lines.collect();
+    let text = lines.join("\n") + "\n";
+    text.replace(
+        &format!("name = \"{model}\""),
+        &format!("name = \"{name}\""),
+    )
+    .replace("#:schema ../", "#:schema ./")
 }
 
 fn create(path: &Path, text: &str) -> Result<(), StarterError> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::answer::{AnswerChecks, Extract};
+use super::body::{Auth, Body};
 use super::condition::Condition;
 use super::file::Method;
 use super::template::Template;
@@ -28,7 +30,7 @@ impl Journey {
         fn visit<'a>(steps: &'a [Step], found: &mut Vec<&'a Step>) {
             for step in steps {
                 found.push(step);
-                if let Action::Steps(inner) = &step.action {
+                if let Action::Steps(inner) | Action::Parallel(inner) = &step.action {
                     visit(inner, found);
                 }
             }
@@ -71,9 +73,12 @@ pub enum Loop {
 
 /// What a step does.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a scenario has few steps, and most of them are requests
 pub enum Action {
     /// Does its inner steps, in order.
     Steps(Vec<Step>),
+    /// Does its inner steps at the same time, and ends with the last of them.
+    Parallel(Vec<Step>),
     /// Ends the journey as skipped, for this reason.
     Skip(String),
     /// Sends a request and checks the answer.
@@ -84,8 +89,8 @@ pub enum Action {
         request: RequestTemplate,
         /// What the answer must be.
         expect: Expect,
-        /// Variables to set, each from a JSON pointer into the answer.
-        extract: Vec<(String, String)>,
+        /// Variables to set, each from a place in the answer.
+        extract: Vec<Extract>,
         /// Statuses that end the journey as skipped, with the reason.
         skip_on: Vec<(u16, String)>,
     },
@@ -135,9 +140,17 @@ pub struct RequestTemplate {
     /// Path and query.
     pub path: Template,
     /// The body; JSON unless a header says otherwise.
-    pub body: Option<Template>,
-    /// Further headers; a form's or a text's content type is among them.
+    pub body: Option<Body>,
+    /// Credentials.
+    pub auth: Option<Auth>,
+    /// Further headers; the body's content type is among them, unless it is JSON or multipart.
     pub headers: Vec<(String, Template)>,
+    /// Whether they read the body as `{{request.body}}`.
+    pub headers_read_body: bool,
+    /// Whether the answer's headers are looked at.
+    pub keeps_headers: bool,
+    /// Index into `Scenario::targets`; `None` for the main target.
+    pub target: Option<usize>,
     /// How long it is repeated while it gets no answer or a 503 or 504.
     pub retry: Option<Duration>,
 }
@@ -155,6 +168,8 @@ pub struct Expect {
     pub absent: Vec<String>,
     /// Texts that must be somewhere in the body.
     pub contain: Vec<Template>,
+    /// What headers, text, size and time must be.
+    pub answer: AnswerChecks,
 }
 
 /// How an event is found: by its aggregate's id, or by a field of its data (a JSON pointer).

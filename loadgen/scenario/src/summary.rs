@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::expression::Scope;
 use super::template::Template;
-use super::{Action, Journey, Loop, Scenario, SetupStep, Step, Workload};
+use super::{Action, Journey, Loop, Scenario, SetupStep, Stage, Step, ThinkTime, Workload};
 
 /// The minimum number of requests, and the maximum if it is known.
 pub type Requests = (u64, Option<u64>);
@@ -33,8 +33,10 @@ pub struct Summary {
     pub teardown_steps: usize,
     /// What goes wrong on purpose, in words.
     pub faults: Vec<String>,
-    /// How many thresholds there are.
+    /// How many thresholds the file has.
     pub thresholds: usize,
+    /// The bound on failed journeys that the run has by default.
+    pub default_bound: Option<String>,
     /// Warnings about the scenario.
     pub warnings: Vec<String>,
 }
@@ -77,7 +79,12 @@ impl Scenario {
                 .map(|fault| format!("{} at {:?}", fault.action, fault.at))
                 .chain(self.chaos.iter().map(drawn))
                 .collect(),
-            thresholds: self.thresholds.len(),
+            thresholds: self.thresholds.iter().filter(|t| !t.by_default).count(),
+            default_bound: self
+                .thresholds
+                .iter()
+                .find(|t| t.by_default)
+                .map(|t| t.text.clone()),
             warnings: self.warnings.clone(),
         }
     }
@@ -114,13 +121,26 @@ fn workload(workload: &Workload) -> String {
             let stages: Vec<String> = stages.iter().map(stage).collect();
             format!("open: {}", stages.join(", "))
         }
-        Workload::Closed {
-            users,
-            think_time,
-            duration,
-        } => format!("closed: {users} users, think time {think_time}, for {duration:?}"),
+        Workload::Closed { stages, think_time } => {
+            format!("closed: {}", users(stages, think_time))
+        }
         Workload::Trace => "recorded: as many as the trace has (--trace FILE)".into(),
     }
+}
+
+/// The users of a closed workload, in words.
+pub fn users(stages: &[Stage], think_time: &ThinkTime) -> String {
+    if let [Stage { duration, from, to }] = stages
+        && from == to
+    {
+        return format!("{from} users, think time {think_time}, for {duration:?}");
+    }
+    let stage = |s: &Stage| match s.from == s.to {
+        true => format!("{} users for {:?}", s.from, s.duration),
+        false => format!("{} → {} users in {:?}", s.from, s.to, s.duration),
+    };
+    let stages: Vec<String> = stages.iter().map(stage).collect();
+    format!("{}, think time {think_time}", stages.join(", "))
 }
 
 /// The number that a template renders to, if it reads only the scenario's parameters.
@@ -143,7 +163,7 @@ fn of_steps(scenario: &Scenario, steps: &[Step]) -> Requests {
     steps.iter().fold((0, Some(0)), |sum, step| {
         let each = match &step.action {
             Action::Request { .. } => (1, Some(1)),
-            Action::Steps(steps) => of_steps(scenario, steps),
+            Action::Steps(steps) | Action::Parallel(steps) => of_steps(scenario, steps),
             _ => return sum,
         };
         let times = match &step.looped {
@@ -220,7 +240,11 @@ impl fmt::Display for Summary {
         for fault in &self.faults {
             writeln!(f, "  fault: {fault}")?;
         }
-        writeln!(f, "  thresholds: {}", self.thresholds)?;
+        write!(f, "  thresholds: {}", self.thresholds)?;
+        match &self.default_bound {
+            Some(bound) => writeln!(f, ", and by default `{bound}`")?,
+            None => writeln!(f)?,
+        }
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;
         }

@@ -43,6 +43,13 @@ impl Template {
         Ok(template)
     }
 
+    /// This text as it is, without expressions.
+    pub(crate) fn literal_text(text: &str) -> Self {
+        let mut template = Self::default();
+        template.literal(text);
+        template
+    }
+
     fn literal(&mut self, text: &str) {
         match self.segments.last_mut() {
             Some(Segment::Literal(last)) => last.push_str(text),
@@ -126,6 +133,14 @@ impl Template {
         expressions.flat_map(Expression::variables)
     }
 
+    /// The text before its first expression.
+    pub fn beginning(&self) -> &str {
+        match self.segments.first() {
+            Some(Segment::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     /// The template's text, if it has no expressions.
     pub fn as_literal(&self) -> Option<&str> {
         match self.segments.as_slice() {
@@ -193,10 +208,13 @@ impl Template {
         })
     }
 
-    /// Encodes fields as a query or a form does: `a=1&b=two%20words`.
-    pub fn fields(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
+    /// Encodes fields as a query or a form does: `a=1&b=two%20words`; a name with several values is several fields.
+    pub fn fields(fields: impl IntoIterator<Item = (String, Vec<Self>)>) -> Self {
         let mut out = Self::default();
-        for (i, (name, value)) in fields.into_iter().enumerate() {
+        let one_by_one = fields
+            .into_iter()
+            .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
+        for (i, (name, value)) in one_by_one.enumerate() {
             let between = if i == 0 { "" } else { "&" };
             out.literal(&format!("{between}{}=", percent_encoded(&name)));
             for segment in value.segments {

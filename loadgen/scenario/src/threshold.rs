@@ -1,12 +1,14 @@
 //! Thresholds: `step["create order"].p(99) over 10s < 50ms`. Parsed here with everything that is allowed named in the error;
 //! evaluated against what a run recorded elsewhere.
 
+mod bound;
+mod comparison;
+mod entry;
 mod figure;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
-
+pub use comparison::ComparisonOperator;
 pub use figure::{FIGURES, Family, JourneyFigure, Metric, RequestFigure, Selector, Statistic};
 
 /// The shortest window, and what a window is a multiple of: figures are collected by the second.
@@ -27,17 +29,6 @@ pub enum Window {
     Last(Duration),
 }
 
-/// How figure and bound are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // the operators are their own explanation
-pub enum ComparisonOperator {
-    Less,
-    LessOrEqual,
-    Equal,
-    GreaterOrEqual,
-    Greater,
-}
-
 /// A parsed threshold. A run fails when it does not hold, or when its figure has no samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
@@ -51,6 +42,10 @@ pub struct Threshold {
     pub comparison: ComparisonOperator,
     /// In the figure's unit: microseconds for times, a ratio for `error_rate`.
     pub bound: f64,
+    /// Whether nobody wrote it: the bound on failed journeys that every run has.
+    pub by_default: bool,
+    /// Set if the run ends as soon as the threshold is missed, but not before this time after the warm-up.
+    pub abort_after: Option<Duration>,
 }
 
 /// Two-character operators first, or `<=` would be read as `<`.
@@ -81,12 +76,15 @@ impl std::str::FromStr for Threshold {
             return Err("`backlog_end` is measured once, after the run: it has no window".into());
         }
         let bound = Self::parse_bound(&metric, rest[at + operator.len()..].trim())?;
+        bound::check(&metric, comparison, bound)?;
         Ok(Self {
             text: text.to_owned(),
             metric,
             window,
             comparison,
             bound,
+            by_default: false,
+            abort_after: None,
         })
     }
 }
@@ -114,6 +112,29 @@ fn parse_window(text: &str) -> Result<(&str, Window), String> {
 }
 
 impl Threshold {
+    /// The largest share of journeys that may fail where nothing else is said.
+    pub const ERROR_RATE_DEFAULT: f64 = 0.05;
+
+    /// The bound on the share of journeys that fail; `None` for 1, which no run exceeds.
+    pub fn error_rate(share: f64, by_default: bool) -> Option<Self> {
+        let percent = (share * 1e8).round() / 1e6;
+        let text = format!("journeys.error_rate <= {percent}%");
+        let parsed = text.parse::<Self>().ok()?;
+        Some(Self {
+            by_default,
+            ..parsed
+        })
+    }
+
+    /// Whether it bounds how much of the run may fail.
+    pub(crate) fn bounds_errors(&self) -> bool {
+        let from_above = matches!(
+            self.comparison,
+            ComparisonOperator::Less | ComparisonOperator::LessOrEqual | ComparisonOperator::Equal
+        );
+        from_above && self.metric.counts_errors()
+    }
+
     fn parse_bound(metric: &Metric, text: &str) -> Result<f64, String> {
         if metric.is_time() {
             let duration: crate::duration::HumanDuration = text.parse()?;
@@ -142,6 +163,16 @@ impl Threshold {
         }
     }
 
+    /// Whether a figure on the wrong side of the bound says something before the run's end: it doesn't if the rest of the run brings it nearer.
+    pub fn can_be_missed_early(&self) -> bool {
+        let below_is_fine = matches!(
+            self.comparison,
+            ComparisonOperator::Less | ComparisonOperator::LessOrEqual
+        );
+        let grows = self.window == Window::Run && !self.metric.is_time() && !self.metric.is_ratio();
+        self.metric != Metric::BacklogEnd && (below_is_fine || !grows)
+    }
+
     /// How far a figure is on the wrong side of the bound. The greatest value is the worst.
     pub fn badness(&self, figure: f64) -> f64 {
         match self.comparison {
@@ -149,27 +180,6 @@ impl Threshold {
             ComparisonOperator::Equal => (figure - self.bound).abs(),
             ComparisonOperator::GreaterOrEqual | ComparisonOperator::Greater => self.bound - figure,
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Threshold {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl schemars::JsonSchema for Threshold {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Threshold".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let description = format!(
-            "FIGURE [over 10s | last 30s] (< | <= | == | >= | >) BOUND. Figures: {FIGURES}"
-        );
-        schemars::json_schema!({ "type": "string", "pattern": "<|>|==", "description": description })
     }
 }
 
@@ -262,6 +272,17 @@ mod tests {
             ("p(99) over 1500ms < 5ms", "whole seconds"),
             ("p(99) last 1h < 5ms", "up to"),
             ("backlog_end last 10s == 0", "no window"),
+            ("error_rate < 5", "5%"),
+            ("error_rate < nan", "finite"),
+            ("journeys.failed < inf", "finite"),
+            ("error_rate >= -1", "can't fail"),
+            ("error_rate <= 100%", "can't fail"),
+            ("error_rate > 100%", "can't hold"),
+            ("journeys.completed >= 0", "can't fail"),
+            ("journeys.failed < 0", "can't hold"),
+            ("journeys.failed == 0.5", "can't hold"),
+            ("p(99) >= 0s", "can't fail"),
+            ("p(99) < 0s", "can't hold"),
         ] {
             let error = wrong.parse::<Threshold>().unwrap_err();
             assert!(error.contains(allowed), "{wrong}: {error}");

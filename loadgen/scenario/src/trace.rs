@@ -15,7 +15,7 @@ mod spread;
 mod time;
 mod time_pattern;
 
-pub use columns::{Columns, DecimalSeparator, Delimiter, TraceConfig};
+pub use columns::{Columns, DecimalSeparator, Delimiter, Repeats, TraceConfig};
 pub use error::TraceError;
 pub use plan::{
     JourneyKind, LineCounts, PlannedCustomer, PlannedJourney, PlannedOrder, PlannedProduct,

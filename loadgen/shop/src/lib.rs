@@ -8,5 +8,5 @@ mod order_shop;
 mod processes;
 pub mod system_process;
 
-pub use metrics::scrape;
+pub use metrics::{path as metrics_path, scrape};
 pub use order_shop::OrderShop;

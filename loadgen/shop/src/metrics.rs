@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use loadgen_engine::scrape::{GroupTopic, Scrape};
 
+/// The path of the metrics of a target of which these are known: with all buckets of event lag, if they are OrderShop's. No other target is
+/// asked for that.
+pub fn path(known: &str) -> &'static str {
+    match known.lines().any(|line| line.starts_with("ordershop_")) {
+        true => "/metrics?buckets=fine",
+        false => "/metrics",
+    }
+}
+
 /// The prefixes of the metrics that are read.
 const PREFIXES: [&str; 5] = [
     "ordershop_event_lag_seconds",
@@ -159,6 +168,17 @@ mod tests {
         let none = Batches::default();
         assert_eq!(scrape.append_batches.mean_since(&none), Some(2.0));
         assert_eq!(scrape.queue_batches.mean_since(&none), None);
+    }
+
+    #[test]
+    fn only_ordershop_is_asked_for_fine_buckets() {
+        for (known, expected) in [
+            ("", "/metrics"),
+            ("go_threads 3\n", "/metrics"),
+            (&text([0, 0, 0], 0), "/metrics?buckets=fine"),
+        ] {
+            assert_eq!(path(known), expected, "{known}");
+        }
     }
 
     #[test]

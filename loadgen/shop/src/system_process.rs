@@ -1,10 +1,16 @@
 //! The system under test as a child process: `ordershop up`, or another command, on a free port with a temporary data
-//! folder. Knows only its command line and the line it prints when it is ready.
+//! folder and an environment made for it. Knows only its command line and the line it prints when it is ready.
 
+mod command;
+mod environment;
+pub mod guard;
+mod log_end;
+mod plan;
 mod proxied_redis;
+mod redis_server;
+mod running_redis;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,14 +25,23 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use crate::order_shop::OrderShop;
+use command::is_there;
+use guard::SystemGuard;
 use loadgen_engine::fault::{ProcessNames, Proxy, StartedSystem};
+use loadgen_report::Environment;
 use proxied_redis::ProxiedRedis;
+use running_redis::RunningRedis;
+
+pub use command::SystemCommand;
+pub use plan::SystemPlan;
+pub use redis_server::{Product, RedisServer};
 
 /// Time limit for becoming ready, the start of its Redis included.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time limit for a graceful stop; after it the system is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-const NAME: &str = "ordershop";
+/// The variable by which the system is given an address that may hold a password: lists of processes show arguments.
+const REDIS_URL: &str = "REDIS_URL";
 
 /// The system could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -59,84 +74,63 @@ pub enum SystemError {
         /// The cause.
         error: std::io::Error,
     },
+    /// The command has an option that each run sets itself.
+    #[error("`{command}`: {option} can't be set here; {instead}")]
+    Reserved {
+        /// The command.
+        command: String,
+        /// The option or variable.
+        option: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// The option that is varied is set besides.
+    #[error("--vary {option}: the system is given this option besides; leave one of them out")]
+    Varied {
+        /// The option.
+        option: String,
+    },
+    /// The durability is asked for twice, differently.
+    #[error(
+        "`{command}` asks for durability {by_command}, and --durability for {by_option}; leave one of them out"
+    )]
+    TwoDurabilities {
+        /// The command.
+        command: String,
+        /// The durability that the command names.
+        by_command: String,
+        /// The durability that the option names.
+        by_option: String,
+    },
     /// The Redis whose network this run disturbs could not be started.
     #[error("a Redis behind a proxy could not be started: {0}")]
     Redis(String),
+    /// The Redis that was asked for can't be used.
+    #[error("{server}: {problem}")]
+    Server {
+        /// The server as it was given, without its password.
+        server: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// The system ended, or printed no ready line in time.
-    #[error("{command} did not become ready ({problem}); its log is {log}")]
+    #[error("{command} did not become ready ({problem}); {log_end}")]
     NotReady {
         /// The build command.
         command: String,
         /// What happened instead.
         problem: String,
-        /// Its log.
-        log: PathBuf,
+        /// Where its log is, and its last lines.
+        log_end: String,
     },
-}
-
-/// The command that starts a system: a program and its arguments. The address, durability and data folder are appended at the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SystemCommand {
-    program: PathBuf,
-    arguments: Vec<OsString>,
-}
-
-impl SystemCommand {
-    /// `ordershop up`, with the given program (checked at the start), or with `ordershop` beside this program or on PATH.
-    ///
-    /// # Errors
-    /// If no program is given and none is found.
-    pub fn ordershop(given: Option<&Path>) -> Result<Self, SystemError> {
-        let program = match given {
-            Some(given) => given.to_owned(),
-            None => find().ok_or(SystemError::Missing)?,
-        };
-        Ok(Self::new(&program, &["up"]))
-    }
-
-    /// This program with these arguments.
-    pub fn new(program: &Path, arguments: &[&str]) -> Self {
-        Self {
-            program: program.to_owned(),
-            arguments: arguments.iter().map(OsString::from).collect(),
-        }
-    }
-
-    /// Adds an argument.
-    #[must_use]
-    pub fn with(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Parses a command as typed, with quotes, but without a shell. Its program must exist.
-    ///
-    /// # Errors
-    /// If it is empty, a quote is open, or the program does not exist.
-    pub fn parse(text: &str) -> Result<Self, SystemError> {
-        let mut words = shlex::split(text).unwrap_or_default().into_iter();
-        let Some(program) = words.next() else {
-            return Err(SystemError::NoCommand(text.to_owned()));
-        };
-        if !is_there(Path::new(&program)) {
-            return Err(SystemError::NoProgram {
-                command: text.to_owned(),
-                program,
-            });
-        }
-        Ok(Self {
-            program: program.into(),
-            arguments: words.map(OsString::from).collect(),
-        })
-    }
-}
-
-impl fmt::Display for SystemCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.program.display())?;
-        let mut arguments = self.arguments.iter();
-        arguments.try_for_each(|a| write!(f, " {}", a.to_string_lossy()))
-    }
+    /// The system says that it is not what was asked for.
+    #[error("{command}: {differs}")]
+    Another {
+        /// The command.
+        command: String,
+        /// What was asked for, and what the system says.
+        differs: String,
+    },
 }
 
 /// The network between the system and its Redis.
@@ -159,53 +153,44 @@ pub struct SystemProcess {
 
 /// How the system is started, the first time and again.
 struct Launch {
-    command: SystemCommand,
-    durability: String,
+    plan: SystemPlan,
     log: PathBuf,
+    /// Dropped after the processes and before their folder.
+    guard: Option<Arc<SystemGuard>>,
     /// Removed when dropped.
     data: TempDir,
-    redis: Option<ProxiedRedis>,
-}
-
-/// The path of `ordershop`: beside this program, or on PATH.
-fn find() -> Option<PathBuf> {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|me| Some(me.parent()?.join(NAME)));
-    beside.filter(|p| p.is_file()).or_else(|| on_path(NAME))
-}
-
-fn is_there(program: &Path) -> bool {
-    match program.to_str() {
-        Some(name) if !name.contains(std::path::MAIN_SEPARATOR) => on_path(name).is_some(),
-        _ => program.is_file(),
-    }
-}
-
-fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|p| p.is_file())
+    /// A folder in which `redis-server` leads to the program that was asked for; removed when dropped.
+    programs: Option<TempDir>,
+    proxied: Option<ProxiedRedis>,
+    running: Option<RunningRedis>,
 }
 
 impl Launch {
+    /// The variables of the system's environment, all of them.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let mut made = environment::made(self.programs.as_ref().map(TempDir::path));
+        if let RedisServer::Running { url, .. } = &self.plan.redis {
+            made.push((REDIS_URL.into(), url.into()));
+        }
+        made
+    }
+
     /// Starts the system at this address and waits until it is ready; returns it with its URL.
     async fn start(&self, listen: &str) -> Result<(Child, String), SystemError> {
         let fail = |error| SystemError::Start {
-            command: self.command.to_string(),
+            command: self.plan.command.to_string(),
             error,
         };
-        let mut command = Command::new(&self.command.program);
-        command.args(&self.command.arguments).args([
-            "--listen",
-            listen,
-            "--durability",
-            &self.durability,
-        ]);
-        match &self.redis {
-            Some(redis) => command.arg("--redis-url").arg(redis.url()),
-            None => command.arg("--data-dir").arg(self.data.path()),
+        let mut command = self.plan.command.to_command();
+        command.env_clear().envs(self.environment());
+        command.args(["--listen", listen]);
+        if let Some(durability) = self.plan.durability_argument() {
+            command.args(["--durability", durability]);
+        }
+        match (&self.proxied, &self.running) {
+            (Some(proxied), _) => command.arg("--redis-url").arg(proxied.url()),
+            (None, Some(_)) => &mut command,
+            (None, None) => command.arg("--data-dir").arg(self.data.path()),
         };
         // Appended, because a system that is started again goes on in the same log.
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
@@ -218,10 +203,15 @@ impl Launch {
             .kill_on_drop(true)
             .spawn()
             .map_err(fail)?;
+        let id = child.id().unwrap_or_default();
+        if let Some(guard) = &self.guard {
+            guard.started(id);
+        }
+        let ended = || self.guard.iter().for_each(|guard| guard.ended(id));
         let not_ready = |problem: String| SystemError::NotReady {
-            command: self.command.to_string(),
+            command: self.plan.command.to_string(),
             problem,
-            log: self.log.clone(),
+            log_end: log_end::said(&self.log),
         };
         let Some(stdout) = child.stdout.take() else {
             return Err(not_ready("no standard output".into()));
@@ -243,9 +233,12 @@ impl Launch {
                     .wait()
                     .await
                     .map_or_else(|e| e.to_string(), |s| s.to_string());
+                ended();
                 return Err(not_ready(format!("it ended: {status}")));
             }
             Err(_) => {
+                child.kill().await.ok();
+                ended();
                 return Err(not_ready(format!(
                     "no ready line within {} s",
                     READY_TIMEOUT.as_secs()
@@ -259,37 +252,56 @@ impl Launch {
 }
 
 impl SystemProcess {
-    /// Starts it and waits until it is ready; its log goes to `log`.
+    /// Starts it and waits until it is ready; its log goes to `log`. A running Redis is emptied first if the plan allows it.
     ///
     /// # Errors
-    /// It, or the Redis behind a proxy, can't be started or doesn't become ready.
+    /// It, or its Redis, can't be started or doesn't become ready; or a running Redis can't be used as it is.
     pub async fn start(
-        command: &SystemCommand,
-        durability: &str,
+        plan: &SystemPlan,
         log: &Path,
         network: RedisNetwork,
     ) -> Result<Arc<Self>, SystemError> {
-        if !is_there(&command.program) {
+        let command = &plan.command;
+        if !is_there(command.program()) {
             return Err(SystemError::Missing);
         }
-        let data = tempfile::tempdir().map_err(|error| SystemError::Start {
+        let not_started = |error| SystemError::Start {
             command: command.to_string(),
             error,
-        })?;
+        };
+        let data = tempfile::tempdir().map_err(not_started)?;
         std::fs::remove_file(log).ok();
-        let redis = match network {
+        let guard = match SystemGuard::start(data.path()) {
+            Ok(guard) => Some(Arc::new(guard)),
+            Err(error) => {
+                tracing::warn!(%error, "the system's guard can't be started: after a SIGKILL, the system would keep running");
+                None
+            }
+        };
+        let proxied = match network {
             RedisNetwork::Own => None,
             RedisNetwork::Proxied => {
-                let started = ProxiedRedis::start(data.path(), durability).await;
+                let durability = plan.durability_asked().unwrap_or_default();
+                let started =
+                    ProxiedRedis::start(data.path(), &durability, &plan.redis, guard.clone()).await;
                 Some(started.map_err(SystemError::Redis)?)
             }
         };
+        let running = match &plan.redis {
+            RedisServer::Running { url, .. } => {
+                Some(RunningRedis::emptied(url, plan.empty_redis).await?)
+            }
+            _ => None,
+        };
+        let programs = plan.redis.programs().map_err(not_started)?;
         let launch = Launch {
-            command: command.clone(),
-            durability: durability.to_owned(),
+            plan: plan.clone(),
             log: log.to_owned(),
+            guard,
             data,
-            redis,
+            programs,
+            proxied,
+            running,
         };
         let (child, url) = launch.start("127.0.0.1:0").await?;
         Ok(Arc::new(Self {
@@ -300,9 +312,41 @@ impl SystemProcess {
         }))
     }
 
-    /// Asks the system to stop, waits, and kills it if it does not. Returns a warning if the end was unusual.
-    pub async fn stop(&self) -> Option<String> {
+    /// The command that started it, and the Redis that was asked for.
+    pub fn command(&self) -> String {
+        self.launch.plan.to_string()
+    }
+
+    /// Refuses a system that is not what was asked for. Returns a warning about what it doesn't say.
+    ///
+    /// # Errors
+    /// [`SystemError::Another`].
+    pub fn check(&self, said: &Environment) -> Result<Option<String>, SystemError> {
+        let running = self.launch.running.as_ref().map(RunningRedis::product);
+        let checked = self.launch.plan.check(running, said);
+        checked.map_err(|differs| SystemError::Another {
+            command: self.launch.plan.command.to_string(),
+            differs,
+        })
+    }
+
+    /// Asks the system to stop, waits, and kills it if it does not; then a running Redis is left empty. Returns what was unusual.
+    pub async fn stop(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.end().await.into_iter().collect();
+        if let Some(running) = &self.launch.running {
+            warnings.extend(running.empty().await.err().map(|e| e.to_string()));
+        }
+        warnings
+    }
+
+    async fn end(&self) -> Option<String> {
         let mut child = self.child.lock().await;
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(format!(
+                "the system had ended before the end of the run, with {status}; {}",
+                log_end::said(&self.launch.log)
+            ));
+        }
         if let Some(id) = child.id() {
             // The standard library can only kill; a graceful stop needs the signal.
             Command::new("kill")
@@ -311,7 +355,7 @@ impl SystemProcess {
                 .await
                 .ok();
         }
-        match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
+        let warning = match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
             Ok(Ok(status)) if status.success() => None,
             Ok(Ok(status)) => Some(format!("the system ended with {status}")),
             Ok(Err(e)) => Some(format!("the system's end could not be waited for: {e}")),
@@ -322,7 +366,15 @@ impl SystemProcess {
                     STOP_TIMEOUT.as_secs()
                 ))
             }
-        }
+        };
+        self.ended();
+        warning
+    }
+
+    /// Tells the guard that the first process has ended.
+    fn ended(&self) {
+        let guard = self.launch.guard.iter();
+        guard.for_each(|guard| guard.ended(self.process()));
     }
 }
 
@@ -332,6 +384,12 @@ impl StartedSystem for SystemProcess {
         self.id.load(Ordering::Relaxed)
     }
 
+    fn roots(&self) -> Vec<u32> {
+        let running = self.launch.running.as_ref();
+        let redis = running.and_then(RunningRedis::process);
+        std::iter::once(self.process()).chain(redis).collect()
+    }
+
     fn names(&self) -> &dyn ProcessNames {
         &OrderShop
     }
@@ -339,6 +397,7 @@ impl StartedSystem for SystemProcess {
     async fn start_again(&self) -> Result<(), String> {
         let mut child = self.child.lock().await;
         child.wait().await.map_err(|e| e.to_string())?;
+        self.ended();
         let address = self.url.strip_prefix("http://").unwrap_or(&self.url);
         let started = self.launch.start(address.trim_end_matches('/')).await;
         let (started, _) = started.map_err(|e| e.to_string())?;
@@ -349,6 +408,6 @@ impl StartedSystem for SystemProcess {
     }
 
     fn network(&self) -> Option<&Proxy> {
-        self.launch.redis.as_ref().map(ProxiedRedis::proxy)
+        self.launch.proxied.as_ref().map(ProxiedRedis::proxy)
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::order::{BLOCK_RUNS, Side};
+use super::order::Side;
 use super::stopping::{ExperimentProgress, StoppingRule};
+use crate::terminal;
 use loadgen_report::compare::{Comparison, FigureComparison, Role, Scale};
 
 /// The progress display.
@@ -25,7 +26,7 @@ impl ExperimentDisplay {
 
     /// Prints a line above the status line.
     pub(super) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| terminal::note(line));
     }
 
     pub(super) fn warming(&self, side: Side) {
@@ -37,8 +38,9 @@ impl ExperimentDisplay {
 
     pub(super) fn running(&self, block: u32, place: usize, side: Side, limits: &StoppingRule) {
         self.bar.set_message(format!(
-            "block {block} of at most {}, run {place} of {BLOCK_RUNS}: {}",
+            "block {block} of at most {}, run {place} of {}: {}",
             limits.blocks_max,
+            limits.block_runs,
             side.letter()
         ));
     }
@@ -48,12 +50,13 @@ impl ExperimentDisplay {
         &self,
         progress: &ExperimentProgress,
         limits: &StoppingRule,
-        so_far: Option<&Comparison>,
+        so_far: &[Comparison],
     ) {
         let mut line = format!("block {} of at most {}", progress.blocks, limits.blocks_max);
-        let figures = so_far.into_iter().flat_map(leading);
-        for figure in figures.take(3) {
-            line += &format!(", {} {}", figure.name, effect(figure));
+        for (comparison, side) in so_far.iter().zip(&Side::ALL[1..]) {
+            for figure in leading(comparison).take(3) {
+                line += &format!(", {} {}", figure.name, effect(figure, *side));
+            }
         }
         let left = limits.left(progress).as_secs();
         self.say(&format!("{line}, at most {left} s left"));
@@ -75,11 +78,12 @@ pub(super) fn leading(comparison: &Comparison) -> impl Iterator<Item = &FigureCo
 }
 
 /// An effect with its interval, such as `B/A 1.02 (0.99–1.05)`.
-fn effect(figure: &FigureComparison) -> String {
-    let what = match figure.scale {
-        Scale::Ratio => "B/A",
-        Scale::Difference => "B−A",
+fn effect(figure: &FigureComparison, side: Side) -> String {
+    let sign = match figure.scale {
+        Scale::Ratio => '/',
+        Scale::Difference => '−',
     };
+    let what = format!("{}{sign}{}", side.letter(), Side::A.letter());
     let interval = figure.effect.low.zip(figure.effect.high);
     let interval = interval.map_or_else(String::new, |(l, h)| format!(" ({l:.3}–{h:.3})"));
     format!("{what} {:.3}{interval}", figure.effect.estimate)

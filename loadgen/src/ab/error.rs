@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::revision::RevisionError;
+use crate::out_folder::OutFolderError;
 use crate::run::RunError;
+use crate::terminal::UNWRITTEN;
 use loadgen_report::compare::CompareError;
 use loadgen_report::folder::FolderError;
 
@@ -37,6 +39,9 @@ pub enum AbError {
         /// The cause.
         error: std::io::Error,
     },
+    /// A run can't have its folder.
+    #[error(transparent)]
+    OutFolder(#[from] OutFolderError),
     /// The runs can't be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -54,6 +59,9 @@ impl AbError {
         match self {
             Self::NoBlocks(..) | Self::Aborted | Self::Revision(RevisionError::Interrupted(_)) => 3,
             Self::Compare(error) => error.exit_code(),
+            Self::OutFolder(error) => error.exit_code(),
+            Self::Run { error, .. } if error.exit_code() == UNWRITTEN => UNWRITTEN,
+            Self::Output { .. } => UNWRITTEN,
             _ => 2,
         }
     }

@@ -10,8 +10,9 @@ use super::options::{AbOptions, Build};
 use super::order::{self, Side};
 use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 use super::stopping::{ExperimentProgress, StopReason};
+use crate::out_folder::OutFolder;
 use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::{self, CompareError, Comparison, Group, Scale};
 use loadgen_report::folder::RunFolder;
@@ -25,10 +26,10 @@ const LEFT_OUT: &str = "left-out";
 pub struct ExperimentOutcome {
     /// How the experiment was made.
     pub record: AbRecord,
-    /// The comparison of the blocks that count.
-    pub comparison: Comparison,
-    /// The runs of the blocks that count, A's and B's.
-    pub groups: [Group; 2],
+    /// The comparisons of the blocks that count: of each candidate with the baseline.
+    pub comparisons: Vec<Comparison>,
+    /// The runs of the blocks that count, side by side.
+    pub groups: Vec<Group>,
 }
 
 /// Carries out an experiment; each run reads the scenario again.
@@ -46,10 +47,11 @@ pub async fn experiment(
         seed: options.seed,
         started_at: unix_seconds(),
         elapsed_s: 0.0,
-        a: of_build(&options.a),
-        b: of_build(&options.b),
+        sides: Side::ALL
+            .into_iter()
+            .zip(options.sides.iter().map(of_build))
+            .collect(),
         null_control: options.null_control,
-        durability: options.durability.clone(),
         audit: options.audit,
         blocks_max: options.limits.blocks_max,
         precision: options.limits.precision,
@@ -72,19 +74,21 @@ pub async fn experiment(
     let ended = ended?;
     experiment.record.ended = Some(ended);
     experiment.record.write(&options.out)?;
-    let Some(mut comparison) = experiment.compare().transpose()? else {
+    let Some(mut comparisons) = experiment.compare().transpose()? else {
         let why = match experiment.spoiled {
             0 => ended.as_str().to_owned(),
             n => format!("{n} blocks had an INVALID run"),
         };
         return Err(AbError::NoBlocks(why, options.out.clone()));
     };
-    let groups = Side::BOTH.map(|side| experiment.group(side));
+    let groups = experiment.groups();
     let record = experiment.record;
-    comparison.warnings.extend(record.warnings());
+    for comparison in &mut comparisons {
+        comparison.warnings.extend(record.warnings());
+    }
     Ok(ExperimentOutcome {
         record,
-        comparison,
+        comparisons,
         groups,
     })
 }
@@ -92,7 +96,8 @@ pub async fn experiment(
 fn of_build(build: &Build) -> BuildRecord {
     BuildRecord {
         label: build.label.clone(),
-        command: build.command.to_string(),
+        command: build.plan.to_string(),
+        asked: build.asked.clone(),
         revision: build.revision.clone(),
     }
 }
@@ -111,34 +116,43 @@ struct Experiment<'a> {
 
 impl Experiment<'_> {
     async fn carry_out(&mut self) -> Result<StopReason, AbError> {
-        for side in Side::BOTH {
+        let mut warmed = Vec::new();
+        for side in self.sides() {
             self.display.warming(side);
             let folder = self.options.out.join("warm-up").join(side.folder());
             let verdict = self.run_once(side, self.options.seed, &folder).await?;
             if verdict.is_none() || self.is_interrupted().await {
                 return Ok(StopReason::Interrupted);
             }
+            let label = self.build(side).label.clone();
+            let run = RunFolder::open(&folder)?;
+            warmed.push(Group::new(label, vec![run]).asked(self.build(side).asked.clone()));
+        }
+        // Now, instead of after the first block.
+        for candidate in &warmed[1..] {
+            compare::check(&warmed[0], candidate, &self.options.compare)?;
         }
         let warm_up = self.options.out.join("warm-up");
         std::fs::remove_dir_all(&warm_up).map_err(|e| AbError::not_written(&warm_up, e))?;
         self.run_max = Duration::ZERO;
         let start = Instant::now();
-        for (block, order) in (1..).zip(order::blocks(self.options.seed)) {
-            let whole = self.block(block, order).await?;
+        for (block, order) in (1..).zip(order::blocks(self.options.seed, self.options.sides.len()))
+        {
+            let whole = self.block(block, &order).await?;
             self.record.elapsed_s = start.elapsed().as_secs_f64();
             self.record.write(&self.options.out)?;
             if !whole {
                 return Ok(StopReason::Interrupted);
             }
-            let so_far = self.compare().transpose()?;
+            let so_far = self.compare().transpose()?.unwrap_or_default();
             let progress = ExperimentProgress {
                 blocks: block,
                 elapsed: start.elapsed(),
                 run_max: self.run_max,
-                half_width: so_far.as_ref().and_then(half_width),
+                half_width: half_width(&so_far),
             };
             let limits = &self.options.limits;
-            self.display.block(&progress, limits, so_far.as_ref());
+            self.display.block(&progress, limits, &so_far);
             if let Some(end) = limits.end(&progress) {
                 return Ok(end);
             }
@@ -148,15 +162,11 @@ impl Experiment<'_> {
     }
 
     /// Makes the runs of a block. Returns whether the block is complete; an interrupted one is not.
-    async fn block(
-        &mut self,
-        block: u32,
-        order: [Side; order::BLOCK_RUNS],
-    ) -> Result<bool, AbError> {
+    async fn block(&mut self, block: u32, order: &[Side]) -> Result<bool, AbError> {
         let first = self.record.runs.len();
-        // Both sides make the same random choices, so that these cause no difference.
+        // All sides make the same random choices, so that these cause no difference.
         let seed = self.options.seed.wrapping_add(u64::from(block));
-        for (place, side) in (1..).zip(order) {
+        for (place, side) in (1..).zip(order.iter().copied()) {
             self.display
                 .running(block, place, side, &self.options.limits);
             let begun = Instant::now();
@@ -191,7 +201,7 @@ impl Experiment<'_> {
             }
             self.run_max = self.run_max.max(begun.elapsed());
         }
-        let invalid = |r: &RunRecord| r.verdict == VerdictResult::Invalid;
+        let invalid = |r: &RunRecord| r.verdict.is_doubtful();
         if self.record.runs[first..].iter().any(invalid) {
             self.spoiled += 1;
             self.display.say(&format!(
@@ -254,13 +264,12 @@ impl Experiment<'_> {
         let scenario = (self.scenario)().map_err(AbError::Scenario)?;
         let options = RunOptions {
             target: None,
-            tls: TlsOptions::default(),
+            connect: ConnectOptions::default(),
             drivers: self.options.drivers,
             seed,
-            out: out.to_owned(),
-            durability: self.options.durability.clone(),
+            out: OutFolder::claim(out)?,
             audit: self.options.audit,
-            system: Some(build.command),
+            system: Some(build.plan),
             trace: None,
             speed: None,
             observers: RunObservers::default(),
@@ -297,32 +306,47 @@ impl Experiment<'_> {
     }
 
     /// Compares the blocks that count; `None` as long as there are none.
-    fn compare(&self) -> Option<Result<Comparison, CompareError>> {
+    fn compare(&self) -> Option<Result<Vec<Comparison>, CompareError>> {
         if self.opened.is_empty() {
             return None;
         }
-        let [a, b] = Side::BOTH.map(|side| self.group(side));
-        Some(compare::compare(&a, &b, &self.options.compare))
+        let groups = self.groups();
+        let (baseline, candidates) = groups.split_first()?;
+        Some(compare::compare_each(
+            baseline,
+            candidates,
+            &self.options.compare,
+        ))
+    }
+
+    /// The sides of this experiment.
+    fn sides(&self) -> impl Iterator<Item = Side> + use<> {
+        Side::ALL.into_iter().take(self.options.sides.len())
+    }
+
+    /// The runs of each side in the blocks that count.
+    fn groups(&self) -> Vec<Group> {
+        self.sides().map(|side| self.group(side)).collect()
     }
 
     /// The runs of a side in the blocks that count.
     fn group(&self, side: Side) -> Group {
         let own = self.opened.iter().filter(|(s, ..)| *s == side);
         let (blocks, runs) = own.map(|(_, block, run)| (*block, run.clone())).unzip();
-        Group::new(&self.build(side).label, runs).in_blocks(blocks)
+        let build = self.build(side);
+        let group = Group::new(&build.label, runs).in_blocks(blocks);
+        group.asked(build.asked.clone())
     }
 
     fn build(&self, side: Side) -> &Build {
-        match side {
-            Side::A => &self.options.a,
-            Side::B => &self.options.b,
-        }
+        &self.options.sides[side.index()]
     }
 }
 
 /// Half the width of the widest leading interval, as a share; `None` as long as a leading figure has no interval.
-fn half_width(comparison: &Comparison) -> Option<f64> {
-    let ratios = display::leading(comparison).filter(|f| f.scale == Scale::Ratio);
+fn half_width(comparisons: &[Comparison]) -> Option<f64> {
+    let leading = comparisons.iter().flat_map(display::leading);
+    let ratios = leading.filter(|f| f.scale == Scale::Ratio);
     let widths = ratios.map(|f| Some((f.effect.high? / f.effect.low?).sqrt() - 1.0));
     widths.reduce(|a, b| Some(a?.max(b?))).flatten()
 }

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::error::AbError;
 use super::order::Side;
 use super::stopping::StopReason;
+use crate::out_folder::RECORD_FILE;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::blocks::Blocks;
+use loadgen_report::folder::write_whole;
 
 /// The version that this program writes.
 pub const SCHEMA: &str = "loadgen-ab/1";
-/// The file's name in the experiment's folder.
-const RECORD_FILE: &str = "ab.json";
 
 /// How an experiment was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,14 +30,11 @@ pub struct AbRecord {
     pub started_at: f64,
     /// Seconds since the first run of the first block; the discarded runs before are not included.
     pub elapsed_s: f64,
-    /// The baseline.
-    pub a: BuildRecord,
-    /// The candidate.
-    pub b: BuildRecord,
+    /// The sides: `a` is the baseline.
+    #[serde(flatten)]
+    pub sides: BTreeMap<Side, BuildRecord>,
     /// Whether A and B are the same build on purpose.
     pub null_control: bool,
-    /// The durability of both systems.
-    pub durability: String,
     /// Whether each run was audited.
     pub audit: bool,
     /// The largest number of blocks.
@@ -62,7 +59,7 @@ impl AbRecord {
                 "{invalid} runs are left out, because their block is incomplete or one of its runs is INVALID"
             ));
         }
-        for side in Side::BOTH {
+        for side in self.sides.keys().copied() {
             let own = self.runs.iter().filter(|r| r.side == side && r.counts);
             let failed: Vec<&str> = own
                 .filter(|r| r.verdict == VerdictResult::Fail)
@@ -92,12 +89,12 @@ impl AbRecord {
         let path = out.join(RECORD_FILE);
         let written = serde_json::to_string_pretty(self)
             .map_err(std::io::Error::other)
-            .and_then(|json| std::fs::write(&path, json + "\n"));
+            .and_then(|json| write_whole(&path, &(json + "\n")));
         written.map_err(|e| AbError::not_written(&path, e))?;
         // With blocks.json the two folders can be compared again later.
-        for side in Side::BOTH {
+        for (side, build) in &self.sides {
             let counted = self.runs.iter();
-            let counted = counted.filter(|r| r.side == side && r.counts);
+            let counted = counted.filter(|r| r.side == *side && r.counts);
             let names = counted.filter_map(|r| {
                 let name = Path::new(&r.folder).file_name()?;
                 Some((name.to_string_lossy().into_owned(), r.block))
@@ -105,7 +102,8 @@ impl AbRecord {
             let blocks: BTreeMap<String, u32> = names.collect();
             let folder = out.join(side.folder());
             if !blocks.is_empty() {
-                let written = Blocks::new(blocks).write(&folder);
+                let blocks = Blocks::new(blocks).asked(build.asked.clone());
+                let written = blocks.write(&folder);
                 written.map_err(|e| AbError::not_written(&folder, e))?;
             }
         }
@@ -113,13 +111,16 @@ impl AbRecord {
     }
 }
 
-/// One of the two builds.
+/// One of the sides.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BuildRecord {
     /// The name shown to people.
     pub label: String,
     /// The command that starts the system, without the arguments that each run adds.
     pub command: String,
+    /// What the side was asked to have, where sides were asked to differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, String>,
     /// The commit that was built, if the build comes from a revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,

@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use tokio::process::Command;
 
 use crate::run::Interrupts;
+use crate::terminal;
 
 /// The folder for builds, below the repository's root.
 const FOLDER: &str = "target/ab";
@@ -147,7 +148,7 @@ impl Repository {
         let (program, note) = (folder.join("program"), folder.join("built-by"));
         let known = std::fs::read_to_string(&note).is_ok_and(|by| by == self.made_by());
         if known && program.is_file() {
-            eprintln!("{revision}: built before, {}", program.display());
+            terminal::note(&format!("{revision}: built before, {}", program.display()));
             return Ok(Built { commit, program });
         }
         let tree = folder.join("source");
@@ -159,7 +160,8 @@ impl Repository {
             &["worktree", "add", "--detach", "--force", &place, &commit],
         )
         .await?;
-        eprintln!("{revision}: {} in {}", self.build, tree.display());
+        let place = tree.display();
+        terminal::note(&format!("{revision}: {} in {place}", self.build));
         let target = self.root.join(FOLDER).join("target");
         // The program of another build must not be taken for this one's.
         let left = target.join(&self.built);

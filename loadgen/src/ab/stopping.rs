@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::order::BLOCK_RUNS;
-
 /// Blocks before the first check: the spread of fewer blocks is too uncertain (Student's t has one degree of freedom less than there are
 /// blocks), so that the width of an interval is mostly chance.
 pub const BLOCKS_MIN: u32 = 6;
@@ -21,6 +19,8 @@ pub struct StoppingRule {
     pub precision: f64,
     /// No block starts that would probably end after this time.
     pub budget: Duration,
+    /// Runs of a block: two of each side.
+    pub block_runs: u32,
 }
 
 /// Why an experiment ended.
@@ -72,14 +72,14 @@ impl StoppingRule {
         if progress.blocks >= self.blocks_max {
             return Some(StopReason::Blocks);
         }
-        (progress.elapsed + progress.run_max * BLOCK_RUNS as u32 > self.budget)
+        (progress.elapsed + progress.run_max * self.block_runs > self.budget)
             .then_some(StopReason::Budget)
     }
 
     /// Upper bound of the remaining time.
     pub fn left(&self, progress: &ExperimentProgress) -> Duration {
         let blocks = self.blocks_max.saturating_sub(progress.blocks);
-        let work = progress.run_max * BLOCK_RUNS as u32 * blocks;
+        let work = progress.run_max * self.block_runs * blocks;
         work.min(self.budget.saturating_sub(progress.elapsed))
     }
 }
@@ -96,6 +96,7 @@ mod tests {
         blocks_max: 12,
         precision: 0.03,
         budget: Duration::from_secs(600),
+        block_runs: 4,
     };
 
     #[test]

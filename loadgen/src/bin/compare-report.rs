@@ -5,8 +5,9 @@ mod compare;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use loadgen::build_version::VERSION;
+use loadgen::terminal;
 
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(Parser)]
@@ -17,5 +18,7 @@ struct CompareReport {
 }
 
 fn main() -> ExitCode {
-    compare::compare_runs(&CompareReport::parse().arguments)
+    let told = terminal::arguments::<CompareReport>(CompareReport::command());
+    let code = told.map(|told| compare::compare_runs(&told.arguments));
+    terminal::end(code.unwrap_or_else(|code| code))
 }

@@ -1,12 +1,12 @@
 //! The run's events as JSON lines on standard output, for other programs. The field `schema` is the version; `scenarios/README.md`
 //! describes the lines. Times are microseconds unless the name says otherwise.
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::run_event::{Listener, Observed, RunEvent, RunPlan};
+use crate::terminal;
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::Times;
@@ -18,42 +18,26 @@ use loadgen_scenario::Stage;
 pub const SCHEMA: &str = "loadgen-progress/1";
 
 /// Writes each event of a run as a line.
+#[derive(Default)]
 pub struct JsonLines {
     plan: RunPlan,
-    to: Box<dyn Write>,
-}
-
-impl Default for JsonLines {
-    /// Writes to standard output.
-    fn default() -> Self {
-        Self::new(std::io::stdout())
-    }
 }
 
 impl JsonLines {
-    /// Writes to any writer. Errors are ignored, because the reader may have closed the pipe.
-    pub fn new(to: impl Write + 'static) -> Self {
-        Self {
-            plan: RunPlan::default(),
-            to: Box::new(to),
-        }
-    }
-
     /// Writes the last line of a run that has no report.
     pub fn failed(problem: &str) {
-        Self::default().write("failed", json!({ "problem": problem }));
+        Self::write("failed", json!({ "problem": problem }));
     }
 
     /// Writes the report as the last line, for `--format json`.
     pub fn report(report: &Report) {
-        Self::default().write("report", json!({ "report": report }));
+        Self::write("report", json!({ "report": report }));
     }
 
-    fn write(&mut self, event: &str, mut body: Value) {
+    fn write(event: &str, mut body: Value) {
         body["schema"] = SCHEMA.into();
         body["event"] = event.into();
-        writeln!(self.to, "{body}").ok();
-        self.to.flush().ok();
+        terminal::say(&body.to_string());
     }
 }
 
@@ -80,6 +64,10 @@ impl Listener for JsonLines {
                 json!({ "at_s": seconds(*at), "stages": stages(now) }),
             ),
             RunEvent::Stopping => ("stopping", json!({})),
+            RunEvent::Aborting { threshold, figure } => (
+                "aborting",
+                json!({ "threshold": threshold, "figure": figure }),
+            ),
             RunEvent::Draining { in_flight } => ("draining", json!({ "in_flight": in_flight })),
             RunEvent::Finished {
                 arrivals_end,
@@ -107,7 +95,7 @@ impl Listener for JsonLines {
             // The failure of a run is written once, by `failed` at its end.
             RunEvent::Ready | RunEvent::Failed(_) => return,
         };
-        self.write(name, body);
+        Self::write(name, body);
     }
 }
 
@@ -148,8 +136,11 @@ fn figures(plan: &RunPlan, interval: &Interval) -> Value {
             "name": name,
             "count": step.count,
             "errors": step.errors,
+            "unanswered": step.unanswered(),
             "response_time_us": quantiles(&step.response_time),
             "service_time_us": quantiles(&step.service_time),
+            "failed_time_us": quantiles(&step.failed_time),
+            "unanswered_time_us": quantiles(&step.unanswered_time),
         })
     });
     let states = plan

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::run_event::{Listener, RunEvent, RunPlan};
+use crate::terminal;
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::Times;
@@ -23,7 +24,7 @@ pub struct Lines {
 impl Default for Lines {
     /// Writes to standard error.
     fn default() -> Self {
-        Self::new(|line| eprintln!("{line}"))
+        Self::new(terminal::note)
     }
 }
 
@@ -122,11 +123,14 @@ impl Listener for Lines {
                 Some(format!("the schedule continues from {:.1} s", at.as_secs_f64()))
             }
             RunEvent::Stopping => Some("stopping: no new journeys, waiting for those in flight (interrupt again to stop at once)".to_owned()),
+            RunEvent::Aborting { threshold, figure } => Some(format!(
+                "aborting: {threshold}: {figure}; no new journeys, waiting for those in flight (interrupt to stop at once)"
+            )),
             RunEvent::Draining { in_flight } => {
                 Some(format!("no new journeys; {in_flight} in flight"))
             }
             RunEvent::Auditing { events: 0 } => {
-                Some("audit: comparing all events with all entities (interrupt to skip it)".to_owned())
+                Some("audit: reading what happened on the target (interrupt to skip it)".to_owned())
             }
             RunEvent::TearDown => Some("tear-down (interrupt to skip the rest)".to_owned()),
             RunEvent::Fault(FaultEvent::Began { what }) => Some(format!("fault: {what}")),

@@ -210,6 +210,10 @@ impl RunProgress {
                 self.stopping = true;
                 self.say("stopping: no new journeys".to_owned());
             }
+            RunEvent::Aborting { threshold, figure } => {
+                self.stopping = true;
+                self.say(format!("aborting: {threshold}: {figure}"));
+            }
             RunEvent::Draining { in_flight } => {
                 self.phase = Phase::Draining;
                 self.say(format!("no new journeys; {in_flight} in flight"));

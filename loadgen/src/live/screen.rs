@@ -21,38 +21,19 @@ use super::lines::Lines;
 use super::run_progress::RunProgress;
 use super::view::{Tab, View, draw};
 use crate::run_event::{Listener, RunEvent, Wish};
+use crate::terminal;
 
 /// The longest time until a key or an event is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often the screen is redrawn if nothing happens, because it shows clocks.
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 
-/// Whether the screen has taken over the terminal, so that nothing else may write to it.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-/// Log output in the meantime, written when the terminal is restored.
-static NOTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-/// Largest size of the notes in bytes; further ones are dropped.
-const NOTES_MAX: usize = 64 << 10;
-
 /// Whether this process has a terminal to draw on and to read keys from; not in a pipe, in the background or under a supervisor.
 pub fn can_be_shown() -> bool {
-    let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb" || t.is_empty());
     // The kernel stops a background process that changes the terminal's settings.
     let in_front =
         rustix::termios::tcgetpgrp(stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
-    stderr().is_terminal() && stdin().is_terminal() && !dumb && in_front
-}
-
-/// Writes to standard error, or keeps the text until the screen is closed.
-pub fn note(text: &[u8]) -> io::Result<()> {
-    if !TAKEN.load(Ordering::SeqCst) {
-        return stderr().write_all(text);
-    }
-    let mut notes = lock(&NOTES);
-    if notes.len() + text.len() <= NOTES_MAX {
-        notes.extend_from_slice(text);
-    }
-    Ok(())
+    terminal::is_able(&stderr()) && stdin().is_terminal() && in_front
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -72,7 +53,7 @@ fn take_terminal() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
         }));
     });
     enable_raw_mode()?;
-    TAKEN.store(true, Ordering::SeqCst);
+    terminal::take();
     execute!(stderr(), EnterAlternateScreen)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stderr()))?;
     terminal.hide_cursor()?;
@@ -81,18 +62,15 @@ fn take_terminal() -> io::Result<Terminal<CrosstermBackend<Stderr>>> {
 
 /// Restores the terminal; a second call does nothing.
 fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
-        return;
-    }
-    // Errors are ignored: a terminal that was closed needs no restoring.
-    let mut err = stderr();
-    let shown = err
-        .queue(LeaveAlternateScreen)
-        .and_then(|e| e.queue(Show))
-        .and_then(Write::flush);
-    disable_raw_mode().and(shown).ok();
-    let notes = std::mem::take(&mut *lock(&NOTES));
-    err.write_all(&notes).ok();
+    terminal::give_back(|| {
+        // Errors are ignored: a terminal that was closed needs no restoring.
+        let mut err = stderr();
+        let shown = err
+            .queue(LeaveAlternateScreen)
+            .and_then(|e| e.queue(Show))
+            .and_then(Write::flush);
+        disable_raw_mode().and(shown).ok();
+    });
 }
 
 /// The full screen of a run.
@@ -137,7 +115,9 @@ impl Listener for Screen {
         let first = self.thread.is_none() && self.instead.is_none();
         if first && let Err(e) = self.start() {
             give_back();
-            eprintln!("the full screen can't be shown ({e}); showing plain lines instead");
+            terminal::note(&format!(
+                "the full screen can't be shown ({e}); showing plain lines instead"
+            ));
             self.instead = Some(Lines::default());
         }
         match &mut self.instead {
@@ -175,7 +155,7 @@ impl Watch {
 
     /// Draws the screen, then waits for keys until it is time to draw again.
     fn turn(&mut self) -> io::Result<()> {
-        if !TAKEN.load(Ordering::SeqCst) {
+        if !terminal::is_taken() {
             return Err(io::Error::other("another thread has panicked"));
         }
         let drawn = Instant::now();
@@ -209,7 +189,8 @@ impl Watch {
             self.wishes.send(wish).ok();
         };
         match key.code {
-            KeyCode::Char('c') if control => wish(Wish::Stop),
+            // Ctrl-\ comes as Ctrl-4.
+            KeyCode::Char('c' | '4' | '\\') if control => wish(Wish::Stop),
             _ if self.view.help => self.view.help = false,
             KeyCode::Char('q') => wish(Wish::Stop),
             KeyCode::Char('p') => wish(Wish::ToggleHold),

@@ -55,7 +55,9 @@ pub struct StepTotals {
     pub requests: u64,
     /// Those that failed.
     pub errors: u64,
-    /// From the intended start.
+    /// Those that had no answer.
+    pub unanswered: u64,
+    /// From the intended start, of requests answered as expected, as the next one.
     pub response_time: Histogram,
     /// From the actual start.
     pub service_time: Histogram,
@@ -113,6 +115,7 @@ impl ExportedFigures {
         for (mine, step) in self.steps.iter_mut().zip(&recorded.steps) {
             mine.requests += step.count;
             mine.errors += step.errors;
+            mine.unanswered += step.unanswered();
             mine.response_time.add(&step.response_time);
             mine.service_time.add(&step.service_time);
         }

@@ -1,4 +1,4 @@
-//! One thread that answers `GET /metrics` with the figures in OpenMetrics text, and `/` with a hint to that path.
+//! One thread that answers `GET /metrics` with the figures, as Prometheus text or OpenMetrics, and `/` with a hint to that path.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,15 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use metrics_exposition::Format;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::figures::{ExportedFigures, Histogram};
-
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves until the program ends.
 pub fn spawn(listener: TcpListener, figures: Arc<Mutex<ExportedFigures>>) -> io::Result<()> {
@@ -69,12 +67,13 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Byt
     };
     match request.uri().path() {
         "/metrics" => {
-            let mut text = String::new();
-            if encode(&mut text, registry).is_err() {
+            let accept = request.headers().get(header::ACCEPT);
+            let format = Format::accepted(accept.and_then(|value| value.to_str().ok()));
+            let Ok(text) = format.encode(&[registry]) else {
                 return plain(StatusCode::INTERNAL_SERVER_ERROR, "encoding failed\n");
-            }
+            };
             let mut response = Response::new(Full::from(text));
-            let value = header::HeaderValue::from_static(CONTENT_TYPE);
+            let value = header::HeaderValue::from_static(format.content_type());
             response.headers_mut().insert(header::CONTENT_TYPE, value);
             response
         }
@@ -116,6 +115,11 @@ impl Writer<'_> {
             steps().map(|(name, s)| (step(name), s.errors)),
         )?;
         self.counters(
+            "requests_unanswered",
+            "Requests without an answer: refused, timed out, connection lost",
+            steps().map(|(name, s)| (step(name), s.unanswered)),
+        )?;
+        self.counters(
             "errors",
             "Errors of requests and of awaited states, by kind",
             figures.errors.iter().map(|((name, kind), count)| {
@@ -126,12 +130,12 @@ impl Writer<'_> {
         )?;
         self.histograms(
             "response_time",
-            "Completed - intended start: what a customer waits",
+            "Completed - intended start of requests answered as expected: what a customer waits",
             steps().map(|(name, s)| (step(name), &s.response_time)),
         )?;
         self.histograms(
             "service_time",
-            "Completed - actual start",
+            "Completed - actual start of requests answered as expected",
             steps().map(|(name, s)| (step(name), &s.service_time)),
         )?;
         let states = || plan.awaits.iter().zip(&figures.awaits);

@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::metrics_listen::{ExportedFigures, Histogram};
+use crate::run_event::RunPlan;
 
 /// A request with all figures since the run's start.
 pub fn request(
@@ -24,30 +25,38 @@ pub fn request(
         start: unix_nanos(started),
         now: unix_nanos(now),
     };
-    let resource = Resource {
-        attributes: attributes(&[
-            ("service.name", "loadgen"),
-            ("service.version", env!("CARGO_PKG_VERSION")),
-            ("loadgen.scenario", &figures.plan.scenario),
-            ("loadgen.target", &figures.plan.target),
-        ]),
-        ..Resource::default()
-    };
-    let scope = InstrumentationScope {
-        name: "loadgen".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..InstrumentationScope::default()
-    };
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics {
-            resource: Some(resource),
+            resource: Some(resource(&figures.plan)),
             scope_metrics: vec![ScopeMetrics {
-                scope: Some(scope),
+                scope: Some(scope()),
                 metrics: metrics(figures, times),
                 ..ScopeMetrics::default()
             }],
             ..ResourceMetrics::default()
         }],
+    }
+}
+
+/// What all of a run's messages are about.
+pub fn resource(plan: &RunPlan) -> Resource {
+    Resource {
+        attributes: attributes(&[
+            ("service.name", "loadgen"),
+            ("service.version", env!("CARGO_PKG_VERSION")),
+            ("loadgen.scenario", &plan.scenario),
+            ("loadgen.target", &plan.target),
+        ]),
+        ..Resource::default()
+    }
+}
+
+/// What made them.
+pub fn scope() -> InstrumentationScope {
+    InstrumentationScope {
+        name: "loadgen".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..InstrumentationScope::default()
     }
 }
 
@@ -62,7 +71,8 @@ fn unix_nanos(time: SystemTime) -> u64 {
     since.map_or(0, |d| d.as_nanos() as u64)
 }
 
-fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
+/// Attributes that are texts.
+pub fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let pairs = pairs.iter().map(|(key, value)| KeyValue {
         key: (*key).to_owned(),
         value: Some(AnyValue {
@@ -97,6 +107,10 @@ fn metrics(figures: &ExportedFigures, times: PointTimes) -> Vec<Metric> {
         times.sum(
             "loadgen.request_errors",
             steps().map(|(n, s)| (step(n), s.errors)),
+        ),
+        times.sum(
+            "loadgen.requests_unanswered",
+            steps().map(|(n, s)| (step(n), s.unanswered)),
         ),
         times.sum("loadgen.errors", errors),
         times.sum("loadgen.journeys", outcomes),

@@ -17,6 +17,7 @@ use crate::run_event::RunEvent;
 use loadgen_engine::drive;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_engine::scrape::Scrape;
+use loadgen_report::Interruption;
 use loadgen_report::audit::AuditReport;
 use loadgen_scenario::expression::Vars;
 use loadgen_shop::audit;
@@ -60,6 +61,7 @@ impl Run {
             return Err(RunError::Aborted);
         }
         stop.cancel();
+        self.interrupted = Some(Interruption::Backlog);
         listeners.tell(&RunEvent::Stopping);
         let last = tokio::time::timeout(Duration::from_secs(1), self.control.scrape()).await;
         Ok((last.ok().flatten(), start.elapsed()))
@@ -73,11 +75,14 @@ impl Run {
         listeners: &mut Listeners,
     ) {
         listeners.tell(&RunEvent::TearDown);
-        let target = self.control.target().clone();
-        let work = drive::tear_down(&self.scenario, target, variables, self.seed);
+        let targets = self.targets();
+        let work = drive::tear_down(&self.scenario, targets, variables, self.seed);
         let failures = tokio::select! {
             failures = work => failures,
-            () = interrupts.stop() => vec!["tear-down was interrupted: some of what set-up created still exists".to_owned()],
+            () = interrupts.stop() => {
+                self.interrupted.get_or_insert(Interruption::TearDown);
+                vec!["tear-down was interrupted: some of what set-up created still exists".to_owned()]
+            }
         };
         self.warnings.extend(failures);
     }
@@ -91,7 +96,7 @@ impl Run {
     ) -> Option<AuditReport> {
         let scope = AuditScope {
             ledger: Some(ledger),
-            from_nothing: self.system_id.is_some(),
+            from_nothing: self.system.is_some(),
             drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
         };
         listeners.tell(&RunEvent::Auditing { events: 0 });
@@ -106,6 +111,7 @@ impl Run {
                 Some(outcome.unwrap_or_else(|error| audit::ended_early(&error)))
             }
             () = interrupts.stop() => {
+                self.interrupted.get_or_insert(Interruption::Audit);
                 self.warnings.push("the audit was interrupted: the target's correctness is unknown".into());
                 None
             }

@@ -27,12 +27,15 @@ use loadgen_engine::fault::FaultContext;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::fault::Injector;
 use loadgen_engine::fault::Recovery;
-use loadgen_engine::proc::group_cpu_time;
 use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::interval_log::IntervalLogs;
+use loadgen_engine::record::interval_log::LogWriteError;
 use loadgen_engine::scrape::Scrape;
+use loadgen_report::Abort;
+use loadgen_report::Interruption;
 use loadgen_report::SoFar;
+use loadgen_report::ThresholdState;
 use loadgen_report::Windows;
 use loadgen_scenario::expression::Vars;
 
@@ -40,6 +43,8 @@ use loadgen_scenario::expression::Vars;
 pub(super) struct Collected {
     pub(super) figures: Figures,
     pub(super) logs: Option<IntervalLogs>,
+    /// Why the logs are incomplete.
+    pub(super) log_error: Option<LogWriteError>,
     pub(super) started_at: f64,
     pub(super) before: Option<Scrape>,
     pub(super) cpu_before: (Duration, Option<Duration>),
@@ -55,6 +60,43 @@ pub(super) struct Collected {
     /// Faults in progress.
     pub(super) injector: Option<Injector>,
     pub(super) recovery: Recovery,
+    /// The threshold that ended the run.
+    pub(super) abort: Option<Abort>,
+    /// Whether no new journeys start: then there is nothing left to abort.
+    pub(super) draining: bool,
+}
+
+impl Collected {
+    /// The abort that these states ask for, if the run goes on.
+    fn abort(
+        &self,
+        states: &[ThresholdState],
+        at: Duration,
+        stop: &CancellationToken,
+    ) -> Option<Abort> {
+        if self.draining || stop.is_cancelled() {
+            return None;
+        }
+        let threshold = states.iter().position(|state| state.aborts)?;
+        Some(Abort {
+            threshold,
+            at,
+            figure: states[threshold].figure.clone(),
+        })
+    }
+}
+
+/// Notes why the interval logs are incomplete; returns a warning the first time. A full disk stays full.
+pub(super) fn incomplete(
+    noted: &mut Option<LogWriteError>,
+    error: LogWriteError,
+) -> Option<String> {
+    if noted.is_some() {
+        return None;
+    }
+    let warning = format!("intervals are missing from the interval logs: {error}");
+    *noted = Some(error);
+    Some(warning)
 }
 
 impl Run {
@@ -101,6 +143,10 @@ impl Run {
                         Wish::Stop if stop.is_cancelled() => return Err(RunError::Aborted),
                         Wish::Stop => {
                             stop.cancel();
+                            self.interrupted = Some(match collected.draining {
+                                true => Interruption::Drain,
+                                false => Interruption::Workload,
+                            });
                             Some(RunEvent::Stopping)
                         }
                         Wish::ToggleHold => self.ramp.as_mut().and_then(Ramp::turn),
@@ -133,10 +179,8 @@ impl Run {
                             return Err(RunError::Stopped);
                         }
                     };
-                    collected.cpu_before = (
-                        process_cpu_time().unwrap_or_default(),
-                        self.system_id.and_then(group_cpu_time),
-                    );
+                    collected.cpu_before =
+                        (process_cpu_time().unwrap_or_default(), self.system_cpu());
                     collected.observer.start(collected.before.clone());
                     collected.cost_readings.start(collected.before.as_ref());
                     let before = collected.before.clone().unwrap_or_default();
@@ -168,7 +212,21 @@ impl Run {
                     listeners.tell(&event);
                     if let RunEvent::Interval(interval) = &event {
                         let seen = self.take_in(interval, collected).await;
+                        let end = interval.start + interval.length;
+                        let abort = collected.abort(&seen.threshold_states, end, stop);
+                        let missed = abort
+                            .as_ref()
+                            .map(|abort| &seen.threshold_states[abort.threshold]);
+                        let aborting = missed.map(|missed| RunEvent::Aborting {
+                            threshold: missed.threshold.clone(),
+                            figure: missed.figure.clone(),
+                        });
                         listeners.tell(&RunEvent::Observed(Box::new(seen)));
+                        if let Some(event) = aborting {
+                            stop.cancel();
+                            listeners.tell(&event);
+                            collected.abort = abort;
+                        }
                     }
                 }
                 DriverEvent::Warning(text) => {
@@ -189,6 +247,7 @@ impl Run {
                 DriverEvent::Draining { in_flight } => {
                     listeners.tell(&RunEvent::Draining { in_flight });
                     collected.windows.draining();
+                    collected.draining = true;
                 }
             }
         }
@@ -202,21 +261,19 @@ impl Run {
     ) -> Observed {
         collected.figures.add(&interval.figures);
         if collected.injector.is_some() {
-            let (response, _) = interval.figures.all_steps();
-            let p99 = (!response.0.is_empty()).then(|| response.0.value_at_quantile(0.99) as f64);
+            // What failed or found no answer is what a fault is felt by.
+            let felt = interval.figures.felt();
+            let p99 = (!felt.0.is_empty()).then(|| felt.0.value_at_quantile(0.99) as f64);
             collected
                 .recovery
                 .second(interval.start, interval.length, p99);
         }
         collected.observer.interval(interval);
         if let Some(logs) = &mut collected.logs
-            && let Err(e) = logs.add(&interval.figures, interval.start, interval.length)
+            && let Err(error) = logs.add(&interval.figures, interval.start, interval.length)
         {
-            let missing = format!("an interval is missing from the interval logs: {e}");
-            // Only once in a row: a full disk stays full.
-            if self.warnings.last() != Some(&missing) {
-                self.warnings.push(missing);
-            }
+            self.warnings
+                .extend(incomplete(&mut collected.log_error, error));
         }
         // Bounded by a second: a target that does not answer must not block the collecting.
         let scrape = self.control.scrape();

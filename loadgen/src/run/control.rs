@@ -1,5 +1,7 @@
 //! Requests to the target besides the load: its environment, its metrics and its backlog.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -22,6 +24,8 @@ pub struct Control {
     http: HttpClient,
     /// Whether the target has metrics: then a missing answer means that it is down.
     has_metrics: bool,
+    /// Where the metrics are, as far as it is known.
+    metrics_path: Cell<&'static str>,
 }
 
 impl Control {
@@ -30,6 +34,7 @@ impl Control {
         let mut control = Self {
             http: HttpClient::new(target, LIMITS),
             has_metrics: false,
+            metrics_path: Cell::new(loadgen_shop::metrics_path("")),
         };
         control.has_metrics = control.scrape().await.is_some();
         control
@@ -42,13 +47,20 @@ impl Control {
 
     /// Reads the target's metrics, if it has any.
     pub async fn scrape(&self) -> Option<Scrape> {
-        let reply = self
-            .http
-            .get("/metrics")
-            .await
-            .ok()
-            .filter(|r| r.status == 200)?;
-        Some(loadgen_shop::scrape(&String::from_utf8_lossy(&reply.body)))
+        let path = self.metrics_path.get();
+        let mut text = self.read(path).await?;
+        let better = loadgen_shop::metrics_path(&text);
+        if better != path {
+            text = self.read(better).await?;
+            self.metrics_path.set(better);
+        }
+        Some(loadgen_shop::scrape(&text))
+    }
+
+    async fn read(&self, path: &str) -> Option<String> {
+        let reply = self.http.get(path).await.ok();
+        let reply = reply.filter(|r| r.status == 200)?;
+        Some(String::from_utf8_lossy(&reply.body).into_owned())
     }
 
     /// Waits until the target's metrics show no backlog, up to the limit. Returns the last metrics and the time waited.
@@ -97,6 +109,7 @@ impl Control {
         };
         Environment {
             target: self.http.target().url.clone(),
+            targets: BTreeMap::new(),
             target_started,
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             os: std::env::consts::OS.into(),
@@ -108,6 +121,7 @@ impl Control {
             redis_version: text("/redis/version"),
             redis_server: text("/redis/server"),
             durability: text("/redis/durability"),
+            system_command: None,
         }
     }
 }

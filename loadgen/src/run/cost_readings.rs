@@ -1,17 +1,19 @@
 //! Takes the two readings for a journey's cost: at the end of the warm-up, and after the drain. Must not know what is
 //! made of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadgen_engine::drive::Interval;
+use loadgen_engine::fault::StartedSystem;
 use loadgen_engine::proc::{group_cpu_times, group_memory_peaks};
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::Reading;
 
 /// Takes the two readings of a run.
 pub struct CostReadings {
-    /// The process group of a system that was started here.
-    system: Option<u32>,
+    /// The system that was started here.
+    system: Option<Arc<dyn StartedSystem>>,
     warm_up: Duration,
     /// Completed journeys recorded so far.
     journeys: u64,
@@ -20,7 +22,7 @@ pub struct CostReadings {
 
 impl CostReadings {
     /// The readings of a run; `system` is set if the system was started here.
-    pub fn new(system: Option<u32>, warm_up: Duration) -> Self {
+    pub fn new(system: Option<Arc<dyn StartedSystem>>, warm_up: Duration) -> Self {
         Self {
             system,
             warm_up,
@@ -51,9 +53,11 @@ impl CostReadings {
     }
 
     fn read(&self, scrape: Option<&Scrape>) -> Reading {
+        let system = self.system.as_ref();
         Reading {
-            cpu: self.system.map(group_cpu_times).unwrap_or_default(),
-            memory_peaks: self.system.map(group_memory_peaks).unwrap_or_default(),
+            cpu: system.map_or_else(Default::default, |s| group_cpu_times(&s.roots())),
+            // A Redis that was started elsewhere has had its peak in another run, perhaps.
+            memory_peaks: system.map_or_else(Default::default, |s| group_memory_peaks(s.process())),
             scrape: scrape.cloned(),
             journeys: self.journeys,
         }

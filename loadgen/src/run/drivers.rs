@@ -3,7 +3,7 @@
 use std::thread::available_parallelism;
 
 use super::options::RunError;
-use loadgen_scenario::{Scenario, Workload};
+use loadgen_scenario::{Scenario, Stage, Workload};
 
 /// Requests a second that one driver carries easily, on a core of its own.
 const REQUESTS_PER_DRIVER: f64 = 25_000.0;
@@ -41,12 +41,15 @@ pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunErro
 fn needed(scenario: &Scenario) -> usize {
     match &scenario.workload {
         Workload::Open { stages } => {
-            let highest = stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max);
+            let highest = Stage::highest(stages);
             let steps = scenario.journeys.iter().map(|j| j.steps.len()).max();
             let requests = highest * steps.unwrap_or(1) as f64;
             (requests / REQUESTS_PER_DRIVER).ceil() as usize
         }
-        Workload::Closed { users, .. } => users.div_ceil(USERS_PER_DRIVER),
+        Workload::Closed { stages, .. } => {
+            let users = Stage::highest(stages).ceil() as usize;
+            users.div_ceil(USERS_PER_DRIVER)
+        }
         Workload::Trace => 1,
     }
 }

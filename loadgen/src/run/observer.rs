@@ -2,9 +2,11 @@
 //! the same second. Adds nothing to the load except reading `/proc`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use loadgen_engine::drive::{DRIVER, Interval};
+use loadgen_engine::fault::StartedSystem;
 use loadgen_engine::proc::{host_time, numbered_cpu_times, process_cpu_time, program_times};
 use loadgen_engine::record::series::{
     GENERATOR, GroupPoint, HOST, OTHERS, Observation, Point, Series,
@@ -18,8 +20,8 @@ const CPU_INTERVAL_MIN: Duration = Duration::from_millis(500);
 pub struct Observer {
     /// The series so far.
     pub series: Series,
-    /// The process group of a system that was started here.
-    system: Option<u32>,
+    /// The system that was started here.
+    system: Option<Arc<dyn StartedSystem>>,
     cpu: (Instant, BTreeMap<String, Duration>),
     drivers_cpu: BTreeMap<usize, Duration>,
     /// Each driver's share of a core in percent, at the last observation.
@@ -31,7 +33,7 @@ pub struct Observer {
 
 impl Observer {
     /// An observer for a run; `system` is set if the system was started here.
-    pub fn new(system: Option<u32>) -> Self {
+    pub fn new(system: Option<Arc<dyn StartedSystem>>) -> Self {
         Self {
             series: Series::default(),
             system,
@@ -110,12 +112,14 @@ impl Observer {
 
     fn cpu_times(&self) -> BTreeMap<String, Duration> {
         // Only if the system was started here: then all programs that should run on this machine are known.
-        let programs = self.system.and_then(program_times);
+        let system = self.system.as_ref();
+        // Asked each time: a system that was killed and started again has other processes.
+        let programs = system.and_then(|system| program_times(&system.roots()));
         let (mut times, others) = match programs {
             Some(programs) => (programs.system, Some(programs.others)),
             None => (BTreeMap::new(), None),
         };
-        let host = self.system.and_then(|_| host_time());
+        let host = system.and_then(|_| host_time());
         let all = [
             (GENERATOR, process_cpu_time()),
             (OTHERS, others),

@@ -4,30 +4,31 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::out_folder::OutFolder;
 use crate::run_event::{Listener, Wish};
+use crate::terminal::UNWRITTEN;
 use loadgen_engine::drive::Refusal;
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use loadgen_engine::record::interval_log::LogWriteError;
-use loadgen_shop::system_process::{SystemCommand, SystemError};
+use loadgen_report::{Report, VerdictResult};
+use loadgen_shop::system_process::{SystemError, SystemPlan};
 
 /// The options of a run.
 pub struct RunOptions {
     /// `http://host:port` or `https://…` of a running system; without one `ordershop up` is started and stopped.
     pub target: Option<String>,
-    /// How the certificate of an `https://` target is verified.
-    pub tls: TlsOptions,
+    /// How the target is reached: TLS, and a proxy.
+    pub connect: ConnectOptions,
     /// Threads that drive the load; by default as many as the scenario needs and the machine can spare.
     pub drivers: Option<usize>,
     /// Makes choices repeatable.
     pub seed: u64,
-    /// The report's folder; created if it does not exist.
-    pub out: PathBuf,
-    /// `none`, `everysec` or `always`, for a system that is started here.
-    pub durability: String,
+    /// The report's folder.
+    pub out: OutFolder,
     /// Whether the target is audited after the run, if the scenario asks for it.
     pub audit: bool,
-    /// The command that starts a system; by default `ordershop up`, from beside this program or PATH.
-    pub system: Option<SystemCommand>,
+    /// The system to start if there is no target; by default `ordershop up`, from beside this program or PATH, on a Redis of its own.
+    pub system: Option<SystemPlan>,
     /// Recorded orders (CSV), for a scenario that replays them.
     pub trace: Option<PathBuf>,
     /// How many times faster than recorded; 1 by default.
@@ -60,13 +61,15 @@ pub enum RunError {
     /// The user stopped the run a second time.
     #[error("stopped at once: no report")]
     Aborted,
-    /// The report can't be written.
-    #[error("can't write to {path}: {error}")]
-    Output {
-        /// The path.
+    /// The run has ended, but its report is not, or not wholly, in its folder.
+    #[error("the report can't be written to {}: {problem}", path.display())]
+    Unwritten {
+        /// The folder.
         path: PathBuf,
         /// The cause.
-        error: std::io::Error,
+        problem: String,
+        /// The report.
+        report: Box<Report>,
     },
     /// An interval log can't be written.
     #[error("an interval log can't be written: {0}")]
@@ -92,8 +95,10 @@ impl RunError {
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::SetUp(_) | Self::Stopped | Self::Aborted => 1,
-            Self::BadInput(_) | Self::Output { .. } | Self::Log(_) => 2,
+            Self::SetUp(_) => 1,
+            Self::Stopped | Self::Aborted => VerdictResult::Interrupted.exit_code(),
+            Self::BadInput(_) => 2,
+            Self::Unwritten { .. } | Self::Log(_) => UNWRITTEN,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::control::Control;
 use super::drivers;
@@ -9,11 +10,12 @@ use super::options::{RunError, RunOptions};
 use super::ramp::Ramp;
 use super::replay::Replay;
 use crate::run_event::RunPlan;
-use loadgen_engine::drive::Load;
+use loadgen_engine::drive::{Load, Targets};
 use loadgen_engine::fault::{self, StartedSystem};
-use loadgen_engine::http_client::Target;
-use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
-use loadgen_report::Environment;
+use loadgen_engine::http_client::{ConnectOptions, ProxyChoice, Target};
+use loadgen_engine::proc::group_cpu_time;
+use loadgen_engine::schedule::{Arrivals, Crowd, Schedule, Spacing};
+use loadgen_report::{Environment, Interruption};
 use loadgen_scenario::fault::Fault;
 use loadgen_scenario::share::Share;
 use loadgen_scenario::{Scenario, Workload};
@@ -27,13 +29,15 @@ pub struct Run {
     pub out: PathBuf,
     pub drivers: usize,
     pub control: Control,
+    /// The targets of the scenario's `[targets]`, in its order.
+    pub named_targets: Vec<Target>,
     pub environment: Environment,
     /// The system that was started here.
     pub system: Option<Arc<dyn StartedSystem>>,
-    /// Its first process when it was started.
-    pub system_id: Option<u32>,
     /// Set if the workload has a schedule that can be held.
     pub ramp: Option<Ramp>,
+    /// What the user ended early, if anything.
+    pub interrupted: Option<Interruption>,
     pub warnings: Vec<String>,
 }
 
@@ -46,7 +50,33 @@ fn drawn(scenario: &Scenario, seed: u64, system: Option<&dyn StartedSystem>) -> 
     chaos.schedule(end, seed, &services)
 }
 
+/// Resolves the targets of `[targets]` and checks that each can be reached.
+async fn named_targets(scenario: &Scenario, options: &RunOptions) -> Result<Vec<Target>, RunError> {
+    let mut targets = Vec::with_capacity(scenario.targets.len());
+    for named in &scenario.targets {
+        let (name, url) = (&named.name, &named.url);
+        let wrong = |problem: String| RunError::BadInput(format!("the target `{name}`: {problem}"));
+        let target = Target::resolve(url, &options.connect)
+            .await
+            .map_err(wrong)?;
+        target
+            .reach()
+            .await
+            .map_err(|e| wrong(format!("{url} can't be reached: {e}")))?;
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
 impl Run {
+    /// Where the scenario's requests go.
+    pub fn targets(&self) -> Targets {
+        Targets {
+            main: self.control.target().clone(),
+            named: self.named_targets.clone(),
+        }
+    }
+
     /// Checks the target and all that the run needs.
     pub async fn prepare(
         mut scenario: Scenario,
@@ -54,26 +84,50 @@ impl Run {
         url: &str,
         system: Option<Arc<SystemProcess>>,
     ) -> Result<Self, RunError> {
-        let system = system.map(|system| system as Arc<dyn StartedSystem>);
-        let system_id = system.as_ref().map(|system| system.process());
-        let target = Target::resolve(url, &options.tls)
+        // A system that was started here is reached directly.
+        let connect = match &system {
+            Some(_) => ConnectOptions::default(),
+            None => options.connect.clone(),
+        };
+        let target = Target::resolve(url, &connect)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
         // Fail before anything is measured, instead of a report full of refused connections.
-        target.connect().await.map_err(|e| {
+        target.reach().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
+        let named_targets = named_targets(&scenario, options).await?;
+        let proxied = target.proxy().map(|proxy| {
+            let by = match options.connect.proxy {
+                ProxyChoice::Named(_) => "--proxy",
+                _ => "the environment names it; --proxy none for a direct connection",
+            };
+            format!(
+                "the requests went through the proxy {proxy} ({by}): its time is in all figures"
+            )
+        });
+        let control = Control::new(target).await;
+        let mut environment = control.environment(system.is_some()).await;
+        let named = scenario.targets.iter().zip(&named_targets);
+        let named = named.map(|(named, target)| (named.name.clone(), target.url.clone()));
+        environment.targets = named.collect();
+        let mut warnings = scenario.warnings.clone();
+        warnings.extend(proxied);
+        if let Some(system) = &system {
+            environment.system_command = Some(system.command());
+            // What is measured must be what was asked for.
+            warnings.extend(system.check(&environment)?);
+        }
+        let system = system.map(|system| system as Arc<dyn StartedSystem>);
         let drawn = drawn(&scenario, options.seed, system.as_deref());
         scenario.faults.extend(drawn);
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
-        let control = Control::new(target).await;
-        let environment = control.environment(system_id.is_some()).await;
         let ramp = match &scenario.workload {
             Workload::Open { stages } => Some(Ramp::new(stages.clone())),
             _ => None,
         };
-        let (scenario, out) = (Arc::new(scenario), options.out.clone());
+        let (scenario, out) = (Arc::new(scenario), options.out.path().to_owned());
         Ok(Self {
             scenario,
             seed: options.seed,
@@ -81,12 +135,18 @@ impl Run {
             out,
             drivers,
             control,
+            named_targets,
             environment,
             system,
-            system_id,
             ramp,
-            warnings: Vec::new(),
+            interrupted: None,
+            warnings,
         })
+    }
+
+    /// CPU time of a system that was started here, with its Redis.
+    pub fn system_cpu(&self) -> Option<Duration> {
+        group_cpu_time(&self.system.as_ref()?.roots())
     }
 
     /// How the drivers are loaded.
@@ -95,17 +155,9 @@ impl Run {
             (Workload::Trace, arrivals) => Load::Open {
                 arrivals: arrivals.into_iter().collect(),
             },
-            (
-                Workload::Closed {
-                    users,
-                    think_time,
-                    duration,
-                },
-                _,
-            ) => Load::Closed {
-                users: *users,
+            (Workload::Closed { stages, think_time }, _) => Load::Closed {
+                crowd: Crowd::new(stages.clone()),
                 think_time: *think_time,
-                duration: *duration,
                 drivers: self.drivers,
             },
             (Workload::Open { stages }, _) => {

@@ -25,6 +25,8 @@ pub struct Replay {
     pub pay_after: Duration,
     /// The replay's facts for the report.
     pub facts: ReplayFacts,
+    /// What the reader should know of the export.
+    pub notes: Vec<String>,
 }
 
 impl Replay {
@@ -67,7 +69,8 @@ impl Replay {
         speed: Speed,
         scenario: &Scenario,
     ) -> Result<Self, RunError> {
-        let facts = facts(&plan, path, speed);
+        let facts = facts(&plan, path, speed, scenario);
+        let notes = plan.notes.clone();
         if plan.journeys.is_empty() {
             let reasons = facts.lines.left_out.iter();
             let reasons: Vec<String> = reasons.map(|(r, n)| format!("{n} × {r}")).collect();
@@ -110,6 +113,7 @@ impl Replay {
             variables,
             pay_after,
             facts,
+            notes,
         })
     }
 
@@ -127,7 +131,7 @@ impl Replay {
     }
 }
 
-fn facts(plan: &TracePlan, path: &Path, speed: Speed) -> ReplayFacts {
+fn facts(plan: &TracePlan, path: &Path, speed: Speed, scenario: &Scenario) -> ReplayFacts {
     let by_text = |counts: &std::collections::BTreeMap<loadgen_scenario::trace::Reason, u64>| {
         let counts = counts.iter().filter(|(_, count)| **count > 0);
         counts.map(|(r, n)| (r.text().to_owned(), *n)).collect()
@@ -146,6 +150,10 @@ fn facts(plan: &TracePlan, path: &Path, speed: Speed) -> ReplayFacts {
             cancelled: plan.lines.cancelled,
             left_out: by_text(&plan.lines.left_out),
         },
+        left_out_pct_max: scenario
+            .trace
+            .as_ref()
+            .map_or(100.0, |mapping| mapping.left_out_pct_max),
         length: plan.length_at(speed),
     }
 }

@@ -1,6 +1,8 @@
 //! Tests how often the verdict is wrong, with many comparisons of simulated builds whose difference is known.
 
-use loadgen_report::compare::{Comparison, ComparisonVerdict, Group, Options, compare};
+use loadgen_report::compare::{
+    Comparison, ComparisonVerdict, Group, Options, compare, compare_each,
+};
 use loadgen_report::folder::RunFolder;
 use loadgen_report::{Quantiles, Report};
 use rand::SeedableRng;
@@ -48,14 +50,20 @@ fn measured(report: &Report, slower: f64, random: &mut Xoshiro256PlusPlus, machi
 }
 
 fn compared(run: &RunFolder, slower: f64, seed: u64) -> Comparison {
+    let [baseline, candidate] = groups(run, [1.0, slower], seed);
+    compare(&baseline, &candidate, &Options::default()).unwrap()
+}
+
+/// Interleaved runs of sides that use so many times the CPU.
+fn groups<const N: usize>(run: &RunFolder, factors: [f64; N], seed: u64) -> [Group; N] {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let (mut sides, mut blocks) = ([Vec::new(), Vec::new()], Vec::new());
+    let (mut sides, mut blocks) = ([const { Vec::new() }; N], Vec::new());
     for block in 0..BLOCKS {
         // The machine's drift affects both sides of a block alike.
         let machine = noisy(&mut random, 0.1);
         for half in 0..2 {
             blocks.push(block);
-            for (side, factor) in [1.0, slower].into_iter().enumerate() {
+            for (side, factor) in factors.into_iter().enumerate() {
                 sides[side].push(RunFolder {
                     path: format!("/made-up/{side}/{block}/{half}").into(),
                     report: measured(&run.report, factor, &mut random, machine),
@@ -64,10 +72,41 @@ fn compared(run: &RunFolder, slower: f64, seed: u64) -> Comparison {
             }
         }
     }
-    let [baseline, candidate] = sides;
-    let baseline = Group::new("baseline", baseline).in_blocks(blocks.clone());
-    let candidate = Group::new("candidate", candidate).in_blocks(blocks);
-    compare(&baseline, &candidate, &Options::default()).unwrap()
+    sides.map(|runs| Group::new("a side", runs).in_blocks(blocks.clone()))
+}
+
+#[test]
+fn several_candidates_share_one_risk_of_a_false_alarm() {
+    let runs = Runs::new();
+    let run = RunFolder::open(&runs.add("one", 1, |_| ())).unwrap();
+    let mut alarms = 0;
+    for seed in 0..20 {
+        let [baseline, candidates @ ..] = groups(&run, [1.0; 5], seed);
+
+        let together = compare_each(&baseline, &candidates, &Options::default()).unwrap();
+
+        let wrong = |c: &Comparison| c.verdict == ComparisonVerdict::Regression;
+        alarms += usize::from(together.iter().any(wrong));
+        for (shared, candidate) in together.iter().zip(&candidates) {
+            let alone = compare(&baseline, candidate, &Options::default()).unwrap();
+            for (shared, alone) in shared.figures.iter().zip(&alone.figures) {
+                assert!(
+                    shared.effect.p_adjusted >= alone.effect.p_adjusted,
+                    "{}",
+                    shared.name
+                );
+                assert_eq!(shared.effect.p, alone.effect.p);
+            }
+        }
+    }
+    assert!(
+        alarms <= 2,
+        "{alarms} of 20 comparisons of a build with itself, four times each"
+    );
+    let [baseline, same, slower] = groups(&run, [1.0, 1.0, 1.2], 7);
+    let found = compare_each(&baseline, &[same, slower], &Options::default()).unwrap();
+    assert_ne!(found[0].verdict, ComparisonVerdict::Regression);
+    assert_eq!(found[1].verdict, ComparisonVerdict::Regression);
 }
 
 #[test]

@@ -93,9 +93,11 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
             "`always`",
         ),
         ("redis", "/environment/redis_version", json!("9.9"), "9.9"),
+        ("protocol", "/http/protocol", json!("HTTP/2"), "`HTTP/2`"),
     ];
     for (name, pointer, value, says) in rows {
         let other = runs.add(name, 1, |report| {
+            report["http"] = json!({"protocol": "HTTP/1.1"});
             *report.pointer_mut(pointer).unwrap() = value.clone();
         });
         check(
@@ -179,4 +181,29 @@ fn wrong_options_are_answered_with_what_is_allowed() {
     ] {
         check(&b, &a, &options, 2, &[says]);
     }
+}
+
+#[test]
+fn what_sides_were_asked_to_differ_in_is_named_but_must_be_the_same_within_a_side() {
+    let runs = Runs::new();
+    let add = |side: &str, number: usize, durability: &str| {
+        let folder = runs.add(side, number, |report| {
+            report["environment"]["durability"] = json!(durability);
+        });
+        let asked = json!({"schema": "loadgen-blocks/1", "asked": {"durability": durability},
+            "blocks": {"01": 1, "02": 2}});
+        std::fs::write(folder.with_file_name("blocks.json"), asked.to_string()).unwrap();
+        runs.path(side)
+    };
+    let one = add("one", 1, "none");
+    let other = add("other", 1, "always");
+
+    let said = compare_report(&[text(&one), text(&other)]);
+
+    assert_eq!(said.code, 3, "one run a side: {}", said.problem);
+    let named = "differs as asked: durability, none → always";
+    assert!(said.out.contains(named), "{}", said.out);
+    let mixed = add("other", 2, "everysec");
+    add("other", 1, "always");
+    check(&mixed, &one, &[], 2, &["not comparable", "`everysec`"]);
 }

@@ -46,6 +46,41 @@ fn a_build_that_costs_a_tenth_more_is_a_regression_and_one_that_does_not_is_none
 }
 
 #[test]
+fn a_figure_that_falls_to_0_or_rises_from_it_is_judged() {
+    let runs = Runs::new();
+    let side = |name: &str, per_s: f64| {
+        for (i, noise) in [1.0, 1.01, 0.99].into_iter().enumerate() {
+            runs.add(name, i + 1, |report| {
+                report["journeys"]["per_s"] = json!(per_s * noise);
+            });
+        }
+        runs.path(name)
+    };
+    let (some, none, also_none) = (side("some", 50.0), side("none", 0.0), side("also", 0.0));
+
+    let fallen = compare_report(&[text(&some), text(&none)]);
+    let risen = compare_report(&[text(&none), text(&some)]);
+    let same = compare_report(&[text(&none), text(&also_none)]);
+
+    assert_eq!(fallen.code, 1, "{}{}", fallen.out, fallen.problem);
+    assert!(
+        fallen.out.contains("journeys.per_s is worse: -100.0 %"),
+        "{}",
+        fallen.out
+    );
+    assert_eq!(risen.code, 0, "{}{}", risen.out, risen.problem);
+    let row = risen.out.lines().find(|l| l.contains("journeys.per_s"));
+    let row = row.unwrap();
+    assert!(row.contains("from 0") && row.contains("better"), "{row}");
+    assert_eq!(same.code, 0, "{}{}", same.out, same.problem);
+    assert!(
+        same.out
+            .lines()
+            .any(|l| l.contains("journeys.per_s") && l.contains("same"))
+    );
+}
+
+#[test]
 fn one_run_a_side_shows_ratios_but_no_answer() {
     let runs = Runs::new();
     let before = runs.add("before", 1, |_| ());

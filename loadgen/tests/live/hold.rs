@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use loadgen::out_folder::OutFolder;
 use loadgen::run::{RunObservers, RunOptions, run};
 use loadgen::run_event::{Listener, RunEvent, Wish};
-use loadgen_engine::http_client::TlsOptions;
+use loadgen_engine::http_client::ConnectOptions;
 use tokio::sync::mpsc;
 
 use crate::support::{SmallSystem, open};
@@ -53,11 +54,10 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
     };
     let options = RunOptions {
         target: Some(system.url.clone()),
-        tls: TlsOptions::default(),
+        connect: ConnectOptions::default(),
         drivers: Some(2),
         seed: 1,
-        out: folder.path().join("out"),
-        durability: "none".into(),
+        out: OutFolder::claim(&folder.path().join("out")).unwrap(),
         audit: false,
         system: None,
         trace: None,

@@ -55,6 +55,7 @@ fn progress() -> RunProgress {
             figures,
             in_flight: 7,
             started: 50,
+            traces: Vec::new(),
         })));
         let group = |name: &str, backlog| {
             let point = GroupPoint {
@@ -88,6 +89,7 @@ fn standing(threshold: &str, holds: Option<bool>) -> ThresholdState {
         threshold: threshold.into(),
         figure: "it was 21 ms".into(),
         holds,
+        aborts: false,
     }
 }
 
@@ -225,6 +227,7 @@ fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
         figures,
         in_flight: 7,
         started: 50,
+        traces: Vec::new(),
     })));
     progress.event(&RunEvent::Stopping);
     let screen = drawn(&progress, View::default(), 100, 30);
@@ -248,6 +251,7 @@ fn a_long_run_is_drawn_from_bounded_memory() {
             figures: Figures::new(1, 1),
             in_flight: 1,
             started: 1,
+            traces: Vec::new(),
         })));
     }
     assert!(progress.moments.len() <= 600, "{}", progress.moments.len());

@@ -4,9 +4,13 @@
 mod hold;
 mod json;
 mod layout;
+mod manual;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(target_os = "linux")]
+mod output;
+mod pipeline;
 #[path = "../support/program.rs"]
 mod support;
 #[cfg(target_os = "linux")]

@@ -21,8 +21,13 @@ fn address(child: &mut Child) -> String {
 }
 
 fn get(address: &str, path: &str) -> String {
+    get_as(address, path, "*/*")
+}
+
+fn get_as(address: &str, path: &str, accept: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -55,12 +60,17 @@ fn the_figures_of_a_run_are_offered_while_it_goes_on() {
     eventually("errors", || value(&get(&address, "/metrics"), failed) > 0.0);
     let text = get(&address, "/metrics");
 
-    assert!(text.contains("content-type: application/openmetrics-text"));
+    assert!(text.contains("content-type: text/plain; version=0.0.4"));
+    let (_, exposition) = text.split_once("\r\n\r\n").unwrap();
+    test_monitoring::accepts_metrics(exposition);
+    test_monitoring::names_exist("loadgen", exposition);
+    let open = get_as(&address, "/metrics", "application/openmetrics-text");
+    assert!(open.contains("content-type: application/openmetrics-text"));
+    assert!(open.trim_end().ends_with("# EOF"), "{open}");
     assert!(
         text.contains("loadgen_run_info{scenario=\"test\""),
         "{text}"
     );
-    assert!(text.trim_end().ends_with("# EOF"), "{text}");
     let infinite = "loadgen_response_time_seconds_bucket{le=\"+Inf\",step=\"get thing\"}";
     assert_eq!(value(&text, infinite), value(&text, count));
     assert!(

@@ -9,7 +9,14 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_point::Value};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
@@ -29,9 +36,70 @@ impl MetricsService for Collector {
     }
 }
 
+/// The same for traces.
+struct TraceCollector(Sender<ExportTraceServiceRequest>);
+
+#[tonic::async_trait]
+impl TraceService for TraceCollector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.0.send(request.into_inner()).unwrap();
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
 fn metric<'a>(request: &'a ExportMetricsServiceRequest, name: &str) -> &'a Metric {
     let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
     metrics.iter().find(|m| m.name == name).unwrap()
+}
+
+fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
+    let resources = request.resource_spans.into_iter();
+    let scopes = resources.flat_map(|resource| resource.scope_spans);
+    scopes.flat_map(|scope| scope.spans).collect()
+}
+
+fn child<'a>(spans: &'a [Span], parent: &Span) -> &'a Span {
+    let of = |s: &&Span| s.trace_id == parent.trace_id && s.parent_span_id == parent.span_id;
+    spans.iter().find(of).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_journey_that_fails_is_a_trace_with_an_error() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (trace, traced) = channel();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+    let listener = runtime.block_on(listener).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let traces = TraceServiceServer::new(TraceCollector(trace));
+    let server = tonic::transport::Server::builder().add_service(traces);
+    runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let system = SmallSystem::start();
+    system
+        .behaviour
+        .failing
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+
+    Loadgen::scenario(&open(20, "1s", ""))
+        .target(&system)
+        .arguments(&["--otlp-endpoint", &endpoint])
+        .run();
+
+    let received: Vec<Span> = traced.try_iter().flat_map(spans).collect();
+    let root = received
+        .iter()
+        .find(|s| s.parent_span_id.is_empty())
+        .unwrap();
+    let status = root.status.as_ref().unwrap();
+    assert_eq!(status.code, 2);
+    assert!(status.message.contains("get thing"), "{}", status.message);
+    assert_eq!(child(&received, root).name, "get thing");
 }
 
 #[test]
@@ -42,7 +110,11 @@ fn a_collector_receives_the_figures_each_second_and_at_last_all_of_them() {
     let listener = runtime.block_on(listener).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let service = MetricsServiceServer::new(Collector(tell));
-    let server = tonic::transport::Server::builder().add_service(service);
+    let (trace, traced) = channel();
+    let traces = TraceServiceServer::new(TraceCollector(trace));
+    let server = tonic::transport::Server::builder()
+        .add_service(service)
+        .add_service(traces);
     runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let system = SmallSystem::start();
 
@@ -68,6 +140,35 @@ fn a_collector_receives_the_figures_each_second_and_at_last_all_of_them() {
         panic!("no sum");
     };
     assert_eq!(requests.data_points[0].value, Some(Value::AsInt(300)));
+
+    let received: Vec<Span> = traced.try_iter().flat_map(spans).collect();
+    let roots: Vec<&Span> = received
+        .iter()
+        .filter(|s| s.parent_span_id.is_empty())
+        .collect();
+    // 50 of 100 journeys a second are sampled.
+    assert!((120..=160).contains(&roots.len()), "{}", roots.len());
+    for root in roots {
+        assert_eq!((root.name.as_str(), root.trace_id.len()), ("get", 16));
+        assert!(root.status.is_none());
+        let request = child(&received, root);
+        assert_eq!((request.name.as_str(), request.kind), ("get thing", 3));
+        assert!(root.start_time_unix_nano <= request.start_time_unix_nano);
+        assert!(request.end_time_unix_nano <= root.end_time_unix_nano);
+        let parts = received
+            .iter()
+            .filter(|s| s.parent_span_id == request.span_id);
+        let parts_ns: u64 = parts
+            .map(|s| s.end_time_unix_nano - s.start_time_unix_nano)
+            .sum();
+        assert_eq!(
+            parts_ns,
+            request.end_time_unix_nano - request.start_time_unix_nano
+        );
+        // The target was told the same ids, so that its own spans are below the request's.
+        let carried = format!("00-{}-{}-01", hex(&root.trace_id), hex(&request.span_id));
+        assert!(system.traceparents().contains(&carried), "{carried}");
+    }
 }
 
 #[test]

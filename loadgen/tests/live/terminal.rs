@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::{Loadgen, SmallSystem, eventually, open, signal};
+use crate::support::{Loadgen, ROOM, SmallSystem, eventually, open, signal};
 
 /// A pseudo-terminal and the thread that reads it.
 struct Terminal {
@@ -18,6 +18,8 @@ struct Terminal {
     /// Held open, so that the terminal's settings can be read after the program has ended.
     inside: File,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// All that was written.
+    written: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
@@ -38,17 +40,21 @@ impl Terminal {
             1_000,
         )));
         let (mut output, shown) = (keyboard.try_clone().unwrap(), screen.clone());
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let log = written.clone();
         std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
             // Reading ends with an error when the last process in the terminal has ended.
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..read]);
+                log.lock().unwrap().extend_from_slice(&bytes[..read]);
             }
         });
         let terminal = Self {
             keyboard,
             inside,
             screen,
+            written,
         };
         terminal.resize(columns, rows);
         terminal
@@ -68,10 +74,17 @@ impl Terminal {
 
     /// Starts the program in the terminal's foreground.
     fn start(&self, run: Loadgen) -> (Child, Loadgen) {
+        self.start_in("xterm-256color", run)
+    }
+
+    fn start_in(&self, term: &str, run: Loadgen) -> (Child, Loadgen) {
         let run = run.through(&["setsid", "--ctty"]);
         let stdio = || Stdio::from(self.inside.try_clone().unwrap());
         let mut command = run.command();
-        command.env("TERM", "xterm-256color");
+        command.env_remove("TERM").env("NO_COLOR", "");
+        if !term.is_empty() {
+            command.env("TERM", term);
+        }
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         (command.spawn().unwrap(), run)
     }
@@ -146,15 +159,14 @@ fn keys_show_pages_and_help_hold_the_ramp_and_end_the_run_with_a_report() {
     terminal.shows("s left");
     terminal.press("q");
 
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
     terminal.is_as_before();
-    terminal.shows("verdict: PASS");
+    terminal.shows("verdict: INTERRUPTED");
     let report = report(&run);
     assert_eq!(report["holds"].as_array().unwrap().len(), 1);
     assert_eq!(report["holds"][0]["rate_per_s"], 100.0);
     let warnings = report["warnings"].to_string();
     assert!(warnings.contains("was held at 100/s from"), "{warnings}");
-    assert!(warnings.contains("stopped before its end"), "{warnings}");
 }
 
 #[test]
@@ -171,7 +183,7 @@ fn ctrl_c_as_a_key_stops_the_run_and_the_second_one_leaves_at_once() {
     terminal.shows("STOPPING");
     terminal.press(CTRL_C);
 
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
     terminal.is_as_before();
     terminal.shows("stopped at once");
     assert!(!run.out().join("report.json").exists());
@@ -186,9 +198,9 @@ fn a_supervisors_signal_ends_the_run_with_a_report_and_gives_the_terminal_back()
 
     signal(&child, "TERM");
 
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
     terminal.is_as_before();
-    assert_eq!(report(&run)["verdict"]["result"], "PASS");
+    assert_eq!(report(&run)["verdict"]["result"], "INTERRUPTED");
 }
 
 #[test]
@@ -220,8 +232,68 @@ fn a_closed_workload_can_not_be_held() {
 
     terminal.press("pq");
 
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
     assert!(report(&run).get("holds").is_none());
+}
+
+#[test]
+fn a_terminal_that_knows_no_escape_sequences_gets_none() {
+    let system = SmallSystem::start();
+    for (term, more) in [
+        ("", &[][..]),
+        ("dumb", &[]),
+        ("xterm", &["--progress", "plain"]),
+    ] {
+        let terminal = Terminal::new(80, 24);
+        let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
+        let run = run.arguments(more);
+        // With a TERM that is able, only colours are forbidden.
+        let run = match term {
+            "xterm" => run.through(&["env", "NO_COLOR=1"]),
+            _ => run,
+        };
+        let (mut child, _run) = terminal.start_in(term, run);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        terminal.shows("verdict: PASS");
+        let written = terminal.written.lock().unwrap();
+        assert!(
+            !written.contains(&0x1b),
+            "TERM={term}: {}",
+            String::from_utf8_lossy(&written)
+        );
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_run_with_its_report() {
+    let system = SmallSystem::start();
+    // The program must not hold this end itself.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let outside = openpt(flags).unwrap();
+    grantpt(&outside).unwrap();
+    unlockpt(&outside).unwrap();
+    let name = ptsname(&outside, Vec::new()).unwrap();
+    let inside = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let run = Loadgen::scenario(&open(100, "60s", "")).target(&system);
+    // However the tests were started, the signal isn't ignored.
+    let run = run.through(&["env", "--default-signal=HUP", "setsid", "--ctty"]);
+    let stdio = || Stdio::from(inside.try_clone().unwrap());
+    let mut command = run.command();
+    command.env("TERM", "xterm");
+    command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+    let mut child = command.spawn().unwrap();
+    eventually("the first requests", || system.requests() > 10);
+
+    drop((inside, command, outside));
+
+    let status = child.wait().unwrap();
+    assert!(status.code().is_some(), "{status}");
+    let warnings = report(&run)["warnings"].to_string();
+    assert!(warnings.contains("stopped before its end"), "{warnings}");
 }
 
 #[test]

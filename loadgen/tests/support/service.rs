@@ -21,7 +21,32 @@ pub struct Asked {
     /// Path and query.
     pub path: String,
     pub headers: BTreeMap<String, String>,
+    /// The body as text, as far as it is text.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
+}
+
+/// An answer with headers.
+pub struct Answered {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answered {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
 }
 
 impl Asked {
@@ -31,7 +56,7 @@ impl Asked {
     }
 }
 
-type Answer = dyn Fn(&Asked) -> (u16, String) + Send + Sync;
+type Answer = dyn Fn(&Asked) -> Answered + Send + Sync;
 
 pub struct Service {
     pub url: String,
@@ -42,6 +67,20 @@ pub struct Service {
 impl Service {
     /// Answers with a status and a body.
     pub fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self::answering(move |asked| {
+            let (status, body) = answer(asked);
+            Answered::new(status, body)
+        })
+    }
+
+    /// The same, where an answer may wait for another request.
+    pub fn start_waiting(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
+        // The thread that waits hands its other connections on to a new one.
+        Self::start(move |asked| tokio::task::block_in_place(|| answer(asked)))
+    }
+
+    /// Answers with headers, too.
+    pub fn answering(answer: impl Fn(&Asked) -> Answered + Send + Sync + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -97,6 +136,7 @@ async fn reply(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let text = |v: &hyper::header::HeaderValue| v.to_str().unwrap_or_default().to_owned();
+    let bytes = body.collect().await.unwrap().to_bytes().to_vec();
     let asked = Asked {
         method: head.method.to_string(),
         path: head.uri.to_string(),
@@ -105,17 +145,19 @@ async fn reply(
             .iter()
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
-        body: String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+        bytes,
     };
-    let (status, body) = match is_beside(&asked.path) {
-        true => (404, String::new()),
+    let answered = match is_beside(&asked.path) {
+        true => Answered::new(404, ""),
         false => answer(&asked),
     };
     log.lock().unwrap().push(asked);
-    Ok(Response::builder()
-        .status(status)
-        .body(Full::from(body))
-        .unwrap())
+    let mut response = Response::builder().status(answered.status);
+    for (name, value) in answered.headers {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Full::from(answered.body)).unwrap())
 }
 
 /// A folder in which the program is run.
@@ -150,6 +192,18 @@ impl Folder {
 
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
+    }
+
+    /// Runs the program with these variables in its environment, beside this process's own.
+    pub fn loadgen_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        ended(command.envs(environment.iter().copied()).output().unwrap())
+    }
+
+    /// Writes a file of bytes.
+    pub fn with_bytes(self, name: &str, bytes: &[u8]) -> Self {
+        std::fs::write(self.0.path().join(name), bytes).unwrap();
+        self
     }
 
     /// Runs a scenario against the service into the folder `out`.

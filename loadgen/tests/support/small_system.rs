@@ -49,6 +49,8 @@ pub struct Behaviour {
     pub feed_breaks_after: AtomicU64,
     /// The metrics have an event lag: as many events as requests, of 1 to 10 ms.
     pub tells_lag: AtomicBool,
+    /// `/health` is unknown while set.
+    pub says_nothing: AtomicBool,
     /// Things created.
     pub things: AtomicU64,
     /// Requests seen.
@@ -57,6 +59,8 @@ pub struct Behaviour {
     pub paths: Mutex<Vec<String>>,
     /// Connections accepted.
     pub connections: AtomicU64,
+    /// The `traceparent` of each request.
+    pub traceparents: Mutex<Vec<String>>,
 }
 
 pub struct SmallSystem {
@@ -146,6 +150,10 @@ impl SmallSystem {
         }
     }
 
+    pub fn traceparents(&self) -> Vec<String> {
+        self.behaviour.traceparents.lock().unwrap().clone()
+    }
+
     pub fn requests(&self) -> u64 {
         self.behaviour.requests.load(Ordering::SeqCst)
     }
@@ -175,6 +183,9 @@ async fn answer(
     if path == "/events" {
         return Ok(feed(request, shared));
     }
+    if path == "/health" && shared.behaviour.says_nothing.load(Ordering::SeqCst) {
+        return Ok(reply(404, json!({})));
+    }
     if path == "/health" {
         return Ok(reply(
             200,
@@ -195,6 +206,10 @@ async fn answer(
     }
     let behaviour = &shared.behaviour;
     behaviour.requests.fetch_add(1, Ordering::SeqCst);
+    if let Some(traceparent) = request.headers().get("traceparent") {
+        let text = String::from_utf8_lossy(traceparent.as_bytes()).into_owned();
+        behaviour.traceparents.lock().unwrap().push(text);
+    }
     if path.starts_with("/thing/") {
         behaviour.paths.lock().unwrap().push(path);
     }

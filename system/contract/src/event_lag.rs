@@ -9,6 +9,8 @@ use prometheus_client::metrics::histogram::exponential_buckets;
 const FIRST_BOUND_US: f64 = 50.0;
 /// The ratio of successive bounds: a percentile read from the buckets is accurate to 15 %.
 const STEP: f64 = 1.15;
+/// Bounds in one step of two: 1.15⁵ is 2.01.
+const COARSE: usize = 5;
 /// The number of bounds; the last is about a minute. One more bucket counts longer lags.
 const BOUNDS: u16 = 101;
 
@@ -70,6 +72,20 @@ impl LagHistogram {
     }
 }
 
+impl LagHistogram {
+    /// The same in steps of two: each bucket is five of [`LagHistogram::buckets`] together.
+    #[must_use]
+    pub fn coarse_buckets(&self) -> Vec<(f64, u64)> {
+        let fine = self.buckets();
+        let (first, rest) = fine.split_at(1);
+        let joined = rest.chunks(COARSE).filter_map(|five| {
+            let count = five.iter().map(|(_, count)| count).sum();
+            Some((five.last()?.0, count))
+        });
+        first.iter().copied().chain(joined).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +101,11 @@ mod tests {
         assert_eq!(buckets.len(), 102);
         assert_eq!((buckets[0].1, buckets[1].1, buckets[101].1), (3, 1, 1));
         assert_eq!(lag.sum_us(), 101 + 3_600_000_000);
+        let coarse = lag.coarse_buckets();
+        assert_eq!(coarse.len(), 22);
+        assert_eq!((coarse[0].1, coarse[1].1, coarse[21].1), (3, 1, 1));
+        assert_eq!(coarse[20].0.to_bits(), buckets[100].0.to_bits());
+        assert!((coarse[1].0 / coarse[0].0 - 2.01).abs() < 0.01);
         assert!((buckets[100].0 - 58.7).abs() < 0.1, "{}", buckets[100].0);
     }
 }

@@ -14,10 +14,10 @@ pub struct QueueLabels {
     pub queue: String,
 }
 
-/// Buckets from 1 to 16,384 in powers of two.
+/// Buckets from 1 to 16,384 in powers of four: each is a series for every queue or topic.
 #[must_use]
 pub fn size_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(1.0, 2.0, 15))
+    Histogram::new(exponential_buckets(1.0, 4.0, 8))
 }
 
 /// The metrics of every queue. Cheap to clone: clones share the counters.

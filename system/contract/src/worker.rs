@@ -90,6 +90,8 @@ async fn work_connected(
         .messages_expired
         .get_or_create(&labels)
         .clone();
+    // A counter that begins with its first refusal would not show it: Prometheus sees an increase only from a value that it has seen.
+    context.metrics.calls_refused.get_or_create_owned(&labels);
     let mut answers = Vec::new();
     loop {
         if context.stop.is_cancelled() {

@@ -42,9 +42,9 @@ pub struct RouteLabels {
 /// The methods that metrics name; clients must not be able to add labels without limit.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 
-/// Buckets from 50 µs to 60 s in steps of 15 %: a percentile read from them is accurate to 15 %.
+/// Buckets from 50 µs to 52 s in steps of two: each is a series for every route.
 fn duration_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(50e-6, 1.15, 101))
+    Histogram::new(exponential_buckets(50e-6, 2.0, 21))
 }
 
 /// The gateway's metrics. Cheap to clone: clones share the counters.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use prometheus_client::encoding::text;
+use metrics_exposition::Format;
 use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use ordershop_contract::metrics::QueueLabels;
 use ordershop_contract::queue_names;
 
 use super::error::HttpError;
-use super::group_lags::GroupLags;
+use super::group_lags::{Buckets, GroupLags};
 use super::server_usage::LastUsage;
 
 /// Figures younger than this are not refreshed.
@@ -29,7 +29,10 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The metrics registry, and when its gauges were last refreshed.
 pub(super) struct MetricsRoute {
     metrics: GatewayMetrics,
+    /// All but the event lags.
     registry: Registry,
+    coarse_lags: Registry,
+    fine_lags: Registry,
     queue: Arc<dyn MessageQueue>,
     events: Arc<dyn EventStore>,
     refreshed: Mutex<Option<Instant>>,
@@ -45,11 +48,12 @@ impl MetricsRoute {
         events: Arc<dyn EventStore>,
     ) -> Self {
         let lags = Arc::new(GroupLags::default());
-        registry.register_collector(Box::new(Arc::clone(&lags)));
         let usage = Arc::new(LastUsage::default());
         registry.register_collector(Box::new(Arc::clone(&usage)));
         Self {
             registry,
+            coarse_lags: lags.registry(Buckets::Coarse),
+            fine_lags: lags.registry(Buckets::Fine),
             lags,
             usage,
             metrics,
@@ -113,10 +117,18 @@ impl MetricsRoute {
     }
 
     /// Answers with every metric. Figures of the store and the queue stay as they were if these don't answer.
-    pub(super) async fn answer(&self) -> Result<Response, HttpError> {
+    pub(super) async fn answer(
+        &self,
+        buckets: Buckets,
+        accept: Option<&str>,
+    ) -> Result<Response, HttpError> {
         self.refresh().await;
-        let mut encoded = String::new();
-        text::encode(&mut encoded, &self.registry).map_err(|_| {
+        let lags = match buckets {
+            Buckets::Coarse => &self.coarse_lags,
+            Buckets::Fine => &self.fine_lags,
+        };
+        let format = Format::accepted(accept);
+        let encoded = format.encode(&[&self.registry, lags]).map_err(|_| {
             HttpError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the metrics could not be encoded",
@@ -125,7 +137,7 @@ impl MetricsRoute {
         let mut response = Response::new(Body::from(encoded));
         response.headers_mut().insert(
             header::CONTENT_TYPE,
-            HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            HeaderValue::from_static(format.content_type()),
         );
         Ok(response)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use ordershop_contract::topic::Topic;
@@ -12,6 +12,7 @@ use ordershop_contract::topic::Topic;
 use super::answer::answered;
 use super::config::GatewayConfig;
 use super::error::{HttpError, json};
+use super::group_lags::Buckets;
 use super::lists::List;
 use super::openapi::{self, describe};
 use super::page::{self, Asset};
@@ -147,7 +148,13 @@ async fn unknown(request: GatewayRequest) -> Result<Response, HttpError> {
 }
 
 async fn metrics(request: GatewayRequest) -> Result<Response, HttpError> {
-    request.state.metrics_route.answer().await
+    let query = request.query_string(&["buckets"])?;
+    let buckets = Buckets::named(query.get("buckets")).ok_or_else(|| {
+        HttpError::bad_request("the query parameter buckets must be coarse or fine".to_owned())
+    })?;
+    let accept = request.http.headers().get(header::ACCEPT);
+    let accept = accept.and_then(|value| value.to_str().ok());
+    request.state.metrics_route.answer(buckets, accept).await
 }
 
 async fn description(request: GatewayRequest) -> Result<Response, HttpError> {

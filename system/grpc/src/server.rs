@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::get;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::either::Either;
@@ -22,6 +22,7 @@ use super::address::ListenAddress;
 use super::connection::Tracked;
 use super::proto;
 use super::security::{Security, SecurityError, check_token};
+use metrics_exposition::Format;
 use ordershop_contract::readiness::{Readiness, ReadinessState};
 use ordershop_contract::secret::Secret;
 use prometheus_client::registry::Registry;
@@ -241,16 +242,18 @@ fn plain_http(
         )
         .route(
             "/metrics",
-            get(async move || {
-                let mut text = String::new();
-                let encoded = prometheus_client::encoding::text::encode(&mut text, &registry);
-                let status = if encoded.is_ok() {
-                    StatusCode::OK
-                } else {
-                    StatusCode::INTERNAL_SERVER_ERROR
+            get(async move |headers: HeaderMap| {
+                let accept = headers.get(header::ACCEPT);
+                let format = Format::accepted(accept.and_then(|value| value.to_str().ok()));
+                let (status, text) = match format.encode(&[&registry]) {
+                    Ok(text) => (StatusCode::OK, text),
+                    Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
                 };
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                (status, [(header::CONTENT_TYPE, kind)], text)
+                (
+                    status,
+                    [(header::CONTENT_TYPE, format.content_type())],
+                    text,
+                )
             }),
         )
 }

@@ -11,6 +11,7 @@ use ordershop_redis::connection::RedisLink;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 
 use crate::config::{DATA_DIR_DEFAULT, RedisTlsConfig};
+use crate::terminal::say;
 
 /// The options of `ordershop dead-letters`.
 #[derive(Args)]
@@ -85,20 +86,20 @@ async fn perform(queue: &dyn MessageQueue, deed: DeadLetterCommand) -> Result<()
         DeadLetterCommand::Show { id } => {
             let letter = one(queue, id, DeadLetterRequest::Show).await?;
             let letter = serde_json::to_string(&letter).map_err(|error| error.to_string())?;
-            println!("{letter}");
+            say(&letter);
             Ok(())
         }
         DeadLetterCommand::Resend { ids } => {
             for id in ids {
                 let letter = one(queue, id, DeadLetterRequest::Resend).await?;
-                println!("sent again: {}", letter.id);
+                say(&format!("sent again: {}", letter.id));
             }
             Ok(())
         }
         DeadLetterCommand::Drop { ids } => {
             for id in ids {
                 let letter = one(queue, id, DeadLetterRequest::Drop).await?;
-                println!("dropped: {}", letter.id);
+                say(&format!("dropped: {}", letter.id));
             }
             Ok(())
         }
@@ -114,7 +115,9 @@ async fn list(queue: &dyn MessageQueue) -> Result<(), String> {
         let letters = queue.dead_letters(request).await;
         let letters = letters.map_err(|error| error.to_string())?;
         for letter in &letters {
-            println!("{}  {}  {}", letter.id, letter.at_ms, letter.reason);
+            // A line each, whatever a reason quotes.
+            let reason = letter.reason.replace('\n', "\\n");
+            say(&format!("{}  {}  {reason}", letter.id, letter.at_ms));
         }
         if letters.len() < DEAD_LETTERS_MAX {
             break;

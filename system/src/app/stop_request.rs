@@ -1,6 +1,7 @@
-//! Requests to stop the process: SIGINT, SIGTERM or, if it is supervised, the end of stdin. Must not know what is stopped.
+//! Requests to stop the process: SIGINT, SIGTERM, SIGQUIT, SIGHUP or, if it is supervised, the end of stdin. Must not know what is
+//! stopped.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,36 +9,46 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Listens for stop requests from its creation on, so that no signal is missed while the process starts.
 #[derive(Debug)]
 pub struct StopRequest {
-    interrupt: Signal,
-    terminate: Signal,
+    signals: Vec<Signal>,
     supervised: bool,
 }
 
 impl StopRequest {
-    /// Starts to listen. Must be called in a tokio runtime.
+    /// Starts to listen. What `nohup` or a shell has told the program to ignore, SIGHUP or SIGQUIT, stays ignored. Must be called in a
+    /// tokio runtime.
     ///
     /// # Errors
     /// The signal handlers can't be installed.
     pub fn listen(supervised: bool) -> io::Result<Self> {
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        let others = [SignalKind::quit(), SignalKind::hangup()];
+        kinds.extend(others.into_iter().filter(|kind| !is_ignored(*kind)));
+        let signals = kinds.into_iter().map(signal);
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+            signals: signals.collect::<io::Result<_>>()?,
             supervised,
         })
     }
 
     /// Waits for a stop request.
     pub async fn asked(&mut self) {
-        let abandoned = async {
-            if !self.supervised {
+        let supervised = self.supervised;
+        let abandoned = async move {
+            if !supervised {
                 std::future::pending::<()>().await;
             }
             let mut nothing = [0];
             while tokio::io::stdin().read(&mut nothing).await.unwrap_or(0) > 0 {}
         };
+        let signalled = std::future::poll_fn(|context| {
+            let mut each = self.signals.iter_mut();
+            match each.any(|signal| signal.poll_recv(context).is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        });
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            () = signalled => {}
             () = abandoned => {}
         }
     }
@@ -50,4 +61,15 @@ impl StopRequest {
             done = work => Some(done),
         }
     }
+}
+
+/// Whether the program was started with this signal ignored. Where the system doesn't tell (no /proc), a program without a terminal counts
+/// as one that `nohup` has started.
+fn is_ignored(kind: SignalKind) -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return !io::stdout().is_terminal() && !io::stderr().is_terminal();
+    };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
 }

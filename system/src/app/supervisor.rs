@@ -20,6 +20,7 @@ use super::roles::{self, Part, ROLES, Role};
 use super::running::Process;
 use super::tcp_listener::listen;
 use crate::config::UpConfig;
+use crate::terminal;
 use ordershop_contract::backoff::Backoff;
 use ordershop_redis::guard::RedisGuard;
 use ordershop_redis::supervision::SupervisedRedis;
@@ -288,12 +289,6 @@ async fn end(mut child: Child, label: &str) {
 
 /// Writes a child's lines to our own stderr, each with the child's name.
 async fn prefix(from: impl AsyncRead + Unpin, label: String) {
-    use std::io::IsTerminal;
-    let (on, off) = if std::io::stderr().is_terminal() {
-        ("\x1b[36m", "\x1b[0m")
-    } else {
-        ("", "")
-    };
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     loop {
@@ -304,7 +299,7 @@ async fn prefix(from: impl AsyncRead + Unpin, label: String) {
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
-                eprintln!("{on}{label:>17} |{off} {text}");
+                terminal::relay(&format!("{label:>17}"), &text);
             }
         }
     }

@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 
 use crate::shop::{Customer, Shop};
 
-fn program(shop: &Shop, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ordershop"))
+fn command(shop: &Shop, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ordershop"));
+    command
         .arg("dead-letters")
         .args(arguments)
-        .env("REDIS_URL", shop.redis_url())
-        .output()
-        .unwrap()
+        .env("REDIS_URL", shop.redis_url());
+    command
+}
+
+fn program(shop: &Shop, arguments: &[&str]) -> Output {
+    command(shop, arguments).output().unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -71,6 +75,12 @@ async fn dead_letters_are_looked_after_over_rest_and_by_the_program() {
     );
     let shown: Value = serde_json::from_str(&text(&program(&shop, &["show", &second]))).unwrap();
     assert_eq!(shown["content"], "second");
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let lost = command(&shop, &["list"]).stdout(full.unwrap()).output();
+    let lost = lost.unwrap();
+    assert_eq!(lost.status.code(), Some(1), "{lost:?}");
+    let told = String::from_utf8_lossy(&lost.stderr);
+    assert!(told.contains("standard output can't be written"), "{told}");
     let refused = program(&shop, &["resend", &second]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     text(&program(&shop, &["drop", &second]));

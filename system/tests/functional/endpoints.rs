@@ -1,7 +1,10 @@
 //! Every endpoint, for every entity.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
+use crate::customer::{Answer, Customer, EVENTUALLY_MS};
 use crate::shop::Shop;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,6 +243,21 @@ async fn lists_can_be_read_in_pages_and_whole() {
     shop.close().await;
 }
 
+/// The metrics, once they tell that the read model has handled a customer's event.
+async fn metrics_with_lag(http: &Customer) -> Answer {
+    let handled = "ordershop_event_lag_seconds_count{group=\"read-model\",topic=\"customer\"}";
+    let deadline = Instant::now() + Duration::from_millis(EVENTUALLY_MS);
+    loop {
+        let answer = http.get("/metrics").await;
+        let text = answer.body.as_str().unwrap();
+        if text.contains(handled) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "no lag in {text}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_and_metrics_tell_how_it_goes() {
     let shop = Shop::open().await;
@@ -260,6 +278,7 @@ async fn health_and_metrics_tell_how_it_goes() {
         mails.as_array().is_some_and(|mails| mails.len() == 1)
     })
     .await;
+    metrics_with_lag(http).await;
     let metrics = shop.metrics().await;
     for line in [
         "ordershop_appends_total{topic=\"customer\"} 1",
@@ -277,6 +296,44 @@ async fn health_and_metrics_tell_how_it_goes() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_takes_the_metrics_and_an_idle_shop_has_few() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let gateway = http.get("/metrics").await;
+    let idle = gateway.body.as_str().unwrap().to_owned();
+
+    http.customer().await;
+    http.eventually("/mails/sent", |mails| {
+        mails.as_array().is_some_and(|mails| mails.len() == 1)
+    })
+    .await;
+    let used = metrics_with_lag(http).await;
+    let coarse = used.body.as_str().unwrap();
+    let fine = http.get("/metrics?buckets=fine").await;
+    let all = shop.metrics().await;
+
+    let kind = used.headers["content-type"].to_str().unwrap();
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    test_monitoring::accepts_metrics(coarse);
+    test_monitoring::names_exist("ordershop", &all);
+    let series = idle.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(series < 400, "{series} series: {idle}");
+    let buckets = |text: &str| {
+        let told = text
+            .lines()
+            .filter(|line| line.starts_with("ordershop_event_lag_seconds_bucket"));
+        told.filter(|line| line.contains("group=\"read-model\",topic=\"customer\"}"))
+            .count()
+    };
+    assert_eq!(buckets(coarse), 22, "{coarse}");
+    assert_eq!(buckets(fine.body.as_str().unwrap()), 102);
+    http.get("/metrics?buckets=huge")
+        .await
+        .refused(400, "coarse or fine");
     shop.close().await;
 }
 

@@ -111,6 +111,27 @@ fn the_environment_says_the_same_as_the_flags() {
     }
 }
 
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set_but_for_a_token() {
+    let mut command = ordershop(&["event-store", "--listen", "0.0.0.0:0"]);
+    for name in [
+        "REDIS_URL",
+        "DURABILITY",
+        "THREADS",
+        "BODY_BYTES_MAX",
+        "TLS_CERT",
+        "REDIS_CA",
+    ] {
+        command.env(name, "");
+    }
+    let (code, said) = run(&mut command);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("--insecure"), "as without them: {said}");
+    let (code, said) = run(ordershop(&["up", "--listen", "nowhere"]).env("LISTEN", ""));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("nowhere"), "{said}");
+}
+
 #[tokio::test]
 async fn a_switch_in_the_environment_is_understood_in_every_way_it_is_written() {
     let open = [
@@ -144,4 +165,34 @@ fn its_version_says_the_build_profile() {
 
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(said, format!("ordershop {}\n", ordershop::build::VERSION));
+}
+
+#[test]
+fn completions_and_man_pages_know_every_service_and_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let man = dir.path().join("man1");
+    let printed = |args: &[&str]| {
+        let output = ordershop(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let bash = printed(&["completions", "bash"]);
+    printed(&["man", man.to_str().unwrap()]);
+
+    for command in [
+        "up",
+        "health",
+        "dead-letters",
+        "order-service",
+        "event-store",
+    ] {
+        assert!(bash.contains(command), "{command}");
+        let page = std::fs::read_to_string(man.join(format!("ordershop-{command}.1"))).unwrap();
+        assert!(page.contains(".SH OPTIONS"), "{page}");
+    }
+    assert!(!man.join("ordershop-redis-guard.1").exists());
+    let script = dir.path().join("completions.bash");
+    std::fs::write(&script, bash).unwrap();
+    let mut check = std::process::Command::new("bash");
+    assert!(check.arg("-n").arg(script).status().unwrap().success());
 }

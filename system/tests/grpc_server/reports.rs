@@ -94,7 +94,9 @@ async fn metrics_and_reflection_say_what_is_served() {
         let metrics = get(&url, "/metrics").await;
         assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
         assert!(metrics.contains(metric), "{metrics}");
-        assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
+        assert!(metrics.contains("text/plain; version=0.0.4"), "{metrics}");
+        let (_, text) = metrics.split_once("\r\n\r\n").unwrap();
+        test_monitoring::accepts_metrics(text);
         server.stop().await;
     }
     redis.stop().await;

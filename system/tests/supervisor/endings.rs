@@ -50,6 +50,12 @@ async fn after_sigkill_nobody_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_closed_terminal_or_sigquit_nobody_is_left() {
+    nobody_is_left_after("-HUP", &[], 2).await;
+    nobody_is_left_after("-QUIT", &["--processes"], CHILDREN).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_sigkill_of_a_single_process_its_redis_is_not_left() {
     nobody_is_left_after("-KILL", &[], 2).await;
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::figures::BudgetFigures;
+use super::journey_trace::JourneyTrace;
 use super::sample::JourneySample;
 use super::target_times::TargetTimes;
 use crate::feed::FeedReader;
@@ -18,14 +19,32 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_WAIT: Duration = Duration::from_secs(2);
 /// How often the deadlines of waiting journeys are checked.
 const LOOK: Duration = Duration::from_millis(100);
+/// The most journeys told in full at once; further ones are in the figures only.
+const TRACES_MAX: usize = 2_000;
+
 #[derive(Default)]
 struct State {
     target_times: TargetTimes,
     waiting: VecDeque<JourneySample>,
     figures: BudgetFigures,
+    /// Journeys that have ended and have not been told yet.
+    traces: Vec<JourneyTrace>,
 }
 
 impl State {
+    fn record(&mut self, sample: JourneySample) {
+        let trace = sample.trace;
+        let told = sample.record(&self.target_times, &mut self.figures);
+        self.tell(told);
+        self.target_times.forget(trace);
+    }
+
+    fn tell(&mut self, trace: JourneyTrace) {
+        if self.traces.len() < TRACES_MAX {
+            self.traces.push(trace);
+        }
+    }
+
     /// Records the waiting journeys that are complete or past their deadline; with `all`, the rest too.
     fn put_together(&mut self, all: bool) {
         let now = Instant::now();
@@ -35,9 +54,7 @@ impl State {
             };
             let late = sample.deadline.is_none_or(|deadline| deadline <= now);
             if all || late || sample.is_complete(&self.target_times) {
-                let trace = sample.trace;
-                sample.record(&self.target_times, &mut self.figures);
-                self.target_times.forget(trace);
+                self.record(sample);
             } else {
                 self.waiting.push_back(sample);
             }
@@ -94,15 +111,22 @@ impl Following {
             sample.deadline = Some(Instant::now() + EVENT_WAIT);
             state.waiting.push_back(sample);
         } else {
-            let State {
-                target_times,
-                figures,
-                ..
-            } = &mut *state;
-            let trace = sample.trace;
-            sample.record(target_times, figures);
-            target_times.forget(trace);
+            state.record(sample);
         }
+    }
+
+    /// A journey has failed at this step: it is told, but its times are in no figure.
+    pub fn fail(&self, sample: JourneySample, at: &str) {
+        let mut state = self.state.borrow_mut();
+        let trace = sample.trace;
+        let told = sample.trace(&state.target_times, Some(at));
+        state.tell(told);
+        state.target_times.forget(trace);
+    }
+
+    /// The journeys that have ended since the last call.
+    pub fn take_traces(&self) -> Vec<JourneyTrace> {
+        std::mem::take(&mut self.state.borrow_mut().traces)
     }
 
     /// Stops following a journey.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::critical_path::{AnsweredRequest, to_state};
 use super::figures::{BudgetFigures, PathEnd, SlowJourney};
+use super::journey_trace::{JourneyTrace, TracedPath};
 use super::server_timing;
 use super::target_times::TargetTimes;
 use crate::feed::position::FeedPosition;
@@ -58,11 +59,13 @@ struct SeenState {
 pub struct JourneySample {
     /// Its trace id.
     pub trace: u128,
+    journey: String,
     clock: (Instant, i64),
     from_us: i64,
     ended_us: i64,
     paused: Duration,
-    requests: Vec<(usize, AnsweredRequest)>,
+    /// Each with its id and the span id that it has carried.
+    requests: Vec<(usize, Option<u64>, AnsweredRequest)>,
     seen: Vec<SeenState>,
     /// When the journey is recorded even if the target's times are missing.
     pub deadline: Option<Instant>,
@@ -72,13 +75,14 @@ pub struct JourneySample {
 const KEPT_MAX: usize = 1_000;
 
 impl JourneySample {
-    /// The sample of a journey that should start at `intended`.
+    /// The sample of the journey of this name that should start at `intended`.
     #[must_use]
-    pub fn new(trace: u128, intended: Instant) -> Self {
+    pub fn new(trace: u128, journey: &str, intended: Instant) -> Self {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let wall_us = since_epoch.map_or(0, |since| since.as_micros() as i64);
         let mut sample = Self {
             trace,
+            journey: journey.to_owned(),
             clock: (Instant::now(), wall_us),
             from_us: 0,
             ended_us: 0,
@@ -107,10 +111,10 @@ impl JourneySample {
         self.paused += length;
     }
 
-    /// Adds the answer to a step's request.
+    /// Adds the answer to a step's request, which has carried this span id.
     pub fn answered(
         &mut self,
-        (id, name): (usize, &str),
+        (id, name, span): (usize, &str, Option<u64>),
         intended: Instant,
         begun: Instant,
         reply: &Reply,
@@ -134,7 +138,7 @@ impl JourneySample {
             server: server_timing::parse(header),
         };
         self.ended_us = self.ended_us.max(request.completed_us);
-        self.requests.push((id, request));
+        self.requests.push((id, span, request));
     }
 
     /// Adds an awaited state that was visible.
@@ -172,29 +176,56 @@ impl JourneySample {
     }
 
     /// Combines it with the target's times and records it.
-    pub fn record(self, target_times: &TargetTimes, figures: &mut BudgetFigures) {
+    pub fn record(self, target_times: &TargetTimes, figures: &mut BudgetFigures) -> JourneyTrace {
+        let trace = self.trace(target_times, None);
         figures.sampled += 1;
-        let requests: Vec<AnsweredRequest> = self.requests.iter().map(|(_, e)| e.clone()).collect();
+        for path in &trace.paths {
+            figures.path(path.end, &path.path);
+        }
+        let paths = trace.paths.iter();
+        figures.journey(SlowJourney {
+            trace: trace.trace,
+            from_us: trace.from_us,
+            length_us: trace.to_us - trace.from_us - trace.paused_us,
+            paths: paths.map(|p| (p.name.clone(), p.path.clone())).collect(),
+        });
+        trace
+    }
+
+    /// Combines it with the target's times; `failed_at` is the step at which it failed.
+    pub fn trace(self, target_times: &TargetTimes, failed_at: Option<&str>) -> JourneyTrace {
+        let answered = self.requests.iter().map(|(_, _, request)| request.clone());
+        let answered: Vec<AnsweredRequest> = answered.collect();
         let mut paths = Vec::new();
-        for (id, request) in self.requests {
-            let path = request.path();
-            figures.path(PathEnd::Answer(id), &path);
-            paths.push((request.step, path));
+        for (id, span, request) in self.requests {
+            paths.push(TracedPath {
+                end: PathEnd::Answer(id),
+                path: request.path(),
+                name: request.step,
+                span,
+            });
         }
         for seen in self.seen {
             let chain = target_times.chain(self.trace, &seen.topic, seen.position);
             let projected = target_times.projected(&seen.topic, seen.position);
-            let path = to_state(seen.since_us, seen.visible_us, &requests, &chain, projected);
-            figures.path(PathEnd::State(seen.await_id), &path);
-            paths.push((seen.name, path));
+            let path = to_state(seen.since_us, seen.visible_us, &answered, &chain, projected);
+            paths.push(TracedPath {
+                end: PathEnd::State(seen.await_id),
+                name: seen.name,
+                span: None,
+                path,
+            });
         }
-        paths.sort_by_key(|(_, path)| path.to_us());
-        figures.journey(SlowJourney {
+        paths.sort_by_key(|path| path.path.to_us());
+        JourneyTrace {
+            journey: self.journey,
             trace: self.trace,
             from_us: self.from_us,
-            length_us: self.ended_us - self.from_us - self.paused.as_micros() as i64,
+            to_us: self.ended_us,
+            paused_us: self.paused.as_micros() as i64,
+            failed_at: failed_at.map(str::to_owned),
             paths,
-        });
+        }
     }
 }
 

@@ -1,15 +1,14 @@
 //! What a fleet of drivers is given to carry out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::clients::Targets;
 use super::event::DriverEvent;
-use crate::http_client::Target;
 use crate::record::ledger::Meanings;
-use crate::schedule::Arrivals;
+use crate::schedule::{Arrivals, Crowd};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Scenario, ThinkTime};
 
@@ -23,12 +22,10 @@ pub enum Load {
     },
     /// Users who wait for their own journeys.
     Closed {
-        /// The number of users.
-        users: usize,
+        /// All users; each driver has its share of them.
+        crowd: Crowd,
         /// The pause between one user's journeys.
         think_time: ThinkTime,
-        /// How long new journeys are started.
-        duration: Duration,
         /// How many drivers share the users; at least 1.
         drivers: usize,
     },
@@ -38,8 +35,8 @@ pub enum Load {
 pub struct Assignment {
     /// The scenario to run.
     pub scenario: Arc<Scenario>,
-    /// The target of all requests.
-    pub target: Target,
+    /// The targets of requests.
+    pub targets: Targets,
     /// How journeys arrive.
     pub load: Load,
     /// Lists (and other variables) beyond the scenario's parameters, for set-up, feeders and templates.

@@ -4,21 +4,20 @@
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::journey;
-use crate::schedule::{Arrival, JourneyChooser};
+use crate::schedule::{Arrival, Crowd, JourneyChooser};
 use loadgen_scenario::ThinkTime;
 use loadgen_scenario::expression::Vars;
 
 pub async fn drive(
     context: &Rc<Context>,
-    users: usize,
+    crowd: Crowd,
     think_time: ThinkTime,
-    duration: Duration,
     start: Instant,
     stop: &CancellationToken,
 ) {
@@ -28,19 +27,33 @@ pub async fn drive(
         context.seed ^ context.share.index as u64,
     )));
     let numbers = Rc::new(Cell::new(0_u64));
-    let end = start + duration;
+    let end = start + crowd.duration();
+    let users_max = crowd.users_max();
+    let crowd = Rc::new(crowd);
     tokio::time::sleep_until(start.into()).await;
-    let users: Vec<_> = (0..users)
-        .map(|_| {
-            let (context, chooser, numbers, stop) = (
+    let users: Vec<_> = context
+        .share
+        .pick(0..users_max)
+        .map(|user| {
+            let (context, crowd, chooser, numbers, stop) = (
                 context.clone(),
+                crowd.clone(),
                 chooser.clone(),
                 numbers.clone(),
                 stop.clone(),
             );
             tokio::task::spawn_local(async move {
                 let mut intended = Instant::now();
-                while intended < end && !stop.is_cancelled() {
+                while let Some(active) = crowd.active_from(user, intended - start)
+                    && !stop.is_cancelled()
+                {
+                    if start + active > intended {
+                        intended = start + active;
+                        tokio::select! {
+                            () = stop.cancelled() => break,
+                            () = tokio::time::sleep_until(intended.into()) => {}
+                        }
+                    }
                     let number = context.share.number(numbers.replace(numbers.get() + 1));
                     let offset = intended - start;
                     let arrival = Arrival {
@@ -67,7 +80,7 @@ pub async fn drive(
                     }
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = tokio::time::sleep_until(intended.min(end).into()) => {}
+                        () = context.pauses.until(intended.min(end)) => {}
                     }
                 }
             })

@@ -8,11 +8,12 @@ use rand::rngs::SmallRng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::clients::Clients;
 use super::notes::Notes;
+use super::pauses::Pauses;
 use super::shared_values::SharedValues;
 use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
-use crate::http_client::HttpClient;
 use crate::record::Figures;
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::{Scope, Vars};
@@ -23,10 +24,11 @@ use loadgen_scenario::share::Share;
 pub struct Context {
     pub scenario: Arc<Scenario>,
     pub share: Share,
-    pub http: HttpClient,
+    pub clients: Clients,
     pub feed: Option<Feed>,
     pub sampler: Sampler,
     pub following: Following,
+    pub pauses: Pauses,
     /// Parameters and lists.
     pub globals: Arc<Vars>,
     pub feeders: RefCell<Vec<feeder::FeederCursor>>,

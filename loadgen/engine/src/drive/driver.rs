@@ -10,21 +10,23 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::clients::{Clients, Targets};
 use super::context::Context;
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
+use super::pauses::Pauses;
 use super::self_watch::SelfWatch;
 use super::{closed, open, shared_values};
 use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
-use crate::http_client::{ClientLimits, HttpClient, Target};
+use crate::http_client::{ClientLimits, ClientOptions, Target};
 use crate::record::Figures;
 use crate::record::ledger::Meanings;
-use crate::schedule::Arrivals;
+use crate::schedule::{Arrivals, Crowd};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::feeder;
 use loadgen_scenario::share::Share;
-use loadgen_scenario::{Limits, Scenario, ThinkTime};
+use loadgen_scenario::{Http, Limits, Protocol, Scenario, ThinkTime};
 
 /// Tasks that run before sockets and timers are polled again: few, or a burst of answers would make arrivals late.
 const TASKS_PER_LOOK: u32 = 31;
@@ -34,17 +36,13 @@ pub enum Part {
     /// Journeys at times fixed in advance.
     Open { arrivals: Arrivals },
     /// Users who wait for their own journeys.
-    Closed {
-        users: usize,
-        think_time: ThinkTime,
-        duration: Duration,
-    },
+    Closed { crowd: Crowd, think_time: ThinkTime },
 }
 
 /// The input of one driver.
 pub struct Driver {
     pub scenario: Arc<Scenario>,
-    pub target: Target,
+    pub targets: Targets,
     pub share: Share,
     pub part: Part,
     /// Parameters, and the lists that set-up made.
@@ -76,6 +74,17 @@ pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
     }
 }
 
+/// How the clients of one driver, or of set-up, speak HTTP.
+pub fn client_options(http: &Http) -> ClientOptions {
+    let is_http2 = http.protocol == Protocol::Http2;
+    ClientOptions {
+        keep_alive: http.keep_alive,
+        requests_per_connection: http.requests_per_connection,
+        streams_per_connection: is_http2.then_some(http.streams_per_connection),
+        accept_encoding: http.accepted(),
+    }
+}
+
 /// Opens the live feed, if the scenario awaits anything on it.
 pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Feed>, Refusal> {
     let awaited = scenario.awaited();
@@ -102,24 +111,31 @@ impl Driver {
             .map(|f| feeder::FeederCursor::new(f, &self.globals, self.share))
             .collect::<Result<_, _>>()
             .map_err(Refusal::BadInput)?;
-        let feed = open_feed(&scenario, &self.target).await?;
+        let feed = open_feed(&scenario, &self.targets.main).await?;
         let share = 1.0 / self.share.of as f64;
         let sampled_per_s = match scenario.traceparent {
             true => limits.sampled_per_s * share,
             false => 0.0,
         };
         let listens = feed.is_some() && sampled_per_s > 0.0;
-        let following = Following::start(&self.target, listens).await;
-        let http = HttpClient::new(self.target, client_limits(&limits, self.share));
+        let following = Following::start(&self.targets.main, listens).await;
+        let pauses = Pauses::start().map_err(|e| {
+            Refusal::BadInput(format!(
+                "the operating system grants no timer for pauses: {e}"
+            ))
+        })?;
+        let options = client_options(&scenario.http);
+        let clients = Clients::new(self.targets, client_limits(&limits, self.share), &options);
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
             share: self.share,
             in_flight_max: self.share.part(limits.in_flight_max),
             scenario,
-            http,
+            clients,
             feed,
             sampler: Sampler::new(sampled_per_s),
             following,
+            pauses,
             globals: self.globals,
             feeders: RefCell::new(feeders),
             shared: shared_values::SharedValues::default(),
@@ -154,20 +170,8 @@ async fn workload(
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
     match part {
         Part::Open { arrivals } => open::drive(&context, arrivals, start, &context.exhausted).await,
-        Part::Closed {
-            users,
-            think_time,
-            duration,
-        } => {
-            closed::drive(
-                &context,
-                users,
-                think_time,
-                duration,
-                start,
-                &context.exhausted,
-            )
-            .await
+        Part::Closed { crowd, think_time } => {
+            closed::drive(&context, crowd, think_time, start, &context.exhausted).await
         }
     }
     let arrivals_end = start.elapsed();
@@ -205,8 +209,9 @@ async fn workload(
         drained,
         budget,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
+        connections: context.clients.figures(),
         ledger: context.notes.as_ref().map(Notes::take),
-        drivers: vec![self_watch.health(context.http.generator_errors())],
+        drivers: vec![self_watch.health(context.clients.generator_errors())],
     }
 }
 
@@ -253,5 +258,6 @@ fn interval(context: &Context, start: Duration, length: Duration) -> DriverEvent
         figures,
         in_flight: context.in_flight.get(),
         started: context.started.take(),
+        traces: context.following.take_traces(),
     }))
 }

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::budget::figures::BudgetFigures;
+use crate::budget::journey_trace::JourneyTrace;
+use crate::http_client::ConnectionFigures;
 use crate::record::ledger::Ledger;
 use crate::record::series::Point;
-use crate::record::{Figures, Times};
+use crate::record::{Figures, StepFigures, Times};
 use loadgen_scenario::expression::Vars;
 
 /// An event of one driver, or of all of them together. Events come in the order of this list; `Interval` comes once a second between `Started`
@@ -70,11 +72,14 @@ pub struct Interval {
     pub in_flight: usize,
     /// Journeys started in it, the warm-up included.
     pub started: u64,
+    /// Sampled journeys that ended in it, in full.
+    pub traces: Vec<JourneyTrace>,
 }
 
 impl Interval {
     /// Adds another driver's figures of the same interval.
     pub(super) fn add(&mut self, other: &Self) {
+        self.traces.extend(other.traces.iter().cloned());
         self.length = self.length.max(other.length);
         self.figures.add(&other.figures);
         self.in_flight += other.in_flight;
@@ -94,6 +99,7 @@ impl Point {
             dropped: figures.journeys.dropped,
             requests: figures.steps.iter().map(|s| s.count).sum(),
             errors: figures.errors.values().map(|e| e.count).sum(),
+            unanswered: figures.steps.iter().map(StepFigures::unanswered).sum(),
             in_flight: Some(interval.in_flight as u64),
             ..Self::default()
         }
@@ -111,6 +117,8 @@ pub struct Finished {
     pub budget: Box<BudgetFigures>,
     /// How often the live feed was opened again.
     pub feed_reconnects: u64,
+    /// What the journeys' requests did with their connections, the warm-up included.
+    pub connections: ConnectionFigures,
     /// The entities created, for an audit; those of journeys that did not end in time are in it as indeterminate.
     pub ledger: Option<Box<Ledger>>,
     /// Each driver's health.
@@ -124,6 +132,7 @@ impl Finished {
         self.drained = self.drained.max(other.drained);
         self.budget.add(*other.budget);
         self.feed_reconnects += other.feed_reconnects;
+        self.connections.add(other.connections);
         if let (Some(mine), Some(theirs)) = (&mut self.ledger, other.ledger) {
             mine.add(*theirs);
         }

@@ -10,11 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Assignment, Load};
-use super::driver::{Driver, Part, client_limits, open_feed, runtime};
+use super::clients::{Clients, Targets};
+use super::driver::{Driver, Part, client_limits, client_options, open_feed, runtime};
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
 use super::set_up::{self, OnFailure};
-use crate::http_client::{HttpClient, Target};
+use crate::http_client::Customer;
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::share::Share;
@@ -41,7 +42,7 @@ pub fn spawn(assignment: Assignment) -> std::io::Result<std::thread::JoinHandle<
 async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     let Assignment {
         scenario,
-        target,
+        targets,
         load,
         variables,
         seed,
@@ -53,7 +54,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     let notes = meanings.map(Notes::new);
     let preparation = Preparation {
         scenario: &scenario,
-        target: &target,
+        targets: &targets,
         seed,
         notes: notes.as_ref(),
     };
@@ -69,7 +70,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
         let (events, mut own) = mpsc::unbounded_channel();
         let driver = Driver {
             scenario: scenario.clone(),
-            target: target.clone(),
+            targets: targets.clone(),
             share,
             part,
             globals: globals.clone(),
@@ -136,7 +137,7 @@ fn lost() -> Refusal {
 /// The input of set-up.
 struct Preparation<'a> {
     scenario: &'a Scenario,
-    target: &'a Target,
+    targets: &'a Targets,
     seed: u64,
     notes: Option<&'a Notes>,
 }
@@ -151,12 +152,16 @@ impl Preparation<'_> {
     ) -> Result<Vars, Refusal> {
         let mut globals = self.scenario.parameters.clone();
         globals.extend(variables);
+        globals.extend(self.scenario.secrets.variable());
         if self.scenario.setup.is_empty() {
             return Ok(globals);
         }
-        let feed = open_feed(self.scenario, self.target).await?;
+        let feed = open_feed(self.scenario, &self.targets.main).await?;
         let (feed, notes, limits) = (feed.as_ref(), self.notes, &self.scenario.limits);
-        let http = HttpClient::new(self.target.clone(), client_limits(limits, Share::WHOLE));
+        let options = client_options(&self.scenario.http);
+        let customer = Customer::new(self.scenario.http.cookies);
+        let limits_of_clients = client_limits(limits, Share::WHOLE);
+        let clients = Clients::new(self.targets.clone(), limits_of_clients, &options);
         let mut rng = SmallRng::seed_from_u64(self.seed);
         for step in &self.scenario.setup {
             let name = &step.name;
@@ -164,7 +169,7 @@ impl Preparation<'_> {
             let on_failure = OnFailure::AtOnce;
             let work = set_up::run(
                 step,
-                &http,
+                &clients,
                 feed,
                 limits,
                 &mut globals,
@@ -172,9 +177,13 @@ impl Preparation<'_> {
                 notes,
                 self.scenario.idempotency_keys,
                 on_failure,
+                (&customer, self.scenario.http.redirects),
             );
             tokio::select! {
-                done = work => done.map_err(|e| Refusal::SetUp(format!("set-up step `{name}`: {e}")))?,
+                done = work => done.map_err(|e| {
+                    let e = self.scenario.secrets.hide(e);
+                    Refusal::SetUp(format!("set-up step `{name}`: {e}"))
+                })?,
                 () = stop.cancelled() => return Err(Refusal::SetUp(format!("stopped during set-up step `{name}`"))),
             }
         }
@@ -185,19 +194,21 @@ impl Preparation<'_> {
 /// Carries out tear-down in the caller's task. Tries every step, even after a failure. Returns the failures as texts.
 pub async fn tear_down(
     scenario: &Scenario,
-    target: Target,
+    targets: Targets,
     mut variables: Vars,
     seed: u64,
 ) -> Vec<String> {
     let limits = &scenario.limits;
-    let http = HttpClient::new(target, client_limits(limits, Share::WHOLE));
+    let options = client_options(&scenario.http);
+    let customer = Customer::new(scenario.http.cookies);
+    let clients = Clients::new(targets, client_limits(limits, Share::WHOLE), &options);
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut failures = Vec::new();
     for step in &scenario.teardown {
         let on_failure = OnFailure::AtTheEnd;
         let done = set_up::run(
             step,
-            &http,
+            &clients,
             None,
             limits,
             &mut variables,
@@ -205,9 +216,11 @@ pub async fn tear_down(
             None,
             scenario.idempotency_keys,
             on_failure,
+            (&customer, scenario.http.redirects),
         )
         .await;
         if let Err(problem) = done {
+            let problem = scenario.secrets.hide(problem);
             failures.push(format!("tear-down step `{}`: {problem}", step.name));
         }
     }
@@ -221,15 +234,13 @@ fn parts(load: Load) -> Vec<Part> {
             .map(|arrivals| Part::Open { arrivals })
             .collect(),
         Load::Closed {
-            users,
+            crowd,
             think_time,
-            duration,
             drivers,
-        } => Share::all(drivers)
-            .map(|share| Part::Closed {
-                users: share.part(users),
+        } => (0..drivers)
+            .map(|_| Part::Closed {
+                crowd: crowd.clone(),
                 think_time,
-                duration,
             })
             .collect(),
     }
@@ -332,6 +343,7 @@ mod tests {
             figures,
             in_flight: 1,
             started,
+            traces: Vec::new(),
         }))
     }
 

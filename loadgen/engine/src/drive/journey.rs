@@ -2,6 +2,7 @@
 //! journey's arrival, every later one at the end of the step before it (not when this task gets to run).
 
 mod awaited_state;
+mod branches;
 mod exchange;
 mod rounds;
 
@@ -16,6 +17,7 @@ use super::context::Context;
 use super::request::StepError;
 use super::shared_values::Ticket;
 use crate::budget::JourneySample;
+use crate::http_client::Customer;
 use crate::record::JourneyOutcome;
 use crate::schedule::Arrival;
 use loadgen_scenario::duration::HumanDuration;
@@ -69,9 +71,8 @@ pub fn run(
                 JourneyOutcome::Completed | JourneyOutcome::Overtaken(_) => {
                     context.following.end(*sample)
                 }
-                JourneyOutcome::Failed | JourneyOutcome::Skipped(_) => {
-                    context.following.give_up(sample.trace)
-                }
+                JourneyOutcome::Failed => context.following.fail(*sample, run.at),
+                JourneyOutcome::Skipped(_) => context.following.give_up(sample.trace),
             }
         }
         for (key, ticket) in &run.promises {
@@ -125,6 +126,8 @@ struct JourneyRun<'a> {
     keys: Vec<(&'a str, &'a KeySource, String)>,
     /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,
+    /// What the customer's client remembers.
+    customer: Rc<Customer>,
 }
 
 impl<'a> JourneyRun<'a> {
@@ -153,7 +156,7 @@ impl<'a> JourneyRun<'a> {
         let sample = trace.filter(|_| measured && context.sampler.takes(intended));
         let sample = sample.map(|trace| {
             context.following.begin(trace);
-            Box::new(JourneySample::new(trace, intended))
+            Box::new(JourneySample::new(trace, &journey.name, intended))
         });
         Self {
             context,
@@ -169,6 +172,7 @@ impl<'a> JourneyRun<'a> {
             exhausted,
             keys: Vec::new(),
             promises: Vec::new(),
+            customer: Rc::new(Customer::new(context.scenario.http.cookies)),
         }
     }
 
@@ -182,7 +186,8 @@ impl<'a> JourneyRun<'a> {
             Err(JourneyEnd::Error(error)) => {
                 if self.measured {
                     let mut figures = context.figures.borrow_mut();
-                    figures.error(self.at, &error.kind, error.example);
+                    let example = context.scenario.secrets.hide(error.example);
+                    figures.error(self.at, &error.kind, example);
                 }
                 JourneyOutcome::Failed
             }
@@ -229,6 +234,7 @@ impl<'a> JourneyRun<'a> {
         self.starts[step.place] = Some(self.intended);
         match &step.action {
             Action::Steps(steps) => Box::pin(self.steps(steps)).await,
+            Action::Parallel(steps) => Box::pin(self.parallel(steps)).await,
             Action::Skip(reason) => Err(JourneyEnd::Skip(reason.clone())),
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
@@ -288,7 +294,7 @@ impl<'a> JourneyRun<'a> {
         if let Some(sample) = &mut self.sample {
             sample.paused(length);
         }
-        tokio::time::sleep_until(self.intended.into()).await;
+        self.context.pauses.until(self.intended).await;
         Ok(())
     }
 

@@ -36,6 +36,7 @@ impl Notes {
     pub fn sent(&self, request: &Request<'_>) -> Option<Noted> {
         let mut ledger = self.ledger.borrow_mut();
         let body = request.body.as_deref();
+        let body = body.and_then(|body| std::str::from_utf8(body).ok());
         let removes = match request.method {
             "POST" => {
                 let posted = self.meanings.posted(&request.path, body)?;

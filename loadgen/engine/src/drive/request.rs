@@ -1,36 +1,20 @@
 //! One request of a journey: renders and sends it, checks its answer and extracts variables.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use serde_json::Value;
 
+use super::context::Context;
 use super::notes::Notes;
-use crate::http_client::{HttpClient, HttpError, Reply, Request, TraceContext, Turn};
+pub use super::step_error::StepError;
+use super::{answer, body, json_answer};
+use crate::http_client::{Hop, HttpClient, HttpError, Manner, Reply, Request, TraceContext, Turn};
+use loadgen_scenario::answer::{Extract, Place};
+use loadgen_scenario::equality::equal;
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
-
-/// A request's error: its kind, by which reports group errors, and an example's details.
-#[derive(Debug)]
-pub struct StepError {
-    pub kind: String,
-    pub example: String,
-}
-
-impl StepError {
-    pub fn new(kind: impl Into<String>, example: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            example: example.into(),
-        }
-    }
-}
-
-impl From<EvaluationError> for StepError {
-    fn from(error: EvaluationError) -> Self {
-        Self::new("template", error.to_string())
-    }
-}
 
 /// Pause before a request is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -49,11 +33,14 @@ pub struct Rendered<'a> {
     request: Request<'a>,
     /// How long it is repeated while its outcome is unknown.
     retry: Duration,
+    /// What stands in the header `Authorization`, without the scheme.
+    credentials: Option<String>,
 }
 
-/// Renders a request's templates; constant parts are borrowed.
+/// Renders a request's templates; constant parts are borrowed. `body` stands in the place of the request's own.
 pub fn render<'a>(
     request: &'a RequestTemplate,
+    body: Option<String>,
     scope: &mut Scope<'_>,
     carried: Carried,
 ) -> Result<Rendered<'a>, EvaluationError> {
@@ -62,11 +49,41 @@ pub fn render<'a>(
         span: scope.rng.random(),
         sampled,
     });
-    let mut headers = Vec::with_capacity(request.headers.len() + usize::from(carried.key));
-    for (name, value) in &request.headers {
-        headers.push((name.as_str(), value.render(scope)?));
+    let (mut bytes, mut content_type) = (body.map(|text| Cow::Owned(text.into_bytes())), None);
+    if let (None, Some(own)) = (&bytes, &request.body) {
+        let rendered = body::render(own, scope)?;
+        (bytes, content_type) = (Some(rendered.bytes), rendered.content_type);
     }
-    if carried.key && request.method == Method::Post {
+    let mut headers = Vec::with_capacity(
+        request.headers.len()
+            + [carried.key, content_type.is_some(), request.auth.is_some()]
+                .iter()
+                .filter(|further| **further)
+                .count(),
+    );
+    if request.headers_read_body {
+        let readable = Vars::from_iter([("request".to_owned(), readable(bytes.as_deref())?)]);
+        let layers: Vec<&Vars> = [&readable]
+            .into_iter()
+            .chain(scope.layers.iter().copied())
+            .collect();
+        let mut scope = Context::scope(&layers, scope.rng);
+        render_headers(request, &mut scope, &mut headers)?;
+    } else {
+        render_headers(request, scope, &mut headers)?;
+    }
+    headers.extend(content_type.map(|value| ("content-type", value)));
+    let mut credentials = None;
+    if let Some(auth) = &request.auth {
+        let authorization = body::authorization(auth, scope)?;
+        credentials = authorization.split_once(' ').map(|(_, c)| c.to_owned());
+        headers.push(("authorization", authorization));
+    }
+    let own_key = || {
+        let mut names = request.headers.iter().map(|(name, _)| name);
+        names.any(|name| name.eq_ignore_ascii_case("idempotency-key"))
+    };
+    if carried.key && request.method == Method::Post && !own_key() {
         // Not from the run's seed: another run with the same seed is another client.
         let key: u128 = rand::random();
         headers.push(("idempotency-key", format!("{key:032x}")));
@@ -81,41 +98,82 @@ pub fn render<'a>(
             path,
             trace,
             headers,
-            body: request.body.as_ref().map(|b| b.render(scope)).transpose()?,
+            body: bytes,
+            keeps_headers: request.keeps_headers,
         },
         retry: request.retry.unwrap_or_default(),
+        credentials,
     })
 }
 
+fn render_headers<'a>(
+    request: &'a RequestTemplate,
+    scope: &mut Scope<'_>,
+    headers: &mut Vec<(&'a str, String)>,
+) -> Result<(), EvaluationError> {
+    for (name, value) in &request.headers {
+        headers.push((name.as_str(), value.render(scope)?));
+    }
+    Ok(())
+}
+
+/// The variable by which headers read the body.
+fn readable(body: Option<&[u8]>) -> Result<Value, EvaluationError> {
+    let text = std::str::from_utf8(body.unwrap_or_default());
+    let text =
+        text.map_err(|_| EvaluationError::new("{{request.body}}", "the body is not UTF-8 text"))?;
+    Ok(Value::Object(Vars::from_iter([(
+        "body".to_owned(),
+        text.into(),
+    )])))
+}
+
 impl Rendered<'_> {
-    /// Replaces the body by one that is not made from the request's own template.
-    pub fn replace_body(&mut self, body: Option<String>) {
-        self.request.body = body;
+    /// The error without the request's credentials: a target may repeat them in its answer.
+    pub fn hide_credentials(&self, mut error: StepError) -> StepError {
+        if let Some(credentials) = self.credentials.as_deref().filter(|c| !c.is_empty()) {
+            error.example = error.example.replace(credentials, "***");
+        }
+        error
+    }
+
+    /// The span id that it carries.
+    pub fn span(&self) -> Option<u64> {
+        self.request.trace.map(|context| context.span)
     }
 
     /// Sends the request, and again while that is wanted and its outcome is unknown. Notes what it writes or reads, if that is wanted.
+    /// `hops` gets the redirects of the last attempt.
     pub async fn send(
         &self,
         http: &HttpClient,
         turn: Turn<'_>,
+        manner: &Manner<'_>,
         notes: Option<&Notes>,
+        hops: &mut Vec<Hop>,
     ) -> Result<Reply, StepError> {
         let request = &self.request;
         let noted = notes.and_then(|notes| Some((notes, notes.sent(request)?)));
         let last_begin = turn.since + self.retry;
-        let mut outcome = turn.send(request).await;
+        let mut outcome = turn.follow(request, manner, hops).await;
         let mut repeated = false;
         while is_unknown(&outcome) && Instant::now() + RETRY_PAUSE < last_begin {
             tokio::time::sleep(RETRY_PAUSE).await;
             repeated = true;
-            outcome = http.turn().await.send(request).await;
+            hops.clear();
+            outcome = http.turn().await.follow(request, manner, hops).await;
         }
         if let Some((notes, noted)) = noted {
             notes.ended(noted, &outcome, repeated);
         }
         outcome.map_err(|e| {
             let what = format!("{} {}", request.method, request.path);
-            StepError::new(e.to_string(), format!("{what}: {}", e.detail()))
+            let hop = hops
+                .last()
+                .map(|hop| format!(" (then, by status {}, {})", hop.status, hop.to));
+            let hop = hop.unwrap_or_default();
+            let error = StepError::new(e.to_string(), format!("{what}{hop}: {}", e.detail()));
+            self.hide_credentials(error)
         })
     }
 }
@@ -129,14 +187,15 @@ fn is_unknown(outcome: &Result<Reply, HttpError>) -> bool {
     }
 }
 
-/// Checks an answer and extracts variables from it.
+/// Checks an answer and extracts variables from it. `response_time` counts from the request's intended start.
 pub fn examine(
     reply: &Reply,
+    response_time: Duration,
     expect: &Expect,
-    extract: &[(String, String)],
+    extract: &[Extract],
     scope: &mut Scope<'_>,
 ) -> Result<Vars, StepError> {
-    let excerpt = || String::from_utf8_lossy(&reply.body[..reply.body.len().min(300)]).into_owned();
+    let excerpt = || answer::excerpt(reply);
     let allowed = match expect.status.is_empty() {
         true => (200..300).contains(&reply.status),
         false => expect.status.contains(&reply.status),
@@ -154,20 +213,22 @@ pub fn examine(
             return Err(StepError::new("missing text", example));
         }
     }
-    if extract.is_empty()
+    answer::check(reply, &expect.answer, response_time, scope)?;
+    let reads_json = |e: &Extract| matches!(e.place, Place::Json(_));
+    if !extract.iter().any(reads_json)
         && expect.equal.is_empty()
         && expect.exist.is_empty()
         && expect.absent.is_empty()
     {
-        return Ok(Vars::new());
+        return answer::take_out(reply, None, extract);
     }
-    let json: Value = serde_json::from_slice(&reply.body)
+    let json = json_answer::parse(&reply.body)
         .map_err(|e| StepError::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
     for (pointer, expected) in &expect.equal {
         let expected: Value = serde_json::from_str(&expected.render(scope)?)
             .map_err(|e| StepError::new("template", e.to_string()))?;
         let found = json.pointer(pointer).unwrap_or(&Value::Null);
-        if *found != expected {
+        if !equal(found, &expected) {
             return Err(StepError::new(
                 format!("expected at {pointer}"),
                 format!("expected {expected}, found {found}"),
@@ -191,10 +252,10 @@ pub fn examine(
             excerpt(),
         ));
     }
-    take_out(&json, extract)
+    answer::take_out(reply, Some(&json), extract)
 }
 
-/// Extracts variables by JSON pointers.
+/// Extracts variables from an event's data by JSON pointers.
 pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, StepError> {
     let mut found = Vars::new();
     for (variable, pointer) in extract {

@@ -4,12 +4,14 @@
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
+use super::clients::Clients;
 use super::context::Context;
 use super::notes::Notes;
 use super::request::{self, Carried, StepError};
 use crate::feed::Feed;
 use crate::feed::sightings::EventMatch;
-use crate::http_client::HttpClient;
+use crate::http_client::{Customer, Following, HttpClient, Manner};
+use loadgen_scenario::answer::Extract;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::template::Template;
 use loadgen_scenario::{Await, Limits, SetupStep};
@@ -33,13 +35,15 @@ struct StepRunner<'a> {
     notes: Option<&'a Notes>,
     /// Whether POSTs carry an `Idempotency-Key`.
     keys: bool,
+    customer: &'a Customer,
+    redirects_max: u32,
 }
 
 #[allow(clippy::too_many_arguments)] // a step needs all of it, and nothing else has the same set
 /// Carries one step out and puts its list and variables into `globals`.
 pub async fn run(
     step: &SetupStep,
-    http: &HttpClient,
+    clients: &Clients,
     feed: Option<&Feed>,
     limits: &Limits,
     globals: &mut Vars,
@@ -47,6 +51,7 @@ pub async fn run(
     notes: Option<&Notes>,
     keys: bool,
     on_failure: OnFailure,
+    (customer, redirects_max): (&Customer, u32),
 ) -> Result<(), String> {
     if let Some(condition) = &step.condition {
         let holds = condition.holds(&mut Context::scope(&[globals], rng));
@@ -58,10 +63,12 @@ pub async fn run(
     let single = step.repeat.is_none() && step.for_each.is_none();
     let mut runner = StepRunner {
         step,
-        http,
+        http: clients.of(step.request.target),
         rng,
-        notes,
+        notes: notes.filter(|_| step.request.target.is_none()),
         keys,
+        customer,
+        redirects_max,
     };
     let mut list = Vec::new();
     let mut last = Vars::new();
@@ -147,15 +154,15 @@ impl StepRunner<'_> {
 
     /// Carries out one iteration with its own request.
     async fn one(&mut self, layers: &[&Vars]) -> Result<Vars, String> {
-        let body = self.step.request.body.as_ref();
-        let body = body.map(|b| self.render(b, layers)).transpose()?;
-        self.exchange(body, layers).await
+        self.exchange(None, layers).await
     }
 
+    /// Sends the request; `body` stands in the place of its own.
     async fn exchange(&mut self, body: Option<String>, layers: &[&Vars]) -> Result<Vars, String> {
         let text = |error: StepError| format!("{}: {}", error.kind, error.example);
-        let mut rendered = request::render(
+        let rendered = request::render(
             &self.step.request,
+            body,
             &mut Context::scope(layers, self.rng),
             Carried {
                 trace: None,
@@ -163,23 +170,32 @@ impl StepRunner<'_> {
             },
         )
         .map_err(|e| e.to_string())?;
-        rendered.replace_body(body);
         let turn = self.http.turn().await;
+        let since = turn.since;
+        let expected = &self.step.expect.status;
+        let manner = Manner {
+            customer: self.customer,
+            following: Following {
+                redirects_max: self.redirects_max,
+                is_answer: &|status| expected.contains(&status),
+            },
+        };
         let reply = rendered
-            .send(self.http, turn, self.notes)
+            .send(self.http, turn, &manner, self.notes, &mut Vec::new())
             .await
             .map_err(text)?;
         let mut extract = self.step.extract.clone();
         if self.step.item.is_some() && self.step.list.is_some() {
-            extract.push(("ids".into(), self.step.ids.clone()));
+            extract.push(Extract::pointer("ids", &self.step.ids));
         }
         request::examine(
             &reply,
+            reply.completed.saturating_duration_since(since),
             &self.step.expect,
             &extract,
             &mut Context::scope(layers, self.rng),
         )
-        .map_err(text)
+        .map_err(|error| text(rendered.hide_credentials(error)))
     }
 
     /// Sends items as one array; each item gets its id from the answer.

@@ -19,8 +19,14 @@ pub trait ProcessNames: Send + Sync {
 /// A system that was started here.
 #[async_trait]
 pub trait StartedSystem: Send + Sync {
-    /// Its first process, which leads the group of the others.
+    /// Its first process, which leads the group of the others; another one after it was started again.
     fn process(&self) -> u32;
+
+    /// The first process, and that of a database on this machine which was started elsewhere: what they and their descendants use is the
+    /// system's.
+    fn roots(&self) -> Vec<u32> {
+        vec![self.process()]
+    }
 
     /// What its processes are called.
     fn names(&self) -> &dyn ProcessNames;

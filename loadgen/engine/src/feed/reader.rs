@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::http_client::{Stream, Target};
@@ -57,8 +59,13 @@ impl FeedReader {
     /// Opens a WebSocket on the target. The error says why it can't.
     pub async fn open(target: &Target, path: &str) -> Result<Self, String> {
         let url = format!("ws://{}{}", target.authority(), target.path(path));
+        let mut request = url.into_client_request().map_err(|e| e.to_string())?;
+        if let Some(value) = target.authorization() {
+            let value = value.parse().map_err(|_| "user and password".to_owned())?;
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
         let stream = target.connect().await.map_err(|e| e.to_string())?;
-        let opened = tokio_tungstenite::client_async(&url, stream).await;
+        let opened = tokio_tungstenite::client_async(request, stream).await;
         opened
             .map(|(socket, _)| Self(socket))
             .map_err(|e| e.to_string())

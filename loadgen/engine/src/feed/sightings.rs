@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::feed::position::FeedPosition;
 use loadgen_scenario::KeySource;
+use loadgen_scenario::equality::equal;
 
 /// The most keys kept per topic; older ones without waiters are forgotten.
 const KEYS_MAX: usize = 100_000;
@@ -50,10 +51,10 @@ impl EventMatch {
         self.action
             .as_ref()
             .is_none_or(|action| *action == event.action)
-            && self
-                .fields
-                .iter()
-                .all(|(pointer, expected)| event.data.pointer(pointer) == Some(expected))
+            && self.fields.iter().all(|(pointer, expected)| {
+                let found = event.data.pointer(pointer);
+                found.is_some_and(|found| equal(found, expected))
+            })
     }
 }
 

@@ -1,27 +1,42 @@
-//! One keep-alive connection with its buffers: sends a request and reads its answer in the caller's task. It has no task and no
+//! One connection with its buffers: sends a request and reads its answer in the caller's task. It has no task and no
 //! channel of its own: those would be most of an exchange's cost.
 
-use std::pin::pin;
-use std::time::Instant;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::error::HttpError;
 use super::exchange_times::ExchangeTimes;
-use super::request::Request;
-use super::response::{Complete, Decoder};
-use super::target::{Stream, Target};
+use super::request::{Envelope, Request};
+use super::response::{ClientHeaders, Complete, Decoder};
+use super::stream::{News, Stream};
+use super::target::Target;
 use super::time_limit::TimeLimit;
+use super::tls::Alpn;
 
 /// The size of the read buffer; most answers fit. It grows for a longer answer as soon as its length is known.
 const READ_BYTES: usize = 4 << 10;
-/// A buffer that has grown larger than this for a long answer is shrunk again.
+/// A buffer that has grown larger than this for a long answer, or a long body, is shrunk again.
 const KEPT_BYTES_MAX: usize = 256 << 10;
+/// After a longer pause the kernel is asked whether the target has closed the connection; the runtime may not have looked yet.
+const PAUSE: Duration = Duration::from_micros(100);
+/// A target that keeps idle connections for a time is not met at the end of it: the request could cross the farewell.
+const IDLE_MARGIN: Duration = Duration::from_millis(500);
 
 /// A connection without an exchange in progress.
 pub(super) struct Connection {
     wire: Wire,
     limit: TimeLimit,
+    /// Requests sent on it.
+    pub requests: u64,
+    /// When the last answer had come.
+    since: Instant,
+    /// How long the target keeps it while it is idle, if it says so.
+    idle_max: Option<Duration>,
 }
 
 struct Wire {
@@ -34,6 +49,9 @@ struct Wire {
 pub(super) struct Exchanged {
     pub complete: Complete,
     pub body: bytes::Bytes,
+    pub headers: Option<Box<ClientHeaders>>,
+    /// All headers, if the request asked for them.
+    pub kept_headers: Vec<(String, String)>,
     /// Set for a sampled request.
     pub times: Option<Box<ExchangeTimes>>,
 }
@@ -47,108 +65,160 @@ pub(super) struct ExchangeFailure {
     pub unsent: bool,
 }
 
+impl ExchangeFailure {
+    fn new(error: HttpError, unsent: bool, unanswered: bool) -> Self {
+        Self {
+            error,
+            unanswered,
+            unsent,
+        }
+    }
+}
+
 impl Connection {
     /// Opens a connection. Fails if it is not open by `end`.
     pub async fn open(target: &Target, end: Instant) -> Result<Self, HttpError> {
-        let opened = tokio::time::timeout_at(end.into(), target.connect());
+        let opened = tokio::time::timeout_at(end.into(), target.connect_for(Alpn::Http1));
         let opened = opened.await.map_err(|_| HttpError::Timeout)?;
         let wire = Wire {
             stream: opened.map_err(HttpError::opening)?,
             outbox: Vec::with_capacity(512),
             inbox: Vec::with_capacity(READ_BYTES),
         };
-        let limit = TimeLimit::new(end);
-        Ok(Self { wire, limit })
+        Ok(Self {
+            wire,
+            limit: TimeLimit::new(end),
+            requests: 0,
+            since: Instant::now(),
+            idle_max: None,
+        })
+    }
+
+    /// Whether the target still waits for a request on it: it has neither closed it nor said anything unasked.
+    pub async fn is_usable(&mut self, now: Instant) -> bool {
+        let idle = now.saturating_duration_since(self.since);
+        if self
+            .idle_max
+            .is_some_and(|max| idle + IDLE_MARGIN.min(max / 2) > max)
+        {
+            return false;
+        }
+        if idle > PAUSE {
+            match self.wire.stream.news() {
+                // TLS may have read the farewell together with the answer.
+                News::Nothing => {}
+                News::End => return false,
+                // An encrypted connection has messages of its own: a farewell, or tickets for later. Reading tells which.
+                News::Bytes => drop(self.wire.stream.readable().await),
+            }
+        }
+        self.wire.inbox.clear();
+        poll_fn(|context| {
+            let read = pin!(self.wire.stream.read_buf(&mut self.wire.inbox));
+            Poll::Ready(read.poll(context).is_pending())
+        })
+        .await
     }
 
     /// Sends a request and reads the whole answer. Fails if it is not complete by `end`.
     pub async fn exchange(
         &mut self,
         request: &Request<'_>,
-        target: &Target,
+        envelope: &Envelope<'_>,
         bytes_max: usize,
         end: Instant,
     ) -> Result<Exchanged, ExchangeFailure> {
+        self.requests += 1;
         // Pinned in place: moving the future would cost more than the exchange itself.
-        let exchange = pin!(self.wire.exchange(request, target, bytes_max));
-        self.limit
-            .keep(end, exchange)
-            .await
-            .unwrap_or(Err(ExchangeFailure {
-                error: HttpError::Timeout,
-                unanswered: false,
-                unsent: false,
-            }))
+        let exchange = pin!(self.wire.exchange(request, envelope, bytes_max));
+        let outcome = self.limit.keep(end, exchange).await;
+        let timeout = || Err(ExchangeFailure::new(HttpError::Timeout, false, false));
+        outcome.unwrap_or_else(timeout)
     }
+
+    /// Keeps it for another request, after an answer that was complete then.
+    pub fn rest(&mut self, completed: Instant, idle_max: Option<Duration>) {
+        self.since = completed;
+        self.idle_max = idle_max;
+    }
+}
+
+/// A request on its way out.
+#[derive(Default)]
+struct Sending {
+    bytes: usize,
+    flushed: bool,
+    written: Option<Instant>,
+    error: Option<io::Error>,
 }
 
 impl Wire {
     async fn exchange(
         &mut self,
         request: &Request<'_>,
-        target: &Target,
+        envelope: &Envelope<'_>,
         bytes_max: usize,
     ) -> Result<Exchanged, ExchangeFailure> {
-        let failure = |error, unsent, unanswered| ExchangeFailure {
-            error,
-            unanswered,
-            unsent,
-        };
-        let lost = |e: std::io::Error| HttpError::ConnectionLost(e.to_string());
         // Clocks are read for sampled requests only.
         let sampled = request.trace.is_some_and(|trace| trace.sampled);
         let now = || sampled.then(Instant::now);
         let connected = now();
         self.outbox.clear();
-        request
-            .encode(target.host_header(), target.base_path(), &mut self.outbox)
-            .map_err(|e| failure(e, false, false))?;
-        let mut sent = 0;
-        while sent < self.outbox.len() {
-            match self.stream.write(&self.outbox[sent..]).await {
-                Ok(0) => {
-                    return Err(failure(
-                        lost(std::io::ErrorKind::WriteZero.into()),
-                        sent == 0,
-                        true,
-                    ));
-                }
-                Ok(n) => sent += n,
-                Err(e) => return Err(failure(lost(e), sent == 0, true)),
-            }
-        }
-        if let Stream::Tls(_) = self.stream {
-            let flushed = self.stream.flush().await;
-            flushed.map_err(|e| failure(lost(e), false, true))?;
-        }
-        let written = now();
-        let mut first_byte = None;
+        self.outbox.shrink_to(KEPT_BYTES_MAX);
+        let encoded = request.encode(envelope, &mut self.outbox);
+        encoded.map_err(|e| ExchangeFailure::new(e, false, false))?;
         self.inbox.clear();
         self.inbox.shrink_to(KEPT_BYTES_MAX);
+        let mut sending = Sending::default();
+        let mut first_byte = None;
         let mut decoder = Decoder::new(request.method == "HEAD", bytes_max, sampled);
+        decoder.kept_headers = request.keeps_headers.then(Vec::new);
         let mut unanswered = true;
-        let complete = loop {
-            let read = self.stream.read_buf(&mut self.inbox).await;
-            match read.map_err(|e| failure(lost(e), false, unanswered))? {
-                0 => {
-                    let closed = decoder.closed(&self.inbox);
-                    break closed.map_err(|e| failure(e, false, unanswered))?;
+        let mut complete = loop {
+            // Reads while it writes: a target may refuse a long body before it has come.
+            let read = poll_fn(|context| {
+                sending.advance(&mut self.stream, &self.outbox, sampled, context);
+                let read = pin!(self.stream.read_buf(&mut self.inbox));
+                read.poll(context)
+            })
+            .await;
+            let unsent = sending.bytes == 0;
+            let failed = |sending: &mut Sending, e: HttpError, unanswered| {
+                // Why nothing more could be written comes before that nothing more could be read.
+                let e = match sending.error.take().filter(|_| unanswered) {
+                    Some(written) => HttpError::ConnectionLost(written.to_string()),
+                    None => e,
+                };
+                ExchangeFailure::new(e, unsent, unanswered)
+            };
+            match read {
+                Err(e) => {
+                    let e = HttpError::ConnectionLost(e.to_string());
+                    return Err(failed(&mut sending, e, unanswered));
                 }
-                _ if unanswered => {
+                Ok(0) => {
+                    let closed = decoder.closed(&self.inbox);
+                    break closed.map_err(|e| failed(&mut sending, e, unanswered))?;
+                }
+                Ok(_) if unanswered => {
                     unanswered = false;
                     first_byte = now();
                 }
-                _ => {}
+                Ok(_) => {}
             }
             let advanced = decoder.advance(&mut self.inbox);
-            if let Some(complete) = advanced.map_err(|e| failure(e, false, false))? {
+            let advanced = advanced.map_err(|e| ExchangeFailure::new(e, false, false))?;
+            if let Some(complete) = advanced {
                 break complete;
             }
         };
+        // The rest of the request was not wanted, so the target waits for it or closes.
+        complete.keep_alive &= sending.bytes == self.outbox.len() && sending.error.is_none();
         let body = match decoder.chunks {
-            Some(chunks) => chunks.into(),
+            Some(chunks) => chunks.body.into(),
             None => bytes::Bytes::copy_from_slice(&self.inbox[complete.body.clone()]),
         };
+        let written = sending.written.or(first_byte);
         let times = connected.zip(written).zip(first_byte);
         let times = times.map(|((connected, written), first_byte)| {
             Box::new(ExchangeTimes {
@@ -161,7 +231,41 @@ impl Wire {
         Ok(Exchanged {
             complete,
             body,
+            headers: decoder.headers,
+            kept_headers: decoder.kept_headers.unwrap_or_default(),
             times,
         })
+    }
+}
+
+impl Sending {
+    /// Writes as much as the connection takes now.
+    fn advance(
+        &mut self,
+        stream: &mut Stream,
+        outbox: &[u8],
+        sampled: bool,
+        context: &mut std::task::Context<'_>,
+    ) {
+        while self.bytes < outbox.len() && self.error.is_none() {
+            match Pin::new(&mut *stream).poll_write(context, &outbox[self.bytes..]) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(0)) => self.error = Some(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => self.bytes += n,
+                Poll::Ready(Err(e)) => self.error = Some(e),
+            }
+        }
+        if self.flushed || self.error.is_some() {
+            return;
+        }
+        if let Stream::Tls(tls) = stream {
+            match Pin::new(tls).poll_flush(context) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(e)) => self.error = Some(e),
+            }
+        }
+        self.flushed = true;
+        self.written = sampled.then(Instant::now);
     }
 }

@@ -23,9 +23,15 @@ pub enum HttpError {
     /// The answer is longer than the limit.
     #[error("answer too long")]
     TooLong,
-    /// The answer is not HTTP/1.
+    /// The answer is not HTTP.
     #[error("answer is not HTTP")]
     Malformed(String),
+    /// The answer's body can't be decoded as its `content-encoding` says.
+    #[error("answer can't be decoded")]
+    Encoding(String),
+    /// The target sent the request on more often than is allowed.
+    #[error("too many redirects")]
+    Redirects(String),
     /// The request itself is not HTTP (its path or a header, as rendered).
     #[error("bad request")]
     BadRequest(String),
@@ -36,7 +42,11 @@ impl HttpError {
     pub fn detail(&self) -> String {
         match self {
             Self::Connect(e) | Self::Generator(e) => e.to_string(),
-            Self::ConnectionLost(e) | Self::Malformed(e) | Self::BadRequest(e) => e.clone(),
+            Self::ConnectionLost(e)
+            | Self::Malformed(e)
+            | Self::Encoding(e)
+            | Self::Redirects(e)
+            | Self::BadRequest(e) => e.clone(),
             other => other.to_string(),
         }
     }

@@ -2,14 +2,18 @@
 //! and says whether the answer is complete. Must not know sockets.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
+use super::chunks::Chunks;
 use super::entity_tag::version_of_tag;
 use super::error::HttpError;
 
-/// More headers than this are refused.
-const HEADERS_MAX: usize = 128;
-/// A longer head is refused.
+/// This many header lines are parsed without asking for memory.
+const HEADERS_USUAL: usize = 64;
+/// A longer head is refused; more header lines than fit into it can't be there.
 const HEAD_BYTES_MAX: usize = 256 << 10;
+/// The shortest header line: `a:` and its end.
+const HEADER_BYTES_MIN: usize = 3;
 
 /// How the end of the body is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,20 +23,27 @@ enum Framing {
     UntilClose,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Chunk {
-    Size,
-    Data(u64),
-    DataEnd,
-    Trailers,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct ResponseHead {
     status: u16,
     version: Option<u64>,
     keep_alive: bool,
+    idle_max: Option<Duration>,
+    length: Option<usize>,
+    /// Its body is coded in another way than by chunks, so no length counts.
+    is_coded: bool,
     framing: Framing,
+}
+
+/// Headers that few answers have, and that the client acts on.
+#[derive(Debug, Default)]
+pub struct ClientHeaders {
+    /// `Location`.
+    pub location: Option<String>,
+    /// `Set-Cookie`, a line each.
+    pub cookies: Vec<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
 }
 
 /// A complete answer, in the buffer it was read into or, if chunked, in `Decoder::chunks`.
@@ -46,6 +57,8 @@ pub struct Complete {
     pub body: std::ops::Range<usize>,
     /// Whether another request may follow on the connection.
     pub keep_alive: bool,
+    /// How long the target keeps an idle connection, if it says so.
+    pub idle_max: Option<Duration>,
 }
 
 /// Decodes one answer while it is being read.
@@ -56,17 +69,41 @@ pub struct Decoder {
     wants_timing: bool,
     /// The value of the header `Server-Timing`.
     pub server_timing: Option<String>,
+    /// Set if there are any.
+    pub headers: Option<Box<ClientHeaders>>,
+    /// All headers, in their order, if they are wanted.
+    pub kept_headers: Option<Vec<(String, String)>>,
     bytes_max: usize,
     head: Option<ResponseHead>,
     /// The index of the body in the bytes read.
     body_start: usize,
-    chunk: Chunk,
     /// The body without its chunks' sizes.
-    pub chunks: Option<Vec<u8>>,
+    pub(super) chunks: Option<Chunks>,
 }
 
 fn malformed(problem: impl ToString) -> HttpError {
     HttpError::Malformed(problem.to_string())
+}
+
+/// Takes what servers send: lines continued on the next one, spaces before a colon, lines that are no header.
+fn parser() -> httparse::ParserConfig {
+    let mut parser = httparse::ParserConfig::default();
+    parser
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .allow_space_before_first_header_name(true)
+        .ignore_invalid_headers_in_responses(true);
+    parser
+}
+
+/// A header's value as text: without the line breaks of a continued one.
+fn text(value: &[u8]) -> String {
+    let value = String::from_utf8_lossy(value);
+    match value.contains(['\r', '\n']) {
+        true => value.split_whitespace().collect::<Vec<_>>().join(" "),
+        false => value.into_owned(),
+    }
 }
 
 impl Decoder {
@@ -76,10 +113,11 @@ impl Decoder {
             to_head,
             wants_timing,
             server_timing: None,
+            headers: None,
+            kept_headers: None,
             bytes_max,
             head: None,
             body_start: 0,
-            chunk: Chunk::Size,
             chunks: None,
         }
     }
@@ -104,10 +142,13 @@ impl Decoder {
                 let keep_alive = head.keep_alive && read.len() == end;
                 Ok(Some(self.complete(head, self.body_start..end, keep_alive)))
             }
-            Framing::Chunked => Ok(self.unchunk(read)?.then(|| {
-                let length = self.chunks.as_ref().map_or(0, Vec::len);
-                self.complete(head, 0..length, head.keep_alive && read.is_empty())
-            })),
+            Framing::Chunked => {
+                let chunks = self.chunks.get_or_insert_with(Chunks::new);
+                let done = chunks.advance(read, self.bytes_max)?;
+                let length = chunks.body.len();
+                let keep_alive = head.keep_alive && read.is_empty();
+                Ok(done.then(|| self.complete(head, 0..length, keep_alive)))
+            }
             Framing::UntilClose if read.len() - self.body_start > self.bytes_max => {
                 Err(HttpError::TooLong)
             }
@@ -139,17 +180,27 @@ impl Decoder {
             version: head.version,
             body,
             keep_alive,
+            idle_max: head.idle_max,
         }
     }
 
     fn read_head(&mut self, read: &mut Vec<u8>) -> Result<Option<ResponseHead>, HttpError> {
         loop {
-            let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+            let mut usual = [const { MaybeUninit::uninit() }; HEADERS_USUAL];
+            let mut more;
             let mut response = httparse::Response::new(&mut []);
-            let parsed = httparse::ParserConfig::default()
-                .parse_response_with_uninit_headers(&mut response, read, &mut headers)
-                .map_err(malformed)?;
-            let httparse::Status::Complete(length) = parsed else {
+            let parsed =
+                parser().parse_response_with_uninit_headers(&mut response, read, &mut usual);
+            let parsed = match parsed {
+                Err(httparse::Error::TooManyHeaders) => {
+                    let most = read.len().min(HEAD_BYTES_MAX) / HEADER_BYTES_MIN;
+                    more = vec![MaybeUninit::uninit(); most];
+                    response = httparse::Response::new(&mut []);
+                    parser().parse_response_with_uninit_headers(&mut response, read, &mut more)
+                }
+                parsed => parsed,
+            };
+            let httparse::Status::Complete(length) = parsed.map_err(malformed)? else {
                 return match read.len() > HEAD_BYTES_MAX {
                     true => Err(HttpError::TooLong),
                     false => Ok(None),
@@ -164,245 +215,129 @@ impl Decoder {
             let mut head = ResponseHead {
                 status,
                 version: None,
-                keep_alive: response.version == Some(1),
+                keep_alive: response.version == Some(1) && status != 101,
+                idle_max: None,
+                length: None,
+                is_coded: false,
                 framing: Framing::UntilClose,
             };
             for header in response.headers.iter() {
                 head.header(header.name, header.value)?;
-                if self.wants_timing && header.name.eq_ignore_ascii_case("server-timing") {
-                    let said = self.server_timing.get_or_insert_default();
-                    // Several headers of this name are one list (RFC 9110, 5.3).
-                    if !said.is_empty() {
-                        said.push(',');
-                    }
-                    said.push_str(&String::from_utf8_lossy(header.value));
+                self.client_header(header.name, header.value);
+                if let Some(kept) = &mut self.kept_headers {
+                    kept.push((header.name.to_owned(), text(header.value)));
                 }
             }
-            if self.to_head || matches!(status, 101 | 204 | 304) {
-                head.framing = Framing::Length(0);
-            }
+            head.end(self.to_head);
             match head.framing {
                 Framing::Length(length) if length > self.bytes_max => {
                     return Err(HttpError::TooLong);
                 }
                 Framing::Length(_) | Framing::UntilClose => self.body_start = length,
-                Framing::Chunked => {
-                    read.drain(..length);
-                    self.chunks = Some(Vec::new());
-                }
+                Framing::Chunked => drop(read.drain(..length)),
             }
             self.head = Some(head);
             return Ok(self.head);
         }
     }
 
-    /// Moves complete chunks from `read` to `chunks`; returns whether the last one was there.
-    fn unchunk(&mut self, read: &mut Vec<u8>) -> Result<bool, HttpError> {
-        let body = self.chunks.get_or_insert_default();
-        let mut at = 0;
-        let mut done = false;
-        while !done {
-            let rest = &read[at..];
-            match self.chunk {
-                Chunk::Size => match httparse::parse_chunk_size(rest) {
-                    Ok(httparse::Status::Complete((length, size))) => {
-                        at += length;
-                        if size > (self.bytes_max - body.len().min(self.bytes_max)) as u64 {
-                            return Err(HttpError::TooLong);
-                        }
-                        self.chunk = match size {
-                            0 => Chunk::Trailers,
-                            size => Chunk::Data(size),
-                        };
-                    }
-                    Ok(httparse::Status::Partial) => break,
-                    Err(_) => return Err(malformed("a chunk without a size")),
-                },
-                Chunk::Data(left) => {
-                    let length = rest.len().min(left as usize);
-                    body.extend_from_slice(&rest[..length]);
-                    at += length;
-                    self.chunk = match left - length as u64 {
-                        0 => Chunk::DataEnd,
-                        left => Chunk::Data(left),
-                    };
-                    if length == 0 {
-                        break;
-                    }
-                }
-                Chunk::DataEnd if rest.len() < 2 => break,
-                Chunk::DataEnd if rest.starts_with(b"\r\n") => {
-                    at += 2;
-                    self.chunk = Chunk::Size;
-                }
-                Chunk::DataEnd => return Err(malformed("a chunk is longer than its size")),
-                Chunk::Trailers => {
-                    let mut trailers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-                    match httparse::parse_headers(rest, &mut trailers).map_err(malformed)? {
-                        httparse::Status::Complete((length, _)) => {
-                            at += length;
-                            done = true;
-                        }
-                        httparse::Status::Partial => break,
-                    }
-                }
-            }
+    fn client_header(&mut self, name: &str, value: &[u8]) {
+        if name.eq_ignore_ascii_case("set-cookie") {
+            let headers = self.headers.get_or_insert_default();
+            headers.cookies.push(text(value));
+        } else if name.eq_ignore_ascii_case("location") {
+            let headers = self.headers.get_or_insert_default();
+            headers.location.get_or_insert_with(|| text(value));
+        } else if name.eq_ignore_ascii_case("content-encoding") {
+            let headers = self.headers.get_or_insert_default();
+            add(&mut headers.content_encoding, value);
+        } else if self.wants_timing && name.eq_ignore_ascii_case("server-timing") {
+            add(&mut self.server_timing, value);
         }
-        read.drain(..at);
-        Ok(done)
     }
+}
+
+/// Several headers of one name are one list (RFC 9110, 5.3).
+fn add(said: &mut Option<String>, value: &[u8]) {
+    let said = said.get_or_insert_default();
+    if !said.is_empty() {
+        said.push(',');
+    }
+    said.push_str(&text(value));
+}
+
+/// A length: digits, or the same ones several times (RFC 9110, 8.6).
+fn length(value: &[u8]) -> Result<usize, HttpError> {
+    let mut found = None;
+    for part in value.split(|b| *b == b',') {
+        let part = part.trim_ascii();
+        let digits = std::str::from_utf8(part)
+            .ok()
+            .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+        let length = digits.ok_or_else(|| malformed("content-length is not a number"))?;
+        // More digits than fit are more bytes than fit.
+        let length = length.parse().unwrap_or(usize::MAX);
+        if found.is_some_and(|before| before != length) {
+            return Err(malformed("two different content-lengths"));
+        }
+        found = Some(length);
+    }
+    found.ok_or_else(|| malformed("content-length is not a number"))
+}
+
+/// The words of a list such as `keep-alive, Upgrade`.
+fn words(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let parts = value.split(|b| *b == b',');
+    parts
+        .map(<[u8]>::trim_ascii)
+        .filter(|part| !part.is_empty())
 }
 
 impl ResponseHead {
     fn header(&mut self, name: &str, value: &[u8]) -> Result<(), HttpError> {
         if name.eq_ignore_ascii_case("content-length") {
-            let length = std::str::from_utf8(value)
-                .ok()
-                .and_then(|v| v.trim().parse().ok());
-            let length = length.ok_or_else(|| malformed("content-length is not a number"))?;
-            match self.framing {
-                Framing::Length(before) if before != length => {
-                    return Err(malformed("two different content-lengths"));
-                }
-                Framing::Chunked => {}
-                _ => self.framing = Framing::Length(length),
+            let length = length(value)?;
+            if self.length.is_some_and(|before| before != length) {
+                return Err(malformed("two different content-lengths"));
             }
+            self.length = Some(length);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            // Chunked encoding overrides a length (RFC 9112, 6.3).
-            if value.to_ascii_lowercase().ends_with(b"chunked") {
-                self.framing = Framing::Chunked;
+            // Overrides a length (RFC 9112, 6.3). Without chunks as the last coding the answer ends with the connection.
+            match words(value).next_back() {
+                Some(last) if last.eq_ignore_ascii_case(b"chunked") => {
+                    (self.framing, self.is_coded) = (Framing::Chunked, false);
+                }
+                Some(last) if !last.eq_ignore_ascii_case(b"identity") => {
+                    self.is_coded = true;
+                }
+                _ => {}
             }
         } else if name.eq_ignore_ascii_case("etag") {
             self.version = std::str::from_utf8(value).ok().and_then(version_of_tag);
         } else if name.eq_ignore_ascii_case("connection") {
-            let value = value.to_ascii_lowercase();
-            let has = |word: &[u8]| {
-                value
-                    .split(|b| *b == b',')
-                    .any(|part| part.trim_ascii() == word)
-            };
+            let has = |word: &[u8]| words(value).any(|part| part.eq_ignore_ascii_case(word));
             self.keep_alive = (self.keep_alive || has(b"keep-alive")) && !has(b"close");
+        } else if name.eq_ignore_ascii_case("keep-alive") {
+            let seconds = words(value).find_map(|part| {
+                let text = std::str::from_utf8(part).ok()?;
+                text.strip_prefix("timeout=")?.trim().parse().ok()
+            });
+            self.idle_max = seconds.map(Duration::from_secs);
         }
         Ok(())
+    }
+
+    /// After the last header: how the body's end is known.
+    fn end(&mut self, to_head: bool) {
+        if to_head || matches!(self.status, 101 | 204 | 304) {
+            self.framing = Framing::Length(0);
+        } else if self.is_coded {
+            self.framing = Framing::UntilClose;
+        } else if let (Framing::UntilClose, Some(length)) = (self.framing, self.length) {
+            self.framing = Framing::Length(length);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BYTES_MAX: usize = 1_000;
-
-    /// Decodes an answer in pieces of this size. Returns status, body, and whether the connection can be used again.
-    fn decode(answer: &str, to_head: bool, piece: usize) -> Result<(u16, String, bool), HttpError> {
-        let mut decoder = Decoder::new(to_head, BYTES_MAX, false);
-        let mut read = Vec::new();
-        for bytes in answer.as_bytes().chunks(piece) {
-            read.extend_from_slice(bytes);
-            if let Some(complete) = decoder.advance(&mut read)? {
-                let body = decoder.chunks.as_ref().unwrap_or(&read);
-                let text = String::from_utf8(body[complete.body].to_vec()).unwrap();
-                return Ok((complete.status, text, complete.keep_alive));
-            }
-        }
-        let complete = decoder.closed(&read)?;
-        let text = String::from_utf8(read[complete.body].to_vec()).unwrap();
-        Ok((complete.status, text, complete.keep_alive))
-    }
-
-    #[test]
-    fn the_end_of_an_answer_is_found_however_it_was_cut_into_pieces() {
-        let rows = [
-            (
-                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-                false,
-                (200, "hello", true),
-            ),
-            (
-                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
-                true,
-                (200, "", true),
-            ),
-            ("HTTP/1.1 204 No Content\r\n\r\n", false, (204, "", true)),
-            (
-                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nok",
-                false,
-                (201, "ok", true),
-            ),
-            (
-                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n",
-                false,
-                (200, "hello", true),
-            ),
-            (
-                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n",
-                false,
-                (200, "hello", true),
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nConnection: Close\r\ncontent-length: 2\r\n\r\nok",
-                false,
-                (200, "ok", false),
-            ),
-            (
-                "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
-                false,
-                (200, "ok", true),
-            ),
-            (
-                "HTTP/1.1 200 OK\r\n\r\nuntil the end",
-                false,
-                (200, "until the end", false),
-            ),
-        ];
-        for (answer, to_head, (status, body, keep_alive)) in rows {
-            for piece in [1, 2, 7, 1_000] {
-                let found = decode(answer, to_head, piece).unwrap();
-                assert_eq!(
-                    found,
-                    (status, body.to_owned(), keep_alive),
-                    "{answer:?} in pieces of {piece}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn what_a_server_says_of_its_time_is_kept_where_it_is_asked_for() {
-        let answer = "HTTP/1.1 200 OK\r\nServer-Timing: a;dur=1\r\nserver-timing: b;dur=2\r\n\
-                      content-length: 0\r\n\r\n";
-        for (wanted, expected) in [(true, Some("a;dur=1,b;dur=2")), (false, None)] {
-            let mut decoder = Decoder::new(false, BYTES_MAX, wanted);
-            decoder.advance(&mut answer.into()).unwrap();
-            assert_eq!(decoder.server_timing.as_deref(), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_answer_or_too_much_of_one_is_refused() {
-        let kind = |answer: &str| decode(answer, false, 1_000).unwrap_err().to_string();
-        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-        let rows = [
-            ("hello\r\n\r\n".to_owned(), "answer is not HTTP"),
-            (
-                "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok".to_owned(),
-                "answer is not HTTP",
-            ),
-            (format!("{chunked}x\r\n"), "answer is not HTTP"),
-            (format!("{chunked}2\r\nabc\r\n"), "answer is not HTTP"),
-            (format!("{chunked}ffff\r\n"), "answer too long"),
-            (
-                "HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n".to_owned(),
-                "answer too long",
-            ),
-            (
-                "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort".to_owned(),
-                "connection lost",
-            ),
-            (String::new(), "connection lost"),
-        ];
-        for (answer, expected) in rows {
-            assert_eq!(kind(&answer), expected, "{answer:?}");
-        }
-    }
-}
+mod tests;

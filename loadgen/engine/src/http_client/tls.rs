@@ -1,4 +1,4 @@
-//! TLS to a target: how its certificate is verified. Must not know HTTP.
+//! TLS to a target: how its certificate is verified, and the certificate shown to it. Must not know HTTP.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,21 +6,32 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// How the certificate of an `https://` target is verified.
+/// The protocol that is asked for in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alpn {
+    Http1,
+    Http2,
+}
+
+/// How the certificate of an `https://` target is verified, and who is asking.
 #[derive(Debug, Clone, Default)]
 pub struct TlsOptions {
     /// A file with certificates (PEM) of trusted authorities; by default those that the system trusts.
     pub ca: Option<PathBuf>,
     /// Don't verify the target's certificate.
     pub insecure: bool,
+    /// A file with this client's certificate and those that vouch for it (PEM).
+    pub client_cert: Option<PathBuf>,
+    /// A file with its key (PEM); by default the file of the certificate.
+    pub client_key: Option<PathBuf>,
 }
 
 impl TlsOptions {
     /// The TLS configuration of every connection. The error is for the person who gave the options.
-    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, String> {
+    pub(super) fn config(&self, alpn: Alpn) -> Result<Arc<ClientConfig>, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -32,24 +43,52 @@ impl TlsOptions {
             (false, Some(path)) => builder.with_root_certificates(authorities(path)?),
             (false, None) => builder.with_root_certificates(system_authorities()?),
         };
-        let mut config = builder.with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut config = match &self.client_cert {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let key_path = self.client_key.as_ref().unwrap_or(path);
+                builder
+                    .with_client_auth_cert(certificates("--client-cert", path)?, key(key_path)?)
+                    .map_err(|e| format!("--client-cert {}: {e}", path.display()))?
+            }
+        };
+        let protocol: &[u8] = match alpn {
+            Alpn::Http1 => b"http/1.1",
+            Alpn::Http2 => b"h2",
+        };
+        config.alpn_protocols = vec![protocol.to_vec()];
         Ok(Arc::new(config))
     }
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, String> {
-    let wrong = |e: String| format!("--tls-ca {}: {e}", path.display());
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
-        roots.add(certificate).map_err(|e| wrong(e.to_string()))?;
+    for certificate in certificates("--tls-ca", path)? {
+        let added = roots.add(certificate);
+        added.map_err(|e| format!("--tls-ca {}: {e}", path.display()))?;
     }
-    match roots.is_empty() {
+    Ok(roots)
+}
+
+/// The certificates in a file: at least one.
+fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let wrong = |e: String| format!("{option} {}: {e}", path.display());
+    let found = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?;
+    let found: Result<Vec<_>, _> = found.collect();
+    let found = found.map_err(|e| wrong(e.to_string()))?;
+    match found.is_empty() {
         true => Err(wrong("the file has no certificate (PEM)".into())),
-        false => Ok(roots),
+        false => Ok(found),
     }
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_file(path).map_err(|e| {
+        format!(
+            "--client-key {}: no key that can be read (PEM, without a password): {e}",
+            path.display()
+        )
+    })
 }
 
 fn system_authorities() -> Result<RootCertStore, String> {

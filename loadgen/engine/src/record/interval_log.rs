@@ -38,6 +38,8 @@ pub enum LogWriteError {
 struct Log {
     path: PathBuf,
     kept: Vec<u8>,
+    /// Intervals without samples have no line: most intervals of most runs have no failure.
+    sparse: bool,
 }
 
 /// The logs of a run, written during the run, so that memory does not grow with its length.
@@ -48,12 +50,27 @@ pub struct IntervalLogs {
 /// The names of a run's recorders, in the order of their logs: a family, and the step or state.
 pub fn names(steps: &[String], awaits: &[String]) -> Vec<String> {
     let of_steps = steps.iter().flat_map(|s| {
-        ["response_time", "service_time", "slip"].map(|family| format!("{family}.{s}"))
+        let families = [
+            "response_time",
+            "service_time",
+            "failed_time",
+            "unanswered_time",
+            "slip",
+        ];
+        families.map(|family| format!("{family}.{s}"))
     });
     of_steps
         .chain(awaits.iter().map(|a| format!("end_to_end.{a}")))
         .chain(["schedule_slip".to_owned()])
         .collect()
+}
+
+/// The families whose intervals are written only if they have samples.
+const SPARSE: [&str; 2] = ["failed_time.", "unanswered_time."];
+
+/// Whether a recorder's log may be missing: nothing failed, or the run is of a time before there were such logs.
+pub fn is_sparse(name: &str) -> bool {
+    SPARSE.iter().any(|family| name.starts_with(family))
 }
 
 /// Longest file name without its extension, in bytes; file systems allow 255.
@@ -79,10 +96,15 @@ pub fn file_names(names: &[String]) -> Vec<String> {
 }
 
 fn recorders(figures: &Figures) -> impl Iterator<Item = &Times> {
-    let steps = figures
-        .steps
-        .iter()
-        .flat_map(|s| [&s.response_time, &s.service_time, &s.slip]);
+    let steps = figures.steps.iter().flat_map(|s| {
+        [
+            &s.response_time,
+            &s.service_time,
+            &s.failed_time,
+            &s.unanswered_time,
+            &s.slip,
+        ]
+    });
     steps
         .chain(figures.awaits.iter().map(|a| &a.end_to_end))
         .chain([&figures.schedule_slip])
@@ -99,7 +121,11 @@ impl Log {
             .begin_log_with(&mut kept, &mut V2DeflateSerializer::new())
             .map_err(|e| LogWriteError::Encoding(e.into()))?;
         match File::create(&path) {
-            Ok(_) => Ok(Self { path, kept }),
+            Ok(_) => Ok(Self {
+                path,
+                kept,
+                sparse: is_sparse(name),
+            }),
             Err(error) => Err(LogWriteError::File { path, error }),
         }
     }
@@ -111,6 +137,9 @@ impl Log {
         start: Duration,
         length: Duration,
     ) -> Result<(), LogWriteError> {
+        if self.sparse && histogram.is_empty() {
+            return Ok(());
+        }
         let mut text = Vec::new();
         let mut serializer = V2DeflateSerializer::new();
         let mut builder = IntervalLogWriterBuilder::new();

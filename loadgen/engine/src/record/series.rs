@@ -36,7 +36,7 @@ pub struct Series {
 pub struct Point {
     /// Seconds of it that belong to the run: the last one may be shorter.
     pub length_s: f64,
-    /// Journeys that the schedule asked for.
+    /// Journeys that the schedule asked for, without the warm-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<f64>,
     /// Journeys started, those of the warm-up included.
@@ -51,6 +51,9 @@ pub struct Point {
     pub requests: u64,
     /// Errors of requests and of awaited states.
     pub errors: u64,
+    /// Requests without an answer, which are among the errors.
+    #[serde(default)]
+    pub unanswered: u64,
     /// The most journeys in flight at the end of a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u64>,
@@ -117,6 +120,7 @@ impl Point {
         self.dropped += other.dropped;
         self.requests += other.requests;
         self.errors += other.errors;
+        self.unanswered += other.unanswered;
         self.asked = match (self.asked, other.asked) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),
             (mine, theirs) => mine.or(theirs),

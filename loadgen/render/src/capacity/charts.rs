@@ -4,7 +4,7 @@ use crate::plots::axis::Axis;
 use crate::plots::charts::Chart;
 use crate::plots::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
 use crate::plots::plot::{Band, Mark, Plot, PlotLine, Strip};
-use loadgen_report::capacity::{CapacityReport, Probe, shares};
+use loadgen_report::capacity::{CapacityReport, CapacitySet, Probe, shares};
 use loadgen_report::units::time;
 
 use crate::quantity::rate;
@@ -16,6 +16,70 @@ pub fn charts(report: &CapacityReport) -> Vec<Chart> {
         true => Vec::new(),
         false => vec![by_rate.latency(), by_rate.throughput(), by_rate.cpu()],
     }
+}
+
+/// The plots of several systems: a line a system.
+pub fn of_all(set: &CapacitySet) -> Vec<Chart> {
+    let all: Vec<ByRate<'_>> = set.searches.iter().map(ByRate::new).collect();
+    if all.iter().all(|by_rate| by_rate.rates.is_empty()) {
+        return Vec::new();
+    }
+    let lines = |figure: fn(&Probe) -> f64| -> Vec<PlotLine> {
+        let named = all.iter().zip(LINES);
+        let lines = named.map(|(by_rate, colour)| {
+            let name = by_rate.report.label.as_deref().unwrap_or("the system");
+            by_rate.line(name, colour, figure)
+        });
+        lines.collect()
+    };
+    let highest = all
+        .iter()
+        .flat_map(|b| b.rates.iter().map(|(rate, _)| *rate));
+    let highest = highest.fold(0.0, f64::max);
+    let chart = |id, title: &str, note: &str, y_name: &str, lines: Vec<PlotLine>, y: Axis| Chart {
+        id,
+        title: title.into(),
+        note: note.into(),
+        plot: Plot {
+            description: title.to_owned(),
+            x: Axis::amount(std::iter::once(highest), "/s"),
+            y,
+            y_name: y_name.to_owned(),
+            lines,
+            cells: Vec::new(),
+            warm_up: None,
+            marks: Vec::new(),
+            bands: Vec::new(),
+            strips: Vec::new(),
+        },
+    };
+    let values = |lines: &[PlotLine]| -> Vec<f64> {
+        let points = lines.iter().flat_map(|l| l.points.iter().flatten());
+        points.map(|(_, y)| *y).collect()
+    };
+    let (latency, reached) = (
+        lines(|p| p.response_time_us.p99),
+        lines(|p| p.reached_per_s),
+    );
+    let (times, rates) = (values(&latency), values(&reached));
+    vec![
+        chart(
+            "latency",
+            "Response time p99 against rate",
+            "Of several probes at one rate, the median probe. A system's capacity is where its line turns upwards.",
+            "p99, log scale",
+            latency,
+            Axis::micros(times.into_iter()),
+        ),
+        chart(
+            "throughput",
+            "Throughput against rate",
+            "Journeys completed a second while they arrived.",
+            "journeys a second",
+            reached,
+            Axis::amount(rates.into_iter(), "/s"),
+        ),
+    ]
 }
 
 /// The probes grouped by rate.

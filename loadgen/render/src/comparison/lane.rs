@@ -22,12 +22,17 @@ pub struct Lanes {
     band: f64,
 }
 
+/// The logarithm of a ratio; of one that is not above 0, that of the smallest number, which is beyond every scale.
+fn logarithm(ratio: f64) -> f64 {
+    ratio.max(f64::MIN_POSITIVE).ln()
+}
+
 impl Lanes {
     /// A scale that is wide enough for these figures' intervals.
     pub fn new(figures: &[&FigureComparison], comparison: &Comparison) -> Self {
         let ratios = figures.iter().filter(|f| f.scale == Scale::Ratio);
         let ends = ratios.flat_map(|f| [Some(f.effect.estimate), f.effect.low, f.effect.high]);
-        let farthest = ends.flatten().map(|e| e.ln().abs());
+        let farthest = ends.flatten().map(|e| logarithm(e).abs());
         let band = (1.0 + comparison.noise_band).ln();
         let reach = farthest
             .fold(REACH.0.max(2.0 * band), f64::max)
@@ -46,7 +51,7 @@ impl Lanes {
         let (width, height) = LANE;
         let middle = height / 2.0;
         let share = |effect: f64| match figure.scale {
-            Scale::Ratio => effect.ln() / self.reach,
+            Scale::Ratio => logarithm(effect) / self.reach,
             Scale::Difference => effect / REACH_DIFFERENCE,
         };
         let x = |share: f64| (width / 2.0) * (1.0 + share.clamp(-1.0, 1.0));

@@ -1,6 +1,7 @@
 //! The plots of a comparison: percentiles and timelines of both sides. Only the plots join the runs of a side; no figure comes from the
 //! joined data.
 
+use loadgen_engine::record::Times;
 use loadgen_report::Quantiles;
 use loadgen_report::compare::Group;
 use loadgen_report::folder::Logs;
@@ -10,7 +11,7 @@ use crate::error::ReportError;
 use crate::plots::axis::Axis;
 use crate::plots::charts::Chart;
 use crate::plots::charts::percentiles::percentiles;
-use crate::plots::colour::{BLUE, Colour, GREEN, PURPLE, VERMILION};
+use crate::plots::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
 use crate::plots::figure::{DrawnPlot, drawn};
 use crate::plots::plot::{Plot, PlotLine, Strip};
 use crate::plots::timeline::SlotTimeline;
@@ -27,12 +28,30 @@ pub fn plots(baseline: &Group, candidate: &Group) -> Result<Vec<DrawnPlot>, Repo
     Ok(vec![drawn(spectra(&sides))?, drawn(course(&sides))?])
 }
 
+/// The percentiles of all sides in one plot; `None` if a side has no samples.
+///
+/// # Errors
+/// An interval log can't be decoded.
+pub fn spectra_of_all(groups: &[Group]) -> Result<Option<Chart>, ReportError> {
+    let sides: Vec<SlotTimeline> = groups.iter().map(together).collect::<Result<_, _>>()?;
+    if sides.iter().any(|side| side.response_total.0.is_empty()) {
+        return Ok(None);
+    }
+    let named = groups.iter().zip(LINES).zip(&sides);
+    let distributions: Vec<_> = named
+        .map(|((group, colour), side)| (group.label.as_str(), colour, &side.response_total))
+        .collect();
+    Ok(Some(spectrum(&distributions)))
+}
+
 /// The joined timeline of all runs of a side.
 fn together(group: &Group) -> Result<SlotTimeline, ReportError> {
     let runs = || group.runs.iter().map(|run| &run.logs);
     let logs = Logs {
         response_time: runs().flat_map(|l| l.response_time.clone()).collect(),
         service_time: runs().flat_map(|l| l.service_time.clone()).collect(),
+        failed_time: Vec::new(),
+        unanswered_time: Vec::new(),
         end_to_end: Vec::new(),
     };
     Ok(SlotTimeline::new(&logs)?)
@@ -43,12 +62,16 @@ fn spectra(sides: &(SlotTimeline, SlotTimeline)) -> Chart {
         ("baseline", BLUE, &sides.0.response_total),
         ("candidate", VERMILION, &sides.1.response_total),
     ];
+    spectrum(&distributions)
+}
+
+fn spectrum(distributions: &[(&str, Colour, &Times)]) -> Chart {
     Chart {
         id: "spectra",
         title: "Response time, percentile by percentile".into(),
         note: "All runs of a side together, all steps. Each further nine has the same width."
             .into(),
-        plot: percentiles(&distributions, "response time, log scale"),
+        plot: percentiles(distributions, "response time, log scale"),
     }
 }
 

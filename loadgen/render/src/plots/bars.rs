@@ -9,6 +9,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::Axis;
 use super::colour::{self, Colour};
 use super::plot::{CHARACTER_PX, FINE, PlotSize, escaped, font, stroke};
+use crate::visible::one_line;
 
 /// Heights in CSS pixels.
 const ROW_PX: i32 = 38;
@@ -57,7 +58,7 @@ impl Bar {
             true => "…",
             false => "",
         };
-        let name: String = self.name.chars().take(room).collect();
+        let name: String = one_line(&self.name).chars().take(room).collect();
         format!("{name}{cut}: {}", self.value)
     }
 }

@@ -64,7 +64,7 @@ pub fn chart(time_plots: &TimePlots<'_>, timeline: &SlotTimeline, frame: PlotSiz
     let chart = Chart {
         id: "heat-map",
         title: "Response times: heat map".into(),
-        note: "Requests by time and response time; the shade shows the logarithm of their number."
+        note: "Requests answered as expected, by time and response time; the shade shows the logarithm of their number."
             .into(),
         plot,
     };

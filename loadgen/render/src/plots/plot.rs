@@ -10,6 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Axis;
 use super::colour::{self, Colour};
+use crate::visible::{one_line, visible};
 
 /// Plots are drawn at twice their size, because the backend rounds to whole pixels.
 pub(super) const FINE: u32 = 2;
@@ -155,14 +156,13 @@ pub(super) fn stroke(colour: Colour, px: u32) -> ShapeStyle {
 /// Escapes text for an attribute or an element.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    // XML doesn't allow control characters at all.
+    for c in visible(text).chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
-            // XML doesn't allow these characters at all.
-            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -327,7 +327,7 @@ impl Plot {
             let start = x.min(xs.end + 20 * fine - width);
             if start >= taken {
                 let place = (start, ys.start - 20 * fine);
-                root.draw(&Text::new(label.clone(), place, font(colour)))?;
+                root.draw(&Text::new(one_line(label), place, font(colour)))?;
                 taken = start + width + 8 * fine;
             }
         }

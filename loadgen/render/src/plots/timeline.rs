@@ -30,6 +30,10 @@ pub struct SlotTimeline {
     pub response_total: Times,
     /// Service time of all steps over the whole run.
     pub service_total: Times,
+    /// Response time of requests whose answer was an error, over the whole run.
+    pub failed_total: Times,
+    /// How long requests without an answer were waited for, over the whole run.
+    pub unanswered_total: Times,
     /// End-to-end latency of each awaited state over the whole run.
     pub end_to_end_total: Vec<Times>,
 }
@@ -113,6 +117,8 @@ impl SlotTimeline {
             end_to_end: vec![Vec::new(); awaits.len()],
             response_total: Times::default(),
             service_total: Times::default(),
+            failed_total: SlotReader::new(&logs.failed_time).slot(f64::INFINITY)?,
+            unanswered_total: SlotReader::new(&logs.unanswered_time).slot(f64::INFINITY)?,
             end_to_end_total: Vec::new(),
         };
         for slot in 0..slots {

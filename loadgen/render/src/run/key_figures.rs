@@ -54,7 +54,14 @@ fn key_figures(report: &Report) -> Vec<Tile> {
         Tile {
             name: "errors",
             value: count(report.errors.iter().map(|e| e.count).sum()),
-            more: format!("{} journeys failed", count(journeys.failed)),
+            more: match all.unanswered {
+                0 => format!("{} journeys failed", count(journeys.failed)),
+                n => format!(
+                    "{} journeys failed, {} requests unanswered",
+                    count(journeys.failed),
+                    count(n)
+                ),
+            },
         },
     ];
     let worst = report.end_to_end.iter().filter(|e| e.count > 0);

@@ -18,12 +18,14 @@ pub fn settings(report: &Report) -> Vec<Table> {
         ("system", known(&e.system_version)),
         ("Redis", redis),
         ("durability", known(&e.durability)),
+        ("started with", e.system_command.clone().unwrap_or_default()),
         (
             "machine of the generator",
             format!("{} cores, {} {}", e.cores, e.os, e.arch),
         ),
         ("loadgen", e.loadgen_version.clone()),
     ];
+    let targets = e.targets.clone().into_iter();
     let settings = [
         ("workload", w.description.clone()),
         ("journeys started for", format!("{:.1} s", w.duration_s)),
@@ -38,6 +40,13 @@ pub fn settings(report: &Report) -> Vec<Table> {
         table("settings", "Settings")
             .rows(settings.map(owned))
             .rows(parameters.map(|(name, value)| [name, value])),
-        table("environment", "Environment").rows(environment.map(owned)),
+        table("environment", "Environment")
+            .rows(
+                environment
+                    .into_iter()
+                    .filter(|(_, value)| !value.is_empty())
+                    .map(owned),
+            )
+            .rows(targets.map(|(name, url)| [format!("target {name}"), url])),
     ]
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use loadgen_report::units::{self, count, time};
 use loadgen_report::{Quantiles, Report, StepReport};
 
-use super::latency_budget;
+use super::{http, latency_budget};
 use crate::quantity::{bytes, known, time_or_none};
 use crate::table::{Cell, Content, Table, Tone};
 use crate::{audit, date};
@@ -21,11 +21,16 @@ fn quantiles(q: &Quantiles) -> [String; 5] {
 pub fn tables(report: &Report) -> Vec<Table> {
     let mut tables = vec![errors(report), thresholds(report)];
     tables.extend(report.audit.as_ref().map(audit::table));
-    tables.extend([faults(report), requests(report), end_to_end(report)]);
-    tables.extend(latency_budget::tables(report));
     tables.extend([
-        event_lag(report),
-        journeys(report),
+        faults(report),
+        requests(report),
+        failed_requests(report),
+        end_to_end(report),
+    ]);
+    tables.extend(latency_budget::tables(report));
+    tables.extend([event_lag(report), journeys(report)]);
+    tables.extend(http::tables(report));
+    tables.extend([
         generator(report),
         cost(report),
         replay(report),
@@ -63,8 +68,12 @@ fn thresholds(report: &Report) -> Table {
             |figure| units::figure(&t.threshold, figure),
         );
         let held = Cell::from(if t.passed { "held" } else { "missed" });
+        let threshold = match t.by_default {
+            true => format!("{} (default)", t.threshold),
+            false => t.threshold.clone(),
+        };
         [
-            t.threshold.as_str().into(),
+            threshold.into(),
             figure.into(),
             held.tone(Tone::of(t.passed)),
         ]
@@ -120,13 +129,36 @@ fn requests(report: &Report) -> Table {
     let all = &report.all_steps;
     let (response, service) = (&all.response_time_us, &all.service_time_us);
     Table::new("requests", "Requests")
-        .note("Response time is measured from the intended start, service time from the actual start.")
+        .note(match all.errors {
+            0 => "Response time is measured from the intended start, service time from the actual start.",
+            _ => "Response time is measured from the intended start, service time from the actual start; both of requests answered as expected. The others are under Failed requests.",
+        })
         .words(["step"])
         .numbers(["count", "errors", "response p50"])
         .numbers(QUANTILES.into_iter().skip(1))
         .numbers(["service p50", "p99"])
         .rows(report.steps.iter().map(step))
         .rows([row("all", all.count, all.errors, response, service)])
+}
+
+fn failed_requests(report: &Report) -> Table {
+    let row = |name: &str, what: &str, times: &Quantiles| {
+        let mut cells = vec![name.to_owned(), what.to_owned(), count(times.count)];
+        cells.extend(quantiles(times));
+        (times.count > 0).then_some(cells)
+    };
+    let rows = report.steps.iter().flat_map(|s| {
+        [
+            row(&s.name, "answered with an error", &s.failed_time_us),
+            row(&s.name, "unanswered", &s.unanswered_time_us),
+        ]
+    });
+    Table::new("failed", "Failed requests")
+        .note("Apart from the response times of good answers: from the intended start until the answer, or until a request without an answer (refused, timed out, connection lost) was given up.")
+        .words(["step", "outcome"])
+        .numbers(["count"])
+        .numbers(QUANTILES)
+        .rows(rows.flatten())
 }
 
 fn end_to_end(report: &Report) -> Table {

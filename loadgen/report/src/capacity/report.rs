@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{Judged, Probe};
 use crate::environment::Environment;
+use crate::folder::write_whole;
+use crate::visible::visible;
 
 /// The file name of the report.
 pub const CAPACITY_FILE: &str = "capacity.json";
@@ -79,6 +81,9 @@ pub struct SearchSetting {
 pub struct CapacityReport {
     /// Always `loadgen-capacity/1`.
     pub schema: String,
+    /// The system, if several were searched in turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Start of the search, Unix time in seconds.
     pub started_at: f64,
     /// The settings of the search.
@@ -124,6 +129,7 @@ impl CapacityReport {
         let saturated = nearest.map_or_else(Vec::new, |p| p.saturated.clone());
         Self {
             schema: CAPACITY_SCHEMA.to_owned(),
+            label: None,
             started_at,
             setting,
             environment,
@@ -137,11 +143,45 @@ impl CapacityReport {
     }
 }
 
-/// Writes the report into a folder.
+/// The version of a set's shape.
+pub const SET_SCHEMA: &str = "loadgen-capacities/1";
+
+/// Searches of several systems, made in turns.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CapacitySet {
+    /// Always `loadgen-capacities/1`.
+    pub schema: String,
+    /// What differs between the systems.
+    pub varied: String,
+    /// The search of each system.
+    pub searches: Vec<CapacityReport>,
+}
+
+impl CapacitySet {
+    /// The set of these searches.
+    pub fn new(varied: String, searches: Vec<CapacityReport>) -> Self {
+        Self {
+            schema: SET_SCHEMA.to_owned(),
+            varied,
+            searches,
+        }
+    }
+
+    /// The program's exit code: 1 if a system does not sustain even the lowest rate, else 3 if a capacity is not known.
+    pub fn exit_code(&self) -> u8 {
+        let codes = || self.searches.iter().map(|s| s.result.exit_code());
+        match codes().any(|code| code == 1) {
+            true => 1,
+            false => codes().max().unwrap_or(0),
+        }
+    }
+}
+
+/// Writes the report, or several, into a folder.
 ///
 /// # Errors
 /// The file can't be written.
-pub fn write_report(report: &CapacityReport, folder: &Path) -> io::Result<()> {
+pub fn write_report(report: &impl Serialize, folder: &Path) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    std::fs::write(folder.join(CAPACITY_FILE), json + "\n")
+    write_whole(&folder.join(CAPACITY_FILE), &(visible(&json) + "\n"))
 }

@@ -87,12 +87,21 @@ pub fn answer(figures: &[FigureComparison], options: &Options) -> (ComparisonVer
 }
 
 impl FigureComparison {
+    /// Whether every run of the baseline is 0 and the candidate is not: no ratio tells that change.
+    pub fn is_from_zero(&self) -> bool {
+        self.scale == Scale::Ratio && self.baseline == 0.0 && self.candidate > 0.0
+    }
+
     /// The effect with its interval, such as `+3.1 % (+1.0 % to +5.2 %)`.
     pub fn told(&self) -> String {
         let change = |effect: f64| match self.scale {
             Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
             Scale::Difference => format!("{:+.2} points", effect * 100.0),
         };
+        // Nothing is a share of 0.
+        if self.is_from_zero() {
+            return "from 0".to_owned();
+        }
         let estimate = change(self.effect.estimate);
         match self.effect.low.zip(self.effect.high) {
             Some((low, high)) => format!("{estimate} ({} to {})", change(low), change(high)),

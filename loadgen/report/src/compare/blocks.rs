@@ -19,6 +19,9 @@ pub struct Blocks {
     pub schema: String,
     /// The block of each run, by the name of the run's folder.
     pub blocks: BTreeMap<String, u32>,
+    /// What this side was asked to have, where sides were asked to differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, String>,
 }
 
 impl Blocks {
@@ -27,7 +30,15 @@ impl Blocks {
         Self {
             schema: COMPARISON_SCHEMA.to_owned(),
             blocks,
+            asked: BTreeMap::new(),
         }
+    }
+
+    /// Sets what the side was asked to have.
+    #[must_use]
+    pub fn asked(mut self, asked: BTreeMap<String, String>) -> Self {
+        self.asked = asked;
+        self
     }
 
     /// Writes the file beside the runs.

@@ -1,12 +1,18 @@
 //! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
 use super::{CompareError, Group, Options};
-use crate::{Report, VerdictResult};
+use crate::Report;
+use crate::folder::RunFolder;
 
 /// The name and value of something that must be the same in all runs.
 type Trait = (&'static str, fn(&Report) -> String);
 
-const ASKED: [Trait; 6] = [
+/// The name of what the server is, in [`Group::asked`].
+pub const REDIS: &str = "Redis";
+/// The name of how durable the server is, in [`Group::asked`].
+pub const DURABILITY: &str = "durability";
+
+const ASKED: [Trait; 7] = [
     ("scenario", |r| r.scenario.clone()),
     ("workload", |r| r.workload.description.clone()),
     ("warm-up", |r| format!("{} s", r.workload.warm_up_s)),
@@ -18,6 +24,11 @@ const ASKED: [Trait; 6] = [
         } else {
             pairs.join(", ")
         }
+    }),
+    ("protocol", |r| {
+        let protocol = r.http.as_ref().map(|http| http.protocol.clone());
+        // Older reports don't say it.
+        protocol.unwrap_or_else(|| "HTTP/1.1".to_owned())
     }),
     ("steps", |r| {
         let names: Vec<&str> = r.steps.iter().map(|s| s.name.as_str()).collect();
@@ -34,8 +45,8 @@ const ASKED: [Trait; 6] = [
 ];
 
 const RAN_ON: [Trait; 2] = [
-    ("durability", |r| known(&r.environment.durability)),
-    ("Redis", |r| {
+    (DURABILITY, |r| known(&r.environment.durability)),
+    (REDIS, |r| {
         let e = &r.environment;
         format!("{} {}", known(&e.redis_server), known(&e.redis_version))
     }),
@@ -52,28 +63,42 @@ fn known(value: &Option<String>) -> String {
     value.clone().unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// One line for each trait that differs and each differing value.
+/// One line for each trait that differs and each differing value. What the sides were asked to differ in must be the same only within
+/// each side.
 fn differences(baseline: &Group, candidate: &Group, traits: &[Trait]) -> Vec<String> {
-    let Some(first) = baseline.runs.first() else {
-        return Vec::new();
-    };
+    let asked = baseline.asked_differences(candidate);
     let mut lines = Vec::new();
     for (what, of) in traits {
-        let expected = of(&first.report);
-        for run in baseline.runs.iter().chain(&candidate.runs) {
-            let found = of(&run.report);
-            let (one, other) = (first.path.display(), run.path.display());
-            let told: &dyn Fn(&String) -> bool = &|line: &String| {
-                line.starts_with(&format!("  {what}: ")) && line.contains(&format!("`{found}`"))
-            };
-            if found != expected && !lines.iter().any(told) {
-                lines.push(format!(
-                    "  {what}: `{expected}` in {one}, `{found}` in {other}"
-                ));
-            }
+        let all: Vec<&RunFolder> = baseline.runs.iter().chain(&candidate.runs).collect();
+        let parts = match asked.iter().any(|a| a.what == *what) {
+            true => vec![&all[..baseline.runs.len()], &all[baseline.runs.len()..]],
+            false => vec![&all[..]],
+        };
+        for runs in parts {
+            differences_in(runs, (what, *of), &mut lines);
         }
     }
     lines
+}
+
+/// Adds a line for each value of the trait that is not the first run's.
+fn differences_in(runs: &[&RunFolder], (what, of): Trait, lines: &mut Vec<String>) {
+    let Some(first) = runs.first() else {
+        return;
+    };
+    let expected = of(&first.report);
+    for run in runs {
+        let found = of(&run.report);
+        let (one, other) = (first.path.display(), run.path.display());
+        let told: &dyn Fn(&String) -> bool = &|line: &String| {
+            line.starts_with(&format!("  {what}: ")) && line.contains(&format!("`{found}`"))
+        };
+        if found != expected && !lines.iter().any(told) {
+            lines.push(format!(
+                "  {what}: `{expected}` in {one}, `{found}` in {other}"
+            ));
+        }
+    }
 }
 
 /// Refuses runs that can't be compared. Returns warnings about differences that the options allow.
@@ -112,7 +137,7 @@ pub fn check(
             differing.extend(machine);
             return refused(
                 differing,
-                "make both with the same scenario, workload, durability and Redis, or compare them anyway with --allow-different",
+                "make both with the same scenario, workload, durability and Redis; ask for a difference by --vary, --a-redis and --b-redis; or compare them anyway with --allow-different",
             );
         }
         if !machine.is_empty() && !options.across_machines {
@@ -124,7 +149,7 @@ pub fn check(
     }
     differing.extend(machine);
     let invalid = baseline.runs.iter().chain(&candidate.runs);
-    let invalid = invalid.filter(|run| run.report.verdict.result() == VerdictResult::Invalid);
+    let invalid = invalid.filter(|run| run.report.verdict.result().is_doubtful());
     let invalid: Vec<String> = invalid
         .map(|run| {
             let reasons = run.report.verdict.reasons().join("; ");

@@ -136,10 +136,13 @@ pub fn compare(
         workload: format!("median time an iteration, {} benchmarks", measured.len()),
         baseline: side(baseline, of_baseline),
         candidate: side(candidate, of_candidate),
+        asked: Vec::new(),
         design: Design::Sets,
         units,
+        measured,
+        warnings,
     };
-    Ok(judge::judge(subject, measured, warnings, options))
+    Ok(judge::judge(vec![subject], options).remove(0))
 }
 
 /// Finds the folders that hold one of these baselines; criterion nests them by group, function and value.

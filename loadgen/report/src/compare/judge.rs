@@ -6,8 +6,8 @@ use super::options::LEAST_DIFFERENCE;
 use super::rule::Rule;
 use super::statistics::{Estimate, Hypothesis, Samples, adjusted};
 use super::{
-    ComparedSide, Comparison, ComparisonSchema, Design, Effect, FigureComparison, FigureVerdict,
-    Options, Role, Scale, Unit,
+    AskedDifference, ComparedSide, Comparison, ComparisonSchema, Design, Effect, FigureComparison,
+    FigureVerdict, Options, Role, Scale, Unit,
 };
 
 /// Power of the smallest detectable effect: the share of comparisons that find it.
@@ -41,42 +41,24 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Converts a value to the scale on which effects add up.
-    fn placed(&self, value: f64) -> f64 {
-        match self.scale {
-            Scale::Ratio => value.ln(),
-            Scale::Difference => value,
-        }
-    }
-
-    /// Converts back from that scale.
-    fn shown(&self, value: f64) -> f64 {
-        match self.scale {
-            Scale::Ratio => value.exp(),
-            Scale::Difference => value,
-        }
-    }
-
-    /// Converts an effect on that scale to a change, as a share (or a difference).
-    fn change(&self, effect: f64) -> f64 {
-        match self.scale {
-            Scale::Ratio => effect.exp() - 1.0,
-            Scale::Difference => effect,
-        }
-    }
-
-    fn center(&self, values: &[f64]) -> f64 {
-        let sum: f64 = values.iter().map(|v| self.placed(*v)).sum();
-        self.shown(sum / values.len() as f64)
-    }
-
-    /// The samples for the statistics; `None` if a ratio would need the logarithm of 0.
-    fn samples(&self) -> Option<Samples> {
+    /// The scale on which effects add up; `None` for a ratio of which every value is 0.
+    fn adding(&self) -> Option<Adding> {
         let all = || self.baseline.iter().chain(&self.candidate);
-        if self.scale == Scale::Ratio && all().any(|v| *v <= 0.0) {
-            return None;
+        match self.scale {
+            Scale::Difference => Some(Adding::Values),
+            Scale::Ratio if all().all(|v| *v > 0.0) => Some(Adding::Logarithms),
+            Scale::Ratio => {
+                let means = [&self.baseline, &self.candidate].map(|values| mean(values));
+                let one = means.into_iter().find(|mean| *mean > 0.0)?;
+                Some(Adding::SharesOf(one))
+            }
         }
-        let placed = |values: &[f64]| values.iter().map(|v| self.placed(*v)).collect::<Vec<_>>();
+    }
+
+    /// The samples for the statistics; `None` for a ratio of which every value is 0.
+    fn samples(&self) -> Option<Samples> {
+        let adding = self.adding()?;
+        let placed = |values: &[f64]| values.iter().map(|v| adding.placed(*v)).collect::<Vec<_>>();
         let (baseline, candidate) = (placed(&self.baseline), placed(&self.candidate));
         let Some((of_baseline, of_candidate)) = &self.blocks else {
             return Some(Samples::Sets {
@@ -115,9 +97,70 @@ impl Measured {
     }
 }
 
+/// The scale on which a figure's effects add up.
+#[derive(Debug, Clone, Copy)]
+enum Adding {
+    /// The values themselves.
+    Values,
+    /// Their logarithms: for ratios.
+    Logarithms,
+    /// Shares of this value, the baseline's mean: for ratios with a value of 0, which has no logarithm. Where the whole baseline is 0, of
+    /// the candidate's mean.
+    SharesOf(f64),
+}
+
+impl Adding {
+    fn placed(self, value: f64) -> f64 {
+        match self {
+            Self::Values => value,
+            Self::Logarithms => value.ln(),
+            Self::SharesOf(one) => value / one,
+        }
+    }
+
+    /// An effect as reports show it: a ratio or a difference.
+    fn shown(self, effect: f64) -> f64 {
+        match self {
+            Self::Values => effect,
+            Self::Logarithms => effect.exp(),
+            Self::SharesOf(_) => 1.0 + effect,
+        }
+    }
+
+    /// An effect as a change: a share or a difference.
+    fn change(self, effect: f64) -> f64 {
+        match self {
+            Self::Values | Self::SharesOf(_) => effect,
+            Self::Logarithms => effect.exp() - 1.0,
+        }
+    }
+
+    /// A change on the scale on which effects add up.
+    fn effect(self, change: f64) -> f64 {
+        match self {
+            Self::Values | Self::SharesOf(_) => change,
+            Self::Logarithms => (1.0 + change).ln(),
+        }
+    }
+
+    /// The mean of a side's runs; the geometric one where ratios are compared.
+    fn center(self, values: &[f64]) -> f64 {
+        match self {
+            Self::Values | Self::SharesOf(_) => mean(values),
+            Self::Logarithms => {
+                let placed: Vec<f64> = values.iter().map(|v| v.ln()).collect();
+                mean(&placed).exp()
+            }
+        }
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
 struct Estimated {
     measured: Measured,
-    samples: Option<Samples>,
     estimate: Option<Estimate>,
 }
 
@@ -133,19 +176,40 @@ pub struct Subject {
     pub candidate: ComparedSide,
     /// How the runs were made.
     pub design: Design,
+    /// The differences that were asked for.
+    pub asked: Vec<AskedDifference>,
     /// Units of the statistics for each side: blocks or runs.
     pub units: usize,
+    /// The figures.
+    pub measured: Vec<Measured>,
+    /// Warnings for the reader.
+    pub warnings: Vec<String>,
 }
 
-/// Judges every figure, and from them the candidate.
-pub fn judge(
+/// Judges every figure of every candidate, and from them the candidates. All share one risk of a false alarm.
+pub fn judge(mut subjects: Vec<Subject>, options: &Options) -> Vec<Comparison> {
+    let mut measured = Vec::new();
+    for (of, subject) in subjects.iter_mut().enumerate() {
+        subject.measured.sort_by_key(|m| m.role);
+        measured.extend(subject.measured.drain(..).map(|m| (of, m)));
+    }
+    let sharing_risk = subjects.len();
+    let mut all: Vec<Vec<FigureComparison>> = vec![Vec::new(); sharing_risk];
+    for (of, figure) in figures(measured, options) {
+        all[of].push(figure);
+    }
+    let judged = subjects.into_iter().zip(all);
+    judged
+        .map(|(subject, figures)| concluded(subject, figures, sharing_risk, options))
+        .collect()
+}
+
+fn concluded(
     subject: Subject,
-    mut measured: Vec<Measured>,
-    warnings: Vec<String>,
+    figures: Vec<FigureComparison>,
+    sharing_risk: usize,
     options: &Options,
 ) -> Comparison {
-    measured.sort_by_key(|m| m.role);
-    let figures = figures(measured, options);
     let (verdict, reasons) = answer(&figures, options);
     Comparison {
         schema: ComparisonSchema,
@@ -153,21 +217,25 @@ pub fn judge(
         workload: subject.workload,
         baseline: subject.baseline,
         candidate: subject.candidate,
+        asked: subject.asked,
         design: subject.design,
         units: subject.units,
         confidence: options.confidence,
         noise_band: options.noise_band,
         least_effect: options.least_effect,
+        sharing_risk,
         seed: options.seed,
         figures,
-        warnings,
+        warnings: subject.warnings,
         verdict,
         reasons,
     }
 }
 
-/// Judges the figures. The figures that decide share one risk of a false alarm; those that are only shown share another.
-fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> {
+/// Judges the figures, each with its subject. The figures that decide share one risk of a false alarm; those that are only shown share
+/// another.
+fn figures(measured: Vec<(usize, Measured)>, options: &Options) -> Vec<(usize, FigureComparison)> {
+    let (subjects, measured): (Vec<usize>, Vec<Measured>) = measured.into_iter().unzip();
     let estimated: Vec<Estimated> = measured
         .into_iter()
         .map(|measured| {
@@ -175,11 +243,7 @@ fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> 
             let estimate = samples
                 .as_ref()
                 .and_then(|s| s.estimate(options.confidence, measured.resolution, options.seed));
-            Estimated {
-                measured,
-                samples,
-                estimate,
-            }
+            Estimated { measured, estimate }
         })
         .collect();
     let paid: Vec<(Option<f64>, f64)> = [true, false]
@@ -189,11 +253,11 @@ fn figures(measured: Vec<Measured>, options: &Options) -> Vec<FigureComparison> 
             all[i] = paid;
             all
         });
-    estimated
+    let judged = estimated
         .into_iter()
         .zip(paid)
-        .map(|(figure, (p_adjusted, risk))| judged(figure, p_adjusted, risk, options))
-        .collect()
+        .map(|(figure, (p_adjusted, risk))| judged(figure, p_adjusted, risk, options));
+    subjects.into_iter().zip(judged).collect()
 }
 
 /// For the figures that decide, or for the others: the index, the adjusted p-value and the figure's own share of the risk.
@@ -226,17 +290,11 @@ fn judged(
     risk: f64,
     options: &Options,
 ) -> FigureComparison {
-    let Estimated {
-        measured,
-        samples,
-        estimate,
-    } = figure;
+    let Estimated { measured, estimate } = figure;
+    let adding = measured.adding().unwrap_or(Adding::Values);
     let (verdict, reason) = verdict(&measured, estimate.as_ref(), p_adjusted, options);
     let interval = estimate.and_then(|e| e.interval);
-    let least_placed = match measured.scale {
-        Scale::Ratio => (1.0 + least(&measured, options)).ln(),
-        Scale::Difference => least(&measured, options),
-    };
+    let least_placed = adding.effect(least(&measured, options));
     let detectable = estimate.and_then(|e| e.smallest_detectable(risk, POWER, least_placed));
     let none = match measured.scale {
         Scale::Ratio => 1.0,
@@ -247,15 +305,15 @@ fn judged(
         scale: measured.scale,
         more_is_better: measured.more_is_better,
         role: measured.role,
-        baseline: mean_of(&measured, &measured.baseline, samples.is_some()),
-        candidate: mean_of(&measured, &measured.candidate, samples.is_some()),
+        baseline: adding.center(&measured.baseline),
+        candidate: adding.center(&measured.candidate),
         effect: Effect {
-            estimate: estimate.map_or(none, |e| measured.shown(e.difference)),
-            low: interval.map(|(low, _)| measured.shown(low)),
-            high: interval.map(|(_, high)| measured.shown(high)),
+            estimate: estimate.map_or(none, |e| adding.shown(e.difference)),
+            low: interval.map(|(low, _)| adding.shown(low)),
+            high: interval.map(|(_, high)| adding.shown(high)),
             p: estimate.and_then(|e| e.p),
             p_adjusted,
-            smallest_detectable: detectable.map(|d| measured.change(d)),
+            smallest_detectable: detectable.map(|d| adding.change(d)),
         },
         rule: measured.rule.as_ref().map(|rule| rule.text.clone()),
         verdict,
@@ -266,28 +324,22 @@ fn judged(
     }
 }
 
-fn mean_of(measured: &Measured, values: &[f64], has_logarithms: bool) -> f64 {
-    match has_logarithms {
-        true => measured.center(values),
-        false => values.iter().sum::<f64>() / values.len().max(1) as f64,
-    }
-}
-
 fn verdict(
     measured: &Measured,
     estimate: Option<&Estimate>,
     p_adjusted: Option<f64>,
     options: &Options,
 ) -> (FigureVerdict, String) {
-    let Some(estimate) = estimate else {
-        let all = measured.baseline.iter().chain(&measured.candidate);
-        if all.clone().all(|v| *v == 0.0) && all.clone().count() > 2 {
-            return (FigureVerdict::Same, "it is 0 in every run".to_owned());
-        }
-        return (
-            FigureVerdict::CantTell,
-            "it is 0 in at least one run, so there is no ratio".to_owned(),
-        );
+    let (Some(estimate), Some(adding)) = (estimate, measured.adding()) else {
+        // Without an estimate every value is 0.
+        let runs = measured.baseline.len() + measured.candidate.len();
+        return match runs > 2 {
+            true => (FigureVerdict::Same, "it is 0 in every run".to_owned()),
+            false => (
+                FigureVerdict::CantTell,
+                "it is 0, and there is one run a side".to_owned(),
+            ),
+        };
     };
     let Some(((low, high), p)) = estimate.interval.zip(p_adjusted) else {
         return (
@@ -296,7 +348,7 @@ fn verdict(
         );
     };
     let least = least(measured, options);
-    let change = measured.change(estimate.difference);
+    let change = adding.change(estimate.difference);
     let sure = p <= 1.0 - options.confidence && (low > 0.0 || high < 0.0);
     if sure && change.abs() > least {
         let towards = change.signum() * measured.bad();
@@ -311,7 +363,7 @@ fn verdict(
         );
     }
     let band = band(measured, options);
-    if measured.change(low) >= -band.0 && measured.change(high) <= band.1 {
+    if adding.change(low) >= -band.0 && adding.change(high) <= band.1 {
         return (
             FigureVerdict::Same,
             "the whole interval lies within the noise band".to_owned(),

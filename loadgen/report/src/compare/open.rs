@@ -1,6 +1,7 @@
 //! Opens the runs of a command line argument as a group: a run's folder, its `report.json`, or a folder of runs; several separated by
 //! commas.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::blocks::Blocks;
@@ -14,11 +15,13 @@ impl Group {
     /// There are no runs, or one can't be read.
     pub fn open(named: &str) -> Result<Self, CompareError> {
         let mut runs = Vec::new();
+        let mut asked = BTreeMap::new();
         let mut blocks: Option<Vec<u32>> = Some(Vec::new());
         for part in named.split(',').map(str::trim).filter(|p| !p.is_empty()) {
             let (folder, paths) = runs_in(Path::new(part))?;
             let known = folder.map(|folder| Blocks::read(&folder)).transpose()?;
             let known = known.flatten();
+            asked.extend(known.iter().flat_map(|known| known.asked.clone()));
             for path in paths {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let block = known.as_ref().map(|known| {
@@ -46,6 +49,7 @@ impl Group {
             label: named.to_owned(),
             runs,
             blocks,
+            asked,
         })
     }
 }

@@ -102,6 +102,10 @@ pub enum Role {
     Shown,
 }
 
+fn alone() -> usize {
+    1
+}
+
 /// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,6 +204,17 @@ pub struct ComparedSide {
     pub system_version: Option<String>,
 }
 
+/// A difference between the two sides that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedDifference {
+    /// What differs, such as `Redis`, `durability` or `--threads`.
+    pub what: String,
+    /// What the baseline was asked to have.
+    pub baseline: String,
+    /// What the candidate was asked to have.
+    pub candidate: String,
+}
+
 /// The comparison of two groups of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -213,6 +228,9 @@ pub struct Comparison {
     pub baseline: ComparedSide,
     /// The candidate.
     pub candidate: ComparedSide,
+    /// The differences that were asked for; everything else is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedDifference>,
     /// How the runs were made.
     pub design: Design,
     /// Number of blocks, or of runs of the smaller side.
@@ -223,6 +241,9 @@ pub struct Comparison {
     pub noise_band: f64,
     /// The share above which a figure can be `better` or `worse`.
     pub least_effect: f64,
+    /// How many comparisons with the same baseline share the risk of a false alarm, this one included.
+    #[serde(default = "alone")]
+    pub sharing_risk: usize,
     /// The seed of the bootstrap.
     pub seed: u64,
     /// The figures, leading and deciding ones first.
@@ -233,4 +254,47 @@ pub struct Comparison {
     pub verdict: ComparisonVerdict,
     /// The reasons of the verdict.
     pub reasons: Vec<String>,
+}
+
+/// The version of a set's shape.
+pub const SET_SCHEMA: &str = "loadgen-comparisons/1";
+
+/// Comparisons of several candidates with one baseline, which share one risk of a false alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonSet {
+    /// Always `loadgen-comparisons/1`.
+    pub schema: String,
+    /// A comparison for each candidate.
+    pub comparisons: Vec<Comparison>,
+    /// The worst of their verdicts.
+    pub verdict: ComparisonVerdict,
+    /// The reasons of the verdict, each with its candidate.
+    pub reasons: Vec<String>,
+}
+
+impl ComparisonSet {
+    /// The set with its verdict.
+    pub fn new(comparisons: Vec<Comparison>) -> Self {
+        let verdicts = || comparisons.iter().map(|c| c.verdict);
+        let any = |verdict| verdicts().any(|v| v == verdict);
+        let verdict = match (
+            any(ComparisonVerdict::Regression),
+            any(ComparisonVerdict::CantTell),
+        ) {
+            (true, _) => ComparisonVerdict::Regression,
+            (false, true) => ComparisonVerdict::CantTell,
+            (false, false) => ComparisonVerdict::NoRegression,
+        };
+        let telling = comparisons.iter().filter(|c| c.verdict == verdict);
+        let reasons = telling.flat_map(|c| {
+            let label = &c.candidate.label;
+            c.reasons.iter().map(move |why| format!("{label}: {why}"))
+        });
+        Self {
+            schema: SET_SCHEMA.to_owned(),
+            verdict,
+            reasons: reasons.collect(),
+            comparisons,
+        }
+    }
 }

@@ -27,6 +27,9 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     for (i, step) in merged.steps.iter_mut().enumerate() {
         step.count = reports().map(|r| r.steps[i].count).sum();
         step.errors = reports().map(|r| r.steps[i].errors).sum();
+        step.unanswered = reports().map(|r| r.steps[i].unanswered).sum();
+        step.failed_time_us = total(format!("failed_time.{}", step.name));
+        step.unanswered_time_us = total(format!("unanswered_time.{}", step.name));
         step.response_time_us = total(format!("response_time.{}", step.name));
         step.service_time_us = total(format!("service_time.{}", step.name));
         step.slip_us = total(format!("slip.{}", step.name));
@@ -45,6 +48,9 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     let all = &mut merged.all_steps;
     all.count = merged.steps.iter().map(|s| s.count).sum();
     all.errors = merged.steps.iter().map(|s| s.errors).sum();
+    all.unanswered = merged.steps.iter().map(|s| s.unanswered).sum();
+    all.failed_time_us = of_all("failed_time");
+    all.unanswered_time_us = of_all("unanswered_time");
     all.per_s = per_s(all.count);
     all.response_time_us = of_all("response_time");
     all.service_time_us = of_all("service_time");
@@ -54,6 +60,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
         journeys.completed += other.completed;
         journeys.failed += other.failed;
         journeys.skipped += other.skipped;
+        journeys.overtaken += other.overtaken;
         journeys.dropped += other.dropped;
         journeys.unsent += other.unsent;
     }
@@ -73,6 +80,11 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
     merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
     merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
+    for other in parts.iter().skip(1).map(|p| &p.report.http) {
+        if let (Some(mine), Some(theirs)) = (&mut merged.http, other) {
+            mine.add(theirs);
+        }
+    }
     // Each generator saw the cost of all generators' journeys but counted only its own journeys.
     merged.resources = None;
     merged.errors = errors(parts);
@@ -254,7 +266,7 @@ fn told(merged: &mut Report, parts: &[&RunFolder]) {
     }
 }
 
-/// Judges the merged run: INVALID if a generator could not keep up, else by the thresholds of the whole.
+/// Judges the merged run: INTERRUPTED if a run was ended early, INVALID if a generator could not keep up, else by the thresholds of the whole.
 fn judge(merged: &mut Report, parts: &[&RunFolder]) {
     let texts: Vec<String> = merged
         .thresholds
@@ -271,11 +283,13 @@ fn judge(merged: &mut Report, parts: &[&RunFolder]) {
             reasons.map(move |reason| (reason, format!("{}: {reason}", folder_name(p))))
         })
     };
+    let interrupted = reasons_of(VerdictResult::Interrupted).map(|(_, r)| r);
+    let interrupted: Vec<String> = interrupted.collect();
     let doubts = reasons_of(VerdictResult::Invalid).map(|(_, r)| r).collect();
     let mut broken = missed(&merged.thresholds);
     // The thresholds were just evaluated for the whole; a run's other reasons to fail still count.
     let other = reasons_of(VerdictResult::Fail);
     let other = other.filter(|(reason, _)| !texts.iter().any(|t| reason.starts_with(t.as_str())));
     broken.extend(other.map(|(_, r)| r));
-    merged.verdict = judge_merged(doubts, broken);
+    merged.verdict = judge_merged(interrupted, doubts, broken);
 }

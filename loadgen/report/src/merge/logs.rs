@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::error::MergeError;
-use crate::folder::{RunFolder, log_names};
+use crate::folder::{RunFolder, log_names, read_log};
 use loadgen_engine::record::Times;
 use loadgen_engine::record::interval_log::{self, IntervalLogs};
 use loadgen_engine::record::interval_reader::RecordedLog;
@@ -21,9 +21,12 @@ pub fn merge(parts: &[&RunFolder], out: &Path) -> Result<Vec<Times>, MergeError>
     let started = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(started_s.max(0.0));
     let mut logs = IntervalLogs::create(out, &steps, &awaits, started)?;
     let mut totals = Vec::new();
-    let files = interval_log::file_names(&log_names(report));
-    for (recorder, file) in files.iter().enumerate() {
-        let read = parts.iter().map(|p| RecordedLog::read(&p.path.join(file)));
+    let names = log_names(report);
+    let files = interval_log::file_names(&names);
+    for (recorder, (name, file)) in names.iter().zip(&files).enumerate() {
+        let read = parts
+            .iter()
+            .filter_map(|p| read_log(name, &p.path.join(file)));
         let read = read.collect::<Result<Vec<_>, _>>()?;
         let mut seconds: BTreeMap<u64, Vec<(&RecordedLog, usize)>> = BTreeMap::new();
         for log in &read {

@@ -17,11 +17,18 @@ pub(super) fn thresholds(merged: &Report, parts: &[&RunFolder]) -> Vec<Threshold
             Window::Run => figure(merged, &threshold.metric),
             Window::Every(_) | Window::Last(_) => None,
         };
+        // A miss that ended a run counts, whatever the others say.
+        let mut rows = parts.iter().filter_map(|p| p.report.thresholds.get(i));
+        if let Some(aborted) = rows.find(|t| t.aborted_at_s.is_some()) {
+            return aborted.clone();
+        }
         match together {
             Some(figure) => ThresholdReport {
                 threshold: row.threshold.clone(),
                 figure: Some(figure),
                 passed: threshold.holds(figure),
+                by_default: row.by_default,
+                aborted_at_s: None,
                 reason: verdict::reason(&threshold, Some(figure), None),
             },
             None => worst(&threshold, i, parts).unwrap_or_else(|| row.clone()),

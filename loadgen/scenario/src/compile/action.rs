@@ -20,14 +20,18 @@ impl Compiler<'_> {
         span: &Range<usize>,
     ) -> Compiled<Action> {
         let mut defined: Vec<String> = raw.extract.keys().cloned().collect();
-        self.pointers(raw.extract.values(), span)?;
         let action = if let Some(request) = raw.request {
+            let mut request = self.request(request, span)?;
+            request.target = self.target(raw.target.as_deref(), span)?;
+            let expect = self.expect(raw.expect, span)?;
+            let extract = self.extracts(raw.extract, span)?;
+            request.keeps_headers = expect.answer.reads_headers(&extract);
             Action::Request {
                 // Only requests are recorded as steps; an awaited state has its own figures.
                 id: tagged(&mut self.steps, name, tags),
-                request: self.request(request, span)?,
-                expect: self.expect(raw.expect, span)?,
-                extract: raw.extract.into_iter().collect(),
+                request,
+                expect,
+                extract,
                 skip_on: self.skip_on(raw.skip_on, span)?,
             }
         } else if let Some(awaits) = raw.awaits {

@@ -3,6 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::diagnostic::{ScenarioError, SourceText};
+use crate::scenario::NamedTarget;
+use crate::secrets::Secrets;
+
 /// What is known of the file while it is read.
 pub(super) struct Compiler<'a> {
     pub(super) source: SourceText<'a>,
@@ -16,8 +19,14 @@ pub(super) struct Compiler<'a> {
     pub(super) ever_used: HashSet<String>,
     /// By feeder: the fields that all of its values have, if all of them are objects.
     pub(super) columns: HashMap<String, BTreeSet<String>>,
+    /// The targets that steps may name.
+    pub(super) targets: Vec<NamedTarget>,
+    /// The environment variables read so far.
+    pub(super) secrets: Secrets,
     pub(super) steps: Vec<TaggedName>,
     pub(super) awaits: Vec<TaggedName>,
+    /// What the reader of the scenario should know of its files.
+    pub(super) notes: Vec<String>,
 }
 
 /// A row of the report: a name and its tags.

@@ -1,5 +1,6 @@
 //! Compiles journeys: steps, conditions and loops. Checks which variables a step may read and that it can be reached.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -72,10 +73,37 @@ impl Compiler<'_> {
         Ok(steps)
     }
 
+    /// Steps at the same time: none of them sees what another one sets, and no variable is set by two.
+    fn parallel(
+        &mut self,
+        raw: Vec<Spanned<StepFile>>,
+        journey: &mut InJourney,
+    ) -> Compiled<Vec<Step>> {
+        let before = self.known.clone();
+        let mut set = HashSet::new();
+        let mut steps = Vec::new();
+        for raw in raw {
+            let span = raw.span();
+            steps.push(self.step(raw, journey)?);
+            let known = std::mem::replace(&mut self.known, before.clone());
+            for name in known.difference(&before) {
+                if !set.insert(name.clone()) {
+                    let place = self.source.find(name, span);
+                    let problem = format!("two steps at the same time set `{name}`");
+                    let help = "give each its own variable";
+                    return Err(self.source.error(place, problem, Some(help.into())));
+                }
+            }
+        }
+        self.known.extend(set);
+        Ok(steps)
+    }
+
     fn step(&mut self, raw: Spanned<StepFile>, journey: &mut InJourney) -> Compiled<Step> {
         let span = raw.span();
         let mut raw = raw.into_inner();
         let (condition, inner) = (raw.condition.take(), std::mem::take(&mut raw.steps));
+        let parallel = std::mem::take(&mut raw.parallel);
         if let Some(condition) = &condition {
             self.condition(condition, false, "no journey reaches this step", &span)?;
         }
@@ -85,20 +113,29 @@ impl Compiler<'_> {
         if looped.is_some() {
             self.known.extend(["index".to_owned(), "it".to_owned()]);
         }
-        let given = raw.actions() + usize::from(!inner.is_empty());
+        let lists = usize::from(!inner.is_empty()) + usize::from(!parallel.is_empty());
+        let given = raw.actions() + lists;
         if given != 1 {
-            let help = "allowed: exactly one of `request`, `await`, `think`, `skip`, `steps`, `promise`, `remember`, `forget`, `recall`";
+            let help = "allowed: exactly one of `request`, `await`, `think`, `skip`, `steps`, `parallel`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
                 .error(span, "a step has one action", Some(help.into())));
+        }
+        if raw.target.is_some() && raw.request.is_none() {
+            let place = self.source.find("target", span);
+            let help = "allowed: `target` beside `request`";
+            return Err(self
+                .source
+                .error(place, "only a request has a target", Some(help.into())));
         }
         let name = raw.name(journey.names.len() + 1);
         let place = journey.names.len();
         journey.names.push(name.clone());
         let tags: Vec<String> = journey.tags.iter().chain(&raw.tags).cloned().collect();
-        let action = match inner.is_empty() {
-            false => Action::Steps(self.steps(inner, journey)?),
-            true => self.action(raw, &name, &tags, journey, &span)?,
+        let action = match (inner.is_empty(), parallel.is_empty()) {
+            (false, _) => Action::Steps(self.steps(inner, journey)?),
+            (_, false) => Action::Parallel(self.parallel(parallel, journey)?),
+            _ => self.action(raw, &name, &tags, journey, &span)?,
         };
         if let Some(Loop::Until { holds, .. }) = &looped {
             // Checked after the steps, because it may read variables that they extract.

@@ -1,7 +1,6 @@
 //! Compiles set-up and feeders: which lists exist, and which variables later parts may read.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -50,10 +49,13 @@ impl Compiler<'_> {
         self.ever_used.extend(raw.for_each.clone());
         let item = raw.item.map(|i| i.0);
         self.check(raw.repeat.iter().map(|c| &c.0).chain(&item), &span)?;
-        let request = self.request(raw.request, &span)?;
+        let mut request = self.request(raw.request, &span)?;
+        request.target = self.target(raw.target.as_deref(), &span)?;
         let expect = self.expect(raw.expect, &span)?;
-        self.pointers(raw.extract.values(), &span)?;
-        self.known.extend(raw.extract.keys().cloned());
+        let extract = self.extracts(raw.extract, &span)?;
+        request.keeps_headers = expect.answer.reads_headers(&extract);
+        let extracted: Vec<String> = extract.iter().map(|e| e.variable.clone()).collect();
+        self.known.extend(extracted.iter().cloned());
         self.known.extend(raw.list.clone());
         let awaits = raw
             .awaits
@@ -65,7 +67,7 @@ impl Compiler<'_> {
         self.known = outer;
         self.known.extend(raw.list.clone());
         if raw.repeat.is_none() && raw.for_each.is_none() {
-            self.known.extend(raw.extract.keys().cloned());
+            self.known.extend(extracted);
         }
         Ok(SetupStep {
             name: raw.name,
@@ -78,7 +80,7 @@ impl Compiler<'_> {
             ids: raw.ids.unwrap_or_else(|| "/result".into()),
             request,
             expect,
-            extract: raw.extract.into_iter().collect(),
+            extract,
             awaits,
         })
     }
@@ -86,12 +88,11 @@ impl Compiler<'_> {
     pub(super) fn feeder(&mut self, raw: Spanned<FeederFile>) -> Compiled<Feeder> {
         let span = raw.span();
         let raw = raw.into_inner();
-        let file = self.source.file;
         let fail = |problem: String, help: &str| {
             self.source
                 .error(span.clone(), problem, Some(help.to_owned()))
         };
-        let beside = |path: &Path| Path::new(file).parent().unwrap_or(Path::new("")).join(path);
+        let is_csv = raw.csv.is_some();
         let source = match (raw.list, raw.items, raw.csv, raw.jsonl) {
             (Some(list), None, None, None) if self.known.contains(&list) => {
                 FeederSource::List(list)
@@ -102,18 +103,31 @@ impl Compiler<'_> {
                     "allowed: a `list` of a [[setup]] step",
                 ));
             }
-            (None, Some(items), None, None) => FeederSource::Values(
-                items
-                    .iter()
-                    .map(|i| serde_json::to_value(i).unwrap_or(Value::Null))
-                    .collect(),
-            ),
-            (None, None, Some(path), None) => FeederSource::Values(
-                crate::feeder::read_csv(&beside(&path))
-                    .map_err(|e| fail(e, "a CSV file with a header line"))?,
-            ),
+            (None, Some(items), None, None) => {
+                let items = items.into_iter().map(crate::toml_json::json);
+                let items = items.collect::<Result<_, _>>();
+                FeederSource::Values(items.map_err(|problem| {
+                    self.source.error(
+                        span.clone(),
+                        format!("feeder `{}`: {problem}", raw.name),
+                        None,
+                    )
+                })?)
+            }
+            (None, None, Some(path), None) => {
+                let delimiter = raw.delimiter.unwrap_or_default();
+                let (rows, guess) = crate::feeder::read_csv(&self.beside(&path), delimiter)
+                    .map_err(|e| {
+                        fail(
+                            e,
+                            "a CSV file with a header line that names each column once",
+                        )
+                    })?;
+                self.notes.extend(guess);
+                FeederSource::Values(rows)
+            }
             (None, None, None, Some(path)) => FeederSource::Values(
-                crate::feeder::read_json_lines(&beside(&path))
+                crate::feeder::read_json_lines(&self.beside(&path))
                     .map_err(|e| fail(e, "one JSON value a line"))?,
             ),
             _ => {
@@ -127,6 +141,12 @@ impl Compiler<'_> {
             return Err(fail(
                 format!("feeder `{}` has no values", raw.name),
                 "at least one value is needed",
+            ));
+        }
+        if raw.delimiter.is_some() && !is_csv {
+            return Err(fail(
+                format!("feeder `{}`: only a CSV file has a delimiter", raw.name),
+                "allowed: `delimiter` with `csv`",
             ));
         }
         let exponent = raw.exponent.unwrap_or(1.0);

@@ -2,12 +2,17 @@
 
 use std::ops::Range;
 
+use crate::body::{Auth, Body};
 use crate::compile::compiler::{Compiled, Compiler};
 use crate::diagnostic::{ScenarioError, nearest};
 use crate::expression::Expression;
-use crate::file::{ExpectFile, Method, RequestFile};
+use crate::file::{ExpectFile, Method, RequestFile, Texts};
+use crate::secrets::ENV;
 use crate::step::{Expect, RequestTemplate};
 use crate::template::Template;
+
+/// The variable by which headers read the request's body: `{{request.body}}`.
+const REQUEST: &str = "request";
 
 impl Compiler<'_> {
     /// Checks that every variable the templates read is known here.
@@ -26,7 +31,11 @@ impl Compiler<'_> {
         span: &Range<usize>,
     ) -> Compiled<()> {
         for expression in expressions {
-            for name in expression.variables() {
+            for (name, fields) in expression.reads() {
+                if name == ENV {
+                    self.environment(fields, expression, span)?;
+                    continue;
+                }
                 self.used.insert(name.to_owned());
                 self.ever_used.insert(name.to_owned());
                 if !self.known.contains(name) && !expression.has_default() {
@@ -52,6 +61,39 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Reads the environment variable that an expression names; it need not exist where the expression has a default.
+    fn environment(
+        &mut self,
+        fields: &[String],
+        expression: &Expression,
+        span: &Range<usize>,
+    ) -> Compiled<()> {
+        let place = || {
+            let text = format!("{ENV}.{}", fields.join("."));
+            self.source.find(&text, self.source.find(ENV, span.clone()))
+        };
+        if self.known.contains(ENV) {
+            let problem = "`env` is the environment, and can't be another variable";
+            let help = "give the variable another name";
+            return Err(self.source.error(place(), problem, Some(help.into())));
+        }
+        let [name] = fields else {
+            let problem = "`env` needs the name of a variable of the environment";
+            let help = "allowed: as in {{env.API_TOKEN}}";
+            return Err(self.source.error(place(), problem, Some(help.into())));
+        };
+        let place = place();
+        match self.secrets.read(name) {
+            Err(problem) if !expression.has_default() => {
+                let help = format!(
+                    "set it, as in `{name}=… loadgen run …`, or give a default, as in {{{{env.{name}|default:…}}}}"
+                );
+                Err(self.source.error(place, problem, Some(help)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn unknown(&self, name: &str, span: &Range<usize>) -> ScenarioError {
         let place = self.source.find(&format!("{{{{{name}"), span.clone());
         if self.maybe_unset.contains(name) {
@@ -72,7 +114,7 @@ impl Compiler<'_> {
             .map(|n| format!("did you mean `{n}`? "))
             .unwrap_or_default();
         let help = format!(
-            "{did}known here: {}, uuid, now, random:FROM:TO",
+            "{did}known here: {}, env.NAME, uuid, now, random:FROM:TO",
             known.join(", ")
         );
         self.source
@@ -81,50 +123,61 @@ impl Compiler<'_> {
 
     pub(super) fn request(
         &mut self,
-        raw: RequestFile,
+        mut raw: RequestFile,
         span: &Range<usize>,
     ) -> Compiled<RequestTemplate> {
-        let (body, content_type) = match (raw.body, raw.form, raw.text) {
-            (None, None, None) => (None, None),
-            (Some(body), None, None) => (Some(body.0), None),
-            (None, Some(form), None) => (
-                Some(Template::fields(form)),
-                Some("application/x-www-form-urlencoded"),
-            ),
-            (None, None, Some(text)) => (Some(text), Some("text/plain; charset=utf-8")),
-            _ => {
-                return Err(self.source.error(
-                    span.clone(),
-                    "a request has one body",
-                    Some("allowed: one of `body` (JSON), `form`, `text`".into()),
-                ));
-            }
-        };
+        self.sendable(&raw, span)?;
+        let (body, content_type) = self.body(&mut raw, span)?;
         let mut headers: Vec<(String, Template)> = raw.headers.into_iter().collect();
         let own = headers
             .iter()
             .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if let Some(content_type) = content_type.filter(|_| !own) {
-            let value = Template::text(content_type)
-                .map_err(|problem| self.source.error(span.clone(), problem, None))?;
-            headers.push(("content-type".into(), value));
+            headers.push(("content-type".into(), Template::literal_text(&content_type)));
         }
         let path = match raw.query.is_empty() {
             true => raw.path,
-            false => raw.path.with_query(Template::fields(raw.query)),
+            false => raw
+                .path
+                .with_query(Template::fields(Texts::of_each(raw.query))),
         };
-        let request = RequestTemplate {
+        let auth = raw.auth.map(|auth| self.auth(auth, span)).transpose()?;
+        let own = |(name, _): &&(String, Template)| name.eq_ignore_ascii_case("authorization");
+        if let Some((name, _)) = headers.iter().find(own).filter(|_| auth.is_some()) {
+            return Err(self.source.error(
+                self.source.find(name, span.clone()),
+                "both `auth` and a header of its own for credentials",
+                Some("allowed: one of them".into()),
+            ));
+        }
+        let mut request = RequestTemplate {
             method: raw.method,
             path,
             body,
+            auth,
             headers,
+            headers_read_body: false,
+            keeps_headers: false,
+            target: None,
             retry: raw.retry.map(|retry| retry.0),
         };
         self.check(request.templates(), span)?;
+        // Only headers can read the body: it is rendered before them.
+        let free = self.known.insert(REQUEST.to_owned());
+        self.check(request.headers.iter().map(|(_, value)| value), span)?;
+        if free {
+            self.known.remove(REQUEST);
+            let mut read = request
+                .headers
+                .iter()
+                .flat_map(|(_, value)| value.variables());
+            request.headers_read_body = read.any(|name| name == REQUEST);
+        }
         Ok(request)
     }
 
-    pub(super) fn expect(&mut self, raw: ExpectFile, span: &Range<usize>) -> Compiled<Expect> {
+    pub(super) fn expect(&mut self, mut raw: ExpectFile, span: &Range<usize>) -> Compiled<Expect> {
+        let answer = self.answer_checks(&mut raw, span)?;
         self.pointers(raw.equal.keys().chain(&raw.exist).chain(&raw.absent), span)?;
         let equal: Vec<(String, Template)> = raw
             .equal
@@ -139,6 +192,7 @@ impl Compiler<'_> {
             exist: raw.exist,
             absent: raw.absent,
             contain,
+            answer,
         })
     }
 
@@ -165,10 +219,11 @@ impl Compiler<'_> {
 }
 
 impl RequestTemplate {
+    /// Without those of headers.
     fn templates(&self) -> impl Iterator<Item = &Template> {
-        std::iter::once(&self.path)
-            .chain(&self.body)
-            .chain(self.headers.iter().map(|(_, t)| t))
+        let body = self.body.iter().flat_map(Body::templates);
+        let auth = self.auth.iter().flat_map(Auth::templates);
+        std::iter::once(&self.path).chain(body).chain(auth)
     }
 }
 

@@ -46,6 +46,15 @@ pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()
     Ok(())
 }
 
+/// Adds the default bound on failed journeys, unless a threshold says how much may fail: a run in which everything failed must not pass
+/// because nobody asked.
+pub(super) fn bound_errors(scenario: &mut Scenario) {
+    if !scenario.thresholds.iter().any(Threshold::bounds_errors) {
+        let bound = Threshold::error_rate(Threshold::ERROR_RATE_DEFAULT, true);
+        scenario.thresholds.extend(bound);
+    }
+}
+
 /// The threshold's text up to its first quote: the file may escape quotes.
 fn toml_text(text: &str) -> String {
     text.split('"').next().unwrap_or_default().to_owned()

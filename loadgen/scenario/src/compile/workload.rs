@@ -42,7 +42,13 @@ impl Compiler<'_> {
                         let mut stages: Vec<Stage> = Vec::new();
                         for stage in raw {
                             let before = stages.last().map_or(0.0, |s| s.to);
-                            stages.push(self.stage(stage, before, &span)?);
+                            if stage.users.is_some() {
+                                return wrong(
+                                    "a stage of an open workload has no users",
+                                    "allowed: `rate`, or `to` and perhaps `from`; or kind = \"closed\"",
+                                );
+                            }
+                            stages.push(self.stage(stage, stage.rate, before, &span)?);
                         }
                         stages
                     }
@@ -75,25 +81,53 @@ impl Compiler<'_> {
                 }
                 Ok(Workload::Open { stages })
             }
-            WorkloadKind::Closed => match (raw.users, raw.duration, raw.rate, &raw.stages) {
-                (Some(users @ 1..=Workload::USERS_MAX), Some(duration), None, None)
-                    if !duration.0.is_zero() =>
-                {
-                    let think_time = raw.think_time.unwrap_or(ThinkTime::NONE);
-                    Ok(Workload::Closed {
-                        users,
-                        think_time,
+            WorkloadKind::Closed => {
+                let stages = match (raw.users, raw.duration, raw.rate, &raw.stages) {
+                    (Some(users), Some(duration), None, None) => vec![Stage {
                         duration: duration.0,
-                    })
-                }
-                _ => wrong(
-                    "a closed workload needs its users",
-                    &format!(
-                        "allowed: `users` (1 to {}), `duration`, and optionally `think_time`; no rate, no stages",
+                        from: users as f64,
+                        to: users as f64,
+                    }],
+                    (None, None, None, Some(raw)) => {
+                        let mut stages: Vec<Stage> = Vec::new();
+                        for stage in raw {
+                            let before = stages.last().map_or(0.0, |s| s.to);
+                            if stage.rate.is_some() {
+                                return wrong(
+                                    "a stage of a closed workload has no rate",
+                                    "allowed: `users`, or `to` and perhaps `from`; or kind = \"open\"",
+                                );
+                            }
+                            let users = stage.users.map(|users| users as f64);
+                            stages.push(self.stage(stage, users, before, &span)?);
+                        }
+                        stages
+                    }
+                    _ => {
+                        return wrong(
+                            "a closed workload needs its users",
+                            "allowed: `users` and `duration`, or `stages = [{ duration, users }, { duration, from, to }]`, and optionally `think_time`; no rate",
+                        );
+                    }
+                };
+                let legal =
+                    |n: f64| (0.0..=Workload::USERS_MAX as f64).contains(&n) && n.fract() == 0.0;
+                let highest = Stage::highest(&stages);
+                if !stages.iter().all(|s| legal(s.from) && legal(s.to)) || highest == 0.0 {
+                    let help = format!(
+                        "allowed: whole numbers up to {}, not all of them 0",
                         Workload::USERS_MAX
-                    ),
-                ),
-            },
+                    );
+                    return wrong("a number of users is out of range", &help);
+                }
+                if stages.iter().all(|s| s.duration.is_zero()) {
+                    return wrong("the workload has no duration", "allowed: longer than 0 s");
+                }
+                Ok(Workload::Closed {
+                    stages,
+                    think_time: raw.think_time.unwrap_or(ThinkTime::NONE),
+                })
+            }
             WorkloadKind::Trace => {
                 let given = raw.rate.is_some()
                     || raw.duration.is_some()
@@ -112,17 +146,23 @@ impl Compiler<'_> {
         }
     }
 
-    /// `before`: the rate at which the stage before it ended.
-    fn stage(&self, raw: &StageFile, before: f64, span: &Range<usize>) -> Compiled<Stage> {
+    /// `held`: what it holds, a rate or a number of users; `before`: where the stage before it ended.
+    fn stage(
+        &self,
+        raw: &StageFile,
+        held: Option<f64>,
+        before: f64,
+        span: &Range<usize>,
+    ) -> Compiled<Stage> {
         let duration = raw.duration.0;
-        let (from, to) = match (raw.rate, raw.from, raw.to) {
-            (Some(rate), None, None) => (rate, rate),
+        let (from, to) = match (held, raw.from, raw.to) {
+            (Some(held), None, None) => (held, held),
             (None, from, Some(to)) => (from.unwrap_or(before), to),
             _ => {
                 return Err(self.source.error(
                     span.clone(),
-                    "a stage needs its rate",
-                    Some("allowed: `rate` to hold it; `to`, and perhaps `from`, for a ramp".into()),
+                    "a stage needs its rate, or its users",
+                    Some("allowed: `rate` (in a closed workload `users`) to hold it; `to`, and perhaps `from`, for a ramp".into()),
                 ));
             }
         };

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use crate::equality::equal;
 use crate::expression::{EvaluationError, Expression, Scope};
 
 #[derive(Debug, Clone)]
@@ -98,14 +99,6 @@ fn truth(value: &Value) -> bool {
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
         Value::Object(_) => true,
-    }
-}
-
-fn equal(left: &Value, right: &Value) -> bool {
-    match (left.as_f64(), right.as_f64()) {
-        // 1 and 1.0 are the same number.
-        (Some(left), Some(right)) => left == right,
-        _ => left == right,
     }
 }
 

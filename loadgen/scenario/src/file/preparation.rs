@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::answer::ExtractFile;
 use super::step::{AwaitFile, ExpectFile, RequestFile};
 use super::value::{JsonTemplate, RepeatCount};
 use crate::condition::Condition;
+use crate::trace::Delimiter;
 
 /// A step of set-up or tear-down: one request, or many.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,14 +33,16 @@ pub struct SetupFile {
     pub list: Option<String>,
     /// JSON pointer to the array of ids in the answer to a chunk (`/result`).
     pub ids: Option<String>,
+    /// The name of the request's target in `[targets]`; without it the request goes to the main target, `--target URL`.
+    pub target: Option<String>,
     /// The request.
     pub request: RequestFile,
     /// What the answer must be.
     #[serde(default)]
     pub expect: ExpectFile,
-    /// Variables to set, each from a JSON pointer into the answer.
+    /// Variables to set, each from a place in the answer: a JSON pointer, a JSON path, a header, or a regular expression.
     #[serde(default)]
-    pub extract: BTreeMap<String, String>,
+    pub extract: BTreeMap<String, ExtractFile>,
     /// A state to wait for after the last request.
     #[serde(rename = "await")]
     pub awaits: Option<AwaitFile>,
@@ -78,8 +82,11 @@ pub struct FeederFile {
     /// Values written here.
     #[schemars(with = "Option<Vec<serde_json::Value>>")]
     pub items: Option<Vec<toml::Value>>,
-    /// A CSV file with a header line, beside the scenario; every value is text.
+    /// A CSV file with a header line, beside the scenario; every value is text. UTF-8, UTF-16 or windows-1252.
     pub csv: Option<PathBuf>,
+    /// The separator of the CSV file's fields; `,` by default.
+    #[schemars(with = "Option<String>")]
+    pub delimiter: Option<Delimiter>,
     /// A file with one JSON value a line, beside the scenario.
     pub jsonl: Option<PathBuf>,
     /// How a value is chosen.

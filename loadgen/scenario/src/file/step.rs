@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::answer::{ExtractFile, HeaderCheckFile};
+use super::body::{AuthFile, PartFile, SentFile};
 use super::value::{JsonTemplate, ListTemplate, RepeatCount, Statuses, Texts, ThinkFile};
 use crate::condition::Condition;
 use crate::duration::HumanDuration;
+use crate::pattern::Pattern;
 use crate::template::Template;
 
 /// A journey: the steps that one customer takes.
@@ -30,7 +33,7 @@ pub struct JourneyFile {
     pub steps: Vec<Spanned<StepFile>>,
 }
 
-/// A step has one action (`request`, `await`, `think`, `skip`, `promise`, `remember`, `forget`, `recall`), or `steps` of its own;
+/// A step has one action (`request`, `await`, `think`, `skip`, `promise`, `remember`, `forget`, `recall`), or `steps` of its own, or `parallel` ones;
 /// `if` makes it conditional, and `repeat`, `for_each`, `while` or `until` make it a loop.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,14 +61,20 @@ pub struct StepFile {
     #[serde(default)]
     #[schemars(with = "Vec<StepFile>")]
     pub steps: Vec<Spanned<StepFile>>,
+    /// Steps done at the same time, instead of a single action; the journey goes on when the last of them has ended.
+    #[serde(default)]
+    #[schemars(with = "Vec<StepFile>")]
+    pub parallel: Vec<Spanned<StepFile>>,
+    /// The name of the request's target in `[targets]`; without it the request goes to the main target, `--target URL`.
+    pub target: Option<String>,
     /// Sends a request.
     pub request: Option<RequestFile>,
     /// What the answer must be; by default, any 2xx status.
     #[serde(default)]
     pub expect: ExpectFile,
-    /// Variables to set, each from a JSON pointer into the answer.
+    /// Variables to set, each from a place in the answer: a JSON pointer, a JSON path, a header, or a regular expression.
     #[serde(default)]
-    pub extract: BTreeMap<String, String>,
+    pub extract: BTreeMap<String, ExtractFile>,
     /// Statuses that end the journey as skipped, with the reason.
     #[serde(default)]
     pub skip_on: BTreeMap<String, String>,
@@ -86,7 +95,7 @@ pub struct StepFile {
     pub recall: Option<RecallFile>,
 }
 
-/// A request; at most one of `body`, `form` and `text`.
+/// A request; at most one of `body`, `form`, `multipart`, `text`, `file` and `base64`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestFile {
@@ -94,15 +103,23 @@ pub struct RequestFile {
     pub method: Method,
     /// Path and query.
     pub path: Template,
-    /// Fields of the query, percent-encoded.
+    /// Fields of the query, percent-encoded; an array is a field for each of its texts.
     #[serde(default)]
-    pub query: BTreeMap<String, Template>,
+    pub query: BTreeMap<String, Texts>,
     /// The JSON body.
     pub body: Option<JsonTemplate>,
-    /// Fields of a form, sent as `application/x-www-form-urlencoded`.
-    pub form: Option<BTreeMap<String, Template>>,
+    /// Fields of a form, sent as `application/x-www-form-urlencoded`; an array is a field for each of its texts.
+    pub form: Option<BTreeMap<String, Texts>>,
+    /// Parts of a form, sent as `multipart/form-data`, in this order.
+    pub multipart: Option<Vec<PartFile>>,
     /// Text as it is, sent as `text/plain` unless a header says otherwise.
     pub text: Option<Template>,
+    /// The contents of a file beside the scenario, sent with the content type that its name's ending says unless a header says otherwise.
+    pub file: Option<SentFile>,
+    /// Bytes, written as base64, sent as `application/octet-stream` unless a header says otherwise.
+    pub base64: Option<Template>,
+    /// Credentials.
+    pub auth: Option<AuthFile>,
     /// Further headers.
     #[serde(default)]
     pub headers: BTreeMap<String, Template>,
@@ -138,6 +155,17 @@ pub struct ExpectFile {
     pub absent: Vec<String>,
     /// Text that the body must contain: one, or an array.
     pub contain: Option<Texts>,
+    /// A regular expression that must match in the body.
+    #[serde(rename = "match")]
+    pub pattern: Option<Pattern>,
+    /// Headers and what they must be: a text, `true` (there), `false` (not there), `{ contain = … }` or `{ match = … }`.
+    pub headers: BTreeMap<String, HeaderCheckFile>,
+    /// The body's least length, in bytes.
+    pub bytes_min: Option<usize>,
+    /// The body's greatest length, in bytes.
+    pub bytes_max: Option<usize>,
+    /// The longest response time, from the intended start on.
+    pub response_time_max: Option<HumanDuration>,
 }
 
 /// A state to wait for, on the target's live feed.

@@ -1,6 +1,7 @@
 //! Values that may be written in more than one way, each with its JSON schema for editors.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -36,7 +37,7 @@ shape!(JsonTemplate, "JsonTemplate", {
 impl<'de> Deserialize<'de> for JsonTemplate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = toml::Value::deserialize(deserializer)?;
-        let json: Value = serde_json::to_value(value).map_err(D::Error::custom)?;
+        let json = crate::toml_json::json(value).map_err(D::Error::custom)?;
         // Text that is itself a JSON object or array is that JSON, else it is a JSON string.
         let json = match &json {
             Value::String(text)
@@ -132,6 +133,15 @@ impl<'de> Deserialize<'de> for Statuses {
 /// One text or several, each a template.
 #[derive(Debug, Default)]
 pub struct Texts(pub Vec<Template>);
+
+impl Texts {
+    /// The texts of each name, in the names' order.
+    pub fn of_each(
+        fields: BTreeMap<String, Self>,
+    ) -> impl Iterator<Item = (String, Vec<Template>)> {
+        fields.into_iter().map(|(name, texts)| (name, texts.0))
+    }
+}
 
 shape!(Texts, "Texts", {
     "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]

@@ -1,7 +1,7 @@
 //! The figures that a threshold may name, and their syntax.
 
 /// Every figure that a threshold may name.
-pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s); backlog_end";
+pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s|error_rate); backlog_end";
 
 /// The figure that a threshold names.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,8 @@ pub enum JourneyFigure {
     Dropped,
     Unsent,
     PerSecond,
+    /// Failed / ended (completed, failed, skipped or overtaken), 0 to 1.
+    ErrorRate,
 }
 
 impl Metric {
@@ -137,11 +139,40 @@ impl Metric {
         matches!(self, Self::Distribution { statistic, .. } if *statistic != Statistic::Count)
     }
 
+    /// Whether it counts something: a whole number.
+    pub(super) fn is_count(&self) -> bool {
+        match self {
+            Self::BacklogEnd => true,
+            Self::ErrorRate => false,
+            Self::Requests { count, .. } => {
+                matches!(count, RequestFigure::Tried | RequestFigure::Errors)
+            }
+            Self::Journeys(which) => {
+                !matches!(which, JourneyFigure::PerSecond | JourneyFigure::ErrorRate)
+            }
+            Self::Distribution { statistic, .. } => *statistic == Statistic::Count,
+        }
+    }
+
+    /// Whether it says how much failed, of the whole run's requests or journeys.
+    pub(super) fn counts_errors(&self) -> bool {
+        matches!(
+            self,
+            Self::ErrorRate
+                | Self::Journeys(JourneyFigure::Failed | JourneyFigure::ErrorRate)
+                | Self::Requests {
+                    of: Selector::All,
+                    count: RequestFigure::Errors | RequestFigure::ErrorRate,
+                }
+        )
+    }
+
     /// Whether it is a ratio from 0 to 1.
     pub fn is_ratio(&self) -> bool {
         matches!(
             self,
             Self::ErrorRate
+                | Self::Journeys(JourneyFigure::ErrorRate)
                 | Self::Requests {
                     count: RequestFigure::ErrorRate,
                     ..
@@ -212,6 +243,7 @@ fn journeys(text: &str) -> Option<JourneyFigure> {
         "dropped" => JourneyFigure::Dropped,
         "unsent" => JourneyFigure::Unsent,
         "per_s" => JourneyFigure::PerSecond,
+        "error_rate" => JourneyFigure::ErrorRate,
         _ => return None,
     })
 }

@@ -50,6 +50,15 @@ pub struct TraceConfig {
     /// The most pieces one cart may have; 100,000 by default: ids of 40 bytes then fill half of an 8 MiB body.
     #[serde(default = "default_cart_pieces_max")]
     pub cart_pieces_max: NonZeroU32,
+    /// Whether a row that repeats another one in every field is ordered again (`order`, default), or left out as a mistake of the export
+    /// (`leave_out`). The report says how many there are.
+    #[serde(default)]
+    pub repeats: Repeats,
+    /// The share of the lines, in percent, that may be left out before the run fails; 5 by default. Cancellations that find no order don't
+    /// count.
+    #[serde(default = "default_left_out_pct_max", deserialize_with = "percent")]
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub left_out_pct_max: f64,
     /// The most rows an export may have, because the plan is held in memory; 10 million by default.
     #[serde(default = "default_rows_max")]
     pub rows_max: NonZeroU64,
@@ -69,6 +78,8 @@ impl TraceConfig {
             spread: None,
             pay_after: default_pay_after(),
             cart_pieces_max: default_cart_pieces_max(),
+            repeats: Repeats::default(),
+            left_out_pct_max: default_left_out_pct_max(),
             rows_max: default_rows_max(),
         }
     }
@@ -85,14 +96,15 @@ impl TraceConfig {
 pub struct Columns {
     /// The invoice's id: rows that share it are one order.
     pub invoice: String,
-    /// When the invoice was written.
+    /// When the invoice was written. It may be empty in all but one of the invoice's rows.
     pub time: String,
     /// The customer's code; may be empty in a row (a guest).
     pub customer: String,
     /// The product's code.
     pub product: String,
-    /// How many pieces: a whole number.
-    pub quantity: String,
+    /// How many pieces: a whole number. Without it each row is one piece.
+    #[serde(default)]
+    pub quantity: Option<String>,
     /// The price of one piece in the shop's currency.
     pub unit_price: String,
     /// The product's name; without it the code is the name.
@@ -125,6 +137,17 @@ impl TryFrom<String> for Delimiter {
     }
 }
 
+/// What is done with a row that repeats another one in every field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeats {
+    /// It is ordered like any other.
+    #[default]
+    Order,
+    /// It is left out and counted.
+    LeaveOut,
+}
+
 /// The decimal separator of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub enum DecimalSeparator {
@@ -135,6 +158,13 @@ pub enum DecimalSeparator {
     /// `2,55`
     #[serde(rename = ",")]
     Comma,
+}
+
+impl Delimiter {
+    /// The byte itself.
+    pub(crate) fn byte(self) -> u8 {
+        self.0
+    }
 }
 
 impl DecimalSeparator {
@@ -164,6 +194,20 @@ const fn default_pay_after() -> HumanDuration {
 
 const fn default_cart_pieces_max() -> NonZeroU32 {
     NonZeroU32::new(100_000).expect("the limit is not zero")
+}
+
+const fn default_left_out_pct_max() -> f64 {
+    5.0
+}
+
+fn percent<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let percent = f64::deserialize(deserializer)?;
+    match (0.0..=100.0).contains(&percent) {
+        true => Ok(percent),
+        false => Err(serde::de::Error::custom(format!(
+            "`{percent}` is out of range; allowed: 0 to 100 percent"
+        ))),
+    }
 }
 
 const fn default_rows_max() -> NonZeroU64 {

@@ -1,10 +1,10 @@
 //! Groups rows into invoices: rows that share an invoice id belong together wherever they are in the file. It must not
 //! know CSV, or the plan's products and customers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 
-use super::columns::TraceConfig;
+use super::columns::{Repeats, TraceConfig};
 use super::error::TraceError;
 use super::reader::{OrderLine, RowHead, Rows, TraceRow};
 use super::reason::Reason;
@@ -13,7 +13,7 @@ use super::reason::Reason;
 pub(super) struct Invoice {
     pub id: String,
     pub cancellation: bool,
-    /// From its first row with a readable time; `None` if no row has one.
+    /// The time and the customer, each from the first row that has it; `None` if no row could be read.
     pub head: Option<RowHead>,
     /// The lines that can be ordered; none in a cancellation.
     pub lines: Vec<OrderLine>,
@@ -27,6 +27,8 @@ pub(super) struct Invoice {
 pub(super) struct Invoices {
     pub invoices: Vec<Invoice>,
     pub rows: u64,
+    /// Rows that repeat another one in every field, where each row tells its pieces.
+    pub repeated: u64,
     /// Rows without an invoice.
     pub left_out: BTreeMap<Reason, u64>,
 }
@@ -38,8 +40,10 @@ impl Invoices {
         let mut all = Self {
             invoices: Vec::new(),
             rows: 0,
+            repeated: 0,
             left_out: BTreeMap::new(),
         };
+        let mut prints: HashSet<u64> = HashSet::new();
         while let Some(row) = rows.next_row()? {
             all.rows += 1;
             match row {
@@ -49,7 +53,13 @@ impl Invoices {
                         all.invoices.push(Invoice::new(&row.invoice, config));
                         all.invoices.len() - 1
                     });
-                    all.invoices[index].take(row);
+                    // Where each row is one piece, equal rows are several pieces.
+                    let repeats = config.columns.quantity.is_some() && !prints.insert(row.print);
+                    all.repeated += u64::from(repeats);
+                    match repeats && config.repeats == Repeats::LeaveOut {
+                        true => all.invoices[index].leave_out(Reason::Repeated),
+                        false => all.invoices[index].take(row),
+                    }
                 }
             }
         }
@@ -76,7 +86,10 @@ impl Invoice {
         };
         match &mut self.head {
             None => self.head = Some(head),
-            Some(known) => known.customer = known.customer.take().or(head.customer),
+            Some(known) => {
+                known.time = known.time.or(head.time);
+                known.customer = known.customer.take().or(head.customer);
+            }
         }
         // A cancellation takes back a whole order: its quantities and prices are not needed, so they can't be bad.
         match row.line {

@@ -24,6 +24,8 @@ pub struct TracePlan {
     pub skipped: BTreeMap<Reason, u64>,
     /// The export's lines, by what happens to them.
     pub lines: LineCounts,
+    /// What the reader of the replay should know of the export, such as its repeated lines.
+    pub notes: Vec<String>,
 }
 
 /// A product to create with its stock.

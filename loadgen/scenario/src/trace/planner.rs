@@ -2,12 +2,11 @@
 //! collects the products and customers that they need.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use super::columns::TraceConfig;
+use super::columns::{Repeats, TraceConfig};
 use super::error::TraceError;
 use super::invoice::{Invoice, Invoices};
 use super::plan::{
@@ -18,21 +17,24 @@ use super::reader::{OrderLine, RowHead};
 use super::reason::Reason;
 use super::spread::spread_us;
 use super::time::RecordedTime;
+use crate::text_file::TextFile;
 
 impl TracePlan {
-    /// Plans the replay of an export in a file.
+    /// Plans the replay of an export in a file: UTF-8, UTF-16 or windows-1252.
     ///
     /// # Errors
     /// [`TraceError`] if the file can't be read, lacks a mapped column or has more than `rows_max` rows.
     pub fn from_file(path: &Path, config: &TraceConfig, seed: u64) -> Result<Self, TraceError> {
-        let file = File::open(path).map_err(|source| TraceError::Open {
+        let file = TextFile::open(path).map_err(|source| TraceError::Open {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_reader(file, config, seed)
+        let mut plan = Self::from_reader(file.text, config, seed)?;
+        plan.notes.extend(file.guess);
+        Ok(plan)
     }
 
-    /// Plans the replay of an export; reads it to its end, buffered.
+    /// Plans the replay of an export in UTF-8; reads it to its end, buffered.
     ///
     /// # Errors
     /// As [`from_file`](Self::from_file).
@@ -57,7 +59,7 @@ struct Candidate {
 const AMOUNT_CENTS_MAX: i128 = 9_007_199_254_740_991;
 
 fn plan(all: Invoices, config: &TraceConfig, seed: u64) -> TracePlan {
-    let mut planner = Planner::new(&all);
+    let mut planner = Planner::new(&all, config);
     let mut candidates = Vec::with_capacity(all.invoices.len());
     for invoice in all.invoices {
         planner.lines.leave_out_all(&invoice.left_out);
@@ -86,11 +88,17 @@ fn candidate(
     let amount: i128 = invoice.lines.iter().map(price).sum();
     let reason = match (invoice.emptied_by(), invoice.head.take()) {
         (Some(reason), _) => reason,
-        (None, None) => Reason::UnreadableTime,
+        (None, None | Some(RowHead { time: None, .. })) => Reason::NoTime,
         (None, Some(_)) if invoice.pieces() > u64::from(config.cart_pieces_max.get()) => {
             Reason::TooManyPieces
         }
-        (None, Some(RowHead { time, customer })) => match i64::try_from(amount) {
+        (
+            None,
+            Some(RowHead {
+                time: Some(time),
+                customer,
+            }),
+        ) => match i64::try_from(amount) {
             Ok(amount_cents) if amount <= AMOUNT_CENTS_MAX => {
                 return Ok(Candidate {
                     time,
@@ -115,6 +123,7 @@ struct Planner {
     invoices: u64,
     skipped: BTreeMap<Reason, u64>,
     lines: LineCounts,
+    notes: Vec<String>,
 }
 
 struct Played {
@@ -125,7 +134,7 @@ struct Played {
 }
 
 impl Planner {
-    fn new(all: &Invoices) -> Self {
+    fn new(all: &Invoices, config: &TraceConfig) -> Self {
         Self {
             products: Vec::new(),
             product_by_code_and_price: HashMap::new(),
@@ -139,6 +148,7 @@ impl Planner {
                 left_out: all.left_out.clone(),
                 ..LineCounts::default()
             },
+            notes: repeats(all, config).into_iter().collect(),
         }
     }
 
@@ -256,8 +266,22 @@ impl Planner {
             invoices: self.invoices,
             skipped: self.skipped,
             lines: self.lines,
+            notes: self.notes,
         }
     }
+}
+
+/// Says how many rows repeat another one, and what is done with them; `None` if none does.
+fn repeats(all: &Invoices, config: &TraceConfig) -> Option<String> {
+    let count = all.repeated;
+    (count > 0).then(|| match config.repeats {
+        Repeats::Order => format!(
+            "{count} lines of the trace repeat another line in every field (duplicates); they are ordered like any other, and `repeats = \"leave_out\"` in [trace] leaves them out"
+        ),
+        Repeats::LeaveOut => format!(
+            "{count} lines of the trace repeat another line in every field (duplicates) and are left out"
+        ),
+    })
 }
 
 impl LineCounts {

@@ -1,6 +1,7 @@
 //! Reads the export's rows by the mapping. It knows CSV and the mapping; it must not know what an invoice
 //! or a plan is. A bad row is returned as a value with its reason, never as an error.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
 use csv::ByteRecord;
@@ -14,6 +15,8 @@ use super::time::RecordedTime;
 /// A row that names its invoice.
 pub(super) struct TraceRow {
     pub invoice: String,
+    /// A number that is the same for rows that are the same in every field.
+    pub print: u64,
     /// The row's time and customer.
     pub head: Result<RowHead, Reason>,
     /// The row as a line of an order; a cancellation doesn't need it.
@@ -21,7 +24,8 @@ pub(super) struct TraceRow {
 }
 
 pub(super) struct RowHead {
-    pub time: RecordedTime,
+    /// `None` if the column is empty: then another row of the invoice has it.
+    pub time: Option<RecordedTime>,
     /// `None` if the column is empty.
     pub customer: Option<String>,
 }
@@ -43,7 +47,8 @@ struct Positions {
     time: usize,
     customer: usize,
     product: usize,
-    quantity: usize,
+    /// `None`: each row is one piece.
+    quantity: Option<usize>,
     unit_price: usize,
     description: Option<usize>,
 }
@@ -80,7 +85,10 @@ impl<'a, R: Read> Rows<'a, R> {
             time: find("time", &columns.time)?,
             customer: find("customer", &columns.customer)?,
             product: find("product", &columns.product)?,
-            quantity: find("quantity", &columns.quantity)?,
+            quantity: match &columns.quantity {
+                Some(name) => Some(find("quantity", name)?),
+                None => None,
+            },
             unit_price: find("unit_price", &columns.unit_price)?,
             description: match &columns.description {
                 Some(name) => Some(find("description", name)?),
@@ -120,6 +128,7 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         Ok(TraceRow {
             invoice: invoice.to_owned(),
+            print: self.print(),
             head: self.head(),
             line: self.line(),
         })
@@ -129,11 +138,13 @@ impl<'a, R: Read> Rows<'a, R> {
         let time = self.text(self.positions.time)?;
         let customer = self.text(self.positions.customer)?;
         Ok(RowHead {
-            time: self
-                .config
-                .time_format
-                .parse(time)
-                .ok_or(Reason::UnreadableTime)?,
+            time: match time {
+                "" => None,
+                time => {
+                    let parsed = self.config.time_format.parse(time);
+                    Some(parsed.ok_or(Reason::UnreadableTime)?)
+                }
+            },
             customer: (!customer.is_empty()).then(|| customer.to_owned()),
         })
     }
@@ -141,12 +152,16 @@ impl<'a, R: Read> Rows<'a, R> {
     fn line(&self) -> Result<OrderLine, Reason> {
         let separator = self.config.decimal_separator.as_char();
         let product = self.text(self.positions.product)?;
-        let quantity = self.text(self.positions.quantity)?;
         let price = self.text(self.positions.unit_price)?;
         if product.is_empty() {
             return Err(Reason::NoProduct);
         }
-        let pieces = money::pieces(quantity, separator).ok_or(Reason::UnreadableQuantity)?;
+        let pieces = match self.positions.quantity {
+            Some(position) => {
+                money::pieces(self.text(position)?, separator).ok_or(Reason::UnreadableQuantity)?
+            }
+            None => 1,
+        };
         let price_cents = money::price_cents(price, self.config.money_scale.get(), separator)
             .ok_or(Reason::UnreadablePrice)?;
         match (pieces, price_cents) {
@@ -161,6 +176,12 @@ impl<'a, R: Read> Rows<'a, R> {
                 price_cents,
             }),
         }
+    }
+
+    fn print(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.record.iter().for_each(|field| field.hash(&mut hasher));
+        hasher.finish()
     }
 
     fn text(&self, position: usize) -> Result<&str, Reason> {

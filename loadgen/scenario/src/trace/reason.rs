@@ -16,6 +16,10 @@ pub enum Reason {
     NoInvoice,
     /// The time doesn't have the mapped format, or the date doesn't exist.
     UnreadableTime,
+    /// No row of the invoice has a time.
+    NoTime,
+    /// The row repeats another one in every field, and the mapping leaves such rows out.
+    Repeated,
     /// The product's column is empty.
     NoProduct,
     /// The quantity is not a whole number.
@@ -49,6 +53,8 @@ impl Reason {
             Self::InvalidUtf8 => "invalid UTF-8",
             Self::NoInvoice => "no invoice number",
             Self::UnreadableTime => "unreadable time",
+            Self::NoTime => "no time in any row of the invoice",
+            Self::Repeated => "repeats another row in every field",
             Self::NoProduct => "no product",
             Self::UnreadableQuantity => "unreadable quantity",
             Self::UnreadablePrice => "unreadable price",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadgen_scenario::trace::{TraceConfig, TraceError, TracePlan};
+use loadgen_scenario::trace::{Reason, TraceConfig, TraceError, TracePlan};
 
 const HEADER: &str = "invoice,time,customer,product,description,quantity,unit_price\n";
 const ROW: &str = "1,2010-12-01T08:00,ann,A,LAMP,2,2.55\n";
@@ -94,6 +94,8 @@ fn a_mapping_with_a_bad_key_or_value_is_refused_with_what_is_allowed() {
         ("decimal_separator = \"'\"", "`.`"),
         ("pay_after = \"soon\"", "`30m`"),
         ("money_scale = 0", "nonzero"),
+        ("left_out_pct_max = 101", "0 to 100"),
+        ("repeats = \"twice\"", "leave_out"),
         ("cart_pieces_max = 0", "nonzero"),
     ];
 
@@ -116,6 +118,8 @@ fn every_default_written_out_is_the_default() {
         quoting = true
         pay_after = "30m"
         cart_pieces_max = 100000
+        repeats = "order"
+        left_out_pct_max = 5
         rows_max = 10000000
     "#;
 
@@ -123,4 +127,70 @@ fn every_default_written_out_is_the_default() {
 
     assert_eq!(written, TraceConfig::new(written.columns.clone()));
     assert_eq!(written, config(""));
+}
+
+#[test]
+fn rows_that_leave_the_invoices_own_columns_empty_belong_to_it() {
+    let rows = ",,,x,y,1,1.00\n7,,,B,MUG,1,0.95\n7,2010-12-01T08:00,ann,A,LAMP,2,2.55\n7, ,,C,CUP,1,1.00\n8,,bob,A,LAMP,1,2.55\n";
+    let csv = format!("{HEADER}{rows}");
+
+    let plan = TracePlan::from_reader(csv.as_bytes(), &config(""), 1).unwrap();
+
+    assert_eq!(plan.lines.ordered, 3);
+    let order = plan.orders().next().unwrap();
+    assert_eq!((order.pieces, order.amount_cents), (4, 705));
+    assert_eq!(plan.customers[0].code.as_deref(), Some("ann"));
+    assert_eq!(plan.skipped.get(&Reason::NoTime), Some(&1));
+    let left_out = [(Reason::NoInvoice, 1), (Reason::NoTime, 1)];
+    assert_eq!(plan.lines.left_out, left_out.into());
+}
+
+#[test]
+fn without_a_column_for_the_quantity_each_row_is_a_piece() {
+    let columns = COLUMNS.replace("quantity = \"quantity\"", "");
+    let config: TraceConfig = toml::from_str(&columns).unwrap();
+    let csv = format!("{HEADER}{ROW}{ROW}");
+
+    let plan = TracePlan::from_reader(csv.as_bytes(), &config, 1).unwrap();
+
+    let order = plan.orders().next().unwrap();
+    assert_eq!((order.pieces, plan.lines.ordered), (2, 2));
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+}
+
+#[test]
+fn rows_that_repeat_another_are_told_and_left_out_where_that_is_wanted() {
+    let csv = format!("{HEADER}{ROW}{ROW}{}", ROW.replace(",2,", ",3,"));
+    for (settings, pieces, left_out) in [("", 7, 0), ("repeats = \"leave_out\"", 5, 1)] {
+        let plan = TracePlan::from_reader(csv.as_bytes(), &config(settings), 1).unwrap();
+        assert_eq!(plan.orders().next().unwrap().pieces, pieces);
+        assert_eq!(plan.lines.left_out.values().sum::<u64>(), left_out);
+        assert!(plan.notes[0].starts_with("1 lines of the trace repeat"));
+    }
+}
+
+#[test]
+fn an_export_is_read_in_the_encoding_that_it_was_written_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.csv");
+    let text = format!("{HEADER}{}", ROW.replace("LAMP", "LÄMPCHEN"));
+    let utf_16: Vec<u8> = ("\u{feff}".to_owned() + &text)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let latin: Vec<u8> = text
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap())
+        .collect();
+    for (bytes, guessed) in [
+        (text.clone().into_bytes(), false),
+        (utf_16, false),
+        (latin, true),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let plan = TracePlan::from_file(&path, &config(""), 1).unwrap();
+        assert_eq!(plan.products[0].name, "LÄMPCHEN");
+        let told = plan.notes.iter().any(|note| note.contains("windows-1252"));
+        assert_eq!(told, guessed);
+    }
 }

@@ -1,22 +1,26 @@
 //! `loadgen ab`: builds or finds two systems, measures them in turns, prints the comparison and exits with its exit code.
 
-use std::io::IsTerminal;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use loadgen::ab::{
-    AbError, AbOptions, Build, ExperimentOutcome, Repository, StoppingRule, experiment,
+    AbError, AbOptions, Build, ExperimentOutcome, RUNS_A_SIDE, Repository, Side, StoppingRule,
+    experiment,
 };
+use loadgen::out_folder::OutFolder;
 use loadgen::run::Interrupts;
-use loadgen_report::compare::Options;
+use loadgen::terminal::{self, note};
+use loadgen_report::compare::{ComparisonSet, DURABILITY, Options, REDIS};
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
-use loadgen_shop::system_process::SystemCommand;
+use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemPlan};
 
-use crate::ending::{BAD_INPUT, bad_input, runtime, say};
-use crate::run::default_out;
+use crate::ending::{BAD_INPUT, bad_input, failed, runtime};
 use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
+use crate::system_arguments::StartArguments;
+use crate::vary::{Variant, Varied};
 
 /// The command of a revision's program that starts the system.
 const UP: &str = "up";
@@ -30,8 +34,22 @@ pub struct AbArguments {
     #[command(flatten)]
     b: CandidateArguments,
     /// Compare A with itself, to see what this machine reports where there is no difference
-    #[arg(long, conflicts_with_all = ["b", "b_rev"])]
+    #[arg(long, conflicts_with_all = ["b", "b_rev", "b_redis"])]
     null: bool,
+    /// Run A on this Redis or Valkey: a program, or the address of one that runs already, whose database must be empty and is left so
+    #[arg(long, value_name = "PATH|URL")]
+    a_redis: Option<String>,
+    /// Run B on this Redis or Valkey; without --b or --b-rev, B is otherwise the same as A
+    #[arg(long, value_name = "PATH|URL")]
+    b_redis: Option<String>,
+    /// Compare A with itself under 2 to 8 values of an option of `ordershop up`, or on as many servers: each with the first [example: durability=everysec,always; redis=PATH|URL,PATH|URL]
+    #[arg(long, value_name = "OPTION=VALUE,VALUE", conflicts_with_all = ["b", "b_rev", "b_redis", "null"])]
+    vary: Option<Varied>,
+    #[command(flatten)]
+    start: StartArguments,
+    /// Compare also if scenario, workload, durability, Redis or machine differ although that was not asked for
+    #[arg(long)]
+    allow_different: bool,
     /// Build a revision with this command, run by sh in the revision's work tree with CARGO_TARGET_DIR set
     #[arg(
         long,
@@ -42,7 +60,7 @@ pub struct AbArguments {
     /// Start this program, a path below CARGO_TARGET_DIR that the build writes, with `up`
     #[arg(long, value_name = "PATH", default_value = "release/ordershop")]
     built: PathBuf,
-    /// Run at most this many blocks of four runs (ABBA or BAAB)
+    /// Run at most this many blocks of two runs a side (ABBA or BAAB)
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     blocks: u32,
     /// Stop after six blocks or more when the intervals of the leading figures are this narrow; 0% runs all blocks
@@ -75,7 +93,7 @@ pub struct AbArguments {
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct BaselineArguments {
     /// Start the baseline with this command instead of `ordershop up` [example: "target/release/ordershop up"]
     #[arg(long, value_name = "CMD")]
@@ -112,6 +130,8 @@ fn share(text: &str) -> Result<f64, String> {
 enum BuildSource<'a> {
     Command(&'a str),
     Revision(&'a str),
+    /// `ordershop up`, beside this program or on PATH.
+    Default,
 }
 
 fn source<'a>(
@@ -151,30 +171,25 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
         fail_on: arguments.fail_on.clone(),
         confidence: arguments.confidence,
         seed: arguments.scenario.seed,
+        allow_different: arguments.allow_different,
         ..Options::default()
     };
     if let Err(e) = compare.check() {
         return bad_input(e);
     }
-    let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| default_out(&format!("ab-{}", scenario.name)));
-    if out.join("ab.json").exists() {
-        return bad_input(format!(
-            "{} already holds an experiment; choose another folder with --out",
-            out.display()
-        ));
-    }
+    let name = format!("ab-{}", scenario.name);
+    let out = match OutFolder::claim_for_runs(arguments.out.as_deref(), &name) {
+        Ok(out) => out,
+        Err(e) => return failed(&e, e.exit_code()),
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
-    eprintln!("{}: {}", scenario.name, scenario.description);
-    match runtime.block_on(carry_out(arguments, &out, compare)) {
+    note(&format!("{}: {}", scenario.name, scenario.description));
+    match runtime.block_on(carry_out(arguments, out.path(), compare)) {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            eprintln!("error: {}", failure.problem);
-            ExitCode::from(failure.code)
-        }
+        Err(failure) => failed(failure.problem, failure.code),
     }
 }
 
@@ -205,36 +220,13 @@ impl From<AbError> for AbFailure {
 async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, AbFailure> {
     let mut interrupts = Interrupts::listen(None)
         .map_err(|e| AbFailure::bad_input(format!("can't listen for signals: {e}")))?;
-    let a = source(&arguments.a.a, &arguments.a.a_rev);
-    let b = match arguments.null {
-        true => source(&arguments.a.a, &arguments.a.a_rev),
-        false => source(&arguments.b.b, &arguments.b.b_rev),
-    };
-    let (Some(a), Some(b)) = (a, b) else {
-        return Err(AbFailure::bad_input(
-            "there is nothing to compare A with; give --b CMD or --b-rev REV, or --null to compare A with itself",
-        ));
-    };
-    // Commands are checked before a revision is built, because a build takes minutes.
-    for side in [&a, &b] {
-        if let BuildSource::Command(text) = side {
-            SystemCommand::parse(text).map_err(AbFailure::bad_input)?;
-        }
+    let sides = sides(arguments, &mut interrupts).await?;
+    for (side, build) in Side::ALL.iter().zip(&sides) {
+        note(&format!("{}: {}", side.letter(), build.label));
     }
-    let a = build(arguments, &a, &mut interrupts).await?;
-    let mut b = build(arguments, &b, &mut interrupts).await?;
-    if arguments.null {
-        b.label = format!("{} again", b.label);
-    }
-    std::fs::create_dir_all(out)
-        .map_err(|e| AbFailure::bad_input(format!("{}: {e}", out.display())))?;
-    eprintln!("A: {}\nB: {}", a.label, b.label);
     let options = AbOptions {
-        a,
-        b,
         null_control: arguments.null,
         out: out.to_owned(),
-        durability: arguments.scenario.durability.clone(),
         seed: arguments.scenario.seed,
         audit: arguments.audit,
         drivers: arguments.scenario.drivers,
@@ -242,7 +234,9 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
             blocks_max: arguments.blocks,
             precision: arguments.precision,
             budget: arguments.budget.0,
+            block_runs: (sides.len() * RUNS_A_SIDE) as u32,
         },
+        sides,
         compare,
     };
     let again = || {
@@ -250,58 +244,178 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
         found.map_err(|_| "the scenario's file has changed since the experiment started".to_owned())
     };
     let outcome = experiment(&again, options, &mut interrupts).await?;
-    tell(&outcome, out)?;
-    Ok(outcome.comparison.verdict.exit_code())
+    tell(outcome, out)
+}
+
+/// The sides, built and with what they run on.
+async fn sides(
+    arguments: &AbArguments,
+    interrupts: &mut Interrupts,
+) -> Result<Vec<Build>, AbFailure> {
+    let on_servers = arguments.a_redis.is_some() || arguments.b_redis.is_some();
+    let a = source(&arguments.a.a, &arguments.a.a_rev);
+    let a = match a {
+        Some(a) => a,
+        None if on_servers || arguments.vary.is_some() => BuildSource::Default,
+        None => {
+            return Err(AbFailure::bad_input(
+                "there is no baseline; give --a <CMD> or --a-rev <REV>, or what differs: --a-redis and --b-redis, or --vary",
+            ));
+        }
+    };
+    let b = source(&arguments.b.b, &arguments.b.b_rev);
+    if b.is_none() && !arguments.null && !on_servers && arguments.vary.is_none() {
+        return Err(AbFailure::bad_input(
+            "there is nothing to compare A with; give --b CMD or --b-rev REV, --b-redis, --vary, or --null to compare A with itself",
+        ));
+    }
+    let server = |given: &Option<String>| {
+        let server = given.as_deref().map(RedisServer::parse).transpose();
+        server
+            .map(Option::unwrap_or_default)
+            .map_err(AbFailure::bad_input)
+    };
+    let on = [server(&arguments.a_redis)?, server(&arguments.b_redis)?];
+    // Commands and values are checked before a revision is built, because a build takes minutes.
+    for source in [Some(&a), b.as_ref()].into_iter().flatten() {
+        let command = match source {
+            BuildSource::Command(text) => {
+                SystemCommand::parse(text).map_err(AbFailure::bad_input)?
+            }
+            _ => SystemCommand::new(Path::new(UP), &[UP]),
+        };
+        let plan = plan(arguments, command, on[0].clone())?;
+        if let Some(varied) = &arguments.vary {
+            varied.variants(&plan).map_err(AbFailure::bad_input)?;
+        }
+    }
+    let mut first = build(arguments, &a, &on[0], interrupts).await?;
+    if let Some(varied) = &arguments.vary {
+        let variants = varied.variants(&first.plan).map_err(AbFailure::bad_input)?;
+        let build = |variant: Variant| Build {
+            label: variant.label,
+            plan: variant.plan,
+            asked: variant.asked,
+            revision: first.revision.clone(),
+        };
+        return Ok(variants.into_iter().map(build).collect());
+    }
+    let mut second = match &b {
+        Some(b) => build(arguments, b, &on[1], interrupts).await?,
+        None if arguments.null => first.clone(),
+        None => build(arguments, &a, &on[1], interrupts).await?,
+    };
+    if on_servers && !arguments.null {
+        for side in [&mut first, &mut second] {
+            let server = side.plan.redis.to_string();
+            side.asked.insert(REDIS.to_owned(), server);
+        }
+    }
+    // What the commands themselves name is asked for, too.
+    let durability = [&first, &second].map(|side| side.plan.durability_asked());
+    if let [Some(one), Some(other)] = durability
+        && one != other
+    {
+        first.asked.insert(DURABILITY.to_owned(), one);
+        second.asked.insert(DURABILITY.to_owned(), other);
+    }
+    if first.label == second.label {
+        second.label = format!("{} again", second.label);
+    }
+    Ok(vec![first, second])
+}
+
+fn plan(
+    arguments: &AbArguments,
+    command: SystemCommand,
+    redis: RedisServer,
+) -> Result<SystemPlan, AbFailure> {
+    let durability = arguments.scenario.durability.as_ref();
+    let plan = arguments.start.plan(command, durability, redis);
+    plan.map_err(AbFailure::bad_input)
 }
 
 async fn build(
     arguments: &AbArguments,
     source: &BuildSource<'_>,
+    redis: &RedisServer,
     interrupts: &mut Interrupts,
 ) -> Result<Build, AbFailure> {
-    let revision = match source {
+    let (label, command, revision) = match source {
         BuildSource::Command(text) => {
-            return Ok(Build {
-                label: (*text).to_owned(),
-                command: SystemCommand::parse(text).map_err(AbFailure::bad_input)?,
-                revision: None,
-            });
+            let command = SystemCommand::parse(text).map_err(AbFailure::bad_input)?;
+            ((*text).to_owned(), command, None)
         }
-        BuildSource::Revision(revision) => revision,
+        BuildSource::Default => {
+            let program = arguments.start.system_bin.as_deref();
+            let command = SystemCommand::ordershop(program).map_err(AbFailure::bad_input)?;
+            (command.to_string(), command, None)
+        }
+        BuildSource::Revision(revision) => {
+            let (command, left) = (arguments.build.clone(), arguments.built.clone());
+            let repository = Repository::around(Path::new("."), command, left).await;
+            let repository = repository.map_err(AbError::from)?;
+            let built = repository.build(revision, interrupts).await;
+            let built = built.map_err(AbError::from)?;
+            let command = SystemCommand::new(&built.program, &[UP]);
+            (built.label(revision), command, Some(built.commit))
+        }
     };
-    let (command, left) = (arguments.build.clone(), arguments.built.clone());
-    let repository = Repository::around(Path::new("."), command, left).await;
-    let repository = repository.map_err(AbError::from)?;
-    let built = repository.build(revision, interrupts).await;
-    let built = built.map_err(AbError::from)?;
+    let label = match redis {
+        RedisServer::Own => label,
+        server => format!("{label} on {server}"),
+    };
     Ok(Build {
-        label: built.label(revision),
-        command: SystemCommand::new(&built.program, &[UP]),
-        revision: Some(built.commit),
+        label,
+        plan: plan(arguments, command, redis.clone())?,
+        asked: BTreeMap::new(),
+        revision,
     })
 }
 
-/// Writes the comparison as JSON, Markdown and HTML, and prints it as text.
-fn tell(outcome: &ExperimentOutcome, out: &Path) -> Result<(), AbFailure> {
-    let (comparison, [a, b]) = (&outcome.comparison, &outcome.groups);
-    let json = serde_json::to_string_pretty(comparison).map_err(AbFailure::bad_input)?;
-    let page =
-        loadgen_render::comparison::page(comparison, Some((a, b))).map_err(AbFailure::bad_input)?;
-    let document = loadgen_render::comparison::document(comparison);
+/// Prints the comparison as text, and writes it as JSON, Markdown and HTML. Returns the verdict's exit code.
+fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, AbFailure> {
+    let ExperimentOutcome {
+        record,
+        mut comparisons,
+        groups,
+    } = outcome;
+    let (json, page, document, verdict) = match (comparisons.as_slice(), groups.as_slice()) {
+        ([comparison], [a, b]) => (
+            serde_json::to_string_pretty(comparison),
+            loadgen_render::comparison::page(comparison, Some((a, b))),
+            loadgen_render::comparison::document(comparison),
+            comparison.verdict,
+        ),
+        _ => {
+            let set = ComparisonSet::new(std::mem::take(&mut comparisons));
+            (
+                serde_json::to_string_pretty(&set),
+                loadgen_render::comparison::set_page(&set, &groups),
+                loadgen_render::comparison::set_document(&set),
+                set.verdict,
+            )
+        }
+    };
+    // Printed first: a full disk must not take it away.
+    let colour = terminal::has_colour(&std::io::stdout());
+    terminal::print(&loadgen_render::text(&document, colour));
+    let ended = record.ended.map_or("", |end| end.as_str());
+    terminal::say(&format!("\nended: {ended}"));
     for (file, text) in [
-        ("comparison.json", json + "\n"),
+        (
+            "comparison.json",
+            json.map_err(AbFailure::bad_input)? + "\n",
+        ),
         ("comparison.md", loadgen_render::markdown(&document)),
-        ("comparison.html", page),
+        ("comparison.html", page.map_err(AbFailure::bad_input)?),
     ] {
         let path = out.join(file);
-        std::fs::write(&path, text)
-            .map_err(|e| AbFailure::bad_input(format!("{}: {e}", path.display())))?;
+        std::fs::write(&path, text).map_err(|error| AbError::Output { path, error })?;
     }
-    let ended = outcome.record.ended.map_or("", |end| end.as_str());
-    say(&format!(
-        "{}\nended: {ended}\nreport: {}\n",
-        loadgen_render::text(&document, std::io::stdout().is_terminal()),
+    terminal::say(&format!(
+        "report: {}",
         out.join("comparison.html").display()
     ));
-    Ok(())
+    Ok(verdict.exit_code())
 }

@@ -8,9 +8,9 @@ use loadgen_engine::http_client::Target;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_shop::audit::{AuditScope, audit};
 
-use crate::ending::{bad_input, runtime};
+use crate::connect_arguments::ConnectArguments;
+use crate::ending::{bad_input, runtime, tell};
 use crate::format::Format;
-use crate::tls::TlsArguments;
 
 #[derive(Args)]
 pub struct AuditArguments {
@@ -18,7 +18,7 @@ pub struct AuditArguments {
     #[arg(long)]
     target: String,
     #[command(flatten)]
-    tls: TlsArguments,
+    connect: ConnectArguments,
     /// Wait at most this long until nothing is in flight, as in 60s
     #[arg(long, default_value = "60s")]
     drain_timeout: HumanDuration,
@@ -35,7 +35,7 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
     let outcome = runtime().map_err(|e| format!("the async runtime can't start: {e}"));
     let outcome = outcome.and_then(|runtime| {
         runtime.block_on(async {
-            let target = Target::resolve(&arguments.target, &arguments.tls.options()).await;
+            let target = Target::resolve(&arguments.target, &arguments.connect.options()).await;
             let target = target.map_err(|e| format!("--target: {e}"))?;
             let progress = AuditBar::new();
             let audited = audit(target, &scope, &|events| progress.read(events)).await;
@@ -46,15 +46,8 @@ pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
         Ok(report) => report,
         Err(problem) => return bad_input(problem),
     };
-    let text = loadgen_render::audit(&report);
-    if arguments.format == Format::Json {
-        let json = serde_json::to_string_pretty(&report)
-            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
-        println!("{json}");
-        eprint!("{text}");
-    } else {
-        print!("{text}");
-    }
+    let json = (arguments.format == Format::Json).then_some(&report);
+    tell(json, |_| loadgen_render::audit(&report));
     match report.reasons().is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -1,25 +1,30 @@
 //! `loadgen capacity`: searches for the highest rate that a system sustains, prints each probe as it ends, and writes the report.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use loadgen::ab::Side;
 use loadgen::capacity::{self, Range, SearchPlan};
+use loadgen::out_folder::OutFolder;
 use loadgen::run::{Interrupts, RunError, RunObservers, RunOptions};
+use loadgen::terminal::{UNWRITTEN, note};
+use loadgen_render::Document;
 use loadgen_report::Environment;
-use loadgen_report::capacity::{CapacityReport, SearchSetting, write_report};
+use loadgen_report::capacity::{CapacityReport, CapacitySet, SearchSetting, write_report};
+use loadgen_report::visible::visible;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
-use loadgen_shop::system_process::SystemCommand;
+use loadgen_shop::system_process::SystemPlan;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::ending::{bad_input, runtime};
+use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
-use crate::run::{default_out, failed};
 use crate::scenario_arguments::{ScenarioArguments, rate};
 use crate::system_arguments::SystemArguments;
+use crate::vary::Varied;
 
 /// First guess of the time that start, set-up and drain add to a probe.
 const AROUND_A_PROBE: Duration = Duration::from_secs(3);
@@ -50,7 +55,10 @@ pub struct CapacityArguments {
     /// Leave out this much time at the start of each probe
     #[arg(long, default_value = "4s")]
     warm_up: HumanDuration,
-    /// Start no probe that would end later than this
+    /// Search for the capacity under 2 to 8 values of an option of `ordershop up`, or on as many servers, in turns [example: redis=PATH|URL,PATH|URL]
+    #[arg(long, value_name = "OPTION=VALUE,VALUE", conflicts_with = "target")]
+    vary: Option<Varied>,
+    /// Start no probe that would end later than this; with --vary, of each search's own time
     #[arg(long, default_value = "8m")]
     budget: HumanDuration,
     /// Write the report to this folder [default: reports/runs/capacity-<scenario>-<time>]
@@ -74,29 +82,57 @@ fn percentage(text: &str) -> Result<f64, String> {
 }
 
 impl CapacityArguments {
+    fn find(&self) -> Result<Scenario, ExitCode> {
+        self.scenario.find(Overrides {
+            targets: self.system.named_targets(),
+            ..Overrides::default()
+        })
+    }
+
     /// The scenario of one probe at this rate, in journeys a second.
     fn probe(&self, rate: f64) -> Result<Scenario, ExitCode> {
-        let mut scenario = self.scenario.find(Overrides::default())?;
+        let mut scenario = self.find()?;
         let (duration, warm_up) = (self.probe_duration.0, self.warm_up.0);
         scenario.probe(rate, duration, warm_up).map_err(bad_input)?;
         Ok(scenario)
     }
 
-    fn run_options(&self, out: PathBuf, system: Option<SystemCommand>) -> RunOptions {
+    fn run_options(&self, out: OutFolder, system: &SearchedSystem) -> RunOptions {
         RunOptions {
-            target: self.system.target.clone(),
-            tls: self.system.tls(),
+            target: system.target.clone(),
+            connect: self.system.connect(),
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
             out,
-            durability: self.scenario.durability.clone(),
             // Beyond capacity work is left over on purpose; the search judges its growth instead.
             audit: false,
-            system,
+            system: system.plan.clone(),
             observers: RunObservers::default(),
             trace: None,
             speed: None,
         }
+    }
+
+    /// The systems to search: one, or one for each value of what is varied.
+    fn systems(&self, scenario: &Scenario) -> Result<Vec<SearchedSystem>, ExitCode> {
+        let target = self.system.target(scenario)?;
+        let durability = self.scenario.durability.as_ref();
+        let plan = self.system.plan(target.as_deref(), durability)?;
+        let (Some(varied), Some(base)) = (&self.vary, &plan) else {
+            let label = None;
+            return Ok(vec![SearchedSystem {
+                label,
+                target,
+                plan,
+            }]);
+        };
+        let variants = varied.variants(base).map_err(bad_input)?.into_iter();
+        let systems = variants.map(|variant| SearchedSystem {
+            label: Some(variant.label),
+            target: None,
+            plan: Some(variant.plan),
+        });
+        Ok(systems.collect())
     }
 
     fn plan(&self, scenario: &Scenario) -> Result<SearchPlan, String> {
@@ -135,104 +171,158 @@ impl CapacityArguments {
     }
 }
 
+/// A system whose capacity is searched for.
+struct SearchedSystem {
+    /// Its name, if there are several.
+    label: Option<String>,
+    /// The URL of one that runs already.
+    target: Option<String>,
+    /// How it is started for each probe; `None` for a running target.
+    plan: Option<SystemPlan>,
+}
+
 pub fn search(arguments: &CapacityArguments) -> ExitCode {
     // All arguments are checked before the first probe.
-    let found = arguments.scenario.find(Overrides::default());
+    let found = arguments.find();
     let checked = found.and_then(|scenario| {
         let plan = arguments.plan(&scenario).map_err(bad_input)?;
         arguments.probe(plan.range.start)?;
-        Ok((scenario, plan, arguments.system.command()?))
+        let systems = arguments.systems(&scenario)?;
+        Ok((scenario, plan, systems))
     });
-    let (scenario, plan, system) = match checked {
+    let (scenario, plan, systems) = match checked {
         Ok(checked) => checked,
         Err(code) => return code,
     };
-    let out = arguments.out.clone();
-    let out = out.unwrap_or_else(|| default_out(&format!("capacity-{}", scenario.name)));
+    let name = format!("capacity-{}", scenario.name);
+    let folder = match OutFolder::claim_for_runs(arguments.out.as_deref(), &name) {
+        Ok(folder) => folder,
+        Err(e) => return failed(&e, e.exit_code()),
+    };
+    let out = folder.path();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
-    eprintln!(
+    note(&format!(
         "{}: {}\nprobes of {:?} from {}, budget {:?}; Ctrl-C ends the search and reports what was found so far",
         scenario.name,
         scenario.description,
         arguments.probe_duration.0,
         loadgen_render::capacity::rate(plan.range.start),
         plan.budget
-    );
+    ));
     if !scenario.faults.is_empty() {
-        eprintln!("the scenario's faults are left out");
+        note("the scenario's faults are left out");
     }
-    let report = match runtime.block_on(carry_out(arguments, &scenario, &system, &plan, &out)) {
-        Ok(report) => report,
-        Err(e) => return failed(&e),
+    let found = runtime.block_on(carry_out(arguments, &scenario, &systems, &plan, out));
+    let reports = match found {
+        Ok(reports) => reports,
+        Err(e) => return failed(&e, e.exit_code()),
     };
-    let written = std::fs::create_dir_all(&out)
-        .and_then(|()| write_report(&report, &out))
-        .map_err(|e| format!("{}: {e}", out.display()))
-        .and_then(|()| {
-            loadgen_render::capacity::write_all(&report, &out).map_err(|e| e.to_string())
-        });
-    if let Err(e) = written {
-        return bad_input(e);
+    let (written, code) = match &arguments.vary {
+        None => {
+            let report = &reports[0];
+            let written = write_one(report, out);
+            let document = loadgen_render::capacity::document(report);
+            conclude(arguments, report, &document, out);
+            (written, report.result.exit_code())
+        }
+        Some(varied) => conclude_all(arguments, varied, reports, out),
+    };
+    match written {
+        Ok(()) => ExitCode::from(code),
+        Err(e) => failed(format!("the report can't be written: {e}"), UNWRITTEN),
     }
-    conclude(arguments, &report, &out);
-    ExitCode::from(report.result.exit_code())
 }
 
-fn conclude(arguments: &CapacityArguments, report: &CapacityReport, out: &Path) {
-    let document = loadgen_render::capacity::document(report);
-    let text = |colour| {
-        format!(
-            "\nreport: {}\n\n{}",
-            out.join("capacity.html").display(),
-            loadgen_render::text(&document, colour)
-        )
-    };
-    if arguments.format == Format::Json {
-        let json = serde_json::to_string_pretty(report)
-            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
-        println!("{json}");
-        eprint!("{}", text(std::io::stderr().is_terminal()));
-    } else {
-        print!("{}", text(std::io::stdout().is_terminal()));
-    }
+fn write_one(report: &CapacityReport, folder: &Path) -> Result<(), String> {
+    write_report(report, folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    loadgen_render::capacity::write_all(report, folder).map_err(|e| e.to_string())
+}
+
+/// Writes each system's report into its folder, and one of all; returns the exit code if that succeeds.
+fn conclude_all(
+    arguments: &CapacityArguments,
+    varied: &Varied,
+    reports: Vec<CapacityReport>,
+    out: &Path,
+) -> (Result<(), String>, u8) {
+    let each = Side::ALL.iter().zip(&reports);
+    let each: Result<(), String> = each
+        .map(|(side, report)| write_one(report, &out.join(side.folder())))
+        .collect();
+    let set = CapacitySet::new(varied.option().to_owned(), reports);
+    let written = each.and_then(|()| {
+        write_report(&set, out).map_err(|e| format!("{}: {e}", out.display()))?;
+        loadgen_render::capacity::write_set(&set, out).map_err(|e| e.to_string())
+    });
+    let document = loadgen_render::capacity::set_document(&set);
+    conclude(arguments, &set, &document, out);
+    (written, set.exit_code())
+}
+
+fn conclude(
+    arguments: &CapacityArguments,
+    report: &impl Serialize,
+    document: &Document,
+    out: &Path,
+) {
+    let page = out.join("capacity.html").display().to_string();
+    let json = (arguments.format == Format::Json).then_some(report);
+    tell(json, |colour| {
+        let text = loadgen_render::text(document, colour);
+        format!("\nreport: {}\n\n{text}", visible(&page))
+    });
 }
 
 async fn carry_out(
     arguments: &CapacityArguments,
     scenario: &Scenario,
-    system: &Option<SystemCommand>,
+    systems: &[SearchedSystem],
     plan: &SearchPlan,
     out: &Path,
-) -> Result<CapacityReport, RunError> {
+) -> Result<Vec<CapacityReport>, RunError> {
     let mut interrupts = Interrupts::listen(None)
         .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     tokio::spawn(async move {
         interrupts.stop().await;
-        eprintln!("stopping after this probe's drain (press Ctrl-C again to stop at once)");
+        note("stopping after this probe's drain (press Ctrl-C again to stop at once)");
         stopped.cancel();
     });
     let started_at = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0.0, |d| d.as_secs_f64());
-    let mut environment = Environment::default();
-    let findings = capacity::find(plan, &stop, async |number, rate| {
-        eprintln!("probe {number}: {}", loadgen_render::capacity::rate(rate));
+    let mut environments = vec![Environment::default(); systems.len()];
+    let several = systems.len() > 1;
+    let findings = capacity::find(plan, systems.len(), &stop, async |which, number, rate| {
+        let system = &systems[which];
+        let of = system
+            .label
+            .as_ref()
+            .map_or_else(String::new, |l| format!(" of {l}"));
+        note(&format!(
+            "probe {number}{of}: {}",
+            loadgen_render::capacity::rate(rate)
+        ));
         let scenario = arguments.probe(rate).map_err(|_| {
             RunError::BadInput("the scenario's file has changed since the search started".into())
         })?;
-        let folder = out.join(format!("{number:02}-{rate}"));
-        let options = arguments.run_options(folder, system.clone());
-        let (probe, report) = capacity::measure(number, rate, scenario, options).await?;
-        environment = report.environment;
-        eprintln!(
-            "{}",
-            loadgen_render::capacity::line(&probe, environment.cores)
-        );
+        let folder = match several {
+            true => out.join(Side::ALL[which].folder()),
+            false => out.to_owned(),
+        };
+        let folder = folder.join(format!("{number:02}-{rate}"));
+        let folder = OutFolder::claim(&folder).map_err(|e| RunError::BadInput(e.to_string()))?;
+        let options = arguments.run_options(folder, system);
+        let warn = |error: &RunError| note(&format!("warning: {error}"));
+        let measured = capacity::measure(number, rate, scenario, options, warn).await;
+        let (probe, report) = measured?;
+        environments[which] = report.environment;
+        let line = loadgen_render::capacity::line(&probe, environments[which].cores);
+        note(&line);
         Ok(probe)
     });
     let findings = findings.await?;
@@ -244,10 +334,10 @@ async fn carry_out(
         warm_up_s: arguments.warm_up.0.as_secs_f64(),
         precision: arguments.precision,
     };
-    Ok(CapacityReport::new(
-        started_at,
-        setting,
-        environment,
-        findings,
-    ))
+    let all = systems.iter().zip(environments).zip(findings);
+    let reports = all.map(|((system, environment), findings)| CapacityReport {
+        label: system.label.clone(),
+        ..CapacityReport::new(started_at, setting.clone(), environment, findings)
+    });
+    Ok(reports.collect())
 }

@@ -1,16 +1,17 @@
 //! `loadgen compare` and `compare-report`: compare the runs of two builds. The exit code is 0 (no regression), 1 (regression), 2 (bad
 //! input) or 3 (can't tell).
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use loadgen::terminal;
 use loadgen_report::compare::{CompareError, Comparison, Group, Options, compare, criterion};
+use loadgen_report::visible::visible;
 
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each side is a run's folder, its report.json, or a folder that holds runs' folders; separate several by commas.\n\nExit codes:\n  0  no regression\n  1  regression\n  2  bad input, or runs that can't be compared\n  3  can't tell: too few runs, INVALID runs, or too much noise"
+    after_help = "Each side is a run's folder, its report.json, or a folder that holds runs' folders; separate several by commas.\n\nExit codes:\n  0  no regression\n  1  regression\n  2  bad input, or runs that can't be compared\n  3  can't tell: too few runs, INVALID runs, or too much noise\n  5  the comparison can't be written"
 )]
 pub struct CompareArguments {
     /// Take these runs as the baseline (with --criterion: names of saved baselines)
@@ -87,7 +88,7 @@ pub fn compare_runs(arguments: &CompareArguments) -> ExitCode {
     match outcome(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
-            eprintln!("error: {problem}");
+            terminal::error(&problem);
             ExitCode::from(problem.exit_code())
         }
     }
@@ -116,24 +117,19 @@ fn outcome(arguments: &CompareArguments) -> Result<u8, CompareError> {
         (compare(&groups.0, &groups.1, &options)?, Some(groups))
     };
     let told = told(arguments, &comparison, groups.as_ref())?;
-    match &arguments.out {
-        None => {
-            // A closed pipe (`| head`) is no error.
-            std::io::stdout().write_all(told.as_bytes()).ok();
-        }
-        Some(path) => {
-            std::fs::write(path, told).map_err(|error| CompareError::Unreadable {
-                path: path.clone(),
-                error,
-            })?;
-            let answer = loadgen_render::comparison::answer(&comparison);
-            print!(
-                "{}",
-                loadgen_render::answer(&answer, std::io::stdout().is_terminal())
-            );
-            println!("written: {}", path.display());
-        }
+    let Some(path) = &arguments.out else {
+        terminal::print(&told);
+        return Ok(comparison.verdict.exit_code());
+    };
+    let written = std::fs::write(path, told);
+    let answer = loadgen_render::comparison::answer(&comparison);
+    let colour = terminal::has_colour(&std::io::stdout());
+    terminal::print(&loadgen_render::answer(&answer, colour));
+    if let Err(error) = written {
+        terminal::error(format!("{} can't be written: {error}", path.display()));
+        return Ok(terminal::UNWRITTEN);
     }
+    terminal::say(&format!("written: {}", path.display()));
     Ok(comparison.verdict.exit_code())
 }
 
@@ -146,13 +142,13 @@ fn told(
     let document = loadgen_render::comparison::document(comparison);
     Ok(match arguments.format {
         ComparisonFormat::Text => {
-            let colour = arguments.out.is_none() && std::io::stdout().is_terminal();
+            let colour = arguments.out.is_none() && terminal::has_colour(&std::io::stdout());
             loadgen_render::text(&document, colour)
         }
         ComparisonFormat::Markdown => loadgen_render::markdown(&document),
         ComparisonFormat::Json => {
             let json = serde_json::to_string_pretty(comparison);
-            json.map_err(|e| failed(e.to_string()))? + "\n"
+            format!("{}\n", visible(&json.map_err(|e| failed(e.to_string()))?))
         }
         ComparisonFormat::Html => {
             let groups = groups.map(|(baseline, candidate)| (baseline, candidate));

@@ -1,19 +1,32 @@
-//! What all commands share of their beginning and their end: the runtime, standard output, the exit code of bad input.
+//! What all commands share of their beginning and their end: the runtime, the exit code of bad input.
 
-use std::io::Write;
 use std::process::ExitCode;
+
+use loadgen::terminal;
 
 /// The exit code of bad input.
 pub const BAD_INPUT: u8 = 2;
 
-/// Writes to standard output. Ignores errors: `loadgen list | head` closes the pipe early.
-pub fn say(text: &str) {
-    std::io::stdout().write_all(text.as_bytes()).ok();
+pub fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
+    failed(problem, BAD_INPUT)
 }
 
-pub fn bad_input(problem: impl std::fmt::Display) -> ExitCode {
-    eprintln!("error: {problem}");
-    ExitCode::from(BAD_INPUT)
+/// Says what went wrong; returns the exit code.
+pub fn failed(problem: impl std::fmt::Display, code: u8) -> ExitCode {
+    terminal::error(problem);
+    ExitCode::from(code)
+}
+
+/// Prints a command's outcome: as text on standard output, or as JSON there and as text on standard error. `text` is told whether it may be
+/// coloured.
+pub fn tell(json: Option<&impl serde::Serialize>, text: impl Fn(bool) -> String) {
+    let Some(outcome) = json else {
+        return terminal::print(&text(terminal::has_colour(&std::io::stdout())));
+    };
+    let json = serde_json::to_string_pretty(outcome);
+    let json = json.unwrap_or_else(|e| serde_json::json!({ "error": e.to_string() }).to_string());
+    terminal::say(&json);
+    terminal::print_error(&text(terminal::has_colour(&std::io::stderr())));
 }
 
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

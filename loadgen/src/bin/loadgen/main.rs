@@ -1,26 +1,31 @@
 //! The program `loadgen`: reads the command line and calls the command's own file. The exit code is the verdict's (0 PASS, 1 FAIL,
-//! 3 INVALID), or 2 for bad input.
+//! 3 INVALID, 4 INTERRUPTED), or 2 for bad input.
 
 mod ab;
 mod audit;
 mod capacity;
 mod compare;
+mod connect_arguments;
 mod ending;
 mod format;
+mod manual;
+mod pipeline;
 mod report;
 mod run;
 mod scenario_arguments;
 mod scenarios;
 mod system_arguments;
-mod tls;
+mod vary;
 mod watch;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory, Parser, Subcommand};
 use loadgen::build_version::VERSION;
+use loadgen::terminal;
+use loadgen_shop::system_process::guard;
 
 /// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
@@ -33,6 +38,8 @@ Exit codes (`loadgen COMMAND --help` lists those of a command):
   1  FAIL
   2  bad input
   3  INVALID (the generator could not keep up), or can't tell
+  4  INTERRUPTED: Ctrl-C or q ended the run early
+  5  a report or standard output can't be written
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -42,9 +49,11 @@ Environment variables:
 const RUN_AFTER_HELP: &str = "\
 Exit codes:
   0  PASS
-  1  FAIL: a threshold or the audit failed, or the set-up did
+  1  FAIL: a threshold or the audit failed, no journey was completed, or the set-up failed
   2  bad input
   3  INVALID: the generator could not keep up
+  4  INTERRUPTED: Ctrl-C or q ended the run early; its report has the figures until then
+  5  the report or standard output can't be written
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -57,6 +66,8 @@ Exit codes:
   1  the system does not sustain even the lowest rate
   2  bad input
   3  can't tell: the generator was the limit, other programs disturbed it, the budget was used up, or it was stopped
+  4  stopped at once (Ctrl-C twice), without a report
+  5  the report or standard output can't be written
 
 Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
@@ -87,17 +98,17 @@ enum Command {
     Capacity(Box<capacity::CapacityArguments>),
     /// Measure two builds in turns and say whether the second one is slower
     #[command(
-        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted"
+        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted\n  5  the report or standard output can't be written"
     )]
     Ab(Box<ab::AbArguments>),
     /// Check every event of a running system against every entity
     #[command(
-        after_help = "Exit codes:\n  0  no findings\n  1  findings\n  2  bad input, or a target that can't be read"
+        after_help = "Exit codes:\n  0  no findings\n  1  findings\n  2  bad input, or a target that can't be read\n  5  standard output can't be written"
     )]
     Audit(audit::AuditArguments),
     /// Write report.html and summary.md again from a run's folder; merge the folders of several generators
     #[command(
-        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID"
+        after_help = "Exit codes:\n  0  written; merged: PASS\n  1  merged: FAIL\n  2  a folder can't be used\n  3  merged: INVALID\n  4  merged: a run was INTERRUPTED\n  5  the report can't be written"
     )]
     Report {
         /// Read these runs' folders, each with its report.json and interval logs
@@ -130,11 +141,32 @@ enum Command {
         after_help = "Exit codes:\n  0  written\n  2  the file exists already or can't be written"
     )]
     New {
-        /// Name the scenario, or give a path that ends in .toml [default: my-scenario]
+        /// Name the scenario, or give a path that ends in .toml [default: my-scenario, or what --from says]
         name: Option<String>,
+        /// Copy this built-in scenario (see `loadgen list`) instead of writing the commented starter
+        #[arg(long, value_name = "SCENARIO")]
+        from: Option<String>,
     },
     /// Print the JSON schema of scenarios, for editors
     Schema,
+    /// Print the completion script of a shell [example: loadgen completions bash > ~/.local/share/bash-completion/completions/loadgen]
+    Completions {
+        /// Complete in this shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages of the program and of its commands
+    #[command(after_help = "Exit codes:\n  0  written\n  2  the folder can't be written to")]
+    Man {
+        /// Write them to this folder, such as ~/.local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Stop the system that a loadgen has started when that loadgen has ended
+    #[command(name = guard::COMMAND, hide = true)]
+    SystemGuard {
+        /// Remove this folder at the end
+        data: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -142,9 +174,27 @@ fn main() -> ExitCode {
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| StandardError)
+        .with_ansi(terminal::has_colour(&std::io::stderr()))
+        .with_writer(|| terminal::StandardError)
         .init();
-    match CommandLine::parse().command {
+    // An empty ORDERSHOP_BIN is not set, as in `ORDERSHOP_BIN= loadgen …`.
+    let command = CommandLine::command().mut_subcommands(without_empty_variables);
+    let code = terminal::arguments::<CommandLine>(command).map(|told| carry_out(told.command));
+    terminal::end(code.unwrap_or_else(|code| code))
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        }
+    })
+}
+
+fn carry_out(command: Command) -> ExitCode {
+    match command {
         Command::Run(arguments) => run::run_scenario(*arguments),
         Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
@@ -153,20 +203,13 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::compare_runs(&arguments),
         Command::List { scenarios } => scenarios::list(scenarios),
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
-        Command::New { name } => scenarios::new(name.as_deref()),
+        Command::New { name, from } => scenarios::new(name.as_deref(), from.as_deref()),
         Command::Schema => scenarios::print_schema(),
-    }
-}
-
-/// Standard error; while the full screen is shown, what is written waits until the screen is closed.
-struct StandardError;
-
-impl Write for StandardError {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        loadgen::live::note(text).map(|()| text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        Command::Completions { shell } => manual::completions::<CommandLine>(shell),
+        Command::Man { folder } => manual::man::<CommandLine>(&folder),
+        Command::SystemGuard { data } => {
+            guard::guard(&data);
+            ExitCode::SUCCESS
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! `loadgen report`: writes a run's page again, or merges the runs of several generators.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use loadgen::out_folder::OutFolder;
+use loadgen::terminal::{self, UNWRITTEN, say};
+use loadgen_report::MergeError;
 use loadgen_report::folder::RunFolder;
 
-use crate::ending::bad_input;
+use crate::ending::{bad_input, failed};
 
 pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
     let opened = folders.iter().map(|path| RunFolder::open(path));
@@ -18,10 +20,13 @@ pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
     match (opened.as_slice(), out) {
         ([one], None) => match loadgen_render::run::write_all(one) {
             Ok(()) => {
-                println!("report: {}", one.path.join("report.html").display());
+                say(&format!(
+                    "report: {}",
+                    one.path.join("report.html").display()
+                ));
                 ExitCode::SUCCESS
             }
-            Err(e) => bad_input(e),
+            Err(e) => failed(e, UNWRITTEN),
         },
         ([_], Some(_)) => bad_input(
             "--out needs several folders; the report of one is written into its own folder",
@@ -34,27 +39,32 @@ pub fn report_again(folders: &[PathBuf], out: Option<&Path>) -> ExitCode {
 }
 
 fn merge(parts: &[RunFolder], out: &Path) -> ExitCode {
-    let merged = match loadgen_report::merge(parts, out) {
+    let folder = match OutFolder::claim(out) {
+        Ok(folder) => folder,
+        Err(e) => return failed(&e, e.exit_code()),
+    };
+    let merged = match loadgen_report::merge(parts, folder.path()) {
         Ok(merged) => merged,
+        Err(e @ (MergeError::Output { .. } | MergeError::LogWrite(_))) => {
+            return failed(e, UNWRITTEN);
+        }
         Err(e) => return bad_input(e),
     };
     if let Err(e) = loadgen_render::run::write_all(&merged) {
-        return bad_input(e);
+        return failed(e, UNWRITTEN);
     }
     for part in &merged.report.merged_from {
-        println!(
+        say(&format!(
             "merged: {}, started {}, {} requests, {}",
             part.folder,
             loadgen_render::date::shown(part.started_at),
             loadgen_report::units::count(part.requests),
             part.verdict.as_str()
-        );
+        ));
     }
     let document = loadgen_render::run::document(&merged.report);
-    print!(
-        "report: {}\n\n{}",
-        out.join("report.html").display(),
-        loadgen_render::text(&document, std::io::stdout().is_terminal())
-    );
+    say(&format!("report: {}\n", out.join("report.html").display()));
+    let colour = terminal::has_colour(&std::io::stdout());
+    terminal::print(&loadgen_render::text(&document, colour));
     ExitCode::from(merged.report.verdict.result().exit_code())
 }

@@ -1,17 +1,21 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and exits with the verdict's exit code.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use loadgen::live::JsonLines;
+use loadgen::out_folder::OutFolder;
 use loadgen::run::{RunError, RunOptions, run};
+use loadgen::terminal;
+use loadgen_report::Report;
+use loadgen_report::visible::visible;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 
-use crate::ending::{bad_input, runtime};
+use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
+use crate::pipeline::PipelineArguments;
 use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
 use crate::system_arguments::SystemArguments;
 use crate::watch::WatchArguments;
@@ -39,6 +43,8 @@ pub struct RunArguments {
     format: Format,
     #[command(flatten)]
     watch: WatchArguments,
+    #[command(flatten)]
+    pipeline: PipelineArguments,
     /// Skip the audit after the run
     #[arg(long)]
     no_audit: bool,
@@ -55,6 +61,7 @@ fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
         rate: arguments.rate,
         duration: arguments.duration.map(|d| d.0),
         users: arguments.users,
+        targets: arguments.system.named_targets(),
         ..Overrides::default()
     })
 }
@@ -64,74 +71,81 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
-    let given = arguments.out.clone();
-    let out = given.unwrap_or_else(|| default_out(&scenario.name));
-    let system = match arguments.system.command() {
+    let target = match arguments.system.target(&scenario) {
+        Ok(target) => target,
+        Err(code) => return code,
+    };
+    let durability = arguments.scenario.durability.as_ref();
+    let system = match arguments.system.plan(target.as_deref(), durability) {
         Ok(system) => system,
         Err(code) => return code,
     };
+    let mut observers = match arguments.watch.observers() {
+        Ok(observers) => observers,
+        Err(code) => return code,
+    };
+    let out = OutFolder::given_or_new(arguments.out.as_deref(), &scenario.name);
+    let out = match out {
+        Ok(out) => out,
+        Err(e) => return failed(&e, e.exit_code()),
+    };
+    let folder = out.path().to_owned();
+    let junit = match arguments.pipeline.open(&mut observers) {
+        Ok(junit) => junit,
+        Err(code) => return code,
+    };
     let options = RunOptions {
-        target: arguments.system.target.clone(),
-        tls: arguments.system.tls(),
+        connect: arguments.system.connect(),
+        target,
         drivers: arguments.scenario.drivers,
         seed: arguments.scenario.seed,
-        out: out.clone(),
-        durability: arguments.scenario.durability.clone(),
+        out,
         audit: !arguments.no_audit,
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
-        observers: match arguments.watch.observers() {
-            Ok(observers) => observers,
-            Err(code) => return code,
-        },
+        observers,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
-    eprintln!("{}: {}", scenario.name, scenario.description);
-    let report = match runtime.block_on(run(scenario, options)) {
-        Ok(report) => report,
-        Err(e) => {
-            if arguments.watch.is_json() {
-                JsonLines::failed(&e.to_string());
-            }
-            return failed(&e);
+    terminal::note(&format!("{}: {}", scenario.name, scenario.description));
+    let name = scenario.name.clone();
+    let page = folder.join("report.html").display().to_string();
+    let error = match runtime.block_on(run(scenario, options)) {
+        Ok(report) => {
+            junit.write(|| loadgen_render::junit(&report));
+            tell_report(&arguments, &report, &format!("report: {page}\n"));
+            return ExitCode::from(report.verdict.result().exit_code());
         }
+        Err(error) => error,
     };
-    let document = loadgen_render::run::document(&report);
-    let text = |colour| {
-        format!(
-            "\nreport: {}\n\n{}",
-            out.join("report.html").display(),
-            loadgen_render::text(&document, colour)
-        )
-    };
-    let progress_json = arguments.watch.is_json();
-    let report_json = arguments.format == Format::Json;
-    if progress_json && report_json {
-        JsonLines::report(&report);
-    } else if report_json {
-        let json = serde_json::to_string_pretty(&report)
-            .unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}"));
-        println!("{json}");
-    }
-    if progress_json || report_json {
-        eprint!("{}", text(std::io::stderr().is_terminal()));
+    if let RunError::Unwritten { report, .. } = &error {
+        junit.write(|| loadgen_render::junit(report));
+        tell_report(&arguments, report, "");
     } else {
-        print!("{}", text(std::io::stdout().is_terminal()));
+        junit.write(|| loadgen_render::junit_of_no_run(&name, &error.to_string()));
     }
-    ExitCode::from(report.verdict.result().exit_code())
+    if arguments.watch.is_json() {
+        JsonLines::failed(&error.to_string());
+    }
+    failed(&error, error.exit_code())
 }
 
-pub fn failed(error: &RunError) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::from(error.exit_code())
-}
-
-/// The default folder of a run, such as `reports/runs/<name>-20260131-235959`, with the time in UTC.
-pub fn default_out(name: &str) -> PathBuf {
-    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
-    PathBuf::from(format!("reports/runs/{name}-{time}"))
+/// Prints a report, after a line that says where it is.
+fn tell_report(arguments: &RunArguments, report: &Report, place: &str) {
+    let document = loadgen_render::run::document(report);
+    let place = visible(place);
+    let text = |colour| format!("\n{place}\n{}", loadgen_render::text(&document, colour));
+    match (arguments.watch.is_json(), arguments.format) {
+        (false, Format::Text) => tell(None::<&Report>, text),
+        (false, Format::Json) => tell(Some(report), text),
+        (true, format) => {
+            if format == Format::Json {
+                JsonLines::report(report);
+            }
+            terminal::print_error(&text(terminal::has_colour(&std::io::stderr())));
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use loadgen::terminal;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario, Workload, catalog};
 
@@ -22,9 +23,12 @@ pub struct ScenarioArguments {
     /// Set a parameter of the scenario; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     parameters: Vec<(String, String)>,
-    /// Start the system with this durability
-    #[arg(long, default_value = "everysec", value_parser = ["none", "everysec", "always"])]
-    pub durability: String,
+    /// Fail if more than this share of the journeys fails, besides the scenario's own thresholds; 100% allows all [default: 5%, unless a threshold of the scenario bounds errors]
+    #[arg(long, value_name = "PERCENT", value_parser = error_rate)]
+    max_error_rate: Option<f64>,
+    /// Start the system with this durability [default: everysec; that of a Redis that runs already]
+    #[arg(long, value_parser = ["none", "everysec", "always"])]
+    pub durability: Option<String>,
     /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
     #[arg(long)]
     scenarios: Option<PathBuf>,
@@ -35,11 +39,12 @@ impl ScenarioArguments {
     pub fn find(&self, overrides: Overrides) -> Result<Scenario, ExitCode> {
         let found = catalog::find(&self.scenario, self.scenarios.as_deref());
         let mut scenario = found.map_err(|e| {
-            eprintln!("{:?}", miette::Report::new(e));
+            terminal::diagnostic(e);
             ExitCode::from(BAD_INPUT)
         })?;
         let overrides = Overrides {
             parameters: self.parameters.clone(),
+            error_rate_max: self.max_error_rate,
             ..overrides
         };
         scenario.apply(&overrides).map_err(bad_input)?;
@@ -47,7 +52,8 @@ impl ScenarioArguments {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// Parses `NAME=VALUE`.
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -57,6 +63,18 @@ pub fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok();
     rate.filter(|rate: &f64| *rate > 0.0 && *rate <= Workload::RATE_MAX)
         .ok_or_else(|| format!("write a number above 0, up to {}", Workload::RATE_MAX))
+}
+
+/// Parses `5%` or `0.05` as a share from 0 to 1.
+fn error_rate(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().ok().map(|n| n / scale);
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "write a share from 0% to 100%, such as 5% or 0.05".into())
 }
 
 /// Parses a number of users.

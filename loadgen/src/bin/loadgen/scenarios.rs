@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use loadgen::terminal::{self, say};
 use loadgen_scenario::{catalog, schema, starter};
 
-use crate::ending::{BAD_INPUT, bad_input, say};
+use crate::ending::{BAD_INPUT, bad_input};
 
 pub fn list(folder: Option<PathBuf>) -> ExitCode {
     let names = catalog::names(folder.as_deref());
@@ -15,11 +16,11 @@ pub fn list(folder: Option<PathBuf>) -> ExitCode {
             Ok(scenario) => {
                 let (story, workload) = (&scenario.description, scenario.summary().workload);
                 say(&format!(
-                    "{name:<width$}  {story}\n{:<width$}  {workload}\n",
+                    "{name:<width$}  {story}\n{:<width$}  {workload}",
                     ""
                 ));
             }
-            Err(e) => say(&format!("{name:<width$}  (can't be read: {e})\n")),
+            Err(e) => say(&format!("{name:<width$}  (can't be read: {e})")),
         }
     }
     ExitCode::SUCCESS
@@ -30,9 +31,9 @@ pub fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for file in files {
         match catalog::find(file, folder.as_deref()) {
-            Ok(scenario) => say(&scenario.summary().to_string()),
+            Ok(scenario) => say(scenario.summary().to_string().trim_end()),
             Err(e) => {
-                eprintln!("{:?}", miette::Report::new(e));
+                terminal::diagnostic(e);
                 code = ExitCode::from(BAD_INPUT);
             }
         }
@@ -41,13 +42,13 @@ pub fn check(files: &[String], folder: Option<PathBuf>) -> ExitCode {
 }
 
 /// Writes a commented scenario, never over a file that exists.
-pub fn new(name: Option<&str>) -> ExitCode {
-    match starter::write(name) {
+pub fn new(name: Option<&str>, from: Option<&str>) -> ExitCode {
+    match starter::write(name, from) {
         Ok(path) => {
             let path = path.display();
-            println!(
+            say(&format!(
                 "wrote {path}. To see what it would do: loadgen check {path}. To run it: loadgen run {path} --target URL"
-            );
+            ));
             ExitCode::SUCCESS
         }
         Err(e) => bad_input(e),
@@ -56,6 +57,6 @@ pub fn new(name: Option<&str>) -> ExitCode {
 
 /// Prints the schema of scenarios.
 pub fn print_schema() -> ExitCode {
-    say(&format!("{:#}\n", schema::schema()));
+    say(&format!("{:#}", schema::schema()));
     ExitCode::SUCCESS
 }

@@ -4,42 +4,148 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use loadgen_engine::http_client::TlsOptions;
-use loadgen_shop::system_process::SystemCommand;
+use loadgen_engine::http_client::ConnectOptions;
+use loadgen_scenario::Scenario;
+use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemError, SystemPlan};
 
+use crate::connect_arguments::ConnectArguments;
 use crate::ending::bad_input;
-use crate::tls::TlsArguments;
+use crate::scenario_arguments::assignment;
+
+/// How a system is started.
+#[derive(Args)]
+pub struct StartArguments {
+    /// Start this program `ordershop` [default: the one beside this program, else the one on PATH]
+    #[arg(long, env = "ORDERSHOP_BIN")]
+    pub system_bin: Option<PathBuf>,
+    /// Set a variable of the started system's environment, which has nothing else of this one's but PATH, HOME, the locale and the like; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    system_env: Vec<(String, String)>,
+    /// Delete all keys of a Redis that runs already before the first run; without this, one that holds keys is refused
+    #[arg(long)]
+    empty_redis: bool,
+}
+
+impl StartArguments {
+    /// The plan of a system that this command starts.
+    pub fn plan(
+        &self,
+        command: SystemCommand,
+        durability: Option<&String>,
+        redis: RedisServer,
+    ) -> Result<SystemPlan, SystemError> {
+        let variables = self.system_env.iter().rev();
+        let command = variables.fold(command, |c, (name, value)| c.with_variable(name, value));
+        command.check()?;
+        let plan = SystemPlan {
+            command,
+            durability: durability.cloned(),
+            redis,
+            empty_redis: self.empty_redis,
+        };
+        plan.consistent()
+    }
+}
 
 #[derive(Args)]
 pub struct SystemArguments {
-    /// Drive the running system at this URL, instead of starting and stopping `ordershop up` [example: http://127.0.0.1:5000]
-    #[arg(long)]
-    pub target: Option<String>,
+    /// Drive the running system at this URL, instead of starting and stopping `ordershop up`; NAME=URL sets a target of the scenario's [targets], and may be repeated [example: http://127.0.0.1:5000]
+    #[arg(long, value_name = "URL", value_parser = given_target)]
+    target: Vec<GivenTarget>,
     #[command(flatten)]
-    tls: TlsArguments,
+    connect: ConnectArguments,
     /// Start the system with one process for each service (`ordershop up --processes`)
     #[arg(long, conflicts_with = "target")]
     processes: bool,
-    /// Start this program `ordershop` [default: the one beside this program, else the one on PATH]
-    #[arg(long, env = "ORDERSHOP_BIN")]
-    system_bin: Option<PathBuf>,
+    /// Start the system on this Redis or Valkey: a program, or the address of one that runs already, whose database must be empty and is left so
+    #[arg(long, value_name = "PATH|URL", conflicts_with = "target")]
+    redis: Option<String>,
+    #[command(flatten)]
+    start: StartArguments,
+}
+
+/// A URL after `--target`.
+#[derive(Debug, Clone)]
+struct GivenTarget {
+    /// The name before it; none for the main target.
+    name: Option<String>,
+    url: String,
+}
+
+/// Parses `URL` or `NAME=URL`; a URL may have a `=` itself.
+fn given_target(text: &str) -> Result<GivenTarget, String> {
+    match text.split_once('=') {
+        Some((name, url)) if !name.contains(['/', ':', '?']) => match name.is_empty() {
+            true => Err("write URL or NAME=URL".into()),
+            false => Ok(GivenTarget {
+                name: Some(name.to_owned()),
+                url: url.to_owned(),
+            }),
+        },
+        _ => Ok(GivenTarget {
+            name: None,
+            url: text.to_owned(),
+        }),
+    }
 }
 
 impl SystemArguments {
-    pub fn tls(&self) -> TlsOptions {
-        self.tls.options()
+    /// The URLs of named targets, by name.
+    pub fn named_targets(&self) -> Vec<(String, String)> {
+        let named = self.target.iter();
+        named
+            .filter_map(|t| Some((t.name.clone()?, t.url.clone())))
+            .collect()
     }
 
-    /// The command that starts the system; `None` for the default command and for a running target. Prints why a named program can't be
-    /// started before it returns an exit code.
-    pub fn command(&self) -> Result<Option<SystemCommand>, ExitCode> {
-        if self.target.is_some() || (self.system_bin.is_none() && !self.processes) {
-            return Ok(None);
+    /// The URL of a running system: the one given, or that of a scenario whose every request names its target. `None` if a system is to be
+    /// started. Prints what is wrong before it returns an exit code.
+    pub fn target(&self, scenario: &Scenario) -> Result<Option<String>, ExitCode> {
+        let mut main = self.target.iter().filter(|t| t.name.is_none());
+        match (main.next(), main.next()) {
+            (Some(first), Some(second)) => Err(bad_input(format!(
+                "--target: two URLs, {} and {}; allowed: one, and NAME=URL for targets of the scenario's [targets]",
+                first.url, second.url
+            ))),
+            (Some(only), None) => Ok(Some(only.url.clone())),
+            _ => Ok(scenario.only_named_targets().map(|t| t.url.clone())),
         }
-        let command = SystemCommand::ordershop(self.system_bin.as_deref()).map_err(bad_input)?;
-        Ok(Some(match self.processes {
-            true => command.with("--processes"),
-            false => command,
-        }))
+    }
+
+    /// How targets are reached.
+    pub fn connect(&self) -> ConnectOptions {
+        self.connect.options()
+    }
+
+    /// How the system is started; `None` for a running `target`. Prints why it can't be before it returns an exit code.
+    pub fn plan(
+        &self,
+        target: Option<&str>,
+        durability: Option<&String>,
+    ) -> Result<Option<SystemPlan>, ExitCode> {
+        if target.is_some() {
+            let ineffective = [
+                ("--durability", durability.is_some()),
+                ("--system-env", !self.start.system_env.is_empty()),
+                ("--empty-redis", self.start.empty_redis),
+            ];
+            return match ineffective.iter().find(|(_, given)| *given) {
+                None => Ok(None),
+                Some((option, _)) => Err(bad_input(format!(
+                    "{option} is for a system that is started here, and the one at --target runs already; leave one of them out"
+                ))),
+            };
+        }
+        let plan = || {
+            let command = SystemCommand::ordershop(self.start.system_bin.as_deref())?;
+            let command = match self.processes {
+                true => command.with("--processes"),
+                false => command,
+            };
+            let redis = self.redis.as_deref().map(RedisServer::parse).transpose()?;
+            self.start
+                .plan(command, durability, redis.unwrap_or_default())
+        };
+        plan().map(Some).map_err(bad_input)
     }
 }

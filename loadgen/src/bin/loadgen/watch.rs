@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use loadgen::live::{JsonLines, Lines, Screen, can_be_shown};
 use loadgen::metrics_listen::MetricsListener;
 use loadgen::run::RunObservers;
+use loadgen::terminal;
 use tokio::sync::mpsc;
 
 use crate::ending::bad_input;
@@ -19,7 +20,7 @@ pub struct WatchArguments {
     /// Serve the figures to Prometheus at http://ADDR/metrics during the run [example: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// Send the figures of each second to an OpenTelemetry collector over gRPC [example: http://127.0.0.1:4317]
+    /// Send the figures of each second, and sampled journeys as traces, to an OpenTelemetry collector over gRPC [example: http://127.0.0.1:4317]
     #[arg(long, value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
@@ -47,7 +48,7 @@ impl WatchArguments {
             Progress::Auto => Progress::Plain,
             Progress::Tui if !can_be_shown() => {
                 return Err(bad_input(
-                    "--progress tui: standard input and standard error must be a terminal, in the foreground, that is not `dumb`; otherwise use --progress plain or json",
+                    "--progress tui: standard input and standard error must be a terminal, in the foreground, whose TERM is set and not `dumb`; otherwise use --progress plain or json",
                 ));
             }
             asked => asked,
@@ -64,7 +65,7 @@ impl WatchArguments {
         }
         if let Some(address) = &self.metrics_listen {
             let listener = MetricsListener::bind(address).map_err(bad_input)?;
-            eprintln!("metrics: {}", listener.url());
+            terminal::note(&format!("metrics: {}", listener.url()));
             observers.listeners.push(Box::new(listener));
         }
         if let Some(endpoint) = &self.otlp_endpoint {

@@ -68,7 +68,7 @@ pub fn steps(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
     let mut widths = vec![Constraint::Fill(1)];
     widths.resize(7, Constraint::Length(9));
     let head = header(["step", "count", "errors", "p50", "p99", "max", "service"]);
-    let title = " response time by step (service: service time, p99) ".to_owned();
+    let title = " response time of good answers by step (service: service time, p99) ".to_owned();
     frame.render_widget(table(rows.collect(), &widths, head, title), area);
 }
 

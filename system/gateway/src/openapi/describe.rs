@@ -1,5 +1,6 @@
 //! What each operation means, for the table of routes. Must not know how a route is served.
 
+use metrics_exposition::Format;
 use ordershop_contract::dead_letters::DEAD_LETTERS_MAX;
 use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
 use ordershop_contract::topic::Topic;
@@ -307,13 +308,17 @@ pub(crate) fn health() -> Operation {
 /// `GET /metrics`.
 pub(crate) fn metrics() -> Operation {
     let text = json!({ "type": "string" });
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Operation::new("metrics", "Every metric of the process, for Prometheus.").answers(
-        200,
-        "The metrics.",
-        kind,
-        text,
+    let kinds = ["coarse", "fine"];
+    Operation::new(
+        "metrics",
+        "Every metric of the process, as Prometheus text, or as OpenMetrics if Accept prefers it.",
     )
+    .query(
+        "buckets",
+        json!({ "type": "string", "enum": kinds, "default": "coarse" }),
+        "How finely event lags are told: in steps of two, or of 15 %.",
+    )
+    .answers(200, "The metrics.", Format::Text.content_type(), text)
 }
 
 /// `GET /openapi.json`.

@@ -1,10 +1,11 @@
 //! A topic's writer: waits for the lease, takes over, leads until it loses the lease or is closed, and stands by again. Decides when to
 //! write. `commit` knows how; `fence` knows whether this writer still may.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, RedisResult};
@@ -39,7 +40,10 @@ pub(super) const ANOTHER_LEADS: &str = "another event store has taken over";
 /// The metrics of one topic's writer.
 pub(super) struct WriterMetrics {
     appends: Counter,
-    batch_events: Histogram,
+    /// Made at the first event: a topic without one has no series.
+    batch_events: OnceLock<Histogram>,
+    batches: Family<TopicLabels, Histogram, fn() -> Histogram>,
+    labels: TopicLabels,
     conflicts: Counter,
 }
 
@@ -50,9 +54,16 @@ impl WriterMetrics {
         };
         Self {
             appends: metrics.appends.get_or_create(&labels).clone(),
-            batch_events: metrics.append_batch_events.get_or_create(&labels).clone(),
+            batch_events: OnceLock::new(),
+            batches: metrics.append_batch_events.clone(),
             conflicts: metrics.append_conflicts.get_or_create(&labels).clone(),
+            labels,
         }
+    }
+
+    fn batch(&self, events: f64) {
+        let made = || self.batches.get_or_create_owned(&self.labels);
+        self.batch_events.get_or_init(made).observe(events);
     }
 }
 
@@ -329,7 +340,7 @@ impl Writer {
     fn count(&self, verdicts: &Verdicts, events: usize) {
         if events > 0 {
             self.metrics.appends.inc_by(events as u64);
-            self.metrics.batch_events.observe(events as f64);
+            self.metrics.batch(events as f64);
         }
         let conflicts = verdicts.iter().filter(|verdict| verdict.is_err()).count();
         self.metrics.conflicts.inc_by(conflicts as u64);

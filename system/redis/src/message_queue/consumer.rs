@@ -43,7 +43,8 @@ pub(super) struct RedisQueueConsumer {
     /// Whether everything failed since the last failure: wait before the next try, and don't log again.
     broken: bool,
     backoff: Backoff,
-    batch_messages: Histogram,
+    /// Made at the first batch: a queue that is never used has no series.
+    batch_messages: Option<Histogram>,
 }
 
 impl RedisQueueConsumer {
@@ -54,14 +55,6 @@ impl RedisQueueConsumer {
         connection: Option<WorkerConnection>,
     ) -> Self {
         let backoff = Backoff::between(shared.config.reconnect_ms, shared.config.reconnect_ms_max);
-        let labels = QueueLabels {
-            queue: queue.to_string(),
-        };
-        let batch_messages = shared
-            .metrics
-            .queue_batch_messages
-            .get_or_create(&labels)
-            .clone();
         Self {
             keys: QueueKeys::new(queue),
             shared,
@@ -75,7 +68,7 @@ impl RedisQueueConsumer {
             finished: false,
             broken: false,
             backoff,
-            batch_messages,
+            batch_messages: None,
         }
     }
 
@@ -222,9 +215,17 @@ impl RedisQueueConsumer {
                 clippy::cast_precision_loss,
                 reason = "a batch has far fewer than 2^52 messages"
             )]
-            self.batch_messages.observe(deliveries.len() as f64);
+            self.batch_messages().observe(deliveries.len() as f64);
         }
         deliveries
+    }
+
+    fn batch_messages(&mut self) -> &Histogram {
+        self.batch_messages.get_or_insert_with(|| {
+            let queue = self.queue.to_string();
+            let all = &self.shared.metrics.queue_batch_messages;
+            all.get_or_create_owned(&QueueLabels { queue })
+        })
     }
 
     /// Waits until there is a message, the connection fails or the queue is closed.

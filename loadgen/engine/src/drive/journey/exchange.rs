@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::context::Context;
 use crate::drive::request::{self, Carried};
+use crate::http_client::{Following, Manner};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Action, Step};
 
@@ -25,6 +26,7 @@ impl<'a> JourneyRun<'a> {
         let layers = [&self.vars, &self.context.globals];
         let rendered = request::render(
             request,
+            None,
             &mut Context::scope(&layers, &mut self.rng),
             Carried {
                 trace: self.trace.map(|trace| (trace, self.sample.is_some())),
@@ -33,10 +35,27 @@ impl<'a> JourneyRun<'a> {
         )
         .map_err(StepError::from)?;
         // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
-        let turn = self.context.http.turn().await;
+        let http = self.context.clients.of(request.target);
+        let turn = http.turn().await;
         let actual = turn.since;
-        let (http, notes) = (&self.context.http, self.context.notes.as_ref());
-        let outcome = rendered.send(http, turn, notes).await;
+        // What another target does is not the audited system's doing.
+        let notes = self
+            .context
+            .notes
+            .as_ref()
+            .filter(|_| request.target.is_none());
+        let mut hops = Vec::new();
+        let manner = Manner {
+            customer: &self.customer,
+            following: Following {
+                redirects_max: self.context.scenario.http.redirects,
+                is_answer: &|status| {
+                    let mut skipped = skip_on.iter();
+                    expect.status.contains(&status) || skipped.any(|(known, _)| *known == status)
+                },
+            },
+        };
+        let outcome = rendered.send(http, turn, &manner, notes, &mut hops).await;
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);
@@ -48,10 +67,12 @@ impl<'a> JourneyRun<'a> {
             (_, Some(_)) => Ok(Vars::new()),
             (Ok(reply), None) => request::examine(
                 reply,
+                completed.saturating_duration_since(intended),
                 expect,
                 extract,
                 &mut Context::scope(&layers, &mut self.rng),
-            ),
+            )
+            .map_err(|error| rendered.hide_credentials(error)),
             (Err(_), None) => Ok(Vars::new()),
         };
         if self.measured {
@@ -59,19 +80,29 @@ impl<'a> JourneyRun<'a> {
             let figures = &mut figures.steps[*id];
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
-            // A timeout's duration counts too: without it the target would look faster than it is.
-            figures
-                .response_time
-                .record(completed.saturating_duration_since(intended));
-            figures
-                .service_time
-                .record(completed.saturating_duration_since(actual));
+            let waited = completed.saturating_duration_since(intended);
+            // Apart, because a refusal within a millisecond is no fast answer, and a time limit no slow one.
+            match (&outcome, &examined) {
+                (Err(_), _) => figures.unanswered_time.record(waited),
+                (Ok(_), Err(_)) => figures.failed_time.record(waited),
+                (Ok(_), Ok(_)) => {
+                    figures.response_time.record(waited);
+                    figures
+                        .service_time
+                        .record(completed.saturating_duration_since(actual));
+                }
+            }
             figures
                 .slip
                 .record(actual.saturating_duration_since(intended));
+            if let Ok(reply) = &outcome {
+                figures.wire_bytes += reply.wire_bytes;
+                figures.body_bytes += reply.body.len() as u64;
+            }
+            figures.redirected(&hops);
         }
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
-            sample.answered((*id, &step.name), intended, begun, reply);
+            sample.answered((*id, &step.name, rendered.span()), intended, begun, reply);
         }
         self.intended = completed;
         if let Some((_, reason)) = skip {

@@ -16,7 +16,11 @@ impl TimePlots<'_> {
         let measured = |i: usize| (i as u64 * series.interval_s) as f64 >= warm_up_s;
         let rate_of = |p: &Point, n: f64| p.per_s(n, series.interval_s);
         let figures: [(&str, Colour, SeriesFigure<'_>); 3] = [
-            ("asked", PURPLE, Box::new(|_, p| rate_of(p, p.asked?))),
+            (
+                "asked",
+                PURPLE,
+                Box::new(|i, p| rate_of(p, p.asked?).filter(|_| measured(i))),
+            ),
             (
                 "started",
                 VERMILION,
@@ -61,7 +65,7 @@ impl TimePlots<'_> {
         Some(Chart {
             id: "throughput",
             title: "Throughput asked and reached".into(),
-            note: "Journeys a second. Completions are counted from the end of the warm-up.".into(),
+            note: "Journeys a second. Those asked for and completed are counted from the end of the warm-up.".into(),
             plot,
         })
     }
@@ -95,19 +99,28 @@ impl TimePlots<'_> {
     /// The plot of errors a second; `None` without errors.
     pub fn errors(&self) -> Option<Chart> {
         let series = self.series.as_ref()?;
-        let line = PlotLine {
+        let rate_of = |p: &Point, n: u64| p.per_s(n as f64, series.interval_s);
+        let mut lines = vec![PlotLine {
             name: "errors".into(),
             colour: VERMILION,
-            points: points_of(series, |_, p| p.per_s(p.errors as f64, series.interval_s)),
-        };
-        let y = Axis::amount(values_of(std::slice::from_ref(&line)), "/s");
+            points: points_of(series, |_, p| rate_of(p, p.errors)),
+        }];
+        if series.points.iter().any(|p| p.unanswered > 0) {
+            lines.push(PlotLine {
+                name: "unanswered".into(),
+                colour: PURPLE,
+                points: points_of(series, |_, p| rate_of(p, p.unanswered)),
+            });
+        }
+        let y = Axis::amount(values_of(&lines), "/s");
         let mut plot = self.over_time(y, "errors a second", "Errors a second over time".into());
-        plot.lines = vec![line];
+        plot.lines = lines;
         plot.strips = strips_of(series, |p| {
             format!(
-                "\nerrors {} at {} requests",
+                "\nerrors {} at {} requests, {} of them unanswered",
                 count(p.errors),
-                count(p.requests)
+                count(p.requests),
+                count(p.unanswered)
             )
         });
         let any = series.points.iter().any(|p| p.errors > 0);

@@ -1,7 +1,7 @@
 //! Whole distributions by percentile, on an axis on which each further nine has the same width.
 
 use super::super::axis::Axis;
-use super::super::colour::{BLUE, Colour, LINES, VERMILION};
+use super::super::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
 use super::super::plot::{Plot, PlotLine, Strip};
 use super::super::timeline::SlotTimeline;
 use super::Chart;
@@ -14,11 +14,13 @@ pub fn spectrum(timeline: &SlotTimeline) -> Chart {
     let distributions = [
         ("response time", VERMILION, &timeline.response_total),
         ("service time", BLUE, &timeline.service_total),
+        ("answered with an error", PURPLE, &timeline.failed_total),
+        ("unanswered", GREEN, &timeline.unanswered_total),
     ];
     Chart {
         id: "spectrum",
         title: "Percentiles: response beside service time".into(),
-        note: "Each further nine has the same width. Where the lines part, requests waited before they were sent.".into(),
+        note: "Response and service time are of requests answered as expected; the others have lines of their own. Each further nine has the same width. Where the lines part, requests waited before they were sent.".into(),
         plot: percentiles(&distributions, "time, log scale"),
     }
 }

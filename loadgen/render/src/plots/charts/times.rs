@@ -39,7 +39,7 @@ impl TimePlots<'_> {
         Chart {
             id: "response-time",
             title: "Response time over time".into(),
-            note: "Completed − intended start, all steps together; the time that a request waits to be sent is included.".into(),
+            note: "Completed − intended start, all steps together, of requests answered as expected; the time that a request waits to be sent is included.".into(),
             plot,
         }
     }

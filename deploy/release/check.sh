@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Checks that a release can be made of this tree: the packages are whole, the changelog has the version, and the archives of both programs
+# have what they should. Takes programs that are built already.
+#
+#   deploy/release/check.sh FOLDER          the folder of ordershop and loadgen, such as target/release
+set -euo pipefail
+[ $# = 1 ] || { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+binaries=$(cd "$1" && pwd)
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+version=$(sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+bash deploy/release/packages.sh
+bash deploy/release/notes.sh "$version" >/dev/null
+for program in ordershop loadgen; do
+    bash deploy/release/archive.sh "$program" "$binaries/$program" here "$work"
+    name=$program-$version-here
+    (cd "$work" && if command -v sha256sum >/dev/null; then sha256sum --quiet --check "$name.tar.gz.sha256"; else shasum -a 256 --check "$name.tar.gz.sha256"; fi)
+    tar -xzf "$work/$name.tar.gz" -C "$work"
+    "$work/$name/$program" --version
+    bash -n "$work/$name/completions/$program.bash"
+    # A page for every command that --help lists; a description that is wrapped is indented further.
+    "$work/$name/$program" --help | sed -n '/^Commands:/,/^$/ s/^  \([a-z][a-z-]*\) .*/\1/p' | grep -v '^help$' | while read -r command; do
+        [ -s "$work/$name/man/man1/$program-$command.1" ] || { echo "$name has no man page of $command" >&2; exit 1; }
+        grep -q "$command" "$work/$name/completions/$program.bash" || { echo "$name does not complete $command" >&2; exit 1; }
+    done
+    for file in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "man/man1/$program.1" "completions/$program.zsh" "completions/$program.fish"; do
+        [ -s "$work/$name/$file" ] || { echo "$name has no $file" >&2; exit 1; }
+    done
+done

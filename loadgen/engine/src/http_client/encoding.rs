@@ -1,0 +1,112 @@
+//! Answers that were compressed for the way (RFC 9110, 8.4). Must not know how they came.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use super::error::HttpError;
+
+/// The size of brotli's buffer.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// Decodes a body by its `content-encoding`, the last coding first. A body in a coding that is not known stays as it is.
+pub(super) fn decoded(body: Bytes, encoding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
+    let mut body = body;
+    for coding in encoding.split(',').rev() {
+        let coding = coding.trim().to_ascii_lowercase();
+        if body.is_empty() {
+            break;
+        }
+        body = match coding.as_str() {
+            "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*body), &coding, bytes_max)?,
+            // Some servers leave zlib's frame out.
+            "deflate" => match body[0] & 0x0f {
+                8 => read(ZlibDecoder::new(&*body), &coding, bytes_max)?,
+                _ => read(DeflateDecoder::new(&*body), &coding, bytes_max)?,
+            },
+            "br" => read(
+                brotli::Decompressor::new(&*body, BUFFER_BYTES),
+                &coding,
+                bytes_max,
+            )?,
+            "identity" | "" => continue,
+            _ => break,
+        };
+    }
+    Ok(body)
+}
+
+fn read(from: impl Read, coding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
+    let mut body = Vec::new();
+    // One byte more shows that there is more.
+    let most = bytes_max as u64 + 1;
+    from.take(most)
+        .read_to_end(&mut body)
+        .map_err(|e| HttpError::Encoding(format!("{coding}: {e}")))?;
+    match body.len() > bytes_max {
+        true => Err(HttpError::TooLong),
+        false => Ok(body.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    const TEXT: &[u8] = b"said again and again and again and again and again";
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn brotli(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        brotli::CompressorWriter::new(&mut out, 4096, 5, 20)
+            .write_all(bytes)
+            .unwrap();
+        out
+    }
+
+    #[test]
+    fn a_body_is_decoded_as_its_header_says() {
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+        zlib.write_all(TEXT).unwrap();
+        let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
+        raw.write_all(TEXT).unwrap();
+        for (encoding, body) in [
+            ("gzip", gzip(TEXT)),
+            ("X-GZip", gzip(TEXT)),
+            ("gzip", [gzip(&TEXT[..9]), gzip(&TEXT[9..])].concat()),
+            ("br", brotli(TEXT)),
+            ("deflate", zlib.finish().unwrap()),
+            ("deflate", raw.finish().unwrap()),
+            ("br, gzip", gzip(&brotli(TEXT))),
+            ("identity", TEXT.to_vec()),
+            ("zstd", TEXT.to_vec()),
+        ] {
+            let found = decoded(body.into(), encoding, 1_000).unwrap();
+            assert_eq!(found, TEXT, "{encoding}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_damaged_or_grows_too_long_is_refused() {
+        let kind = |body: Vec<u8>, most| decoded(body.into(), "gzip", most).unwrap_err();
+        let mut cut = gzip(TEXT);
+        cut.truncate(20);
+        assert!(matches!(kind(cut, 1_000), HttpError::Encoding(_)));
+        assert!(matches!(kind(TEXT.to_vec(), 1_000), HttpError::Encoding(_)));
+        assert!(matches!(
+            kind(gzip(&[b'x'; 100_000]), 99_999),
+            HttpError::TooLong
+        ));
+    }
+}

@@ -1,0 +1,372 @@
+//! HTTP/2 by hyper: several requests at once on one connection. Must not know what a request is for.
+
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http2::{self, Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Mutex;
+
+use super::entity_tag::version_of_tag;
+use super::error::HttpError;
+use super::exchange_times::ExchangeTimes;
+use super::options::ClientLimits;
+use super::reply::Reply;
+use super::request::{Envelope, Request};
+use super::response::ClientHeaders;
+use super::stream::Stream;
+use super::target::Target;
+use super::tls::Alpn;
+
+/// How many bytes of an answer may be on their way at once, on one stream and on a connection: enough for a fast network.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// A longer list of headers is refused.
+const HEADER_BYTES_MAX: u32 = 256 << 10;
+/// How often a request is sent again that the target has not begun.
+const ATTEMPTS_MAX: usize = 3;
+
+/// The connections to one target.
+pub(super) struct Multiplexed {
+    connections: RefCell<Vec<Rc<Streams>>>,
+    /// Held while a connection is opened: the others wait for it instead of opening more.
+    opening: Mutex<()>,
+    connections_max: usize,
+    streams_max: usize,
+    /// Connections opened.
+    pub opened: Cell<u64>,
+    /// The most requests that were on one connection at once.
+    pub most_streams: Cell<usize>,
+}
+
+type Connection = http2::Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>;
+
+/// A connection.
+struct Streams {
+    sender: SendRequest<Full<Bytes>>,
+    in_use: Cell<usize>,
+    /// Shared with the task that keeps the connection going; asked how many streams the target allows now.
+    connection: Arc<std::sync::Mutex<Connection>>,
+}
+
+impl Streams {
+    fn allowed(&self) -> usize {
+        lock(&self.connection).current_max_send_streams()
+    }
+}
+
+fn lock(connection: &std::sync::Mutex<Connection>) -> std::sync::MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The place of one request on a connection.
+struct Place(Rc<Streams>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.in_use.set(self.0.in_use.get() - 1);
+    }
+}
+
+impl Multiplexed {
+    /// Without connections yet; at most `streams_max` requests at once on each.
+    pub fn new(connections_max: usize, streams_max: usize) -> Self {
+        Self {
+            connections_max,
+            connections: RefCell::new(Vec::new()),
+            opening: Mutex::new(()),
+            streams_max,
+            opened: Cell::new(0),
+            most_streams: Cell::new(0),
+        }
+    }
+
+    /// A place on a connection that has one, the oldest first.
+    fn free(&self) -> Option<Place> {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|c| !c.sender.is_closed() || c.in_use.get() > 0);
+        let has_room = |c: &&Rc<Streams>| {
+            let most = self.streams_max.min(c.allowed());
+            !c.sender.is_closed() && c.in_use.get() < most
+        };
+        let found = connections.iter().find(has_room);
+        // Where no more may be opened, requests wait in the connection for the target's permission.
+        let is_full = connections.len() >= self.connections_max;
+        let open = connections
+            .iter()
+            .filter(|c| is_full && !c.sender.is_closed());
+        let found = found
+            .or_else(|| open.min_by_key(|c| c.in_use.get()))?
+            .clone();
+        found.in_use.set(found.in_use.get() + 1);
+        let most = self.most_streams.get().max(found.in_use.get());
+        self.most_streams.set(most);
+        Some(Place(found))
+    }
+
+    async fn place(&self, target: &Target) -> Result<Place, HttpError> {
+        if let Some(place) = self.free() {
+            return Ok(place);
+        }
+        let _opening = self.opening.lock().await;
+        loop {
+            if let Some(place) = self.free() {
+                return Ok(place);
+            }
+            let stream = target.connect_for(Alpn::Http2).await;
+            let stream = stream.map_err(HttpError::opening)?;
+            let spoken = stream.agreed_protocol();
+            if target.base().scheme() == "https" && spoken != Some(b"h2") {
+                let text = "the target does not speak HTTP/2 (ALPN)".to_owned();
+                return Err(HttpError::Malformed(text));
+            }
+            let opened = Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+                .max_header_list_size(HEADER_BYTES_MAX)
+                .handshake(TokioIo::new(stream))
+                .await;
+            let (sender, connection) = opened.map_err(|e| failure(&e))?;
+            let connection = Arc::new(std::sync::Mutex::new(connection));
+            let going = connection.clone();
+            let living = poll_fn(move |context| Pin::new(&mut *lock(&going)).poll(context));
+            tokio::spawn(async move {
+                if let Err(problem) = living.await {
+                    tracing::debug!(%problem, "a connection ended");
+                }
+            });
+            self.opened.set(self.opened.get() + 1);
+            let in_use = Cell::new(0);
+            let streams = Streams {
+                sender,
+                in_use,
+                connection,
+            };
+            self.connections.borrow_mut().push(Rc::new(streams));
+        }
+    }
+
+    /// Sends a request and reads the whole answer. Fails if it is not complete by `end`.
+    pub async fn exchange(
+        &self,
+        request: &Request<'_>,
+        envelope: &Envelope<'_>,
+        limits: &ClientLimits,
+        end: Instant,
+    ) -> Result<Reply, HttpError> {
+        let attempts = async {
+            let mut attempt = 1;
+            loop {
+                let place = self.place(envelope.target).await?;
+                match on(&place, request, envelope, limits).await {
+                    Err(Failure { unbegun: true, .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+                    Err(failure) => return Err(failure.error),
+                    Ok(reply) => return Ok(reply),
+                }
+            }
+        };
+        let outcome = tokio::time::timeout_at(end.into(), attempts).await;
+        outcome.unwrap_or(Err(HttpError::Timeout))
+    }
+}
+
+struct Failure {
+    error: HttpError,
+    /// The target has not begun to carry the request out.
+    unbegun: bool,
+}
+
+async fn on(
+    place: &Place,
+    request: &Request<'_>,
+    envelope: &Envelope<'_>,
+    limits: &ClientLimits,
+) -> Result<Reply, Failure> {
+    let failed = |error| Failure {
+        error,
+        unbegun: false,
+    };
+    let message = message(request, envelope).map_err(failed)?;
+    let sampled = request.trace.is_some_and(|trace| trace.sampled);
+    let connected = sampled.then(Instant::now);
+    let mut sender = place.0.sender.clone();
+    let answer = sender.try_send_request(message).await;
+    let answer = answer.map_err(|mut unsent| {
+        let unbegun = unsent.take_message().is_some() || is_unbegun(unsent.error());
+        Failure {
+            error: failure(unsent.error()),
+            unbegun,
+        }
+    })?;
+    let first_byte = sampled.then(Instant::now);
+    let (head, body) = answer.into_parts();
+    let read = Limited::new(body, limits.response_bytes_max)
+        .collect()
+        .await;
+    let body = read.map_err(|e| {
+        failed(match e.downcast_ref::<LengthLimitError>() {
+            Some(_) => HttpError::TooLong,
+            None => HttpError::ConnectionLost(causes(&*e)),
+        })
+    })?;
+    let completed = Instant::now();
+    let body = body.to_bytes();
+    let text = |name| all(&head.headers, name);
+    let times = connected.zip(first_byte).map(|(connected, first_byte)| {
+        Box::new(ExchangeTimes {
+            connected,
+            // When it is written is the connection's own affair.
+            written: connected,
+            first_byte,
+            server_timing: text(HeaderName::from_static("server-timing")),
+        })
+    });
+    Ok(Reply {
+        status: head.status.as_u16(),
+        wire_bytes: body.len() as u64,
+        body,
+        version: text(ETAG).as_deref().and_then(version_of_tag),
+        headers: client_headers(&head.headers),
+        kept_headers: kept_headers(request, &head.headers),
+        completed,
+        times,
+    })
+}
+
+/// All values of a header, as one list.
+fn all(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values = headers.get_all(name).iter();
+    let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let values: Vec<String> = values.collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
+
+fn kept_headers(request: &Request<'_>, headers: &HeaderMap) -> Vec<(String, String)> {
+    let wanted = headers.iter().filter(|_| request.keeps_headers);
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    wanted
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
+fn client_headers(headers: &HeaderMap) -> Option<Box<ClientHeaders>> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let found = ClientHeaders {
+        location: headers.get(LOCATION).map(text),
+        cookies: headers.get_all(SET_COOKIE).iter().map(text).collect(),
+        content_encoding: all(headers, CONTENT_ENCODING),
+    };
+    let is_empty = found.location.is_none() && found.cookies.is_empty();
+    (!is_empty || found.content_encoding.is_some()).then(|| Box::new(found))
+}
+
+fn message(
+    request: &Request<'_>,
+    envelope: &Envelope<'_>,
+) -> Result<http::Request<Full<Bytes>>, HttpError> {
+    let wrong = |e: &dyn ToString| HttpError::BadRequest(e.to_string());
+    let target = envelope.target;
+    request.check_headers()?;
+    let path = request.place(target)?.whole(target);
+    let authority = request.header("host").unwrap_or(target.authority());
+    let uri = http::Uri::builder()
+        .scheme(target.base().scheme())
+        .authority(authority)
+        .path_and_query(path)
+        .build();
+    let body = request.body.as_deref().map(Bytes::copy_from_slice);
+    let has_body = body.is_some();
+    let mut message = http::Request::new(Full::new(body.unwrap_or_default()));
+    *message.version_mut() = Version::HTTP_2;
+    *message.method_mut() = request.method.parse().map_err(|e| wrong(&e))?;
+    *message.uri_mut() = uri.map_err(|e| wrong(&e))?;
+    let headers = message.headers_mut();
+    let mut add = |name: &str, value: &[u8]| {
+        let name: HeaderName = name.parse().map_err(|e| wrong(&e))?;
+        let value = HeaderValue::from_bytes(value).map_err(|e| wrong(&e))?;
+        // Only HTTP/1.1 has a connection to speak of.
+        if name != HOST && name != "connection" && name != "keep-alive" {
+            headers.append(name, value);
+        }
+        Ok(())
+    };
+    for (name, line) in &target.headers().lines {
+        let value = line
+            .split_once(": ")
+            .map_or("", |(_, value)| value.trim_end());
+        if request.header(name).is_none() {
+            add(name, value.as_bytes())?;
+        }
+    }
+    if let Some(context) = &request.trace
+        && request.header("traceparent").is_none()
+    {
+        let mut line = Vec::new();
+        context.encode(&mut line);
+        let value = line.strip_prefix(b"traceparent: ").unwrap_or_default();
+        add("traceparent", value.trim_ascii())?;
+    }
+    for (name, value) in [
+        ("accept-encoding", envelope.accept_encoding),
+        ("cookie", envelope.cookie),
+    ] {
+        if let Some(value) = value.filter(|_| request.header(name).is_none()) {
+            add(name, value.as_bytes())?;
+        }
+    }
+    for (name, value) in &request.headers {
+        match envelope
+            .cookie
+            .filter(|_| name.eq_ignore_ascii_case("cookie"))
+        {
+            Some(kept) => add(name, format!("{value}; {kept}").as_bytes())?,
+            None => add(name, value.as_bytes())?,
+        }
+    }
+    if has_body && request.header("content-type").is_none() {
+        add(CONTENT_TYPE.as_str(), b"application/json")?;
+    }
+    Ok(message)
+}
+
+/// A stream that was refused, and a farewell without an error: what the target has begun it answers (RFC 9113, 8.7).
+fn is_unbegun(error: &hyper::Error) -> bool {
+    let mut cause: Option<&dyn Error> = error.source();
+    while let Some(e) = cause {
+        if let Some(e) = e.downcast_ref::<h2::Error>() {
+            let refused = e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM);
+            let farewell = e.is_go_away() && e.reason() == Some(h2::Reason::NO_ERROR);
+            return e.is_remote() && (refused || farewell);
+        }
+        cause = e.source();
+    }
+    false
+}
+
+fn failure(error: &hyper::Error) -> HttpError {
+    match error.is_parse() {
+        true => HttpError::Malformed(causes(error)),
+        false => HttpError::ConnectionLost(causes(error)),
+    }
+}
+
+/// An error with what is behind it.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    text
+}

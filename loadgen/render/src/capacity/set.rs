@@ -1,0 +1,129 @@
+//! Shows searches of several systems that were made in turns: each system's result in one table, and a curve a system in each plot.
+
+use std::path::Path;
+
+use loadgen_report::capacity::{CapacityReport, CapacityResult, CapacitySet};
+
+use super::{HOW, answer, charts};
+use crate::date;
+use crate::document::{Answer, Document};
+use crate::error::ReportError;
+use crate::file;
+use crate::markdown::markdown;
+use crate::page::{Pictures, page};
+use crate::plots::figure::drawn;
+use crate::quantity::{known, rate};
+use crate::table::{Cell, Table, Tone};
+use loadgen_report::units::time;
+
+/// Writes `capacity.md` and `capacity.html` of all systems.
+///
+/// # Errors
+/// A plot can't be drawn or a file can't be written.
+pub fn write_set(set: &CapacitySet, folder: &Path) -> Result<(), ReportError> {
+    let document = set_document(set);
+    let plots = charts::of_all(set).into_iter().map(drawn);
+    let pictures = Pictures {
+        plots: plots.collect::<Result<_, _>>()?,
+        ..Pictures::default()
+    };
+    file::write(folder, "capacity.md", &markdown(&document))?;
+    file::write(folder, "capacity.html", &page(&document, &pictures)?)
+}
+
+/// Searches of several systems.
+pub fn set_document(set: &CapacitySet) -> Document {
+    let first = set.searches.first();
+    let answers = set.searches.iter().map(|search| {
+        let found = answer(search);
+        format!("{}: {}", name(search), found.word)
+    });
+    let all_found = set
+        .searches
+        .iter()
+        .all(|s| s.result == CapacityResult::Found);
+    let facts = first.map(|report| {
+        let (s, e) = (&report.setting, &report.environment);
+        [
+            format!(
+                "{} · {} cores, {} {} · differs as asked: {}",
+                date::shown(report.started_at),
+                e.cores,
+                e.os,
+                e.arch,
+                set.varied
+            ),
+            format!(
+                "probes of {:.0} s, {:.0} s of them warm-up, the systems in turns; precision {:.0} %, seed {}",
+                s.probe_s,
+                s.warm_up_s,
+                s.precision * 100.0,
+                s.seed
+            ),
+        ]
+    });
+    Document {
+        title: first.map_or_else(String::new, |r| r.setting.scenario.clone()),
+        description: first.map_or_else(String::new, |r| r.setting.description.clone()),
+        facts: facts
+            .into_iter()
+            .flatten()
+            .chain(first.and_then(|r| r.environment.built_with()))
+            .collect(),
+        answer: Answer {
+            word: match all_found {
+                true => "every system's capacity is known".to_owned(),
+                false => "not every system's capacity is known".to_owned(),
+            },
+            tone: if all_found { Tone::Good } else { Tone::Unsure },
+            meaning: "",
+            reasons: answers.collect(),
+        },
+        errors: Vec::new(),
+        warnings: first
+            .and_then(|r| r.environment.build_warning())
+            .into_iter()
+            .collect(),
+        deciding: vec![table(set)],
+        tables: Vec::new(),
+        settings: Vec::new(),
+        notes: vec![
+            HOW.to_owned(),
+            "Each system's own report, with its probes, is in its folder.".to_owned(),
+        ],
+    }
+}
+
+fn name(search: &CapacityReport) -> &str {
+    search.label.as_deref().unwrap_or("the system")
+}
+
+/// A row a system.
+fn table(set: &CapacitySet) -> Table {
+    let rows = set.searches.iter().map(|search| {
+        let at = |rate: Option<f64>| {
+            let probes = search.probes.iter();
+            probes.rev().find(|p| Some(p.rate_per_s) == rate)
+        };
+        let best = at(search.rate_per_s);
+        let e = &search.environment;
+        let shown = |text: Option<String>| text.unwrap_or_else(|| crate::quantity::NONE.to_owned());
+        [
+            Cell::from(name(search)),
+            shown(e.redis()).into(),
+            shown(e.durability.clone()).into(),
+            known(search.rate_per_s, rate).into(),
+            known(search.exceeded_per_s, rate).into(),
+            known(best, |p| time(p.response_time_us.p50)).into(),
+            known(best, |p| time(p.response_time_us.p99)).into(),
+            known(best, |p| format!("{:.2}", p.cpu_sum_pct() / 100.0)).into(),
+            search.saturated.join("; ").into(),
+        ]
+    });
+    Table::new("systems", "Systems")
+        .words(["system", "Redis", "durability"])
+        .numbers(["sustained", "too high", "response p50", "p99", "CPU, cores"])
+        .words(["at its limit beyond"])
+        .rows::<Cell, _>(rows)
+        .note("Times and CPU are those of the last probe at the sustained rate.")
+}

@@ -1,0 +1,64 @@
+//! The files that a run writes for a build server: the verdict as JUnit XML, and the figures of each second as CSV.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use loadgen::run::RunObservers;
+use loadgen::seconds_csv::SecondsCsv;
+use loadgen::terminal::note;
+use loadgen_render::ReportError;
+
+use crate::ending::bad_input;
+
+#[derive(Args)]
+pub struct PipelineArguments {
+    /// Write the verdict to this file as JUnit XML, a test for each threshold; what was in the file is replaced
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write each second's figures to this file as CSV, a row for each step; what was in the file is replaced
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+impl PipelineArguments {
+    /// Creates the files that were asked for. Prints which can't be written before it returns an exit code.
+    pub fn open(&self, observers: &mut RunObservers) -> Result<JunitFile, ExitCode> {
+        if let Some(path) = &self.csv {
+            let csv = SecondsCsv::create(path).map_err(bad_input)?;
+            observers.listeners.push(Box::new(csv));
+        }
+        let Some(path) = self.junit.clone() else {
+            return Ok(JunitFile(None));
+        };
+        match File::create(&path) {
+            Ok(file) => Ok(JunitFile(Some((path, file)))),
+            Err(e) => Err(bad_input(format!(
+                "--junit {}: {e}; give a file in a folder that exists and can be written to",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// The JUnit file, if one was asked for. It is emptied before the run, so that no older verdict is taken for this run's.
+pub struct JunitFile(Option<(PathBuf, File)>);
+
+impl JunitFile {
+    /// Writes what `text` makes; prints why it can't be written.
+    pub fn write(self, text: impl FnOnce() -> Result<String, ReportError>) {
+        let Some((path, mut file)) = self.0 else {
+            return;
+        };
+        let written = text().map_err(|e| e.to_string());
+        let written = written.and_then(|text| {
+            let written = file.write_all(text.as_bytes());
+            written.map_err(|e| e.to_string())
+        });
+        if let Err(problem) = written {
+            note(&format!("warning: --junit {}: {problem}", path.display()));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What is taken out of answers and checked in them.
+
+use crate::service::{Answered, Folder, Service};
+use crate::{errors, once, refused};
+
+#[test]
+fn variables_come_from_headers_patterns_and_json_paths() {
+    let service = Service::answering(|asked| {
+        match asked.path.as_str() {
+        "/orders" => Answered::new(
+            201,
+            r#"{"items": [{"id": 1, "stock": 0}, {"id": 2, "stock": 5}, {"id": 3, "stock": 1}], "next": null}"#,
+        )
+        .header("Location", "https://shop.example/orders/o-17?x=1")
+        .header("x-tag", "a")
+        .header("x-tag", "b"),
+        "/page" => Answered::new(
+            200,
+            "<input name=csrf value=\"s3\"><a href=/p/1><a href=/p/2>",
+        ),
+        _ => Answered::new(200, ""),
+    }
+    });
+    let folder = Folder::new();
+    let steps = r#"
+[[journeys.steps]]
+request = { method = "POST", path = "/orders", text = "x" }
+expect = { status = 201 }
+[journeys.steps.extract]
+whole = { header = "LOCATION" }
+order = { header = "location", regex = '/orders/([\w-]+)' }
+tags = { header = "x-tag", all = true }
+none = { header = "x-none", default = "-" }
+first = "$.items[?@.stock > 0].id"
+all = { json = "$.items[?@.stock > 0].id", all = true }
+empty = { json = "$.items[?@.stock > 9].id", all = true, default = [] }
+pointer = { json = "/items/2/id" }
+last = { json = "/next", default = "" }
+[[journeys.steps]]
+request = { method = "GET", path = "/page" }
+extract = { csrf = { regex = 'name=csrf value="(\w+)"' }, links = { regex = 'href=(/p/\d+)', all = true }, word = { regex = '<\w+' } }
+[[journeys.steps]]
+request = { method = "GET", path = "/done", query = { all = "{{all|json}}{{last}}", csrf = "{{csrf}}", empty = "{{empty|length}}", first = "{{first}}", links = "{{links|join:,}}", none = "{{none}}", order = "{{order}}", pointer = "{{pointer}}", tags = "{{tags|join:,}}", whole = "{{whole}}", word = "{{word}}" } }
+"#;
+
+    let ended = once(&folder, &service, "", steps);
+
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(
+        service.asked()[2].path,
+        "/done?all=%5B2%2C3%5D&csrf=s3&empty=0&first=2&links=%2Fp%2F1%2C%2Fp%2F2&none=-&order=o-17&pointer=3&tags=a%2Cb\
+         &whole=https%3A%2F%2Fshop.example%2Forders%2Fo-17%3Fx%3D1&word=%3Cinput"
+    );
+}
+
+#[test]
+fn a_value_that_is_not_there_is_an_error_that_says_where_it_was_looked_for() {
+    let service = Service::start(|_| (200, "{\"a\": 1}".into()));
+    for (place, kind) in [
+        ("{ header = \"x-id\" }", "nothing to extract at header x-id"),
+        ("{ regex = 'id=(\\d+)' }", "nothing to extract at id=(\\d+)"),
+        ("\"$.b\"", "nothing to extract at $"),
+        ("{ json = \"$.b\", all = true }", "nothing to extract at $"),
+    ] {
+        let folder = Folder::new();
+        let steps = format!(
+            "[[journeys.steps]]\nname = \"get\"\nrequest = {{ method = \"GET\", path = \"/\" }}\nextract = {{ v = {place} }}\n"
+        );
+        let ended = once(&folder, &service, "", &steps);
+        assert_eq!(ended.code, 1, "{place}: {}{}", ended.stdout, ended.stderr);
+        let errors = errors(&folder);
+        assert!(errors[0].0.starts_with(kind), "{place}: {errors:?}");
+    }
+}
+
+#[test]
+fn headers_sizes_texts_and_times_are_checked() {
+    let service = Service::answering(|_| {
+        Answered::new(200, "hello world")
+            .header("content-type", "text/html; charset=utf-8")
+            .header("x-cache", "HIT")
+    });
+    let all_well = r#"
+[[journeys.steps]]
+request = { method = "GET", path = "/" }
+[journeys.steps.expect]
+match = '^hello \w+$'
+bytes_min = 11
+bytes_max = 11
+response_time_max = "60s"
+headers = { Content-Type = { contain = "text/html" }, x-cache = "{{hit}}", x-none = false, content-length = true, x-Cache = { match = "^H" } }
+"#
+    .replace("x-Cache = { match = \"^H\" }", "date = { match = '\\d\\d:' }");
+    let folder = Folder::new();
+    let ended = once(
+        &folder,
+        &service,
+        "[parameters]\nhit = \"HIT\"\n",
+        &all_well,
+    );
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+
+    for (check, kind, example) in [
+        (
+            "headers = { x-cache = \"MISS\" }",
+            "header x-cache",
+            "expected MISS, found HIT",
+        ),
+        (
+            "headers = { x-none = true }",
+            "header x-none",
+            "no such header",
+        ),
+        (
+            "headers = { x-cache = false }",
+            "header x-cache",
+            "found HIT",
+        ),
+        (
+            "headers = { content-type = { match = 'json$' } }",
+            "header content-type",
+            "json$",
+        ),
+        ("bytes_max = 10", "body length", "found 11"),
+        ("bytes_min = 12", "body length", "12 to any"),
+        ("match = 'bye'", "missing text", "hello world"),
+        ("response_time_max = \"0s\"", "response time over", "it was"),
+    ] {
+        let folder = Folder::new();
+        let steps = format!(
+            "[[journeys.steps]]\nname = \"get\"\nrequest = {{ method = \"GET\", path = \"/\" }}\nexpect = {{ {check} }}\n"
+        );
+        let ended = once(&folder, &service, "", &steps);
+        assert_eq!(ended.code, 1, "{check}: {}{}", ended.stdout, ended.stderr);
+        let errors = errors(&folder);
+        assert!(errors[0].0.starts_with(kind), "{check}: {errors:?}");
+        assert!(errors[0].1.contains(example), "{check}: {errors:?}");
+    }
+}
+
+#[test]
+fn a_place_or_a_check_that_can_not_be_is_refused() {
+    let folder = Folder::new();
+    let step = |more: &str| {
+        format!("[[journeys.steps]]\nrequest = {{ method = \"GET\", path = \"/\" }}\n{more}\n")
+    };
+    for (wrong, says) in [
+        (
+            "extract = { v = \"state\" }",
+            vec!["neither a JSON pointer nor a JSON path", "$.items"],
+        ),
+        ("extract = { v = \"$.items[\" }", vec!["not a JSON path"]),
+        (
+            "extract = { v = { regex = '(' } }",
+            vec!["not a regular expression"],
+        ),
+        ("extract = { v = {} }", vec!["`v` needs one place"]),
+        (
+            "extract = { v = { header = \"a\", json = \"/b\" } }",
+            vec!["needs one place"],
+        ),
+        ("extract = { v = { haeder = \"a\" } }", vec!["haeder"]),
+        (
+            "expect = { headers = { a = 1 } }",
+            vec!["no check of a header"],
+        ),
+        (
+            "expect = { headers = { a = { contain = \"b\", match = \"c\" } } }",
+            vec!["one of `contain`, `match`"],
+        ),
+        (
+            "expect = { bytes_min = 2, bytes_max = 1 }",
+            vec!["2 bytes or more and 1 or less"],
+        ),
+    ] {
+        refused(&folder, "", &step(wrong), &says);
+    }
+}

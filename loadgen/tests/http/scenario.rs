@@ -1,0 +1,200 @@
+//! What a scenario says about HTTP.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::raw_server::{OK, RawServer, value};
+use super::support::Loadgen;
+
+fn scenario(http: &str, steps: &str) -> String {
+    format!(
+        r#"name = "test"
+description = "HTTP as a scenario wants it"
+audit = false
+{http}
+[workload]
+kind = "open"
+rate = 2.0
+duration = "1s"
+[limits]
+slip_p99_max = "2s"
+loop_stall_p99_max = "2s"
+[[journeys]]
+name = "visit"
+{steps}
+"#
+    )
+}
+
+fn get(path: &str, more: &str) -> String {
+    format!(
+        "[[journeys.steps]]\nname = \"get {path}\"\nrequest = {{ method = \"GET\", path = \"{path}\" }}\n{more}\n"
+    )
+}
+
+fn shop() -> RawServer {
+    RawServer::start(|talk| {
+        while let Some((head, _)) = talk.request() {
+            let path = head.split(' ').nth(1).unwrap();
+            let answer = match path {
+                "/login" => {
+                    "HTTP/1.1 302 Found\r\nset-cookie: session=7; Path=/\r\nlocation: /home\r\ncontent-length: 0\r\n\r\n"
+                }
+                _ => OK,
+            };
+            talk.say(answer);
+        }
+    })
+}
+
+#[test]
+fn each_journey_has_cookies_of_its_own_and_redirects_are_in_the_report() {
+    let server = shop();
+    let steps = get("/login", "") + &get("/cart", "");
+    let run = Loadgen::scenario(&scenario("", &steps)).arguments(&["--target", &server.url]);
+    let ended = run.run();
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let heads = server.heads();
+    let cookies = |path: &str| {
+        let heads = heads.iter().filter(|head| head.contains(path));
+        heads
+            .map(|head| value(head, "cookie").map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cookies("/login"), [None, None]);
+    assert_eq!(
+        cookies("/home"),
+        [Some("session=7".to_owned()), Some("session=7".to_owned())]
+    );
+    assert_eq!(cookies("/cart"), cookies("/home"));
+    let report = ended.report();
+    let redirect = &report["http"]["redirects"][0];
+    assert_eq!(
+        (&redirect["step"], &redirect["status"], &redirect["count"]),
+        (&"get /login".into(), &302.into(), &2.into())
+    );
+    assert_eq!(redirect["to"], format!("GET {}/home", server.url));
+    assert_eq!(
+        report["steps"][0]["count"], 2,
+        "one request with all its redirects"
+    );
+    assert_eq!(report["http"]["requests"], 6);
+    assert!(ended.stdout.contains("Redirects"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_scenario_can_do_without_cookies_and_redirects_and_an_expected_one_is_an_answer() {
+    let expected = "expect = { status = 302 }";
+    for http in [
+        "",
+        "[http]\nredirects = 0\ncookies = false\nkeep_alive = false\n",
+    ] {
+        let server = shop();
+        let steps = get("/login", expected) + &get("/cart", "");
+        let run = Loadgen::scenario(&scenario(http, &steps)).arguments(&["--target", &server.url]);
+        let ended = run.run();
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        let heads = server.heads();
+        let cart = heads.iter().find(|head| head.contains("/cart")).unwrap();
+        assert!(!heads.iter().any(|head| head.contains("/home")));
+        assert_eq!(value(cart, "cookie").is_some(), http.is_empty());
+        assert_eq!(value(cart, "connection").is_some(), !http.is_empty());
+    }
+}
+
+#[test]
+fn compressed_answers_are_checked_decoded_and_both_sizes_are_told() {
+    let text = format!("{{\"id\": 7, \"text\": \"{}\"}}", "again ".repeat(1_000));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+        gzip.len()
+    )
+    .into_bytes();
+    answer.extend(&gzip);
+    let server = RawServer::always(answer);
+    let steps = get("/", "expect = { equal = { \"/id\" = 7 } }");
+    let http = "[http]\naccept_encoding = [\"gzip\", \"br\"]";
+    let run = Loadgen::scenario(&scenario(http, &steps)).arguments(&["--target", &server.url]);
+    let ended = run.run();
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let heads = server.heads();
+    let last = heads.iter().find(|head| head.starts_with("GET / "));
+    let last = last.unwrap();
+    assert_eq!(value(last, "accept-encoding"), Some("gzip, br"));
+    let answers = &ended.report()["http"]["answers"][0];
+    assert_eq!(answers["wire_bytes"], 2 * gzip.len());
+    assert_eq!(answers["body_bytes"], 2 * text.len());
+}
+
+#[test]
+fn what_could_not_be_sent_right_is_refused_with_its_place() {
+    let post = |headers: &str| {
+        format!(
+            "[[journeys.steps]]\nname = \"post\"\nrequest = {{ method = \"POST\", path = \"/\", headers = {{ {headers} }} }}\n"
+        )
+    };
+    for (http, steps, line, told) in [
+        (
+            "",
+            post("Content-Length = \"7\""),
+            16,
+            "follows from the body",
+        ),
+        (
+            "",
+            post("transfer-encoding = \"chunked\""),
+            16,
+            "follows from the body",
+        ),
+        ("", post("Host = \"a\", host = \"b\""), 16, "twice"),
+        (
+            "",
+            get("http://other.example/a", ""),
+            16,
+            "the path is a URL",
+        ),
+        (
+            "",
+            get("HTTPS://other.example/{{uuid}}", ""),
+            16,
+            "the path is a URL",
+        ),
+        ("", get("/a#b", ""), 16, "fragment"),
+        (
+            "[http]\nredirects = 51",
+            get("/", ""),
+            5,
+            "`redirects` is out of range",
+        ),
+        (
+            "[http]\nrequests_per_connection = 0",
+            get("/", ""),
+            5,
+            "out of range",
+        ),
+        (
+            "[http]\nprotocol = \"h2\"\nkeep_alive = false",
+            get("/", ""),
+            6,
+            "HTTP/1.1 only",
+        ),
+        ("[http]\nprotocol = \"h3\"", get("/", ""), 5, "h3"),
+        ("[http]\ncookie = false", get("/", ""), 5, "cookies"),
+    ] {
+        let run = Loadgen::scenario(&scenario(http, &steps));
+        let ended = run.arguments(&["--target", "http://127.0.0.1:1"]).run();
+        assert_eq!(ended.code, 2, "{http} {steps}");
+        let place = format!("test.toml:{line}:");
+        let flat = ended.stderr.replace('│', " ");
+        let flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            flat.contains(told) && flat.contains(&place),
+            "{http} {steps} {place} {flat}"
+        );
+    }
+}

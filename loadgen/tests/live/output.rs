@@ -1,0 +1,101 @@
+//! Output that goes nowhere ends no run: a reader that has gone, a full disk, a terminal that was closed; and a folder that is somebody
+//! else's is left alone.
+
+use std::fs::File;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::{Loadgen, ROOM, SmallSystem, exists, open};
+
+fn full() -> Stdio {
+    File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap()
+        .into()
+}
+
+/// The writing end of a pipe that nobody reads.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn loadgen(arguments: &[&str], stdout: Stdio) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(arguments)
+        .stdout(stdout)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_run_goes_on_when_nobody_reads_what_it_writes() {
+    let system = SmallSystem::start();
+    for progress in ["plain", "json"] {
+        let run = Loadgen::scenario(&open(20, "1s", ROOM))
+            .target(&system)
+            .arguments(&["--progress", progress]);
+        let mut command = run.command();
+        let output = command.stdout(closed()).stderr(full()).output().unwrap();
+        let ended = run.ended(output);
+        assert_eq!(ended.code, 0, "{progress}");
+        assert_eq!(ended.report()["verdict"]["result"], "PASS");
+    }
+}
+
+#[test]
+fn standard_output_that_is_lost_has_an_exit_code_of_its_own() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
+    let output = run.command().stdout(full()).output().unwrap();
+    let ended = run.ended(output);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    assert!(exists(&ended.out, "report.json"));
+
+    for arguments in [
+        &["list"][..],
+        &["schema"],
+        &["check", "checkout"],
+        &["--help"],
+    ] {
+        let lost = loadgen(arguments, full());
+        let told = String::from_utf8_lossy(&lost.stderr);
+        assert_eq!(lost.status.code(), Some(4), "{arguments:?}: {told}");
+        assert!(told.contains("standard output can't be written"), "{told}");
+        let unread = loadgen(arguments, closed());
+        assert_eq!(unread.status.code(), Some(0), "{arguments:?}: {unread:?}");
+    }
+}
+
+#[test]
+fn a_report_that_can_not_be_written_is_shown_all_the_same() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
+    // As on a full disk, the file can't be written; the folder can.
+    std::fs::create_dir_all(run.out().join("report.json.part")).unwrap();
+    let ended = run.run();
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    assert!(ended.stdout.contains("| get thing"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("verdict: PASS"), "{}", ended.stdout);
+    let says = ended.stderr.contains("the report can't be written to");
+    assert!(says, "{}", ended.stderr);
+}
+
+#[test]
+fn a_folder_that_holds_a_report_is_refused_before_anything_is_driven() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
+    std::fs::create_dir(run.out()).unwrap();
+    std::fs::write(run.out().join("report.json"), "the first").unwrap();
+    let ended = run.run();
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("already holds a report"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(system.requests(), 0);
+    let first = std::fs::read_to_string(ended.out.join("report.json")).unwrap();
+    assert_eq!(first, "the first");
+}
