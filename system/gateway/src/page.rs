@@ -17,11 +17,22 @@ pub(super) enum Asset {
     Index,
     Style,
     Script,
+    Shown,
+    Recorded,
+    Waterfall,
     Icon,
 }
 
 impl Asset {
-    pub(super) const ALL: [Self; 4] = [Self::Index, Self::Style, Self::Script, Self::Icon];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Index,
+        Self::Style,
+        Self::Script,
+        Self::Shown,
+        Self::Recorded,
+        Self::Waterfall,
+        Self::Icon,
+    ];
 
     /// The file's path.
     pub(super) const fn path(self) -> &'static str {
@@ -29,6 +40,9 @@ impl Asset {
             Self::Index => "/",
             Self::Style => "/page/style.css",
             Self::Script => "/page/app.js",
+            Self::Shown => "/page/shown.js",
+            Self::Recorded => "/page/recorded.js",
+            Self::Waterfall => "/page/waterfall.js",
             Self::Icon => "/page/icon.svg",
         }
     }
@@ -38,6 +52,9 @@ impl Asset {
             Self::Index => include_str!("page/index.html"),
             Self::Style => include_str!("page/style.css"),
             Self::Script => include_str!("page/app.js"),
+            Self::Shown => include_str!("page/shown.js"),
+            Self::Recorded => include_str!("page/recorded.js"),
+            Self::Waterfall => include_str!("page/waterfall.js"),
             Self::Icon => include_str!("page/icon.svg"),
         }
     }
@@ -47,7 +64,9 @@ impl Asset {
         match self {
             Self::Index => "text/html; charset=utf-8",
             Self::Style => "text/css; charset=utf-8",
-            Self::Script => "text/javascript; charset=utf-8",
+            Self::Script | Self::Shown | Self::Recorded | Self::Waterfall => {
+                "text/javascript; charset=utf-8"
+            }
             Self::Icon => "image/svg+xml",
         }
     }
@@ -115,7 +134,9 @@ mod tests {
             "document.write",
             "eval(",
         ] {
-            assert!(!Asset::Script.text().contains(forbidden), "{forbidden}");
+            for asset in Asset::ALL {
+                assert!(!asset.text().contains(forbidden), "{asset:?}: {forbidden}");
+            }
         }
     }
 }

@@ -1,19 +1,9 @@
 // The page: shows the live feed and browses the state. Values are inserted as text, never as markup.
+import { $, act, clock, el, failure, fields, figure, get, heading, line, money, parts, reached, status, text } from "./shown.js";
+import { last, of_order } from "./recorded.js";
+import { waterfall } from "./waterfall.js";
 const TOPICS = { customer: "customers", product: "products", inventory: "inventories", cart: "carts", order: "orders", billing: "billings", shipping: "shippings", mail: "mails" };
-const EVENTS_MAX = 200, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, ANSWER_BYTES_MAX = 64 << 20;
-const $ = (id) => document.getElementById(id);
-const el = (tag, props = {}, ...children) => {
-  const node = Object.assign(document.createElement(tag), props);
-  node.append(...children);
-  return node;
-};
-const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
-const STATUS = { CREATED: "info", IN_STOCK: "info", CLEARED: "good", SHIPPED: "good", DELIVERED: "good", OUT_OF_STOCK: "bad", UNCLEARED: "warn" };
-const status = (value) => el("span", { className: `badge ${STATUS[value] ?? ""}`, textContent: text(value) });
-// A stream position is a time and a sequence number; the page shows the time.
-const clock = (ms) => { const at = new Date(ms); return `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, "0")}`; };
-const parts = (position) => (position ?? "0-0").split("-").map(Number);
-const reached = (position, goal) => { const [a, b] = [parts(position), parts(goal)]; return a[0] > b[0] || (a[0] === b[0] && a[1] >= b[1]); };
+const EVENTS_MAX = 200, EARLIER = 50, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, HISTORY_PAGES = 5;
 
 function link(topic, id) {
   const button = el("button", { type: "button", className: "id", textContent: text(id), title: text(id) });
@@ -23,15 +13,18 @@ function link(topic, id) {
 // A field's value as nodes; an id becomes a link to its entity.
 function nodes(name, value, topic) {
   if (name === "status") return [status(value)];
+  if (name === "lines" && topic === "order" && Array.isArray(value)) return value.map((each) => { const [before, after] = line(each); return el("div", {}, before, link("product", each.product_id), after); });
   const [, named, many] = /^(.+)_id(s?)$/.exec(name) ?? [];
   const target = named === "entity" ? topic : named;
-  if (!Object.hasOwn(TOPICS, target ?? "") || target === "mail") return [text(value)];
+  if (!Object.hasOwn(TOPICS, target ?? "") || target === "mail") return [figure(name, value, topic)];
   if (!many) return [link(target, value)];
   return Array.isArray(value) ? value.map((id) => link(target, id)) : [text(value)];
 }
 
 // ---- live
 const filter = new Set(Object.keys(TOPICS)), counts = {}, applied = {}, chips = {}, seen = {};
+// How many events from before the feed are listed; null until they have been read.
+let earlier = null, recalling = false, earlier_failed = "";
 let waiting = [], held = [], paused = false, total = 0, second = 0, scheduled = false, retry_ms = 250, skipped = false;
 const rates = new Array(SECONDS).fill(0);
 
@@ -51,21 +44,13 @@ for (const topic of Object.keys(TOPICS)) {
 
 function row(event) {
   const published_ms = event.published_at_us / 1000;
-  const fields = el("span", { className: "fields" });
-  for (const [name, value] of Object.entries(event.data ?? {})) {
-    if (name === "entity_id") continue;
-    if (name === "status") fields.prepend(status(value), " ");
-    else fields.append(el("i", { textContent: name }), ` ${text(value).slice(0, 120)}  `);
-  }
-  fields.title = fields.textContent;
   // A stock event leads to its order; a mail can't be opened.
   const id = event.topic === "mail" ? el("span", { className: "id plain", textContent: event.aggregate_id, title: event.aggregate_id })
     : link(event.action.startsWith("stock_") ? "order" : event.topic, event.aggregate_id);
-  const action = event.action.endsWith("deleted") ? "bad" : event.action.endsWith("created") ? "good" : "";
   const item = el("li", { hidden: !filter.has(event.topic) },
     el("time", { textContent: clock(published_ms), dateTime: new Date(published_ms).toISOString() }),
     el("span", { className: "topic", textContent: event.topic }),
-    el("span", { className: action, textContent: event.action.replace("entity_", "").replace("_", " ") }), id, fields);
+    act(event), id, fields(event));
   item.dataset.topic = event.topic;
   return item;
 }
@@ -90,9 +75,9 @@ function draw() {
     chip.at.title = `the read model has applied ${applied[topic]}, the feed has shown ${seen[topic] ?? "nothing"}`;
     chip.at.className = behind ? "warn" : "";
   }
-  $("none").hidden = total > 0;
+  $("none").hidden = total > 0 || earlier !== 0;
   const shown = list.children.length;
-  $("shown").textContent = total ? `${total} events since the page was opened${total > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}${skipped ? "; some were skipped because they arrived faster than this page can show them" : ""}` : "";
+  $("shown").textContent = earlier_failed || total || earlier ? `${earlier_failed}${total} events since the page was opened${earlier ? `, ${earlier} from before` : ""}${total + earlier > shown ? `, ${shown} listed` : ""}${paused ? `, ${held.length} held back` : ""}${skipped ? "; some were skipped because they arrived faster than this page can show them" : ""}` : "";
 }
 
 function take(message) {
@@ -106,8 +91,23 @@ function take(message) {
     if (held.length > 2 * EVENTS_MAX) held = held.slice(-EVENTS_MAX);
   } else {
     if (message.type === "applied") Object.assign(applied, message.positions);
-    else Object.assign(seen, message.positions);
+    else {
+      if (!recalling) recall({ ...message.positions });
+      Object.assign(seen, message.positions);
+    }
   }
+  schedule();
+}
+
+// Lists the last events before the feed's first: below those that came in the meantime.
+async function recall(positions) {
+  recalling = true;
+  try {
+    const events = await last(positions, EARLIER), room = EVENTS_MAX - $("events").children.length;
+    const rows = events.reverse().slice(0, Math.max(0, room)).map(row);
+    $("events").append(...rows);
+    earlier = rows.length;
+  } catch (error) { earlier_failed = `earlier events can't be shown: ${error.message}; `; }
   schedule();
 }
 
@@ -151,30 +151,13 @@ $("pause").onclick = () => {
 $("clear").onclick = () => { waiting = []; held = []; $("events").replaceChildren(); schedule(); };
 
 // ---- state
-async function get(path) {
-  const answer = await fetch(path), reader = answer.body.getReader(), chunks = [];
-  for (let bytes = 0; ;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    chunks.push(value);
-    if ((bytes += value.length) > ANSWER_BYTES_MAX) {
-      await reader.cancel();
-      throw new Error(`${path} is longer than ${ANSWER_BYTES_MAX >> 20} MiB, too much for a page; fetch it with curl`);
-    }
-  }
-  let body;
-  try { body = JSON.parse(await new Blob(chunks).text()); } catch { throw new Error(`${path} answered ${answer.status} without JSON`); }
-  if (!answer.ok) throw new Error(body.error ?? answer.statusText);
-  return body;
-}
-const failure = (error) => el("p", { className: "bad", textContent: error.message });
 const whole = (entity, topic) => el("dl", { className: "card" }, ...Object.entries(entity).flatMap(([name, value]) =>
-  [el("dt", { textContent: name }), el("dd", {}, ...nodes(name, value, topic))]));
+  [el("dt", { textContent: heading(name, topic) }), el("dd", {}, ...nodes(name, value, topic))]));
 
 function fill(table, entities, topic) {
   const names = [...new Set(entities.flatMap((entity) => Object.keys(entity)))];
   table.replaceChildren(
-    el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { textContent: name })))),
+    el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { textContent: heading(name, topic) })))),
     el("tbody", {}, ...entities.map((entity) => el("tr", {}, ...names.map((name) => el("td", {}, ...(name in entity ? nodes(name, entity[name], topic) : [])))))));
 }
 
@@ -202,11 +185,31 @@ async function page(from) {
   }
   $("next").disabled = !cursor;
 }
-$("collection").onchange = () => { $("entity").replaceChildren(); page(); };
+$("collection").onchange = () => { opened = null; $("entity").replaceChildren(); $("history").replaceChildren(); page(); };
 $("first").onclick = () => page();
 $("next").onclick = () => page(cursor);
 
+// Shows what has happened to an order, as far as so many pages of each topic tell.
+let opened = null;
+async function history(id, pages) {
+  const mine = opened;
+  $("history").replaceChildren(el("p", { className: "quiet", textContent: "reading its events…" }));
+  let nodes;
+  try {
+    const { events, more } = await of_order(id, pages);
+    const again = (label, pages) => { const button = el("button", { type: "button", textContent: label }); button.onclick = () => history(id, pages); return button; };
+    const bar = el("div", { className: "bar" }, el("h3", { textContent: "History" }), again("Refresh", pages));
+    if (more.length) bar.append(again("Look further", 2 * pages), el("span", { className: "quiet", textContent: `only the first ${pages * 1000} events since its creation were read of: ${more.join(", ")}` }));
+    nodes = [bar, events.length ? el("div", { className: "scroll" }, waterfall(events)) : el("p", { className: "quiet", textContent: "no events of this order were found" })];
+  } catch (error) { nodes = [failure(error)]; }
+  // Another entity was opened in the meantime.
+  if (mine === opened) $("history").replaceChildren(...nodes);
+}
+
 async function open(topic, id) {
+  opened = {};
+  $("history").replaceChildren();
+  if (topic === "order") history(id, HISTORY_PAGES);
   $("collection").value = topic;
   $("id").value = id;
   if (location.hash !== "#browse") location.hash = "browse";
@@ -234,24 +237,35 @@ const LOADERS = {
   async orders(body) {
     const { result } = await get("/report/orders");
     const cards = result.slice(-ORDERS_MAX).reverse().map((order) => {
-      const sum = order.billings.reduce((all, billing) => all + billing.amount, 0);
-      const details = el("details", {}, el("summary", { textContent: "all fields" }), el("pre", { textContent: JSON.stringify(order, null, 2) }));
+      const paid = order.billings.reduce((all, billing) => all + billing.amount, 0);
+      const details = el("details", {}, el("summary", { textContent: "all fields (money in cents)" }), el("pre", { textContent: JSON.stringify(order, null, 2) }));
       return el("div", { className: "card" }, el("div", { className: "bar" }, status(order.status), link("order", order.entity_id)),
         el("div", { textContent: `${order.customer?.name ?? "unknown customer"}: ${order.products.map((product) => product.name).join(", ") || "no products"}` }),
-        el("p", { className: "quiet", textContent: `${order.billings.length ? `paid ${sum}` : "not paid"} · ${order.shippings.length ? (order.shippings[0].delivered ? "delivered" : "on its way") : "not shipped"}` }), details);
+        el("p", { className: "quiet", textContent: `total ${money(order.total)} · ${order.billings.length ? `paid ${money(paid)}` : "not paid"} · ${order.shippings.length ? (order.shippings[0].delivered ? "delivered" : "on its way") : "not shipped"}` }), details);
     });
     body.replaceChildren(el("p", { className: "quiet", textContent: result.length ? `${result.length} orders${result.length > ORDERS_MAX ? `, the last ${ORDERS_MAX} are shown` : ""}` : "no orders yet" }), ...cards);
   },
+  async letters(body, from) {
+    const { result, cursor } = await get(`/dead-letters?${new URLSearchParams({ limit: PAGE, ...(from ? { cursor: from } : {}) })}`);
+    const cards = result.map((letter) => el("div", { className: "card" },
+      el("div", { className: "bar" }, el("time", { textContent: new Date(letter.at_ms).toLocaleString("sv"), dateTime: new Date(letter.at_ms).toISOString() }), el("code", { textContent: letter.id })),
+      el("p", { className: "bad", textContent: letter.reason }),
+      el("details", {}, el("summary", { textContent: "content" }), el("pre", { textContent: letter.content }))));
+    const count = from ? `${result.length} from number ${Number(from) + 1} on` : `${result.length} dead letters`;
+    const next = el("button", { type: "button", textContent: "Next page" });
+    next.onclick = () => load("letters", cursor);
+    body.replaceChildren(el("p", { className: "quiet", textContent: result.length ? `${count}${cursor ? ", more follow" : ""}; ordershop dead-letters resend ID has one handled again, drop ID deletes it` : "no dead letters: everything could be handled" }), ...cards, ...(cursor ? [next] : []));
+  },
 };
-async function load(name) {
+async function load(name, from) {
   const body = $(`${name}-body`);
-  try { await LOADERS[name](body); } catch (error) { body.replaceChildren(failure(error)); }
+  try { await LOADERS[name](body, from); } catch (error) { body.replaceChildren(failure(error)); }
 }
 for (const button of document.querySelectorAll("[data-load]")) button.onclick = () => load(button.dataset.load);
 
 // ---- navigation
 function show() {
-  const name = ["browse", "report", "orders"].find((part) => location.hash === `#${part}`) ?? "live";
+  const name = ["browse", "report", "orders", "letters"].find((part) => location.hash === `#${part}`) ?? "live";
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.dataset.part !== name;
   for (const link of document.querySelectorAll("nav a")) link.classList.toggle("on", link.hash === `#${name}`);
   scrollTo(0, 0);

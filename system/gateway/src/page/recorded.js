@@ -1,0 +1,63 @@
+// Recorded events: the last ones of all topics, and those of one order. GET /events/{topic} tells them oldest first.
+import { get, parts, reached } from "./shown.js";
+const PAGE_EVENTS = 1000, SPAN_MS = 1000, SPAN_FACTOR = 60, TRIES_MAX = 12, CLOCKS_MS = 1000;
+const TOPICS_OF_ORDER = ["inventory", "billing", "shipping", "mail"];
+const events_after = (topic, after) => get(`/events/${topic}?limit=${PAGE_EVENTS}&after=${after}`);
+const by_time = (a, b) => a.published_at_us - b.published_at_us || (reached(a.position, b.position) ? 1 : -1);
+
+// The last events of a topic up to a position: finds a span of time that has enough of them, and not more than a page.
+async function last_of(topic, end, wanted) {
+  const [end_ms] = parts(end);
+  let found = [], short = 0, long = Infinity, span = Math.min(SPAN_MS, end_ms);
+  for (let tries = 0; tries < TRIES_MAX && span > short; tries++) {
+    const { result, cursor } = await events_after(topic, `${end_ms - span}-0`);
+    if (cursor) long = span;
+    else {
+      found = result.filter((event) => reached(end, event.position));
+      short = span;
+      if (found.length >= wanted) break;
+    }
+    span = long === Infinity ? Math.min(end_ms, span * SPAN_FACTOR) : Math.floor(Math.sqrt(Math.max(1, short) * long));
+  }
+  return found.slice(-wanted);
+}
+
+// The last events up to these positions, oldest first.
+export async function last(positions, wanted) {
+  const all = await Promise.all(Object.entries(positions).map(([topic, end]) => last_of(topic, end, wanted)));
+  return all.flat().sort(by_time).slice(-wanted);
+}
+
+// Reads on from a position: the events that fit, and whether there are more than were read.
+async function matching(topic, after, pages, fits) {
+  const found = [];
+  for (let page = 0; page < pages; page++) {
+    const { result, cursor } = await events_after(topic, after);
+    found.push(...result.filter(fits));
+    if (!cursor) return { found, more: false };
+    after = cursor;
+  }
+  return { found, more: true };
+}
+
+// An order's own events and those of its stock, billings, shippings and mails, oldest first. Reads at most so many pages of each topic,
+// from the order's creation on; `more`: the topics that have events beyond.
+export async function of_order(id, pages) {
+  // An id of the system's begins with the time of its creation; others are looked for from the start.
+  const time = /^[0-9a-f]{12}7/.test(id) ? parseInt(id.slice(0, 12), 16) : 0;
+  const own = await matching("order", `${Math.max(0, time - CLOCKS_MS)}-0`, pages, (event) => event.aggregate_id === id);
+  if (!own.found.length) return { events: [], more: own.more ? ["order"] : [] };
+  const from = `${parts(own.found[0].position)[0] - 1}-0`;
+  const others = await Promise.all(TOPICS_OF_ORDER.map((topic) => {
+    const known = new Set();
+    // A billing or shipping names its order when it is created, and not when it is deleted. Stock and mails have the order's id in theirs or their text.
+    return matching(topic, from, pages, (event) => {
+      const fits = known.has(event.aggregate_id) || [event.data?.order_id, ...event.event_id.split(".")].includes(id)
+        || (topic === "mail" && String(event.data?.message).includes(id));
+      if (fits && (topic === "billing" || topic === "shipping")) known.add(event.aggregate_id);
+      return fits;
+    });
+  }));
+  const more = ["order", ...TOPICS_OF_ORDER].filter((_, n) => [own, ...others][n].more);
+  return { events: [own, ...others].flatMap(({ found }) => found).sort(by_time), more };
+}
