@@ -26,7 +26,7 @@ fn text(output: &Output) -> String {
 }
 
 /// Puts something into a queue that is no message.
-async fn poison(shop: &Shop, text: &str) {
+pub async fn poison(shop: &Shop, text: &str) {
     let client = redis::Client::open(shop.redis_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut push = redis::cmd("RPUSH");

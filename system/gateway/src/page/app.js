@@ -3,7 +3,7 @@ import { $, act, clock, el, failure, fields, figure, get, heading, line, money, 
 import { last, of_order } from "./recorded.js";
 import { waterfall } from "./waterfall.js";
 const TOPICS = { customer: "customers", product: "products", inventory: "inventories", cart: "carts", order: "orders", billing: "billings", shipping: "shippings", mail: "mails" };
-const EVENTS_MAX = 200, EARLIER = 50, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, HISTORY_PAGES = 5;
+const EVENTS_MAX = 200, EARLIER = 50, SECONDS = 60, PAGE = 50, ORDERS_MAX = 100, RETRY_MS_MAX = 5000, HISTORY_PAGES = 2;
 
 function link(topic, id) {
   const button = el("button", { type: "button", className: "id", textContent: text(id), title: text(id) });
@@ -199,8 +199,8 @@ async function history(id, pages) {
     const { events, more } = await of_order(id, pages);
     const again = (label, pages) => { const button = el("button", { type: "button", textContent: label }); button.onclick = () => history(id, pages); return button; };
     const bar = el("div", { className: "bar" }, el("h3", { textContent: "History" }), again("Refresh", pages));
-    if (more.length) bar.append(again("Look further", 2 * pages), el("span", { className: "quiet", textContent: `only the first ${pages * 1000} events since its creation were read of: ${more.join(", ")}` }));
-    nodes = [bar, events.length ? el("div", { className: "scroll" }, waterfall(events)) : el("p", { className: "quiet", textContent: "no events of this order were found" })];
+    if (more.length) bar.append(again("Look further", 5 * pages), el("span", { className: "quiet", textContent: `only the first ${pages * 1000} events since its creation were read of: ${more.join(", ")}` }));
+    nodes = [bar, ...events.length ? waterfall(events) : [el("p", { className: "quiet", textContent: "no events of this order were found" })]];
   } catch (error) { nodes = [failure(error)]; }
   // Another entity was opened in the meantime.
   if (mine === opened) $("history").replaceChildren(...nodes);

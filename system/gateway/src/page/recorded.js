@@ -1,9 +1,21 @@
 // Recorded events: the last ones of all topics, and those of one order. GET /events/{topic} tells them oldest first.
 import { get, parts, reached } from "./shown.js";
-const PAGE_EVENTS = 1000, SPAN_MS = 1000, SPAN_FACTOR = 60, TRIES_MAX = 12, CLOCKS_MS = 1000;
+const PAGE_EVENTS = 1000, SPAN_MS = 1000, SPAN_FACTOR = 60, TRIES_MAX = 12, BURST_PAGES = 10, CLOCKS_MS = 1000;
 const TOPICS_OF_ORDER = ["inventory", "billing", "shipping", "mail"];
 const events_after = (topic, after) => get(`/events/${topic}?limit=${PAGE_EVENTS}&after=${after}`);
 const by_time = (a, b) => a.published_at_us - b.published_at_us || (reached(a.position, b.position) ? 1 : -1);
+
+// Reads on from a position: the events that fit, and whether there are more than were read.
+async function matching(topic, after, pages, fits) {
+  const found = [];
+  for (let page = 0; page < pages; page++) {
+    const { result, cursor } = await events_after(topic, after);
+    found.push(...result.filter(fits));
+    if (!cursor) return { found, more: false };
+    after = cursor;
+  }
+  return { found, more: true };
+}
 
 // The last events of a topic up to a position: finds a span of time that has enough of them, and not more than a page.
 async function last_of(topic, end, wanted) {
@@ -19,6 +31,8 @@ async function last_of(topic, end, wanted) {
     }
     span = long === Infinity ? Math.min(end_ms, span * SPAN_FACTOR) : Math.floor(Math.sqrt(Math.max(1, short) * long));
   }
+  // More than a page at one moment: that is read through, as far as the largest array of a request is long.
+  if (found.length < wanted && long < Infinity) ({ found } = await matching(topic, `${end_ms - long}-0`, BURST_PAGES, (event) => reached(end, event.position)));
   return found.slice(-wanted);
 }
 
@@ -26,18 +40,6 @@ async function last_of(topic, end, wanted) {
 export async function last(positions, wanted) {
   const all = await Promise.all(Object.entries(positions).map(([topic, end]) => last_of(topic, end, wanted)));
   return all.flat().sort(by_time).slice(-wanted);
-}
-
-// Reads on from a position: the events that fit, and whether there are more than were read.
-async function matching(topic, after, pages, fits) {
-  const found = [];
-  for (let page = 0; page < pages; page++) {
-    const { result, cursor } = await events_after(topic, after);
-    found.push(...result.filter(fits));
-    if (!cursor) return { found, more: false };
-    after = cursor;
-  }
-  return { found, more: true };
 }
 
 // An order's own events and those of its stock, billings, shippings and mails, oldest first. Reads at most so many pages of each topic,

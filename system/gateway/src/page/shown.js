@@ -25,11 +25,12 @@ export const heading = (name, topic) => (is_money(name, topic) ? `${name} (cents
 export const figure = (name, value, topic) => (is_money(name, topic) && Number.isFinite(value) ? `${value} = ${euros(value)}` : text(value));
 // A line of an order, with its product as given.
 export const line = ({ quantity, price }) => [`${quantity} × `, ` at ${money(price)}`];
-// The fields of an event but for its id, as nodes; a status comes first.
-export function fields(event) {
+const IN_BRIEF = /^(status|total|price|amount|message|delivered)$/;
+// The fields of an event but for its id, as nodes; a status comes first. In brief: without what its entity's other events tell, too.
+export function fields(event, brief = false) {
   const all = el("span", { className: "fields" });
   for (const [name, value] of Object.entries(event.data ?? {})) {
-    if (name === "entity_id") continue;
+    if (name === "entity_id" || (brief && !IN_BRIEF.test(name))) continue;
     if (name === "status") { all.prepend(status(value), " "); continue; }
     const shown = is_money(name, event.topic) && Number.isFinite(value) ? money(value)
       : name === "lines" && Array.isArray(value) && event.topic === "order" ? value.map((each) => line(each).join(each.product_id)).join(", ")

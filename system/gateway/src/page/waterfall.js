@@ -31,12 +31,13 @@ export function waterfall(events) {
     const at = event.published_at_us - start, before = n ? events[n - 1].published_at_us - start : 0;
     const label = `${duration(at)} after the order's creation${n ? `, ${duration(at - before)} after the event before` : ""}`;
     return el("tr", { title: label },
-      el("td", { className: "at" }, el("time", { textContent: `+${duration(at)}`, dateTime: new Date(event.published_at_us / 1000).toISOString() })),
-      el("td", {}, el("span", { className: "topic", textContent: event.topic }), " ", act(event), " ", fields(event)),
+      el("td", { className: "at" }, el("time", { textContent: `+${duration(at)}`, dateTime: new Date(event.published_at_us / 1000).toISOString() }),
+        ...(n ? [el("small", { className: "quiet", textContent: `${duration(at - before)} later` })] : [])),
+      el("td", {}, el("span", { className: "topic", textContent: event.topic }), " ", act(event), " ", fields(event, true)),
       el("td", { className: "wide" }, bar(before / whole, at / whole, label)));
   });
-  return el("table", { className: "fall" },
-    el("thead", {}, el("tr", {}, el("th", { textContent: "after creation" }), el("th", { textContent: "event" }),
-      el("th", { textContent: `${clock(start / 1000)} to +${duration(whole)}; a bar is the time since the event before` }))),
-    el("tbody", {}, ...rows));
+  const table = el("table", { className: "fall" },
+    el("thead", {}, el("tr", {}, ...["after creation", "event", "time"].map((name) => el("th", { textContent: name })))), el("tbody", {}, ...rows));
+  const about = `${events.length} events from ${clock(start / 1000)} on, over ${duration(whole)}. A bar is the time since the event before, a mark the event.`;
+  return [el("p", { className: "quiet", textContent: about }), el("div", { className: "scroll" }, table)];
 }
