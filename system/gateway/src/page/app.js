@@ -251,7 +251,7 @@ const LOADERS = {
       el("div", { className: "bar" }, el("time", { textContent: new Date(letter.at_ms).toLocaleString("sv"), dateTime: new Date(letter.at_ms).toISOString() }), el("code", { textContent: letter.id })),
       el("p", { className: "bad", textContent: letter.reason }),
       el("details", {}, el("summary", { textContent: "content" }), el("pre", { textContent: letter.content }))));
-    const count = from ? `${result.length} from number ${Number(from) + 1} on` : `${result.length} dead letters`;
+    const count = from ? `from number ${Number(from) + 1} on: ${result.length}` : `${result.length} shown`;
     const next = el("button", { type: "button", textContent: "Next page" });
     next.onclick = () => load("letters", cursor);
     body.replaceChildren(el("p", { className: "quiet", textContent: result.length ? `${count}${cursor ? ", more follow" : ""}; ordershop dead-letters resend ID has one handled again, drop ID deletes it` : "no dead letters: everything could be handled" }), ...cards, ...(cursor ? [next] : []));

@@ -30,7 +30,7 @@ const IN_BRIEF = /^(status|total|price|amount|message|delivered)$/;
 export function fields(event, brief = false) {
   const all = el("span", { className: "fields" });
   for (const [name, value] of Object.entries(event.data ?? {})) {
-    if (name === "entity_id" || (brief && !IN_BRIEF.test(name))) continue;
+    if (name === "entity_id" || (brief && (!IN_BRIEF.test(name) || (name === "total" && event.version > 1)))) continue;
     if (name === "status") { all.prepend(status(value), " "); continue; }
     const shown = is_money(name, event.topic) && Number.isFinite(value) ? money(value)
       : name === "lines" && Array.isArray(value) && event.topic === "order" ? value.map((each) => line(each).join(each.product_id)).join(", ")

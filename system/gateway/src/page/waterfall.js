@@ -1,6 +1,6 @@
 // An order's history: its events with their times from its creation on, and a bar from each event to the next.
 import { act, clock, el, fields } from "./shown.js";
-const SVG = "http://www.w3.org/2000/svg", MARK = 0.6;
+const SVG = "http://www.w3.org/2000/svg", MARK = 1.2;
 
 // A duration in µs, as people say it.
 function duration(us) {
