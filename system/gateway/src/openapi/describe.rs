@@ -333,8 +333,8 @@ pub(crate) fn openapi() -> Operation {
 
 /// A file of the page.
 pub(crate) fn asset(path: &str, kind: &str) -> Operation {
-    let file = path.rsplit(['/', '.']).next().unwrap_or_default();
-    let file = if file.is_empty() { "html" } else { file };
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let file = if file.is_empty() { "html" } else { file }.replace('.', "_");
     Operation::new(&format!("page_{file}"), "A file of the page.")
         .answers(200, "The file.", kind, json!({ "type": "string" }))
         .tagged(HASH_TAG, "The file's hash.")

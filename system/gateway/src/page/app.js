@@ -199,7 +199,7 @@ async function history(id, pages) {
     const { events, more } = await of_order(id, pages);
     const again = (label, pages) => { const button = el("button", { type: "button", textContent: label }); button.onclick = () => history(id, pages); return button; };
     const bar = el("div", { className: "bar" }, el("h3", { textContent: "History" }), again("Refresh", pages));
-    if (more.length) bar.append(again("Look further", 5 * pages), el("span", { className: "quiet", textContent: `only the first ${pages * 1000} events since its creation were read of: ${more.join(", ")}` }));
+    if (more.length) bar.append(again("Look further", 5 * pages), el("span", { className: "quiet", textContent: `only ${pages * 1000} events were read of: ${more.join(", ")}` }));
     nodes = [bar, ...events.length ? waterfall(events) : [el("p", { className: "quiet", textContent: "no events of this order were found" })]];
   } catch (error) { nodes = [failure(error)]; }
   // Another entity was opened in the meantime.

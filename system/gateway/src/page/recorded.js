@@ -1,6 +1,6 @@
 // Recorded events: the last ones of all topics, and those of one order. GET /events/{topic} tells them oldest first.
 import { get, parts, reached } from "./shown.js";
-const PAGE_EVENTS = 1000, SPAN_MS = 1000, SPAN_FACTOR = 60, TRIES_MAX = 12, BURST_PAGES = 10, CLOCKS_MS = 1000;
+const PAGE_EVENTS = 1000, SPAN_MS = 1000, SPAN_FACTOR = 60, TRIES_MAX = 12, BURST_PAGES = 10, CLOCKS_MS = 1000, CLOCK_AHEAD_MS = 86_400_000;
 const TOPICS_OF_ORDER = ["inventory", "billing", "shipping", "mail"];
 const events_after = (topic, after) => get(`/events/${topic}?limit=${PAGE_EVENTS}&after=${after}`);
 const by_time = (a, b) => a.published_at_us - b.published_at_us || (reached(a.position, b.position) ? 1 : -1);
@@ -43,10 +43,12 @@ export async function last(positions, wanted) {
 }
 
 // An order's own events and those of its stock, billings, shippings and mails, oldest first. Reads at most so many pages of each topic,
-// from the order's creation on; `more`: the topics that have events beyond.
+// from the order's creation on if its id tells that; `more`: the topics that have events beyond.
 export async function of_order(id, pages) {
-  // An id of the system's begins with the time of its creation; others are looked for from the start.
-  const time = /^[0-9a-f]{12}7/.test(id) ? parseInt(id.slice(0, 12), 16) : 0;
+  // An id of the system's (UUID v7) begins with the time of its creation. An order with another id, such as one that was made
+  // with an Idempotency-Key, is looked for from the start.
+  const begins_ms = /^[0-9a-f]{12}7[0-9a-f]{3}[89ab]/.test(id) ? parseInt(id.slice(0, 12), 16) : 0;
+  const time = begins_ms < Date.now() + CLOCK_AHEAD_MS ? begins_ms : 0;
   const own = await matching("order", `${Math.max(0, time - CLOCKS_MS)}-0`, pages, (event) => event.aggregate_id === id);
   if (!own.found.length) return { events: [], more: own.more ? ["order"] : [] };
   const from = `${parts(own.found[0].position)[0] - 1}-0`;

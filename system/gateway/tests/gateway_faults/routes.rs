@@ -63,7 +63,7 @@ pub fn functions() -> Vec<(Method, String, String, QueueName)> {
 }
 
 /// Paths that lead to no function or to many: their pattern, and the status of a plain GET.
-pub const OTHERS: [(&str, &str, u16); 9] = [
+pub const OTHERS: [(&str, &str, u16); 12] = [
     ("/report", "/report", 200),
     ("/report/orders", "/report/orders", 200),
     ("/events", "/events", 426),
@@ -73,6 +73,9 @@ pub const OTHERS: [(&str, &str, u16); 9] = [
     ("/openapi.json", "/openapi.json", 200),
     ("/", "/", 200),
     ("/page/app.js", "/page/app.js", 200),
+    ("/page/shown.js", "/page/shown.js", 200),
+    ("/page/recorded.js", "/page/recorded.js", 200),
+    ("/page/waterfall.js", "/page/waterfall.js", 200),
 ];
 
 #[tokio::test]
