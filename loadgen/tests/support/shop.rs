@@ -4,35 +4,20 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::eventually;
 
-/// The program `ordershop`, built from this workspace if necessary.
+#[path = "../../../testing/built_program.rs"]
+mod built_program;
+
+use built_program::built_program;
+
+/// The program `ordershop` of this workspace.
 pub fn ordershop() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "ordershop",
-                "--bin",
-                "ordershop",
-            ])
-            .args((!cfg!(debug_assertions)).then_some("--release"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success(), "ordershop could not be built");
-        let beside = PathBuf::from(env!("CARGO_BIN_EXE_loadgen"));
-        beside.with_file_name("ordershop")
-    });
-    built.clone()
+    built_program("ordershop", "system", env!("CARGO_BIN_EXE_loadgen"))
 }
 
 /// A running shop.

@@ -1,36 +1,19 @@
 //! Checks a shop after an interruption, by `loadgen audit` and by what it answered before.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Instant;
 
 use ordershop_redis::connection::RedisLink;
 
+use crate::built_program::built_program;
 use crate::buyers::Answered;
 use crate::customer::Customer;
 use crate::process::{LOOK, PATIENCE};
 
-/// The program `loadgen`, built from this workspace if necessary.
-fn loadgen() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "loadgen",
-                "--bin",
-                "loadgen",
-            ])
-            .args((!cfg!(debug_assertions)).then_some("--release"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success(), "loadgen could not be built");
-        Path::new(env!("CARGO_BIN_EXE_ordershop")).with_file_name("loadgen")
-    })
+/// The program `loadgen` of this workspace.
+fn loadgen() -> PathBuf {
+    built_program("loadgen", "loadgen", env!("CARGO_BIN_EXE_ordershop"))
 }
 
 /// Waits until no message is in the hands of a worker that is dead: such a message is no longer in its queue, and not counted as in flight.

@@ -5,6 +5,8 @@
 
 mod aof;
 mod audit;
+#[path = "../../../testing/built_program.rs"]
+mod built_program;
 mod buyers;
 #[path = "../functional/customer.rs"]
 #[allow(dead_code, reason = "shared with other tests, which need more of it")]
