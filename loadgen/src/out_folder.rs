@@ -57,14 +57,21 @@ pub struct OutFolder {
 }
 
 impl OutFolder {
-    /// The folder that was asked for, or a new one, such as `reports/runs/<name>-20260131-235959` with the time in UTC.
+    /// The folder that was asked for, or a new one, such as `reports/runs/<name>-20260131-235959` with the time in UTC. Beside one that
+    /// holds a report, or that another run writes to, it is `<folder>-2` and so on.
     ///
     /// # Errors
-    /// As [`Self::claim`].
+    /// It can't be written to.
     pub fn given_or_new(given: Option<&Path>, name: &str) -> Result<Self, OutFolderError> {
-        match given {
-            Some(given) => Self::claim(given),
-            None => Self::create(Path::new("reports/runs"), name),
+        let Some(given) = given else {
+            return Self::create(Path::new("reports/runs"), name);
+        };
+        let mut number = 1;
+        loop {
+            match Self::claim(&numbered(given, number)) {
+                Err(OutFolderError::Occupied(_) | OutFolderError::InUse(_)) => number += 1,
+                claimed => return claimed,
+            }
         }
     }
 
@@ -86,7 +93,10 @@ impl OutFolder {
     /// # Errors
     /// As [`Self::claim`].
     pub fn claim_for_runs(given: Option<&Path>, name: &str) -> Result<Self, OutFolderError> {
-        let folder = Self::given_or_new(given, name)?;
+        let folder = match given {
+            Some(given) => Self::claim(given),
+            None => Self::create(Path::new("reports/runs"), name),
+        }?;
         match has_report(&folder.path, RUNS_DEPTH) {
             true => Err(OutFolderError::Occupied(folder.path.clone())),
             false => Ok(folder),
@@ -104,10 +114,7 @@ impl OutFolder {
         let first = format!("{}-{time}", plain(name));
         let mut number = 1;
         loop {
-            let path = match number {
-                1 => parent.join(&first),
-                n => parent.join(format!("{first}-{n}")),
-            };
+            let path = numbered(&parent.join(&first), number);
             match fs::create_dir(&path) {
                 Ok(()) => return Self::lock(&path),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
@@ -148,6 +155,18 @@ impl Drop for OutFolder {
         fs::remove_file(self.path.join(LOCK)).ok();
         // Only an empty folder can be removed so.
         fs::remove_dir(&self.path).ok();
+    }
+}
+
+/// `folder`, `folder-2`, `folder-3` …
+fn numbered(folder: &Path, number: u32) -> PathBuf {
+    match (number, folder.file_name()) {
+        (2.., Some(name)) => {
+            let mut name = name.to_owned();
+            name.push(format!("-{number}"));
+            folder.with_file_name(name)
+        }
+        _ => folder.to_owned(),
     }
 }
 

@@ -90,6 +90,13 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Err(e) => return failed(&e, e.exit_code()),
     };
     let folder = out.path().to_owned();
+    if let Some(given) = arguments.out.as_deref().filter(|given| *given != folder) {
+        terminal::note(&format!(
+            "{} holds the report of another run; this run's goes to {}",
+            given.display(),
+            folder.display()
+        ));
+    }
     let junit = match arguments.pipeline.open(&mut observers) {
         Ok(junit) => junit,
         Err(code) => return code,
