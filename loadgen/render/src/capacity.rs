@@ -1,9 +1,7 @@
 //! Shows a search for the highest rate: the result and its probes. Decides nothing.
 
 mod charts;
-mod set;
-
-pub use set::{set_document, write_set};
+pub mod set;
 
 use std::path::Path;
 

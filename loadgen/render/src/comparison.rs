@@ -2,9 +2,7 @@
 
 mod lane;
 mod plots;
-mod set;
-
-pub use set::{set_document, set_page};
+pub mod set;
 
 use loadgen_report::compare::{
     Comparison, ComparisonVerdict, Design, FigureComparison, FigureVerdict, Group, Role, Scale,

@@ -3,16 +3,19 @@
 
 mod command;
 mod environment;
+mod error;
 pub mod guard;
 mod log_end;
 mod plan;
+mod product;
 mod proxied_redis;
 mod redis_server;
 mod running_redis;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,112 +29,22 @@ use tokio::sync::Mutex;
 
 use crate::order_shop::OrderShop;
 use command::is_there;
-use guard::SystemGuard;
+use guard::{STOP_TIMEOUT, SystemGuard};
 use loadgen_engine::fault::{ProcessNames, Proxy, StartedSystem};
 use loadgen_report::Environment;
 use proxied_redis::ProxiedRedis;
 use running_redis::RunningRedis;
 
 pub use command::SystemCommand;
+pub use error::SystemError;
 pub use plan::SystemPlan;
-pub use redis_server::{Product, RedisServer};
+pub use product::Product;
+pub use redis_server::RedisServer;
 
 /// Time limit for becoming ready, the start of its Redis included.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time limit for a graceful stop; after it the system is killed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// The variable by which the system is given an address that may hold a password: lists of processes show arguments.
 const REDIS_URL: &str = "REDIS_URL";
-
-/// The system could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum SystemError {
-    /// The program was not found.
-    #[error(
-        "the program `ordershop` was not found beside this one or on PATH; build it (cargo build --release), give its path (--system-bin), or give a running system (--target URL)"
-    )]
-    Missing,
-    /// The command can't be parsed.
-    #[error(
-        "`{0}` is not a command: give a program and its arguments, as in `target/release/ordershop up`, with quotes closed"
-    )]
-    NoCommand(String),
-    /// The command's program was not found.
-    #[error(
-        "`{command}`: there is no program `{program}`, neither as a file nor on PATH; give a command to run instead of `ordershop up`"
-    )]
-    NoProgram {
-        /// The build command.
-        command: String,
-        /// Its first word.
-        program: String,
-    },
-    /// The command could not be run.
-    #[error("{command} could not be started: {error}")]
-    Start {
-        /// The build command.
-        command: String,
-        /// The cause.
-        error: std::io::Error,
-    },
-    /// The command has an option that each run sets itself.
-    #[error("`{command}`: {option} can't be set here; {instead}")]
-    Reserved {
-        /// The command.
-        command: String,
-        /// The option or variable.
-        option: String,
-        /// What to do instead.
-        instead: &'static str,
-    },
-    /// The option that is varied is set besides.
-    #[error("--vary {option}: the system is given this option besides; leave one of them out")]
-    Varied {
-        /// The option.
-        option: String,
-    },
-    /// The durability is asked for twice, differently.
-    #[error(
-        "`{command}` asks for durability {by_command}, and --durability for {by_option}; leave one of them out"
-    )]
-    TwoDurabilities {
-        /// The command.
-        command: String,
-        /// The durability that the command names.
-        by_command: String,
-        /// The durability that the option names.
-        by_option: String,
-    },
-    /// The Redis whose network this run disturbs could not be started.
-    #[error("a Redis behind a proxy could not be started: {0}")]
-    Redis(String),
-    /// The Redis that was asked for can't be used.
-    #[error("{server}: {problem}")]
-    Server {
-        /// The server as it was given, without its password.
-        server: String,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
-    /// The system ended, or printed no ready line in time.
-    #[error("{command} did not become ready ({problem}); {log_end}")]
-    NotReady {
-        /// The build command.
-        command: String,
-        /// What happened instead.
-        problem: String,
-        /// Where its log is, and its last lines.
-        log_end: String,
-    },
-    /// The system says that it is not what was asked for.
-    #[error("{command}: {differs}")]
-    Another {
-        /// The command.
-        command: String,
-        /// What was asked for, and what the system says.
-        differs: String,
-    },
-}
 
 /// The network between the system and its Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,7 +216,16 @@ impl SystemProcess {
             proxied,
             running,
         };
-        let (child, url) = launch.start("127.0.0.1:0").await?;
+        let (child, url) = match launch.start("127.0.0.1:0").await {
+            Ok(started) => started,
+            Err(error) => {
+                if let Some(running) = &launch.running {
+                    // The start's own error says more than one of the tidying up.
+                    running.empty().await.ok();
+                }
+                return Err(error);
+            }
+        };
         Ok(Arc::new(Self {
             id: AtomicU32::new(child.id().unwrap_or_default()),
             launch,

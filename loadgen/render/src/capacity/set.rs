@@ -20,8 +20,8 @@ use loadgen_report::units::time;
 ///
 /// # Errors
 /// A plot can't be drawn or a file can't be written.
-pub fn write_set(set: &CapacitySet, folder: &Path) -> Result<(), ReportError> {
-    let document = set_document(set);
+pub fn write_all(set: &CapacitySet, folder: &Path) -> Result<(), ReportError> {
+    let document = document(set);
     let plots = charts::of_all(set).into_iter().map(drawn);
     let pictures = Pictures {
         plots: plots.collect::<Result<_, _>>()?,
@@ -32,7 +32,7 @@ pub fn write_set(set: &CapacitySet, folder: &Path) -> Result<(), ReportError> {
 }
 
 /// Searches of several systems.
-pub fn set_document(set: &CapacitySet) -> Document {
+pub fn document(set: &CapacitySet) -> Document {
     let first = set.searches.first();
     let answers = set.searches.iter().map(|search| {
         let found = answer(search);

@@ -7,7 +7,7 @@ use loadgen_report::compare::{Comparison, ComparisonSet, FigureComparison, Group
 use super::{change, differs, known, notes, plots, quantity, table, verdict_tone};
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
-use crate::page::{self, Pictures};
+use crate::page::Pictures;
 use crate::plots::figure::drawn;
 use crate::table::{Cell, Table};
 
@@ -24,7 +24,7 @@ const SHOWN: [&str; 6] = [
 const IDS: [&str; 7] = ["of-b", "of-c", "of-d", "of-e", "of-f", "of-g", "of-h"];
 
 /// Several candidates, each compared with the same baseline.
-pub fn set_document(set: &ComparisonSet) -> Document {
+pub fn document(set: &ComparisonSet) -> Document {
     let first = set.comparisons.first();
     let warnings: BTreeSet<String> = set
         .comparisons
@@ -69,13 +69,13 @@ pub fn set_document(set: &ComparisonSet) -> Document {
 ///
 /// # Errors
 /// An interval log can't be decoded, or a plot can't be drawn.
-pub fn set_page(set: &ComparisonSet, groups: &[Group]) -> Result<String, ReportError> {
+pub fn page(set: &ComparisonSet, groups: &[Group]) -> Result<String, ReportError> {
     let plots = plots::spectra_of_all(groups)?.map(drawn);
     let pictures = Pictures {
         plots: plots.into_iter().collect::<Result<_, _>>()?,
         ..Pictures::default()
     };
-    page::page(&set_document(set), &pictures)
+    crate::page::page(&document(set), &pictures)
 }
 
 fn facts(first: &Comparison) -> [String; 2] {

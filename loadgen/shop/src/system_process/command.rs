@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::SystemError;
+use super::error::SystemError;
 
 const NAME: &str = "ordershop";
 /// The program whose first arguments are variables.

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-use super::STOP_TIMEOUT;
-
 /// The command's name.
 pub const COMMAND: &str = "system-guard";
+/// Time limit for a graceful stop; after it the system is killed.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Interval between looks whether a process has ended.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// The words of the two messages: a process was started; it has ended.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::SystemError;
 use super::command::SystemCommand;
-use super::redis_server::{Product, RedisServer};
+use super::error::SystemError;
+use super::product::Product;
+use super::redis_server::RedisServer;
 use loadgen_report::Environment;
 
 /// The option of `ordershop up`.

@@ -6,26 +6,12 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::SystemError;
 use super::command::{is_there, on_path};
 use super::environment;
+use super::error::SystemError;
+use super::product::Product;
 use super::running_redis::RunningRedis;
 use crate::processes::REDIS_PROGRAMS;
-
-/// What a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Product {
-    /// `redis` or `valkey`.
-    pub server: String,
-    /// Its version, such as `7.0.15`.
-    pub version: String,
-}
-
-impl fmt::Display for Product {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.server, self.version)
-    }
-}
 
 /// The server that a system runs on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

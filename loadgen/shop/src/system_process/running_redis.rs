@@ -7,8 +7,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ConnectionAddr, RedisError};
 
-use super::SystemError;
-use super::redis_server::Product;
+use super::error::SystemError;
+use super::product::Product;
 
 /// Time limit for connecting, and for each answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

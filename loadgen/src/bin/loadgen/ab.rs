@@ -391,8 +391,8 @@ fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, AbFailure> {
             let set = ComparisonSet::new(std::mem::take(&mut comparisons));
             (
                 serde_json::to_string_pretty(&set),
-                loadgen_render::comparison::set_page(&set, &groups),
-                loadgen_render::comparison::set_document(&set),
+                loadgen_render::comparison::set::page(&set, &groups),
+                loadgen_render::comparison::set::document(&set),
                 set.verdict,
             )
         }

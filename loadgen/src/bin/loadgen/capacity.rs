@@ -237,7 +237,10 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
 }
 
 fn write_one(report: &CapacityReport, folder: &Path) -> Result<(), String> {
-    write_report(report, folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    // A system that was not probed has no folder yet.
+    std::fs::create_dir_all(folder)
+        .and_then(|()| write_report(report, folder))
+        .map_err(|e| format!("{}: {e}", folder.display()))?;
     loadgen_render::capacity::write_all(report, folder).map_err(|e| e.to_string())
 }
 
@@ -248,16 +251,16 @@ fn conclude_all(
     reports: Vec<CapacityReport>,
     out: &Path,
 ) -> (Result<(), String>, u8) {
-    let each = Side::ALL.iter().zip(&reports);
-    let each: Result<(), String> = each
-        .map(|(side, report)| write_one(report, &out.join(side.folder())))
-        .collect();
+    let each = Side::ALL
+        .iter()
+        .zip(&reports)
+        .try_for_each(|(side, report)| write_one(report, &out.join(side.folder())));
     let set = CapacitySet::new(varied.option().to_owned(), reports);
     let written = each.and_then(|()| {
         write_report(&set, out).map_err(|e| format!("{}: {e}", out.display()))?;
-        loadgen_render::capacity::write_set(&set, out).map_err(|e| e.to_string())
+        loadgen_render::capacity::set::write_all(&set, out).map_err(|e| e.to_string())
     });
-    let document = loadgen_render::capacity::set_document(&set);
+    let document = loadgen_render::capacity::set::document(&set);
     conclude(arguments, &set, &document, out);
     (written, set.exit_code())
 }
