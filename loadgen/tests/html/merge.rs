@@ -117,7 +117,7 @@ fn what_does_not_belong_together_is_refused() {
         (
             [&one.out, &other.out],
             Some(one.out.as_path()),
-            "is also the folder of --out",
+            "already holds a report",
         ),
         ([&one.out, &other.out], None, "--out"),
     ] {

@@ -181,9 +181,8 @@ async fn a_farewell_of_tls_ends_a_kept_connection_too() {
         let reply = send(&http, "POST", None).await.unwrap();
         assert_eq!(reply.status, 200);
         told.recv().unwrap();
-        while reply.completed.elapsed() < Duration::from_millis(2) {
-            std::hint::spin_loop();
-        }
+        // Written is not delivered: on a busy machine the kernel takes its time. What crosses a request may be lost with it.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(http.figures().opened, 3);
 }

@@ -42,7 +42,7 @@ fn a_threshold_that_is_missed_aborts_the_run_after_its_delay_and_fails_it() {
     assert!(report["thresholds"][0].get("aborted_at_s").is_none());
     let junit = file(&ended, "run.xml");
     assert!(
-        junit.contains(r#"tests="3" failures="2" errors="0""#),
+        junit.contains(r#"tests="3" failures="3" errors="0""#),
         "{junit}"
     );
     assert!(junit.contains("aborted the run"), "{junit}");
@@ -61,7 +61,7 @@ fn a_threshold_that_holds_aborts_nothing_and_junit_and_csv_say_what_was_measured
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let junit = file(&ended, "run.xml");
     assert!(
-        junit.contains(r#"tests="3" failures="0" errors="0" skipped="0""#),
+        junit.contains(r#"tests="4" failures="0" errors="0" skipped="0""#),
         "{junit}"
     );
     let quoted = r#"name="step[&#34;get thing&#34;].error_rate &#60;= 0""#;

@@ -1,20 +1,38 @@
 //! No service, Redis or socket folder is left behind, however the supervisor ends.
 
 use std::collections::HashSet;
+use std::process::{Command, Stdio};
 
 use crate::children::{children_of, mentioning};
 use crate::customer::Customer;
-use crate::program::{Program, signal, until};
+use crate::program::{Program, ordershop, signal, until};
 
 /// Thirteen services, the guard and Redis.
 const CHILDREN: usize = 15;
+
+/// The command, with the signals that end it by default: under `nohup` its parents ignore SIGHUP, and so would it.
+fn hearing(command: Command) -> Command {
+    let mut hearing = Command::new("sh");
+    // Not every `env` can do it; where it can't, nobody ignores the signals as a rule.
+    let script = r#"env --default-signal=HUP,QUIT true 2>/dev/null && exec env --default-signal=HUP,QUIT "$0" "$@"
+exec "$0" "$@""#;
+    hearing
+        .args(["-c", script])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    hearing
+}
 
 async fn nobody_is_left_after(name: &str, mode: &[&str], children_min: usize) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
     let args = [&args, mode].concat();
-    let mut program = Program::start(&args);
+    let mut program = Program::spawn(hearing(ordershop(&args)));
     let http = Customer::new(program.url().await);
     let customer = http.customer().await;
     let children = children_of(program.pid());

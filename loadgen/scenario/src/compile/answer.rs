@@ -46,7 +46,7 @@ impl Compiler<'_> {
             }
         };
         let default = raw.default.map(|value| {
-            serde_json::to_value(value).map_err(|e| {
+            crate::toml_json::json(value).map_err(|e| {
                 let place = self.source.find(&variable, span.clone());
                 self.source.error(place, format!("`default`: {e}"), None)
             })
