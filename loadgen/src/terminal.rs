@@ -53,7 +53,7 @@ pub fn error(problem: impl Display) {
     note(&format!("error: {problem}"));
 }
 
-/// Writes a finished text to standard error, as [`print`] does to standard output.
+/// Writes a finished text to standard error, as [`print()`] does to standard output.
 pub fn print_error(text: &str) {
     write_error(text.as_bytes());
 }
