@@ -154,13 +154,7 @@ impl Threshold {
 
     /// Whether the comparison holds for this figure.
     pub fn holds(&self, figure: f64) -> bool {
-        match self.comparison {
-            ComparisonOperator::Less => figure < self.bound,
-            ComparisonOperator::LessOrEqual => figure <= self.bound,
-            ComparisonOperator::Equal => figure == self.bound,
-            ComparisonOperator::GreaterOrEqual => figure >= self.bound,
-            ComparisonOperator::Greater => figure > self.bound,
-        }
+        self.comparison.holds(figure, self.bound)
     }
 
     /// Whether a figure on the wrong side of the bound says something before the run's end: it doesn't if the rest of the run brings it nearer.

@@ -17,22 +17,15 @@ pub(super) fn check(
     } else {
         f64::INFINITY
     };
-    // What the comparison says of the lowest figure, 0, and of the highest.
-    let always = match comparison {
-        ComparisonOperator::Less => bound > highest,
-        ComparisonOperator::LessOrEqual => bound >= highest,
-        ComparisonOperator::Equal => false,
-        ComparisonOperator::GreaterOrEqual => bound <= 0.0,
-        ComparisonOperator::Greater => bound < 0.0,
-    };
+    // All comparisons but `==` hold up to some figure, or from some figure on: what the ends have in common, all figures between them have.
+    let at_lowest = comparison.holds(0.0, bound);
+    let at_highest = comparison.holds(highest, bound);
+    let always = at_lowest && at_highest;
     let never = match comparison {
-        ComparisonOperator::Less => bound <= 0.0,
-        ComparisonOperator::LessOrEqual => bound < 0.0,
         ComparisonOperator::Equal => {
             !(0.0..=highest).contains(&bound) || (metric.is_count() && bound.fract() != 0.0)
         }
-        ComparisonOperator::GreaterOrEqual => bound > highest,
-        ComparisonOperator::Greater => bound >= highest,
+        _ => !at_lowest && !at_highest,
     };
     let range = match metric.is_ratio() {
         true => "the figure is a share from 0 to 1",

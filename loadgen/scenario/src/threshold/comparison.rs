@@ -10,3 +10,16 @@ pub enum ComparisonOperator {
     GreaterOrEqual,
     Greater,
 }
+
+impl ComparisonOperator {
+    /// Whether the comparison holds for this figure.
+    pub(super) fn holds(self, figure: f64, bound: f64) -> bool {
+        match self {
+            Self::Less => figure < bound,
+            Self::LessOrEqual => figure <= bound,
+            Self::Equal => figure == bound,
+            Self::GreaterOrEqual => figure >= bound,
+            Self::Greater => figure > bound,
+        }
+    }
+}
