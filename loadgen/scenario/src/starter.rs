@@ -37,10 +37,11 @@ pub enum StarterError {
 /// `from`. Never overwrites a file.
 pub fn write(name: Option<&str>, from: Option<&str>) -> Result<PathBuf, StarterError> {
     let text = match from {
-        None => Some(TEXT),
-        Some(from) => catalog::built_in(from),
+        None => TEXT,
+        Some(from) => {
+            catalog::built_in(from).ok_or_else(|| StarterError::NoModel(from.to_owned()))?
+        }
     };
-    let text = text.ok_or_else(|| StarterError::NoModel(from.unwrap_or_default().to_owned()))?;
     let model = from.unwrap_or(NAME);
     let given = name.unwrap_or(model);
     let path = match given.ends_with(".toml") {
