@@ -51,7 +51,7 @@ pub async fn drive(
                         intended = start + active;
                         tokio::select! {
                             () = stop.cancelled() => break,
-                            () = tokio::time::sleep_until(intended.into()) => {}
+                            () = context.pauses.until(intended) => {}
                         }
                     }
                     let number = context.share.number(numbers.replace(numbers.get() + 1));
