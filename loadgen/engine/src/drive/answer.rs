@@ -45,24 +45,23 @@ pub fn check(
 ) -> Result<(), StepError> {
     for (name, check) in &checks.headers {
         let found = header(reply, name);
-        let (holds, wanted) = match check {
-            HeaderCheck::Present => (found.is_some(), "a value".to_owned()),
-            HeaderCheck::Absent => (found.is_none(), "no value".to_owned()),
+        let holds = |wanted: &dyn Fn(&str) -> bool| found.as_deref().is_some_and(wanted);
+        let missed = match check {
+            HeaderCheck::Present => found.is_none().then(|| "a value".to_owned()),
+            HeaderCheck::Absent => found.is_some().then(|| "no value".to_owned()),
             HeaderCheck::Equal(text) => {
                 let text = text.render(scope)?;
-                (found.as_ref().is_some_and(|v| *v == text), text)
+                (!holds(&|v| v == text)).then_some(text)
             }
             HeaderCheck::Contain(text) => {
                 let text = text.render(scope)?;
-                let holds = found.as_ref().is_some_and(|v| v.contains(&text));
-                (holds, format!("`{text}` in it"))
+                (!holds(&|v| v.contains(&text))).then(|| format!("`{text}` in it"))
             }
             HeaderCheck::Match(pattern) => {
-                let holds = found.as_ref().is_some_and(|v| pattern.matches(v));
-                (holds, format!("`{}` in it", pattern.text()))
+                (!holds(&|v| pattern.matches(v))).then(|| format!("`{}` in it", pattern.text()))
             }
         };
-        if !holds {
+        if let Some(wanted) = missed {
             let found = found.map_or_else(|| "no such header".into(), |v| format!("found {v}"));
             return Err(StepError::new(
                 format!("header {name}"),
