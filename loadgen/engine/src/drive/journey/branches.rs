@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::{JourneyEnd, JourneyRun};
 use loadgen_scenario::Step;
+use loadgen_scenario::expression::Vars;
 
 impl<'a> JourneyRun<'a> {
     /// Carries the steps out at the same time. If some of them fail or end the journey, the first of those in the file's order decides, after
@@ -19,12 +20,11 @@ impl<'a> JourneyRun<'a> {
             branch.steps(step)
         });
         let ended = join_all(running).await;
-        let before = self.vars.clone();
+        let mut set = Vars::new();
         let mut first = Ok(());
         for ((branch, _), outcome) in branches.into_iter().zip(ended) {
-            let changed = branch.vars.into_iter();
-            self.vars
-                .extend(changed.filter(|(name, value)| before.get(name) != Some(value)));
+            let vars = branch.vars.into_iter();
+            set.extend(vars.filter(|(name, value)| self.vars.get(name) != Some(value)));
             self.intended = self.intended.max(branch.intended);
             self.keys.extend(branch.keys);
             self.promises.extend(branch.promises);
@@ -36,6 +36,7 @@ impl<'a> JourneyRun<'a> {
                 first = outcome;
             }
         }
+        self.vars.extend(set);
         first
     }
 
