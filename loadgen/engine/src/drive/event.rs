@@ -78,8 +78,8 @@ pub struct Interval {
 
 impl Interval {
     /// Adds another driver's figures of the same interval.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.traces.extend(other.traces.iter().cloned());
+    pub(super) fn add(&mut self, other: Self) {
+        self.traces.extend(other.traces);
         self.length = self.length.max(other.length);
         self.figures.add(&other.figures);
         self.in_flight += other.in_flight;

@@ -285,7 +285,7 @@ impl Fleet {
                 let number = interval.start.as_secs();
                 self.progress[index] = DriverProgress::Intervals(number + 1);
                 match self.open.get_mut(&number) {
-                    Some(so_far) => so_far.add(&interval),
+                    Some(so_far) => so_far.add(*interval),
                     None => drop(self.open.insert(number, *interval)),
                 }
                 Ok(self.complete())
