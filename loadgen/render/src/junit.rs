@@ -53,8 +53,8 @@ pub fn junit(report: &Report) -> Result<String, ReportError> {
     let mut others = report.verdict.reasons().to_vec();
     let mut cases: Vec<Case> = Vec::new();
     for threshold in &report.thresholds {
-        let said = format!("{}: {}", threshold.threshold, threshold.reason);
-        others.retain(|reason| *reason != said);
+        let missed = threshold.missed();
+        others.retain(|reason| Some(reason) != missed.as_ref());
         let flaw = match (result, threshold.passed) {
             (VerdictResult::Invalid, _) => {
                 flaw("skipped", "the run is INVALID: no threshold counts")

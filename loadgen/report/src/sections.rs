@@ -268,7 +268,20 @@ pub struct ThresholdReport {
     pub reason: String,
 }
 
-/// The verdict's three values.
+impl ThresholdReport {
+    /// What the verdict says of a threshold that did not hold, with its figure; `None` if it held.
+    pub fn missed(&self) -> Option<String> {
+        let why = match self.by_default {
+            true => {
+                "; this is the default bound, which --max-error-rate or a threshold on errors replaces"
+            }
+            false => "",
+        };
+        (!self.passed).then(|| format!("{}: {}{why}", self.threshold, self.reason))
+    }
+}
+
+/// The verdict's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VerdictResult {

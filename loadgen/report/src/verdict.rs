@@ -231,15 +231,8 @@ fn broken(case: &Case<'_>) -> Vec<String> {
 
 /// The thresholds that did not hold, each with its figure.
 pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
-    let missed = thresholds.iter().filter(|t| !t.passed);
-    let said = missed.map(|t| {
-        let why = match t.by_default {
-            true => "; this is the default bound, which --max-error-rate or a threshold on errors replaces",
-            false => "",
-        };
-        format!("{}: {}{why}", t.threshold, t.reason)
-    });
-    said.collect()
+    let missed = thresholds.iter().filter_map(ThresholdReport::missed);
+    missed.collect()
 }
 
 /// Why the run is INVALID, each reason with what to do about it.

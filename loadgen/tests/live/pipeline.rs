@@ -5,13 +5,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
-use crate::support::{Ended, Loadgen, SmallSystem, open};
+use crate::support::{Ended, Loadgen, ROOM, SmallSystem, eventually, open};
 
 /// Thresholds in a scenario with room for a busy machine.
 fn thresholds(list: &str) -> String {
-    format!(
-        "thresholds = [{list}]\n[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\n"
-    )
+    format!("thresholds = [{list}]\n{ROOM}")
 }
 
 fn file(ended: &Ended, name: &str) -> String {
@@ -83,6 +81,28 @@ fn a_threshold_that_holds_aborts_nothing_and_junit_and_csv_say_what_was_measured
         .map(|s| s.parse::<f64>().unwrap())
         .sum::<f64>();
     assert!(lengths >= 1.9, "{lengths}");
+}
+
+#[test]
+fn a_missed_bound_that_nobody_wrote_is_one_failure() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(50, "2s", &thresholds("")))
+        .target(&system)
+        .arguments(&["--junit", "run.xml"]);
+    let child = run.start();
+    eventually("the first requests", || system.requests() > 10);
+    system.behaviour.failing.store(true, Ordering::SeqCst);
+
+    let ended = run.ended(child.wait_with_output().unwrap());
+
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let reasons = ended.report()["verdict"]["reasons"].to_string();
+    assert!(reasons.contains("the default bound"), "{reasons}");
+    let junit = file(&ended, "run.xml");
+    assert!(
+        junit.contains(r#"tests="2" failures="1" errors="0""#),
+        "{junit}"
+    );
 }
 
 #[test]
