@@ -1,8 +1,9 @@
 //! Requests to stop the process: SIGINT, SIGTERM, SIGQUIT, SIGHUP or, if it is supervised, the end of stdin. Must not know what is
 //! stopped.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
+use program_terminal::is_ignored;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -22,7 +23,11 @@ impl StopRequest {
     pub fn listen(supervised: bool) -> io::Result<Self> {
         let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
         let others = [SignalKind::quit(), SignalKind::hangup()];
-        kinds.extend(others.into_iter().filter(|kind| !is_ignored(*kind)));
+        kinds.extend(
+            others
+                .into_iter()
+                .filter(|kind| !is_ignored(kind.as_raw_value())),
+        );
         let signals = kinds.into_iter().map(signal);
         Ok(Self {
             signals: signals.collect::<io::Result<_>>()?,
@@ -61,15 +66,4 @@ impl StopRequest {
             done = work => Some(done),
         }
     }
-}
-
-/// Whether the program was started with this signal ignored. Where the system doesn't tell (no /proc), a program without a terminal counts
-/// as one that `nohup` has started.
-fn is_ignored(kind: SignalKind) -> bool {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        return !io::stdout().is_terminal() && !io::stderr().is_terminal();
-    };
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
 }
