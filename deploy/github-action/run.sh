@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a scenario, in turns with a baseline if there is one to measure, compares, and writes the job's summary. Exits with 1 if a run failed
-# or the comparison finds a regression, 3 if a run is INVALID, 2 for bad input. A comparison that can't tell is a warning.
+# or the comparison finds a regression, 3 if a run is INVALID, 2 for bad input; 4 or 5 if a run was interrupted or its report can't be written.
+# A comparison that can't tell is a warning.
 #
 # Environment: SCENARIO, TARGET, OUT; optional: LOADGEN (loadgen on PATH), BASELINE_TARGET or BASELINE, RUNS (1), ARGUMENTS,
 #   GITHUB_STEP_SUMMARY, GITHUB_OUTPUT
@@ -18,13 +19,17 @@ fi
 case "$runs" in
 '' | *[!0-9]* | 0*) echo "::error::runs must be a whole number from 1, not '$runs'" >&2; exit 2 ;;
 esac
+# A run writes beside a report that is there: the job would tell and compare the earlier one.
+for side in candidate ${BASELINE_TARGET:+baseline}; do
+    [ ! -e "$OUT/$side" ] || { echo "::error::$OUT/$side is there already: remove it, or choose another folder with out" >&2; exit 2; }
+done
 mkdir -p "$OUT/junit" "$OUT/csv"
 
 worst=0
-# The worse of two exit codes: bad input, then FAIL, then INVALID.
+# The worse of two exit codes: bad input, then FAIL, then interrupted or not written, then INVALID.
 note() {
     case "$worst-$1" in
-    *-0 | 2-* | 1-3) ;;
+    *-0 | 2-* | 1-[345] | [45]-[345]) ;;
     *) worst=$1 ;;
     esac
 }
