@@ -9,7 +9,7 @@ set -euo pipefail
 program=$1 binary=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") target=$3 out=$4
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-version=$(sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml)
+version=$(bash deploy/release/version.sh)
 case "$program" in
 ordershop) reference=system/README.md ;;
 loadgen) reference=loadgen/README.md ;;
