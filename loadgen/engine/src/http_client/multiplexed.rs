@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_ENCODING, ETAG, HOST, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http2::{self, Builder, SendRequest};
@@ -276,8 +276,7 @@ fn message(
 ) -> Result<http::Request<Full<Bytes>>, HttpError> {
     let wrong = |e: &dyn ToString| HttpError::BadRequest(e.to_string());
     let target = envelope.target;
-    request.check_headers()?;
-    let path = request.place(target)?.whole(target);
+    let path = request.place(target)?.text();
     let authority = request.header("host").unwrap_or(target.authority());
     let uri = http::Uri::builder()
         .scheme(target.base().scheme())
@@ -285,13 +284,12 @@ fn message(
         .path_and_query(path)
         .build();
     let body = request.body.as_deref().map(Bytes::copy_from_slice);
-    let has_body = body.is_some();
     let mut message = http::Request::new(Full::new(body.unwrap_or_default()));
     *message.version_mut() = Version::HTTP_2;
     *message.method_mut() = request.method.parse().map_err(|e| wrong(&e))?;
     *message.uri_mut() = uri.map_err(|e| wrong(&e))?;
     let headers = message.headers_mut();
-    let mut add = |name: &str, value: &[u8]| {
+    request.each_header(envelope, |name, value| {
         let name: HeaderName = name.parse().map_err(|e| wrong(&e))?;
         let value = HeaderValue::from_bytes(value).map_err(|e| wrong(&e))?;
         // Only HTTP/1.1 has a connection to speak of.
@@ -299,43 +297,7 @@ fn message(
             headers.append(name, value);
         }
         Ok(())
-    };
-    for (name, line) in &target.headers().lines {
-        let value = line
-            .split_once(": ")
-            .map_or("", |(_, value)| value.trim_end());
-        if request.header(name).is_none() {
-            add(name, value.as_bytes())?;
-        }
-    }
-    if let Some(context) = &request.trace
-        && request.header("traceparent").is_none()
-    {
-        let mut line = Vec::new();
-        context.encode(&mut line);
-        let value = line.strip_prefix(b"traceparent: ").unwrap_or_default();
-        add("traceparent", value.trim_ascii())?;
-    }
-    for (name, value) in [
-        ("accept-encoding", envelope.accept_encoding),
-        ("cookie", envelope.cookie),
-    ] {
-        if let Some(value) = value.filter(|_| request.header(name).is_none()) {
-            add(name, value.as_bytes())?;
-        }
-    }
-    for (name, value) in &request.headers {
-        match envelope
-            .cookie
-            .filter(|_| name.eq_ignore_ascii_case("cookie"))
-        {
-            Some(kept) => add(name, format!("{value}; {kept}").as_bytes())?,
-            None => add(name, value.as_bytes())?,
-        }
-    }
-    if has_body && request.header("content-type").is_none() {
-        add(CONTENT_TYPE.as_str(), b"application/json")?;
-    }
+    })?;
     Ok(message)
 }
 

@@ -32,8 +32,8 @@ pub(super) struct Proxy {
     /// `http://host:port`, without a password.
     pub url: String,
     pub lookup: NameLookup,
-    /// The header line `proxy-authorization`, with its line break; empty without a password.
-    pub authorization: String,
+    /// The value of `proxy-authorization` that the URL's user and password ask for.
+    pub authorization: Option<String>,
     /// Whether it stands on this machine.
     is_local: bool,
 }
@@ -120,10 +120,7 @@ impl Proxy {
         Ok(Self {
             url: format!("http://{host}:{port}"),
             lookup: NameLookup::new(host.trim_matches(['[', ']']), port),
-            authorization: match credentials(&url) {
-                Some(basic) => format!("proxy-authorization: {basic}\r\n"),
-                None => String::new(),
-            },
+            authorization: credentials(&url),
             is_local: is_local(&url),
         })
     }
@@ -139,9 +136,11 @@ impl Proxy {
     pub async fn tunnel(&self, authority: &str) -> io::Result<TcpStream> {
         let mut tcp = self.connect().await?;
         tcp.set_nodelay(true)?;
+        let password = self.authorization.as_ref();
+        let password = password.map(|value| format!("proxy-authorization: {value}\r\n"));
         let request = format!(
             "CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n{}\r\n",
-            self.authorization
+            password.unwrap_or_default()
         );
         tcp.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
@@ -231,10 +230,7 @@ mod tests {
     fn a_password_is_decoded_and_not_shown() {
         let proxy = Proxy::parse("http://a%40b:p%3A%25@10.0.0.1:3128").unwrap();
         let expected = BASE64_STANDARD.encode("a@b:p:%");
-        assert_eq!(
-            proxy.authorization,
-            format!("proxy-authorization: Basic {expected}\r\n")
-        );
+        assert_eq!(proxy.authorization, Some(format!("Basic {expected}")));
         assert_eq!(proxy.url, "http://10.0.0.1:3128");
         assert!(Proxy::parse("socks5://10.0.0.1:1").is_err());
     }

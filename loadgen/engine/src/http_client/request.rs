@@ -71,7 +71,7 @@ impl<'a> Request<'a> {
     }
 
     /// Path and query below a target, with its path before it. A whole URL is allowed where it is the target's own.
-    pub(super) fn place(&self, target: &Target) -> Result<Place<'_>, HttpError> {
+    pub(super) fn place<'p>(&'p self, target: &'p Target) -> Result<Place<'p>, HttpError> {
         let path = &*self.path;
         let wrong = |problem: &str| {
             let text = format!("the path `{}` {problem}", path.escape_debug());
@@ -87,8 +87,8 @@ impl<'a> Request<'a> {
         }
         if path.starts_with('/') {
             return Ok(Place {
+                base: target.base_path(),
                 slash: "",
-                below_base: true,
                 path: path.into(),
             });
         }
@@ -97,8 +97,8 @@ impl<'a> Request<'a> {
         });
         if !is_url {
             return Ok(Place {
+                base: target.base_path(),
                 slash: "/",
-                below_base: true,
                 path: path.into(),
             });
         }
@@ -106,8 +106,8 @@ impl<'a> Request<'a> {
             Ok(url) if target.owns(&url) => {
                 let path = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
                 Ok(Place {
+                    base: "",
                     slash: "",
-                    below_base: false,
                     path: path.into(),
                 })
             }
@@ -124,65 +124,24 @@ impl<'a> Request<'a> {
     ) -> Result<(), HttpError> {
         let target = envelope.target;
         let place = self.place(target)?;
-        let mut push = |parts: &[&str]| {
-            for part in parts {
-                out.extend_from_slice(part.as_bytes());
-            }
-        };
-        push(&[self.method, " "]);
-        if let Some((scheme, authority)) = target.absolute_form() {
-            push(&[scheme, authority]);
+        let proxy = target.reading_proxy();
+        push(out, &[self.method, " "]);
+        if proxy.is_some() {
+            push(out, &["http://", target.authority()]);
         }
-        if place.below_base {
-            push(&[target.base_path()]);
-        }
-        push(&[place.slash]);
         place.encode(out);
-        out.extend_from_slice(b" HTTP/1.1\r\n");
-        let standard = target.headers();
-        if self.headers.is_empty() {
-            out.extend_from_slice(standard.block.as_bytes());
-        } else {
-            for (name, line) in &standard.lines {
-                if self.header(name).is_none() {
-                    out.extend_from_slice(line.as_bytes());
-                }
-            }
-        }
-        if let Some(context) = &self.trace
-            && self.header("traceparent").is_none()
+        push(out, &[" HTTP/1.1\r\n"]);
+        self.each_header(envelope, |name, value| {
+            line(out, name, value);
+            Ok(())
+        })?;
+        if let Some(password) = proxy.and_then(|proxy| proxy.authorization.as_deref())
+            && self.header("proxy-authorization").is_none()
         {
-            context.encode(out);
-        }
-        if let Some(encodings) = envelope.accept_encoding
-            && self.header("accept-encoding").is_none()
-        {
-            line(out, "accept-encoding", encodings);
-        }
-        if envelope.close && self.header("connection").is_none() {
-            line(out, "connection", "close");
-        }
-        self.check_headers()?;
-        for (name, value) in &self.headers {
-            match envelope
-                .cookie
-                .filter(|_| name.eq_ignore_ascii_case("cookie"))
-            {
-                // One line: servers read only one (RFC 6265, 5.4).
-                Some(kept) => line(out, name, &format!("{value}; {kept}")),
-                None => line(out, name, value),
-            }
-        }
-        if let Some(cookie) = envelope.cookie
-            && self.header("cookie").is_none()
-        {
-            line(out, "cookie", cookie);
+            line(out, "proxy-authorization", password.as_bytes());
         }
         match &self.body {
             Some(body) => {
-                if self.header("content-type").is_none() {
-                    line(out, "content-type", "application/json");
-                }
                 let framing = format!("content-length: {}\r\n\r\n", body.len());
                 out.extend_from_slice(framing.as_bytes());
                 out.extend_from_slice(body);
@@ -195,8 +154,56 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
+    /// Gives `add` each header, with its value: what the client adds, unless the request has its own, and what the request has. Those that
+    /// belong to a version of HTTP are not among them: a body's length, a proxy's password.
+    pub(super) fn each_header(
+        &self,
+        envelope: &Envelope<'_>,
+        mut add: impl FnMut(&str, &[u8]) -> Result<(), HttpError>,
+    ) -> Result<(), HttpError> {
+        self.check_headers()?;
+        let is_missing = |name: &str| self.header(name).is_none();
+        for (name, value) in envelope.target.headers() {
+            if is_missing(name) {
+                add(name, value.as_bytes())?;
+            }
+        }
+        if let Some(context) = &self.trace
+            && is_missing("traceparent")
+        {
+            add("traceparent", &context.value())?;
+        }
+        if let Some(encodings) = envelope.accept_encoding
+            && is_missing("accept-encoding")
+        {
+            add("accept-encoding", encodings.as_bytes())?;
+        }
+        if envelope.close && is_missing("connection") {
+            add("connection", b"close")?;
+        }
+        for (name, value) in &self.headers {
+            match envelope
+                .cookie
+                .filter(|_| name.eq_ignore_ascii_case("cookie"))
+            {
+                // One line: servers read only one (RFC 6265, 5.4).
+                Some(kept) => add(name, format!("{value}; {kept}").as_bytes())?,
+                None => add(name, value.as_bytes())?,
+            }
+        }
+        if let Some(cookie) = envelope.cookie
+            && is_missing("cookie")
+        {
+            add("cookie", cookie.as_bytes())?;
+        }
+        if self.body.is_some() && is_missing("content-type") {
+            add("content-type", b"application/json")?;
+        }
+        Ok(())
+    }
+
     /// Refuses what HTTP does not allow, and what this client writes itself.
-    pub(super) fn check_headers(&self) -> Result<(), HttpError> {
+    fn check_headers(&self) -> Result<(), HttpError> {
         let illegal = |what: &str, text: &str| {
             Err(HttpError::BadRequest(format!(
                 "{what} `{}` has characters that HTTP does not allow",
@@ -222,10 +229,16 @@ impl<'a> Request<'a> {
     }
 }
 
-fn line(out: &mut Vec<u8>, name: &str, value: &str) {
-    for part in [name, ": ", value, "\r\n"] {
+fn push(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
+}
+
+fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    push(out, &[name, ": "]);
+    out.extend_from_slice(value);
+    push(out, &["\r\n"]);
 }
 
 /// Where and how a request is sent.
@@ -241,16 +254,17 @@ pub(super) struct Envelope<'a> {
 
 /// A request's path and query.
 pub(super) struct Place<'a> {
+    /// The target's own path, where this one stands below it.
+    base: &'a str,
     /// What is missing before the path.
     slash: &'static str,
-    /// Whether the target's own path comes before it.
-    below_base: bool,
     path: Cow<'a, str>,
 }
 
 impl Place<'_> {
-    /// Appends the path, with what a URL can't have percent-encoded (RFC 3986, 2).
+    /// Appends all of it, with what a URL can't have percent-encoded (RFC 3986, 2).
     fn encode(&self, out: &mut Vec<u8>) {
+        push(out, &[self.base, self.slash]);
         let bytes = self.path.as_bytes();
         let is_not_allowed = |byte: &u8| {
             matches!(
@@ -271,33 +285,28 @@ impl Place<'_> {
         }
     }
 
-    /// The same as text, with the target's own path before it.
-    pub fn whole(&self, target: &Target) -> String {
+    /// The same as text.
+    pub fn text(&self) -> String {
         let mut out = Vec::new();
         self.encode(&mut out);
-        let base = match self.below_base {
-            true => target.base_path(),
-            false => "",
-        };
-        format!("{base}{}{}", self.slash, String::from_utf8_lossy(&out))
+        String::from_utf8_lossy(&out).into_owned()
     }
 }
 
 impl TraceContext {
-    /// `traceparent: 00-<32 digits>-<16 digits>-01` (00 where it is not sampled); formatting it with `write!` took longer than the rest of a request.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let hex = |out: &mut Vec<u8>, bytes: &[u8]| {
-            out.extend(
-                bytes
-                    .iter()
-                    .flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]),
-            );
+    /// `00-<32 digits>-<16 digits>-01` (00 where it is not sampled); formatting it with `write!` took longer than the rest of a request.
+    fn value(&self) -> [u8; 55] {
+        let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let hex = |digits: &mut [u8], bytes: &[u8]| {
+            for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+                pair[0] = HEX[usize::from(byte >> 4)];
+                pair[1] = HEX[usize::from(byte & 15)];
+            }
         };
-        out.extend_from_slice(b"traceparent: 00-");
-        hex(out, &self.trace.to_be_bytes());
-        out.push(b'-');
-        hex(out, &self.span.to_be_bytes());
-        out.extend_from_slice(if self.sampled { b"-01\r\n" } else { b"-00\r\n" });
+        hex(&mut value[3..35], &self.trace.to_be_bytes());
+        hex(&mut value[36..52], &self.span.to_be_bytes());
+        value[54] += u8::from(self.sampled);
+        value
     }
 }
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::name_lookup::NameLookup;
 use super::proxy::{Proxy, ProxyChoice, credentials};
-use super::standard_headers::StandardHeaders;
+use super::standard_headers::standard_headers;
 use super::stream::Stream;
 use super::tls::{Alpn, TlsOptions};
 
@@ -39,7 +39,7 @@ struct Origin {
     /// `host`, with the port unless it is the scheme's own.
     authority: String,
     base_path: String,
-    headers: StandardHeaders,
+    headers: Vec<(&'static str, String)>,
     /// The value of `authorization` that the URL's user and password ask for.
     basic: Option<String>,
     route: Route,
@@ -59,8 +59,8 @@ enum Route {
     Direct(NameLookup),
     /// Each request goes to the proxy, which passes it on.
     Proxied(Proxy),
-    /// A tunnel to `host:port`.
-    Tunnelled(Proxy, String),
+    /// Through a tunnel, which the proxy can't look into.
+    Tunnelled(Proxy),
     Unix(PathBuf),
 }
 
@@ -71,7 +71,7 @@ impl Target {
         let target = Self::parse(url, options)?;
         let lookup = match &target.origin.route {
             Route::Direct(lookup) => lookup,
-            Route::Proxied(proxy) | Route::Tunnelled(proxy, _) => &proxy.lookup,
+            Route::Proxied(proxy) | Route::Tunnelled(proxy) => &proxy.lookup,
             Route::Unix(_) => return Ok(target),
         };
         lookup.addresses().await.map_err(|e| e.to_string())?;
@@ -137,16 +137,12 @@ impl Target {
             false => None,
         };
         let route = match access.options.proxy.of(&url)? {
-            Some(proxy) if is_tls => Route::Tunnelled(proxy, format!("{host}:{port}")),
+            Some(proxy) if is_tls => Route::Tunnelled(proxy),
             Some(proxy) => Route::Proxied(proxy),
             None => Route::Direct(NameLookup::new(&bare_host, port)),
         };
-        let for_proxy = match &route {
-            Route::Proxied(proxy) => proxy.authorization.as_str(),
-            _ => "",
-        };
         let origin = Origin {
-            headers: StandardHeaders::new(&authority, basic.as_deref(), for_proxy),
+            headers: standard_headers(&authority, basic.as_deref()),
             basic,
             base_path: url.path().trim_end_matches('/').to_owned(),
             base: url,
@@ -179,7 +175,7 @@ impl Target {
             .map_err(|e| format!("`{base_path}` is not a path: {e}"))?;
         let authority = "localhost".to_owned();
         let origin = Origin {
-            headers: StandardHeaders::new(&authority, None, ""),
+            headers: standard_headers(&authority, None),
             basic: None,
             base_path: base.path().trim_end_matches('/').to_owned(),
             base,
@@ -218,8 +214,8 @@ impl Target {
         &self.origin.authority
     }
 
-    /// The headers that every request has.
-    pub(super) fn headers(&self) -> &StandardHeaders {
+    /// The headers that every request has, unless it has its own.
+    pub(super) fn headers(&self) -> &[(&'static str, String)] {
         &self.origin.headers
     }
 
@@ -231,15 +227,15 @@ impl Target {
     /// The proxy in between, if there is one: `http://host:port`.
     pub fn proxy(&self) -> Option<&str> {
         match &self.origin.route {
-            Route::Proxied(proxy) | Route::Tunnelled(proxy, _) => Some(&proxy.url),
+            Route::Proxied(proxy) | Route::Tunnelled(proxy) => Some(&proxy.url),
             Route::Direct(_) | Route::Unix(_) => None,
         }
     }
 
-    /// Where a request line must have the whole URL, for a proxy: the part before the path.
-    pub(super) fn absolute_form(&self) -> Option<(&str, &str)> {
+    /// The proxy that reads each request of HTTP/1.1: it needs the whole URL and its own password.
+    pub(super) fn reading_proxy(&self) -> Option<&Proxy> {
         match &self.origin.route {
-            Route::Proxied(_) => Some(("http://", &self.origin.authority)),
+            Route::Proxied(proxy) => Some(proxy),
             _ => None,
         }
     }
@@ -254,15 +250,14 @@ impl Target {
         format!("{}{path}", self.base_path())
     }
 
-    /// Opens a connection for HTTP/1.1, without Nagle's delay.
+    /// Opens a connection for this version of HTTP, without Nagle's delay.
     pub(super) async fn connect_for(&self, alpn: Alpn) -> io::Result<Stream> {
         let tcp = match &self.origin.route {
             Route::Unix(file) => return UnixStream::connect(file).await.map(Stream::Unix),
             Route::Direct(lookup) => TcpStream::connect(&*lookup.addresses().await?).await?,
             // HTTP/2 has no requests that a proxy reads.
-            Route::Proxied(proxy) if alpn == Alpn::Http2 => self.through(proxy).await?,
-            Route::Proxied(proxy) => proxy.connect().await?,
-            Route::Tunnelled(proxy, authority) => proxy.tunnel(authority).await?,
+            Route::Proxied(proxy) if alpn == Alpn::Http1 => proxy.connect().await?,
+            Route::Proxied(proxy) | Route::Tunnelled(proxy) => self.through(proxy).await?,
         };
         self.secured(tcp, alpn).await
     }
@@ -281,7 +276,7 @@ impl Target {
         }
     }
 
-    /// A tunnel through a proxy that could also read the requests.
+    /// A tunnel through a proxy.
     async fn through(&self, proxy: &Proxy) -> io::Result<TcpStream> {
         let port = self.origin.base.port_or_known_default().unwrap_or(80);
         let host = self.origin.base.host_str().unwrap_or_default();

@@ -52,17 +52,16 @@ impl Turn<'_> {
 
 impl HttpClient {
     fn url(&self, request: &Request<'_>) -> Result<Url, HttpError> {
-        let path = request.place(&self.target)?.whole(&self.target);
-        let url = self.target.base().join("/").map(|mut root| {
-            let (path, query) = match path.split_once('?') {
-                Some((path, query)) => (path, Some(query)),
-                None => (path.as_str(), None),
-            };
-            root.set_path(path);
-            root.set_query(query);
-            root
-        });
-        url.map_err(|e| HttpError::BadRequest(e.to_string()))
+        let place = request.place(&self.target)?.text();
+        let (path, query) = match place.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (place.as_str(), None),
+        };
+        let mut url = self.target.base().clone();
+        url.set_path(path);
+        url.set_query(query);
+        url.set_fragment(None);
+        Ok(url)
     }
 
     /// The client for another host's URL.
