@@ -70,9 +70,7 @@ impl LagHistogram {
             .zip(counts)
             .collect()
     }
-}
 
-impl LagHistogram {
     /// The same in steps of two: each bucket is five of [`LagHistogram::buckets`] together.
     #[must_use]
     pub fn coarse_buckets(&self) -> Vec<(f64, u64)> {

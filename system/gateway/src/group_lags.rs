@@ -39,9 +39,7 @@ impl GroupLags {
     pub(super) fn replace(&self, lags: Vec<(GroupLabels, LagHistogram)>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lags;
     }
-}
 
-impl GroupLags {
     /// A registry of this metric alone.
     pub(super) fn registry(self: &Arc<Self>, buckets: Buckets) -> Registry {
         let mut registry = Registry::with_prefix("ordershop");
