@@ -18,9 +18,9 @@ pub enum Body {
 pub enum Content {
     /// JSON, a form, or any text.
     Text(Template),
-    /// A file's bytes, read with the scenario.
+    /// Bytes that are known when the scenario is read: a file's, or those of base64 without `{{…}}`.
     Bytes(Arc<[u8]>),
-    /// Text that is the base64 of the bytes.
+    /// Text that renders to the base64 of the bytes.
     Base64(Template),
 }
 

@@ -310,12 +310,15 @@ pub fn plain(value: &Value) -> String {
 pub fn base64_decoded(text: &str) -> Result<Vec<u8>, String> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    // Constants, because an engine has tables that are made of its alphabet.
+    const URL_SAFE: &GeneralPurpose = &GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+    const STANDARD: &GeneralPurpose = &GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     let text: String = text.split_whitespace().collect();
-    let alphabet = match text.contains(['-', '_']) {
-        true => alphabet::URL_SAFE,
-        false => alphabet::STANDARD,
+    let engine = match text.contains(['-', '_']) {
+        true => URL_SAFE,
+        false => STANDARD,
     };
-    let decoded = GeneralPurpose::new(&alphabet, LENIENT).decode(&text);
+    let decoded = engine.decode(&text);
     decoded.map_err(|e| format!("not base64: {e}"))
 }
 

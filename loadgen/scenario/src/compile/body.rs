@@ -135,18 +135,19 @@ impl Compiler<'_> {
         })
     }
 
-    /// Base64 that has no `{{…}}` is checked at once.
+    /// Base64 that has no `{{…}}` is decoded at once.
     fn base64(&self, text: Template, span: &Range<usize>) -> Compiled<Content> {
-        if let Some(literal) = text.as_literal()
-            && let Err(problem) = crate::filter::base64_decoded(literal)
-        {
-            return Err(self.source.error(
+        let Some(literal) = text.as_literal() else {
+            return Ok(Content::Base64(text));
+        };
+        match crate::filter::base64_decoded(literal) {
+            Ok(bytes) => Ok(Content::Bytes(bytes.into())),
+            Err(problem) => Err(self.source.error(
                 self.source.find("base64", span.clone()),
                 format!("`base64`: {problem}"),
                 Some("allowed: as in base64 = \"AAEC/w==\"".into()),
-            ));
+            )),
         }
-        Ok(Content::Base64(text))
     }
 
     fn file(&self, file: &SentFile, span: &Range<usize>) -> Compiled<Content> {
