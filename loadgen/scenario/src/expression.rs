@@ -8,6 +8,7 @@ use rand::rngs::SmallRng;
 use serde_json::Value;
 
 use super::filter::{Filter, integer};
+use super::vars::Variable;
 pub use super::vars::Vars;
 
 /// What an expression may read: layers of variables. The first layer that has a name wins.
@@ -16,12 +17,6 @@ pub struct Scope<'a> {
     pub layers: &'a [&'a Vars],
     /// The source of `uuid` and `random:…`; seeded, so that one seed gives one run.
     pub rng: &'a mut SmallRng,
-}
-
-impl Scope<'_> {
-    fn lookup(&self, name: &str) -> Option<&Value> {
-        self.layers.iter().find_map(|layer| layer.get(name))
-    }
 }
 
 /// An expression could not be evaluated: a variable is unset, or a filter does not fit the value.
@@ -44,8 +39,7 @@ impl EvaluationError {
 
 #[derive(Debug, Clone)]
 enum ValueSource {
-    /// A variable, and the fields to descend into.
-    Var { name: String, fields: Vec<String> },
+    Variable(Variable),
     /// A random version 4 UUID.
     Uuid,
     /// Unix time in seconds, with a fraction.
@@ -102,21 +96,7 @@ impl Expression {
             "now" => return Ok(ValueSource::Now),
             _ => {}
         }
-        let mut path = head.split('.').map(str::to_owned);
-        let name = path.next().unwrap_or_default();
-        let legal = |part: &str| {
-            !part.is_empty()
-                && part
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
-        };
-        let fields: Vec<String> = path.collect();
-        if !legal(&name) || !fields.iter().all(|f| legal(f)) {
-            return Err(format!(
-                "`{head}` is not a variable's name (letters, digits, `_`, `-`; fields after a dot)"
-            ));
-        }
-        Ok(ValueSource::Var { name, fields })
+        Variable::parse(head).map(ValueSource::Variable)
     }
 
     /// The variables this expression reads.
@@ -128,7 +108,7 @@ impl Expression {
     pub fn reads(&self) -> impl Iterator<Item = (&str, &[String])> {
         let others = self.filters.iter().filter_map(|filter| match filter {
             Filter::In { list, .. } => Some((list.as_str(), [].as_slice())),
-            Filter::Hmac { key, fields, .. } => Some((key.as_str(), fields.as_slice())),
+            Filter::Hmac { key, .. } => Some(key.path()),
             _ => None,
         });
         self.path().into_iter().chain(others)
@@ -141,7 +121,7 @@ impl Expression {
     /// The variable this expression begins with, and the fields it descends into.
     pub fn path(&self) -> Option<(&str, &[String])> {
         match &self.source {
-            ValueSource::Var { name, fields } => Some((name, fields)),
+            ValueSource::Variable(variable) => Some(variable.path()),
             _ => None,
         }
     }
@@ -164,9 +144,10 @@ impl Expression {
                 Ok(Cow::Owned(scope.rng.random_range(*from..=*to).into()))
             }
             ValueSource::Constant(value) => Ok(Cow::Owned(value.clone())),
-            ValueSource::Var { name, fields } => {
-                self.variable(scope, name, fields).map(Cow::Borrowed)
-            }
+            ValueSource::Variable(variable) => match variable.find(scope.layers) {
+                Ok(value) => Ok(Cow::Borrowed(value)),
+                Err(problem) => Err(self.error(problem)),
+            },
         };
         for filter in &self.filters {
             value = match (filter, value) {
@@ -180,23 +161,6 @@ impl Expression {
             };
         }
         value
-    }
-
-    fn variable<'s>(
-        &self,
-        scope: &'s Scope<'_>,
-        name: &str,
-        fields: &[String],
-    ) -> Result<&'s Value, EvaluationError> {
-        let mut value = scope
-            .lookup(name)
-            .ok_or_else(|| self.error(format!("`{name}` is not set")))?;
-        for field in fields {
-            value = value
-                .get(field)
-                .ok_or_else(|| self.error(format!("there is no field `{field}`")))?;
-        }
-        Ok(value)
     }
 }
 

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::vars::Vars;
+use super::vars::{Variable, Vars, lookup};
 
 /// One filter.
 #[derive(Debug, Clone)]
@@ -53,8 +53,7 @@ pub(super) enum Filter {
     Sha256(DigestForm),
     /// Text → its HMAC-SHA-256; the key is a variable.
     Hmac {
-        key: String,
-        fields: Vec<String>,
+        key: Variable,
         form: DigestForm,
     },
     /// The value to use instead of an unset, missing or null one: JSON, else text.
@@ -157,13 +156,14 @@ impl Filter {
                     Some((key, form)) => (key, Some(form)),
                     None => (argument.unwrap_or_default(), None),
                 };
-                let mut path = key.split('.').map(str::to_owned);
-                let key = path.next().filter(|key| !key.is_empty());
+                if key.is_empty() {
+                    return Err(
+                        "`hmac` needs the variable that holds its key, as in `hmac:env.SECRET`"
+                            .into(),
+                    );
+                }
                 Self::Hmac {
-                    key: key.ok_or(
-                        "`hmac` needs the variable that holds its key, as in `hmac:env.SECRET`",
-                    )?,
-                    fields: path.collect(),
+                    key: Variable::parse(key)?,
                     form: DigestForm::parse(form, name)?,
                 }
             }
@@ -256,12 +256,10 @@ impl Filter {
                 .map_err(|_| String::from("the bytes are not UTF-8 text"))?
                 .into(),
             Self::Sha256(form) => form.write(&Sha256::digest(plain(&value))).into(),
-            Self::Hmac { key, fields, form } => {
-                let found = layers.iter().find_map(|layer| layer.get(key));
-                let found = fields.iter().fold(found, |value, field| value?.get(field));
-                let key = found.ok_or_else(|| format!("the key `{key}` is not set"))?;
-                let mut mac = Hmac::<Sha256>::new_from_slice(plain(key).as_bytes())
-                    .map_err(|e| e.to_string())?;
+            Self::Hmac { key, form } => {
+                let key = plain(key.find(layers)?);
+                let mut mac =
+                    Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|e| e.to_string())?;
                 mac.update(plain(&value).as_bytes());
                 form.write(&mac.finalize().into_bytes()).into()
             }
@@ -272,9 +270,7 @@ impl Filter {
             // Handled before filters are applied, because it also replaces errors.
             Self::Default(_) => return Ok(value),
             Self::In { list, pointer } => {
-                let list = layers
-                    .iter()
-                    .find_map(|layer| layer.get(list))
+                let list = lookup(layers, list)
                     .and_then(Value::as_array)
                     .ok_or_else(|| format!("`{list}` is not a list"))?;
                 let element = |place: &Value| {
