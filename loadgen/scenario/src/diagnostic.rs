@@ -106,14 +106,19 @@ impl SourceText<'_> {
 fn suggestion(problem: &str, expected: &str) -> String {
     let allowed = expected.trim_start_matches("one of ");
     let wrong = problem.split('`').nth(1).unwrap_or_default();
-    match nearest(wrong, allowed.split('`').skip(1).step_by(2)) {
-        Some(name) => format!("did you mean `{name}`? allowed: {allowed}"),
-        None => format!("allowed: {allowed}"),
-    }
+    let did = did_you_mean(wrong, allowed.split('`').skip(1).step_by(2));
+    format!("{did}allowed: {allowed}")
+}
+
+/// Asks whether one of the names allowed was meant; nothing if none is similar enough.
+pub fn did_you_mean<'a>(wrong: &str, allowed: impl Iterator<Item = &'a str>) -> String {
+    nearest(wrong, allowed)
+        .map(|name| format!("did you mean `{name}`? "))
+        .unwrap_or_default()
 }
 
 /// The most similar of the names allowed, if one is similar enough to be a typo of it.
-pub fn nearest<'a>(wrong: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(wrong: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance_max = 1 + wrong.len() / 4;
     allowed
         .map(|name| (edit_distance(wrong, name), name))

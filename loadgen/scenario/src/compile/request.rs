@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::body::{Auth, Body};
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::diagnostic::{ScenarioError, nearest};
+use crate::diagnostic::{ScenarioError, did_you_mean};
 use crate::expression::Expression;
 use crate::file::{ExpectFile, Method, RequestFile, Texts};
 use crate::secrets::ENV;
@@ -50,10 +50,9 @@ impl Compiler<'_> {
                 && !expression.has_default()
             {
                 let place = self.source.find(&format!("{name}.{field}"), span.clone());
-                let near = nearest(field, columns.iter().map(String::as_str));
-                let did = near.map(|n| format!("did you mean `{n}`? "));
+                let did = did_you_mean(field, columns.iter().map(String::as_str));
                 let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-                let help = format!("{}allowed: {}", did.unwrap_or_default(), columns.join(", "));
+                let help = format!("{did}allowed: {}", columns.join(", "));
                 let problem = format!("the feeder `{name}` has no column `{field}`");
                 return Err(self.source.error(place, problem, Some(help)));
             }
@@ -107,12 +106,9 @@ impl Compiler<'_> {
                 )),
             );
         }
-        let near = nearest(name, self.known.iter().map(String::as_str));
+        let did = did_you_mean(name, self.known.iter().map(String::as_str));
         let mut known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         known.sort_unstable();
-        let did = near
-            .map(|n| format!("did you mean `{n}`? "))
-            .unwrap_or_default();
         let help = format!(
             "{did}known here: {}, env.NAME, uuid, now, random:FROM:TO",
             known.join(", ")

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::diagnostic::nearest;
+use crate::diagnostic::did_you_mean;
 use crate::scenario::NamedTarget;
 
 impl Compiler<'_> {
@@ -42,10 +42,7 @@ impl Compiler<'_> {
         if let Some(index) = names().position(|known| known == name) {
             return Ok(Some(index));
         }
-        let near = nearest(name, names());
-        let did = near
-            .map(|n| format!("did you mean `{n}`? "))
-            .unwrap_or_default();
+        let did = did_you_mean(name, names());
         let known: Vec<&str> = names().collect();
         let allowed = match known.is_empty() {
             true => {

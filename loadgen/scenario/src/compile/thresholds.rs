@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compile::compiler::Compiled;
-use crate::diagnostic::{SourceText, nearest};
+use crate::diagnostic::{SourceText, did_you_mean};
 use crate::scenario::Scenario;
 use crate::threshold::{Family, Metric, Selector, Threshold, Window};
 
@@ -12,11 +12,10 @@ pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()
     for threshold in &scenario.thresholds {
         let place = || source.find(&toml_text(&threshold.text), 0..0);
         if let Some((wrong, allowed)) = unknown(threshold, scenario) {
-            let near = nearest(wrong, allowed.iter().map(String::as_str));
-            let did = near.map(|n| format!("did you mean `{n}`? "));
+            let did = did_you_mean(wrong, allowed.iter().map(String::as_str));
             let help = match allowed.is_empty() {
                 true => "there are none in this scenario".to_owned(),
-                false => format!("{}allowed: {}", did.unwrap_or_default(), allowed.join(", ")),
+                false => format!("{did}allowed: {}", allowed.join(", ")),
             };
             return Err(source.error(
                 place(),
