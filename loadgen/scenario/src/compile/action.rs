@@ -21,11 +21,9 @@ impl Compiler<'_> {
     ) -> Compiled<Action> {
         let mut defined: Vec<String> = raw.extract.keys().cloned().collect();
         let action = if let Some(request) = raw.request {
-            let mut request = self.request(request, span)?;
-            request.target = self.target(raw.target.as_deref(), span)?;
-            let expect = self.expect(raw.expect, span)?;
-            let extract = self.extracts(raw.extract, span)?;
-            request.keeps_headers = expect.answer.reads_headers(&extract);
+            let target = raw.target.as_deref();
+            let (request, expect, extract) =
+                self.exchange(request, target, raw.expect, raw.extract, span)?;
             Action::Request {
                 // Only requests are recorded as steps; an awaited state has its own figures.
                 id: tagged(&mut self.steps, name, tags),

@@ -49,13 +49,11 @@ impl Compiler<'_> {
         self.ever_used.extend(raw.for_each.clone());
         let item = raw.item.map(|i| i.0);
         self.check(raw.repeat.iter().map(|c| &c.0).chain(&item), &span)?;
-        let mut request = self.request(raw.request, &span)?;
-        request.target = self.target(raw.target.as_deref(), &span)?;
-        let expect = self.expect(raw.expect, &span)?;
-        let extract = self.extracts(raw.extract, &span)?;
-        request.keeps_headers = expect.answer.reads_headers(&extract);
-        let extracted: Vec<String> = extract.iter().map(|e| e.variable.clone()).collect();
-        self.known.extend(extracted.iter().cloned());
+        let target = raw.target.as_deref();
+        let (request, expect, extract) =
+            self.exchange(raw.request, target, raw.expect, raw.extract, &span)?;
+        let extracted = || extract.iter().map(|e| e.variable.clone());
+        self.known.extend(extracted());
         self.known.extend(raw.list.clone());
         let awaits = raw
             .awaits
@@ -67,7 +65,7 @@ impl Compiler<'_> {
         self.known = outer;
         self.known.extend(raw.list.clone());
         if raw.repeat.is_none() && raw.for_each.is_none() {
-            self.known.extend(extracted);
+            self.known.extend(extracted());
         }
         Ok(SetupStep {
             name: raw.name,

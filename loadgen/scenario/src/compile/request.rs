@@ -1,12 +1,14 @@
 //! Compiles requests and expected answers; checks the variables and JSON pointers in them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::answer::Extract;
 use crate::body::{Auth, Body};
 use crate::compile::compiler::{Compiled, Compiler};
 use crate::diagnostic::{ScenarioError, did_you_mean};
 use crate::expression::Expression;
-use crate::file::{ExpectFile, Method, RequestFile, Texts};
+use crate::file::{ExpectFile, ExtractFile, Method, RequestFile, Texts};
 use crate::secrets::ENV;
 use crate::step::{Expect, RequestTemplate};
 use crate::template::Template;
@@ -117,11 +119,24 @@ impl Compiler<'_> {
             .error(place, format!("unknown variable `{name}`"), Some(help))
     }
 
-    pub(super) fn request(
+    /// Compiles a request and what is done with its answer.
+    pub(super) fn exchange(
         &mut self,
-        mut raw: RequestFile,
+        request: RequestFile,
+        target: Option<&str>,
+        expect: ExpectFile,
+        extract: BTreeMap<String, ExtractFile>,
         span: &Range<usize>,
-    ) -> Compiled<RequestTemplate> {
+    ) -> Compiled<(RequestTemplate, Expect, Vec<Extract>)> {
+        let mut request = self.request(request, span)?;
+        request.target = self.target(target, span)?;
+        let expect = self.expect(expect, span)?;
+        let extract = self.extracts(extract, span)?;
+        request.keeps_headers = expect.answer.reads_headers(&extract);
+        Ok((request, expect, extract))
+    }
+
+    fn request(&mut self, mut raw: RequestFile, span: &Range<usize>) -> Compiled<RequestTemplate> {
         self.sendable(&raw, span)?;
         let (body, content_type) = self.body(&mut raw, span)?;
         let mut headers: Vec<(String, Template)> = raw.headers.into_iter().collect();
@@ -172,7 +187,7 @@ impl Compiler<'_> {
         Ok(request)
     }
 
-    pub(super) fn expect(&mut self, mut raw: ExpectFile, span: &Range<usize>) -> Compiled<Expect> {
+    fn expect(&mut self, mut raw: ExpectFile, span: &Range<usize>) -> Compiled<Expect> {
         let answer = self.answer_checks(&mut raw, span)?;
         self.pointers(raw.equal.keys().chain(&raw.exist).chain(&raw.absent), span)?;
         let equal: Vec<(String, Template)> = raw
