@@ -208,13 +208,10 @@ impl Template {
         })
     }
 
-    /// Encodes fields as a query or a form does: `a=1&b=two%20words`; a name with several values is several fields.
-    pub fn fields(fields: impl IntoIterator<Item = (String, Vec<Self>)>) -> Self {
+    /// Encodes fields as a query or a form does: `a=1&b=two%20words`.
+    pub fn fields(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
         let mut out = Self::default();
-        let one_by_one = fields
-            .into_iter()
-            .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
-        for (i, (name, value)) in one_by_one.enumerate() {
+        for (i, (name, value)) in fields.into_iter().enumerate() {
             let between = if i == 0 { "" } else { "&" };
             out.literal(&format!("{between}{}=", percent_encoded(&name)));
             for segment in value.segments {

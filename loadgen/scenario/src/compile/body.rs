@@ -49,7 +49,7 @@ impl Compiler<'_> {
             return Ok((Some(Body::Whole(Content::Text(body.0))), None));
         }
         if let Some(form) = raw.form.take() {
-            return whole(Content::Text(Template::fields(Texts::of_each(form))), FORM);
+            return whole(Content::Text(Template::fields(Texts::each(form))), FORM);
         }
         if let Some(text) = raw.text.take() {
             return whole(Content::Text(text), TEXT);

@@ -150,7 +150,7 @@ impl Compiler<'_> {
             true => raw.path,
             false => raw
                 .path
-                .with_query(Template::fields(Texts::of_each(raw.query))),
+                .with_query(Template::fields(Texts::each(raw.query))),
         };
         let auth = raw.auth.map(|auth| self.auth(auth, span)).transpose()?;
         let own = |(name, _): &&(String, Template)| name.eq_ignore_ascii_case("authorization");

@@ -135,11 +135,13 @@ impl<'de> Deserialize<'de> for Statuses {
 pub struct Texts(pub Vec<Template>);
 
 impl Texts {
-    /// The texts of each name, in the names' order.
-    pub fn of_each(
-        fields: BTreeMap<String, Self>,
-    ) -> impl Iterator<Item = (String, Vec<Template>)> {
-        fields.into_iter().map(|(name, texts)| (name, texts.0))
+    /// Each text with its name, in the names' order.
+    pub fn each(fields: BTreeMap<String, Self>) -> impl Iterator<Item = (String, Template)> {
+        let each = |(name, texts): (String, Self)| {
+            let texts = texts.0.into_iter();
+            texts.map(move |text| (name.clone(), text))
+        };
+        fields.into_iter().flat_map(each)
     }
 }
 
