@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use serde_json::Value;
 
 use crate::filter::percent_encoded;
+use crate::template::escape;
 use crate::vars::Vars;
 
 /// The variable that has the environment's variables as its fields.
@@ -39,9 +40,8 @@ impl Secrets {
 
     fn add(&mut self, name: &str, value: String) {
         if !value.is_empty() {
-            let json = Value::String(value.clone()).to_string();
             self.forms.extend([
-                json[1..json.len() - 1].to_owned(),
+                escape(&value),
                 percent_encoded(&value),
                 value.escape_debug().to_string(),
                 STANDARD.encode(&value),

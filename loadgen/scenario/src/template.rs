@@ -194,7 +194,8 @@ impl Template {
     }
 }
 
-fn escape(text: &str) -> String {
+/// Text as it stands between the quotes of a JSON string.
+pub(crate) fn escape(text: &str) -> String {
     let quoted = Value::String(text.to_owned()).to_string();
     quoted[1..quoted.len() - 1].to_owned()
 }
