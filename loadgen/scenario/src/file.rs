@@ -16,8 +16,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use answer::{ExtractFile, HeaderCheckFile};
-pub use body::{AuthFile, PartFile, SentFile};
+pub use answer::{ExtractFile, ExtractTable, HeaderCheckFile};
+pub use body::{AuthFile, PartFile, SentFile, SentFileTable};
 pub use fault::{ChaosFile, FaultFile, NetworkFile};
 pub use http::{Encoding, Http, Protocol};
 pub use preparation::{AtEnd, FeederFile, Pick, SetupFile};

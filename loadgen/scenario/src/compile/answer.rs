@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::answer::{AnswerChecks, Extract, HeaderCheck, Place};
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::file::{ExpectFile, ExtractFile, HeaderCheckFile};
+use crate::file::{ExpectFile, ExtractFile, ExtractTable, HeaderCheckFile};
 use crate::pattern::JsonPlace;
 
 impl Compiler<'_> {
@@ -16,14 +16,14 @@ impl Compiler<'_> {
     ) -> Compiled<Vec<Extract>> {
         let extracts = raw.into_iter();
         extracts
-            .map(|(variable, raw)| self.extract(variable, raw, span))
+            .map(|(variable, raw)| self.extract(variable, raw.0, span))
             .collect()
     }
 
     fn extract(
         &self,
         variable: String,
-        raw: ExtractFile,
+        raw: ExtractTable,
         span: &Range<usize>,
     ) -> Compiled<Extract> {
         let place = match (raw.json, raw.header, raw.regex) {

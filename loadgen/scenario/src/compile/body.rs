@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::body::{Auth, Body, Content, Part};
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::file::{AuthFile, PartFile, RequestFile, SentFile, Texts};
+use crate::file::{AuthFile, PartFile, RequestFile, SentFile, SentFileTable, Texts};
 use crate::template::Template;
 
 /// The longest file that is sent, in bytes: files are held in memory.
@@ -57,7 +57,7 @@ impl Compiler<'_> {
         if let Some(base64) = raw.base64.take() {
             return whole(self.base64(base64, span)?, BYTES);
         }
-        if let Some(file) = raw.file.take() {
+        if let Some(SentFile(file)) = raw.file.take() {
             return whole(self.file(&file, span)?, &content_type(&file.path));
         }
         let Some(parts) = raw.multipart.take() else {
@@ -96,7 +96,7 @@ impl Compiler<'_> {
                 content_type_.get_or_insert_with(|| JSON.to_owned());
                 Content::Text(body.0)
             }
-            (None, None, Some(file), None) => {
+            (None, None, Some(SentFile(file)), None) => {
                 content_type_.get_or_insert_with(|| content_type(&file.path));
                 if filename.is_none() {
                     let name = file.path.file_name().unwrap_or_default().to_string_lossy();
@@ -150,7 +150,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn file(&self, file: &SentFile, span: &Range<usize>) -> Compiled<Content> {
+    fn file(&self, file: &SentFileTable, span: &Range<usize>) -> Compiled<Content> {
         let shown = file.path.display().to_string();
         let wrong = |problem: String, help: &str| {
             let place = self.source.find(&shown, span.clone());

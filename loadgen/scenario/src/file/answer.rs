@@ -10,50 +10,35 @@ use crate::pattern::Pattern;
 use crate::template::Template;
 
 /// Where a variable's value is found: a JSON pointer or path as text, or a table.
-#[derive(Debug, Default)]
-pub struct ExtractFile {
-    pub json: Option<String>,
-    pub header: Option<String>,
-    pub regex: Option<Pattern>,
-    pub all: bool,
-    pub default: Option<toml::Value>,
-}
+#[derive(Debug)]
+pub struct ExtractFile(pub ExtractTable);
 
 /// Where a variable's value is found: `json`, `header`, `regex`, or a `regex` in a `header`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ExtractTable {
+pub struct ExtractTable {
     /// A JSON pointer (`/items/0/id`) or a JSON path (`$.items[*].id`).
-    json: Option<String>,
+    pub json: Option<String>,
     /// A header's name.
-    header: Option<String>,
+    pub header: Option<String>,
     /// A regular expression: its first group, or the whole match where it has none.
-    regex: Option<Pattern>,
+    pub regex: Option<Pattern>,
     /// Whether the variable gets a list of all that is found (false: the first).
     #[serde(default)]
-    all: bool,
+    pub all: bool,
     /// The value if nothing is found; without one that is an error.
     #[schemars(with = "Option<serde_json::Value>")]
-    default: Option<toml::Value>,
+    pub default: Option<toml::Value>,
 }
 
 impl<'de> Deserialize<'de> for ExtractFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(place) => Ok(Self {
+            toml::Value::String(place) => Ok(Self(ExtractTable {
                 json: Some(place),
-                ..Self::default()
-            }),
-            table => {
-                let table: ExtractTable = table.try_into().map_err(D::Error::custom)?;
-                Ok(Self {
-                    json: table.json,
-                    header: table.header,
-                    regex: table.regex,
-                    all: table.all,
-                    default: table.default,
-                })
-            }
+                ..ExtractTable::default()
+            })),
+            table => table.try_into().map(Self).map_err(D::Error::custom),
         }
     }
 }

@@ -11,36 +11,27 @@ use crate::template::Template;
 
 /// A file whose contents are sent: its path, or a table.
 #[derive(Debug)]
-pub struct SentFile {
-    pub path: PathBuf,
-    pub template: bool,
-}
+pub struct SentFile(pub SentFileTable);
 
 /// A file whose contents are sent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SentFileTable {
+pub struct SentFileTable {
     /// The path, beside the scenario.
-    path: PathBuf,
+    pub path: PathBuf,
     /// Whether the file is text with {{…}} in it (false: bytes as they are).
     #[serde(default)]
-    template: bool,
+    pub template: bool,
 }
 
 impl<'de> Deserialize<'de> for SentFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(path) => Ok(Self {
+            toml::Value::String(path) => Ok(Self(SentFileTable {
                 path: path.into(),
                 template: false,
-            }),
-            table => {
-                let table: SentFileTable = table.try_into().map_err(D::Error::custom)?;
-                Ok(Self {
-                    path: table.path,
-                    template: table.template,
-                })
-            }
+            })),
+            table => table.try_into().map(Self).map_err(D::Error::custom),
         }
     }
 }
