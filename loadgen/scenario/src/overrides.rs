@@ -97,13 +97,8 @@ impl Scenario {
                 self.name
             ));
         }
-        let stage = Stage {
-            duration,
-            from: rate,
-            to: rate,
-        };
         self.workload = Workload::Open {
-            stages: vec![stage],
+            stages: vec![Stage::constant(duration, rate)],
         };
         self.warm_up = warm_up;
         self.faults.clear();

@@ -197,6 +197,15 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A stage that holds this rate, or number of users.
+    pub(crate) fn constant(duration: Duration, held: f64) -> Self {
+        Self {
+            duration,
+            from: held,
+            to: held,
+        }
+    }
+
     /// The highest rate, or number of users, of these stages.
     pub fn highest(stages: &[Self]) -> f64 {
         stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max)

@@ -24,7 +24,7 @@ impl Compiler<'_> {
                 "allowed: `arrivals` with kind = \"open\"",
             );
         }
-        match raw.kind {
+        let workload = match raw.kind {
             WorkloadKind::Open => {
                 if raw.users.is_some() || raw.think_time.is_some() {
                     return wrong(
@@ -33,25 +33,14 @@ impl Compiler<'_> {
                     );
                 }
                 let stages = match (raw.rate, raw.duration, &raw.stages) {
-                    (Some(rate), Some(duration), None) => vec![Stage {
-                        duration: duration.0,
-                        from: rate,
-                        to: rate,
-                    }],
-                    (None, None, Some(raw)) => {
-                        let mut stages: Vec<Stage> = Vec::new();
-                        for stage in raw {
-                            let before = stages.last().map_or(0.0, |s| s.to);
-                            if stage.users.is_some() {
-                                return wrong(
-                                    "a stage of an open workload has no users",
-                                    "allowed: `rate`, or `to` and perhaps `from`; or kind = \"closed\"",
-                                );
-                            }
-                            stages.push(self.stage(stage, stage.rate, before, &span)?);
-                        }
-                        stages
+                    (Some(rate), Some(duration), None) => vec![Stage::constant(duration.0, rate)],
+                    (None, None, Some(raw)) if raw.iter().any(|s| s.users.is_some()) => {
+                        return wrong(
+                            "a stage of an open workload has no users",
+                            "allowed: `rate`, or `to` and perhaps `from`; or kind = \"closed\"",
+                        );
                     }
+                    (None, None, Some(raw)) => self.stages(raw, |s| s.rate, &span)?,
                     _ => {
                         return wrong(
                             "an open workload needs its arrivals",
@@ -61,47 +50,29 @@ impl Compiler<'_> {
                 };
                 let legal = |rate: f64| (0.0..=Workload::RATE_MAX).contains(&rate);
                 if !stages.iter().all(|s| legal(s.from) && legal(s.to))
-                    || stages.iter().all(|s| s.from + s.to == 0.0)
+                    || Stage::highest(&stages) == 0.0
                 {
-                    return wrong(
-                        "a rate is out of range",
-                        &format!(
-                            "allowed: 0 to {} journeys a second, not all of them 0",
-                            Workload::RATE_MAX
-                        ),
+                    let help = format!(
+                        "allowed: 0 to {} journeys a second, not all of them 0",
+                        Workload::RATE_MAX
                     );
+                    return wrong("a rate is out of range", &help);
                 }
-                if stages
-                    .iter()
-                    .map(|s| s.duration)
-                    .sum::<Duration>()
-                    .is_zero()
-                {
-                    return wrong("the workload has no duration", "allowed: longer than 0 s");
-                }
-                Ok(Workload::Open { stages })
+                Workload::Open { stages }
             }
             WorkloadKind::Closed => {
                 let stages = match (raw.users, raw.duration, raw.rate, &raw.stages) {
-                    (Some(users), Some(duration), None, None) => vec![Stage {
-                        duration: duration.0,
-                        from: users as f64,
-                        to: users as f64,
-                    }],
+                    (Some(users), Some(duration), None, None) => {
+                        vec![Stage::constant(duration.0, users as f64)]
+                    }
+                    (None, None, None, Some(raw)) if raw.iter().any(|s| s.rate.is_some()) => {
+                        return wrong(
+                            "a stage of a closed workload has no rate",
+                            "allowed: `users`, or `to` and perhaps `from`; or kind = \"open\"",
+                        );
+                    }
                     (None, None, None, Some(raw)) => {
-                        let mut stages: Vec<Stage> = Vec::new();
-                        for stage in raw {
-                            let before = stages.last().map_or(0.0, |s| s.to);
-                            if stage.rate.is_some() {
-                                return wrong(
-                                    "a stage of a closed workload has no rate",
-                                    "allowed: `users`, or `to` and perhaps `from`; or kind = \"open\"",
-                                );
-                            }
-                            let users = stage.users.map(|users| users as f64);
-                            stages.push(self.stage(stage, users, before, &span)?);
-                        }
-                        stages
+                        self.stages(raw, |s| s.users.map(|users| users as f64), &span)?
                     }
                     _ => {
                         return wrong(
@@ -112,21 +83,19 @@ impl Compiler<'_> {
                 };
                 let legal =
                     |n: f64| (0.0..=Workload::USERS_MAX as f64).contains(&n) && n.fract() == 0.0;
-                let highest = Stage::highest(&stages);
-                if !stages.iter().all(|s| legal(s.from) && legal(s.to)) || highest == 0.0 {
+                if !stages.iter().all(|s| legal(s.from) && legal(s.to))
+                    || Stage::highest(&stages) == 0.0
+                {
                     let help = format!(
                         "allowed: whole numbers up to {}, not all of them 0",
                         Workload::USERS_MAX
                     );
                     return wrong("a number of users is out of range", &help);
                 }
-                if stages.iter().all(|s| s.duration.is_zero()) {
-                    return wrong("the workload has no duration", "allowed: longer than 0 s");
-                }
-                Ok(Workload::Closed {
+                Workload::Closed {
                     stages,
                     think_time: raw.think_time.unwrap_or(ThinkTime::NONE),
-                })
+                }
             }
             WorkloadKind::Trace => {
                 let given = raw.rate.is_some()
@@ -141,32 +110,40 @@ impl Compiler<'_> {
                         "allowed: `kind` alone; the speed is given on the command line",
                     );
                 }
-                Ok(Workload::Trace)
-            }
-        }
-    }
-
-    /// `held`: what it holds, a rate or a number of users; `before`: where the stage before it ended.
-    fn stage(
-        &self,
-        raw: &StageFile,
-        held: Option<f64>,
-        before: f64,
-        span: &Range<usize>,
-    ) -> Compiled<Stage> {
-        let duration = raw.duration.0;
-        let (from, to) = match (held, raw.from, raw.to) {
-            (Some(held), None, None) => (held, held),
-            (None, from, Some(to)) => (from.unwrap_or(before), to),
-            _ => {
-                return Err(self.source.error(
-                    span.clone(),
-                    "a stage needs its rate, or its users",
-                    Some("allowed: `rate` (in a closed workload `users`) to hold it; `to`, and perhaps `from`, for a ramp".into()),
-                ));
+                Workload::Trace
             }
         };
-        Ok(Stage { duration, from, to })
+        if workload.duration().is_some_and(|d| d.is_zero()) {
+            return wrong("the workload has no duration", "allowed: longer than 0 s");
+        }
+        Ok(workload)
+    }
+
+    /// `held`: what a stage holds, a rate or a number of users. A ramp without `from` begins where the stage before it ended.
+    fn stages(
+        &self,
+        raw: &[StageFile],
+        held: impl Fn(&StageFile) -> Option<f64>,
+        span: &Range<usize>,
+    ) -> Compiled<Vec<Stage>> {
+        let mut before = 0.0;
+        let stages = raw.iter().map(|raw| {
+            let (from, to) = match (held(raw), raw.from, raw.to) {
+                (Some(held), None, None) => (held, held),
+                (None, from, Some(to)) => (from.unwrap_or(before), to),
+                _ => {
+                    return Err(self.source.error(
+                        span.clone(),
+                        "a stage needs its rate, or its users",
+                        Some("allowed: `rate` (in a closed workload `users`) to hold it; `to`, and perhaps `from`, for a ramp".into()),
+                    ));
+                }
+            };
+            before = to;
+            let duration = raw.duration.0;
+            Ok(Stage { duration, from, to })
+        });
+        stages.collect()
     }
 
     /// Refuses a warm-up that leaves nothing to measure.
