@@ -75,28 +75,28 @@ pub struct Scenario {
 impl Scenario {
     /// Whether any of its requests may change the target's state.
     pub fn writes(&self) -> bool {
-        let in_journeys = self.journeys.iter().flat_map(Journey::all_steps);
-        let in_journeys = in_journeys.filter_map(|step| match &step.action {
-            Action::Request { request, .. } => Some(request.method),
-            _ => None,
-        });
-        let in_setup = self.setup.iter().map(|step| step.request.method);
+        let in_setup = self.setup.iter().map(|step| &step.request);
         in_setup
-            .chain(in_journeys)
-            .any(|method| !matches!(method, Method::Get | Method::Head))
+            .chain(self.journey_requests())
+            .any(|request| !matches!(request.method, Method::Get | Method::Head))
     }
 
     /// The target that stands in the place of the main one: that of the first request, if every request names its target.
     pub fn only_named_targets(&self) -> Option<&NamedTarget> {
-        let in_journeys = self.journeys.iter().flat_map(Journey::all_steps);
-        let in_journeys = in_journeys.filter_map(|step| match &step.action {
-            Action::Request { request, .. } => Some(request.target),
-            _ => None,
-        });
         let beside = self.setup.iter().chain(&self.teardown);
-        let beside = beside.map(|step| step.request.target);
-        let all: Option<Vec<usize>> = in_journeys.chain(beside).collect();
+        let requests = self
+            .journey_requests()
+            .chain(beside.map(|step| &step.request));
+        let all: Option<Vec<usize>> = requests.map(|request| request.target).collect();
         all?.first().map(|index| &self.targets[*index])
+    }
+
+    fn journey_requests(&self) -> impl Iterator<Item = &RequestTemplate> {
+        let steps = self.journeys.iter().flat_map(Journey::all_steps);
+        steps.filter_map(|step| match &step.action {
+            Action::Request { request, .. } => Some(request),
+            _ => None,
+        })
     }
 
     /// Whether a fault disturbs the network between the system and its Redis.
