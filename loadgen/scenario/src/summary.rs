@@ -113,14 +113,7 @@ fn drawn(chaos: &super::fault::Chaos) -> String {
 
 fn workload(workload: &Workload) -> String {
     match workload {
-        Workload::Open { stages } => {
-            let stage = |s: &super::Stage| match s.from == s.to {
-                true => format!("{}/s for {:?}", s.from, s.duration),
-                false => format!("{} → {}/s in {:?}", s.from, s.to, s.duration),
-            };
-            let stages: Vec<String> = stages.iter().map(stage).collect();
-            format!("open: {}", stages.join(", "))
-        }
+        Workload::Open { stages } => format!("open: {}", in_words(stages, "/s")),
         Workload::Closed { stages, think_time } => {
             format!("closed: {}", users(stages, think_time))
         }
@@ -135,12 +128,17 @@ pub fn users(stages: &[Stage], think_time: &ThinkTime) -> String {
     {
         return format!("{from} users, think time {think_time}, for {duration:?}");
     }
+    format!("{}, think time {think_time}", in_words(stages, " users"))
+}
+
+/// Stages of rates or of numbers of users, with their unit.
+fn in_words(stages: &[Stage], unit: &str) -> String {
     let stage = |s: &Stage| match s.from == s.to {
-        true => format!("{} users for {:?}", s.from, s.duration),
-        false => format!("{} → {} users in {:?}", s.from, s.to, s.duration),
+        true => format!("{}{unit} for {:?}", s.from, s.duration),
+        false => format!("{} → {}{unit} in {:?}", s.from, s.to, s.duration),
     };
     let stages: Vec<String> = stages.iter().map(stage).collect();
-    format!("{}, think time {think_time}", stages.join(", "))
+    stages.join(", ")
 }
 
 /// The number that a template renders to, if it reads only the scenario's parameters.
