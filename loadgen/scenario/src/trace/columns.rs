@@ -115,7 +115,14 @@ pub struct Columns {
 /// The ASCII byte between fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Delimiter(pub(super) u8);
+pub struct Delimiter(u8);
+
+impl Delimiter {
+    /// The byte itself.
+    pub(crate) fn byte(self) -> u8 {
+        self.0
+    }
+}
 
 impl Default for Delimiter {
     fn default() -> Self {
@@ -158,13 +165,6 @@ pub enum DecimalSeparator {
     /// `2,55`
     #[serde(rename = ",")]
     Comma,
-}
-
-impl Delimiter {
-    /// The byte itself.
-    pub(crate) fn byte(self) -> u8 {
-        self.0
-    }
 }
 
 impl DecimalSeparator {

@@ -66,7 +66,7 @@ impl<'a, R: Read> Rows<'a, R> {
     /// Reads the header and finds the mapped columns in it.
     pub(super) fn open(source: R, config: &'a TraceConfig) -> Result<Self, TraceError> {
         let mut csv = csv::ReaderBuilder::new()
-            .delimiter(config.delimiter.0)
+            .delimiter(config.delimiter.byte())
             .quoting(config.quoting)
             .flexible(true) // rows with a wrong number of fields are counted, not refused by the library
             .from_reader(source);
@@ -80,20 +80,18 @@ impl<'a, R: Read> Rows<'a, R> {
         }
         let columns = &config.columns;
         let find = |role, name: &str| find(&header, role, name);
+        let find_named = |role, name: &Option<String>| {
+            let name = name.as_ref();
+            name.map(|name| find(role, name)).transpose()
+        };
         let positions = Positions {
             invoice: find("invoice", &columns.invoice)?,
             time: find("time", &columns.time)?,
             customer: find("customer", &columns.customer)?,
             product: find("product", &columns.product)?,
-            quantity: match &columns.quantity {
-                Some(name) => Some(find("quantity", name)?),
-                None => None,
-            },
+            quantity: find_named("quantity", &columns.quantity)?,
             unit_price: find("unit_price", &columns.unit_price)?,
-            description: match &columns.description {
-                Some(name) => Some(find("description", name)?),
-                None => None,
-            },
+            description: find_named("description", &columns.description)?,
         };
         Ok(Self {
             csv,
