@@ -11,7 +11,7 @@ use loadgen_report::compare::{
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
 use crate::page::{self, Pictures};
-use crate::quantity::{change, known, quantity};
+use crate::quantity::{NONE, change, known, quantity};
 use crate::table::{Cell, Content, Table, Tone};
 
 /// Two builds, compared.
@@ -126,16 +126,7 @@ fn table(
 
 fn row(figure: &FigureComparison, lanes: &lane::Lanes) -> [Cell; 8] {
     let effect = &figure.effect;
-    let from_zero = figure.is_from_zero();
-    let changed = match from_zero {
-        true => "from 0".to_owned(),
-        false => change(figure.scale, effect.estimate),
-    };
-    let interval = effect.low.zip(effect.high).filter(|_| !from_zero);
-    let interval = known(interval, |(low, high)| {
-        let [low, high] = [low, high].map(|end| change(figure.scale, end));
-        format!("{low} to {high}")
-    });
+    let (changed, interval) = changed(figure);
     let detectable = known(effect.smallest_detectable, |d| match figure.scale {
         Scale::Ratio if d >= 10.0 => "> 1000 %".to_owned(),
         Scale::Ratio => format!("{:.1} %", d * 100.0),
@@ -169,6 +160,20 @@ fn row(figure: &FigureComparison, lanes: &lane::Lanes) -> [Cell; 8] {
         p.into(),
         Cell::from(verdict).tone(tone),
     ]
+}
+
+/// A figure's change and its interval.
+fn changed(figure: &FigureComparison) -> (String, String) {
+    let effect = &figure.effect;
+    // Nothing is a share of 0.
+    if figure.is_from_zero() {
+        return ("from 0".to_owned(), NONE.to_owned());
+    }
+    let interval = known(effect.low.zip(effect.high), |(low, high)| {
+        let [low, high] = [low, high].map(|end| change(figure.scale, end));
+        format!("{low} to {high}")
+    });
+    (change(figure.scale, effect.estimate), interval)
 }
 
 /// The differences that were asked for, in words.

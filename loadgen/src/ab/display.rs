@@ -84,6 +84,9 @@ fn effect(figure: &FigureComparison, side: Side) -> String {
         Scale::Difference => '−',
     };
     let what = format!("{}{sign}{}", side.letter(), Side::A.letter());
+    if figure.is_from_zero() {
+        return format!("{what} from 0");
+    }
     let interval = figure.effect.low.zip(figure.effect.high);
     let interval = interval.map_or_else(String::new, |(l, h)| format!(" ({l:.3}–{h:.3})"));
     format!("{what} {:.3}{interval}", figure.effect.estimate)

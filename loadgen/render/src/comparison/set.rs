@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use loadgen_report::compare::{Comparison, ComparisonSet, FigureComparison, Group, Role};
 
-use super::{change, differs, known, notes, plots, quantity, table, verdict_tone};
+use super::{changed, differs, notes, plots, quantity, table, verdict_tone};
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
 use crate::page::Pictures;
@@ -111,15 +111,10 @@ fn sides(first: &Comparison, set: &ComparisonSet) -> Table {
 }
 
 fn cell(figure: &FigureComparison) -> Cell {
-    let effect = &figure.effect;
-    let interval = known(effect.low.zip(effect.high), |(low, high)| {
-        let [low, high] = [low, high].map(|end| change(figure.scale, end));
-        format!("{low} to {high}")
-    });
+    let (changed, interval) = changed(figure);
     let text = format!(
-        "{}, {} ({interval}), {}",
+        "{}, {changed} ({interval}), {}",
         quantity(figure.unit, figure.candidate),
-        change(figure.scale, effect.estimate),
         figure.verdict.as_str()
     );
     Cell::from(text)
