@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::report::{REPORT_SCHEMA, Report};
 use crate::visible::visible;
 use loadgen_engine::record::interval_log;
@@ -157,8 +159,24 @@ fn read_report(folder: &Path) -> Result<Report, FolderError> {
 /// # Errors
 /// The file can't be written.
 pub fn write_report(report: &Report, folder: &Path) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    write_whole(&folder.join(REPORT_FILE), &(visible(&json) + "\n"))
+    write_json(&folder.join(REPORT_FILE), report)
+}
+
+/// A file's text as JSON: control characters, which a target may have answered with, are visible.
+///
+/// # Errors
+/// The value can't be JSON.
+pub fn json(value: &impl Serialize) -> io::Result<String> {
+    let json = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+    Ok(format!("{}\n", visible(&json)))
+}
+
+/// Writes a file of JSON, wholly or not at all.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    write_whole(path, &json(value)?)
 }
 
 /// Writes a file wholly or not at all: a full disk leaves no half of a report behind.

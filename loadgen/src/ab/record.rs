@@ -12,7 +12,7 @@ use super::stopping::StopReason;
 use crate::out_folder::RECORD_FILE;
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::blocks::Blocks;
-use loadgen_report::folder::write_whole;
+use loadgen_report::folder::write_json;
 
 /// The version that this program writes.
 pub const SCHEMA: &str = "loadgen-ab/1";
@@ -87,10 +87,7 @@ impl AbRecord {
     /// A file can't be written.
     pub fn write(&self, out: &Path) -> Result<(), AbError> {
         let path = out.join(RECORD_FILE);
-        let written = serde_json::to_string_pretty(self)
-            .map_err(std::io::Error::other)
-            .and_then(|json| write_whole(&path, &(json + "\n")));
-        written.map_err(|e| AbError::not_written(&path, e))?;
+        write_json(&path, self).map_err(|e| AbError::not_written(&path, e))?;
         // With blocks.json the two folders can be compared again later.
         for (side, build) in &self.sides {
             let counted = self.runs.iter();

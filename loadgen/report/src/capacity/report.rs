@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{Judged, Probe};
 use crate::environment::Environment;
-use crate::folder::write_whole;
-use crate::visible::visible;
+use crate::folder::write_json;
 
 /// The file name of the report.
 pub const CAPACITY_FILE: &str = "capacity.json";
@@ -141,6 +140,11 @@ impl CapacityReport {
             probes: findings.probes,
         }
     }
+
+    /// The system's name beside others.
+    pub fn name(&self) -> &str {
+        self.label.as_deref().unwrap_or("the system")
+    }
 }
 
 /// The version of a set's shape.
@@ -182,6 +186,5 @@ impl CapacitySet {
 /// # Errors
 /// The file can't be written.
 pub fn write_report(report: &impl Serialize, folder: &Path) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    write_whole(&folder.join(CAPACITY_FILE), &(visible(&json) + "\n"))
+    write_json(&folder.join(CAPACITY_FILE), report)
 }

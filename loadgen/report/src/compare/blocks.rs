@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::CompareError;
+use crate::folder::write_json;
 
 /// The file's name.
 pub const BLOCKS_FILE: &str = "blocks.json";
@@ -46,8 +47,7 @@ impl Blocks {
     /// # Errors
     /// The file can't be written.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
-        let json = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
-        std::fs::write(folder.join(BLOCKS_FILE), json + "\n")
+        write_json(&folder.join(BLOCKS_FILE), self)
     }
 
     /// Reads the file; `None` if there is no such file.

@@ -13,6 +13,7 @@ use loadgen::out_folder::OutFolder;
 use loadgen::run::Interrupts;
 use loadgen::terminal::{self, note};
 use loadgen_report::compare::{ComparisonSet, DURABILITY, Options, REDIS};
+use loadgen_report::folder;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemPlan};
@@ -377,20 +378,20 @@ async fn build(
 fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, AbFailure> {
     let ExperimentOutcome {
         record,
-        mut comparisons,
+        comparisons,
         groups,
     } = outcome;
     let (json, page, document, verdict) = match (comparisons.as_slice(), groups.as_slice()) {
         ([comparison], [a, b]) => (
-            serde_json::to_string_pretty(comparison),
+            folder::json(comparison),
             loadgen_render::comparison::page(comparison, Some((a, b))),
             loadgen_render::comparison::document(comparison),
             comparison.verdict,
         ),
         _ => {
-            let set = ComparisonSet::new(std::mem::take(&mut comparisons));
+            let set = ComparisonSet::new(comparisons);
             (
-                serde_json::to_string_pretty(&set),
+                folder::json(&set),
                 loadgen_render::comparison::set::page(&set, &groups),
                 loadgen_render::comparison::set::document(&set),
                 set.verdict,
@@ -403,15 +404,12 @@ fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, AbFailure> {
     let ended = record.ended.map_or("", |end| end.as_str());
     terminal::say(&format!("\nended: {ended}"));
     for (file, text) in [
-        (
-            "comparison.json",
-            json.map_err(AbFailure::bad_input)? + "\n",
-        ),
+        ("comparison.json", json.map_err(AbFailure::bad_input)?),
         ("comparison.md", loadgen_render::markdown(&document)),
         ("comparison.html", page.map_err(AbFailure::bad_input)?),
     ] {
         let path = out.join(file);
-        std::fs::write(&path, text).map_err(|error| AbError::Output { path, error })?;
+        folder::write_whole(&path, &text).map_err(|error| AbError::Output { path, error })?;
     }
     terminal::say(&format!(
         "report: {}",

@@ -1,12 +1,12 @@
 //! `loadgen compare` and `compare-report`: compare the runs of two builds. The exit code is 0 (no regression), 1 (regression), 2 (bad
-//! input) or 3 (can't tell).
+//! input), 3 (can't tell) or 5 (the comparison can't be written).
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use loadgen::terminal;
 use loadgen_report::compare::{CompareError, Comparison, Group, Options, compare, criterion};
-use loadgen_report::visible::visible;
+use loadgen_report::folder;
 
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
 #[derive(clap::Args)]
@@ -146,10 +146,7 @@ fn told(
             loadgen_render::text(&document, colour)
         }
         ComparisonFormat::Markdown => loadgen_render::markdown(&document),
-        ComparisonFormat::Json => {
-            let json = serde_json::to_string_pretty(comparison);
-            format!("{}\n", visible(&json.map_err(|e| failed(e.to_string()))?))
-        }
+        ComparisonFormat::Json => folder::json(comparison).map_err(|e| failed(e.to_string()))?,
         ComparisonFormat::Html => {
             let groups = groups.map(|(baseline, candidate)| (baseline, candidate));
             loadgen_render::comparison::page(comparison, groups)
