@@ -69,7 +69,7 @@ pub fn document(report: &CapacityReport) -> Document {
         settings: Vec::new(),
         notes: vec![
             HOW.to_owned(),
-            "Response times are of requests answered as expected.".to_owned(),
+            OF.to_owned(),
             "This page was made from capacity.json in the same folder; each probe has its own report in its folder."
                 .to_owned(),
         ],
@@ -204,3 +204,5 @@ fn table(report: &CapacityReport) -> Table {
 
 /// How a rate is judged, in words.
 const HOW: &str = "A rate is sustained if neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or the slope is below a twentieth of the throughput), at least 95 % of the arrivals are completed while they arrive, the scenario's thresholds hold and no more arrivals are dropped than its limits allow. The slope is estimated by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because work that is left in one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three probes decide; the result was sustained twice.";
+/// Which requests the times are of.
+const OF: &str = "Response times are of requests answered as expected.";

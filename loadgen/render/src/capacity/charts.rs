@@ -26,10 +26,8 @@ pub fn of_all(set: &CapacitySet) -> Vec<Chart> {
     }
     let lines = |figure: fn(&Probe) -> f64| -> Vec<PlotLine> {
         let named = all.iter().zip(LINES);
-        let lines = named.map(|(by_rate, colour)| {
-            let name = by_rate.report.label.as_deref().unwrap_or("the system");
-            by_rate.line(name, colour, figure)
-        });
+        let lines =
+            named.map(|(by_rate, colour)| by_rate.line(by_rate.report.name(), colour, figure));
         lines.collect()
     };
     let highest = all

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use loadgen_report::capacity::{CapacityReport, CapacityResult, CapacitySet};
+use loadgen_report::capacity::{CapacityResult, CapacitySet};
 
-use super::{HOW, answer, charts};
+use super::{HOW, OF, answer, charts};
 use crate::date;
 use crate::document::{Answer, Document};
 use crate::error::ReportError;
@@ -36,7 +36,7 @@ pub fn document(set: &CapacitySet) -> Document {
     let first = set.searches.first();
     let answers = set.searches.iter().map(|search| {
         let found = answer(search);
-        format!("{}: {}", name(search), found.word)
+        format!("{}: {}", search.name(), found.word)
     });
     let all_found = set
         .searches
@@ -89,13 +89,10 @@ pub fn document(set: &CapacitySet) -> Document {
         settings: Vec::new(),
         notes: vec![
             HOW.to_owned(),
+            OF.to_owned(),
             "Each system's own report, with its probes, is in its folder.".to_owned(),
         ],
     }
-}
-
-fn name(search: &CapacityReport) -> &str {
-    search.label.as_deref().unwrap_or("the system")
 }
 
 /// A row a system.
@@ -109,7 +106,7 @@ fn table(set: &CapacitySet) -> Table {
         let e = &search.environment;
         let shown = |text: Option<String>| text.unwrap_or_else(|| crate::quantity::NONE.to_owned());
         [
-            Cell::from(name(search)),
+            Cell::from(search.name()),
             shown(e.redis()).into(),
             shown(e.durability.clone()).into(),
             known(search.rate_per_s, rate).into(),
