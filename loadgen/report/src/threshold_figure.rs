@@ -16,10 +16,6 @@ pub fn figure(report: &Report, metric: &Metric) -> Option<f64> {
         }
         Metric::BacklogEnd => report.drain.backlog_end.map(|n| n as f64),
         Metric::Requests { .. } => None,
-        Metric::Journeys(JourneyFigure::ErrorRate) => {
-            let ended = journeys.completed + journeys.failed + journeys.skipped;
-            (ended > 0).then(|| journeys.failed as f64 / ended as f64)
-        }
         Metric::Journeys(which) => Some(match which {
             JourneyFigure::Started => journeys.started as f64,
             JourneyFigure::Completed => journeys.completed as f64,
@@ -27,7 +23,11 @@ pub fn figure(report: &Report, metric: &Metric) -> Option<f64> {
             JourneyFigure::Skipped => journeys.skipped as f64,
             JourneyFigure::Dropped => journeys.dropped as f64,
             JourneyFigure::Unsent => journeys.unsent as f64,
-            JourneyFigure::PerSecond | JourneyFigure::ErrorRate => journeys.per_s,
+            JourneyFigure::PerSecond => journeys.per_s,
+            JourneyFigure::ErrorRate => {
+                let ended = journeys.completed + journeys.failed + journeys.skipped;
+                return (ended > 0).then(|| journeys.failed as f64 / ended as f64);
+            }
         }),
         Metric::Distribution {
             family,
