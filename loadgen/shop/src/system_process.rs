@@ -88,6 +88,11 @@ impl Launch {
         made
     }
 
+    /// Tells the guard that this process, the system's first, has ended.
+    fn ended(&self, id: u32) {
+        self.guard.iter().for_each(|guard| guard.ended(id));
+    }
+
     /// Starts the system at this address and waits until it is ready; returns it with its URL.
     async fn start(&self, listen: &str) -> Result<(Child, String), SystemError> {
         let fail = |error| SystemError::Start {
@@ -98,7 +103,7 @@ impl Launch {
         command.env_clear().envs(self.environment());
         command.args(["--listen", listen]);
         if let Some(durability) = self.plan.durability_argument() {
-            command.args(["--durability", durability]);
+            command.args(["--durability", &durability]);
         }
         match (&self.proxied, &self.running) {
             (Some(proxied), _) => command.arg("--redis-url").arg(proxied.url()),
@@ -120,7 +125,6 @@ impl Launch {
         if let Some(guard) = &self.guard {
             guard.started(id);
         }
-        let ended = || self.guard.iter().for_each(|guard| guard.ended(id));
         let not_ready = |problem: String| SystemError::NotReady {
             command: self.plan.command.to_string(),
             problem,
@@ -146,12 +150,12 @@ impl Launch {
                     .wait()
                     .await
                     .map_or_else(|e| e.to_string(), |s| s.to_string());
-                ended();
+                self.ended(id);
                 return Err(not_ready(format!("it ended: {status}")));
             }
             Err(_) => {
                 child.kill().await.ok();
-                ended();
+                self.ended(id);
                 return Err(not_ready(format!(
                     "no ready line within {} s",
                     READY_TIMEOUT.as_secs()
@@ -289,14 +293,8 @@ impl SystemProcess {
                 ))
             }
         };
-        self.ended();
+        self.launch.ended(self.process());
         warning
-    }
-
-    /// Tells the guard that the first process has ended.
-    fn ended(&self) {
-        let guard = self.launch.guard.iter();
-        guard.for_each(|guard| guard.ended(self.process()));
     }
 }
 
@@ -319,7 +317,7 @@ impl StartedSystem for SystemProcess {
     async fn start_again(&self) -> Result<(), String> {
         let mut child = self.child.lock().await;
         child.wait().await.map_err(|e| e.to_string())?;
-        self.ended();
+        self.launch.ended(self.process());
         let address = self.url.strip_prefix("http://").unwrap_or(&self.url);
         let started = self.launch.start(address.trim_end_matches('/')).await;
         let (started, _) = started.map_err(|e| e.to_string())?;

@@ -53,14 +53,10 @@ impl SystemPlan {
     }
 
     /// The durability that is added to the command: none if the command has one, or if a running server is taken as it is.
-    pub(super) fn durability_argument(&self) -> Option<&str> {
-        if self.command.option(DURABILITY).is_some() {
-            return None;
-        }
-        match (&self.durability, &self.redis) {
-            (Some(durability), _) => Some(durability),
-            (None, RedisServer::Running { .. }) => None,
-            (None, _) => Some(DURABILITY_DEFAULT),
+    pub(super) fn durability_argument(&self) -> Option<String> {
+        match self.command.option(DURABILITY) {
+            Some(_) => None,
+            None => self.durability_asked(),
         }
     }
 
