@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
-use crate::scenario_arguments::{ScenarioArguments, rate};
+use crate::scenario_arguments::{ScenarioArguments, rate, share};
 use crate::system_arguments::SystemArguments;
 use crate::vary::Varied;
 
@@ -47,7 +47,7 @@ pub struct CapacityArguments {
     #[arg(long, value_parser = rate, default_value = "1000000")]
     highest: f64,
     /// Search until the result is this near to a rate that the system does not sustain
-    #[arg(long, value_parser = percentage, default_value = "5%")]
+    #[arg(long, value_parser = precision, default_value = "5%")]
     precision: f64,
     /// Start journeys for this long in each probe, its warm-up included
     #[arg(long, default_value = "20s")]
@@ -69,16 +69,8 @@ pub struct CapacityArguments {
     format: Format,
 }
 
-/// Parses `5%` or `0.05` as a share from 0.005 to 0.5.
-fn percentage(text: &str) -> Result<f64, String> {
-    let (number, scale) = match text.strip_suffix('%') {
-        Some(number) => (number.trim_end(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = number.parse::<f64>().ok().map(|n| n / scale);
-    share
-        .filter(|share| (0.005..=0.5).contains(share))
-        .ok_or_else(|| "write a share from 0.5% to 50%, such as 5% or 0.05".into())
+fn precision(text: &str) -> Result<f64, String> {
+    share(text, 0.005..=0.5)
 }
 
 impl CapacityArguments {

@@ -1,5 +1,6 @@
 //! The arguments of every command that runs a scenario: which one, and how its load is made.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +10,9 @@ use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario, Workload, catalog};
 
 use crate::ending::{BAD_INPUT, bad_input};
+
+/// The durabilities of `ordershop up`.
+pub const DURABILITIES: [&str; 3] = ["none", "everysec", "always"];
 
 #[derive(Args)]
 pub struct ScenarioArguments {
@@ -27,7 +31,7 @@ pub struct ScenarioArguments {
     #[arg(long, value_name = "PERCENT", value_parser = error_rate)]
     max_error_rate: Option<f64>,
     /// Start the system with this durability [default: everysec; that of a Redis that runs already]
-    #[arg(long, value_parser = ["none", "everysec", "always"])]
+    #[arg(long, value_parser = DURABILITIES)]
     pub durability: Option<String>,
     /// Look for scenarios in this folder, instead of ./scenarios and the built-in ones
     #[arg(long)]
@@ -65,16 +69,23 @@ pub fn rate(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("write a number above 0, up to {}", Workload::RATE_MAX))
 }
 
-/// Parses `5%` or `0.05` as a share from 0 to 1.
-fn error_rate(text: &str) -> Result<f64, String> {
+/// Parses `5%` or `0.05` as a share in this range.
+pub fn share(text: &str, allowed: RangeInclusive<f64>) -> Result<f64, String> {
     let (number, scale) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), 100.0),
         None => (text, 1.0),
     };
     let share = number.parse::<f64>().ok().map(|n| n / scale);
     share
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "write a share from 0% to 100%, such as 5% or 0.05".into())
+        .filter(|share| allowed.contains(share))
+        .ok_or_else(|| {
+            let [low, high] = [allowed.start(), allowed.end()].map(|share| share * 100.0);
+            format!("write a share from {low}% to {high}%, such as 5% or 0.05")
+        })
+}
+
+fn error_rate(text: &str) -> Result<f64, String> {
+    share(text, 0.0..=1.0)
 }
 
 /// Parses a number of users.

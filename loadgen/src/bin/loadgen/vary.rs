@@ -7,6 +7,8 @@ use loadgen::ab::Side;
 use loadgen_report::compare::{DURABILITY, REDIS};
 use loadgen_shop::system_process::{RedisServer, SystemError, SystemPlan};
 
+use crate::scenario_arguments::DURABILITIES;
+
 /// The option whose values are servers, not values of an option of `ordershop up`.
 const SERVER: &str = "redis";
 /// The option of `ordershop up` that takes no value.
@@ -44,9 +46,8 @@ impl FromStr for Varied {
         if !(2..=Side::ALL.len()).contains(&values.len()) {
             return Err(format!("give 2 to {} values", Side::ALL.len()));
         }
-        let levels = ["none", "everysec", "always"];
         let allowed: &[&str] = match option {
-            DURABILITY => &levels,
+            DURABILITY => &DURABILITIES,
             SWITCH => &["no", "yes"],
             _ => &[],
         };
