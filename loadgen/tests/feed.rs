@@ -9,10 +9,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use support::shop::Shop;
-use support::{Loadgen, SmallSystem};
-
-/// Limits that a busy machine does not reach: these tests are not about the generator.
-const LIMITS: &str = "[limits]\nslip_p99_max = \"1m\"\nloop_stall_p99_max = \"1m\"\ncpu_pct_max = 1000.0\nclock_jump_max = \"1m\"\n";
+use support::{Loadgen, ROOM, SmallSystem};
 
 fn awaiting(rate: u32, status: &str, timeout: &str) -> String {
     format!(
@@ -22,7 +19,7 @@ description = "create and await"
 kind = "open"
 rate = {rate}.0
 duration = "1s"
-{LIMITS}
+{ROOM}
 [[journeys]]
 name = "create"
 [[journeys.steps]]

@@ -1,6 +1,6 @@
 //! Tests `--otlp-endpoint`: what a collector receives.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
@@ -50,6 +50,35 @@ impl TraceService for TraceCollector {
     }
 }
 
+/// Collectors at one address, and what they have received.
+struct Collected {
+    endpoint: String,
+    figures: Receiver<ExportMetricsServiceRequest>,
+    traces: Receiver<ExportTraceServiceRequest>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Collected {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (tell, figures) = channel();
+        let (trace, traces) = channel();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = runtime.block_on(listener).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = tonic::transport::Server::builder()
+            .add_service(MetricsServiceServer::new(Collector(tell)))
+            .add_service(TraceServiceServer::new(TraceCollector(trace)));
+        runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        Self {
+            endpoint,
+            figures,
+            traces,
+            _runtime: runtime,
+        }
+    }
+}
+
 fn metric<'a>(request: &'a ExportMetricsServiceRequest, name: &str) -> &'a Metric {
     let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
     metrics.iter().find(|m| m.name == name).unwrap()
@@ -72,14 +101,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn a_journey_that_fails_is_a_trace_with_an_error() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (trace, traced) = channel();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
-    let listener = runtime.block_on(listener).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let traces = TraceServiceServer::new(TraceCollector(trace));
-    let server = tonic::transport::Server::builder().add_service(traces);
-    runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let collected = Collected::start();
     let system = SmallSystem::start();
     system
         .behaviour
@@ -88,10 +110,10 @@ fn a_journey_that_fails_is_a_trace_with_an_error() {
 
     Loadgen::scenario(&open(20, "1s", ""))
         .target(&system)
-        .arguments(&["--otlp-endpoint", &endpoint])
+        .arguments(&["--otlp-endpoint", &collected.endpoint])
         .run();
 
-    let received: Vec<Span> = traced.try_iter().flat_map(spans).collect();
+    let received: Vec<Span> = collected.traces.try_iter().flat_map(spans).collect();
     let root = received
         .iter()
         .find(|s| s.parent_span_id.is_empty())
@@ -104,29 +126,18 @@ fn a_journey_that_fails_is_a_trace_with_an_error() {
 
 #[test]
 fn a_collector_receives_the_figures_each_second_and_at_last_all_of_them() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (tell, told) = channel();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
-    let listener = runtime.block_on(listener).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let service = MetricsServiceServer::new(Collector(tell));
-    let (trace, traced) = channel();
-    let traces = TraceServiceServer::new(TraceCollector(trace));
-    let server = tonic::transport::Server::builder()
-        .add_service(service)
-        .add_service(traces);
-    runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let collected = Collected::start();
     let system = SmallSystem::start();
 
     let ended = Loadgen::scenario(&open(100, "3s", ""))
         .target(&system)
-        .arguments(&["--otlp-endpoint", &endpoint])
+        .arguments(&["--otlp-endpoint", &collected.endpoint])
         .run();
 
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let wait = Duration::from_secs(5);
-    let mut received = vec![told.recv_timeout(wait).unwrap()];
-    received.extend(told.try_iter());
+    let mut received = vec![collected.figures.recv_timeout(wait).unwrap()];
+    received.extend(collected.figures.try_iter());
     assert!(received.len() >= 3, "one a second: {}", received.len());
     let last = received.last().unwrap();
     let Some(Data::Histogram(times)) = &metric(last, "loadgen.response_time").data else {
@@ -141,7 +152,7 @@ fn a_collector_receives_the_figures_each_second_and_at_last_all_of_them() {
     };
     assert_eq!(requests.data_points[0].value, Some(Value::AsInt(300)));
 
-    let received: Vec<Span> = traced.try_iter().flat_map(spans).collect();
+    let received: Vec<Span> = collected.traces.try_iter().flat_map(spans).collect();
     let roots: Vec<&Span> = received
         .iter()
         .filter(|s| s.parent_span_id.is_empty())

@@ -22,18 +22,23 @@ struct Terminal {
     written: Arc<Mutex<Vec<u8>>>,
 }
 
+/// Both ends of a pseudo-terminal: the one outside, which is its keyboard, and the one for a program.
+fn opened(more: OpenptFlags) -> (File, File) {
+    let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | more).unwrap();
+    grantpt(&outside).unwrap();
+    unlockpt(&outside).unwrap();
+    let name = ptsname(&outside, Vec::new()).unwrap();
+    let inside = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    (outside.into(), inside)
+}
+
 impl Terminal {
     fn new(columns: u16, rows: u16) -> Self {
-        let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&outside).unwrap();
-        unlockpt(&outside).unwrap();
-        let name = ptsname(&outside, Vec::new()).unwrap();
-        let inside = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
-        let keyboard = File::from(outside);
+        let (keyboard, inside) = opened(OpenptFlags::empty());
         let screen = Arc::new(Mutex::new(vt100::Parser::new(
             cells(rows),
             cells(columns),
@@ -268,16 +273,7 @@ fn a_terminal_that_knows_no_escape_sequences_gets_none() {
 fn a_terminal_that_is_closed_ends_the_run_with_its_report() {
     let system = SmallSystem::start();
     // The program must not hold this end itself.
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let outside = openpt(flags).unwrap();
-    grantpt(&outside).unwrap();
-    unlockpt(&outside).unwrap();
-    let name = ptsname(&outside, Vec::new()).unwrap();
-    let inside = File::options()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap())
-        .unwrap();
+    let (outside, inside) = opened(OpenptFlags::CLOEXEC);
     let run = Loadgen::scenario(&open(100, "60s", "")).target(&system);
     // However the tests were started, the signal isn't ignored.
     let run = run.through(&["env", "--default-signal=HUP", "setsid", "--ctty"]);
