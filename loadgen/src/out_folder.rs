@@ -8,6 +8,8 @@ use crate::terminal::UNWRITTEN;
 use loadgen_report::capacity::CAPACITY_FILE;
 use loadgen_report::folder::REPORT_FILE;
 
+/// Where the folders are that nobody named.
+const PARENT: &str = "reports/runs";
 /// The file that is locked while the folder is written to; it is removed at the end.
 const LOCK: &str = ".writing";
 /// The record of an experiment.
@@ -39,6 +41,11 @@ pub enum OutFolderError {
 }
 
 impl OutFolderError {
+    fn unusable(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Unusable { path, error }
+    }
+
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -64,7 +71,7 @@ impl OutFolder {
     /// It can't be written to.
     pub fn given_or_new(given: Option<&Path>, name: &str) -> Result<Self, OutFolderError> {
         let Some(given) = given else {
-            return Self::create(Path::new("reports/runs"), name);
+            return Self::create(Path::new(PARENT), name);
         };
         let mut number = 1;
         loop {
@@ -80,11 +87,7 @@ impl OutFolder {
     /// # Errors
     /// It holds a report, another run writes to it, or it can't be written to.
     pub fn claim(path: &Path) -> Result<Self, OutFolderError> {
-        let unusable = |error| OutFolderError::Unusable {
-            path: path.to_owned(),
-            error,
-        };
-        fs::create_dir_all(path).map_err(unusable)?;
+        fs::create_dir_all(path).map_err(|e| OutFolderError::unusable(path, e))?;
         Self::lock(path)
     }
 
@@ -95,7 +98,7 @@ impl OutFolder {
     pub fn claim_for_runs(given: Option<&Path>, name: &str) -> Result<Self, OutFolderError> {
         let folder = match given {
             Some(given) => Self::claim(given),
-            None => Self::create(Path::new("reports/runs"), name),
+            None => Self::create(Path::new(PARENT), name),
         }?;
         match has_report(&folder.path, RUNS_DEPTH) {
             true => Err(OutFolderError::Occupied(folder.path.clone())),
@@ -105,11 +108,7 @@ impl OutFolder {
 
     /// Creates a folder that nobody else has created: runs that begin in the same second get a number.
     fn create(parent: &Path, name: &str) -> Result<Self, OutFolderError> {
-        let unusable = |path: &Path, error| OutFolderError::Unusable {
-            path: path.to_owned(),
-            error,
-        };
-        fs::create_dir_all(parent).map_err(|e| unusable(parent, e))?;
+        fs::create_dir_all(parent).map_err(|e| OutFolderError::unusable(parent, e))?;
         let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
         let first = format!("{}-{time}", plain(name));
         let mut number = 1;
@@ -118,7 +117,7 @@ impl OutFolder {
             match fs::create_dir(&path) {
                 Ok(()) => return Self::lock(&path),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
-                Err(e) => return Err(unusable(&path, e)),
+                Err(e) => return Err(OutFolderError::unusable(&path, e)),
             }
         }
     }
@@ -126,10 +125,7 @@ impl OutFolder {
     fn lock(path: &Path) -> Result<Self, OutFolderError> {
         let mut options = File::options();
         let lock = options.create(true).append(true).open(path.join(LOCK));
-        let lock = lock.map_err(|error| OutFolderError::Unusable {
-            path: path.to_owned(),
-            error,
-        })?;
+        let lock = lock.map_err(|e| OutFolderError::unusable(path, e))?;
         // A file system without locks has none to be held.
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(OutFolderError::InUse(path.to_owned()));
@@ -174,11 +170,8 @@ fn has_report(folder: &Path, depth: usize) -> bool {
     if REPORTS.iter().any(|file| folder.join(file).exists()) {
         return true;
     }
-    let below = fs::read_dir(folder).into_iter().flatten().flatten();
-    depth > 0
-        && below
-            .into_iter()
-            .any(|entry| has_report(&entry.path(), depth - 1))
+    let mut below = fs::read_dir(folder).into_iter().flatten().flatten();
+    depth > 0 && below.any(|entry| has_report(&entry.path(), depth - 1))
 }
 
 /// A scenario's name as a part of a folder's name.
