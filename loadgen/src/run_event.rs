@@ -80,7 +80,7 @@ pub enum RunEvent {
     TearDown,
     /// The report is written: the last event of a run with a report.
     Judged {
-        /// PASS, FAIL or INVALID.
+        /// PASS, FAIL, INVALID or INTERRUPTED.
         result: &'static str,
         /// Why the result is not PASS.
         reasons: Vec<String>,

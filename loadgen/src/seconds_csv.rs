@@ -9,7 +9,7 @@ use loadgen_engine::record::Times;
 
 use crate::run_event::{Listener, RunEvent};
 
-/// The columns: each unit is the end of its name. Times of a second without answers are empty.
+/// The columns: each unit is the end of its name. Times are of requests answered as expected; without any they are empty.
 const COLUMNS: [&str; 16] = [
     "start_s",
     "length_s",

@@ -346,7 +346,7 @@ impl RunProgress {
         &mut self.moments[index]
     }
 
-    /// The verdict so far, PASS, FAIL or INVALID, with the reasons if it is not PASS.
+    /// The verdict so far, PASS, FAIL, INVALID or INTERRUPTED, with the reasons if it is not PASS.
     pub fn verdict(&self) -> (&'static str, Vec<String>) {
         if let Some((result, reasons)) = &self.judged {
             return (result, reasons.clone());

@@ -1,5 +1,5 @@
 //! The program `loadgen`: reads the command line and calls the command's own file. The exit code is the verdict's (0 PASS, 1 FAIL,
-//! 3 INVALID, 4 INTERRUPTED), or 2 for bad input.
+//! 3 INVALID, 4 INTERRUPTED), 2 for bad input, or 5 for what can't be written.
 
 mod ab;
 mod audit;
