@@ -96,20 +96,17 @@ fn without_currency(text: &str) -> Option<Signed<'_>> {
         currency.chars().count() <= CURRENCY_CHARS_MAX
             && !currency.contains(|c: char| c.is_whitespace() || matches!(c, '%' | '/' | '*' | '='))
     };
-    if (!before.is_empty() && !after.is_empty()) || !fits(before) || !fits(after) {
-        return None;
+    match (before, after) {
+        ("", "") => Some(outer),
+        (currency, "") | ("", currency) if fits(currency) => {
+            let inner = Signed::read(number);
+            (!(outer.negative && inner.negative)).then_some(Signed {
+                negative: outer.negative || inner.negative,
+                text: inner.text,
+            })
+        }
+        _ => None,
     }
-    let inner = match before.is_empty() && after.is_empty() {
-        true => Signed {
-            negative: false,
-            text: outer.text,
-        },
-        false => Signed::read(number),
-    };
-    (!(outer.negative && inner.negative)).then_some(Signed {
-        negative: outer.negative || inner.negative,
-        text: inner.text,
-    })
 }
 
 /// `digits[separator digits]`, with a digit on at least one side of the separator. The digits before it may be in groups of thousands.
