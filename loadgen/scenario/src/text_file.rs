@@ -20,7 +20,7 @@ pub struct TextFile {
 }
 
 impl TextFile {
-    /// Opens a file; reads it once to its end to tell its encoding.
+    /// Opens a file; reads it once to tell its encoding, to its end or to the first character beyond ASCII that is UTF-8.
     ///
     /// # Errors
     /// The file can't be read.
@@ -56,7 +56,7 @@ fn encoding(mut source: impl BufRead) -> io::Result<&'static Encoding> {
     if let Some(encoding) = utf_16_without_mark(start) {
         return Ok(encoding);
     }
-    let (mut valid, mut invalid) = (0_u64, 0_u64);
+    let mut invalid = false;
     // The bytes at the end of a piece that may begin a character.
     let mut carried: Vec<u8> = Vec::new();
     loop {
@@ -68,31 +68,26 @@ fn encoding(mut source: impl BufRead) -> io::Result<&'static Encoding> {
         carried.extend_from_slice(piece);
         source.consume(length);
         let mut rest = carried.as_slice();
-        loop {
-            match std::str::from_utf8(rest) {
-                Ok(text) => {
-                    valid += u64::from(!text.is_ascii());
-                    rest = &[];
-                    break;
-                }
-                Err(error) => {
-                    let (before, after) = rest.split_at(error.valid_up_to());
-                    valid += u64::from(!before.is_ascii());
-                    let Some(bad) = error.error_len() else {
-                        rest = after;
-                        break;
-                    };
-                    invalid += 1;
-                    rest = &after[bad..];
-                }
+        carried = loop {
+            let error = match std::str::from_utf8(rest) {
+                Ok(text) if text.is_ascii() => break Vec::new(),
+                Ok(_) => return Ok(UTF_8),
+                Err(error) => error,
+            };
+            let (before, after) = rest.split_at(error.valid_up_to());
+            if !before.is_ascii() {
+                return Ok(UTF_8);
             }
-        }
-        carried = rest.to_vec();
+            match error.error_len() {
+                None => break after.to_vec(),
+                Some(bad) => rest = &after[bad..],
+            }
+            invalid = true;
+        };
     }
-    invalid += u64::from(!carried.is_empty());
-    Ok(match (invalid, valid) {
-        (1.., 0) => WINDOWS_1252,
-        _ => UTF_8,
+    Ok(match invalid || !carried.is_empty() {
+        true => WINDOWS_1252,
+        false => UTF_8,
     })
 }
 
