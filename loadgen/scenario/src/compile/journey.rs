@@ -102,8 +102,7 @@ impl Compiler<'_> {
     fn step(&mut self, raw: Spanned<StepFile>, journey: &mut InJourney) -> Compiled<Step> {
         let span = raw.span();
         let mut raw = raw.into_inner();
-        let (condition, inner) = (raw.condition.take(), std::mem::take(&mut raw.steps));
-        let parallel = std::mem::take(&mut raw.parallel);
+        let condition = raw.condition.take();
         if let Some(condition) = &condition {
             self.condition(condition, false, "no journey reaches this step", &span)?;
         }
@@ -113,9 +112,7 @@ impl Compiler<'_> {
         if looped.is_some() {
             self.known.extend(["index".to_owned(), "it".to_owned()]);
         }
-        let lists = usize::from(!inner.is_empty()) + usize::from(!parallel.is_empty());
-        let given = raw.actions() + lists;
-        if given != 1 {
+        if raw.actions() != 1 {
             let help = "allowed: exactly one of `request`, `await`, `think`, `skip`, `steps`, `parallel`, `promise`, `remember`, `forget`, `recall`";
             return Err(self
                 .source
@@ -132,9 +129,9 @@ impl Compiler<'_> {
         let place = journey.names.len();
         journey.names.push(name.clone());
         let tags: Vec<String> = journey.tags.iter().chain(&raw.tags).cloned().collect();
-        let action = match (inner.is_empty(), parallel.is_empty()) {
-            (false, _) => Action::Steps(self.steps(inner, journey)?),
-            (_, false) => Action::Parallel(self.parallel(parallel, journey)?),
+        let action = match (raw.steps.is_empty(), raw.parallel.is_empty()) {
+            (false, _) => Action::Steps(self.steps(raw.steps, journey)?),
+            (_, false) => Action::Parallel(self.parallel(raw.parallel, journey)?),
             _ => self.action(raw, &name, &tags, journey, &span)?,
         };
         if let Some(Loop::Until { holds, .. }) = &looped {
@@ -240,6 +237,8 @@ impl StepFile {
             self.think.is_some(),
             self.awaits.is_some(),
             self.skip.is_some(),
+            !self.steps.is_empty(),
+            !self.parallel.is_empty(),
             self.promise.is_some(),
             self.remember.is_some(),
             self.forget.is_some(),
