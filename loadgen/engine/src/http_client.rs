@@ -1,6 +1,7 @@
 //! An HTTP client for one driver: connections in a pool without a lock, because a driver is one thread. Knows requests and
 //! answers; must not know scenarios, and records nothing.
 
+mod answer_headers;
 mod chunks;
 mod client;
 mod connection;
@@ -25,6 +26,7 @@ mod time_limit;
 mod tls;
 mod travel;
 
+pub use answer_headers::ClientHeaders;
 pub use client::{HttpClient, Turn};
 pub use connection_figures::ConnectionFigures;
 pub use customer::Customer;
@@ -36,7 +38,6 @@ pub use proxy::ProxyChoice;
 pub use redirect::{Following, Hop};
 pub use reply::Reply;
 pub use request::{Request, TraceContext};
-pub use response::ClientHeaders;
 pub use stream::Stream;
 pub use target::{ConnectOptions, Target};
 pub use tls::TlsOptions;

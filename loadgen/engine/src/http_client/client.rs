@@ -168,30 +168,21 @@ impl HttpClient {
                 .await;
             match exchanged {
                 // The target had waited too long for a request and said so while this one was on its way: it was not read.
-                Ok(Exchanged { complete, .. })
-                    if reused && complete.status == REQUEST_TIMEOUT && !complete.keep_alive => {}
                 Ok(Exchanged {
-                    complete,
-                    body,
-                    headers,
-                    kept_headers,
-                    times,
+                    reply,
+                    keep_alive: false,
+                    ..
+                }) if reused && reply.status == REQUEST_TIMEOUT => {}
+                Ok(Exchanged {
+                    reply,
+                    keep_alive,
+                    idle_max,
                 }) => {
-                    let completed = Instant::now();
-                    if complete.keep_alive && !envelope.close && !request.asks_to_close() {
-                        connection.rest(completed, complete.idle_max);
+                    if keep_alive && !envelope.close && !request.asks_to_close() {
+                        connection.rest(reply.completed, idle_max);
                         self.idle.borrow_mut().push(connection);
                     }
-                    return Ok(Reply {
-                        status: complete.status,
-                        wire_bytes: body.len() as u64,
-                        body,
-                        version: complete.version,
-                        headers,
-                        kept_headers,
-                        completed,
-                        times,
-                    });
+                    return Ok(reply);
                 }
                 // The target had closed the idle connection: try again, unless the request may have been carried out.
                 Err(failure)

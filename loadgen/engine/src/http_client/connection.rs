@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use super::answer_headers::AnswerHeaders;
 use super::error::HttpError;
 use super::exchange_times::ExchangeTimes;
+use super::reply::Reply;
 use super::request::{Envelope, Request};
-use super::response::{ClientHeaders, Complete, Decoder};
+use super::response::Decoder;
 use super::stream::{News, Stream};
 use super::target::Target;
 use super::time_limit::TimeLimit;
@@ -47,13 +49,11 @@ struct Wire {
 
 /// A completed exchange.
 pub(super) struct Exchanged {
-    pub complete: Complete,
-    pub body: bytes::Bytes,
-    pub headers: Option<Box<ClientHeaders>>,
-    /// All headers, if the request asked for them.
-    pub kept_headers: Vec<(String, String)>,
-    /// Set for a sampled request.
-    pub times: Option<Box<ExchangeTimes>>,
+    pub reply: Reply,
+    /// Whether another request may follow on the connection.
+    pub keep_alive: bool,
+    /// How long the target keeps an idle connection, if it says so.
+    pub idle_max: Option<Duration>,
 }
 
 /// An exchange that failed.
@@ -160,7 +160,7 @@ impl Wire {
         bytes_max: usize,
     ) -> Result<Exchanged, ExchangeFailure> {
         // Clocks are read for sampled requests only.
-        let sampled = request.trace.is_some_and(|trace| trace.sampled);
+        let sampled = request.is_sampled();
         let now = || sampled.then(Instant::now);
         let connected = now();
         self.outbox.clear();
@@ -171,10 +171,10 @@ impl Wire {
         self.inbox.shrink_to(KEPT_BYTES_MAX);
         let mut sending = Sending::default();
         let mut first_byte = None;
-        let mut decoder = Decoder::new(request.method == "HEAD", bytes_max, sampled);
-        decoder.kept_headers = request.keeps_headers.then(Vec::new);
+        let to_head = request.method == "HEAD";
+        let mut decoder = Decoder::new(to_head, bytes_max, AnswerHeaders::to(request));
         let mut unanswered = true;
-        let mut complete = loop {
+        let complete = loop {
             // Reads while it writes: a target may refuse a long body before it has come.
             let read = poll_fn(|context| {
                 sending.advance(&mut self.stream, &self.outbox, sampled, context);
@@ -213,10 +213,10 @@ impl Wire {
             }
         };
         // The rest of the request was not wanted, so the target waits for it or closes.
-        complete.keep_alive &= sending.bytes == self.outbox.len() && sending.error.is_none();
+        let is_sent = sending.bytes == self.outbox.len() && sending.error.is_none();
         let body = match decoder.chunks {
             Some(chunks) => chunks.body.into(),
-            None => bytes::Bytes::copy_from_slice(&self.inbox[complete.body.clone()]),
+            None => bytes::Bytes::copy_from_slice(&self.inbox[complete.body]),
         };
         let written = sending.written.or(first_byte);
         let times = connected.zip(written).zip(first_byte);
@@ -225,15 +225,14 @@ impl Wire {
                 connected,
                 written,
                 first_byte,
-                server_timing: decoder.server_timing.take(),
+                server_timing: decoder.headers.server_timing.take(),
             })
         });
+        let status = complete.status;
         Ok(Exchanged {
-            complete,
-            body,
-            headers: decoder.headers,
-            kept_headers: decoder.kept_headers.unwrap_or_default(),
-            times,
+            reply: Reply::new(status, body, decoder.headers, Instant::now(), times),
+            keep_alive: complete.keep_alive && is_sent,
+            idle_max: complete.idle_max,
         })
     }
 }

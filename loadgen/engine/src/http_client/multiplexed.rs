@@ -9,20 +9,19 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, ETAG, HOST, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::header::HOST;
+use http::{HeaderName, HeaderValue, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http2::{self, Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Mutex;
 
-use super::entity_tag::version_of_tag;
+use super::answer_headers::AnswerHeaders;
 use super::error::HttpError;
 use super::exchange_times::ExchangeTimes;
 use super::options::ClientLimits;
 use super::reply::Reply;
 use super::request::{Envelope, Request};
-use super::response::ClientHeaders;
 use super::stream::Stream;
 use super::target::Target;
 use super::tls::Alpn;
@@ -197,7 +196,7 @@ async fn on(
         unbegun: false,
     };
     let message = message(request, envelope).map_err(failed)?;
-    let sampled = request.trace.is_some_and(|trace| trace.sampled);
+    let sampled = request.is_sampled();
     let connected = sampled.then(Instant::now);
     let mut sender = place.0.sender.clone();
     let answer = sender.try_send_request(message).await;
@@ -220,54 +219,21 @@ async fn on(
         })
     })?;
     let completed = Instant::now();
-    let body = body.to_bytes();
-    let text = |name| all(&head.headers, name);
+    let mut headers = AnswerHeaders::to(request);
+    for (name, value) in &head.headers {
+        headers.add(name.as_str(), value.as_bytes());
+    }
     let times = connected.zip(first_byte).map(|(connected, first_byte)| {
         Box::new(ExchangeTimes {
             connected,
             // When it is written is the connection's own affair.
             written: connected,
             first_byte,
-            server_timing: text(HeaderName::from_static("server-timing")),
+            server_timing: headers.server_timing.take(),
         })
     });
-    Ok(Reply {
-        status: head.status.as_u16(),
-        wire_bytes: body.len() as u64,
-        body,
-        version: text(ETAG).as_deref().and_then(version_of_tag),
-        headers: client_headers(&head.headers),
-        kept_headers: kept_headers(request, &head.headers),
-        completed,
-        times,
-    })
-}
-
-/// All values of a header, as one list.
-fn all(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let values = headers.get_all(name).iter();
-    let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let values: Vec<String> = values.collect();
-    (!values.is_empty()).then(|| values.join(","))
-}
-
-fn kept_headers(request: &Request<'_>, headers: &HeaderMap) -> Vec<(String, String)> {
-    let wanted = headers.iter().filter(|_| request.keeps_headers);
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    wanted
-        .map(|(name, value)| (name.to_string(), text(value)))
-        .collect()
-}
-
-fn client_headers(headers: &HeaderMap) -> Option<Box<ClientHeaders>> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let found = ClientHeaders {
-        location: headers.get(LOCATION).map(text),
-        cookies: headers.get_all(SET_COOKIE).iter().map(text).collect(),
-        content_encoding: all(headers, CONTENT_ENCODING),
-    };
-    let is_empty = found.location.is_none() && found.cookies.is_empty();
-    (!is_empty || found.content_encoding.is_some()).then(|| Box::new(found))
+    let (status, body) = (head.status.as_u16(), body.to_bytes());
+    Ok(Reply::new(status, body, headers, completed, times))
 }
 
 fn message(

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::answer_headers::{AnswerHeaders, ClientHeaders};
 use super::exchange_times::ExchangeTimes;
-use super::response::ClientHeaders;
 
 /// A complete answer.
 #[derive(Debug)]
@@ -26,4 +26,33 @@ pub struct Reply {
     pub completed: Instant,
     /// Set for a sampled request; of redirects, from the first request to the last answer.
     pub times: Option<Box<ExchangeTimes>>,
+}
+
+impl Reply {
+    /// An answer whose last byte had been read at `completed`. Its compression is not undone yet.
+    pub(super) fn new(
+        status: u16,
+        body: Bytes,
+        headers: AnswerHeaders,
+        completed: Instant,
+        times: Option<Box<ExchangeTimes>>,
+    ) -> Self {
+        Self {
+            status,
+            wire_bytes: body.len() as u64,
+            body,
+            version: headers.version,
+            headers: headers.acted_on,
+            kept_headers: headers.all,
+            completed,
+            times,
+        }
+    }
+
+    /// Whether a customer may go on from it: with a cookie, or to another place.
+    pub(super) fn leads_further(&self) -> bool {
+        let leads =
+            |headers: &ClientHeaders| headers.location.is_some() || !headers.cookies.is_empty();
+        self.headers.as_deref().is_some_and(leads)
+    }
 }

@@ -64,6 +64,11 @@ impl<'a> Request<'a> {
         matches!(self.method, "GET" | "HEAD")
     }
 
+    /// Whether its times are recorded.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.trace.is_some_and(|trace| trace.sampled)
+    }
+
     /// Whether it asks the target to close the connection.
     pub(super) fn asks_to_close(&self) -> bool {
         self.header("connection")

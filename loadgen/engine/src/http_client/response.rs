@@ -4,8 +4,8 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use super::answer_headers::AnswerHeaders;
 use super::chunks::Chunks;
-use super::entity_tag::version_of_tag;
 use super::error::HttpError;
 
 /// This many header lines are parsed without asking for memory.
@@ -26,7 +26,6 @@ enum Framing {
 #[derive(Debug, Clone, Copy)]
 struct ResponseHead {
     status: u16,
-    version: Option<u64>,
     keep_alive: bool,
     idle_max: Option<Duration>,
     length: Option<usize>,
@@ -35,24 +34,11 @@ struct ResponseHead {
     framing: Framing,
 }
 
-/// Headers that few answers have, and that the client acts on.
-#[derive(Debug, Default)]
-pub struct ClientHeaders {
-    /// `Location`.
-    pub location: Option<String>,
-    /// `Set-Cookie`, a line each.
-    pub cookies: Vec<String>,
-    /// `Content-Encoding`.
-    pub content_encoding: Option<String>,
-}
-
 /// A complete answer, in the buffer it was read into or, if chunked, in `Decoder::chunks`.
 #[derive(Debug)]
 pub struct Complete {
     /// The status.
     pub status: u16,
-    /// The version that the header `ETag` names.
-    pub version: Option<u64>,
     /// The body's range in the bytes read; for chunks, in `Decoder::chunks`.
     pub body: std::ops::Range<usize>,
     /// Whether another request may follow on the connection.
@@ -65,14 +51,8 @@ pub struct Complete {
 #[derive(Debug)]
 pub struct Decoder {
     to_head: bool,
-    /// Whether to keep `server_timing`.
-    wants_timing: bool,
-    /// The value of the header `Server-Timing`.
-    pub server_timing: Option<String>,
-    /// Set if there are any.
-    pub headers: Option<Box<ClientHeaders>>,
-    /// All headers, in their order, if they are wanted.
-    pub kept_headers: Option<Vec<(String, String)>>,
+    /// What is kept of its headers.
+    pub(super) headers: AnswerHeaders,
     bytes_max: usize,
     head: Option<ResponseHead>,
     /// The index of the body in the bytes read.
@@ -97,24 +77,12 @@ fn parser() -> httparse::ParserConfig {
     parser
 }
 
-/// A header's value as text: without the line breaks of a continued one.
-fn text(value: &[u8]) -> String {
-    let value = String::from_utf8_lossy(value);
-    match value.contains(['\r', '\n']) {
-        true => value.split_whitespace().collect::<Vec<_>>().join(" "),
-        false => value.into_owned(),
-    }
-}
-
 impl Decoder {
     /// A decoder for the answer to one request. The answer to a HEAD has no body, whatever its headers say.
-    pub fn new(to_head: bool, bytes_max: usize, wants_timing: bool) -> Self {
+    pub(super) fn new(to_head: bool, bytes_max: usize, headers: AnswerHeaders) -> Self {
         Self {
             to_head,
-            wants_timing,
-            server_timing: None,
-            headers: None,
-            kept_headers: None,
+            headers,
             bytes_max,
             head: None,
             body_start: 0,
@@ -177,7 +145,6 @@ impl Decoder {
     ) -> Complete {
         Complete {
             status: head.status,
-            version: head.version,
             body,
             keep_alive,
             idle_max: head.idle_max,
@@ -214,7 +181,6 @@ impl Decoder {
             }
             let mut head = ResponseHead {
                 status,
-                version: None,
                 keep_alive: response.version == Some(1) && status != 101,
                 idle_max: None,
                 length: None,
@@ -223,10 +189,7 @@ impl Decoder {
             };
             for header in response.headers.iter() {
                 head.header(header.name, header.value)?;
-                self.client_header(header.name, header.value);
-                if let Some(kept) = &mut self.kept_headers {
-                    kept.push((header.name.to_owned(), text(header.value)));
-                }
+                self.headers.add(header.name, header.value);
             }
             head.end(self.to_head);
             match head.framing {
@@ -240,30 +203,6 @@ impl Decoder {
             return Ok(self.head);
         }
     }
-
-    fn client_header(&mut self, name: &str, value: &[u8]) {
-        if name.eq_ignore_ascii_case("set-cookie") {
-            let headers = self.headers.get_or_insert_default();
-            headers.cookies.push(text(value));
-        } else if name.eq_ignore_ascii_case("location") {
-            let headers = self.headers.get_or_insert_default();
-            headers.location.get_or_insert_with(|| text(value));
-        } else if name.eq_ignore_ascii_case("content-encoding") {
-            let headers = self.headers.get_or_insert_default();
-            add(&mut headers.content_encoding, value);
-        } else if self.wants_timing && name.eq_ignore_ascii_case("server-timing") {
-            add(&mut self.server_timing, value);
-        }
-    }
-}
-
-/// Several headers of one name are one list (RFC 9110, 5.3).
-fn add(said: &mut Option<String>, value: &[u8]) {
-    let said = said.get_or_insert_default();
-    if !said.is_empty() {
-        said.push(',');
-    }
-    said.push_str(&text(value));
 }
 
 /// A length: digits, or the same ones several times (RFC 9110, 8.6).
@@ -312,8 +251,6 @@ impl ResponseHead {
                 }
                 _ => {}
             }
-        } else if name.eq_ignore_ascii_case("etag") {
-            self.version = std::str::from_utf8(value).ok().and_then(version_of_tag);
         } else if name.eq_ignore_ascii_case("connection") {
             let has = |word: &[u8]| words(value).any(|part| part.eq_ignore_ascii_case(word));
             self.keep_alive = (self.keep_alive || has(b"keep-alive")) && !has(b"close");

@@ -34,15 +34,21 @@ impl Turn<'_> {
         hops: &mut Vec<Hop>,
     ) -> Result<Reply, HttpError> {
         let (client, end) = (self.client, self.end());
-        let cookie = match manner.customer.has_cookies() {
-            true => manner.customer.cookies(&client.url(request)?),
-            false => None,
-        };
+        let mut url = None;
+        if manner.customer.has_cookies() {
+            url = Some(client.url(request)?);
+        }
+        let cookie = url.as_ref().and_then(|url| manner.customer.cookies(url));
         let sent = client.exchange(request, cookie.as_deref(), self.since, end);
         let outcome = match sent.await {
-            Ok(reply) if reply.headers.is_some() => {
+            Ok(reply) if reply.leads_further() => {
+                let from = match url {
+                    Some(url) => url,
+                    None => client.url(request)?,
+                };
                 let times = (self.since, end);
-                Box::pin(client.further(request, reply, manner, hops, times)).await
+                let further = client.further(request, from, reply, manner, hops, times);
+                Box::pin(further).await
             }
             outcome => outcome,
         };
@@ -84,13 +90,13 @@ impl HttpClient {
     async fn further(
         &self,
         request: &Request<'_>,
+        mut from: Url,
         mut reply: Reply,
         manner: &Manner<'_>,
         hops: &mut Vec<Hop>,
         (mut begun, end): (Instant, Instant),
     ) -> Result<Reply, HttpError> {
         let customer = manner.customer;
-        let mut from = self.url(request)?;
         let mut next: Option<Request<'_>> = None;
         let mut first: Option<Box<ExchangeTimes>> = None;
         loop {

@@ -4,7 +4,7 @@ const BYTES_MAX: usize = 1_000;
 
 /// Decodes an answer in pieces of this size. Returns status, body, and whether the connection can be used again.
 fn decode(answer: &str, to_head: bool, piece: usize) -> Result<(u16, String, bool), HttpError> {
-    let mut decoder = Decoder::new(to_head, BYTES_MAX, false);
+    let mut decoder = Decoder::new(to_head, BYTES_MAX, AnswerHeaders::default());
     let mut read = Vec::new();
     for bytes in answer.as_bytes().chunks(piece) {
         read.extend_from_slice(bytes);
@@ -164,9 +164,9 @@ fn a_head_without_end_is_refused() {
 fn headers_that_the_client_acts_on_are_kept() {
     let answer = "HTTP/1.1 302 Found\r\nLocation: /a\r\n b\r\nset-cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\n\
                   Content-Encoding: gzip\r\nKeep-Alive: timeout=5, max=100\r\ncontent-length: 0\r\n\r\n";
-    let mut decoder = Decoder::new(false, BYTES_MAX, false);
+    let mut decoder = Decoder::new(false, BYTES_MAX, AnswerHeaders::default());
     let complete = decoder.advance(&mut answer.into()).unwrap().unwrap();
-    let headers = decoder.headers.unwrap();
+    let headers = decoder.headers.acted_on.unwrap();
     assert_eq!(headers.location.as_deref(), Some("/a b"));
     assert_eq!(headers.cookies, ["a=1", "b=2; Path=/"]);
     assert_eq!(headers.content_encoding.as_deref(), Some("gzip"));
@@ -178,9 +178,13 @@ fn what_a_server_says_of_its_time_is_kept_where_it_is_asked_for() {
     let answer = "HTTP/1.1 200 OK\r\nServer-Timing: a;dur=1\r\nserver-timing: b;dur=2\r\n\
                   content-length: 0\r\n\r\n";
     for (wanted, expected) in [(true, Some("a;dur=1,b;dur=2")), (false, None)] {
-        let mut decoder = Decoder::new(false, BYTES_MAX, wanted);
+        let headers = AnswerHeaders {
+            wants_timing: wanted,
+            ..AnswerHeaders::default()
+        };
+        let mut decoder = Decoder::new(false, BYTES_MAX, headers);
         decoder.advance(&mut answer.into()).unwrap();
-        assert_eq!(decoder.server_timing.as_deref(), expected);
+        assert_eq!(decoder.headers.server_timing.as_deref(), expected);
     }
 }
 
