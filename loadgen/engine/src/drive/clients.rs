@@ -1,6 +1,8 @@
 //! The targets of a scenario's requests, and one client for each: what goes to one target never waits for a connection to another.
 
 use crate::http_client::{ClientLimits, ClientOptions, ConnectionFigures, HttpClient, Target};
+use loadgen_scenario::share::Share;
+use loadgen_scenario::{Http, Limits, Protocol, Scenario};
 
 /// Where requests go.
 #[derive(Clone)]
@@ -18,8 +20,10 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients without connections yet; the limits hold for each of them.
-    pub fn new(targets: Targets, limits: ClientLimits, options: &ClientOptions) -> Self {
+    /// Clients without connections yet, as the scenario wants them; this share of its limits holds for each of them.
+    pub fn new(targets: Targets, scenario: &Scenario, share: Share) -> Self {
+        let limits = client_limits(&scenario.limits, share);
+        let options = client_options(&scenario.http);
         let client = |target| HttpClient::with(target, limits, options.clone());
         Self {
             main: client(targets.main),
@@ -46,5 +50,25 @@ impl Clients {
     pub fn generator_errors(&self) -> u64 {
         let all = self.named.iter().chain([&self.main]);
         all.map(HttpClient::generator_errors).sum()
+    }
+}
+
+/// The limits of one driver's clients, or of set-up's.
+fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
+    ClientLimits {
+        timeout: limits.request_timeout,
+        response_bytes_max: limits.response_bytes_max,
+        connections_max: share.part(limits.connections_max),
+    }
+}
+
+/// How the clients speak HTTP.
+fn client_options(http: &Http) -> ClientOptions {
+    let is_http2 = http.protocol == Protocol::Http2;
+    ClientOptions {
+        keep_alive: http.keep_alive,
+        requests_per_connection: http.requests_per_connection,
+        streams_per_connection: is_http2.then_some(http.streams_per_connection),
+        accept_encoding: http.accepted(),
     }
 }

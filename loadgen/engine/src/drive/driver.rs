@@ -19,14 +19,14 @@ use super::self_watch::SelfWatch;
 use super::{closed, open, shared_values};
 use crate::budget::{Sampler, following::Following};
 use crate::feed::Feed;
-use crate::http_client::{ClientLimits, ClientOptions, Target};
+use crate::http_client::Target;
 use crate::record::Figures;
 use crate::record::ledger::Meanings;
 use crate::schedule::{Arrivals, Crowd};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::feeder;
 use loadgen_scenario::share::Share;
-use loadgen_scenario::{Http, Limits, Protocol, Scenario, ThinkTime};
+use loadgen_scenario::{Scenario, ThinkTime};
 
 /// Tasks that run before sockets and timers are polled again: few, or a burst of answers would make arrivals late.
 const TASKS_PER_LOOK: u32 = 31;
@@ -63,26 +63,6 @@ pub fn runtime() -> Result<LocalRuntime, Refusal> {
         .event_interval(TASKS_PER_LOOK)
         .build_local(LocalOptions::default())
         .map_err(|e| Refusal::BadInput(format!("can't start a driver's runtime: {e}")))
-}
-
-/// The client limits of one driver, or of set-up.
-pub fn client_limits(limits: &Limits, share: Share) -> ClientLimits {
-    ClientLimits {
-        timeout: limits.request_timeout,
-        response_bytes_max: limits.response_bytes_max,
-        connections_max: share.part(limits.connections_max),
-    }
-}
-
-/// How the clients of one driver, or of set-up, speak HTTP.
-pub fn client_options(http: &Http) -> ClientOptions {
-    let is_http2 = http.protocol == Protocol::Http2;
-    ClientOptions {
-        keep_alive: http.keep_alive,
-        requests_per_connection: http.requests_per_connection,
-        streams_per_connection: is_http2.then_some(http.streams_per_connection),
-        accept_encoding: http.accepted(),
-    }
 }
 
 /// Opens the live feed, if the scenario awaits anything on it.
@@ -124,8 +104,7 @@ impl Driver {
                 "the operating system grants no timer for pauses: {e}"
             ))
         })?;
-        let options = client_options(&scenario.http);
-        let clients = Clients::new(self.targets, client_limits(&limits, self.share), &options);
+        let clients = Clients::new(self.targets, &scenario, self.share);
         let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
         let context = Rc::new(Context {
             share: self.share,

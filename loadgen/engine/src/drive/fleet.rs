@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Assignment, Load};
-use super::clients::{Clients, Targets};
-use super::driver::{Driver, Part, client_limits, client_options, open_feed, runtime};
+use super::clients::Targets;
+use super::driver::{Driver, Part, open_feed, runtime};
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
-use super::set_up::{self, OnFailure};
-use crate::http_client::Customer;
+use super::set_up::{OnFailure, StepRunner};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::share::Share;
@@ -157,28 +154,18 @@ impl Preparation<'_> {
             return Ok(globals);
         }
         let feed = open_feed(self.scenario, &self.targets.main).await?;
-        let (feed, notes, limits) = (feed.as_ref(), self.notes, &self.scenario.limits);
-        let options = client_options(&self.scenario.http);
-        let customer = Customer::new(self.scenario.http.cookies);
-        let limits_of_clients = client_limits(limits, Share::WHOLE);
-        let clients = Clients::new(self.targets.clone(), limits_of_clients, &options);
-        let mut rng = SmallRng::seed_from_u64(self.seed);
+        let mut steps = StepRunner::new(
+            self.scenario,
+            self.targets.clone(),
+            self.seed,
+            feed,
+            self.notes,
+            OnFailure::AtOnce,
+        );
         for step in &self.scenario.setup {
             let name = &step.name;
             events.send(DriverEvent::SetUp { step: name.clone() }).ok();
-            let on_failure = OnFailure::AtOnce;
-            let work = set_up::run(
-                step,
-                &clients,
-                feed,
-                limits,
-                &mut globals,
-                &mut rng,
-                notes,
-                self.scenario.idempotency_keys,
-                on_failure,
-                (&customer, self.scenario.http.redirects),
-            );
+            let work = steps.run(step, &mut globals);
             tokio::select! {
                 done = work => done.map_err(|e| {
                     let e = self.scenario.secrets.hide(e);
@@ -198,28 +185,11 @@ pub async fn tear_down(
     mut variables: Vars,
     seed: u64,
 ) -> Vec<String> {
-    let limits = &scenario.limits;
-    let options = client_options(&scenario.http);
-    let customer = Customer::new(scenario.http.cookies);
-    let clients = Clients::new(targets, client_limits(limits, Share::WHOLE), &options);
-    let mut rng = SmallRng::seed_from_u64(seed);
+    let on_failure = OnFailure::AtTheEnd;
+    let mut steps = StepRunner::new(scenario, targets, seed, None, None, on_failure);
     let mut failures = Vec::new();
     for step in &scenario.teardown {
-        let on_failure = OnFailure::AtTheEnd;
-        let done = set_up::run(
-            step,
-            &clients,
-            None,
-            limits,
-            &mut variables,
-            &mut rng,
-            None,
-            scenario.idempotency_keys,
-            on_failure,
-            (&customer, scenario.http.redirects),
-        )
-        .await;
-        if let Err(problem) = done {
+        if let Err(problem) = steps.run(step, &mut variables).await {
             let problem = scenario.secrets.hide(problem);
             failures.push(format!("tear-down step `{}`: {problem}", step.name));
         }

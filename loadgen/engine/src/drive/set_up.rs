@@ -1,10 +1,11 @@
 //! Set-up: creates what the workload needs, by the target's own interface. Requests are sent one by one; the first failure
 //! ends the run, because figures after half a set-up would mislead. Tear-down works the same way, but continues after failures.
 
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
-use super::clients::Clients;
+use super::clients::{Clients, Targets};
 use super::context::Context;
 use super::notes::Notes;
 use super::request::{self, Carried, StepError};
@@ -13,8 +14,9 @@ use crate::feed::sightings::EventMatch;
 use crate::http_client::{Customer, Following, HttpClient, Manner};
 use loadgen_scenario::answer::Extract;
 use loadgen_scenario::expression::Vars;
+use loadgen_scenario::share::Share;
 use loadgen_scenario::template::Template;
-use loadgen_scenario::{Await, Limits, SetupStep};
+use loadgen_scenario::{Await, Limits, Scenario, SetupStep};
 
 /// The most iterations of one step, so that a typo can't ask for more.
 const ITERATIONS_MAX: u64 = 10_000_000;
@@ -28,89 +30,117 @@ pub enum OnFailure {
     AtTheEnd,
 }
 
-struct StepRunner<'a> {
-    step: &'a SetupStep,
-    http: &'a HttpClient,
-    rng: &'a mut SmallRng,
+/// Carries out the steps of set-up or of tear-down, all as one customer.
+pub struct StepRunner<'a> {
+    scenario: &'a Scenario,
+    clients: Clients,
+    customer: Customer,
+    rng: SmallRng,
+    feed: Option<Feed>,
     notes: Option<&'a Notes>,
-    /// Whether POSTs carry an `Idempotency-Key`.
-    keys: bool,
-    customer: &'a Customer,
-    redirects_max: u32,
+    on_failure: OnFailure,
 }
 
-#[allow(clippy::too_many_arguments)] // a step needs all of it, and nothing else has the same set
-/// Carries one step out and puts its list and variables into `globals`.
-pub async fn run(
-    step: &SetupStep,
-    clients: &Clients,
-    feed: Option<&Feed>,
-    limits: &Limits,
-    globals: &mut Vars,
-    rng: &mut SmallRng,
-    notes: Option<&Notes>,
-    keys: bool,
-    on_failure: OnFailure,
-    (customer, redirects_max): (&Customer, u32),
-) -> Result<(), String> {
-    if let Some(condition) = &step.condition {
-        let holds = condition.holds(&mut Context::scope(&[globals], rng));
-        if !holds.map_err(|e| e.to_string())? {
-            return Ok(());
+/// The requests of one step.
+struct StepRequests<'a> {
+    step: &'a SetupStep,
+    scenario: &'a Scenario,
+    http: &'a HttpClient,
+    customer: &'a Customer,
+    rng: &'a mut SmallRng,
+    notes: Option<&'a Notes>,
+    /// The variables that are taken out of each answer.
+    extract: Vec<Extract>,
+}
+
+impl<'a> StepRunner<'a> {
+    /// Nothing has been sent yet.
+    pub fn new(
+        scenario: &'a Scenario,
+        targets: Targets,
+        seed: u64,
+        feed: Option<Feed>,
+        notes: Option<&'a Notes>,
+        on_failure: OnFailure,
+    ) -> Self {
+        Self {
+            scenario,
+            clients: Clients::new(targets, scenario, Share::WHOLE),
+            customer: Customer::new(scenario.http.cookies),
+            rng: SmallRng::seed_from_u64(seed),
+            feed,
+            notes,
+            on_failure,
         }
     }
-    let iterations = iterations(step, globals, rng)?;
-    let single = step.repeat.is_none() && step.for_each.is_none();
-    let mut runner = StepRunner {
-        step,
-        http: clients.of(step.request.target),
-        rng,
-        notes: notes.filter(|_| step.request.target.is_none()),
-        keys,
-        customer,
-        redirects_max,
-    };
-    let mut list = Vec::new();
-    let mut last = Vars::new();
-    match &step.item {
-        Some(item) => {
-            for chunk in iterations.chunks(step.chunk) {
-                last = runner.chunk(item, chunk, globals, &mut list).await?;
+
+    /// Carries one step out and puts its list and variables into `globals`.
+    pub async fn run(&mut self, step: &SetupStep, globals: &mut Vars) -> Result<(), String> {
+        let rng = &mut self.rng;
+        if let Some(condition) = &step.condition {
+            let holds = condition.holds(&mut Context::scope(&[globals], rng));
+            if !holds.map_err(|e| e.to_string())? {
+                return Ok(());
             }
         }
-        None => {
-            let (mut failures, mut first) = (0_u64, None);
-            for vars in &iterations {
-                match runner.one(&[vars, globals]).await {
-                    Ok(extracted) => {
-                        last = extracted;
-                        list.push(Value::Object(last.clone()));
-                    }
-                    Err(problem) if on_failure == OnFailure::AtOnce => return Err(problem),
-                    Err(problem) => {
-                        failures += 1;
-                        first.get_or_insert(problem);
-                    }
+        let iterations = iterations(step, globals, rng)?;
+        let single = step.repeat.is_none() && step.for_each.is_none();
+        let ids = (step.item.is_some() && step.list.is_some())
+            .then(|| Extract::pointer("ids", &step.ids));
+        let mut requests = StepRequests {
+            step,
+            scenario: self.scenario,
+            http: self.clients.of(step.request.target),
+            customer: &self.customer,
+            rng,
+            notes: self.notes.filter(|_| step.request.target.is_none()),
+            extract: step.extract.iter().cloned().chain(ids).collect(),
+        };
+        let mut list = Vec::new();
+        let mut last = Vars::new();
+        match &step.item {
+            Some(item) => {
+                for chunk in iterations.chunks(step.chunk) {
+                    last = requests.chunk(item, chunk, globals, &mut list).await?;
                 }
             }
-            if let Some(first) = first {
-                let all = iterations.len();
-                return Err(format!(
-                    "{failures} of {all} requests failed; the first: {first}"
-                ));
+            None => {
+                let (mut failures, mut first) = (0_u64, None);
+                for vars in &iterations {
+                    match requests.exchange(None, &[vars, globals]).await {
+                        Ok(extracted) => {
+                            last = extracted;
+                            list.push(Value::Object(last.clone()));
+                        }
+                        Err(problem) if self.on_failure == OnFailure::AtOnce => {
+                            return Err(problem);
+                        }
+                        Err(problem) => {
+                            failures += 1;
+                            first.get_or_insert(problem);
+                        }
+                    }
+                }
+                if let Some(first) = first {
+                    let all = iterations.len();
+                    return Err(format!(
+                        "{failures} of {all} requests failed; the first: {first}"
+                    ));
+                }
             }
         }
+        if let Some(name) = &step.list {
+            globals.insert(name.clone(), list.into());
+        }
+        if let (Some(awaits), Some(feed)) = (&step.awaits, &self.feed) {
+            let limits = &self.scenario.limits;
+            wait(awaits, feed, limits, &[&last, globals], requests.rng).await?;
+        }
+        if single {
+            globals.extend(last);
+        }
+        Ok(())
     }
-    if let Some(name) = &step.list {
-        globals.insert(name.clone(), list.into());
-    }
-    if let (Some(awaits), Some(feed)) = (&step.awaits, feed) {
-        wait(awaits, feed, limits, &[&last, globals], runner.rng).await?;
-    }
-    if single {
-        globals.extend(last);
-    }
-    Ok(())
 }
 
 fn iterations(step: &SetupStep, globals: &Vars, rng: &mut SmallRng) -> Result<Vec<Vars>, String> {
@@ -145,16 +175,11 @@ fn iterations(step: &SetupStep, globals: &Vars, rng: &mut SmallRng) -> Result<Ve
     Ok(elements.into_iter().enumerate().map(vars).collect())
 }
 
-impl StepRunner<'_> {
+impl StepRequests<'_> {
     fn render(&mut self, template: &Template, layers: &[&Vars]) -> Result<String, String> {
         template
             .render(&mut Context::scope(layers, self.rng))
             .map_err(|e| e.to_string())
-    }
-
-    /// Carries out one iteration with its own request.
-    async fn one(&mut self, layers: &[&Vars]) -> Result<Vars, String> {
-        self.exchange(None, layers).await
     }
 
     /// Sends the request; `body` stands in the place of its own.
@@ -166,7 +191,7 @@ impl StepRunner<'_> {
             &mut Context::scope(layers, self.rng),
             Carried {
                 trace: None,
-                key: self.keys,
+                key: self.scenario.idempotency_keys,
             },
         )
         .map_err(|e| e.to_string())?;
@@ -176,7 +201,7 @@ impl StepRunner<'_> {
         let manner = Manner {
             customer: self.customer,
             following: Following {
-                redirects_max: self.redirects_max,
+                redirects_max: self.scenario.http.redirects,
                 is_answer: &|status| expected.contains(&status),
             },
         };
@@ -184,15 +209,11 @@ impl StepRunner<'_> {
             .send(self.http, turn, &manner, self.notes, &mut Vec::new())
             .await
             .map_err(text)?;
-        let mut extract = self.step.extract.clone();
-        if self.step.item.is_some() && self.step.list.is_some() {
-            extract.push(Extract::pointer("ids", &self.step.ids));
-        }
         request::examine(
             &reply,
             reply.completed.saturating_duration_since(since),
             &self.step.expect,
-            &extract,
+            &self.extract,
             &mut Context::scope(layers, self.rng),
         )
         .map_err(|error| text(rendered.hide_credentials(error)))
