@@ -33,8 +33,8 @@ pub struct Rendered<'a> {
     request: Request<'a>,
     /// How long it is repeated while its outcome is unknown.
     retry: Duration,
-    /// What stands in the header `Authorization`, without the scheme.
-    credentials: Option<String>,
+    /// Whether the header `Authorization` comes from `auth`.
+    has_auth: bool,
 }
 
 /// Renders a request's templates; constant parts are borrowed. `body` stands in the place of the request's own.
@@ -54,13 +54,14 @@ pub fn render<'a>(
         let rendered = body::render(own, scope)?;
         (bytes, content_type) = (Some(rendered.bytes), rendered.content_type);
     }
-    let mut headers = Vec::with_capacity(
-        request.headers.len()
-            + [carried.key, content_type.is_some(), request.auth.is_some()]
-                .iter()
-                .filter(|further| **further)
-                .count(),
-    );
+    let own_key = || {
+        let mut names = request.headers.iter().map(|(name, _)| name);
+        names.any(|name| name.eq_ignore_ascii_case("idempotency-key"))
+    };
+    let keyed = carried.key && request.method == Method::Post && !own_key();
+    let further = [keyed, content_type.is_some(), request.auth.is_some()].map(usize::from);
+    let further: usize = further.iter().sum();
+    let mut headers = Vec::with_capacity(request.headers.len() + further);
     if request.headers_read_body {
         let readable = Vars::from_iter([("request".to_owned(), readable(bytes.as_deref())?)]);
         let layers: Vec<&Vars> = [&readable]
@@ -73,17 +74,10 @@ pub fn render<'a>(
         render_headers(request, scope, &mut headers)?;
     }
     headers.extend(content_type.map(|value| ("content-type", value)));
-    let mut credentials = None;
     if let Some(auth) = &request.auth {
-        let authorization = body::authorization(auth, scope)?;
-        credentials = authorization.split_once(' ').map(|(_, c)| c.to_owned());
-        headers.push(("authorization", authorization));
+        headers.push(("authorization", body::authorization(auth, scope)?));
     }
-    let own_key = || {
-        let mut names = request.headers.iter().map(|(name, _)| name);
-        names.any(|name| name.eq_ignore_ascii_case("idempotency-key"))
-    };
-    if carried.key && request.method == Method::Post && !own_key() {
+    if keyed {
         // Not from the run's seed: another run with the same seed is another client.
         let key: u128 = rand::random();
         headers.push(("idempotency-key", format!("{key:032x}")));
@@ -102,7 +96,7 @@ pub fn render<'a>(
             keeps_headers: request.keeps_headers,
         },
         retry: request.retry.unwrap_or_default(),
-        credentials,
+        has_auth: request.auth.is_some(),
     })
 }
 
@@ -131,7 +125,10 @@ fn readable(body: Option<&[u8]>) -> Result<Value, EvaluationError> {
 impl Rendered<'_> {
     /// The error without the request's credentials: a target may repeat them in its answer.
     pub fn hide_credentials(&self, mut error: StepError) -> StepError {
-        if let Some(credentials) = self.credentials.as_deref().filter(|c| !c.is_empty()) {
+        let authorization = self.request.header("authorization");
+        let authorization = authorization.filter(|_| self.has_auth);
+        let credentials = authorization.and_then(|value| value.split_once(' '));
+        if let Some((_, credentials)) = credentials.filter(|(_, c)| !c.is_empty()) {
             error.example = error.example.replace(credentials, "***");
         }
         error
