@@ -25,9 +25,12 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads one of this process's environment variables. The error says what is wrong with it.
+    /// Reads one of this process's environment variables, once. The error says what is wrong with it.
     pub(crate) fn read(&mut self, name: &str) -> Result<(), String> {
         use std::env::VarError;
+        if self.values.contains_key(name) {
+            return Ok(());
+        }
         let value = std::env::var(name).map_err(|e| match e {
             VarError::NotPresent => format!("the environment has no variable `{name}`"),
             VarError::NotUnicode(_) => {

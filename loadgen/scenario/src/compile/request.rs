@@ -83,13 +83,12 @@ impl Compiler<'_> {
             let help = "allowed: as in {{env.API_TOKEN}}";
             return Err(self.source.error(place(), problem, Some(help.into())));
         };
-        let place = place();
         match self.secrets.read(name) {
             Err(problem) if !expression.has_default() => {
                 let help = format!(
                     "set it, as in `{name}=… loadgen run …`, or give a default, as in {{{{env.{name}|default:…}}}}"
                 );
-                Err(self.source.error(place, problem, Some(help)))
+                Err(self.source.error(place(), problem, Some(help)))
             }
             _ => Ok(()),
         }
