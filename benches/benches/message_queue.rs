@@ -1,7 +1,8 @@
 //! The message queue: round trips (a call, an echo by a worker in this process, the reply) by calls in flight, through its trait, on a real
 //! Redis without durability. Throughput is in calls. The floors are the same Redis commands sent directly over one connection for as many
 //! messages: all in one pipeline (the minimum cost of Redis and its client), and with a round trip wherever caller or worker must wait for
-//! the other (the minimum cost of a call). The difference is envelopes, the script that takes a batch, and the hand-over between tasks.
+//! the other (the minimum cost of a call). The difference is envelopes, the script that takes what waits behind the first message, and the
+//! hand-over between tasks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -14,11 +14,11 @@ use ordershop_benches::stage::Stage;
 use ordershop_contract::event_store::{EventStore, RecordedEvent};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::metrics::QueueMetrics;
-use ordershop_contract::position::Position;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::json;
 use ordershop_contract::worker::ServiceContext;
-use ordershop_read_model::{self as read_model, PlantedCpuCost, Projection};
+use ordershop_read_model::{self as read_model, Projection, ProjectionConfig};
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use ordershop_redis::metrics::AppendMetrics;
@@ -186,14 +186,17 @@ fn rebuilds(stage: &Stage, system: &System, last: Position, iterations: u64) -> 
                 .await
                 .expect("Redis answers");
             let started = Instant::now();
-            let applied = read_model::start(&context, &link, PlantedCpuCost::default())
+            let applied = read_model::start(&context, &link, ProjectionConfig::default())
                 .expect("the address is the server's");
-            while applied.now().get(Topic::Order) < Some(last) {
-                assert!(started.elapsed() < REBUILD_MAX, "the rebuild has stalled");
-                applied
-                    .wait_beyond(&applied.now(), Duration::from_secs(1))
-                    .await;
-            }
+            let behind = applied
+                .wait(
+                    &Positions::of(Topic::Order, last),
+                    REBUILD_MAX,
+                    &*context.events,
+                )
+                .await
+                .expect("Redis answers");
+            assert_eq!(behind, [], "the rebuild has stalled");
             taken += started.elapsed();
             context.stop.cancel();
             context.tasks.close();

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use loadgen_engine::schedule::{Arrivals, Schedule, Spacing};
+use loadgen_scenario::Stage;
 use loadgen_scenario::share::Share;
-use loadgen_scenario::{Journey, Stage};
 
 /// Arrivals in each schedule.
 const ARRIVALS: u64 = 10_000;
@@ -40,17 +40,6 @@ fn schedules() -> [(&'static str, Schedule); 3] {
     ]
 }
 
-fn journeys(count: usize) -> Vec<Journey> {
-    let journey = |n: usize| Journey {
-        name: format!("journey {n}"),
-        weight: 1.0,
-        steps: Vec::new(),
-        step_count: 0,
-        feeders: Vec::new(),
-    };
-    (0..count).map(journey).collect()
-}
-
 fn schedule(c: &mut Criterion) {
     let mut group = c.benchmark_group("schedule");
     group.throughput(Throughput::Elements(ARRIVALS));
@@ -76,12 +65,12 @@ fn schedule(c: &mut Criterion) {
             });
         });
         for count in [1, 4] {
-            let journeys = journeys(count);
+            let mix: Vec<(usize, f64)> = (0..count).map(|journey| (journey, 1.0)).collect();
             let id = BenchmarkId::new(format!("arrivals of {count} journeys"), name);
             group.bench_function(id, |b| {
                 b.iter(|| {
                     let (even, whole) = (Spacing::Even, Share::WHOLE);
-                    let all = Arrivals::scheduled(schedule.clone(), even, &journeys, SEED, whole);
+                    let all = Arrivals::scheduled(schedule.clone(), even, &mix, SEED, whole);
                     all.for_each(|arrival| {
                         black_box(arrival);
                     });

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -10,6 +11,7 @@ use ordershop_gateway::{AllowedHost, AllowedOrigin, Strangers};
 use ordershop_grpc::address::ListenAddress;
 use ordershop_grpc::security::Security;
 use ordershop_grpc::server::ServerError;
+use ordershop_read_model::{PlantedCpuCost, ProjectionConfig};
 use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::durability::Durability;
 
@@ -45,9 +47,9 @@ pub struct UpConfig {
     #[command(flatten)]
     pub gateway: GatewayOptions,
 
-    /// Waste this much CPU time in the read model per applied event, in µs: a planted regression, to test whether a comparison finds it
-    #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
-    pub burn_us_per_event: u32,
+    /// The read model's own options
+    #[command(flatten)]
+    pub read_model: ReadModelOptions,
 }
 
 /// The certificates for Redis.
@@ -107,6 +109,29 @@ impl GatewayOptions {
         Strangers {
             allowed_hosts: self.allowed_host.clone(),
             allowed_origins: self.allowed_origin.clone(),
+        }
+    }
+}
+
+/// The options that are the read model's own.
+#[derive(Clone, Debug, Args)]
+pub struct ReadModelOptions {
+    /// Let the read model wait this long, in ms, for further events before it writes them together. Queries see them at once; lists, pages and
+    /// reports wait for the write
+    #[arg(long, env = "PROJECTION_LINGER_MS", default_value_t = ProjectionConfig::LINGER_MS, value_parser = clap::value_parser!(u16).range(0..=500))]
+    pub projection_linger_ms: u16,
+
+    /// Waste this much CPU time in the read model per applied event, in µs: a planted regression, to test whether a comparison finds it
+    #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
+    pub burn_us_per_event: u32,
+}
+
+impl ReadModelOptions {
+    /// How the read model projects.
+    pub(crate) fn projection(&self) -> ProjectionConfig {
+        ProjectionConfig {
+            linger: Duration::from_millis(self.projection_linger_ms.into()),
+            planted_cpu_cost: PlantedCpuCost::us_per_event(self.burn_us_per_event),
         }
     }
 }
@@ -189,9 +214,9 @@ pub struct ProcessConfig {
     #[arg(long, hide = true)]
     pub supervised: bool,
 
-    /// Waste this much CPU time per applied event, in µs (read-model): a planted regression, to test whether a comparison finds it
-    #[arg(long, env = "BURN_US_PER_EVENT", default_value_t = 0, hide = true)]
-    pub burn_us_per_event: u32,
+    /// The read model's own options
+    #[command(flatten)]
+    pub read_model: ReadModelOptions,
 }
 
 impl ProcessConfig {

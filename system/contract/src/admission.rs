@@ -8,6 +8,10 @@ use rustc_hash::FxHashMap;
 
 use crate::call_flow::Flow;
 use crate::message_queue::{QueueError, QueueName};
+use crate::queue_names::goes_on;
+
+/// What goes on with something is refused only when it waits so many times longer than what begins something: 1.25 s of 5 s, for 5 s.
+const GOES_ON_LATER: u32 = 4;
 
 /// The calls of this process that wait, by queue.
 #[derive(Debug, Default)]
@@ -33,7 +37,8 @@ impl Admission {
     ) -> Result<AdmittedCall<'_>, QueueError> {
         let mut flows = self.flows();
         let flow = flows.entry(queue).or_default();
-        flow.admit(timeout, Instant::now())
+        let parts = if goes_on(queue) { GOES_ON_LATER } else { 1 };
+        flow.admit(timeout * parts, Instant::now())
             .map_err(|full| QueueError::Overloaded {
                 queue: queue.to_string(),
                 depth: full.waiting,

@@ -1,6 +1,6 @@
 //! The calls of this process to one queue: how many wait, how quickly they are answered, and so how long a further one would wait (Little's
 //! law: the calls that wait, divided by the answers a second). A queue that is long for a moment is a burst and is let be. One that stays
-//! long is overloaded: calls are refused until the wait is short again, as CoDel does with packets. Pure: the time is an argument.
+//! long is overloaded: calls beyond that length are refused, as CoDel does with packets. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -15,30 +15,35 @@ const WAIT_LEAST: Duration = Duration::from_millis(250);
 /// for a second is no overload.
 const PATIENCE_PART: u32 = 4;
 const PATIENCE_LEAST: Duration = Duration::from_secs(1);
+/// For so long after a refusal a flow that bars herds has no patience.
+const CALM: Duration = Duration::from_secs(5);
 
 /// The calls to one queue.
 #[derive(Debug, Default)]
-pub(crate) struct Flow {
+pub struct Flow {
     waiting: u64,
     /// `None` while few calls wait.
     backlog: Option<Backlog>,
+    /// The last refusal, and how many might wait then.
+    refused: Option<(Instant, u64)>,
+    bars_herds: bool,
 }
 
-/// Since more calls wait than a few.
+/// More calls wait than a few.
 #[derive(Debug)]
 struct Backlog {
+    /// Since when at least half as many wait as may.
     since: Instant,
     /// When the present interval began.
     interval: Instant,
     answers: u64,
     /// The length of the interval before, and the answers in it.
     before: (Duration, u64),
-    refuses: bool,
 }
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full {
+pub struct Full {
     /// The number of calls that wait.
     pub waiting: u64,
     /// The number that may wait, at the present rate of answers.
@@ -46,28 +51,65 @@ pub(crate) struct Full {
 }
 
 impl Flow {
-    /// Counts one more call, or refuses it.
-    pub(crate) fn admit(&mut self, timeout: Duration, now: Instant) -> Result<(), Full> {
-        if self.waiting < WAITING_MIN {
-            self.backlog = None;
-        } else {
-            let backlog = self.backlog.get_or_insert_with(|| Backlog::begin(now));
-            let wait = WAIT_LEAST.max(timeout / WAIT_PART);
-            let patience = PATIENCE_LEAST.max(timeout / PATIENCE_PART);
-            let waiting_max = backlog.answered_within(wait, now);
-            if backlog.refuses(self.waiting, waiting_max, patience, now) {
-                return Err(Full {
-                    waiting: self.waiting,
-                    waiting_max,
-                });
-            }
+    /// A flow that has no patience for 5 s after a refusal. Otherwise all that were refused are let in when they come again together, as soon
+    /// as the wait is short: more than can be done in time, where each begins something long.
+    #[must_use]
+    pub fn that_bars_herds() -> Self {
+        Self {
+            bars_herds: true,
+            ..Self::default()
         }
-        self.waiting += 1;
+    }
+
+    /// Counts one more call, or refuses it.
+    ///
+    /// # Errors
+    /// The calls that wait take too long already.
+    pub fn admit(&mut self, timeout: Duration, now: Instant) -> Result<(), Full> {
+        self.check(timeout, now)?;
+        self.enter();
         Ok(())
     }
 
+    /// Whether one more call would be refused.
+    ///
+    /// # Errors
+    /// The calls that wait take too long already.
+    pub fn check(&mut self, timeout: Duration, now: Instant) -> Result<(), Full> {
+        if self.waiting < WAITING_MIN {
+            self.backlog = None;
+            return Ok(());
+        }
+        let refused = self.refused;
+        let refused =
+            refused.filter(|(at, _)| self.bars_herds && now.saturating_duration_since(*at) < CALM);
+        let wait = WAIT_LEAST.max(timeout / WAIT_PART);
+        let patience = PATIENCE_LEAST.max(timeout / PATIENCE_PART);
+        let begin = || Backlog::begin(now, refused.map(|(_, waiting_max)| (wait, waiting_max)));
+        let backlog = self.backlog.get_or_insert_with(begin);
+        let waiting_max = backlog.answered_within(wait, now);
+        if self.waiting < waiting_max / 2 {
+            backlog.since = now;
+        }
+        let lasted = now.saturating_duration_since(backlog.since);
+        let impatient = refused.is_some() || lasted >= patience;
+        if self.waiting < waiting_max || !impatient {
+            return Ok(());
+        }
+        self.refused = Some((now, waiting_max));
+        Err(Full {
+            waiting: self.waiting,
+            waiting_max,
+        })
+    }
+
+    /// Counts one more call, whether or not too much waits.
+    pub fn enter(&mut self) {
+        self.waiting += 1;
+    }
+
     /// Counts one call less.
-    pub(crate) fn leave(&mut self, answered: bool) {
+    pub fn leave(&mut self, answered: bool) {
         self.waiting = self.waiting.saturating_sub(1);
         if let Some(backlog) = &mut self.backlog {
             backlog.answers += u64::from(answered);
@@ -76,13 +118,13 @@ impl Flow {
 }
 
 impl Backlog {
-    fn begin(now: Instant) -> Self {
+    /// `before`: so many answers in so long, if that is known.
+    fn begin(now: Instant, before: Option<(Duration, u64)>) -> Self {
         Self {
             since: now,
             interval: now,
             answers: 0,
-            before: (Duration::ZERO, 0),
-            refuses: false,
+            before: before.unwrap_or_default(),
         }
     }
 
@@ -98,24 +140,6 @@ impl Backlog {
         let answers = u128::from(self.answers + self.before.1);
         let number = answers * wait.as_micros() / elapsed.as_micros().max(1);
         u64::try_from(number).unwrap_or(u64::MAX).max(WAITING_MIN)
-    }
-
-    /// Once the wait has been too long for `patience`, whatever makes it too long is refused, until it is half as long as it may be.
-    fn refuses(
-        &mut self,
-        waiting: u64,
-        waiting_max: u64,
-        patience: Duration,
-        now: Instant,
-    ) -> bool {
-        let too_long = waiting >= waiting_max;
-        if waiting < waiting_max / 2 {
-            self.since = now;
-            self.refuses = false;
-        } else if too_long && now.saturating_duration_since(self.since) >= patience {
-            self.refuses = true;
-        }
-        too_long && self.refuses
     }
 }
 
@@ -206,5 +230,23 @@ mod tests {
         }
         simulated.run(50, 1, 0);
         assert_eq!(simulated.refused, refused);
+    }
+
+    #[test]
+    fn those_that_were_refused_are_not_all_let_in_when_they_come_again_together() {
+        let mut simulated = Simulated::new();
+        simulated.flow = Flow::that_bars_herds();
+        simulated.run(10_000, 6, 2);
+        for _ in 0..3 {
+            simulated.run(400, 0, 2);
+            assert_eq!(simulated.flow.waiting, 0, "it is idle again");
+            simulated.run(100, 40, 2);
+            let waiting = simulated.flow.waiting;
+            assert!((500..=700).contains(&waiting), "{waiting}");
+        }
+        simulated.run(6_000, 1, 2);
+        let refused = simulated.refused;
+        simulated.run(100, 40, 2);
+        assert_eq!(simulated.refused, refused, "a burst later is let be");
     }
 }

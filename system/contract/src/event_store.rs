@@ -12,7 +12,7 @@ use crate::correlation::Correlation;
 use crate::epoch::Epoch;
 use crate::event_lag::LagHistogram;
 use crate::id::{EntityId, EventId};
-use crate::position::Position;
+use crate::position::{Position, Positions, Projected};
 use crate::topic::Topic;
 
 /// The version that an aggregate must have for a transaction to be written. An aggregate's first event makes it version 1.
@@ -131,12 +131,23 @@ pub struct GroupStatus {
     pub topic: Topic,
     /// Entries that are not delivered yet; `None` if the server doesn't know the number.
     pub undelivered: Option<u64>,
+    /// Entries that were delivered since the stream's start, acknowledged or not; `None` if the server doesn't know the number.
+    pub delivered: Option<u64>,
     /// Entries that are delivered and not acknowledged.
     pub pending: u64,
     /// Entries in the group's dead-letter stream.
     pub dead_letters: u64,
     /// The event lag: the time from publication to acknowledgement, measured by this event store's process since its start.
     pub lag: LagHistogram,
+}
+
+/// How far the read model has applied the topics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The position up to which each topic is applied.
+    pub positions: Positions,
+    /// When the latest batches with events of sampled requests were applied.
+    pub batches: Vec<Projected>,
 }
 
 /// The store's server's own account of its work since its start, for all its clients.
@@ -231,6 +242,14 @@ pub trait EventStore: Send + Sync {
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError>;
 
+    /// Waits until the read model has applied a topic beyond `after`, at most `wait_max`; returns how far it has applied each, and the batches
+    /// after `after`. The read model's transactions tell it, so that nobody has to ask the read model again and again.
+    async fn applied(
+        &self,
+        after: &Positions,
+        wait_max: Duration,
+    ) -> Result<Applied, EventStoreError>;
+
     /// Returns the progress of every consumer group in every topic.
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError>;
 
@@ -253,11 +272,17 @@ pub trait EventSubscription: Send {
 
     /// Waits for the events after the last batch, even if that batch isn't acknowledged yet. It can be acknowledged later, and is delivered
     /// again only after a takeover. For consumers that acknowledge late without holding up new events; such a consumer must bound its
-    /// unacknowledged events itself. A store need not support it.
-    async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
-        Err(EventStoreError::Invalid(
-            "this event store delivers no batch before the previous one is acknowledged".to_owned(),
-        ))
+    /// unacknowledged events itself. Cancelling the wait loses no events, here and in [`EventSubscription::next_batch`].
+    async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError>;
+
+    /// Acknowledges events and waits for the next batch, in one round trip where the store can. If it is cancelled, the events are
+    /// acknowledged later, or delivered again.
+    async fn ack_and_next(
+        &mut self,
+        done: &[Position],
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.ack(done).await?;
+        self.next_batch().await
     }
 
     /// The epoch of the last batch. If it isn't that of the batch before, the store may have gone back meanwhile: whatever was remembered of

@@ -3,7 +3,7 @@
 
 pub mod admission;
 pub mod backoff;
-mod call_flow;
+pub mod call_flow;
 pub mod clock;
 pub mod correlation;
 pub mod dead_letters;

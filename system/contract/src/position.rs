@@ -117,6 +117,13 @@ impl Positions {
         self.0[topic.index()] = Some(position);
     }
 
+    /// Whether a topic is beyond its position in `other`.
+    #[must_use]
+    pub fn is_beyond(&self, other: &Self) -> bool {
+        self.iter()
+            .any(|(topic, position)| other.get(topic) < Some(position))
+    }
+
     /// Raises every topic to `other`'s position.
     pub fn merge(&mut self, other: &Self) {
         for (topic, position) in other.iter() {

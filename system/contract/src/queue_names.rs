@@ -7,6 +7,8 @@ use crate::topic::Topic;
 pub const GET_ENTITY: QueueName = read_model("get_entity");
 /// Returns entities by ids, by properties, or a page of all.
 pub const GET_ENTITIES: QueueName = read_model("get_entities");
+/// Returns all that a command or a saga needs to decide: entities by ids and by properties, and what they refer to.
+pub const GET_FACTS: QueueName = read_model("get_facts");
 /// Returns the mails that were sent.
 pub const GET_MAILS: QueueName = read_model("get_mails");
 /// A page of the orders, each joined with its cart, customer, products, billings and shippings.
@@ -17,8 +19,6 @@ pub const GET_UNBILLED_ORDERS: QueueName = read_model("get_unbilled_orders");
 pub const GET_UNSHIPPED_ORDERS: QueueName = read_model("get_unshipped_orders");
 /// Returns the shippings that have been delivered.
 pub const GET_DELIVERED_ORDERS: QueueName = read_model("get_delivered_orders");
-/// Returns the last position that the read model has applied, by topic; waits until one is past the given positions.
-pub const GET_POSITIONS: QueueName = read_model("get_positions");
 /// Sends a mail: `{to, msg}`.
 pub const SEND_MAIL: QueueName = QueueName {
     service: "mail-service",
@@ -62,6 +62,23 @@ entity_queues! {
     Shipping: "shipping-service", "create_shippings", "update_shipping", "delete_shipping";
 }
 
+/// A customer's journey begins with a new one of these. Whatever follows goes on with it.
+pub const BEGINS: [Topic; 4] = [
+    Topic::Customer,
+    Topic::Product,
+    Topic::Inventory,
+    Topic::Cart,
+];
+
+/// Whether a queue's calls go on with what was begun before: they would make it vain if they were refused. These are facts for commands and
+/// sagas, and whatever follows a cart.
+#[must_use]
+pub fn goes_on(queue: QueueName) -> bool {
+    queue == GET_FACTS
+        || queue.service != GET_FACTS.service
+            && BEGINS.into_iter().all(|topic| create(topic) != Some(queue))
+}
+
 /// All queues.
 #[must_use]
 pub fn all() -> Vec<QueueName> {
@@ -73,12 +90,12 @@ pub fn all() -> Vec<QueueName> {
         .chain([
             GET_ENTITY,
             GET_ENTITIES,
+            GET_FACTS,
             GET_MAILS,
             GET_ORDER_REPORT,
             GET_UNBILLED_ORDERS,
             GET_UNSHIPPED_ORDERS,
             GET_DELIVERED_ORDERS,
-            GET_POSITIONS,
             SEND_MAIL,
         ])
         .collect()

@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::correlation::Correlation;
 use crate::event_store::EventStore;
 use crate::message_queue::{MessageQueue, OutgoingMessage};
-use crate::position::{Positions, Projected};
-use crate::queue_names::GET_POSITIONS;
+use crate::position::Positions;
+use crate::queue_names::GET_ENTITY;
 use crate::topic::Topic;
 
-use crate::payload;
+use crate::payload::{self, ById};
 
 /// The result of a readiness check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,26 +52,6 @@ pub struct StoreReadiness {
     events: Arc<dyn EventStore>,
 }
 
-#[derive(Serialize)]
-struct After<'a> {
-    after: &'a Positions,
-}
-
-/// The reply to [`GET_POSITIONS`].
-#[derive(Deserialize)]
-pub struct Applied {
-    /// The read model's progress.
-    pub result: Positions,
-    /// When the read model applied batches with sampled requests' events.
-    #[serde(default)]
-    pub batches: Vec<Projected>,
-}
-
-/// The payload of [`GET_POSITIONS`]: the read model replies once it is past `after`.
-pub fn positions_after(after: &Positions) -> Box<RawValue> {
-    payload::message(After { after }, &Positions::NONE)
-}
-
 impl StoreReadiness {
     /// A check through this queue and this store.
     #[must_use]
@@ -93,31 +71,52 @@ impl StoreReadiness {
         Ok(written)
     }
 
-    async fn applied(&self, after: &Positions) -> Result<Positions, String> {
+    /// Waits until the system is ready; the reason if it isn't in time.
+    async fn caught_up(&self) -> Result<(), String> {
+        let deadline = Instant::now() + CATCH_UP;
+        let written = self.written().await?;
+        self.answers().await?;
+        let mut applied = Positions::NONE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let told = self.events.applied(&applied, left).await;
+            applied = told
+                .map_err(|error| format!("the read model's progress can't be read: {error}"))?
+                .positions;
+            match behind(&applied, &written) {
+                None => return Ok(()),
+                Some(topic) if left.is_zero() => {
+                    return Err(format!(
+                        "the read model has not yet applied all events of topic {topic}"
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Whether the read model answers.
+    async fn answers(&self) -> Result<(), String> {
         let id = Uuid::now_v7().simple().to_string();
+        let query = ById {
+            name: Topic::Order,
+            id: &id,
+            versions: false,
+        };
         let message = OutgoingMessage {
-            to: GET_POSITIONS,
+            to: GET_ENTITY,
             message_id: id.clone(),
-            payload: positions_after(after),
+            payload: payload::message(query, &Positions::NONE),
             correlation: Correlation {
                 correlation_id: id.clone(),
                 causation_id: id,
                 times: None,
             },
         };
-        let reply = self
-            .queue
-            .call(message, CATCH_UP)
-            .await
-            .map_err(|error| format!("the read model can't be asked: {error}"))?;
-        serde_json::from_str::<Applied>(reply.get())
-            .map(|applied| applied.result)
-            .map_err(|_| {
-                format!(
-                    "the read model's progress could not be read: {}",
-                    reply.get()
-                )
-            })
+        let reply = self.queue.call(message, CATCH_UP).await;
+        reply
+            .map(|_| ())
+            .map_err(|error| format!("the read model can't be asked: {error}"))
     }
 }
 
@@ -131,31 +130,12 @@ fn behind(applied: &Positions, written: &Positions) -> Option<Topic> {
 #[async_trait]
 impl Readiness for StoreReadiness {
     async fn check(&self) -> ReadinessState {
-        let deadline = Instant::now() + CATCH_UP;
-        let written = match self.written().await {
-            Ok(written) => written,
-            Err(reason) => return ReadinessState::not_ready(reason),
-        };
-        let mut applied = Positions::NONE;
-        loop {
-            applied = match self.applied(&applied).await {
-                Ok(applied) => applied,
-                Err(reason) => return ReadinessState::not_ready(reason),
-            };
-            match behind(&applied, &written) {
-                None => {
-                    return ReadinessState {
-                        ready: true,
-                        reasons: Vec::new(),
-                    };
-                }
-                Some(topic) if Instant::now() >= deadline => {
-                    return ReadinessState::not_ready(format!(
-                        "the read model has not yet applied all events of topic {topic}"
-                    ));
-                }
-                Some(_) => {}
-            }
+        match self.caught_up().await {
+            Ok(()) => ReadinessState {
+                ready: true,
+                reasons: Vec::new(),
+            },
+            Err(reason) => ReadinessState::not_ready(reason),
         }
     }
 }

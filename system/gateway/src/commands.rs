@@ -170,6 +170,7 @@ async fn call(
     let timeout_ms =
         config.call_timeout_ms + config.call_timeout_ms_per_entity * (command.entities as u64 - 1);
     let timeout = Duration::from_millis(timeout_ms);
+    let under_way = state.progress.begin();
     let reply = state
         .call(
             command.to,
@@ -179,6 +180,7 @@ async fn call(
             timeout,
         )
         .await?;
+    under_way.answered();
     Failpoint::RequestCarriedOut.pass();
     let reply = ServiceReply::parse(&reply)?;
     reply.record_times(trace);

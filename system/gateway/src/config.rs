@@ -143,8 +143,6 @@ pub struct FeedConfig {
     pub batch_max: usize,
     /// Interval between pings, ms; a client that sends nothing for three intervals is disconnected.
     pub ping_ms: u64,
-    /// Shortest interval between two reads of the read model's progress, ms.
-    pub applied_interval_ms: u64,
 }
 
 impl Default for FeedConfig {
@@ -155,7 +153,6 @@ impl Default for FeedConfig {
             frame_bytes_max: 256 << 10,
             batch_max: 512,
             ping_ms: 15_000,
-            applied_interval_ms: 1,
         }
     }
 }

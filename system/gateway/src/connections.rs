@@ -20,6 +20,8 @@ pub(super) struct Connection {
     head_ms: AtomicU64,
     /// Whether it has become a WebSocket, which has limits of its own.
     upgraded: AtomicBool,
+    /// Whether its next request is refused.
+    refused: AtomicBool,
     /// Cancelled when another connection needs its place.
     pub(super) closed: CancellationToken,
 }
@@ -30,8 +32,8 @@ impl Connection {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX) + 1
     }
 
-    /// Notes that bytes went out.
-    pub(super) fn wrote(&self) {
+    /// Notes that bytes went out, or that a request has come and waits to be read.
+    pub(super) fn active(&self) {
         self.active_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
@@ -44,11 +46,24 @@ impl Connection {
         }
     }
 
+    /// Whether the next byte that comes is the first of a request.
+    pub(super) fn begins(&self) -> bool {
+        self.waits() && self.head_ms.load(Ordering::Relaxed) == 0
+    }
+
+    /// Notes that the request that is read next is refused.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that a request's head has come whole; its handler runs until the guard is dropped.
     pub(super) fn request(self: &Arc<Self>) -> RequestGuard {
         self.head_ms.store(0, Ordering::Relaxed);
         self.handled.fetch_add(1, Ordering::Relaxed);
-        RequestGuard(Arc::clone(self))
+        RequestGuard {
+            refused: self.refused.swap(false, Ordering::Relaxed),
+            connection: Arc::clone(self),
+        }
     }
 
     /// Whether it waits for the head of a request, or for its client to take an answer.
@@ -74,19 +89,23 @@ impl Connection {
 }
 
 /// A request that is handled.
-pub(super) struct RequestGuard(Arc<Connection>);
+pub(super) struct RequestGuard {
+    connection: Arc<Connection>,
+    /// Whether too much waits to begin it.
+    pub(super) refused: bool,
+}
 
 impl RequestGuard {
     /// Notes that the connection is a WebSocket from now on.
     pub(super) fn upgrade(&self) {
-        self.0.upgraded.store(true, Ordering::Relaxed);
+        self.connection.upgraded.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.0.wrote();
-        self.0.handled.fetch_sub(1, Ordering::Relaxed);
+        self.connection.active();
+        self.connection.handled.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -125,9 +144,10 @@ impl Connections {
             active_ms: AtomicU64::new(0),
             head_ms: AtomicU64::new(0),
             upgraded: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             closed: CancellationToken::new(),
         });
-        connection.wrote();
+        connection.active();
         let mut open = self.open();
         open.next += 1;
         let number = open.next;

@@ -22,6 +22,9 @@ use feed_request::FeedRequest;
 
 /// The longest message of a client; clients send control frames only.
 const MESSAGE_BYTES_MAX: usize = 4096;
+/// How much of a client's messages is read at once. The library fills so much with zeros before each read, and it looks for something to read
+/// with every frame that goes out.
+const READ_BYTES: usize = 512;
 
 /// Starts one follower per topic and the watch on the read model's progress; they pause while no socket is open.
 pub(super) fn start(state: &Arc<GatewayState>) {
@@ -63,6 +66,7 @@ pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpErr
             )
         })?;
     let upgrade = upgrade
+        .read_buffer_size(READ_BYTES)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| {

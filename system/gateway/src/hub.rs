@@ -28,7 +28,7 @@ struct HubState {
     clients: Vec<Arc<FrameQueue>>,
     /// The last position sent, by topic; `None` while the topic is not followed.
     live: [Option<Position>; Topic::ALL.len()],
-    /// The read model's progress; `None` while it is not being asked.
+    /// The read model's progress; `None` while it is not watched.
     applied: Option<Positions>,
     /// How often the event store went back.
     turn: u64,

@@ -84,7 +84,8 @@ async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, BodyError> {
     Ok(bytes)
 }
 
-async fn discard(mut body: Body) {
+/// Reads the rest of a body, and drops it.
+pub(super) async fn discard(mut body: Body) {
     let all = async {
         let mut left = DISCARD_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod connections;
 mod dead_letters;
+mod early_refusal;
 mod error;
 mod etag;
 mod event_json;
@@ -24,12 +25,14 @@ mod metrics_route;
 mod openapi;
 mod page;
 mod paging;
+mod progress;
 mod queries;
 mod report;
 mod request;
 mod requests;
 mod route;
 mod routes;
+mod sagas_behind;
 mod server;
 mod server_timing;
 mod server_usage;
@@ -37,6 +40,8 @@ mod service_reply;
 mod state;
 mod strangers;
 mod trace;
+mod turnstile;
+mod watched_body;
 mod watched_stream;
 
 use std::sync::Arc;
@@ -52,6 +57,7 @@ use tokio_util::task::TaskTracker;
 use answered_positions::AnsweredPositions;
 use hub::Hub;
 use metrics_route::MetricsRoute;
+use progress::Progress;
 use state::GatewayState;
 use trace::Ids;
 
@@ -100,6 +106,7 @@ impl Gateway {
                 Arc::clone(&self.events),
             ),
             answered: AnsweredPositions::default(),
+            progress: Progress::default(),
             ids: Ids::new(),
             openapi: routes::document(&table, &self.config),
             hub: Hub::new(self.config.feed.clone()),

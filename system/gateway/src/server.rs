@@ -1,58 +1,110 @@
 //! Accepts connections, serves HTTP/1.1 on them within limits for slow clients, drains them at shutdown. Must not know any route.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::StatusCode;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::GatewayConfig;
 use super::connections::{Connection, Connections};
+use super::early_refusal;
 use super::state::GatewayState;
+use super::turnstile::{self, Turnstile};
+use super::watched_body::WatchedBody;
 use super::watched_stream::{Patience, WatchedStream};
 
 /// A connection that has been idle for less keeps its place: its client may be about to send.
 const IDLE_MIN: Duration = Duration::from_secs(1);
 /// The pause after a failed accept (for example: out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The new connections that are served from one turn on; one while requests wait for their turn.
+const SERVED_PER_TURN: usize = 8;
+/// The connections that are accepted and not served yet: enough to find one whose client is still there.
+const ACCEPTED_MAX: usize = 64;
+/// When new connections have been waiting for so long, those whose clients have closed their end are dropped: most of them gave up, and serving
+/// them would take the time of those who wait. At other times such a client may still wait for its answer.
+const GONE_AFTER: Duration = Duration::from_millis(250);
 
 /// Serves until a shutdown is requested, then drains.
-pub(super) async fn serve(state: &GatewayState, listener: TcpListener, router: Router) {
+pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, router: Router) {
     let connections = Connections::new();
     let patience = patience(&state.config);
+    let turnstile = Arc::<Turnstile>::default();
     let kill = CancellationToken::new();
+    let turns = tokio::spawn({
+        let turnstile = Arc::clone(&turnstile);
+        async move { turnstile.run().await }
+    });
+    let progress = tokio::spawn({
+        let state = Arc::clone(state);
+        async move { state.progress.watch(&*state.events).await }
+    });
+    let mut accepted = VecDeque::new();
+    let mut waiting_since: Option<Instant> = None;
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
+            biased;
             () = state.shutdown.cancelled() => break,
-            accepted = accept(&listener, &connections, state.config.connections_max) => accepted,
+            () = accept(&listener, &connections, &mut accepted) => {}
+        }
+        // New connections cost more than reads: those that are there go first.
+        turnstile::turn().await;
+        let served_max = match turnstile.is_crowded() {
+            true => 1,
+            false => SERVED_PER_TURN,
         };
-        let Some(stream) = accepted else {
-            continue;
-        };
-        // Nagle's algorithm would hold small answers back until the client acknowledges.
-        let _ = stream.set_nodelay(true);
-        let place = connections.add();
-        let connection = serve_connection(
-            router.clone(),
-            WatchedStream::new(stream, Arc::clone(&place.connection), patience),
-            Arc::clone(&place.connection),
-            state.shutdown.clone(),
-        );
-        let kill = kill.clone();
-        state.tasks.spawn(async move {
-            tokio::select! {
-                () = connection => {}
-                () = place.connection.closed.cancelled() => {}
-                () = kill.cancelled() => {}
+        let drops_gone = waiting_since.is_some_and(|since| since.elapsed() >= GONE_AFTER);
+        let mut served = 0;
+        while served < served_max
+            && let Some(stream) = accepted.pop_front()
+        {
+            if drops_gone && is_gone(&stream) {
+                continue;
             }
-        });
+            served += 1;
+            let place = connections.make_place(state.config.connections_max, IDLE_MIN);
+            if state.shutdown.run_until_cancelled(place).await.is_none() {
+                break;
+            }
+            // Nagle's algorithm would hold small answers back until the client acknowledges.
+            let _ = stream.set_nodelay(true);
+            let place = connections.add();
+            let connection = serve_connection(
+                router.clone(),
+                Arc::clone(state),
+                WatchedStream::new(
+                    stream,
+                    Arc::clone(&place.connection),
+                    patience,
+                    Arc::clone(&turnstile),
+                ),
+                Arc::clone(&place.connection),
+            );
+            let kill = kill.clone();
+            state.tasks.spawn(async move {
+                tokio::select! {
+                    () = connection => {}
+                    () = place.connection.closed.cancelled() => {}
+                    () = kill.cancelled() => {}
+                }
+            });
+        }
+        let waits = !accepted.is_empty();
+        waiting_since = waits.then(|| waiting_since.unwrap_or_else(Instant::now));
     }
     drop(listener);
     state.tasks.close();
@@ -68,6 +120,8 @@ pub(super) async fn serve(state: &GatewayState, listener: TcpListener, router: R
         );
     }
     kill.cancel();
+    turns.abort();
+    progress.abort();
 }
 
 fn patience(config: &GatewayConfig) -> Patience {
@@ -78,43 +132,64 @@ fn patience(config: &GatewayConfig) -> Patience {
     }
 }
 
-/// Accepts a connection. When all places are taken, the one that has been idle longest is closed for it.
+/// Accepts the connections that have come; waits for one if none was accepted before.
 async fn accept(
     listener: &TcpListener,
     connections: &Connections,
-    connections_max: usize,
-) -> Option<TcpStream> {
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            connections.make_place(connections_max, IDLE_MIN).await;
-            Some(stream)
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted");
-            // If descriptors have run out, an idle connection has one.
-            connections.close_idle(Duration::ZERO);
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+    accepted: &mut VecDeque<TcpStream>,
+) {
+    while accepted.len() < ACCEPTED_MAX {
+        let one = if accepted.is_empty() {
+            listener.accept().await
+        } else {
+            match listener.accept().now_or_never() {
+                Some(one) => one,
+                None => return,
+            }
+        };
+        match one {
+            Ok((stream, _)) => accepted.push_back(stream),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                // If descriptors have run out, an idle connection has one.
+                connections.close_idle(Duration::ZERO);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                return;
+            }
         }
     }
 }
 
+/// Whether the client has closed its end, as one that gave up does.
+fn is_gone(stream: &TcpStream) -> bool {
+    let ready = stream.ready(Interest::READABLE).now_or_never();
+    matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
+}
+
 async fn serve_connection(
     router: Router,
+    state: Arc<GatewayState>,
     stream: WatchedStream,
     connection: Arc<Connection>,
-    shutdown: CancellationToken,
 ) {
     let router = TowerToHyperService::new(router);
+    let shutdown = state.shutdown.clone();
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let handled = connection.request();
-        let answer = router.call(request);
+        let request = request.map(WatchedBody::new);
+        let unread = request.body().unread();
+        let answer = if early_refusal::refuses(&request, handled.refused, &state) {
+            Either::Left(early_refusal::answer(request.map(Body::new), &state).map(Ok))
+        } else {
+            Either::Right(router.call(request))
+        };
         async move {
-            let answer = answer.await;
-            if let Ok(answer) = &answer
-                && answer.status() == StatusCode::SWITCHING_PROTOCOLS
-            {
-                handled.upgrade();
+            let mut answer = answer.await;
+            if let Ok(answer) = &mut answer {
+                unread.tell(answer);
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    handled.upgrade();
+                }
             }
             answer
         }

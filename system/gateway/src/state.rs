@@ -18,6 +18,7 @@ use super::error::HttpError;
 use super::hub::Hub;
 use super::metrics::GatewayMetrics;
 use super::metrics_route::MetricsRoute;
+use super::progress::Progress;
 use super::trace::{Ids, Trace};
 
 /// The state that all requests share.
@@ -26,6 +27,7 @@ pub(crate) struct GatewayState {
     pub(crate) events: Arc<dyn EventStore>,
     pub(crate) config: GatewayConfig,
     pub(crate) answered: AnsweredPositions,
+    pub(crate) progress: Progress,
     pub(crate) ids: Ids,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) metrics_route: MetricsRoute,

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use super::connections::Connection;
+use super::turnstile::{Turnstile, Verdict};
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -36,17 +38,27 @@ pub(super) struct WatchedStream {
     stream: TcpStream,
     connection: Arc<Connection>,
     patience: Patience,
+    turnstile: Arc<Turnstile>,
+    /// Its turn to read a request, which it waits for.
+    turn: Option<oneshot::Receiver<Verdict>>,
     /// Since when an answer waits for its client.
     stalled: Option<Instant>,
     look: Option<Pin<Box<Sleep>>>,
 }
 
 impl WatchedStream {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, patience: Patience) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        connection: Arc<Connection>,
+        patience: Patience,
+        turnstile: Arc<Turnstile>,
+    ) -> Self {
         Self {
             stream,
             connection,
             patience,
+            turnstile,
+            turn: None,
             stalled: None,
             look: None,
         }
@@ -76,6 +88,22 @@ impl WatchedStream {
         Ok(())
     }
 
+    /// Waits until a request that has come may be read.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.turn.is_none() {
+            self.turn = self.turnstile.enter();
+            self.connection.active();
+        }
+        if let Some(turn) = &mut self.turn {
+            let verdict = ready!(Pin::new(turn).poll(cx));
+            self.turn = None;
+            if verdict == Ok(Verdict::Refused) {
+                self.connection.refuse();
+            }
+        }
+        Poll::Ready(())
+    }
+
     fn written(
         &mut self,
         cx: &mut Context<'_>,
@@ -83,7 +111,7 @@ impl WatchedStream {
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = None;
-            self.connection.wrote();
+            self.connection.active();
             return written;
         }
         self.stalled.get_or_insert_with(Instant::now);
@@ -107,6 +135,13 @@ impl AsyncRead for WatchedStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.connection.begins() {
+            if self.stream.poll_read_ready(cx)?.is_pending() {
+                self.look(cx)?;
+                return Poll::Pending;
+            }
+            ready!(self.poll_turn(cx));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_pending() {

@@ -1,109 +1,95 @@
 //! How far the topics are applied to the cache, and waiting for positions. A position falls only if Redis went back. Knows positions, not the
 //! data at them.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::sync::watch;
 
-use super::other_projectors::{OtherProjectors, ReadPauses};
 use super::store::ReadStore;
 use ordershop_contract::event_store::{EventStore, EventStoreError};
-use ordershop_contract::position::{Position, Positions, Projected};
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
+use ordershop_redis::applied::AppliedWatch;
 
-/// Maximum batches with events of sampled requests that are remembered: more than are applied between two queries.
-const BATCHES_MAX: usize = 256;
+/// How long other processes' projections are listened to at once.
+const LISTEN: Duration = Duration::from_secs(1);
 
-/// The position up to which each topic is applied. This process's projections raise it; where another process projects, reads of the cache
-/// do while a query waits.
+/// The position up to which each topic is applied. This process's projections raise it; where another process projects, what Redis tells of
+/// it does while a query waits.
 #[derive(Clone)]
 pub struct AppliedPositions(Arc<Inner>);
 
 struct Inner {
-    positions: watch::Sender<Positions>,
-    /// The latest batches with events of sampled requests.
-    batches: Mutex<VecDeque<Projected>>,
-    elsewhere: OtherProjectors,
+    store: ReadStore,
+    /// What other processes write to the cache.
+    told: AppliedWatch,
+    /// By topic: whether another process may project it: the last position came from there, none came yet, or one was late.
+    elsewhere: [AtomicBool; Topic::ALL.len()],
 }
 
 impl AppliedPositions {
-    /// Starts with no position known; `store` shows what other processes apply.
+    /// Starts with no position known but those of `store`; `told` is what other processes write.
     #[must_use]
-    pub fn new(store: ReadStore) -> Self {
+    pub fn new(store: ReadStore, told: AppliedWatch) -> Self {
         Self(Arc::new(Inner {
-            positions: store.known().clone(),
-            batches: Mutex::default(),
-            elsewhere: OtherProjectors::new(store),
+            store,
+            told,
+            elsewhere: [const { AtomicBool::new(true) }; Topic::ALL.len()],
         }))
     }
 
-    /// Records that `topic` is applied up to `position`, by any process.
-    pub fn advance(&self, topic: Topic, position: Position) {
-        self.0.positions.send_if_modified(|positions| {
-            let before = *positions;
-            positions.raise(topic, position);
-            before != *positions
-        });
+    fn set_elsewhere(&self, topic: Topic, elsewhere: bool) {
+        self.0.elsewhere[topic.index()].store(elsewhere, Ordering::Relaxed);
     }
 
-    /// Records the position of `topic` as Redis has it now. One below that which was `known` before it was read shows that Redis went back.
-    pub fn found(&self, topic: Topic, position: Position, known: &Positions) {
+    /// Records that another process has written `topic` up to `position`.
+    fn advance(&self, topic: Topic, position: Position) {
+        raise(self.0.store.written(), topic, position);
+        raise(self.0.store.applied(), topic, position);
+    }
+
+    /// Records the position of `topic` as the cache has it now, and that nothing beyond it is applied here. A position below the one that was
+    /// known to be written (`known`) before it was read shows that Redis went back.
+    pub(super) fn found(&self, topic: Topic, position: Position, known: &Positions) {
+        let written = self.0.store.written();
+        let mut present = position;
         if position >= known.get(topic).unwrap_or_default() {
-            return self.advance(topic, position);
+            raise(written, topic, position);
+            present = written.borrow().get(topic).unwrap_or_default();
+        } else {
+            written.send_modify(|positions| positions.set(topic, position));
         }
-        self.0
-            .positions
-            .send_modify(|positions| positions.set(topic, position));
+        self.0.store.set_applied(topic, present);
     }
 
-    /// Whether Redis went back behind a position that was known.
-    pub(super) fn fell_below(&self, before: &Positions) -> bool {
-        let now = self.now();
-        before
-            .iter()
-            .any(|(topic, position)| now.get(topic) < Some(position))
+    /// The positions that are known to be written.
+    pub(super) fn written(&self) -> Positions {
+        *self.0.store.written().borrow()
     }
 
     /// Records that this process has applied `topic` up to `position`.
-    pub fn applied_here(&self, topic: Topic, position: Position) {
-        self.0.elsewhere.set_projects(topic, false);
-        self.advance(topic, position);
+    pub(super) fn applied_here(&self, topic: Topic, position: Position) {
+        self.set_elsewhere(topic, false);
+        raise(self.0.store.applied(), topic, position);
     }
 
-    /// Remembers when a batch was applied. Call it before [`AppliedPositions::applied_here`], so that a query that sees the position also sees the batch.
-    pub fn projected(&self, batch: Projected) {
-        let mut batches = self.batches();
-        if batches.len() == BATCHES_MAX {
-            batches.pop_front();
-        }
-        batches.push_back(batch);
-    }
-
-    /// The remembered batches beyond `after`.
-    #[must_use]
-    pub fn batches_beyond(&self, after: &Positions) -> Vec<Projected> {
-        let news = |batch: &&Projected| after.get(batch.topic) < Some(batch.to);
-        self.batches().iter().filter(news).copied().collect()
-    }
-
-    fn batches(&self) -> MutexGuard<'_, VecDeque<Projected>> {
-        self.0
-            .batches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Records that this process has written `topic` up to `position`.
+    pub(super) fn written_here(&self, topic: Topic, position: Position) {
+        raise(self.0.store.written(), topic, position);
     }
 
     /// The position up to which each topic is applied, as far as this process knows without reading the cache.
     #[must_use]
     pub fn now(&self) -> Positions {
-        *self.0.positions.borrow()
+        *self.0.store.applied().borrow()
     }
 
     /// Waits until `wanted` is applied, at most `wait_max`; returns the topics that are still behind. A position beyond its stream's end counts
     /// as the present end: stream ids are times, so the caller means *everything up to that time*, and no event can be written before it any
-    /// more.
+    /// more. What is asked of Redis first is no part of `wait_max`: where its answers take longer, no query would ever be answered.
     ///
     /// # Errors
     /// The event store can't return the streams' ends.
@@ -113,29 +99,53 @@ impl AppliedPositions {
         wait_max: Duration,
         events: &dyn EventStore,
     ) -> Result<Vec<Topic>, EventStoreError> {
-        let missing: Vec<(Topic, Position)> = self.missing(wanted).collect();
-        let mut reachable = *wanted;
-        let reached = async {
-            let mut ends = Positions::NONE;
-            let mut elsewhere = false;
-            for (topic, position) in &missing {
-                let end = events.last_position(*topic).await?;
-                ends.raise(*topic, end.min(*position));
-                elsewhere |= self.0.elsewhere.projects(*topic);
-            }
-            reachable = ends;
-            self.until(|applied| covers(applied, &ends), elsewhere)
-                .await;
-            Ok(())
-        };
-        if let Ok(reached) = tokio::time::timeout(wait_max, reached).await {
-            return reached.map(|()| Vec::new());
+        // All at once: they share a round trip.
+        let asked = self.missing(wanted).map(async |(topic, position)| {
+            let end = events.last_position(topic).await?;
+            Ok::<_, EventStoreError>((topic, end.min(position)))
+        });
+        let mut ends = Positions::NONE;
+        for (topic, end) in try_join_all(asked).await? {
+            ends.raise(topic, end);
         }
-        let now = self.now();
-        let topics = missing.into_iter().map(|(topic, _)| topic);
-        Ok(topics
-            .filter(|topic| now.get(*topic) < reachable.get(*topic))
-            .collect())
+        // What isn't reached in time is behind.
+        let _ = tokio::time::timeout(wait_max, self.come(&ends)).await;
+        let behind: Vec<Topic> = self.missing(&ends).map(|(topic, _)| topic).collect();
+        for topic in &behind {
+            self.set_elsewhere(*topic, true);
+        }
+        Ok(behind)
+    }
+
+    /// Waits until `wanted` is applied; listens to other processes if one may project a topic of it.
+    async fn come(&self, wanted: &Positions) {
+        let mut changes = self.0.store.applied().subscribe();
+        let elsewhere =
+            |(topic, _): (Topic, Position)| self.0.elsewhere[topic.index()].load(Ordering::Relaxed);
+        let listens = self.missing(wanted).any(elsewhere);
+        let listening = async {
+            loop {
+                if let Some(told) = self.0.told.beyond(&self.now(), LISTEN).await {
+                    self.hear(&told.positions);
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            // It can't fail: the sender lives as long as this borrow.
+            _ = changes.wait_for(|applied| covers(applied, wanted)) => {}
+            () = listening, if listens => {}
+        }
+    }
+
+    /// Records positions that other processes may have written.
+    fn hear(&self, told: &Positions) {
+        for (topic, position) in told.iter() {
+            if self.now().get(topic) < Some(position) {
+                self.set_elsewhere(topic, true);
+                self.advance(topic, position);
+            }
+        }
     }
 
     /// What of `wanted` isn't applied yet, as far as this process knows.
@@ -150,65 +160,14 @@ impl AppliedPositions {
             .collect::<Vec<_>>()
             .into_iter()
     }
+}
 
-    /// Waits until any topic is beyond `after`, at most `wait_max`; returns the positions.
-    pub async fn wait_beyond(&self, after: &Positions, wait_max: Duration) -> Positions {
-        let moved = |applied: &Positions| {
-            applied
-                .iter()
-                .any(|(topic, position)| after.get(topic) < Some(position))
-        };
-        let waited = async {
-            let elsewhere = Topic::ALL
-                .into_iter()
-                .any(|topic| self.0.elsewhere.projects(topic));
-            // Positions of another process's projections are known only as of the last read of the cache. They would answer the query, but
-            // could be stale.
-            if elsewhere {
-                self.look().await;
-            }
-            self.until(moved, elsewhere).await;
-        };
-        // No position moved in time: the present positions are the answer.
-        let _ = tokio::time::timeout(wait_max, waited).await;
-        self.now()
-    }
-
-    /// Waits until the positions fit; reads the cache from time to time.
-    async fn until(&self, fits: impl Fn(&Positions) -> bool, elsewhere: bool) {
-        let mut changes = self.0.positions.subscribe();
-        let mut pauses = ReadPauses::new(elsewhere);
-        loop {
-            let pause = pauses.next();
-            let looked = async {
-                tokio::time::sleep(pause).await;
-                self.look().await;
-            };
-            tokio::select! {
-                biased;
-                // It can't fail: the sender lives as long as this borrow.
-                _ = changes.wait_for(|positions| fits(positions)) => return,
-                () = looked => {}
-            }
-        }
-    }
-
-    async fn look(&self) {
-        let before = self.now();
-        let Some(found) = self.0.elsewhere.look().await else {
-            return;
-        };
-        let known = self.now();
-        for topic in Topic::ALL {
-            let position = found.get(topic).unwrap_or_default();
-            if known.get(topic).unwrap_or_default() < position {
-                self.0.elsewhere.set_projects(topic, true);
-                self.advance(topic, position);
-            } else {
-                self.found(topic, position, &before);
-            }
-        }
-    }
+fn raise(positions: &watch::Sender<Positions>, topic: Topic, position: Position) {
+    positions.send_if_modified(|positions| {
+        let before = *positions;
+        positions.raise(topic, position);
+        before != *positions
+    });
 }
 
 fn covers(applied: &Positions, wanted: &Positions) -> bool {

@@ -1,6 +1,7 @@
 //! The keys of the read model. A topic's projection writes keys of one slot only.
 
 use ordershop_contract::topic::Topic;
+use ordershop_redis::applied::position_key;
 
 /// The hash that holds an entity: its topic's, or the reservations beside the inventories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,10 +15,26 @@ pub enum Collection {
 impl Collection {
     /// Parses a name: `order`, … → the topic's entities; `reservation` → the reservations.
     pub fn named(name: &str) -> Result<Self, ordershop_contract::topic::UnknownTopic> {
-        if name == "reservation" {
+        if name == Self::Reservations.name() {
             return Ok(Self::Reservations);
         }
         name.parse().map(Self::Entities)
+    }
+
+    /// The name that [`Self::named`] parses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entities(topic) => topic.name(),
+            Self::Reservations => "reservation",
+        }
+    }
+
+    /// Whether one of these fields has an index.
+    pub fn has_index<'a>(self, mut fields: impl Iterator<Item = &'a String>) -> bool {
+        let Self::Entities(topic) = self else {
+            return false;
+        };
+        fields.any(|field| indexed_fields(topic).contains(&field.as_str()))
     }
 
     /// The topic whose projection fills it.
@@ -58,11 +75,6 @@ pub fn ids_key(topic: Topic) -> String {
     format!("ids:{{{topic}}}")
 }
 
-/// The position up to which the topic's events are applied.
-pub fn position_key(topic: Topic) -> String {
-    format!("position:{{{topic}}}")
-}
-
 /// Every key that a topic's projection writes.
 pub fn keys_of(topic: Topic) -> Vec<String> {
     let mut keys = vec![
@@ -78,12 +90,25 @@ pub fn keys_of(topic: Topic) -> Vec<String> {
     keys
 }
 
+/// The beginning of the index members with a value.
+pub fn index_prefix(value: &str) -> String {
+    format!("{value}\0")
+}
+
 /// An index's member.
 pub fn index_member(value: &str, id: &str) -> String {
     format!("{value}\0{id}")
 }
 
+/// The id in an index's member.
+pub fn id_of_member(member: &str) -> Option<&str> {
+    member.split_once('\0').map(|(_, id)| id)
+}
+
 /// The bounds of the index members with a value.
 pub fn index_range(value: &str) -> (String, String) {
-    (format!("[{value}\0"), format!("({value}\u{1}"))
+    (
+        format!("[{}", index_prefix(value)),
+        format!("({value}\u{1}"),
+    )
 }

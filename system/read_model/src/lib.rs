@@ -2,11 +2,12 @@
 //! it is the only part that knows Redis. It changes only its own cache, which it can rebuild from the events.
 
 mod applied_positions;
+mod config;
 mod keys;
 mod lookup;
 mod order_report;
 mod orders;
-mod other_projectors;
+mod overlay;
 mod pages;
 mod planted_cpu_cost;
 mod projection;
@@ -20,6 +21,7 @@ mod validation;
 use std::sync::Arc;
 
 pub use applied_positions::AppliedPositions;
+pub use config::ProjectionConfig;
 pub use planted_cpu_cost::PlantedCpuCost;
 pub use projection::Projection;
 pub use store::ReadStore;
@@ -27,6 +29,7 @@ pub use store::ReadStore;
 use ordershop_contract::queue_names as names;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::{QueueHandler, ServiceContext, run_worker};
+use ordershop_redis::applied::{AppliedWatch, Channels};
 use ordershop_redis::connection::RedisLink;
 use queries::Queries;
 use topics_behind::TopicsBehind;
@@ -39,24 +42,26 @@ const FACTS_WORKERS: usize = 4;
 const REPORT_WORKERS: usize = 2;
 
 /// Starts the projections of every topic and the query workers; returns the applied positions. Several processes may run it on one Redis:
-/// each topic is projected by one of them at a time, and all answer queries. `planted` is wasted for each event; nothing by default.
+/// each topic is projected by one of them at a time, and all answer queries.
 ///
 /// # Errors
 /// The Redis address is not valid.
 pub fn start(
     context: &ServiceContext,
     link: &RedisLink,
-    planted: PlantedCpuCost,
+    config: ProjectionConfig,
 ) -> redis::RedisResult<AppliedPositions> {
     let store = ReadStore::new(link)?;
-    let applied = AppliedPositions::new(store.clone());
+    let written = Channels::of(link).written;
+    let told = AppliedWatch::start(link.clone(), link.shared()?, written, context.stop.clone());
+    let applied = AppliedPositions::new(store.clone(), told);
     for topic in Topic::ALL {
         context.tasks.spawn(projector::run(
             context.clone(),
             link.clone(),
             topic,
-            applied.clone(),
-            planted,
+            (store.clone(), applied.clone()),
+            config,
         ));
     }
     let handler: Arc<dyn QueueHandler> = Arc::new(Queries {
@@ -66,14 +71,14 @@ pub fn start(
         events: Arc::clone(&context.events),
     });
     run_worker(context, names::GET_ENTITY, ENTITY_WORKERS, &handler);
-    run_worker(context, names::GET_ENTITIES, FACTS_WORKERS, &handler);
+    run_worker(context, names::GET_FACTS, FACTS_WORKERS, &handler);
     for queue in [
+        names::GET_ENTITIES,
         names::GET_MAILS,
         names::GET_ORDER_REPORT,
         names::GET_UNBILLED_ORDERS,
         names::GET_UNSHIPPED_ORDERS,
         names::GET_DELIVERED_ORDERS,
-        names::GET_POSITIONS,
     ] {
         run_worker(context, queue, REPORT_WORKERS, &handler);
     }

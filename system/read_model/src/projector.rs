@@ -1,31 +1,34 @@
-//! Projectors: one a topic. Each takes its topic's events in batches and writes their changes, its indexes and its position in one
-//! transaction, in stream order. A projector whose position was changed by another one writes nothing and reads the position again. If the
-//! event at the position is gone from the stream, the stream went back: the topic is projected anew.
+//! Projectors: one a topic. Each applies its topic's events in stream order to the overlay, where readers see them at once, and after a
+//! bounded linger writes the changes, the indexes and the position in one transaction. A projector whose position was changed by another one
+//! writes nothing and begins again from the position in the cache. If the event at the position is gone from the stream, the stream went
+//! back: the topic is projected anew.
 
 use std::time::Duration;
 
-use redis::Value;
 use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, Value};
+use tokio::time::{Instant, Sleep};
 
 use super::applied_positions::AppliedPositions;
-use super::keys::{Collection, keys_of, position_key};
-use super::planted_cpu_cost::PlantedCpuCost;
+use super::config::ProjectionConfig;
+use super::keys::{Collection, keys_of};
 use super::projection::Projection;
+use super::store::ReadStore;
 use super::validation;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
-use ordershop_contract::event_store::{
-    EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
-};
+use ordershop_contract::event_store::{EventStoreError, RecordedEvent, SubscribeRequest};
 use ordershop_contract::failpoint::Failpoint;
-use ordershop_contract::position::{BadPosition, Position, Projected};
+use ordershop_contract::position::{BadPosition, Position};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
+use ordershop_redis::applied::{self, Channels, position_key};
 use ordershop_redis::connection::RedisLink;
+use ordershop_redis::when_full::{is_full, when_full};
 
 /// The read model's consumer group.
 pub const GROUP: &str = "read-model";
-/// Maximum events applied in one transaction.
+/// Maximum events in a batch, and those after which no more are waited for before they are written.
 const BATCH_EVENTS_MAX: usize = 512;
 /// How long a projector without events waits before it looks whether the cache or the stream went back.
 const IDLE_LOOK_MS: u64 = 1_000;
@@ -45,14 +48,30 @@ pub(super) async fn run(
     context: ServiceContext,
     link: RedisLink,
     topic: Topic,
-    applied: AppliedPositions,
-    planted: PlantedCpuCost,
+    (store, applied): (ReadStore, AppliedPositions),
+    config: ProjectionConfig,
 ) {
     let mut backoff = Backoff::default();
     while !context.stop.is_cancelled() {
-        let projected = project(&context, &link, topic, &applied, planted, &mut backoff);
+        let connected = async {
+            let projector = Projector {
+                context: &context,
+                topic,
+                store: &store,
+                applied: &applied,
+                config,
+                connection: link.dedicated().await?,
+                channels: Channels::of(&link),
+                position: Position::START,
+                written: Position::START,
+                unwritten: None,
+                is_full: false,
+                received_at_us: 0,
+            };
+            projector.project(&mut backoff).await
+        };
         let outcome = tokio::select! {
-            outcome = projected => outcome,
+            outcome = connected => outcome,
             () = context.stop.cancelled() => return,
         };
         match outcome {
@@ -66,66 +85,6 @@ pub(super) async fn run(
     }
 }
 
-async fn project(
-    context: &ServiceContext,
-    link: &RedisLink,
-    topic: Topic,
-    applied: &AppliedPositions,
-    planted: PlantedCpuCost,
-    backoff: &mut Backoff,
-) -> Result<(), ProjectorError> {
-    let mut projector = Projector {
-        context,
-        topic,
-        applied,
-        planted,
-        connection: link.dedicated().await?,
-        position: Position::START,
-        received_at_us: 0,
-    };
-    projector.resume().await?;
-    let mut epoch = None;
-    let mut subscription: Box<dyn EventSubscription> = context
-        .events
-        .subscribe(SubscribeRequest {
-            group: GROUP.to_owned(),
-            topic,
-            consumer: context.instance.clone(),
-            batch_max: BATCH_EVENTS_MAX,
-        })
-        .await?;
-    loop {
-        let batch = {
-            let mut next = std::pin::pin!(subscription.next_batch());
-            loop {
-                let idle = tokio::time::sleep(Duration::from_millis(IDLE_LOOK_MS));
-                tokio::select! {
-                    batch = &mut next => break batch?,
-                    () = idle => projector.look_back().await?,
-                }
-            }
-        };
-        if epoch.replace(subscription.epoch()) != Some(subscription.epoch()) {
-            projector.resume().await?;
-        }
-        projector.received_at_us = now_us();
-        let malformed = loop {
-            if let Some(malformed) = projector.apply(&batch).await? {
-                break malformed;
-            }
-            projector.read_position().await?;
-            projector.catch_up().await?;
-        };
-        for MalformedEvent { event, reason } in malformed {
-            tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
-            subscription.dead_letter(event, &reason).await?;
-        }
-        let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
-        subscription.ack(&positions).await?;
-        backoff.reset();
-    }
-}
-
 /// A malformed event: its data doesn't match its action.
 struct MalformedEvent<'a> {
     event: &'a RecordedEvent,
@@ -135,17 +94,84 @@ struct MalformedEvent<'a> {
 struct Projector<'a> {
     context: &'a ServiceContext,
     topic: Topic,
+    store: &'a ReadStore,
     applied: &'a AppliedPositions,
-    planted: PlantedCpuCost,
+    config: ProjectionConfig,
     /// The projector's own connection, as it watches the position.
     connection: MultiplexedConnection,
-    /// The position up to which the cache is applied, as far as this projector knows.
+    /// Where it is told what is applied, and what is written.
+    channels: Channels,
+    /// The position up to which events are applied, as far as this projector knows.
     position: Position,
+    /// The position in the cache, as far as this projector knows.
+    written: Position,
+    /// What is applied and not written.
+    unwritten: Option<Unwritten>,
+    /// Whether Redis was full when changes were written last.
+    is_full: bool,
     /// The time at which the present events arrived, µs since the Unix epoch.
     received_at_us: u64,
 }
 
+/// Events that are applied and not written.
+struct Unwritten {
+    /// The positions to be acknowledged once they are written.
+    given: Vec<Position>,
+    /// When they must be written.
+    due: Instant,
+}
+
 impl Projector<'_> {
+    async fn project(mut self, backoff: &mut Backoff) -> Result<(), ProjectorError> {
+        let topic = self.topic;
+        self.resume().await?;
+        let mut epoch = None;
+        let request = SubscribeRequest {
+            group: GROUP.to_owned(),
+            topic,
+            consumer: self.context.instance.clone(),
+            batch_max: BATCH_EVENTS_MAX,
+        };
+        let mut subscription = self.context.events.subscribe(request).await?;
+        loop {
+            let batch = tokio::select! {
+                batch = subscription.next_batch_ahead() => batch?,
+                () = self.pause() => {
+                    match self.unwritten {
+                        Some(_) => subscription.ack(&self.write().await?).await?,
+                        None => self.look_back().await?,
+                    }
+                    continue;
+                }
+            };
+            if epoch.replace(subscription.epoch()) != Some(subscription.epoch()) {
+                self.resume().await?;
+            }
+            self.received_at_us = now_us();
+            for MalformedEvent { event, reason } in self.apply(&batch).await? {
+                tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
+                subscription.dead_letter(event, &reason).await?;
+            }
+            let positions = batch.iter().map(|event| event.position);
+            match &mut self.unwritten {
+                Some(unwritten) => unwritten.given.extend(positions),
+                None => subscription.ack(&positions.collect::<Vec<_>>()).await?,
+            }
+            if self.is_due() {
+                subscription.ack(&self.write().await?).await?;
+            }
+            backoff.reset();
+        }
+    }
+
+    /// Waits until unwritten changes must be written; without any, for a while.
+    fn pause(&self) -> Sleep {
+        match &self.unwritten {
+            Some(unwritten) => tokio::time::sleep_until(unwritten.due),
+            None => tokio::time::sleep(Duration::from_millis(IDLE_LOOK_MS)),
+        }
+    }
+
     /// Starts from what the cache and the stream have now; what was known before doesn't count.
     async fn resume(&mut self) -> Result<(), ProjectorError> {
         self.read_position().await?;
@@ -173,15 +199,22 @@ impl Projector<'_> {
         let mut pipe = redis::pipe();
         pipe.cmd("MULTI").ignore();
         pipe.cmd("UNLINK").arg(keys_of(self.topic)).ignore();
+        applied::publish(
+            &mut pipe,
+            &self.channels.applied,
+            self.topic,
+            Position::START,
+            None,
+        );
         pipe.cmd("EXEC").ignore();
         pipe.query_async::<()>(&mut self.connection).await?;
         self.read_position().await
     }
 
-    /// Watches and reads the position. No position means that the cache is empty.
+    /// Watches and reads the position, and drops what is applied beyond it. No position means that the cache is empty.
     async fn read_position(&mut self) -> Result<(), ProjectorError> {
         let key = position_key(self.topic);
-        let known = self.applied.now();
+        let known = self.applied.written();
         let (position,): (Option<String>,) = redis::pipe()
             .cmd("WATCH")
             .arg(&key)
@@ -191,11 +224,14 @@ impl Projector<'_> {
             .query_async(&mut self.connection)
             .await?;
         self.position = position.map_or(Ok(Position::START), |text| text.parse())?;
+        self.written = self.position;
+        self.unwritten = None;
+        *self.store.overlay().of(self.topic) = Projection::default();
         self.applied.found(self.topic, self.position, &known);
         Ok(())
     }
 
-    /// Applies the event store's events after the position: all, if the cache is empty.
+    /// Applies and writes the event store's events after the position: all, if the cache is empty.
     async fn catch_up(&mut self) -> Result<(), ProjectorError> {
         loop {
             let events = self
@@ -208,48 +244,97 @@ impl Projector<'_> {
             }
             self.received_at_us = now_us();
             // Malformed events are handled with the group's batch, which contains them sooner or later.
-            if self.apply(&events).await?.is_none() {
-                self.read_position().await?;
-            }
+            self.apply(&events).await?;
+            self.write().await?;
         }
     }
 
-    /// Writes the changes of the events after the position; returns the malformed ones among all events. `None` if another projector has
-    /// moved the position: nothing was written.
+    /// Applies the events after the position; returns the malformed ones among all events.
     async fn apply<'e>(
         &mut self,
         events: &'e [RecordedEvent],
-    ) -> Result<Option<Vec<MalformedEvent<'e>>>, ProjectorError> {
-        let mut projection = Projection::default();
-        let mut position = self.position;
+    ) -> Result<Vec<MalformedEvent<'e>>, ProjectorError> {
         let mut malformed = Vec::new();
-        for event in events {
-            let fits = if event.position > self.position {
-                position = event.position;
-                projection.apply(event)
-            } else {
-                validation::check(event)
-            };
-            malformed.extend(fits.err().map(|reason| MalformedEvent { event, reason }));
+        let mut applied = 0;
+        let before = self.position;
+        {
+            let mut changes = self.store.overlay().of(self.topic);
+            for event in events {
+                let fits = if event.position > before {
+                    applied += 1;
+                    self.position = event.position;
+                    changes.apply(event)
+                } else {
+                    validation::check(event)
+                };
+                malformed.extend(fits.err().map(|reason| MalformedEvent { event, reason }));
+            }
         }
-        if position == self.position {
-            return Ok(Some(malformed));
+        if applied == 0 {
+            return Ok(malformed);
         }
-        self.planted
-            .spend(events.iter().filter(|e| e.position > self.position));
-        self.set_versions(&mut projection).await?;
+        self.unwritten.get_or_insert_with(|| Unwritten {
+            given: Vec::new(),
+            due: Instant::now() + self.config.linger,
+        });
+        self.config.planted_cpu_cost.spend(applied);
+        self.set_versions().await?;
+        self.applied.applied_here(self.topic, self.position);
+        let is_sampled = events.iter().any(|event| event.correlation.times.is_some());
+        let received_at_us = is_sampled.then_some(self.received_at_us);
+        let mut told = redis::pipe();
+        applied::publish(
+            &mut told,
+            &self.channels.applied,
+            self.topic,
+            self.position,
+            received_at_us,
+        );
+        told.exec_async(&mut self.connection).await?;
         Failpoint::ChangesComputed.pass();
+        Ok(malformed)
+    }
+
+    fn is_due(&self) -> bool {
+        self.unwritten.as_ref().is_some_and(|unwritten| {
+            unwritten.given.len() >= BATCH_EVENTS_MAX || unwritten.due <= Instant::now()
+        })
+    }
+
+    /// Writes the unwritten changes with the position; returns what may be acknowledged. If another projector has moved the position, they are
+    /// dropped, and what the cache lacks is applied again and written.
+    async fn write(&mut self) -> Result<Vec<Position>, ProjectorError> {
+        let given = self.unwritten.take().map(|unwritten| unwritten.given);
+        let given = given.unwrap_or_default();
         let key = position_key(self.topic);
         let mut pipe = redis::pipe();
-        pipe.cmd("MULTI").ignore();
-        projection.write_to(self.topic, &mut pipe);
-        pipe.cmd("SET").arg(&key).arg(position.to_string()).ignore();
-        pipe.cmd("EXEC");
+        if self.is_full {
+            let mut changes = redis::pipe();
+            self.add_changes(&mut changes);
+            let before = match self.written {
+                Position::START => String::new(),
+                position => position.to_string(),
+            };
+            pipe.add_command(when_full(&keys_of(self.topic), &before, &changes));
+        } else {
+            pipe.cmd("MULTI").ignore();
+            self.add_changes(&mut pipe);
+            pipe.cmd("EXEC");
+        }
         // Also watches the position for the next transaction.
         pipe.cmd("WATCH").arg(&key).ignore();
         pipe.cmd("GET").arg(&key);
-        let (written, there): (Value, Option<String>) =
-            pipe.query_async(&mut self.connection).await?;
+        let written = pipe.query_async(&mut self.connection).await;
+        let (written, there): (Value, Option<String>) = match written {
+            // What the events took is taken already: their entities are written even so, that reads are answered.
+            Err(error) if !self.is_full && is_full(&error) => {
+                self.is_full = true;
+                Box::pin(self.resume()).await?;
+                return Ok(given);
+            }
+            written => written?,
+        };
+        self.is_full = false;
         Failpoint::ChangesWritten.pass();
         if let Value::Array(replies) = &written
             && let Some(error) = replies
@@ -263,26 +348,34 @@ impl Projector<'_> {
             ))
             .into());
         }
-        if written == Value::Nil || there != Some(position.to_string()) {
-            return Ok(None);
+        if matches!(written, Value::Nil | Value::Int(0)) || there != Some(self.position.to_string())
+        {
+            Box::pin(self.resume()).await?;
+            return Ok(given);
         }
-        if events.iter().any(|event| event.correlation.times.is_some()) {
-            self.applied.projected(Projected {
-                topic: self.topic,
-                to: position,
-                received_at_us: self.received_at_us,
-                applied_at_us: now_us(),
-            });
-        }
-        self.position = position;
-        self.applied.applied_here(self.topic, position);
-        Ok(Some(malformed))
+        self.written = self.position;
+        self.applied.written_here(self.topic, self.position);
+        *self.store.overlay().of(self.topic) = Projection::default();
+        Ok(given)
+    }
+
+    /// Adds the commands that write what is applied, and tell it.
+    fn add_changes(&self, pipe: &mut Pipeline) {
+        let (topic, position) = (self.topic, self.position);
+        self.store.overlay().of(topic).write_to(topic, pipe);
+        let key = position_key(topic);
+        pipe.cmd("SET").arg(key).arg(position.to_string()).ignore();
+        applied::publish(pipe, &self.channels.written, topic, position, None);
     }
 
     /// Reads the cache entries of aggregates whose events changed only the version. The watch on the position guards them.
-    async fn set_versions(&mut self, projection: &mut Projection) -> Result<(), ProjectorError> {
+    async fn set_versions(&mut self) -> Result<(), ProjectorError> {
         for collection in [Collection::Entities(self.topic), Collection::Reservations] {
-            let ids = projection.version_only_in(collection);
+            let ids = self
+                .store
+                .overlay()
+                .of(self.topic)
+                .version_only_in(collection);
             if ids.is_empty() || collection.topic() != self.topic {
                 continue;
             }
@@ -291,9 +384,10 @@ impl Projector<'_> {
                 .arg(&ids)
                 .query_async(&mut self.connection)
                 .await?;
+            let mut changes = self.store.overlay().of(self.topic);
             for (id, value) in ids.into_iter().zip(there) {
                 if let Some(value) = value {
-                    projection.set_version(collection, id, value);
+                    changes.set_version(collection, id, value);
                 }
             }
         }

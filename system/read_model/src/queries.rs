@@ -1,38 +1,43 @@
 //! The read model's functions on the queue. A query that asks for a position waits for it, with a limit: a moment with its batch, then back
 //! in the queue, so that a topic that is behind delays no queries of others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::applied_positions::AppliedPositions;
 use super::keys::Collection;
 use super::lookup::answer_all;
-use super::query::{Choice, Lookup, Query, page_limit, parse, parse_lookup};
+use super::query::{
+    BadQuery, Choice, Form, Lookup, Query, Question, page_limit, parse, parse_entities, parse_facts,
+};
 use super::store::ReadStore;
 use super::topics_behind::TopicsBehind;
 use super::{lookup, order_report, orders, pages};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueName};
 use ordershop_contract::payload::{PAGE_ENTITIES_MAX, PAGE_ORDERS_MAX};
-use ordershop_contract::position::{Positions, Projected};
+use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names as names;
 use ordershop_contract::reply::{ReplyStatus, error_reply};
 use ordershop_contract::topic::Topic;
-use ordershop_contract::wire::json;
 use ordershop_contract::worker::QueueHandler;
 
 /// How long a batch waits at most for the positions that its queries ask for, ms: longer than a projection mostly takes.
 const BATCH_WAIT_MS_MAX: u64 = 50;
+/// How long it waits at most for projections that go on meanwhile, ms: under load they are late, and coming back would cost more than waiting.
+const PROGRESS_WAIT_MS_MAX: u64 = 500;
 /// How often a query goes back to the queue for its positions. With the queue's pauses that takes about 3.5 s: longer than a killed
 /// projector's lease, shorter than callers wait.
 const RETURNS_MAX: u32 = 6;
-/// `get_positions` answers after this time even if no position changed.
-const POSITIONS_WAIT_MS: u64 = 500;
+
+/// Why a query that was looked up is not answered.
+const WENT_BACK: &str = "what was applied went back meanwhile";
 
 /// The handler of the read model's queries.
 pub(super) struct Queries {
@@ -53,62 +58,63 @@ struct PageParams {
     cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PositionParams {
-    #[serde(default)]
-    after: Positions,
-}
-
-#[derive(Serialize)]
-struct PositionsReply {
-    result: Positions,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    batches: Vec<Projected>,
-}
-
 #[async_trait]
 impl QueueHandler for Queries {
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
-        if queue == names::GET_ENTITY || queue == names::GET_ENTITIES {
-            return self.lookups(batch, queue == names::GET_ENTITY).await;
+        if queue == names::GET_FACTS {
+            return self.questions(batch, parse_facts).await;
         }
-        let answers = batch.iter().map(async |delivery| {
-            let reply = self.other(queue, delivery).await;
-            reply.map_or_else(|unanswered| unanswered, Answer::Reply)
-        });
+        if queue == names::GET_ENTITY || queue == names::GET_ENTITIES {
+            let parse = |payload: &_| parse_entities(payload, queue == names::GET_ENTITY);
+            return self.questions(batch, parse).await;
+        }
+        let falls = self.store.falls();
+        let answers = batch
+            .iter()
+            .map(async |delivery| match self.other(queue, delivery).await {
+                Ok(_) if self.store.falls() != falls => later(delivery, WENT_BACK),
+                Ok(reply) => Answer::Reply(reply),
+                Err(unanswered) => unanswered,
+            });
         join_all(answers).await
     }
 }
 
 impl Queries {
-    async fn lookups(&self, batch: &[Delivery], single: bool) -> Vec<Answer> {
+    async fn questions(
+        &self,
+        batch: &[Delivery],
+        parse: impl Fn(&RawValue) -> Result<Question, BadQuery>,
+    ) -> Vec<Answer> {
+        // Before any position is looked at: what falls while some of the batch are waited for may be what others rely on.
+        let falls = self.store.falls();
         let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
         let (mut ready, mut waiting, mut wanted) = (Vec::new(), Vec::new(), Positions::NONE);
         for (place, delivery) in batch.iter().enumerate() {
-            match parse_lookup(&delivery.payload, single) {
-                Ok(lookup) if self.applied.missing(&lookup.at_least).next().is_none() => {
-                    ready.push((place, lookup));
+            match parse(&delivery.payload) {
+                Ok(question) if self.applied.missing(&question.at_least).next().is_none() => {
+                    ready.push((place, question));
                 }
-                Ok(lookup) if self.is_behind(&lookup.at_least) => {
-                    answers[place] = Some(later(delivery, &lookup.at_least));
+                Ok(question) if self.is_behind(&question.at_least) => {
+                    answers[place] = Some(later(delivery, &behind(&question.at_least)));
                 }
-                Ok(lookup) => {
-                    wanted.merge(&lookup.at_least);
-                    waiting.push((place, lookup));
+                Ok(question) => {
+                    wanted.merge(&question.at_least);
+                    waiting.push((place, question));
                 }
                 Err(bad) => answers[place] = Some(Answer::Reply(bad)),
             }
         }
         if !waiting.is_empty() {
             match self.caught_up(&wanted).await {
-                Ok(behind) => {
-                    for (place, lookup) in waiting {
-                        let mut missing = self.applied.missing(&lookup.at_least);
-                        if missing.any(|(topic, _)| behind.contains(&topic)) {
-                            answers[place] = Some(later(&batch[place], &lookup.at_least));
+                Ok(topics) => {
+                    for (place, question) in waiting {
+                        let mut missing = self.applied.missing(&question.at_least);
+                        if missing.any(|(topic, _)| topics.contains(&topic)) {
+                            let why = behind(&question.at_least);
+                            answers[place] = Some(later(&batch[place], &why));
                         } else {
-                            ready.push((place, lookup));
+                            ready.push((place, question));
                         }
                     }
                 }
@@ -119,14 +125,13 @@ impl Queries {
                 }
             }
         }
-        let before = self.applied.now();
-        let (places, lookups): (Vec<usize>, Vec<Lookup>) = ready.into_iter().unzip();
-        let found = self.look_up(&lookups).await;
-        let went_back = self.applied.fell_below(&before);
-        for ((place, lookup), reply) in places.into_iter().zip(&lookups).zip(found) {
-            // What was looked up while Redis went back may be older than what was asked for.
+        let (places, questions): (Vec<usize>, Vec<Question>) = ready.into_iter().unzip();
+        let found = self.look_up(&questions).await;
+        let went_back = self.store.falls() != falls;
+        for (place, reply) in places.into_iter().zip(found) {
+            // What was looked up meanwhile may be older than what was asked for.
             answers[place] = Some(if went_back {
-                later(&batch[place], &lookup.at_least)
+                later(&batch[place], WENT_BACK)
             } else {
                 Answer::Reply(reply)
             });
@@ -141,23 +146,34 @@ impl Queries {
             .collect()
     }
 
-    async fn look_up(&self, lookups: &[Lookup]) -> Vec<Box<RawValue>> {
-        match answer_all(&self.store, lookups).await {
+    async fn look_up(&self, questions: &[Question]) -> Vec<Box<RawValue>> {
+        match answer_all(&self.store, questions).await {
             Ok(found) => found,
-            Err(error) => vec![unavailable(&error); lookups.len()],
+            Err(error) => vec![unavailable(&error); questions.len()],
         }
     }
 
-    /// Waits a moment for the positions; returns the topics that are still behind.
+    /// Waits a moment for the positions, and longer while their topics are applied further; returns the topics that are still behind.
     async fn caught_up(&self, wanted: &Positions) -> Result<Vec<Topic>, Box<RawValue>> {
         let wait_max = Duration::from_millis(BATCH_WAIT_MS_MAX);
-        let waited = self.applied.wait(wanted, wait_max, &*self.events).await;
-        let behind =
-            waited.map_err(|error| error_reply(&error.to_string(), ReplyStatus::Unavailable))?;
-        if !behind.is_empty() {
-            self.behind.found(behind.iter().copied(), Instant::now());
+        let began = Instant::now();
+        loop {
+            let before = self.applied.now();
+            let waited = self.applied.wait(wanted, wait_max, &*self.events).await;
+            let behind = waited
+                .map_err(|error| error_reply(&error.to_string(), ReplyStatus::Unavailable))?;
+            let now = self.applied.now();
+            let goes_on = behind
+                .iter()
+                .all(|topic| now.get(*topic) > before.get(*topic));
+            if behind.is_empty() {
+                return Ok(behind);
+            }
+            if !goes_on || began.elapsed() >= Duration::from_millis(PROGRESS_WAIT_MS_MAX) {
+                self.behind.found(behind.iter().copied(), Instant::now());
+                return Ok(behind);
+            }
         }
-        Ok(behind)
     }
 
     /// Whether waiting for the positions is in vain for the moment.
@@ -178,14 +194,12 @@ impl Queries {
         if caught_up {
             return Ok(());
         }
-        Err(later(delivery, wanted))
+        Err(later(delivery, &behind(wanted)))
     }
 
     /// The reply to a query of any other kind, or the answer that there is none now.
     async fn other(&self, queue: QueueName, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
-        if queue == names::GET_POSITIONS {
-            self.positions(delivery).await
-        } else if queue == names::GET_MAILS {
+        if queue == names::GET_MAILS {
             self.mails(delivery).await
         } else if queue == names::GET_ORDER_REPORT {
             self.order_report(delivery).await
@@ -196,17 +210,6 @@ impl Queries {
         } else {
             self.delivered(delivery).await
         }
-    }
-
-    async fn positions(&self, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
-        let query: Query<PositionParams> = parse(&delivery.payload).map_err(Answer::Reply)?;
-        let wait_max = Duration::from_millis(POSITIONS_WAIT_MS);
-        let after = &query.params.after;
-        let result = self.applied.wait_beyond(after, wait_max).await;
-        let mut batches = self.applied.batches_beyond(after);
-        // Batches that were applied meanwhile are returned together with their positions.
-        batches.retain(|batch| result.get(batch.topic) >= Some(batch.to));
-        Ok(json(&PositionsReply { result, batches }))
     }
 
     async fn mails(&self, delivery: &Delivery) -> Result<Box<RawValue>, Answer> {
@@ -221,14 +224,17 @@ impl Queries {
                 .map_err(|error| Answer::Reply(unavailable(&error)))?;
             return Ok(lookup::many(all.iter().map(Some), false, None));
         }
-        let page = Lookup {
+        let lookup = Lookup {
             collection,
             choice: Choice::Page {
                 limit: page_max,
                 after,
             },
-            single: false,
-            versions: false,
+            follow: BTreeMap::new(),
+        };
+        let page = Question {
+            lookups: vec![lookup],
+            form: Form::Many { versions: false },
             at_least: Positions::NONE,
         };
         Ok(self
@@ -268,12 +274,16 @@ impl Queries {
     }
 }
 
-/// The answer to a query whose positions are not applied yet: it comes again after a pause, until its time is over.
-fn later(delivery: &Delivery, wanted: &Positions) -> Answer {
+fn behind(wanted: &Positions) -> String {
+    format!("{wanted} is not applied yet")
+}
+
+/// The answer to a query that can't be answered now: it comes again after a pause, until its time is over.
+fn later(delivery: &Delivery, why: &str) -> Answer {
     if delivery.redeliveries < RETURNS_MAX {
-        return Answer::Retry(format!("{wanted} is not applied yet"));
+        return Answer::Retry(why.to_owned());
     }
-    let text = format!("the read model is behind: {wanted} was not applied in time; try again");
+    let text = format!("the read model is behind: {why}; try again");
     Answer::Reply(error_reply(&text, ReplyStatus::Unavailable))
 }
 
@@ -282,4 +292,108 @@ fn unavailable(error: &redis::RedisError) -> Box<RawValue> {
         &format!("the read model's cache is not available: {error}"),
         ReplyStatus::Unavailable,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::Projection;
+    use ordershop_contract::correlation::Correlation;
+    use ordershop_contract::event_store::RecordedEvent;
+    use ordershop_contract::position::Position;
+    use ordershop_redis::applied::AppliedWatch;
+    use ordershop_redis::connection::RedisLink;
+    use ordershop_redis::durability::Durability;
+    use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
+    use ordershop_redis::metrics::AppendMetrics;
+    use ordershop_redis::server::RedisServer;
+    use tokio_util::sync::CancellationToken;
+
+    const AT: Position = Position { ms: 5, seq: 0 };
+
+    fn correlation() -> Correlation {
+        Correlation {
+            correlation_id: "c".into(),
+            causation_id: "c".into(),
+            times: None,
+        }
+    }
+
+    fn product() -> RecordedEvent {
+        RecordedEvent {
+            topic: Topic::Product,
+            position: AT,
+            event_id: "e".into(),
+            action: "entity_created".to_owned(),
+            entity_id: "tea".into(),
+            version: 1,
+            data: raw(r#"{"entity_id":"tea","name":"Tea","price":1}"#),
+            published_at_us: 5_000,
+            correlation: correlation(),
+        }
+    }
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    /// A question for an entity as of [`AT`].
+    fn asked(name: &str) -> Delivery {
+        Delivery {
+            message_id: name.to_owned(),
+            payload: raw(&format!(
+                r#"{{"params":{{"name":"{name}","id":"tea"}},"at_least":{{"{name}":"{AT}"}}}}"#
+            )),
+            correlation: correlation(),
+            wants_reply: true,
+            redeliveries: 0,
+            deadline: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_applied_and_is_dropped_while_a_neighbour_is_waited_for_is_not_answered_without()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let server = RedisServer::start(folder.path(), Durability::None).await;
+        let server = server.unwrap();
+        let link = RedisLink::new(server.url()).unwrap();
+        let config = EventStoreConfig::default();
+        let events = RedisEventStore::start(link.clone(), &AppendMetrics::default(), config);
+        let mut connection = link.dedicated().await.unwrap();
+        let mut cart = redis::cmd("XADD");
+        cart.arg("events:{cart}")
+            .arg(AT.to_string())
+            .arg(&["a", "b"]);
+        cart.exec_async(&mut connection).await.unwrap();
+        let store = ReadStore::new(&link).unwrap();
+        let stop = CancellationToken::new();
+        let told = AppliedWatch::start(
+            link.clone(),
+            link.shared().unwrap(),
+            "nobody".to_owned(),
+            stop,
+        );
+        let queries = Queries {
+            store: store.clone(),
+            applied: AppliedPositions::new(store.clone(), told),
+            behind: TopicsBehind::default(),
+            events: events.unwrap(),
+        };
+        let tea = store.overlay().of(Topic::Product).apply(&product());
+        tea.unwrap();
+        queries.applied.applied_here(Topic::Product, AT);
+
+        // Nobody projects carts, so the second question is waited for.
+        let batch = [asked("product"), asked("cart")];
+        let answers = queries.handle(names::GET_ENTITY, &batch);
+        let dropped = async {
+            *store.overlay().of(Topic::Product) = Projection::default();
+            store.set_applied(Topic::Product, Position::START);
+        };
+        let (answers, ()) = tokio::join!(answers, dropped);
+
+        assert!(matches!(answers[0], Answer::Retry(_)), "{:?}", answers[0]);
+        assert!(matches!(answers[1], Answer::Retry(_)), "{:?}", answers[1]);
+    }
 }

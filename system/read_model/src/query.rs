@@ -10,6 +10,7 @@ use super::keys::Collection;
 use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 use ordershop_contract::position::Positions;
 use ordershop_contract::reply::{ReplyStatus, error_reply};
+use ordershop_contract::topic::Topic;
 
 /// A query with the positions that its answer must include.
 #[derive(Debug, Deserialize)]
@@ -22,27 +23,45 @@ pub struct Query<P> {
     pub at_least: Positions,
 }
 
+/// Params of `get_facts`: all that a handler needs to decide.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactsParams {
+    lookups: Vec<FactParams>,
+}
+
+/// One selection of entities: by the values of an indexed field, or by ids, with the fields whose ids are looked up too.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactParams {
+    name: String,
+    ids: Option<Vec<String>>,
+    any_of: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    follow: BTreeMap<String, Topic>,
+}
+
 /// Params of `get_entity` and `get_entities`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EntityParams {
+struct EntityParams {
     /// `order`, …, or `reservation`.
-    pub name: String,
+    name: String,
     /// One id.
-    pub id: Option<String>,
+    id: Option<String>,
     /// Several ids.
-    pub ids: Option<Vec<String>>,
+    ids: Option<Vec<String>>,
     /// Fields and the value that each must have.
-    pub props: Option<BTreeMap<String, serde_json::Value>>,
+    props: Option<BTreeMap<String, serde_json::Value>>,
     /// Fields, each with the values of which it must have one.
-    pub any_of: Option<BTreeMap<String, Vec<String>>>,
+    any_of: Option<BTreeMap<String, Vec<String>>>,
     /// Whether each entity comes with its version: `{"entity": …, "version": n}`.
     #[serde(default)]
-    pub versions: bool,
+    versions: bool,
     /// The size of a page, entities.
-    pub limit: Option<usize>,
+    limit: Option<usize>,
     /// The cursor after which the page begins.
-    pub cursor: Option<String>,
+    cursor: Option<String>,
 }
 
 /// The selection of entities.
@@ -63,17 +82,41 @@ pub enum Choice {
     All,
 }
 
-/// A parsed query for entities.
+/// One selection from one collection.
 #[derive(Debug)]
 pub struct Lookup {
     /// The collection to search.
     pub collection: Collection,
     /// The selection.
     pub choice: Choice,
-    /// Whether one entity is wanted (`get_entity`) or many.
-    pub single: bool,
-    /// Whether versions are wanted.
-    pub versions: bool,
+    /// The fields with the ids of other entities that are looked up too.
+    pub follow: BTreeMap<String, Topic>,
+}
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One entity or `null` (`get_entity`).
+    One {
+        /// Whether it comes with its version.
+        versions: bool,
+    },
+    /// An array of entities (`get_entities`).
+    Many {
+        /// Whether each comes with its version.
+        versions: bool,
+    },
+    /// Entities with their versions by the name of their collection (`get_facts`).
+    Facts,
+}
+
+/// A parsed query for entities.
+#[derive(Debug)]
+pub struct Question {
+    /// The selections: one, or for facts any number.
+    pub lookups: Vec<Lookup>,
+    /// The form of the answer.
+    pub form: Form,
     /// The positions that must be applied before the answer.
     pub at_least: Positions,
 }
@@ -103,17 +146,68 @@ pub fn page_limit(limit: Option<usize>, max: usize) -> Result<usize, BadQuery> {
     Err(error_reply(&text, ReplyStatus::Invalid))
 }
 
+fn bad<T>(text: &str) -> Result<T, BadQuery> {
+    Err(error_reply(text, ReplyStatus::Invalid))
+}
+
+fn collection(name: &str) -> Result<Collection, BadQuery> {
+    Collection::named(name).or_else(|error| bad(&error.to_string()))
+}
+
+/// Parses a query for facts.
+///
+/// # Errors
+/// The error reply to a malformed query.
+pub fn parse_facts(payload: &RawValue) -> Result<Question, BadQuery> {
+    let Query { params, at_least } = parse::<FactsParams>(payload)?;
+    let lookup = |params: FactParams| {
+        let collection = collection(&params.name)?;
+        let choice = match (params.ids, params.any_of) {
+            (Some(ids), None) => Choice::Ids(ids),
+            (None, Some(any_of))
+                if params.follow.is_empty() && collection.has_index(any_of.keys()) =>
+            {
+                Choice::Fields(any_of_values(any_of))
+            }
+            _ => {
+                return bad(
+                    "each lookup of get_facts takes ids and follow, or any_of of an indexed field",
+                );
+            }
+        };
+        Ok(Lookup {
+            collection,
+            choice,
+            follow: params.follow,
+        })
+    };
+    Ok(Question {
+        lookups: params
+            .lookups
+            .into_iter()
+            .map(lookup)
+            .collect::<Result<_, _>>()?,
+        form: Form::Facts,
+        at_least,
+    })
+}
+
+fn any_of_values(
+    any_of: BTreeMap<String, Vec<String>>,
+) -> BTreeMap<String, Vec<serde_json::Value>> {
+    let values = |(field, values): (String, Vec<String>)| {
+        (field, values.into_iter().map(Into::into).collect())
+    };
+    any_of.into_iter().map(values).collect()
+}
+
 /// Parses a query for one entity or many.
 ///
 /// # Errors
 /// The error reply to a malformed query.
-pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery> {
+pub fn parse_entities(payload: &RawValue, single: bool) -> Result<Question, BadQuery> {
     let Query { params, at_least } = parse::<EntityParams>(payload)?;
-    let bad = |text: &str| Err(error_reply(text, ReplyStatus::Invalid));
-    let collection = match Collection::named(&params.name) {
-        Ok(collection) => collection,
-        Err(error) => return bad(&error.to_string()),
-    };
+    let collection = collection(&params.name)?;
     let paged = params.limit.is_some() || params.cursor.is_some();
     let choice = match (params.id, params.ids, params.props, params.any_of) {
         (Some(id), None, None, None) if single && !paged => Choice::Ids(vec![id]),
@@ -124,12 +218,9 @@ pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery
                 .map(|(field, value)| (field, vec![value]))
                 .collect(),
         ),
-        (None, None, None, Some(any_of)) if !single && !paged => Choice::Fields(
-            any_of
-                .into_iter()
-                .map(|(field, values)| (field, values.into_iter().map(Into::into).collect()))
-                .collect(),
-        ),
+        (None, None, None, Some(any_of)) if !single && !paged => {
+            Choice::Fields(any_of_values(any_of))
+        }
         (None, None, None, None) if !single && paged => Choice::Page {
             limit: page_limit(params.limit, PAGE_ENTITIES_MAX)?,
             after: params.cursor,
@@ -142,11 +233,19 @@ pub fn parse_lookup(payload: &RawValue, single: bool) -> Result<Lookup, BadQuery
             );
         }
     };
-    Ok(Lookup {
+    let versions = params.versions;
+    let lookup = Lookup {
         collection,
         choice,
-        single,
-        versions: params.versions,
+        follow: BTreeMap::new(),
+    };
+    Ok(Question {
+        lookups: vec![lookup],
+        form: if single {
+            Form::One { versions }
+        } else {
+            Form::Many { versions }
+        },
         at_least,
     })
 }

@@ -1,14 +1,24 @@
-//! Reads the cache: many hashes and indexes in one pipeline. Knows keys and the `version|JSON` form, not queries.
+//! Reads the cache, and over it what is applied and not yet written: many hashes and indexes in one pipeline. Knows keys and the `version|JSON`
+//! form, not queries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use redis::Value;
 use redis::aio::ConnectionManager;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::keys::{Collection, ids_key, index_key, index_range, position_key};
+use super::keys::{Collection, id_of_member, ids_key, index_key, index_range};
+use super::overlay::Overlay;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
+use ordershop_redis::applied::position_key;
 use ordershop_redis::connection::RedisLink;
+
+/// How long a page waits at most for what is applied to be written, ms: far longer than a projection's linger.
+const WRITE_WAIT_MS_MAX: u64 = 1_000;
 
 /// An entity as the cache stores it.
 #[derive(Clone, Debug)]
@@ -46,8 +56,13 @@ impl Stored {
 #[derive(Clone)]
 pub struct ReadStore {
     connection: ConnectionManager,
-    /// The position up to which each topic is applied, as far as this process knows.
-    known: watch::Sender<Positions>,
+    overlay: Arc<Overlay>,
+    /// The position up to which the cache has each topic, as far as this process knows.
+    written: watch::Sender<Positions>,
+    /// The position up to which readers here see each topic: of what is projected here, beyond that of the cache by what the overlay holds.
+    applied: watch::Sender<Positions>,
+    /// How often a topic's applied position fell.
+    falls: Arc<AtomicU64>,
 }
 
 impl ReadStore {
@@ -58,13 +73,42 @@ impl ReadStore {
     pub fn new(link: &RedisLink) -> redis::RedisResult<Self> {
         Ok(Self {
             connection: link.shared()?,
-            known: watch::Sender::new(Positions::NONE),
+            overlay: Arc::default(),
+            written: watch::Sender::new(Positions::NONE),
+            applied: watch::Sender::new(Positions::NONE),
+            falls: Arc::default(),
         })
     }
 
-    /// The positions up to which the topics are applied, as far as this process knows.
-    pub(super) fn known(&self) -> &watch::Sender<Positions> {
-        &self.known
+    pub(super) fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+
+    /// The positions up to which the cache has the topics, as far as this process knows.
+    pub(super) fn written(&self) -> &watch::Sender<Positions> {
+        &self.written
+    }
+
+    /// The positions up to which readers here see the topics.
+    pub(super) fn applied(&self) -> &watch::Sender<Positions> {
+        &self.applied
+    }
+
+    /// How often a topic's applied position fell: what is read meanwhile may be older than what was asked for.
+    pub(super) fn falls(&self) -> u64 {
+        self.falls.load(Ordering::Relaxed)
+    }
+
+    /// Sets a topic's applied position, which may fall.
+    pub(super) fn set_applied(&self, topic: Topic, position: Position) {
+        self.applied.send_if_modified(|applied| {
+            let before = applied.get(topic).unwrap_or_default();
+            applied.set(topic, position);
+            if position < before {
+                self.falls.fetch_add(1, Ordering::Relaxed);
+            }
+            position != before
+        });
     }
 
     /// For each collection and ids: the entities, `None` for one that doesn't exist. One round trip.
@@ -75,39 +119,52 @@ impl ReadStore {
         &self,
         wanted: &[(Collection, Vec<S>)],
     ) -> redis::RedisResult<Vec<Vec<Option<Stored>>>> {
-        let asked = || wanted.iter().filter(|(_, ids)| !ids.is_empty());
-        let mut topics: Vec<Topic> = asked().map(|(collection, _)| collection.topic()).collect();
-        topics.sort_unstable();
-        topics.dedup();
-        let known = *self.known.borrow();
-        let mut pipe = redis::pipe();
-        for topic in &topics {
-            pipe.cmd("GET").arg(position_key(*topic));
+        // Before the cache is read: what is written and taken from the overlay meanwhile is found there.
+        let unwritten = wanted
+            .iter()
+            .map(|(collection, ids)| self.overlay.entries(*collection, ids));
+        let mut found: Vec<Vec<Option<Option<String>>>> = unwritten.collect();
+        let known = *self.written.borrow();
+        // One command for each collection, however many asked for entities of it.
+        let mut unknown: Vec<(Collection, Vec<&str>)> = Vec::new();
+        for ((collection, ids), found) in wanted.iter().zip(&found) {
+            let there = unknown.iter().position(|(one, _)| one == collection);
+            let place = there.unwrap_or_else(|| {
+                unknown.push((*collection, Vec::new()));
+                unknown.len() - 1
+            });
+            let ids = ids.iter().zip(found).filter(|(_, found)| found.is_none());
+            unknown[place].1.extend(ids.map(|(id, _)| id.as_ref()));
         }
-        for (collection, ids) in asked() {
-            let hmget = pipe.cmd("HMGET").arg(collection.key());
-            for id in ids {
-                hmget.arg(id.as_ref());
+        unknown.retain(|(_, ids)| !ids.is_empty());
+        let mut texts: Vec<(Collection, std::vec::IntoIter<Option<String>>)> = Vec::new();
+        if !unknown.is_empty() {
+            let mut pipe = redis::pipe();
+            for (collection, ids) in &unknown {
+                pipe.cmd("GET").arg(position_key(collection.topic()));
+                pipe.cmd("HMGET").arg(collection.key()).arg(ids);
+            }
+            let replies: Vec<Value> = pipe.query_async(&mut self.connection.clone()).await?;
+            let mut replies = replies.into_iter();
+            for (collection, _) in unknown {
+                let mut reply = || replies.next().unwrap_or_default();
+                let position = redis::from_redis_value(reply())?;
+                self.check(collection.topic(), &known, position)?;
+                let found: Vec<Option<String>> = redis::from_redis_value(reply())?;
+                texts.push((collection, found.into_iter()));
             }
         }
-        let mut replies: Vec<Value> = Vec::new();
-        if !topics.is_empty() {
-            replies = pipe.query_async(&mut self.connection.clone()).await?;
-        }
-        let mut replies = replies.into_iter();
-        for (topic, reply) in topics.into_iter().zip(replies.by_ref()) {
-            self.check(topic, &known, redis::from_redis_value(reply)?)?;
-        }
-        let read = |(_, ids): &(Collection, Vec<S>)| -> redis::RedisResult<_> {
-            if ids.is_empty() {
-                return Ok(Vec::new());
+        for ((collection, _), found) in wanted.iter().zip(&mut found) {
+            let mut texts = texts.iter_mut().find(|(one, _)| one == collection);
+            for place in found.iter_mut().filter(|found| found.is_none()) {
+                *place = Some(texts.as_mut().and_then(|(_, texts)| texts.next()).flatten());
             }
-            let texts: Vec<Option<String>> =
-                redis::from_redis_value(replies.next().unwrap_or_default())?;
-            let stored = texts.into_iter().map(|text| text.and_then(Stored::new));
-            Ok(stored.collect())
-        };
-        wanted.iter().map(read).collect()
+        }
+        let stored = |text: Option<Option<String>>| text.flatten().and_then(Stored::new);
+        let stored = found
+            .into_iter()
+            .map(|texts| texts.into_iter().map(stored).collect());
+        Ok(stored.collect())
     }
 
     /// Compares a topic's position with the one that was known before it was read. A position never falls but with Redis itself.
@@ -122,8 +179,9 @@ impl ReadStore {
             return Ok(());
         }
         tracing::warn!(%topic, %found, "Redis went back behind what was applied");
-        self.known
+        self.written
             .send_modify(|positions| positions.set(topic, found));
+        self.set_applied(topic, found);
         Err((
             redis::ErrorKind::Client,
             "Redis went back to an earlier state, and the read model catches up",
@@ -142,6 +200,11 @@ impl ReadStore {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
+        // Before the cache is read, as above.
+        let unwritten = wanted
+            .iter()
+            .map(|(topic, field, value)| self.overlay.ids_with(*topic, field, value));
+        let unwritten: Vec<Vec<String>> = unwritten.collect();
         let mut pipe = redis::pipe();
         for (topic, field, value) in wanted {
             let (from, to) = index_range(value);
@@ -152,7 +215,33 @@ impl ReadStore {
                 .arg("BYLEX");
         }
         let members: Vec<Vec<String>> = pipe.query_async(&mut self.connection.clone()).await?;
-        Ok(members.into_iter().map(ids_of_members).collect())
+        let candidates = members.iter().zip(unwritten).map(|(members, unwritten)| {
+            let written = members.iter().filter_map(|member| id_of_member(member));
+            let mut ids: Vec<String> = written.map(str::to_owned).collect();
+            for id in unwritten {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            ids
+        });
+        Ok(candidates.collect())
+    }
+
+    /// Waits until the cache has what is applied of a topic: what reads a whole collection doesn't look over it.
+    async fn all_written(&self, topic: Topic) -> redis::RedisResult<()> {
+        let applied = self.applied.borrow().get(topic);
+        let mut written = self.written.subscribe();
+        let caught_up = written.wait_for(|written| written.get(topic) >= applied);
+        let wait_max = Duration::from_millis(WRITE_WAIT_MS_MAX);
+        match tokio::time::timeout(wait_max, caught_up).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err((
+                redis::ErrorKind::Client,
+                "what was applied could not be written to the cache in time",
+            )
+                .into()),
+        }
     }
 
     /// At most `limit` ids of a topic after `after` (exclusive), in order.
@@ -165,6 +254,7 @@ impl ReadStore {
         after: Option<&str>,
         limit: usize,
     ) -> redis::RedisResult<Vec<String>> {
+        self.all_written(topic).await?;
         let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         redis::cmd("ZRANGE")
             .arg(ids_key(topic))
@@ -187,6 +277,7 @@ impl ReadStore {
         topic: Topic,
         field: &str,
     ) -> redis::RedisResult<Vec<String>> {
+        self.all_written(topic).await?;
         let members: Vec<String> = redis::cmd("ZRANGE")
             .arg(index_key(topic, field))
             .arg(0)
@@ -198,30 +289,4 @@ impl ReadStore {
             .filter_map(|member| member.split_once('\0').map(|(value, _)| value.to_owned()))
             .collect())
     }
-
-    /// The position up to which each topic is applied, as the cache records it.
-    ///
-    /// # Errors
-    /// Redis is away.
-    pub async fn positions(&self) -> redis::RedisResult<Positions> {
-        let mut pipe = redis::pipe();
-        for topic in Topic::ALL {
-            pipe.cmd("GET").arg(position_key(topic));
-        }
-        let texts: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
-        let mut positions = Positions::NONE;
-        for (topic, text) in Topic::ALL.into_iter().zip(texts) {
-            if let Some(position) = text.and_then(|text| text.parse::<Position>().ok()) {
-                positions.raise(topic, position);
-            }
-        }
-        Ok(positions)
-    }
-}
-
-fn ids_of_members(members: Vec<String>) -> Vec<String> {
-    members
-        .into_iter()
-        .filter_map(|member| member.split_once('\0').map(|(_, id)| id.to_owned()))
-        .collect()
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -60,6 +60,11 @@ impl RedisLink {
         &self.url
     }
 
+    /// The number of the server's database.
+    pub(crate) fn database(&self) -> i64 {
+        self.client.get_connection_info().redis_settings().db()
+    }
+
     /// The user as whom connections are opened.
     pub(crate) fn user(&self) -> &str {
         let settings = self.client.get_connection_info().redis_settings();
@@ -96,6 +101,18 @@ impl RedisLink {
         self.client
             .get_multiplexed_async_connection_with_config(&config)
             .await
+    }
+
+    /// A connection for subscriptions to channels. It does not reconnect when it breaks.
+    ///
+    /// # Errors
+    /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
+    pub(crate) async fn subscriber(&self) -> redis::RedisResult<PubSub> {
+        let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
+        match tokio::time::timeout(limit, self.client.get_async_pubsub()).await {
+            Ok(result) => result,
+            Err(_) => Err((ErrorKind::Io, "no connection in time").into()),
+        }
     }
 
     /// A shared connection that reconnects by itself. The first use may fail if the server isn't up.

@@ -49,15 +49,16 @@ use self::retrying::retrying;
 use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
+use crate::applied::{AppliedWatch, Channels};
 use crate::connection::RedisLink;
 use crate::info;
 use crate::metrics::AppendMetrics;
 use crate::refusal;
 use ordershop_contract::event_store::{
-    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     ServerUsage, SubscribeRequest, Transaction,
 };
-use ordershop_contract::position::Position;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 
 /// The maximum number of events that one read or batch may ask for.
@@ -74,6 +75,7 @@ pub struct RedisEventStore {
     /// The connection for leases only: a long reply on another connection must not delay their renewal.
     leases: ConnectionManager,
     followers: Followers,
+    applied: AppliedWatch,
     lags: Lags,
     closing: CancellationToken,
     writers: Mutex<Vec<JoinHandle<()>>>,
@@ -96,6 +98,7 @@ impl RedisEventStore {
         let closing = CancellationToken::new();
         let keys: Vec<Keys> = Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec();
         let owner = uuid::Uuid::now_v7().simple().to_string();
+        let published_us = Arc::default();
         let mut inlets = Vec::new();
         let mut writers = Vec::new();
         for topic in Topic::ALL {
@@ -122,12 +125,19 @@ impl RedisEventStore {
                 closing: closing.clone(),
                 metrics: WriterMetrics::new(metrics, topic),
                 known: Position::START,
+                published_us: Arc::clone(&published_us),
             };
             inlets.push(inlet);
             writers.push(tokio::spawn(writer.run()));
         }
         Ok(Arc::new(Self {
             followers: Followers::new(link.clone(), config.follow_connections_max),
+            applied: AppliedWatch::start(
+                link.clone(),
+                shared.clone(),
+                Channels::of(&link).applied,
+                closing.clone(),
+            ),
             lags: Lags::default(),
             link,
             config,
@@ -300,6 +310,17 @@ impl EventStore for RedisEventStore {
             .ok_or(EventStoreError::Closed)?
             .map_err(unavailable)?;
         Ok(events_only(understood(entries_of_read(topic, reply))?))
+    }
+
+    async fn applied(
+        &self,
+        after: &Positions,
+        wait_max: Duration,
+    ) -> Result<Applied, EventStoreError> {
+        let waiting = self.applied.beyond(after, wait_max);
+        let told = self.closing.run_until_cancelled(waiting).await;
+        let away = || EventStoreError::Unavailable("Redis tells no positions".to_owned());
+        told.ok_or(EventStoreError::Closed)?.ok_or_else(away)
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {

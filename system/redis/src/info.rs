@@ -12,7 +12,9 @@ use tokio_util::task::TaskTracker;
 use crate::connection::RedisLink;
 use crate::durability::Durability;
 use crate::refusal;
-use crate::requirements::{COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit};
+use crate::requirements::{
+    CHANNELS, COMMANDS, Fault, KEYS, NeededCommand, POLICY, TRANSACTION, Unfit,
+};
 
 /// Interval between reads: the server may be replaced, or its durability changed, while the system runs.
 const ASK_MS: u64 = 5_000;
@@ -313,9 +315,11 @@ async fn missing(
 ) -> redis::RedisResult<Vec<Fault>> {
     let mut unknown = Vec::new();
     let mut rules = Vec::new();
+    let mut no_channel = false;
     let mut sort_out = |needed: &NeededCommand, answer: &Value| match refusal::of_probe(answer) {
         Some(refusal::Probe::Unknown) => unknown.push(needed.rule),
         Some(refusal::Probe::Command) => rules.push(format!("+{}", needed.rule)),
+        Some(refusal::Probe::Channel) => no_channel = true,
         // Keys are tried by themselves.
         Some(refusal::Probe::Key) | None => {}
     };
@@ -343,7 +347,8 @@ async fn missing(
         let mut probes = redis::pipe();
         for pattern in KEYS {
             let key = pattern.replace('*', "{x}");
-            probes.cmd("RENAME").arg(&key).arg(&key);
+            let probe = probes.cmd("BLMOVE").arg(&key).arg(&key);
+            probe.arg("LEFT").arg("RIGHT").arg(1);
         }
         let answers = connection
             .send_packed_commands(&probes, 0, KEYS.len())
@@ -353,6 +358,9 @@ async fn missing(
                 rules.push(format!("~{pattern}"));
             }
         }
+    }
+    if no_channel {
+        rules.push(format!("&{CHANNELS}"));
     }
     let mut faults = Vec::new();
     if !unknown.is_empty() {

@@ -1,7 +1,8 @@
-//! The event store and the message queue on Redis (or Valkey), the connections to it, and a server of our own. Knows nothing of what events
-//! and messages say.
+//! The event store and the message queue on Redis (or Valkey), the read model's positions, the connections to it, and a server of our own.
+//! Knows nothing of what events and messages say.
 
 pub mod address;
+pub mod applied;
 pub mod connection;
 pub mod durability;
 pub mod event_store;
@@ -13,3 +14,4 @@ mod refusal;
 pub mod requirements;
 pub mod server;
 pub mod supervision;
+pub mod when_full;

@@ -16,6 +16,8 @@ pub(crate) enum Probe {
     Command,
     /// The user may not use the key.
     Key,
+    /// The user may not use the channel.
+    Channel,
 }
 
 /// Reads the answer to a command that was only tried; `None` if nothing is wrong with the command and its key.
@@ -26,8 +28,15 @@ pub(crate) fn of_probe(answer: &Value) -> Option<Probe> {
     let details = error.details().unwrap_or_default().to_ascii_lowercase();
     if code(error) == "NOPERM" {
         // "… no permissions to access one of the keys used as arguments"; "No permissions to access a key".
-        let of_key = details.contains("key") && !details.contains("command");
-        return Some(if of_key { Probe::Key } else { Probe::Command });
+        return Some(if details.contains("command") {
+            Probe::Command
+        } else if details.contains("channel") {
+            Probe::Channel
+        } else if details.contains("key") {
+            Probe::Key
+        } else {
+            Probe::Command
+        });
     }
     let unknown = ["unknown command", "unknown subcommand"];
     let unknown = unknown.iter().any(|words| details.contains(words));
@@ -78,7 +87,12 @@ pub(crate) fn is_replica(error: &ServerError) -> bool {
 
 /// Whether the server is full: commands that need memory are refused, all others go on.
 pub(crate) fn is_full(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(error) if code(error) == "OOM")
+    matches!(answer, Value::ServerError(error) if is_oom(error))
+}
+
+/// The same of an error.
+pub(crate) fn is_oom(error: &ServerError) -> bool {
+    code(error) == "OOM"
 }
 
 /// The code of an error, or of the one for which a transaction was given up.

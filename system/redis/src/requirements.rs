@@ -23,7 +23,7 @@ pub(crate) const TRANSACTION: [NeededCommand; 3] = [
 ];
 
 /// All other commands, those of the scripts too.
-pub(crate) const COMMANDS: [NeededCommand; 56] = [
+pub(crate) const COMMANDS: [NeededCommand; 57] = [
     needed("blmove", &["mq:{x}", "mq:{x}:y", "LEFT", "RIGHT", "1"]),
     needed("blmpop", &["1", "1", "mq:{x}", "LEFT"]),
     needed("client|id", &[]),
@@ -39,6 +39,7 @@ pub(crate) const COMMANDS: [NeededCommand; 56] = [
     needed("exists", &["mq:{x}"]),
     needed("expire", &["mq:{x}", "1"]),
     needed("get", &["position:{x}"]),
+    needed("getex", &["lease:{x}"]),
     needed("hdel", &["entities:{x}", "y"]),
     needed("hlen", &["versions:{x}"]),
     needed("hmget", &["entities:{x}", "y"]),
@@ -47,14 +48,13 @@ pub(crate) const COMMANDS: [NeededCommand; 56] = [
     needed("incr", &["fence:{x}"]),
     needed("info", &[]),
     needed("llen", &["mq:{x}"]),
-    needed("lmove", &["mq:{x}", "mq:{x}:y", "LEFT", "RIGHT"]),
     needed("lpop", &["mq:{x}"]),
     needed("lpush", &["mq:{x}", "y"]),
     needed("lrange", &["mq:{x}", "0", "0"]),
     needed("lrem", &["mq:{x}", "1", "y"]),
     needed("ltrim", &["mq:{x}", "0", "0"]),
     needed("pexpire", &["lease:{x}", "1"]),
-    needed("rename", &["mq:{x}", "mq:{x}:y"]),
+    needed("publish", &["applied:x", "y"]),
     needed("rpush", &["mq:{x}", "y"]),
     needed("sadd", &["mq:{x}", "y"]),
     needed("scard", &["mq:{x}"]),
@@ -63,6 +63,7 @@ pub(crate) const COMMANDS: [NeededCommand; 56] = [
     needed("set", &["position:{x}", "y"]),
     needed("sismember", &["mq:{x}", "y"]),
     needed("smembers", &["mq:{x}"]),
+    needed("subscribe", &["applied:x"]),
     needed("time", &[]),
     needed("unlink", &["entities:{x}"]),
     needed("xack", &["events:{x}", "y", "0-1"]),
@@ -105,6 +106,9 @@ pub(crate) const KEYS: [&str; 13] = [
     "versions:*",
 ];
 
+/// The pattern of the channels on which it is told how far the read model is.
+pub(crate) const CHANNELS: &str = "applied:*";
+
 /// The right that is needed only to compare the server's durability with one that was asked for.
 pub(crate) const CONFIG_RIGHT: &str = "config|get";
 
@@ -119,7 +123,7 @@ pub fn access_rules() -> String {
     let mut commands: Vec<String> = commands.map(|one| format!("+{}", one.rule)).collect();
     commands.sort_unstable();
     format!(
-        "resetkeys {} resetchannels -@all {}",
+        "resetkeys {} resetchannels &{CHANNELS} -@all {}",
         keys.join(" "),
         commands.join(" ")
     )

@@ -9,7 +9,7 @@ use ordershop_domain::{
 
 use super::command::new_event;
 use super::entity::{Before, EntityService};
-use super::facts::{Facts, FactsError, distinct};
+use super::facts::{Facts, FactsError, Question, distinct};
 use super::purchase::purchases;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{Claim, ExpectedVersion, Transaction};
@@ -32,10 +32,12 @@ impl EntityService for BillingService {
         correlation: &Correlation,
     ) -> Result<BillingFacts, FactsError> {
         let order_ids = distinct(billings.iter().map(|billing| billing.order_id.as_str()));
-        let (orders, others) = tokio::try_join!(
-            facts.by_ids::<Order>(&order_ids, at_least, correlation),
-            facts.by_property::<Billing>("order_id", &order_ids, at_least, correlation),
-        )?;
+        let questions = [
+            Question::ids::<Order>(&order_ids),
+            Question::having::<Billing>("order_id", &order_ids),
+        ];
+        let found = facts.ask(questions, at_least, correlation).await?;
+        let orders = found.all::<Order>()?;
         let purchases = purchases(
             facts,
             orders.values().map(|order| &order.entity),
@@ -43,7 +45,8 @@ impl EntityService for BillingService {
             correlation,
         )
         .await?;
-        let billed: BTreeSet<String> = others
+        let billed: BTreeSet<String> = found
+            .all::<Billing>()?
             .into_values()
             .map(|billing| billing.entity.order_id)
             .collect();

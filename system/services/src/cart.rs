@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use ordershop_domain::{Cart, CartFacts, Customer, Inventory, Order, OrderOfCart, Product};
 
 use super::entity::EntityService;
-use super::facts::{Facts, FactsError, distinct};
+use super::facts::{Facts, FactsError, Found, Question, Versioned, distinct};
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::position::Positions;
 
@@ -32,34 +32,36 @@ impl EntityService for CartService {
                 .map(String::as_str),
         );
         let cart_ids = distinct(carts.iter().map(|cart| cart.entity_id.as_str()));
-        let (customers, products, inventories, orders) = tokio::try_join!(
-            facts.by_ids::<Customer>(&customer_ids, at_least, correlation),
-            facts.by_ids::<Product>(&product_ids, at_least, correlation),
-            facts.by_property::<Inventory>("product_id", &product_ids, at_least, correlation),
-            facts.by_property::<Order>("cart_id", &cart_ids, at_least, correlation),
-        )?;
+        let questions = [
+            Question::ids::<Customer>(&customer_ids),
+            Question::ids::<Product>(&product_ids),
+            Question::having::<Inventory>("product_id", &product_ids),
+            Question::having::<Order>("cart_id", &cart_ids),
+        ];
+        let found = facts.ask(questions, at_least, correlation).await?;
+        let products = found.all::<Product>()?;
         let mut stock: BTreeMap<String, u64> = products.into_keys().map(|id| (id, 0)).collect();
-        for inventory in inventories.into_values() {
+        for inventory in found.all::<Inventory>()?.into_values() {
             if let Some(amount) = stock.get_mut(&inventory.entity.product_id) {
                 *amount = amount.saturating_add(inventory.entity.amount);
             }
         }
         Ok(CartFacts {
-            customers: customers.into_keys().collect(),
+            customers: found.all::<Customer>()?.into_keys().collect(),
             stock,
-            orders: by_cart(orders.into_values().map(|order| order.entity)),
+            orders: by_cart(&found)?,
         })
     }
 }
 
-/// The orders of each cart.
-pub(super) fn by_cart(orders: impl Iterator<Item = Order>) -> BTreeMap<String, Vec<OrderOfCart>> {
+/// The found orders of each cart.
+pub(super) fn by_cart(found: &Found) -> Result<BTreeMap<String, Vec<OrderOfCart>>, FactsError> {
     let mut by_cart: BTreeMap<String, Vec<OrderOfCart>> = BTreeMap::new();
-    for order in orders {
+    for Versioned { entity: order, .. } in found.all::<Order>()?.into_values() {
         by_cart.entry(order.cart_id).or_default().push(OrderOfCart {
             order_id: order.entity_id,
             status: order.status,
         });
     }
-    by_cart
+    Ok(by_cart)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::command::{ATTEMPTS_MAX, append, new_event, payload};
 use super::command_error::CommandError;
 use super::entity::{Before, EntityService};
-use super::facts::{Facts, Versioned};
+use super::facts::Facts;
 use super::own_effect::{self, EarlierEffects, find_in};
 use ordershop_contract::correlation::AppendTimes;
 use ordershop_contract::event_store::{
@@ -145,7 +145,21 @@ impl<'a, S: EntityService> Change<'a, S> {
         let topic = S::Entity::TOPIC;
         let facts = &Facts::of(self.context);
         let correlation = &self.delivery.correlation;
-        let state: Option<Versioned<S::Entity>> = facts.one(self.id, at_least, correlation).await?;
+        let state = facts.one::<S::Entity>(self.id, at_least, correlation);
+        let (state, known) = match &self.command {
+            // Together, they share round trips.
+            Command::Update(entity) | Command::Create(entity) => {
+                let subject = std::slice::from_ref(entity);
+                tokio::try_join!(state, S::facts(facts, subject, at_least, correlation))?
+            }
+            Command::Delete => {
+                let state = state.await?;
+                let subject = state.as_ref().map(|state| &state.entity);
+                let subject = subject.map_or(&[][..], std::slice::from_ref);
+                let known = S::facts(facts, subject, at_least, correlation).await?;
+                (state, known)
+            }
+        };
         let version = state.as_ref().map_or(0, |state| state.version);
         if let Some(versions) = if_match
             && state.is_some()
@@ -157,12 +171,6 @@ impl<'a, S: EntityService> Change<'a, S> {
             });
         }
         let entity = state.as_ref().map(|state| &state.entity);
-        let subject = match (&self.command, entity) {
-            (Command::Update(entity) | Command::Create(entity), _) => std::slice::from_ref(entity),
-            (Command::Delete, Some(entity)) => std::slice::from_ref(entity),
-            (Command::Delete, None) => &[],
-        };
-        let known = S::facts(facts, subject, at_least, correlation).await?;
         let changes = decide(self.id, entity, self.command.clone(), &known)?;
         let [change] = changes.as_slice() else {
             return Ok(Attempt::Done(done(Positions::NONE, None)));

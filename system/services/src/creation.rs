@@ -1,6 +1,6 @@
 //! Carries out one creation: facts, decision, append.
 
-use ordershop_domain::{Aggregate as _, Command, Rejection, decide};
+use ordershop_domain::{Aggregate as _, Command, Event, Rejection, decide};
 
 use super::command::{ATTEMPTS_MAX, append, new_event, payload};
 use super::command_error::CommandError;
@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::own_effect;
 use ordershop_contract::correlation::AppendTimes;
 use ordershop_contract::event_store::{
-    Appended, Claim, EVENTS_PER_TRANSACTION_MAX, ExpectedVersion, Transaction,
+    Appended, Claim, EVENTS_PER_TRANSACTION_MAX, EventStoreError, ExpectedVersion, Transaction,
 };
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
@@ -18,7 +18,10 @@ use ordershop_contract::reply::Reply;
 use ordershop_contract::wire::{WireEntity, parse_new_entities};
 use ordershop_contract::worker::ServiceContext;
 
-/// The claim that an Idempotency-Key takes in the topics that its request writes to.
+/// A claim that is taken twice in one transaction, so that the transaction is checked and never written.
+const UNWRITABLE: &str = "unwritable";
+
+/// The claim that an Idempotency-Key takes in the topic of the entities that its request makes, and in no other.
 fn key_claim(key: &str) -> String {
     format!("key:{key}")
 }
@@ -58,10 +61,13 @@ pub(super) async fn create<S: EntityService>(
         at_least: payload.at_least,
         written: Positions::NONE,
     };
-    match creation.run().await {
+    let outcome = match creation.run().await {
         Err(error @ (CommandError::Rejected(_) | CommandError::KeyReused(_))) => {
             creation.refused(error).await
         }
+        outcome => outcome,
+    };
+    match outcome {
         Err(error) if !creation.written.is_empty() && error.is_transient() => {
             Err(CommandError::HalfDone(Box::new(error)))
         }
@@ -97,16 +103,22 @@ impl<S: EntityService> Creation<'_, S> {
             for (entity, id) in self.entities.iter().zip(&self.ids) {
                 decided.extend(decide(id, None, Command::Create(entity.clone()), &facts)?);
             }
-            if let Before::Write(mut first) = S::before(self.delivery, &decided, &facts)? {
-                first.claims.extend(self.claim.clone().map(Claim::Take));
+            if let Before::Write(first) = S::before(self.delivery, &decided, &facts)? {
+                // A repeat must not write its first effect again, only to take it back.
+                if self.may_be_a_repeat() {
+                    let (obstacle, position) = self.obstacle().await?;
+                    if obstacle == self.ids[0] {
+                        return self.repeated(position).await;
+                    }
+                    if Some(obstacle) == self.claim {
+                        return Err(CommandError::KeyReused(self.key.clone()));
+                    }
+                }
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
                         Failpoint::FirstEffectAppended.pass();
                         self.written.raise(topic, position);
-                    }
-                    Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
-                        return Err(CommandError::KeyReused(self.key.clone()));
                     }
                     Appended::Conflict { position, .. } => {
                         self.at_least.raise(topic, position);
@@ -134,10 +146,14 @@ impl<S: EntityService> Creation<'_, S> {
             )
             .await?;
             match appended {
-                Appended::Committed { position } => return Ok(self.done(position, times)),
+                Appended::Committed { position } => {
+                    let mut positions = self.written;
+                    positions.raise(topic, position);
+                    return Ok(self.done(positions, times));
+                }
                 // The ids come from the message, so the command was executed before.
                 Appended::Conflict { key, position, .. } if self.ids.contains(&key) => {
-                    return Ok(self.done(position, times));
+                    return self.repeated(position).await;
                 }
                 Appended::Conflict { key, .. } if Some(&key) == self.claim.as_ref() => {
                     return Err(CommandError::KeyReused(self.key.clone()));
@@ -148,9 +164,7 @@ impl<S: EntityService> Creation<'_, S> {
         Err(CommandError::Contended(self.ids.join(", ")))
     }
 
-    fn done(&self, position: Position, append: Option<AppendTimes>) -> Reply<Vec<String>> {
-        let mut positions = self.written;
-        positions.raise(S::Entity::TOPIC, position);
+    fn done(&self, positions: Positions, append: Option<AppendTimes>) -> Reply<Vec<String>> {
         Reply {
             result: self.ids.clone(),
             positions,
@@ -158,29 +172,80 @@ impl<S: EntityService> Creation<'_, S> {
         }
     }
 
-    /// Believes a refusal only if the entities aren't there: then the command wasn't carried out before.
+    fn may_be_a_repeat(&self) -> bool {
+        self.claim.is_some() || own_effect::may_be_there(self.delivery)
+    }
+
+    /// Believes a refusal only if the command wasn't carried out before. The store tells, because the entities may be gone again.
     async fn refused(&self, error: CommandError) -> Result<Reply<Vec<String>>, CommandError> {
-        let may_be_a_repeat = self.claim.is_some() || own_effect::may_be_there(self.delivery);
-        if !may_be_a_repeat && self.written.is_empty() {
+        if !self.may_be_a_repeat() && self.written.is_empty() {
             return Err(error);
         }
-        let topic = S::Entity::TOPIC;
-        let end = self.context.events.last_position(topic).await?;
-        let there = Facts::of(self.context)
-            .one::<S::Entity>(
-                &self.ids[0],
-                &Positions::of(topic, end),
-                &self.delivery.correlation,
-            )
-            .await?;
-        if there.is_some() {
-            return Ok(self.done(end, None));
+        let (obstacle, position) = self.obstacle().await?;
+        if obstacle == self.ids[0] {
+            return self.repeated(position).await;
         }
         let mut known = self.at_least;
         known.merge(&self.written);
         for entity in &self.entities {
             S::once_gone(self.context, self.delivery, entity, &mut known).await?;
         }
+        if Some(obstacle) == self.claim {
+            return Err(CommandError::KeyReused(self.key.clone()));
+        }
         Err(error)
+    }
+
+    /// What the store has against this creation, whatever the facts are: its first entity if the command was carried out before, its key's
+    /// claim if that was taken for another body, or else [`UNWRITABLE`]; and the topic's last position.
+    async fn obstacle(&self) -> Result<(String, Position), CommandError> {
+        let (id, entity) = (&self.ids[0], &self.entities[0]);
+        let event = Event::Created(entity.clone());
+        let unwritable = [UNWRITABLE, UNWRITABLE].map(str::to_owned);
+        let transaction = Transaction {
+            topic: S::Entity::TOPIC,
+            events: vec![new_event(
+                self.delivery,
+                id.clone(),
+                id,
+                ExpectedVersion::NoStream,
+                &event,
+            )],
+            claims: self
+                .claim
+                .clone()
+                .into_iter()
+                .chain(unwritable)
+                .map(Claim::Take)
+                .collect(),
+        };
+        match append(self.context, transaction).await?.0 {
+            Appended::Conflict { key, position, .. } => Ok((key, position)),
+            Appended::Committed { .. } => Err(EventStoreError::Invalid(format!(
+                "{id:?} was written though the claim {UNWRITABLE:?} was taken twice"
+            ))
+            .into()),
+        }
+    }
+
+    /// Answers a command that was carried out before. What is gone since must not keep what it, or this repeat, has taken in other topics.
+    async fn repeated(&self, position: Position) -> Result<Reply<Vec<String>>, CommandError> {
+        let topic = S::Entity::TOPIC;
+        let mut positions = self.written;
+        positions.raise(topic, position);
+        if !self.written.is_empty() || self.delivery.redeliveries > 0 {
+            let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+            let there = Facts::of(self.context)
+                .by_ids::<S::Entity>(&ids, &positions, &self.delivery.correlation)
+                .await?;
+            for gone in self
+                .entities
+                .iter()
+                .filter(|entity| !there.contains_key(entity.id()))
+            {
+                S::once_gone(self.context, self.delivery, gone, &mut positions).await?;
+            }
+        }
+        Ok(self.done(positions, None))
     }
 }

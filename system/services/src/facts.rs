@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use ordershop_contract::correlation::Correlation;
-use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueError, QueueName};
+use ordershop_contract::message_queue::{MessageQueue, OutgoingMessage, QueueError};
 use ordershop_contract::payload;
 use ordershop_contract::position::Positions;
-use ordershop_contract::queue_names::{GET_ENTITIES, GET_ENTITY};
+use ordershop_contract::queue_names::GET_FACTS;
 use ordershop_contract::reply::ReplyStatus;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::WireEntity;
@@ -22,6 +22,8 @@ use ordershop_contract::worker::ServiceContext;
 
 /// The timeout of a query, ms; the caller may retry.
 const QUERY_TIMEOUT_MS: u64 = 5_000;
+/// The name of the collection of reservations.
+const RESERVATION: &str = "reservation";
 
 /// An entity and the version of its aggregate.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -63,30 +65,108 @@ impl FactsError {
     }
 }
 
-#[derive(Serialize)]
-struct ByIds<'a> {
-    name: &'a str,
-    ids: &'a [&'a str],
-    versions: bool,
+/// A question about one kind of entity.
+#[derive(Debug, Serialize)]
+pub struct Question<'a> {
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<&'a [&'a str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    any_of: Option<BTreeMap<&'static str, &'a [&'a str]>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    follow: BTreeMap<&'static str, Topic>,
+    #[serde(skip)]
+    topic: Topic,
+}
+
+impl<'a> Question<'a> {
+    const fn about(name: &'static str, topic: Topic) -> Self {
+        Self {
+            name,
+            ids: None,
+            any_of: None,
+            follow: BTreeMap::new(),
+            topic,
+        }
+    }
+
+    /// The entities with these ids.
+    #[must_use]
+    pub fn ids<E: WireEntity>(ids: &'a [&'a str]) -> Self {
+        Self {
+            ids: Some(ids),
+            ..Self::about(E::TOPIC.name(), E::TOPIC)
+        }
+    }
+
+    /// The entities whose `field`, which has an index, has one of these values.
+    #[must_use]
+    pub fn having<E: WireEntity>(field: &'static str, values: &'a [&'a str]) -> Self {
+        Self {
+            any_of: Some(BTreeMap::from([(field, values)])),
+            ..Self::about(E::TOPIC.name(), E::TOPIC)
+        }
+    }
+
+    /// The reservations of these orders.
+    fn reservations(order_ids: &'a [&'a str]) -> Self {
+        Self {
+            ids: Some(order_ids),
+            ..Self::about(RESERVATION, Topic::Inventory)
+        }
+    }
+
+    /// Also the entities that `field` of the found ones refers to.
+    #[must_use]
+    pub fn following<E: WireEntity>(mut self, field: &'static str) -> Self {
+        self.follow.insert(field, E::TOPIC);
+        self
+    }
+
+    fn asks(&self) -> bool {
+        let values = || self.any_of.iter().flat_map(BTreeMap::values);
+        self.ids.is_some_and(|ids| !ids.is_empty()) || values().any(|values| !values.is_empty())
+    }
+
+    /// The topics of which the answer tells.
+    fn topics(&self) -> impl Iterator<Item = Topic> {
+        std::iter::once(self.topic).chain(self.follow.values().copied())
+    }
+}
+
+/// What was found, by kind of entity.
+#[derive(Debug, Default)]
+pub struct Found(BTreeMap<String, Box<RawValue>>);
+
+impl Found {
+    /// All entities of a kind that were found, by id.
+    ///
+    /// # Errors
+    /// They are malformed.
+    pub fn all<E: WireEntity>(&self) -> Result<HashMap<String, Versioned<E>>, FactsError> {
+        let found: Vec<Versioned<E>> = self.list(E::TOPIC.name())?;
+        Ok(found
+            .into_iter()
+            .map(|versioned| (versioned.entity.id().to_owned(), versioned))
+            .collect())
+    }
+
+    fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, FactsError> {
+        let Some(found) = self.0.get(name) else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_str(found.get()).map_err(|error| FactsError::Malformed(error.to_string()))
+    }
 }
 
 #[derive(Serialize)]
-struct ByProperty<'a> {
-    name: &'a str,
-    any_of: BTreeMap<&'a str, &'a [&'a str]>,
-    versions: bool,
-}
-
-#[derive(Serialize)]
-struct FactById<'a> {
-    name: &'a str,
-    id: &'a str,
-    versions: bool,
+struct Questions<'a> {
+    lookups: &'a [Question<'a>],
 }
 
 #[derive(Deserialize)]
-struct QueryReply<T> {
-    result: Option<T>,
+struct QueryReply {
+    result: Option<BTreeMap<String, Box<RawValue>>>,
     error: Option<String>,
     status: Option<ReplyStatus>,
 }
@@ -110,10 +190,52 @@ impl Facts {
         Self::new(Arc::clone(&context.queue))
     }
 
-    /// Returns one entity by id, as of `at_least`'s position of its topic or later.
+    /// Asks all at once, as of `at_least`'s positions of the topics or later. The read model answers in one message.
     ///
     /// # Errors
     /// The read model is away, behind, or returns a malformed answer.
+    pub async fn ask<const N: usize>(
+        &self,
+        questions: [Question<'_>; N],
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<Found, FactsError> {
+        let questions: Vec<Question<'_>> = questions.into_iter().filter(Question::asks).collect();
+        if questions.is_empty() {
+            return Ok(Found::default());
+        }
+        let mut needed = Positions::NONE;
+        for topic in questions.iter().flat_map(Question::topics) {
+            needed.merge(&at_least.only(topic));
+        }
+        let params = Questions {
+            lookups: &questions,
+        };
+        let message = OutgoingMessage {
+            to: GET_FACTS,
+            message_id: uuid::Uuid::now_v7().simple().to_string(),
+            payload: payload::message(params, &needed),
+            correlation: correlation.untimed(),
+        };
+        let reply: Box<RawValue> = self
+            .queue
+            .call(message, Duration::from_millis(QUERY_TIMEOUT_MS))
+            .await?;
+        let reply: QueryReply = serde_json::from_str(reply.get())
+            .map_err(|error| FactsError::Malformed(error.to_string()))?;
+        match reply.error {
+            Some(error) => Err(FactsError::Refused {
+                error,
+                status: reply.status.unwrap_or(ReplyStatus::Failed),
+            }),
+            None => Ok(Found(reply.result.unwrap_or_default())),
+        }
+    }
+
+    /// Returns one entity by id, as of `at_least`'s position of its topic or later.
+    ///
+    /// # Errors
+    /// As of [`Self::ask`].
     pub async fn one<E: WireEntity>(
         &self,
         id: &str,
@@ -127,114 +249,32 @@ impl Facts {
     /// Returns the entities among `ids` that exist, by id.
     ///
     /// # Errors
-    /// The read model is away, behind, or returns a malformed answer.
+    /// As of [`Self::ask`].
     pub async fn by_ids<E: WireEntity>(
         &self,
         ids: &[&str],
         at_least: &Positions,
         correlation: &Correlation,
     ) -> Result<HashMap<String, Versioned<E>>, FactsError> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let params = ByIds {
-            name: E::TOPIC.name(),
-            ids,
-            versions: true,
-        };
-        let found: Vec<Option<Versioned<E>>> = self
-            .ask(GET_ENTITIES, params, at_least.only(E::TOPIC), correlation)
-            .await?
-            .unwrap_or_default();
-        Ok(by_id(found.into_iter().flatten()))
-    }
-
-    /// Returns the entities whose `field` has one of `values`, by id.
-    ///
-    /// # Errors
-    /// The read model is away, behind, or returns a malformed answer.
-    pub async fn by_property<E: WireEntity>(
-        &self,
-        field: &str,
-        values: &[&str],
-        at_least: &Positions,
-        correlation: &Correlation,
-    ) -> Result<HashMap<String, Versioned<E>>, FactsError> {
-        if values.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let params = ByProperty {
-            name: E::TOPIC.name(),
-            any_of: BTreeMap::from([(field, values)]),
-            versions: true,
-        };
-        let found: Vec<Versioned<E>> = self
-            .ask(GET_ENTITIES, params, at_least.only(E::TOPIC), correlation)
-            .await?
-            .unwrap_or_default();
-        Ok(by_id(found))
+        let question = Question::ids::<E>(ids);
+        self.ask([question], at_least, correlation).await?.all()
     }
 
     /// Returns the reservation of an order.
     ///
     /// # Errors
-    /// The read model is away, behind, or returns a malformed answer.
+    /// As of [`Self::ask`].
     pub async fn reservation(
         &self,
         order_id: &str,
         at_least: &Positions,
         correlation: &Correlation,
     ) -> Result<Option<Versioned<Reservation>>, FactsError> {
-        let params = FactById {
-            name: "reservation",
-            id: order_id,
-            versions: true,
-        };
-        self.ask(
-            GET_ENTITY,
-            params,
-            at_least.only(Topic::Inventory),
-            correlation,
-        )
-        .await
+        let ids = [order_id];
+        let question = Question::reservations(&ids);
+        let found = self.ask([question], at_least, correlation).await?;
+        Ok(found.list(RESERVATION)?.pop())
     }
-
-    async fn ask<P: Serialize, T: DeserializeOwned>(
-        &self,
-        to: QueueName,
-        params: P,
-        at_least: Positions,
-        correlation: &Correlation,
-    ) -> Result<Option<T>, FactsError> {
-        let message = OutgoingMessage {
-            to,
-            message_id: uuid::Uuid::now_v7().simple().to_string(),
-            payload: payload::message(params, &at_least),
-            correlation: correlation.untimed(),
-        };
-        let reply: Box<RawValue> = self
-            .queue
-            .call(message, Duration::from_millis(QUERY_TIMEOUT_MS))
-            .await?;
-        let reply: QueryReply<T> = serde_json::from_str(reply.get())
-            .map_err(|error| FactsError::Malformed(error.to_string()))?;
-        match reply.error {
-            Some(error) => Err(FactsError::Refused {
-                error,
-                status: reply.status.unwrap_or(ReplyStatus::Failed),
-            }),
-            None => Ok(reply.result),
-        }
-    }
-}
-
-fn by_id<E: WireEntity>(
-    found: impl IntoIterator<Item = Versioned<E>>,
-) -> HashMap<String, Versioned<E>> {
-    found
-        .into_iter()
-        .map(|versioned| (versioned.entity.id().to_owned(), versioned))
-        .collect()
 }
 
 /// Removes repeated values.

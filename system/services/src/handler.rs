@@ -49,7 +49,13 @@ struct CommandHandler<S> {
 impl<S: EntityService> QueueHandler for CommandHandler<S> {
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
         let topic = S::Entity::TOPIC;
-        let earlier = match EarlierEffects::of(&*self.context.events, topic, batch).await {
+        // A creation knows its own effect by its id, which may tell no time.
+        let looking_back = if Some(queue) == queue_names::create(topic) {
+            &[]
+        } else {
+            batch
+        };
+        let earlier = match EarlierEffects::of(&*self.context.events, topic, looking_back).await {
             Ok(earlier) => earlier,
             Err(error) => {
                 let again = |_| Answer::Retry(error.to_string());

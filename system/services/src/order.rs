@@ -1,16 +1,18 @@
 //! The order service's commands. An order is decided once, on its cart, and the cart is marked with it first: so an order and a change of its
 //! cart at the same moment are decided by one of them. Its saga changes the order's status.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
-use ordershop_domain::{Cart, Customer, Event, Order, OrderFacts, Rejection, VersionedCart};
+use ordershop_domain::{
+    Cart, Customer, Event, Order, OrderFacts, Product, Rejection, VersionedCart,
+};
 
 use super::cart::by_cart;
 use super::command::{ATTEMPTS_MAX, append, new_event};
 use super::command_error::CommandError;
 use super::entity::{Before, EntityService};
-use super::facts::{Facts, FactsError, distinct};
+use super::facts::{Facts, FactsError, Question, distinct};
 use super::purchase::prices;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, Transaction};
@@ -36,17 +38,15 @@ impl EntityService for OrderService {
         // What is there already was decided: its changes need no facts.
         let new = orders.iter().filter(|order| order.total.is_none());
         let cart_ids = distinct(new.map(|order| order.cart_id.as_str()));
-        let (carts, others) = tokio::try_join!(
-            facts.by_ids::<Cart>(&cart_ids, at_least, correlation),
-            facts.by_property::<Order>("cart_id", &cart_ids, at_least, correlation),
-        )?;
-        let entities = || carts.values().map(|cart| &cart.entity);
-        let customer_ids = distinct(entities().map(|cart| cart.customer_id.as_str()));
-        let (customers, prices) = tokio::try_join!(
-            facts.by_ids::<Customer>(&customer_ids, at_least, correlation),
-            prices(facts, entities(), at_least, correlation),
-        )?;
-        let carts: BTreeMap<String, VersionedCart> = carts
+        let questions = [
+            Question::ids::<Cart>(&cart_ids)
+                .following::<Customer>("customer_id")
+                .following::<Product>("product_ids"),
+            Question::having::<Order>("cart_id", &cart_ids),
+        ];
+        let found = facts.ask(questions, at_least, correlation).await?;
+        let carts: BTreeMap<String, VersionedCart> = found
+            .all::<Cart>()?
             .into_iter()
             .map(|(id, cart)| {
                 let (cart, version) = (cart.entity, cart.version);
@@ -55,9 +55,9 @@ impl EntityService for OrderService {
             .collect();
         Ok(OrderFacts {
             carts,
-            customers: customers.into_keys().collect::<BTreeSet<_>>(),
-            prices,
-            orders: by_cart(others.into_values().map(|order| order.entity)),
+            customers: found.all::<Customer>()?.into_keys().collect(),
+            prices: prices(&found)?,
+            orders: by_cart(&found)?,
         })
     }
 
@@ -81,13 +81,13 @@ impl EntityService for OrderService {
             let Some(VersionedCart { cart, version }) = facts.carts.get(&order.cart_id) else {
                 continue;
             };
-            // A repeat finds its own mark.
+            // A repeat finds its own mark. If that was taken off again, it makes another event: the cart's version tells them apart.
             if cart.order_id.as_deref() == Some(&order.entity_id) {
                 continue;
             }
             marks.push(new_event(
                 delivery,
-                format!("{}.ordered", order.entity_id),
+                format!("{}.ordered.{version}", order.entity_id),
                 &order.cart_id,
                 ExpectedVersion::Exact(*version),
                 &Event::Updated(cart.ordered_by(Some(order.entity_id.clone()))),
@@ -128,7 +128,7 @@ impl EntityService for OrderService {
                 topic: Topic::Cart,
                 events: vec![new_event(
                     delivery,
-                    format!("{}.freed", gone.entity_id),
+                    format!("{}.freed.{}", gone.entity_id, cart.version),
                     &gone.cart_id,
                     ExpectedVersion::Exact(cart.version),
                     &Event::Updated(cart.entity.ordered_by(None)),

@@ -33,15 +33,17 @@ impl EarlierEffects {
         batch: &[Delivery],
     ) -> Result<Self, EventStoreError> {
         let redelivered = || batch.iter().filter(|delivery| delivery.redeliveries > 0);
-        let since = redelivered().map(since).min();
         let mut earlier = Self {
             topic,
             by_event_id: HashMap::new(),
             scanned_to: Position::START,
         };
-        let Some(since) = since else {
+        if redelivered().next().is_none() {
             return Ok(earlier);
-        };
+        }
+        let end = events.last_position(topic).await?;
+        let since = redelivered().map(|delivery| since(delivery, end)).min();
+        let since = since.unwrap_or_default();
         let wanted: HashSet<&str> = redelivered()
             .map(|delivery| &*delivery.message_id)
             .collect();
@@ -71,13 +73,9 @@ impl EarlierEffects {
         if let Some(found) = self.by_event_id.get(event_id) {
             return Ok(Some(found.clone()));
         }
-        find_after(
-            events,
-            self.topic,
-            since(delivery).max(self.scanned_to),
-            event_id,
-        )
-        .await
+        let end = events.last_position(self.topic).await?;
+        let after = since(delivery, end).max(self.scanned_to);
+        find_after(events, self.topic, after, event_id).await
     }
 }
 
@@ -88,7 +86,8 @@ pub async fn find_in(
     delivery: &Delivery,
     event_id: &str,
 ) -> Result<Option<RecordedEvent>, EventStoreError> {
-    find_after(events, topic, since(delivery), event_id).await
+    let end = events.last_position(topic).await?;
+    find_after(events, topic, since(delivery, end), event_id).await
 }
 
 async fn find_after(
@@ -140,15 +139,17 @@ pub fn may_be_there(delivery: &Delivery) -> bool {
     delivery.redeliveries > 0 || sent_at_ms(&delivery.message_id).is_none_or(old)
 }
 
-/// The position before which a command can have had no effect.
-fn since(delivery: &Delivery) -> Position {
+/// The position before which a command can have had no effect. Where Redis's clock is far behind, all of the topic is before the command was
+/// sent: its effect is among the last then.
+fn since(delivery: &Delivery, end: Position) -> Position {
     let sent_at = sent_at_ms(&delivery.message_id);
-    let ms = match (sent_at, delivery.redeliveries) {
-        (Some(sent_at), 0) => sent_at.saturating_sub(FIRST_DELIVERY_SKEW_MS_MAX),
-        (Some(sent_at), _) => sent_at.saturating_sub(CLOCK_SKEW_MS_MAX),
-        (None, 0) => (now_us() / 1_000).saturating_sub(CLOCK_SKEW_MS_MAX),
-        (None, _) => 0,
+    let (sent_at, skew) = match (sent_at, delivery.redeliveries) {
+        (Some(sent_at), 0) => (sent_at, FIRST_DELIVERY_SKEW_MS_MAX),
+        (Some(sent_at), _) => (sent_at, CLOCK_SKEW_MS_MAX),
+        (None, 0) => (now_us() / 1_000, CLOCK_SKEW_MS_MAX),
+        (None, _) => (0, 0),
     };
+    let ms = sent_at.min(end.ms).saturating_sub(skew);
     Position { ms, seq: 0 }
 }
 

@@ -7,7 +7,7 @@ use ordershop_contract::correlation::Correlation;
 use ordershop_contract::position::Positions;
 use ordershop_domain::{Cart, Order, Product, Purchase};
 
-use crate::facts::{Facts, FactsError, distinct};
+use crate::facts::{Facts, FactsError, Found, Question, distinct};
 
 /// Returns what the orders were decided on, by order id; without foreign orders whose cart or a product no longer exists.
 pub async fn purchases<'a>(
@@ -28,14 +28,9 @@ pub async fn purchases<'a>(
         return Ok(purchases);
     }
     let cart_ids = distinct(foreign.iter().map(|order| order.cart_id.as_str()));
-    let carts = facts.by_ids::<Cart>(&cart_ids, known, correlation).await?;
-    let prices = prices(
-        facts,
-        carts.values().map(|cart| &cart.entity),
-        known,
-        correlation,
-    )
-    .await?;
+    let carts = Question::ids::<Cart>(&cart_ids).following::<Product>("product_ids");
+    let found = facts.ask([carts], known, correlation).await?;
+    let (carts, prices) = (found.all::<Cart>()?, prices(&found)?);
     for order in foreign {
         if let Some(cart) = carts.get(&order.cart_id)
             && let Ok(purchase) = Purchase::of(&cart.entity, &prices)
@@ -46,19 +41,10 @@ pub async fn purchases<'a>(
     Ok(purchases)
 }
 
-/// Returns the present prices of the carts' products, without products that no longer exist.
-pub async fn prices<'a>(
-    facts: &Facts,
-    carts: impl Iterator<Item = &'a Cart>,
-    known: &Positions,
-    correlation: &Correlation,
-) -> Result<BTreeMap<String, u64>, FactsError> {
-    let product_ids = distinct(carts.flat_map(|cart| &cart.product_ids).map(String::as_str));
-    let products = facts
-        .by_ids::<Product>(&product_ids, known, correlation)
-        .await?;
+/// The present prices of the found products.
+pub fn prices(found: &Found) -> Result<BTreeMap<String, u64>, FactsError> {
+    let products = found.all::<Product>()?.into_iter();
     Ok(products
-        .into_iter()
         .map(|(id, product)| (id, product.entity.price))
         .collect())
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use ordershop_domain::{Event, Order, Shipping, ShippingFacts};
 
 use super::entity::EntityService;
-use super::facts::{Facts, FactsError, distinct};
+use super::facts::{Facts, FactsError, Question, distinct};
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::Claim;
 use ordershop_contract::position::Positions;
@@ -24,16 +24,19 @@ impl EntityService for ShippingService {
         correlation: &Correlation,
     ) -> Result<ShippingFacts, FactsError> {
         let order_ids = distinct(shippings.iter().map(|shipping| shipping.order_id.as_str()));
-        let (orders, others) = tokio::try_join!(
-            facts.by_ids::<Order>(&order_ids, at_least, correlation),
-            facts.by_property::<Shipping>("order_id", &order_ids, at_least, correlation),
-        )?;
+        let questions = [
+            Question::ids::<Order>(&order_ids),
+            Question::having::<Shipping>("order_id", &order_ids),
+        ];
+        let found = facts.ask(questions, at_least, correlation).await?;
         Ok(ShippingFacts {
-            orders: orders
+            orders: found
+                .all::<Order>()?
                 .into_iter()
                 .map(|(id, order)| (id, order.entity.status))
                 .collect(),
-            shipped: others
+            shipped: found
+                .all::<Shipping>()?
                 .into_values()
                 .map(|shipping| shipping.entity.order_id)
                 .collect(),

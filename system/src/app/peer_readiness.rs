@@ -29,7 +29,7 @@ impl Readiness for PeerReadiness {
             reasons.extend(unreachable_reason("the event store", asked).await);
         }
         if let Some(queue) = &self.queue {
-            let asked = queue.status(&[queue_names::GET_POSITIONS]);
+            let asked = queue.status(&[queue_names::GET_ENTITY]);
             reasons.extend(unreachable_reason("the message queue", asked).await);
         }
         ReadinessState {

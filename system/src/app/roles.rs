@@ -3,7 +3,7 @@
 use super::error::AppError;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
-use ordershop_read_model::{self as read_model, PlantedCpuCost};
+use ordershop_read_model::{self as read_model, ProjectionConfig};
 use ordershop_redis::connection::RedisLink;
 use ordershop_services::sagas::{self, CrmSaga, InventorySaga, OrderSaga, ShippingSaga};
 use ordershop_services::{
@@ -48,8 +48,8 @@ pub(super) struct Connections {
     pub(super) context: ServiceContext,
     /// Where the read model keeps its cache; `None` in a process without it.
     pub(super) redis: Option<RedisLink>,
-    /// CPU time that the read model wastes for each event.
-    pub(super) burn_us_per_event: u32,
+    /// How the read model projects.
+    pub(super) projection: ProjectionConfig,
 }
 
 impl Role {
@@ -58,9 +58,8 @@ impl Role {
         match self.part {
             Part::Service(start) => start(&on.context),
             Part::ReadModel => {
-                let burn = PlantedCpuCost::us_per_event(on.burn_us_per_event);
                 if let Some(link) = &on.redis {
-                    read_model::start(&on.context, link, burn)?;
+                    read_model::start(&on.context, link, on.projection)?;
                 }
             }
             // The event store and the message queue are the connections themselves, the gateway is the process's server.

@@ -31,7 +31,7 @@ impl App {
         let connections = Connections {
             context: process.context(Arc::clone(&events), queue.clone()),
             redis: Some(link),
-            burn_us_per_event: config.burn_us_per_event,
+            projection: config.read_model.projection(),
         };
         for role in &ROLES {
             role.start(&connections)?;
@@ -82,7 +82,7 @@ impl App {
                 let connections = Connections {
                     context: process.context(Arc::clone(&events), Arc::clone(&queue)),
                     redis,
-                    burn_us_per_event: config.burn_us_per_event,
+                    projection: config.read_model.projection(),
                 };
                 role.start(&connections)?;
                 Ok(process.with_grpc(server, Offer::default(), Some(events), Some(queue)))

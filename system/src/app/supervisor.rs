@@ -92,7 +92,15 @@ impl Supervisor {
             for origin in &config.gateway.allowed_origin {
                 flag("--allowed-origin", origin.to_string());
             }
-            flag("--burn-us-per-event", config.burn_us_per_event.to_string());
+            let read_model = &config.read_model;
+            flag(
+                "--projection-linger-ms",
+                read_model.projection_linger_ms.to_string(),
+            );
+            flag(
+                "--burn-us-per-event",
+                read_model.burn_us_per_event.to_string(),
+            );
             match role.part {
                 Part::ApiGateway => flag("--listen", address.to_string()),
                 Part::EventStore | Part::MessageQueue => flag("--listen", socket(role.name)),

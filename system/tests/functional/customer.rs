@@ -82,12 +82,25 @@ impl Customer {
 
     /// Sends a request with a body, unchanged.
     pub async fn raw(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
-        let request = Request::builder()
+        self.with(&[], method, path, body).await
+    }
+
+    /// Sends a request with these headers too.
+    pub async fn with(
+        &self,
+        headers: &[(&str, &str)],
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
-            .header("content-type", "application/json")
-            .body(Full::new(body.into()))
-            .unwrap();
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
         self.send(request).await.unwrap()
     }
 

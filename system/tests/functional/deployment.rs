@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use ordershop::app::App;
-use ordershop::config::{GatewayOptions, RedisTlsConfig, UpConfig};
+use ordershop::config::{GatewayOptions, ReadModelOptions, RedisTlsConfig, UpConfig};
+use ordershop_read_model::ProjectionConfig;
 use ordershop_redis::durability::Durability;
 
 use crate::customer::Customer;
@@ -31,7 +32,10 @@ pub fn config(dir: &Path) -> UpConfig {
             allowed_host: Vec::new(),
             allowed_origin: Vec::new(),
         },
-        burn_us_per_event: 0,
+        read_model: ReadModelOptions {
+            projection_linger_ms: ProjectionConfig::LINGER_MS,
+            burn_us_per_event: 0,
+        },
     }
 }
 

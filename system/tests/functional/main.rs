@@ -11,6 +11,7 @@ mod deployment;
 mod endpoints;
 mod entity_places;
 mod feed;
+mod keys;
 mod late_redis;
 mod mails;
 mod orders;

@@ -179,6 +179,55 @@ async fn an_order_and_a_change_of_its_cart_at_one_moment_are_decided_by_one_of_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_orders_of_a_cart_at_one_moment_one_is_made_and_the_other_is_told_which() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let customer = http.customer().await;
+    let product = http.product(100, 999).await;
+    let races = (0..30).map(async |_| {
+        let cart = http.cart(&customer, &[&product]).await;
+        let body = json!({"cart_id": cart});
+        let (one, other) = tokio::join!(http.post("/order", &body), http.post("/order", &body));
+        let (made, refused) = match one.status {
+            200 => (one, other),
+            _ => (other, one),
+        };
+        let order = made.id();
+        refused.refused(409, &order);
+        let cart = http.get(&format!("/cart/{cart}")).await;
+        assert_eq!(cart.result()["order_id"], json!(order));
+    });
+    join_all(races).await;
+    assert_eq!(list(http.get("/orders").await.result()).len(), 30);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_goes_on_without_mails_when_its_customer_is_gone() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let (leaver, customer) = (http.customer().await, http.customer().await);
+    let product = http.product(300, 5).await;
+    let (_, left) = ordered(http, &leaver, &product).await;
+    let (_, order) = ordered(http, &customer, &product).await;
+    http.delete(&format!("/customer/{leaver}")).await.result();
+    // Two are welcomed and asked to pay, one is told good-bye.
+    let mails = |n| move |mails: &Value| list(mails).len() == n;
+    http.eventually("/mails/sent", mails(5)).await;
+
+    for order in [&left, &order] {
+        http.billing(order, 300).await;
+        http.order_becomes(order, "SHIPPED").await;
+    }
+
+    // Payment and shipping of the second order: what comes of the first one came before.
+    let told = http.eventually("/mails/sent", mails(7)).await;
+    let of = |order: &String| told.to_string().matches(order.as_str()).count();
+    assert_eq!((of(&left), of(&order)), (1, 3), "{told}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_sagas_change_a_status_and_nothing_paid_can_be_deleted() {
     let shop = Shop::open().await;
     let http = &shop.customer;

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::customer::EVENTUALLY_MS;
+use crate::feed;
 use crate::shop::Shop;
 
 /// How long the feed may take to send a frame.
@@ -176,6 +177,7 @@ async fn a_feed_whose_events_redis_lost_is_closed_and_begins_at_the_end_that_is_
     };
     let starts = parsed(hello["positions"]["customer"].as_str().unwrap());
     assert!(starts < parsed(&position), "{hello}");
+    feed::tells_the_next(&mut again, http).await;
     shop.close().await;
     redis.server.stop().await;
 }

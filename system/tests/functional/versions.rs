@@ -1,8 +1,6 @@
-//! `ETag`: every entity comes with its version, and a client that has it is told so.
+//! `ETag`: every entity comes with its version, a client that has it is told so, and a change may name it.
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::{Method, Request};
+use hyper::Method;
 use serde_json::json;
 
 use crate::customer::{Answer, Customer};
@@ -13,13 +11,8 @@ fn etag(answer: &Answer) -> &str {
 }
 
 async fn get_unless(http: &Customer, path: &str, tag: &str) -> Answer {
-    let request = Request::builder()
-        .method(Method::GET)
-        .uri(format!("{}{path}", http.url))
-        .header("if-none-match", tag)
-        .body(Full::new(Bytes::new()))
-        .unwrap();
-    http.send(request).await.unwrap()
+    let headers = [("if-none-match", tag)];
+    http.with(&headers, Method::GET, path, "").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,5 +37,33 @@ async fn an_entitys_etag_is_its_version_and_changes_with_it() {
     assert_eq!(etag(&changed), "\"2\"");
     assert_eq!(changed.result()["price"], 4);
     assert!(!http.get("/product/x").await.headers.contains_key("etag"));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_a_version_that_is_no_longer_there_is_412_and_changes_nothing() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let (customer, product) = (http.customer().await, http.product(1, 10).await);
+    let all = http.get("/inventories").await.result().clone();
+    let path = format!("/inventory/{}", all[0]["entity_id"].as_str().unwrap());
+    let read = http.get(&path).await;
+    assert_eq!(read.result()["amount"], 10);
+    let cart = http.cart(&customer, &[product.as_str(); 3]).await;
+    let order = http.order(&cart).await;
+    http.order_becomes(&order, "IN_STOCK").await;
+
+    let body = json!({"product_id": product, "amount": 10}).to_string();
+    for method in [Method::PUT, Method::DELETE] {
+        let old = [("if-match", etag(&read))];
+        let refused = http.with(&old, method, &path, body.clone()).await;
+        refused.refused(412, "is in version 2");
+    }
+
+    let now = http.get(&path).await;
+    assert_eq!(now.result()["amount"], 7);
+    let present = [("if-match", etag(&now))];
+    let refilled = http.with(&present, Method::PUT, &path, body).await;
+    assert_eq!(refilled.result(), &json!(true));
     shop.close().await;
 }

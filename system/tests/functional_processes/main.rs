@@ -4,6 +4,7 @@
 mod buyers;
 mod children;
 mod deployment;
+mod feed_goes_on;
 mod killed_in_turn;
 mod ledger;
 mod stood_still;
@@ -21,6 +22,8 @@ mod customer;
 mod endpoints;
 #[path = "../functional/feed.rs"]
 mod feed;
+#[path = "../functional/keys.rs"]
+mod keys;
 #[path = "../functional/mails.rs"]
 mod mails;
 #[path = "../functional/orders.rs"]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::customer::{Answer, Customer};
-use crate::process::{LOOK, PATIENCE};
+use crate::process::{LOOK, LOOKS_MAX, PATIENCE};
 
 /// The number of concurrent buyers.
 const BUYERS: usize = 2;
@@ -72,6 +72,13 @@ impl Buyers {
             });
         }
         buyers
+    }
+
+    /// Waits until something is answered.
+    pub async fn are_answered(&self) {
+        while self.answered.lock().unwrap().is_empty() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Lets each finish what it does and buy once more; returns everything that was answered.
@@ -227,15 +234,16 @@ impl Buyer {
 
     /// Waits until an order has one of these statuses; returns it.
     async fn sees<'a>(&self, path: &str, statuses: &[&'a str]) -> &'a str {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        let mut shown = Value::Null;
+        for _ in 0..LOOKS_MAX {
             let answer = self.sends(Method::GET, path, &Value::Null, &[]).await;
             let status = answer.result()["status"].as_str().unwrap_or_default();
             if let Some(seen) = statuses.iter().find(|wanted| **wanted == status) {
                 return seen;
             }
-            assert!(Instant::now() < deadline, "{path} stays {}", answer.body);
+            shown = answer.body;
             tokio::time::sleep(LOOK).await;
         }
+        panic!("{path} stays {shown}")
     }
 }

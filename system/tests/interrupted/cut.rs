@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::aof::{copy_until, transactions};
 use crate::audit;
 use crate::buyers::Buyers;
-use crate::process::{ShopProcess, free_port};
+use crate::process::{Port, ShopProcess};
 use crate::walk::every;
 
 /// How many of the boundaries are tried; all with `CUTS=all`.
@@ -49,7 +49,7 @@ async fn small_run() -> TempDir {
 }
 
 fn on(data: &Path) -> ShopProcess {
-    ShopProcess::start(free_port(), &["--data-dir", data.to_str().unwrap()], None)
+    ShopProcess::start(Port::free(), &["--data-dir", data.to_str().unwrap()], None)
 }
 
 async fn cut_at(whole: Arc<Path>, end: usize) -> Result<(), String> {

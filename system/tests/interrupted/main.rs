@@ -1,6 +1,6 @@
 //! A shop that is interrupted between two effects: killed or stopped at each failpoint, or started on an append-only file that ends after any of
-//! its transactions. Each time it goes on, `loadgen audit` passes, and what was answered is there.
-//! Needs the cargo feature `failpoints`.
+//! its transactions; and one whose clock, or its Redis's, is set back. Each time it goes on, `loadgen audit` passes, and what was answered is
+//! there. Needs the cargo feature `failpoints`.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod aof;
@@ -8,6 +8,9 @@ mod audit;
 #[path = "../../../testing/built_program.rs"]
 mod built_program;
 mod buyers;
+#[path = "../../../testing/clock.rs"]
+mod clock;
+mod clock_set_back;
 #[path = "../functional/customer.rs"]
 #[allow(dead_code, reason = "shared with other tests, which need more of it")]
 mod customer;
@@ -15,5 +18,8 @@ mod cut;
 mod kill;
 mod pause;
 mod process;
+#[path = "../../redis/tests/foreign/redis_server.rs"]
+#[allow(dead_code, reason = "other tests need the rest of it")]
+mod redis_server;
 mod stage;
 mod walk;

@@ -1,10 +1,11 @@
 //! `ordershop up` as a process that may be killed and stopped: it is started on a port of its own choice, so that one that takes its place has
 //! the same address.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use crate::customer::Customer;
 
 /// The timeout of every condition; far longer than any should take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How many looks at what a shop shows a condition may take. They are counted, not timed: on a machine that is too busy each takes as long as
+/// the shop's own steps.
+pub const LOOKS_MAX: usize = 3_000;
 /// The interval of the checks.
 pub const LOOK: Duration = Duration::from_millis(20);
 
@@ -54,22 +58,28 @@ impl Armed {
 /// A running `ordershop up`; killed when dropped.
 pub struct ShopProcess {
     child: Child,
-    port: u16,
+    port: Port,
     log: PathBuf,
     _dir: TempDir,
 }
 
 impl ShopProcess {
     /// Starts it on a port with these arguments.
-    pub fn start(port: u16, args: &[&str], armed: Option<Armed>) -> Self {
+    pub fn start(port: Port, args: &[&str], armed: Option<Armed>) -> Self {
+        let armed = armed.map(|armed| ("FAILPOINTS", armed.setting()));
+        Self::start_with(port, args, armed.into_iter().collect())
+    }
+
+    /// Starts it with more environment variables.
+    pub fn start_with(port: Port, args: &[&str], variables: Vec<(&str, String)>) -> Self {
         let dir = TempDir::new().unwrap();
         let log = dir.path().join("log");
         let child = Command::new(env!("CARGO_BIN_EXE_ordershop"))
-            .args(["up", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["up", "--listen", &format!("127.0.0.1:{}", port.number())])
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
-            .envs(armed.map(|armed| ("FAILPOINTS", armed.setting())))
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())
@@ -85,7 +95,7 @@ impl ShopProcess {
 
     /// A client of it.
     pub fn customer(&self) -> Customer {
-        Customer::new(url(self.port))
+        Customer::new(format!("http://127.0.0.1:{}", self.port.number()))
     }
 
     /// Waits until it is ready.
@@ -167,18 +177,27 @@ impl Drop for ShopProcess {
     }
 }
 
-fn url(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
-}
+/// A port on which no other test starts a shop as long as a clone of this lives: the UDP port of the same number is taken. A shop that takes
+/// another one's place gets the same.
+#[derive(Clone)]
+pub struct Port(Arc<UdpSocket>);
 
-/// A port that nobody listens on, outside the range from which clients take theirs.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let spread = u16::try_from(std::process::id() % 100).unwrap() * 100;
-        let port = 20_000 + spread + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+impl Port {
+    /// One that is free, outside the range from which clients take theirs.
+    pub fn free() -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        loop {
+            let number = 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000;
+            let taken = UdpSocket::bind(("127.0.0.1", number));
+            if let Ok(taken) = taken
+                && TcpListener::bind(("127.0.0.1", number)).is_ok()
+            {
+                return Self(Arc::new(taken));
+            }
         }
+    }
+
+    fn number(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
     }
 }

@@ -5,13 +5,13 @@ use ordershop_redis::server::RedisServer;
 use tempfile::TempDir;
 
 use crate::buyers::Buyers;
-use crate::process::{Armed, ShopProcess, free_port};
+use crate::process::{Armed, Port, ShopProcess};
 use crate::walk::end_before;
 
 /// A Redis, and the address of the shop on it.
 pub struct Stage {
     redis: RedisServer,
-    port: u16,
+    port: Port,
     _dir: TempDir,
 }
 
@@ -22,8 +22,8 @@ impl Stage {
         let redis = RedisServer::start(dir.path(), Durability::None)
             .await
             .unwrap();
-        let port = free_port();
-        let mut shop = ShopProcess::start(port, &["--redis-url", redis.url()], None);
+        let port = Port::free();
+        let mut shop = ShopProcess::start(port.clone(), &["--redis-url", redis.url()], None);
         shop.ready().await;
         Buyers::start(&shop.customer()).finish().await;
         shop.end(signal).await;
@@ -49,11 +49,11 @@ impl Stage {
 
     /// Starts the shop, always at the same address.
     pub fn start(&self, armed: Option<Armed>) -> ShopProcess {
-        ShopProcess::start(self.port, &["--redis-url", self.redis.url()], armed)
+        ShopProcess::start(self.port.clone(), &["--redis-url", self.redis.url()], armed)
     }
 
     /// Starts a second shop on the same Redis.
     pub fn start_second(&self) -> ShopProcess {
-        ShopProcess::start(free_port(), &["--redis-url", self.redis.url()], None)
+        ShopProcess::start(Port::free(), &["--redis-url", self.redis.url()], None)
     }
 }

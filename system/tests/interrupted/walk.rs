@@ -1,10 +1,11 @@
 //! A walk: the same interruption at every place of a list, several at a time; every place that fails is told.
 
-use futures_util::StreamExt;
 use ordershop_contract::failpoint::Failpoint;
+use tokio::sync::Semaphore;
 
-/// How many places are tried at a time: most of an interruption is waiting for leases and heartbeats.
-const AT_ONCE: usize = 5;
+/// How many places all walks together try at a time: most of an interruption is waiting for leases and heartbeats, but the walks run side by
+/// side, and a machine that is too busy answers too late.
+static AT_ONCE: Semaphore = Semaphore::const_new(5);
 
 /// Tries every place; panics with those that failed.
 pub async fn every<P, F>(places: Vec<P>, interrupt: impl Fn(P) -> F)
@@ -14,14 +15,15 @@ where
 {
     assert!(!places.is_empty());
     let tried = places.into_iter().map(|place| {
+        let interrupted = interrupt(place.clone());
         // A task of its own, so that a panic is told like any other failure.
-        let tried = tokio::spawn(interrupt(place.clone()));
+        let tried = tokio::spawn(async move {
+            let _turn = AT_ONCE.acquire().await.unwrap();
+            interrupted.await
+        });
         async move { (place, tried.await) }
     });
-    let all: Vec<_> = futures_util::stream::iter(tried)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let all = futures_util::future::join_all(tried).await;
     let count = all.len();
     let failed: Vec<String> = all
         .into_iter()

@@ -10,7 +10,7 @@ use ordershop::telemetry::Metrics;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_grpc::connection::Tracked;
 use ordershop_original::{OriginalEventStore, OriginalMessageQueue};
-use ordershop_read_model::{self as read_model, PlantedCpuCost};
+use ordershop_read_model::{self as read_model, ProjectionConfig};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
@@ -46,7 +46,7 @@ async fn start_shop(redis: &RedisServer) -> [SocketAddr; 2] {
         tasks: TaskTracker::new(),
     };
     ordershop_services::start::<ProductService>(&context);
-    read_model::start(&context, &link, PlantedCpuCost::default()).unwrap();
+    read_model::start(&context, &link, ProjectionConfig::default()).unwrap();
     let drain = CancellationToken::new();
     let (event_listener, message_listener) = (listen().await, listen().await);
     let addresses = [&event_listener, &message_listener].map(|one| one.local_addr().unwrap());

@@ -22,9 +22,10 @@ pub fn names_exist(program: &str, metrics: &str) {
     let dashboard = deploy.join(format!("grafana/{program}.json"));
     let names = regex_lite::Regex::new(NAMES).expect("it is a regular expression");
     let told = series(metrics);
-    for file in [&rules, &dashboard] {
-        let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{file:?}: {e}"));
-        let found = names.find_iter(&text);
+    let [rules_text, dashboard_text] = [&rules, &dashboard]
+        .map(|file| std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{file:?}: {e}")));
+    for (file, text) in [(&rules, &rules_text), (&dashboard, &dashboard_text)] {
+        let found = names.find_iter(text);
         let named: BTreeSet<String> = found.map(|found| found.as_str().to_owned()).collect();
         assert!(named.len() >= 5, "{file:?} names only {named:?}");
         let unknown: Vec<&String> = named.difference(&told).collect();
@@ -33,6 +34,14 @@ pub fn names_exist(program: &str, metrics: &str) {
             "{file:?} names {unknown:?}, but the metrics are {told:?}"
         );
     }
+    let read: Result<serde_json::Value, _> = serde_json::from_str(&dashboard_text);
+    let panels = read
+        .as_ref()
+        .map(|board| board["panels"].as_array().map(Vec::len));
+    assert!(
+        panels.is_ok_and(|panels| panels > Some(0)),
+        "{dashboard:?}: {read:?}"
+    );
     promtool(&["check", "rules", &rules.display().to_string()], "");
 }
 

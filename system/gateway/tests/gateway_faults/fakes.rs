@@ -8,16 +8,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
+use ordershop_contract::event_lag::LagHistogram;
 use ordershop_contract::event_store::{
-    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     SubscribeRequest, Transaction,
 };
 use ordershop_contract::message_queue::{
     MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
     QueueStatus,
 };
-use ordershop_contract::position::Position;
-use ordershop_contract::queue_names::GET_POSITIONS;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
@@ -49,10 +49,6 @@ impl FakeQueue {
 #[async_trait]
 impl MessageQueue for FakeQueue {
     async fn call(&self, message: OutgoingMessage, _: Duration) -> Reply {
-        if message.to == GET_POSITIONS {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            return json(r#"{"result":{}}"#);
-        }
         (self.0)(message).await
     }
 
@@ -98,6 +94,9 @@ pub struct FakeStore {
     pub events: Semaphore,
     /// The number of events delivered so far.
     pub delivered: AtomicU64,
+    /// The events of topic `order` that wait for the inventory service, of which it handles one before each look.
+    pub waiting: AtomicU64,
+    handled: AtomicU64,
 }
 
 impl FakeStore {
@@ -109,6 +108,8 @@ impl FakeStore {
             history: 0,
             events: Semaphore::new(0),
             delivered: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            handled: AtomicU64::new(0),
         }
     }
 
@@ -225,7 +226,21 @@ impl EventStore for FakeStore {
         }
     }
 
+    async fn applied(&self, _: &Positions, wait_max: Duration) -> Result<Applied, EventStoreError> {
+        tokio::time::sleep(wait_max).await;
+        self.reach().map(|()| Applied::default())
+    }
+
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
-        self.reach().map(|()| Vec::new())
+        self.reach()?;
+        Ok(vec![GroupStatus {
+            group: "inventory-service".to_owned(),
+            topic: Topic::Order,
+            undelivered: Some(self.waiting.load(Ordering::SeqCst)),
+            delivered: Some(self.handled.fetch_add(1, Ordering::SeqCst)),
+            pending: 0,
+            dead_letters: 0,
+            lag: LagHistogram::default(),
+        }])
     }
 }

@@ -6,6 +6,7 @@ mod described;
 mod fakes;
 mod feed;
 mod gate;
+mod overload;
 mod repeats;
 mod requests;
 mod routes;

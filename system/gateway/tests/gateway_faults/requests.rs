@@ -6,7 +6,7 @@ use hyper::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fakes::{FakeQueue, FakeStore};
-use crate::gate::{Gate, chunked, whole};
+use crate::gate::{Gate, chunked, read_to_end, whole};
 
 async fn gate() -> Gate {
     let queue = FakeQueue::replies(r#"{"result":["1"]}"#);
@@ -107,6 +107,19 @@ async fn a_body_that_does_not_arrive_is_408_and_one_that_breaks_off_costs_nothin
     stream.write_all(head.as_bytes()).await.unwrap();
     drop(stream);
     assert_eq!(gate.get("/order/1").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_answer_before_the_whole_body_says_that_the_connection_ends() {
+    let gate = gate().await;
+    let head = "HTTP/1.1\r\nhost: x\r\ncontent-type: text/html\r\ncontent-length: 50\r\n\r\n{";
+    for (request, status) in [("POST /nothing", 404), ("POST /order", 415)] {
+        let mut stream = gate.raw(&format!("{request} {head}")).await;
+        let answer = read_to_end(&mut stream).await;
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&expected), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -24,10 +24,10 @@ use crate::status::store_error;
 use ordershop_contract::event_lag::LagHistogram;
 use ordershop_contract::event_store::ServerInfo;
 use ordershop_contract::event_store::{
-    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     ServerUsage, SubscribeRequest, Transaction,
 };
-use ordershop_contract::position::Position;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 
 use proto::append_answer::Answer;
@@ -255,6 +255,22 @@ impl EventStore for GrpcEventStore {
         convert::to_events(topic, events.await?)
     }
 
+    async fn applied(
+        &self,
+        after: &Positions,
+        wait_max: Duration,
+    ) -> Result<Applied, EventStoreError> {
+        let request = proto::AppliedRequest {
+            after: after.to_string(),
+            wait_ms_max: number("wait_ms_max", wait_max.as_millis())
+                .map_err(EventStoreError::Invalid)?,
+        };
+        let mut client = self.client.clone();
+        let asked = client.applied(request);
+        let told = self.ask(wait_max + Duration::from_millis(ANSWER_MS_MAX), asked);
+        convert::to_applied(told.await?)
+    }
+
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
         let mut client = self.client.clone();
         let asked = client.groups(proto::GroupsRequest {});
@@ -266,6 +282,7 @@ impl EventStore for GrpcEventStore {
                 topic: convert::to_topic(&group.topic)?,
                 group: group.group,
                 undelivered: group.undelivered,
+                delivered: group.delivered,
                 pending: group.pending,
                 dead_letters: group.dead_letters,
                 lag: LagHistogram::of(group.lag_counts, group.lag_sum_us),

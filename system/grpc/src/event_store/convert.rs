@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 use crate::correlation::{correlation, to_correlation};
 use crate::proto::ordershop as proto;
 use ordershop_contract::event_store::{
-    Appended, Claim, EventStoreError, ExpectedVersion, NewEvent, RecordedEvent, Transaction,
+    Appended, Applied, Claim, EventStoreError, ExpectedVersion, NewEvent, RecordedEvent,
+    Transaction,
 };
-use ordershop_contract::position::Position;
+use ordershop_contract::position::{Position, Positions, Projected};
 use ordershop_contract::topic::Topic;
 
 use proto::{appended, claim, new_event, store_error::Kind};
@@ -189,6 +190,41 @@ pub(super) fn to_error(error: proto::StoreError) -> EventStoreError {
             EventStoreError::Indeterminate(message)
         }
     }
+}
+
+pub(super) fn to_positions(text: &str) -> Result<Positions, EventStoreError> {
+    text.parse().map_err(invalid)
+}
+
+pub(super) fn applied(applied: Applied) -> proto::AppliedReply {
+    let batches = applied.batches.into_iter();
+    let batches = batches.map(|batch| proto::applied_reply::Batch {
+        to: Positions::of(batch.topic, batch.to).to_string(),
+        received_at_us: batch.received_at_us,
+        applied_at_us: batch.applied_at_us,
+    });
+    proto::AppliedReply {
+        positions: applied.positions.to_string(),
+        batches: batches.collect(),
+    }
+}
+
+pub(super) fn to_applied(told: proto::AppliedReply) -> Result<Applied, EventStoreError> {
+    let mut applied = Applied {
+        positions: to_positions(&told.positions)?,
+        batches: Vec::new(),
+    };
+    for batch in told.batches {
+        for (topic, to) in to_positions(&batch.to)?.iter() {
+            applied.batches.push(Projected {
+                topic,
+                to,
+                received_at_us: batch.received_at_us,
+                applied_at_us: batch.applied_at_us,
+            });
+        }
+    }
+    Ok(applied)
 }
 
 /// Converts events of one topic.

@@ -21,8 +21,8 @@ use ordershop_contract::topic::Topic;
 use proto::append_answer::{Answer, Outcomes};
 use proto::event_store_server::{EventStore as Contract, EventStoreServer};
 
-/// Longest wait of one `follow` request; a client that wants to wait longer repeats it.
-const FOLLOW_MS_MAX: u32 = 60_000;
+/// Longest wait of one request for news; a client that wants to wait longer repeats it.
+const WAIT_MS_MAX: u32 = 60_000;
 
 /// The gRPC service of an event store.
 pub struct EventStoreService {
@@ -92,6 +92,15 @@ fn topic(name: &str) -> Result<Topic, Status> {
         })
 }
 
+fn wait(ms: u32) -> Result<Duration, Status> {
+    if ms > WAIT_MS_MAX {
+        return Err(Status::invalid_argument(format!(
+            "wait_ms_max must be at most {WAIT_MS_MAX}"
+        )));
+    }
+    Ok(Duration::from_millis(ms.into()))
+}
+
 type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 fn failed(error: EventStoreError) -> Status {
@@ -145,19 +154,27 @@ impl Contract for EventStoreService {
     ) -> Result<Response<proto::Events>, Status> {
         let request = request.into_inner();
         let topic = topic(&request.topic)?;
-        if request.wait_ms_max > FOLLOW_MS_MAX {
-            return Err(Status::invalid_argument(format!(
-                "wait_ms_max must be at most {FOLLOW_MS_MAX}"
-            )));
-        }
         let after = convert::to_position(request.after.unwrap_or_default());
-        let wait_max = Duration::from_millis(request.wait_ms_max.into());
+        let wait_max = wait(request.wait_ms_max)?;
         let limit = request.limit as usize;
         let follow = self.store.follow(topic, after, limit, wait_max);
         // No event in time is not an error: a follower repeats its request, maybe to another server.
         let events = self.drain.run_until_cancelled(follow).await;
         let events = events.unwrap_or(Ok(Vec::new())).map_err(failed)?;
         Ok(Response::new(convert::events(topic, events)))
+    }
+
+    async fn applied(
+        &self,
+        request: Request<proto::AppliedRequest>,
+    ) -> Result<Response<proto::AppliedReply>, Status> {
+        let request = request.into_inner();
+        let after = convert::to_positions(&request.after).map_err(failed)?;
+        let wait_max = wait(request.wait_ms_max)?;
+        let told = self.store.applied(&after, wait_max);
+        let told = self.drain.run_until_cancelled(told).await;
+        let told = told.unwrap_or(Err(EventStoreError::Closed));
+        Ok(Response::new(convert::applied(told.map_err(failed)?)))
     }
 
     async fn last_position(
@@ -180,6 +197,7 @@ impl Contract for EventStoreService {
             group: group.group,
             topic: group.topic.name().to_owned(),
             undelivered: group.undelivered,
+            delivered: group.delivered,
             pending: group.pending,
             lag_counts: group.lag.counts().to_vec(),
             lag_sum_us: group.lag.sum_us(),

@@ -1,4 +1,4 @@
-//! Serves one client's subscription: sends a batch only on request, takes acknowledgements only for that batch, and leaves the
+//! Serves one client's subscription: sends a batch only on request, takes acknowledgements only for what it has sent, and leaves the
 //! consumer group as soon as the client ends its stream.
 
 use std::sync::Arc;
@@ -12,11 +12,13 @@ use tonic::{Status, Streaming};
 use super::convert;
 use crate::proto::ordershop as proto;
 use crate::status::of_store;
-use ordershop_contract::event_store::{EventStore, EventSubscription, SubscribeRequest};
+use ordershop_contract::event_store::{
+    EventStore, EventStoreError, EventSubscription, RecordedEvent, SubscribeRequest,
+};
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
-use proto::subscription_request::{Acknowledge, DeadLetter, Request};
+use proto::subscription_request::{Acknowledge, DeadLetter, Next, Request};
 
 /// How long a client may take to send its first message.
 const OPEN_MS_MAX: u64 = 10_000;
@@ -29,12 +31,10 @@ struct Subscribing {
     topic: Topic,
     requests: Streaming<proto::SubscriptionRequest>,
     drain: CancellationToken,
-    /// Whether the client waits for a batch.
-    is_asked: bool,
-    /// Positions of the last batch, in stream order.
+    /// The batch that the client waits for.
+    asked: Option<Next>,
+    /// Positions that were given and not acknowledged, in stream order.
     given: Vec<Position>,
-    /// Whether some of the last batch may be unacknowledged.
-    has_unacked: bool,
 }
 
 /// Opens the subscription that the stream's first message names.
@@ -74,9 +74,8 @@ pub(super) async fn subscribe(
         topic,
         requests,
         drain,
-        is_asked: false,
+        asked: None,
         given: Vec::new(),
-        has_unacked: false,
     };
     // An error ends the subscription: it leaves the group, and its unacknowledged events are delivered again.
     Ok(stream::try_unfold(
@@ -94,7 +93,7 @@ impl Subscribing {
         let mut ends_at = None;
         loop {
             if self.drain.is_cancelled() {
-                if self.is_asked || !self.has_unacked {
+                if self.asked.is_some() || self.given.is_empty() {
                     return Err(shutting_down());
                 }
                 ends_at.get_or_insert(Instant::now() + Duration::from_millis(DRAIN_MS_MAX));
@@ -108,12 +107,12 @@ impl Subscribing {
             let message = tokio::select! {
                 biased;
                 message = self.requests.message() => message?,
-                batch = self.subscription.next_batch(), if self.is_asked => {
+                batch = next_batch(&mut *self.subscription, self.asked), if self.asked.is_some() => {
                     let batch = batch.map_err(|error| of_store(&error))?;
-                    self.given.clear();
+                    if !self.asked.take().is_some_and(|next| next.ahead) {
+                        self.given.clear();
+                    }
                     self.given.extend(batch.iter().map(|event| event.position));
-                    self.is_asked = false;
-                    self.has_unacked = true;
                     let epoch = self.subscription.epoch().0;
                     let events = convert::events(self.topic, batch);
                     return Ok(Some(proto::Events { epoch, ..events }));
@@ -134,11 +133,11 @@ impl Subscribing {
 
     async fn take(&mut self, message: proto::SubscriptionRequest) -> Result<(), Status> {
         match message.request {
-            Some(Request::Next(_)) if self.is_asked => {
+            Some(Request::Next(_)) if self.asked.is_some() => {
                 Err(precondition("the batch of the last `next` is still due"))
             }
-            Some(Request::Next(_)) => {
-                self.is_asked = true;
+            Some(Request::Next(next)) => {
+                self.asked = Some(next);
                 Ok(())
             }
             Some(Request::Acknowledge(acknowledge)) => self.acknowledge(acknowledge).await,
@@ -151,15 +150,20 @@ impl Subscribing {
     async fn acknowledge(&mut self, acknowledge: Acknowledge) -> Result<(), Status> {
         let positions = acknowledge.positions.into_iter();
         let positions: Vec<Position> = positions.map(convert::to_position).collect();
-        if positions != self.given {
+        // Mostly they are the first ones that were given.
+        let are_first = self.given.starts_with(&positions);
+        if !are_first {
             positions.iter().try_for_each(|at| self.check_given(*at))?;
         }
         self.subscription
             .ack(&positions)
             .await
             .map_err(|error| of_store(&error))?;
-        // A client that acknowledges in parts acknowledges the last event last.
-        self.has_unacked = positions.last() != self.given.last();
+        if are_first {
+            self.given.drain(..positions.len());
+        } else {
+            self.given.retain(|given| !positions.contains(given));
+        }
         Ok(())
     }
 
@@ -185,8 +189,18 @@ impl Subscribing {
             return Ok(());
         }
         Err(precondition(format!(
-            "{position} is not in this subscription's last batch"
+            "{position} is no unacknowledged event of this subscription"
         )))
+    }
+}
+
+async fn next_batch(
+    subscription: &mut dyn EventSubscription,
+    asked: Option<Next>,
+) -> Result<Vec<RecordedEvent>, EventStoreError> {
+    match asked {
+        Some(Next { ahead: true }) => subscription.next_batch_ahead().await,
+        _ => subscription.next_batch().await,
     }
 }
 

@@ -84,9 +84,8 @@ fn lost(reason: &str) -> EventStoreError {
     EventStoreError::Unavailable(reason.to_owned())
 }
 
-#[async_trait]
-impl EventSubscription for GrpcSubscription {
-    async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+impl GrpcSubscription {
+    async fn next(&mut self, ahead: bool) -> Result<Vec<RecordedEvent>, EventStoreError> {
         if self.closed.is_cancelled() {
             return Err(EventStoreError::Closed);
         }
@@ -95,7 +94,7 @@ impl EventSubscription for GrpcSubscription {
             None => self.reopen().await?,
         };
         if !stream.awaits_batch() {
-            stream.ask(message(Request::Next(Next {})));
+            stream.ask(message(Request::Next(Next { ahead })));
         }
         // Put back before waiting, so that a cancelled wait doesn't lose the stream.
         let stream = self.stream.insert(stream);
@@ -114,6 +113,17 @@ impl EventSubscription for GrpcSubscription {
         };
         self.stream = None;
         Err(error)
+    }
+}
+
+#[async_trait]
+impl EventSubscription for GrpcSubscription {
+    async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.next(false).await
+    }
+
+    async fn next_batch_ahead(&mut self) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        self.next(true).await
     }
 
     fn epoch(&self) -> Epoch {

@@ -65,7 +65,10 @@ async fn what_breaks_the_contract_of_a_subscription_has_a_clear_status_and_gives
         reason: "none of it".into(),
     });
     for (requests, code) in [
-        (vec![Request::Next(Next {})], Code::FailedPrecondition),
+        (
+            vec![Request::Next(Next::default())],
+            Code::FailedPrecondition,
+        ),
         (vec![open("pets")], Code::NotFound),
         (vec![open("order"), open("order")], Code::FailedPrecondition),
         (
@@ -73,15 +76,19 @@ async fn what_breaks_the_contract_of_a_subscription_has_a_clear_status_and_gives
             Code::FailedPrecondition,
         ),
         (
-            vec![open("order"), Request::Next(Next {}), acknowledge(stranger)],
+            vec![
+                open("order"),
+                Request::Next(Next::default()),
+                acknowledge(stranger),
+            ],
             Code::FailedPrecondition,
         ),
         (
             vec![
                 open("order"),
-                Request::Next(Next {}),
-                Request::Next(Next {}),
-                Request::Next(Next {}),
+                Request::Next(Next::default()),
+                Request::Next(Next::default()),
+                Request::Next(Next::default()),
             ],
             Code::FailedPrecondition,
         ),

@@ -1,16 +1,16 @@
 //! The set-up of the store's tests, with a gRPC connection between a test and the store.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ordershop_contract::event_store::ServerInfo;
 use ordershop_contract::event_store::{
-    Appended, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
+    Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
     SubscribeRequest, Transaction,
 };
-use ordershop_contract::position::Position;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use ordershop_grpc::event_store::client::GrpcEventStore;
 use ordershop_grpc::event_store::server::EventStoreService;
@@ -28,6 +28,12 @@ impl Deref for Stage {
 
     fn deref(&self) -> &Self::Target {
         &self.0
+    }
+}
+
+impl DerefMut for Stage {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
     }
 }
 
@@ -125,6 +131,14 @@ impl EventStore for RemoteStore {
         wait_max: Duration,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         self.client.follow(topic, after, limit, wait_max).await
+    }
+
+    async fn applied(
+        &self,
+        after: &Positions,
+        wait_max: Duration,
+    ) -> Result<Applied, EventStoreError> {
+        self.client.applied(after, wait_max).await
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {

@@ -59,7 +59,6 @@ impl Stage {
             retry_delay_ms: 5,
             retry_delay_ms_max: 20,
             block_ms: 200,
-            block_delayed_ms: 10,
             deaths_max: 1_000,
             ..QueueConfig::default()
         };

@@ -14,7 +14,7 @@ use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::GET_ENTITY;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
-use ordershop_read_model::{self as read_model, PlantedCpuCost};
+use ordershop_read_model::{self as read_model, ProjectionConfig};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
@@ -43,7 +43,7 @@ impl Stage {
         let server = RedisServer::start(dir.path(), Durability::None)
             .await
             .unwrap();
-        let events = event_store(&server);
+        let events = event_store(server.url());
         let stage = Self {
             server,
             events,
@@ -136,8 +136,8 @@ fn lease(topic: Topic) -> String {
     format!("lease:{{{topic}}}:read-model")
 }
 
-fn event_store(server: &RedisServer) -> Arc<RedisEventStore> {
-    let link = RedisLink::new(server.url()).unwrap();
+fn event_store(url: &str) -> Arc<RedisEventStore> {
+    let link = RedisLink::new(url).unwrap();
     RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default()).unwrap()
 }
 
@@ -158,7 +158,25 @@ pub struct Instance {
 
 impl Instance {
     pub fn start(server: &RedisServer, queue_db: u8) -> Self {
-        let events = event_store(server);
+        Self::with(server, server.url(), queue_db, ProjectionConfig::default())
+    }
+
+    /// Starts one that reaches the events and the cache over another line, its queue directly.
+    pub fn start_over(server: &RedisServer, line: &str, queue_db: u8) -> Self {
+        Self::with(server, line, queue_db, ProjectionConfig::default())
+    }
+
+    /// Starts one that writes nothing for this long after it was applied.
+    pub fn lingering(server: &RedisServer, queue_db: u8, linger: Duration) -> Self {
+        let config = ProjectionConfig {
+            linger,
+            ..ProjectionConfig::default()
+        };
+        Self::with(server, server.url(), queue_db, config)
+    }
+
+    fn with(server: &RedisServer, line: &str, queue_db: u8, config: ProjectionConfig) -> Self {
+        let events = event_store(line);
         let queue_link = RedisLink::new(&format!("{}?db={queue_db}", server.url())).unwrap();
         let metrics = QueueMetrics::default();
         let queue =
@@ -171,12 +189,7 @@ impl Instance {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        read_model::start(
-            &context,
-            &RedisLink::new(server.url()).unwrap(),
-            PlantedCpuCost::default(),
-        )
-        .unwrap();
+        read_model::start(&context, &RedisLink::new(line).unwrap(), config).unwrap();
         Self {
             context,
             events,
@@ -200,6 +213,13 @@ impl Instance {
     /// Calls a function; returns the reply.
     pub async fn ask(&self, to: QueueName, payload: &Value) -> Value {
         serde_json::from_str(&self.call(to, payload).await).unwrap()
+    }
+
+    /// Waits until a topic is applied beyond `after`; returns how far each is.
+    pub async fn told(&self, after: &Positions) -> Positions {
+        let applied = self.events.applied(after, WAIT_MAX).await.unwrap();
+        assert!(applied.positions.is_beyond(after), "{after} is the last");
+        applied.positions
     }
 
     /// Queries a product as of a position or later; it must exist.

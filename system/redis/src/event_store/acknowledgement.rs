@@ -54,7 +54,8 @@ impl Acknowledger {
         Ok(())
     }
 
-    fn xack(&self, positions: &[Position]) -> Cmd {
+    /// The command that acknowledges events.
+    pub fn xack(&self, positions: &[Position]) -> Cmd {
         let mut cmd = Cmd::with_capacity(3 + positions.len(), 64 + 20 * positions.len());
         cmd.arg("XACK").arg(&self.events).arg(&self.group);
         let mut text = String::with_capacity(32);

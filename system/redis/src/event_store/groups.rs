@@ -61,6 +61,7 @@ fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
         group: String::new(),
         topic,
         undelivered: None,
+        delivered: None,
         pending: 0,
         dead_letters: 0,
         lag: LagHistogram::default(),
@@ -70,6 +71,9 @@ fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
         match (name.as_slice(), value) {
             (b"name", Value::BulkString(name)) => status.group = String::from_utf8(name).ok()?,
             (b"pending", Value::Int(count)) => status.pending = u64::try_from(count).ok()?,
+            (b"entries-read", Value::Int(count)) => {
+                status.delivered = u64::try_from(count).ok();
+            }
             // Redis answers nil if entries in between were deleted, as it can't count the lag then.
             (b"lag", Value::Int(count)) => status.undelivered = u64::try_from(count).ok(),
             _ => {}

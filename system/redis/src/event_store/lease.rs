@@ -11,18 +11,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::retrying::bounded;
 
-/// Takes the lease if it is free. One that runs out while Redis is full can be taken again.
+/// Takes the lease if it is free. One that runs out while Redis is full can be taken again. One that would last longer than any that is taken
+/// was taken or renewed before Redis's clock was set back: it lasts as long as one that is taken now, unless its owner renews it.
 static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "#!lua flags=allow-oom
          if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+         redis.call('PEXPIRE', KEYS[1], ARGV[2], 'XX', 'LT')
          return 0",
-    )
-});
-static RENEW: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-         return redis.call('PEXPIRE', KEYS[1], ARGV[2])",
     )
 });
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
@@ -139,10 +135,12 @@ impl LeaseState {
 
     async fn renew_once(&self) -> RedisResult<bool> {
         let sent = self.since.elapsed();
-        let mut invocation = RENEW.key(&self.key);
-        invocation.arg(&self.value).arg(millis(self.ttl));
+        // One command instead of a script's three. Another owner's lease is renewed too, once: this one is lost then.
+        let mut renewal = redis::cmd("GETEX");
+        renewal.arg(&self.key).arg("PX").arg(millis(self.ttl));
         let mut call = self.connection.clone();
-        let ours: bool = bounded(self.ttl, invocation.invoke_async(&mut call)).await?;
+        let holder: Option<String> = bounded(self.ttl, renewal.query_async(&mut call)).await?;
+        let ours = holder.as_ref() == Some(&self.value);
         if ours {
             self.valid_until_ms
                 .fetch_max(millis(sent + self.ttl), Ordering::AcqRel);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{ErrorKind, RedisResult, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisResult, Value};
 
 use super::identity::ServerIdentity;
 use super::retrying::{READ_GRACE_MS, bounded};
@@ -98,14 +98,26 @@ impl Session {
         bounded(Duration::from_millis(READ_GRACE_MS), read).await
     }
 
-    /// Waits at most `block` for new entries; nil if there are none. If it is cancelled, the next call resumes the read.
-    pub async fn read_new(&mut self, place: &Place, block: Duration) -> RedisResult<Value> {
+    /// Waits at most `block` for new entries; nil if there are none. If it is cancelled, the next call resumes the read. `first` is sent before
+    /// the read, in one round trip with it; it must be `None` while a read is under way.
+    pub async fn read_new(
+        &mut self,
+        place: &Place,
+        block: Duration,
+        first: Option<Cmd>,
+    ) -> RedisResult<Value> {
         let reading = self.reading.get_or_insert_with(|| {
-            let cmd = read_command(place, Some(block), ">");
+            let mut pipe = Pipeline::with_capacity(2);
+            if let Some(first) = first {
+                pipe.add_command(first).ignore();
+            }
+            pipe.add_command(read_command(place, Some(block), ">"));
             let mut connection = self.connection.clone();
             Box::pin(async move {
                 let limit = block + Duration::from_millis(READ_GRACE_MS);
-                bounded(limit, cmd.query_async(&mut connection)).await
+                let read = pipe.query_async(&mut connection);
+                let (entries,): (Value,) = bounded(limit, read).await?;
+                Ok(entries)
             })
         });
         let result = reading.await;

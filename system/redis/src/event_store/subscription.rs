@@ -52,6 +52,8 @@ pub(super) struct DeliveryProgress {
     own_pending: bool,
     /// Events delivered by this subscription and not acknowledged, in stream order, with their times of publication, µs.
     unacked: Vec<(Position, u64)>,
+    /// Events whose acknowledgement goes out with the next read.
+    acks: Vec<Position>,
     /// Whether to deliver new events although the last batch isn't acknowledged.
     ahead: bool,
     /// The position of the last event delivered by this subscription.
@@ -66,7 +68,7 @@ impl RedisSubscription {
     async fn step(&mut self) -> RedisResult<Vec<Entry>> {
         let block = self.config.block();
         if !is_active(self.delivery.lease.as_ref(), block).await {
-            self.put_down().await;
+            self.put_down().await?;
             let acquired = Lease::acquire(
                 self.leases.clone(),
                 &self.lease_key,
@@ -82,6 +84,10 @@ impl RedisSubscription {
         }
         if !self.delivery.unacked.is_empty() && !self.delivery.ahead {
             self.delivery.own_pending = true;
+        }
+        if self.delivery.session.is_none() || self.delivery.own_pending {
+            // What is pending is read next.
+            self.send_acks().await?;
         }
         let session = match &mut self.delivery.session {
             Some(session) => session,
@@ -113,7 +119,7 @@ impl RedisSubscription {
         };
         // A read of new entries under way must end first: its entries are pending too, and come in their order.
         if self.delivery.own_pending && session.is_reading() {
-            let _: Value = session.read_new(&self.place, block).await?;
+            let _: Value = session.read_new(&self.place, block, None).await?;
         }
         if self.delivery.own_pending {
             let after = if self.delivery.ahead {
@@ -129,16 +135,34 @@ impl RedisSubscription {
             }
             return Ok(entries);
         }
-        read(self.topic, session.read_new(&self.place, block).await?)
+        let acks = std::mem::take(&mut self.delivery.acks);
+        let ack = (!acks.is_empty()).then(|| self.acknowledger.xack(&acks));
+        let acknowledges = ack.is_some();
+        let reply = session.read_new(&self.place, block, ack).await?;
+        if acknowledges {
+            Failpoint::EventsAcknowledged.pass();
+        }
+        read(self.topic, reply)
+    }
+
+    /// Sends the acknowledgements that no read takes along.
+    async fn send_acks(&mut self) -> RedisResult<()> {
+        if !self.delivery.acks.is_empty() {
+            self.acknowledger.send_acks(&self.delivery.acks).await?;
+            self.delivery.acks.clear();
+        }
+        Ok(())
     }
 
     /// Ends the session without the lease: nothing may be read until the lease is held again.
-    async fn put_down(&mut self) {
+    async fn put_down(&mut self) -> RedisResult<()> {
+        self.send_acks().await?;
         self.delivery.lease = None;
         if let Some(session) = self.delivery.session.take() {
             // A read that can't be ended here ends before the lease that it was sent under expires.
             session.end(self.shared.clone()).await;
         }
+        Ok(())
     }
 
     /// Returns the events of a read. Malformed entries go to the dead letters; deleted entries are acknowledged.
@@ -253,6 +277,20 @@ impl EventSubscription for RedisSubscription {
         self.acknowledger.ack(positions).await?;
         self.forget_acked(positions);
         Ok(())
+    }
+
+    async fn ack_and_next(
+        &mut self,
+        done: &[Position],
+    ) -> Result<Vec<RecordedEvent>, EventStoreError> {
+        let session = self.delivery.session.as_ref();
+        if session.is_none_or(Session::is_reading) {
+            self.ack(done).await?;
+        } else {
+            self.delivery.acks.extend(done);
+            self.forget_acked(done);
+        }
+        self.next_batch().await
     }
 
     async fn dead_letter(

@@ -27,7 +27,7 @@ pub(super) struct Term {
     pub cache: VersionCache,
     /// The topic's last position.
     pub last: Position,
-    /// The time of the last event's publication; later events are never earlier than it.
+    /// The time of the last event's publication, µs since the Unix epoch; later events are later than it.
     pub last_published_us: u64,
     /// Whether the last event that this writer knew of is gone: Redis went back, and what was decided on it must be decided again.
     pub went_back: bool,

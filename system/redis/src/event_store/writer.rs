@@ -1,6 +1,7 @@
 //! A topic's writer: waits for the lease, takes over, leads until it loses the lease or is closed, and stands by again. Decides when to
 //! write. `commit` knows how; `fence` knows whether this writer still may.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -88,6 +89,8 @@ pub(super) struct Writer {
     pub metrics: WriterMetrics,
     /// The topic's last position as of this writer's last term; [`Position::START`] before the first.
     pub known: Position,
+    /// The time of the last publication in any topic of this store, µs since the Unix epoch.
+    pub published_us: Arc<AtomicU64>,
 }
 
 /// The reason why a writer stopped leading.
@@ -159,6 +162,8 @@ impl Writer {
                             .refuse_all(&EventStoreError::Unavailable(why.to_owned()));
                     }
                     previous = Some(term.fence);
+                    self.published_us
+                        .fetch_max(term.last_published_us, Ordering::AcqRel);
                     let end = self.lead(&mut term, lease).await;
                     self.known = term.last;
                     match end {
@@ -290,7 +295,7 @@ impl Writer {
             answer_written(jobs, verdicts, &[], term.last);
             return None;
         }
-        let published_at_us = now_us().max(term.last_published_us);
+        let published_at_us = self.next_publication_us();
         let sent = commit(
             &mut term.connection,
             &self.keys,
@@ -304,7 +309,6 @@ impl Writer {
                 self.count(&verdicts, events);
                 ledger.close(&mut term.cache);
                 term.last = positions.last().copied().unwrap_or(term.last);
-                term.last_published_us = published_at_us;
                 answer_written(jobs, verdicts, &positions, term.last);
                 (!leads).then_some(End::Deposed)
             }
@@ -335,6 +339,17 @@ impl Writer {
                 why,
             }),
         }
+    }
+
+    /// The time of the next publication: now, but later than every one before in any topic, so that times tell what came first although the
+    /// clock is set back.
+    fn next_publication_us(&self) -> u64 {
+        let now = now_us();
+        let next = |last: u64| now.max(last + 1);
+        let last = self
+            .published_us
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last)));
+        next(last.unwrap_or_default())
     }
 
     fn count(&self, verdicts: &Verdicts, events: usize) {

@@ -32,14 +32,16 @@ pub(super) struct Batch {
     /// Malformed messages, encoded as dead letters already.
     garbage: Vec<Vec<u8>>,
     /// The number of messages whose callers have given up: they are not delivered.
-    expired: u64,
+    expired: usize,
 }
 
 /// The effects of a batch's answers.
 #[derive(Debug, Default)]
 pub(super) struct BatchOutcome {
-    /// A push and an expiry for each reply list.
+    /// A push for each reply list, and an expiry if it is that of another process.
     pub replies: Vec<Cmd>,
+    /// The number of messages, in the processing list.
+    pub messages: usize,
     pub leftovers: Leftovers,
 }
 
@@ -102,24 +104,27 @@ impl Batch {
         self.unanswered.len()
     }
 
-    /// Whether the processing list is empty.
-    pub(super) fn is_empty(&self) -> bool {
-        self.unanswered.is_empty() && self.garbage.is_empty() && self.expired == 0
+    /// The number of messages in the processing list.
+    pub(super) fn messages(&self) -> usize {
+        self.unanswered.len() + self.garbage.len() + self.expired
     }
 
     /// The number of messages that were left out because their callers have given up.
-    pub(super) fn expired(&self) -> u64 {
+    pub(super) fn expired(&self) -> usize {
         self.expired
     }
 
-    /// Turns the answers (one a delivery, in their order) into their effects.
+    /// Turns the answers (one a delivery, in their order) into their effects. This process's `own_list` needs no expiry from its own workers:
+    /// while it lives it reads the list, and whoever ends or recovers one of them sets it.
     pub(super) fn answer(
         self,
         queue: QueueName,
         keys: &QueueKeys,
         answers: Vec<Answer>,
+        own_list: &str,
         config: &QueueConfig,
     ) -> BatchOutcome {
+        let messages = self.messages();
         let mut pushes: Vec<Option<Cmd>> = self.reply_lists.iter().map(|_| None).collect();
         let mut leftovers = Leftovers {
             dead: self.garbage,
@@ -159,13 +164,19 @@ impl Batch {
         }
         let mut replies = Vec::with_capacity(2 * pushes.len());
         for (list, push) in self.reply_lists.iter().zip(pushes) {
-            if let Some(push) = push {
+            let Some(push) = push else { continue };
+            replies.push(push);
+            if list != own_list {
                 let mut expire = redis::cmd("EXPIRE");
                 expire.arg(list).arg(config.reply_ttl_s);
-                replies.extend([push, expire]);
+                replies.push(expire);
             }
         }
-        BatchOutcome { replies, leftovers }
+        BatchOutcome {
+            replies,
+            messages,
+            leftovers,
+        }
     }
 }
 
@@ -233,11 +244,11 @@ mod tests {
 
     fn answer(batch: Batch, answers: Vec<Answer>) -> BatchOutcome {
         let keys = QueueKeys::new(QUEUE);
-        batch.answer(QUEUE, &keys, answers, &QueueConfig::default())
+        batch.answer(QUEUE, &keys, answers, "a", &QueueConfig::default())
     }
 
     #[test]
-    fn replies_to_one_caller_share_a_push_and_the_forgotten_get_none() {
+    fn replies_to_one_caller_share_a_push_and_those_to_another_process_expire() {
         let messages = vec![
             message("1", "a", 0),
             message("2", "b", 0),
@@ -249,14 +260,14 @@ mod tests {
         let answers = vec![reply("11"), reply("22"), reply("33"), reply("44")];
         let outcome = answer(batch, answers);
         assert_eq!(wants, [true, true, true, false]);
-        assert_eq!(outcome.replies.len(), 4);
+        assert_eq!((outcome.replies.len(), outcome.messages), (3, 4));
         let first = text(&outcome.replies[0]);
         assert!(
             first.contains(r#"{"id":"1","payload":11}"#)
                 && first.contains(r#"{"id":"3","payload":33}"#),
             "{first}"
         );
-        assert!(text(&outcome.replies[1]).contains("EXPIRE"));
+        assert!(text(&outcome.replies[2]).contains("EXPIRE\r\n$1\r\nb"));
         let left = outcome.leftovers;
         assert!(left.retries.is_empty() && left.dead.is_empty() && left.outcomes.is_empty());
     }
@@ -276,8 +287,8 @@ mod tests {
     #[test]
     fn garbage_is_kept_back_as_a_dead_letter() {
         let (batch, deliveries) = read(vec![b"nonsense".to_vec()]);
-        assert!(deliveries.is_empty() && !batch.is_empty());
-        assert_eq!(batch.deliveries(), 0);
+        assert!(deliveries.is_empty());
+        assert_eq!((batch.deliveries(), batch.messages()), (0, 1));
         let outcome = answer(batch, Vec::new());
         assert!(String::from_utf8_lossy(&outcome.leftovers.dead[0]).contains("nonsense"));
     }
@@ -302,7 +313,7 @@ mod tests {
         );
 
         let (all_late, deliveries) = Batch::read(QUEUE, vec![until("late", 1)], &clock);
-        assert!(deliveries.is_empty() && !all_late.is_empty());
+        assert!(deliveries.is_empty() && all_late.messages() == 1);
     }
 
     #[test]

@@ -27,14 +27,12 @@ pub struct QueueConfig {
     pub heartbeat_ms: u64,
     /// A worker without a heartbeat for this long is dead, ms: its messages go to other workers. Several heartbeats.
     pub dead_after_ms: u64,
-    /// The interval at which dead workers are looked for, ms.
+    /// The interval at which dead workers are looked for, and what they have left behind, ms.
     pub recover_ms: u64,
     /// A dead worker without messages is forgotten after this, ms.
     pub forget_after_ms: u64,
     /// The maximum duration of a blocking read, ms.
     pub block_ms: u64,
-    /// The maximum duration of a blocking read while delayed retries wait, ms.
-    pub block_delayed_ms: u64,
     /// How much longer than its blocking time an answer may take before the connection counts as broken, ms.
     pub response_timeout_ms: u64,
     /// The first delay before a broken connection is opened again, ms; doubles, with jitter.
@@ -65,7 +63,6 @@ impl Default for QueueConfig {
             recover_ms: 2_000,
             forget_after_ms: 600_000,
             block_ms: 1_000,
-            block_delayed_ms: 50,
             response_timeout_ms: 10_000,
             reconnect_ms: 20,
             reconnect_ms_max: 1_000,

@@ -1,16 +1,15 @@
 //! A worker of a queue: answers a batch and takes the next in one round trip, and reconnects by itself when its connection breaks.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, poll_immediate, select};
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::batch::{Batch, BatchOutcome};
+use super::batch::Batch;
 use super::keys::QueueKeys;
 use super::outbox::unavailable;
-use super::scripts::Taken;
 use super::shared::QueueShared;
 use super::worker_connection::{Ended, WorkerConnection};
 use crate::refusal;
@@ -19,8 +18,8 @@ use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
 use ordershop_contract::metrics::QueueLabels;
 
-/// Sends answers; ends with the connection that they were sent on and the messages that were taken.
-type AnswerInFlight = BoxFuture<'static, (WorkerConnection, Result<Taken, String>)>;
+/// Sends answers; ends when Redis has them.
+type AnswerInFlight = BoxFuture<'static, Result<(), String>>;
 
 /// A worker of a queue on Redis.
 pub(super) struct RedisQueueConsumer {
@@ -29,7 +28,6 @@ pub(super) struct RedisQueueConsumer {
     keys: QueueKeys,
     batch_max: usize,
     batch: Batch,
-    /// `None` while answers are being sent, which own the connection.
     connection: Option<WorkerConnection>,
     /// The answers that are being sent. Sending goes on even if the exchange is dropped: the Redis client would drop a command whose caller
     /// is gone.
@@ -83,18 +81,10 @@ impl RedisQueueConsumer {
         self.ended.extend(ended);
     }
 
-    /// Waits for answers that a dropped exchange left behind. Messages that were taken with them will be given back.
-    async fn settle_answers(&mut self) {
-        if let Some(answering) = &mut self.answering {
-            let (connection, _) = answering.await;
-            self.answering = None;
-            self.ended.push(connection.end(false));
-        }
-    }
-
     /// Gives back the messages of this consumer's earlier workers.
     async fn give_back(&mut self) -> redis::RedisResult<()> {
-        self.settle_answers().await;
+        // Answers that a dropped exchange left behind. If they fail, their batch is given back too.
+        let _ = settle(&mut self.answering).await;
         while let Some(ended) = self.ended.last() {
             ended.give_back(&self.shared).await?;
             self.ended.pop();
@@ -138,12 +128,8 @@ impl RedisQueueConsumer {
         Ok(())
     }
 
-    /// Answers the batch and takes at most `messages_max`; closes the connection on an error.
-    async fn end_and_take(
-        &mut self,
-        answers: Vec<Answer>,
-        messages_max: usize,
-    ) -> Result<Taken, QueueError> {
+    /// Begins to send the answers, if there is a batch.
+    fn begin_to_answer(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
         if answers.len() != self.batch.deliveries() {
             let reason = format!(
                 "{} answers were sent for {} deliveries; send one answer per delivery",
@@ -154,50 +140,84 @@ impl RedisQueueConsumer {
             self.abandon(true);
             return Err(QueueError::Unavailable(reason));
         }
-        let Some(mut connection) = self.connection.take() else {
+        let Some(connection) = &self.connection else {
             return Err(QueueError::Unavailable("not connected".to_owned()));
         };
         let batch = std::mem::take(&mut self.batch);
-        let had_any = !batch.is_empty();
-        let BatchOutcome { replies, leftovers } =
-            batch.answer(self.queue, &self.keys, answers, &self.shared.config);
-        let exchange = connection.exchange(
-            &self.keys,
-            replies,
-            had_any.then_some(&leftovers),
-            messages_max,
-        );
-        let answering = self.answering.insert(Box::pin(async move {
-            let taken = connection.end_and_take(exchange).await;
-            (connection, taken)
-        }));
-        let (connection, taken) = answering.await;
-        self.answering = None;
-        self.connection = Some(connection);
-        self.settle(taken)
-    }
-
-    fn settle(&mut self, taken: Result<Taken, String>) -> Result<Taken, QueueError> {
-        self.waiting = false;
-        match taken {
-            Ok(taken) => {
-                if std::mem::take(&mut self.broken) {
-                    tracing::info!(queue = %self.queue, "the worker has reached its queue again");
-                    self.backoff.reset();
-                }
-                Ok(taken)
-            }
-            Err(error) => {
-                self.failed(&error);
-                self.abandon(false);
-                Err(QueueError::Unavailable(error))
-            }
+        if batch.messages() > 0 {
+            let (own_list, config) = (&self.shared.reply_key, &self.shared.config);
+            let outcome = batch.answer(self.queue, &self.keys, answers, own_list, config);
+            let end = connection.end_of(&self.keys, &outcome);
+            self.answering = Some(Box::pin(connection.clone().answer(end, outcome)));
         }
+        Ok(())
     }
 
     /// Answers the batch and takes no messages; the worker goes on.
     pub(super) async fn answer(&mut self, answers: Vec<Answer>) -> Result<(), QueueError> {
-        self.end_and_take(answers, 0).await.map(drop)
+        self.begin_to_answer(answers)?;
+        let answered = settle(&mut self.answering).await;
+        answered.map_err(|error| self.give_up(error))
+    }
+
+    /// Answers the batch, and waits for messages behind the answers in one round trip. Returns none if there are none for a while, or only
+    /// the wait failed.
+    async fn answer_and_take(
+        &mut self,
+        mut answers: Vec<Answer>,
+    ) -> Result<Vec<Vec<u8>>, QueueError> {
+        if Failpoint::RepliesSent.is_armed() {
+            // They are sent in two steps then: the wait must not come between.
+            self.answer(std::mem::take(&mut answers)).await?;
+        }
+        self.begin_to_answer(answers)?;
+        let Some(connection) = &self.connection else {
+            return Err(QueueError::Unavailable("not connected".to_owned()));
+        };
+        self.waiting = true;
+        // The answers are polled first, so they are sent first.
+        let exchange = async {
+            let answering = pin!(settle(&mut self.answering));
+            let taking = pin!(connection.wait_and_take(&self.keys, self.batch_max));
+            match select(answering, taking).await {
+                Either::Left((answered, mut taking)) => match poll_immediate(&mut taking).await {
+                    Some(taken) => (answered, taken, true),
+                    None => (answered, taking.await, false),
+                },
+                Either::Right((taken, answering)) => (answering.await, taken, true),
+            }
+        };
+        let (answered, taken, at_once) = tokio::select! {
+            exchanged = exchange => exchanged,
+            () = self.shared.closed.cancelled() => {
+                self.abandon(false);
+                return Err(QueueError::Closed);
+            }
+        };
+        self.waiting = false;
+        answered.map_err(|error| self.give_up(error))?;
+        let messages = match taken {
+            Ok(messages) => messages,
+            Err(error) => {
+                self.give_up(error);
+                return Ok(Vec::new());
+            }
+        };
+        if std::mem::take(&mut self.broken) {
+            tracing::info!(queue = %self.queue, "the worker has reached its queue again");
+            self.backoff.reset();
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.crowded = messages.len() > 1 || (at_once && !messages.is_empty());
+        }
+        Ok(messages)
+    }
+
+    /// Closes the connection, on which something failed.
+    fn give_up(&mut self, error: String) -> QueueError {
+        self.failed(&error);
+        self.abandon(false);
+        QueueError::Unavailable(error)
     }
 
     fn deliver(&mut self, messages: Vec<Vec<u8>>) -> Vec<Delivery> {
@@ -227,28 +247,16 @@ impl RedisQueueConsumer {
             all.get_or_create_owned(&QueueLabels { queue })
         })
     }
+}
 
-    /// Waits until there is a message, the connection fails or the queue is closed.
-    async fn wait(&mut self, delayed: bool) -> Result<Taken, QueueError> {
-        let config = &self.shared.config;
-        let block = Duration::from_millis(if delayed {
-            config.block_delayed_ms
-        } else {
-            config.block_ms
-        });
-        let Some(connection) = &mut self.connection else {
-            return Err(QueueError::Unavailable("not connected".to_owned()));
-        };
-        self.waiting = true;
-        let taken = tokio::select! {
-            taken = connection.wait_and_take(&self.keys, self.batch_max, block) => taken,
-            () = self.shared.closed.cancelled() => {
-                self.abandon(false);
-                return Err(QueueError::Closed);
-            }
-        };
-        self.settle(taken)
-    }
+/// Waits until answers that are being sent have arrived, if there are any.
+async fn settle(answering: &mut Option<AnswerInFlight>) -> Result<(), String> {
+    let Some(sending) = answering else {
+        return Ok(());
+    };
+    let answered = sending.await;
+    *answering = None;
+    answered
 }
 
 #[async_trait]
@@ -261,8 +269,8 @@ impl QueueConsumer for RedisQueueConsumer {
             self.abandon(false);
         }
         if self.shared.closed.is_cancelled() {
-            if self.connection.is_some() && !self.batch.is_empty() {
-                self.end_and_take(answers, 0).await?;
+            if self.connection.is_some() {
+                self.answer(answers).await?;
             }
             return Err(QueueError::Closed);
         }
@@ -275,28 +283,15 @@ impl QueueConsumer for RedisQueueConsumer {
                 answers = Vec::new();
                 self.open().await?;
             }
-            let mut taken = match self
-                .end_and_take(std::mem::take(&mut answers), self.batch_max)
-                .await
-            {
-                Ok(taken) => taken,
-                Err(error) if answered => return Err(error),
+            let messages = match self.answer_and_take(std::mem::take(&mut answers)).await {
+                Ok(messages) => messages,
+                Err(error) if answered || matches!(error, QueueError::Closed) => return Err(error),
                 Err(_) => continue,
             };
-            loop {
-                let deliveries = self.deliver(taken.messages);
-                if !deliveries.is_empty() {
-                    return Ok(deliveries);
-                }
-                if !self.batch.is_empty() {
-                    // Only malformed messages and such that came too late: they are taken off before the next are taken.
-                    break;
-                }
-                match self.wait(taken.delayed).await {
-                    Ok(next) => taken = next,
-                    Err(QueueError::Closed) => return Err(QueueError::Closed),
-                    Err(_) => break,
-                }
+            // There may be only malformed messages, and such that came too late: the next exchange ends them.
+            let deliveries = self.deliver(messages);
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
             }
         }
     }
@@ -308,8 +303,8 @@ impl QueueConsumer for RedisQueueConsumer {
         if self.waiting {
             self.abandon(false);
         }
-        let result = if self.connection.is_some() && !self.batch.is_empty() {
-            self.end_and_take(answers, 0).await.map(drop)
+        let result = if self.connection.is_some() {
+            self.answer(answers).await
         } else {
             Ok(())
         };
@@ -323,18 +318,15 @@ impl QueueConsumer for RedisQueueConsumer {
 impl Drop for RedisQueueConsumer {
     fn drop(&mut self) {
         // Whoever drops it in the middle of a batch has died of it, as far as is known here.
-        self.abandon(!self.waiting);
-        let (answering, mut ended) = (self.answering.take(), std::mem::take(&mut self.ended));
-        let is_clean = answering.is_none() && ended.is_empty();
-        if is_clean || tokio::runtime::Handle::try_current().is_err() {
+        self.abandon(!self.waiting && self.answering.is_none());
+        let (mut answering, ended) = (self.answering.take(), std::mem::take(&mut self.ended));
+        if ended.is_empty() || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         let shared = Arc::clone(&self.shared);
         let queue = self.queue;
         self.shared.tracker.spawn(async move {
-            if let Some(answering) = answering {
-                ended.push(answering.await.0.end(false));
-            }
+            let _ = settle(&mut answering).await;
             for worker in ended {
                 if let Err(error) = worker.give_back(&shared).await {
                     tracing::warn!(%queue, %error, "a worker's messages could not be given back; recovery does it later");

@@ -11,6 +11,10 @@ local dead_after = tonumber(ARGV[2])
 if dead_after >= 0 then
   local silent = now - (redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0)
   if silent < dead_after then
+    if silent < -dead_after then
+      -- Its heartbeat is of before Redis's clock was set back: it is dead unless the next one comes in time.
+      redis.call('ZADD', KEYS[3], 'XX', now, ARGV[1])
+    end
     return {0, {}}
   end
   -- Not forgotten at once: a stopped process that resumes may take one more message before its next heartbeat.

@@ -1,24 +1,27 @@
-//! Sends the heartbeats of this process's workers, and gives back the messages of dead ones. All times are Redis's: the machines' clocks
-//! don't matter. Knows nothing of the content of messages, but informs the callers of those that become dead letters.
+//! Sends the heartbeats of this process's workers, and clears up after dead ones. All times are Redis's: the machines' clocks don't matter.
+//! Knows nothing of the content of messages, but informs the callers of those that become dead letters.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Pipeline, RedisResult};
+use redis::{AsyncCommands as _, Pipeline, RedisResult};
 
 use super::envelope::{Envelope, ReplyEnvelope, error_payload};
-use super::keys::QueueKeys;
+use super::keys::{self, QueueKeys};
 use super::scripts::{self, GIVE_BACK};
 use super::shared::QueueShared;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueName;
+
+/// The maximum number of delayed messages that are put back at once.
+const DUE_MAX: usize = 1_000;
 
 /// A periodic task.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Duty {
     /// Reads Redis's clock, and sends the heartbeats of this process's workers.
     Heartbeat,
-    /// Looks for dead workers and gives back their messages.
+    /// Looks for dead workers, and for what they have left behind.
     Recovery,
 }
 
@@ -68,7 +71,7 @@ pub(super) async fn enroll(
     worker: &str,
 ) -> RedisResult<()> {
     let now = now_ms(connection).await?;
-    scripts::beat(keys, worker, now)
+    scripts::beat(&keys.workers, [worker], now)
         .query_async(connection)
         .await
 }
@@ -78,21 +81,23 @@ async fn beat(shared: &QueueShared) -> RedisResult<()> {
     let asked = Instant::now();
     let now = now_ms(&mut connection).await?;
     shared.clock.told(asked, now);
-    let workers = shared.roster.workers();
-    if workers.is_empty() {
+    // A worker that has left before this must not be registered again.
+    let by_queue = shared.roster.workers();
+    if by_queue.is_empty() {
         return Ok(());
     }
-    let mut pipeline = Pipeline::with_capacity(workers.len());
-    for (worker, queue) in workers {
-        // A worker that has left meanwhile must not be registered again.
-        if shared.roster.has(&worker) {
-            pipeline
-                .add_command(scripts::beat(&QueueKeys::new(queue), &worker, now))
-                .ignore();
-        }
+    let mut pipeline = Pipeline::with_capacity(by_queue.len());
+    for (queue, workers) in by_queue {
+        let workers = workers.iter().map(String::as_str);
+        let beat = scripts::beat(&QueueKeys::new(queue).workers, workers, now);
+        pipeline.add_command(beat).ignore();
     }
     pipeline.exec_async(&mut connection).await
 }
+
+/// What is found of a queue: the workers whose heartbeats are old, those whose heartbeats are to come, and how many messages are delayed and
+/// suspected.
+type Found = (Vec<String>, Vec<String>, u64, u64);
 
 async fn recover(shared: &QueueShared) -> RedisResult<()> {
     let queues = shared.roster.queues();
@@ -102,27 +107,61 @@ async fn recover(shared: &QueueShared) -> RedisResult<()> {
     let mut connection = shared.connection.clone();
     let now = now_ms(&mut connection).await?;
     let silent_since = now.saturating_sub(shared.config.dead_after_ms);
-    let mut pipeline = Pipeline::with_capacity(queues.len());
+    // A heartbeat later than now is of before Redis's clock was set back.
+    let to_come = now + shared.config.dead_after_ms;
+    let mut pipeline = Pipeline::with_capacity(4 * queues.len());
     for queue in &queues {
-        pipeline.zrangebyscore(QueueKeys::new(*queue).workers, 0, silent_since);
+        let keys = QueueKeys::new(*queue);
+        pipeline.zrangebyscore(&keys.workers, 0, silent_since);
+        pipeline.zrangebyscore(&keys.workers, to_come, "+inf");
+        pipeline.zcard(&keys.delayed).llen(&keys.suspects);
     }
-    let dead: Vec<Vec<String>> = pipeline.query_async(&mut connection).await?;
+    let found: Vec<Found> = pipeline.query_async(&mut connection).await?;
+    // A failure of one queue must not delay the others.
     let mut result = Ok(());
-    for (queue, workers) in queues.into_iter().zip(dead) {
-        for worker in workers {
+    for (queue, (silent, ahead, delayed, suspects)) in queues.into_iter().zip(found) {
+        if suspects > 0 {
+            shared.roster.add_suspicion(queue);
+        }
+        // The process that delayed them may have died.
+        if delayed > 0 {
+            result = put_back(shared, queue).await.and(result);
+        }
+        for worker in silent.into_iter().chain(ahead) {
             // Workers of this process are alive, even if a heartbeat is late.
             if !shared.roster.has(&worker) {
-                let dead_after_ms = shared.config.dead_after_ms;
-                // A failure of one queue must not delay the others.
-                if let Err(error) =
-                    give_back(shared, queue, &worker, Some(dead_after_ms), true).await
-                {
-                    result = Err(error);
-                }
+                let dead_after_ms = Some(shared.config.dead_after_ms);
+                let given_back = give_back(shared, queue, &worker, dead_after_ms, true).await;
+                result = given_back.and(result);
             }
         }
     }
     result
+}
+
+/// Puts back the delayed messages that are due after `delay_ms`, unless the queue is closed before.
+pub(super) fn put_back_later(shared: &Arc<QueueShared>, queue: QueueName, delay_ms: u64) {
+    let shared_then = Arc::clone(shared);
+    shared.tracker.spawn(async move {
+        let due = tokio::time::sleep(Duration::from_millis(delay_ms));
+        if shared_then.closed.run_until_cancelled(due).await.is_some()
+            && let Err(error) = put_back(&shared_then, queue).await
+        {
+            tracing::warn!(%queue, %error, "delayed messages could not be put back; recovery does it later");
+        }
+    });
+}
+
+/// Puts back the delayed messages that are due.
+async fn put_back(shared: &QueueShared, queue: QueueName) -> RedisResult<()> {
+    let mut connection = shared.connection.clone();
+    let due = scripts::due(
+        &QueueKeys::new(queue),
+        DUE_MAX,
+        shared.config.retry_delay_ms_max,
+    );
+    while due.query_async::<usize>(&mut connection).await? == DUE_MAX {}
+    Ok(())
 }
 
 /// Gives back a worker's messages: if `dead_after_ms` is given, only if it has been silent for so long. `died` counts a death of each.
@@ -137,6 +176,11 @@ pub(super) async fn give_back(
     let keys = QueueKeys::new(queue);
     let config = &shared.config;
     let mut connection = shared.connection.clone();
+    if let Some((process, _)) = worker.rsplit_once('-') {
+        // It may have died as a caller, too. Its own workers' replies to it have no expiry.
+        let ttl_s = config.reply_ttl_s.cast_signed();
+        let () = connection.expire(keys::replies(process), ttl_s).await?;
+    }
     let (count, buried): (u64, Vec<Vec<u8>>) = GIVE_BACK
         .key(&keys.source)
         .key(keys.processing(worker))
@@ -154,6 +198,7 @@ pub(super) async fn give_back(
         .await?;
     Failpoint::MessagesGivenBack.pass();
     if count > 0 {
+        shared.roster.add_suspicion(queue);
         tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "the messages of an ended worker were given back");
     }
     let mut pipeline = redis::pipe();

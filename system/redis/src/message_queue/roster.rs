@@ -10,6 +10,7 @@ use ordershop_contract::message_queue::QueueName;
 struct RosterTable {
     workers: FxHashMap<String, QueueName>,
     queues: FxHashSet<QueueName>,
+    suspicious: FxHashSet<QueueName>,
 }
 
 /// The workers of this process, with their queues.
@@ -39,13 +40,24 @@ impl Roster {
         self.lock().workers.contains_key(worker)
     }
 
-    pub(super) fn workers(&self) -> Vec<(String, QueueName)> {
-        let table = self.lock();
-        table
-            .workers
-            .iter()
-            .map(|(worker, queue)| (worker.clone(), *queue))
-            .collect()
+    /// The workers of each queue.
+    pub(super) fn workers(&self) -> FxHashMap<QueueName, Vec<String>> {
+        let mut by_queue = FxHashMap::default();
+        for (worker, queue) in &self.lock().workers {
+            let workers: &mut Vec<String> = by_queue.entry(*queue).or_default();
+            workers.push(worker.clone());
+        }
+        by_queue
+    }
+
+    /// Records that a queue has messages that several workers died of.
+    pub(super) fn add_suspicion(&self, queue: QueueName) {
+        self.lock().suspicious.insert(queue);
+    }
+
+    /// Whether a queue has such messages, as far as was recorded since the last question.
+    pub(super) fn take_suspicion(&self, queue: QueueName) -> bool {
+        self.lock().suspicious.remove(&queue)
     }
 
     /// Every queue that this process has ever worked on: it recovers their dead workers.

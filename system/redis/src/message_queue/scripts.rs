@@ -3,73 +3,70 @@
 
 use std::sync::LazyLock;
 
-use redis::{Arg, Cmd, Script, ServerErrorKind, Value};
+use redis::{Cmd, Script, Value};
 use serde_json::value::RawValue;
 
 use super::config::QueueConfig;
 use super::keys::QueueKeys;
+use crate::when_full::words;
 
-/// Ends a batch and takes the next.
-pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
 /// Gives back a worker's messages.
 pub(super) static GIVE_BACK: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("give_back.lua")));
 
 /// Pushes messages although Redis is full.
 const PUSH: &str = include_str!("push.lua");
-/// Records a worker's heartbeat although Redis is full.
-const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
+/// Records heartbeats although Redis is full.
+const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], unpack(ARGV))";
+/// Takes messages from a list to a processing list.
+const TAKE: &str = include_str!("take.lua");
+/// Ends a batch that leaves something behind.
+const END: &str = include_str!("end.lua");
+/// Puts messages whose delay is over at the end of their queue.
+const DUE: &str = include_str!("due.lua");
+
+/// The maximum number of messages that are taken at once: Lua's stack holds some 8,000 values.
+const TAKE_MAX: usize = 4_000;
 
 /// The same push as an `RPUSH` that a full Redis refused.
 pub(super) fn push_when_full(rpush: &Cmd) -> Cmd {
-    let words = rpush.args_iter().skip(1).filter_map(|word| match word {
-        Arg::Simple(bytes) => Some(bytes),
-        _ => None,
-    });
     let mut cmd = redis::cmd("EVAL");
     cmd.arg(PUSH).arg(1);
-    for word in words {
+    for word in words(rpush).skip(1) {
         cmd.arg(word);
     }
     cmd
 }
 
-/// The heartbeat of a worker, at `now_ms` of Redis's clock.
-pub(super) fn beat(keys: &QueueKeys, worker: &str, now_ms: u64) -> Cmd {
+/// A script's call by its text, with its keys: it doesn't matter whether the server knows the script.
+fn eval(script: &str, keys: &[&str]) -> Cmd {
     let mut cmd = redis::cmd("EVAL");
-    cmd.arg(BEAT)
-        .arg(1)
-        .arg(&keys.workers)
-        .arg(now_ms)
-        .arg(worker);
+    cmd.arg(script).arg(keys.len()).arg(keys);
     cmd
 }
 
-/// The result of [`TAKE`].
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// Whether retries wait until they are due.
-    pub delayed: bool,
-    /// The messages, as queued.
-    pub messages: Vec<Vec<u8>>,
+/// The heartbeats of members of a sorted set, at `now_ms` of Redis's clock.
+pub(super) fn beat<'a>(key: &str, members: impl IntoIterator<Item = &'a str>, now_ms: u64) -> Cmd {
+    let mut cmd = eval(BEAT, &[key]);
+    for member in members {
+        cmd.arg(now_ms).arg(member);
+    }
+    cmd
 }
 
-impl Taken {
-    /// Parses a reply; `None` if it isn't one of the script.
-    pub(super) fn parse(value: Value) -> Option<Self> {
-        let Value::Array(parts) = value else {
-            return None;
-        };
-        let mut parts = parts.into_iter();
-        let (Some(Value::Int(delayed)), Some(Value::Array(items))) = (parts.next(), parts.next())
-        else {
-            return None;
-        };
-        Some(Self {
-            delayed: delayed > 0,
-            messages: items.into_iter().filter_map(bulk).collect(),
-        })
-    }
+/// The call that takes at most `messages_max` messages from a list to a processing list, and returns them.
+pub(super) fn take(list: &str, processing: &str, messages_max: usize) -> Cmd {
+    let mut cmd = eval(TAKE, &[list, processing]);
+    cmd.arg(messages_max.min(TAKE_MAX));
+    cmd
+}
+
+/// The call that puts at most `messages_max` delayed messages that are due into their queue, and returns their number. None waits longer than
+/// `delay_ms_max`.
+pub(super) fn due(keys: &QueueKeys, messages_max: usize, delay_ms_max: u64) -> Cmd {
+    let mut cmd = eval(DUE, &[&keys.delayed, &keys.source]);
+    cmd.arg(messages_max).arg(delay_ms_max);
+    cmd
 }
 
 /// The bytes of a bulk string; `None` for any other value.
@@ -78,11 +75,6 @@ pub(super) fn bulk(value: Value) -> Option<Vec<u8>> {
         Value::BulkString(bytes) => Some(bytes),
         _ => None,
     }
-}
-
-/// Whether the server has lost its scripts.
-pub(super) fn is_no_script(value: &Value) -> bool {
-    matches!(value, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
 /// A batch's retries, outcomes and dead letters.
@@ -96,28 +88,23 @@ pub(super) struct Leftovers {
     pub dead: Vec<Vec<u8>>,
 }
 
-/// The call of [`TAKE`]. `end` ends the present batch.
-pub(super) fn take(
+/// The command that ends a batch: the first `messages` of the processing list.
+pub(super) fn end(
     keys: &QueueKeys,
     processing: &str,
-    messages_max: usize,
-    end: Option<&Leftovers>,
+    messages: usize,
+    left: &Leftovers,
     config: &QueueConfig,
 ) -> Cmd {
-    let mut cmd = redis::cmd("EVALSHA");
-    let none = Leftovers::default();
-    let left = end.unwrap_or(&none);
-    cmd.arg(TAKE.get_hash()).arg(5 + left.outcomes.len());
-    cmd.arg(&keys.source)
-        .arg(processing)
-        .arg(&keys.delayed)
-        .arg(&keys.dead)
-        .arg(&keys.suspects);
-    for (key, _) in &left.outcomes {
-        cmd.arg(key);
+    if left.retries.is_empty() && left.outcomes.is_empty() && left.dead.is_empty() {
+        let mut cmd = redis::cmd("LTRIM");
+        cmd.arg(processing).arg(messages).arg(-1);
+        return cmd;
     }
-    cmd.arg(messages_max)
-        .arg(u8::from(end.is_some()))
+    let mut all_keys = vec![processing, &keys.delayed, &keys.dead];
+    all_keys.extend(left.outcomes.iter().map(|(key, _)| &**key));
+    let mut cmd = eval(END, &all_keys);
+    cmd.arg(messages)
         .arg(left.retries.len())
         .arg(config.outcome_ttl_s);
     for (delay_ms, message) in &left.retries {

@@ -35,7 +35,7 @@ pub(super) struct QueueShared {
     pub(super) functions: Functions,
     pub(super) workers_opened: AtomicU64,
     pub(super) closed: CancellationToken,
-    /// Tasks that give back the messages of dropped workers.
+    /// Tasks that give back the messages of dropped workers, or put back delayed ones.
     pub(super) tracker: TaskTracker,
 }
 
@@ -46,12 +46,12 @@ impl QueueShared {
     }
 
     /// Counts messages that were dropped because their callers had given up.
-    pub(super) fn expired(&self, queue: QueueName, messages: u64) {
+    pub(super) fn expired(&self, queue: QueueName, messages: usize) {
         let labels = QueueLabels {
             queue: queue.to_string(),
         };
         let expired = self.metrics.messages_expired.get_or_create(&labels);
-        expired.inc_by(messages);
+        expired.inc_by(messages as u64);
     }
 
     pub(super) fn put(

@@ -1,15 +1,17 @@
 //! One connection of one worker, with its own name and processing list. A new connection is a new worker: a late command of an old one
 //! touches only the old one's list, which is given back to the source. Knows nothing of the content of messages.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
+use super::batch::BatchOutcome;
 use super::keys::QueueKeys;
-use super::recovery::{enroll, give_back};
-use super::scripts::{self, Leftovers, TAKE, Taken};
+use super::recovery::{self, enroll, give_back};
+use super::scripts;
 use super::shared::QueueShared;
 use crate::refusal;
 use ordershop_contract::failpoint::Failpoint;
@@ -18,8 +20,8 @@ use ordershop_contract::message_queue::QueueName;
 /// Interval between looks for messages while Redis is full: it refuses to wait for them.
 const LOOK_WHEN_FULL_MS: u64 = 20;
 
-/// A connected worker.
-#[derive(Debug)]
+/// A connected worker. Clones share the connection.
+#[derive(Clone, Debug)]
 pub(super) struct WorkerConnection {
     shared: Arc<QueueShared>,
     queue: QueueName,
@@ -27,6 +29,8 @@ pub(super) struct WorkerConnection {
     processing: String,
     client_id: u64,
     connection: MultiplexedConnection,
+    /// Whether several messages seem to wait, so that it pays to ask for more than one.
+    pub crowded: bool,
 }
 
 /// A worker whose connection was closed.
@@ -37,12 +41,6 @@ pub(super) struct Ended {
     client_id: u64,
     /// Whether it died with its messages, so that they may be the cause.
     died: bool,
-}
-
-/// The commands of an exchange: the last batch's replies, its end, and the request for the next.
-pub(super) struct WorkerExchange {
-    pipeline: Pipeline,
-    take: Cmd,
 }
 
 impl WorkerConnection {
@@ -56,11 +54,6 @@ impl WorkerConnection {
         let mut hello = redis::pipe();
         hello.cmd("CLIENT").arg("SETNAME").arg(&worker).ignore();
         hello.cmd("CLIENT").arg("ID");
-        hello
-            .cmd("SCRIPT")
-            .arg("LOAD")
-            .arg(include_str!("take.lua"))
-            .ignore();
         let (client_id,): (u64,) = hello.query_async(&mut connection).await?;
         shared
             .functions
@@ -75,40 +68,25 @@ impl WorkerConnection {
             worker,
             client_id,
             connection,
+            crowded: true,
         })
     }
 
-    /// Builds the commands that send the replies, end the batch if there is one, and take messages.
-    pub(super) fn exchange(
-        &self,
-        keys: &QueueKeys,
-        replies: Vec<Cmd>,
-        end: Option<&Leftovers>,
-        messages_max: usize,
-    ) -> WorkerExchange {
-        let take = scripts::take(
-            keys,
-            &self.processing,
-            messages_max,
-            end,
-            &self.shared.config,
-        );
-        let mut pipeline = Pipeline::with_capacity(replies.len() + 1);
-        for reply in replies {
+    /// Sends a batch's replies and ends the batch, in one round trip.
+    pub(super) async fn answer(self, end: Cmd, outcome: BatchOutcome) -> Result<(), String> {
+        let mut pipeline = Pipeline::with_capacity(outcome.replies.len() + 1);
+        for reply in outcome.replies {
             pipeline.add_command(reply);
         }
-        pipeline.add_command(take.clone());
-        WorkerExchange { pipeline, take }
-    }
-
-    /// Sends an exchange, in one round trip.
-    pub(super) async fn end_and_take(&mut self, exchange: WorkerExchange) -> Result<Taken, String> {
-        let WorkerExchange { mut pipeline, take } = exchange;
-        if Failpoint::RepliesSent.is_armed() {
-            pipeline = self.send_replies_first(pipeline).await?;
+        if Failpoint::RepliesSent.is_armed() && !pipeline.is_empty() {
+            // A test comes between the replies and the end.
+            self.send(&pipeline, Duration::ZERO).await?;
+            Failpoint::RepliesSent.pass();
+            pipeline.clear();
         }
+        pipeline.add_command(end);
         let mut answers = self.send(&pipeline, Duration::ZERO).await?;
-        let taken = answers.pop().unwrap_or_default();
+        let ended = answers.pop();
         let mut again = Pipeline::new();
         for (reply, answer) in pipeline.cmd_iter().zip(&answers) {
             if refusal::is_full(answer) {
@@ -116,104 +94,91 @@ impl WorkerConnection {
             }
         }
         if !again.is_empty() {
-            answers = self.send(&again, Duration::ZERO).await?;
+            // Beside this connection, which may wait for messages already.
+            let mut connection = self.shared.connection.clone();
+            let pushed = connection.send_packed_commands(&again, 0, again.len());
+            answers = pushed.await.map_err(|error| refusal::words(&error))?;
         }
         for answer in answers {
             if let Value::ServerError(error) = answer {
                 tracing::warn!(queue = %self.queue, %error, "replies could not be sent: their callers will time out");
             }
         }
-        self.taken(taken, take).await
+        if let Some(Value::ServerError(error)) = ended {
+            return Err(refusal::words_of_answer(&error));
+        }
+        let retries = &outcome.leftovers.retries;
+        for delay_ms in retries.iter().map(|retry| retry.0).collect::<BTreeSet<_>>() {
+            recovery::put_back_later(&self.shared, self.queue, delay_ms);
+        }
+        Ok(())
     }
 
-    /// Sends all but the last command, for a test that comes between the two; returns the last one.
-    async fn send_replies_first(&mut self, pipeline: Pipeline) -> Result<Pipeline, String> {
-        let (mut replies, mut last) = (Pipeline::new(), Pipeline::new());
-        for (n, command) in pipeline.cmd_iter().enumerate() {
-            let rest = if n + 1 < pipeline.len() {
-                &mut replies
-            } else {
-                &mut last
-            };
-            rest.add_command(command.clone());
-        }
-        if !replies.is_empty() {
-            self.send(&replies, Duration::ZERO).await?;
-            Failpoint::RepliesSent.pass();
-        }
-        Ok(last)
+    /// The command that ends a batch.
+    pub(super) fn end_of(&self, keys: &QueueKeys, outcome: &BatchOutcome) -> Cmd {
+        let (left, config) = (&outcome.leftovers, &self.shared.config);
+        scripts::end(keys, &self.processing, outcome.messages, left, config)
     }
 
-    /// Waits for a message, then takes more: one round trip too, as Redis answers the rest of the pipeline after the wait.
+    /// Waits for messages, and takes at most `messages_max`; none if the wait was in vain.
     pub(super) async fn wait_and_take(
-        &mut self,
+        &self,
         keys: &QueueKeys,
         messages_max: usize,
-        block: Duration,
-    ) -> Result<Taken, String> {
-        let mut wait = redis::cmd("BLMOVE");
-        wait.arg(&keys.source)
-            .arg(&self.processing)
-            .arg("LEFT")
-            .arg("RIGHT")
-            .arg(block.as_secs_f64());
-        let take = scripts::take(
-            keys,
-            &self.processing,
-            messages_max,
-            None,
-            &self.shared.config,
-        );
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.add_command(wait);
-        pipeline.add_command(take.clone());
-        let mut answers = self.send(&pipeline, block).await?;
-        let taken = answers.pop().unwrap_or_default();
-        let first = match answers.pop() {
-            Some(Value::BulkString(message)) => Some(message),
-            Some(Value::Nil) => None,
-            Some(full) if refusal::is_full(&full) => {
-                // It can't be waited for; the script takes what comes.
-                tokio::time::sleep(Duration::from_millis(LOOK_WHEN_FULL_MS)).await;
-                None
+    ) -> Result<Vec<Vec<u8>>, String> {
+        if self.shared.roster.take_suspicion(self.queue) {
+            // A message that several workers died of is alone, so that it is known which one it is.
+            let suspect = self.take(&keys.suspects, 1).await?;
+            if !suspect.is_empty() {
+                self.shared.roster.add_suspicion(self.queue);
+                return Ok(suspect);
             }
-            other => return Err(format!("unexpected answer {other:?}")),
-        };
-        let mut taken = self.taken(taken, take).await?;
-        if let Some(first) = first {
-            taken.messages.insert(0, first);
         }
-        Ok(taken)
+        let block = Duration::from_millis(self.shared.config.block_ms);
+        let mut pipeline = Pipeline::with_capacity(2);
+        let wait = pipeline.cmd("BLMOVE").arg(&keys.source);
+        wait.arg(&self.processing).arg("LEFT").arg("RIGHT");
+        wait.arg(block.as_secs_f64());
+        if self.crowded && messages_max > 1 {
+            // Redis carries it out after the wait.
+            let more = scripts::take(&keys.source, &self.processing, messages_max - 1);
+            pipeline.add_command(more);
+        }
+        let mut answers = self.send(&pipeline, block).await?.into_iter();
+        let first = answers.next().unwrap_or_default();
+        let mut messages = answers.next().map_or(Ok(Vec::new()), messages_of)?;
+        match first {
+            Value::BulkString(first) => messages.insert(0, first),
+            Value::Nil => {}
+            // It can't be waited for.
+            full if refusal::is_full(&full) && messages.is_empty() => {
+                messages = self.take(&keys.source, messages_max).await?;
+                if messages.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(LOOK_WHEN_FULL_MS)).await;
+                }
+            }
+            full if refusal::is_full(&full) => {}
+            other => return Err(format!("unexpected answer {other:?}")),
+        }
+        Ok(messages)
     }
 
-    async fn send(&mut self, pipeline: &Pipeline, block: Duration) -> Result<Vec<Value>, String> {
+    /// Takes messages of a list without waiting for them.
+    async fn take(&self, list: &str, messages_max: usize) -> Result<Vec<Vec<u8>>, String> {
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(scripts::take(list, &self.processing, messages_max));
+        let mut answers = self.send(&pipeline, Duration::ZERO).await?;
+        messages_of(answers.pop().unwrap_or_default())
+    }
+
+    async fn send(&self, pipeline: &Pipeline, block: Duration) -> Result<Vec<Value>, String> {
         let limit = block + Duration::from_millis(self.shared.config.response_timeout_ms);
-        let answers = self
-            .connection
-            .send_packed_commands(pipeline, 0, pipeline.len());
+        let mut connection = self.connection.clone();
+        let answers = connection.send_packed_commands(pipeline, 0, pipeline.len());
         match tokio::time::timeout(limit, answers).await {
             Ok(answers) => answers.map_err(|error| refusal::words(&error)),
             Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
         }
-    }
-
-    /// Parses the script's reply; if the server has lost the script, loads it and calls it again.
-    async fn taken(&mut self, mut answer: Value, take: Cmd) -> Result<Taken, String> {
-        if scripts::is_no_script(&answer) {
-            let loaded: RedisResult<String> = TAKE.load_async(&mut self.connection).await;
-            loaded.map_err(|error| refusal::words(&error))?;
-            let mut pipeline = Pipeline::with_capacity(1);
-            pipeline.add_command(take);
-            answer = self
-                .send(&pipeline, Duration::ZERO)
-                .await?
-                .pop()
-                .unwrap_or_default();
-        }
-        if let Value::ServerError(error) = &answer {
-            return Err(refusal::words_of_answer(error));
-        }
-        Taken::parse(answer).ok_or_else(|| "unexpected reply of the script".to_owned())
     }
 
     /// Closes the connection. The worker's messages must then be given back. `died`: it ended while it handled them.
@@ -225,6 +190,15 @@ impl WorkerConnection {
             client_id: self.client_id,
             died,
         }
+    }
+}
+
+/// The messages that the script returns.
+fn messages_of(answer: Value) -> Result<Vec<Vec<u8>>, String> {
+    match answer {
+        Value::Array(messages) => Ok(messages.into_iter().filter_map(scripts::bulk).collect()),
+        Value::ServerError(error) => Err(refusal::words_of_answer(&error)),
+        other => Err(format!("unexpected answer {other:?}")),
     }
 }
 

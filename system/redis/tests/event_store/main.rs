@@ -3,6 +3,7 @@
 
 mod ahead;
 mod append;
+mod applied;
 mod cut_line;
 mod dead_letters;
 mod failure;

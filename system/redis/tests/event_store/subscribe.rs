@@ -41,6 +41,7 @@ async fn a_group_gets_everything_in_order_and_acknowledges_it() {
         group: "test-service".into(),
         topic: Topic::Order,
         undelivered: Some(0),
+        delivered: Some(250),
         pending: 0,
         dead_letters: 0,
         lag: status.lag.clone(),
@@ -62,7 +63,10 @@ async fn groups_count_what_is_undelivered_and_what_is_pending() {
     let acknowledged = status_once(&*store, 6, 0).await;
 
     assert_eq!((delivered.undelivered, delivered.pending), (Some(20), 10));
-    assert_eq!(acknowledged.undelivered, Some(20));
+    assert_eq!(
+        (acknowledged.undelivered, acknowledged.delivered),
+        (Some(20), Some(10))
+    );
 }
 
 #[tokio::test]
@@ -81,6 +85,28 @@ async fn what_was_not_acknowledged_comes_first_again() {
     assert_eq!(first, ids(0..4));
     assert_eq!(again, ids(1..4));
     assert_eq!(rest, ids(4..10));
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_with_the_next_wait_is_not_delivered_again() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    append_many(&*store, 6).await;
+    let mut subscription = subscribe(&*store, "one", 4).await;
+    let (first, positions) = next(&mut subscription).await;
+
+    let second = subscription.ack_and_next(&positions).await.unwrap();
+
+    status_once(&*store, 2, 0).await;
+    drop(subscription);
+    let mut successor = subscribe(&*store, "two", 4).await;
+    let left = drain(&mut successor, 2).await;
+    let second: Vec<String> = second
+        .iter()
+        .map(|e| e.event_id.as_str().to_owned())
+        .collect();
+    assert_eq!((first, second), (ids(0..4), ids(4..6)));
+    assert_eq!(left, ids(4..6));
 }
 
 #[tokio::test]

@@ -15,12 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct ForeignRedis {
     child: Child,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, String)>,
     dir: TempDir,
 }
 
 impl ForeignRedis {
     /// Starts it with more arguments, and waits until it answers, if only with an error.
     pub async fn start(more: &[&str]) -> Self {
+        Self::start_with(more, Vec::new()).await
+    }
+
+    /// The same, with environment variables.
+    pub async fn start_with(more: &[&str], variables: Vec<(&'static str, String)>) -> Self {
         let dir = TempDir::new().unwrap();
         let socket = dir.path().join("redis.sock").display().to_string();
         let folder = dir.path().display().to_string();
@@ -36,10 +42,11 @@ impl ForeignRedis {
         ];
         let arguments = [&own[..], more].concat();
         let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
-        let child = spawn(&arguments);
+        let child = spawn(&arguments, &variables);
         let redis = Self {
             child,
             arguments,
+            variables,
             dir,
         };
         redis.answers().await;
@@ -50,7 +57,7 @@ impl ForeignRedis {
     pub async fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = spawn(&self.arguments);
+        self.child = spawn(&self.arguments, &self.variables);
         self.answers().await;
     }
 
@@ -117,9 +124,10 @@ impl Drop for ForeignRedis {
     }
 }
 
-fn spawn(arguments: &[String]) -> Child {
+fn spawn(arguments: &[String], variables: &[(&'static str, String)]) -> Child {
     Command::new("redis-server")
         .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

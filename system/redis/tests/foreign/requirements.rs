@@ -32,7 +32,9 @@ async fn a_user_without_one_of_the_rights_is_refused_and_the_right_is_named() {
     let all = access_rules();
     set_user(&redis, &all).await;
     assert_eq!(faults(&url).await, []);
-    let rules = all.split(' ').filter(|rule| rule.starts_with(['+', '~']));
+    let rules = all
+        .split(' ')
+        .filter(|rule| rule.starts_with(['+', '~', '&']));
     for missing in rules {
         let others: Vec<&str> = all.split(' ').filter(|rule| *rule != missing).collect();
         set_user(&redis, &others.join(" ")).await;

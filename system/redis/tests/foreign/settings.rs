@@ -51,7 +51,7 @@ async fn a_durability_that_cannot_be_read_is_unknown_and_refused_only_if_one_was
     let redis = ForeignRedis::start(&["--appendonly", "yes"]).await;
     redis
         .tell(&[
-            "ACL", "SETUSER", "shop", "on", ">pw", "~*", "+@all", "-config",
+            "ACL", "SETUSER", "shop", "on", ">pw", "~*", "&*", "+@all", "-config",
         ])
         .await;
     let url = redis.url_of("shop", "pw");

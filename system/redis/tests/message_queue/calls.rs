@@ -166,6 +166,41 @@ async fn the_replies_to_a_dead_caller_expire() {
 }
 
 #[tokio::test]
+async fn the_replies_that_a_process_has_sent_itself_expire_when_it_has_died() {
+    let fixture = Fixture::start().await;
+    let () = fixture.redis("RPUSH mq:reply:{x} late").await;
+    let () = fixture.redis(&format!("ZADD {SOURCE}:workers 1 x-0")).await;
+    let queue = fixture.queue();
+    let _worker = queue.consume(ECHO, 10).await.unwrap();
+    eventually("an expiry", async || {
+        let ttl_s: i64 = fixture.redis("TTL mq:reply:{x}").await;
+        (1..=60).contains(&ttl_s)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_replies_that_a_process_has_sent_itself_expire_when_its_worker_ends() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    let call = call(&queue, "m", "1");
+    let held = take(&mut consumer, Vec::new()).await;
+    queue.close().await;
+    assert!(matches!(call.await.unwrap(), Err(QueueError::Closed)));
+    eventually("the caller's end", async || {
+        let clients: String = fixture.redis("CLIENT LIST").await;
+        clients.matches("cmd=blmpop").count() == 0
+    })
+    .await;
+    consumer.finish(echo(&held)).await.unwrap();
+    let lists: Vec<String> = fixture.redis("KEYS mq:reply:*").await;
+    assert_eq!(lists.len(), 1);
+    let ttl_s: i64 = fixture.redis(&format!("TTL {}", lists[0])).await;
+    assert!((1..=60).contains(&ttl_s), "{ttl_s}");
+}
+
+#[tokio::test]
 async fn closing_fails_waiting_calls_and_workers() {
     let fixture = Fixture::start().await;
     let (queue, other) = (fixture.queue(), fixture.queue());

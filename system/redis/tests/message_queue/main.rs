@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod cost;
 mod dead_letters;
 mod deadlines;
 mod interruption;

@@ -156,6 +156,39 @@ async fn a_retry_is_delivered_again_as_often_as_it_takes_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_retry_is_delivered_although_the_process_that_delayed_it_has_died() {
+    let fixture = Fixture::start().await;
+    let mortal = fixture.queue_with(QueueConfig {
+        retry_delay_ms: 200,
+        retry_delay_ms_max: 200,
+        ..hasty()
+    });
+    mortal.send(numbered(1)).await.unwrap();
+    let mut first = mortal.consume(ECHO, 10).await.unwrap();
+    take(&mut first, Vec::new()).await;
+    let retry = Answer::Retry("the store is away".into());
+    first.finish(vec![retry]).await.unwrap();
+    mortal.close().await;
+    let queue = fixture.queue();
+    let mut second = queue.consume(ECHO, 10).await.unwrap();
+    let got = counted(take_all(&mut second, 1).await);
+    assert_eq!(got, [("m-0".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn what_several_workers_died_of_is_found_by_a_process_that_saw_none_of_them() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let suspect = r#"{"redeliveries":2,"deaths":2,"id":"m","correlation_id":"c","causation_id":"k","payload":1}"#;
+    let () = fixture
+        .redis(&format!("RPUSH {SOURCE}:suspects {suspect}"))
+        .await;
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    let got = counted(take_all(&mut consumer, 1).await);
+    assert_eq!(got, [("m".to_owned(), 2)]);
+}
+
+#[tokio::test]
 async fn a_dead_letter_says_why_and_its_caller_is_told() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue();

@@ -79,7 +79,6 @@ pub fn hasty() -> QueueConfig {
         retry_delay_ms: 5,
         retry_delay_ms_max: 20,
         block_ms: 200,
-        block_delayed_ms: 10,
         ..QueueConfig::default()
     }
 }

@@ -13,7 +13,7 @@ use ordershop_domain::{
 use super::append::{ROUNDS_MAX, raw_reaction, reaction};
 use super::runner::{Failure, Saga, decode, everything_before};
 use super::stock::Stock;
-use crate::facts::{Facts, Versioned, distinct};
+use crate::facts::{Facts, Question, Versioned, distinct};
 use crate::purchase::purchases;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use ordershop_contract::failpoint::Failpoint;
@@ -121,17 +121,21 @@ impl InventorySaga {
             }
         }
         self.stock.begin();
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             let products = placed
                 .iter()
                 .filter(|placed| placed.reserved.is_none())
                 .flat_map(|placed| products(placed.purchase.as_ref()));
             let missing = self.stock.missing(products);
             known.merge(&self.written);
-            let loaded = Facts::of(&self.context)
-                .by_property::<Inventory>("product_id", &missing, &known, &correlation)
+            // What is stale costs another round: a reservation expects versions, and a shortage is final only from the second on.
+            let is_fresh = round > 0;
+            let at_least = if is_fresh { &known } else { &self.written };
+            let question = Question::having::<Inventory>("product_id", &missing);
+            let found = Facts::of(&self.context)
+                .ask([question], at_least, &correlation)
                 .await?;
-            self.stock.load(&missing, loaded);
+            self.stock.load(&missing, found.all()?, is_fresh);
             self.reserve_round(placed, &mut known).await?;
             self.believe_shortages(placed, &known).await?;
             if placed.iter().all(|placed| placed.reserved.is_some()) {
@@ -364,7 +368,7 @@ impl InventorySaga {
                     .map(|line| line.product_id.as_str()),
             );
             self.stock.forget(products.iter().copied());
-            self.stock.load(&products, inventories);
+            self.stock.load(&products, inventories, true);
             let expected = ExpectedVersion::Exact(version);
             let transaction = self.transaction(cause, &change, expected, action::STOCK_RELEASED);
             // The cache now holds only the reserved inventories of these products, so they must be loaded whole again.

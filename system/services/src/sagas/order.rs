@@ -11,7 +11,7 @@ use super::append::{ROUNDS_MAX, reaction};
 use super::compensation::{Compensation, Undo};
 use super::memory::Memory;
 use super::runner::{Failure, Saga, decode, everything_before};
-use crate::facts::{Facts, Versioned, distinct};
+use crate::facts::{Facts, Question, Versioned, distinct};
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::topic::Topic;
@@ -112,16 +112,17 @@ impl Saga for OrderSaga {
             let billing_ids = causes(Trigger::BillingCreated);
             let shipping_ids = causes(Trigger::ShippingCreated);
             let facts = &Facts::of(&self.context);
-            let (loaded, billings, shippings) = tokio::try_join!(
-                facts.by_ids::<Order>(&order_ids, &known, &correlation),
-                facts.by_ids::<Billing>(&billing_ids, &known, &correlation),
-                facts.by_ids::<Shipping>(&shipping_ids, &known, &correlation),
-            )?;
+            let questions = [
+                Question::ids::<Order>(&order_ids),
+                Question::ids::<Billing>(&billing_ids),
+                Question::ids::<Shipping>(&shipping_ids),
+            ];
+            let found = facts.ask(questions, &known, &correlation).await?;
             let mut orders = Orders {
-                loaded,
+                loaded: found.all()?,
                 recalled: std::mem::take(&mut recalled),
-                billings,
-                shippings,
+                billings: found.all()?,
+                shippings: found.all()?,
             };
             let decided = orders.decide_all(&moves);
             let mut again = decided.doubtful;

@@ -93,12 +93,18 @@ pub fn start<S: Saga>(context: &ServiceContext, topic: Topic, saga: S) {
     context.tasks.spawn(runner.run());
 }
 
-/// The positions that a reader must have reached to see everything written before `event`; stream ids are times.
+/// The positions that a reader must have reached to see everything written before `event`; stream ids are times. Within its millisecond they
+/// don't tell what came first in another topic, so all of it counts.
 pub(super) fn everything_before(event: &RecordedEvent) -> Positions {
+    let end = Position {
+        seq: u64::MAX,
+        ..event.position
+    };
     let mut positions = Positions::NONE;
     for topic in Topic::ALL {
-        positions.raise(topic, event.position);
+        positions.raise(topic, end);
     }
+    positions.set(event.topic, event.position);
     positions
 }
 
@@ -142,10 +148,11 @@ impl<S: Saga> Runner<S> {
                 batch_max: BATCH_EVENTS_MAX,
             })
             .await?;
+        let mut done: Vec<Position> = Vec::new();
         loop {
             let mut batch = tokio::select! {
-                batch = subscription.next_batch() => batch?,
-                () = stop.cancelled() => return Ok(()),
+                batch = subscription.ack_and_next(&done) => batch?,
+                () = stop.cancelled() => return subscription.ack(&done).await,
             };
             if self.epoch != subscription.epoch() {
                 self.epoch = subscription.epoch();
@@ -157,8 +164,8 @@ impl<S: Saga> Runner<S> {
                 return Ok(());
             }
             Failpoint::BatchHandled.pass();
-            let positions: Vec<Position> = batch.iter().map(|event| event.position).collect();
-            subscription.ack(&positions).await?;
+            done.clear();
+            done.extend(batch.iter().map(|event| event.position));
         }
     }
 
@@ -216,5 +223,33 @@ impl<S: Saga> Runner<S> {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::Failed("the handler panicked".to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_topics_have_of_an_events_millisecond_may_be_its_cause() {
+        let event = RecordedEvent {
+            topic: Topic::Shipping,
+            position: Position { ms: 5, seq: 0 },
+            event_id: "e".into(),
+            action: "entity_created".to_owned(),
+            entity_id: "a".into(),
+            version: 1,
+            data: serde_json::value::RawValue::NULL.to_owned(),
+            published_at_us: 5_000,
+            correlation: Correlation {
+                correlation_id: "c".into(),
+                causation_id: "k".into(),
+                times: None,
+            },
+        };
+        let before = everything_before(&event);
+        assert!(before.get(Topic::Order) >= Some(Position { ms: 5, seq: 3 }));
+        assert!(before.get(Topic::Order) < Some(Position { ms: 6, seq: 0 }));
+        assert_eq!(before.get(Topic::Shipping), Some(event.position));
     }
 }

@@ -7,7 +7,7 @@ use ordershop_domain::{Event, Order, OrderStatus, Shipping, Trigger, order_after
 
 use super::append::{ROUNDS_MAX, reaction};
 use super::runner::{Failure, Saga, decode, everything_before};
-use crate::facts::{Facts, Versioned, distinct};
+use crate::facts::{Facts, Question, Versioned, distinct};
 use ordershop_contract::event_store::{
     Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
 };
@@ -107,14 +107,15 @@ impl ShippingSaga {
         let order_ids = [order_id];
         let facts = &Facts::of(&self.context);
         for _ in 0..ROUNDS_MAX {
-            let (shippings, order) = tokio::try_join!(
-                facts.by_property::<Shipping>("order_id", &order_ids, &known, &event.correlation),
-                facts.one::<Order>(order_id, &known, &event.correlation),
-            )?;
-            let Some(order) = order else {
+            let questions = [
+                Question::having::<Shipping>("order_id", &order_ids),
+                Question::ids::<Order>(&order_ids),
+            ];
+            let found = facts.ask(questions, &known, &event.correlation).await?;
+            let Some(order) = found.all::<Order>()?.remove(order_id) else {
                 return Ok(());
             };
-            let Some(shipping) = shippings.into_values().next() else {
+            let Some(shipping) = found.all::<Shipping>()?.into_values().next() else {
                 if !ships(&order.entity) {
                     return Ok(());
                 }

@@ -16,7 +16,7 @@ const PRODUCTS_MAX: usize = 100_000;
 pub struct Stock {
     by_product: HashMap<String, Vec<Inventory>>,
     versions: HashMap<String, u64>,
-    /// Products loaded since the last [`Stock::begin`]: a shortage of one of them is final.
+    /// Products whose load since the last [`Stock::begin`] was fresh: a shortage of one of them is final.
     fresh: HashSet<String>,
 }
 
@@ -35,11 +35,18 @@ impl Stock {
         crate::facts::distinct(products.filter(|id| !self.by_product.contains_key(*id)))
     }
 
-    /// Caches the inventories loaded for `products`.
-    pub fn load(&mut self, products: &[&str], inventories: HashMap<String, Versioned<Inventory>>) {
+    /// Caches the inventories loaded for `products`. `is_fresh`: whether they have all that was written before the batch.
+    pub fn load(
+        &mut self,
+        products: &[&str],
+        inventories: HashMap<String, Versioned<Inventory>>,
+        is_fresh: bool,
+    ) {
         for &product in products {
             self.by_product.insert(product.to_owned(), Vec::new());
-            self.fresh.insert(product.to_owned());
+            if is_fresh {
+                self.fresh.insert(product.to_owned());
+            }
         }
         for (id, inventory) in inventories {
             self.versions.insert(id, inventory.version);

@@ -1,0 +1,225 @@
+//! How far the read model has applied the topics. A projection publishes its topic's position when events are applied, and again when they are
+//! written, so that nobody has to ask again: whoever waits subscribes, as long as somebody waits. Knows where positions are kept and how they
+//! are told, not what is applied.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, Msg, Pipeline, RedisResult};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::RedisLink;
+use ordershop_contract::backoff::Backoff;
+use ordershop_contract::clock::now_us;
+use ordershop_contract::event_store::Applied;
+use ordershop_contract::position::{BadPosition, Position, Positions, Projected};
+use ordershop_contract::topic::Topic;
+
+/// Interval between looks whether somebody still waits and whether the connection still answers.
+const LOOK: Duration = Duration::from_secs(1);
+/// Most messages that are taken together.
+const MESSAGES_MAX: usize = 256;
+/// Most batches with events of sampled requests that are remembered: more than are applied between two waits.
+const BATCHES_MAX: usize = 256;
+
+/// The key of the position up to which a topic's events are applied.
+#[must_use]
+pub fn position_key(topic: Topic) -> String {
+    format!("position:{{{topic}}}")
+}
+
+/// The channels of a database's positions. A channel belongs to all databases of a server.
+#[derive(Clone, Debug)]
+pub struct Channels {
+    /// Tells what queries see where it is projected.
+    pub applied: String,
+    /// Tells what is written: what every read model sees.
+    pub written: String,
+}
+
+impl Channels {
+    /// The channels of the link's database.
+    #[must_use]
+    pub fn of(link: &RedisLink) -> Self {
+        let applied = format!("applied:{}", link.database());
+        Self {
+            written: format!("{applied}:written"),
+            applied,
+        }
+    }
+}
+
+/// Adds the message that a topic is applied up to a position; `received_at_us` says when its events came, if one of them is of a sampled
+/// request.
+pub fn publish(
+    pipe: &mut Pipeline,
+    channel: &str,
+    topic: Topic,
+    position: Position,
+    received_at_us: Option<u64>,
+) {
+    let mut text = format!("{topic}={position}");
+    if let Some(at) = received_at_us {
+        text.push_str(&format!(" {at}"));
+    }
+    pipe.cmd("PUBLISH").arg(channel).arg(text).ignore();
+}
+
+/// What has been heard since the subscription began.
+#[derive(Debug, Default)]
+struct Heard {
+    /// `None` while nothing is subscribed.
+    positions: Option<Positions>,
+    /// The latest batches with events of sampled requests.
+    batches: VecDeque<Projected>,
+}
+
+impl Heard {
+    /// Takes a message's position. One below the last shows that the topic is projected anew.
+    fn take(&mut self, message: &Msg, at_us: u64) {
+        let text = String::from_utf8_lossy(message.get_payload_bytes());
+        let (moved, received_at_us) = match text.split_once(' ') {
+            Some((moved, at)) => (moved, at.parse().ok()),
+            None => (&*text, None),
+        };
+        let moved: Positions = moved.parse().unwrap_or_default();
+        for (topic, to) in moved.iter() {
+            self.positions.get_or_insert_default().set(topic, to);
+            if let Some(received_at_us) = received_at_us {
+                if self.batches.len() == BATCHES_MAX {
+                    self.batches.pop_front();
+                }
+                self.batches.push_back(Projected {
+                    topic,
+                    to,
+                    received_at_us,
+                    applied_at_us: at_us,
+                });
+            }
+        }
+    }
+}
+
+/// Waits for positions, for all who wait in this process. It is subscribed while somebody waits, and otherwise costs nothing.
+#[derive(Clone, Debug)]
+pub struct AppliedWatch(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    link: RedisLink,
+    connection: ConnectionManager,
+    channel: String,
+    heard: watch::Sender<Heard>,
+    /// Signals that somebody has begun to wait.
+    asked: Notify,
+}
+
+impl AppliedWatch {
+    /// Reads positions over `connection`, and waits for those of a channel over one of its own, until `stop` is cancelled. Must be called in
+    /// a tokio runtime.
+    #[must_use]
+    pub fn start(
+        link: RedisLink,
+        connection: ConnectionManager,
+        channel: String,
+        stop: CancellationToken,
+    ) -> Self {
+        let watch = Self(Arc::new(Inner {
+            link,
+            connection,
+            channel,
+            heard: watch::Sender::default(),
+            asked: Notify::new(),
+        }));
+        let inner = Arc::clone(&watch.0);
+        tokio::spawn(stop.run_until_cancelled_owned(async move { inner.listen().await }));
+        watch
+    }
+
+    /// Waits until a topic is applied beyond `after`, at most `wait_max`; returns how far each is applied, or `None` if Redis is away.
+    pub async fn beyond(&self, after: &Positions, wait_max: Duration) -> Option<Applied> {
+        let mut heard = self.0.heard.subscribe();
+        self.0.asked.notify_one();
+        let moved = heard.wait_for(|heard| heard.positions.is_some_and(|now| now.is_beyond(after)));
+        // If none moved in time, the present ones are the answer.
+        let _ = tokio::time::timeout(wait_max, moved).await;
+        let heard = self.0.heard.borrow();
+        let news = |batch: &&Projected| after.get(batch.topic) < Some(batch.to);
+        Some(Applied {
+            positions: heard.positions?,
+            batches: heard.batches.iter().filter(news).copied().collect(),
+        })
+    }
+}
+
+impl Inner {
+    async fn listen(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            self.asked.notified().await;
+            let heard = self.hear(&mut backoff).await;
+            self.heard.send_replace(Heard::default());
+            if let Err(error) = heard {
+                tracing::debug!(%error, "the read model's positions can't be heard; trying again");
+                if self.heard.receiver_count() > 0 {
+                    self.asked.notify_one();
+                }
+                backoff.wait().await;
+            }
+        }
+    }
+
+    /// Listens until nobody waits any more.
+    async fn hear(&self, backoff: &mut Backoff) -> RedisResult<()> {
+        let mut subscription = self.link.subscriber().await?;
+        subscription.subscribe(&self.channel).await?;
+        // What is published from now on is heard, so nothing is missed between this read and the first message.
+        let positions = self.positions().await?;
+        self.heard
+            .send_modify(|heard| heard.positions = Some(positions));
+        backoff.reset();
+        let (mut sink, messages) = subscription.split();
+        let mut messages = messages.ready_chunks(MESSAGES_MAX);
+        let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
+        loop {
+            tokio::select! {
+                taken = messages.next() => {
+                    let taken = taken.ok_or((ErrorKind::Io, "the subscription broke"))?;
+                    let at_us = now_us();
+                    self.heard.send_modify(|heard| {
+                        taken.iter().for_each(|message| heard.take(message, at_us));
+                    });
+                }
+                _ = looks.tick() => {
+                    let asked = self.asked.notified().now_or_never().is_some();
+                    if !asked && self.heard.receiver_count() == 0 {
+                        return Ok(());
+                    }
+                    // It changes nothing, and needs no other right than the first time.
+                    let answer = tokio::time::timeout(LOOK, sink.subscribe(&self.channel)).await;
+                    answer.map_err(|_| (ErrorKind::Io, "the subscription doesn't answer"))??;
+                }
+            }
+        }
+    }
+
+    /// The positions as they are kept; the start for a topic that has none.
+    async fn positions(&self) -> RedisResult<Positions> {
+        let mut pipe = redis::pipe();
+        for topic in Topic::ALL {
+            pipe.cmd("GET").arg(position_key(topic));
+        }
+        let kept: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let mut positions = Positions::NONE;
+        for (topic, kept) in Topic::ALL.into_iter().zip(kept) {
+            let position = kept.map_or(Ok(Position::START), |text| text.parse());
+            let odd = |error: BadPosition| (ErrorKind::UnexpectedReturnType, "a position", error.0);
+            positions.set(topic, position.map_err(odd)?);
+        }
+        Ok(positions)
+    }
+}

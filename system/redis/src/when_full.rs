@@ -1,0 +1,34 @@
+//! Commands that are carried out although Redis is full: those that write what was accepted before. Knows their words, not what they mean.
+
+use redis::{Arg, Cmd, Pipeline, RedisError};
+
+use crate::refusal;
+
+/// Whether a command, or one of a pipeline, was refused because Redis is full.
+#[must_use]
+pub fn is_full(error: &RedisError) -> bool {
+    let errors = error.clone().into_server_errors();
+    errors.is_some_and(|errors| errors.iter().any(|(_, error)| refusal::is_oom(error)))
+}
+
+/// A call that carries out commands although Redis is full, which takes no transaction. It returns 1, or 0 and does nothing where the first of
+/// their keys doesn't have the value `expected` (empty: it isn't there).
+#[must_use]
+pub fn when_full(keys: &[String], expected: &str, commands: &Pipeline) -> Cmd {
+    let mut call = redis::cmd("EVAL");
+    call.arg(include_str!("when_full.lua"));
+    call.arg(keys.len()).arg(keys).arg(expected);
+    for command in commands.cmd_iter() {
+        let words: Vec<&[u8]> = words(command).collect();
+        call.arg(words.len()).arg(words);
+    }
+    call
+}
+
+/// The words of a command, its name first.
+pub(crate) fn words(command: &Cmd) -> impl Iterator<Item = &[u8]> {
+    command.args_iter().filter_map(|word| match word {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    })
+}
