@@ -174,6 +174,7 @@ mod tests {
             number,
             rate_per_s: rate,
             reached_per_s: rate.min(750.0),
+            failed_per_s: 0.0,
             response_time_us: Quantiles::default(),
             end_to_end_us: None,
             growth: Growth::default(),

@@ -7,7 +7,7 @@ mod server;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use figures::{ExportedFigures, Histogram};
+pub use figures::{ExportedFigures, Histogram, WorkloadTotals};
 
 use crate::run_event::{Listener, RunEvent};
 

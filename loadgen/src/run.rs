@@ -138,7 +138,7 @@ impl Run {
             facts = Some(replay.facts);
             self.warnings.extend(replay.notes);
         }
-        let load = self.load(arrivals);
+        let loads = self.loads(arrivals);
         let (events, mut told) = mpsc::unbounded_channel();
         let (faults_told, mut faults) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
@@ -147,7 +147,7 @@ impl Run {
         let assignment = Assignment {
             scenario,
             targets,
-            load,
+            loads,
             variables,
             seed,
             meanings: (self.scenario.audit && self.audit).then_some(&OrderShop),
@@ -162,6 +162,7 @@ impl Run {
             figures: Figures::new(
                 self.scenario.step_names.len(),
                 self.scenario.await_names.len(),
+                self.scenario.workloads.len(),
             ),
             logs: None,
             log_error: None,
@@ -169,7 +170,7 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
             observer: Observer::new(self.system.clone()),
-            cost_readings: CostReadings::new(self.system.clone(), self.scenario.warm_up),
+            cost_readings: CostReadings::new(self.system.clone(), self.scenario.warm_up()),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
             faults_told,
@@ -235,7 +236,9 @@ impl Run {
                 finished.feed_reconnects
             ));
         }
-        if after.as_ref().is_none_or(|a| a.event_lag.is_empty()) {
+        // A service without events has none, and nothing is amiss.
+        let has_events = self.system.is_some() || !self.scenario.awaited().is_empty();
+        if has_events && after.as_ref().is_none_or(|a| a.event_lag.is_empty()) {
             self.warnings
                 .push("no event lag: the target's /metrics has no such metric".into());
         }

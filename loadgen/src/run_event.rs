@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::series::Observation;
+use loadgen_engine::schedule::Schedule;
 use loadgen_engine::scrape::LagStatistics;
 use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
@@ -106,8 +107,10 @@ pub struct RunPlan {
     pub duration: Option<Duration>,
     /// The time at the start in which nothing is recorded.
     pub warm_up: Duration,
-    /// The stages of an open workload; empty for others.
+    /// The stages of the only workload if it is open; empty for others.
     pub stages: Vec<Stage>,
+    /// Each workload of `[[workloads]]`; empty for `[workload]`.
+    pub workloads: Vec<PlannedWorkload>,
     /// Names of the recorded steps, in the order of `Figures::steps`.
     pub steps: Vec<String>,
     /// Names of the awaited states, in the order of `Figures::awaits`.
@@ -118,6 +121,23 @@ pub struct RunPlan {
     pub dropped_pct_max: f64,
     /// A note for people: what is replayed.
     pub note: Option<String>,
+}
+
+/// One of several workloads, as planned.
+#[derive(Debug, Clone, Default)]
+pub struct PlannedWorkload {
+    /// Its name.
+    pub name: String,
+    /// Its stages from the start of the run, if it is open; empty for others.
+    pub stages: Vec<Stage>,
+}
+
+impl PlannedWorkload {
+    /// The rate that it is asked for at a time of the run, if it is open.
+    pub fn asked(&self, at: Duration) -> Option<f64> {
+        let open = !self.stages.is_empty();
+        open.then(|| Schedule::new(self.stages.clone()).rate_at(at))
+    }
 }
 
 /// An observation at the end of an interval, or while a backlog drains.

@@ -2,21 +2,18 @@
 //! terminal) is no error, and nothing that can't be written ends a run. Characters that would steer the terminal are made visible.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write, stderr, stdout};
-use std::os::fd::AsFd;
+use std::io::{self, Write, stderr};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::FromArgMatches;
-use loadgen_report::visible::visible;
+pub use program_terminal::{has_colour, is_able, print, say};
+use program_terminal::{lose, lost, visible};
 
 /// The exit code if standard output or a report can't be written.
 pub const UNWRITTEN: u8 = 5;
 
-/// Why standard output is incomplete.
-static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Whether the full screen has taken over the terminal, so that nothing else may write to it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Text for standard error in the meantime.
@@ -26,21 +23,6 @@ const KEPT_BYTES_MAX: usize = 64 << 10;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Writes a finished text to standard output: one whose parts were made visible before it was coloured, or JSON.
-pub fn print(text: &str) {
-    let mut out = stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        && !has_gone(&error, &out)
-    {
-        lock(&LOST).get_or_insert(error);
-    }
-}
-
-/// Writes a line to standard output.
-pub fn say(line: &str) {
-    print(&format!("{}\n", visible(line)));
 }
 
 /// Writes a line to standard error, or keeps it while the full screen is shown.
@@ -134,32 +116,6 @@ pub(crate) fn give_back(restore: impl FnOnce()) {
     }
 }
 
-/// Whether the stream is a terminal that knows escape sequences.
-pub fn is_able(stream: &impl IsTerminal) -> bool {
-    let able = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    able && stream.is_terminal()
-}
-
-/// Whether text on the stream is coloured (<https://no-color.org>).
-pub fn has_colour(stream: &impl IsTerminal) -> bool {
-    is_able(stream) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Whether an error of writing means that nobody reads any more: the pipe's reader has ended, or the terminal was closed.
-fn has_gone(error: &io::Error, stream: &impl AsFd) -> bool {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => true,
-        // A terminal that was closed answers with EIO, as a broken disk does.
-        _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-            let file = stream.as_fd().try_clone_to_owned().map(File::from);
-            !file
-                .and_then(|f| f.metadata())
-                .is_ok_and(|file| file.is_file())
-        }
-        _ => false,
-    }
-}
-
 /// Parses the command line of this command. Help, the version and what is wrong are written before an exit code is returned.
 ///
 /// # Errors
@@ -171,9 +127,8 @@ pub fn arguments<T: FromArgMatches>(command: clap::Command) -> Result<T, ExitCod
         .map_err(|told| {
             if let Err(error) = told.print()
                 && !told.use_stderr()
-                && !has_gone(&error, &stdout())
             {
-                lock(&LOST).get_or_insert(error);
+                lose(error);
             }
             ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(1))
         })
@@ -181,7 +136,7 @@ pub fn arguments<T: FromArgMatches>(command: clap::Command) -> Result<T, ExitCod
 
 /// The program's exit code: that of its work, unless standard output is incomplete.
 pub fn end(code: ExitCode) -> ExitCode {
-    match lock(&LOST).take() {
+    match lost() {
         Some(lost) => {
             error(format!("standard output can't be written: {lost}"));
             ExitCode::from(UNWRITTEN)

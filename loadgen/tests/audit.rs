@@ -147,12 +147,7 @@ fn stock_that_is_off_by_one_is_found() {
 fn stock_that_is_shown_wrong_is_found() {
     let lose = |shop: &Shop, sale: &Sale| {
         let data = json!({"entity_id": sale.inventory, "product_id": sale.product, "amount": 9});
-        shop.redis(&[
-            "HSET",
-            "entities:{inventory}",
-            &sale.inventory,
-            &format!("2|{data}"),
-        ]);
+        shop.plant_shown("inventory", "inventories", &sale.inventory, 2, &data);
     };
     names(
         lose,
@@ -167,12 +162,7 @@ fn an_entity_that_is_shown_stale_is_found() {
     let stale = |shop: &Shop, sale: &Sale| {
         let mut order = shop.get(&format!("/order/{}", sale.order));
         order["status"] = json!("CLEARED");
-        shop.redis(&[
-            "HSET",
-            "entities:{order}",
-            &sale.order,
-            &format!("4|{order}"),
-        ]);
+        shop.plant_shown("order", "orders", &sale.order, 4, &order);
     };
     names(stale, "read_model", |sale| sale.order.clone(), "differs");
 }

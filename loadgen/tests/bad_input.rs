@@ -208,6 +208,20 @@ fn a_target_that_refuses_connections_ends_the_run_before_it_starts() {
 }
 
 #[test]
+fn a_target_without_tls_is_told_from_one_that_is_away() {
+    let system = SmallSystem::start();
+    let ended = Loadgen::scenario(&open(10, "60s", ""))
+        .arguments(&["--target", &system.url.replace("http://", "https://")])
+        .run();
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("is it an http:// target?"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn a_missing_system_program_is_named_with_what_to_do() {
     let ended = Loadgen::scenario(&open(10, "1s", ""))
         .arguments(&["--system-bin", "/nonexistent/ordershop"])
@@ -241,4 +255,9 @@ fn an_option_that_does_not_fit_the_workload_is_refused() {
         .run();
     assert_eq!((rate.code, users.code, negative.code), (2, 2, 2));
     assert!(rate.stderr.contains("--users"), "{}", rate.stderr);
+    assert!(
+        negative.stderr.contains("write a number above 0"),
+        "{}",
+        negative.stderr
+    );
 }

@@ -4,6 +4,7 @@
 #[path = "support/service.rs"]
 mod service;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -209,7 +210,7 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
         .with("gets.toml", &scenario(""))
         .with("closed.toml", &closed)
         .with("windowed.toml", &windowed);
-    let rows: [(&[&str], &str); 9] = [
+    let rows: [(&[&str], &str); 10] = [
         (&["closed.toml"], "has no open workload"),
         (
             &["windowed.toml"],
@@ -236,6 +237,16 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
             &["gets.toml", "--target", "http://127.0.0.1:1"],
             "can't be reached",
         ),
+        (
+            &[
+                "gets.toml",
+                "--target",
+                "http://127.0.0.1:1",
+                "--vary",
+                "threads=1,2",
+            ],
+            "--vary is for a system that is started here",
+        ),
         (&["no-such"], "there is no scenario `no-such`"),
     ];
     for (arguments, expected) in rows {
@@ -247,6 +258,79 @@ fn what_cannot_be_searched_is_refused_with_what_is_allowed() {
             ended.flat()
         );
     }
+}
+
+/// A service that fails every fourth request, at any rate.
+fn failing_every_fourth() -> Service {
+    let asked = AtomicU64::new(0);
+    Service::start(move |_| match asked.fetch_add(1, Ordering::Relaxed) % 4 {
+        0 => (500, "{}".to_owned()),
+        _ => (200, "{}".to_owned()),
+    })
+}
+
+#[test]
+fn failures_that_a_threshold_or_an_option_allows_do_not_end_the_search_and_are_told() {
+    let bounded = scenario("").replace(
+        "[workload]",
+        "thresholds = [\"error_rate < 50%\"]\n[workload]",
+    );
+    let rows: [(&str, &[&str]); 2] = [
+        (&bounded, &[]),
+        (&scenario(""), &["--max-error-rate", "50%"]),
+    ];
+    for (text, more) in rows {
+        let (service, folder) = (failing_every_fourth(), Folder::new());
+        let folder = folder.with("gets.toml", text);
+        let range = ["--start", "20", "--highest", "40"];
+
+        let ended = search(&folder, &service, &[&range, more].concat());
+
+        assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
+        let found = found(&folder);
+        assert_eq!(found["result"], "AT_LEAST", "{}", ended.stdout);
+        assert_eq!(found["rate_per_s"], 40.0);
+        let said = "at 40/s 10/s failed, which the scenario's thresholds allow";
+        assert!(ended.stdout.contains(said), "{}", ended.stdout);
+        assert_eq!(found["probes"][1]["failed_per_s"], 10.0);
+        assert_eq!(found["probes"][1]["reached_per_s"], 30.0);
+    }
+}
+
+#[test]
+fn failures_that_nothing_allows_are_why_no_rate_is_sustained() {
+    let service = failing_every_fourth();
+    let folder = Folder::new().with("gets.toml", &scenario(""));
+
+    let ended = search(&folder, &service, &["--lowest", "20", "--start", "20"]);
+
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let said = "it was 25.000 %; this is the default bound, which --max-error-rate or a threshold on errors replaces";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert_eq!(found(&folder)["probes"][0]["judged"], "FAREXCEEDS");
+}
+
+#[test]
+fn a_service_that_only_fails_sustains_nothing_even_where_all_may_fail() {
+    let service = Service::start(|_| (500, "{}".to_owned()));
+    let folder = Folder::new().with("gets.toml", &scenario(""));
+    let all = [
+        "--max-error-rate",
+        "100%",
+        "--lowest",
+        "20",
+        "--start",
+        "20",
+    ];
+
+    let ended = search(&folder, &service, &all);
+
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let said = "no journey was completed, all of them failed";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    // Without a good answer there is no response time, and not one of 0.
+    let shown = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(!shown.contains("0 µs"), "{shown}");
 }
 
 #[test]

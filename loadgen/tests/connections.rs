@@ -113,7 +113,7 @@ fn requests_beyond_the_connections_wait_and_that_is_response_time_but_not_servic
     );
 }
 
-/// A server that answers POSTs by this script, a status each, 0 for hanging up; and 404 to everything else. Tells the head of each POST.
+/// A server that answers POSTs by this script, a status each, 0 for hanging up; and 404 to everything else. A 429 asks for a pause of 2 s. Tells the head of each POST.
 fn scripted(statuses: Vec<u16>) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -134,7 +134,13 @@ fn scripted(statuses: Vec<u16>) -> (String, std::sync::mpsc::Receiver<String>) {
                     if status == 0 {
                         return;
                     }
-                    let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n");
+                    let pause = if status == 429 {
+                        "retry-after: 2\r\n"
+                    } else {
+                        ""
+                    };
+                    let answer =
+                        format!("HTTP/1.1 {status} Said\r\n{pause}content-length: 0\r\n\r\n");
                     reader.get_mut().write_all(answer.as_bytes()).unwrap();
                 }
             });
@@ -145,7 +151,7 @@ fn scripted(statuses: Vec<u16>) -> (String, std::sync::mpsc::Receiver<String>) {
 
 #[test]
 fn a_request_without_an_outcome_is_repeated_with_its_key_where_the_scenario_says_so() {
-    let (url, told) = scripted(vec![503, 0, 504, 200]);
+    let (url, told) = scripted(vec![503, 0, 504, 429, 200]);
     let scenario = r#"name = "test"
 description = "a POST that is repeated"
 audit = false
@@ -168,10 +174,12 @@ request = { method = "POST", path = "/thing", text = "{}", retry = "60s" }
         lines.find_map(|line| line.strip_prefix("idempotency-key: ").map(str::to_owned))
     };
     let keys: Vec<Option<String>> = told.try_iter().map(key).collect();
-    assert_eq!(keys.len(), 4, "{keys:?}");
+    assert_eq!(keys.len(), 5, "{keys:?}");
     assert!(
         keys[0].as_ref().is_some_and(|key| key.len() == 32),
         "{keys:?}"
     );
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    let least = report["steps"][0]["response_time_us"]["max"].as_f64();
+    assert!(least > Some(2_600_000.0), "{least:?} us, pauses included");
 }

@@ -290,6 +290,7 @@ fn requests_without_an_answer_are_in_no_response_time() {
     let system = SmallSystem::start();
     let limits = "[limits]\nrequest_timeout = \"200ms\"\nslip_p99_max = \"5s\"\nloop_stall_p99_max = \"5s\"\n";
     let run = Loadgen::scenario(&open(50, "1s", limits)).target(&system);
+    let run = run.arguments(&["--csv", "seconds.csv"]);
     let child = run.start();
     eventually("the first requests", || system.requests() > 15);
     system.behaviour.stalled.store(true, Ordering::SeqCst);
@@ -310,6 +311,17 @@ fn requests_without_an_answer_are_in_no_response_time() {
     }
     let points = report["series"]["points"].as_array().unwrap();
     let sum: u64 = points.iter().filter_map(|p| p["unanswered"].as_u64()).sum();
+    assert_eq!(sum, report["all_steps"]["unanswered"]);
+    let mut csv = csv::Reader::from_path(ended.out.with_file_name("seconds.csv")).unwrap();
+    let column = csv
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|c| c == "unanswered");
+    let rows = csv
+        .records()
+        .map(|row| row.unwrap()[column.unwrap()].parse::<u64>());
+    let sum: u64 = rows.map(Result::unwrap).sum();
     assert_eq!(sum, report["all_steps"]["unanswered"]);
     for said in [
         "Failed requests",

@@ -84,6 +84,57 @@ steps = [
 }
 
 #[test]
+fn requests_of_a_loop_are_summed_up_as_far_as_parameters_feeders_and_ranges_say() {
+    let text = r#"
+name = "loops"
+description = "d"
+[parameters]
+pages = 3
+[workload]
+kind = "open"
+rate = 10
+duration = "10s"
+[[feeders]]
+name = "basket"
+items = [{ pieces = "5" }, { pieces = 2 }]
+pick = "random"
+[[feeders]]
+name = "words"
+items = ["red", "lamp"]
+pick = "random"
+count = [1, 3]
+[[journeys]]
+name = "known"
+steps = [
+  { repeat = "{{random:1:4}}", request = { method = "GET", path = "/" } },
+  { repeat = "{{basket.pieces|number|add:1}}", request = { method = "GET", path = "/" } },
+  { for_each = "words", request = { method = "GET", path = "/{{it}}" } },
+  { repeat = "{{words|length}}", think = "1ms" },
+  { repeat = "{{pages}}", steps = [{ repeat = 2, request = { method = "GET", path = "/" } }] },
+]
+[[journeys]]
+name = "told by answers"
+steps = [
+  { name = "log in", request = { method = "GET", path = "/" }, extract = { pages = "/pages", list = "/list" } },
+  { name = "page", repeat = "{{pages}}", request = { method = "GET", path = "/{{index}}" } },
+  { name = "item", for_each = "list", request = { method = "GET", path = "/{{it}}" } },
+]
+"#;
+    let ended = Folder::new()
+        .with("loops.toml", text)
+        .loadgen(&["check", "loops.toml"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    // 1 to 4, 3 to 6, 1 to 3, and 6. The parameter `pages` is not the answer's.
+    for line in [
+        "arrivals: 100; requests: 600 or more",
+        "journey known: 50 % of the arrivals, requests each: 11 to 19",
+        "journey told by answers: 50 % of the arrivals, requests each: 1, and what the run decides: `page` as many times as {{pages}}; `item` once for each of {{list}}",
+    ] {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
+    }
+}
+
+#[test]
 fn every_file_is_looked_at_and_one_that_is_wrong_makes_exit_code_2() {
     let folder = Folder::new()
         .with("a.toml", "name = 1\n")
@@ -171,6 +222,13 @@ fn steps_that_no_journey_reaches_are_refused() {
 }
 
 #[test]
+fn how_a_target_is_reached_is_said_on_the_command_line() {
+    let text = scenario("[http]\nproxy = \"socks5://127.0.0.1:1080\"", GET);
+    let says = ["it is an option of the command line, --proxy; allowed: `protocol`"];
+    refused(Folder::new(), &text, 4, &says);
+}
+
+#[test]
 fn loops_need_a_bound_and_stand_alone() {
     let with = |more: &str| {
         scenario(
@@ -234,6 +292,12 @@ fn a_feeders_file_must_exist_and_have_the_columns_that_are_read() {
         &with("/{{user.nmae}}"),
         16,
         &["no column `nmae`", "did you mean `name`", "mail"],
+    );
+    refused(
+        Folder::new().with("data/users.csv", "name;mail\nann;a@x\n"),
+        &with("/{{user.name}}"),
+        16,
+        &["allowed: name;mail; if these are several columns, give the feeder's `delimiter`"],
     );
     let fine = users().with("test.toml", &with("/{{user.name}}"));
     assert_eq!(fine.loadgen(&["check", "test.toml"]).code, 0);
@@ -498,7 +562,40 @@ fn new_writes_a_scenario_that_is_right_and_never_over_a_file() {
         std::fs::read_to_string(folder.0.path().join("mine.toml")).unwrap(),
         "precious"
     );
-    assert_eq!(folder.loadgen(&["new", "a b"]).code, 2);
+    for nameless in ["a b", "", ".toml"] {
+        assert_eq!(folder.loadgen(&["new", nameless]).code, 2, "{nameless}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_without_its_ending_is_offered() {
+    let folder = Folder::new().with("shop.toml", &scenario("", GET));
+    let ended = folder.loadgen(&["check", "shop"]);
+    assert_eq!(ended.code, 2);
+    let flat = ended.flat();
+    assert!(flat.contains("did you mean `shop.toml`?"), "{flat}");
+}
+
+#[test]
+fn what_a_value_must_be_is_said_in_words_and_nothing_unlike_is_suggested() {
+    let text = scenario("", GET);
+    let rate = text.lines().find(|line| line.starts_with("rate = "));
+    let rate = rate.unwrap();
+    refused(
+        Folder::new(),
+        &text.replace(rate, "rate = \"20\""),
+        1 + text.lines().position(|line| line == rate).unwrap(),
+        &["allowed: a number"],
+    );
+    let ended = Folder::new()
+        .with("test.toml", "name = \"test\"]\n")
+        .loadgen(&["check", "test.toml"]);
+    assert_eq!(ended.code, 2);
+    let flat = ended.flat();
+    assert!(
+        flat.contains("allowed:") && !flat.contains("did you mean"),
+        "{flat}"
+    );
 }
 
 #[test]

@@ -1,51 +1,20 @@
 //! Scenarios against a service that is not OrderShop: what is sent, how often, and what the report says.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "support/journeys.rs"]
+mod journeys;
 #[path = "support/service.rs"]
 mod service;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use journeys::{ROOM, journeys, lines};
 use serde_json::{Value, json};
 use service::{Asked, Folder, Service};
 
-/// Limits high enough for a busy machine: these tests are not about the generator.
-const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\n";
-
-/// `n` journeys of these steps, one after the other, by a feeder that stops; `more` is inserted before the workload.
-fn journeys(n: usize, more: &str, steps: &str) -> String {
-    let items: Vec<String> = (0..n).map(|i| i.to_string()).collect();
-    format!(
-        r#"name = "test"
-description = "d"
-thresholds = ["journeys.failed == 0", "journeys.completed == {n}"]
-{more}
-{ROOM}
-[workload]
-kind = "closed"
-users = 1
-duration = "30s"
-[[feeders]]
-name = "number"
-items = [{}]
-pick = "sequential"
-at_end = "stop"
-[[journeys]]
-name = "j"
-[[journeys.steps]]
-remember = {{ key = "number", value = "{{{{number}}}}" }}
-{steps}"#,
-        items.join(", ")
-    )
-}
-
 fn ok(_: &Asked) -> (u16, String) {
     (200, "{}".into())
-}
-
-fn lines(service: &Service) -> Vec<String> {
-    service.asked().iter().map(Asked::line).collect()
 }
 
 #[test]
@@ -65,6 +34,12 @@ fn what_new_writes_runs_as_it_is_against_any_service() {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let report = folder.report();
     assert_eq!(report["verdict"]["result"], "PASS");
+    // It has neither events nor a backlog, and that is no reason for a warning.
+    for word in ["event lag", "backlog", "its Redis"] {
+        assert!(!ended.stdout.contains(word), "{}", ended.stdout);
+    }
+    // From 13.3/s to 20/s for a second, 20/s for 6 s, 60/s for 1 s, from 60/s to 0 in 2 s.
+    assert!(ended.stdout.contains("(25.7/s asked)"), "{}", ended.stdout);
     // 30 in the first ramp, 120, 60, and 60 in the last: one to three pages each.
     let started = report["journeys"]["completed"].as_u64().unwrap();
     assert!(
@@ -85,6 +60,33 @@ fn what_new_writes_runs_as_it_is_against_any_service() {
         window["reason"].as_str().unwrap().contains(" s to "),
         "{window}"
     );
+}
+
+#[test]
+fn a_service_that_never_had_the_shops_interface_is_not_failed_by_its_absence_at_the_end() {
+    let service = Service::start(|_| (201, "{}".into()));
+    let url = service.url.clone();
+    let text = format!(
+        "name = \"t\"\ndescription = \"d\"\n{ROOM}[workload]\nkind = \"open\"\nrate = 50.0\nduration = \"2s\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"post\"\nrequest = {{ method = \"POST\", path = \"/things\" }}\n"
+    );
+    let folder = Folder::new().with("t.toml", &text);
+    let death = std::thread::spawn(move || {
+        while service.asked().len() < 20 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        drop(service);
+    });
+
+    let errors = ["--max-error-rate", "100%"];
+    let run = ["run", "t.toml", "--target", &url, "--out", "out"];
+    let ended = folder.loadgen(&[&run, &errors[..]].concat());
+    death.join().unwrap();
+
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let report = folder.report();
+    assert!(report["journeys"]["failed"].as_u64().unwrap() > 0);
+    let why = report["audit"]["not_possible"].as_str().unwrap();
+    assert!(why.contains("no /metrics"), "{why}");
 }
 
 #[test]

@@ -194,6 +194,14 @@ fn what_is_asked_of_a_system_must_be_what_it_says_and_must_be_able_to_have_an_ef
             &["--target", &system.url, "--durability", "none"],
             "--durability is for a system that is started here",
         ),
+        (
+            &["--target", &system.url, "--processes"],
+            "--processes is for a system that is started here",
+        ),
+        (
+            &["--target", &system.url, "--redis", "redis-server"],
+            "--redis is for a system that is started here",
+        ),
     ] {
         let ended = Loadgen::scenario(&open(50, "1s", ""))
             .arguments(arguments)

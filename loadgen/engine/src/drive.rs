@@ -25,5 +25,5 @@ mod step_error;
 
 pub use assignment::{Assignment, Load};
 pub use clients::Targets;
-pub use event::{DriverEvent, DriverHealth, Finished, Interval, Refusal};
+pub use event::{Driven, DriverEvent, DriverHealth, Finished, Interval, Refusal};
 pub use fleet::{DRIVER, spawn, tear_down};

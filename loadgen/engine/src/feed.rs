@@ -1,6 +1,7 @@
 //! The target's live feed: one WebSocket with every event and with how far the read model has applied them, so that a journey
 //! can await a state without polling. Resumes where it was when the connection breaks. Knows only a scenario's awaited topics.
 
+pub mod event_data;
 pub mod position;
 mod reader;
 pub mod sightings;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::http_client::Target;
 use loadgen_scenario::KeySource;
@@ -32,9 +33,9 @@ struct FeedEvent<'a> {
     action: Cow<'a, str>,
     #[serde(borrow)]
     aggregate_id: Cow<'a, str>,
-    data: Value,
     #[serde(borrow)]
-    position: Cow<'a, str>,
+    data: &'a RawValue,
+    position: FeedPosition,
 }
 
 /// The feed can't be opened, or its first message is not one of a feed.
@@ -194,10 +195,9 @@ fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Res
     let frame: FeedFrame<'_, FeedEvent<'_>> = FeedFrame::parse(text)?;
     let mut sightings = sightings.borrow_mut();
     for (topic, position) in &frame.positions {
-        let position: FeedPosition = position.parse()?;
         match &*frame.kind {
-            "hello" => sightings.starts_at(topic, position),
-            "applied" => sightings.applied(topic, position, read_at),
+            "hello" => sightings.starts_at(topic, *position),
+            "applied" => sightings.applied(topic, *position, read_at),
             _ => {}
         }
     }
@@ -207,7 +207,7 @@ fn take(sightings: &Rc<RefCell<Sightings>>, text: &str, read_at: Instant) -> Res
             &event.aggregate_id,
             &event.action,
             event.data,
-            event.position.parse()?,
+            event.position,
             read_at,
         );
     }

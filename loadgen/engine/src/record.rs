@@ -138,6 +138,17 @@ pub struct JourneyCounts {
     pub unsent: u64,
 }
 
+impl WorkloadFigures {
+    /// Adds another interval's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.journeys.add(&other.journeys);
+        self.schedule_slip.add(&other.schedule_slip);
+        if let Some(theirs) = &other.response_time {
+            self.response_time.get_or_insert_default().add(theirs);
+        }
+    }
+}
+
 impl StepFigures {
     /// Requests without an answer.
     pub fn unanswered(&self) -> u64 {
@@ -181,6 +192,23 @@ impl StepFigures {
 }
 
 impl JourneyCounts {
+    /// Counts a journey that has ended.
+    fn ended(&mut self, journey: usize, outcome: &JourneyOutcome) {
+        if let JourneyOutcome::Completed | JourneyOutcome::Overtaken(_) = outcome {
+            *self.done.entry(journey).or_default() += 1;
+        }
+        match outcome {
+            JourneyOutcome::Completed => self.completed += 1,
+            JourneyOutcome::Failed => self.failed += 1,
+            JourneyOutcome::Skipped(reason) => {
+                *self.skipped.entry(reason.clone()).or_default() += 1;
+            }
+            JourneyOutcome::Overtaken(reason) => {
+                *self.overtaken.entry(reason.clone()).or_default() += 1;
+            }
+        }
+    }
+
     /// Adds another interval's figures.
     pub fn add(&mut self, other: &Self) {
         self.started += other.started;
@@ -198,6 +226,18 @@ impl JourneyCounts {
             *self.done.entry(*journey).or_default() += count;
         }
     }
+}
+
+/// The figures of one workload's journeys.
+#[derive(Debug, Clone, Default)]
+pub struct WorkloadFigures {
+    /// Counts of its journeys.
+    pub journeys: JourneyCounts,
+    /// Their schedule slip: actual − intended start.
+    pub schedule_slip: Times,
+    /// completed − intended start, of their requests answered as expected. Recorded only beside other workloads: all requests are an only
+    /// one's.
+    response_time: Option<Times>,
 }
 
 /// How one journey ended.
@@ -220,21 +260,26 @@ pub struct Figures {
     pub steps: Vec<StepFigures>,
     /// By `Await::id`.
     pub awaits: Vec<AwaitFigures>,
-    /// Schedule slip of journeys: actual − intended start.
-    pub schedule_slip: Times,
-    /// Counts of journeys.
-    pub journeys: JourneyCounts,
+    /// Of each workload's journeys, in the scenario's order.
+    pub workloads: Vec<WorkloadFigures>,
     /// By step's name and kind.
     pub errors: BTreeMap<(String, String), ErrorFigures>,
 }
 
 impl Figures {
-    /// Empty figures for this many steps and awaited states.
-    pub fn new(steps: usize, awaits: usize) -> Self {
+    /// Empty figures for this many steps, awaited states and workloads.
+    pub fn new(steps: usize, awaits: usize, workloads: usize) -> Self {
         Self {
             steps: vec![StepFigures::default(); steps],
             awaits: vec![AwaitFigures::default(); awaits],
-            ..Self::default()
+            workloads: vec![
+                WorkloadFigures {
+                    response_time: (workloads > 1).then(Times::default),
+                    ..WorkloadFigures::default()
+                };
+                workloads
+            ],
+            errors: BTreeMap::new(),
         }
     }
 
@@ -253,30 +298,65 @@ impl Figures {
             end_to_end: a.end_to_end.emptied(),
             ..AwaitFigures::default()
         });
+        let workloads = self.workloads.iter().map(|w| WorkloadFigures {
+            schedule_slip: w.schedule_slip.emptied(),
+            response_time: w.response_time.as_ref().map(Times::emptied),
+            ..WorkloadFigures::default()
+        });
         let next = Self {
             steps: steps.collect(),
             awaits: awaits.collect(),
-            schedule_slip: self.schedule_slip.emptied(),
-            ..Self::default()
+            workloads: workloads.collect(),
+            errors: BTreeMap::new(),
         };
         std::mem::replace(self, next)
     }
 
+    /// The counts of a workload's journeys.
+    pub fn counts(&mut self, workload: usize) -> &mut JourneyCounts {
+        &mut self.workloads[workload].journeys
+    }
+
+    /// Counts a journey that was started this late.
+    pub fn started(&mut self, workload: usize, slip: Duration) {
+        let figures = &mut self.workloads[workload];
+        figures.journeys.started += 1;
+        figures.schedule_slip.record(slip);
+    }
+
     /// Counts a journey that has ended.
-    pub fn journey_ended(&mut self, journey: usize, outcome: JourneyOutcome) {
-        let counts = &mut self.journeys;
-        if matches!(
-            outcome,
-            JourneyOutcome::Completed | JourneyOutcome::Overtaken(_)
-        ) {
-            *counts.done.entry(journey).or_default() += 1;
+    pub fn journey_ended(&mut self, workload: usize, journey: usize, outcome: &JourneyOutcome) {
+        self.counts(workload).ended(journey, outcome);
+    }
+
+    /// Records the response time of a workload's request, which its step has recorded.
+    pub fn answered(&mut self, workload: usize, response_time: Duration) {
+        if let Some(times) = &mut self.workloads[workload].response_time {
+            times.record(response_time);
         }
-        match outcome {
-            JourneyOutcome::Completed => counts.completed += 1,
-            JourneyOutcome::Failed => counts.failed += 1,
-            JourneyOutcome::Skipped(reason) => *counts.skipped.entry(reason).or_default() += 1,
-            JourneyOutcome::Overtaken(reason) => *counts.overtaken.entry(reason).or_default() += 1,
-        }
+    }
+
+    /// completed − intended start, of a workload's requests answered as expected.
+    pub fn response_time(&self, workload: usize) -> Times {
+        let own = self.workloads.get(workload);
+        own.and_then(|figures| figures.response_time.clone())
+            .unwrap_or_else(|| self.all_steps().0)
+    }
+
+    /// Counts of all workloads' journeys.
+    pub fn journeys(&self) -> JourneyCounts {
+        let mut all = JourneyCounts::default();
+        self.workloads.iter().for_each(|w| all.add(&w.journeys));
+        all
+    }
+
+    /// Schedule slip of all workloads' journeys.
+    pub fn schedule_slip(&self) -> Times {
+        let mut all = Times::default();
+        self.workloads
+            .iter()
+            .for_each(|w| all.add(&w.schedule_slip));
+        all
     }
 
     /// Counts an error at a step; `example` has more detail than the kind.
@@ -303,8 +383,9 @@ impl Figures {
             mine.end_to_end.add(&theirs.end_to_end);
             mine.timeouts += theirs.timeouts;
         }
-        self.schedule_slip.add(&other.schedule_slip);
-        self.journeys.add(&other.journeys);
+        for (mine, theirs) in self.workloads.iter_mut().zip(&other.workloads) {
+            mine.add(theirs);
+        }
         for ((step, kind), theirs) in &other.errors {
             let mut key = (step.clone(), kind.clone());
             if self.errors.len() >= ERROR_KINDS_MAX && !self.errors.contains_key(&key) {

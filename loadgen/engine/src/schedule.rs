@@ -11,6 +11,6 @@ mod stages;
 pub use arrivals::{Arrival, Arrivals};
 pub use crowd::Crowd;
 pub use hold::Hold;
-pub use mix::JourneyChooser;
+pub use mix::{JourneyChooser, of_workload};
 pub use spacing::Spacing;
 pub use stages::Schedule;

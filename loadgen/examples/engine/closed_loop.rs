@@ -11,6 +11,13 @@ const CONNECTIONS: usize = 32;
 /// Loadgen's CPU per request is compared with oha's, its rate with wrk's.
 const OHA_CPU_RATIO_MAX: f64 = 0.7;
 
+/// What one run made.
+struct Made {
+    requests: f64,
+    /// How long it took by its own account: wrk ends some time after what it was asked for.
+    seconds: f64,
+}
+
 #[derive(Default)]
 struct Figures {
     per_s: Vec<f64>,
@@ -26,17 +33,17 @@ pub fn measure(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     for round in 0..rounds {
         for (name, figures) in names.iter().zip(&mut figures) {
             let before = children_cpu_s()?;
-            let requests = match *name {
+            let made = match *name {
                 "loadgen" => {
                     loadgen(&server, &folder.path().join(round.to_string()), seconds).map(Some)?
                 }
                 name => rival(name, &server, seconds)?,
             };
-            if let Some(requests) = requests {
-                figures.per_s.push(requests / seconds as f64);
+            if let Some(made) = made {
+                figures.per_s.push(made.requests / made.seconds);
                 figures
                     .cpu_us
-                    .push((children_cpu_s()? - before) * 1e6 / requests);
+                    .push((children_cpu_s()? - before) * 1e6 / made.requests);
             }
         }
     }
@@ -71,16 +78,20 @@ pub fn measure(rounds: usize, seconds: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn loadgen(server: &Server, out: &std::path::Path, seconds: u64) -> anyhow::Result<f64> {
+fn loadgen(server: &Server, out: &std::path::Path, seconds: u64) -> anyhow::Result<Made> {
     let workload = format!(
         "kind = \"closed\"\nusers = {CONNECTIONS}\nduration = \"{seconds}s\"\ntraceparent = false"
     );
     bench::loadgen(&bench::one_get(&workload), &server.url, out)?.output()?;
-    Ok(number(&bench::report(out)?, "/all_steps/count"))
+    let report = bench::report(out)?;
+    Ok(Made {
+        requests: number(&report, "/all_steps/count"),
+        seconds: number(&report, "/duration_s"),
+    })
 }
 
-/// The requests that another program made; `None` if it is not on PATH.
-fn rival(name: &str, server: &Server, seconds: u64) -> anyhow::Result<Option<f64>> {
+/// What another program made; `None` if it is not on PATH.
+fn rival(name: &str, server: &Server, seconds: u64) -> anyhow::Result<Option<Made>> {
     let (connections, url) = (CONNECTIONS.to_string(), format!("{}/", server.url));
     let arguments = match name {
         "wrk" => vec![
@@ -106,16 +117,29 @@ fn rival(name: &str, server: &Server, seconds: u64) -> anyhow::Result<Option<f64
         return Ok(None);
     };
     let text = String::from_utf8(output.stdout)?;
-    // wrk: `  12345 requests in 4.00s, …`; oha: `  [200] 12345 responses`.
-    let count = text.lines().find_map(|line| {
-        let line = line.trim();
-        let count = match name {
-            "wrk" => line.split_once(" requests in ")?.0,
-            _ => line.strip_prefix("[200] ")?.split_whitespace().next()?,
-        };
-        count.parse().ok()
-    });
-    count
-        .map(Some)
-        .with_context(|| format!("{name} printed no number of requests: {text}"))
+    // wrk: `  12345 requests in 4.10s, …`; oha: `  Total:\t4.0003 secs`, `  [200] 12345 responses`.
+    let (count, length) = match name {
+        "wrk" => (
+            between(&text, "", " requests in "),
+            between(&text, " requests in ", "s,"),
+        ),
+        _ => (
+            between(&text, "[200] ", " responses"),
+            between(&text, "Total:", "sec"),
+        ),
+    };
+    let made = count
+        .zip(length)
+        .map(|(requests, seconds)| Made { requests, seconds });
+    made.map(Some)
+        .with_context(|| format!("{name} printed no number of requests or seconds: {text}"))
+}
+
+/// The number that a line has between two texts.
+fn between(text: &str, before: &str, after: &str) -> Option<f64> {
+    text.lines().find_map(|line| {
+        let (_, rest) = line.split_once(before)?;
+        let (number, _) = rest.split_once(after)?;
+        number.trim().parse().ok()
+    })
 }

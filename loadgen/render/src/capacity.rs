@@ -82,11 +82,12 @@ pub fn line(probe: &Probe, cores: usize) -> String {
         slope.map_or_else(String::new, |s| format!("  {name} {}", s.said()))
     };
     let mut line = format!(
-        "{:>3}  {:>8}  reached {:>8}  p99 {:>7}{}{}  CPU {:.2} of {cores}  {}",
+        "{:>3}  {:>8}  reached {:>8}{}  p99 {:>7}{}{}  CPU {:.2} of {cores}  {}",
         probe.number,
         rate(probe.rate_per_s),
         rate(probe.reached_per_s.round()),
-        time(probe.response_time_us.p99),
+        failed(probe).map_or_else(String::new, |per_s| format!("  failed {}", rate(per_s))),
+        known(probe.times(), |q| time(q.p99)),
         growth("in flight", probe.growth.in_flight),
         growth("backlog", probe.growth.backlog),
         probe.cpu_sum_pct() / 100.0,
@@ -98,6 +99,11 @@ pub fn line(probe: &Probe, cores: usize) -> String {
         }
     }
     line
+}
+
+/// Journeys that failed, a second; `None` if none did.
+fn failed(probe: &Probe) -> Option<f64> {
+    Some(probe.failed_per_s).filter(|per_s| *per_s > 0.0)
 }
 
 /// The result of a search, and why.
@@ -135,7 +141,7 @@ fn answer(report: &CapacityReport) -> Answer {
             known()
         ),
     };
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = allowed_failures(report).into_iter().collect();
     if let (CapacityResult::Found, Some(too_high)) = (report.result, &too_high) {
         reasons.push(format!(
             "{too_high} is too high: {}",
@@ -166,6 +172,18 @@ fn answer(report: &CapacityReport) -> Answer {
     }
 }
 
+/// Says how many journeys failed at the sustained rate, and that they are allowed; `None` if none did.
+fn allowed_failures(report: &CapacityReport) -> Option<String> {
+    let held = report.rate_per_s?;
+    let of_it = |p: &&Probe| p.judged == Judged::Holds && p.rate_per_s == held;
+    let failed = failed(report.probes.iter().rfind(of_it)?)?;
+    Some(format!(
+        "at {} {} failed, which the scenario's thresholds allow",
+        rate(held),
+        rate(failed)
+    ))
+}
+
 /// The table of probes, sorted by rate.
 fn table(report: &CapacityReport) -> Table {
     let mut probes: Vec<&Probe> = report.probes.iter().collect();
@@ -184,8 +202,9 @@ fn table(report: &CapacityReport) -> Table {
                 .more(why.collect::<Vec<_>>().join("\n")),
             p.number.to_string().into(),
             rate(p.reached_per_s.round()).into(),
-            time(p.response_time_us.p50).into(),
-            time(p.response_time_us.p99).into(),
+            known(failed(p), rate).into(),
+            known(p.times(), |q| time(q.p50)).into(),
+            known(p.times(), |q| time(q.p99)).into(),
             known(p.growth.in_flight, |slope| slope.said()).into(),
             known(p.growth.backlog, |slope| slope.said()).into(),
             format!("{:.2}", p.cpu_sum_pct() / 100.0).into(),
@@ -193,7 +212,8 @@ fn table(report: &CapacityReport) -> Table {
     });
     Table::new("probes", "Probes")
         .words(["asked"])
-        .numbers(["verdict", "probe", "reached", "response p50", "p99"])
+        .numbers(["verdict", "probe", "reached", "failed"])
+        .numbers(["response p50", "p99"])
         .numbers(["in flight grows by", "backlog grows by"])
         .explained(
             "The slope over the seconds between warm-up and last arrival, with its 95 % interval.",
@@ -203,6 +223,6 @@ fn table(report: &CapacityReport) -> Table {
 }
 
 /// How a rate is judged, in words.
-const HOW: &str = "A rate is sustained if neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or the slope is below a twentieth of the throughput), at least 95 % of the arrivals are completed while they arrive, the scenario's thresholds hold and no more arrivals are dropped than its limits allow. The slope is estimated by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because work that is left in one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three probes decide; the result was sustained twice.";
+const HOW: &str = "A rate is sustained if neither journeys in flight nor the backlog grow (the 95 % interval of the slope includes 0, or the slope is below a twentieth of the throughput), at least 95 % of the arrivals end while they arrive, the scenario's thresholds hold (they say how many may fail) and no more arrivals are dropped than its limits allow. The slope is estimated by least squares over the seconds between warm-up and last arrival, its interval by Newey and West, because work that is left in one second is still there in the next. A rate that fails, unless by far, is tried again, and two of three probes decide; the result was sustained twice.";
 /// Which requests the times are of.
 const OF: &str = "Response times are of requests answered as expected.";

@@ -6,6 +6,7 @@ use loadgen_report::{Report, VerdictResult};
 
 use crate::date;
 use crate::error::ReportError;
+use crate::visible::one_line;
 
 /// The name of the test for all but the thresholds.
 const VERDICT: &str = "verdict";
@@ -107,9 +108,7 @@ fn flaw(kind: &'static str, message: &str) -> Option<Flaw> {
     Some(Flaw { kind, message })
 }
 
-/// XML 1.0 has no way to write most control characters, not even escaped.
+/// XML 1.0 has no way to write control characters, nor these two, not even escaped.
 fn printable(text: &str) -> String {
-    let allowed = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    let shown = text.chars().map(|c| if allowed(c) { c } else { ' ' });
-    shown.collect()
+    one_line(text).replace(['\u{fffe}', '\u{ffff}'], " ")
 }

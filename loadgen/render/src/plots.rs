@@ -44,6 +44,7 @@ pub fn plots(folder: &RunFolder) -> Result<Vec<DrawnPlot>, ReportError> {
     }
     let more = [
         time_plots.throughput(),
+        time_plots.workloads(),
         time_plots.end_to_end(),
         percentiles::end_to_end_spectrum(report, timeline),
         time_plots.event_lag(),

@@ -5,6 +5,7 @@ mod key_figures;
 mod latency_budget;
 mod settings;
 mod tables;
+mod workloads;
 
 use loadgen_report::folder::RunFolder;
 use loadgen_report::units::count;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use askama::filters::{Escaper, Html};
 
-pub(crate) use loadgen_report::visible::visible;
+pub(crate) use program_terminal::visible;
 
 /// Visible text on one line.
 pub(crate) fn one_line(text: &str) -> String {

@@ -10,18 +10,17 @@ use crate::replay::ReplayReport;
 use crate::report::{Report, ReportSchema};
 use crate::resources::Resources;
 use crate::sections::{
-    AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
-    Quantiles, StepReport,
+    AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, Quantiles, StepReport,
 };
 use crate::verdict::{self, Case};
-use crate::workload::workload;
+use crate::workload::{journeys, per_s, workload, workloads};
 use crate::{growth, neighbours};
 use loadgen_engine::drive::{DriverHealth, Finished};
 use loadgen_engine::record::series::Series;
 use loadgen_engine::record::{Figures, Times};
-use loadgen_engine::schedule::Schedule;
+use loadgen_engine::schedule::{Hold, Schedule};
 use loadgen_engine::scrape::{LagStatistics, Scrape};
-use loadgen_scenario::threshold::{JourneyFigure, Metric};
+use loadgen_scenario::threshold::{JourneyFigure, Metric, Selector};
 use loadgen_scenario::{Scenario, Workload};
 
 impl From<&Times> for Quantiles {
@@ -76,21 +75,10 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         ..
     } = &evidence;
     let wall = finished.drained;
-    let measured = wall.saturating_sub(scenario.warm_up);
-    let per_s = |count: u64| {
-        if measured.is_zero() {
-            0.0
-        } else {
-            round(count as f64 / measured.as_secs_f64())
-        }
-    };
+    let measured = evidence.measured(None);
     let replay = evidence.replay.as_ref();
-    let in_run = figures
-        .journeys
-        .skipped
-        .iter()
-        .chain(&figures.journeys.overtaken);
-    let skipped_in_run: u64 = in_run.clone().map(|(_, count)| count).sum();
+    let counts = figures.journeys();
+    let in_run = counts.skipped.iter().chain(&counts.overtaken);
     let mut skipped = replay.map_or_else(BTreeMap::new, |facts| facts.skipped.clone());
     for (reason, count) in in_run {
         *skipped.entry(reason.clone()).or_default() += count;
@@ -102,7 +90,6 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         unanswered.add(&step.unanswered_time);
     }
     let count = figures.steps.iter().map(|s| s.count).sum();
-    let counts = &figures.journeys;
     let lag_all = evidence
         .scrapes
         .as_ref()
@@ -113,31 +100,26 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let all_steps = AllSteps {
         count,
         errors: figures.steps.iter().map(|s| s.errors).sum(),
-        per_s: per_s(count),
+        per_s: per_s(count, measured),
         unanswered: unanswered.0.len(),
         response_time_us: (&response).into(),
         service_time_us: (&service).into(),
         failed_time_us: (&failed).into(),
         unanswered_time_us: (&unanswered).into(),
     };
-    let journeys = JourneyReport {
-        started: counts.started,
-        completed: counts.completed,
-        failed: counts.failed,
-        skipped: skipped_in_run,
-        overtaken: counts.overtaken.values().sum(),
-        dropped: counts.dropped,
-        unsent: counts.unsent,
-        per_s: per_s(counts.completed),
-    };
+    let journeys = journeys(&counts, measured);
+    let mut workloads = workloads(&evidence);
     let generator = generator(&evidence);
-    let thresholds = verdict::thresholds(&evidence, measured);
+    let thresholds = verdict::thresholds(&evidence);
     let stopped = matches!(evidence.interrupted, Some(Interruption::Workload));
-    let replayed =
-        replay.map(|facts| ReplayReport::new(facts, scenario, &figures.journeys, stopped));
+    let replayed = replay.map(|facts| ReplayReport::new(facts, scenario, &counts, stopped));
+    let skips = Metric::Journeys {
+        of: Selector::All,
+        figure: JourneyFigure::Skipped,
+    };
     let verdict = verdict::judge(&Case {
         limits: &scenario.limits,
-        workload: &workload,
+        workloads: &workloads,
         all_steps: &all_steps,
         journeys: &journeys,
         generator: &generator,
@@ -145,14 +127,12 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replayed.as_ref(),
         audit: evidence.audit.as_ref(),
         faults: &evidence.faults,
-        skips_are_judged: scenario
-            .thresholds
-            .iter()
-            .any(|t| t.metric == Metric::Journeys(JourneyFigure::Skipped)),
+        skips_are_judged: scenario.thresholds.iter().any(|t| t.metric == skips),
         interrupted: evidence
             .interrupted
             .map(|what| interruption(what, finished)),
     });
+    workloads.retain(|w| !w.name.is_empty());
     let mut report = Report {
         schema: ReportSchema,
         scenario: scenario.name.clone(),
@@ -162,6 +142,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         started_at: evidence.started_at,
         environment: evidence.environment.clone(),
         workload,
+        workloads,
         duration_s: measured.as_secs_f64(),
         steps: steps(scenario, figures),
         all_steps,
@@ -259,7 +240,7 @@ fn generator(evidence: &Evidence<'_>) -> Generator {
         clock_jump_ms: round(jump.as_secs_f64() * 1e3),
         own_errors: drivers.iter().map(|d| d.generator_errors).sum(),
         process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
-        schedule_slip_us: (&evidence.figures.schedule_slip).into(),
+        schedule_slip_us: (&evidence.figures.schedule_slip()).into(),
         feed_reconnects: finished.feed_reconnects,
     }
 }
@@ -277,29 +258,50 @@ fn parameters(scenario: &Scenario) -> BTreeMap<String, String> {
     shown.collect()
 }
 
-/// The intervals with the number of journeys that the schedule asked for in each.
+/// The schedule of an open workload, from the start of the run; holds are of the only one.
+fn schedule(workload: &Workload, holds: &[Hold]) -> Option<Schedule> {
+    let plain = || Schedule::new(workload.stages_of_the_run());
+    let held = |schedule: Schedule| {
+        holds
+            .iter()
+            .fold(schedule, |schedule, hold| schedule.held(*hold))
+    };
+    workload.is_open().then(|| held(plain()))
+}
+
+/// The intervals with the number of journeys that the schedules asked for in each.
 fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
     let mut series = evidence.series.clone();
-    if let Workload::Open { stages } = &scenario.workload {
-        let plain = Schedule::new(stages.clone());
-        let held = evidence.holds.iter();
-        let schedule = held.fold(plain, |schedule, hold| schedule.held(*hold));
-        series.ask(|from, to| {
-            // Completed journeys are counted without the warm-up; what is asked must mean the same journeys.
-            let from = from.max(scenario.warm_up).min(to);
-            let step = to.saturating_sub(from) / RATE_STEPS;
-            let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
-            Some(round(rates.sum::<f64>() * step.as_secs_f64()))
-        });
+    let workloads = scenario.workloads.iter();
+    let schedules: Vec<_> = workloads.map(|w| schedule(w, evidence.holds)).collect();
+    let due = |workload: usize, from: Duration, to: Duration| {
+        let schedule = schedules[workload].as_ref()?;
+        // Completed journeys are counted without the warm-up; what is asked must mean the same journeys.
+        let from = from
+            .max(scenario.workloads[workload].recorded_from())
+            .min(to);
+        let step = to.saturating_sub(from) / RATE_STEPS;
+        let rates = (0..RATE_STEPS).map(|i| schedule.rate_at(from + step * i + step / 2));
+        Some(rates.sum::<f64>() * step.as_secs_f64())
+    };
+    series.ask(|workload, from, to| match workload {
+        Some(workload) => due(workload, from, to).map(round),
+        None => {
+            let all = (0..schedules.len()).map(|workload| due(workload, from, to));
+            all.sum::<Option<f64>>().map(round)
+        }
+    });
+    if scenario.workloads.len() > 1 {
+        series.workloads = scenario.workload_names();
     }
     (!series.is_empty()).then_some(series)
 }
 
 fn holds(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<HoldReport> {
-    let Workload::Open { stages } = &scenario.workload else {
+    let only = scenario.workloads.first();
+    let Some(mut schedule) = only.and_then(|w| schedule(w, &[])) else {
         return Vec::new();
     };
-    let mut schedule = Schedule::new(stages.clone());
     let reports = evidence.holds.iter().map(|hold| {
         let rate = schedule.rate_at(hold.from);
         schedule = schedule.held(*hold);

@@ -8,7 +8,7 @@ use crate::faults::FaultReport;
 use crate::replay::ReplayFacts;
 use crate::resources::Reading;
 use crate::windows::Windows;
-use loadgen_engine::drive::Finished;
+use loadgen_engine::drive::{Driven, Finished};
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::series::Series;
 use loadgen_engine::schedule::Hold;
@@ -72,6 +72,27 @@ pub struct Evidence<'a> {
     pub series: Series,
     /// Warnings so far.
     pub warnings: Vec<String>,
+}
+
+impl Evidence<'_> {
+    /// From the end of the warm-up until the last journey had ended: of one workload, or of all.
+    pub fn measured(&self, workload: Option<usize>) -> Duration {
+        let from = match workload {
+            Some(index) => self.scenario.workloads[index].recorded_from(),
+            None => self.scenario.warm_up(),
+        };
+        self.driven(workload).drained.saturating_sub(from)
+    }
+
+    /// When the last journey could be started, and when it had ended: of one workload, or of all.
+    pub fn driven(&self, workload: Option<usize>) -> Driven {
+        let finished = self.finished;
+        let of = workload.and_then(|index| finished.workloads.get(index));
+        of.copied().unwrap_or(Driven {
+            arrivals_end: finished.arrivals_end,
+            drained: finished.drained,
+        })
+    }
 }
 
 /// A threshold that was missed and ended the run.

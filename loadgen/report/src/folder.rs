@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::report::{REPORT_SCHEMA, Report};
-use crate::visible::visible;
 use loadgen_engine::record::interval_log;
 use loadgen_engine::record::interval_reader::{LogReadError, RecordedLog};
+use program_terminal::visible;
 
 /// The file name of the report.
 pub const REPORT_FILE: &str = "report.json";

@@ -23,7 +23,6 @@ mod threshold_figure;
 mod threshold_state;
 pub mod units;
 mod verdict;
-pub mod visible;
 mod windows;
 mod workload;
 
@@ -40,7 +39,7 @@ pub use resources::{Reading, Resources};
 pub use sections::{
     AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
     MergedPart, Quantiles, StageSummary, StepReport, ThresholdReport, VerdictResult,
-    WorkloadSummary,
+    WorkloadReport, WorkloadSummary,
 };
 pub use threshold_state::{SoFar, ThresholdState};
 pub use verdict::Verdict;

@@ -44,6 +44,9 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
         if part.report.replay.is_some() {
             return Err(MergeError::Replay(part.path.clone()));
         }
+        if !part.report.workloads.is_empty() {
+            return Err(MergeError::Workloads(part.path.clone()));
+        }
     }
     type SharedProperty = fn(&Report) -> String;
     let same: [(&str, SharedProperty); 4] = [

@@ -14,7 +14,7 @@ use crate::replay::ReplayReport;
 use crate::resources::Resources;
 use crate::sections::{
     AllSteps, Drain, EndToEnd, ErrorReport, EventLag, Generator, HoldReport, JourneyReport,
-    MergedPart, Quantiles, StepReport, ThresholdReport, WorkloadSummary,
+    MergedPart, Quantiles, StepReport, ThresholdReport, WorkloadReport, WorkloadSummary,
 };
 use crate::verdict::Verdict;
 use loadgen_engine::record::series::{self, Series};
@@ -41,8 +41,11 @@ pub struct Report {
     pub started_at: f64,
     /// The machine and the target.
     pub environment: Environment,
-    /// What was asked.
+    /// What was asked, of all workloads together.
     pub workload: WorkloadSummary,
+    /// Each workload of `[[workloads]]`; empty for `[workload]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<WorkloadReport>,
     /// Seconds from the end of the warm-up until the last journey ended.
     pub duration_s: f64,
     /// The requests of each step.

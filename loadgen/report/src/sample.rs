@@ -15,6 +15,8 @@ use loadgen_scenario::threshold::{
 #[derive(Debug, Clone)]
 pub struct MetricSample {
     metric: Metric,
+    /// The selected workload, if one is.
+    workload: Option<usize>,
     /// Indexes of the selected steps or states.
     rows: Vec<usize>,
     /// One distribution for all requests together, or one for each state.
@@ -38,12 +40,14 @@ impl MetricSample {
             } => rows.len(),
             _ => 1,
         };
-        Self::empty(metric.clone(), rows, states)
+        let workload = scenario.workload_of(metric);
+        Self::empty(metric.clone(), workload, rows, states)
     }
 
-    fn empty(metric: Metric, rows: Vec<usize>, states: usize) -> Self {
+    fn empty(metric: Metric, workload: Option<usize>, rows: Vec<usize>, states: usize) -> Self {
         Self {
             metric,
+            workload,
             rows,
             times: vec![Times::default(); states],
             lags: BTreeMap::new(),
@@ -57,23 +61,33 @@ impl MetricSample {
 
     /// An empty sample of the same metric.
     pub fn emptied(&self) -> Self {
-        Self::empty(self.metric.clone(), self.rows.clone(), self.times.len())
+        let (metric, rows) = (self.metric.clone(), self.rows.clone());
+        Self::empty(metric, self.workload, rows, self.times.len())
     }
 
     /// Adds recorded figures.
     pub fn add(&mut self, figures: &Figures) {
+        let of = self
+            .workload
+            .and_then(|w| Some((w, figures.workloads.get(w)?)));
         let steps = self.rows.iter().filter_map(|row| figures.steps.get(*row));
         match &self.metric {
-            Metric::Distribution { family, .. } => match family {
-                Family::ResponseTime => steps.for_each(|s| self.times[0].add(&s.response_time)),
-                Family::ServiceTime => steps.for_each(|s| self.times[0].add(&s.service_time)),
-                Family::EndToEnd => {
+            Metric::Distribution { family, .. } => match (family, of) {
+                (Family::ScheduleSlip, Some((_, of))) => self.times[0].add(&of.schedule_slip),
+                (_, Some((workload, _))) => self.times[0].add(&figures.response_time(workload)),
+                (Family::ResponseTime, None) => {
+                    steps.for_each(|s| self.times[0].add(&s.response_time))
+                }
+                (Family::ServiceTime, None) => {
+                    steps.for_each(|s| self.times[0].add(&s.service_time))
+                }
+                (Family::EndToEnd, None) => {
                     let states = self.rows.iter().filter_map(|row| figures.awaits.get(*row));
                     let both = self.times.iter_mut().zip(states);
                     both.for_each(|(times, state)| times.add(&state.end_to_end));
                 }
-                Family::ScheduleSlip => self.times[0].add(&figures.schedule_slip),
-                Family::EventLag => {}
+                (Family::ScheduleSlip, None) => self.times[0].add(&figures.schedule_slip()),
+                (Family::EventLag, None) => {}
             },
             Metric::Requests { .. } => {
                 let (tried, errors) = steps.fold((0, 0), counted);
@@ -87,13 +101,13 @@ impl MetricSample {
                 self.tried += tried + seen + timeouts;
                 self.errors += errors + timeouts;
             }
-            Metric::Journeys(JourneyFigure::ErrorRate) => {
-                let counts = &figures.journeys;
-                let skipped = journeys(JourneyFigure::Skipped, counts);
+            Metric::Journeys { figure, .. } => {
+                let counts = of.map_or_else(|| figures.journeys(), |(_, w)| w.journeys.clone());
+                let skipped = journeys(JourneyFigure::Skipped, &counts);
                 self.tried += counts.completed + counts.failed + skipped;
                 self.errors += counts.failed;
+                self.journeys += journeys(*figure, &counts);
             }
-            Metric::Journeys(which) => self.journeys += journeys(*which, &figures.journeys),
             Metric::BacklogEnd => {}
         }
     }
@@ -153,9 +167,11 @@ impl MetricSample {
                 RequestFigure::PerSecond => per_s(self.tried),
                 RequestFigure::ErrorRate => ratio(),
             },
-            Metric::Journeys(JourneyFigure::PerSecond) => per_s(self.journeys),
-            Metric::Journeys(JourneyFigure::ErrorRate) => ratio(),
-            Metric::Journeys(_) => Some(self.journeys as f64),
+            Metric::Journeys { figure, .. } => match figure {
+                JourneyFigure::PerSecond => per_s(self.journeys),
+                JourneyFigure::ErrorRate => ratio(),
+                _ => Some(self.journeys as f64),
+            },
             Metric::BacklogEnd => self.backlog_end.map(|n| n as f64),
             Metric::Distribution {
                 family,
@@ -193,7 +209,7 @@ fn rows(metric: &Metric, scenario: &Scenario) -> Vec<usize> {
     let (of, family) = match metric {
         Metric::Distribution { family, of, .. } => (of, *family),
         Metric::Requests { of, .. } => (of, Family::ResponseTime),
-        Metric::Journeys(_) | Metric::ErrorRate | Metric::BacklogEnd => return Vec::new(),
+        Metric::Journeys { .. } | Metric::ErrorRate | Metric::BacklogEnd => return Vec::new(),
     };
     let (names, tags) = match family {
         Family::EndToEnd => (&scenario.await_names, &scenario.await_tags),
@@ -202,6 +218,7 @@ fn rows(metric: &Metric, scenario: &Scenario) -> Vec<usize> {
     let wanted = |row: &usize| match of {
         Selector::All => true,
         Selector::Name(name) => names[*row] == *name,
+        Selector::Workload(_) => false,
         Selector::Tag(tag) => tags.get(*row).is_some_and(|tags| tags.contains(tag)),
     };
     (0..names.len()).filter(wanted).collect()
@@ -213,7 +230,7 @@ fn fits(of: &Selector, group: &GroupTopic) -> bool {
         Selector::Name(name) => {
             *name == group.group || *name == format!("{}/{}", group.group, group.topic)
         }
-        Selector::Tag(_) => false,
+        Selector::Tag(_) | Selector::Workload(_) => false,
     }
 }
 

@@ -15,22 +15,41 @@ pub struct Quantiles {
     pub max: f64,
 }
 
-/// The workload that a run was asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The workload that a run was asked for, or all its workloads together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WorkloadSummary {
-    /// `open`, `closed` or `trace`.
+    /// `open`, `closed` or `trace`; `mixed` if workloads of a run are of several kinds.
     pub kind: String,
     /// The workload in words.
     pub description: String,
-    /// Average rate in journeys a second; `None` for a closed workload.
+    /// Average rate from the end of the warm-up, in journeys a second; `None` if a workload is closed.
     pub rate: Option<f64>,
     /// How long journeys are started, in seconds.
     pub duration_s: f64,
     /// Seconds at the start that are not recorded.
     pub warm_up_s: f64,
-    /// The stages of an open workload.
+    /// The stages of an open workload; none of several workloads together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageSummary>,
+}
+
+/// What one of several workloads was asked, and what it did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkloadReport {
+    /// Its name.
+    pub name: String,
+    /// When it started, in seconds after the start of the run.
+    pub start_after_s: f64,
+    /// What was asked, from its own start.
+    pub asked: WorkloadSummary,
+    /// Seconds from the end of its warm-up until its last journey ended.
+    pub measured_s: f64,
+    /// Counts of its journeys; their rate is over `measured_s`.
+    pub journeys: JourneyReport,
+    /// Of its requests answered as expected.
+    pub response_time_us: Quantiles,
+    /// Schedule slip of its journeys: actual − intended start.
+    pub schedule_slip_us: Quantiles,
 }
 
 /// A stage of an open workload, in which the rate changes linearly.

@@ -6,7 +6,12 @@ use loadgen_scenario::threshold::{Family, JourneyFigure, Metric, Selector, Stati
 
 /// A metric's figure from a report's rows; `None` if the rows do not have it.
 pub fn figure(report: &Report, metric: &Metric) -> Option<f64> {
-    let journeys = &report.journeys;
+    let of = metric.workload();
+    let of = of.map(|name| report.workloads.iter().find(|w| w.name == name));
+    let journeys = match of {
+        Some(workload) => &workload?.journeys,
+        None => &report.journeys,
+    };
     match metric {
         Metric::ErrorRate => {
             let awaits: u64 = report.end_to_end.iter().map(|e| e.count + e.timeouts).sum();
@@ -16,7 +21,7 @@ pub fn figure(report: &Report, metric: &Metric) -> Option<f64> {
         }
         Metric::BacklogEnd => report.drain.backlog_end.map(|n| n as f64),
         Metric::Requests { .. } => None,
-        Metric::Journeys(which) => Some(match which {
+        Metric::Journeys { figure, .. } => Some(match figure {
             JourneyFigure::Started => journeys.started as f64,
             JourneyFigure::Completed => journeys.completed as f64,
             JourneyFigure::Failed => journeys.failed as f64,
@@ -49,6 +54,15 @@ fn rows(report: &Report, family: Family, of: &Selector) -> Vec<Quantiles> {
         fitting.map(pick).collect()
     };
     match (family, of) {
+        (_, Selector::Workload(name)) => {
+            let fitting = report.workloads.iter().filter(|w| w.name == *name);
+            let slips = family == Family::ScheduleSlip;
+            let times = fitting.map(|w| match slips {
+                true => w.schedule_slip_us,
+                false => w.response_time_us,
+            });
+            times.collect()
+        }
         (Family::ScheduleSlip, _) => vec![report.generator.schedule_slip_us],
         // Distributions of several rows can't be merged from their statistics.
         (_, Selector::Tag(_)) => Vec::new(),

@@ -47,10 +47,14 @@ impl SoFar<'_> {
     }
 
     fn threshold_state(&self, index: usize, threshold: &Threshold) -> ThresholdState {
+        let (recorded_from, until) = self.scenario.span_of(&threshold.metric);
+        // All workloads together may be held, and end later.
+        let until = until.filter(|_| threshold.metric.workload().is_some());
         let (figure, at) = match self.windows.worst(index, threshold, self.elapsed) {
             Some(worst) => (worst.figure, worst.at),
             None => {
-                let measured = self.elapsed.saturating_sub(self.scenario.warm_up);
+                let until = until.map_or(self.elapsed, |until| until.min(self.elapsed));
+                let measured = until.saturating_sub(recorded_from);
                 let (scenario, figures) = (self.scenario, self.figures);
                 let figure =
                     verdict::over_the_run(scenario, figures, self.scrapes, threshold, measured);
@@ -58,9 +62,7 @@ impl SoFar<'_> {
             }
         };
         let holds = figure.and_then(|figure| holds_so_far(threshold, figure));
-        let abort_from = threshold
-            .abort_after
-            .map(|delay| self.scenario.warm_up + delay);
+        let abort_from = threshold.abort_after.map(|delay| recorded_from + delay);
         ThresholdState {
             threshold: threshold.text.clone(),
             figure: match figure {

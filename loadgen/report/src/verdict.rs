@@ -10,7 +10,7 @@ use crate::faults::FaultReport;
 use crate::replay::ReplayReport;
 use crate::sample::MetricSample;
 use crate::sections::{
-    AllSteps, Generator, JourneyReport, ThresholdReport, VerdictResult, WorkloadSummary,
+    AllSteps, Generator, JourneyReport, ThresholdReport, VerdictResult, WorkloadReport,
 };
 use crate::units;
 use loadgen_engine::record::Figures;
@@ -61,8 +61,8 @@ impl Verdict {
 pub struct Case<'a> {
     /// The scenario's limits.
     pub limits: &'a Limits,
-    /// The workload that was asked for.
-    pub workload: &'a WorkloadSummary,
+    /// What each workload was asked and did.
+    pub workloads: &'a [WorkloadReport],
     /// All steps together.
     pub all_steps: &'a AllSteps,
     /// Counts of journeys.
@@ -83,16 +83,18 @@ pub struct Case<'a> {
     pub interrupted: Option<String>,
 }
 
-/// Evaluates the thresholds; `measured` is the run's length without its warm-up.
-pub fn thresholds(evidence: &Evidence<'_>, measured: Duration) -> Vec<ThresholdReport> {
+/// Evaluates the thresholds.
+pub fn thresholds(evidence: &Evidence<'_>) -> Vec<ThresholdReport> {
     let thresholds = evidence.scenario.thresholds.iter().enumerate();
     let evaluated = thresholds.map(|(index, threshold)| {
-        let arrivals_end = evidence.finished.arrivals_end;
+        let workload = evidence.scenario.workload_of(&threshold.metric);
+        let arrivals_end = evidence.driven(workload).arrivals_end;
         let (figure, at) = match evidence.windows.worst(index, threshold, arrivals_end) {
             Some(worst) => (worst.figure, worst.at),
             None => {
                 let scrapes = evidence.scrapes.as_ref().map(|(a, b)| (a, b));
                 let (scenario, figures) = (evidence.scenario, evidence.figures);
+                let measured = evidence.measured(workload);
                 (
                     over_the_run(scenario, figures, scrapes, threshold, measured),
                     None,
@@ -238,17 +240,21 @@ pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
 /// Why the run is INVALID, each reason with what to do about it.
 fn doubts(case: &Case<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
-    let (journeys, limits) = (case.journeys, case.limits);
-    if case.all_steps.count == 0 {
+    let limits = case.limits;
+    let lost = |journeys: &JourneyReport| journeys.dropped + journeys.unsent;
+    // Where arrivals were lost, they are why nothing was measured.
+    if case.all_steps.count == 0 && lost(case.journeys) == 0 {
         reasons.push(
             "no samples: nothing was measured; make the run longer than its warm-up".to_owned(),
         );
     }
     let slip_max_us = limits.slip_p99_max.as_secs_f64() * 1e6;
-    let slip = case.generator.schedule_slip_us.p99;
-    if case.workload.kind != "closed" && slip > slip_max_us {
-        let (slip, limit) = (units::time(slip), units::time(slip_max_us));
-        reasons.push(format!("the generator did not keep its schedule: slip p99 {slip} > {limit}; lower the rate or give the generator a core of its own"));
+    for workload in case.workloads.iter().filter(|w| w.asked.kind != "closed") {
+        let (of, slip) = (of(workload), workload.schedule_slip_us.p99);
+        if slip > slip_max_us {
+            let (slip, limit) = (units::time(slip), units::time(slip_max_us));
+            reasons.push(format!("the generator did not keep its schedule{of}: slip p99 {slip} > {limit}; lower the rate or give the generator a core of its own"));
+        }
     }
     if case.generator.cpu_pct > limits.cpu_pct_max {
         let (cpu, limit) = (case.generator.cpu_pct, limits.cpu_pct_max);
@@ -260,17 +266,32 @@ fn doubts(case: &Case<'_>) -> Vec<String> {
     reasons.extend(undone.map(|(what, problem)| {
         format!("the fault `{what}` could not be carried out: {problem}; this is not the run that was asked for")
     }));
-    let asked = journeys.started + journeys.dropped + journeys.unsent;
-    let lost = journeys.dropped + journeys.unsent;
-    let lost_pct = 100.0 * lost as f64 / asked.max(1) as f64;
-    if lost_pct > limits.dropped_pct_max {
-        let (dropped, unsent) = (journeys.dropped, journeys.unsent);
-        reasons.push(format!(
-            "{lost_pct:.1} % of the arrivals were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} unsent) > {} %; lower the rate, or raise the limit in_flight_max",
-            limits.in_flight_max, limits.dropped_pct_max
-        ));
+    // Each for itself: one that loses much must not be hidden by others that send more. What no workload loses, all don't lose.
+    for workload in case.workloads {
+        let (of, journeys) = (of(workload), &workload.journeys);
+        let lost = lost(journeys);
+        let lost_pct = 100.0 * lost as f64 / (journeys.started + lost).max(1) as f64;
+        if lost_pct > limits.dropped_pct_max {
+            let (dropped, unsent) = (journeys.dropped, journeys.unsent);
+            let or = match dropped {
+                0 => "",
+                _ => ", or raise the limit in_flight_max",
+            };
+            reasons.push(format!(
+                "{lost_pct:.1} % of the arrivals{of} were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} due but unsent at the end) > {} %; lower the rate{or}",
+                limits.in_flight_max, limits.dropped_pct_max
+            ));
+        }
     }
     reasons
+}
+
+/// Which workload a reason is about, if there are several.
+fn of(workload: &WorkloadReport) -> String {
+    match workload.name.as_str() {
+        "" => String::new(),
+        name => format!(" of `{name}`"),
+    }
 }
 
 /// Why the run is INVALID because of the generator's machine.
@@ -279,7 +300,7 @@ fn own_troubles(case: &Case<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     // A closed workload has no schedule to be late for, so that waiting for a core shows only here.
     let wanted = generator.cpu_pct + generator.cpu_wait_pct;
-    if case.workload.kind == "closed"
+    if case.workloads.iter().any(|w| w.asked.kind == "closed")
         && wanted > limits.cpu_pct_max
         && generator.cpu_pct <= limits.cpu_pct_max
     {

@@ -19,7 +19,6 @@ const TOLERANCE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Windows {
     watched: Vec<Watched>,
-    warm_up_s: u64,
     before: Scrape,
     /// The last second that is kept; later seconds belong to the drain.
     end_s: Option<u64>,
@@ -31,6 +30,10 @@ struct Watched {
     /// Index into `Scenario::thresholds`.
     threshold: usize,
     window: Window,
+    /// The first whole second that is recorded: a second that is partly warm-up belongs to the warm-up.
+    from_s: u64,
+    /// When the last journey is started, where the scenario says so.
+    until: Option<Duration>,
     empty: MetricSample,
     /// Windows that are still open, by number; for `last` windows, seconds.
     open: BTreeMap<u64, MetricSample>,
@@ -52,17 +55,21 @@ impl Windows {
     pub fn new(scenario: &Scenario, before: Scrape) -> Self {
         let windowed = scenario.thresholds.iter().enumerate();
         let windowed = windowed.filter(|(_, t)| t.window != Window::Run);
-        let watched = windowed.map(|(threshold, t)| Watched {
-            threshold,
-            window: t.window,
-            empty: MetricSample::new(&t.metric, scenario),
-            open: BTreeMap::new(),
-            closed: Vec::new(),
+        let watched = windowed.map(|(threshold, t)| {
+            let (from, until) = scenario.span_of(&t.metric);
+            Watched {
+                threshold,
+                window: t.window,
+                from_s: from.as_secs_f64().ceil() as u64,
+                // All workloads together may be held, and end later.
+                until: until.filter(|_| t.metric.workload().is_some()),
+                empty: MetricSample::new(&t.metric, scenario),
+                open: BTreeMap::new(),
+                closed: Vec::new(),
+            }
         });
         Self {
             watched: watched.collect(),
-            // A second that is partly warm-up belongs to the warm-up.
-            warm_up_s: scenario.warm_up.as_secs_f64().ceil() as u64,
             before,
             end_s: None,
             newest_s: 0,
@@ -73,16 +80,13 @@ impl Windows {
     pub fn interval(&mut self, figures: &Figures, start: Duration, now: Option<&Scrape>) {
         let second = start.as_secs();
         let late = self.end_s.is_some_and(|end| second > end);
-        if self.watched.is_empty() || second < self.warm_up_s || late {
-            if let Some(now) = now {
-                self.before = now.clone();
-            }
-            return;
+        if !late {
+            self.newest_s = self.newest_s.max(second);
         }
-        self.newest_s = self.newest_s.max(second);
-        for watched in &mut self.watched {
+        let recorded = |watched: &&mut Watched| !late && second >= watched.from_s;
+        for watched in self.watched.iter_mut().filter(recorded) {
             let number = match watched.window {
-                Window::Every(length) => (second - self.warm_up_s) / length.as_secs(),
+                Window::Every(length) => (second - watched.from_s) / length.as_secs(),
                 Window::Run | Window::Last(_) => second,
             };
             let sample = watched
@@ -97,10 +101,9 @@ impl Windows {
         if let Some(now) = now {
             self.before = now.clone();
         }
-        let (newest, warm_up_s) = (self.newest_s, self.warm_up_s);
         let draining = self.end_s.is_some();
         for watched in &mut self.watched {
-            watched.tidy(newest, warm_up_s, draining);
+            watched.tidy(self.newest_s, draining);
         }
     }
 
@@ -117,23 +120,27 @@ impl Windows {
         arrivals_end: Duration,
     ) -> Option<Worst> {
         let watched = self.watched.iter().find(|w| w.threshold == index)?;
-        let end_s = (arrivals_end + TOLERANCE).as_secs();
+        let end = watched
+            .until
+            .map_or(arrivals_end, |until| until.min(arrivals_end));
+        let end_s = (end + TOLERANCE).as_secs();
         Some(match watched.window {
-            Window::Every(length) => {
-                watched.worst_of_each(threshold, length.as_secs(), self.warm_up_s, end_s)
-            }
-            Window::Run | Window::Last(_) => watched.last(self.warm_up_s, end_s),
+            Window::Every(length) => watched.worst_of_each(threshold, length.as_secs(), end_s),
+            Window::Run | Window::Last(_) => watched.last(end_s),
         })
     }
 }
 
 impl Watched {
-    fn tidy(&mut self, newest_s: u64, warm_up_s: u64, draining: bool) {
+    fn tidy(&mut self, newest_s: u64, draining: bool) {
+        // What came before the last journey of a workload is wanted until the end of the run.
+        let end_s = self.until.map_or(u64::MAX, |until| until.as_secs() + 1);
+        let newest_s = newest_s.min(end_s);
         match self.window {
             Window::Every(length) => {
                 let length_s = length.as_secs();
                 while let Some(first) = self.open.first_entry() {
-                    if warm_up_s + (first.key() + 1) * length_s + LATE_S > newest_s {
+                    if self.from_s + (first.key() + 1) * length_s + LATE_S > newest_s {
                         break;
                     }
                     let (number, sample) = first.remove_entry();
@@ -149,24 +156,18 @@ impl Watched {
         }
     }
 
-    fn worst_of_each(
-        &self,
-        threshold: &Threshold,
-        length_s: u64,
-        warm_up_s: u64,
-        end_s: u64,
-    ) -> Worst {
+    fn worst_of_each(&self, threshold: &Threshold, length_s: u64, end_s: u64) -> Worst {
         let open = self
             .open
             .iter()
             .map(|(number, sample)| (*number, figure(sample.clone(), length_s)));
         let figures: BTreeMap<u64, Option<f64>> = self.closed.iter().copied().chain(open).collect();
         // A window that is not in the map recorded nothing, so it has no samples.
-        let windows = end_s.saturating_sub(warm_up_s) / length_s;
+        let windows = end_s.saturating_sub(self.from_s) / length_s;
         let at = |number: u64| {
             Some((
-                warm_up_s + number * length_s,
-                warm_up_s + (number + 1) * length_s,
+                self.from_s + number * length_s,
+                self.from_s + (number + 1) * length_s,
             ))
         };
         let mut worst = Worst {
@@ -193,7 +194,7 @@ impl Watched {
         worst
     }
 
-    fn last(&self, warm_up_s: u64, end_s: u64) -> Worst {
+    fn last(&self, end_s: u64) -> Worst {
         let Window::Last(length) = self.window else {
             return Worst {
                 figure: None,
@@ -202,7 +203,7 @@ impl Watched {
         };
         let Some(start_s) = end_s
             .checked_sub(length.as_secs())
-            .filter(|s| *s >= warm_up_s)
+            .filter(|s| *s >= self.from_s)
         else {
             return Worst {
                 figure: None,
@@ -244,7 +245,7 @@ mod tests {
             if second as u64 == arrivals_end_ms / 1_000 {
                 windows.draining();
             }
-            let mut figures = Figures::new(1, 0);
+            let mut figures = Figures::new(1, 0, 1);
             if *time_ms > 0 {
                 figures.steps[0].count = 1;
                 figures.steps[0]
@@ -304,6 +305,47 @@ mod tests {
         let seconds = [1, 1, 80, 10, 20, 30, 15, 99, 99, 99, 99, 99];
         let found = worst("max last 3s < 1s", &seconds, 7_000);
         assert_worst(&found, Some(30), Some((4, 7)));
+    }
+
+    #[test]
+    fn windows_of_a_workload_are_of_its_own_time() {
+        let text = r#"name = "test"
+description = "d"
+thresholds = ['workload["late"].per_s over 2s > 0', 'workload["late"].per_s last 3s > 0']
+[[workloads]]
+name = "all"
+journeys = { j = 1 }
+kind = "open"
+rate = 1.0
+duration = "30s"
+[[workloads]]
+name = "late"
+journeys = { j = 1 }
+kind = "open"
+start_after = "8s"
+warm_up = "2s"
+rate = 1.0
+duration = "12s"
+[[journeys]]
+name = "j"
+steps = [{ request = { method = "GET", path = "/" } }]
+"#;
+        let scenario = loadgen_scenario::read("test.toml", text).unwrap();
+        let mut windows = Windows::new(&scenario, Scrape::default());
+        // 1, 2, … 10 journeys in the seconds from 10 to 20, and none before and after them.
+        for second in 0..30_u64 {
+            let mut figures = Figures::new(1, 0, 2);
+            let completed = (10..20).contains(&second).then(|| second - 9);
+            figures.counts(1).completed += completed.unwrap_or(0);
+            windows.interval(&figures, Duration::from_secs(second), None);
+        }
+        let worst = |index: usize| {
+            let end = Duration::from_secs(30);
+            let worst = windows.worst(index, &scenario.thresholds[index], end);
+            worst.map(|worst| (worst.figure, worst.at))
+        };
+        assert_eq!(worst(0), Some((Some(1.5), Some((10, 12)))));
+        assert_eq!(worst(1), Some((Some(9.0), Some((17, 20)))));
     }
 
     #[test]

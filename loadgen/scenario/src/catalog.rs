@@ -44,6 +44,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         "polling-job",
         include_str!("../built_in/gallery/polling-job.toml"),
     ),
+    (
+        "reads-and-writes",
+        include_str!("../built_in/gallery/reads-and-writes.toml"),
+    ),
     ("webhook", include_str!("../built_in/gallery/webhook.toml")),
 ];
 
@@ -93,9 +97,15 @@ pub fn find(name: &str, folder: Option<&Path>) -> Result<Scenario, ScenarioError
         Some(text) => read(&format!("{name} (built in)"), text),
         None => {
             let known = names(folder).join(", ");
+            let file = format!("{name}.toml");
+            let here = match Path::new(&file).is_file() {
+                true => format!("did you mean `{file}`? "),
+                false => String::new(),
+            };
             Err(ScenarioError::Unknown {
                 name: name.to_owned(),
                 known,
+                here,
             })
         }
     }

@@ -13,6 +13,7 @@ mod request;
 mod targets;
 mod thresholds;
 mod workload;
+mod workloads;
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,10 +22,11 @@ use toml::Spanned;
 use crate::compile::compiler::{Compiled, Compiler, split_tags};
 use crate::diagnostic::{ScenarioError, SourceText};
 use crate::expression::Vars;
-use crate::file::{ArrivalsKind, ScenarioFile};
+use crate::file::ScenarioFile;
 use crate::limits::Limits;
 use crate::scenario::{Feeder, Scenario};
 use crate::secrets::Secrets;
+use crate::workload::Workload;
 
 /// Reads a scenario's text. `file` is its name in errors; relative data files are looked up beside it.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
@@ -48,21 +50,20 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
 
 impl Compiler<'_> {
     fn scenario(mut self, raw: ScenarioFile) -> Compiled<Scenario> {
+        let workloads = self.workloads(&raw)?;
         let parameters = crate::toml_json::object(raw.parameters).map_err(|problem| {
             let place = self.source.find("[parameters]", 0..0);
             self.source
                 .error(place, format!("a parameter: {problem}"), None)
         })?;
         self.known.extend(parameters.keys().cloned());
-        let poisson = raw.workload.get_ref().arrivals == Some(ArrivalsKind::Poisson);
-        let traceparent = raw.workload.get_ref().traceparent.unwrap_or(true);
-        let idempotency_keys = raw.workload.get_ref().idempotency_keys.unwrap_or(false);
-        let workload = self.workload(&raw.workload)?;
-        let warm_up = self.warm_up(&raw.workload, &workload)?;
+        let length = workloads.iter().map(Workload::end);
+        let length = length.collect::<Option<Vec<_>>>();
+        let length = length.and_then(|ends| ends.into_iter().max());
         self.targets = self.named_targets(&raw.targets)?;
         let limits = self.limits(raw.limits)?;
         let http = self.http(raw.http)?;
-        let trace = self.trace(&workload, &raw.workload.span(), raw.trace, &raw.journeys)?;
+        let trace = self.trace(raw.workload.as_ref(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup
             .into_iter()
@@ -82,9 +83,9 @@ impl Compiler<'_> {
         }
         let faults = raw.faults.into_iter();
         let faults = faults
-            .map(|f| self.fault(f, &workload))
+            .map(|f| self.fault(f, length))
             .collect::<Compiled<Vec<_>>>()?;
-        let chaos = raw.chaos.map(|chaos| self.chaos(chaos, &workload));
+        let chaos = raw.chaos.map(|chaos| self.chaos(chaos, length));
         let chaos = chaos.transpose()?;
         let after_setup = self.known.clone();
         let journeys = raw
@@ -117,11 +118,7 @@ impl Compiler<'_> {
             targets: self.targets,
             secrets: self.secrets,
             audit: false,
-            workload,
-            warm_up,
-            poisson,
-            traceparent,
-            idempotency_keys,
+            workloads,
             limits,
             http,
             setup,

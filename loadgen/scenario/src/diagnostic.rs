@@ -26,12 +26,14 @@ pub enum ScenarioError {
     },
     /// No known scenario has this name.
     #[error("there is no scenario `{name}`")]
-    #[diagnostic(help("known scenarios: {known}; or give a path to a .toml file"))]
+    #[diagnostic(help("{here}known scenarios: {known}; or give a path to a .toml file"))]
     Unknown {
         /// The name asked for.
         name: String,
         /// The known scenarios' names.
         known: String,
+        /// Asks whether the file of this name was meant; empty if there is none.
+        here: String,
     },
     /// The file can't be read.
     #[error("cannot read {path}: {error}")]
@@ -103,11 +105,35 @@ impl SourceText<'_> {
     }
 }
 
+/// Options of the command line that are looked for in scenarios: how this machine reaches a target is no part of the load.
+const OPTIONS: [&str; 8] = [
+    "proxy",
+    "tls_ca",
+    "insecure_tls",
+    "client_cert",
+    "client_key",
+    "seed",
+    "drivers",
+    "durability",
+];
+
 fn suggestion(problem: &str, expected: &str) -> String {
-    let allowed = expected.trim_start_matches("one of ");
+    // The reader names Rust's types; people who write TOML need not know them.
+    let allowed = match expected.trim_start_matches("one of ") {
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => "a whole number",
+        "a string" => "a text in quotes",
+        allowed => allowed,
+    };
     let wrong = problem.split('`').nth(1).unwrap_or_default();
-    let did = did_you_mean(wrong, allowed.split('`').skip(1).step_by(2));
-    format!("{did}allowed: {allowed}")
+    let hint = match OPTIONS.contains(&wrong) {
+        true => format!(
+            "it is an option of the command line, --{}; ",
+            wrong.replace('_', "-")
+        ),
+        false => did_you_mean(wrong, allowed.split('`').skip(1).step_by(2)),
+    };
+    format!("{hint}allowed: {allowed}")
 }
 
 /// Asks whether one of the names allowed was meant; nothing if none is similar enough.
@@ -122,7 +148,8 @@ fn nearest<'a>(wrong: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'
     let distance_max = 1 + wrong.len() / 4;
     allowed
         .map(|name| (edit_distance(wrong, name), name))
-        .filter(|(d, _)| *d <= distance_max)
+        // No letter in common is no typo.
+        .filter(|(d, name)| *d <= distance_max && *d < name.len())
         .min()
         .map(|(_, name)| name)
 }

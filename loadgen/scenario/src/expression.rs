@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use rand::RngExt;
 use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use super::filter::{Filter, integer};
@@ -130,6 +130,52 @@ impl Expression {
     pub fn has_default(&self) -> bool {
         let is_default = |filter: &Filter| matches!(filter, Filter::Default(_));
         self.filters.iter().any(is_default)
+    }
+
+    /// Its text, as it stands between the braces.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// All values that it may have, where `values_of` gives all that a variable may have; `None` if they are not known, or more than `most`.
+    pub(crate) fn possible<'v>(
+        &self,
+        parameters: &Vars,
+        values_of: impl Fn(&str) -> Option<Cow<'v, [Value]>>,
+        most: usize,
+    ) -> Option<Vec<Value>> {
+        let sources: Vec<Value> = match &self.source {
+            ValueSource::Constant(value) => vec![value.clone()],
+            ValueSource::Random(from, to) if to.abs_diff(*from) < most as u64 => {
+                (*from..=*to).map(Value::from).collect()
+            }
+            ValueSource::Variable(variable) => {
+                let values = values_of(&variable.name)?;
+                if values.len() > most {
+                    return None;
+                }
+                let descend = |value| {
+                    let mut fields = variable.fields.iter();
+                    fields.try_fold(value, |value: &Value, field| value.get(field))
+                };
+                let found = values.iter().map(|value| descend(value).cloned());
+                found.collect::<Option<_>>()?
+            }
+            _ => return None,
+        };
+        let mut rng = SmallRng::seed_from_u64(0);
+        let possible = sources.into_iter().map(|value| {
+            let filtered = Self {
+                source: ValueSource::Constant(value),
+                ..self.clone()
+            };
+            let mut scope = Scope {
+                layers: &[parameters],
+                rng: &mut rng,
+            };
+            Some(filtered.evaluate(&mut scope).ok()?.into_owned())
+        });
+        possible.collect()
     }
 
     /// Evaluates the expression. A variable's value is borrowed.

@@ -52,8 +52,12 @@ pub struct ScenarioFile {
     #[schemars(with = "BTreeMap<String, String>")]
     pub targets: BTreeMap<String, Spanned<String>>,
     /// How journeys arrive.
-    #[schemars(with = "WorkloadFile")]
-    pub workload: Spanned<WorkloadFile>,
+    #[schemars(with = "Option<WorkloadFile>")]
+    pub workload: Option<Spanned<WorkloadFile>>,
+    /// Several workloads at once, instead of `workload`: each with a name, its own rate or users, and its own journeys.
+    #[serde(default)]
+    #[schemars(with = "Vec<WorkloadFile>")]
+    pub workloads: Vec<Spanned<WorkloadFile>>,
     /// Limits of the run; each has a default.
     #[schemars(with = "Option<Limits>")]
     pub limits: Option<Spanned<Limits>>,
@@ -90,7 +94,7 @@ pub struct ScenarioFile {
 /// Open: arrivals at a rate, whatever the target does. Closed: users who wait for their answers. Trace: recorded arrivals.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum WorkloadKind {
+pub enum WorkloadKindFile {
     Open,
     Closed,
     Trace,
@@ -100,8 +104,14 @@ pub enum WorkloadKind {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadFile {
+    /// `[[workloads]]`: its name, for reports and thresholds.
+    pub name: Option<String>,
+    /// `[[workloads]]`: the journeys it runs, each with its weight in the mix.
+    pub journeys: Option<BTreeMap<String, f64>>,
+    /// `[[workloads]]`: when it starts, from the start of the run (0s).
+    pub start_after: Option<HumanDuration>,
     /// Open, closed or recorded.
-    pub kind: WorkloadKind,
+    pub kind: WorkloadKindFile,
     /// Open: journeys a second, with `duration`.
     pub rate: Option<f64>,
     /// How long journeys are started, in seconds.
@@ -112,7 +122,7 @@ pub struct WorkloadFile {
     pub users: Option<usize>,
     /// Closed: the pause between one user's journeys.
     pub think_time: Option<ThinkTime>,
-    /// The time at the start in which nothing is recorded; less than the workload's length.
+    /// The time at its start in which nothing is recorded; less than the workload's length.
     pub warm_up: Option<HumanDuration>,
     /// Open: evenly spaced (default), or at random times.
     pub arrivals: Option<ArrivalsKind>,

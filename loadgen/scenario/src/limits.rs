@@ -56,7 +56,7 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Journeys in flight at once; an arrival over it is dropped and counted.
+    /// Journeys in flight at once, of each workload; an arrival over it is dropped and counted.
     in_flight_max: usize = 4_096, 1..=1_000_000;
     /// Connections open at once to one target, all drivers together; a request beyond it waits for its turn, and its response time with it.
     connections_max: usize = 1_024, 1..=60_000;

@@ -5,17 +5,22 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::threshold::{Threshold, Window};
-use super::{Scenario, Stage, Workload};
+use super::{Scenario, Stage, Workload, WorkloadKind};
+
+/// A value for the workload of this name; no name for the only workload.
+pub type Named<T> = (Option<String>, T);
+
+const TRACE: &str = "--rate and --duration: a recorded trace sets both (use --speed)";
 
 /// Changes to a scenario from the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// Journeys a second; stages are scaled so that their highest rate is this one.
-    pub rate: Option<f64>,
-    /// The workload's length; stages are stretched.
+    /// Journeys a second of the workload of this name; stages are scaled so that their highest rate is this one.
+    pub rates: Vec<Named<f64>>,
+    /// How long journeys are started; stages and the times at which workloads start are stretched.
     pub duration: Option<Duration>,
-    /// Users of a closed workload; stages are scaled so that their highest number is this one.
-    pub users: Option<usize>,
+    /// Users of the closed workload of this name; stages are scaled so that their highest number is this one.
+    pub users: Vec<Named<usize>>,
     /// The share of journeys that may fail, 0 to 1; besides the scenario's own thresholds.
     pub error_rate_max: Option<f64>,
     /// Parameters by name; the text is parsed as JSON if it is JSON.
@@ -27,24 +32,26 @@ pub struct Overrides {
 impl Scenario {
     /// Applies the command line's changes. The error is for the person who typed them.
     pub fn apply(&mut self, overrides: &Overrides) -> Result<(), String> {
-        match &mut self.workload {
-            Workload::Open { stages } => {
-                scale(stages, overrides.rate);
-                stretch(stages, overrides.duration);
-            }
-            Workload::Closed { stages, .. } => {
-                if overrides.rate.is_some() {
+        for (name, rate) in &overrides.rates {
+            let workload = self.overridden("--rate", name.as_deref())?;
+            match &mut workload.kind {
+                WorkloadKind::Open { stages, .. } => scale(stages, *rate),
+                WorkloadKind::Closed { .. } => {
                     return Err("--rate: this scenario has a closed workload; its users set the rate (use --users)".into());
                 }
-                scale(stages, overrides.users.map(|users| users as f64));
-                stretch(stages, overrides.duration);
+                WorkloadKind::Trace => return Err(TRACE.into()),
             }
-            Workload::Trace if overrides.rate.is_some() || overrides.duration.is_some() => {
-                return Err(
-                    "--rate and --duration: a recorded trace sets both (use --speed)".into(),
-                );
+        }
+        for (name, users) in &overrides.users {
+            let workload = self.overridden("--users", name.as_deref())?;
+            match &mut workload.kind {
+                WorkloadKind::Closed { stages, .. } => scale(stages, *users as f64),
+                _ => return Err("--users: this scenario has no closed workload".into()),
             }
-            Workload::Trace => {}
+        }
+        if let Some(wanted) = overrides.duration {
+            let duration = self.duration().ok_or(TRACE)?;
+            self.stretch(wanted.as_secs_f64() / duration.as_secs_f64());
         }
         self.warm_up_fits()?;
         self.windows_fit()?;
@@ -52,9 +59,6 @@ impl Scenario {
         if let Some(share) = overrides.error_rate_max {
             self.thresholds.retain(|t| !t.by_default);
             self.thresholds.extend(Threshold::error_rate(share, false));
-        }
-        if overrides.users.is_some() && !matches!(self.workload, Workload::Closed { .. }) {
-            return Err("--users: this scenario has no closed workload".into());
         }
         for (name, url) in &overrides.targets {
             let Some(target) = self.targets.iter_mut().find(|t| t.name == *name) else {
@@ -83,6 +87,43 @@ impl Scenario {
         Ok(())
     }
 
+    /// The workload that an option changes: the one of this name, or the only one.
+    fn overridden(&mut self, option: &str, name: Option<&str>) -> Result<&mut Workload, String> {
+        let names = self.workload_names().join(", ");
+        let several = self.workloads.len() > 1;
+        let Some(name) = name else {
+            return match several {
+                true => Err(format!(
+                    "{option}: this scenario has several workloads; write {option} NAME=N with one of: {names}"
+                )),
+                false => self
+                    .workloads
+                    .first_mut()
+                    .ok_or_else(|| "no workload".into()),
+            };
+        };
+        let allowed = match names.is_empty() {
+            true => "this scenario has no [[workloads]]".to_owned(),
+            false => format!("allowed: {names}"),
+        };
+        let named = self.workloads.iter_mut().find(|w| w.name == name);
+        named.ok_or_else(|| format!("{option} {name}=…: no such workload; {allowed}"))
+    }
+
+    /// Stretches the times at which workloads start, and all stages, by this factor.
+    fn stretch(&mut self, factor: f64) {
+        for workload in &mut self.workloads {
+            workload.start_after = workload.start_after.mul_f64(factor);
+            if let WorkloadKind::Open { stages, .. } | WorkloadKind::Closed { stages, .. } =
+                &mut workload.kind
+            {
+                for stage in stages {
+                    stage.duration = stage.duration.mul_f64(factor);
+                }
+            }
+        }
+    }
+
     /// Replaces the workload by one constant rate, to probe the target, and removes the faults. `duration` includes the
     /// warm-up. The error is for the person who asked for the probe.
     pub fn probe(
@@ -91,16 +132,21 @@ impl Scenario {
         duration: Duration,
         warm_up: Duration,
     ) -> Result<(), String> {
-        if !matches!(self.workload, Workload::Open { .. }) {
+        let [workload] = self.workloads.as_mut_slice() else {
+            return Err(format!(
+                "the scenario `{}` has several workloads: a search changes the rate of one; allowed: a scenario with one workload, of kind = \"open\"",
+                self.name
+            ));
+        };
+        let WorkloadKind::Open { stages, .. } = &mut workload.kind else {
             return Err(format!(
                 "the scenario `{}` has no open workload: only arrivals at a rate have a highest rate; allowed: a scenario with kind = \"open\"",
                 self.name
             ));
-        }
-        self.workload = Workload::Open {
-            stages: vec![Stage::constant(duration, rate)],
         };
-        self.warm_up = warm_up;
+        *stages = vec![Stage::constant(duration, rate)];
+        workload.start_after = Duration::ZERO;
+        workload.warm_up = warm_up;
         self.faults.clear();
         self.chaos = None;
         self.warm_up_fits()
@@ -108,28 +154,34 @@ impl Scenario {
             .map_err(|e| e.replace("--duration", "--probe-duration"))
     }
 
-    /// The highest rate that an open workload asks for, in journeys a second.
+    /// The highest rate that the only workload asks for, in journeys a second.
     pub fn highest_rate(&self) -> Option<f64> {
-        match &self.workload {
-            Workload::Open { stages } => Some(Stage::highest(stages)),
+        match self.workloads.as_slice() {
+            [only] if only.is_open() => Some(Stage::highest(only.stages())),
             _ => None,
         }
     }
 
     /// Refuses a workload that ends with its warm-up: nothing would be measured.
     fn warm_up_fits(&self) -> Result<(), String> {
-        match self.workload.duration() {
-            Some(duration) if duration <= self.warm_up => Err(format!(
-                "--duration: {duration:?} leaves nothing to measure after the warm-up of {:?}; allowed: a longer duration than the warm-up",
-                self.warm_up
-            )),
-            _ => Ok(()),
-        }
+        let ends = |w: &&Workload| w.length().is_some_and(|length| length <= w.warm_up);
+        let Some(workload) = self.workloads.iter().find(ends) else {
+            return Ok(());
+        };
+        let of = match workload.name.as_str() {
+            "" => String::new(),
+            name => format!(" for the workload `{name}`"),
+        };
+        Err(format!(
+            "--duration: {:?}{of} leaves nothing to measure after the warm-up of {:?}; allowed: a longer duration than the warm-up",
+            workload.length().unwrap_or_default(),
+            workload.warm_up
+        ))
     }
 
     /// Refuses faults after the workload's end: they would never happen.
     fn faults_fit(&self) -> Result<(), String> {
-        let Some(duration) = self.workload.duration() else {
+        let Some(duration) = self.duration() else {
             return Ok(());
         };
         let chaos = self.chaos.as_ref();
@@ -151,44 +203,28 @@ impl Scenario {
 
     /// Refuses thresholds whose window is longer than the measured time: they could only fail.
     fn windows_fit(&self) -> Result<(), String> {
-        let Some(duration) = self.workload.duration() else {
-            return Ok(());
-        };
-        let measured = duration.saturating_sub(self.warm_up);
-        let too_long = self.thresholds.iter().find(|t| match t.window {
-            Window::Run => false,
-            Window::Every(length) | Window::Last(length) => length > measured,
-        });
-        match too_long {
-            Some(t) => Err(format!(
-                "--duration: the window of the threshold `{}` is longer than the measured time, {measured:?}",
-                t.text
-            )),
-            None => Ok(()),
+        for threshold in &self.thresholds {
+            let (Window::Every(length) | Window::Last(length)) = threshold.window else {
+                continue;
+            };
+            let (from, until) = self.span_of(&threshold.metric);
+            let measured = until.map(|until| until.saturating_sub(from));
+            if let Some(measured) = measured.filter(|measured| length > *measured) {
+                return Err(format!(
+                    "--duration: the window of the threshold `{}` is longer than the measured time, {measured:?}",
+                    threshold.text
+                ));
+            }
         }
+        Ok(())
     }
 }
 
-/// Scales stages so that the highest of them is `highest`.
-fn scale(stages: &mut [Stage], highest: Option<f64>) {
-    let Some(wanted) = highest else {
-        return;
-    };
+/// Scales stages so that the highest of them is `wanted`.
+fn scale(stages: &mut [Stage], wanted: f64) {
     let before = Stage::highest(stages);
     for stage in stages {
         stage.from = stage.from * wanted / before;
         stage.to = stage.to * wanted / before;
-    }
-}
-
-/// Stretches stages so that all of them together are as long as `duration`.
-fn stretch(stages: &mut [Stage], duration: Option<Duration>) {
-    let Some(wanted) = duration else {
-        return;
-    };
-    let total: Duration = stages.iter().map(|s| s.duration).sum();
-    let factor = wanted.as_secs_f64() / total.as_secs_f64();
-    for stage in stages {
-        stage.duration = stage.duration.mul_f64(factor);
     }
 }

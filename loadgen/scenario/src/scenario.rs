@@ -11,9 +11,9 @@ use crate::limits::Limits;
 use crate::secrets::Secrets;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
-use crate::think_time::ThinkTime;
-use crate::threshold::Threshold;
+use crate::threshold::{Metric, Threshold};
 use crate::trace::TraceConfig;
+use crate::workload::Workload;
 
 /// A checked scenario.
 #[derive(Debug)]
@@ -30,16 +30,8 @@ pub struct Scenario {
     pub secrets: Secrets,
     /// Whether the target is audited after the run.
     pub audit: bool,
-    /// How journeys arrive.
-    pub workload: Workload,
-    /// The time at the start in which nothing is recorded.
-    pub warm_up: Duration,
-    /// Whether arrivals of an open workload are random (a Poisson process at the given rate) instead of evenly spaced.
-    pub poisson: bool,
-    /// Whether requests carry the header `traceparent` (W3C trace context), which names their journey.
-    pub traceparent: bool,
-    /// Whether each POST carries the header `Idempotency-Key`.
-    pub idempotency_keys: bool,
+    /// How journeys arrive: one workload or several, all at once.
+    pub workloads: Vec<Workload>,
     /// Limits of the run.
     pub limits: Limits,
     /// How customers speak HTTP.
@@ -54,7 +46,7 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// Faults that are drawn by lot.
     pub chaos: Option<Chaos>,
-    /// The mix of journeys.
+    /// The journeys; each is in the mix of a workload.
     pub journeys: Vec<Journey>,
     /// What must hold for the run to pass.
     pub thresholds: Vec<Threshold>,
@@ -68,11 +60,46 @@ pub struct Scenario {
     pub await_tags: Vec<Vec<String>>,
     /// Warnings about the file, such as a feeder that nothing reads.
     pub warnings: Vec<String>,
-    /// How to read a recorded trace, for `Workload::Trace`.
+    /// How to read a recorded trace, for `WorkloadKind::Trace`.
     pub trace: Option<TraceConfig>,
 }
 
 impl Scenario {
+    /// How long journeys are started, where the scenario says so.
+    pub fn duration(&self) -> Option<Duration> {
+        let ends = self.workloads.iter().map(Workload::end);
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// The time at the start of the run in which nothing is recorded, of any workload.
+    pub fn warm_up(&self) -> Duration {
+        let recorded = self.workloads.iter().map(Workload::recorded_from);
+        recorded.min().unwrap_or_default()
+    }
+
+    /// The index of the workload whose figure a metric is, if it is one workload's.
+    pub fn workload_of(&self, metric: &Metric) -> Option<usize> {
+        let name = metric.workload()?;
+        self.workloads.iter().position(|w| w.name == name)
+    }
+
+    /// When a metric's figures begin and when its last journey is started, from the start of the run.
+    pub fn span_of(&self, metric: &Metric) -> (Duration, Option<Duration>) {
+        match self.workload_of(metric) {
+            Some(index) => {
+                let workload = &self.workloads[index];
+                (workload.recorded_from(), workload.end())
+            }
+            None => (self.warm_up(), self.duration()),
+        }
+    }
+
+    /// The names of `[[workloads]]`; none for `[workload]`.
+    pub fn workload_names(&self) -> Vec<String> {
+        let names = self.workloads.iter().map(|w| w.name.clone());
+        names.filter(|name| !name.is_empty()).collect()
+    }
+
     /// Whether any of its requests may change the target's state.
     pub fn writes(&self) -> bool {
         let in_setup = self.setup.iter().map(|step| &step.request);
@@ -89,6 +116,11 @@ impl Scenario {
             .chain(beside.map(|step| &step.request));
         let all: Option<Vec<usize>> = requests.map(|request| request.target).collect();
         all?.first().map(|index| &self.targets[*index])
+    }
+
+    /// Whether set-up's POSTs carry the header `Idempotency-Key`: where any workload's do.
+    pub fn idempotency_keys(&self) -> bool {
+        self.workloads.iter().any(|w| w.idempotency_keys)
     }
 
     fn journey_requests(&self) -> impl Iterator<Item = &RequestTemplate> {
@@ -147,69 +179,6 @@ pub struct NamedTarget {
     pub name: String,
     /// Its `http://` or `https://` URL.
     pub url: String,
-}
-
-/// How journeys arrive.
-#[derive(Debug, Clone)]
-pub enum Workload {
-    /// Arrivals at a rate, whatever the target does.
-    Open {
-        /// The stages, in order.
-        stages: Vec<Stage>,
-    },
-    /// Users who each start their next journey after the previous one has ended.
-    Closed {
-        /// The stages, in order: numbers of concurrent users.
-        stages: Vec<Stage>,
-        /// The pause between one user's journeys.
-        think_time: ThinkTime,
-    },
-    /// Arrivals at recorded times, from a file.
-    Trace,
-}
-
-impl Workload {
-    /// The highest rate, in journeys a second.
-    pub const RATE_MAX: f64 = 1e7;
-    /// The most users of a closed workload.
-    pub const USERS_MAX: usize = 100_000;
-
-    /// How long journeys are started, where the scenario says so.
-    pub fn duration(&self) -> Option<Duration> {
-        match self {
-            Self::Open { stages } | Self::Closed { stages, .. } => {
-                Some(stages.iter().map(|s| s.duration).sum())
-            }
-            Self::Trace => None,
-        }
-    }
-}
-
-/// A piece of a workload: the rate, or the number of users, goes from `from` to `to` linearly.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stage {
-    /// The stage's length.
-    pub duration: Duration,
-    /// Journeys a second, or users, at its start.
-    pub from: f64,
-    /// Journeys a second, or users, at the end of the stage.
-    pub to: f64,
-}
-
-impl Stage {
-    /// A stage that holds this rate, or number of users.
-    pub(crate) fn constant(duration: Duration, held: f64) -> Self {
-        Self {
-            duration,
-            from: held,
-            to: held,
-        }
-    }
-
-    /// The highest rate, or number of users, of these stages.
-    pub fn highest(stages: &[Self]) -> f64 {
-        stages.iter().map(|s| s.from.max(s.to)).fold(0.0, f64::max)
-    }
 }
 
 /// Set-up: requests whose results become lists for feeders and templates.

@@ -53,7 +53,7 @@ pub fn write(name: Option<&str>, from: Option<&str>) -> Result<PathBuf, StarterE
         .and_then(|s| s.to_str())
         .unwrap_or_default();
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if stem.is_empty() || !stem.chars().all(legal) {
+    if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(legal) {
         return Err(StarterError::Name(given.to_owned()));
     }
     create(&path, &renamed(text, model, stem))?;

@@ -14,8 +14,6 @@ use super::think_time::ThinkTime;
 pub struct Journey {
     /// The journey's name, as reports show it.
     pub name: String,
-    /// Its weight in the mix.
-    pub weight: f64,
     /// Its steps, in order.
     pub steps: Vec<Step>,
     /// The number of steps, nested ones included.
@@ -151,7 +149,7 @@ pub struct RequestTemplate {
     pub keeps_headers: bool,
     /// Index into `Scenario::targets`; `None` for the main target.
     pub target: Option<usize>,
-    /// How long it is repeated while it gets no answer or a 503 or 504.
+    /// How long it is repeated while it gets no answer or a 429, 503 or 504.
     pub retry: Option<Duration>,
 }
 

@@ -126,11 +126,7 @@ impl Template {
 
     /// The names of the variables this template reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        let expressions = self.segments.iter().filter_map(|segment| match segment {
-            Segment::Literal(_) => None,
-            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) | Segment::Url(e) => Some(e),
-        });
-        expressions.flat_map(Expression::variables)
+        self.expressions().flat_map(Expression::variables)
     }
 
     /// The text before its first expression.
@@ -148,6 +144,12 @@ impl Template {
             [Segment::Literal(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// Its expression, if it is nothing else.
+    pub(crate) fn only_expression(&self) -> Option<&Expression> {
+        let first = self.expressions().next();
+        first.filter(|_| self.segments.len() == 1)
     }
 
     /// Appends the rendered template to `out`.
@@ -191,6 +193,18 @@ impl Template {
             }
             _ => Ok(Value::String(self.render(scope)?)),
         }
+    }
+}
+
+/// As it stands in the scenario, but for characters that were escaped.
+impl std::fmt::Display for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.segments.iter().try_for_each(|segment| match segment {
+            Segment::Literal(text) => f.write_str(text),
+            Segment::Text(e) | Segment::Json(e) | Segment::JsonText(e) | Segment::Url(e) => {
+                write!(f, "{{{{{}}}}}", e.text())
+            }
+        })
     }
 }
 

@@ -262,6 +262,8 @@ mod tests {
             ("step.p99 < 5ms", "step[\"NAME\"].p(99)"),
             ("journeys.failed", "=="),
             ("journeys[a].failed == 0", "journeys.("),
+            ("workload.failed == 0", "workload[\"NAME\"]"),
+            ("workload[\"a\"].tried == 0", "workload[\"NAME\"]"),
             ("response_time.p99 < 5", "200ms"),
             ("p(99) over 1500ms < 5ms", "whole seconds"),
             ("p(99) last 1h < 5ms", "up to"),

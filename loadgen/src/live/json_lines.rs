@@ -9,8 +9,8 @@ use crate::run_event::{Listener, Observed, RunEvent, RunPlan};
 use crate::terminal;
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
-use loadgen_engine::record::Times;
 use loadgen_engine::record::series::GroupPoint;
+use loadgen_engine::record::{JourneyCounts, Times};
 use loadgen_report::{Quantiles, Report};
 use loadgen_scenario::Stage;
 
@@ -116,6 +116,8 @@ fn stages(stages: &[Stage]) -> Value {
 }
 
 fn announced(plan: &RunPlan) -> Value {
+    let workloads = plan.workloads.iter();
+    let workloads = workloads.map(|w| json!({ "name": w.name, "stages": stages(&w.stages) }));
     json!({
         "scenario": plan.scenario,
         "description": plan.description,
@@ -124,7 +126,20 @@ fn announced(plan: &RunPlan) -> Value {
         "duration_s": plan.duration.map(seconds),
         "warm_up_s": seconds(plan.warm_up),
         "stages": stages(&plan.stages),
+        "workloads": workloads.collect::<Value>(),
         "note": plan.note,
+    })
+}
+
+fn counts(journeys: &JourneyCounts) -> Value {
+    json!({
+        "started": journeys.started,
+        "completed": journeys.completed,
+        "failed": journeys.failed,
+        "skipped": journeys.skipped.values().sum::<u64>(),
+        "overtaken": journeys.overtaken.values().sum::<u64>(),
+        "dropped": journeys.dropped,
+        "unsent": journeys.unsent,
     })
 }
 
@@ -157,25 +172,26 @@ fn figures(plan: &RunPlan, interval: &Interval) -> Value {
     let errors = figures.errors.iter().map(|((step, kind), error)| {
         json!({ "step": step, "kind": kind, "count": error.count, "example": error.examples.last() })
     });
-    let journeys = &figures.journeys;
+    let workloads = plan.workloads.iter().zip(&figures.workloads);
+    let workloads = workloads.enumerate().map(|(index, (planned, workload))| {
+        json!({
+            "name": planned.name,
+            "journeys": counts(&workload.journeys),
+            "response_time_us": quantiles(&figures.response_time(index)),
+            "schedule_slip_us": quantiles(&workload.schedule_slip),
+        })
+    });
     json!({
         "start_s": seconds(interval.start),
         "length_s": seconds(interval.length),
         "started": interval.started,
         "in_flight": interval.in_flight,
-        "journeys": {
-            "started": journeys.started,
-            "completed": journeys.completed,
-            "failed": journeys.failed,
-            "skipped": journeys.skipped.values().sum::<u64>(),
-            "overtaken": journeys.overtaken.values().sum::<u64>(),
-            "dropped": journeys.dropped,
-            "unsent": journeys.unsent,
-        },
+        "journeys": counts(&figures.journeys()),
+        "workloads": workloads.collect::<Value>(),
         "requests": figures.steps.iter().map(|s| s.count).sum::<u64>(),
         "response_time_us": quantiles(&response),
         "service_time_us": quantiles(&service),
-        "schedule_slip_us": quantiles(&figures.schedule_slip),
+        "schedule_slip_us": quantiles(&figures.schedule_slip()),
         "steps": steps.collect::<Value>(),
         "end_to_end": states.collect::<Value>(),
         "errors": errors.collect::<Value>(),

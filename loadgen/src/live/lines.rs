@@ -48,6 +48,24 @@ impl Lines {
         }
     }
 
+    /// What each of several workloads completed of what it was asked.
+    fn workload_rates(&self, interval: &Interval) -> String {
+        let length_s = interval.length.as_secs_f64();
+        let workloads = self.plan.workloads.iter().zip(&interval.figures.workloads);
+        let rates = workloads.map(|(planned, figures)| {
+            let done = figures.journeys.completed as f64 / length_s;
+            let asked = planned
+                .asked(interval.start)
+                .map(|rate| format!(" of {rate:.0}"));
+            format!("{} {done:.0}/s{}", planned.name, asked.unwrap_or_default())
+        });
+        let rates: Vec<String> = rates.collect();
+        match rates.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", rates.join(", ")),
+        }
+    }
+
     fn interval(&self, interval: &Interval) -> String {
         let (response, _) = interval.figures.all_steps();
         let quantiles = |times: &Times| match times.0.is_empty() {
@@ -64,12 +82,13 @@ impl Lines {
             .duration
             .map_or_else(String::new, |d| format!("/{:.0}", d.as_secs_f64()));
         let asked = self
-            .asked(interval.start)
+            .asked(interval.start + interval.length / 2)
             .map_or_else(String::new, |rate| format!(" of {rate:.0} asked"));
         let rate = interval.started as f64 / interval.length.as_secs_f64();
+        let rates = self.workload_rates(interval);
         let errors: u64 = interval.figures.errors.values().map(|e| e.count).sum();
         let mut line = format!(
-            "{:.0}{of} s  {rate:.0}/s{asked}  in flight {}  errors {errors}  response p50/p99 {}",
+            "{:.0}{of} s  {rate:.0}/s{asked}{rates}  in flight {}  errors {errors}  response p50/p99 {}",
             end.as_secs_f64(),
             interval.in_flight,
             quantiles(&response)

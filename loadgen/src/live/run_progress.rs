@@ -7,7 +7,7 @@ use crate::run_event::{Observed, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::series::{Point, Series};
-use loadgen_engine::record::{JourneyCounts, StepFigures, Times};
+use loadgen_engine::record::{JourneyCounts, StepFigures, Times, WorkloadFigures};
 use loadgen_engine::schedule::Schedule;
 use loadgen_engine::scrape::LagStatistics;
 use loadgen_report::Quantiles;
@@ -76,12 +76,12 @@ pub struct RunProgress {
     pub moments: Vec<Moment>,
     /// Response time of all requests so far.
     pub response_time: Times,
-    /// Schedule slip of all journeys so far.
-    pub slip: Times,
     /// Figures of each step so far.
     pub steps: Vec<StepFigures>,
     /// Counts of journeys so far.
     pub journeys: JourneyCounts,
+    /// Figures of each workload so far.
+    pub workloads: Vec<WorkloadFigures>,
     /// Errors by step and kind.
     pub errors: BTreeMap<(String, String), SeenError>,
     /// The state of each threshold.
@@ -114,9 +114,9 @@ impl Default for RunProgress {
             series: Series::default(),
             moments: Vec::new(),
             response_time: Times::default(),
-            slip: Times::default(),
             steps: Vec::new(),
             journeys: JourneyCounts::default(),
+            workloads: Vec::new(),
             errors: BTreeMap::new(),
             threshold_states: Vec::new(),
             lag: LagStatistics::default(),
@@ -279,7 +279,7 @@ impl RunProgress {
         let (response, _) = figures.all_steps();
         let moment = Moment {
             response_time: quantiles(&response),
-            slip: quantiles(&figures.schedule_slip),
+            slip: quantiles(&figures.schedule_slip()),
             end_to_end: figures
                 .awaits
                 .iter()
@@ -289,8 +289,12 @@ impl RunProgress {
         };
         self.moment(interval.start).join(moment);
         self.response_time.add(&response);
-        self.slip.add(&figures.schedule_slip);
-        self.journeys.add(&figures.journeys);
+        self.journeys.add(&figures.journeys());
+        self.workloads
+            .resize(figures.workloads.len(), WorkloadFigures::default());
+        for (mine, theirs) in self.workloads.iter_mut().zip(&figures.workloads) {
+            mine.add(theirs);
+        }
         self.steps
             .resize(figures.steps.len(), StepFigures::default());
         for (mine, theirs) in self.steps.iter_mut().zip(&figures.steps) {
@@ -371,18 +375,22 @@ impl RunProgress {
     /// Why the run is INVALID so far.
     fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
-        let slip = self.slip.0.value_at_quantile(0.99);
         let slip_max = self.plan.slip_p99_max;
-        let scheduled = !self.plan.stages.is_empty();
-        if scheduled && u128::from(slip) > slip_max.as_micros() {
-            let slip = loadgen_report::units::time(slip as f64);
-            doubts.push(format!("slip p99 {slip}: the generator is late"));
-        }
-        let counts = &self.journeys;
-        let lost = counts.dropped + counts.unsent;
-        let lost_pct = 100.0 * lost as f64 / (counts.started + lost).max(1) as f64;
-        if lost_pct > self.plan.dropped_pct_max {
-            doubts.push(format!("{lost_pct:.1} % of the arrivals were not sent"));
+        for (index, workload) in self.workloads.iter().enumerate() {
+            let named = self.plan.workloads.get(index);
+            let of = named.map_or_else(String::new, |w| format!(" of {}", w.name));
+            let stages = named.map_or(&self.plan.stages, |w| &w.stages);
+            let slip = workload.schedule_slip.0.value_at_quantile(0.99);
+            if !stages.is_empty() && u128::from(slip) > slip_max.as_micros() {
+                let slip = loadgen_report::units::time(slip as f64);
+                doubts.push(format!("slip p99{of} {slip}: the generator is late"));
+            }
+            let counts = &workload.journeys;
+            let lost = counts.dropped + counts.unsent;
+            let lost_pct = 100.0 * lost as f64 / (counts.started + lost).max(1) as f64;
+            if lost_pct > self.plan.dropped_pct_max {
+                doubts.push(format!("{lost_pct:.1} % of the arrivals{of} were not sent"));
+            }
         }
         doubts
     }

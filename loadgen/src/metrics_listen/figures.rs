@@ -63,6 +63,19 @@ pub struct StepTotals {
     pub service_time: Histogram,
 }
 
+/// One workload's journeys since the start of the run.
+#[derive(Debug, Default)]
+pub struct WorkloadTotals {
+    /// Its name; `None` for the only workload.
+    pub name: Option<String>,
+    /// Its journeys by outcome.
+    pub journeys: JourneyCounts,
+    /// Their schedule slip: actual − intended start.
+    pub slip: Histogram,
+    /// From the intended start, of their requests answered as expected.
+    pub response_time: Histogram,
+}
+
 /// All figures that monitoring can read.
 #[derive(Debug, Default)]
 pub struct ExportedFigures {
@@ -72,10 +85,8 @@ pub struct ExportedFigures {
     pub steps: Vec<StepTotals>,
     /// By awaited state: timeouts, end-to-end latency.
     pub awaits: Vec<(u64, Histogram)>,
-    /// Schedule slip of journeys: actual − intended start.
-    pub slip: Histogram,
-    /// Journeys by outcome.
-    pub journeys: JourneyCounts,
+    /// By workload: their sum is the run.
+    pub workloads: Vec<WorkloadTotals>,
     /// Errors by step and kind.
     pub errors: BTreeMap<(String, String), u64>,
     /// The plot of journeys in flight.
@@ -94,6 +105,14 @@ impl ExportedFigures {
                 self.plan = RunPlan::clone(plan);
                 self.steps.resize_with(plan.steps.len(), Default::default);
                 self.awaits.resize_with(plan.awaits.len(), Default::default);
+                let named = plan.workloads.iter().map(|w| WorkloadTotals {
+                    name: Some(w.name.clone()),
+                    ..WorkloadTotals::default()
+                });
+                self.workloads = named.collect();
+                if self.workloads.is_empty() {
+                    self.workloads.push(WorkloadTotals::default());
+                }
             }
             RunEvent::Interval(interval) => {
                 self.add(&interval.figures);
@@ -123,14 +142,20 @@ impl ExportedFigures {
             mine.0 += state.timeouts;
             mine.1.add(&state.end_to_end);
         }
-        self.slip.add(&recorded.schedule_slip);
-        self.journeys.add(&recorded.journeys);
+        let workloads = recorded.workloads.iter().enumerate();
+        for (mine, (place, workload)) in self.workloads.iter_mut().zip(workloads) {
+            mine.journeys.add(&workload.journeys);
+            mine.slip.add(&workload.schedule_slip);
+            mine.response_time.add(&recorded.response_time(place));
+        }
         for (key, error) in &recorded.errors {
             *self.errors.entry(key.clone()).or_default() += error.count;
         }
     }
+}
 
-    /// The outcomes of journeys, each with its count.
+impl WorkloadTotals {
+    /// The outcomes of its journeys, each with its count.
     pub fn outcomes(&self) -> [(&'static str, u64); 6] {
         let counts = &self.journeys;
         [

@@ -19,7 +19,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::figures::{ExportedFigures, Histogram};
+use super::figures::{ExportedFigures, Histogram, WorkloadTotals};
 
 /// Serves until the program ends.
 pub fn spawn(listener: TcpListener, figures: Arc<Mutex<ExportedFigures>>) -> io::Result<()> {
@@ -150,24 +150,7 @@ impl Writer<'_> {
             "States that were not seen in time",
             states().map(|(name, s)| (state(name), s.0)),
         )?;
-        self.histograms(
-            "schedule_slip",
-            "Actual - intended start of journeys: the generator's own lateness",
-            [(Vec::new(), &figures.slip)].into_iter(),
-        )?;
-        self.counters(
-            "journeys_started",
-            "Journeys started, without the warm-up's",
-            [(Vec::new(), figures.journeys.started)].into_iter(),
-        )?;
-        self.counters(
-            "journeys",
-            "Journeys by how they ended; dropped and unsent ones never began",
-            figures
-                .outcomes()
-                .into_iter()
-                .map(|(outcome, count)| (vec![("outcome", outcome.to_owned())], count)),
-        )?;
+        self.workloads(&figures.workloads)?;
         self.gauges(
             "journeys_in_flight",
             "Journeys in flight at the end of the last second",
@@ -197,6 +180,42 @@ impl Writer<'_> {
                 .cpu_pct
                 .iter()
                 .map(|(name, pct)| (vec![("of", name.clone())], pct / 100.0)),
+        )
+    }
+
+    /// A row a workload, with its name where there are several.
+    fn workloads(&mut self, workloads: &[WorkloadTotals]) -> Result<(), fmt::Error> {
+        let labels = |w: &WorkloadTotals| -> Vec<(&'static str, String)> {
+            let name = w.name.iter();
+            name.map(|name| ("workload", name.clone())).collect()
+        };
+        self.histograms(
+            "schedule_slip",
+            "Actual - intended start of journeys: the generator's own lateness",
+            workloads.iter().map(|w| (labels(w), &w.slip)),
+        )?;
+        let named = workloads.iter().filter(|w| w.name.is_some());
+        self.histograms(
+            "workload_response_time",
+            "Response time by workload, where a scenario has several",
+            named.map(|w| (labels(w), &w.response_time)),
+        )?;
+        self.counters(
+            "journeys_started",
+            "Journeys started, without the warm-up's",
+            workloads.iter().map(|w| (labels(w), w.journeys.started)),
+        )?;
+        let outcomes = workloads.iter().flat_map(|w| {
+            w.outcomes().map(|(outcome, count)| {
+                let mut labels = labels(w);
+                labels.push(("outcome", outcome.to_owned()));
+                (labels, count)
+            })
+        });
+        self.counters(
+            "journeys",
+            "Journeys by how they ended; dropped and unsent ones never began",
+            outcomes,
         )
     }
 

@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use crate::metrics_listen::{ExportedFigures, Histogram};
+use crate::metrics_listen::{ExportedFigures, Histogram, WorkloadTotals};
 use crate::run_event::RunPlan;
 
 /// A request with all figures since the run's start.
@@ -95,8 +95,18 @@ fn metrics(figures: &ExportedFigures, times: PointTimes) -> Vec<Metric> {
         .errors
         .iter()
         .map(|((name, kind), count)| (attributes(&[("step", name), ("kind", kind)]), *count));
-    let outcomes = figures.outcomes().into_iter();
-    let outcomes = outcomes.map(|(outcome, count)| (attributes(&[("outcome", outcome)]), count));
+    let workloads = || figures.workloads.iter();
+    let workload = |w: &WorkloadTotals| -> Vec<KeyValue> {
+        let name = w.name.iter();
+        name.flat_map(|name| attributes(&[("workload", name)]))
+            .collect()
+    };
+    let outcomes = workloads().flat_map(|w| {
+        w.outcomes().map(|(outcome, count)| {
+            let outcome = attributes(&[("outcome", outcome)]);
+            ([workload(w), outcome].concat(), count)
+        })
+    });
     let in_flight = [(Vec::new(), figures.in_flight as f64)];
     let cpu = figures.cpu_pct.iter();
     vec![
@@ -132,7 +142,13 @@ fn metrics(figures: &ExportedFigures, times: PointTimes) -> Vec<Metric> {
         ),
         times.histogram(
             "loadgen.schedule_slip",
-            [(Vec::new(), &figures.slip)].into_iter(),
+            workloads().map(|w| (workload(w), &w.slip)),
+        ),
+        times.histogram(
+            "loadgen.workload_response_time",
+            workloads()
+                .filter(|w| w.name.is_some())
+                .map(|w| (workload(w), &w.response_time)),
         ),
         times.gauge(
             "loadgen.journeys_in_flight",

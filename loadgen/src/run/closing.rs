@@ -21,7 +21,7 @@ use loadgen_report::Interruption;
 use loadgen_report::audit::AuditReport;
 use loadgen_scenario::expression::Vars;
 use loadgen_shop::audit;
-use loadgen_shop::audit::AuditScope;
+use loadgen_shop::audit::{AuditError, AuditScope};
 
 /// An audit's progress is reported after this many events.
 const AUDIT_TOLD_EVERY: u64 = 1_000;
@@ -108,6 +108,13 @@ impl Run {
         };
         tokio::select! {
             outcome = audit::audit(self.control.target().clone(), &scope, &told) => {
+                let outcome = outcome.map_err(|error| match error {
+                    // Without an answer, a service that never looked like the shop is no shop that has died.
+                    AuditError::NoAnswer { .. } if !self.control.has_metrics() => {
+                        AuditError::NotPossible(format!("it has no /metrics, and {error}"))
+                    }
+                    error => error,
+                });
                 Some(outcome.unwrap_or_else(|error| audit::ended_early(&error)))
             }
             () = interrupts.stop() => {

@@ -45,6 +45,11 @@ impl Control {
         self.http.target()
     }
 
+    /// Whether the target had metrics at the start.
+    pub fn has_metrics(&self) -> bool {
+        self.has_metrics
+    }
+
     /// Reads the target's metrics, if it has any.
     pub async fn scrape(&self) -> Option<Scrape> {
         let path = self.metrics_path.get();

@@ -40,7 +40,7 @@ impl CostReadings {
 
     /// Adds an interval; takes the first reading at the first one that ends after the warm-up.
     pub fn interval(&mut self, interval: &Interval, scrape: Option<&Scrape>) {
-        self.journeys += interval.figures.journeys.completed;
+        self.journeys += interval.figures.journeys().completed;
         if self.before.is_none() && interval.start + interval.length >= self.warm_up {
             self.before = Some(self.read(scrape));
         }

@@ -3,19 +3,19 @@
 use std::thread::available_parallelism;
 
 use super::options::RunError;
-use loadgen_scenario::{Scenario, Stage, Workload};
+use loadgen_scenario::{Scenario, Stage, Workload, WorkloadKind};
 
 /// Requests a second that one driver carries easily, on a core of its own.
 const REQUESTS_PER_DRIVER: f64 = 25_000.0;
 /// Users of a closed workload that keep one driver busy.
-const USERS_PER_DRIVER: usize = 32;
+const USERS_PER_DRIVER: f64 = 32.0;
 /// The most drivers; more would be a mistake.
 const DRIVERS_MAX: usize = 256;
 
 /// The number asked for, else what the scenario needs, up to half of the cores. Each driver has at least one connection and
 /// one journey in flight.
 pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunError> {
-    let dependent = matches!(scenario.workload, Workload::Trace) || scenario.shares_values();
+    let dependent = scenario.trace.is_some() || scenario.shares_values();
     let limits = &scenario.limits;
     let allowed = match dependent {
         true => 1,
@@ -28,7 +28,7 @@ pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunErro
             "--drivers {asked}: this scenario's journeys depend on each other (a recorded trace, or shared values), so it can have only one driver"
         ))),
         Some(asked) if asked > allowed || asked == 0 => Err(RunError::BadInput(format!(
-            "--drivers {asked}: out of range; allowed: 1 to {allowed} ({DRIVERS_MAX}, and no more than the scenario's connections_max and in_flight_max)"
+            "--drivers {asked}: out of range; allowed: 1 to {allowed} (at most {DRIVERS_MAX}, the scenario's connections_max and its in_flight_max)"
         ))),
         Some(asked) => Ok(asked),
         None => {
@@ -39,17 +39,15 @@ pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunErro
 }
 
 fn needed(scenario: &Scenario) -> usize {
-    match &scenario.workload {
-        Workload::Open { stages } => {
-            let highest = Stage::highest(stages);
-            let steps = scenario.journeys.iter().map(|j| j.steps.len()).max();
-            let requests = highest * steps.unwrap_or(1) as f64;
-            (requests / REQUESTS_PER_DRIVER).ceil() as usize
+    let drivers = |workload: &Workload| match &workload.kind {
+        WorkloadKind::Open { stages, .. } => {
+            let journeys = workload.mix.iter().map(|(i, _)| &scenario.journeys[*i]);
+            let steps = journeys.map(|j| j.steps.len()).max();
+            Stage::highest(stages) * steps.unwrap_or(1) as f64 / REQUESTS_PER_DRIVER
         }
-        Workload::Closed { stages, .. } => {
-            let users = Stage::highest(stages).ceil() as usize;
-            users.div_ceil(USERS_PER_DRIVER)
-        }
-        Workload::Trace => 1,
-    }
+        WorkloadKind::Closed { stages, .. } => Stage::highest(stages) / USERS_PER_DRIVER,
+        WorkloadKind::Trace => 1.0,
+    };
+    let all: f64 = scenario.workloads.iter().map(drivers).sum();
+    all.ceil() as usize
 }

@@ -1,8 +1,7 @@
 //! Catches Ctrl-C and similar signals, so that a run stops in order and leaves no child process behind. If a screen has the
 //! keyboard, its keys come here too: in a terminal's raw mode Ctrl-C is a key and not a signal.
 
-use std::io::{IsTerminal, stderr, stdout};
-
+use program_terminal::is_ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -24,7 +23,7 @@ impl Interrupts {
     /// Starts listening: from now on the signals no longer end the program. What `nohup` or a shell has told the program to ignore, SIGHUP
     /// or SIGQUIT, stays ignored.
     pub fn listen(keys: Option<UnboundedReceiver<Wish>>) -> std::io::Result<Self> {
-        let unless_ignored = |kind| match is_ignored(kind) {
+        let unless_ignored = |kind: SignalKind| match is_ignored(kind.as_raw_value()) {
             true => Ok(None),
             false => signal(kind).map(Some),
         };
@@ -83,15 +82,4 @@ async fn came(signal: &mut Option<Signal>) {
         }
         None => std::future::pending().await,
     }
-}
-
-/// Whether the program was started with this signal ignored. Where the system doesn't tell (no /proc), a program without a terminal counts
-/// as one that `nohup` has started.
-fn is_ignored(kind: SignalKind) -> bool {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        return !stdout().is_terminal() && !stderr().is_terminal();
-    };
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::out_folder::OutFolder;
+use crate::out_folder::{OutFolder, OutFolderError};
 use crate::run_event::{Listener, Wish};
 use crate::terminal::UNWRITTEN;
 use loadgen_engine::drive::Refusal;
@@ -61,6 +61,9 @@ pub enum RunError {
     /// The user stopped the run a second time.
     #[error("stopped at once: no report")]
     Aborted,
+    /// The run can't have its folder.
+    #[error(transparent)]
+    OutFolder(#[from] OutFolderError),
     /// The run has ended, but its report is not, or not wholly, in its folder.
     #[error("the report can't be written to {}: {problem}", path.display())]
     Unwritten {
@@ -98,6 +101,7 @@ impl RunError {
             Self::SetUp(_) => 1,
             Self::Stopped | Self::Aborted => VerdictResult::Interrupted.exit_code(),
             Self::BadInput(_) => 2,
+            Self::OutFolder(error) => error.exit_code(),
             Self::Unwritten { .. } | Self::Log(_) => UNWRITTEN,
         }
     }

@@ -9,16 +9,16 @@ use super::drivers;
 use super::options::{RunError, RunOptions};
 use super::ramp::Ramp;
 use super::replay::Replay;
-use crate::run_event::RunPlan;
+use crate::run_event::{PlannedWorkload, RunPlan};
 use loadgen_engine::drive::{Load, Targets};
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::{ConnectOptions, ProxyChoice, Target};
 use loadgen_engine::proc::group_cpu_time;
-use loadgen_engine::schedule::{Arrivals, Crowd, Schedule, Spacing};
+use loadgen_engine::schedule::{Arrivals, Crowd, Schedule, Spacing, of_workload};
 use loadgen_report::{Environment, Interruption};
 use loadgen_scenario::fault::Fault;
 use loadgen_scenario::share::Share;
-use loadgen_scenario::{Scenario, Workload};
+use loadgen_scenario::{Scenario, Workload, WorkloadKind};
 use loadgen_shop::system_process::SystemProcess;
 
 /// A run, ready to be carried out.
@@ -43,7 +43,7 @@ pub struct Run {
 
 /// The faults that the scenario leaves to the lot.
 fn drawn(scenario: &Scenario, seed: u64, system: Option<&dyn StartedSystem>) -> Vec<Fault> {
-    let (Some(chaos), Some(end)) = (&scenario.chaos, scenario.workload.duration()) else {
+    let (Some(chaos), Some(end)) = (&scenario.chaos, scenario.duration()) else {
         return Vec::new();
     };
     let services = system.map(fault::services).unwrap_or_default();
@@ -123,8 +123,8 @@ impl Run {
         scenario.faults.extend(drawn);
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
         let drivers = drivers::count(&scenario, options.drivers)?;
-        let ramp = match &scenario.workload {
-            Workload::Open { stages } => Some(Ramp::new(stages.clone())),
+        let ramp = match scenario.workloads.as_slice() {
+            [only] if only.is_open() => Some(Ramp::new(only.stages_of_the_run())),
             _ => None,
         };
         let (scenario, out) = (Arc::new(scenario), options.out.path().to_owned());
@@ -149,57 +149,76 @@ impl Run {
         group_cpu_time(&self.system.as_ref()?.roots())
     }
 
-    /// How the drivers are loaded.
-    pub fn load(&self, replay: Option<Arrivals>) -> Load {
-        match (&self.scenario.workload, replay) {
-            (Workload::Trace, arrivals) => Load::Open {
-                arrivals: arrivals.into_iter().collect(),
-            },
-            (Workload::Closed { stages, think_time }, _) => Load::Closed {
-                crowd: Crowd::new(stages.clone()),
-                think_time: *think_time,
-                drivers: self.drivers,
-            },
-            (Workload::Open { stages }, _) => {
-                let schedule = Schedule::new(stages.clone());
-                let arrivals =
-                    Share::all(self.drivers).map(|share| self.arrivals(&schedule, share));
-                Load::Open {
-                    arrivals: arrivals.collect(),
-                }
-            }
-        }
+    /// How the drivers are loaded: by driver, its share of each workload. Recorded arrivals have one driver.
+    pub fn loads(&self, mut replay: Option<Arrivals>) -> Vec<Vec<Load>> {
+        let shares = Share::all(self.drivers);
+        shares
+            .map(|share| {
+                let workloads = self.scenario.workloads.iter().enumerate();
+                let loads = workloads
+                    .filter_map(|(index, workload)| self.load(index, workload, share, &mut replay));
+                loads.collect()
+            })
+            .collect()
     }
 
-    fn arrivals(&self, schedule: &Schedule, share: Share) -> Arrivals {
-        let (journeys, seed) = (&self.scenario.journeys, self.seed);
-        let spacing = match self.scenario.poisson {
-            true => Spacing::Poisson(seed),
-            false => Spacing::Even,
-        };
-        let arrivals = Arrivals::scheduled(schedule.clone(), spacing, journeys, seed, share);
-        match &self.ramp {
-            Some(ramp) => arrivals.following(ramp.follow()),
-            None => arrivals,
-        }
+    fn load(
+        &self,
+        index: usize,
+        workload: &Workload,
+        share: Share,
+        replay: &mut Option<Arrivals>,
+    ) -> Option<Load> {
+        Some(match &workload.kind {
+            WorkloadKind::Trace => Load::Open {
+                arrivals: replay.take()?,
+            },
+            WorkloadKind::Closed { think_time, .. } => Load::Closed {
+                crowd: Crowd::new(workload.stages_of_the_run()),
+                think_time: *think_time,
+            },
+            WorkloadKind::Open { poisson, .. } => {
+                let schedule = Schedule::new(workload.stages_of_the_run());
+                let seed = of_workload(self.seed, index);
+                let spacing = match poisson {
+                    true => Spacing::Poisson(seed),
+                    false => Spacing::Even,
+                };
+                let arrivals = Arrivals::scheduled(schedule, spacing, &workload.mix, seed, share);
+                let arrivals = match &self.ramp {
+                    Some(ramp) => arrivals.following(ramp.follow()),
+                    None => arrivals,
+                };
+                Load::Open { arrivals }
+            }
+        })
     }
 
     /// What is announced.
     pub fn plan(&self, replay: Option<&Replay>) -> RunPlan {
         let scenario = &self.scenario;
-        let stages = match &scenario.workload {
-            Workload::Open { stages } => stages.clone(),
+        let stages = match scenario.workloads.as_slice() {
+            [only] if only.is_open() => only.stages_of_the_run(),
             _ => Vec::new(),
         };
+        let workloads = scenario.workloads.iter().filter(|w| !w.name.is_empty());
+        let workloads = workloads.map(|w| PlannedWorkload {
+            name: w.name.clone(),
+            stages: match w.is_open() {
+                true => w.stages_of_the_run(),
+                false => Vec::new(),
+            },
+        });
         let replayed = replay.map(|r| r.facts.length);
         RunPlan {
             scenario: scenario.name.clone(),
             description: scenario.description.clone(),
             target: self.control.target().url.clone(),
             drivers: self.drivers,
-            duration: replayed.or(scenario.workload.duration()),
-            warm_up: scenario.warm_up,
+            duration: replayed.or(scenario.duration()),
+            warm_up: scenario.warm_up(),
             stages,
+            workloads: workloads.collect(),
             steps: scenario.step_names.clone(),
             awaits: scenario.await_names.clone(),
             slip_p99_max: scenario.limits.slip_p99_max,

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::options::RunError;
 use loadgen_engine::schedule::{Arrival, Arrivals};
 use loadgen_report::{ReplayFacts, ReplayLines};
+use loadgen_scenario::Scenario;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::recorded::{self, input};
 use loadgen_scenario::trace::{JourneyKind, PlannedJourney, Speed, TracePlan};
-use loadgen_scenario::{Scenario, Workload};
 
 /// A replay, ready to be carried out.
 pub struct Replay {
@@ -41,15 +41,15 @@ impl Replay {
         seed: u64,
     ) -> Result<Option<Self>, RunError> {
         let bad = |problem: String| RunError::BadInput(problem);
-        let mapping = match (&scenario.workload, &scenario.trace) {
-            (Workload::Trace, Some(mapping)) => mapping,
-            _ if trace.is_some() || speed.is_some() => {
+        let mapping = match &scenario.trace {
+            Some(mapping) => mapping,
+            None if trace.is_some() || speed.is_some() => {
                 return Err(bad(format!(
                     "--trace and --speed: the scenario `{}` has no recorded arrivals",
                     scenario.name
                 )));
             }
-            _ => return Ok(None),
+            None => return Ok(None),
         };
         let path = trace.ok_or_else(|| {
             bad(format!(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::journeys::{ROOM, journeys};
 use crate::service::{Folder, Service};
-use crate::{ROOM, journeys};
 
 const SECRET: &str = "Tr0ub4dor&3 \"quoted\"";
 

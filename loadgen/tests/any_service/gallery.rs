@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::ROOM;
+use crate::journeys::ROOM;
 use crate::service::{Answered, Asked, Folder, Service};
 
 /// Copies a scenario of the gallery and runs it for a second, with room for a busy machine.
@@ -25,10 +25,14 @@ fn passes(name: &str, service: &Service) -> Value {
     let checked = folder.loadgen(&["check", "mine.toml"]);
     assert_eq!(checked.code, 0, "{}", checked.stderr);
     assert!(!checked.stdout.contains("warning"), "{}", checked.stdout);
+    let first = match text.contains("[[workloads]]") {
+        true => "[[workloads]]",
+        false => "[workload]",
+    };
     let text = text
         .replace("[limits]\n", "")
         .replace("request_timeout", "# request_timeout")
-        .replace("[workload]", &format!("{ROOM}[workload]"))
+        .replacen(first, &format!("{ROOM}dropped_pct_max = 100.0\n{first}"), 1)
         .replace("warm_up = ", "# warm_up = ");
     std::fs::write(&path, patient(&text)).unwrap();
 
@@ -215,6 +219,30 @@ fn paginated_crawl() {
 }
 
 #[test]
+fn reads_and_writes() {
+    let service = Service::answering(|asked| match asked.method.as_str() {
+        "GET" => json_answer(200, &json!({ "title": "a title" })).header("etag", "\"7\""),
+        _ => match asked.headers["if-match"].as_str() {
+            "\"7\"" => Answered::new(204, ""),
+            _ => Answered::new(412, ""),
+        },
+    });
+    let report = passes("reads-and-writes", &service);
+    let completed = |name: &str| {
+        let workloads = report["workloads"].as_array().unwrap().iter();
+        let mut found = workloads.filter(|w| w["name"] == name);
+        found.next().unwrap()["journeys"]["completed"]
+            .as_u64()
+            .unwrap() as usize
+    };
+    let saved = service.asked().iter().filter(|a| a.method == "PUT").count();
+    assert_eq!(saved, completed("editors"));
+    let reads = service.asked().len() - 2 * saved;
+    assert_eq!(reads, completed("visitors") + completed("crawler"));
+    assert_eq!(completed("crawler"), 5);
+}
+
+#[test]
 fn the_gallery_is_listed_and_only_what_is_there_is_copied() {
     let folder = Folder::new();
     let listed = folder.loadgen(&["list"]).stdout;
@@ -224,6 +252,7 @@ fn the_gallery_is_listed_and_only_what_is_there_is_copied() {
         "login-token",
         "paginated-crawl",
         "polling-job",
+        "reads-and-writes",
         "webhook",
     ] {
         assert!(

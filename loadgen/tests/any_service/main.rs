@@ -2,6 +2,8 @@
 //! those who come from other tools.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "../support/journeys.rs"]
+mod journeys;
 #[path = "../support/service.rs"]
 mod service;
 
@@ -13,38 +15,10 @@ mod gallery;
 mod parallel;
 mod targets;
 mod users;
+mod workloads;
 
+use journeys::journeys;
 use service::{Ended, Folder, Service};
-
-/// Limits high enough for a busy machine: these tests are not about the generator.
-const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\ndropped_pct_max = 100.0\n";
-
-/// A scenario of one journey with these steps, done `n` times, one after the other; `more` is inserted before the workload.
-fn journeys(n: usize, more: &str, steps: &str) -> String {
-    let items: Vec<String> = (0..n).map(|i| i.to_string()).collect();
-    format!(
-        r#"name = "test"
-description = "d"
-thresholds = ["journeys.failed == 0", "journeys.completed == {n}"]
-{more}
-{ROOM}
-[workload]
-kind = "closed"
-users = 1
-duration = "60s"
-[[feeders]]
-name = "number"
-items = [{}]
-pick = "sequential"
-at_end = "stop"
-[[journeys]]
-name = "j"
-[[journeys.steps]]
-remember = {{ key = "number", value = "{{{{number}}}}" }}
-{steps}"#,
-        items.join(", ")
-    )
-}
 
 /// Runs one journey of these steps against the service.
 fn once(folder: &Folder, service: &Service, more: &str, steps: &str) -> Ended {

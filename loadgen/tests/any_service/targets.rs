@@ -1,7 +1,7 @@
 //! Several targets in one scenario.
 
+use crate::journeys::{ROOM, journeys, lines};
 use crate::service::{Folder, Service};
-use crate::{ROOM, journeys};
 
 const STEPS: &str = r#"
 [[journeys.steps]]
@@ -26,10 +26,6 @@ request = { method = "DELETE", path = "/tenants" }
 
 fn service() -> Service {
     Service::start(|_| (200, r#"{"token": "t"}"#.into()))
-}
-
-fn lines(service: &Service) -> Vec<String> {
-    service.asked().iter().map(|asked| asked.line()).collect()
 }
 
 #[test]

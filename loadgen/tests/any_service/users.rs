@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::ROOM;
+use crate::journeys::ROOM;
 use crate::service::{Folder, Service};
 
 fn scenario(workload: &str) -> String {

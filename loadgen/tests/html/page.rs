@@ -109,7 +109,7 @@ async fn what_a_scenario_or_a_server_says_is_text_and_never_markup() {
         ("header p", format!("A story {EVIL}")),
         (
             "#errors td:last-child",
-            format!("expected \"{EVIL}\", found \"x\""),
+            format!("GET /thing/x: expected \"{EVIL}\", found \"x\""),
         ),
         ("#end-to-end .legend li", format!("READY {EVIL}")),
     ] {

@@ -1,14 +1,11 @@
 //! Kept connections: what the target does to them while they are idle, and how long they are kept.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use rustls::crypto::ring::default_provider;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-
-use super::raw_server::{LIMITS, OK, RawServer, Talk, send, value};
+use super::raw_server::{LIMITS, OK, RawServer, Talk, head_of, self_signed, send, value};
 use loadgen_engine::http_client::{ClientOptions, ConnectOptions, HttpClient, Target, TlsOptions};
 
 /// A server that answers one request on its first connection and then ends the idle connection in this way; the receiver hears when it has.
@@ -132,15 +129,7 @@ async fn connections_are_kept_as_long_as_the_options_and_the_target_say() {
 
 /// A server with TLS that answers one request on each connection and then says farewell, as TLS does it.
 fn farewell() -> (String, mpsc::Receiver<()>) {
-    let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()).into();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.cert.der().clone()], key)
-        .unwrap();
-    let config = Arc::new(config);
+    let config = Arc::new(self_signed());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
@@ -148,12 +137,7 @@ fn farewell() -> (String, mpsc::Receiver<()>) {
         for stream in listener.incoming() {
             let session = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = rustls::StreamOwned::new(session, stream.unwrap());
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                head.push(byte[0]);
-            }
+            head_of(&mut stream);
             stream.write_all(OK.as_bytes()).unwrap();
             stream.conn.send_close_notify();
             stream.flush().unwrap();

@@ -11,12 +11,12 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper::{Request as Received, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::crypto::ring::default_provider;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use super::raw_server::{LIMITS, OK, RawServer, send};
+use super::raw_server::{LIMITS, OK, RawServer, self_signed, send, value};
+use super::routes::{through, tunnelling};
+use super::scenario::{get, scenario};
 use super::support::Loadgen;
 use loadgen_engine::http_client::{
     ClientLimits, ClientOptions, ConnectOptions, HttpClient, Request, Target, TlsOptions,
@@ -40,14 +40,7 @@ impl Http2Server {
 
     /// With TLS, in which it offers these protocols.
     fn start_tls(protocols: &[&[u8]]) -> Self {
-        let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()).into();
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![signed.cert.der().clone()], key)
-            .unwrap();
+        let mut config = self_signed();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Self::listening(100, Some(TlsAcceptor::from(Arc::new(config))))
     }
@@ -130,6 +123,7 @@ async fn answer(
     (gate, arrived): (Arc<Semaphore>, Arc<AtomicUsize>),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     assert_eq!(request.version(), Version::HTTP_2);
+    assert!(!request.headers().contains_key("proxy-authorization"));
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     arrived.fetch_add(1, Ordering::SeqCst);
@@ -177,6 +171,21 @@ async fn a_request_is_the_same_over_http_2() {
         (Some(7), reply.body.len() as u64)
     );
     assert_eq!(reply.headers.unwrap().cookies, ["a=1"]);
+}
+
+#[tokio::test]
+async fn a_proxys_password_is_the_proxys_alone() {
+    let server = Http2Server::start(100);
+    let proxy = tunnelling();
+    let url = proxy.url.replace("http://", "http://me:pass@");
+    let target = Target::resolve(&server.url, &through(&url)).await.unwrap();
+    let http = HttpClient::with(target, LIMITS, options(10));
+    assert_eq!(send(&http, "GET", None).await.unwrap().status, 200);
+    let head = &proxy.heads()[0];
+    assert_eq!(
+        value(head, "proxy-authorization"),
+        Some("Basic bWU6cGFzcw==")
+    );
 }
 
 #[tokio::test]
@@ -240,25 +249,8 @@ async fn a_target_that_speaks_no_http_2_is_an_error() {
 #[test]
 fn a_run_over_http_2_tells_its_connections_and_streams() {
     let server = Http2Server::start(100);
-    let scenario = r#"name = "test"
-description = "requests over HTTP/2"
-audit = false
-[http]
-protocol = "h2"
-[workload]
-kind = "open"
-rate = 50.0
-duration = "1s"
-[limits]
-slip_p99_max = "2s"
-loop_stall_p99_max = "2s"
-[[journeys]]
-name = "get"
-[[journeys.steps]]
-name = "get"
-request = { method = "GET", path = "/" }
-"#;
-    let ended = Loadgen::scenario(scenario)
+    let h2 = scenario("[http]\nprotocol = \"h2\"", &get("/", ""));
+    let ended = Loadgen::scenario(&h2.replace("rate = 2.0", "rate = 50.0"))
         .arguments(&["--target", &server.url])
         .run();
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);

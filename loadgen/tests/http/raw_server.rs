@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
 use loadgen_engine::http_client::{
     ClientLimits, ClientOptions, ConnectOptions, HttpClient, HttpError, Reply, Request, Target,
 };
@@ -155,6 +159,29 @@ pub fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
         .filter(|(known, _)| known.eq_ignore_ascii_case(name))
         .map(|(_, value)| value.trim())
         .collect()
+}
+
+/// Reads the next request's head from a stream that has no buffer.
+pub fn head_of(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// TLS for a server on this machine whose certificate nobody vouches for.
+pub fn self_signed() -> ServerConfig {
+    let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()).into();
+    ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.der().clone()], key)
+        .unwrap()
 }
 
 pub async fn send(

@@ -1,7 +1,7 @@
 //! Requests as servers read them.
 
-use super::raw_server::{OK, RawServer, value, values};
-use loadgen_engine::http_client::{ConnectOptions, Request, Target};
+use super::raw_server::{LIMITS, OK, RawServer, value, values};
+use loadgen_engine::http_client::{ConnectOptions, HttpClient, Request, Target};
 
 #[tokio::test]
 async fn a_request_says_once_who_asks_whom() {
@@ -41,7 +41,7 @@ async fn user_and_password_of_the_url_are_sent_unless_the_request_has_its_own() 
         .await
         .unwrap();
     assert_eq!(target.url, server.url, "the password is not shown");
-    let http = loadgen_engine::http_client::HttpClient::new(target, super::raw_server::LIMITS);
+    let http = HttpClient::new(target, LIMITS);
     let own = Request {
         headers: vec![("authorization", "Bearer t".into())],
         ..Request::get("/")

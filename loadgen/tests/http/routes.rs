@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
@@ -12,11 +12,11 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 
-use super::raw_server::{LIMITS, OK, RawServer, Talk, value};
+use super::raw_server::{LIMITS, OK, RawServer, Talk, head_of, value};
 use super::support::{Loadgen, SmallSystem, open};
 use loadgen_engine::http_client::{ConnectOptions, HttpClient, ProxyChoice, Request, Target};
 
-fn through(proxy: &str) -> ConnectOptions {
+pub fn through(proxy: &str) -> ConnectOptions {
     ConnectOptions {
         proxy: ProxyChoice::Named(proxy.to_owned()),
         ..ConnectOptions::default()
@@ -50,7 +50,7 @@ async fn a_proxy_gets_whole_urls_and_its_password() {
 }
 
 /// A proxy that opens tunnels to where it is asked to.
-fn tunnelling() -> RawServer {
+pub fn tunnelling() -> RawServer {
     RawServer::start(|talk| {
         let head = talk.head().unwrap();
         let mut words = head.split(' ');
@@ -189,6 +189,73 @@ async fn a_proxy_that_opens_no_tunnel_is_told() {
     );
 }
 
+/// A SOCKS5 proxy that asks for user and password, gives this answer to the request for a tunnel, and is the target itself. Notes what it
+/// was told: the login, and the address with its type.
+fn socks(answer: u8) -> (RawServer, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = told.clone();
+    let server = RawServer::start(move |talk| {
+        let take = |talk: &Talk, count: usize| {
+            let mut bytes = vec![0; count];
+            talk.stream().read_exact(&mut bytes).unwrap();
+            bytes
+        };
+        let methods = take(talk, 2)[1];
+        assert!(take(talk, methods.into()).contains(&2));
+        talk.say([5_u8, 2]);
+        let user = take(talk, 2)[1];
+        let user = take(talk, user.into());
+        let password = take(talk, 1)[0];
+        let login = [user, take(talk, password.into())].join(&b':');
+        talk.say([1_u8, 0]);
+        let (request, length) = (take(talk, 4), take(talk, 1)[0]);
+        let address = [&request[3..], &take(talk, usize::from(length) + 2)].concat();
+        log.lock().unwrap().extend([login, address]);
+        talk.say([5, answer, 0, 1, 0, 0, 0, 0, 0, 0]);
+        while answer == 0 && talk.head().is_some() {
+            talk.say(OK);
+        }
+    });
+    (server, told)
+}
+
+#[tokio::test]
+async fn a_socks_proxy_opens_a_tunnel_to_a_name_that_it_looks_up() {
+    let (proxy, told) = socks(0);
+    let url = proxy.url.replace("http://", "socks5://me:pass@");
+    let target = Target::resolve("http://shop.invalid:81/base", &through(&url))
+        .await
+        .unwrap();
+    let shown = proxy.url.replace("http://", "socks5://");
+    assert_eq!(target.proxy(), Some(shown.as_str()));
+    let http = HttpClient::new(target, LIMITS);
+    http.get("/a").await.unwrap();
+    http.get("/b").await.unwrap();
+
+    let head = &proxy.heads()[0];
+    assert!(
+        head.starts_with("GET /base/a HTTP/1.1\r\nhost: shop.invalid:81\r\n"),
+        "{head}"
+    );
+    assert_eq!(proxy.connections(), 1);
+    let name = b"\x03shop.invalid\x00\x51";
+    assert_eq!(*told.lock().unwrap(), [b"me:pass".to_vec(), name.to_vec()]);
+}
+
+#[tokio::test]
+async fn a_socks_proxy_that_opens_no_tunnel_is_told() {
+    let (proxy, _) = socks(4);
+    let url = proxy.url.replace("http://", "socks5h://me:pass@");
+    let target = Target::resolve("https://shop.invalid/", &through(&url)).await;
+    let error = HttpClient::new(target.unwrap(), LIMITS).get("/").await;
+    let detail = error.unwrap_err().detail();
+    let said = "opened no tunnel to shop.invalid:443: Host unreachable";
+    assert!(
+        detail.contains(said) && !detail.contains("pass"),
+        "{detail}"
+    );
+}
+
 #[test]
 fn the_environments_proxy_is_used_and_told_and_can_be_excepted() {
     let proxy = RawServer::always(
@@ -229,14 +296,9 @@ async fn a_unix_socket_is_a_target() {
         let (mut stream, _) = listener.accept().unwrap();
         let mut heads = Vec::new();
         for _ in 0..2 {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                head.push(byte[0]);
-            }
+            let head = head_of(&mut stream);
             stream.write_all(OK.as_bytes()).unwrap();
-            heads.push(String::from_utf8(head).unwrap());
+            heads.push(head);
         }
         heads
     });

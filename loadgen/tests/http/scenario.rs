@@ -4,11 +4,12 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use ruzstd::encoding::CompressionLevel;
 
 use super::raw_server::{OK, RawServer, value};
 use super::support::Loadgen;
 
-fn scenario(http: &str, steps: &str) -> String {
+pub fn scenario(http: &str, steps: &str) -> String {
     format!(
         r#"name = "test"
 description = "HTTP as a scenario wants it"
@@ -28,7 +29,7 @@ name = "visit"
     )
 }
 
-fn get(path: &str, more: &str) -> String {
+pub fn get(path: &str, more: &str) -> String {
     format!(
         "[[journeys.steps]]\nname = \"get {path}\"\nrequest = {{ method = \"GET\", path = \"{path}\" }}\n{more}\n"
     )
@@ -109,26 +110,28 @@ fn compressed_answers_are_checked_decoded_and_both_sizes_are_told() {
     let text = format!("{{\"id\": 7, \"text\": \"{}\"}}", "again ".repeat(1_000));
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(text.as_bytes()).unwrap();
-    let gzip = gzip.finish().unwrap();
-    let mut answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-        gzip.len()
-    )
-    .into_bytes();
-    answer.extend(&gzip);
-    let server = RawServer::always(answer);
-    let steps = get("/", "expect = { equal = { \"/id\" = 7 } }");
-    let http = "[http]\naccept_encoding = [\"gzip\", \"br\"]";
-    let run = Loadgen::scenario(&scenario(http, &steps)).arguments(&["--target", &server.url]);
-    let ended = run.run();
-    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
-    let heads = server.heads();
-    let last = heads.iter().find(|head| head.starts_with("GET / "));
-    let last = last.unwrap();
-    assert_eq!(value(last, "accept-encoding"), Some("gzip, br"));
-    let answers = &ended.report()["http"]["answers"][0];
-    assert_eq!(answers["wire_bytes"], 2 * gzip.len());
-    assert_eq!(answers["body_bytes"], 2 * text.len());
+    let zstd = ruzstd::encoding::compress_to_vec(text.as_bytes(), CompressionLevel::Fastest);
+    for (coding, body) in [("gzip", gzip.finish().unwrap()), ("zstd", zstd)] {
+        let mut answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        answer.extend(&body);
+        let server = RawServer::always(answer);
+        let steps = get("/", "expect = { equal = { \"/id\" = 7 } }");
+        let http = format!("[http]\naccept_encoding = [\"{coding}\", \"br\"]");
+        let run = Loadgen::scenario(&scenario(&http, &steps)).arguments(&["--target", &server.url]);
+        let ended = run.run();
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        let heads = server.heads();
+        let last = heads.iter().find(|head| head.starts_with("GET / "));
+        let accepted = format!("{coding}, br");
+        assert_eq!(value(last.unwrap(), "accept-encoding"), Some(&*accepted));
+        let answers = &ended.report()["http"]["answers"][0];
+        assert_eq!(answers["wire_bytes"], 2 * body.len());
+        assert_eq!(answers["body_bytes"], 2 * text.len());
+    }
 }
 
 #[test]

@@ -76,5 +76,8 @@ fn a_run_without_a_report_says_why_in_its_last_line() {
     let last = lines.last().unwrap();
     assert_eq!(last["event"], "failed");
     let problem = last["problem"].as_str().unwrap();
-    assert!(problem.contains("set-up step `first`"), "{problem}");
+    assert!(
+        problem.contains("set-up step `first`: GET /thing: status "),
+        "{problem}"
+    );
 }

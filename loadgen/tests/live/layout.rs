@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use loadgen::live::{RunProgress, Tab, View, draw};
-use loadgen::run_event::{Observed, RunEvent, RunPlan};
+use loadgen::run_event::{Observed, PlannedWorkload, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::record::Figures;
 use loadgen_engine::record::series::{GroupPoint, Observation};
@@ -38,14 +38,14 @@ fn progress() -> RunProgress {
         wall_clock: SystemTime::now(),
     });
     for second in 0..20 {
-        let mut figures = Figures::new(1, 1);
+        let mut figures = Figures::new(1, 1, 1);
         let time = Duration::from_millis(second + 2);
         figures.steps[0].count = 50;
         figures.steps[0].response_time.record(time);
         figures.awaits[0].end_to_end.record(time * 3);
-        figures.schedule_slip.record(Duration::from_micros(40));
-        figures.journeys.started = 50;
-        figures.journeys.completed = 49;
+        figures.started(0, Duration::from_micros(40));
+        figures.counts(0).started = 50;
+        figures.counts(0).completed = 49;
         if second == 5 {
             figures.error("create order", "status 500", "told to fail".into());
         }
@@ -151,6 +151,55 @@ fn a_large_screen_has_every_plot_at_once() {
 }
 
 #[test]
+fn several_workloads_have_curves_of_what_each_was_asked_and_did_and_are_judged_apart() {
+    let stage = Stage {
+        duration: Duration::from_secs(60),
+        from: 50.0,
+        to: 50.0,
+    };
+    let planned = |name: &str, stages: Vec<Stage>| PlannedWorkload {
+        name: name.into(),
+        stages,
+    };
+    let mut progress = RunProgress::default();
+    progress.event(&RunEvent::Announced(Box::new(RunPlan {
+        scenario: "shop".into(),
+        workloads: vec![planned("reads", vec![stage]), planned("writes", Vec::new())],
+        slip_p99_max: Duration::from_millis(50),
+        dropped_pct_max: 1.0,
+        ..RunPlan::default()
+    })));
+    progress.event(&RunEvent::Started {
+        at: Instant::now(),
+        wall_clock: SystemTime::now(),
+    });
+    let second = |progress: &mut RunProgress, start: u64, late: usize| {
+        let mut figures = Figures::new(0, 0, 2);
+        for workload in [0, 1] {
+            figures.counts(workload).completed = 40 - 33 * workload as u64;
+        }
+        figures.started(late, Duration::from_millis(80));
+        progress.event(&RunEvent::Interval(Box::new(Interval {
+            start: Duration::from_secs(start),
+            length: Duration::from_secs(1),
+            figures,
+            in_flight: 7,
+            started: 47,
+            traces: Vec::new(),
+        })));
+    };
+    // Only an open workload has a schedule to be late for.
+    second(&mut progress, 0, 1);
+    let screen = drawn(&progress, View::default(), 240, 40);
+    assert_shows(&screen, &["reads asked 50 reads 40 writes 7"]);
+    assert_eq!(progress.verdict().0, "PASS");
+    second(&mut progress, 1, 0);
+    let (verdict, reasons) = progress.verdict();
+    assert_eq!(verdict, "INVALID");
+    assert!(reasons[0].contains("slip p99 of reads"), "{reasons:?}");
+}
+
+#[test]
 fn a_tiny_screen_has_the_figures_alone() {
     let screen = drawn(&progress(), View::default(), 20, 5);
     assert_shows(
@@ -217,9 +266,9 @@ fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
     let screen = drawn(&progress, View::default(), 100, 30);
     assert_shows(&screen, &["FAIL so far  p(99) < 20ms: it was 21 ms"]);
 
-    let mut figures = Figures::new(1, 1);
+    let mut figures = Figures::new(1, 1, 1);
     for _ in 0..100 {
-        figures.schedule_slip.record(Duration::from_millis(80));
+        figures.started(0, Duration::from_millis(80));
     }
     progress.event(&RunEvent::Interval(Box::new(Interval {
         start: Duration::from_secs(20),
@@ -248,7 +297,7 @@ fn a_long_run_is_drawn_from_bounded_memory() {
         progress.event(&RunEvent::Interval(Box::new(Interval {
             start: Duration::from_secs(second),
             length: Duration::from_secs(1),
-            figures: Figures::new(1, 1),
+            figures: Figures::new(1, 1, 1),
             in_flight: 1,
             started: 1,
             traces: Vec::new(),

@@ -61,6 +61,35 @@ fn completion_scripts_know_every_command_and_are_shell() {
 }
 
 #[test]
+fn compare_report_is_completed_and_described_by_loadgen() {
+    for (shell, check) in [("bash", ["bash", "-n"]), ("fish", ["fish", "--no-execute"])] {
+        let script = loadgen(&["completions", shell, "compare-report"]);
+        let knows = script.contains("compare-report") && script.contains("fail-on");
+        assert!(knows && !script.contains("junit"), "{shell}: {script}");
+        assert_ne!(accepts(&check, script.as_bytes()), Some(false), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    loadgen(&["man", folder.path().to_str().unwrap()]);
+    let page = std::fs::read_to_string(folder.path().join("compare-report.1")).unwrap();
+    // What the program itself says with --help.
+    let help = Command::new(env!("CARGO_BIN_EXE_compare-report"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let options = help.split_whitespace().filter_map(|w| w.strip_prefix("--"));
+    let mut options: Vec<&str> = options
+        .map(|o| o.trim_matches(['.', ',', ']', '`']))
+        .collect();
+    options.retain(|o| o.chars().all(|c| c.is_ascii_alphabetic() || c == '-') && !o.is_empty());
+    assert!(options.contains(&"noise-band"), "{options:?}");
+    for option in options {
+        let roff = format!("\\-\\-{}", option.replace('-', "\\-"));
+        assert!(page.contains(&roff), "{option}: {page}");
+    }
+}
+
+#[test]
 fn every_command_has_a_man_page_that_can_be_set() {
     let folder = tempfile::tempdir().unwrap();
     let man = folder.path().join("man1");

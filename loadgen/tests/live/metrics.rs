@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Child;
 use std::sync::atomic::Ordering;
 
-use crate::support::{Loadgen, SmallSystem, eventually, open, signal};
+use crate::support::{Loadgen, SmallSystem, eventually, open, signal, two_workloads};
 
 /// The address that a run prints.
 fn address(child: &mut Child) -> String {
@@ -80,6 +80,7 @@ fn the_figures_of_a_run_are_offered_while_it_goes_on() {
         ) > 0.0
     );
     assert!(value(&text, "loadgen_schedule_slip_seconds_count") > 150.0);
+    assert!(!text.contains("workload="), "{text}");
     assert!(value(&text, "loadgen_journeys_total{outcome=\"completed\"}") > 150.0);
     assert_eq!(
         value(&text, "loadgen_journeys_total{outcome=\"dropped\"}"),
@@ -94,6 +95,40 @@ fn the_figures_of_a_run_are_offered_while_it_goes_on() {
     assert!(get(&address, "/other").starts_with("HTTP/1.1 404"));
     signal(&child, "INT");
     child.wait().unwrap();
+}
+
+#[test]
+fn each_of_several_workloads_is_offered_by_its_name() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&two_workloads("60s", "60s"))
+        .target(&system)
+        .arguments(&["--metrics-listen", "127.0.0.1:0"]);
+    let mut child = run.start();
+    let address = address(&mut child);
+
+    let slow = "loadgen_workload_response_time_seconds_count{workload=\"slow\"}";
+    eventually("two seconds' figures", || {
+        let text = get(&address, "/metrics");
+        text.contains(slow) && value(&text, slow) >= 20.0
+    });
+    let text = get(&address, "/metrics");
+    signal(&child, "INT");
+    child.wait().unwrap();
+
+    let (_, exposition) = text.split_once("\r\n\r\n").unwrap();
+    test_monitoring::accepts_metrics(exposition);
+    for series in [
+        "loadgen_journeys_started_total",
+        "loadgen_schedule_slip_seconds_count",
+        "loadgen_workload_response_time_seconds_count",
+    ] {
+        let of = |workload: &str| value(&text, &format!("{series}{{workload=\"{workload}\"}}"));
+        assert!(of("fast") > of("slow") && of("slow") >= 20.0, "{text}");
+        // No total beside them: a sum over the label is the run.
+        assert!(!text.contains(&format!("\n{series} ")), "{text}");
+    }
+    let dropped = "loadgen_journeys_total{workload=\"fast\",outcome=\"dropped\"}";
+    assert_eq!(value(&text, dropped), 0.0);
 }
 
 #[test]

@@ -15,12 +15,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_point::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::support::{Loadgen, SmallSystem, open};
+use crate::support::{Loadgen, SmallSystem, open, two_workloads};
 
 /// A collector that forwards what it receives to the test.
 struct Collector(Sender<ExportMetricsServiceRequest>);
@@ -93,6 +94,16 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
 fn child<'a>(spans: &'a [Span], parent: &Span) -> &'a Span {
     let of = |s: &&Span| s.trace_id == parent.trace_id && s.parent_span_id == parent.span_id;
     spans.iter().find(of).unwrap()
+}
+
+/// `key=value`.
+fn text(attribute: &KeyValue) -> String {
+    let Some(any_value::Value::StringValue(value)) =
+        attribute.value.as_ref().and_then(|v| v.value.as_ref())
+    else {
+        panic!("no text");
+    };
+    format!("{}={value}", attribute.key)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -180,6 +191,44 @@ fn a_collector_receives_the_figures_each_second_and_at_last_all_of_them() {
         let carried = format!("00-{}-{}-01", hex(&root.trace_id), hex(&request.span_id));
         assert!(system.traceparents().contains(&carried), "{carried}");
     }
+}
+
+#[test]
+fn a_collector_receives_each_of_several_workloads_by_its_name() {
+    let collected = Collected::start();
+    let system = SmallSystem::start();
+
+    let ended = Loadgen::scenario(&two_workloads("2s", "1s"))
+        .target(&system)
+        .arguments(&["--otlp-endpoint", &collected.endpoint])
+        .run();
+
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let first = collected.figures.recv_timeout(Duration::from_secs(5));
+    let received: Vec<_> = first
+        .into_iter()
+        .chain(collected.figures.try_iter())
+        .collect();
+    let last = received.last().unwrap();
+    for name in ["loadgen.workload_response_time", "loadgen.schedule_slip"] {
+        let Some(Data::Histogram(times)) = &metric(last, name).data else {
+            panic!("no histogram");
+        };
+        let points = times.data_points.iter();
+        let points: Vec<_> = points.map(|p| (text(&p.attributes[0]), p.count)).collect();
+        assert_eq!(
+            points,
+            [("workload=fast".into(), 80), ("workload=slow".into(), 10)]
+        );
+    }
+    let Some(Data::Sum(journeys)) = &metric(last, "loadgen.journeys").data else {
+        panic!("no sum");
+    };
+    let completed = journeys.data_points.iter().find(|p| {
+        let said: Vec<String> = p.attributes.iter().map(text).collect();
+        said == ["workload=fast", "outcome=completed"]
+    });
+    assert_eq!(completed.unwrap().value, Some(Value::AsInt(80)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
-use crate::support::{Ended, Loadgen, ROOM, SmallSystem, eventually, open};
+use crate::support::{Ended, Loadgen, ROOM, SmallSystem, eventually, open, two_workloads};
 
 /// Thresholds in a scenario with room for a busy machine.
 fn thresholds(list: &str) -> String {
@@ -81,6 +81,43 @@ fn a_threshold_that_holds_aborts_nothing_and_junit_and_csv_say_what_was_measured
         .map(|s| s.parse::<f64>().unwrap())
         .sum::<f64>();
     assert!(lengths >= 1.9, "{lengths}");
+}
+
+#[test]
+fn each_of_several_workloads_has_a_row_a_second_of_its_own() {
+    let system = SmallSystem::start();
+
+    let ended = Loadgen::scenario(&two_workloads("2s", "1s"))
+        .target(&system)
+        .arguments(&["--csv", "seconds.csv"])
+        .run();
+
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let mut csv = csv::Reader::from_path(ended.out.with_file_name("seconds.csv")).unwrap();
+    let columns = csv.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    let cell = |row: &csv::StringRecord, name: &str| {
+        let index = columns.iter().position(|c| c == name).unwrap();
+        row[index].to_owned()
+    };
+    let sum = |column: &str, workload: &str| -> u64 {
+        let of_it = rows.iter().filter(|row| cell(row, "workload") == workload);
+        of_it
+            .map(|row| cell(row, column).parse::<u64>().unwrap())
+            .sum()
+    };
+    assert_eq!(sum("journeys_completed", "fast"), 80);
+    assert_eq!(sum("journeys_started", "slow"), 10);
+    // Requests stand in the rows of steps only, so that their sum is the run's.
+    assert_eq!(sum("requests", ""), 90);
+    for row in rows.iter().filter(|row| !cell(row, "workload").is_empty()) {
+        assert_eq!(
+            (cell(row, "step"), cell(row, "requests")),
+            Default::default()
+        );
+        let started = cell(row, "journeys_started") != "0";
+        assert_eq!(!cell(row, "schedule_slip_p99_us").is_empty(), started);
+    }
 }
 
 #[test]

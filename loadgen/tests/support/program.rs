@@ -184,3 +184,17 @@ expect = {{ exist = ["/result/entity_id"] }}
 {limits}"#
     )
 }
+
+/// Two open workloads of the same journey: `fast` starts 40 a second, `slow` 10, each for its time.
+pub fn two_workloads(fast: &str, slow: &str) -> String {
+    let workload = |name: &str, rate: u32, duration: &str| {
+        format!(
+            "[[workloads]]\nname = \"{name}\"\njourneys = {{ get = 1 }}\nkind = \"open\"\nrate = {rate}\nduration = \"{duration}\"\n"
+        )
+    };
+    format!(
+        "name = \"test\"\ndescription = \"two workloads\"\n{ROOM}{}{}[[journeys]]\nname = \"get\"\nsteps = [{{ name = \"get thing\", request = {{ method = \"GET\", path = \"/thing\" }} }}]\n",
+        workload("fast", 40, fast),
+        workload("slow", 10, slow)
+    )
+}

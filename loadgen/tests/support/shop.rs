@@ -139,6 +139,14 @@ impl Shop {
         ]);
     }
 
+    /// Writes an entity of the read model behind the system's back. The read model writes what it has applied a moment later; a list waits for
+    /// that, so nothing of the system's comes after this.
+    pub fn plant_shown(&self, topic: &str, plural: &str, id: &str, version: u64, data: &Value) {
+        self.get(&format!("/{plural}"));
+        let shown = format!("{version}|{data}");
+        self.redis(&["HSET", &format!("entities:{{{topic}}}"), id, &shown]);
+    }
+
     fn http(&self, method: &str, path: &str, body: &str) -> Value {
         let host = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();

@@ -129,6 +129,12 @@ impl BudgetFigures {
         }
     }
 
+    /// Whether a journey of this length would be among the slowest.
+    pub fn is_slow(&self, length_us: i64) -> bool {
+        let kept = &self.slowest;
+        kept.len() < SLOWEST_MAX || kept.last().is_some_and(|last| last.length_us < length_us)
+    }
+
     /// Adds one journey; it is kept if it is among the slowest.
     pub fn journey(&mut self, mut journey: SlowJourney) {
         journey.paths.truncate(PATHS_MAX);

@@ -182,13 +182,16 @@ impl JourneySample {
         for path in &trace.paths {
             figures.path(path.end, &path.path);
         }
-        let paths = trace.paths.iter();
-        figures.journey(SlowJourney {
-            trace: trace.trace,
-            from_us: trace.from_us,
-            length_us: trace.to_us - trace.from_us - trace.paused_us,
-            paths: paths.map(|p| (p.name.clone(), p.path.clone())).collect(),
-        });
+        let length_us = trace.to_us - trace.from_us - trace.paused_us;
+        if figures.is_slow(length_us) {
+            let paths = trace.paths.iter();
+            figures.journey(SlowJourney {
+                trace: trace.trace,
+                from_us: trace.from_us,
+                length_us,
+                paths: paths.map(|p| (p.name.clone(), p.path.clone())).collect(),
+            });
+        }
         trace
     }
 

@@ -21,8 +21,7 @@ const BATCHES_MAX: usize = 4_096;
 struct SampledEvent<'a> {
     #[serde(borrow)]
     topic: Cow<'a, str>,
-    #[serde(borrow)]
-    position: Cow<'a, str>,
+    position: FeedPosition,
     #[serde(borrow)]
     event_id: Cow<'a, str>,
     #[serde(borrow)]
@@ -92,7 +91,7 @@ impl TargetTimes {
             {
                 events.push(ReportedEvent {
                     topic: event.topic.into_owned(),
-                    position: event.position.parse()?,
+                    position: event.position,
                     event_id: event.event_id.into_owned(),
                     causation_id: event.causation_id.into_owned(),
                     received_at_us: event.received_at_us,
@@ -103,7 +102,7 @@ impl TargetTimes {
         }
         for batch in frame.batches {
             let batches = self.batches.entry(batch.topic.into_owned()).or_default();
-            let to = batch.to.parse()?;
+            let to = batch.to;
             // Batches come in order; a repeated one is ignored.
             if batches.back().is_none_or(|(last, _)| *last < to) {
                 if batches.len() == BATCHES_MAX {

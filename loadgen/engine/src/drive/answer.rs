@@ -19,6 +19,16 @@ pub fn excerpt(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body[..shown]).into_owned()
 }
 
+/// Where an answer that was not followed as a redirect leads to, for errors; empty if it is none.
+pub fn led_to(reply: &Reply) -> String {
+    let headers = reply.headers.as_ref();
+    match headers.and_then(|headers| headers.location.as_deref()) {
+        _ if !matches!(reply.status, 300..400) || reply.status == 304 => String::new(),
+        Some(location) => format!("not followed to {location}: "),
+        None => "without a location: ".to_owned(),
+    }
+}
+
 /// The value of a header: several of one name are a list (RFC 9110, 5.3).
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<Cow<'a, str>> {
     let mut values = headers(reply, name);

@@ -12,22 +12,20 @@ use crate::schedule::{Arrivals, Crowd};
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Scenario, ThinkTime};
 
-/// The load of the drivers.
+/// A driver's share of one workload's load.
 pub enum Load {
     /// Journeys at times fixed in advance.
     Open {
-        /// Each driver's share of the arrivals. Arrivals that are not started soon after a schedule's end count as
+        /// The driver's share of the arrivals. Arrivals that are not started soon after a schedule's end count as
         /// unsent; recorded arrivals are all sent, however late.
-        arrivals: Vec<Arrivals>,
+        arrivals: Arrivals,
     },
     /// Users who wait for their own journeys.
     Closed {
-        /// All users; each driver has its share of them.
+        /// All users; the driver takes its share of them.
         crowd: Crowd,
         /// The pause between one user's journeys.
         think_time: ThinkTime,
-        /// How many drivers share the users; at least 1.
-        drivers: usize,
     },
 }
 
@@ -37,8 +35,8 @@ pub struct Assignment {
     pub scenario: Arc<Scenario>,
     /// The targets of requests.
     pub targets: Targets,
-    /// How journeys arrive.
-    pub load: Load,
+    /// By driver: its share of each of the scenario's workloads, in their order. At least one driver.
+    pub loads: Vec<Vec<Load>>,
     /// Lists (and other variables) beyond the scenario's parameters, for set-up, feeders and templates.
     pub variables: Vars,
     /// Makes choices repeatable.

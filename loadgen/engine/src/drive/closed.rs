@@ -6,25 +6,25 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
-
 use super::context::Context;
 use super::journey;
-use crate::schedule::{Arrival, Crowd, JourneyChooser};
+use crate::schedule::{Arrival, Crowd, JourneyChooser, of_workload};
 use loadgen_scenario::ThinkTime;
 use loadgen_scenario::expression::Vars;
 
 pub async fn drive(
     context: &Rc<Context>,
+    workload: usize,
     crowd: Crowd,
     think_time: ThinkTime,
     start: Instant,
-    stop: &CancellationToken,
 ) {
+    let stop = &context.workloads[workload].stop;
+    let recorded_from = context.scenario.workloads[workload].recorded_from();
     let chooser = Rc::new(RefCell::new(JourneyChooser::new(
-        &context.scenario.journeys,
+        &context.scenario.workloads[workload].mix,
         // Each driver chooses on its own: users' journeys have no common order.
-        context.seed ^ context.share.index as u64,
+        of_workload(context.seed ^ context.share.index as u64, workload),
     )));
     let numbers = Rc::new(Cell::new(0_u64));
     let end = start + crowd.duration();
@@ -61,17 +61,21 @@ pub async fn drive(
                         journey: chooser.borrow_mut().choose(),
                         vars: Vars::new(),
                     };
-                    let measured = offset >= context.scenario.warm_up;
+                    let measured = offset >= recorded_from;
                     // Pinned in place: moving the future would cost a good part of what the journey costs.
                     let journey = pin!(journey::run(
                         context.clone(),
+                        workload,
                         arrival,
                         number,
                         intended,
                         measured
                     ));
                     let ended = journey.await;
-                    let pause = journey::pause(think_time, &mut context.rng(!number));
+                    let pause = journey::pause(
+                        think_time,
+                        &mut context.rng(!of_workload(number, workload)),
+                    );
                     intended = ended + pause;
                     if pause.is_zero() {
                         // Journeys that never wait must not starve the other users.

@@ -6,13 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::assignment::Load;
 use super::clients::{Clients, Targets};
-use super::context::Context;
-use super::event::{DriverEvent, Finished, Interval, Refusal};
+use super::context::{Context, UnderWay};
+use super::event::{Driven, DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
 use super::pauses::Pauses;
 use super::self_watch::SelfWatch;
@@ -22,29 +24,21 @@ use crate::feed::Feed;
 use crate::http_client::Target;
 use crate::record::Figures;
 use crate::record::ledger::Meanings;
-use crate::schedule::{Arrivals, Crowd};
+use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::feeder;
 use loadgen_scenario::share::Share;
-use loadgen_scenario::{Scenario, ThinkTime};
 
 /// Tasks that run before sockets and timers are polled again: few, or a burst of answers would make arrivals late.
 const TASKS_PER_LOOK: u32 = 31;
-
-/// A driver's share of the load.
-pub enum Part {
-    /// Journeys at times fixed in advance.
-    Open { arrivals: Arrivals },
-    /// Users who wait for their own journeys.
-    Closed { crowd: Crowd, think_time: ThinkTime },
-}
 
 /// The input of one driver.
 pub struct Driver {
     pub scenario: Arc<Scenario>,
     pub targets: Targets,
     pub share: Share,
-    pub part: Part,
+    /// Its share of each workload.
+    pub loads: Vec<Load>,
     /// Parameters, and the lists that set-up made.
     pub globals: Arc<Vars>,
     pub seed: u64,
@@ -93,7 +87,7 @@ impl Driver {
             .map_err(Refusal::BadInput)?;
         let feed = open_feed(&scenario, &self.targets.main).await?;
         let share = 1.0 / self.share.of as f64;
-        let sampled_per_s = match scenario.traceparent {
+        let sampled_per_s = match scenario.workloads.iter().any(|w| w.traceparent) {
             true => limits.sampled_per_s * share,
             false => 0.0,
         };
@@ -105,10 +99,17 @@ impl Driver {
             ))
         })?;
         let clients = Clients::new(self.targets, &scenario, self.share);
-        let figures = Figures::new(scenario.step_names.len(), scenario.await_names.len());
+        let figures = Figures::new(
+            scenario.step_names.len(),
+            scenario.await_names.len(),
+            scenario.workloads.len(),
+        );
+        let workloads = scenario.workloads.iter();
+        let workloads = workloads.map(|_| UnderWay::new(self.stop.child_token()));
         let context = Rc::new(Context {
             share: self.share,
             in_flight_max: self.share.part(limits.in_flight_max),
+            workloads: workloads.collect(),
             scenario,
             clients,
             feed,
@@ -118,11 +119,8 @@ impl Driver {
             globals: self.globals,
             feeders: RefCell::new(feeders),
             shared: shared_values::SharedValues::default(),
-            exhausted: self.stop.child_token(),
             figures: RefCell::new(figures),
             notes: self.meanings.map(Notes::new),
-            in_flight: Cell::new(0),
-            room: Notify::new(),
             started: Cell::new(0),
             reported_s: Cell::new(0),
             seed: self.seed,
@@ -132,13 +130,13 @@ impl Driver {
             .start
             .await
             .map_err(|_| Refusal::SetUp("the run was cancelled before its start".to_owned()))?;
-        Ok(workload(context, self.part, start, &self.events, &self.stop).await)
+        Ok(carry_out(context, self.loads, start, &self.events, &self.stop).await)
     }
 }
 
-async fn workload(
+async fn carry_out(
     context: Rc<Context>,
-    part: Part,
+    loads: Vec<Load>,
     start: Instant,
     events: &mpsc::UnboundedSender<DriverEvent>,
     stop: &CancellationToken,
@@ -147,23 +145,28 @@ async fn workload(
     let watching = self_watch.clone();
     let watch = tokio::task::spawn_local(async move { watching.watch().await });
     let ticker = tokio::task::spawn_local(tell_intervals(context.clone(), start, events.clone()));
-    match part {
-        Part::Open { arrivals } => open::drive(&context, arrivals, start, &context.exhausted).await,
-        Part::Closed { crowd, think_time } => {
-            closed::drive(&context, crowd, think_time, start, &context.exhausted).await
+    let driven = loads.into_iter().enumerate().map(|(workload, load)| {
+        let context = &context;
+        async move {
+            match load {
+                Load::Open { arrivals } => open::drive(context, workload, arrivals, start).await,
+                Load::Closed { crowd, think_time } => {
+                    closed::drive(context, workload, crowd, think_time, start).await
+                }
+            }
+            let arrivals_end = start.elapsed();
+            if context.workloads[workload].stop.is_cancelled() && !stop.is_cancelled() {
+                let text = exhausted(&context.scenario.workloads[workload].name, arrivals_end);
+                events.send(DriverEvent::Warning(text)).ok();
+            }
+            arrivals_end
         }
-    }
-    let arrivals_end = start.elapsed();
-    if context.exhausted.is_cancelled() && !stop.is_cancelled() {
-        let when = arrivals_end.as_secs_f64();
-        let text = format!(
-            "a feeder had no more values after {when:.1} s: no more journeys were started after that"
-        );
-        events.send(DriverEvent::Warning(text)).ok();
-    }
+    });
+    let ends = join_all(driven).await;
+    let arrivals_end = ends.iter().max().copied().unwrap_or_default();
     events
         .send(DriverEvent::Draining {
-            in_flight: context.in_flight.get(),
+            in_flight: context.in_flight(),
         })
         .ok();
     drain(&context).await;
@@ -183,9 +186,19 @@ async fn workload(
             )))
             .ok();
     }
+    let driven = ends.into_iter().zip(&context.workloads);
+    let driven = driven.map(|(arrivals_end, under_way)| {
+        let last_end = under_way.last_end.get().map(|at| at - start);
+        let last_end = last_end.filter(|_| under_way.in_flight.get() == 0);
+        Driven {
+            arrivals_end,
+            drained: last_end.map_or(drained, |at| at.max(arrivals_end)),
+        }
+    });
     Finished {
         arrivals_end,
         drained,
+        workloads: driven.collect(),
         budget,
         feed_reconnects: feed.map_or(0, Feed::reconnects),
         connections: context.clients.figures(),
@@ -194,20 +207,34 @@ async fn workload(
     }
 }
 
+/// What is said of a feeder that ends a workload.
+fn exhausted(workload: &str, at: Duration) -> String {
+    let of = match workload {
+        "" => String::new(),
+        name => format!(" of `{name}`"),
+    };
+    format!(
+        "a feeder had no more values after {:.1} s: no more journeys{of} were started after that",
+        at.as_secs_f64()
+    )
+}
+
 /// Waits for the journeys in flight, up to the limit; the rest count as failed.
 async fn drain(context: &Context) {
     let deadline = Instant::now() + context.scenario.limits.drain_timeout;
-    while context.in_flight.get() > 0 && Instant::now() < deadline {
+    while context.in_flight() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let mut figures = context.figures.borrow_mut();
-    for _ in 0..context.in_flight.get() {
-        figures.error(
-            "journey",
-            "unfinished",
-            "still in flight at the end of the drain timeout".into(),
-        );
-        figures.journeys.failed += 1;
+    for (workload, under_way) in context.workloads.iter().enumerate() {
+        for _ in 0..under_way.in_flight.get() {
+            figures.error(
+                "journey",
+                "unfinished",
+                "still in flight at the end of the drain timeout".into(),
+            );
+            figures.counts(workload).failed += 1;
+        }
     }
 }
 
@@ -235,7 +262,7 @@ fn interval(context: &Context, start: Duration, length: Duration) -> DriverEvent
         start,
         length,
         figures,
-        in_flight: context.in_flight.get(),
+        in_flight: context.in_flight(),
         started: context.started.take(),
         traces: context.following.take_traces(),
     }))

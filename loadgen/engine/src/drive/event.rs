@@ -6,7 +6,7 @@ use crate::budget::figures::BudgetFigures;
 use crate::budget::journey_trace::JourneyTrace;
 use crate::http_client::ConnectionFigures;
 use crate::record::ledger::Ledger;
-use crate::record::series::Point;
+use crate::record::series::{Point, WorkloadPoint};
 use crate::record::{Figures, StepFigures, Times};
 use loadgen_scenario::expression::Vars;
 
@@ -91,19 +91,37 @@ impl Point {
     /// The point of an interval's counts.
     pub fn of(interval: &Interval) -> Self {
         let figures = &interval.figures;
+        let journeys = figures.journeys();
+        let several = figures.workloads.iter();
+        let several = several.filter(|_| figures.workloads.len() > 1);
         Self {
             length_s: interval.length.as_secs_f64(),
             started: interval.started,
-            completed: figures.journeys.completed,
-            failed: figures.journeys.failed,
-            dropped: figures.journeys.dropped,
+            completed: journeys.completed,
+            failed: journeys.failed,
+            dropped: journeys.dropped,
             requests: figures.steps.iter().map(|s| s.count).sum(),
             errors: figures.errors.values().map(|e| e.count).sum(),
             unanswered: figures.steps.iter().map(StepFigures::unanswered).sum(),
             in_flight: Some(interval.in_flight as u64),
+            workloads: several
+                .map(|w| WorkloadPoint {
+                    completed: w.journeys.completed,
+                    ..WorkloadPoint::default()
+                })
+                .collect(),
             ..Self::default()
         }
     }
+}
+
+/// How a workload ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Driven {
+    /// When its last journey could be started, from the start of the run.
+    pub arrivals_end: Duration,
+    /// When its last journey had ended.
+    pub drained: Duration,
 }
 
 /// The drivers' final figures.
@@ -113,6 +131,8 @@ pub struct Finished {
     pub arrivals_end: Duration,
     /// When the last journey had ended.
     pub drained: Duration,
+    /// How each workload ended, in the scenario's order.
+    pub workloads: Vec<Driven>,
     /// Where the time of the sampled journeys went.
     pub budget: Box<BudgetFigures>,
     /// How often the live feed was opened again.
@@ -130,6 +150,13 @@ impl Finished {
     pub(super) fn add(&mut self, other: Self) {
         self.arrivals_end = self.arrivals_end.max(other.arrivals_end);
         self.drained = self.drained.max(other.drained);
+        if self.workloads.is_empty() {
+            self.workloads.clone_from(&other.workloads);
+        }
+        for (mine, theirs) in self.workloads.iter_mut().zip(&other.workloads) {
+            mine.arrivals_end = mine.arrivals_end.max(theirs.arrivals_end);
+            mine.drained = mine.drained.max(theirs.drained);
+        }
         self.budget.add(*other.budget);
         self.feed_reconnects += other.feed_reconnects;
         self.connections.add(other.connections);

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::assignment::{Assignment, Load};
+use super::assignment::Assignment;
 use super::clients::Targets;
-use super::driver::{Driver, Part, open_feed, runtime};
+use super::driver::{Driver, open_feed, runtime};
 use super::event::{DriverEvent, Finished, Interval, Refusal};
 use super::notes::Notes;
 use super::set_up::{OnFailure, StepRunner};
@@ -40,7 +40,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     let Assignment {
         scenario,
         targets,
-        load,
+        loads,
         variables,
         seed,
         meanings,
@@ -59,9 +59,8 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
     let globals = Arc::new(globals);
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut starts = Vec::new();
-    let parts = parts(load);
-    let of = parts.len();
-    for (share, part) in Share::all(of).zip(parts) {
+    let of = loads.len();
+    for (share, loads) in Share::all(of).zip(loads) {
         let (start, wait) = oneshot::channel();
         starts.push(start);
         let (events, mut own) = mpsc::unbounded_channel();
@@ -69,7 +68,7 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
             scenario: scenario.clone(),
             targets: targets.clone(),
             share,
-            part,
+            loads,
             globals: globals.clone(),
             seed,
             meanings,
@@ -81,7 +80,10 @@ async fn drive(assignment: Assignment) -> Result<Finished, Refusal> {
             .name(format!("{DRIVER} {}", share.index))
             .spawn(move || {
                 let outcome = driver.run();
-                events.send(outcome.map_or_else(DriverEvent::Failed, DriverEvent::Finished))
+                // The receiver is gone when another driver has failed.
+                events
+                    .send(outcome.map_or_else(DriverEvent::Failed, DriverEvent::Finished))
+                    .ok();
             })
             .map_err(|e| Refusal::BadInput(format!("can't start a driver's thread: {e}")))?;
         let tell = tell.clone();
@@ -197,25 +199,6 @@ pub async fn tear_down(
     failures
 }
 
-fn parts(load: Load) -> Vec<Part> {
-    match load {
-        Load::Open { arrivals } => arrivals
-            .into_iter()
-            .map(|arrivals| Part::Open { arrivals })
-            .collect(),
-        Load::Closed {
-            crowd,
-            think_time,
-            drivers,
-        } => (0..drivers)
-            .map(|_| Part::Closed {
-                crowd: crowd.clone(),
-                think_time,
-            })
-            .collect(),
-    }
-}
-
 /// How far a driver has come.
 #[derive(Clone, Copy)]
 enum DriverProgress {
@@ -305,8 +288,8 @@ mod tests {
     use crate::record::Figures;
 
     fn interval(second: u64, started: u64) -> DriverEvent {
-        let mut figures = Figures::new(0, 0);
-        figures.journeys.started = started;
+        let mut figures = Figures::new(0, 0, 1);
+        figures.counts(0).started = started;
         DriverEvent::Interval(Box::new(Interval {
             start: Duration::from_secs(second),
             length: Duration::from_secs(1),
@@ -320,7 +303,7 @@ mod tests {
     fn seen(events: Vec<DriverEvent>) -> Vec<(u64, u64, usize)> {
         let of = |event| match event {
             DriverEvent::Interval(i) => {
-                (i.start.as_secs(), i.figures.journeys.started, i.in_flight)
+                (i.start.as_secs(), i.figures.journeys().started, i.in_flight)
             }
             other => panic!("{other:?}"),
         };

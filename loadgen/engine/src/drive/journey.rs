@@ -19,7 +19,7 @@ use super::shared_values::Ticket;
 use crate::budget::JourneySample;
 use crate::http_client::Customer;
 use crate::record::JourneyOutcome;
-use crate::schedule::Arrival;
+use crate::schedule::{Arrival, of_workload};
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::{Action, KeySource, Step, ThinkTime};
@@ -32,36 +32,43 @@ pub fn pause(think_time: ThinkTime, rng: &mut SmallRng) -> Duration {
 /// Starts a journey as a task of its own.
 pub fn start(
     context: &Rc<Context>,
+    workload: usize,
     arrival: Arrival,
     number: u64,
     intended: Instant,
     measured: bool,
 ) {
-    tokio::task::spawn_local(run(context.clone(), arrival, number, intended, measured));
+    let journey = run(
+        context.clone(),
+        workload,
+        arrival,
+        number,
+        intended,
+        measured,
+    );
+    tokio::task::spawn_local(journey);
 }
 
 /// Carries a journey out and records it; returns its end.
 pub fn run(
     context: Rc<Context>,
+    workload: usize,
     arrival: Arrival,
     number: u64,
     intended: Instant,
     measured: bool,
 ) -> impl Future<Output = Instant> {
     // Counted before the task first runs, or a whole burst of arrivals would find room.
-    context.journey_begins();
+    context.journey_begins(workload);
     if measured {
-        let mut figures = context.figures.borrow_mut();
-        figures.journeys.started += 1;
-        figures
-            .schedule_slip
-            .record(Instant::now().saturating_duration_since(intended));
+        let slip = Instant::now().saturating_duration_since(intended);
+        context.figures.borrow_mut().started(workload, slip);
     }
     async move {
-        let mut run = JourneyRun::new(&context, arrival, number, intended, measured);
+        let mut run = JourneyRun::new(&context, workload, arrival, number, intended, measured);
         let outcome = match run.exhausted.take() {
             Some(reason) => {
-                context.exhausted.cancel();
+                context.workloads[workload].stop.cancel();
                 JourneyOutcome::Skipped(reason)
             }
             None => run.run_steps().await,
@@ -85,9 +92,9 @@ pub fn run(
         let ended = run.intended;
         if measured {
             let mut figures = context.figures.borrow_mut();
-            figures.journey_ended(run.journey, outcome);
+            figures.journey_ended(workload, run.journey, &outcome);
         }
-        context.journey_ends();
+        context.journey_ends(workload, ended);
         ended
     }
 }
@@ -107,6 +114,7 @@ impl<F: Into<StepError>> From<F> for JourneyEnd {
 
 struct JourneyRun<'a> {
     context: &'a Context,
+    workload: usize,
     journey: usize,
     vars: Vars,
     rng: SmallRng,
@@ -133,12 +141,13 @@ struct JourneyRun<'a> {
 impl<'a> JourneyRun<'a> {
     fn new(
         context: &'a Context,
+        workload: usize,
         arrival: Arrival,
         number: u64,
         intended: Instant,
         measured: bool,
     ) -> Self {
-        let mut rng = context.rng(number);
+        let mut rng = context.rng(of_workload(number, workload));
         let mut vars = arrival.vars;
         let mut exhausted = None;
         let mut feeders = context.feeders.borrow_mut();
@@ -152,7 +161,9 @@ impl<'a> JourneyRun<'a> {
                 }
             }
         }
-        let trace = (context.scenario.traceparent).then(|| rng.random());
+        let trace = context.scenario.workloads[workload]
+            .traceparent
+            .then(|| rng.random());
         let sample = trace.filter(|_| measured && context.sampler.takes(intended));
         let sample = sample.map(|trace| {
             context.following.begin(trace);
@@ -160,6 +171,7 @@ impl<'a> JourneyRun<'a> {
         });
         Self {
             context,
+            workload,
             journey: arrival.journey,
             vars,
             rng,

@@ -4,11 +4,10 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::context::Context;
 use super::journey;
 use super::pacing::Pacer;
+use crate::record::JourneyCounts;
 use crate::schedule::Arrivals;
 
 /// Arrivals started in a row before other tasks run: enough to catch up fast, few enough to keep reading answers.
@@ -18,13 +17,10 @@ const MISSED_AFTER: Duration = Duration::from_millis(5);
 /// How long after the schedule's end late arrivals are still started.
 const OVERRUN: Duration = Duration::from_secs(1);
 
-pub async fn drive(
-    context: &Rc<Context>,
-    mut arrivals: Arrivals,
-    start: Instant,
-    stop: &CancellationToken,
-) {
-    let warm_up = context.scenario.warm_up;
+pub async fn drive(context: &Rc<Context>, workload: usize, mut arrivals: Arrivals, start: Instant) {
+    let under_way = &context.workloads[workload];
+    let stop = &under_way.stop;
+    let recorded_from = context.scenario.workloads[workload].recorded_from();
     let pacer = match Pacer::start() {
         Ok(pacer) => pacer,
         Err(e) => {
@@ -35,6 +31,7 @@ pub async fn drive(
             );
         }
     };
+    let count = |add: fn(&mut JourneyCounts)| add(context.figures.borrow_mut().counts(workload));
     let mut burst = 0;
     let mut stopped_at = None;
     // The generator itself missed the arrivals before this time: they wait for room instead of being dropped.
@@ -60,7 +57,7 @@ pub async fn drive(
             if intended > stopped_at {
                 break;
             }
-            context.figures.borrow_mut().journeys.unsent += 1;
+            count(|counts| counts.unsent += 1);
             continue;
         }
         if intended > Instant::now() {
@@ -89,7 +86,7 @@ pub async fn drive(
             let over = |end| Instant::now() > start + end + OVERRUN;
             if stop.is_cancelled() || arrivals.end().is_some_and(over) {
                 stopped_at = Some(Instant::now());
-                context.figures.borrow_mut().journeys.unsent += 1;
+                count(|counts| counts.unsent += 1);
                 continue;
             }
         }
@@ -97,18 +94,18 @@ pub async fn drive(
         if now.saturating_duration_since(intended.max(came_round)) > MISSED_AFTER {
             missed_until = now;
         }
-        while intended < missed_until && !context.has_room() && !stop.is_cancelled() {
-            context.room.notified().await;
+        while intended < missed_until && !context.has_room(workload) && !stop.is_cancelled() {
+            under_way.room.notified().await;
         }
         came_round = Instant::now();
-        let measured = offset >= warm_up;
-        if !context.has_room() {
+        let measured = offset >= recorded_from;
+        if !context.has_room(workload) {
             if measured {
-                context.figures.borrow_mut().journeys.dropped += 1;
+                count(|counts| counts.dropped += 1);
             }
             continue;
         }
         let number = context.share.number(n);
-        journey::start(context, arrival, number, intended, measured);
+        journey::start(context, workload, arrival, number, intended, measured);
     }
 }

@@ -54,7 +54,6 @@ impl Pacer {
         let last = self.last_alarm.get();
         let between = self.between_alarms.get();
         let deadline = last.map_or(deadline, |last| deadline.max(last + between));
-        self.last_alarm.set(Some(deadline));
         self.adapt_alarm_rate();
         if let Some(early) = deadline.checked_sub(TIMER_EARLY)
             && early > Instant::now()
@@ -69,6 +68,8 @@ impl Pacer {
         while Instant::now() < deadline {
             tokio::task::yield_now().await;
         }
+        // Only now: a wait that is dropped had no alarm, and must not hold up the next one, which may end earlier.
+        self.last_alarm.set(Some(deadline));
     }
 
     /// Makes alarms rarer before the core is full: at high rates they cost most.

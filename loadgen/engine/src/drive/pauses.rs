@@ -146,6 +146,21 @@ mod tests {
     }
 
     #[tokio::test(flavor = "local")]
+    async fn a_pause_that_begins_later_and_ends_earlier_does_not_wait_for_the_others() {
+        let pauses = Rc::new(Pauses::start().unwrap());
+        let start = Instant::now();
+        let (long, of_long) = (start + Duration::from_secs(60), pauses.clone());
+        let long = tokio::task::spawn_local(async move { of_long.until(long).await });
+        // The timer is set for the long one by then.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        pauses.until(start + Duration::from_millis(5)).await;
+        assert!(start.elapsed() < Duration::from_secs(30));
+        long.abort();
+    }
+
+    #[tokio::test(flavor = "local")]
     async fn a_pause_that_was_given_up_does_not_delay_the_others() {
         let pauses = Pauses::start().unwrap();
         let later = Instant::now() + Duration::from_millis(5);

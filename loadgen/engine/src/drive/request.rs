@@ -10,14 +10,18 @@ use super::context::Context;
 use super::notes::Notes;
 pub use super::step_error::StepError;
 use super::{answer, body, json_answer};
+use crate::feed::event_data::EventData;
 use crate::http_client::{Hop, HttpClient, HttpError, Manner, Reply, Request, TraceContext, Turn};
 use loadgen_scenario::answer::{Extract, Place};
 use loadgen_scenario::equality::equal;
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
 
-/// Pause before a request is repeated.
+/// Pause before a request is repeated, unless the answer says `Retry-After`.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// A longer method and path are cut in errors, so that what is wrong stays in view.
+const SHOWN_CHARS_MAX: usize = 150;
 
 /// What all requests of a run carry.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +35,7 @@ pub struct Carried {
 /// A request ready to be sent.
 pub struct Rendered<'a> {
     request: Request<'a>,
-    /// How long it is repeated while its outcome is unknown.
+    /// How long it is repeated while the target may answer otherwise.
     retry: Duration,
     /// Whether the header `Authorization` comes from `auth`.
     has_auth: bool,
@@ -134,12 +138,17 @@ impl Rendered<'_> {
         error
     }
 
+    /// Its method and path.
+    pub fn what(&self) -> String {
+        format!("{} {}", self.request.method, self.request.path)
+    }
+
     /// The span id that it carries.
     pub fn span(&self) -> Option<u64> {
         self.request.trace.map(|context| context.span)
     }
 
-    /// Sends the request, and again while that is wanted and its outcome is unknown. Notes what it writes or reads, if that is wanted.
+    /// Sends the request, and again while that is wanted and the target may answer otherwise. Notes what it writes or reads, if that is wanted.
     /// `hops` gets the redirects of the last attempt.
     pub async fn send(
         &self,
@@ -154,8 +163,11 @@ impl Rendered<'_> {
         let last_begin = turn.since + self.retry;
         let mut outcome = turn.follow(request, manner, hops).await;
         let mut repeated = false;
-        while is_unknown(&outcome) && Instant::now() + RETRY_PAUSE < last_begin {
-            tokio::time::sleep(RETRY_PAUSE).await;
+        while let Some(pause) = pause_before_repeat(&outcome)
+            && let Some(begin) = Instant::now().checked_add(pause)
+            && begin < last_begin
+        {
+            tokio::time::sleep_until(begin.into()).await;
             repeated = true;
             hops.clear();
             outcome = http.turn().await.follow(request, manner, hops).await;
@@ -163,24 +175,33 @@ impl Rendered<'_> {
         if let Some((notes, noted)) = noted {
             notes.ended(noted, &outcome, repeated);
         }
-        outcome.map_err(|e| {
-            let what = format!("{} {}", request.method, request.path);
-            let hop = hops
-                .last()
-                .map(|hop| format!(" (then, by status {}, {})", hop.status, hop.to));
-            let hop = hop.unwrap_or_default();
-            let error = StepError::new(e.to_string(), format!("{what}{hop}: {}", e.detail()));
-            self.hide_credentials(error)
-        })
+        outcome.map_err(|e| self.told(StepError::new(e.to_string(), e.detail()), hops))
+    }
+
+    /// The error with the request that it is of: what of a path is rendered from data may be why.
+    pub fn told(&self, mut error: StepError, hops: &[Hop]) -> StepError {
+        let hop = hops
+            .last()
+            .map(|hop| format!(" (then, by status {}, {})", hop.status, hop.to));
+        let (mut what, hop) = (self.what(), hop.unwrap_or_default());
+        if let Some((cut, _)) = what.char_indices().nth(SHOWN_CHARS_MAX) {
+            what.truncate(cut);
+            what.push('…');
+        }
+        error.example = format!("{what}{hop}: {}", error.example);
+        self.hide_credentials(error)
     }
 }
 
-/// Whether the target may answer otherwise if it is asked again.
-fn is_unknown(outcome: &Result<Reply, HttpError>) -> bool {
+/// How long to wait until the target may answer otherwise; `None` if it won't.
+fn pause_before_repeat(outcome: &Result<Reply, HttpError>) -> Option<Duration> {
     match outcome {
-        Ok(reply) => matches!(reply.status, 503 | 504),
-        Err(HttpError::Generator(_) | HttpError::BadRequest(_)) => false,
-        Err(_) => true,
+        Ok(reply) if matches!(reply.status, 429 | 503 | 504) => {
+            let asked = reply.headers.as_ref().and_then(|h| h.retry_after);
+            Some(asked.unwrap_or(RETRY_PAUSE))
+        }
+        Ok(_) | Err(HttpError::Generator(_) | HttpError::BadRequest(_)) => None,
+        Err(_) => Some(RETRY_PAUSE),
     }
 }
 
@@ -198,10 +219,8 @@ pub fn examine(
         false => expect.status.contains(&reply.status),
     };
     if !allowed {
-        return Err(StepError::new(
-            format!("status {}", reply.status),
-            excerpt(),
-        ));
+        let kind = format!("status {}", reply.status);
+        return Err(StepError::new(kind, answer::led_to(reply) + &excerpt()));
     }
     for text in &expect.contain {
         let text = text.render(scope)?;
@@ -227,7 +246,7 @@ pub fn examine(
         let found = json.pointer(pointer).unwrap_or(&Value::Null);
         if !equal(found, &expected) {
             return Err(StepError::new(
-                format!("expected at {pointer}"),
+                format!("another value at {pointer}"),
                 format!("expected {expected}, found {found}"),
             ));
         }
@@ -253,13 +272,13 @@ pub fn examine(
 }
 
 /// Extracts variables from an event's data by JSON pointers.
-pub fn take_out(json: &Value, extract: &[(String, String)]) -> Result<Vars, StepError> {
+pub fn take_out(data: &EventData, extract: &[(String, String)]) -> Result<Vars, StepError> {
     let mut found = Vars::new();
     for (variable, pointer) in extract {
-        let value = json.pointer(pointer).ok_or_else(|| {
-            StepError::new(format!("nothing to extract at {pointer}"), json.to_string())
+        let value = data.at(pointer).ok_or_else(|| {
+            StepError::new(format!("nothing to extract at {pointer}"), data.text())
         })?;
-        found.insert(variable.clone(), value.clone());
+        found.insert(variable.clone(), value);
     }
     Ok(found)
 }

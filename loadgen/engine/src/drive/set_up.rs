@@ -191,7 +191,7 @@ impl StepRequests<'_> {
             &mut Context::scope(layers, self.rng),
             Carried {
                 trace: None,
-                key: self.scenario.idempotency_keys,
+                key: self.scenario.idempotency_keys(),
             },
         )
         .map_err(|e| e.to_string())?;
@@ -216,7 +216,10 @@ impl StepRequests<'_> {
             &self.extract,
             &mut Context::scope(layers, self.rng),
         )
-        .map_err(|error| text(rendered.hide_credentials(error)))
+        .map_err(|error| {
+            let error = text(rendered.hide_credentials(error));
+            format!("{}: {error}", rendered.what())
+        })
     }
 
     /// Sends items as one array; each item gets its id from the answer.

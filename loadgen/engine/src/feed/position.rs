@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
 /// A position: milliseconds, and a sequence number within them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FeedPosition {
@@ -20,6 +22,26 @@ impl FromStr for FeedPosition {
             millis: millis.parse().map_err(|_| wrong())?,
             sequence: sequence.parse().map_err(|_| wrong())?,
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for FeedPosition {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = FeedPosition;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a position such as 1700000000000-3")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<FeedPosition, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        json.deserialize_str(Text)
     }
 }
 

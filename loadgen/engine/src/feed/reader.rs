@@ -9,9 +9,14 @@ use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::position::FeedPosition;
 use crate::http_client::{Stream, Target};
+
+/// How much is read at once: the library fills so much with zeros before each read, and most messages are a tenth of it.
+const READ_BYTES: usize = 8 << 10;
 
 /// A message of the feed, with events of the kind that its reader needs.
 #[derive(Deserialize)]
@@ -24,7 +29,7 @@ pub struct FeedFrame<'a, E> {
     pub sampled: bool,
     /// By topic: where the feed starts, or up to where the read model has applied.
     #[serde(default)]
-    pub positions: HashMap<String, String>,
+    pub positions: HashMap<String, FeedPosition>,
     /// In order.
     #[serde(default = "Vec::new")]
     pub events: Vec<E>,
@@ -39,8 +44,7 @@ pub struct Batch<'a> {
     #[serde(borrow)]
     pub topic: Cow<'a, str>,
     /// Its last event's position.
-    #[serde(borrow)]
-    pub to: Cow<'a, str>,
+    pub to: FeedPosition,
     pub received_at_us: i64,
     pub applied_at_us: i64,
 }
@@ -65,7 +69,9 @@ impl FeedReader {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let stream = target.connect().await.map_err(|e| e.to_string())?;
-        let opened = tokio_tungstenite::client_async(request, stream).await;
+        let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
+        let opened =
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
         opened
             .map(|(socket, _)| Self(socket))
             .map_err(|e| e.to_string())

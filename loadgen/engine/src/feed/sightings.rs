@@ -2,13 +2,16 @@
 //! socket: an event may come before it is awaited, and may be applied before or after it is seen.
 
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::rc::Rc;
 use std::time::Instant;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
+use crate::feed::event_data::{self, EventData};
 use crate::feed::position::FeedPosition;
 use loadgen_scenario::KeySource;
 use loadgen_scenario::equality::equal;
@@ -22,9 +25,9 @@ const EVENTS_PER_KEY_MAX: usize = 16;
 #[derive(Debug)]
 pub struct SeenEvent {
     /// `entity_created` and the like.
-    pub action: String,
+    pub action: Box<str>,
     /// The event's data: the entity.
-    pub data: Value,
+    pub data: EventData,
     /// Its position in its topic.
     pub position: FeedPosition,
     visible_at: Cell<Option<Instant>>,
@@ -50,10 +53,10 @@ impl EventMatch {
     fn holds(&self, event: &SeenEvent) -> bool {
         self.action
             .as_ref()
-            .is_none_or(|action| *action == event.action)
+            .is_none_or(|action| **action == *event.action)
             && self.fields.iter().all(|(pointer, expected)| {
-                let found = event.data.pointer(pointer);
-                found.is_some_and(|found| equal(found, expected))
+                let found = event.data.at(pointer);
+                found.is_some_and(|found| equal(&found, expected))
             })
     }
 }
@@ -64,12 +67,15 @@ struct Key {
     waiters: Vec<(EventMatch, oneshot::Sender<Rc<SeenEvent>>)>,
 }
 
+/// An event's key by each source; none where its data has none.
+type EventKeys = Vec<Option<Rc<str>>>;
+
 struct TopicSightings {
     sources: Vec<KeySource>,
-    keys: Vec<HashMap<String, Key>>,
+    keys: Vec<HashMap<Rc<str>, Key>>,
     /// Keys in the order they were first seen, to forget the oldest; may contain keys that are gone already.
-    order: VecDeque<(usize, String)>,
-    not_applied: VecDeque<(Rc<SeenEvent>, Vec<Option<String>>)>,
+    order: VecDeque<(usize, Rc<str>)>,
+    not_applied: VecDeque<(Rc<SeenEvent>, EventKeys)>,
     applied: FeedPosition,
     seen: FeedPosition,
 }
@@ -124,7 +130,7 @@ impl Sightings {
         topic: &str,
         aggregate_id: &str,
         action: &str,
-        data: Value,
+        data: &RawValue,
         position: FeedPosition,
         read_at: Instant,
     ) {
@@ -137,24 +143,17 @@ impl Sightings {
         topic.seen = position;
         let visible_at = (position <= topic.applied).then_some(read_at);
         let event = Rc::new(SeenEvent {
-            action: action.to_owned(),
-            data,
+            action: action.into(),
+            data: data.into(),
             position,
             visible_at: Cell::new(visible_at),
         });
-        let keys: Vec<Option<String>> = topic
-            .sources
-            .iter()
-            .map(|source| match source {
-                KeySource::AggregateId => Some(aggregate_id.to_owned()),
-                KeySource::Field(pointer) => event.data.pointer(pointer).map(key_text),
-            })
-            .collect();
-        for (source, key) in keys
-            .iter()
-            .enumerate()
-            .filter_map(|(i, key)| Some((i, key.as_ref()?)))
-        {
+        let keys = topic.sources.iter().map(|source| match source {
+            KeySource::AggregateId => Some(aggregate_id.into()),
+            KeySource::Field(pointer) => event_data::at(data, pointer).map(key_text),
+        });
+        let keys: EventKeys = keys.collect();
+        for (source, key) in present(&keys) {
             let entry = topic.entry(source, key);
             entry.events.push_back(event.clone());
             if entry.events.len() > EVENTS_PER_KEY_MAX {
@@ -202,7 +201,7 @@ impl Sightings {
         let Some(source) = topic.sources.iter().position(|s| s == source) else {
             return receiver;
         };
-        let entry = topic.entry(source, key);
+        let entry = topic.entry(source, &key.into());
         match entry
             .events
             .iter()
@@ -236,30 +235,24 @@ impl Sightings {
 }
 
 impl TopicSightings {
-    fn entry(&mut self, source: usize, key: &str) -> &mut Key {
-        if !self.keys[source].contains_key(key) {
-            self.order.push_back((source, key.to_owned()));
+    fn entry(&mut self, source: usize, key: &Rc<str>) -> &mut Key {
+        let entry = self.keys[source].entry(key.clone());
+        if let Entry::Vacant(_) = entry {
+            self.order.push_back((source, key.clone()));
         }
-        self.keys[source].entry(key.to_owned()).or_default()
+        entry.or_default()
     }
 
-    fn tell(&mut self, event: &Rc<SeenEvent>, keys: &[Option<String>]) {
-        for (source, key) in keys
-            .iter()
-            .enumerate()
-            .filter_map(|(i, key)| Some((i, key.as_ref()?)))
-        {
+    fn tell(&mut self, event: &Rc<SeenEvent>, keys: &EventKeys) {
+        for (source, key) in present(keys) {
             let Some(entry) = self.keys[source].get_mut(key) else {
                 continue;
             };
-            let (fulfilled, waiting): (Vec<_>, Vec<_>) = entry
-                .waiters
-                .drain(..)
-                .partition(|(condition, _)| condition.holds(event));
-            entry.waiters = waiting;
-            fulfilled
-                .into_iter()
-                .for_each(|(_, waiter)| drop(waiter.send(event.clone())));
+            let fulfilled = |(condition, _): &mut (EventMatch, _)| condition.holds(event);
+            for (_, waiter) in entry.waiters.extract_if(.., fulfilled) {
+                // Nobody listens to a wait that was given up.
+                waiter.send(event.clone()).ok();
+            }
         }
     }
 
@@ -280,11 +273,18 @@ impl TopicSightings {
     }
 }
 
+/// The keys that an event has, each with its source.
+fn present(keys: &EventKeys) -> impl Iterator<Item = (usize, &Rc<str>)> {
+    let keys = keys.iter().enumerate();
+    keys.filter_map(|(source, key)| Some((source, key.as_ref()?)))
+}
+
 /// A JSON value as a key: text without quotes.
-fn key_text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+fn key_text(value: Value) -> Rc<str> {
+    match value {
+        Value::String(text) => text.into(),
+        other => other.to_string().into(),
+    }
 }
 
 #[cfg(test)]

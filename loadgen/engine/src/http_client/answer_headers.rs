@@ -1,5 +1,7 @@
 //! What is kept of an answer's headers, however they came. Must not know where an answer ends.
 
+use std::time::Duration;
+
 use super::entity_tag::version_of_tag;
 use super::request::Request;
 
@@ -12,6 +14,8 @@ pub struct ClientHeaders {
     pub cookies: Vec<String>,
     /// `Content-Encoding`.
     pub content_encoding: Option<String>,
+    /// `Retry-After`, if it is a number of seconds.
+    pub retry_after: Option<Duration>,
 }
 
 /// What is kept of the headers of one answer.
@@ -54,6 +58,9 @@ impl AnswerHeaders {
         } else if name.eq_ignore_ascii_case("content-encoding") {
             let acted_on = self.acted_on.get_or_insert_default();
             append(&mut acted_on.content_encoding, value);
+        } else if name.eq_ignore_ascii_case("retry-after") {
+            let acted_on = self.acted_on.get_or_insert_default();
+            acted_on.retry_after = text(value).trim().parse().ok().map(Duration::from_secs);
         } else if self.wants_timing && name.eq_ignore_ascii_case("server-timing") {
             append(&mut self.server_timing, value);
         }

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ruzstd::decoding::StreamingDecoder;
 
 use super::error::HttpError;
 
@@ -30,11 +31,23 @@ pub(super) fn decoded(body: Bytes, encoding: &str, bytes_max: usize) -> Result<B
                 &coding,
                 bytes_max,
             )?,
+            "zstd" => zstd(&body, &coding, bytes_max)?,
             "identity" | "" => continue,
             _ => break,
         };
     }
     Ok(body)
+}
+
+/// One frame after the other (RFC 8878, 3): the decoder reads one.
+fn zstd(mut frames: &[u8], coding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
+    let mut body = Vec::new();
+    while !frames.is_empty() {
+        let frame = StreamingDecoder::new(&mut frames)
+            .map_err(|e| HttpError::Encoding(format!("{coding}: {e}")))?;
+        body.extend(read(frame, coding, bytes_max - body.len())?);
+    }
+    Ok(body.into())
 }
 
 fn read(from: impl Read, coding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
@@ -56,6 +69,7 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use ruzstd::encoding::CompressionLevel;
 
     use super::*;
 
@@ -65,6 +79,10 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, CompressionLevel::Fastest)
     }
 
     fn brotli(bytes: &[u8]) -> Vec<u8> {
@@ -90,7 +108,9 @@ mod tests {
             ("deflate", raw.finish().unwrap()),
             ("br, gzip", gzip(&brotli(TEXT))),
             ("identity", TEXT.to_vec()),
-            ("zstd", TEXT.to_vec()),
+            ("zstd", zstd(TEXT)),
+            ("zstd", [zstd(&TEXT[..9]), zstd(&TEXT[9..])].concat()),
+            ("dcz", TEXT.to_vec()),
         ] {
             let found = decoded(body.into(), encoding, 1_000).unwrap();
             assert_eq!(found, TEXT, "{encoding}");
@@ -99,14 +119,18 @@ mod tests {
 
     #[test]
     fn a_body_that_is_damaged_or_grows_too_long_is_refused() {
-        let kind = |body: Vec<u8>, most| decoded(body.into(), "gzip", most).unwrap_err();
-        let mut cut = gzip(TEXT);
-        cut.truncate(20);
-        assert!(matches!(kind(cut, 1_000), HttpError::Encoding(_)));
-        assert!(matches!(kind(TEXT.to_vec(), 1_000), HttpError::Encoding(_)));
-        assert!(matches!(
-            kind(gzip(&[b'x'; 100_000]), 99_999),
-            HttpError::TooLong
-        ));
+        for (coding, encode) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
+            let kind = |body: Vec<u8>, most| decoded(body.into(), coding, most).unwrap_err();
+            let mut cut = encode(TEXT);
+            cut.truncate(20);
+            assert!(matches!(kind(cut, 1_000), HttpError::Encoding(_)));
+            assert!(matches!(kind(TEXT.to_vec(), 1_000), HttpError::Encoding(_)));
+            let long = encode(&[b'x'; 100_000]);
+            assert!(matches!(kind(long.clone(), 99_999), HttpError::TooLong));
+            assert_eq!(
+                decoded(long.into(), coding, 100_000).unwrap().len(),
+                100_000
+            );
+        }
     }
 }

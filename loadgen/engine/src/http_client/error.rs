@@ -47,7 +47,8 @@ impl HttpError {
             | Self::Encoding(e)
             | Self::Redirects(e)
             | Self::BadRequest(e) => e.clone(),
-            other => other.to_string(),
+            Self::Timeout => "no complete answer within request_timeout".to_owned(),
+            Self::TooLong => "longer than response_bytes_max allows".to_owned(),
         }
     }
 

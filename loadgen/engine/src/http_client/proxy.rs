@@ -1,4 +1,4 @@
-//! The HTTP proxy that stands between this program and a target: which one, and how a tunnel through it is opened.
+//! The proxy that stands between this program and a target: which one, and how a tunnel through it is opened, by HTTP's CONNECT or by SOCKS5.
 
 use std::io;
 use std::net::IpAddr;
@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_socks::tcp::Socks5Stream;
 use url::{Host, Url};
 
 use super::name_lookup::NameLookup;
@@ -29,14 +30,26 @@ pub enum ProxyChoice {
 /// A proxy.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    /// `http://host:port`, without a password.
+    /// `http://host:port` or `socks5://host:port`, without a password.
     pub url: String,
     pub lookup: NameLookup,
-    /// The value of `proxy-authorization` that the URL's user and password ask for.
+    /// Of an HTTP proxy, the value of `proxy-authorization` that the URL's user and password ask for.
     pub authorization: Option<String>,
+    /// Set for a SOCKS5 proxy, which knows tunnels only.
+    socks: Option<Socks>,
     /// Whether it stands on this machine.
     is_local: bool,
 }
+
+/// How a SOCKS5 proxy is spoken to (RFC 1928).
+#[derive(Debug)]
+struct Socks {
+    /// User and password, if the URL has them.
+    login: Option<(String, String)>,
+}
+
+/// What may stand before `://` in a proxy's URL.
+const ALLOWED: &str = "http://host:port, socks5://host:port";
 
 impl ProxyChoice {
     /// The proxy for a target, if there is one. The error is for the person who named it.
@@ -108,21 +121,34 @@ impl Proxy {
         // The text may have a password in it: it isn't shown.
         let url: Url = whole
             .parse()
-            .map_err(|e| format!("the proxy's URL is not one ({e}); allowed: http://host:port"))?;
-        if url.scheme() != "http" {
-            return Err(format!(
-                "a proxy with {}:// is not supported; allowed: http://host:port",
-                url.scheme()
-            ));
-        }
+            .map_err(|e| format!("the proxy's URL is not one ({e}); allowed: {ALLOWED}"))?;
+        // The target's name is the proxy's to look up, as with an HTTP proxy: what others call socks5h.
+        let (scheme, port, is_socks) = match url.scheme() {
+            "http" => ("http", 80, false),
+            "socks5" | "socks5h" => ("socks5", 1080, true),
+            other => {
+                return Err(format!(
+                    "a proxy with {other}:// is not supported; allowed: {ALLOWED}"
+                ));
+            }
+        };
         let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().unwrap_or(80);
+        if host.is_empty() {
+            return Err(format!("the proxy's URL has no host; allowed: {ALLOWED}"));
+        }
+        let port = url.port().unwrap_or(port);
         Ok(Self {
-            url: format!("http://{host}:{port}"),
+            url: format!("{scheme}://{host}:{port}"),
             lookup: NameLookup::new(host.trim_matches(['[', ']']), port),
-            authorization: credentials(&url),
+            authorization: credentials(&url).filter(|_| !is_socks),
+            socks: is_socks.then(|| Socks { login: login(&url) }),
             is_local: is_local(&url),
         })
+    }
+
+    /// Whether it passes requests on that it reads, instead of opening a tunnel for each connection.
+    pub fn reads_requests(&self) -> bool {
+        self.socks.is_none()
     }
 
     /// Opens a connection to the proxy.
@@ -132,10 +158,49 @@ impl Proxy {
         reached.map_err(|e| io::Error::new(e.kind(), format!("the proxy {}: {e}", self.url)))
     }
 
-    /// Opens a tunnel to `host:port` (RFC 9110, 9.3.6).
+    /// Opens a tunnel to `host:port`.
     pub async fn tunnel(&self, authority: &str) -> io::Result<TcpStream> {
-        let mut tcp = self.connect().await?;
+        let tcp = self.connect().await?;
         tcp.set_nodelay(true)?;
+        match &self.socks {
+            Some(socks) => self.by_socks(tcp, socks, authority).await,
+            None => self.by_http(tcp, authority).await,
+        }
+    }
+
+    fn no_tunnel(&self, kind: io::ErrorKind, authority: &str, problem: &str) -> io::Error {
+        let text = format!(
+            "the proxy {} opened no tunnel to {authority}: {problem}",
+            self.url
+        );
+        io::Error::new(kind, text)
+    }
+
+    async fn by_socks(
+        &self,
+        tcp: TcpStream,
+        socks: &Socks,
+        authority: &str,
+    ) -> io::Result<TcpStream> {
+        let opened = match &socks.login {
+            None => Socks5Stream::connect_with_socket(tcp, authority).await,
+            Some((user, password)) => {
+                let opened =
+                    Socks5Stream::connect_with_password_and_socket(tcp, authority, user, password);
+                opened.await
+            }
+        };
+        opened.map(Socks5Stream::into_inner).map_err(|e| {
+            let kind = match &e {
+                tokio_socks::Error::Io(e) => e.kind(),
+                _ => io::ErrorKind::ConnectionRefused,
+            };
+            self.no_tunnel(kind, authority, &e.to_string())
+        })
+    }
+
+    /// By the method CONNECT (RFC 9110, 9.3.6).
+    async fn by_http(&self, mut tcp: TcpStream, authority: &str) -> io::Result<TcpStream> {
         let password = self.authorization.as_ref();
         let password = password.map(|value| format!("proxy-authorization: {value}\r\n"));
         let request = format!(
@@ -163,32 +228,35 @@ impl Proxy {
             .split_whitespace()
             .nth(1)
             .is_some_and(|status| status.len() == 3 && status.starts_with('2'));
-        let refused = |kind, problem: &str| {
-            let text = format!(
-                "the proxy {} opened no tunnel to {authority}: {problem}",
-                self.url
-            );
-            Err(io::Error::new(kind, text))
-        };
         match end {
             Ok(()) if is_open => Ok(tcp),
-            Ok(()) => refused(io::ErrorKind::ConnectionRefused, first),
-            Err(e) => refused(e.kind(), &e.to_string()),
+            Ok(()) => Err(self.no_tunnel(io::ErrorKind::ConnectionRefused, authority, first)),
+            Err(e) => Err(self.no_tunnel(e.kind(), authority, &e.to_string())),
         }
     }
 }
 
 /// `Basic …` of a URL's user and password, if it has them.
 pub(super) fn credentials(url: &Url) -> Option<String> {
+    let (user, password) = user_and_password(url)?;
+    let pair = [user, password].join(&b':');
+    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
+}
+
+/// A URL's user and password as texts, if it has them.
+fn login(url: &Url) -> Option<(String, String)> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let (user, password) = user_and_password(url)?;
+    Some((text(user), text(password)))
+}
+
+fn user_and_password(url: &Url) -> Option<(Vec<u8>, Vec<u8>)> {
     let password = url.password();
     if url.username().is_empty() && password.is_none() {
         return None;
     }
-    let decoded = |text: &str| percent_decoded(text);
-    let mut pair = decoded(url.username());
-    pair.push(b':');
-    pair.extend(decoded(password.unwrap_or_default()));
-    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
+    let password = percent_decoded(password.unwrap_or_default());
+    Some((percent_decoded(url.username()), password))
 }
 
 fn percent_decoded(text: &str) -> Vec<u8> {
@@ -232,6 +300,23 @@ mod tests {
         let expected = BASE64_STANDARD.encode("a@b:p:%");
         assert_eq!(proxy.authorization, Some(format!("Basic {expected}")));
         assert_eq!(proxy.url, "http://10.0.0.1:3128");
-        assert!(Proxy::parse("socks5://10.0.0.1:1").is_err());
+        let socks = Proxy::parse("socks5h://a%40b:p%3A%25@10.0.0.1").unwrap();
+        assert_eq!(socks.url, "socks5://10.0.0.1:1080");
+        assert_eq!(socks.authorization, None);
+        let login = socks.socks.and_then(|socks| socks.login);
+        assert_eq!(login, Some(("a@b".to_owned(), "p:%".to_owned())));
+    }
+
+    #[test]
+    fn another_kind_of_proxy_is_refused_with_what_is_allowed() {
+        for url in [
+            "socks4://10.0.0.1:1",
+            "https://10.0.0.1:1",
+            "socks5://",
+            "::",
+        ] {
+            let problem = Proxy::parse(url).unwrap_err();
+            assert!(problem.contains("socks5://host:port"), "{url}: {problem}");
+        }
     }
 }

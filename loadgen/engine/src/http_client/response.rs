@@ -27,6 +27,8 @@ enum Framing {
 struct ResponseHead {
     status: u16,
     keep_alive: bool,
+    /// It says `connection: close`.
+    closes: bool,
     idle_max: Option<Duration>,
     length: Option<usize>,
     /// Its body is coded in another way than by chunks, so no length counts.
@@ -181,7 +183,8 @@ impl Decoder {
             }
             let mut head = ResponseHead {
                 status,
-                keep_alive: response.version == Some(1) && status != 101,
+                keep_alive: response.version == Some(1),
+                closes: status == 101,
                 idle_max: None,
                 length: None,
                 is_coded: false,
@@ -253,7 +256,9 @@ impl ResponseHead {
             }
         } else if name.eq_ignore_ascii_case("connection") {
             let has = |word: &[u8]| words(value).any(|part| part.eq_ignore_ascii_case(word));
-            self.keep_alive = (self.keep_alive || has(b"keep-alive")) && !has(b"close");
+            // Several lines are one list, in which `close` wins (RFC 9112, 9.6).
+            self.keep_alive |= has(b"keep-alive");
+            self.closes |= has(b"close");
         } else if name.eq_ignore_ascii_case("keep-alive") {
             let seconds = words(value).find_map(|part| {
                 let text = std::str::from_utf8(part).ok()?;
@@ -266,6 +271,7 @@ impl ResponseHead {
 
     /// After the last header: how the body's end is known.
     fn end(&mut self, to_head: bool) {
+        self.keep_alive &= !self.closes;
         if to_head || matches!(self.status, 101 | 204 | 304) {
             self.framing = Framing::Length(0);
         } else if self.is_coded {

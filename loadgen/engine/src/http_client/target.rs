@@ -137,8 +137,8 @@ impl Target {
             false => None,
         };
         let route = match access.options.proxy.of(&url)? {
-            Some(proxy) if is_tls => Route::Tunnelled(proxy),
-            Some(proxy) => Route::Proxied(proxy),
+            Some(proxy) if proxy.reads_requests() && !is_tls => Route::Proxied(proxy),
+            Some(proxy) => Route::Tunnelled(proxy),
             None => Route::Direct(NameLookup::new(&bare_host, port)),
         };
         let origin = Origin {
@@ -224,7 +224,7 @@ impl Target {
         self.origin.basic.as_deref()
     }
 
-    /// The proxy in between, if there is one: `http://host:port`.
+    /// The proxy in between, if there is one: `http://host:port` or `socks5://host:port`.
     pub fn proxy(&self) -> Option<&str> {
         match &self.origin.route {
             Route::Proxied(proxy) | Route::Tunnelled(proxy) => Some(&proxy.url),
@@ -270,7 +270,8 @@ impl Target {
                 let config = self.origin.access.config(alpn).map_err(io::Error::other)?;
                 let tls = TlsConnector::from(config)
                     .connect(name.clone(), tcp)
-                    .await?;
+                    .await
+                    .map_err(no_tls)?;
                 Ok(Stream::Tls(Box::new(tls)))
             }
         }
@@ -308,6 +309,18 @@ impl Access {
         }
         let config = self.options.tls.config(alpn)?;
         Ok(cell.get_or_init(|| config).clone())
+    }
+}
+
+/// Says what it mostly means that the target's first bytes are no TLS.
+fn no_tls(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|e| e.downcast_ref());
+    match cause {
+        Some(rustls::Error::InvalidMessage(_)) => io::Error::new(
+            error.kind(),
+            format!("it does not answer in TLS ({error}); is it an http:// target?"),
+        ),
+        _ => error,
     }
 }
 

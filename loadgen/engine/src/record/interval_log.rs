@@ -95,7 +95,8 @@ pub fn file_names(names: &[String]) -> Vec<String> {
     files
 }
 
-fn recorders(figures: &Figures) -> impl Iterator<Item = &Times> {
+/// The distributions that are logged. Schedule slip, last, is of all workloads together.
+fn recorders<'f>(figures: &'f Figures, slip: &'f Times) -> impl Iterator<Item = &'f Times> {
     let steps = figures.steps.iter().flat_map(|s| {
         [
             &s.response_time,
@@ -107,7 +108,7 @@ fn recorders(figures: &Figures) -> impl Iterator<Item = &Times> {
     });
     steps
         .chain(figures.awaits.iter().map(|a| &a.end_to_end))
-        .chain([&figures.schedule_slip])
+        .chain([slip])
 }
 
 impl Log {
@@ -219,7 +220,8 @@ impl IntervalLogs {
         start: Duration,
         length: Duration,
     ) -> Result<(), LogWriteError> {
-        let each = self.logs.iter_mut().zip(recorders(figures));
+        let slip = figures.schedule_slip();
+        let each = self.logs.iter_mut().zip(recorders(figures, &slip));
         each.map(|(log, times)| log.add(&times.0, start, length))
             .fold(Ok(()), Result::and)
     }

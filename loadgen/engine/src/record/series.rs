@@ -27,6 +27,9 @@ pub struct Series {
     pub processes: Vec<String>,
     /// The consumer groups of `Point::groups`, in its order.
     pub groups: Vec<String>,
+    /// The workloads of `Point::workloads`, in its order, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<String>,
     /// The points, in order of time.
     pub points: Vec<Point>,
 }
@@ -63,9 +66,22 @@ pub struct Point {
     /// The target's metrics of its consumer groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Option<GroupPoint>>,
+    /// By workload, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<WorkloadPoint>,
     /// The number of observations in it: the weight of its means.
     #[serde(skip)]
     pub sightings: u32,
+}
+
+/// A workload in one interval, without its warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadPoint {
+    /// Journeys that its schedule asked for, if it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<f64>,
+    /// Journeys completed.
+    pub completed: u64,
 }
 
 /// A consumer group in one interval, all topics together. Of several seconds, the worst one counts.
@@ -96,6 +112,7 @@ impl Default for Series {
             interval_s: 1,
             processes: Vec::new(),
             groups: Vec::new(),
+            workloads: Vec::new(),
             points: Vec::new(),
         }
     }
@@ -121,10 +138,15 @@ impl Point {
         self.requests += other.requests;
         self.errors += other.errors;
         self.unanswered += other.unanswered;
-        self.asked = match (self.asked, other.asked) {
-            (Some(mine), Some(theirs)) => Some(mine + theirs),
-            (mine, theirs) => mine.or(theirs),
-        };
+        self.asked = sum(self.asked, other.asked);
+        if self.workloads.is_empty() {
+            self.workloads.clone_from(&other.workloads);
+            return;
+        }
+        for (mine, theirs) in self.workloads.iter_mut().zip(&other.workloads) {
+            mine.completed += theirs.completed;
+            mine.asked = sum(mine.asked, theirs.asked);
+        }
     }
 
     /// Merges the next point into this one.
@@ -154,6 +176,13 @@ impl Point {
     pub fn per_s(&self, count: f64, interval_s: u64) -> Option<f64> {
         // A fragment at the end of a run has too few samples for a rate.
         (self.length_s >= 0.5 * interval_s as f64).then(|| count / self.length_s)
+    }
+}
+
+fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
     }
 }
 
@@ -242,12 +271,16 @@ impl Series {
         }
     }
 
-    /// Sets how many journeys the schedule asked for: `due` returns the number between two times, if known.
-    pub fn ask(&mut self, due: impl Fn(Duration, Duration) -> Option<f64>) {
+    /// Sets how many journeys the schedules asked for: `due` returns the number between two times, if known, of one workload or of all.
+    pub fn ask(&mut self, due: impl Fn(Option<usize>, Duration, Duration) -> Option<f64>) {
         let interval_s = self.interval_s;
         for (i, point) in self.points.iter_mut().enumerate() {
             let start = Duration::from_secs(i as u64 * interval_s);
-            point.asked = due(start, start + Duration::from_secs_f64(point.length_s));
+            let end = start + Duration::from_secs_f64(point.length_s);
+            point.asked = due(None, start, end);
+            for (workload, point) in point.workloads.iter_mut().enumerate() {
+                point.asked = due(Some(workload), start, end);
+            }
         }
     }
 

@@ -9,7 +9,6 @@ use super::hold::FOREVER;
 use super::mix::JourneyChooser;
 use super::spacing::Spacing;
 use super::stages::Schedule;
-use loadgen_scenario::Journey;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::share::Share;
 
@@ -49,16 +48,16 @@ impl Arrivals {
         Self(ArrivalSource::Recorded(Box::new(arrivals)))
     }
 
-    /// A share of a schedule's arrivals, with journeys chosen by weight. The same seed gives the same sequence, and all shares
+    /// A share of a schedule's arrivals, with journeys chosen from the mix by weight. The same seed gives the same sequence, and all shares
     /// together give that sequence, whatever their number.
     pub fn scheduled(
         schedule: Schedule,
         spacing: Spacing,
-        journeys: &[Journey],
+        mix: &[(usize, f64)],
         seed: u64,
         share: Share,
     ) -> Self {
-        let mut chooser = JourneyChooser::new(journeys, seed);
+        let mut chooser = JourneyChooser::new(mix, seed);
         let numbers = spacing.numbers();
         let all = numbers.map(move |number| (number, chooser.choose()));
         Self(ArrivalSource::Scheduled(Scheduled {

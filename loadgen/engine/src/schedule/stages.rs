@@ -87,7 +87,6 @@ impl Schedule {
 mod tests {
     use super::*;
     use crate::schedule::Arrivals;
-    use loadgen_scenario::Journey;
     use loadgen_scenario::share::Share;
 
     fn stage(seconds: u64, from: f64, to: f64) -> Stage {
@@ -180,18 +179,10 @@ mod tests {
 
     #[test]
     fn shares_together_are_the_arrivals_of_one_driver() {
-        let journeys: Vec<Journey> = [3.0, 1.0]
-            .map(|weight| Journey {
-                name: String::new(),
-                weight,
-                steps: Vec::new(),
-                step_count: 0,
-                feeders: Vec::new(),
-            })
-            .into();
+        let mix = [(0, 3.0), (1, 1.0)];
         let schedule = Schedule::new(vec![stage(1, 1_000.0, 1_000.0)]);
         let of = |share| {
-            Arrivals::scheduled(schedule.clone(), Spacing::Even, &journeys, 7, share)
+            Arrivals::scheduled(schedule.clone(), Spacing::Even, &mix, 7, share)
                 .map(|a| (a.offset_ns, a.journey))
                 .collect::<Vec<_>>()
         };

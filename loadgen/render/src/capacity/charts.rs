@@ -4,10 +4,11 @@ use crate::plots::axis::Axis;
 use crate::plots::charts::Chart;
 use crate::plots::colour::{BLUE, Colour, GREEN, LINES, PURPLE, VERMILION};
 use crate::plots::plot::{Band, Mark, Plot, PlotLine, Strip};
+use loadgen_report::Quantiles;
 use loadgen_report::capacity::{CapacityReport, CapacitySet, Probe, shares};
 use loadgen_report::units::time;
 
-use crate::quantity::rate;
+use crate::quantity::{known, rate};
 
 /// All plots.
 pub fn charts(report: &CapacityReport) -> Vec<Chart> {
@@ -46,9 +47,9 @@ pub fn of_all(set: &CapacitySet) -> Vec<Chart> {
             lines,
             cells: Vec::new(),
             warm_up: None,
-            marks: Vec::new(),
+            marks: marks_of_all(set),
             bands: Vec::new(),
-            strips: Vec::new(),
+            strips: strips_of_all(&all),
         },
     };
     let values = |lines: &[PlotLine]| -> Vec<f64> {
@@ -56,7 +57,7 @@ pub fn of_all(set: &CapacitySet) -> Vec<Chart> {
         points.map(|(_, y)| *y).collect()
     };
     let (latency, reached) = (
-        lines(|p| p.response_time_us.p99),
+        lines(|p| of_times(p, |q| q.p99)),
         lines(|p| p.reached_per_s),
     );
     let (times, rates) = (values(&latency), values(&reached));
@@ -78,6 +79,57 @@ pub fn of_all(set: &CapacitySet) -> Vec<Chart> {
             Axis::amount(rates.into_iter(), "/s"),
         ),
     ]
+}
+
+/// The rates that the systems sustain; systems that sustain the same share a mark.
+fn marks_of_all(set: &CapacitySet) -> Vec<Mark> {
+    let mut held: Vec<f64> = set.searches.iter().filter_map(|s| s.rate_per_s).collect();
+    held.sort_by(f64::total_cmp);
+    held.dedup();
+    let marks = held.into_iter().map(|held| Mark {
+        x: held,
+        label: format!("sustained: {}", rate(held)),
+    });
+    marks.collect()
+}
+
+/// The hover strips of several systems: of each rate, each system's probes.
+fn strips_of_all(all: &[ByRate<'_>]) -> Vec<Strip> {
+    let rates = all
+        .iter()
+        .flat_map(|b| b.rates.iter().map(|(rate, _)| *rate));
+    let mut rates: Vec<f64> = rates.collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let strips = rates.iter().enumerate().map(|(i, at)| {
+        let of = |by_rate: &ByRate<'_>| {
+            let probes = by_rate.rates.iter().find(|(rate, _)| rate == at);
+            let said = |(_, probes): &(f64, Vec<&Probe>)| -> String {
+                probes.iter().map(|p| shortly_said(p)).collect()
+            };
+            probes.map(|probes| format!("\n{}{}", by_rate.report.name(), said(probes)))
+        };
+        Strip {
+            x: halfway(&rates, i),
+            text: format!(
+                "{} asked{}",
+                rate(*at),
+                all.iter().filter_map(of).collect::<String>()
+            ),
+        }
+    });
+    strips.collect()
+}
+
+/// From halfway to the rate before to halfway to the rate after.
+fn halfway(rates: &[f64], i: usize) -> (f64, f64) {
+    let at = rates[i];
+    let middle = |other: Option<&f64>| other.map(|other| (other + at) / 2.0);
+    let before = i.checked_sub(1).and_then(|before| rates.get(before));
+    (
+        middle(before).unwrap_or(0.0),
+        middle(rates.get(i + 1)).unwrap_or(at * 1.06),
+    )
 }
 
 /// The probes grouped by rate.
@@ -106,7 +158,7 @@ impl<'a> ByRate<'a> {
             let mut probes = probes.clone();
             probes.sort_by(|a, b| b.reached_per_s.total_cmp(&a.reached_per_s));
             let middle = probes.get((probes.len().max(1) - 1) / 2)?;
-            Some((*rate, figure(middle)))
+            Some((*rate, figure(middle))).filter(|(_, figure)| figure.is_finite())
         });
         PlotLine {
             name: name.to_owned(),
@@ -142,14 +194,11 @@ impl<'a> ByRate<'a> {
 
     /// The hover strips; each reaches halfway to its neighbours.
     fn strips(&self) -> Vec<Strip> {
+        let rates: Vec<f64> = self.rates.iter().map(|(rate, _)| *rate).collect();
         let strips = self.rates.iter().enumerate().map(|(i, (at, probes))| {
-            let middle = |other: Option<&(f64, Vec<&Probe>)>| other.map(|(r, _)| (r + at) / 2.0);
-            let before = i.checked_sub(1).and_then(|b| self.rates.get(b));
-            let from = middle(before).unwrap_or(0.0);
-            let to = middle(self.rates.get(i + 1)).unwrap_or(at * 1.06);
             let said: String = probes.iter().map(|p| said(p)).collect();
             Strip {
-                x: (from, to),
+                x: halfway(&rates, i),
                 text: format!("{} asked{said}", rate(*at)),
             }
         });
@@ -158,8 +207,8 @@ impl<'a> ByRate<'a> {
 
     fn latency(&self) -> Chart {
         let mut lines = vec![
-            self.line("response p50", BLUE, |p| p.response_time_us.p50),
-            self.line("response p99", VERMILION, |p| p.response_time_us.p99),
+            self.line("response p50", BLUE, |p| of_times(p, |q| q.p50)),
+            self.line("response p99", VERMILION, |p| of_times(p, |q| q.p99)),
         ];
         let probes = || self.rates.iter().flat_map(|(_, probes)| probes);
         if probes().all(|p| p.end_to_end_us.is_some()) {
@@ -178,17 +227,26 @@ impl<'a> ByRate<'a> {
     }
 
     fn throughput(&self) -> Chart {
-        let lines = vec![
+        let mut lines = vec![
             self.line("asked", PURPLE, |p| p.rate_per_s),
             self.line("reached", BLUE, |p| p.reached_per_s),
         ];
+        let mut probes = self.rates.iter().flat_map(|(_, probes)| probes);
+        let fails = probes.any(|p| p.failed_per_s > 0.0);
+        if fails {
+            lines.push(self.line("failed", VERMILION, |p| p.failed_per_s));
+        }
         let values = lines.iter().flat_map(|l| l.points.iter().flatten());
         let y = Axis::amount(values.map(|(_, y)| *y), "/s");
         let description = "Journeys completed a second against the rate asked for";
         Chart {
             id: "throughput",
             title: "Throughput against rate".into(),
-            note: "Journeys completed a second while they arrived. The target falls behind where the lines part.".into(),
+            note: match fails {
+                true => "Journeys completed and failed a second while they arrived. The target falls behind where both together part from what was asked.",
+                false => "Journeys completed a second while they arrived. The target falls behind where the lines part.",
+            }
+            .into(),
             plot: self.plot(y, "journeys a second", description, lines),
         }
     }
@@ -231,6 +289,20 @@ impl<'a> ByRate<'a> {
     }
 }
 
+/// A figure of a probe's response times; not a number without any.
+fn of_times(probe: &Probe, figure: impl Fn(&Quantiles) -> f64) -> f64 {
+    probe.times().map_or(f64::NAN, figure)
+}
+
+fn shortly_said(probe: &Probe) -> String {
+    format!(
+        "\n  {}, reached {}, p99 {}",
+        probe.judged.as_str(),
+        rate(probe.reached_per_s.round()),
+        known(probe.times(), |q| time(q.p99))
+    )
+}
+
 fn said(probe: &Probe) -> String {
     let state = probe.end_to_end_us.as_ref();
     let state = state.map_or_else(String::new, |(name, q)| {
@@ -241,8 +313,8 @@ fn said(probe: &Probe) -> String {
         probe.number,
         probe.judged.as_str(),
         rate(probe.reached_per_s.round()),
-        time(probe.response_time_us.p50),
-        time(probe.response_time_us.p99),
+        known(probe.times(), |q| time(q.p50)),
+        known(probe.times(), |q| time(q.p99)),
         shares(probe)
     )
 }

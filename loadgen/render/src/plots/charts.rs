@@ -4,6 +4,7 @@ mod groups;
 mod load;
 pub mod percentiles;
 mod times;
+mod workloads;
 
 use super::axis::{Axis, clock};
 use super::colour::{FAULT, WARM_UP};
@@ -11,7 +12,7 @@ use super::plot::{Band, Mark, Plot, PlotLine, Strip, patch, swatch};
 use super::timeline::SlotTimeline;
 use loadgen_engine::record::series::{Point, Series};
 use loadgen_report::units::count;
-use loadgen_report::{HoldReport, Report};
+use loadgen_report::{HoldReport, Report, WorkloadReport};
 
 /// A plot with its texts.
 pub struct Chart {
@@ -63,8 +64,17 @@ impl<'a> TimePlots<'a> {
     /// An empty plot over time, with marks and bands.
     fn over_time(&self, y: Axis, y_name: &str, description: String) -> Plot {
         let workload = &self.report.workload;
-        let mut marks = Vec::new();
-        let mut end_s = 0.0;
+        let mut workloads: Vec<&WorkloadReport> = self.report.workloads.iter().collect();
+        workloads.sort_by(|a, b| a.start_after_s.total_cmp(&b.start_after_s));
+        let later = workloads.iter().filter(|w| w.start_after_s > 0.0);
+        let mut marks: Vec<Mark> = later
+            .map(|w| Mark {
+                x: w.start_after_s,
+                label: format!("{} starts", w.name),
+            })
+            .collect();
+        // Only one workload has its stages in the plots.
+        let mut end_s = workloads.first().map_or(0.0, |w| w.start_after_s);
         for pair in workload.stages.windows(2) {
             end_s += pair[0].duration_s;
             let (from, to) = (pair[1].from_per_s, pair[1].to_per_s);

@@ -2,6 +2,7 @@
 
 use loadgen_report::Report;
 
+use super::workloads;
 use crate::table::Table;
 
 /// The tables of settings and environment.
@@ -27,7 +28,6 @@ pub fn settings(report: &Report) -> Vec<Table> {
     ];
     let targets = e.targets.clone().into_iter();
     let settings = [
-        ("workload", w.description.clone()),
         ("journeys started for", format!("{:.1} s", w.duration_s)),
         ("warm-up, not measured", format!("{:.1} s", w.warm_up_s)),
         ("measured", format!("{:.1} s", report.duration_s)),
@@ -38,6 +38,7 @@ pub fn settings(report: &Report) -> Vec<Table> {
     let parameters = report.parameters.clone().into_iter();
     vec![
         table("settings", "Settings")
+            .rows(workloads::in_words(report))
             .rows(settings.map(owned))
             .rows(parameters.map(|(name, value)| [name, value])),
         table("environment", "Environment")

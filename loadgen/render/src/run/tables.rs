@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use loadgen_report::units::{self, count, time};
 use loadgen_report::{Quantiles, Report, StepReport};
 
-use super::{http, latency_budget};
+use super::{http, latency_budget, workloads};
 use crate::quantity::{bytes, known, time_or_none};
 use crate::table::{Cell, Content, Table, Tone};
 use crate::{audit, date};
@@ -28,7 +28,11 @@ pub fn tables(report: &Report) -> Vec<Table> {
         end_to_end(report),
     ]);
     tables.extend(latency_budget::tables(report));
-    tables.extend([event_lag(report), journeys(report)]);
+    tables.extend([
+        event_lag(report),
+        journeys(report),
+        workloads::table(report),
+    ]);
     tables.extend(http::tables(report));
     tables.extend([
         generator(report),
@@ -230,23 +234,30 @@ fn generator(report: &Report) -> Table {
     let slip = &g.schedule_slip_us;
     let slip = [slip.p50, slip.p99, slip.max].map(|figure| time_or_none(slip, figure));
     let core = |pct: f64| format!("{pct:.0} % of a core");
-    let rows = [
+    let mut rows = vec![
         ("generator's CPU", core(g.cpu_pct)),
         ("its whole process's CPU", core(g.process_cpu_pct)),
         ("schedule slip p50, p99, max", slip.join(", ")),
-        ("live feed reconnected", count(g.feed_reconnects)),
-        (
-            "CPU of the system and its Redis",
-            known(report.system_cpu_pct, core),
-        ),
         ("drain of the journeys", time(drain.journeys_s * 1e6)),
-        ("drain of the backlog", time(drain.backlog_s * 1e6)),
-        ("backlog at the end", known(drain.backlog_end, count)),
     ];
+    // Only a system with a live feed, with metrics, or on this machine has these.
+    if g.feed_reconnects > 0 {
+        rows.push(("live feed reconnected", count(g.feed_reconnects)));
+    }
+    if let Some(pct) = report.system_cpu_pct {
+        rows.push(("CPU of the system and its Redis", core(pct)));
+    }
+    if let Some(backlog) = drain.backlog_end {
+        rows.push(("drain of the backlog", time(drain.backlog_s * 1e6)));
+        rows.push(("backlog at the end", count(backlog)));
+    }
     Table::new("generator", "Generator and drain")
         .words([""])
         .numbers(["figure"])
-        .rows(rows.map(|(name, value)| [name.to_owned(), value]))
+        .rows(
+            rows.into_iter()
+                .map(|(name, value)| [name.to_owned(), value]),
+        )
 }
 
 fn cost(report: &Report) -> Table {

@@ -7,10 +7,11 @@ use crate::growth::{Growth, measured};
 use crate::neighbours;
 use crate::report::Report;
 use crate::units;
+use crate::verdict;
 use loadgen_engine::record::series::Point;
 use loadgen_scenario::Limits;
 
-/// Smallest share of the arrivals that must be completed while they arrive, for a rate to be sustained.
+/// Smallest share of the arrivals that must end while they arrive, for a rate to be sustained. How many of them may fail is the thresholds' to say.
 const REACHED_MIN: f64 = 0.95;
 /// Below this share the rate is too high without a second probe.
 const REACHED_FAR: f64 = 0.85;
@@ -26,7 +27,8 @@ impl Probe {
         let mut probe = Self {
             number,
             rate_per_s: rate,
-            reached_per_s: reached(report),
+            reached_per_s: tenths(completed_per_s(report)),
+            failed_per_s: tenths(failed_per_s(report)),
             response_time_us: report.all_steps.response_time_us,
             end_to_end_us: worst.map(|e| (e.name.clone(), e.quantiles())),
             growth: Growth::of(report),
@@ -55,7 +57,10 @@ impl Probe {
             return (Judged::Doubtful, doubts);
         }
         let reasons = self.against(report, limits, full);
-        let far = self.reached_per_s < self.rate_per_s * REACHED_FAR || self.too_much_lost(limits);
+        let far = self.ended_per_s() < self.rate_per_s * REACHED_FAR
+            || self.too_much_lost(limits)
+            || self.reached_per_s <= 0.0
+            || misses_the_default(report) && self.reached_per_s < self.rate_per_s * REACHED_FAR;
         let judged = match (reasons.is_empty(), far) {
             (true, _) => Judged::Holds,
             (false, false) => Judged::Exceeds,
@@ -71,11 +76,19 @@ impl Probe {
     /// Why the target did not sustain the rate; empty if it did.
     fn against(&self, report: &Report, limits: &Limits, full: bool) -> Vec<String> {
         let mut reasons = self.growth.said(self.rate_per_s);
-        if self.reached_per_s < self.rate_per_s * REACHED_MIN {
+        if self.ended_per_s() < self.rate_per_s * REACHED_MIN {
+            let failed = match self.failed_per_s > 0.0 {
+                true => format!(" and {:.1}/s failed", self.failed_per_s),
+                false => String::new(),
+            };
             reasons.push(format!(
-                "only {:.0} journeys/s were completed while {:.0}/s arrived",
-                self.reached_per_s, self.rate_per_s
+                "only {:.1} journeys/s were completed{failed} while {:.1}/s arrived: less than {:.0} % ended",
+                self.reached_per_s,
+                self.rate_per_s,
+                REACHED_MIN * 100.0
             ));
+        } else if self.reached_per_s <= 0.0 {
+            reasons.push("no journey was completed, all of them failed".to_owned());
         }
         if self.too_much_lost(limits) {
             reasons.push(format!(
@@ -83,8 +96,7 @@ impl Probe {
                 self.lost_pct
             ));
         }
-        let missed = report.thresholds.iter().filter(|t| !t.passed);
-        reasons.extend(missed.map(|t| format!("{}: {}", t.threshold, t.reason)));
+        reasons.extend(verdict::missed(&report.thresholds));
         let audit = report.audit.as_ref();
         reasons.extend(audit.map(AuditReport::reasons).unwrap_or_default());
         if full && late(report, limits) {
@@ -92,6 +104,12 @@ impl Probe {
         }
         reasons
     }
+}
+
+/// Whether more journeys failed than a scenario without a bound of its own allows.
+fn misses_the_default(report: &Report) -> bool {
+    let mut thresholds = report.thresholds.iter();
+    thresholds.any(|t| t.by_default && !t.passed)
 }
 
 /// Why the probe may say nothing about the target. If generator and target share a machine and it is full, a late generator is no
@@ -133,9 +151,9 @@ fn late(report: &Report, limits: &Limits) -> bool {
         || over(generator.loop_lateness_us.p99, limits.loop_stall_p99_max)
 }
 
-/// Journeys that ended successfully, a second. The count of completed journeys leaves out those that started in the warm-up, so the rate
+/// Journeys that were completed, a second. The count of completed journeys leaves out those that started in the warm-up, so the rate
 /// is computed from started and failed journeys and from those in flight before and after.
-fn reached(report: &Report) -> f64 {
+fn completed_per_s(report: &Report) -> f64 {
     let (before, points) = measured(report);
     let length_s: f64 = points.iter().map(|p| p.length_s).sum();
     let in_flight = |point: Option<&Point>| point.and_then(|p| p.in_flight).unwrap_or(0) as f64;
@@ -144,7 +162,23 @@ fn reached(report: &Report) -> f64 {
     });
     let ended = started as f64 + in_flight(before) - in_flight(points.last()) - failed as f64;
     if length_s > 0.0 {
-        (ended / length_s * 10.0).round() / 10.0
+        ended / length_s
+    } else {
+        0.0
+    }
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+/// Journeys that failed, a second, from the end of the warm-up.
+fn failed_per_s(report: &Report) -> f64 {
+    let (_, points) = measured(report);
+    let length_s: f64 = points.iter().map(|p| p.length_s).sum();
+    let failed: u64 = points.iter().map(|p| p.failed).sum();
+    if length_s > 0.0 {
+        failed as f64 / length_s
     } else {
         0.0
     }

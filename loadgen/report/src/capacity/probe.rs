@@ -43,6 +43,9 @@ pub struct Probe {
     pub rate_per_s: f64,
     /// The rate of completed journeys, between the end of the warm-up and the last arrival.
     pub reached_per_s: f64,
+    /// The rate of failed journeys in the same time.
+    #[serde(default)]
+    pub failed_per_s: f64,
     /// Response time of all requests.
     pub response_time_us: Quantiles,
     /// Name and latency of the awaited state with the highest p99.
@@ -70,5 +73,15 @@ impl Probe {
     /// CPU of all known processes, in percent of one core.
     pub fn cpu_sum_pct(&self) -> f64 {
         self.cpu_pct.iter().map(|(_, pct)| pct).sum()
+    }
+
+    /// The response times; `None` if no request was answered as expected.
+    pub fn times(&self) -> Option<&Quantiles> {
+        Some(&self.response_time_us).filter(|times| times.count > 0)
+    }
+
+    /// The rate of journeys that ended, completed or failed, in journeys a second.
+    pub fn ended_per_s(&self) -> f64 {
+        self.reached_per_s + self.failed_per_s
     }
 }

@@ -114,7 +114,10 @@ pub fn figures(report: &Report) -> Vec<ComparedFigure> {
             time(Family::EndToEnd, None, "p50", Role::Decides),
             metric(
                 "journeys.per_s",
-                Metric::Journeys(JourneyFigure::PerSecond),
+                Metric::Journeys {
+                    of: Selector::All,
+                    figure: JourneyFigure::PerSecond,
+                },
                 Role::Decides,
             ),
             metric("error_rate", Metric::ErrorRate, Role::Decides),
@@ -125,6 +128,8 @@ pub fn figures(report: &Report) -> Vec<ComparedFigure> {
             time(Family::EventLag, None, "p99", Role::Shown),
         ])
         .collect();
+    let names = report.workloads.iter().map(|w| &w.name);
+    figures.extend(names.flat_map(|name| of_workload(name)));
     for step in &report.steps {
         let of = |statistic| {
             time(
@@ -154,6 +159,17 @@ pub fn figures(report: &Report) -> Vec<ComparedFigure> {
     }));
     figures.sort_by_key(|figure| figure.role);
     figures
+}
+
+/// A workload's figures, in the words of thresholds.
+fn of_workload(name: &str) -> impl Iterator<Item = ComparedFigure> {
+    let name = format!("workload[\"{name}\"]");
+    ["per_s", "p50", "p99"]
+        .into_iter()
+        .filter_map(move |figure| {
+            let name = format!("{name}.{figure}");
+            Some(metric(&name, Metric::parse(&name).ok()?, Role::Shown))
+        })
 }
 
 fn resources() -> [ComparedFigure; 10] {
@@ -254,7 +270,7 @@ fn time(family: Family, of: Option<&str>, statistic: &str, role: Role) -> Compar
 fn metric(name: &str, metric: Metric, role: Role) -> ComparedFigure {
     let (unit, scale) = match &metric {
         Metric::ErrorRate => (Unit::Share, Scale::Difference),
-        Metric::Journeys(_) => (Unit::PerSecond, Scale::Ratio),
+        Metric::Journeys { .. } => (Unit::PerSecond, Scale::Ratio),
         _ => (Unit::Micros, Scale::Ratio),
     };
     let is_lag = matches!(
@@ -268,7 +284,7 @@ fn metric(name: &str, metric: Metric, role: Role) -> ComparedFigure {
         name: name.to_owned(),
         unit,
         scale,
-        more_is_better: Some(matches!(metric, Metric::Journeys(_))),
+        more_is_better: Some(matches!(metric, Metric::Journeys { .. })),
         role,
         machine_independent: false,
         resolution: match (scale, is_lag) {

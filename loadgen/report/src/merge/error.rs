@@ -26,6 +26,11 @@ pub enum MergeError {
     /// A run is a replay, which counts every invoice of its export once.
     #[error("{0}: replays can't be merged: each counts all invoices of its export")]
     Replay(PathBuf),
+    /// A run has several workloads, whose distributions are in no log of their own.
+    #[error(
+        "{0}: runs of [[workloads]] can't be merged: the distributions of a workload are not recorded by the second; give one generator several drivers (--drivers) instead"
+    )]
+    Workloads(PathBuf),
     /// A folder is given twice, or is also the output folder.
     #[error("{0} is given twice, or is also the folder of --out; give each folder once")]
     Twice(PathBuf),

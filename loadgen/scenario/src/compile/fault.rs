@@ -1,18 +1,23 @@
 //! Compiles faults: each has exactly one action, at a time before the workload's end, or by lot.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler};
 use crate::fault::{ANY_SERVICE, Chaos, Fault, FaultAction, NetworkTrouble};
 use crate::file::{ChaosFile, FaultFile, NetworkFile};
-use crate::scenario::Workload;
 
 const ALLOWED: &str = "allowed: `pause = \"redis\"` (or \"system\", or a service) with `for = \"1s\"`; `kill = \"redis\"` (or \"system\", or a service); `network = \"cut\"` (or \"half-open\", or \"delay\" with `by = \"100ms\"`) with `for`; or `run = \"<command>\"`";
 
 impl Compiler<'_> {
-    pub(super) fn fault(&self, raw: Spanned<FaultFile>, workload: &Workload) -> Compiled<Fault> {
+    /// `length`: how long journeys are started, where the scenario says so.
+    pub(super) fn fault(
+        &self,
+        raw: Spanned<FaultFile>,
+        length: Option<Duration>,
+    ) -> Compiled<Fault> {
         let span = raw.span();
         let raw = raw.into_inner();
         let Some(at) = raw.at else {
@@ -30,13 +35,12 @@ impl Compiler<'_> {
                 Some("allowed: the name of a service, as in `kill = \"order-service\"`".into()),
             ));
         }
-        if workload.duration().is_some_and(|length| at.0 >= length) {
+        if let Some(length) = length.filter(|length| at.0 >= *length) {
             return Err(self.source.error(
                 self.source.find("at", span.clone()),
                 format!("the fault at {:?} comes after the workload's end", at.0),
                 Some(format!(
-                    "allowed: less than the workload's length, {:?}",
-                    workload.duration().unwrap_or_default()
+                    "allowed: less than the workload's length, {length:?}"
                 )),
             ));
         }
@@ -47,7 +51,11 @@ impl Compiler<'_> {
         })
     }
 
-    pub(super) fn chaos(&self, raw: Spanned<ChaosFile>, workload: &Workload) -> Compiled<Chaos> {
+    pub(super) fn chaos(
+        &self,
+        raw: Spanned<ChaosFile>,
+        length: Option<Duration>,
+    ) -> Compiled<Chaos> {
         let span = raw.span();
         let raw = raw.into_inner();
         let wrong = |key: &str, problem: &str, help: &str| {
@@ -64,7 +72,7 @@ impl Compiler<'_> {
         if raw.faults.is_empty() {
             return wrong("faults", "there is nothing to draw", ALLOWED);
         }
-        if workload.duration().is_none() {
+        if length.is_none() {
             let help = "allowed: an open or a closed workload";
             return wrong("chaos", "a recorded workload has no length to fill", help);
         }

@@ -49,7 +49,6 @@ impl Compiler<'_> {
             .collect();
         Ok(Journey {
             name: raw.name,
-            weight,
             steps,
             step_count: journey.names.len(),
             feeders,

@@ -5,38 +5,38 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::file::JourneyFile;
+use crate::file::{JourneyFile, WorkloadFile, WorkloadKindFile};
 use crate::recorded;
-use crate::scenario::Workload;
 use crate::trace::TraceConfig;
 
 impl Compiler<'_> {
     /// Returns the mapping, if the workload needs one, and makes its variables known to templates.
     pub(super) fn trace(
         &mut self,
-        workload: &Workload,
-        at: &Range<usize>,
+        workload: Option<&Spanned<WorkloadFile>>,
         raw: Option<Spanned<TraceConfig>>,
         journeys: &[Spanned<JourneyFile>],
     ) -> Compiled<Option<TraceConfig>> {
-        match (workload, raw) {
-            (Workload::Trace, Some(mapping)) => {
+        let kind = |w: &&Spanned<WorkloadFile>| w.get_ref().kind;
+        let recorded = workload.filter(|w| matches!(kind(w), WorkloadKindFile::Trace));
+        match (recorded.map(Spanned::span), raw) {
+            (Some(at), Some(mapping)) => {
                 let names = [recorded::PRODUCTS, recorded::CUSTOMERS, recorded::PAY_AFTER];
                 self.known.extend(names.map(str::to_owned));
-                self.check_journeys(at, journeys)?;
+                self.check_journeys(&at, journeys)?;
                 Ok(Some(mapping.into_inner()))
             }
-            (Workload::Trace, None) => Err(self.source.error(
-                at.clone(),
+            (Some(at), None) => Err(self.source.error(
+                at,
                 "recorded arrivals need the mapping of their columns",
                 Some("allowed: a section [trace] with [trace.columns]".into()),
             )),
-            (_, Some(mapping)) => Err(self.source.error(
+            (None, Some(mapping)) => Err(self.source.error(
                 mapping.span(),
                 "a mapping without recorded arrivals",
                 Some("allowed: [trace] with `kind = \"trace\"` in [workload]".into()),
             )),
-            (_, None) => Ok(None),
+            (None, None) => Ok(None),
         }
     }
 

@@ -54,7 +54,13 @@ impl Compiler<'_> {
                 let place = self.source.find(&format!("{name}.{field}"), span.clone());
                 let did = did_you_mean(field, columns.iter().map(String::as_str));
                 let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-                let help = format!("{did}allowed: {}", columns.join(", "));
+                let other = match &columns[..] {
+                    [only] if only.contains([',', ';', '\t', '|']) => {
+                        "; if these are several columns, give the feeder's `delimiter`"
+                    }
+                    _ => "",
+                };
+                let help = format!("{did}allowed: {}{other}", columns.join(", "));
                 let problem = format!("the feeder `{name}` has no column `{field}`");
                 return Err(self.source.error(place, problem, Some(help)));
             }

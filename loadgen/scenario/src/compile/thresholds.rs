@@ -1,4 +1,4 @@
-//! Checks thresholds: the steps, states and tags they name exist, and their windows fit into the run.
+//! Checks thresholds: the steps, states, tags and workloads they name exist, and their windows fit into the run.
 
 use std::collections::BTreeSet;
 
@@ -27,17 +27,13 @@ pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()
             Window::Run => continue,
             Window::Every(length) | Window::Last(length) => length,
         };
-        let Some(measured) = scenario
-            .workload
-            .duration()
-            .map(|d| d.saturating_sub(scenario.warm_up))
-        else {
+        let (from, until) = scenario.span_of(&threshold.metric);
+        let Some(measured) = until.map(|until| until.saturating_sub(from)) else {
             continue;
         };
         if window > measured {
-            let problem = format!(
-                "a window of {window:?} is longer than the measured time of the run, {measured:?}"
-            );
+            let problem =
+                format!("a window of {window:?} is longer than the measured time, {measured:?}");
             let help = "use a shorter window, or a longer workload";
             return Err(source.error(place(), problem, Some(help.into())));
         }
@@ -61,10 +57,14 @@ fn toml_text(text: &str) -> String {
 
 /// The threshold's name, if nothing has that name, and the names that exist.
 fn unknown<'a>(threshold: &'a Threshold, scenario: &Scenario) -> Option<(&'a str, Vec<String>)> {
+    if let Some(name) = threshold.metric.workload() {
+        let names = scenario.workload_names();
+        return (!names.iter().any(|n| n == name)).then_some((name, names));
+    }
     let (of, family) = match &threshold.metric {
         Metric::Distribution { family, of, .. } => (of, *family),
         Metric::Requests { of, .. } => (of, Family::ResponseTime),
-        Metric::Journeys(_) | Metric::ErrorRate | Metric::BacklogEnd => return None,
+        Metric::Journeys { .. } | Metric::ErrorRate | Metric::BacklogEnd => return None,
     };
     let (names, tags) = match family {
         Family::ResponseTime | Family::ServiceTime => (&scenario.step_names, &scenario.step_tags),
@@ -73,7 +73,7 @@ fn unknown<'a>(threshold: &'a Threshold, scenario: &Scenario) -> Option<(&'a str
         Family::EventLag | Family::ScheduleSlip => return None,
     };
     match of {
-        Selector::All => None,
+        Selector::All | Selector::Workload(_) => None,
         Selector::Name(name) if names.contains(name) => None,
         Selector::Name(name) => Some((name, names.clone())),
         Selector::Tag(tag) => {

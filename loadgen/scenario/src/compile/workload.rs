@@ -1,4 +1,4 @@
-//! Compiles the workload: checks that its keys belong to its kind.
+//! Compiles how the journeys of one workload arrive: checks that its keys belong to its kind.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,26 +6,49 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::compile::compiler::{Compiled, Compiler};
-use crate::file::{StageFile, WorkloadFile, WorkloadKind};
-use crate::scenario::{Stage, Workload};
+use crate::duration::HumanDuration;
+use crate::file::{ArrivalsKind, StageFile, WorkloadFile, WorkloadKindFile};
 use crate::think_time::ThinkTime;
+use crate::workload::{Stage, Workload, WorkloadKind};
 
 impl Compiler<'_> {
-    pub(super) fn workload(&self, raw: &Spanned<WorkloadFile>) -> Compiled<Workload> {
+    /// A workload of this name and mix.
+    pub(super) fn workload(
+        &self,
+        name: String,
+        mix: Vec<(usize, f64)>,
+        raw: &Spanned<WorkloadFile>,
+    ) -> Compiled<Workload> {
+        let file = raw.get_ref();
+        let time = |given: Option<HumanDuration>| given.map_or(Duration::ZERO, |d| d.0);
+        let workload = Workload {
+            name,
+            kind: self.workload_kind(raw)?,
+            start_after: time(file.start_after),
+            warm_up: time(file.warm_up),
+            traceparent: file.traceparent.unwrap_or(true),
+            idempotency_keys: file.idempotency_keys.unwrap_or(false),
+            mix,
+        };
+        self.check_length(&workload, raw)?;
+        Ok(workload)
+    }
+
+    fn workload_kind(&self, raw: &Spanned<WorkloadFile>) -> Compiled<WorkloadKind> {
         let (span, raw) = (raw.span(), raw.get_ref());
         let wrong = |problem: &str, help: &str| {
             Err(self
                 .source
                 .error(span.clone(), problem, Some(help.to_owned())))
         };
-        if raw.arrivals.is_some() && !matches!(raw.kind, WorkloadKind::Open) {
+        if raw.arrivals.is_some() && !matches!(raw.kind, WorkloadKindFile::Open) {
             return wrong(
                 "only an open workload has arrivals",
                 "allowed: `arrivals` with kind = \"open\"",
             );
         }
-        let workload = match raw.kind {
-            WorkloadKind::Open => {
+        Ok(match raw.kind {
+            WorkloadKindFile::Open => {
                 if raw.users.is_some() || raw.think_time.is_some() {
                     return wrong(
                         "an open workload has no users",
@@ -58,9 +81,12 @@ impl Compiler<'_> {
                     );
                     return wrong("a rate is out of range", &help);
                 }
-                Workload::Open { stages }
+                WorkloadKind::Open {
+                    stages,
+                    poisson: raw.arrivals == Some(ArrivalsKind::Poisson),
+                }
             }
-            WorkloadKind::Closed => {
+            WorkloadKindFile::Closed => {
                 let stages = match (raw.users, raw.duration, raw.rate, &raw.stages) {
                     (Some(users), Some(duration), None, None) => {
                         vec![Stage::constant(duration.0, users as f64)]
@@ -92,12 +118,12 @@ impl Compiler<'_> {
                     );
                     return wrong("a number of users is out of range", &help);
                 }
-                Workload::Closed {
+                WorkloadKind::Closed {
                     stages,
                     think_time: raw.think_time.unwrap_or(ThinkTime::NONE),
                 }
             }
-            WorkloadKind::Trace => {
+            WorkloadKindFile::Trace => {
                 let given = raw.rate.is_some()
                     || raw.duration.is_some()
                     || raw.stages.is_some()
@@ -110,13 +136,9 @@ impl Compiler<'_> {
                         "allowed: `kind` alone; the speed is given on the command line",
                     );
                 }
-                Workload::Trace
+                WorkloadKind::Trace
             }
-        };
-        if workload.duration().is_some_and(|d| d.is_zero()) {
-            return wrong("the workload has no duration", "allowed: longer than 0 s");
-        }
-        Ok(workload)
+        })
     }
 
     /// `held`: what a stage holds, a rate or a number of users. A ramp without `from` begins where the stage before it ended.
@@ -146,20 +168,21 @@ impl Compiler<'_> {
         stages.collect()
     }
 
-    /// Refuses a warm-up that leaves nothing to measure.
-    pub(super) fn warm_up(
-        &self,
-        raw: &Spanned<WorkloadFile>,
-        workload: &Workload,
-    ) -> Compiled<Duration> {
-        let warm_up = raw.get_ref().warm_up.map_or(Duration::ZERO, |d| d.0);
-        match workload.duration() {
-            Some(duration) if warm_up >= duration => Err(self.source.error(
+    /// Refuses a workload without a length, and a warm-up that leaves nothing to measure.
+    fn check_length(&self, workload: &Workload, raw: &Spanned<WorkloadFile>) -> Compiled<()> {
+        let (length, warm_up) = (workload.length(), workload.warm_up);
+        match length {
+            Some(length) if length.is_zero() => Err(self.source.error(
+                raw.span(),
+                "the workload has no duration",
+                Some("allowed: longer than 0 s".into()),
+            )),
+            Some(length) if warm_up >= length => Err(self.source.error(
                 self.source.find("warm_up", raw.span()),
-                format!("a warm-up of {warm_up:?} leaves nothing of {duration:?} to measure"),
+                format!("a warm-up of {warm_up:?} leaves nothing of {length:?} to measure"),
                 Some("allowed: less than the workload's length".into()),
             )),
-            _ => Ok(warm_up),
+            _ => Ok(()),
         }
     }
 }

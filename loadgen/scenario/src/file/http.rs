@@ -58,6 +58,8 @@ pub enum Encoding {
     Br,
     /// RFC 1950.
     Deflate,
+    /// Zstandard, RFC 8878.
+    Zstd,
 }
 
 impl Encoding {
@@ -67,6 +69,7 @@ impl Encoding {
             Self::Gzip => "gzip",
             Self::Br => "br",
             Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
         }
     }
 }

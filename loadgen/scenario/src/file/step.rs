@@ -20,7 +20,7 @@ use crate::template::Template;
 pub struct JourneyFile {
     /// The journey's name, as reports show it.
     pub name: String,
-    /// Its weight in the mix (1).
+    /// Its weight in the mix of `[workload]` (1).
     pub weight: Option<f64>,
     /// Tags of the report's rows of its steps and states.
     #[serde(default)]
@@ -123,8 +123,8 @@ pub struct RequestFile {
     /// Further headers.
     #[serde(default)]
     pub headers: BTreeMap<String, Template>,
-    /// Repeats the request, with the same body and the same `Idempotency-Key`, while it gets no answer or a 503 or 504, for at most so long.
-    /// All attempts together are one request in the report.
+    /// Repeats the request, with the same body and the same `Idempotency-Key`, while it gets no answer or a 429, 503 or 504, for at most so long: after
+    /// the answer's `Retry-After`, otherwise after 200 ms. All attempts together are one request in the report.
     pub retry: Option<HumanDuration>,
 }
 

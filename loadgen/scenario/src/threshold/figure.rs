@@ -1,7 +1,7 @@
 //! The figures that a threshold may name, and their syntax.
 
 /// Every figure that a threshold may name.
-pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s|error_rate); backlog_end";
+pub const FIGURES: &str = "p(99), mean, … of all requests; step[\"NAME\"].p(99), tag[\"TAG\"].p(99), workload[\"NAME\"].p(99), response_time…, service_time…, await[\"STATE\"]… or end_to_end…, event_lag…, event_lag[\"GROUP\"]…, schedule_slip…, schedule_slip[\"WORKLOAD\"]… with p50, p90, p95, p99, p999, p(0 to 100), min, max, mean, count; error_rate, step[\"NAME\"].error_rate; requests.(count|errors|per_s|error_rate); journeys.(started|completed|failed|skipped|dropped|unsent|per_s|error_rate), the same of workload[\"NAME\"]; backlog_end";
 
 /// The figure that a threshold names.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,9 @@ pub enum Metric {
     /// A count of requests.
     #[allow(missing_docs)] // said above
     Requests { of: Selector, count: RequestFigure },
-    /// One of the journeys' counts.
-    Journeys(JourneyFigure),
+    /// A count or a rate of journeys: of all, or of one workload's.
+    #[allow(missing_docs)] // said above
+    Journeys { of: Selector, figure: JourneyFigure },
     /// Failed steps (requests and awaits) / steps tried, 0 to 1.
     ErrorRate,
     /// Entries that no consumer group had handled at the end, all groups together.
@@ -33,6 +34,8 @@ pub enum Selector {
     Name(String),
     /// The steps (or states) with this tag.
     Tag(String),
+    /// What the journeys of this workload did.
+    Workload(String),
 }
 
 /// The distributions a run records.
@@ -103,7 +106,18 @@ impl Metric {
         };
         let named = of.clone().map_or(Selector::All, Selector::Name);
         let (family, of) = match (family, of) {
-            ("journeys", None) => return Ok(Self::Journeys(journeys(tail).ok_or_else(wrong)?)),
+            ("journeys", None) => {
+                let figure = journeys(tail).ok_or_else(wrong)?;
+                let of = Selector::All;
+                return Ok(Self::Journeys { of, figure });
+            }
+            ("workload", Some(name)) => {
+                let of = Selector::Workload(name);
+                if let Some(figure) = journeys(tail) {
+                    return Ok(Self::Journeys { of, figure });
+                }
+                (Family::ResponseTime, of)
+            }
             ("requests", None) => {
                 let count = count(tail).ok_or_else(wrong)?;
                 return Ok(Self::Requests {
@@ -118,6 +132,7 @@ impl Metric {
             ("service_time", _) => (Family::ServiceTime, named),
             ("event_lag", _) => (Family::EventLag, named),
             ("schedule_slip", None) => (Family::ScheduleSlip, named),
+            ("schedule_slip", Some(name)) => (Family::ScheduleSlip, Selector::Workload(name)),
             _ => return Err(wrong()),
         };
         if let (true, Some(count)) = (
@@ -134,6 +149,17 @@ impl Metric {
         })
     }
 
+    /// The name of the workload whose figure it is, if it is one workload's.
+    pub fn workload(&self) -> Option<&str> {
+        match self {
+            Self::Distribution { of, .. } | Self::Journeys { of, .. } => match of {
+                Selector::Workload(name) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether it is measured in microseconds.
     pub fn is_time(&self) -> bool {
         matches!(self, Self::Distribution { statistic, .. } if *statistic != Statistic::Count)
@@ -147,8 +173,8 @@ impl Metric {
             Self::Requests { count, .. } => {
                 matches!(count, RequestFigure::Tried | RequestFigure::Errors)
             }
-            Self::Journeys(which) => {
-                !matches!(which, JourneyFigure::PerSecond | JourneyFigure::ErrorRate)
+            Self::Journeys { figure, .. } => {
+                !matches!(figure, JourneyFigure::PerSecond | JourneyFigure::ErrorRate)
             }
             Self::Distribution { statistic, .. } => *statistic == Statistic::Count,
         }
@@ -159,7 +185,10 @@ impl Metric {
         matches!(
             self,
             Self::ErrorRate
-                | Self::Journeys(JourneyFigure::Failed | JourneyFigure::ErrorRate)
+                | Self::Journeys {
+                    of: Selector::All,
+                    figure: JourneyFigure::Failed | JourneyFigure::ErrorRate,
+                }
                 | Self::Requests {
                     of: Selector::All,
                     count: RequestFigure::Errors | RequestFigure::ErrorRate,
@@ -172,7 +201,10 @@ impl Metric {
         matches!(
             self,
             Self::ErrorRate
-                | Self::Journeys(JourneyFigure::ErrorRate)
+                | Self::Journeys {
+                    figure: JourneyFigure::ErrorRate,
+                    ..
+                }
                 | Self::Requests {
                     count: RequestFigure::ErrorRate,
                     ..

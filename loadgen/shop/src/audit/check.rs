@@ -13,6 +13,8 @@ mod stock;
 mod versions;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod story;

@@ -15,11 +15,11 @@ use loadgen::terminal::{self, note};
 use loadgen_report::compare::{ComparisonSet, DURABILITY, Options, REDIS};
 use loadgen_report::folder;
 use loadgen_scenario::duration::HumanDuration;
-use loadgen_scenario::{Overrides, Scenario};
+use loadgen_scenario::{Named, Overrides, Scenario};
 use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemPlan};
 
 use crate::ending::{BAD_INPUT, bad_input, failed, runtime};
-use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
+use crate::scenario_arguments::{ScenarioArguments, length, named_rate, users};
 use crate::system_arguments::StartArguments;
 use crate::vary::{Variant, Varied};
 
@@ -70,15 +70,15 @@ pub struct AbArguments {
     /// Start no block that would end later than this
     #[arg(long, default_value = "10m")]
     budget: HumanDuration,
-    /// Start this many journeys a second in each run [default: the scenario's]
-    #[arg(long, value_parser = rate)]
-    rate: Option<f64>,
+    /// Start this many journeys a second in each run; of several workloads, that of this name; may be repeated [default: the scenario's]
+    #[arg(long, value_name = "[NAME=]N", value_parser = named_rate, allow_negative_numbers = true)]
+    rate: Vec<Named<f64>>,
     /// Start journeys for this long in each run
     #[arg(long, default_value = "2s", value_parser = length)]
     duration: HumanDuration,
-    /// Run with this many users (closed workload)
-    #[arg(long, value_parser = users)]
-    users: Option<usize>,
+    /// Run with this many users (closed workload); of several workloads, that of this name; may be repeated
+    #[arg(long, value_name = "[NAME=]N", value_parser = users, allow_negative_numbers = true)]
+    users: Vec<Named<usize>>,
     /// Audit the system after each run
     #[arg(long)]
     audit: bool,
@@ -96,7 +96,7 @@ pub struct AbArguments {
 #[derive(Args)]
 #[group(multiple = false)]
 struct BaselineArguments {
-    /// Start the baseline with this command instead of `ordershop up` [example: "target/release/ordershop up"]
+    /// Start the baseline with this command instead of `ordershop up`; it is given --listen, --durability and --data-dir, prints `ready: URL` when it answers, and ends on SIGTERM [example: "target/release/ordershop up"]
     #[arg(long, value_name = "CMD")]
     a: Option<String>,
     /// Build the baseline from this git revision, in a work tree, once for each commit
@@ -107,7 +107,7 @@ struct BaselineArguments {
 #[derive(Args)]
 #[group(multiple = false)]
 struct CandidateArguments {
-    /// Start the candidate with this command [example: "env X=1 target/release/ordershop up --threads 2"]
+    /// Start the candidate with this command, as with --a [example: "env X=1 target/release/ordershop up --threads 2"]
     #[arg(long, value_name = "CMD")]
     b: Option<String>,
     /// Build the candidate from this git revision
@@ -146,19 +146,12 @@ fn source<'a>(
 impl AbArguments {
     /// The scenario that each run drives. Prints what is wrong with it before it returns an exit code.
     fn find(&self) -> Result<Scenario, ExitCode> {
-        let scenario = self.scenario.find(Overrides {
-            rate: self.rate,
+        self.scenario.find(Overrides {
+            rates: self.rate.clone(),
             duration: Some(self.duration.0),
-            users: self.users,
+            users: self.users.clone(),
             ..Overrides::default()
-        })?;
-        if scenario.warm_up >= self.duration.0 {
-            return Err(bad_input(format!(
-                "--duration: the scenario's warm-up of {:?} takes all of {:?}, so nothing would be measured; choose a longer duration",
-                scenario.warm_up, self.duration.0
-            )));
-        }
-        Ok(scenario)
+        })
     }
 }
 

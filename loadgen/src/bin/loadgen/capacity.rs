@@ -13,17 +13,17 @@ use loadgen::terminal::{UNWRITTEN, note};
 use loadgen_render::Document;
 use loadgen_report::Environment;
 use loadgen_report::capacity::{CapacityReport, CapacitySet, SearchSetting, write_report};
-use loadgen_report::visible::visible;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Overrides, Scenario};
 use loadgen_shop::system_process::SystemPlan;
+use program_terminal::visible;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::scenario_arguments::{ScenarioArguments, rate, share};
-use crate::system_arguments::SystemArguments;
+use crate::system_arguments::{SystemArguments, has_no_effect};
 use crate::vary::Varied;
 
 /// First guess of the time that start, set-up and drain add to a probe.
@@ -38,25 +38,25 @@ pub struct CapacityArguments {
     #[command(flatten)]
     system: SystemArguments,
     /// Try this rate first, in journeys a second [default: the scenario's, between --lowest and --highest]
-    #[arg(long, value_parser = rate)]
+    #[arg(long, value_parser = rate, allow_negative_numbers = true)]
     start: Option<f64>,
     /// Try no rate below this one
-    #[arg(long, value_parser = rate, default_value = "1")]
+    #[arg(long, value_parser = rate, default_value = "1", allow_negative_numbers = true)]
     lowest: f64,
     /// Try no rate above this one
-    #[arg(long, value_parser = rate, default_value = "1000000")]
+    #[arg(long, value_parser = rate, default_value = "1000000", allow_negative_numbers = true)]
     highest: f64,
     /// Search until the result is this near to a rate that the system does not sustain
     #[arg(long, value_parser = precision, default_value = "5%")]
     precision: f64,
-    /// Start journeys for this long in each probe, its warm-up included
+    /// Start journeys for this long in each probe, its warm-up included; at least 5s longer than --warm-up
     #[arg(long, default_value = "20s")]
     probe_duration: HumanDuration,
     /// Leave out this much time at the start of each probe
     #[arg(long, default_value = "4s")]
     warm_up: HumanDuration,
     /// Search for the capacity under 2 to 8 values of an option of `ordershop up`, or on as many servers, in turns [example: redis=PATH|URL,PATH|URL]
-    #[arg(long, value_name = "OPTION=VALUE,VALUE", conflicts_with = "target")]
+    #[arg(long, value_name = "OPTION=VALUE,VALUE")]
     vary: Option<Varied>,
     /// Start no probe that would end later than this; with --vary, of each search's own time
     #[arg(long, default_value = "8m")]
@@ -110,13 +110,17 @@ impl CapacityArguments {
         let target = self.system.target(scenario)?;
         let durability = self.scenario.durability.as_ref();
         let plan = self.system.plan(target.as_deref(), durability)?;
-        let (Some(varied), Some(base)) = (&self.vary, &plan) else {
-            let label = None;
-            return Ok(vec![SearchedSystem {
-                label,
-                target,
-                plan,
-            }]);
+        let (varied, base) = match (&self.vary, &plan) {
+            (Some(varied), Some(base)) => (varied, base),
+            (Some(_), None) => return Err(has_no_effect("--vary")),
+            (None, _) => {
+                let label = None;
+                return Ok(vec![SearchedSystem {
+                    label,
+                    target,
+                    plan,
+                }]);
+            }
         };
         let variants = varied.variants(base).map_err(bad_input)?.into_iter();
         let systems = variants.map(|variant| SearchedSystem {
@@ -310,8 +314,7 @@ async fn carry_out(
             false => out.to_owned(),
         };
         let folder = folder.join(format!("{number:02}-{rate}"));
-        let folder = OutFolder::claim(&folder).map_err(|e| RunError::BadInput(e.to_string()))?;
-        let options = arguments.run_options(folder, system);
+        let options = arguments.run_options(OutFolder::claim(&folder)?, system);
         let warn = |error: &RunError| note(&format!("warning: {error}"));
         let measured = capacity::measure(number, rate, scenario, options, warn).await;
         let (probe, report) = measured?;

@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::{Args, Command};
+use loadgen::build_version::VERSION;
 use loadgen::terminal;
 use loadgen_report::compare::{CompareError, Comparison, Group, Options, compare, criterion};
 use loadgen_report::folder;
 
 /// Compare the runs of two builds: better, worse, the same, or can't tell.
-#[derive(clap::Args)]
+#[derive(Args)]
 #[command(
     after_help = "Each side is a run's folder, its report.json, or a folder that holds runs' folders; separate several by commas.\n\nExit codes:\n  0  no regression\n  1  regression\n  2  bad input, or runs that can't be compared\n  3  can't tell: too few runs, INVALID runs, or too much noise\n  5  the comparison can't be written"
 )]
@@ -61,6 +63,11 @@ pub struct CompareArguments {
         requires = "criterion"
     )]
     criterion_dir: PathBuf,
+}
+
+/// The command line of the program `compare-report`.
+pub fn compare_report() -> Command {
+    CompareArguments::augment_args(Command::new("compare-report").version(VERSION))
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]

@@ -20,7 +20,7 @@ pub struct ConnectArguments {
     /// Read the key of --client-cert from this PEM file [default: the file of the certificate]
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
-    /// Reach the target through this HTTP proxy, or `none` for a direct connection [default: http_proxy, https_proxy, all_proxy and no_proxy in the environment] [example: http://127.0.0.1:3128]
+    /// Reach the target through this HTTP or SOCKS5 proxy, or `none` for a direct connection [default: http_proxy, https_proxy, all_proxy and no_proxy in the environment] [example: http://127.0.0.1:3128, socks5://127.0.0.1:1080]
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
 }

@@ -26,6 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use loadgen::build_version::VERSION;
 use loadgen::terminal;
 use loadgen_shop::system_process::guard;
+use manual::Program;
 
 /// Drivers allocate on threads of their own; there the system's allocator asks the kernel for each page.
 #[global_allocator]
@@ -98,7 +99,7 @@ enum Command {
     Capacity(Box<capacity::CapacityArguments>),
     /// Measure two builds in turns and say whether the second one is slower
     #[command(
-        after_help = "Exit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted\n  5  the report or standard output can't be written"
+        after_help = "Both sides are started and stopped here, afresh for each run. For targets that run already, make runs with `loadgen run --target` and compare them with `loadgen compare`.\n\nExit codes:\n  0  no regression\n  1  regression\n  2  bad input\n  3  can't tell: too few runs, INVALID runs, or interrupted\n  5  the report or standard output can't be written"
     )]
     Ab(Box<ab::AbArguments>),
     /// Check every event of a running system against every entity
@@ -153,8 +154,11 @@ enum Command {
     Completions {
         /// Complete in this shell
         shell: clap_complete::Shell,
+        /// Complete this program's command line
+        #[arg(value_enum, default_value = "loadgen")]
+        program: manual::Program,
     },
-    /// Write the man pages of the program and of its commands
+    /// Write the man pages of loadgen, of its commands and of compare-report
     #[command(after_help = "Exit codes:\n  0  written\n  2  the folder can't be written to")]
     Man {
         /// Write them to this folder, such as ~/.local/share/man/man1
@@ -205,8 +209,16 @@ fn carry_out(command: Command) -> ExitCode {
         Command::Check { files, scenarios } => scenarios::check(&files, scenarios),
         Command::New { name, from } => scenarios::new(name.as_deref(), from.as_deref()),
         Command::Schema => scenarios::print_schema(),
-        Command::Completions { shell } => manual::completions::<CommandLine>(shell),
-        Command::Man { folder } => manual::man::<CommandLine>(&folder),
+        Command::Completions { shell, program } => {
+            let program = match program {
+                Program::Loadgen => CommandLine::command(),
+                Program::CompareReport => compare::compare_report(),
+            };
+            manual::completions(shell, program)
+        }
+        Command::Man { folder } => {
+            manual::man(&folder, [CommandLine::command(), compare::compare_report()])
+        }
         Command::SystemGuard { data } => {
             guard::guard(&data);
             ExitCode::SUCCESS

@@ -10,6 +10,7 @@ use loadgen::run::RunObservers;
 use loadgen::seconds_csv::SecondsCsv;
 use loadgen::terminal::note;
 use loadgen_render::ReportError;
+use loadgen_scenario::Scenario;
 
 use crate::ending::bad_input;
 
@@ -18,16 +19,21 @@ pub struct PipelineArguments {
     /// Write the verdict to this file as JUnit XML, a test for each threshold; what was in the file is replaced
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Write each second's figures to this file as CSV, a row for each step; what was in the file is replaced
+    /// Write each second's figures to this file as CSV, a row for each step, and for each of several workloads; what was in the file is replaced
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }
 
 impl PipelineArguments {
     /// Creates the files that were asked for. Prints which can't be written before it returns an exit code.
-    pub fn open(&self, observers: &mut RunObservers) -> Result<JunitFile, ExitCode> {
+    pub fn open(
+        &self,
+        scenario: &Scenario,
+        observers: &mut RunObservers,
+    ) -> Result<JunitFile, ExitCode> {
         if let Some(path) = &self.csv {
-            let csv = SecondsCsv::create(path).map_err(bad_input)?;
+            let several = scenario.workloads.iter().any(|w| !w.name.is_empty());
+            let csv = SecondsCsv::create(path, several).map_err(bad_input)?;
             observers.listeners.push(Box::new(csv));
         }
         let Some(path) = self.junit.clone() else {

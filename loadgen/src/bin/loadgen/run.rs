@@ -9,14 +9,14 @@ use loadgen::out_folder::OutFolder;
 use loadgen::run::{RunError, RunOptions, run};
 use loadgen::terminal;
 use loadgen_report::Report;
-use loadgen_report::visible::visible;
 use loadgen_scenario::duration::HumanDuration;
-use loadgen_scenario::{Overrides, Scenario};
+use loadgen_scenario::{Named, Overrides, Scenario};
+use program_terminal::visible;
 
 use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::pipeline::PipelineArguments;
-use crate::scenario_arguments::{ScenarioArguments, length, rate, users};
+use crate::scenario_arguments::{ScenarioArguments, length, named_rate, users};
 use crate::system_arguments::SystemArguments;
 use crate::watch::WatchArguments;
 
@@ -26,15 +26,15 @@ pub struct RunArguments {
     scenario: ScenarioArguments,
     #[command(flatten)]
     system: SystemArguments,
-    /// Start this many journeys a second (open workload; stages are scaled)
-    #[arg(long, value_parser = rate)]
-    rate: Option<f64>,
-    /// Start journeys for this long, as in 30s or 2m
+    /// Start this many journeys a second (open workload; stages are scaled); of several workloads, that of this name; may be repeated
+    #[arg(long, value_name = "[NAME=]N", value_parser = named_rate, allow_negative_numbers = true)]
+    rate: Vec<Named<f64>>,
+    /// Start journeys for this long, as in 30s or 2m (stages and later starts are stretched)
     #[arg(long, value_parser = length)]
     duration: Option<HumanDuration>,
-    /// Run with this many users (closed workload)
-    #[arg(long, value_parser = users)]
-    users: Option<usize>,
+    /// Run with this many users (closed workload); of several workloads, that of this name; may be repeated
+    #[arg(long, value_name = "[NAME=]N", value_parser = users, allow_negative_numbers = true)]
+    users: Vec<Named<usize>>,
     /// Write the report to this folder [default: reports/runs/<scenario>-<time>]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -58,9 +58,9 @@ pub struct RunArguments {
 
 fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
     arguments.scenario.find(Overrides {
-        rate: arguments.rate,
+        rates: arguments.rate.clone(),
         duration: arguments.duration.map(|d| d.0),
-        users: arguments.users,
+        users: arguments.users.clone(),
         targets: arguments.system.named_targets(),
         ..Overrides::default()
     })
@@ -97,7 +97,7 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
             folder.display()
         ));
     }
-    let junit = match arguments.pipeline.open(&mut observers) {
+    let junit = match arguments.pipeline.open(&scenario, &mut observers) {
         Ok(junit) => junit,
         Err(code) => return code,
     };

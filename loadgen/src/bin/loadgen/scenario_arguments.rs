@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use loadgen::terminal;
 use loadgen_scenario::duration::HumanDuration;
-use loadgen_scenario::{Overrides, Scenario, Workload, catalog};
+use loadgen_scenario::{Named, Overrides, Scenario, Workload, catalog};
 
 use crate::ending::{BAD_INPUT, bad_input};
 
@@ -88,12 +88,27 @@ fn error_rate(text: &str) -> Result<f64, String> {
     share(text, 0.0..=1.0)
 }
 
-/// Parses a number of users.
-pub fn users(text: &str) -> Result<usize, String> {
-    let users = text.parse().ok();
-    users
-        .filter(|users| (1..=Workload::USERS_MAX).contains(users))
-        .ok_or_else(|| format!("write a whole number from 1 to {}", Workload::USERS_MAX))
+/// Parses a number of users of a workload.
+pub fn users(text: &str) -> Result<Named<usize>, String> {
+    named(text, |text| {
+        let users = text.parse().ok();
+        users
+            .filter(|users| (1..=Workload::USERS_MAX).contains(users))
+            .ok_or_else(|| format!("write a whole number from 1 to {}", Workload::USERS_MAX))
+    })
+}
+
+/// Parses a workload's rate in journeys a second.
+pub fn named_rate(text: &str) -> Result<Named<f64>, String> {
+    named(text, rate)
+}
+
+/// Parses `NAME=VALUE`, or `VALUE` for the only workload.
+fn named<T>(text: &str, value: impl Fn(&str) -> Result<T, String>) -> Result<Named<T>, String> {
+    match text.rsplit_once('=') {
+        Some((name, text)) => Ok((Some(name.to_owned()), value(text)?)),
+        None => Ok((None, value(text)?)),
+    }
 }
 
 /// Parses the length of a workload.

@@ -55,10 +55,10 @@ pub struct SystemArguments {
     #[command(flatten)]
     connect: ConnectArguments,
     /// Start the system with one process for each service (`ordershop up --processes`)
-    #[arg(long, conflicts_with = "target")]
+    #[arg(long)]
     processes: bool,
     /// Start the system on this Redis or Valkey: a program, or the address of one that runs already, whose database must be empty and is left so
-    #[arg(long, value_name = "PATH|URL", conflicts_with = "target")]
+    #[arg(long, value_name = "PATH|URL")]
     redis: Option<String>,
     #[command(flatten)]
     start: StartArguments,
@@ -87,6 +87,13 @@ fn given_target(text: &str) -> Result<GivenTarget, String> {
             url: text.to_owned(),
         }),
     }
+}
+
+/// Refuses an option of a system that is started, where the system runs already.
+pub fn has_no_effect(option: &str) -> ExitCode {
+    bad_input(format!(
+        "{option} is for a system that is started here, and the one at --target runs already; leave one of them out"
+    ))
 }
 
 impl SystemArguments {
@@ -128,12 +135,12 @@ impl SystemArguments {
                 ("--durability", durability.is_some()),
                 ("--system-env", !self.start.system_env.is_empty()),
                 ("--empty-redis", self.start.empty_redis),
+                ("--processes", self.processes),
+                ("--redis", self.redis.is_some()),
             ];
             return match ineffective.iter().find(|(_, given)| *given) {
                 None => Ok(None),
-                Some((option, _)) => Err(bad_input(format!(
-                    "{option} is for a system that is started here, and the one at --target runs already; leave one of them out"
-                ))),
+                Some((option, _)) => Err(has_no_effect(option)),
             };
         }
         let plan = || {

@@ -138,7 +138,33 @@ fn end_to_end(progress: &RunProgress) -> Vec<Curve> {
         .collect()
 }
 
+/// What each of several workloads was asked and completed.
+fn workloads(progress: &RunProgress) -> Vec<Curve> {
+    let done = |index: usize| {
+        points(progress, |p, interval_s| {
+            p.per_s(p.workloads.get(index)?.completed as f64, interval_s)
+        })
+    };
+    let planned = progress.plan.workloads.iter().enumerate();
+    let curves = planned.flat_map(|(i, planned)| {
+        let done = done(i);
+        let asked = done
+            .iter()
+            .filter_map(|(at, _)| Some((*at, planned.asked(Duration::from_secs_f64(*at))?)));
+        let asked: Vec<(f64, f64)> = asked.collect();
+        let asked =
+            (!asked.is_empty()).then(|| curve(format!("{} asked", planned.name), 2 * i, asked));
+        asked
+            .into_iter()
+            .chain([curve(&planned.name, 2 * i + 1, done)])
+    });
+    curves.collect()
+}
+
 fn throughput(progress: &RunProgress) -> Vec<Curve> {
+    if progress.plan.workloads.len() > 1 {
+        return workloads(progress);
+    }
     let interval_s = progress.series.interval_s;
     let started = points(progress, |p, i| p.per_s(p.started as f64, i));
     let asked = started.iter().filter_map(|(at, _)| {

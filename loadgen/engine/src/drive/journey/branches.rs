@@ -45,6 +45,7 @@ impl<'a> JourneyRun<'a> {
         Self {
             context: self.context,
             customer: self.customer.clone(),
+            workload: self.workload,
             journey: self.journey,
             vars: self.vars.clone(),
             rng: SmallRng::seed_from_u64(self.rng.random()),

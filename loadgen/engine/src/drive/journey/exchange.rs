@@ -30,7 +30,7 @@ impl<'a> JourneyRun<'a> {
             &mut Context::scope(&layers, &mut self.rng),
             Carried {
                 trace: self.trace.map(|trace| (trace, self.sample.is_some())),
-                key: self.context.scenario.idempotency_keys,
+                key: self.context.scenario.workloads[self.workload].idempotency_keys,
             },
         )
         .map_err(StepError::from)?;
@@ -72,12 +72,12 @@ impl<'a> JourneyRun<'a> {
                 extract,
                 &mut Context::scope(&layers, &mut self.rng),
             )
-            .map_err(|error| rendered.hide_credentials(error)),
+            .map_err(|error| rendered.told(error, &hops)),
             (Err(_), None) => Ok(Vars::new()),
         };
         if self.measured {
-            let mut figures = self.context.figures.borrow_mut();
-            let figures = &mut figures.steps[*id];
+            let mut all = self.context.figures.borrow_mut();
+            let figures = &mut all.steps[*id];
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
             let waited = completed.saturating_duration_since(intended);
@@ -100,6 +100,9 @@ impl<'a> JourneyRun<'a> {
                 figures.body_bytes += reply.body.len() as u64;
             }
             figures.redirected(&hops);
+            if outcome.is_ok() && examined.is_ok() {
+                all.answered(self.workload, waited);
+            }
         }
         if let (Some(sample), Some(begun), Ok(reply)) = (&mut self.sample, begun, &outcome) {
             sample.answered((*id, &step.name, rendered.span()), intended, begun, reply);

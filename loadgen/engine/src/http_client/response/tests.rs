@@ -54,6 +54,11 @@ fn the_end_of_an_answer_is_found_however_it_was_cut_into_pieces() {
             (200, "ok", false),
         ),
         (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
+            false,
+            (200, "ok", false),
+        ),
+        (
             "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
             false,
             (200, "ok", true),

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::super::topic::ShopTopic;
+use super::faults::FaultCase;
 use super::story::{CART, ORDER, Story, compensated, order, right, stock, without_lines};
-use super::table::FaultCase;
 use crate::order_shop::OrderShop;
 use loadgen_engine::record::ledger::{Meanings, SeenVersions};
 
@@ -50,9 +50,7 @@ fn reword(story: &mut Story, from: usize, field: &str, value: &serde_json::Value
 
 /// The order is deleted although it is paid, its stock is given back, and it is shipped all the same.
 fn deleted_while_it_is_shipped(story: &mut Story) {
-    for id in ["bill.cleared.shipping.shipped", "put-1", "put-1.delivered"] {
-        story.without(id);
-    }
+    story.without_all(["bill.cleared.shipping.shipped", "put-1", "put-1.delivered"]);
     story.delete_order("CLEARED");
     story.give_back();
 }
@@ -169,9 +167,7 @@ pub const ROWS: &[FaultCase] = &[
     (
         "an order that is not paid any more is shipped",
         |s| {
-            for id in ["bill.cleared.shipping.shipped", "put-1", "put-1.delivered"] {
-                s.without(id);
-            }
+            s.without_all(["bill.cleared.shipping.shipped", "put-1", "put-1.delivered"]);
             let data = order("UNCLEARED");
             s.add(
                 ShopTopic::Order,

@@ -170,16 +170,14 @@ pub fn order(status: &str) -> Value {
 /// The same customer deletes the order at the moment of its payment: the payment comes to nothing, is returned, and the stock is back.
 pub fn compensated() -> Story {
     let mut story = right();
-    for id in [
+    story.without_all([
         "bill.cleared",
         "bill.cleared.shipping",
         "bill.cleared.shipping.mail",
         "bill.cleared.shipping.shipped",
         "put-1",
         "put-1.delivered",
-    ] {
-        story.without(id);
-    }
+    ]);
     story.ledger = Ledger::default();
     for (topic, event) in &story.events.clone() {
         let id = event["event_id"].as_str().unwrap();
@@ -378,6 +376,12 @@ impl Story {
         let mut events = self.events.iter_mut();
         let found = events.find(|(_, event)| event["event_id"] == event_id);
         &mut found.unwrap().1
+    }
+
+    pub fn without_all<const N: usize>(&mut self, event_ids: [&str; N]) {
+        for id in event_ids {
+            self.without(id);
+        }
     }
 
     pub fn without(&mut self, event_id: &str) {
