@@ -68,11 +68,14 @@ for level in $levels; do
     case $code in 0 | 1 | 3) ;; *) exit "$code" ;; esac
 done
 
-# Prints the table of all sides of each comparison.
+# Prints the table of all sides of each comparison. One of two servers has the table of their figures instead.
 for level in $levels; do
+    comparison=$out/$level/comparison.md
+    section="## Sides"
+    grep -q "^$section" "$comparison" || section="## Deciding figures"
     printf '### durability %s\n\n' "$level"
-    sed -n 's/^\(open: .*\|closed: .*\)$/\1\n/p' "$out/$level/comparison.md" | head -n 2
-    sed -n '/^## Sides/,/^## /{/^|/p}' "$out/$level/comparison.md" | sed -E 's/ \(\/[^)]*\)//; s/ +/ /g; s/-{4,}/---/g'
+    sed -n 's/^\(open: .*\|closed: .*\)$/\1\n/p' "$comparison" | head -n 2
+    sed -n "/^$section/,/^## \\|^<details>/{/^|/p}" "$comparison" | sed -E 's/ \(\/[^)]*\)//; s/ +/ /g; s/-{4,}/---/g'
     echo
 done | tee "$out/bake-off.md"
 echo "reports: $out" >&2

@@ -32,6 +32,9 @@ fi
 "$binary" man "$root/man/man1"
 for shell in bash zsh fish; do
     "$binary" completions "$shell" >"$root/completions/$program.$shell"
+    if [ -x "$root/compare-report" ]; then
+        "$binary" completions "$shell" compare-report >"$root/completions/compare-report.$shell"
+    fi
 done
 cp LICENSE-MIT LICENSE-APACHE CHANGELOG.md "$root"
 cp "$reference" "$root/README.md"

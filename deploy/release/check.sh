@@ -26,6 +26,8 @@ for program in ordershop loadgen; do
         [ -s "$work/$name/man/man1/$program-$command.1" ] || { echo "$name has no man page of $command" >&2; exit 1; }
         grep -q "$command" "$work/$name/completions/$program.bash" || { echo "$name does not complete $command" >&2; exit 1; }
     done
+    # An archive of loadgen has a second program.
+    [ ! -x "$work/$name/compare-report" ] || bash -n "$work/$name/completions/compare-report.bash"
     for file in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "man/man1/$program.1" "completions/$program.zsh" "completions/$program.fish"; do
         [ -s "$work/$name/$file" ] || { echo "$name has no $file" >&2; exit 1; }
     done

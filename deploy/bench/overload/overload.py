@@ -34,8 +34,8 @@ OPTIONS.add_argument("--multiples", default="1,2,3", help="of the peak")
 OPTIONS.add_argument("--peak", type=float, help="the peak, a second, instead of a measured one")
 OPTIONS = OPTIONS.parse_args()
 UNIT = {"reads": "reads", "checkouts": "journeys"}[OPTIONS.kind]
-# Of each rate: it takes so long until the system has found its pace, s.
-WARM_UP = 3
+# Of each rate: it takes so long until the system has found its pace, s. A journey of several steps may take longer than one request.
+WARM_UP = {"reads": 3, "checkouts": 5}[OPTIONS.kind]
 
 
 def free_port():
@@ -137,7 +137,7 @@ class Throttle(threading.Thread):
 
 
 def drive(system, folder, name, *workload):
-    """The goodput a second after the warm-up, and the kinds of errors."""
+    """The goodput a second after the warm-up, the errors by step, and how long refusals take."""
     command = pinned("1-%d" % (os.cpu_count() - 1)) + [os.path.join(OPTIONS.bin, "loadgen"), "run", os.path.join(folder, OPTIONS.kind + ".toml"), "--target", system.url]
     command += ["--no-audit", "--progress", "json", "--out", os.path.join(folder, name), *workload]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -153,17 +153,30 @@ def drive(system, folder, name, *workload):
             break
     # Nobody waits for what is still in flight.
     run.send_signal(signal.SIGINT), run.send_signal(signal.SIGINT)
-    run.wait()
+    # It goes on telling what is left: a full pipe would keep it from its end.
+    run.communicate()
     seconds = seconds[WARM_UP:]
     def per_s(figure):
         return sum(map(figure, seconds)) / max(1, len(seconds))
     errors = {}
     for second in seconds:
         for error in second["errors"]:
-            errors[error["kind"]] = errors.get(error["kind"], 0) + error["count"] / len(seconds)
+            name = "%s: %s" % (error["step"], error["kind"])
+            errors[name] = errors.get(name, 0) + error["count"] / len(seconds)
     # A journey of reads is one request.
     good = per_s(lambda second: second["journeys"]["completed"])
-    return good, errors, per_s(lambda second: second["journeys"]["dropped"]), ended
+    return good, errors, refusals(seconds), per_s(lambda second: second["journeys"]["dropped"]), ended
+
+
+def refusals(seconds):
+    """How long the first step's answers with an error take, ms: the median second's p50 and p99."""
+    times = [second["steps"][0]["failed_time_us"] for second in seconds]
+    times = [time for time in times if time["count"]]
+    if not times:
+        return "nothing refused"
+    def middle(name):
+        return sorted(time[name] for time in times)[len(times) // 2] / 1000
+    return "refused after p50 %.0f ms, p99 %.0f ms" % (middle("p50"), middle("p99"))
 
 
 def scenario(folder, workload):
@@ -185,7 +198,7 @@ def main():
             peak = OPTIONS.peak
             if not peak:
                 scenario(folder, keys + 'kind = "closed"\nusers = %d\nduration = "%ds"' % (OPTIONS.users, OPTIONS.seconds))
-                peak, errors, _, _ = drive(system, folder, "peak")
+                peak, errors, _, _, _ = drive(system, folder, "peak")
             if peak < 1:
                 sys.exit("overload.py: nothing was completed in time; fewer --users find the peak")
             print("peak: %.0f %s/s with %d users" % (peak, UNIT, OPTIONS.users), flush=True)
@@ -194,13 +207,13 @@ def main():
                 scenario(folder, keys + 'kind = "open"\nrate = %.1f\nduration = "%ds"' % (peak * multiple, OPTIONS.seconds))
                 health = Health(system)
                 health.start()
-                good, errors, dropped, ended = drive(system, folder, "x%g" % multiple)
+                good, errors, refused, dropped, ended = drive(system, folder, "x%g" % multiple)
                 health.going = False
                 is_idle = system.until_idle()
                 shown = ", ".join("%s %.0f/s" % error for error in sorted(errors.items()))
                 slowest = max(health.took, default=0)
-                print("%g x (%.0f/s): goodput %.0f/s, %.0f %% of the peak; not sent %.0f/s; %s; idle after %s; health: %d answers, slowest %.0f ms, %d failed" % (
-                    multiple, peak * multiple, good, 100 * good / peak, dropped, shown or "no errors",
+                print("%g x (%.0f/s): goodput %.0f/s, %.0f %% of the peak; not sent %.0f/s; %s; %s; idle after %s; health: %d answers, slowest %.0f ms, %d failed" % (
+                    multiple, peak * multiple, good, 100 * good / peak, dropped, shown or "no errors", refused,
                     "%.1f s" % (time.time() - ended) if is_idle else "more than 60 s", len(health.took), slowest * 1000, health.failed), flush=True)
         finally:
             if OPTIONS.throttle:
