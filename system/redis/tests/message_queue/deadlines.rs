@@ -98,23 +98,23 @@ async fn a_message_whose_caller_is_gone_is_dropped_and_the_next_are_delivered() 
 async fn a_queue_that_nobody_serves_soon_refuses_at_once() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue();
-    let timeout = Duration::from_secs(3);
+    // Those that wait outlast the patience with further ones, which is as long as their timeout: the queue goes on with what was begun.
+    let (timeout, waiting) = (Duration::from_secs(1), Duration::from_secs(6));
     let many: Vec<_> = (0..40)
         .map(|n| {
             let (queue, id) = (queue.clone(), format!("m-{n}"));
-            tokio::spawn(async move { queue.call(message(id, "1"), timeout).await })
+            tokio::spawn(async move { queue.call(message(id, "1"), waiting).await })
         })
         .collect();
     let mut further = 0;
     eventually("a refusal", async || {
-        let begun = Instant::now();
         further += 1;
         let id = format!("further-{further}");
         let brief = Duration::from_millis(1);
         let refused = tokio::time::timeout(brief, queue.call(message(id, "1"), timeout)).await;
         match refused {
             Ok(Err(QueueError::Overloaded { depth, .. })) => {
-                assert!(depth >= 16 && begun.elapsed() < timeout);
+                assert!(depth >= 16, "{depth}");
                 true
             }
             _ => false,
