@@ -3,6 +3,7 @@
 
 mod answer;
 mod answered_positions;
+mod arrivals;
 mod body_writer;
 mod commands;
 mod config;

@@ -1,6 +1,5 @@
 //! Accepts connections, serves HTTP/1.1 on them within limits for slow clients, drains them at shutdown. Must not know any route.
 
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +13,10 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::arrivals::Arrivals;
 use super::config::GatewayConfig;
 use super::connections::{Connection, Connections};
 use super::early_refusal;
@@ -29,15 +27,8 @@ use super::watched_stream::{Patience, WatchedStream};
 
 /// A connection that has been idle for less keeps its place: its client may be about to send.
 const IDLE_MIN: Duration = Duration::from_secs(1);
-/// The pause after a failed accept (for example: out of file descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The new connections that are served from one turn on; one while requests wait for their turn.
 const SERVED_PER_TURN: usize = 8;
-/// The connections that are accepted and not served yet: enough to find one whose client is still there.
-const ACCEPTED_MAX: usize = 64;
-/// When new connections have been waiting for so long, those whose clients have closed their end are dropped: most of them gave up, and serving
-/// them would take the time of those who wait. At other times such a client may still wait for its answer.
-const GONE_AFTER: Duration = Duration::from_millis(250);
 
 /// Serves until a shutdown is requested, then drains.
 pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, router: Router) {
@@ -53,13 +44,12 @@ pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, rout
         let state = Arc::clone(state);
         async move { state.progress.watch(&*state.events).await }
     });
-    let mut accepted = VecDeque::new();
-    let mut waiting_since: Option<Instant> = None;
+    let mut arrivals = Arrivals::new(listener);
     loop {
         tokio::select! {
             biased;
             () = state.shutdown.cancelled() => break,
-            () = accept(&listener, &connections, &mut accepted) => {}
+            () = arrivals.accept(&connections) => {}
         }
         // New connections cost more than reads: those that are there go first.
         turnstile::turn().await;
@@ -67,14 +57,10 @@ pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, rout
             true => 1,
             false => SERVED_PER_TURN,
         };
-        let drops_gone = waiting_since.is_some_and(|since| since.elapsed() >= GONE_AFTER);
         let mut served = 0;
         while served < served_max
-            && let Some(stream) = accepted.pop_front()
+            && let Some(stream) = arrivals.next()
         {
-            if drops_gone && is_gone(&stream) {
-                continue;
-            }
             served += 1;
             let place = connections.make_place(state.config.connections_max, IDLE_MIN);
             if state.shutdown.run_until_cancelled(place).await.is_none() {
@@ -103,10 +89,8 @@ pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, rout
                 }
             });
         }
-        let waits = !accepted.is_empty();
-        waiting_since = waits.then(|| waiting_since.unwrap_or_else(Instant::now));
     }
-    drop(listener);
+    drop(arrivals);
     state.tasks.close();
     let drain = Duration::from_millis(state.config.drain_ms);
     if tokio::time::timeout(drain, state.tasks.wait())
@@ -130,40 +114,6 @@ fn patience(config: &GatewayConfig) -> Patience {
         idle: Duration::from_millis(config.idle_timeout_ms),
         stall: Duration::from_millis(config.stall_timeout_ms),
     }
-}
-
-/// Accepts the connections that have come; waits for one if none was accepted before.
-async fn accept(
-    listener: &TcpListener,
-    connections: &Connections,
-    accepted: &mut VecDeque<TcpStream>,
-) {
-    while accepted.len() < ACCEPTED_MAX {
-        let one = if accepted.is_empty() {
-            listener.accept().await
-        } else {
-            match listener.accept().now_or_never() {
-                Some(one) => one,
-                None => return,
-            }
-        };
-        match one {
-            Ok((stream, _)) => accepted.push_back(stream),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // If descriptors have run out, an idle connection has one.
-                connections.close_idle(Duration::ZERO);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                return;
-            }
-        }
-    }
-}
-
-/// Whether the client has closed its end, as one that gave up does.
-fn is_gone(stream: &TcpStream) -> bool {
-    let ready = stream.ready(Interest::READABLE).now_or_never();
-    matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
 }
 
 async fn serve_connection(
