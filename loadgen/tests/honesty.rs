@@ -1,6 +1,8 @@
 //! A generator on an overloaded machine says so, instead of reporting the machine's delays as the target's figures.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "../../testing/clock.rs"]
+mod clock;
 #[path = "support/program.rs"]
 mod support;
 
@@ -9,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use clock::Clock;
 use support::{Ended, Loadgen, SmallSystem, eventually, open, program, waiting};
 
 /// Threads that use all of the machine's CPU until this is dropped.
@@ -92,6 +95,33 @@ fn on_a_machine_that_is_too_busy_a_closed_run_is_invalid_too() {
         "{}",
         reasons(&ended)
     );
+}
+
+#[test]
+fn a_run_in_which_the_wall_clock_is_set_back_is_invalid() {
+    let Some(clock) = Clock::new() else {
+        return;
+    };
+    let system = SmallSystem::start();
+    let variables = clock.variables().into_iter();
+    let variables: Vec<_> = variables
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let through = [
+        &["env"],
+        &variables.iter().map(String::as_str).collect::<Vec<_>>()[..],
+    ]
+    .concat();
+    let loadgen = Loadgen::scenario(&open(100, "2s", ""))
+        .target(&system)
+        .through(&through);
+    let child = loadgen.start();
+    eventually("some requests", || system.requests() > 10);
+    clock.set_back(Duration::from_secs(1));
+    let ended = loadgen.ended(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 3, "{}", ended.stdout);
+    let said = reasons(&ended);
+    assert!(said.contains("the wall clock jumped by"), "{said}");
 }
 
 #[test]

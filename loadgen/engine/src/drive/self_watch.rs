@@ -38,9 +38,12 @@ impl SelfWatch {
             self.loop_lateness.borrow_mut().record(late);
             let now = (Instant::now(), SystemTime::now());
             let passed = now.0 - before.0;
-            let by_wall_clock = now.1.duration_since(before.1).unwrap_or_default();
+            let jump = match now.1.duration_since(before.1) {
+                Ok(by_wall_clock) => by_wall_clock.abs_diff(passed),
+                Err(back) => back.duration() + passed,
+            };
             // A pause between the two readings looks like a jump; the loop's lateness is the longest such pause.
-            let jump = by_wall_clock.abs_diff(passed).saturating_sub(late);
+            let jump = jump.saturating_sub(late);
             self.clock_jump.set(self.clock_jump.get().max(jump));
             before = now;
         }
