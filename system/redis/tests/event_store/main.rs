@@ -6,6 +6,7 @@ mod append;
 mod applied;
 mod cut_line;
 mod dead_letters;
+mod durability;
 mod failure;
 mod forwarding;
 mod rollback;

@@ -48,13 +48,18 @@ impl Stage {
 
     /// Kills the server; it comes back with the data as they were saved.
     pub async fn go_back(&mut self) {
+        self.kill_and_start(Durability::None).await;
+    }
+
+    /// Kills the server and starts one on what it leaves.
+    pub async fn kill_and_start(&mut self, durability: Durability) {
         let pid = self.server.pid().unwrap().to_string();
         let kill = std::process::Command::new("kill")
             .args(["-KILL", &pid])
             .status();
         assert!(kill.unwrap().success());
         let dir = self.dir.path().to_owned();
-        self.server = RedisServer::start(&dir, Durability::None).await.unwrap();
+        self.server = RedisServer::start(&dir, durability).await.unwrap();
     }
 
     pub fn store(&self) -> Arc<RedisEventStore> {
