@@ -46,7 +46,7 @@ compose-test: ## test the shop in containers under load, with a killed and a cra
 	@bash deploy/compose/test.sh
 
 walk: toolchain redis ## kill and stop the shop at every place between two effects, and cut its data after every transaction; some minutes
-	CUTS=all cargo test --locked --package ordershop --features failpoints --test interrupted -- --include-ignored
+	CUTS=all cargo test --locked --workspace --all-features --test interrupted -- --include-ignored
 
 fuzz-api: toolchain redis ## send generated requests to every operation of a shop of its own, and check each answer against /openapi.json
 	@sh deploy/install/schemathesis.sh

@@ -4,6 +4,7 @@
 #[path = "support/service.rs"]
 mod service;
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -368,4 +369,53 @@ fn several_systems_are_searched_each_with_a_report_of_its_own_and_one_of_all() {
         "{}",
         ended.stdout
     );
+}
+
+#[test]
+fn several_systems_have_a_curve_each_in_one_plot() {
+    let service = one_at_a_time(6);
+    let folder = Folder::new().with("gets.toml", &scenario("cpu_pct_max = 1000.0"));
+    let system = folder.0.path().join("ordershop");
+    let ready = format!(
+        "#!/bin/sh\ntrap 'exit 0' TERM\necho 'ready: {} (and more)'\nwhile :; do sleep 0.05; done\n",
+        service.url
+    );
+    std::fs::write(&system, ready).unwrap();
+    std::fs::set_permissions(&system, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ended = folder.loadgen(&[
+        "capacity",
+        "gets.toml",
+        "--vary",
+        "threads=1,2",
+        "--probe-duration",
+        "1s",
+        "--warm-up",
+        "0s",
+        "--budget",
+        "10s",
+        "--system-bin",
+        system.to_str().unwrap(),
+        "--out",
+        "out",
+    ]);
+
+    let all = found(&folder);
+    for search in all["searches"].as_array().unwrap() {
+        let probes = search["probes"].as_array().unwrap();
+        assert!(probes.len() > 1, "{search}\n{}", ended.stderr);
+    }
+    let page = folder.0.path().join("out/capacity.html");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let Some(browser) = Browser::open_file(&page).await else {
+            return;
+        };
+        let plots = "return [...document.querySelectorAll('svg.plot')].filter((s) => s.checkVisibility()).map((s) => s.closest('figure')).map((f) => [f.id, f.querySelectorAll('polyline').length, ['threads=1', 'threads=2'].every((name) => f.textContent.includes(name))])";
+        assert_eq!(
+            browser.script(plots).await,
+            json!([["latency", 2, true], ["throughput", 2, true]])
+        );
+        browser.is_quiet().await;
+        browser.close().await;
+    });
 }

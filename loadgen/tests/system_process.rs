@@ -131,6 +131,24 @@ fn a_system_that_ends_before_it_is_ready_is_bad_input_with_the_place_of_its_log(
 }
 
 #[test]
+fn a_system_that_ends_during_the_run_says_its_last_lines_in_the_report() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let body = format!(
+        "echo 'ready: {} (and more)'\nsleep 0.5\necho 'out of tea' >&2\nexit 9",
+        system.url
+    );
+    let path = program(folder.path(), &body);
+    let ended = Loadgen::scenario(&open(50, "1500ms", ""))
+        .arguments(&["--system-bin", path.to_str().unwrap()])
+        .run();
+    let warnings = ended.report()["warnings"].to_string();
+    for part in ["before the end of the run", "exit status: 9", "out of tea"] {
+        assert!(warnings.contains(part), "{part}: {warnings}");
+        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    }
+}
+
+#[test]
 fn what_is_exported_for_something_else_does_not_reach_the_system() {
     let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
     let path = program(

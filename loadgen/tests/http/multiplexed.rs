@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -17,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::raw_server::{LIMITS, OK, RawServer, self_signed, send, value};
 use super::routes::{through, tunnelling};
 use super::scenario::{get, scenario};
-use super::support::Loadgen;
+use super::support::{Loadgen, eventually};
 use loadgen_engine::http_client::{
     ClientLimits, ClientOptions, ConnectOptions, HttpClient, Request, Target, TlsOptions,
 };
@@ -266,4 +267,34 @@ fn a_run_over_http_2_tells_its_connections_and_streams() {
     let opened = http["connections"].as_u64().unwrap();
     assert!((1..50).contains(&opened), "{http}");
     assert!(ended.stdout.contains("HTTP/2"));
+}
+
+#[test]
+fn what_waits_for_a_stream_while_the_target_stands_still_is_response_time_but_not_service_time() {
+    let server = Http2Server::start(4);
+    let h2 = scenario("[http]\nprotocol = \"h2\"", &get("/", ""))
+        .replace(
+            "rate = 2.0\nduration = \"1s\"",
+            "rate = 50.0\nduration = \"3s\"",
+        )
+        .replace("[limits]", "[limits]\nconnections_max = 1");
+    let run = Loadgen::scenario(&h2).arguments(&["--target", &server.url]);
+    let child = run.start();
+    eventually("some requests", || {
+        server.arrived.load(Ordering::SeqCst) > 20
+    });
+    server.gate.forget_permits(Semaphore::MAX_PERMITS);
+    std::thread::sleep(Duration::from_secs(1));
+    server.gate.add_permits(1_000);
+    let ended = run.ended(child.wait_with_output().unwrap());
+
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let report = ended.report();
+    // A third of the requests come meanwhile, and four of them have a stream.
+    let p90 = |of: &str| report["steps"][0][of]["p90"].as_f64().unwrap();
+    let (response, service) = (p90("response_time_us"), p90("service_time_us"));
+    assert!(response > 400_000.0, "response p90 {response} µs");
+    assert!(service < response / 2.0, "service p90 {service} µs");
+    let slip = report["generator"]["schedule_slip_us"]["p50"].as_f64();
+    assert!(slip.unwrap() < 50_000.0, "{slip:?} µs");
 }

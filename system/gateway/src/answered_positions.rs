@@ -1,11 +1,14 @@
-//! Read your own writes: remembers, by topic, the highest position that a command was answered with; later requests must see it.
-//! Must not know any query or command.
+//! Read your own writes: remembers, by topic, the highest position that a command was answered with; later requests must see it. So they must
+//! see what was answered or told before this gateway started. Must not know any query or command.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
+use futures_util::future::try_join_all;
+use tokio::sync::OnceCell;
 
-use ordershop_contract::position::Positions;
+use ordershop_contract::event_store::{EventStore, EventStoreError};
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 
 use super::error::HttpError;
@@ -15,46 +18,72 @@ pub(super) const AT_LEAST: &str = "x-at-least";
 
 /// The highest position answered, by topic; shared by all clients of this gateway.
 #[derive(Default)]
-pub(super) struct AnsweredPositions(Mutex<Positions>);
+pub(super) struct AnsweredPositions {
+    highest: Mutex<Positions>,
+    has_begun: OnceCell<()>,
+}
 
 impl AnsweredPositions {
-    /// Remembers the positions that a command was answered with.
-    pub(super) fn raise(&self, positions: &Positions) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .merge(positions);
-    }
-
-    /// The positions that a request about `topics` must see: those that this gateway has answered, and those in the request's header.
+    /// Begins with the ends of all topics, once: events before them may have been shown by whoever was here before.
     ///
     /// # Errors
-    /// 400 for a malformed header.
-    pub(super) fn at_least(
-        &self,
-        topics: &[Topic],
-        headers: &HeaderMap,
-    ) -> Result<Positions, HttpError> {
-        let mut wanted = Positions::NONE;
-        {
-            let answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for topic in topics {
-                if let Some(position) = answered.get(*topic) {
-                    wanted.raise(*topic, position);
+    /// The store doesn't say them; the next request asks again.
+    pub(super) async fn begin(&self, events: &dyn EventStore) -> Result<(), EventStoreError> {
+        let ends = || async {
+            let ends = Topic::ALL.map(|topic| async move {
+                let end = events.last_position(topic).await?;
+                Ok((topic, end))
+            });
+            let ends = try_join_all(ends).await?;
+            let mut highest = self.highest();
+            for (topic, end) in ends {
+                if end > Position::START {
+                    highest.raise(topic, end);
                 }
             }
-        }
-        for header in headers.get_all(AT_LEAST) {
-            let text = header
-                .to_str()
-                .map_err(|_| HttpError::bad_request(format!("{AT_LEAST} is not plain text")))?;
-            let asked: Positions = text
-                .parse()
-                .map_err(|error| HttpError::bad_request(format!("{AT_LEAST}: {error}")))?;
-            wanted.merge(&asked);
-        }
-        Ok(wanted)
+            Ok(())
+        };
+        self.has_begun.get_or_try_init(ends).await.copied()
     }
+
+    /// Remembers the positions that a command was answered with.
+    pub(super) fn raise(&self, positions: &Positions) {
+        self.highest().merge(positions);
+    }
+
+    fn highest(&self) -> MutexGuard<'_, Positions> {
+        self.highest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The positions of `topics` that this gateway has answered.
+    pub(super) fn of(&self, topics: &[Topic]) -> Positions {
+        let highest = *self.highest();
+        let mut answered = Positions::NONE;
+        for topic in topics {
+            if let Some(position) = highest.get(*topic) {
+                answered.raise(*topic, position);
+            }
+        }
+        answered
+    }
+}
+
+/// The positions in a request's header.
+///
+/// # Errors
+/// 400 for a malformed header.
+pub(super) fn asked(headers: &HeaderMap) -> Result<Positions, HttpError> {
+    let mut asked = Positions::NONE;
+    for header in headers.get_all(AT_LEAST) {
+        let text = header
+            .to_str()
+            .map_err(|_| HttpError::bad_request(format!("{AT_LEAST} is not plain text")))?;
+        let positions: Positions = text
+            .parse()
+            .map_err(|error| HttpError::bad_request(format!("{AT_LEAST}: {error}")))?;
+        asked.merge(&positions);
+    }
+    Ok(asked)
 }
 
 #[cfg(test)]
@@ -62,23 +91,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_carries_the_highest_answered_position_of_its_topics_and_the_headers() {
+    fn a_query_carries_the_highest_answered_position_of_its_topics() {
         let answered = AnsweredPositions::default();
         answered.raise(&"order=5-1,cart=9-0".parse().unwrap());
         answered.raise(&"order=4-0".parse().unwrap());
-        let mut headers = HeaderMap::new();
-        headers.insert(AT_LEAST, "order=5-0,mail=2-0".parse().unwrap());
-        let wanted = answered.at_least(&[Topic::Order], &headers).unwrap();
-        assert_eq!(wanted.to_string(), "order=5-1,mail=2-0");
+        let wanted = answered.of(&[Topic::Order, Topic::Mail]);
+        assert_eq!(wanted.to_string(), "order=5-1");
     }
 
     #[test]
-    fn a_header_that_cannot_be_read_is_refused() {
+    fn a_header_is_read_and_one_that_cannot_be_is_refused() {
         let mut headers = HeaderMap::new();
+        headers.insert(AT_LEAST, "order=5-0,mail=2-0".parse().unwrap());
+        assert_eq!(asked(&headers).unwrap().to_string(), "order=5-0,mail=2-0");
         headers.insert(AT_LEAST, "ordr=5-0".parse().unwrap());
-        let error = AnsweredPositions::default()
-            .at_least(&[], &headers)
-            .unwrap_err();
+        let error = asked(&headers).unwrap_err();
         assert_eq!(error.status.as_u16(), 400);
         assert!(error.message.contains("ordr"));
     }

@@ -30,7 +30,7 @@ const POSITION: &str = "x-position";
 pub(super) async fn create(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
-    let at_least = request.at_least(&Topic::ALL)?;
+    let at_least = request.at_least(&Topic::ALL).await?;
     let key = idempotency_key(request.http.headers())?.map(str::to_owned);
     let GatewayRequest { state, trace, http } = request;
     let text = json_body::read(http, &state.config).await?;
@@ -52,7 +52,7 @@ pub(super) async fn create_later(
 ) -> Result<Response, HttpError> {
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
-    let at_least = request.at_least(&Topic::ALL)?;
+    let at_least = request.at_least(&Topic::ALL).await?;
     let key = idempotency_key(request.http.headers())?.map(str::to_owned);
     let GatewayRequest { state, trace, http } = request;
     let text = json_body::read(http, &state.config).await?;
@@ -104,7 +104,7 @@ pub(super) async fn update(topic: Topic, request: GatewayRequest) -> Result<Resp
     let id = request.path_param()?;
     request.query_string(&[])?;
     // The command's handler must see every write that this gateway has already answered.
-    let at_least = request.at_least(&Topic::ALL)?;
+    let at_least = request.at_least(&Topic::ALL).await?;
     let if_match = etag::if_match(request.http.headers())?;
     let GatewayRequest { state, trace, http } = request;
     let text = json_body::read(http, &state.config).await?;
@@ -118,7 +118,7 @@ pub(super) async fn update(topic: Topic, request: GatewayRequest) -> Result<Resp
 pub(super) async fn delete(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
     let id = request.path_param()?;
     request.query_string(&[])?;
-    let at_least = request.at_least(&Topic::ALL)?;
+    let at_least = request.at_least(&Topic::ALL).await?;
     let if_match = etag::if_match(request.http.headers())?;
     let to = queue(queue_names::delete(topic))?;
     let params = payload::DeleteParams { entity_id: &id };

@@ -21,7 +21,7 @@ use super::service_reply;
 pub(super) async fn entity(topic: Topic, request: GatewayRequest) -> Result<Response, HttpError> {
     let id = request.path_param()?;
     request.query_string(&[])?;
-    let at_least = request.at_least(&[topic])?;
+    let at_least = request.at_least(&[topic]).await?;
     let known = etag::if_none_match(request.http.headers())?;
     let payload = payload::message(
         payload::ById {
@@ -76,7 +76,7 @@ async fn derived_list(
     request: GatewayRequest,
 ) -> Result<Response, HttpError> {
     request.query_string(&[])?;
-    let at_least = request.at_least(topics)?;
+    let at_least = request.at_least(topics).await?;
     let payload = payload::message(payload::Empty {}, &at_least);
     let reply = request.state.ask(to, payload, &request.trace).await?;
     Ok(json(
@@ -88,7 +88,7 @@ async fn derived_list(
 /// `GET /orders`, `/mails/sent` and `/report/orders`: one page if requested, else everything, streamed.
 pub(super) async fn list(list: List, request: GatewayRequest) -> Result<Response, HttpError> {
     let query = request.query_string(&["limit", "cursor"])?;
-    let at_least = request.at_least(list.topics())?;
+    let at_least = request.at_least(list.topics()).await?;
     if let Some(page) = query.page(list.page_max())? {
         let correlation_id = &request.trace.correlation_id;
         let reply = list.page(&request.state, page, &at_least, correlation_id);

@@ -26,7 +26,7 @@ const LISTS: [(&str, List); 9] = [
 /// Answers `/report`. A failure at the first page is an error with its status; a later one breaks the connection.
 pub(super) async fn report(request: GatewayRequest) -> Result<Response, HttpError> {
     request.query_string(&[])?;
-    let at_least = request.at_least(&Topic::ALL)?;
+    let at_least = request.at_least(&Topic::ALL).await?;
     let mut lists = LISTS.map(|(key, list)| (key, request.pages(list, at_least)));
     let mut first = lists[0].1.next().await?;
     let body = body_writer::stream(&request.state, |mut body| async move {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
+use axum::http::StatusCode;
 
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
 
+use super::answered_positions;
 use super::error::HttpError;
 use super::lists::{List, ListPages};
 use super::paging::{QueryString, percent_decode};
@@ -35,9 +37,22 @@ impl GatewayRequest {
     /// The positions of `topics` that the answer must include.
     ///
     /// # Errors
-    /// 400 for a header that can't be read.
-    pub(super) fn at_least(&self, topics: &[Topic]) -> Result<Positions, HttpError> {
-        self.state.answered.at_least(topics, self.http.headers())
+    /// 400 for a header that can't be read, 503 while the event store has not yet said where its topics end.
+    pub(super) fn at_least<'a>(
+        &self,
+        topics: &'a [Topic],
+    ) -> impl Future<Output = Result<Positions, HttpError>> + use<'a> {
+        let asked = answered_positions::asked(self.http.headers());
+        let state = Arc::clone(&self.state);
+        async move {
+            let mut wanted = asked?;
+            let begun = state.answered.begin(&*state.events).await;
+            begun.map_err(|error| {
+                HttpError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            })?;
+            wanted.merge(&state.answered.of(topics));
+            Ok(wanted)
+        }
     }
 
     /// The parameter at the end of the path, decoded. axum's own `Path` takes a broken percent encoding as it stands; here it is refused.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::fakes::{FakeQueue, FakeStore};
+use crate::fakes::{FakeQueue, FakeStore, json};
 use crate::gate::{Gate, chunked, read_to_end, whole};
 
 async fn gate() -> Gate {
@@ -143,4 +143,34 @@ async fn more_listeners_than_may_be_are_sent_away_with_503() {
     assert_eq!(refused.status(), 503);
     assert_eq!(refused.headers()["retry-after"], "1");
     drop(first);
+}
+
+#[tokio::test]
+async fn the_first_requests_must_see_all_that_was_there_when_the_gateway_started() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let queue = FakeQueue::new(move |message| {
+        let query: serde_json::Value = serde_json::from_str(message.payload.get()).unwrap();
+        tell.send(query["at_least"].clone()).unwrap();
+        async { json(r#"{"result":["1"]}"#) }
+    });
+    let store = Arc::new(FakeStore::with_history_of(7, 0));
+    let gate = Gate::tuned(queue, store, |_| {}).await;
+    gate.get("/order/1").await;
+    gate.send(Method::PUT, "/shipping/1", whole("{}"))
+        .await
+        .unwrap();
+
+    let asked: Vec<_> = told.try_iter().collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for positions in asked {
+        assert!(positions.to_string().contains("1-7"), "{positions}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_stores_ends_are_not_known_nothing_is_answered_that_may_be_older() {
+    let queue = FakeQueue::replies(r#"{"result":["1"]}"#);
+    let gate = Gate::tuned(queue, Arc::new(FakeStore::away()), |_| {}).await;
+    let answer = gate.get("/order/1").await;
+    answer.is_error(503, "a read");
 }
