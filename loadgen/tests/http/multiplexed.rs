@@ -197,7 +197,7 @@ async fn requests_share_connections_up_to_the_streams_that_both_sides_allow() {
         (4, 100, 4, 12, 3..=3, 4..=4),
         // The target's limit is not known before a connection's first settings have come.
         (100, 4, 4, 8, 2..=3, 4..=8),
-        (100, 4, 1, 4, 1..=1, 12..=12),
+        (100, 4, 1, 4, 1..=1, 4..=4),
     ] {
         let server = Http2Server::start(theirs);
         let http = server.client(connections_max, ours).await;

@@ -12,7 +12,7 @@ use super::connection::{Connection, Exchanged};
 use super::connection_figures::ConnectionFigures;
 use super::encoding;
 use super::error::HttpError;
-use super::multiplexed::Multiplexed;
+use super::multiplexed::{Multiplexed, Place};
 use super::options::{ClientLimits, ClientOptions};
 use super::reply::Reply;
 use super::request::{Envelope, Request};
@@ -41,6 +41,8 @@ pub struct Turn<'a> {
     pub(super) client: &'a HttpClient,
     /// When the turn came.
     pub since: Instant,
+    /// Its place on a shared connection, unless one may still be opened.
+    pub(super) place: Option<Place>,
     _permit: Option<SemaphorePermit<'a>>,
 }
 
@@ -95,16 +97,21 @@ impl HttpClient {
         self.figures.set(figures);
     }
 
-    /// Waits until a connection is free, or one more may be opened.
+    /// Waits until a connection, or a stream of one, is free, or one more may be opened.
     pub async fn turn(&self) -> Turn<'_> {
         let permit = match self.turns.try_acquire() {
             Ok(permit) => Some(permit),
             // The semaphore is never closed.
             Err(_) => self.turns.acquire().await.ok(),
         };
+        let place = match &self.multiplexed {
+            Some(multiplexed) => multiplexed.turn().await,
+            None => None,
+        };
         Turn {
             client: self,
             since: Instant::now(),
+            place,
             _permit: permit,
         }
     }
@@ -138,6 +145,7 @@ impl HttpClient {
         cookie: Option<&str>,
         since: Instant,
         end: Instant,
+        place: Option<Place>,
     ) -> Result<Reply, HttpError> {
         let mut envelope = Envelope {
             target: &self.target,
@@ -147,7 +155,7 @@ impl HttpClient {
         };
         if let Some(multiplexed) = &self.multiplexed {
             self.count(|figures| figures.requests += 1);
-            let exchanged = multiplexed.exchange(request, &envelope, &self.limits, end);
+            let exchanged = multiplexed.exchange(request, &envelope, &self.limits, end, place);
             return Box::pin(exchanged).await;
         }
         loop {
@@ -206,9 +214,9 @@ impl HttpClient {
 
 impl Turn<'_> {
     /// Sends a request and reads the whole answer, within the timeout since this turn came.
-    pub async fn send(self, request: &Request<'_>) -> Result<Reply, HttpError> {
-        let (client, end) = (self.client, self.end());
-        let outcome = client.exchange(request, None, self.since, end).await;
+    pub async fn send(mut self, request: &Request<'_>) -> Result<Reply, HttpError> {
+        let (client, end, place) = (self.client, self.end(), self.place.take());
+        let outcome = client.exchange(request, None, self.since, end, place).await;
         client.ended(outcome)
     }
 

@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http2::{self, Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use super::answer_headers::AnswerHeaders;
 use super::error::HttpError;
@@ -39,6 +39,12 @@ pub(super) struct Multiplexed {
     connections: RefCell<Vec<Rc<Streams>>>,
     /// Held while a connection is opened: the others wait for it instead of opening more.
     opening: Mutex<()>,
+    /// Held by the first of those that wait for a place, where no connection may be opened. The others follow in their order.
+    first: Mutex<()>,
+    /// Whether it waits: then nobody else takes a place.
+    is_waited_for: Cell<bool>,
+    /// Signals that a place was left.
+    released: Rc<Notify>,
     connections_max: usize,
     streams_max: usize,
     /// Connections opened.
@@ -55,6 +61,7 @@ struct Streams {
     in_use: Cell<usize>,
     /// Shared with the task that keeps the connection going; asked how many streams the target allows now.
     connection: Arc<std::sync::Mutex<Connection>>,
+    released: Rc<Notify>,
 }
 
 impl Streams {
@@ -68,11 +75,28 @@ fn lock(connection: &std::sync::Mutex<Connection>) -> std::sync::MutexGuard<'_, 
 }
 
 /// The place of one request on a connection.
-struct Place(Rc<Streams>);
+pub(super) struct Place(Rc<Streams>);
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.in_use.set(self.0.in_use.get() - 1);
+        self.0.released.notify_one();
+    }
+}
+
+/// Says that a place is waited for until it is dropped, which a timeout may do.
+struct Waits<'a>(&'a Cell<bool>);
+
+impl<'a> Waits<'a> {
+    fn begin(is_waited_for: &'a Cell<bool>) -> Self {
+        is_waited_for.set(true);
+        Self(is_waited_for)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 
@@ -83,6 +107,9 @@ impl Multiplexed {
             connections_max,
             connections: RefCell::new(Vec::new()),
             opening: Mutex::new(()),
+            first: Mutex::new(()),
+            is_waited_for: Cell::new(false),
+            released: Rc::default(),
             streams_max,
             opened: Cell::new(0),
             most_streams: Cell::new(0),
@@ -94,32 +121,48 @@ impl Multiplexed {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|c| !c.sender.is_closed() || c.in_use.get() > 0);
         let has_room = |c: &&Rc<Streams>| {
-            let most = self.streams_max.min(c.allowed());
+            // A target that allows none for now is asked for one, which waits in the connection.
+            let most = self.streams_max.min(c.allowed()).max(1);
             !c.sender.is_closed() && c.in_use.get() < most
         };
-        let found = connections.iter().find(has_room);
-        // Where no more may be opened, requests wait in the connection for the target's permission.
-        let is_full = connections.len() >= self.connections_max;
-        let open = connections
-            .iter()
-            .filter(|c| is_full && !c.sender.is_closed());
-        let found = found
-            .or_else(|| open.min_by_key(|c| c.in_use.get()))?
-            .clone();
+        let found = connections.iter().find(has_room)?.clone();
         found.in_use.set(found.in_use.get() + 1);
         let most = self.most_streams.get().max(found.in_use.get());
         self.most_streams.set(most);
         Some(Place(found))
     }
 
-    async fn place(&self, target: &Target) -> Result<Place, HttpError> {
-        if let Some(place) = self.free() {
-            return Ok(place);
+    /// Waits for a place; `None` if a connection may be opened for one.
+    pub async fn turn(&self) -> Option<Place> {
+        let may_open = || self.connections.borrow().len() < self.connections_max;
+        if !self.is_waited_for.get() {
+            let free = self.free();
+            if free.is_some() || may_open() {
+                return free;
+            }
         }
-        let _opening = self.opening.lock().await;
+        let _first = self.first.lock().await;
         loop {
+            let free = self.free();
+            if free.is_some() || may_open() {
+                return free;
+            }
+            let _waits = Waits::begin(&self.is_waited_for);
+            self.released.notified().await;
+        }
+    }
+
+    async fn place(&self, target: &Target) -> Result<Place, HttpError> {
+        loop {
+            if let Some(place) = self.turn().await {
+                return Ok(place);
+            }
+            let _opening = self.opening.lock().await;
             if let Some(place) = self.free() {
                 return Ok(place);
+            }
+            if self.connections.borrow().len() >= self.connections_max {
+                continue;
             }
             let stream = target.connect_for(Alpn::Http2).await;
             let stream = stream.map_err(HttpError::opening)?;
@@ -150,23 +193,28 @@ impl Multiplexed {
                 sender,
                 in_use,
                 connection,
+                released: Rc::clone(&self.released),
             };
             self.connections.borrow_mut().push(Rc::new(streams));
         }
     }
 
-    /// Sends a request and reads the whole answer. Fails if it is not complete by `end`.
+    /// Sends a request, on the place that it has, and reads the whole answer. Fails if it is not complete by `end`.
     pub async fn exchange(
         &self,
         request: &Request<'_>,
         envelope: &Envelope<'_>,
         limits: &ClientLimits,
         end: Instant,
+        mut place: Option<Place>,
     ) -> Result<Reply, HttpError> {
         let attempts = async {
             let mut attempt = 1;
             loop {
-                let place = self.place(envelope.target).await?;
+                let place = match place.take() {
+                    Some(place) => place,
+                    None => self.place(envelope.target).await?,
+                };
                 match on(&place, request, envelope, limits).await {
                     Err(Failure { unbegun: true, .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
                     Err(failure) => return Err(failure.error),

@@ -28,18 +28,18 @@ impl Turn<'_> {
     /// Sends a customer's request, with the customer's cookies, and goes where the target sends it on to. Adds the redirects to `hops`,
     /// also those before an error. All of it has the time of one request.
     pub async fn follow(
-        self,
+        mut self,
         request: &Request<'_>,
         manner: &Manner<'_>,
         hops: &mut Vec<Hop>,
     ) -> Result<Reply, HttpError> {
-        let (client, end) = (self.client, self.end());
+        let (client, end, place) = (self.client, self.end(), self.place.take());
         let mut url = None;
         if manner.customer.has_cookies() {
             url = Some(client.url(request)?);
         }
         let cookie = url.as_ref().and_then(|url| manner.customer.cookies(url));
-        let sent = client.exchange(request, cookie.as_deref(), self.since, end);
+        let sent = client.exchange(request, cookie.as_deref(), self.since, end, place);
         let outcome = match sent.await {
             Ok(reply) if reply.leads_further() => {
                 let from = match url {
@@ -130,12 +130,14 @@ impl HttpClient {
             let cookie = customer.cookies(&to);
             let cookie = cookie.as_deref();
             reply = if self.target.owns(&to) {
-                self.exchange(&following, cookie, begun, end).await?
+                self.exchange(&following, cookie, begun, end, None).await?
             } else {
                 let other = self.at(&to)?;
                 let turn = tokio::time::timeout_at(end.into(), other.turn());
-                let turn = turn.await.map_err(|_| HttpError::Timeout)?;
-                other.exchange(&following, cookie, turn.since, end).await?
+                let mut turn = turn.await.map_err(|_| HttpError::Timeout)?;
+                let place = turn.place.take();
+                let sent = other.exchange(&following, cookie, turn.since, end, place);
+                sent.await?
             };
             (from, next) = (to, Some(following));
         }
