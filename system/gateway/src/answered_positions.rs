@@ -2,10 +2,11 @@
 //! see what was answered or told before this gateway started. Must not know any query or command.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use futures_util::future::try_join_all;
-use tokio::sync::OnceCell;
+use tokio::sync::SetOnce;
 
 use ordershop_contract::event_store::{EventStore, EventStoreError};
 use ordershop_contract::position::{Position, Positions};
@@ -16,34 +17,45 @@ use super::error::HttpError;
 /// The request header with which a client of several gateways passes one gateway's answered positions to another.
 pub(super) const AT_LEAST: &str = "x-at-least";
 
+/// The pause before the store is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The highest position answered, by topic; shared by all clients of this gateway.
 #[derive(Default)]
 pub(super) struct AnsweredPositions {
     highest: Mutex<Positions>,
-    has_begun: OnceCell<()>,
+    has_begun: SetOnce<()>,
 }
 
 impl AnsweredPositions {
-    /// Begins with the ends of all topics, once: events before them may have been shown by whoever was here before.
-    ///
-    /// # Errors
-    /// The store doesn't say them; the next request asks again.
-    pub(super) async fn begin(&self, events: &dyn EventStore) -> Result<(), EventStoreError> {
-        let ends = || async {
+    /// Begins with the ends of all topics: events before them may have been shown by whoever was here before. Asks the store until it says them.
+    pub(super) async fn begin(&self, events: &dyn EventStore) {
+        let ends = loop {
             let ends = Topic::ALL.map(|topic| async move {
                 let end = events.last_position(topic).await?;
-                Ok((topic, end))
+                Ok::<_, EventStoreError>((topic, end))
             });
-            let ends = try_join_all(ends).await?;
-            let mut highest = self.highest();
-            for (topic, end) in ends {
-                if end > Position::START {
-                    highest.raise(topic, end);
-                }
+            match try_join_all(ends).await {
+                Ok(ends) => break ends,
+                Err(error) => tracing::debug!(%error, "can't read where the topics end"),
             }
-            Ok(())
+            tokio::time::sleep(PAUSE).await;
         };
-        self.has_begun.get_or_try_init(ends).await.copied()
+        for (topic, end) in ends {
+            if end > Position::START {
+                self.highest().raise(topic, end);
+            }
+        }
+        // It is set here alone.
+        let _ = self.has_begun.set(());
+    }
+
+    /// Waits until it has begun, `wait_max` at most. Answers whether it has.
+    pub(super) async fn has_begun(&self, wait_max: Duration) -> bool {
+        self.has_begun.initialized()
+            || tokio::time::timeout(wait_max, self.has_begun.wait())
+                .await
+                .is_ok()
     }
 
     /// Remembers the positions that a command was answered with.

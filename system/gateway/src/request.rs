@@ -1,6 +1,7 @@
 //! A request as handlers take it: with its trace, the shared state, and its parameters on demand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -46,10 +47,11 @@ impl GatewayRequest {
         let state = Arc::clone(&self.state);
         async move {
             let mut wanted = asked?;
-            let begun = state.answered.begin(&*state.events).await;
-            begun.map_err(|error| {
-                HttpError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-            })?;
+            let wait_max = Duration::from_millis(state.config.call_timeout_ms);
+            if !state.answered.has_begun(wait_max).await {
+                let problem = "the event store does not say where its topics end; try again";
+                return Err(HttpError::new(StatusCode::SERVICE_UNAVAILABLE, problem));
+            }
             wanted.merge(&state.answered.of(topics));
             Ok(wanted)
         }
