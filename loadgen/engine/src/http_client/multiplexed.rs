@@ -39,10 +39,8 @@ pub(super) struct Multiplexed {
     connections: RefCell<Vec<Rc<Streams>>>,
     /// Held while a connection is opened: the others wait for it instead of opening more.
     opening: Mutex<()>,
-    /// Held by the first of those that wait for a place, where no connection may be opened. The others follow in their order.
+    /// Held by who takes a place or waits for one. The others follow in their order.
     first: Mutex<()>,
-    /// Whether it waits: then nobody else takes a place.
-    is_waited_for: Cell<bool>,
     /// Signals that a place was left.
     released: Rc<Notify>,
     connections_max: usize,
@@ -84,22 +82,6 @@ impl Drop for Place {
     }
 }
 
-/// Says that a place is waited for until it is dropped, which a timeout may do.
-struct Waits<'a>(&'a Cell<bool>);
-
-impl<'a> Waits<'a> {
-    fn begin(is_waited_for: &'a Cell<bool>) -> Self {
-        is_waited_for.set(true);
-        Self(is_waited_for)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
-
 impl Multiplexed {
     /// Without connections yet; at most `streams_max` requests at once on each.
     pub fn new(connections_max: usize, streams_max: usize) -> Self {
@@ -108,7 +90,6 @@ impl Multiplexed {
             connections: RefCell::new(Vec::new()),
             opening: Mutex::new(()),
             first: Mutex::new(()),
-            is_waited_for: Cell::new(false),
             released: Rc::default(),
             streams_max,
             opened: Cell::new(0),
@@ -132,22 +113,18 @@ impl Multiplexed {
         Some(Place(found))
     }
 
+    fn may_open(&self) -> bool {
+        self.connections.borrow().len() < self.connections_max
+    }
+
     /// Waits for a place; `None` if a connection may be opened for one.
     pub async fn turn(&self) -> Option<Place> {
-        let may_open = || self.connections.borrow().len() < self.connections_max;
-        if !self.is_waited_for.get() {
-            let free = self.free();
-            if free.is_some() || may_open() {
-                return free;
-            }
-        }
         let _first = self.first.lock().await;
         loop {
             let free = self.free();
-            if free.is_some() || may_open() {
+            if free.is_some() || self.may_open() {
                 return free;
             }
-            let _waits = Waits::begin(&self.is_waited_for);
             self.released.notified().await;
         }
     }
@@ -161,7 +138,7 @@ impl Multiplexed {
             if let Some(place) = self.free() {
                 return Ok(place);
             }
-            if self.connections.borrow().len() >= self.connections_max {
+            if !self.may_open() {
                 continue;
             }
             let stream = target.connect_for(Alpn::Http2).await;
