@@ -133,7 +133,7 @@ impl AppliedPositions {
         tokio::select! {
             biased;
             // It can't fail: the sender lives as long as this borrow.
-            _ = changes.wait_for(|applied| covers(applied, wanted)) => {}
+            _ = changes.wait_for(|applied| wanted.iter().all(|asked| !lacks(applied, asked))) => {}
             () = listening, if listens => {}
         }
     }
@@ -151,12 +151,9 @@ impl AppliedPositions {
     /// What of `wanted` isn't applied yet, as far as this process knows.
     pub fn missing(&self, wanted: &Positions) -> impl Iterator<Item = (Topic, Position)> + use<> {
         let now = self.now();
-        let missing = |(topic, position): &(Topic, Position)| {
-            *position != Position::START && now.get(*topic) < Some(*position)
-        };
         wanted
             .iter()
-            .filter(missing)
+            .filter(|asked| lacks(&now, *asked))
             .collect::<Vec<_>>()
             .into_iter()
     }
@@ -170,8 +167,6 @@ fn raise(positions: &watch::Sender<Positions>, topic: Topic, position: Position)
     });
 }
 
-fn covers(applied: &Positions, wanted: &Positions) -> bool {
-    wanted.iter().all(|(topic, position)| {
-        position == Position::START || applied.get(topic) >= Some(position)
-    })
+fn lacks(applied: &Positions, (topic, position): (Topic, Position)) -> bool {
+    position != Position::START && applied.get(topic) < Some(position)
 }

@@ -61,34 +61,38 @@ struct PageParams {
 #[async_trait]
 impl QueueHandler for Queries {
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
-        if queue == names::GET_FACTS {
-            return self.questions(batch, parse_facts).await;
-        }
-        if queue == names::GET_ENTITY || queue == names::GET_ENTITIES {
-            let parse = |payload: &_| parse_entities(payload, queue == names::GET_ENTITY);
-            return self.questions(batch, parse).await;
-        }
+        // Before any position is looked at: what falls while some of the batch are waited for may be what others rely on.
         let falls = self.store.falls();
-        let answers = batch
-            .iter()
-            .map(async |delivery| match self.other(queue, delivery).await {
-                Ok(_) if self.store.falls() != falls => later(delivery, WENT_BACK),
+        let found = if queue == names::GET_FACTS {
+            self.questions(batch, parse_facts).await
+        } else if queue == names::GET_ENTITY || queue == names::GET_ENTITIES {
+            let parse = |payload: &_| parse_entities(payload, queue == names::GET_ENTITY);
+            self.questions(batch, parse).await
+        } else {
+            let others = batch.iter().map(|delivery| self.other(queue, delivery));
+            join_all(others).await
+        };
+        let went_back = self.store.falls() != falls;
+        let answers = batch.iter().zip(found);
+        answers
+            .map(|(delivery, found)| match found {
+                // What was looked up meanwhile may be older than what was asked for.
+                Ok(_) if went_back => later(delivery, WENT_BACK),
                 Ok(reply) => Answer::Reply(reply),
                 Err(unanswered) => unanswered,
-            });
-        join_all(answers).await
+            })
+            .collect()
     }
 }
 
 impl Queries {
+    /// What is found for questions that are looked up together, or the answers that there is none now.
     async fn questions(
         &self,
         batch: &[Delivery],
         parse: impl Fn(&RawValue) -> Result<Question, BadQuery>,
-    ) -> Vec<Answer> {
-        // Before any position is looked at: what falls while some of the batch are waited for may be what others rely on.
-        let falls = self.store.falls();
-        let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
+    ) -> Vec<Result<Box<RawValue>, Answer>> {
+        let mut answers: Vec<Option<Result<_, Answer>>> = vec![None; batch.len()];
         let (mut ready, mut waiting, mut wanted) = (Vec::new(), Vec::new(), Positions::NONE);
         for (place, delivery) in batch.iter().enumerate() {
             match parse(&delivery.payload) {
@@ -96,13 +100,13 @@ impl Queries {
                     ready.push((place, question));
                 }
                 Ok(question) if self.is_behind(&question.at_least) => {
-                    answers[place] = Some(later(delivery, &behind(&question.at_least)));
+                    answers[place] = Some(Err(later(delivery, &behind(&question.at_least))));
                 }
                 Ok(question) => {
                     wanted.merge(&question.at_least);
                     waiting.push((place, question));
                 }
-                Err(bad) => answers[place] = Some(Answer::Reply(bad)),
+                Err(bad) => answers[place] = Some(Err(Answer::Reply(bad))),
             }
         }
         if !waiting.is_empty() {
@@ -112,7 +116,7 @@ impl Queries {
                         let mut missing = self.applied.missing(&question.at_least);
                         if missing.any(|(topic, _)| topics.contains(&topic)) {
                             let why = behind(&question.at_least);
-                            answers[place] = Some(later(&batch[place], &why));
+                            answers[place] = Some(Err(later(&batch[place], &why)));
                         } else {
                             ready.push((place, question));
                         }
@@ -120,25 +124,19 @@ impl Queries {
                 }
                 Err(away) => {
                     for (place, _) in waiting {
-                        answers[place] = Some(Answer::Reply(away.clone()));
+                        answers[place] = Some(Err(Answer::Reply(away.clone())));
                     }
                 }
             }
         }
         let (places, questions): (Vec<usize>, Vec<Question>) = ready.into_iter().unzip();
         let found = self.look_up(&questions).await;
-        let went_back = self.store.falls() != falls;
         for (place, reply) in places.into_iter().zip(found) {
-            // What was looked up meanwhile may be older than what was asked for.
-            answers[place] = Some(if went_back {
-                later(&batch[place], WENT_BACK)
-            } else {
-                Answer::Reply(reply)
-            });
+            answers[place] = Some(Ok(reply));
         }
         let unanswered = || {
             let text = "the query was not answered";
-            Answer::Reply(error_reply(text, ReplyStatus::Failed))
+            Err(Answer::Reply(error_reply(text, ReplyStatus::Failed)))
         };
         let answers = answers.into_iter();
         answers

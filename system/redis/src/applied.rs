@@ -62,7 +62,7 @@ pub fn publish(
     position: Position,
     received_at_us: Option<u64>,
 ) {
-    let mut text = format!("{topic}={position}");
+    let mut text = Positions::of(topic, position).to_string();
     if let Some(at) = received_at_us {
         text.push_str(&format!(" {at}"));
     }
