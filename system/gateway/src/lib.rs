@@ -119,7 +119,16 @@ impl Gateway {
             tasks: TaskTracker::new(),
         });
         feed::start(&state);
+        // Requests that are being drained need both.
+        let background = tokio::spawn({
+            let state = Arc::clone(&state);
+            async move {
+                let events = &*state.events;
+                tokio::join!(state.answered.begin(events), state.progress.watch(events));
+            }
+        });
         let router = routes::router(table, Arc::clone(&state));
         server::serve(&state, listener, router).await;
+        background.abort();
     }
 }

@@ -40,14 +40,6 @@ pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, rout
         let turnstile = Arc::clone(&turnstile);
         async move { turnstile.run().await }
     });
-    let progress = tokio::spawn({
-        let state = Arc::clone(state);
-        async move { state.progress.watch(&*state.events).await }
-    });
-    let beginning = tokio::spawn({
-        let state = Arc::clone(state);
-        async move { state.answered.begin(&*state.events).await }
-    });
     let mut arrivals = Arrivals::new(listener);
     loop {
         tokio::select! {
@@ -109,8 +101,6 @@ pub(super) async fn serve(state: &Arc<GatewayState>, listener: TcpListener, rout
     }
     kill.cancel();
     turns.abort();
-    progress.abort();
-    beginning.abort();
 }
 
 fn patience(config: &GatewayConfig) -> Patience {
