@@ -128,17 +128,10 @@ impl SecondsCsv {
 }
 
 /// Journeys by how they ended, in the order of the columns.
-fn counts(journeys: &JourneyCounts) -> [String; 7] {
-    [
-        journeys.started,
-        journeys.completed,
-        journeys.failed,
-        journeys.skipped.values().sum(),
-        journeys.overtaken.values().sum(),
-        journeys.dropped,
-        journeys.unsent,
-    ]
-    .map(|n| n.to_string())
+fn counts(journeys: &JourneyCounts) -> impl Iterator<Item = String> {
+    let outcomes = journeys.outcomes().into_iter().map(|(_, count)| count);
+    let counts = std::iter::once(journeys.started).chain(outcomes);
+    counts.map(|count| count.to_string())
 }
 
 /// Mean, p50, p90, p99, max.

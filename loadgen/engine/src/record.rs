@@ -3,67 +3,25 @@
 
 pub mod interval_log;
 pub mod interval_reader;
+mod journeys;
 pub mod ledger;
 pub mod series;
+mod times;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use crate::http_client::Hop;
 
-/// Three significant digits: a figure is at most 0.1 % above what was measured.
-const SIGNIFICANT_DIGITS: u8 = 3;
-/// The longest time that is recorded: an hour. Longer ones are recorded as this one.
-const TIME_US_MAX: u64 = 3_600_000_000;
+pub use journeys::{JourneyCounts, JourneyOutcome, WorkloadFigures};
+pub use times::Times;
+
 /// The most kinds of errors counted separately; further ones are counted together.
 const ERROR_KINDS_MAX: usize = 200;
 /// Examples kept of each error.
 const ERROR_EXAMPLES_MAX: usize = 5;
 /// Longest example, in characters.
 const EXAMPLE_CHARS_MAX: usize = 400;
-
-/// A distribution of times in microseconds.
-#[derive(Debug, Clone)]
-pub struct Times(pub Histogram<u64>);
-
-impl Default for Times {
-    fn default() -> Self {
-        Self(
-            Histogram::new(SIGNIFICANT_DIGITS)
-                .expect("3 digits are within what a histogram can do"),
-        )
-    }
-}
-
-impl Times {
-    /// Records one time, rounded to the nearest microsecond.
-    pub fn record(&mut self, time: Duration) {
-        let micros = match time.as_secs() {
-            seconds if seconds < TIME_US_MAX / 1_000_000 => {
-                seconds * 1_000_000 + u64::from((time.subsec_nanos() + 500) / 1_000)
-            }
-            _ => TIME_US_MAX,
-        };
-        // Not `saturating_record`: it cuts values at the current size instead of growing.
-        self.0
-            .record(micros)
-            .expect("a resizing histogram takes every value");
-    }
-
-    /// An empty distribution with room for the same values.
-    fn emptied(&self) -> Self {
-        Self(Histogram::new_from(&self.0))
-    }
-
-    /// Adds another distribution.
-    pub fn add(&mut self, other: &Self) {
-        self.0
-            .add(&other.0)
-            .expect("a resizing histogram takes every value");
-    }
-}
 
 /// The times of one kind of request.
 #[derive(Debug, Clone, Default)]
@@ -117,38 +75,6 @@ pub struct ErrorFigures {
     pub examples: Vec<String>,
 }
 
-/// Counts of journeys, by outcome.
-#[derive(Debug, Clone, Default)]
-pub struct JourneyCounts {
-    /// Started.
-    pub started: u64,
-    /// Completed.
-    pub completed: u64,
-    /// Ended by an error.
-    pub failed: u64,
-    /// Ended because they could not be carried out, by reason: not a failure of the target.
-    pub skipped: BTreeMap<String, u64>,
-    /// Ended because another journey took over what they had made, by reason: not a failure either.
-    pub overtaken: BTreeMap<String, u64>,
-    /// Completed or overtaken, by the journey's index in the scenario.
-    pub done: BTreeMap<usize, u64>,
-    /// Arrivals over the in-flight limit.
-    pub dropped: u64,
-    /// Arrivals that were due but not started when the run ended.
-    pub unsent: u64,
-}
-
-impl WorkloadFigures {
-    /// Adds another interval's figures.
-    pub fn add(&mut self, other: &Self) {
-        self.journeys.add(&other.journeys);
-        self.schedule_slip.add(&other.schedule_slip);
-        if let Some(theirs) = &other.response_time {
-            self.response_time.get_or_insert_default().add(theirs);
-        }
-    }
-}
-
 impl StepFigures {
     /// Requests without an answer.
     pub fn unanswered(&self) -> u64 {
@@ -191,68 +117,6 @@ impl StepFigures {
     }
 }
 
-impl JourneyCounts {
-    /// Counts a journey that has ended.
-    fn ended(&mut self, journey: usize, outcome: &JourneyOutcome) {
-        if let JourneyOutcome::Completed | JourneyOutcome::Overtaken(_) = outcome {
-            *self.done.entry(journey).or_default() += 1;
-        }
-        match outcome {
-            JourneyOutcome::Completed => self.completed += 1,
-            JourneyOutcome::Failed => self.failed += 1,
-            JourneyOutcome::Skipped(reason) => {
-                *self.skipped.entry(reason.clone()).or_default() += 1;
-            }
-            JourneyOutcome::Overtaken(reason) => {
-                *self.overtaken.entry(reason.clone()).or_default() += 1;
-            }
-        }
-    }
-
-    /// Adds another interval's figures.
-    pub fn add(&mut self, other: &Self) {
-        self.started += other.started;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.dropped += other.dropped;
-        self.unsent += other.unsent;
-        for (reason, count) in &other.skipped {
-            *self.skipped.entry(reason.clone()).or_default() += count;
-        }
-        for (reason, count) in &other.overtaken {
-            *self.overtaken.entry(reason.clone()).or_default() += count;
-        }
-        for (journey, count) in &other.done {
-            *self.done.entry(*journey).or_default() += count;
-        }
-    }
-}
-
-/// The figures of one workload's journeys.
-#[derive(Debug, Clone, Default)]
-pub struct WorkloadFigures {
-    /// Counts of its journeys.
-    pub journeys: JourneyCounts,
-    /// Their schedule slip: actual − intended start.
-    pub schedule_slip: Times,
-    /// completed − intended start, of their requests answered as expected. Recorded only beside other workloads: all requests are an only
-    /// one's.
-    response_time: Option<Times>,
-}
-
-/// How one journey ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum JourneyOutcome {
-    /// It reached its end.
-    Completed,
-    /// It ended by an error, which has been recorded.
-    Failed,
-    /// It could not be carried out, for this reason.
-    Skipped(String),
-    /// It had done its part when another journey took over what it had made, for this reason.
-    Overtaken(String),
-}
-
 /// Everything recorded in one interval, or in a whole run.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
@@ -272,13 +136,7 @@ impl Figures {
         Self {
             steps: vec![StepFigures::default(); steps],
             awaits: vec![AwaitFigures::default(); awaits],
-            workloads: vec![
-                WorkloadFigures {
-                    response_time: (workloads > 1).then(Times::default),
-                    ..WorkloadFigures::default()
-                };
-                workloads
-            ],
+            workloads: vec![WorkloadFigures::new(workloads > 1); workloads],
             errors: BTreeMap::new(),
         }
     }
@@ -298,11 +156,7 @@ impl Figures {
             end_to_end: a.end_to_end.emptied(),
             ..AwaitFigures::default()
         });
-        let workloads = self.workloads.iter().map(|w| WorkloadFigures {
-            schedule_slip: w.schedule_slip.emptied(),
-            response_time: w.response_time.as_ref().map(Times::emptied),
-            ..WorkloadFigures::default()
-        });
+        let workloads = self.workloads.iter().map(WorkloadFigures::emptied);
         let next = Self {
             steps: steps.collect(),
             awaits: awaits.collect(),

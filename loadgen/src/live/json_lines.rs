@@ -132,15 +132,9 @@ fn announced(plan: &RunPlan) -> Value {
 }
 
 fn counts(journeys: &JourneyCounts) -> Value {
-    json!({
-        "started": journeys.started,
-        "completed": journeys.completed,
-        "failed": journeys.failed,
-        "skipped": journeys.skipped.values().sum::<u64>(),
-        "overtaken": journeys.overtaken.values().sum::<u64>(),
-        "dropped": journeys.dropped,
-        "unsent": journeys.unsent,
-    })
+    let started = ("started", journeys.started);
+    let counts = std::iter::once(started).chain(journeys.outcomes());
+    counts.collect()
 }
 
 fn figures(plan: &RunPlan, interval: &Interval) -> Value {

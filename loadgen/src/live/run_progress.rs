@@ -7,7 +7,7 @@ use crate::run_event::{Observed, RunEvent, RunPlan};
 use loadgen_engine::drive::Interval;
 use loadgen_engine::fault::FaultEvent;
 use loadgen_engine::record::series::{Point, Series};
-use loadgen_engine::record::{JourneyCounts, StepFigures, Times, WorkloadFigures};
+use loadgen_engine::record::{StepFigures, Times, WorkloadFigures};
 use loadgen_engine::schedule::Schedule;
 use loadgen_engine::scrape::LagStatistics;
 use loadgen_report::Quantiles;
@@ -78,8 +78,6 @@ pub struct RunProgress {
     pub response_time: Times,
     /// Figures of each step so far.
     pub steps: Vec<StepFigures>,
-    /// Counts of journeys so far.
-    pub journeys: JourneyCounts,
     /// Figures of each workload so far.
     pub workloads: Vec<WorkloadFigures>,
     /// Errors by step and kind.
@@ -115,7 +113,6 @@ impl Default for RunProgress {
             moments: Vec::new(),
             response_time: Times::default(),
             steps: Vec::new(),
-            journeys: JourneyCounts::default(),
             workloads: Vec::new(),
             errors: BTreeMap::new(),
             threshold_states: Vec::new(),
@@ -289,7 +286,6 @@ impl RunProgress {
         };
         self.moment(interval.start).join(moment);
         self.response_time.add(&response);
-        self.journeys.add(&figures.journeys());
         self.workloads
             .resize(figures.workloads.len(), WorkloadFigures::default());
         for (mine, theirs) in self.workloads.iter_mut().zip(&figures.workloads) {

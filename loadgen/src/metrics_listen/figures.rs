@@ -154,21 +154,6 @@ impl ExportedFigures {
     }
 }
 
-impl WorkloadTotals {
-    /// The outcomes of its journeys, each with its count.
-    pub fn outcomes(&self) -> [(&'static str, u64); 6] {
-        let counts = &self.journeys;
-        [
-            ("completed", counts.completed),
-            ("failed", counts.failed),
-            ("skipped", counts.skipped.values().sum()),
-            ("overtaken", counts.overtaken.values().sum()),
-            ("dropped", counts.dropped),
-            ("unsent", counts.unsent),
-        ]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

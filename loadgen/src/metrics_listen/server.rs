@@ -206,7 +206,7 @@ impl Writer<'_> {
             workloads.iter().map(|w| (labels(w), w.journeys.started)),
         )?;
         let outcomes = workloads.iter().flat_map(|w| {
-            w.outcomes().map(|(outcome, count)| {
+            w.journeys.outcomes().map(|(outcome, count)| {
                 let mut labels = labels(w);
                 labels.push(("outcome", outcome.to_owned()));
                 (labels, count)

@@ -102,7 +102,7 @@ fn metrics(figures: &ExportedFigures, times: PointTimes) -> Vec<Metric> {
             .collect()
     };
     let outcomes = workloads().flat_map(|w| {
-        w.outcomes().map(|(outcome, count)| {
+        w.journeys.outcomes().map(|(outcome, count)| {
             let outcome = attributes(&[("outcome", outcome)]);
             ([workload(w), outcome].concat(), count)
         })

@@ -118,6 +118,7 @@ pub fn lines(progress: &RunProgress) -> Vec<Line<'static>> {
     let plan = &progress.plan;
     let stopping = if progress.stopping { "  STOPPING" } else { "" };
     let (verdict, reasons) = verdict(progress);
+    let completed = progress.workloads.iter().map(|w| w.journeys.completed);
     let open = progress
         .threshold_states
         .iter()
@@ -147,7 +148,7 @@ pub fn lines(progress: &RunProgress) -> Vec<Line<'static>> {
             bold(rate(progress)),
             Span::raw(format!(
                 "  done {}  in flight {}  ",
-                count(progress.journeys.completed),
+                count(completed.sum()),
                 progress.in_flight
             )),
             errors(progress),
