@@ -57,9 +57,7 @@ impl Compiler<'_> {
                 .error(place, format!("a parameter: {problem}"), None)
         })?;
         self.known.extend(parameters.keys().cloned());
-        let length = workloads.iter().map(Workload::end);
-        let length = length.collect::<Option<Vec<_>>>();
-        let length = length.and_then(|ends| ends.into_iter().max());
+        let length = Workload::last_end(&workloads);
         self.targets = self.named_targets(&raw.targets)?;
         let limits = self.limits(raw.limits)?;
         let http = self.http(raw.http)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::threshold::{Threshold, Window};
+use super::threshold::Threshold;
 use super::{Scenario, Stage, Workload, WorkloadKind};
 
 /// A value for the workload of this name; no name for the only workload.
@@ -204,12 +204,7 @@ impl Scenario {
     /// Refuses thresholds whose window is longer than the measured time: they could only fail.
     fn windows_fit(&self) -> Result<(), String> {
         for threshold in &self.thresholds {
-            let (Window::Every(length) | Window::Last(length)) = threshold.window else {
-                continue;
-            };
-            let (from, until) = self.span_of(&threshold.metric);
-            let measured = until.map(|until| until.saturating_sub(from));
-            if let Some(measured) = measured.filter(|measured| length > *measured) {
+            if let Some((_, measured)) = self.too_long_a_window(threshold) {
                 return Err(format!(
                     "--duration: the window of the threshold `{}` is longer than the measured time, {measured:?}",
                     threshold.text

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::secrets::Secrets;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
-use crate::threshold::{Metric, Threshold};
+use crate::threshold::{Metric, Threshold, Window};
 use crate::trace::TraceConfig;
 use crate::workload::Workload;
 
@@ -67,8 +67,7 @@ pub struct Scenario {
 impl Scenario {
     /// How long journeys are started, where the scenario says so.
     pub fn duration(&self) -> Option<Duration> {
-        let ends = self.workloads.iter().map(Workload::end);
-        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+        Workload::last_end(&self.workloads)
     }
 
     /// The time at the start of the run in which nothing is recorded, of any workload.
@@ -92,6 +91,16 @@ impl Scenario {
             }
             None => (self.warm_up(), self.duration()),
         }
+    }
+
+    /// A threshold's window and the time in which its figure is measured, if the window is longer: the threshold could only fail.
+    pub(crate) fn too_long_a_window(&self, threshold: &Threshold) -> Option<(Duration, Duration)> {
+        let (Window::Every(window) | Window::Last(window)) = threshold.window else {
+            return None;
+        };
+        let (from, until) = self.span_of(&threshold.metric);
+        let measured = until?.saturating_sub(from);
+        (window > measured).then_some((window, measured))
     }
 
     /// The names of `[[workloads]]`; none for `[workload]`.

@@ -86,6 +86,12 @@ impl Workload {
         Some(self.start_after + self.length()?)
     }
 
+    /// When the last journey of all is started, where the scenario says so.
+    pub(crate) fn last_end(workloads: &[Self]) -> Option<Duration> {
+        let ends = workloads.iter().map(Self::end);
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
     /// The end of its warm-up, from the start of the run.
     pub fn recorded_from(&self) -> Duration {
         self.start_after + self.warm_up

@@ -155,17 +155,12 @@ fn late(report: &Report, limits: &Limits) -> bool {
 /// is computed from started and failed journeys and from those in flight before and after.
 fn completed_per_s(report: &Report) -> f64 {
     let (before, points) = measured(report);
-    let length_s: f64 = points.iter().map(|p| p.length_s).sum();
     let in_flight = |point: Option<&Point>| point.and_then(|p| p.in_flight).unwrap_or(0) as f64;
     let (started, failed) = points.iter().fold((0, 0), |(started, failed), p| {
         (started + p.started, failed + p.failed)
     });
     let ended = started as f64 + in_flight(before) - in_flight(points.last()) - failed as f64;
-    if length_s > 0.0 {
-        ended / length_s
-    } else {
-        0.0
-    }
+    per_s(ended, points)
 }
 
 fn tenths(number: f64) -> f64 {
@@ -175,10 +170,15 @@ fn tenths(number: f64) -> f64 {
 /// Journeys that failed, a second, from the end of the warm-up.
 fn failed_per_s(report: &Report) -> f64 {
     let (_, points) = measured(report);
-    let length_s: f64 = points.iter().map(|p| p.length_s).sum();
     let failed: u64 = points.iter().map(|p| p.failed).sum();
+    per_s(failed as f64, points)
+}
+
+/// Journeys a second, of so many during these points.
+fn per_s(journeys: f64, points: &[Point]) -> f64 {
+    let length_s: f64 = points.iter().map(|p| p.length_s).sum();
     if length_s > 0.0 {
-        failed as f64 / length_s
+        journeys / length_s
     } else {
         0.0
     }

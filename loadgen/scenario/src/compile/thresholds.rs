@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::compile::compiler::Compiled;
 use crate::diagnostic::{SourceText, did_you_mean};
 use crate::scenario::Scenario;
-use crate::threshold::{Family, Metric, Selector, Threshold, Window};
+use crate::threshold::{Family, Metric, Selector, Threshold};
 
 /// Refuses a threshold that could never be judged.
 pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()> {
@@ -23,15 +23,7 @@ pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()
                 Some(help),
             ));
         }
-        let window = match threshold.window {
-            Window::Run => continue,
-            Window::Every(length) | Window::Last(length) => length,
-        };
-        let (from, until) = scenario.span_of(&threshold.metric);
-        let Some(measured) = until.map(|until| until.saturating_sub(from)) else {
-            continue;
-        };
-        if window > measured {
+        if let Some((window, measured)) = scenario.too_long_a_window(threshold) {
             let problem =
                 format!("a window of {window:?} is longer than the measured time, {measured:?}");
             let help = "use a shorter window, or a longer workload";
