@@ -47,44 +47,48 @@ pub async fn drive(
                 while let Some(active) = crowd.active_from(user, intended - start)
                     && !stop.is_cancelled()
                 {
-                    if start + active > intended {
-                        intended = start + active;
+                    if start + active.start > intended {
+                        intended = start + active.start;
                         tokio::select! {
                             () = stop.cancelled() => break,
                             () = context.pauses.until(intended) => {}
                         }
                     }
-                    let number = context.share.number(numbers.replace(numbers.get() + 1));
-                    let offset = intended - start;
-                    let arrival = Arrival {
-                        offset_ns: offset.as_nanos() as u64,
-                        journey: chooser.borrow_mut().choose(),
-                        vars: Vars::new(),
-                    };
-                    let measured = offset >= recorded_from;
-                    // Pinned in place: moving the future would cost a good part of what the journey costs.
-                    let journey = pin!(journey::run(
-                        context.clone(),
-                        workload,
-                        arrival,
-                        number,
-                        intended,
-                        measured
-                    ));
-                    let ended = journey.await;
-                    let pause = journey::pause(
-                        think_time,
-                        &mut context.rng(!of_workload(number, workload)),
-                    );
-                    intended = ended + pause;
-                    if pause.is_zero() {
-                        // Journeys that never wait must not starve the other users.
-                        tokio::task::consume_budget().await;
-                        continue;
-                    }
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = context.pauses.until(intended.min(end)) => {}
+                    let until = start + active.end;
+                    while intended < until && !stop.is_cancelled() {
+                        let number = context.share.number(numbers.replace(numbers.get() + 1));
+                        let offset = intended - start;
+                        let arrival = Arrival {
+                            offset_ns: offset.as_nanos() as u64,
+                            journey: chooser.borrow_mut().choose(),
+                            vars: Vars::new(),
+                        };
+                        let measured = offset >= recorded_from;
+                        // Pinned in place: moving the future would cost a good part of what the journey costs.
+                        let journey = pin!(journey::run(
+                            context.clone(),
+                            workload,
+                            arrival,
+                            number,
+                            intended,
+                            measured
+                        ));
+                        let ended = journey.await;
+                        let pause = match think_time {
+                            // Without the random numbers that it would not draw.
+                            ThinkTime::Constant(length) => length,
+                            drawn => drawn.sample(&mut context.rng(!of_workload(number, workload))),
+                        };
+                        intended = ended + pause;
+                        if pause.is_zero() {
+                            // Journeys that never wait must not starve the other users.
+                            tokio::task::consume_budget().await;
+                            continue;
+                        }
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = context.pauses.until(intended.min(end)) => {}
+                        }
                     }
                 }
             })

@@ -1,5 +1,6 @@
 //! How many users of a closed workload are active over time: when each of them comes, goes, and comes again. Pure.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use loadgen_scenario::Stage;
@@ -26,8 +27,9 @@ impl Crowd {
         self.stages.iter().map(|s| s.duration).sum()
     }
 
-    /// When user number `user`, from 0, is active next, at `offset` or later: while there are more than `user` users. `None` if never again.
-    pub fn active_from(&self, user: usize, offset: Duration) -> Option<Duration> {
+    /// When user number `user`, from 0, is active next, at `offset` or later, within one stage: while there are more than `user` users. `None`
+    /// if never again.
+    pub fn active_from(&self, user: usize, offset: Duration) -> Option<Range<Duration>> {
         let user = user as f64;
         let mut start = Duration::ZERO;
         for stage in &self.stages {
@@ -42,9 +44,10 @@ impl Crowd {
             } else {
                 (0.0, 1.0)
             };
-            let next = (start + length.mul_f64(comes)).max(offset);
-            if comes < goes && next < start + length.mul_f64(goes) {
-                return Some(next);
+            let from = (start + length.mul_f64(comes)).max(offset);
+            let until = start + length.mul_f64(goes);
+            if comes < goes && from < until {
+                return Some(from..until);
             }
             start += length;
         }
@@ -72,24 +75,25 @@ mod tests {
             stage(5, 4.0, 4.0),
         ]);
         assert_eq!((crowd.users_max(), crowd.duration().as_secs()), (10, 40));
-        for (user, at_s, next_s) in [
-            (0, 0.0, Some(0.0)),
-            (3, 0.0, Some(3.0)),
-            (3, 7.5, Some(7.5)),
-            (9, 8.0, Some(9.0)),
-            (9, 20.0, Some(20.0)),
+        for (user, at_s, active_s) in [
+            (0, 0.0, Some(0.0..10.0)),
+            (3, 0.0, Some(3.0..10.0)),
+            (3, 7.5, Some(7.5..10.0)),
+            (3, 10.0, Some(10.0..20.0)),
+            (9, 8.0, Some(9.0..10.0)),
+            (9, 20.0, Some(20.0..21.0)),
             (9, 21.0, None),
-            (4, 25.5, Some(25.5)),
+            (4, 25.5, Some(25.5..26.0)),
             (4, 26.0, None),
-            (3, 27.0, Some(35.0)),
-            (0, 31.0, Some(35.0)),
+            (3, 27.0, Some(35.0..40.0)),
+            (0, 31.0, Some(35.0..40.0)),
             (0, 40.0, None),
             (10, 0.0, None),
         ] {
-            let next = crowd.active_from(user, Duration::from_secs_f64(at_s));
+            let active = crowd.active_from(user, Duration::from_secs_f64(at_s));
             assert_eq!(
-                next.map(|t| t.as_secs_f64()),
-                next_s,
+                active.map(|t| t.start.as_secs_f64()..t.end.as_secs_f64()),
+                active_s,
                 "user {user} at {at_s} s"
             );
         }
