@@ -22,12 +22,7 @@ use crate::record::JourneyOutcome;
 use crate::schedule::{Arrival, of_workload};
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::expression::Vars;
-use loadgen_scenario::{Action, KeySource, Step, ThinkTime};
-
-/// Draws the length of a pause.
-pub fn pause(think_time: ThinkTime, rng: &mut SmallRng) -> Duration {
-    think_time.sample(rng)
-}
+use loadgen_scenario::{Action, KeySource, Step};
 
 /// Starts a journey as a task of its own.
 pub fn start(
@@ -65,7 +60,9 @@ pub fn run(
         context.figures.borrow_mut().started(workload, slip);
     }
     async move {
-        let mut run = JourneyRun::new(&context, workload, arrival, number, intended, measured);
+        let customer = Customer::new(context.scenario.http.cookies);
+        let start = (number, intended);
+        let mut run = JourneyRun::new(&context, &customer, workload, arrival, start, measured);
         let outcome = match run.exhausted.take() {
             Some(reason) => {
                 context.workloads[workload].stop.cancel();
@@ -124,7 +121,7 @@ struct JourneyRun<'a> {
     measured: bool,
     /// When the current step should start.
     intended: Instant,
-    /// The intended start of each step's last execution, by the step's place; for `since`.
+    /// The intended start of each step's last execution, by the step's place; for `since`, so only if something is awaited.
     starts: Vec<Option<Instant>>,
     /// The current step's name, for errors.
     at: &'a str,
@@ -135,16 +132,16 @@ struct JourneyRun<'a> {
     /// Values that this journey has promised and not stored yet.
     promises: Vec<(String, Ticket)>,
     /// What the customer's client remembers.
-    customer: Rc<Customer>,
+    customer: &'a Customer,
 }
 
 impl<'a> JourneyRun<'a> {
     fn new(
         context: &'a Context,
+        customer: &'a Customer,
         workload: usize,
         arrival: Arrival,
-        number: u64,
-        intended: Instant,
+        (number, intended): (u64, Instant),
         measured: bool,
     ) -> Self {
         let mut rng = context.rng(of_workload(number, workload));
@@ -179,12 +176,15 @@ impl<'a> JourneyRun<'a> {
             sample,
             measured,
             intended,
-            starts: vec![None; journey.step_count],
+            starts: match context.feed {
+                Some(_) => vec![None; journey.step_count],
+                None => Vec::new(),
+            },
             at: &journey.name,
             exhausted,
             keys: Vec::new(),
             promises: Vec::new(),
-            customer: Rc::new(Customer::new(context.scenario.http.cookies)),
+            customer,
         }
     }
 
@@ -243,7 +243,9 @@ impl<'a> JourneyRun<'a> {
     }
 
     async fn step(&mut self, step: &'a Step) -> Result<(), JourneyEnd> {
-        self.starts[step.place] = Some(self.intended);
+        if let Some(start) = self.starts.get_mut(step.place) {
+            *start = Some(self.intended);
+        }
         match &step.action {
             Action::Steps(steps) => Box::pin(self.steps(steps)).await,
             Action::Parallel(steps) => Box::pin(self.parallel(steps)).await,
@@ -251,7 +253,7 @@ impl<'a> JourneyRun<'a> {
             Action::Request { .. } => self.request(step).await,
             Action::Await(awaits) => self.awaits(awaits).await,
             Action::Think(range) => {
-                let length = pause(*range, &mut self.rng);
+                let length = range.sample(&mut self.rng);
                 self.pause(length).await
             }
             Action::ThinkFor(template) => {

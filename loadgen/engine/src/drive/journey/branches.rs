@@ -44,7 +44,7 @@ impl<'a> JourneyRun<'a> {
     fn branch(&mut self) -> Self {
         Self {
             context: self.context,
-            customer: self.customer.clone(),
+            customer: self.customer,
             workload: self.workload,
             journey: self.journey,
             vars: self.vars.clone(),

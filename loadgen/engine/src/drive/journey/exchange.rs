@@ -46,7 +46,7 @@ impl<'a> JourneyRun<'a> {
             .filter(|_| request.target.is_none());
         let mut hops = Vec::new();
         let manner = Manner {
-            customer: &self.customer,
+            customer: self.customer,
             following: Following {
                 redirects_max: self.context.scenario.http.redirects,
                 is_answer: &|status| {
@@ -59,6 +59,7 @@ impl<'a> JourneyRun<'a> {
         let completed = outcome
             .as_ref()
             .map_or_else(|_| Instant::now(), |reply| reply.completed);
+        let waited = completed.saturating_duration_since(intended);
         let skip = outcome
             .as_ref()
             .ok()
@@ -67,7 +68,7 @@ impl<'a> JourneyRun<'a> {
             (_, Some(_)) => Ok(Vars::new()),
             (Ok(reply), None) => request::examine(
                 reply,
-                completed.saturating_duration_since(intended),
+                waited,
                 expect,
                 extract,
                 &mut Context::scope(&layers, &mut self.rng),
@@ -80,7 +81,6 @@ impl<'a> JourneyRun<'a> {
             let figures = &mut all.steps[*id];
             figures.count += 1;
             figures.errors += u64::from(outcome.is_err() || examined.is_err());
-            let waited = completed.saturating_duration_since(intended);
             // Apart, because a refusal within a millisecond is no fast answer, and a time limit no slow one.
             match (&outcome, &examined) {
                 (Err(_), _) => figures.unanswered_time.record(waited),
