@@ -31,7 +31,8 @@ const IDLE_MARGIN: Duration = Duration::from_millis(500);
 
 /// A connection without an exchange in progress.
 pub(super) struct Connection {
-    wire: Wire,
+    /// Boxed, because a connection is moved several times for each request.
+    wire: Box<Wire>,
     limit: TimeLimit,
     /// Requests sent on it.
     pub requests: u64,
@@ -80,11 +81,11 @@ impl Connection {
     pub async fn open(target: &Target, end: Instant) -> Result<Self, HttpError> {
         let opened = tokio::time::timeout_at(end.into(), target.connect_for(Alpn::Http1));
         let opened = opened.await.map_err(|_| HttpError::Timeout)?;
-        let wire = Wire {
+        let wire = Box::new(Wire {
             stream: opened.map_err(HttpError::opening)?,
             outbox: Vec::with_capacity(512),
             inbox: Vec::with_capacity(READ_BYTES),
-        };
+        });
         Ok(Self {
             wire,
             limit: TimeLimit::new(end),
@@ -96,14 +97,12 @@ impl Connection {
 
     /// Whether the target still waits for a request on it: it has neither closed it nor said anything unasked.
     pub async fn is_usable(&mut self, now: Instant) -> bool {
-        let idle = now.saturating_duration_since(self.since);
-        if self
-            .idle_max
-            .is_some_and(|max| idle + IDLE_MARGIN.min(max / 2) > max)
+        if let Some(max) = self.idle_max
+            && now.saturating_duration_since(self.since) + IDLE_MARGIN.min(max / 2) > max
         {
             return false;
         }
-        if idle > PAUSE {
+        if now > self.since + PAUSE {
             match self.wire.stream.news() {
                 // TLS may have read the farewell together with the answer.
                 News::Nothing => {}
@@ -113,11 +112,8 @@ impl Connection {
             }
         }
         self.wire.inbox.clear();
-        poll_fn(|context| {
-            let read = pin!(self.wire.stream.read_buf(&mut self.wire.inbox));
-            Poll::Ready(read.poll(context).is_pending())
-        })
-        .await
+        let read = self.wire.stream.read_at_once(&mut self.wire.inbox);
+        read.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Sends a request and reads the whole answer. Fails if it is not complete by `end`.
