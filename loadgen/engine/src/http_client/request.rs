@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::error::HttpError;
+use super::standard_headers::StandardHeader;
 use super::target::Target;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -57,6 +58,10 @@ impl<'a> Request<'a> {
         let named = |(known, _): &&(&str, String)| known.eq_ignore_ascii_case(name);
         let found = self.headers.iter().find(named);
         found.map(|(_, value)| value.as_str())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.header(name).is_some()
     }
 
     /// Whether the request is safe: it changes nothing, so it may be sent twice.
@@ -136,7 +141,11 @@ impl<'a> Request<'a> {
         }
         place.encode(out);
         push(out, &[" HTTP/1.1\r\n"]);
-        self.each_header(envelope, |name, value| {
+        self.check_headers()?;
+        for header in self.standard_headers(target) {
+            push(out, &[&header.line]);
+        }
+        self.each_further_header(envelope, |name, value| {
             line(out, name, value);
             Ok(())
         })?;
@@ -167,12 +176,26 @@ impl<'a> Request<'a> {
         mut add: impl FnMut(&str, &[u8]) -> Result<(), HttpError>,
     ) -> Result<(), HttpError> {
         self.check_headers()?;
-        let is_missing = |name: &str| self.header(name).is_none();
-        for (name, value) in envelope.target.headers() {
-            if is_missing(name) {
-                add(name, value.as_bytes())?;
-            }
+        for header in self.standard_headers(envelope.target) {
+            add(header.name, header.value.as_bytes())?;
         }
+        self.each_further_header(envelope, add)
+    }
+
+    /// The target's headers, unless the request has its own.
+    fn standard_headers<'t>(&self, target: &'t Target) -> impl Iterator<Item = &'t StandardHeader> {
+        target
+            .headers()
+            .iter()
+            .filter(|header| !self.has(header.name))
+    }
+
+    fn each_further_header(
+        &self,
+        envelope: &Envelope<'_>,
+        mut add: impl FnMut(&str, &[u8]) -> Result<(), HttpError>,
+    ) -> Result<(), HttpError> {
+        let is_missing = |name: &str| !self.has(name);
         if let Some(context) = &self.trace
             && is_missing("traceparent")
         {

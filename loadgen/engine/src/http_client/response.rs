@@ -213,12 +213,14 @@ fn length(value: &[u8]) -> Result<usize, HttpError> {
     let mut found = None;
     for part in value.split(|b| *b == b',') {
         let part = part.trim_ascii();
-        let digits = std::str::from_utf8(part)
-            .ok()
-            .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
-        let length = digits.ok_or_else(|| malformed("content-length is not a number"))?;
+        if part.is_empty() || !part.iter().all(u8::is_ascii_digit) {
+            return Err(malformed("content-length is not a number"));
+        }
         // More digits than fit are more bytes than fit.
-        let length = length.parse().unwrap_or(usize::MAX);
+        let length = part.iter().fold(0_usize, |length, digit| {
+            let digit = usize::from(digit - b'0');
+            length.saturating_mul(10).saturating_add(digit)
+        });
         if found.is_some_and(|before| before != length) {
             return Err(malformed("two different content-lengths"));
         }

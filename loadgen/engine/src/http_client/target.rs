@@ -12,7 +12,7 @@ use url::Url;
 
 use super::name_lookup::NameLookup;
 use super::proxy::{Proxy, ProxyChoice, credentials};
-use super::standard_headers::standard_headers;
+use super::standard_headers::{StandardHeader, standard_headers};
 use super::stream::Stream;
 use super::tls::{Alpn, TlsOptions};
 
@@ -39,7 +39,7 @@ struct Origin {
     /// `host`, with the port unless it is the scheme's own.
     authority: String,
     base_path: String,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<StandardHeader>,
     /// The value of `authorization` that the URL's user and password ask for.
     basic: Option<String>,
     route: Route,
@@ -215,7 +215,7 @@ impl Target {
     }
 
     /// The headers that every request has, unless it has its own.
-    pub(super) fn headers(&self) -> &[(&'static str, String)] {
+    pub(super) fn headers(&self) -> &[StandardHeader] {
         &self.origin.headers
     }
 
