@@ -38,12 +38,14 @@ pub struct Scrape {
 }
 
 /// The work of a Redis server since its start.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RedisUsage {
     /// CPU time in seconds.
     pub cpu_s: f64,
     /// Commands carried out.
     pub commands: f64,
+    /// Calls of each command.
+    pub calls: BTreeMap<String, f64>,
     /// Bytes read from its clients.
     pub input_bytes: f64,
     /// Bytes written to its clients.

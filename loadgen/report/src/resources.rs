@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use loadgen_engine::scrape::Scrape;
+use loadgen_engine::scrape::{RedisUsage, Scrape};
 
 /// One reading of the target's counters.
 #[derive(Debug, Clone, Default)]
@@ -55,10 +55,13 @@ pub struct CpuCost {
 }
 
 /// The work of Redis for one journey.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RedisCost {
     /// Commands a journey; each command of a transaction counts.
     pub commands_per_journey: f64,
+    /// Calls a journey of each command, those within scripts too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls_per_journey: BTreeMap<String, f64>,
     /// Bytes a journey that Redis read from its clients.
     pub input_bytes_per_journey: f64,
     /// Bytes a journey that Redis wrote to its clients.
@@ -81,7 +84,7 @@ impl Resources {
         }
         let each = |amount: f64| amount / journeys as f64;
         let looks = before.scrape.as_ref().zip(after.scrape.as_ref());
-        let told = looks.and_then(|(b, a)| b.redis.zip(a.redis));
+        let told = looks.and_then(|(b, a)| b.redis.as_ref().zip(a.redis.as_ref()));
         // A server that was restarted in between counts from 0, so that a difference would be wrong.
         let told = told.filter(|(b, a)| a.commands >= b.commands && a.cpu_s >= b.cpu_s);
         let mut processes = BTreeMap::new();
@@ -107,6 +110,9 @@ impl Resources {
             },
             redis: told.map(|(b, a)| RedisCost {
                 commands_per_journey: each(a.commands - b.commands),
+                calls_per_journey: calls_between(b, a)
+                    .map(|(command, calls)| (command, each(calls)))
+                    .collect(),
                 input_bytes_per_journey: each(a.input_bytes - b.input_bytes),
                 output_bytes_per_journey: each(a.output_bytes - b.output_bytes),
                 memory_bytes: a.memory_bytes,
@@ -123,10 +129,18 @@ impl Resources {
     }
 }
 
+/// The calls of each command between two readings, without commands that weren't called.
+fn calls_between(before: &RedisUsage, after: &RedisUsage) -> impl Iterator<Item = (String, f64)> {
+    let calls = after.calls.iter().map(|(command, now)| {
+        let earlier = before.calls.get(command).copied().unwrap_or_default();
+        (command.clone(), now - earlier)
+    });
+    calls.filter(|(_, calls)| *calls > 0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use loadgen_engine::scrape::RedisUsage;
 
     fn reading(journeys: u64, shop_ms: u64, redis: RedisUsage) -> Reading {
         let cpu = |name: &str, ms: u64| (name.to_owned(), Duration::from_millis(ms));
@@ -154,11 +168,19 @@ mod tests {
 
     #[test]
     fn what_lies_between_two_looks_is_shared_by_the_journeys_completed_there() {
-        let before = reading(100, 1_000, redis(5_000.0, 1.0));
-        let after = reading(300, 1_400, redis(15_000.0, 1.1));
+        let mut earlier = redis(5_000.0, 1.0);
+        let mut later = redis(15_000.0, 1.1);
+        earlier.calls = [("xadd".to_owned(), 100.0), ("time".to_owned(), 7.0)].into();
+        later.calls = [("xadd", 700.0), ("time", 7.0), ("get", 50.0)]
+            .map(|(command, calls)| (command.to_owned(), calls))
+            .into();
+        let (before, after) = (reading(100, 1_000, earlier), reading(300, 1_400, later));
         let cost = Resources::between(&before, &after).unwrap();
         assert_eq!(cost.journeys, 200);
-        assert_eq!(cost.redis.unwrap().commands_per_journey, 50.0);
+        let redis = cost.redis.unwrap();
+        assert_eq!(redis.commands_per_journey, 50.0);
+        let calls: Vec<_> = redis.calls_per_journey.into_iter().collect();
+        assert_eq!(calls, [("get".to_owned(), 0.25), ("xadd".to_owned(), 3.0)]);
         let cpu = cost.cpu_us_per_journey;
         assert!((cpu.system.unwrap() - 2_000.0).abs() < 1e-6, "{cpu:?}");
         assert!(

@@ -59,6 +59,14 @@ fn take(scrape: &mut Scrape, name: &str, labels: &BTreeMap<&str, String>, value:
         "ordershop_append_batch_events_count" => scrape.append_batches.count += value,
         "ordershop_queue_batch_messages_sum" => scrape.queue_batches.entries += value,
         "ordershop_queue_batch_messages_count" => scrape.queue_batches.count += value,
+        "ordershop_redis_calls_total" => {
+            let calls = &mut scrape.redis.get_or_insert_default().calls;
+            calls.extend(
+                labels
+                    .get("command")
+                    .map(|command| (command.clone(), value)),
+            );
+        }
         _ => {}
     }
     let (Some(group), Some(topic)) = (labels.get("group"), labels.get("topic")) else {
@@ -157,6 +165,7 @@ mod tests {
     #[test]
     fn the_work_of_redis_and_the_size_of_batches_are_read() {
         let text = "ordershop_redis_commands_total 42\nordershop_redis_cpu_seconds_total 1.5\nordershop_redis_memory_bytes 7\n\
+            ordershop_redis_calls_total{command=\"xinfo|groups\"} 3\n\
             ordershop_append_batch_events_sum{topic=\"order\"} 30\nordershop_append_batch_events_count{topic=\"order\"} 10\n\
             ordershop_append_batch_events_sum{topic=\"cart\"} 10\nordershop_append_batch_events_count{topic=\"cart\"} 10\n";
         let scrape = scrape(text);
@@ -165,6 +174,7 @@ mod tests {
             (redis.commands, redis.cpu_s, redis.memory_bytes),
             (42.0, 1.5, 7.0)
         );
+        assert_eq!(redis.calls, [("xinfo|groups".to_owned(), 3.0)].into());
         let none = Batches::default();
         assert_eq!(scrape.append_batches.mean_since(&none), Some(2.0));
         assert_eq!(scrape.queue_batches.mean_since(&none), None);

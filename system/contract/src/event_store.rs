@@ -2,6 +2,7 @@
 //! on Redis and, between processes, over gRPC.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -151,12 +152,14 @@ pub struct Applied {
 }
 
 /// The store's server's own account of its work since its start, for all its clients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerUsage {
     /// CPU time of its process, user and system, in microseconds.
     pub cpu_us: u64,
     /// Commands executed; each command of a transaction counts.
     pub commands: u64,
+    /// How often each command was called, by its lower-case name: `xadd`, `xinfo|groups`. Those within scripts count too.
+    pub calls: BTreeMap<String, u64>,
     /// Bytes read from its clients.
     pub input_bytes: u64,
     /// Bytes written to its clients.

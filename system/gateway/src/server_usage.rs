@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
@@ -32,7 +33,8 @@ fn metric(
 
 impl Collector for LastUsage {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let Some(usage) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else {
+        let usage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(usage) = &*usage else {
             return Ok(());
         };
         let counters = [
@@ -54,6 +56,13 @@ impl Collector for LastUsage {
         ];
         for (name, help, n) in counters {
             metric(&mut encoder, name, help, &ConstCounter::new(n))?;
+        }
+        let help = "Calls of each command of Redis, those within scripts too";
+        let mut calls =
+            encoder.encode_descriptor("redis_calls", help, None, MetricType::Counter)?;
+        for (command, n) in &usage.calls {
+            let call = [("command", command.as_str())];
+            ConstCounter::new(*n).encode(calls.encode_family(&call)?)?;
         }
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52 µs")]
         let cpu_s = ConstCounter::new(usage.cpu_us as f64 / 1e6);

@@ -335,7 +335,9 @@ impl EventStore for RedisEventStore {
     }
 
     async fn server_usage(&self) -> Result<Option<ServerUsage>, EventStoreError> {
-        let reply = self.query(&redis::cmd("INFO")).await?;
+        let mut info = redis::cmd("INFO");
+        info.arg("default").arg("commandstats");
+        let reply = self.query(&info).await?;
         let info: String = redis::from_redis_value(reply)
             .map_err(|e| EventStoreError::Unavailable(e.to_string()))?;
         Ok(usage::usage(&info))

@@ -289,6 +289,7 @@ async fn health_and_metrics_tell_how_it_goes() {
         "ordershop_http_requests_total",
         "ordershop_group_dead_letters",
         "ordershop_redis_commands_total",
+        "ordershop_redis_calls_total{command=\"xadd\"}",
         "ordershop_redis_cpu_seconds_total",
         "ordershop_redis_input_bytes_total",
         "ordershop_redis_output_bytes_total",

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use loadgen_report::units::{self, count, time};
 use loadgen_report::{Quantiles, Report, StepReport};
 
-use super::{http, latency_budget, workloads};
-use crate::quantity::{bytes, known, time_or_none};
+use super::{cost, http, latency_budget, workloads};
+use crate::quantity::{known, time_or_none};
 use crate::table::{Cell, Content, Table, Tone};
 use crate::{audit, date};
 
@@ -36,7 +36,8 @@ pub fn tables(report: &Report) -> Vec<Table> {
     tables.extend(http::tables(report));
     tables.extend([
         generator(report),
-        cost(report),
+        cost::table(report),
+        cost::commands(report),
         replay(report),
         parts(report),
     ]);
@@ -258,54 +259,6 @@ fn generator(report: &Report) -> Table {
             rows.into_iter()
                 .map(|(name, value)| [name.to_owned(), value]),
         )
-}
-
-fn cost(report: &Report) -> Table {
-    let table = Table::new("cost", "Cost of a journey")
-        .note("Measured from the end of the warm-up until the backlog had drained, divided by the journeys completed in that time.")
-        .words([""])
-        .numbers(["a journey"]);
-    let Some(resources) = &report.resources else {
-        return table;
-    };
-    let (cpu, redis) = (&resources.cpu_us_per_journey, resources.redis.as_ref());
-    let number = |n: f64| format!("{n:.1}");
-    let rows = [
-        ("CPU, system and Redis", cpu.both.map(time)),
-        ("CPU, system", cpu.system.map(time)),
-        ("CPU, Redis", cpu.redis.map(time)),
-        (
-            "Redis commands",
-            redis.map(|r| number(r.commands_per_journey)),
-        ),
-        (
-            "bytes to Redis",
-            redis.map(|r| bytes(r.input_bytes_per_journey)),
-        ),
-        (
-            "bytes from Redis",
-            redis.map(|r| bytes(r.output_bytes_per_journey)),
-        ),
-        (
-            "events in an append, mean",
-            resources.events_per_append.map(number),
-        ),
-        (
-            "messages taken at once, mean",
-            resources.messages_per_take.map(number),
-        ),
-        (
-            "data in Redis at the end",
-            redis.map(|r| bytes(r.memory_bytes)),
-        ),
-    ];
-    let peaks = resources.memory_peak_bytes.iter();
-    table
-        .rows(
-            rows.into_iter()
-                .filter_map(|(name, value)| Some([name.to_owned(), value?])),
-        )
-        .rows(peaks.map(|(name, peak)| [format!("memory at most, {name}"), bytes(*peak as f64)]))
 }
 
 fn replay(report: &Report) -> Table {

@@ -300,6 +300,7 @@ impl EventStore for GrpcEventStore {
         Ok(reply.usage.map(|usage| ServerUsage {
             cpu_us: usage.cpu_us,
             commands: usage.commands,
+            calls: usage.calls.into_iter().collect(),
             input_bytes: usage.input_bytes,
             output_bytes: usage.output_bytes,
             memory_bytes: usage.memory_bytes,

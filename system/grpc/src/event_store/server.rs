@@ -216,6 +216,7 @@ impl Contract for EventStoreService {
         let usage = usage.map(|usage| proto::usage_reply::Usage {
             cpu_us: usage.cpu_us,
             commands: usage.commands,
+            calls: usage.calls.into_iter().collect(),
             input_bytes: usage.input_bytes,
             output_bytes: usage.output_bytes,
             memory_bytes: usage.memory_bytes,

@@ -20,23 +20,32 @@ pub(super) fn usage(info: &str) -> Option<ServerUsage> {
     Some(ServerUsage {
         cpu_us: cpu_us("used_cpu_user")? + cpu_us("used_cpu_sys")?,
         commands: number("total_commands_processed")?,
+        calls: info.lines().filter_map(calls).collect(),
         input_bytes: number("total_net_input_bytes")?,
         output_bytes: number("total_net_output_bytes")?,
         memory_bytes: number("used_memory")?,
     })
 }
 
+/// The command and the number of its calls in a line such as `cmdstat_xadd:calls=3,usec=40,…`.
+fn calls(line: &str) -> Option<(String, u64)> {
+    let (command, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+    let (calls, _) = figures.split_once(',')?;
+    Some((command.to_owned(), calls.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const INFO: &str = "# Memory\r\nused_memory:1048576\r\nused_memory_rss:2\r\n# Stats\r\ntotal_commands_processed:42\r\ntotal_net_input_bytes:1000\r\ntotal_net_output_bytes:2000\r\n# CPU\r\nused_cpu_sys:1.250001\r\nused_cpu_user:2.5\r\nused_cpu_sys_children:9\r\n";
+    const INFO: &str = "# Memory\r\nused_memory:1048576\r\nused_memory_rss:2\r\n# Stats\r\ntotal_commands_processed:42\r\ntotal_net_input_bytes:1000\r\ntotal_net_output_bytes:2000\r\n# CPU\r\nused_cpu_sys:1.250001\r\nused_cpu_user:2.5\r\nused_cpu_sys_children:9\r\n# Commandstats\r\ncmdstat_xadd:calls=3,usec=40,usec_per_call=13.33,rejected_calls=0,failed_calls=0\r\ncmdstat_xinfo|groups:calls=2,usec=9\r\n";
 
     #[test]
     fn every_field_is_taken_from_its_own_line() {
         let known = ServerUsage {
             cpu_us: 3_750_001,
             commands: 42,
+            calls: [("xadd".to_owned(), 3), ("xinfo|groups".to_owned(), 2)].into(),
             input_bytes: 1_000,
             output_bytes: 2_000,
             memory_bytes: 1_048_576,
