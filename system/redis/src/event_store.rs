@@ -29,7 +29,7 @@ mod version_cache;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
@@ -63,6 +63,8 @@ use ordershop_contract::topic::Topic;
 
 /// The maximum number of events that one read or batch may ask for.
 const READ_MAX: usize = 10_000;
+/// Entries that are looked at together for the last event where the stream ends with others.
+const FOREIGN_MAX: usize = 100;
 
 /// The event store on Redis. Of two on one Redis one leads, topic by topic: the other hands on to it, and replaces it when it is gone.
 pub struct RedisEventStore {
@@ -276,21 +278,41 @@ impl EventStore for RedisEventStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
-        let mut cmd = redis::cmd("XRANGE");
-        cmd.arg(&self.keys(topic).events);
-        cmd.arg(format!("({after}")).arg("+");
-        cmd.arg("COUNT").arg(limit);
-        let reply = self.query(&cmd).await?;
-        Ok(events_only(understood(entries(topic, reply))?))
+        let key = &self.keys(topic).events;
+        let (mut after, mut events) = (after, Vec::new());
+        loop {
+            let asked = limit - events.len();
+            let mut cmd = redis::cmd("XRANGE");
+            cmd.arg(key).arg(format!("({after}")).arg("+");
+            cmd.arg("COUNT").arg(asked);
+            let found = understood(entries(topic, self.query(&cmd).await?))?;
+            let (last, is_full) = (found.last().map(Entry::position), found.len() == asked);
+            events.extend(events_only(found));
+            // Fewer than were asked for mean the stream's end, whatever else is in it.
+            match last {
+                Some(last) if is_full && events.len() < limit => after = last,
+                _ => return Ok(events),
+            }
+        }
     }
 
     async fn last_position(&self, topic: Topic) -> Result<Position, EventStoreError> {
-        let mut cmd = redis::cmd("XREVRANGE");
-        cmd.arg(&self.keys(topic).events).arg("+").arg("-");
-        cmd.arg("COUNT").arg(1);
-        let reply = self.query(&cmd).await?;
-        let last = understood(entries(topic, reply))?.pop();
-        Ok(last.map_or(Position::START, |entry| entry.position()))
+        let key = &self.keys(topic).events;
+        let (mut before, mut count) = ("+".to_owned(), 1);
+        loop {
+            let mut cmd = redis::cmd("XREVRANGE");
+            cmd.arg(key).arg(before).arg("-").arg("COUNT").arg(count);
+            let found = understood(entries(topic, self.query(&cmd).await?))?;
+            let Some(oldest) = found.last().map(Entry::position) else {
+                return Ok(Position::START);
+            };
+            // Nobody applies what is no event, so nobody may wait for it.
+            let is_event = |entry: &&Entry| matches!(entry, Entry::Event(_));
+            if let Some(last) = found.iter().find(is_event) {
+                return Ok(last.position());
+            }
+            (before, count) = (format!("({oldest}"), FOREIGN_MAX);
+        }
     }
 
     async fn follow(
@@ -302,14 +324,24 @@ impl EventStore for RedisEventStore {
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
         let key = &self.keys(topic).events;
-        let reading = self.followers.read(key, after, limit, wait_max);
-        let reply = self
-            .closing
-            .run_until_cancelled(reading)
-            .await
-            .ok_or(EventStoreError::Closed)?
-            .map_err(unavailable)?;
-        Ok(events_only(understood(entries_of_read(topic, reply))?))
+        let (began, mut after) = (Instant::now(), after);
+        loop {
+            let left = wait_max.saturating_sub(began.elapsed());
+            let reading = self.followers.read(key, after, limit, left);
+            let reply = self
+                .closing
+                .run_until_cancelled(reading)
+                .await
+                .ok_or(EventStoreError::Closed)?
+                .map_err(unavailable)?;
+            let found = understood(entries_of_read(topic, reply))?;
+            let last = found.last().map(Entry::position);
+            let events = events_only(found);
+            match last {
+                Some(last) if events.is_empty() => after = last,
+                _ => return Ok(events),
+            }
+        }
     }
 
     async fn applied(

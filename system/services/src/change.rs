@@ -104,11 +104,12 @@ impl<'a, S: EntityService> Change<'a, S> {
         if let Some(event) = self.earlier.get(&self.delivery.message_id) {
             return self.carried_out(event, Positions::NONE).await;
         }
+        let told = at_least;
         let (mut attempts, mut waits) = (0, 0);
         let mut written = Positions::NONE;
         loop {
             let outcome = self
-                .attempt(&mut at_least, if_match.as_deref(), &mut written)
+                .attempt(&mut at_least, &told, if_match.as_deref(), &mut written)
                 .await;
             match outcome {
                 Ok(Attempt::Done(reply)) => return Ok(reply),
@@ -139,6 +140,7 @@ impl<'a, S: EntityService> Change<'a, S> {
     async fn attempt(
         &self,
         at_least: &mut Positions,
+        told: &Positions,
         if_match: Option<&[u64]>,
         written: &mut Positions,
     ) -> Result<Attempt, CommandError> {
@@ -175,6 +177,9 @@ impl<'a, S: EntityService> Change<'a, S> {
         let [change] = changes.as_slice() else {
             return Ok(Attempt::Done(done(Positions::NONE, None)));
         };
+        if if_match.is_none() && !self.may_decide_again() && self.is_overtaken(told).await? {
+            return Err(self.changed_meanwhile());
+        }
         if written.is_empty() {
             let before = S::before(self.delivery, &changes, &known)?;
             if let Some(not_yet) = self.first_effect(before, at_least, written).await? {
@@ -205,18 +210,29 @@ impl<'a, S: EntityService> Change<'a, S> {
                 at_least.raise(topic, position);
                 match self.own_event().await? {
                     Some(event) => Ok(Attempt::Done(self.carried_out(&event, *written).await?)),
-                    None if S::UPDATES_AGAIN || matches!(self.command, Command::Delete) => {
-                        Ok(Attempt::Again)
-                    }
-                    None => Err(Rejection::Conflict(format!(
-                        "{} {:?} was changed at the same moment; read it again",
-                        S::Entity::KIND,
-                        self.id
-                    ))
-                    .into()),
+                    None if self.may_decide_again() => Ok(Attempt::Again),
+                    None => Err(self.changed_meanwhile()),
                 }
             }
         }
+    }
+
+    fn may_decide_again(&self) -> bool {
+        S::UPDATES_AGAIN || matches!(self.command, Command::Delete)
+    }
+
+    /// Whether another change was made after this one was sent, which its client can't know.
+    async fn is_overtaken(&self, told: &Positions) -> Result<bool, EventStoreError> {
+        let topic = S::Entity::TOPIC;
+        let told = told.get(topic).unwrap_or_default();
+        let events = &*self.context.events;
+        own_effect::was_changed_since(events, topic, self.delivery, told, self.id).await
+    }
+
+    fn changed_meanwhile(&self) -> CommandError {
+        let (kind, id) = (S::Entity::KIND, self.id);
+        let text = format!("{kind} {id:?} was changed at the same moment; read it again");
+        Rejection::Conflict(text).into()
     }
 
     /// Does what must happen in another topic first; the attempt's outcome if that can't be done yet.

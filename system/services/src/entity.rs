@@ -38,8 +38,8 @@ pub enum Before {
 pub trait EntityService: Send + Sync + Sized + 'static {
     /// The kind of entity.
     type Entity: WireEntity;
-    /// Whether an update that conflicts with another change is decided anew, on what is there then, so that the last one wins. Not where it
-    /// would undo a change that no client made.
+    /// Whether an update that conflicts with another change, or was overtaken by one, is decided on what is there then, so that the last one
+    /// wins. Not where it would undo a change that no client made.
     const UPDATES_AGAIN: bool = true;
 
     /// Loads the facts of other aggregates that are needed to decide commands on `entities`.

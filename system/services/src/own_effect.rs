@@ -1,5 +1,6 @@
 //! Looks for a command's own effect in the history, before a refusal or a conflict is believed. A command may have been carried out already:
-//! by a worker that died before it answered, or by another worker while this one stood still. Knows events' ids, not what they mean.
+//! by a worker that died before it answered, or by another worker while this one stood still. Also looks whether something else happened
+//! since the command was sent. Knows events' ids, not what they mean.
 
 use std::collections::{HashMap, HashSet};
 
@@ -88,6 +89,27 @@ pub async fn find_in(
 ) -> Result<Option<RecordedEvent>, EventStoreError> {
     let end = events.last_position(topic).await?;
     find_after(events, topic, since(delivery, end), event_id).await
+}
+
+/// Whether an entity was changed by anybody else since a command was sent, beyond what its client may have been told.
+pub async fn was_changed_since(
+    events: &dyn EventStore,
+    topic: Topic,
+    delivery: &Delivery,
+    told: Position,
+    entity_id: &str,
+) -> Result<bool, EventStoreError> {
+    let Some(ms) = sent_at_ms(&delivery.message_id) else {
+        return Ok(false);
+    };
+    let sent = Position { ms, seq: u64::MAX };
+    let mut changed = false;
+    scan(events, topic, sent.max(told), |event| {
+        changed = event.entity_id == entity_id && *event.event_id != *delivery.message_id;
+        !changed
+    })
+    .await?;
+    Ok(changed)
 }
 
 async fn find_after(

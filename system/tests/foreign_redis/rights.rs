@@ -1,6 +1,8 @@
 //! The user that the documents show can do all that the shop does, and nothing else is tried.
 
+use ordershop_contract::topic::Topic;
 use ordershop_redis::requirements::access_rules;
+use serde_json::json;
 
 use crate::customer::Customer;
 use crate::program::{Program, ordershop};
@@ -52,4 +54,61 @@ async fn a_user_with_exactly_the_documented_rights_buys_and_survives_broken_conn
         assert!(refused.is_empty(), "{refused:?}");
         program.stop().await;
     }
+}
+
+/// Leaves the default user all rights but that of writing events of a topic.
+async fn forbid_events_of(redis: &ForeignRedis, forbidden: Topic) {
+    let rules = documented();
+    let keys = rules.split(' ').filter(|rule| rule.starts_with('~'));
+    let mut keys: Vec<String> = keys.map(str::to_owned).collect();
+    keys.retain(|pattern| pattern != "~events:*");
+    keys.extend(Topic::ALL.map(|topic| {
+        let access = if topic == forbidden { "%R" } else { "" };
+        format!("{access}~events:{{{topic}}}")
+    }));
+    let user = ["ACL", "SETUSER", "default", "resetkeys"].into_iter();
+    redis
+        .tell(
+            &user
+                .chain(keys.iter().map(String::as_str))
+                .collect::<Vec<_>>(),
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_half_done_when_a_right_is_taken_away_is_done_once_it_is_back() {
+    let redis = ForeignRedis::start(&[]).await;
+    let url = redis.url();
+    let mut program = Program::start(&["up", "--listen", "127.0.0.1:0", "--redis-url", &url]);
+    let http = Customer::new(program.url().await);
+    let customer = http.customer().await;
+    let product = http.product(7, 9).await;
+    let cart = http.cart(&customer, &[&product]).await;
+    let path = format!("/cart/{cart}");
+    let order = json!({"cart_id": cart});
+
+    // The cart is marked, and the order can't be written.
+    forbid_events_of(&redis, Topic::Order).await;
+    http.post("/order", &order)
+        .await
+        .refused(504, "outcome unknown");
+    redis.tell(&["ACL", "SETUSER", "default", "allkeys"]).await;
+    let marked = http
+        .eventually("/orders", |orders| orders.as_array().unwrap().len() == 1)
+        .await;
+    let id = marked[0]["entity_id"].as_str().unwrap();
+    http.order_becomes(id, "IN_STOCK").await;
+
+    // The order is deleted, and its cart can't be freed.
+    forbid_events_of(&redis, Topic::Cart).await;
+    let order_path = format!("/order/{id}");
+    http.delete(&order_path)
+        .await
+        .refused(504, "outcome unknown");
+    redis.tell(&["ACL", "SETUSER", "default", "allkeys"]).await;
+    http.eventually(&path, |cart| cart.get("order_id").is_none())
+        .await;
+    http.posted("/order", &order).await;
+    program.stop().await;
 }

@@ -1,6 +1,7 @@
 //! `ETag`: every entity comes with its version, a client that has it is told so, and a change may name it.
 
 use hyper::Method;
+use ordershop_redis::connection::RedisLink;
 use serde_json::json;
 
 use crate::customer::{Answer, Customer};
@@ -65,5 +66,40 @@ async fn a_change_of_a_version_that_is_no_longer_there_is_412_and_changes_nothin
     let present = [("if-match", etag(&now))];
     let refilled = http.with(&present, Method::PUT, &path, body).await;
     assert_eq!(refilled.result(), &json!(true));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_without_if_match_that_was_sent_before_a_reservation_does_not_undo_it() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let (customer, product) = (http.customer().await, http.product(1, 10).await);
+    let all = http.get("/inventories").await.result().clone();
+    let inventory = all[0]["entity_id"].as_str().unwrap();
+    let body = json!({"entity_id": inventory, "product_id": product, "amount": 10});
+
+    // As a gateway's message that waits in the queue until the reservation is made.
+    let sent = uuid::Uuid::now_v7().simple().to_string();
+    let order = http.order(&http.cart(&customer, &[&product]).await).await;
+    http.order_becomes(&order, "IN_STOCK").await;
+    let message = json!({
+        "id": sent, "reply_to": "mq:reply:{test}", "correlation_id": "c", "causation_id": "c",
+        "payload": {"params": body},
+    });
+    let link = RedisLink::new(&shop.redis_url()).unwrap();
+    let mut connection = link.dedicated().await.unwrap();
+    let mut push = redis::cmd("RPUSH");
+    push.arg("mq:{inventory-service.update_inventory}")
+        .arg(message.to_string());
+    push.exec_async(&mut connection).await.unwrap();
+    let mut reply = redis::cmd("BLPOP");
+    reply.arg("mq:reply:{test}").arg(20);
+    let (_, reply): (String, String) = reply.query_async(&mut connection).await.unwrap();
+
+    assert!(reply.contains("was changed at the same moment"), "{reply}");
+    assert_eq!(http.stock_of(&product).await, 9);
+    // Whoever sends it now can know the reservation.
+    let path = format!("/inventory/{inventory}");
+    assert_eq!(http.put(&path, &body).await.result(), &json!(true));
     shop.close().await;
 }

@@ -10,6 +10,7 @@ use redis::aio::ConnectionManager;
 
 use super::groups::statuses;
 use super::keys::Keys;
+use super::session::end_sessions;
 
 /// The consumer that holds an event until the group's own consumer takes it.
 const HOLDER: &str = "dead-letters";
@@ -128,22 +129,17 @@ pub(crate) async fn resend(
     let Some((_, position)) = fields.into_iter().find(|(name, _)| name == "position") else {
         return Ok(false);
     };
-    let keys = Keys::new(group.topic, 0);
+    let events = Keys::new(group.topic, 0).events;
     let mut claim = redis::cmd("XCLAIM");
-    claim.arg(keys.events).arg(&group.name).arg(HOLDER).arg(0);
+    claim.arg(&events).arg(&group.name).arg(HOLDER).arg(0);
     claim.arg(position).arg("FORCE").arg("JUSTID");
     let claimed: Vec<String> = claim.query_async(connection).await?;
     if claimed.is_empty() {
         return Ok(false);
     }
-    // Without the lease the group's consumer begins anew, as after a takeover, and takes what is pending.
-    let mut rest = redis::pipe();
-    rest.atomic()
-        .xdel(group.dead_letters(), &[entry])
-        .ignore()
-        .del(Keys::new(group.topic, 0).group_lease(&group.name))
-        .ignore();
-    rest.exec_async(connection).await?;
+    // The lease stays with its owner: two active consumers would share the events, and neither would have them in order.
+    end_sessions(connection, &events, &group.name).await?;
+    drop(connection, group, entry).await?;
     Ok(true)
 }
 

@@ -213,7 +213,8 @@ pub(super) fn events_only(entries: Vec<Entry>) -> Vec<RecordedEvent> {
         Entry::Event(event) => Some(event),
         Entry::Deleted(_) => None,
         Entry::Foreign(Foreign { position, reason }) => {
-            tracing::error!(%position, reason, "a stream entry is not an event; it is skipped");
+            // The consumer groups say it loudly, once each.
+            tracing::debug!(%position, reason, "a stream entry is not an event; it is skipped");
             None
         }
     };

@@ -54,7 +54,8 @@ impl Session {
             if let Some(before) = before {
                 end_connection(&mut connection, before).await?;
             }
-            let name = format!("subscription-{}", uuid::Uuid::now_v7().simple());
+            let unique = uuid::Uuid::now_v7().simple();
+            let name = format!("{}{unique}", name_of(&place.events, &place.group));
             let mut pipe = redis::pipe();
             pipe.cmd("CLIENT").arg("SETNAME").arg(&name).ignore();
             pipe.cmd("CLIENT").arg("ID");
@@ -198,6 +199,34 @@ async fn claim_all(connection: &mut MultiplexedConnection, place: &Place) -> Red
             return Ok(());
         }
     }
+}
+
+/// How the names begin of the connections on which a group reads a stream. Groups whose names differ only in what no connection's name may
+/// have share it.
+fn name_of(events: &str, group: &str) -> String {
+    let group = group.replace(|c: char| !c.is_ascii_graphic(), "_");
+    format!("subscription:{events}:{group}:")
+}
+
+/// Ends the sessions of a group, which begin anew and take what is pending. Whoever is active remains so.
+pub(super) async fn end_sessions(
+    connection: &mut impl redis::aio::ConnectionLike,
+    events: &str,
+    group: &str,
+) -> RedisResult<()> {
+    let named = format!(" name={}", name_of(events, group));
+    let clients: String = redis::cmd("CLIENT")
+        .arg("LIST")
+        .query_async(connection)
+        .await?;
+    let theirs = clients.lines().filter(|client| client.contains(&named));
+    let numbers = theirs.filter_map(|client| client.strip_prefix("id=")?.split(' ').next());
+    for number in numbers {
+        let mut kill = redis::cmd("CLIENT");
+        kill.arg("KILL").arg("ID").arg(number);
+        kill.query_async::<u64>(connection).await?;
+    }
+    Ok(())
 }
 
 async fn end_connection(

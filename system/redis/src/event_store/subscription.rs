@@ -50,7 +50,7 @@ pub(super) struct DeliveryProgress {
     before: Option<ConnectionId>,
     /// Whether there may be entries that were delivered and never acknowledged.
     own_pending: bool,
-    /// Events delivered by this subscription and not acknowledged, in stream order, with their times of publication, µs.
+    /// Events delivered by this subscription and not acknowledged, in the order of delivery, with their times of publication, µs.
     unacked: Vec<(Position, u64)>,
     /// Events whose acknowledgement goes out with the next read.
     acks: Vec<Position>,
@@ -58,9 +58,18 @@ pub(super) struct DeliveryProgress {
     ahead: bool,
     /// The position of the last event delivered by this subscription.
     last: Position,
+    /// Up to where the session has looked at what is pending. It begins at the start: a dead letter that is sent again is older than what was
+    /// delivered.
+    looked_to: Position,
     /// The server that the last session read from, if it told.
     server: Option<ServerIdentity>,
     epoch: Epoch,
+}
+
+impl DeliveryProgress {
+    fn has_in_hand(&self, position: Position) -> bool {
+        self.unacked.iter().any(|(known, _)| *known == position)
+    }
 }
 
 impl RedisSubscription {
@@ -114,6 +123,7 @@ impl RedisSubscription {
                     self.delivery.unacked.clear();
                     self.delivery.last = Position::START;
                 }
+                self.delivery.looked_to = Position::START;
                 none.insert(session)
             }
         };
@@ -123,14 +133,22 @@ impl RedisSubscription {
         }
         if self.delivery.own_pending {
             let after = if self.delivery.ahead {
-                self.delivery.last
+                self.delivery.looked_to
             } else {
                 Position::START
             };
             let pending = session.read_pending(&self.place, after).await?;
-            let entries = read(self.topic, pending)?;
+            let mut entries = read(self.topic, pending)?;
             self.delivery.own_pending = !entries.is_empty();
-            if !self.delivery.ahead {
+            if self.delivery.ahead {
+                let end = entries.last().map(Entry::position);
+                entries.retain(|entry| !self.delivery.has_in_hand(entry.position()));
+                if entries.is_empty()
+                    && let Some(end) = end
+                {
+                    self.delivery.looked_to = end;
+                }
+            } else {
                 self.delivery.unacked.clear();
             }
             return Ok(entries);
@@ -220,7 +238,8 @@ impl RedisSubscription {
                         .map(|event| (event.position, event.published_at_us));
                     self.delivery.unacked.extend(delivered);
                     if let Some(event) = events.last() {
-                        self.delivery.last = event.position;
+                        self.delivery.last = self.delivery.last.max(event.position);
+                        self.delivery.looked_to = event.position;
                     }
                     return events;
                 }

@@ -7,7 +7,6 @@
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return
 end
-redis.call('LTRIM', KEYS[1], ARGV[1], -1)
 local last_retry = 3 + 2 * ARGV[2]
 local last_outcome = last_retry + #KEYS - 3
 local time = redis.call('TIME')
@@ -21,3 +20,5 @@ end
 for i = last_outcome + 1, #ARGV do
   redis.call('RPUSH', KEYS[3], ARGV[i])
 end
+-- Last: what Redis refuses in between, as after a right was taken away, leaves the messages with their worker.
+redis.call('LTRIM', KEYS[1], ARGV[1], -1)

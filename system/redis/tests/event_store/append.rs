@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ordershop_contract::event_store::{
     Appended, Claim, EVENTS_PER_TRANSACTION_MAX, EventStore, EventStoreError, ExpectedVersion,
-    Transaction,
+    RecordedEvent, Transaction,
 };
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
@@ -317,4 +317,35 @@ async fn a_follower_is_woken_by_the_next_event() {
     assert_eq!(events[0].event_id, "e1");
     let delay = woken.saturating_duration_since(appended);
     assert!(delay < Duration::from_millis(500), "{delay:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_event_ends_neither_a_read_nor_the_stream() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let junk = ["XADD", "events:{order}", "*", "foo", "bar"];
+    append_one(&*store, "e0", "a", NoStream).await;
+    let _: String = stage.redis(&junk).await;
+    append_one(&*store, "e1", "b", NoStream).await;
+    let _: String = stage.redis(&junk).await;
+    let _: String = stage.redis(&junk).await;
+
+    let (first, both) = tokio::join!(
+        store.read(Topic::Order, Position::START, 1),
+        store.read(Topic::Order, Position::START, 2),
+    );
+    let (first, both) = (first.unwrap(), both.unwrap());
+    let after = first[0].position;
+    let next = store.read(Topic::Order, after, 1).await.unwrap();
+    let end = store.last_position(Topic::Order).await.unwrap();
+
+    let positions =
+        |events: &[RecordedEvent]| events.iter().map(|e| e.position).collect::<Vec<_>>();
+    assert_eq!(positions(&both), positions(&[first, next].concat()));
+    assert_eq!(end, both[1].position);
+    // A follower waits behind it.
+    let (wait_max, began) = (Duration::from_millis(50), Instant::now());
+    let none = store.follow(Topic::Order, end, 10, wait_max).await;
+    assert!(none.unwrap().is_empty());
+    assert!(began.elapsed() >= wait_max, "{:?}", began.elapsed());
 }

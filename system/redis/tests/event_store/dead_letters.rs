@@ -1,6 +1,7 @@
 //! The dead letters of consumer groups, looked after like those of queues.
 
 use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
+use ordershop_contract::event_store::ExpectedVersion;
 use ordershop_contract::message_queue::{MessageQueue, QueueError};
 use ordershop_contract::metrics::QueueMetrics;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
@@ -38,8 +39,11 @@ async fn an_event_of_a_groups_dead_letters_is_delivered_again_or_dropped() {
     assert!(first.id.starts_with("order:test-service:"), "{}", first.id);
     assert!(first.content.contains("\"e0\""), "{}", first.content);
 
+    let lease = ["GET", "lease:{order}:test-service"];
+    let owner: String = stage.redis(&lease).await;
     let resend = DeadLetterRequest::Resend(first.id.clone());
     assert_eq!(queue.dead_letters(resend).await.unwrap(), letters[..1]);
+    assert_eq!(stage.redis::<String>(&lease).await, owner);
     let (again, positions) = next(&mut subscription).await;
     assert_eq!(
         (again, &positions[..]),
@@ -49,6 +53,34 @@ async fn an_event_of_a_groups_dead_letters_is_delivered_again_or_dropped() {
     let drop = DeadLetterRequest::Drop(letters[1].id.clone());
     assert_eq!(queue.dead_letters(drop).await.unwrap(), letters[1..]);
     assert_eq!(list(&queue).await, []);
+}
+
+#[tokio::test]
+async fn an_event_that_is_sent_again_comes_to_who_asks_ahead_and_what_it_has_in_hand_does_not() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let queue = RedisMessageQueue::start(
+        stage.link(),
+        QueueMetrics::default(),
+        QueueConfig::default(),
+    )
+    .unwrap();
+    append_many(&*store, 3).await;
+    let mut subscription = subscribe(&*store, "one", 10).await;
+    let batch = subscription.next_batch_ahead().await.unwrap();
+    subscription.dead_letter(&batch[0], "no").await.unwrap();
+
+    let letter = list(&queue).await.remove(0);
+    let resend = DeadLetterRequest::Resend(letter.id);
+    queue.dead_letters(resend).await.unwrap();
+    let again = tokio::time::timeout(PATIENCE, subscription.next_batch_ahead()).await;
+    let again = again.expect("it comes in time").unwrap();
+
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].event_id, batch[0].event_id);
+    append_one(&*store, "new", "b", ExpectedVersion::NoStream).await;
+    let next = tokio::time::timeout(PATIENCE, subscription.next_batch_ahead()).await;
+    assert_eq!(next.expect("it comes in time").unwrap()[0].event_id, "new");
 }
 
 #[tokio::test]

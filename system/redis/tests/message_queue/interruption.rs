@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ordershop_contract::message_queue::{MessageQueue, QueueError};
+use ordershop_contract::message_queue::{Answer, MessageQueue, QueueError};
 use ordershop_contract::metrics::QueueMetrics;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::durability::Durability;
@@ -57,6 +57,27 @@ async fn an_exchange_that_is_dropped_half_way_loses_nothing() {
     );
     assert_eq!(queue.status(&[ECHO]).await.unwrap()[0].depth, 0);
     assert_eq!(fixture.held().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_message_whose_retry_redis_refuses_is_delivered_again() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    queue.send(vec![message("m", "1")]).await.unwrap();
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    take(&mut consumer, Vec::new()).await;
+
+    // The delayed messages are a sorted set.
+    let _: String = fixture.redis("ACL SETUSER default -zadd").await;
+    let retry = Answer::Retry("not yet".to_owned());
+    let refused = consumer.exchange(vec![retry]).await;
+    let _: String = fixture.redis("ACL SETUSER default +zadd").await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    drop(consumer);
+    let mut consumer = queue.consume(ECHO, 10).await.unwrap();
+    let again = take_all(&mut consumer, 1).await;
+    assert_eq!(again[0].message_id, "m");
 }
 
 #[tokio::test]
