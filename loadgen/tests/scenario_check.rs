@@ -223,8 +223,8 @@ fn steps_that_no_journey_reaches_are_refused() {
 
 #[test]
 fn how_a_target_is_reached_is_said_on_the_command_line() {
-    let text = scenario("[http]\nproxy = \"socks5://127.0.0.1:1080\"", GET);
-    let says = ["it is an option of the command line, --proxy; allowed: `protocol`"];
+    let text = scenario("[http]\nclient_cert = \"me.pem\"", GET);
+    let says = ["it is an option of the command line, --client-cert; allowed: `protocol`"];
     refused(Folder::new(), &text, 4, &says);
 }
 

@@ -201,3 +201,9 @@ fn what_could_not_be_sent_right_is_refused_with_its_place() {
         );
     }
 }
+        (
+            "[http]\nproxy = \"10.0.0.1:3128\"",
+            get("/", ""),
+            5,
+            "http://host:port, socks5://host:port, or none",
+        ),

@@ -11,6 +11,10 @@ use crate::file::{Http, Protocol, RequestFile};
 const REDIRECTS_MAX: u32 = 50;
 /// The most requests at once on one connection.
 const STREAMS_MAX: usize = 10_000;
+/// How a proxy's URL begins.
+const PROXIES: [&str; 3] = ["http://", "socks5://", "socks5h://"];
+/// Headers of a connection: HTTP/2 has none (RFC 9113, 8.2.2).
+const OF_CONNECTIONS: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "upgrade"];
 /// Headers that follow from the body.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
@@ -45,6 +49,11 @@ impl Compiler<'_> {
             let allowed = "this key with protocol = \"http/1.1\"";
             if !http.keep_alive {
                 return wrong("keep_alive", why, allowed);
+        let is_proxy = |url: &str| url == "none" || PROXIES.iter().any(|p| url.starts_with(p));
+        if http.proxy.as_deref().is_some_and(|url| !is_proxy(url)) {
+            let allowed = "http://host:port, socks5://host:port, or none";
+            return wrong("proxy", "is not a proxy's URL", allowed);
+        }
             }
             if http.requests_per_connection.is_some() {
                 return wrong("requests_per_connection", why, allowed);
