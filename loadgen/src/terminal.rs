@@ -2,12 +2,12 @@
 //! terminal) is no error, and nothing that can't be written ends a run. Characters that would steer the terminal are made visible.
 
 use std::fmt::Display;
-use std::io::{self, Write, stderr};
+use std::io::{self, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use clap::FromArgMatches;
+use clap::{ColorChoice, FromArgMatches};
 pub use program_terminal::{has_colour, is_able, print, say};
 use program_terminal::{lose, lost, visible};
 
@@ -121,6 +121,11 @@ pub(crate) fn give_back(restore: impl FnOnce()) {
 /// # Errors
 /// The exit code, if there is nothing more to do.
 pub fn arguments<T: FromArgMatches>(command: clap::Command) -> Result<T, ExitCode> {
+    // The parser itself doesn't know that an empty TERM is no able terminal.
+    let command = match has_colour(&stdout()) || has_colour(&stderr()) {
+        true => command,
+        false => command.color(ColorChoice::Never),
+    };
     let matches = command.try_get_matches();
     matches
         .and_then(|m| T::from_arg_matches(&m))

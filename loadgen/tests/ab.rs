@@ -676,6 +676,67 @@ fn a_difference_that_was_asked_for_is_named_and_found_again_and_three_values_sha
     );
 }
 
+/// The real system behind a script that leaves so many words of its command line out.
+fn forgetful(folder: &Path, words: usize) -> PathBuf {
+    let system = ordershop();
+    let body = format!("shift {words}\nexec {} up \"$@\"", system.display());
+    program(folder, &body)
+}
+
+#[test]
+fn each_option_of_the_real_system_can_be_varied_and_one_that_it_did_not_get_is_found_out() {
+    for (option, first, other) in [
+        ("threads", "1", "2"),
+        ("processes", "no", "yes"),
+        ("burn-us-per-event", "0", "50"),
+        ("projection-linger-ms", "10", "1"),
+        ("body-bytes-max", "8388608", "100000"),
+    ] {
+        let vary = format!("{option}={other},{first}");
+        let folder = tempfile::tempdir().unwrap();
+        let words = if option == "processes" { 2 } else { 3 };
+        let forgetful = forgetful(folder.path(), words);
+        let ab = Ab::scenario("")
+            .arguments(&["--a", &format!("{} up", forgetful.display())])
+            .arguments(&["--vary", &vary])
+            .arguments(&SMALL);
+
+        let ended = Ended::of(ab.command("checkout").output().unwrap());
+
+        assert_eq!(ended.code, 2, "{vary}: {}", ended.stderr);
+        let says =
+            format!("{option} `{other}` was asked for, but the system says that it has `{first}`");
+        assert!(ended.stderr.contains(&says), "{says}: {}", ended.stderr);
+    }
+    let up = format!(
+        "{} up --threads 2 --burn-us-per-event 5 --projection-linger-ms 1 --body-bytes-max 100000",
+        ordershop().display()
+    );
+    let ab = Ab::scenario("")
+        .arguments(&["--a", &up, "--vary", "processes=no,yes"])
+        .arguments(&SMALL);
+
+    let ended = Ended::of(ab.command("checkout").output().unwrap());
+
+    assert_eq!(ended.code, 3, "one block: {}{}", ended.stdout, ended.stderr);
+    for (side, processes) in [("a", false), ("b", true)] {
+        let report = json(&ab.out().join(side).join("01/report.json"));
+        let options = &report["environment"]["system_options"];
+        assert_eq!(options["processes"], processes, "{options}");
+        assert_eq!(options["threads"], 2, "{options}");
+        assert_eq!(options["burn-us-per-event"], 5, "{options}");
+    }
+    let asked = ended
+        .stdout
+        .contains("differs as asked: --processes, no → yes");
+    assert!(asked, "{}", ended.stdout);
+    assert!(
+        !ended.stdout.contains("different options"),
+        "{}",
+        ended.stdout
+    );
+}
+
 #[test]
 fn a_side_that_is_not_what_it_was_asked_to_be_and_options_that_contradict_are_refused() {
     let played = Played::start();
@@ -690,6 +751,10 @@ fn a_side_that_is_not_what_it_was_asked_to_be_and_options_that_contradict_are_re
         ),
         (&["--vary", "durability=always"], "give 2 to 8 values"),
         (&["--vary", "listen=a,b"], "free port"),
+        (
+            &["--vary", "threads=2,3"],
+            "threads `2` was asked for, but the system says that it has `3`",
+        ),
         (
             &["--durability", "none", "--vary", "durability=none,always"],
             "leave one of them out",

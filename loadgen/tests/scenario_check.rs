@@ -223,9 +223,92 @@ fn steps_that_no_journey_reaches_are_refused() {
 
 #[test]
 fn how_a_target_is_reached_is_said_on_the_command_line() {
-    let text = scenario("[http]\nproxy = \"socks5://127.0.0.1:1080\"", GET);
-    let says = ["it is an option of the command line, --proxy; allowed: `protocol`"];
+    let text = scenario("[http]\nclient_cert = \"me.pem\"", GET);
+    let says = ["it is an option of the command line, --client-cert; allowed: `protocol`"];
     refused(Folder::new(), &text, 4, &says);
+}
+
+#[test]
+fn a_name_of_two_things_and_one_that_no_template_can_read_are_refused() {
+    let feeder = "[[feeders]]\nname = \"u\"\nitems = [1]\npick = \"random\"\n";
+    let list = "[[setup]]\nname = \"a\"\nrequest = { method = \"POST\", path = \"/\" }\nextract = { id = \"/id\" }\nlist = \"u\"\n";
+    let twice = "`u` is the name of two things";
+    for (text, line, says) in [
+        (scenario(&feeder.repeat(2), GET), 8, twice),
+        (scenario(&list.repeat(2), GET), 12, twice),
+        (
+            scenario(&format!("[parameters]\nu = 5\n{feeder}"), GET),
+            6,
+            twice,
+        ),
+        (
+            scenario(&feeder.replace("\"u\"", "\"now\""), GET),
+            4,
+            "`now` can't be",
+        ),
+        (
+            scenario("[parameters]\nuuid = 5\n", GET),
+            4,
+            "`uuid` can't be",
+        ),
+        (
+            scenario("[parameters]\nenv = 5\n", GET),
+            4,
+            "`env` can't be",
+        ),
+        (
+            scenario("[parameters]\n\"a b\" = 5\n", GET),
+            4,
+            "`a b` can't be",
+        ),
+        (
+            scenario("", &GET.replace("state =", "7 =")),
+            13,
+            "`7` can't be",
+        ),
+    ] {
+        refused(Folder::new(), &text, line, &[says]);
+    }
+}
+
+#[test]
+fn what_every_answer_meets_or_none_and_what_no_request_can_ask_for_are_refused() {
+    for (from, to, says) in [
+        (
+            "extract",
+            "expect = { contain = \"\" }\nextract",
+            "says nothing",
+        ),
+        (
+            "extract",
+            "expect = { response_time_max = \"0s\" }\nextract",
+            "longer than 0 s",
+        ),
+        ("path = \"/\"", "path = \"/a b\"", "a space is written %20"),
+        ("path = \"/\"", "path = \"/a\\n\"", "control characters"),
+    ] {
+        let text = scenario("", &GET.replace(from, to));
+        refused(
+            Folder::new(),
+            &text,
+            if from == "extract" { 13 } else { 12 },
+            &[says],
+        );
+    }
+    let target = scenario("[targets]\nauth = \"https:///token\"", GET);
+    refused(
+        Folder::new(),
+        &target,
+        4,
+        &["the target `auth` is not a URL"],
+    );
+    let limit = scenario("[limits]\nslip_p99_max = \"0s\"", GET);
+    refused(
+        Folder::new(),
+        &limit,
+        4,
+        &["`slip_p99_max` is out of range", "\"1µs\" to"],
+    );
 }
 
 #[test]

@@ -201,6 +201,14 @@ fn what_is_asked_of_a_system_must_be_what_it_says_and_must_be_able_to_have_an_ef
             "Redis `redis",
         ),
         (
+            &["--system-bin", path, "--processes"],
+            "processes `yes` was asked for, but the system says that it has `no`",
+        ),
+        (
+            &["--system-bin", path, "--system-env", "THREADS=2"],
+            "threads `2` was asked for, but the system says that it has `3`",
+        ),
+        (
             &["--system-bin", path, "--redis", "/bin/echo"],
             "no Redis or Valkey server",
         ),

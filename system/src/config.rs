@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use ordershop_contract::secret::Secret;
 use ordershop_gateway::{AllowedHost, AllowedOrigin, Strangers};
@@ -126,6 +127,31 @@ pub struct ReadModelOptions {
     pub burn_us_per_event: u32,
 }
 
+impl UpConfig {
+    /// The options that `/health` shows: those that change how fast the system is.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        shown(self.threads, false, &[], &self.gateway, &self.read_model)
+    }
+}
+
+fn shown(
+    threads: u16,
+    processes: bool,
+    scale: &[String],
+    gateway: &GatewayOptions,
+    read_model: &ReadModelOptions,
+) -> Value {
+    json!({
+        "threads": threads,
+        "processes": processes,
+        "scale": scale,
+        "body-bytes-max": gateway.body_bytes_max,
+        "projection-linger-ms": read_model.projection_linger_ms,
+        "burn-us-per-event": read_model.burn_us_per_event,
+    })
+}
+
 impl ReadModelOptions {
     /// How the read model projects.
     pub(crate) fn projection(&self) -> ProjectionConfig {
@@ -210,6 +236,10 @@ pub struct ProcessConfig {
     #[command(flatten)]
     pub gateway: GatewayOptions,
 
+    /// Say at `/health` that these services run in so many processes each: the supervisor's option
+    #[arg(long, hide = true)]
+    pub scale: Vec<String>,
+
     /// Stop when stdin is closed: the supervisor holds the other end, so that no process outlives it
     #[arg(long, hide = true)]
     pub supervised: bool,
@@ -225,6 +255,13 @@ impl ProcessConfig {
     pub fn listen_or(&self, port: u16) -> ListenAddress {
         let local = ListenAddress::Tcp((Ipv4Addr::LOCALHOST, port).into());
         self.listen.clone().unwrap_or(local)
+    }
+
+    /// The options that `/health` shows. A process has the whole system's from its supervisor; where somebody else started it, its own.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let (gateway, read_model) = (&self.gateway, &self.read_model);
+        shown(self.threads, true, &self.scale, gateway, read_model)
     }
 
     /// Reads the certificate and key files.

@@ -100,6 +100,7 @@ fn subject(
                 .to_owned(),
         );
     }
+    warnings.extend(comparable::other_options(&baseline, &candidate));
     warnings.extend(apart(&baseline, &candidate));
     let report = &baseline.runs[0].report;
     let design = if baseline.blocks.is_some() {

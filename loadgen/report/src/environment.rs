@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Cargo's profiles whose programs are optimised for measuring.
 const MEASURING: [&str; 2] = ["release", "bench"];
@@ -28,6 +29,9 @@ pub struct Environment {
     /// Cargo's profile of the system's build, if `/health` shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_profile: Option<String>,
+    /// The options that the system says it was started with; older reports don't have them.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub system_options: Map<String, Value>,
     pub redis_version: Option<String>,
     pub redis_server: Option<String>,
     pub durability: Option<String>,

@@ -22,7 +22,7 @@ use toml::Spanned;
 use crate::compile::compiler::{Compiled, Compiler, split_tags};
 use crate::diagnostic::{ScenarioError, SourceText};
 use crate::expression::Vars;
-use crate::file::ScenarioFile;
+use crate::file::{Http, ScenarioFile};
 use crate::limits::Limits;
 use crate::scenario::{Feeder, Scenario};
 use crate::secrets::Secrets;
@@ -35,11 +35,13 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     Compiler {
         source,
         known: HashSet::new(),
+        lists: HashSet::new(),
         maybe_unset: HashSet::new(),
         used: HashSet::new(),
         ever_used: HashSet::new(),
         columns: HashMap::new(),
         secrets: Secrets::default(),
+        protocol: Http::default().protocol,
         targets: Vec::new(),
         steps: Vec::new(),
         awaits: Vec::new(),
@@ -56,11 +58,15 @@ impl Compiler<'_> {
             self.source
                 .error(place, format!("a parameter: {problem}"), None)
         })?;
+        for name in parameters.keys() {
+            self.nameable(name, &self.source.find("[parameters]", 0..0))?;
+        }
         self.known.extend(parameters.keys().cloned());
         let length = Workload::last_end(&workloads);
         self.targets = self.named_targets(&raw.targets)?;
         let limits = self.limits(raw.limits)?;
         let http = self.http(raw.http)?;
+        self.protocol = http.protocol;
         let trace = self.trace(raw.workload.as_ref(), raw.trace, &raw.journeys)?;
         let setup = raw
             .setup

@@ -106,8 +106,7 @@ impl SourceText<'_> {
 }
 
 /// Options of the command line that are looked for in scenarios: how this machine reaches a target is no part of the load.
-const OPTIONS: [&str; 8] = [
-    "proxy",
+const OPTIONS: [&str; 7] = [
     "tls_ca",
     "insecure_tls",
     "client_cert",

@@ -1,8 +1,10 @@
 //! Durations as people write them in a scenario or on a command line: `200ms`, `30s`, `1.5s`, `1h30m`, `2d`.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A duration read from text.
@@ -61,9 +63,22 @@ fn parse(text: &str) -> Option<HumanDuration> {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// Reads a duration's text, and says what it is like where something else stands in its place.
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = HumanDuration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration in quotes, as in \"200ms\", \"30s\" or \"1h30m\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<HumanDuration, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

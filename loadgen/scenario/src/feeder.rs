@@ -1,12 +1,15 @@
 //! Values for journeys: from a list, in order, at random, or by a popularity curve. Knows lists of JSON values; must not know
 //! which requests they end up in.
 
+use std::fmt;
 use std::io::BufRead;
 use std::path::Path;
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, Zipf};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::expression::Vars;
@@ -172,13 +175,42 @@ fn read_json_lines_up_to(values_max: usize, path: &Path) -> Result<Vec<Value>, S
             if values.len() == values_max {
                 return Err(too_many(values_max, path));
             }
-            values.push(
-                serde_json::from_str(line)
-                    .map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?,
-            );
+            let value = match line.trim_start().starts_with('{') {
+                true => serde_json::from_str(line).map(|Fields(fields)| Value::Object(fields)),
+                false => serde_json::from_str(line),
+            };
+            values.push(value.map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?);
         }
     }
     Ok(values)
+}
+
+/// An object that names each of its fields once.
+struct Fields(Vars);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(Vars::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut read: A) -> Result<Self, A::Error> {
+        while let Some((name, value)) = read.next_entry::<String, Value>()? {
+            if self.0.contains_key(&name) {
+                let problem = format!("two fields have the name `{name}`");
+                return Err(A::Error::custom(problem));
+            }
+            self.0.insert(name, value);
+        }
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
@@ -202,6 +234,16 @@ mod tests {
         assert_eq!(read_json_lines_up_to(3, &lines).unwrap().len(), 3);
         let refused = read_json_lines_up_to(2, &lines).unwrap_err();
         assert!(refused.contains("more than 2 values"));
+    }
+
+    #[test]
+    fn a_line_that_names_a_field_twice_is_refused_with_its_place() {
+        let (_folder, lines) = written("u.jsonl", b"{\"a\": 1}\n {\"a\": 1, \"a\": 2}\n");
+        let refused = read_json_lines(&lines).unwrap_err();
+        assert!(
+            refused.contains("u.jsonl:2: two fields have the name `a`"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::duration::HumanDuration;
 
 /// Every duration that can be written.
 const ANY_TIME: RangeInclusive<Duration> = Duration::ZERO..=HumanDuration::MAX;
+/// Without 0, which no run keeps.
+const SOME_TIME: RangeInclusive<Duration> = Duration::from_micros(1)..=HumanDuration::MAX;
 
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $allowed:expr;)+) => {
@@ -64,19 +66,19 @@ limits! {
     /// after seconds, and too few to be felt.
     sampled_per_s: f64 = 50.0, 0.0..=1e6;
     /// For one request, and for an await without a timeout of its own.
-    request_timeout: Duration = Duration::from_secs(10), ANY_TIME;
+    request_timeout: Duration = Duration::from_secs(10), SOME_TIME;
     /// For journeys in flight when the workload ends.
     drain_timeout: Duration = Duration::from_secs(30), ANY_TIME;
     /// For the target's backlog after the drain.
     backlog_timeout: Duration = Duration::from_secs(10), ANY_TIME;
     /// Past this the generator has not kept its schedule, and the run is INVALID.
-    slip_p99_max: Duration = Duration::from_millis(50), ANY_TIME;
+    slip_p99_max: Duration = Duration::from_millis(50), SOME_TIME;
     /// CPU of one driver, in percent of one core; past it the run is INVALID.
     cpu_pct_max: f64 = 90.0, 0.0..=1e6;
     /// How late a driver's event loop may come round (p99); past it the machine was too busy, and the run is INVALID.
-    loop_stall_p99_max: Duration = Duration::from_millis(100), ANY_TIME;
+    loop_stall_p99_max: Duration = Duration::from_millis(100), SOME_TIME;
     /// How far the wall clock may jump against the monotonic one; past it the run is INVALID.
-    clock_jump_max: Duration = Duration::from_millis(500), ANY_TIME;
+    clock_jump_max: Duration = Duration::from_millis(500), SOME_TIME;
     /// Dropped and unsent of all arrivals, in percent; past it the run is INVALID.
     dropped_pct_max: f64 = 1.0, 0.0..=100.0;
     /// A longer answer is an error.
@@ -198,6 +200,9 @@ mod tests {
             (r#"{ "sampled_per_s": -0.5 }"#, Some("sampled_per_s")),
             (r#"{ "dropped_pct_max": 101 }"#, Some("dropped_pct_max")),
             (r#"{ "response_bytes_max": 0 }"#, Some("response_bytes_max")),
+            (r#"{ "drain_timeout": "0s" }"#, None),
+            (r#"{ "request_timeout": "0s" }"#, Some("request_timeout")),
+            (r#"{ "slip_p99_max": "0ms" }"#, Some("slip_p99_max")),
         ] {
             let limits: Limits = serde_json::from_str(text).unwrap();
             assert_eq!(limits.out_of_range().map(|(name, _)| name), wrong, "{text}");

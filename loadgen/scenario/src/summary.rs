@@ -44,7 +44,7 @@ pub struct WorkloadPlan {
     pub arrivals: Option<u64>,
     /// The least number of all its requests, and the greatest if it is known; where arrivals are known.
     pub requests: Option<(u64, Option<u64>)>,
-    /// By journey: its name, its share of the arrivals (0 to 1; none for a recorded trace), its requests.
+    /// By journey: its name, its share of the workload's journeys (0 to 1; none for a recorded trace), its requests.
     pub journeys: Vec<(String, Option<f64>, Requests)>,
 }
 
@@ -179,7 +179,11 @@ impl fmt::Display for WorkloadPlan {
         for (name, share, requests) in &self.journeys {
             write!(f, "  journey {name}: ")?;
             if let Some(share) = share {
-                write!(f, "{:.0} % of the arrivals, ", share * 100.0)?;
+                let of = match self.arrivals {
+                    Some(_) => "arrivals",
+                    None => "journeys",
+                };
+                write!(f, "{:.0} % of the {of}, ", share * 100.0)?;
             }
             writeln!(f, "requests each: {requests}")?;
         }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -276,7 +277,11 @@ impl schemars::JsonSchema for Template {
 
 impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let source = String::deserialize(deserializer)?;
-        Self::text(&source).map_err(serde::de::Error::custom)
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(source) => Self::text(&source).map_err(D::Error::custom),
+            other => Err(D::Error::custom(format!(
+                "{other} is no text; allowed: a text in quotes"
+            ))),
+        }
     }
 }

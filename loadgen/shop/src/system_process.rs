@@ -37,7 +37,7 @@ use running_redis::RunningRedis;
 
 pub use command::SystemCommand;
 pub use error::SystemError;
-pub use plan::SystemPlan;
+pub use plan::{PROCESSES, SystemPlan};
 pub use product::Product;
 pub use redis_server::RedisServer;
 
@@ -101,6 +101,7 @@ impl Launch {
         };
         let mut command = self.plan.command.to_command();
         command.env_clear().envs(self.environment());
+        command.args(self.plan.option_arguments());
         command.args(["--listen", listen]);
         if let Some(durability) = self.plan.durability_argument() {
             command.args(["--durability", &durability]);

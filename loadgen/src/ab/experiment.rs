@@ -12,7 +12,7 @@ use super::record::{AbRecord, BuildRecord, RunRecord, SCHEMA};
 use super::stopping::{ExperimentProgress, StopReason};
 use crate::out_folder::OutFolder;
 use crate::run::{Interrupts, RunError, RunObservers, RunOptions, run};
-use loadgen_engine::http_client::ConnectOptions;
+use loadgen_engine::http_client::{ConnectOptions, ProxyChoice};
 use loadgen_report::VerdictResult;
 use loadgen_report::compare::{self, CompareError, Comparison, Group, Scale};
 use loadgen_report::folder::RunFolder;
@@ -264,7 +264,10 @@ impl Experiment<'_> {
         let scenario = (self.scenario)().map_err(AbError::Scenario)?;
         let options = RunOptions {
             target: None,
-            connect: ConnectOptions::default(),
+            connect: ConnectOptions {
+                proxy: ProxyChoice::Environment,
+                ..ConnectOptions::default()
+            },
             drivers: self.options.drivers,
             seed,
             out: OutFolder::claim(out)?,

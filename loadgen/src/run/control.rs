@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use loadgen_engine::http_client::{ClientLimits, HttpClient, Target};
 use loadgen_engine::scrape::Scrape;
@@ -123,6 +123,10 @@ impl Control {
             loadgen_profile: Some(env!("BUILD_PROFILE").into()),
             system_version: text("/version"),
             system_profile: text("/profile"),
+            system_options: match health.get("options") {
+                Some(Value::Object(options)) => options.clone(),
+                _ => Map::new(),
+            },
             redis_version: text("/redis/version"),
             redis_server: text("/redis/server"),
             durability: text("/redis/durability"),

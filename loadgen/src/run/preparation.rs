@@ -50,15 +50,25 @@ fn drawn(scenario: &Scenario, seed: u64, system: Option<&dyn StartedSystem>) -> 
     chaos.schedule(end, seed, &services)
 }
 
+/// How targets are reached: through the scenario's proxy, unless the command line says it.
+fn connect(scenario: &Scenario, options: &RunOptions) -> ConnectOptions {
+    let mut connect = options.connect.clone();
+    if let (ProxyChoice::Environment, Some(proxy)) = (&connect.proxy, &scenario.http.proxy) {
+        connect.proxy = ProxyChoice::named(proxy);
+    }
+    connect
+}
+
 /// Resolves the targets of `[targets]` and checks that each can be reached.
-async fn named_targets(scenario: &Scenario, options: &RunOptions) -> Result<Vec<Target>, RunError> {
+async fn named_targets(
+    scenario: &Scenario,
+    connect: &ConnectOptions,
+) -> Result<Vec<Target>, RunError> {
     let mut targets = Vec::with_capacity(scenario.targets.len());
     for named in &scenario.targets {
         let (name, url) = (&named.name, &named.url);
         let wrong = |problem: String| RunError::BadInput(format!("the target `{name}`: {problem}"));
-        let target = Target::resolve(url, &options.connect)
-            .await
-            .map_err(wrong)?;
+        let target = Target::resolve(url, connect).await.map_err(wrong)?;
         target
             .reach()
             .await
@@ -84,22 +94,24 @@ impl Run {
         url: &str,
         system: Option<Arc<SystemProcess>>,
     ) -> Result<Self, RunError> {
-        // A system that was started here is reached directly.
-        let connect = match &system {
-            Some(_) => ConnectOptions::default(),
-            None => options.connect.clone(),
+        let connect = connect(&scenario, options);
+        let to_main = match &system {
+            // A system that was started here is reached directly.
+            Some(_) => &ConnectOptions::default(),
+            None => &connect,
         };
-        let target = Target::resolve(url, &connect)
+        let target = Target::resolve(url, to_main)
             .await
             .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
         // Fail before anything is measured, instead of a report full of refused connections.
         target.reach().await.map_err(|e| {
             RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
         })?;
-        let named_targets = named_targets(&scenario, options).await?;
+        let named_targets = named_targets(&scenario, &connect).await?;
         let proxied = target.proxy().map(|proxy| {
-            let by = match options.connect.proxy {
-                ProxyChoice::Named(_) => "--proxy",
+            let by = match (&options.connect.proxy, &scenario.http.proxy) {
+                (ProxyChoice::Named(_), _) => "--proxy",
+                (_, Some(_)) => "the scenario names it; --proxy none for a direct connection",
                 _ => "the environment names it; --proxy none for a direct connection",
             };
             format!(

@@ -154,7 +154,11 @@ headers = { Content-Type = { contain = "text/html" }, x-cache = "{{hit}}", x-non
         ("bytes_max = 10", "body length", "found 11"),
         ("bytes_min = 12", "body length", "12 to any"),
         ("match = 'bye'", "missing text", "hello world"),
-        ("response_time_max = \"0s\"", "response time over", "it was"),
+        (
+            "response_time_max = \"1us\"",
+            "response time over",
+            "it was",
+        ),
     ] {
         let folder = Folder::new();
         let steps = format!(

@@ -394,7 +394,7 @@ fn check_tells_each_workload() {
         "workload reads: open: 100/s for 1s",
         "arrivals: 100; requests: 100",
         "workload writes: closed: 2 users",
-        "journey write: 100 % of the arrivals",
+        "journey write: 100 % of the journeys",
     ] {
         assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::runs::Runs;
 use crate::{compare_report, text};
@@ -72,6 +72,36 @@ fn what_is_no_run_is_refused_with_what_would_be_one() {
         &["notes.txt", "a folder of runs"],
     );
     check(&good, &good, &[], 2, &["given twice"]);
+}
+
+#[test]
+fn options_that_nobody_asked_to_differ_are_warned_of() {
+    let runs = Runs::new();
+    let add = |name: &str, options: Value, asked: Value| {
+        let report = |report: &mut Value| report["environment"]["system_options"] = options.clone();
+        let run = runs.add(name, 1, report);
+        let blocks = json!({"schema": "loadgen-blocks/1", "asked": asked, "blocks": {"01": 1}});
+        std::fs::write(run.with_file_name("blocks.json"), blocks.to_string()).unwrap();
+        runs.path(name)
+    };
+    let one = add(
+        "one",
+        json!({"threads": 1, "processes": false}),
+        json!({"--threads": "1"}),
+    );
+    let two = add(
+        "two",
+        json!({"threads": 2, "processes": true}),
+        json!({"--threads": "2"}),
+    );
+
+    let said = compare_report(&[text(&one), text(&two)]);
+
+    assert_eq!(said.code, 3, "one block: {}", said.problem);
+    let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let warned = "different options: processes is false and true";
+    assert!(flat.contains(warned), "{}", said.out);
+    assert!(!flat.contains("threads is"), "{}", said.out);
 }
 
 #[test]

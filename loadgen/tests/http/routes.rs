@@ -256,11 +256,42 @@ async fn a_socks_proxy_that_opens_no_tunnel_is_told() {
     );
 }
 
+/// What the scenario of [`open`] expects.
+const A_THING: &str =
+    "HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{\"result\":{\"entity_id\":\"x\"}}";
+
+#[test]
+fn the_scenarios_proxy_replaces_the_environments_and_the_command_lines_the_scenarios() {
+    let [environments, scenarios, typed] = [(); 3].map(|()| RawServer::always(A_THING));
+    let run = |more: &[&str]| {
+        let http = format!("[http]\nproxy = \"{}\"\n", scenarios.url);
+        let run = Loadgen::scenario(&open(5, "1s", &http));
+        let run = run.arguments(&["--target", "http://127.0.0.1:1"]);
+        let run = run.arguments(more);
+        let mut command = run.command();
+        command.env("http_proxy", &environments.url);
+        let output = command.output().unwrap();
+        run.ended(output)
+    };
+
+    let by_scenario = run(&[]);
+    let before = scenarios.heads().len();
+    let by_argument = run(&["--proxy", &typed.url]);
+    let direct = run(&["--proxy", "none"]);
+
+    assert_eq!(by_scenario.code, 0, "{}", by_scenario.stderr);
+    let says = by_scenario.stdout.contains("the scenario names it");
+    assert!(says, "{}", by_scenario.stdout);
+    assert_eq!(by_argument.code, 0, "{}", by_argument.stderr);
+    assert_eq!(direct.code, 2, "nothing listens there: {}", direct.stdout);
+    assert!(before > 0 && !typed.heads().is_empty());
+    assert_eq!(scenarios.heads().len(), before);
+    assert!(environments.heads().is_empty());
+}
+
 #[test]
 fn the_environments_proxy_is_used_and_told_and_can_be_excepted() {
-    let proxy = RawServer::always(
-        "HTTP/1.1 200 OK\r\ncontent-length: 28\r\n\r\n{\"result\":{\"entity_id\":\"x\"}}",
-    );
+    let proxy = RawServer::always(A_THING);
     let run = |more: &[&str], excepted: &str| {
         let run =
             Loadgen::scenario(&open(5, "1s", "")).arguments(&["--target", "http://127.0.0.1:1"]);

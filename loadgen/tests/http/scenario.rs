@@ -157,6 +157,42 @@ fn what_could_not_be_sent_right_is_refused_with_its_place() {
         ("", post("Host = \"a\", host = \"b\""), 16, "twice"),
         (
             "",
+            post("\"x name\" = \"a\""),
+            16,
+            "`x name` has characters that HTTP does not allow",
+        ),
+        (
+            "[http]\nprotocol = \"h2\"",
+            post("Connection = \"close\""),
+            17,
+            "HTTP/2 has no header `Connection`",
+        ),
+        (
+            "",
+            post("x-due = 2024-05-17"),
+            16,
+            "2024-05-17 is no text; allowed: a text in quotes",
+        ),
+        (
+            "",
+            get("/", "expect = { status = 20 }"),
+            17,
+            "20 is no status; allowed: a whole number from 100 to 599",
+        ),
+        (
+            "",
+            get("/", "repeat = \"many\""),
+            17,
+            "\"many\" is not a count; allowed: a whole number from 1",
+        ),
+        (
+            "",
+            get("/", "expect = { response_time_max = 1 }"),
+            17,
+            "allowed: a duration in quotes, as in",
+        ),
+        (
+            "",
             get("http://other.example/a", ""),
             16,
             "the path is a URL",
@@ -187,6 +223,12 @@ fn what_could_not_be_sent_right_is_refused_with_its_place() {
             "HTTP/1.1 only",
         ),
         ("[http]\nprotocol = \"h3\"", get("/", ""), 5, "h3"),
+        (
+            "[http]\nproxy = \"10.0.0.1:3128\"",
+            get("/", ""),
+            5,
+            "http://host:port, socks5://host:port, or none",
+        ),
         ("[http]\ncookie = false", get("/", ""), 5, "cookies"),
     ] {
         let run = Loadgen::scenario(&scenario(http, &steps));

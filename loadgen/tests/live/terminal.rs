@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -92,6 +92,40 @@ impl Terminal {
         }
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         (command.spawn().unwrap(), run)
+    }
+
+    /// Runs a program in the terminal, with these variables, and returns all that it wrote.
+    fn output(&self, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let stdio = || Stdio::from(self.inside.try_clone().unwrap());
+        let mut command = Command::new("setsid");
+        command
+            .args(["--ctty", "sh", "-c", "\"$@\"; echo; echo all of it", "sh"])
+            .arg(program)
+            .args(arguments)
+            .env_remove("TERM")
+            .env_remove("NO_COLOR")
+            .envs(variables.iter().copied())
+            .stdin(stdio())
+            .stdout(stdio())
+            .stderr(stdio());
+        command.status().unwrap();
+        let text = || String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned();
+        eventually("all of it", || text().contains("\nall of it"));
+        text()
+    }
+
+    /// Whether the screen has a coloured cell.
+    fn is_coloured(&self) -> bool {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let (rows, columns) = screen.size();
+        let (rows, columns) = (rows.get(), columns.get());
+        let mut cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        cells.any(|(row, column)| {
+            screen
+                .cell(row, column)
+                .is_some_and(|cell| [cell.fgcolor(), cell.bgcolor()] != [vt100::Color::Default; 2])
+        })
     }
 
     fn press(&mut self, keys: &str) {
@@ -266,6 +300,71 @@ fn a_terminal_that_knows_no_escape_sequences_gets_none() {
             "TERM={term}: {}",
             String::from_utf8_lossy(&written)
         );
+    }
+}
+
+#[test]
+fn no_color_takes_the_colours_from_the_full_screen_and_leaves_the_screen() {
+    let system = SmallSystem::start();
+    for (no_color, coloured) in [("", true), ("0", false)] {
+        let mut terminal = Terminal::new(80, 24);
+        let run = Loadgen::scenario(&open(20, "60s", ROOM)).target(&system);
+        let run = run.through(&["env", &format!("NO_COLOR={no_color}")]);
+        let (mut child, _run) = terminal.start(run);
+        terminal.shows("PASS so far");
+        assert_eq!(terminal.is_coloured(), coloured, "NO_COLOR={no_color}");
+        terminal.press("q");
+        assert_eq!(child.wait().unwrap().code(), Some(4));
+    }
+}
+
+#[test]
+fn both_programs_colour_what_they_say_only_where_that_is_wanted() {
+    let system = SmallSystem::start();
+    let run = || {
+        Loadgen::scenario(&open(20, "1s", ROOM))
+            .target(&system)
+            .run()
+    };
+    let (one, other) = (run(), run());
+    let [a, b] = [&one, &other].map(|run| run.out.to_str().unwrap());
+    let wrong = one.out.with_file_name("wrong.toml");
+    std::fs::write(&wrong, "nmae = 1\n").unwrap();
+    let loadgen = env!("CARGO_BIN_EXE_loadgen");
+    for (program, arguments) in [
+        (env!("CARGO_BIN_EXE_compare-report"), &[a, b][..]),
+        (env!("CARGO_BIN_EXE_compare-report"), &["--help"]),
+        (loadgen, &["compare", a, b]),
+        (loadgen, &["check", wrong.to_str().unwrap()]),
+        (loadgen, &["run", "--nonsense"]),
+    ] {
+        let written = |variables: &[(&str, &str)]| {
+            let terminal = Terminal::new(80, 24);
+            terminal.output(program, arguments, variables)
+        };
+        for variables in [
+            &[("TERM", "xterm")][..],
+            &[("TERM", "xterm"), ("NO_COLOR", "")],
+        ] {
+            let text = written(variables);
+            assert!(
+                text.contains("\x1b["),
+                "{arguments:?} {variables:?}: {text}"
+            );
+        }
+        for variables in [
+            &[("TERM", "xterm"), ("NO_COLOR", "1")][..],
+            &[("TERM", "xterm"), ("NO_COLOR", "false")],
+            &[("TERM", "dumb")],
+            &[("TERM", "")],
+            &[],
+        ] {
+            let text = written(variables);
+            assert!(
+                !text.contains('\x1b'),
+                "{arguments:?} {variables:?}: {text}"
+            );
+        }
     }
 }
 

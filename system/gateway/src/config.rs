@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ordershop_contract::event_store::ServerInfo;
 use ordershop_contract::readiness::Readiness;
 use ordershop_contract::topic::Topic;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
@@ -59,6 +60,8 @@ pub struct GatewayConfig {
     pub readiness: Arc<dyn Readiness>,
     /// What `/health` shows of the program.
     pub build: Build,
+    /// What `/health` shows of the options that the system was started with: their names and values.
+    pub options: Value,
 }
 
 /// Most HTTP connections at once, where enough files may be open.
@@ -107,6 +110,7 @@ impl GatewayConfig {
             runs_on,
             readiness,
             build,
+            options: Value::Null,
         }
     }
 }

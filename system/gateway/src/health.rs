@@ -1,4 +1,4 @@
-//! `/health`: whether the system is live and ready, and which Redis it runs on.
+//! `/health`: whether the system is live and ready, its options, and which Redis it runs on.
 
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ pub(super) async fn health(request: GatewayRequest) -> Result<Response, HttpErro
         "ready": ready,
         "version": state.config.build.version,
         "profile": state.config.build.profile,
+        "options": state.config.options,
         "redis": {
             "version": redis.version,
             "server": redis.server,

@@ -36,7 +36,8 @@ impl App {
         for role in &ROLES {
             role.start(&connections)?;
         }
-        let app = process.with_gateway(http, events, queue, runs_on, &config.gateway);
+        let (options, shown) = (&config.gateway, config.shown());
+        let app = process.with_gateway(http, events, queue, runs_on, options, shown);
         Ok(Self { redis, ..app })
     }
 
@@ -100,7 +101,8 @@ impl App {
                     }
                 };
                 let (events, queue, runs_on) = peers.connect();
-                Ok(process.with_gateway(http, events, queue, runs_on, &config.gateway))
+                let (options, shown) = (&config.gateway, config.shown());
+                Ok(process.with_gateway(http, events, queue, runs_on, options, shown))
             }
         }
     }

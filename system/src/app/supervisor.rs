@@ -101,6 +101,9 @@ impl Supervisor {
                 "--burn-us-per-event",
                 read_model.burn_us_per_event.to_string(),
             );
+            for (service, count) in scale {
+                flag("--scale", format!("{service}={count}"));
+            }
             match role.part {
                 Part::ApiGateway => flag("--listen", address.to_string()),
                 Part::EventStore | Part::MessageQueue => flag("--listen", socket(role.name)),

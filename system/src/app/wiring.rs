@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::server::NamedService;
@@ -152,12 +153,14 @@ impl Process {
         queue: Arc<dyn MessageQueue>,
         runs_on: watch::Receiver<ServerInfo>,
         options: &GatewayOptions,
+        shown: Value,
     ) -> App {
         let readiness: Arc<dyn Readiness> =
             Arc::new(StoreReadiness::new(Arc::clone(&queue), Arc::clone(&events)));
         let config = GatewayConfig {
             body_bytes_max: options.body_bytes_max,
             strangers: options.strangers(),
+            options: shown,
             ..GatewayConfig::new(
                 runs_on.clone(),
                 Arc::clone(&readiness),

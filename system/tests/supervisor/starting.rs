@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::{Value, json};
+
 use crate::children::mentioning;
 use crate::program::{Program, health, ordershop, run, signal, until};
 
@@ -19,6 +21,29 @@ async fn its_ready_line_is_the_one_of_a_single_process() {
     }
     assert_eq!(lines[0], lines[1]);
     assert!(lines[0].ends_with(", durability everysec)"), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_options_are_told_by_one_process_as_by_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let args = ["up", "--listen", "127.0.0.1:0", "--data-dir", data];
+    let given = ["--threads", "2", "--projection-linger-ms", "3"];
+    let given = [&given[..], &["--body-bytes-max", "900000"]].concat();
+    let many = ["--processes", "--scale", "order-service=2"];
+    for (more, scale) in [(&[][..], json!([])), (&many, json!(["order-service=2"]))] {
+        let burn = ["--burn-us-per-event", "4"];
+        let mut program = Program::start(&[&args[..], &given, &burn, more].concat());
+        let (ready, said) = health(&[&program.url().await]);
+        assert!(ready, "{said}");
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let expected = json!({
+            "threads": 2, "processes": !more.is_empty(), "scale": scale,
+            "body-bytes-max": 900_000, "projection-linger-ms": 3, "burn-us-per-event": 4,
+        });
+        assert_eq!(said["options"], expected, "{said}");
+        program.stop().await;
+    }
 }
 
 #[test]

@@ -52,13 +52,19 @@ struct Socks {
 const ALLOWED: &str = "http://host:port, socks5://host:port";
 
 impl ProxyChoice {
+    /// The proxy at this URL; none for `none`.
+    pub fn named(url: &str) -> Self {
+        match url {
+            "none" => Self::Direct,
+            url => Self::Named(url.to_owned()),
+        }
+    }
+
     /// The proxy for a target, if there is one. The error is for the person who named it.
     pub(super) fn of(&self, target: &Url) -> Result<Option<Proxy>, String> {
         match self {
             Self::Direct => Ok(None),
-            Self::Named(url) => Proxy::parse(url)
-                .map(Some)
-                .map_err(|problem| format!("--proxy: {problem}")),
+            Self::Named(url) => Proxy::parse(url).map(Some),
             Self::Environment => {
                 let Some((name, url)) = from_environment(target) else {
                     return Ok(None);

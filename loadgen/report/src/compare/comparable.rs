@@ -1,5 +1,7 @@
 //! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{CompareError, Group, Options};
 use crate::Report;
 use crate::folder::RunFolder;
@@ -99,6 +101,31 @@ fn differences_in(runs: &[&RunFolder], (what, of): Trait, lines: &mut Vec<String
             ));
         }
     }
+}
+
+/// Warnings about options of `ordershop up` that the systems say they have differently, but for those that were asked to differ: a build may
+/// have another default, so they don't make runs incomparable.
+pub fn other_options(baseline: &Group, candidate: &Group) -> Vec<String> {
+    let asked = baseline.asked_differences(candidate);
+    let runs = baseline.runs.iter().chain(&candidate.runs);
+    let mut values: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (name, value) in runs.flat_map(|run| &run.report.environment.system_options) {
+        values.entry(name).or_default().insert(value.to_string());
+    }
+    let other = values.into_iter().filter(|(name, values)| {
+        let is_asked = asked
+            .iter()
+            .any(|a| a.what.trim_start_matches('-') == *name);
+        values.len() > 1 && !is_asked
+    });
+    let warning = |(name, values): (&str, BTreeSet<String>)| {
+        let values: Vec<String> = values.into_iter().collect();
+        let values = values.join(" and ");
+        format!(
+            "the systems were started with different options: {name} is {values}; what is found may come from that"
+        )
+    };
+    other.map(warning).collect()
 }
 
 /// Refuses runs that can't be compared. Returns warnings about differences that the options allow.

@@ -39,6 +39,7 @@ impl Compiler<'_> {
             Action::Skip(reason)
         } else if let Some(recall) = raw.recall {
             self.check([&recall.key], span)?;
+            self.nameable(&recall.variable, span)?;
             defined.push(recall.variable.clone());
             Action::Recall {
                 key: recall.key,

@@ -16,7 +16,10 @@ impl Compiler<'_> {
     ) -> Compiled<Vec<Extract>> {
         let extracts = raw.into_iter();
         extracts
-            .map(|(variable, raw)| self.extract(variable, raw.0, span))
+            .map(|(variable, raw)| {
+                self.nameable(&variable, span)?;
+                self.extract(variable, raw.0, span)
+            })
             .collect()
     }
 
@@ -89,6 +92,12 @@ impl Compiler<'_> {
             let place = self.source.find("bytes_min", span.clone());
             let problem = format!("no body has {min} bytes or more and {max} or less");
             let help = "allowed: `bytes_min` up to `bytes_max`";
+            return Err(self.source.error(place, problem, Some(help.into())));
+        }
+        if raw.response_time_max.is_some_and(|max| max.0.is_zero()) {
+            let place = self.source.find("response_time_max", span.clone());
+            let problem = "no answer comes within no time";
+            let help = "allowed: longer than 0 s";
             return Err(self.source.error(place, problem, Some(help.into())));
         }
         Ok(AnswerChecks {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::diagnostic::{ScenarioError, SourceText};
+use crate::file::Protocol;
 use crate::scenario::NamedTarget;
 use crate::secrets::Secrets;
 
@@ -11,6 +12,8 @@ pub(super) struct Compiler<'a> {
     pub(super) source: SourceText<'a>,
     /// Variables that the current templates may read.
     pub(super) known: HashSet<String>,
+    /// Lists that set-up makes.
+    pub(super) lists: HashSet<String>,
     /// Variables of steps that may be skipped: templates must read them with a default.
     pub(super) maybe_unset: HashSet<String>,
     /// Variables that the current journey reads.
@@ -19,6 +22,8 @@ pub(super) struct Compiler<'a> {
     pub(super) ever_used: HashSet<String>,
     /// By feeder: the fields that all of its values have, if all of them are objects.
     pub(super) columns: HashMap<String, BTreeSet<String>>,
+    /// The version of HTTP that requests are sent in.
+    pub(super) protocol: Protocol,
     /// The targets that steps may name.
     pub(super) targets: Vec<NamedTarget>,
     /// The environment variables read so far.

@@ -11,8 +11,17 @@ use crate::file::{Http, Protocol, RequestFile};
 const REDIRECTS_MAX: u32 = 50;
 /// The most requests at once on one connection.
 const STREAMS_MAX: usize = 10_000;
+/// How a proxy's URL begins.
+const PROXIES: [&str; 3] = ["http://", "socks5://", "socks5h://"];
+/// Headers of a connection: HTTP/2 has none (RFC 9113, 8.2.2).
+const OF_CONNECTIONS: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "upgrade"];
 /// Headers that follow from the body.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+
+/// Whether a header's name may have it (RFC 9110, 5.6.2).
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
 
 impl Compiler<'_> {
     pub(super) fn http(&self, raw: Option<Spanned<Http>>) -> Compiled<Http> {
@@ -39,6 +48,11 @@ impl Compiler<'_> {
         }
         if http.requests_per_connection == Some(0) {
             return wrong("requests_per_connection", "is out of range", "1 or more");
+        }
+        let is_proxy = |url: &str| url == "none" || PROXIES.iter().any(|p| url.starts_with(p));
+        if http.proxy.as_deref().is_some_and(|url| !is_proxy(url)) {
+            let allowed = "http://host:port, socks5://host:port, or none";
+            return wrong("proxy", "is not a proxy's URL", allowed);
         }
         if http.protocol == Protocol::Http2 {
             let why = "is for HTTP/1.1 only";
@@ -68,6 +82,20 @@ impl Compiler<'_> {
                     name,
                     problem,
                     "allowed: any other header; this one is always sent, and right",
+                );
+            }
+            if name.is_empty() || !name.chars().all(is_token) {
+                let problem =
+                    format!("the header's name `{name}` has characters that HTTP does not allow");
+                let help = "allowed: letters, digits and !#$%&'*+-.^_`|~";
+                return wrong(name, problem, help);
+            }
+            if self.protocol == Protocol::Http2 && OF_CONNECTIONS.contains(&lower.as_str()) {
+                let problem = format!("HTTP/2 has no header `{name}`");
+                return wrong(
+                    name,
+                    problem,
+                    "allowed: this header with protocol = \"http/1.1\"",
                 );
             }
             if names.contains(&lower) {
@@ -100,6 +128,14 @@ impl Compiler<'_> {
                 &format!("\"{literal}"),
                 problem,
                 "allowed: path and query; the character itself is written %23",
+            );
+        }
+        if literal.contains(|c: char| c == ' ' || c.is_control()) {
+            let problem = "the path has a character that no path may have".to_owned();
+            return wrong(
+                "path",
+                problem,
+                "allowed: all but spaces and control characters; a space is written %20",
             );
         }
         Ok(())

@@ -35,6 +35,9 @@ impl Compiler<'_> {
             return Err(self.source.error(span, problem, None));
         }
         let outer = self.known.clone();
+        for input in &raw.inputs {
+            self.nameable(input, &span)?;
+        }
         self.known.extend(raw.inputs);
         self.used.clear();
         let mut journey = InJourney {

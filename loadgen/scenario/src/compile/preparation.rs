@@ -44,6 +44,10 @@ impl Compiler<'_> {
         if let Some(condition) = &raw.condition {
             self.check_expressions(condition.expressions(), &span)?;
         }
+        if let Some(list) = &raw.list {
+            self.unused_name(list, &self.lists, &span)?;
+            self.lists.insert(list.clone());
+        }
         let outer = self.known.clone();
         self.known.extend(["index".to_owned(), "it".to_owned()]);
         self.ever_used.extend(raw.for_each.clone());
@@ -90,6 +94,7 @@ impl Compiler<'_> {
             self.source
                 .error(span.clone(), problem, Some(help.to_owned()))
         };
+        self.unused_name(&raw.name, &self.known, &span)?;
         let is_csv = raw.csv.is_some();
         let source = match (raw.list, raw.items, raw.csv, raw.jsonl) {
             (Some(list), None, None, None) if self.known.contains(&list) => {

@@ -1,6 +1,6 @@
 //! Compiles requests and expected answers; checks the variables and JSON pointers in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use crate::answer::Extract;
@@ -79,11 +79,6 @@ impl Compiler<'_> {
             let text = format!("{ENV}.{}", fields.join("."));
             self.source.find(&text, self.source.find(ENV, span.clone()))
         };
-        if self.known.contains(ENV) {
-            let problem = "`env` is the environment, and can't be another variable";
-            let help = "give the variable another name";
-            return Err(self.source.error(place(), problem, Some(help.into())));
-        }
         let [name] = fields else {
             let problem = "`env` needs the name of a variable of the environment";
             let help = "allowed: as in {{env.API_TOKEN}}";
@@ -116,12 +111,41 @@ impl Compiler<'_> {
         let did = did_you_mean(name, self.known.iter().map(String::as_str));
         let mut known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         known.sort_unstable();
-        let help = format!(
-            "{did}known here: {}, env.NAME, uuid, now, random:FROM:TO",
-            known.join(", ")
-        );
+        known.extend(["env.NAME", "uuid", "now", "random:FROM:TO"]);
+        let help = format!("{did}known here: {}", known.join(", "));
         self.source
             .error(place, format!("unknown variable `{name}`"), Some(help))
+    }
+
+    /// Refuses a variable's name that no template can read.
+    pub(super) fn nameable(&self, name: &str, span: &Range<usize>) -> Compiled<()> {
+        let read = Expression::parse(name).ok();
+        let read = read.as_ref().and_then(Expression::path);
+        if read == Some((name, &[])) && name != ENV {
+            return Ok(());
+        }
+        let place = self.source.find(name, span.clone());
+        let problem = format!("`{name}` can't be a variable's name");
+        let help =
+            "allowed: letters, digits, `_` and `-`, but for whole numbers and `env`, `now`, `uuid`";
+        Err(self.source.error(place, problem, Some(help.into())))
+    }
+
+    /// Refuses a name that is among the used ones: nobody would know what is meant.
+    pub(super) fn unused_name(
+        &self,
+        name: &str,
+        used: &HashSet<String>,
+        span: &Range<usize>,
+    ) -> Compiled<()> {
+        self.nameable(name, span)?;
+        if !used.contains(name) {
+            return Ok(());
+        }
+        let place = self.source.find(&format!("\"{name}\""), span.clone());
+        let problem = format!("`{name}` is the name of two things");
+        let help = "give one of them another name";
+        Err(self.source.error(place, problem, Some(help.into())))
     }
 
     /// Compiles a request and what is done with its answer.
@@ -201,6 +225,12 @@ impl Compiler<'_> {
             .map(|(pointer, t)| (pointer, t.0))
             .collect();
         let contain = raw.contain.unwrap_or_default().0;
+        if contain.iter().any(|text| text.as_literal() == Some("")) {
+            let place = self.source.find("contain", span.clone());
+            let problem = "every body contains the empty text, so that this says nothing";
+            let help = "allowed: at least one character";
+            return Err(self.source.error(place, problem, Some(help.into())));
+        }
         self.check(equal.iter().map(|(_, t)| t).chain(&contain), span)?;
         Ok(Expect {
             status: raw.status.unwrap_or_default().0,

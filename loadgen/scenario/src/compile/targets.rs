@@ -66,10 +66,12 @@ impl NamedTarget {
             let problem = format!("`{}` is not a target's name", self.name);
             return Some((problem, "allowed: letters, digits, `-` and `_`"));
         }
-        if !["http://", "https://"]
-            .iter()
-            .any(|scheme| self.url.starts_with(scheme))
-        {
+        let rest = ["http://", "https://"];
+        let rest = rest.iter().find_map(|s| self.url.strip_prefix(s));
+        let is_url = rest.is_some_and(|rest| {
+            !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#']) && !rest.contains(' ')
+        });
+        if !is_url {
             let problem = format!("the target `{}` is not a URL: `{}`", self.name, self.url);
             return Some((
                 problem,

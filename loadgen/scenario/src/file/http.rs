@@ -21,6 +21,8 @@ pub struct Http {
     pub cookies: bool,
     /// What answers may be compressed with; by default they are not.
     pub accept_encoding: Vec<Encoding>,
+    /// The proxy to the targets, `http://host:port` or `socks5://host:port`, or `none`; by default the one that the environment names. `--proxy` replaces it.
+    pub proxy: Option<String>,
 }
 
 impl Default for Http {
@@ -33,6 +35,7 @@ impl Default for Http {
             redirects: 10,
             cookies: true,
             accept_encoding: Vec::new(),
+            proxy: None,
         }
     }
 }

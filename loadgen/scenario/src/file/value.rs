@@ -66,10 +66,10 @@ impl<'de> Deserialize<'de> for RepeatCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match toml::Value::deserialize(deserializer)? {
             toml::Value::Integer(n) if n > 0 => format!("{{{{{n}}}}}"),
-            toml::Value::String(text) => text,
+            toml::Value::String(text) if text.contains("{{") => text,
             other => {
                 return Err(D::Error::custom(format!(
-                    "`{other}` is not a count; allowed: a whole number from 1, or a template such as \"{{{{products}}}}\""
+                    "{other} is not a count; allowed: a whole number from 1, or a template such as \"{{{{products}}}}\""
                 )));
             }
         };
@@ -110,8 +110,11 @@ shape!(Statuses, "Statuses", {
 
 impl<'de> Deserialize<'de> for Statuses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || D::Error::custom("allowed: a status from 100 to 599, or an array of them");
-        let list = match toml::Value::deserialize(deserializer)? {
+        let value = toml::Value::deserialize(deserializer)?;
+        let wrong = format!(
+            "{value} is no status; allowed: a whole number from 100 to 599, or an array of them"
+        );
+        let list = match value {
             toml::Value::Array(items) => items,
             one => vec![one],
         };
@@ -126,7 +129,7 @@ impl<'de> Deserialize<'de> for Statuses {
         statuses
             .filter(|s| !s.is_empty())
             .map(Self)
-            .ok_or_else(wrong)
+            .ok_or_else(|| D::Error::custom(wrong))
     }
 }
 
@@ -156,7 +159,9 @@ impl<'de> Deserialize<'de> for Texts {
             one => vec![one],
         };
         let template = |item: &toml::Value| {
-            let text = item.as_str().ok_or("allowed: text, or an array of texts")?;
+            let text = item.as_str().ok_or_else(|| {
+                format!("{item} is no text; allowed: a text in quotes, or an array of texts")
+            })?;
             Template::text(text)
         };
         list.iter()

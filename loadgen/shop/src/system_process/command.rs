@@ -50,13 +50,6 @@ impl SystemCommand {
         }
     }
 
-    /// Adds an argument.
-    #[must_use]
-    pub fn with(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
     /// Sets a variable of the system's environment.
     #[must_use]
     pub fn with_variable(self, name: &str, value: &str) -> Self {
@@ -105,24 +98,6 @@ impl SystemCommand {
         })
     }
 
-    /// Refuses what each run sets itself.
-    ///
-    /// # Errors
-    /// [`SystemError::Reserved`].
-    pub fn check(&self) -> Result<(), SystemError> {
-        match RESERVED
-            .iter()
-            .find(|(name, _)| self.option(name).is_some())
-        {
-            None => Ok(()),
-            Some((name, instead)) => Err(SystemError::Reserved {
-                command: self.to_string(),
-                option: format!("--{name} ({})", name.to_uppercase().replace('-', "_")),
-                instead,
-            }),
-        }
-    }
-
     /// Parses a command as typed, with quotes, but without a shell. Its program must exist.
     ///
     /// # Errors
@@ -142,7 +117,23 @@ impl SystemCommand {
             program: program.into(),
             arguments: words.map(OsString::from).collect(),
         };
-        parsed.check().map(|()| parsed)
+        refuse_reserved(&parsed, |name| parsed.option(name).is_some())?;
+        Ok(parsed)
+    }
+}
+
+/// Refuses the options that each run sets itself; `asked` is whether the system is asked for one.
+pub(super) fn refuse_reserved(
+    command: &SystemCommand,
+    asked: impl Fn(&str) -> bool,
+) -> Result<(), SystemError> {
+    match RESERVED.iter().find(|(name, _)| asked(name)) {
+        None => Ok(()),
+        Some((name, instead)) => Err(SystemError::Reserved {
+            command: command.to_string(),
+            option: format!("--{name} ({})", name.to_uppercase().replace('-', "_")),
+            instead,
+        }),
     }
 }
 

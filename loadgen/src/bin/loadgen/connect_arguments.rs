@@ -20,7 +20,7 @@ pub struct ConnectArguments {
     /// Read the key of --client-cert from this PEM file [default: the file of the certificate]
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
-    /// Reach the target through this HTTP or SOCKS5 proxy, or `none` for a direct connection [default: http_proxy, https_proxy, all_proxy and no_proxy in the environment] [example: http://127.0.0.1:3128, socks5://127.0.0.1:1080]
+    /// Reach the target through this HTTP or SOCKS5 proxy, or `none` for a direct connection [default: the scenario's; else http_proxy, https_proxy, all_proxy and no_proxy in the environment] [example: http://127.0.0.1:3128, socks5://127.0.0.1:1080]
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
 }
@@ -37,8 +37,7 @@ impl ConnectArguments {
             },
             proxy: match self.proxy.as_deref() {
                 None => ProxyChoice::Environment,
-                Some("none") => ProxyChoice::Direct,
-                Some(url) => ProxyChoice::Named(url.to_owned()),
+                Some(url) => ProxyChoice::named(url),
             },
         }
     }

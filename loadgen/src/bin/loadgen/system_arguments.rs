@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use loadgen_engine::http_client::ConnectOptions;
 use loadgen_scenario::Scenario;
-use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemError, SystemPlan};
+use loadgen_shop::system_process::{
+    PROCESSES, RedisServer, SystemCommand, SystemError, SystemPlan,
+};
 
 use crate::connect_arguments::ConnectArguments;
 use crate::ending::bad_input;
@@ -36,12 +38,11 @@ impl StartArguments {
     ) -> Result<SystemPlan, SystemError> {
         let variables = self.system_env.iter().rev();
         let command = variables.fold(command, |c, (name, value)| c.with_variable(name, value));
-        command.check()?;
         let plan = SystemPlan {
-            command,
             durability: durability.cloned(),
             redis,
             empty_redis: self.empty_redis,
+            ..SystemPlan::new(command)
         };
         plan.consistent()
     }
@@ -145,14 +146,16 @@ impl SystemArguments {
         }
         let plan = || {
             let command = SystemCommand::ordershop(self.start.system_bin.as_deref())?;
-            let command = match self.processes {
-                true => command.with("--processes"),
-                false => command,
-            };
             let redis = self.redis.as_deref().map(RedisServer::parse).transpose()?;
-            self.start
-                .plan(command, durability, redis.unwrap_or_default())
+            let redis = redis.unwrap_or_default();
+            let mut plan = self.start.plan(command, durability, redis)?;
+            if self.processes {
+                plan.options.insert(PROCESSES.to_owned(), "yes".to_owned());
+            }
+            Ok(plan)
         };
-        plan().map(Some).map_err(bad_input)
+        plan()
+            .map(Some)
+            .map_err(|error: SystemError| bad_input(error))
     }
 }

@@ -5,14 +5,12 @@ use std::str::FromStr;
 
 use loadgen::ab::Side;
 use loadgen_report::compare::{DURABILITY, REDIS};
-use loadgen_shop::system_process::{RedisServer, SystemError, SystemPlan};
+use loadgen_shop::system_process::{PROCESSES, RedisServer, SystemError, SystemPlan};
 
 use crate::scenario_arguments::DURABILITIES;
 
 /// The option whose values are servers, not values of an option of `ordershop up`.
 const SERVER: &str = "redis";
-/// The option of `ordershop up` that takes no value.
-const SWITCH: &str = "processes";
 
 /// An option and its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +46,7 @@ impl FromStr for Varied {
         }
         let allowed: &[&str] = match option {
             DURABILITY => &DURABILITIES,
-            SWITCH => &["no", "yes"],
+            PROCESSES => &["no", "yes"],
             _ => &[],
         };
         match values.iter().find(|v| !allowed.contains(&v.as_str())) {
@@ -94,7 +92,7 @@ impl Varied {
         let mut plan = base.clone();
         let named = match self.option.as_str() {
             SERVER => base.redis != RedisServer::Own,
-            option => base.command.option(option).is_some(),
+            option => base.option(option).is_some(),
         };
         if named || (self.option == DURABILITY && base.durability.is_some()) {
             return Err(SystemError::Varied {
@@ -115,19 +113,14 @@ impl Varied {
                 (DURABILITY.to_owned(), self.named(value), value.to_owned())
             }
             option => {
-                let flag = format!("--{option}");
-                plan.command = match (option, value) {
-                    (SWITCH, "no") => plan.command,
-                    (SWITCH, _) => plan.command.with(&flag),
-                    _ => plan.command.with(&flag).with(value),
-                };
-                plan.command.check()?;
-                (flag, self.named(value), value.to_owned())
+                let (name, value) = (option.to_owned(), value.to_owned());
+                plan.options.insert(name, value.clone());
+                (format!("--{option}"), self.named(&value), value)
             }
         };
         Ok(Variant {
             label,
-            plan,
+            plan: plan.consistent()?,
             asked: BTreeMap::from([(what, value)]),
         })
     }

@@ -298,6 +298,13 @@ fn health() -> Value {
             ("ready", truth("Whether requests will be carried out.")),
             ("version", text()),
             ("profile", text()),
+            (
+                "options",
+                json!({
+                    "type": ["object", "null"], "additionalProperties": true,
+                    "description": "The options that the system was started with, by name.",
+                }),
+            ),
             ("redis", redis),
             ("read_model", read_model),
             (
