@@ -122,19 +122,22 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     let page = folder.join("report.html").display().to_string();
     let error = match runtime.block_on(run(scenario, options)) {
         Ok(report) => {
-            junit.write(|| loadgen_render::junit(&report));
             tell_report(&arguments, &report, &format!("report: {page}\n"));
-            return ExitCode::from(report.verdict.result().exit_code());
+            let written = junit.write(|| loadgen_render::junit(&report));
+            let code = ExitCode::from(report.verdict.result().exit_code());
+            return written.err().unwrap_or(code);
         }
         Err(error) => error,
     };
     if let RunError::Unwritten { report, .. } = &error {
-        junit.write(|| loadgen_render::junit(report));
         tell_report(&arguments, report, "");
     } else {
-        junit.write(|| loadgen_render::junit_of_no_run(&name, &error.to_string()));
+    // The error's own exit code counts, also where this file can't be written.
+        let text = || loadgen_render::junit_of_no_run(&name, &error.to_string());
+        junit.write(text).ok();
     }
     if arguments.watch.is_json() {
+        junit.write(|| loadgen_render::junit(report)).ok();
         JsonLines::failed(&error.to_string());
     }
     failed(&error, error.exit_code())
