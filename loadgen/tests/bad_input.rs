@@ -105,6 +105,7 @@ fn options_out_of_range_are_refused_with_what_is_allowed() {
         ("", ["--rate", "0"], "above 0"),
         ("", ["--rate", "1e12"], "up to 10000000"),
         ("", ["--rate", "nan"], "above 0"),
+        ("", ["--rate", "=5"], "the value alone"),
         ("", ["--max-error-rate", "101%"], "from 0% to 100%"),
         ("", ["--max-error-rate", "5"], "from 0% to 100%"),
         ("", ["--rate", "10000001"], "up to 10000000"),

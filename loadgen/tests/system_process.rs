@@ -22,6 +22,8 @@ fn the_system_is_started_on_a_free_port_and_stopped_after_the_run() {
         ])
         .run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let says = format!("no --target is given: starting {} up", path.display());
+    assert!(ended.stderr.contains(&says), "{}", ended.stderr);
     let arguments = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
     assert!(
         arguments.starts_with("up --listen 127.0.0.1:0 --durability none --data-dir /"),

@@ -181,7 +181,10 @@ impl SystemProcess {
     ) -> Result<Arc<Self>, SystemError> {
         let command = &plan.command;
         if !is_there(command.program()) {
-            return Err(SystemError::Missing);
+            return Err(SystemError::NoProgram {
+                command: command.to_string(),
+                program: command.program().display().to_string(),
+            });
         }
         let not_started = |error| SystemError::Start {
             command: command.to_string(),

@@ -139,6 +139,7 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
         );
         let said = compare_report(&[text(&good), text(&other), "--allow-different"]);
         assert_eq!(said.code, 3, "one run a side: {}", said.problem);
+        assert!(said.out.contains("A1,A2,A3 B1,B2,B3"), "{}", said.out);
         assert!(
             said.out.contains("different, but compared because of"),
             "{}",

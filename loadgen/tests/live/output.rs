@@ -83,6 +83,17 @@ fn a_report_that_can_not_be_written_is_shown_all_the_same() {
 }
 
 #[test]
+fn a_verdict_that_the_build_server_does_not_get_is_no_pass() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
+    let ended = run.arguments(&["--junit", "/dev/full"]).run();
+    assert_eq!(ended.code, 5, "{}", ended.stderr);
+    assert!(ended.stdout.contains("verdict: PASS"), "{}", ended.stdout);
+    let says = ended.stderr.contains("--junit /dev/full: can't be written");
+    assert!(says, "{}", ended.stderr);
+}
+
+#[test]
 fn beside_a_folder_that_holds_a_report_a_run_has_one_of_its_own() {
     let system = SmallSystem::start();
     let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);

@@ -344,7 +344,7 @@ fn verdict(
     let Some(((low, high), p)) = estimate.interval.zip(p_adjusted) else {
         return (
             FigureVerdict::CantTell,
-            "there is one run a side, so the noise is unknown".to_owned(),
+            "there is one run a side, so the noise is unknown; make several of each in turns, and name them with commas: A1,A2,A3 B1,B2,B3".to_owned(),
         );
     };
     let least = least(measured, options);

@@ -5,7 +5,7 @@
 pub enum SystemError {
     /// The program was not found.
     #[error(
-        "the program `ordershop` was not found beside this one or on PATH; build it (cargo build --release), give its path (--system-bin), or give a running system (--target URL)"
+        "the program `ordershop` was not found beside this one or on PATH; give a running system (--target URL), give its path (--system-bin), or build it (cargo build --release)"
     )]
     Missing,
     /// The command can't be parsed.
@@ -15,10 +15,10 @@ pub enum SystemError {
     NoCommand(String),
     /// The command's program was not found.
     #[error(
-        "`{command}`: there is no program `{program}`, neither as a file nor on PATH; give a command to run instead of `ordershop up`"
+        "`{command}`: there is no program `{program}`, neither as a file nor on PATH; name one that is there (--system-bin, --a, --b), or a running system (--target URL)"
     )]
     NoProgram {
-        /// The build command.
+        /// The command.
         command: String,
         /// Its first word.
         program: String,

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use clap::Args;
 use loadgen::run::RunObservers;
 use loadgen::seconds_csv::SecondsCsv;
-use loadgen::terminal::note;
+use loadgen::terminal::UNWRITTEN;
 use loadgen_render::ReportError;
 use loadgen_scenario::Scenario;
 
-use crate::ending::bad_input;
+use crate::ending::{bad_input, failed};
 
 #[derive(Args)]
 pub struct PipelineArguments {
@@ -53,18 +53,22 @@ impl PipelineArguments {
 pub struct JunitFile(Option<(PathBuf, File)>);
 
 impl JunitFile {
-    /// Writes what `text` makes; prints why it can't be written.
-    pub fn write(self, text: impl FnOnce() -> Result<String, ReportError>) {
+    /// Writes what `text` makes. Prints why it can't be written before it returns an exit code.
+    pub fn write(self, text: impl FnOnce() -> Result<String, ReportError>) -> Result<(), ExitCode> {
         let Some((path, mut file)) = self.0 else {
-            return;
+            return Ok(());
         };
         let written = text().map_err(|e| e.to_string());
         let written = written.and_then(|text| {
             let written = file.write_all(text.as_bytes());
             written.map_err(|e| e.to_string())
         });
-        if let Err(problem) = written {
-            note(&format!("warning: --junit {}: {problem}", path.display()));
-        }
+        written.map_err(|problem| {
+            let path = path.display();
+            failed(
+                format!("--junit {path}: can't be written: {problem}"),
+                UNWRITTEN,
+            )
+        })
     }
 }

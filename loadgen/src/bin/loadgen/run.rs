@@ -118,21 +118,28 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
     };
     terminal::note(&format!("{}: {}", scenario.name, scenario.description));
+    if let Some(system) = &options.system {
+        // Who forgot --target must not take the shop's answers for the own service's.
+        terminal::note(&format!("no --target is given: starting {system}"));
+    }
     let name = scenario.name.clone();
     let page = folder.join("report.html").display().to_string();
     let error = match runtime.block_on(run(scenario, options)) {
         Ok(report) => {
-            junit.write(|| loadgen_render::junit(&report));
             tell_report(&arguments, &report, &format!("report: {page}\n"));
-            return ExitCode::from(report.verdict.result().exit_code());
+            let written = junit.write(|| loadgen_render::junit(&report));
+            let code = ExitCode::from(report.verdict.result().exit_code());
+            return written.err().unwrap_or(code);
         }
         Err(error) => error,
     };
+    // The error's own exit code counts, also where this file can't be written.
     if let RunError::Unwritten { report, .. } = &error {
-        junit.write(|| loadgen_render::junit(report));
         tell_report(&arguments, report, "");
+        junit.write(|| loadgen_render::junit(report)).ok();
     } else {
-        junit.write(|| loadgen_render::junit_of_no_run(&name, &error.to_string()));
+        let text = || loadgen_render::junit_of_no_run(&name, &error.to_string());
+        junit.write(text).ok();
     }
     if arguments.watch.is_json() {
         JsonLines::failed(&error.to_string());

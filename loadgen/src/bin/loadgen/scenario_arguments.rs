@@ -106,6 +106,7 @@ pub fn named_rate(text: &str) -> Result<Named<f64>, String> {
 /// Parses `NAME=VALUE`, or `VALUE` for the only workload.
 fn named<T>(text: &str, value: impl Fn(&str) -> Result<T, String>) -> Result<Named<T>, String> {
     match text.rsplit_once('=') {
+        Some(("", _)) => Err("write NAME=VALUE, or the value alone".into()),
         Some((name, text)) => Ok((Some(name.to_owned()), value(text)?)),
         None => Ok((None, value(text)?)),
     }
