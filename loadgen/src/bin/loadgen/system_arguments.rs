@@ -144,7 +144,7 @@ impl SystemArguments {
                 Some((option, _)) => Err(has_no_effect(option)),
             };
         }
-        let plan = || {
+        let plan = || -> Result<SystemPlan, SystemError> {
             let command = SystemCommand::ordershop(self.start.system_bin.as_deref())?;
             let redis = self.redis.as_deref().map(RedisServer::parse).transpose()?;
             let redis = redis.unwrap_or_default();
@@ -154,8 +154,6 @@ impl SystemArguments {
             }
             Ok(plan)
         };
-        plan()
-            .map(Some)
-            .map_err(|error: SystemError| bad_input(error))
+        plan().map(Some).map_err(bad_input)
     }
 }
