@@ -17,6 +17,7 @@ mod mails;
 mod orders;
 mod page;
 mod processes;
+mod read_model_at_fault;
 mod recovery;
 mod rollback;
 mod sagas;
