@@ -11,6 +11,8 @@ mod deployment;
 mod endpoints;
 mod entity_places;
 mod feed;
+#[allow(dead_code, reason = "the tests of interruptions need more of it")]
+mod foreign_service;
 mod keys;
 mod late_redis;
 mod mails;

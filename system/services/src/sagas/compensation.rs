@@ -30,6 +30,8 @@ pub struct Compensation {
     pub event: RecordedEvent,
     /// Its order.
     pub order_id: String,
+    /// The order's customer, if the order is there and says who that is.
+    pub customer_id: Option<String>,
     /// What is taken back.
     pub undo: Undo,
 }
@@ -84,19 +86,22 @@ impl Compensation {
         }
     }
 
-    /// Tells the customer, whom the reservation names: the order itself is gone.
+    /// Tells the customer, whom the reservation names if the order itself is gone.
     async fn tell(&self, context: &ServiceContext, known: &Positions) -> Result<(), Failure> {
         let facts = Facts::of(context);
         let correlation = &self.event.correlation;
-        let reservation = facts
-            .reservation(&self.order_id, known, correlation)
-            .await?;
-        let Some(reservation) = reservation else {
-            return Ok(());
+        let customer_id = match &self.customer_id {
+            Some(customer_id) => customer_id.clone(),
+            None => match facts
+                .reservation(&self.order_id, known, correlation)
+                .await?
+            {
+                Some(reservation) => reservation.entity.customer_id,
+                None => return Ok(()),
+            },
         };
-        let customer_id = &reservation.entity.customer_id;
         let customer = facts
-            .one::<Customer>(customer_id, known, correlation)
+            .one::<Customer>(&customer_id, known, correlation)
             .await?;
         let Some(customer) = customer else {
             return Ok(());
