@@ -239,7 +239,7 @@ impl<'a, S: EntityService> Change<'a, S> {
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
-                        Failpoint::FirstEffectAppended.pass();
+                        Failpoint::ChangeBegun.pass();
                         written.raise(topic, position);
                     }
                     Appended::Conflict { position, .. } => {

@@ -110,7 +110,7 @@ impl<S: EntityService> Creation<'_, S> {
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
-                        Failpoint::FirstEffectAppended.pass();
+                        Failpoint::CreationBegun.pass();
                         self.written.raise(topic, position);
                     }
                     Appended::Conflict { position, .. } => {

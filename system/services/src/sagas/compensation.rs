@@ -10,6 +10,7 @@ use crate::facts::{Facts, Versioned};
 use ordershop_contract::event_store::{
     Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Positions;
 use ordershop_contract::wire::WireEntity;
 use ordershop_contract::worker::ServiceContext;
@@ -45,15 +46,22 @@ impl Compensation {
     ) -> Result<bool, Failure> {
         match &self.undo {
             Undo::Payment(billing) => {
-                if let Some(billing) = billing
-                    && !self.delete(context, "returned", billing, known).await?
-                {
-                    return Ok(false);
+                if let Some(billing) = billing {
+                    if !self.delete(context, "returned", billing, known).await? {
+                        return Ok(false);
+                    }
+                    Failpoint::PaymentReturned.pass();
                 }
                 self.tell(context, known).await?;
                 Ok(true)
             }
-            Undo::Shipping(shipping) => self.delete(context, "withdrawn", shipping, known).await,
+            Undo::Shipping(shipping) => {
+                let withdrawn = self.delete(context, "withdrawn", shipping, known).await?;
+                if withdrawn {
+                    Failpoint::ShippingWithdrawn.pass();
+                }
+                Ok(withdrawn)
+            }
         }
     }
 
@@ -110,6 +118,7 @@ impl Compensation {
         let mail = payment_returned(&customer.entity, &self.order_id, billing.amount);
         let message = mail_of(&self.event, "returned.mail", &mail);
         context.queue.send(vec![message]).await?;
+        Failpoint::ReturnTold.pass();
         Ok(())
     }
 }
