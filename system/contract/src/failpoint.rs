@@ -45,27 +45,43 @@ failpoints! {
     FenceRaised = "store.fence-raised",
     /// A group commit is written; nobody is answered yet.
     EventsWritten = "store.events-written",
+    /// What another store handed on is written; that store isn't told yet.
+    HandedOnWritten = "store.handed-on-written",
     /// A group's consumer has read events; they aren't handled yet.
     EventsDelivered = "store.events-delivered",
     /// Events are acknowledged; their consumer doesn't know it yet.
     EventsAcknowledged = "store.events-acknowledged",
 
-    /// What a command does first in another topic is appended, such as a cart's mark; its own events aren't yet.
-    FirstEffectAppended = "services.first-effect-appended",
+    /// What a creation does first in another topic is appended, such as a cart's mark; its own events aren't yet.
+    CreationBegun = "services.creation-begun",
+    /// What a change does first in another topic is appended, such as an order's UNCLEARED; its own event isn't yet.
+    ChangeBegun = "services.change-begun",
     /// A command's events are appended; the command isn't answered yet.
     CommandAppended = "services.command-appended",
+    /// An order is deleted, or was refused after its cart was marked; the mark is still there.
+    OrderGone = "services.order-gone",
+    /// The cart of an order that is gone has lost its mark; the command isn't answered yet.
+    CartFreed = "services.cart-freed",
     /// Mails are recorded; their messages aren't answered yet.
     MailsRecorded = "services.mails-recorded",
     /// The stock for orders is reserved; the orders don't say so yet.
     StockReserved = "services.stock-reserved",
     /// The orders say whether they are in stock; the orders' events aren't acknowledged yet.
     OrdersTold = "services.orders-told",
-    /// The stock of a deleted order is given back; the deletion isn't acknowledged yet.
+    /// An order's stock is given back; the event that caused it isn't acknowledged yet.
     StockReleased = "services.stock-released",
     /// Orders have moved on after payments or deliveries; those events aren't acknowledged yet.
     OrdersMoved = "services.orders-moved",
     /// Shippings of paid orders are created; the payments' events aren't acknowledged yet.
     ShippingsCreated = "services.shippings-created",
+    /// An order whose shipping was withdrawn has another one; the payment's event isn't acknowledged yet.
+    ShippedAgain = "services.shipped-again",
+    /// A payment whose order is gone is deleted; its customer isn't told yet.
+    PaymentReturned = "services.payment-returned",
+    /// The mail about a returned payment is handed to the queue; the payment's event isn't acknowledged yet.
+    ReturnTold = "services.return-told",
+    /// A shipping whose order isn't paid is deleted; the shipping's event isn't acknowledged yet.
+    ShippingWithdrawn = "services.shipping-withdrawn",
     /// Mails are handed to the queue; the events that caused them aren't acknowledged yet.
     MailsSent = "services.mails-sent",
     /// A saga has handled a batch of events, whichever; the batch isn't acknowledged yet.

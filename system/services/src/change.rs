@@ -44,7 +44,7 @@ pub(super) async fn update<S: EntityService>(
         return Err(Rejection::Invalid("entity_id is missing".to_owned()).into());
     }
     let change = Change::<S>::new(context, delivery, earlier, &id, Command::Update(entity));
-    change.run(payload.at_least, payload.if_match).await
+    change.carry_out(payload.at_least, payload.if_match).await
 }
 
 /// Deletes an entity.
@@ -58,7 +58,7 @@ pub(super) async fn delete<S: EntityService>(
         Rejection::Invalid(format!("params must be {{\"entity_id\": …}}: {error}"))
     })?;
     let change = Change::<S>::new(context, delivery, earlier, &entity_id, Command::Delete);
-    change.run(payload.at_least, payload.if_match).await
+    change.carry_out(payload.at_least, payload.if_match).await
 }
 
 /// A change of one entity under way.
@@ -96,20 +96,30 @@ impl<'a, S: EntityService> Change<'a, S> {
         }
     }
 
+    async fn carry_out(
+        &self,
+        at_least: Positions,
+        if_match: Option<Vec<u64>>,
+    ) -> Result<Reply<bool>, CommandError> {
+        let mut written = Positions::NONE;
+        let outcome = self.run(at_least, if_match, &mut written).await;
+        outcome.map_err(|error| error.carried_on(self.delivery, &written))
+    }
+
     async fn run(
         &self,
         mut at_least: Positions,
         if_match: Option<Vec<u64>>,
+        written: &mut Positions,
     ) -> Result<Reply<bool>, CommandError> {
         if let Some(event) = self.earlier.get(&self.delivery.message_id) {
-            return self.carried_out(event, Positions::NONE).await;
+            return self.carried_out(event, *written).await;
         }
         let told = at_least;
         let (mut attempts, mut waits) = (0, 0);
-        let mut written = Positions::NONE;
         loop {
             let outcome = self
-                .attempt(&mut at_least, &told, if_match.as_deref(), &mut written)
+                .attempt(&mut at_least, &told, if_match.as_deref(), written)
                 .await;
             match outcome {
                 Ok(Attempt::Done(reply)) => return Ok(reply),
@@ -121,13 +131,10 @@ impl<'a, S: EntityService> Change<'a, S> {
                     waits += 1;
                     tokio::time::sleep(WAIT).await;
                 }
-                Err(error) if !written.is_empty() && error.is_transient() => {
-                    return Err(CommandError::HalfDone(Box::new(error)));
-                }
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) if !own_effect::may_be_there(self.delivery) => return Err(error),
                 Err(error) => match self.own_event().await? {
-                    Some(event) => return self.carried_out(&event, written).await,
+                    Some(event) => return self.carried_out(&event, *written).await,
                     None => return Err(error),
                 },
             }
@@ -248,7 +255,7 @@ impl<'a, S: EntityService> Change<'a, S> {
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
-                        Failpoint::FirstEffectAppended.pass();
+                        Failpoint::ChangeBegun.pass();
                         written.raise(topic, position);
                     }
                     Appended::Conflict { position, .. } => {

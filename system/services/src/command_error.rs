@@ -1,6 +1,8 @@
 //! Why a command wasn't carried out, and the reply that says so.
 
 use ordershop_contract::event_store::EventStoreError;
+use ordershop_contract::message_queue::Delivery;
+use ordershop_contract::position::Positions;
 use ordershop_contract::reply::{ReplyStatus, error_reply};
 use ordershop_domain::Rejection;
 use serde_json::value::RawValue;
@@ -40,7 +42,7 @@ pub enum CommandError {
     /// Something that is under way must end first.
     #[error("{0}; try again")]
     Busy(String),
-    /// A first effect is written and a later one isn't: the command must be carried on, whether or not anyone waits for it.
+    /// A first effect is written, or may be, and a later one isn't: the command must be carried on, whether or not anyone waits for it.
     #[error("half done: {0}")]
     HalfDone(Box<CommandError>),
 }
@@ -56,6 +58,17 @@ impl CommandError {
             Self::Contended(_) | Self::Busy(_) => true,
             Self::HalfDone(error) => error.is_transient(),
         }
+    }
+
+    /// The same error of a command that may have written something: by itself (`written`), or in an earlier delivery. Whoever only waits for
+    /// something has looked, and has written nothing.
+    #[must_use]
+    pub fn carried_on(self, delivery: &Delivery, written: &Positions) -> Self {
+        let begun = delivery.redeliveries > 0 || !written.is_empty();
+        if begun && self.is_transient() && !matches!(self, Self::Busy(_)) {
+            return Self::HalfDone(Box::new(self));
+        }
+        self
     }
 
     /// The status of the error's reply.

@@ -62,17 +62,10 @@ pub(super) async fn create<S: EntityService>(
         written: Positions::NONE,
     };
     let outcome = match creation.run().await {
-        Err(error @ (CommandError::Rejected(_) | CommandError::KeyReused(_))) => {
-            creation.refused(error).await
-        }
+        Err(error) if !error.is_transient() => creation.refused(error).await,
         outcome => outcome,
     };
-    match outcome {
-        Err(error) if !creation.written.is_empty() && error.is_transient() => {
-            Err(CommandError::HalfDone(Box::new(error)))
-        }
-        outcome => outcome,
-    }
+    outcome.map_err(|error| error.carried_on(delivery, &creation.written))
 }
 
 /// A creation under way.
@@ -117,7 +110,7 @@ impl<S: EntityService> Creation<'_, S> {
                 let topic = first.topic;
                 match append(self.context, first).await?.0 {
                     Appended::Committed { position } => {
-                        Failpoint::FirstEffectAppended.pass();
+                        Failpoint::CreationBegun.pass();
                         self.written.raise(topic, position);
                     }
                     Appended::Conflict { position, .. } => {

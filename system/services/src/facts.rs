@@ -54,13 +54,14 @@ pub enum FactsError {
 }
 
 impl FactsError {
-    /// Whether a retry may succeed.
+    /// Whether a retry may succeed. An answer that can't be read is the read model's fault, not the question's: it is waited for as if the
+    /// read model were away. What the read model refuses may be the question's fault.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Queue(error) => !matches!(error, QueueError::Invalid(_)),
             Self::Refused { status, .. } => *status == ReplyStatus::Unavailable,
-            Self::Malformed(_) => false,
+            Self::Malformed(_) => true,
         }
     }
 }

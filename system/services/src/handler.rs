@@ -105,10 +105,7 @@ impl<S: EntityService> CommandHandler<S> {
                 error @ (CommandError::HalfDone(_)
                 | CommandError::EventStore(EventStoreError::Indeterminate(_))),
             ) => Answer::Retry(error.to_string()),
-            // The same where an earlier delivery may have done half of it.
-            Err(error)
-                if error.is_transient() && (delivery.redeliveries > 0 || !delivery.wants_reply) =>
-            {
+            Err(error) if error.is_transient() && !delivery.wants_reply => {
                 Answer::Retry(error.to_string())
             }
             Err(error) => {

@@ -16,6 +16,7 @@ use super::facts::{Facts, FactsError, Question, distinct};
 use super::purchase::prices;
 use ordershop_contract::correlation::Correlation;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, Transaction};
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::Positions;
 use ordershop_contract::topic::Topic;
@@ -124,6 +125,7 @@ impl EntityService for OrderService {
             if cart.entity.order_id.as_deref() != Some(&gone.entity_id) {
                 return Ok(());
             }
+            Failpoint::OrderGone.pass();
             let transaction = Transaction {
                 topic: Topic::Cart,
                 events: vec![new_event(
@@ -137,6 +139,7 @@ impl EntityService for OrderService {
             };
             match append(context, transaction).await?.0 {
                 Appended::Committed { position } => {
+                    Failpoint::CartFreed.pass();
                     at_least.raise(Topic::Cart, position);
                     return Ok(());
                 }

@@ -11,12 +11,15 @@ mod deployment;
 mod endpoints;
 mod entity_places;
 mod feed;
+#[allow(dead_code, reason = "the tests of interruptions need more of it")]
+mod foreign_service;
 mod keys;
 mod late_redis;
 mod mails;
 mod orders;
 mod page;
 mod processes;
+mod read_model_at_fault;
 mod recovery;
 mod rollback;
 mod sagas;

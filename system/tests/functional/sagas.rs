@@ -9,6 +9,7 @@ use ordershop_redis::metrics::AppendMetrics;
 use ordershop_redis::server::RedisServer;
 use serde_json::json;
 
+use crate::foreign_service::ForeignService;
 use crate::shop::Shop;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,6 +130,38 @@ async fn a_billing_must_fit_its_order_and_be_the_only_one() {
             .len(),
         1
     );
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_payment_of_an_order_that_is_out_of_stock_is_returned_and_its_customer_told() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let customer = http.customer().await;
+    let product = http.product(300, 1).await;
+    let carts = [
+        http.cart(&customer, &[&product]).await,
+        http.cart(&customer, &[&product]).await,
+    ];
+    let lucky = http.order(&carts[0]).await;
+    http.order_becomes(&lucky, "IN_STOCK").await;
+    let order = http.order(&carts[1]).await;
+    http.order_becomes(&order, "OUT_OF_STOCK").await;
+
+    let billing = json!({"entity_id": "b", "order_id": order, "amount": 300});
+    let foreign = ForeignService::on(&shop.redis_url());
+    foreign.creates(Topic::Billing, &billing).await;
+
+    http.eventually("/mails/sent", |mails| {
+        let mut mails = mails.as_array().unwrap().iter();
+        mails.any(|mail| {
+            let text = mail["message"].as_str().unwrap();
+            text.contains(&order) && text.contains("return your payment of € 3.00")
+        })
+    })
+    .await;
+    http.eventually("/billing/b", serde_json::Value::is_null)
+        .await;
     shop.close().await;
 }
 

@@ -22,6 +22,9 @@ mod customer;
 mod endpoints;
 #[path = "../functional/feed.rs"]
 mod feed;
+#[path = "../functional/foreign_service.rs"]
+#[allow(dead_code, reason = "the tests of interruptions need more of it")]
+mod foreign_service;
 #[path = "../functional/keys.rs"]
 mod keys;
 #[path = "../functional/mails.rs"]

@@ -1,5 +1,6 @@
-//! Buyers whose shop is interrupted: each orders the only piece of a product, then pays and is delivered to, or gives the order up. What isn't
-//! answered with success is sent again under the same key. They remember every answer.
+//! Buyers whose shop is interrupted: each orders the only piece of a product, then pays and is delivered to, or gives the order up, or takes
+//! the payment back. What isn't answered with success is sent again under the same key. They remember every answer. A foreign service ships
+//! too early and books payments too late, which the shop must take back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,10 +8,13 @@ use std::time::Instant;
 
 use http_body_util::Full;
 use hyper::{Method, Request};
+use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::customer::{Answer, Customer};
+use crate::foreign_service::ForeignService;
 use crate::process::{LOOK, LOOKS_MAX, PATIENCE};
 
 /// The number of concurrent buyers.
@@ -50,8 +54,8 @@ pub struct Buyers {
 }
 
 impl Buyers {
-    /// Starts them.
-    pub fn start(http: &Customer) -> Self {
+    /// Starts them, and a foreign service on the shop's Redis.
+    pub fn start(http: &Customer, redis_url: &str) -> Self {
         let mut buyers = Self {
             tasks: JoinSet::new(),
             finish: Arc::default(),
@@ -60,6 +64,8 @@ impl Buyers {
         for _ in 0..BUYERS {
             let buyer = Buyer {
                 http: http.clone(),
+                foreign: ForeignService::on(redis_url),
+                known: Mutex::default(),
                 answered: Arc::clone(&buyers.answered),
             };
             let finish = Arc::clone(&buyers.finish);
@@ -93,17 +99,26 @@ impl Buyers {
 
 struct Buyer {
     http: Customer,
+    foreign: ForeignService,
+    /// What every answer must include: the foreign service's events.
+    known: Mutex<Positions>,
     answered: Arc<Mutex<Answered>>,
 }
 
 impl Buyer {
-    /// One order that is delivered and one that is given up.
+    /// One order whose payment is taken back and made again, one that is given up and paid all the same, and one that is shipped before it is
+    /// paid.
     async fn buys_all(&self) {
         let customer = self.registers().await;
         let order = self.orders(&customer).await;
+        self.takes_its_payment_back(&order).await;
         self.pays_and_gets(&order).await;
         let order = self.orders(&customer).await;
         self.gives_up(&order).await;
+        self.is_billed_too_late(&order).await;
+        let order = self.orders(&customer).await;
+        self.is_shipped_too_early(&order).await;
+        self.pays_and_gets(&order).await;
     }
 
     /// Creates two customers, one of them asynchronously; returns the other one.
@@ -186,6 +201,57 @@ impl Buyer {
         answered.push((path, Expected::Gone));
     }
 
+    /// The foreign service books a payment of an order that is gone; the shop returns it.
+    async fn is_billed_too_late(&self, order: &str) {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let billing = json!({"entity_id": id, "order_id": order, "amount": PRICE});
+        let position = self.foreign.creates(Topic::Billing, &billing).await;
+        self.is_taken_back(Topic::Billing, &id, position).await;
+    }
+
+    /// The foreign service ships an order that isn't paid; the shop withdraws the shipping.
+    async fn is_shipped_too_early(&self, order: &str) {
+        let id = format!("{order}-shipping");
+        let shipping = json!({"entity_id": id, "order_id": order, "delivered": 0});
+        let position = self.foreign.creates(Topic::Shipping, &shipping).await;
+        self.is_taken_back(Topic::Shipping, &id, position).await;
+    }
+
+    async fn is_taken_back(&self, topic: Topic, id: &str, created: Positions) {
+        self.known.lock().unwrap().merge(&created);
+        let path = format!("/{topic}/{id}");
+        let mut looks = 0;
+        while !self
+            .sends(Method::GET, &path, &Value::Null, &[])
+            .await
+            .result()
+            .is_null()
+        {
+            looks += 1;
+            assert!(looks < LOOKS_MAX, "{path} is not taken back");
+            tokio::time::sleep(LOOK).await;
+        }
+        self.expects(path, Expected::Gone);
+    }
+
+    /// Pays, and takes the payment back before the order is shipped: the foreign service keeps anybody from shipping it meanwhile, but not for
+    /// as long as a shop stands still.
+    async fn takes_its_payment_back(&self, order: &str) {
+        self.foreign.claims(Topic::Shipping, order).await;
+        let body = json!({"order_id": order, "amount": PRICE});
+        let billing = self.sends(Method::POST, "/billing", &body, &[]).await.id();
+        let path = format!("/order/{order}");
+        self.sees(&path, &["CLEARED", "SHIPPED"]).await;
+        let billing = format!("/billing/{billing}");
+        // Not found: an attempt without an answer has deleted it.
+        let answer = self.sends(Method::DELETE, &billing, &Value::Null, &[404, 409]);
+        if answer.await.status != 409 {
+            self.expects(billing, Expected::Gone);
+            self.sees(&path, &["UNCLEARED"]).await;
+        }
+        self.foreign.releases(Topic::Shipping, order).await;
+    }
+
     fn expects(&self, path: String, expected: Expected) {
         self.answered.lock().unwrap().push((path, expected));
     }
@@ -204,6 +270,11 @@ impl Buyer {
                 .method(&method)
                 .uri(format!("{}{path}", self.http.url))
                 .header("content-type", "application/json");
+            let known = *self.known.lock().unwrap();
+            let request = match known.is_empty() {
+                true => request,
+                false => request.header("x-at-least", known.to_string()),
+            };
             let request = match method {
                 Method::POST => request.header("idempotency-key", &key),
                 _ => request,

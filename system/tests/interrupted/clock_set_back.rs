@@ -40,7 +40,7 @@ async fn a_shop_killed_before_its_answer_finds_its_effect_on_a_redis_that_is_an_
         action: Action::Kill,
     };
     let mut shop = ShopProcess::start(port.clone(), &args, Some(armed));
-    let buyers = Buyers::start(&shop.customer());
+    let buyers = Buyers::start(&shop.customer(), &url);
     shop.interrupted().await.unwrap();
     let mut shop = ShopProcess::start(port, &args, None);
     shop.ready().await;
@@ -64,12 +64,12 @@ async fn set_back(clock: &Clock, variables: Vec<(&str, String)>) {
     let mut shop = start();
     shop.ready().await;
 
-    let mut answered = Buyers::start(&shop.customer()).finish().await;
-    let buyers = Buyers::start(&shop.customer());
+    let mut answered = Buyers::start(&shop.customer(), &url).finish().await;
+    let buyers = Buyers::start(&shop.customer(), &url);
     buyers.are_answered().await;
     clock.set_back(hours(1));
     answered.extend(buyers.finish().await);
-    let buyers = Buyers::start(&shop.customer());
+    let buyers = Buyers::start(&shop.customer(), &url);
     buyers.are_answered().await;
     shop.end("-KILL").await;
     clock.set_back(hours(2));

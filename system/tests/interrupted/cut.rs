@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ordershop_contract::topic::Topic;
 use tempfile::TempDir;
 
 use crate::aof::{copy_until, transactions};
 use crate::audit;
 use crate::buyers::Buyers;
+use crate::foreign_service::ForeignService;
 use crate::process::{Port, ShopProcess};
 use crate::walk::every;
 
@@ -43,7 +45,8 @@ async fn small_run() -> TempDir {
     let data = TempDir::new().unwrap();
     let mut shop = on(data.path());
     shop.ready().await;
-    Buyers::start(&shop.customer()).finish().await;
+    let redis_url = redis_url(data.path());
+    Buyers::start(&shop.customer(), &redis_url).finish().await;
     shop.end("-TERM").await;
     data
 }
@@ -52,16 +55,24 @@ fn on(data: &Path) -> ShopProcess {
     ShopProcess::start(Port::free(), &["--data-dir", data.to_str().unwrap()], None)
 }
 
+/// The address of the Redis of a shop with this data folder.
+fn redis_url(data: &Path) -> String {
+    let socket = data.canonicalize().unwrap().join("redis.sock");
+    format!("redis+unix://{}", socket.display())
+}
+
 async fn cut_at(whole: Arc<Path>, end: usize) -> Result<(), String> {
     let data = TempDir::new().unwrap();
     let path: PathBuf = data.path().to_owned();
     copy_until(&whole, end, &path);
     let mut shop = on(&path);
     shop.ready().await;
-    let answered = Buyers::start(&shop.customer()).finish().await;
+    let redis_url = redis_url(&path);
+    ForeignService::on(&redis_url)
+        .releases_all(Topic::Shipping)
+        .await;
+    let answered = Buyers::start(&shop.customer(), &redis_url).finish().await;
     audit::is_as_answered(&shop.customer(), &answered).await?;
-    let socket = path.canonicalize().unwrap().join("redis.sock");
-    let redis_url = format!("redis+unix://{}", socket.display());
     audit::passes(&shop.customer(), &redis_url).await?;
     shop.end("-TERM").await;
     Ok(())

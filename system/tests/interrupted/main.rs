@@ -15,6 +15,8 @@ mod clock_set_back;
 #[allow(dead_code, reason = "shared with other tests, which need more of it")]
 mod customer;
 mod cut;
+#[path = "../functional/foreign_service.rs"]
+mod foreign_service;
 mod kill;
 mod pause;
 mod process;

@@ -41,7 +41,7 @@ async fn stopped_at(point: Failpoint, pass: usize) -> Result<(), String> {
     let standstill = tokio::time::sleep(STANDSTILL);
     let mut second = stage.start_second();
     second.ready().await;
-    let others = Buyers::start(&second.customer());
+    let others = Buyers::start(&second.customer(), stage.redis_url());
     standstill.await;
     let mut answered = others.finish().await;
     second.end("-TERM").await;

@@ -25,7 +25,7 @@ impl Stage {
         let port = Port::free();
         let mut shop = ShopProcess::start(port.clone(), &["--redis-url", redis.url()], None);
         shop.ready().await;
-        Buyers::start(&shop.customer()).finish().await;
+        Buyers::start(&shop.customer(), redis.url()).finish().await;
         shop.end(signal).await;
         Self {
             redis,
@@ -38,7 +38,7 @@ impl Stage {
     pub async fn interrupted(armed: Armed) -> Result<(Self, ShopProcess, Buyers), String> {
         let stage = Self::set_up(end_before(armed.point)).await;
         let mut shop = stage.start(Some(armed));
-        let buyers = Buyers::start(&shop.customer());
+        let buyers = Buyers::start(&shop.customer(), stage.redis_url());
         shop.interrupted().await?;
         Ok((stage, shop, buyers))
     }

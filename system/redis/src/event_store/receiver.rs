@@ -12,6 +12,7 @@ use super::inlet::Inlet;
 use super::keys::Keys;
 use crate::connection::RedisLink;
 use ordershop_contract::backoff::Backoff;
+use ordershop_contract::failpoint::Failpoint;
 
 /// How long a read waits for a request, ms.
 const BLOCK_MS: u64 = 5_000;
@@ -92,6 +93,7 @@ async fn answer(
             number: request.number,
             result: inlet.append_under(fence, request.transactions).await,
         };
+        Failpoint::HandedOnWritten.pass();
         let json = serde_json::to_string(&answer).unwrap_or_default();
         pipe.cmd("XADD").arg(&request.answer_to);
         pipe.arg("MAXLEN").arg("~").arg(ANSWERS_MAX);

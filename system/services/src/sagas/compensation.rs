@@ -10,6 +10,7 @@ use crate::facts::{Facts, Versioned};
 use ordershop_contract::event_store::{
     Appended, Claim, ExpectedVersion, RecordedEvent, Transaction,
 };
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Positions;
 use ordershop_contract::wire::WireEntity;
 use ordershop_contract::worker::ServiceContext;
@@ -30,6 +31,8 @@ pub struct Compensation {
     pub event: RecordedEvent,
     /// Its order.
     pub order_id: String,
+    /// The order's customer, if the order is there and says who that is.
+    pub customer_id: Option<String>,
     /// What is taken back.
     pub undo: Undo,
 }
@@ -43,15 +46,22 @@ impl Compensation {
     ) -> Result<bool, Failure> {
         match &self.undo {
             Undo::Payment(billing) => {
-                if let Some(billing) = billing
-                    && !self.delete(context, "returned", billing, known).await?
-                {
-                    return Ok(false);
+                if let Some(billing) = billing {
+                    if !self.delete(context, "returned", billing, known).await? {
+                        return Ok(false);
+                    }
+                    Failpoint::PaymentReturned.pass();
                 }
                 self.tell(context, known).await?;
                 Ok(true)
             }
-            Undo::Shipping(shipping) => self.delete(context, "withdrawn", shipping, known).await,
+            Undo::Shipping(shipping) => {
+                let withdrawn = self.delete(context, "withdrawn", shipping, known).await?;
+                if withdrawn {
+                    Failpoint::ShippingWithdrawn.pass();
+                }
+                Ok(withdrawn)
+            }
         }
     }
 
@@ -84,19 +94,22 @@ impl Compensation {
         }
     }
 
-    /// Tells the customer, whom the reservation names: the order itself is gone.
+    /// Tells the customer, whom the reservation names if the order itself is gone.
     async fn tell(&self, context: &ServiceContext, known: &Positions) -> Result<(), Failure> {
         let facts = Facts::of(context);
         let correlation = &self.event.correlation;
-        let reservation = facts
-            .reservation(&self.order_id, known, correlation)
-            .await?;
-        let Some(reservation) = reservation else {
-            return Ok(());
+        let customer_id = match &self.customer_id {
+            Some(customer_id) => customer_id.clone(),
+            None => match facts
+                .reservation(&self.order_id, known, correlation)
+                .await?
+            {
+                Some(reservation) => reservation.entity.customer_id,
+                None => return Ok(()),
+            },
         };
-        let customer_id = &reservation.entity.customer_id;
         let customer = facts
-            .one::<Customer>(customer_id, known, correlation)
+            .one::<Customer>(&customer_id, known, correlation)
             .await?;
         let Some(customer) = customer else {
             return Ok(());
@@ -105,6 +118,7 @@ impl Compensation {
         let mail = payment_returned(&customer.entity, &self.order_id, billing.amount);
         let message = mail_of(&self.event, "returned.mail", &mail);
         context.queue.send(vec![message]).await?;
+        Failpoint::ReturnTold.pass();
         Ok(())
     }
 }

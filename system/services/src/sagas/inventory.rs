@@ -97,7 +97,6 @@ impl Saga for InventorySaga {
         for event in deleted {
             let known = everything_before(event);
             self.give_back(event, &event.entity_id, known).await?;
-            Failpoint::StockReleased.pass();
         }
         Ok(())
     }
@@ -378,6 +377,7 @@ impl InventorySaga {
                     known.raise(Topic::Inventory, position)
                 }
                 Some(Appended::Committed { position }) => {
+                    Failpoint::StockReleased.pass();
                     self.written.raise(Topic::Inventory, position);
                     return Ok(());
                 }

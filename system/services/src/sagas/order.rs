@@ -209,6 +209,7 @@ impl Orders {
                     decided.compensations.push(Compensation {
                         event: order_move.event.clone(),
                         order_id: order_move.order_id.clone(),
+                        customer_id: present.and_then(|order| order.customer_id.clone()),
                         undo,
                     });
                     continue;

@@ -125,7 +125,10 @@ impl ShippingSaga {
                         known.raise(Topic::Shipping, position);
                         continue;
                     }
-                    _ => return Ok(()),
+                    _ => {
+                        Failpoint::ShippedAgain.pass();
+                        return Ok(());
+                    }
                 }
             };
             let mut triggers = vec![Trigger::ShippingCreated];
