@@ -86,7 +86,7 @@ pub async fn audit(
     let (ledger, gauges) = (scope.ledger.as_ref(), settled.gauges.as_ref());
     let checks = vec![
         check::accepted_present(&history, ledger, gauges, scope.from_nothing),
-        clients.finish(&stock, scope.from_nothing),
+        clients.finish(scope.from_nothing),
         check::order_histories(&history),
         check::ordered(&history),
         check::paid_and_shipped(&history),

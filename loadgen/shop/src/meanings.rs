@@ -39,10 +39,7 @@ impl Meanings for OrderShop {
         let path = path.split(['?', '#']).next()?;
         let kind = path.trim_matches('/');
         let creates = !kind.is_empty() && !kind.contains('/');
-        creates.then(|| Posted {
-            kind: kind.to_owned(),
-            elements: array_length(body.unwrap_or_default()),
-        })
+        creates.then(|| Posted::new(kind, array_length(body.unwrap_or_default())))
     }
 
     fn answered(&self, posted: &Posted, status: u16, answer: &[u8]) -> Created {
@@ -115,7 +112,7 @@ mod tests {
         (
             writes.accepted().collect(),
             writes.deferred().collect(),
-            writes.indeterminate(),
+            writes.indeterminate().map(|(_, entities)| entities).sum(),
         )
     }
 

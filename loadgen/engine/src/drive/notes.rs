@@ -32,14 +32,22 @@ impl Notes {
         }
     }
 
-    /// A request goes out; none where there is nothing to note of it.
-    pub fn sent(&self, request: &Request<'_>) -> Option<Noted> {
+    /// A request goes out, with a key of the scenario's or without; none where there is nothing to note of it.
+    pub fn sent(&self, request: &Request<'_>, has_own_key: bool) -> Option<Noted> {
         let mut ledger = self.ledger.borrow_mut();
         let body = request.body.as_deref();
         let body = body.and_then(|body| std::str::from_utf8(body).ok());
         let removes = match request.method {
             "POST" => {
-                let posted = self.meanings.posted(&request.path, body)?;
+                let key = request.header("idempotency-key");
+                let trace = request.trace.as_ref();
+                // A header of the scenario's stands in the place of the client's own.
+                let trace = trace.filter(|_| request.header("traceparent").is_none());
+                let posted = Posted {
+                    key: key.filter(|_| has_own_key).map(str::to_owned),
+                    trace: trace.map(|context| context.trace),
+                    ..self.meanings.posted(&request.path, body)?
+                };
                 ledger.sent(&posted);
                 return Some(Noted::Post(posted));
             }

@@ -39,6 +39,8 @@ pub struct Rendered<'a> {
     retry: Duration,
     /// Whether the header `Authorization` comes from `auth`.
     has_auth: bool,
+    /// Whether the header `Idempotency-Key` is the scenario's.
+    has_own_key: bool,
 }
 
 /// Renders a request's templates; constant parts are borrowed. `body` stands in the place of the request's own.
@@ -58,11 +60,9 @@ pub fn render<'a>(
         let rendered = body::render(own, scope)?;
         (bytes, content_type) = (Some(rendered.bytes), rendered.content_type);
     }
-    let own_key = || {
-        let mut names = request.headers.iter().map(|(name, _)| name);
-        names.any(|name| name.eq_ignore_ascii_case("idempotency-key"))
-    };
-    let keyed = carried.key && request.method == Method::Post && !own_key();
+    let mut names = request.headers.iter().map(|(name, _)| name);
+    let has_own_key = names.any(|name| name.eq_ignore_ascii_case("idempotency-key"));
+    let keyed = carried.key && request.method == Method::Post && !has_own_key;
     let further = [keyed, content_type.is_some(), request.auth.is_some()].map(usize::from);
     let further: usize = further.iter().sum();
     let mut headers = Vec::with_capacity(request.headers.len() + further);
@@ -101,6 +101,7 @@ pub fn render<'a>(
         },
         retry: request.retry.unwrap_or_default(),
         has_auth: request.auth.is_some(),
+        has_own_key,
     })
 }
 
@@ -159,7 +160,7 @@ impl Rendered<'_> {
         hops: &mut Vec<Hop>,
     ) -> Result<Reply, StepError> {
         let request = &self.request;
-        let noted = notes.and_then(|notes| Some((notes, notes.sent(request)?)));
+        let noted = notes.and_then(|notes| Some((notes, notes.sent(request, self.has_own_key)?)));
         let last_begin = turn.since + self.retry;
         let mut outcome = turn.follow(request, manner, hops).await;
         let mut repeated = false;

@@ -5,9 +5,9 @@ mod changes;
 mod entity_path;
 mod seen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub use changes::{Change, Changes};
+pub use changes::{Change, Changes, Decided};
 pub use entity_path::EntityPath;
 pub use seen::{SeenVersions, WentBack};
 
@@ -30,9 +30,24 @@ pub struct Posted {
     pub kind: String,
     /// How many entities an array asks for; `None` for an object.
     pub elements: Option<u64>,
+    /// The `Idempotency-Key` that the scenario gave it. A key made for one request needs no look: nothing else has it.
+    pub key: Option<String>,
+    /// The trace that it belongs to (`traceparent`).
+    pub trace: Option<u128>,
 }
 
 impl Posted {
+    /// A POST without a key and a trace.
+    #[must_use]
+    pub fn new(kind: &str, elements: Option<u64>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            elements,
+            key: None,
+            trace: None,
+        }
+    }
+
     fn entities(&self) -> u64 {
         self.elements.unwrap_or(1)
     }
@@ -73,14 +88,17 @@ pub struct Writes {
     accepted: String,
     /// Ids of entities that the target will create later: it answered with a message's id.
     deferred: String,
-    /// Entities of writes without an answer, or with a 5xx status: each may exist or not.
-    indeterminate: u64,
+    /// Entities of writes without an answer, or with a 5xx status, by the trace of the request: each may exist or not.
+    indeterminate: BTreeMap<Option<u128>, u64>,
+    /// The ids in the answers to each key, as often as they differ.
+    keys: BTreeMap<String, BTreeSet<Vec<String>>>,
 }
 
 impl Ledger {
     /// Notes that a POST is being sent: from now on its entities may exist.
     pub fn sent(&mut self, posted: &Posted) {
-        self.writes(posted).indeterminate += posted.entities();
+        let open = &mut self.writes(posted).indeterminate;
+        *open.entry(posted.trace).or_default() += posted.entities();
     }
 
     /// Notes the answer to a POST.
@@ -90,17 +108,31 @@ impl Ledger {
         }
         self.refused(posted);
         let writes = self.writes(posted);
-        match created {
-            Created::Accepted(ids) => ids.iter().for_each(|id| note(&mut writes.accepted, id)),
-            Created::Deferred(ids) => ids.iter().for_each(|id| note(&mut writes.deferred, id)),
-            Created::Unknown | Created::Nothing => {}
+        let ids = match created {
+            Created::Accepted(ids) => {
+                ids.iter().for_each(|id| note(&mut writes.accepted, id));
+                ids
+            }
+            Created::Deferred(ids) => {
+                ids.iter().for_each(|id| note(&mut writes.deferred, id));
+                ids
+            }
+            Created::Unknown | Created::Nothing => return,
+        };
+        if let Some(key) = &posted.key {
+            writes.keys.entry(key.clone()).or_default().insert(ids);
         }
     }
 
     /// Notes that a POST changed nothing, or was never sent.
     pub fn refused(&mut self, posted: &Posted) {
-        let writes = self.writes(posted);
-        writes.indeterminate = writes.indeterminate.saturating_sub(posted.entities());
+        let open = &mut self.writes(posted).indeterminate;
+        if let Some(entities) = open.get_mut(&posted.trace) {
+            *entities = entities.saturating_sub(posted.entities());
+            if *entities == 0 {
+                open.remove(&posted.trace);
+            }
+        }
     }
 
     /// Notes that a change is being sent: from now on it may have been carried out.
@@ -142,7 +174,12 @@ impl Ledger {
             let mine = self.kinds.entry(kind).or_default();
             mine.accepted.push_str(&theirs.accepted);
             mine.deferred.push_str(&theirs.deferred);
-            mine.indeterminate += theirs.indeterminate;
+            for (trace, entities) in theirs.indeterminate {
+                *mine.indeterminate.entry(trace).or_default() += entities;
+            }
+            for (key, answers) in theirs.keys {
+                mine.keys.entry(key).or_default().extend(answers);
+            }
         }
     }
 
@@ -188,9 +225,15 @@ impl Writes {
         self.deferred.lines()
     }
 
-    /// How many entities may exist although no answer confirms it.
-    pub fn indeterminate(&self) -> u64 {
-        self.indeterminate
+    /// How many entities may exist although no answer confirms it, by the trace of their request.
+    pub fn indeterminate(&self) -> impl Iterator<Item = (Option<u128>, u64)> {
+        let open = self.indeterminate.iter();
+        open.map(|(trace, entities)| (*trace, *entities))
+    }
+
+    /// The ids in the answers to each key of the scenario, as often as they differ.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &BTreeSet<Vec<String>>)> {
+        self.keys.iter().map(|(key, ids)| (key.as_str(), ids))
     }
 }
 

@@ -20,6 +20,8 @@ mod races;
 mod story;
 #[cfg(test)]
 mod table;
+#[cfg(test)]
+mod told;
 
 pub use accepted_present::accepted_present;
 pub use client_histories::ClientHistories;

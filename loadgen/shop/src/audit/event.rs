@@ -30,6 +30,9 @@ pub struct AuditEvent<'a> {
     /// The id of the message or event that caused this event.
     #[serde(borrow, default)]
     pub causation_id: Cow<'a, str>,
+    /// The id of the trace of the request that began it all: 32 hex digits, or any other text.
+    #[serde(borrow, default)]
+    pub correlation_id: Cow<'a, str>,
 }
 
 /// A page of events.
@@ -97,11 +100,17 @@ impl AuditEvent<'_> {
     }
 
     /// Whether another event caused this event, not a request. The id of a request's event is its message's id, with an index for arrays
-    /// (`<id>-3`). The id of a reaction is its cause's id and what it did (`<id>.cleared`).
+    /// (`<id>-3`). The id of a reaction is its cause's id and what it did (`<id>.cleared`, and `<id>-3.ordered.1` of the cart of the array's
+    /// third order).
     pub fn is_reaction(&self) -> bool {
         match self.event_id.strip_prefix(self.causation_id.as_ref()) {
-            Some(suffix) => suffix.starts_with('.'),
+            Some(suffix) => suffix.contains('.'),
             None => true,
         }
+    }
+
+    /// The trace that it belongs to, as a `traceparent` names it.
+    pub fn trace(&self) -> Option<u128> {
+        u128::from_str_radix(&self.correlation_id, 16).ok()
     }
 }

@@ -31,8 +31,10 @@ pub fn content_of(topic: ShopTopic, entity: &str) -> Option<u64> {
         return None;
     }
     let mut entity: Value = serde_json::from_str(entity).ok()?;
-    // The path names the entity, so a body may leave its id out.
-    entity.as_object_mut()?.remove("entity_id");
+    let fields = entity.as_object_mut()?;
+    // The path names the entity, so a body may leave its id out; and the shop sets a cart's order.
+    fields.remove("entity_id");
+    fields.remove("order_id");
     Some(fingerprint(&entity))
 }
 

@@ -35,6 +35,8 @@ pub struct CartState {
     pub customer: Id,
     /// Number of pieces of each product, sorted by the product's id.
     pub pieces: Vec<(Id, u64)>,
+    /// The order that it is marked with: nobody else can order it.
+    pub order: Option<Id>,
 }
 
 /// The payment that a billing's event records.
@@ -120,6 +122,15 @@ pub struct SentMails {
     pub at_us: u64,
 }
 
+/// The creations of an entity.
+#[derive(Debug, Clone, Copy)]
+pub struct Creations {
+    /// How many there are.
+    pub times: u32,
+    /// The trace that the first one belongs to.
+    pub trace: Option<u128>,
+}
+
 /// The folded history of all aggregates.
 #[derive(Debug, Default)]
 pub struct History {
@@ -148,8 +159,8 @@ pub struct History {
     pub occasions: HashMap<Id, (Occasion, u64)>,
     /// Mails by the id of the event that caused them.
     pub mails: HashMap<Id, SentMails>,
-    /// How often each entity was created, by topic.
-    pub created: HashMap<(ShopTopic, Id), u32>,
+    /// The creations of each entity, by topic.
+    pub created: HashMap<(ShopTopic, Id), Creations>,
     /// Entities that an event created, not a request.
     pub reactions: HashSet<Id>,
     /// Events whose data can't be parsed.
@@ -169,7 +180,7 @@ impl History {
     pub fn created(&self, topic: ShopTopic, id: &str) -> u32 {
         let id = self.ids.get(id);
         let times = id.and_then(|id| self.created.get(&(topic, id.clone())));
-        times.copied().unwrap_or(0)
+        times.map_or(0, |created| created.times)
     }
 
     /// The shared copy of an id.

@@ -20,6 +20,15 @@ pub struct Outcomes {
     pub unknown: u32,
 }
 
+/// A change that was answered as done, and named the version that it was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decided {
+    /// The version in the header `If-Match`.
+    pub on: u64,
+    /// The change.
+    pub change: Change,
+}
+
 /// The changes of one entity; those that were refused leave no trace in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
@@ -29,8 +38,10 @@ pub struct Changes {
     pub removals: Outcomes,
     /// What accepted PUTs made of it.
     pub contents: Vec<u64>,
-    /// The versions that accepted changes were decided on, where `If-Match` named one.
-    pub decided_on: Vec<u64>,
+    /// What PUTs without an answer may have made of it.
+    pub open: Vec<u64>,
+    /// The accepted changes that named a version.
+    pub decided: Vec<Decided>,
 }
 
 impl Changes {
@@ -43,15 +54,22 @@ impl Changes {
 
     pub(super) fn sent(&mut self, change: &Change) {
         self.outcomes(change).unknown += 1;
+        self.open.extend(change.content);
     }
 
     pub(super) fn answered(&mut self, change: &Change, accepted: bool) {
         let outcomes = self.outcomes(change);
         outcomes.unknown = outcomes.unknown.saturating_sub(1);
+        outcomes.accepted += u32::from(accepted);
+        let mut open = self.open.iter();
+        if let Some(at) = open.position(|open| Some(*open) == change.content) {
+            self.open.swap_remove(at);
+        }
         if accepted {
-            outcomes.accepted += 1;
             self.contents.extend(change.content);
-            self.decided_on.extend(change.if_match);
+            let change = *change;
+            self.decided
+                .extend(change.if_match.map(|on| Decided { on, change }));
         }
     }
 
@@ -64,6 +82,7 @@ impl Changes {
             mine.unknown += theirs.unknown;
         }
         self.contents.extend(other.contents);
-        self.decided_on.extend(other.decided_on);
+        self.open.extend(other.open);
+        self.decided.extend(other.decided);
     }
 }

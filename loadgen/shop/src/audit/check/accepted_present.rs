@@ -22,12 +22,14 @@ pub fn accepted_present(
         return report;
     };
     let mut asked: HashMap<ShopTopic, HashSet<&str>> = HashMap::new();
-    let mut indeterminate: HashMap<ShopTopic, u64> = HashMap::new();
+    let mut open: HashMap<(ShopTopic, Option<u128>), u64> = HashMap::new();
     for (kind, writes) in ledger.kinds() {
         let Some(topic) = ShopTopic::named(kind) else {
             continue;
         };
-        *indeterminate.entry(topic).or_default() += writes.indeterminate();
+        for (trace, entities) in writes.indeterminate() {
+            *open.entry((topic, trace)).or_default() += entities;
+        }
         let asked = asked.entry(topic).or_default();
         for id in writes.accepted() {
             asked.insert(id);
@@ -46,17 +48,25 @@ pub fn accepted_present(
         );
         return report;
     }
-    for topic in ShopTopic::ALL {
-        let mut unasked = history.created.keys().filter(|(of, id)| {
-            let known = asked
-                .get(&topic)
-                .is_some_and(|ids| ids.contains(id.as_ref()));
-            *of == topic && !known && !history.reactions.contains(id)
-        });
-        // This many may come from requests without a response.
-        let pardoned = indeterminate.get(&topic).copied().unwrap_or(0);
-        let pardoned = usize::try_from(pardoned).unwrap_or(usize::MAX);
-        for (_, id) in unasked.by_ref().skip(pardoned) {
+    for ((topic, id), created) in &history.created {
+        let mut asked = asked.get(topic).into_iter();
+        let is_asked = asked.any(|ids| ids.contains(id.as_ref()));
+        if is_asked || history.reactions.contains(id) {
+            continue;
+        }
+        // It may come from a request without a response: of its own trace, or of none.
+        let mut traces = [created.trace, None].into_iter();
+        let may_be_of = |trace| {
+            let open = open.get_mut(&(*topic, trace));
+            open.is_some_and(|open| match open.checked_sub(1) {
+                Some(left) => {
+                    *open = left;
+                    true
+                }
+                None => false,
+            })
+        };
+        if !traces.any(may_be_of) {
             report.fell(id.as_ref(), format!("{topic}: created without a request"));
         }
     }

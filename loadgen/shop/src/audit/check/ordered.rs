@@ -1,5 +1,5 @@
 //! `ordered`: every order is what was ordered. Its lines are what its cart held, at the prices of then, its total is their sum, and neither
-//! changes later. At most one order of a cart lives.
+//! changes later. At most one order of a cart lives, and no cart is kept for an order that is not there.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use loadgen_report::audit::CheckReport;
 
 /// Checks every order.
 pub fn ordered(history: &History) -> CheckReport {
-    let mut report = CheckReport::new("ordered", "orders");
+    let mut report = CheckReport::new("ordered", "orders and carts that are kept for one");
     let mut first_of_cart: HashMap<&Id, (u64, &Id)> = HashMap::new();
     for (id, order) in history.orders.iter().filter(|(_, order)| order.is_live()) {
         let this = (order.began_us, id);
@@ -28,6 +28,16 @@ pub fn ordered(history: &History) -> CheckReport {
             _ => misremembered(history, order),
         };
         report.look(id, fault);
+    }
+    for (id, cart) in &history.carts {
+        if let Some((since_us, state)) = cart.now()
+            && since_us >= history.since_us
+            && let Some(order) = &state.order
+        {
+            let gone = history.orders.get(order).is_none_or(|order| order.deleted);
+            let fault = || format!("it is kept for order {order}, which is not there");
+            report.look(id, gone.then(fault));
+        }
     }
     report
 }

@@ -1,23 +1,18 @@
-//! Faults of a shop in which two requests, or a request and a saga, decided against each other; and what clients were told wrongly. Rows of
-//! the table in `table`.
+//! Faults of a shop in which two requests, or a request and a saga, decided against each other. Rows of the table in `table`.
 
 use serde_json::json;
 
 use super::super::topic::ShopTopic;
 use super::faults::FaultCase;
-use super::story::{CART, ORDER, Story, compensated, order, right, stock, without_lines};
-use crate::order_shop::OrderShop;
-use loadgen_engine::record::ledger::{Meanings, SeenVersions};
-
-/// What a client does, in words and as a change of the story.
-type Deed = (&'static str, fn(&mut Story));
+use super::story::{CART, ORDER, Story, compensated, order, stock, without_lines};
 
 /// A UUID of version 7 whose time is 3 ms after the epoch, before every reaction of the story.
 const EARLY: &str = "00000000000370008000000000000000";
 /// One whose time is after them.
-const LATE: &str = "0000000000ff70008000000000000000";
+pub const LATE: &str = "0000000000ff70008000000000000000";
 
-fn restock(story: &mut Story, request: &str, amount: i64) {
+/// A client sets the stock of tea.
+pub fn restock(story: &mut Story, request: &str, amount: i64) {
     let data = stock("i-tea", "tea", amount);
     story.add(
         ShopTopic::Inventory,
@@ -31,7 +26,8 @@ fn restock(story: &mut Story, request: &str, amount: i64) {
     story.show();
 }
 
-fn second_order(story: &mut Story, status: &str) {
+/// A second order of the cart.
+pub fn second_order(story: &mut Story, status: &str) {
     let mut data = order(status);
     data["entity_id"] = json!("order-2");
     story.asked(ShopTopic::Order, "order-2", data);
@@ -232,22 +228,18 @@ pub const ROWS: &[FaultCase] = &[
         "version 3 writes over the reservation in version 2",
     ),
     (
-        "a client that did not want to write over a reservation does",
-        |s| {
-            restock(s, LATE, 10);
-            let body = stock("i-tea", "tea", 10);
-            s.changed_if(("inventory", "i-tea"), "PUT", 200, Some(&body), Some(1));
-        },
-        "client_histories",
-        "i-tea",
-        "decided on version 1 wrote over the reservation in version 2",
-    ),
-    (
         "a cart is ordered twice",
         |s| second_order(s, "CREATED"),
         "ordered",
         "order-2",
         "already has order order-1",
+    ),
+    (
+        "an order was never made, and its cart is kept for it",
+        |s| s.event(CART)["data"]["order_id"] = json!("order-0"),
+        "ordered",
+        CART,
+        "kept for order order-0, which is not there",
     ),
     (
         "an order's lines change",
@@ -290,127 +282,4 @@ pub const ROWS: &[FaultCase] = &[
         ORDER,
         "didn't cost",
     ),
-    (
-        "a change that was answered as done is nowhere",
-        |s| {
-            s.changed(
-                ("inventory", "i-cup"),
-                "PUT",
-                200,
-                Some(&stock("i-cup", "cup", 5)),
-            )
-        },
-        "client_histories",
-        "i-cup",
-        "1 of 1 changes that were answered as done are nowhere",
-    ),
-    (
-        "a change that was refused is there",
-        |s| {
-            restock(s, LATE, 10);
-            let body = stock("i-tea", "tea", 10);
-            s.changed(("inventory", "i-tea"), "PUT", 412, Some(&body));
-        },
-        "client_histories",
-        "i-tea",
-        "changed 1 times by requests, but only 0",
-    ),
-    (
-        "a removal that was answered as done is nowhere",
-        |s| s.changed(("cart", CART), "DELETE", 200, None),
-        "client_histories",
-        CART,
-        "was not removed",
-    ),
-    (
-        "a removal that was refused is there",
-        |s| {
-            s.changed(("cart", CART), "DELETE", 409, None);
-            let data = s.event(CART)["data"].clone();
-            s.add(
-                ShopTopic::Cart,
-                CART,
-                2,
-                "entity_deleted",
-                "del-2",
-                "del-2",
-                data,
-            );
-        },
-        "client_histories",
-        CART,
-        "although that was refused",
-    ),
-    (
-        "what a client reads goes back",
-        |s| {
-            let entity = OrderShop.entity("/order/order-1").unwrap();
-            let mut seen = SeenVersions::default();
-            s.ledger.read(seen.answered(entity.clone(), 0, 5));
-            s.ledger.read(seen.answered(entity, 5, 4));
-        },
-        "client_histories",
-        ORDER,
-        "version 4 was read after version 5",
-    ),
 ];
-
-#[test]
-fn what_clients_may_do_is_no_fault() {
-    let rows: [Deed; 6] = [
-        ("a clerk who knows the reservation restocks", |s| {
-            restock(s, LATE, 10)
-        }),
-        ("a restock is decided on the reservation's version", |s| {
-            restock(s, LATE, 10);
-            let body = stock("i-tea", "tea", 10);
-            s.changed_if(("inventory", "i-tea"), "PUT", 200, Some(&body), Some(2));
-        }),
-        ("a change without an answer was carried out", |s| {
-            restock(s, LATE, 10);
-            let body = stock("i-tea", "tea", 10);
-            s.changed(("inventory", "i-tea"), "PUT", 504, Some(&body));
-        }),
-        ("a cart is ordered again after its order was deleted", |s| {
-            *s = compensated();
-            second_order(s, "CREATED");
-            let mut data = order("OUT_OF_STOCK");
-            data["entity_id"] = json!("order-2");
-            s.add(
-                ShopTopic::Order,
-                "order-2",
-                2,
-                "entity_updated",
-                "order-2.out_of_stock",
-                "order-2",
-                data,
-            );
-            s.show();
-        }),
-        (
-            "a client takes its own payment back, and is told so by a saga that finds it gone",
-            |s| {
-                *s = compensated();
-                let bill = s.event("bill.returned");
-                bill["event_id"] = json!("mine");
-                bill["causation_id"] = json!("mine");
-            },
-        ),
-        (
-            "a client takes its own payment back before it is cleared",
-            |s| {
-                *s = compensated();
-                let bill = s.event("bill.returned");
-                bill["event_id"] = json!("mine");
-                bill["causation_id"] = json!("mine");
-                s.without("bill.returned.mail");
-                s.show();
-            },
-        ),
-    ];
-    for (what, deed) in rows {
-        let mut story = right();
-        deed(&mut story);
-        assert_eq!(story.fell(), [], "{what}");
-    }
-}

@@ -200,15 +200,6 @@ impl Stock {
         Ok(())
     }
 
-    /// Whether a reservation made this version of an inventory.
-    pub fn reserved_at(&self, inventory: &str, version: u64) -> bool {
-        let inventory = self.inventories.get(inventory);
-        inventory.is_some_and(|inventory| {
-            let reserved = &inventory.reserved;
-            reserved.binary_search_by_key(&version, |(v, _)| *v).is_ok()
-        })
-    }
-
     /// The outcome.
     pub fn finish(self, history: &History) -> CheckReport {
         let mut report = CheckReport::new("stock", "products and reservations");

@@ -8,7 +8,7 @@ use super::super::history::History;
 use super::super::topic::ShopTopic;
 use super::*;
 use crate::order_shop::OrderShop;
-use loadgen_engine::record::ledger::{Change, Ledger, Meanings};
+use loadgen_engine::record::ledger::{Change, Ledger, Meanings, Posted};
 use loadgen_report::audit::CheckReport;
 
 /// The events in the order of time, and the entities that the lists show.
@@ -263,10 +263,21 @@ impl Story {
 
     pub fn accepted(&mut self, topic: ShopTopic, id: &str) {
         let posted = OrderShop.posted(topic.name(), None).unwrap();
-        self.ledger.sent(&posted);
+        self.answered(&posted, id);
+    }
+
+    /// Notes the answer to a POST with a key.
+    pub fn answered_to_key(&mut self, key: &str, topic: ShopTopic, id: &str) {
+        let mut posted = OrderShop.posted(topic.name(), None).unwrap();
+        posted.key = Some(key.to_owned());
+        self.answered(&posted, id);
+    }
+
+    fn answered(&mut self, posted: &Posted, id: &str) {
+        self.ledger.sent(posted);
         let answer = json!({"result": [id]}).to_string();
-        let created = OrderShop.answered(&posted, 200, answer.as_bytes());
-        self.ledger.answered(&posted, created);
+        let created = OrderShop.answered(posted, 200, answer.as_bytes());
+        self.ledger.answered(posted, created);
     }
 
     /// Notes a change that a client of the run asked for, with the status of its answer.
@@ -411,7 +422,7 @@ impl Story {
             .for_each(|(topic, entity)| read_model.shown(*topic, entity));
         vec![
             accepted_present(&history, Some(&self.ledger), Some(gauges), from_nothing),
-            clients.finish(&stock, from_nothing),
+            clients.finish(from_nothing),
             order_histories(&history),
             ordered(&history),
             paid_and_shipped(&history),

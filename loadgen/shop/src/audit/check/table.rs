@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::gauges::Gauges;
 use super::super::topic::ShopTopic;
 use super::story::{compensated, quiet, right, without_lines};
-use super::{faults, nothing_left, races};
+use super::{faults, nothing_left, races, told};
 use crate::order_shop::OrderShop;
 use loadgen_engine::record::ledger::Meanings;
 use loadgen_report::audit::CheckReport;
@@ -23,16 +23,16 @@ fn a_story_that_is_right_passes_every_check_and_each_has_looked_at_something() {
 
 #[test]
 fn each_fault_is_named_by_its_check() {
-    for (what, fault, check, id, words) in faults::ROWS.iter().chain(races::ROWS) {
+    for (what, fault, check, id, words) in [faults::ROWS, races::ROWS, told::ROWS].concat() {
         let mut story = right();
         fault(&mut story);
         let fell = story.fell();
-        let named = fell.iter().find(|report| report.name == *check);
+        let named = fell.iter().find(|report| report.name == check);
         let named = named.unwrap_or_else(|| panic!("{what}: {fell:?}"));
         let offender = named
             .offenders
             .iter()
-            .find(|offender| offender.id == *id && offender.reason.contains(words));
+            .find(|offender| offender.id == id && offender.reason.contains(words));
         assert!(offender.is_some(), "{what}: {named:?}");
     }
 }

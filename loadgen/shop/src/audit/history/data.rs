@@ -25,6 +25,9 @@ pub struct CartData<'a> {
     pub customer_id: Cow<'a, str>,
     #[serde(borrow)]
     pub product_ids: Vec<Cow<'a, str>>,
+    /// The order that it is marked with.
+    #[serde(borrow, default)]
+    pub order_id: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]

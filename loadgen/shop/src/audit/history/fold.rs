@@ -10,7 +10,8 @@ use super::data::{
 };
 use super::order::Line;
 use super::{
-    BillingRecord, Bought, CartState, History, Id, Occasion, OrderRecord, Payment, Person, Status,
+    BillingRecord, Bought, CartState, Creations, History, Id, Occasion, OrderRecord, Payment,
+    Person, Status,
 };
 use loadgen_report::audit::Offender;
 
@@ -32,7 +33,9 @@ impl History {
             if topic == ShopTopic::Shipping && event.is_reaction() {
                 self.reactions.insert(id.clone());
             }
-            *self.created.entry((topic, id)).or_default() += 1;
+            let trace = event.trace();
+            let created = self.created.entry((topic, id));
+            created.or_insert(Creations { times: 0, trace }).times += 1;
         }
         let folded = match topic {
             ShopTopic::Customer => self.customer(event),
@@ -81,6 +84,7 @@ impl History {
         let state = CartState {
             customer: self.id(&data.customer_id),
             pieces: self.cart_pieces(&data),
+            order: data.order_id.as_deref().map(|order| self.id(order)),
         };
         let id = self.id(&event.aggregate_id);
         self.carts.entry(id).or_default().take(event, state);

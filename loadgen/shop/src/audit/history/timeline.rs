@@ -47,6 +47,12 @@ impl<T> StateTimeline<T> {
         state.map(|(_, value)| value)
     }
 
+    /// The present value and the time from which it is valid, unless the entity is deleted.
+    pub fn now(&self) -> Option<(u64, &T)> {
+        let last = self.states.last().filter(|_| self.deleted_us.is_none());
+        last.map(|(at, value)| (*at, value))
+    }
+
     /// Every value in the order of time.
     pub fn ever(&self) -> impl Iterator<Item = &T> {
         self.states.iter().map(|(_, value)| value)
