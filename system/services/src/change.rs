@@ -43,8 +43,9 @@ pub(super) async fn update<S: EntityService>(
     if id.is_empty() {
         return Err(Rejection::Invalid("entity_id is missing".to_owned()).into());
     }
-    let change = Change::<S>::new(context, delivery, earlier, &id, Command::Update(entity));
-    change.carry_out(payload.at_least, payload.if_match).await
+    let command = Command::Update(entity);
+    let change = Change::<S>::new(context, delivery, earlier, &id, command, payload.at_least);
+    change.carry_out(payload.if_match).await
 }
 
 /// Deletes an entity.
@@ -57,8 +58,9 @@ pub(super) async fn delete<S: EntityService>(
     let Id { entity_id } = serde_json::from_str(payload.params.get()).map_err(|error| {
         Rejection::Invalid(format!("params must be {{\"entity_id\": …}}: {error}"))
     })?;
-    let change = Change::<S>::new(context, delivery, earlier, &entity_id, Command::Delete);
-    change.carry_out(payload.at_least, payload.if_match).await
+    let (id, told) = (&entity_id, payload.at_least);
+    let change = Change::<S>::new(context, delivery, earlier, id, Command::Delete, told);
+    change.carry_out(payload.if_match).await
 }
 
 /// A change of one entity under way.
@@ -68,6 +70,8 @@ struct Change<'a, S: EntityService> {
     earlier: &'a EarlierEffects,
     id: &'a str,
     command: Command<S::Entity>,
+    /// What the client may have been told.
+    told: Positions,
 }
 
 /// One attempt's outcome.
@@ -86,6 +90,7 @@ impl<'a, S: EntityService> Change<'a, S> {
         earlier: &'a EarlierEffects,
         id: &'a str,
         command: Command<S::Entity>,
+        told: Positions,
     ) -> Self {
         Self {
             context,
@@ -93,33 +98,29 @@ impl<'a, S: EntityService> Change<'a, S> {
             earlier,
             id,
             command,
+            told,
         }
     }
 
-    async fn carry_out(
-        &self,
-        at_least: Positions,
-        if_match: Option<Vec<u64>>,
-    ) -> Result<Reply<bool>, CommandError> {
+    async fn carry_out(&self, if_match: Option<Vec<u64>>) -> Result<Reply<bool>, CommandError> {
         let mut written = Positions::NONE;
-        let outcome = self.run(at_least, if_match, &mut written).await;
+        let outcome = self.run(if_match, &mut written).await;
         outcome.map_err(|error| error.carried_on(self.delivery, &written))
     }
 
     async fn run(
         &self,
-        mut at_least: Positions,
         if_match: Option<Vec<u64>>,
         written: &mut Positions,
     ) -> Result<Reply<bool>, CommandError> {
         if let Some(event) = self.earlier.get(&self.delivery.message_id) {
             return self.carried_out(event, *written).await;
         }
-        let told = at_least;
+        let mut at_least = self.told;
         let (mut attempts, mut waits) = (0, 0);
         loop {
             let outcome = self
-                .attempt(&mut at_least, &told, if_match.as_deref(), written)
+                .attempt(&mut at_least, if_match.as_deref(), written)
                 .await;
             match outcome {
                 Ok(Attempt::Done(reply)) => return Ok(reply),
@@ -147,7 +148,6 @@ impl<'a, S: EntityService> Change<'a, S> {
     async fn attempt(
         &self,
         at_least: &mut Positions,
-        told: &Positions,
         if_match: Option<&[u64]>,
         written: &mut Positions,
     ) -> Result<Attempt, CommandError> {
@@ -184,7 +184,7 @@ impl<'a, S: EntityService> Change<'a, S> {
         let [change] = changes.as_slice() else {
             return Ok(Attempt::Done(done(Positions::NONE, None)));
         };
-        if if_match.is_none() && !self.may_decide_again() && self.is_overtaken(told).await? {
+        if if_match.is_none() && !self.may_decide_again() && self.is_overtaken().await? {
             return Err(self.changed_meanwhile());
         }
         if written.is_empty() {
@@ -229,9 +229,9 @@ impl<'a, S: EntityService> Change<'a, S> {
     }
 
     /// Whether another change was made after this one was sent, which its client can't know.
-    async fn is_overtaken(&self, told: &Positions) -> Result<bool, EventStoreError> {
+    async fn is_overtaken(&self) -> Result<bool, EventStoreError> {
         let topic = S::Entity::TOPIC;
-        let told = told.get(topic).unwrap_or_default();
+        let told = self.told.get(topic).unwrap_or_default();
         let events = &*self.context.events;
         own_effect::was_changed_since(events, topic, self.delivery, told, self.id).await
     }
