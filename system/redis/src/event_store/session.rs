@@ -222,9 +222,7 @@ pub(super) async fn end_sessions(
     let theirs = clients.lines().filter(|client| client.contains(&named));
     let numbers = theirs.filter_map(|client| client.strip_prefix("id=")?.split(' ').next());
     for number in numbers {
-        let mut kill = redis::cmd("CLIENT");
-        kill.arg("KILL").arg("ID").arg(number);
-        kill.query_async::<u64>(connection).await?;
+        kill(connection, number).await?;
     }
     Ok(())
 }
@@ -239,13 +237,17 @@ async fn end_connection(
         .arg(id.number)
         .query_async(connection)
         .await?;
-    if listed.contains(&id.name) {
-        redis::cmd("CLIENT")
-            .arg("KILL")
-            .arg("ID")
-            .arg(id.number)
-            .query_async::<u64>(connection)
-            .await?;
+    match listed.contains(&id.name) {
+        true => kill(connection, id.number).await,
+        false => Ok(()),
     }
-    Ok(())
+}
+
+async fn kill(
+    connection: &mut impl redis::aio::ConnectionLike,
+    number: impl redis::ToRedisArgs,
+) -> RedisResult<()> {
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg("KILL").arg("ID").arg(number);
+    kill.query_async::<u64>(connection).await.map(drop)
 }

@@ -1,5 +1,7 @@
 //! The dead letters of consumer groups, looked after like those of queues.
 
+use std::sync::Arc;
+
 use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::event_store::ExpectedVersion;
 use ordershop_contract::message_queue::{MessageQueue, QueueError};
@@ -7,6 +9,11 @@ use ordershop_contract::metrics::QueueMetrics;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 
 use crate::stage::*;
+
+fn queue_of(stage: &Stage) -> Arc<RedisMessageQueue> {
+    let (metrics, config) = (QueueMetrics::default(), QueueConfig::default());
+    RedisMessageQueue::start(stage.link(), metrics, config).unwrap()
+}
 
 async fn list(queue: &RedisMessageQueue) -> Vec<DeadLetter> {
     let request = DeadLetterRequest::List { skip: 0, limit: 10 };
@@ -17,12 +24,7 @@ async fn list(queue: &RedisMessageQueue) -> Vec<DeadLetter> {
 async fn an_event_of_a_groups_dead_letters_is_delivered_again_or_dropped() {
     let stage = Stage::new().await;
     let store = stage.store();
-    let queue = RedisMessageQueue::start(
-        stage.link(),
-        QueueMetrics::default(),
-        QueueConfig::default(),
-    )
-    .unwrap();
+    let queue = queue_of(&stage);
     append_many(&*store, 3).await;
     let mut subscription = subscribe(&*store, "one", 10).await;
     let batch = subscription.next_batch().await.unwrap();
@@ -59,12 +61,7 @@ async fn an_event_of_a_groups_dead_letters_is_delivered_again_or_dropped() {
 async fn an_event_that_is_sent_again_comes_to_who_asks_ahead_and_what_it_has_in_hand_does_not() {
     let stage = Stage::new().await;
     let store = stage.store();
-    let queue = RedisMessageQueue::start(
-        stage.link(),
-        QueueMetrics::default(),
-        QueueConfig::default(),
-    )
-    .unwrap();
+    let queue = queue_of(&stage);
     append_many(&*store, 3).await;
     let mut subscription = subscribe(&*store, "one", 10).await;
     let batch = subscription.next_batch_ahead().await.unwrap();
@@ -87,12 +84,7 @@ async fn an_event_that_is_sent_again_comes_to_who_asks_ahead_and_what_it_has_in_
 async fn an_event_that_is_no_longer_in_its_stream_can_only_be_dropped() {
     let stage = Stage::new().await;
     let store = stage.store();
-    let queue = RedisMessageQueue::start(
-        stage.link(),
-        QueueMetrics::default(),
-        QueueConfig::default(),
-    )
-    .unwrap();
+    let queue = queue_of(&stage);
     append_many(&*store, 1).await;
     let mut subscription = subscribe(&*store, "one", 10).await;
     let batch = subscription.next_batch().await.unwrap();
