@@ -61,11 +61,8 @@ fn take(scrape: &mut Scrape, name: &str, labels: &BTreeMap<&str, String>, value:
         "ordershop_queue_batch_messages_count" => scrape.queue_batches.count += value,
         "ordershop_redis_calls_total" => {
             let calls = &mut scrape.redis.get_or_insert_default().calls;
-            calls.extend(
-                labels
-                    .get("command")
-                    .map(|command| (command.clone(), value)),
-            );
+            let command = labels.get("command").cloned();
+            calls.extend(command.map(|command| (command, value)));
         }
         _ => {}
     }

@@ -108,17 +108,12 @@ impl Ledger {
         }
         self.refused(posted);
         let writes = self.writes(posted);
-        let ids = match created {
-            Created::Accepted(ids) => {
-                ids.iter().for_each(|id| note(&mut writes.accepted, id));
-                ids
-            }
-            Created::Deferred(ids) => {
-                ids.iter().for_each(|id| note(&mut writes.deferred, id));
-                ids
-            }
+        let (ids, noted) = match created {
+            Created::Accepted(ids) => (ids, &mut writes.accepted),
+            Created::Deferred(ids) => (ids, &mut writes.deferred),
             Created::Unknown | Created::Nothing => return,
         };
+        ids.iter().for_each(|id| note(noted, id));
         if let Some(key) = &posted.key {
             writes.keys.entry(key.clone()).or_default().insert(ids);
         }
