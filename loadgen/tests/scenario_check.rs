@@ -273,27 +273,29 @@ fn a_name_of_two_things_and_one_that_no_template_can_read_are_refused() {
 
 #[test]
 fn what_every_answer_meets_or_none_and_what_no_request_can_ask_for_are_refused() {
-    for (from, to, says) in [
+    for (from, to, line, says) in [
         (
             "extract",
             "expect = { contain = \"\" }\nextract",
+            13,
             "says nothing",
         ),
         (
             "extract",
             "expect = { response_time_max = \"0s\" }\nextract",
+            13,
             "longer than 0 s",
         ),
-        ("path = \"/\"", "path = \"/a b\"", "a space is written %20"),
-        ("path = \"/\"", "path = \"/a\\n\"", "control characters"),
+        (
+            "path = \"/\"",
+            "path = \"/a b\"",
+            12,
+            "a space is written %20",
+        ),
+        ("path = \"/\"", "path = \"/a\\n\"", 12, "control characters"),
     ] {
         let text = scenario("", &GET.replace(from, to));
-        refused(
-            Folder::new(),
-            &text,
-            if from == "extract" { 13 } else { 12 },
-            &[says],
-        );
+        refused(Folder::new(), &text, line, &[says]);
     }
     let target = scenario("[targets]\nauth = \"https:///token\"", GET);
     refused(

@@ -66,14 +66,9 @@ async fn forbid_events_of(redis: &ForeignRedis, forbidden: Topic) {
         let access = if topic == forbidden { "%R" } else { "" };
         format!("{access}~events:{{{topic}}}")
     }));
-    let user = ["ACL", "SETUSER", "default", "resetkeys"].into_iter();
-    redis
-        .tell(
-            &user
-                .chain(keys.iter().map(String::as_str))
-                .collect::<Vec<_>>(),
-        )
-        .await;
+    let mut command = vec!["ACL", "SETUSER", "default", "resetkeys"];
+    command.extend(keys.iter().map(String::as_str));
+    redis.tell(&command).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
