@@ -8,6 +8,9 @@ use axum::response::{IntoResponse, Response};
 
 use ordershop_contract::message_queue::QueueError;
 
+/// The only version of the WebSocket protocol (RFC 6455).
+pub(super) const WEBSOCKET_VERSION: &str = "13";
+
 /// An error answer to a request.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -61,6 +64,8 @@ impl IntoResponse for HttpError {
         }
         if self.status == StatusCode::UPGRADE_REQUIRED {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            let version = HeaderValue::from_static(WEBSOCKET_VERSION);
+            headers.insert(header::SEC_WEBSOCKET_VERSION, version);
         }
         response
     }

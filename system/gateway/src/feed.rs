@@ -15,7 +15,7 @@ use axum::response::Response;
 
 use ordershop_contract::topic::Topic;
 
-use super::error::HttpError;
+use super::error::{HttpError, WEBSOCKET_VERSION};
 use super::request::GatewayRequest;
 use super::state::GatewayState;
 use feed_request::FeedRequest;
@@ -47,10 +47,12 @@ pub(super) async fn upgrade(request: GatewayRequest) -> Result<Response, HttpErr
     let GatewayRequest { state, http, .. } = request;
     let wanted = FeedRequest::parse(http.uri().query())?;
     let (mut parts, _) = http.into_parts();
-    if !parts.headers.contains_key(header::UPGRADE) {
+    let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION);
+    let other_version = version.is_some_and(|version| version != WEBSOCKET_VERSION);
+    if other_version || !parts.headers.contains_key(header::UPGRADE) {
         return Err(HttpError::new(
             StatusCode::UPGRADE_REQUIRED,
-            "/events is a WebSocket; connect to it with a WebSocket client (ws://)",
+            "/events is a WebSocket; connect to it with a WebSocket client (ws://, version 13 of the protocol)",
         ));
     }
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::reference;
 use crate::answered_positions::AT_LEAST;
+use crate::error::WEBSOCKET_VERSION;
 use crate::etag::TAGS_MAX;
 use crate::idempotency_key::{IDEMPOTENCY_KEY, KEY_CHARS_MAX};
 use crate::paging::CURSOR_BYTES_MAX;
@@ -26,7 +27,7 @@ const fn meaning(status: u16) -> &'static str {
         413 => "The body is too long.",
         415 => "The body is compressed, or of a type that is clearly not JSON.",
         422 => "An id in a field names nothing, or the Idempotency-Key was used with another body.",
-        426 => "The request asks for no WebSocket.",
+        426 => "The request asks for no WebSocket, or for another version of it.",
         500 => "The gateway or a service failed.",
         502 => "A service's reply can't be read.",
         503 => "Something is away, behind or overloaded.",
@@ -93,6 +94,9 @@ impl Operation {
             if *status == 426 {
                 let schema = json!({ "const": "websocket" });
                 headers.insert("Upgrade".into(), told("What to ask for.", schema, true));
+                let schema = json!({ "const": WEBSOCKET_VERSION });
+                let version = told("Its version.", schema, true);
+                headers.insert("Sec-WebSocket-Version".into(), version);
             }
             let answer = Answer {
                 about: meaning(*status).to_owned(),

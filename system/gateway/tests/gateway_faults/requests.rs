@@ -131,6 +131,15 @@ async fn the_feed_without_an_upgrade_is_426_and_with_bad_parameters_400() {
     gate.get("/events?topics=orders")
         .await
         .is_error(400, "no topic");
+    let old = "GET /events HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\
+               sec-websocket-version: 8\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let mut stream = gate.raw(old).await;
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 426"), "{answer}");
+    assert!(
+        answer.contains("\r\nsec-websocket-version: 13\r\n"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
