@@ -39,11 +39,16 @@ impl Aggregate for Inventory {
         check_amount("amount", self.amount)
     }
 
-    fn check_change(
-        &self,
-        _before: Option<&Self>,
-        facts: &InventoryFacts,
-    ) -> Result<(), Rejection> {
+    fn check_change(&self, before: Option<&Self>, facts: &InventoryFacts) -> Result<(), Rejection> {
+        // What is reserved of the one product would be given back as the other.
+        if let Some(before) = before
+            && before.product_id != self.product_id
+        {
+            return Err(Rejection::Conflict(format!(
+                "the product of an inventory can't change: it is {:?}",
+                before.product_id
+            )));
+        }
         if facts.products.contains(&self.product_id) {
             return Ok(());
         }

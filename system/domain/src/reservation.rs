@@ -121,8 +121,8 @@ pub fn reserve(
 }
 
 /// Gives back a reservation's pieces; `None` if they were given back before. `inventories` are those of the reservation that
-/// still exist, by id. Pieces of a deleted inventory are dropped, and so are pieces that would lift an inventory above
-/// [`AMOUNT_MAX`].
+/// still exist, by id. Pieces of a deleted inventory are dropped, and so are those of one that a foreign service gave to another
+/// product, and pieces that would lift an inventory above [`AMOUNT_MAX`].
 #[must_use]
 pub fn release(
     reservation: &Reservation,
@@ -133,7 +133,8 @@ pub fn release(
     }
     let mut changed: BTreeMap<&str, Inventory> = BTreeMap::new();
     for line in &reservation.lines {
-        let Some(inventory) = inventories.get(&line.inventory_id) else {
+        let inventory = inventories.get(&line.inventory_id);
+        let Some(inventory) = inventory.filter(|found| found.product_id == line.product_id) else {
             continue;
         };
         let entry = changed

@@ -256,6 +256,16 @@ fn a_reservation_is_given_back_once() {
 }
 
 #[test]
+fn pieces_do_not_come_back_as_pieces_of_another_product() {
+    let taken = reserved(&["cup"], &[inventory("i-1", "cup", 1)]).reservation;
+
+    let change = release(&taken, &by_id(&[inventory("i-1", "mug", 4)])).expect("not given back");
+
+    assert_eq!(change.inventories, []);
+    assert!(change.reservation.released);
+}
+
+#[test]
 fn two_lines_of_one_inventory_come_back_as_one_change() {
     let mut taken = reserved(&["cup"], &[inventory("i-1", "cup", 5)]).reservation;
     taken.lines.push(taken.lines[0].clone());
