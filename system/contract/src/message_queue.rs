@@ -47,7 +47,13 @@ impl Delivery {
     /// Whether it isn't to be begun any more: its caller has given up. One that is delivered again may have been begun, and is carried on.
     #[must_use]
     pub fn is_late(&self, now: Instant) -> bool {
-        self.redeliveries == 0 && self.deadline.is_some_and(|deadline| deadline <= now)
+        self.redeliveries == 0 && self.is_over(now)
+    }
+
+    /// Whether its caller has given up.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 

@@ -39,6 +39,11 @@ pub struct ServiceContext {
 /// A handler of the batches of one or more queues.
 #[async_trait]
 pub trait QueueHandler: Send + Sync + 'static {
+    /// Whether a message that is delivered again may be half done: it is carried on then, although its caller has given up.
+    fn carries_on(&self) -> bool {
+        true
+    }
+
     /// Returns one answer a delivery, in their order.
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer>;
 }
@@ -105,7 +110,7 @@ async fn work_connected(
         };
         backoff.reset();
         let deliveries = batch.len();
-        let (mut batch, late) = leave_out_late(batch, Instant::now());
+        let (mut batch, late) = leave_out_late(batch, Instant::now(), handler.carries_on());
         if !late.is_empty() {
             expired.inc_by(late.len() as u64);
         }
@@ -134,16 +139,24 @@ async fn handle(queue: QueueName, handler: &dyn QueueHandler, batch: &[Delivery]
 
 /// The deliveries whose callers still wait, and the places of the others in the batch. The queue drops most of them itself; these grew late
 /// on their way here, for example because this process stood still.
-fn leave_out_late(batch: Vec<Delivery>, now: Instant) -> (Vec<Delivery>, Vec<usize>) {
+fn leave_out_late(
+    batch: Vec<Delivery>,
+    now: Instant,
+    carries_on: bool,
+) -> (Vec<Delivery>, Vec<usize>) {
+    let is_late = |delivery: &Delivery| match carries_on {
+        true => delivery.is_late(now),
+        false => delivery.is_over(now),
+    };
     let places = batch.iter().enumerate();
     let late: Vec<usize> = places
-        .filter(|(_, delivery)| delivery.is_late(now))
+        .filter(|(_, delivery)| is_late(delivery))
         .map(|(place, _)| place)
         .collect();
     if late.is_empty() {
         return (batch, late);
     }
-    let in_time = batch.into_iter().filter(|delivery| !delivery.is_late(now));
+    let in_time = batch.into_iter().filter(|delivery| !is_late(delivery));
     (in_time.collect(), late)
 }
 
@@ -214,7 +227,7 @@ mod tests {
             delivery("nobody waits", None),
         ];
 
-        let (begun, late) = leave_out_late(batch, now);
+        let (begun, late) = leave_out_late(batch, now, true);
         let answers = begun.iter().map(|begun| {
             let text = serde_json::to_string(&begun.message_id).unwrap();
             Answer::Reply(RawValue::from_string(text).unwrap())
@@ -236,5 +249,14 @@ mod tests {
         for late in [&texts[0], &texts[2]] {
             assert!(late.contains("not begun") && late.contains("503"), "{late}");
         }
+    }
+
+    #[test]
+    fn what_comes_again_too_late_is_left_out_where_nothing_can_be_half_done() {
+        let now = Instant::now();
+        let mut again = delivery("again", Some(now));
+        again.redeliveries = 1;
+        let left_out = |carries_on| leave_out_late(vec![again.clone()], now, carries_on).1;
+        assert_eq!((left_out(true), left_out(false)), (vec![], vec![0]));
     }
 }

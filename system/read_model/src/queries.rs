@@ -60,6 +60,11 @@ struct PageParams {
 
 #[async_trait]
 impl QueueHandler for Queries {
+    /// A query that came back was not begun.
+    fn carries_on(&self) -> bool {
+        false
+    }
+
     async fn handle(&self, queue: QueueName, batch: &[Delivery]) -> Vec<Answer> {
         // Before any position is looked at: what falls while some of the batch are waited for may be what others rely on.
         let falls = self.store.falls();
