@@ -26,8 +26,8 @@ pub use mail::{Mail, good_bye, payment_received, payment_returned, please_pay, s
 pub use order::{Order, OrderFacts, OrderLine, Purchase, VersionedCart};
 pub use product::Product;
 pub use reaction::{
-    Trigger, order_after, order_after_reservation, payment_goes_back, shipping_is_withdrawn, ships,
-    stock_comes_back,
+    Trigger, is_shipped_again, order_after, order_after_reservation, payment_goes_back,
+    shipping_is_withdrawn, ships, stock_comes_back,
 };
 pub use rejection::Rejection;
 pub use reservation::{

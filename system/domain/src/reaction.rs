@@ -58,10 +58,10 @@ pub fn ships(order: &Order) -> bool {
     order.status == OrderStatus::Cleared
 }
 
-/// Whether a payment is returned: its order (`None`: deleted) can't be paid any more.
+/// Whether a payment is returned: its order (`None`: deleted) can't be paid any more, or not yet (a foreign service took it).
 #[must_use]
 pub fn payment_goes_back(order: Option<&Order>) -> bool {
-    order.is_none_or(|order| order.status == OrderStatus::OutOfStock)
+    order.is_none_or(|order| matches!(order.status, OrderStatus::Created | OrderStatus::OutOfStock))
 }
 
 /// Whether a shipping is withdrawn: its order (`None`: deleted) isn't paid, although it was when the shipping was decided.
@@ -73,6 +73,12 @@ pub fn shipping_is_withdrawn(order: Option<&Order>) -> bool {
             OrderStatus::Cleared | OrderStatus::Shipped | OrderStatus::Delivered
         )
     })
+}
+
+/// Whether an order whose shipping was deleted is shipped again: it was paid anew at the same moment.
+#[must_use]
+pub const fn is_shipped_again(order: &Order) -> bool {
+    matches!(order.status, OrderStatus::Cleared | OrderStatus::Shipped)
 }
 
 /// Whether the stock reserved for a deleted order is given back. `order` is its last state; the pieces of a shipped order

@@ -4,8 +4,8 @@ use ordershop_domain::OrderStatus::{
     self, Cleared, Created, Delivered, InStock, OutOfStock, Shipped, Uncleared,
 };
 use ordershop_domain::{
-    Order, OrderLine, Trigger, order_after, order_after_reservation, payment_goes_back,
-    shipping_is_withdrawn, ships, stock_comes_back,
+    Order, OrderLine, Trigger, is_shipped_again, order_after, order_after_reservation,
+    payment_goes_back, shipping_is_withdrawn, ships, stock_comes_back,
 };
 
 /// An order that carries what was bought: each reaction keeps that.
@@ -95,9 +95,9 @@ fn stock_of_a_deleted_order_comes_back_until_it_is_shipped() {
 
 #[test]
 fn a_payment_goes_back_and_a_shipping_is_withdrawn_where_the_order_no_longer_fits() {
-    // (the status, whether its payment goes back, whether its shipping is withdrawn)
+    // (the status, whether its payment goes back, whether its shipping is withdrawn; where it isn't, an earlier withdrawal is made good)
     let rows = [
-        (Created, false, true),
+        (Created, true, true),
         (InStock, false, true),
         (OutOfStock, true, true),
         (Cleared, false, false),
@@ -110,6 +110,8 @@ fn a_payment_goes_back_and_a_shipping_is_withdrawn_where_the_order_no_longer_fit
         let order = order(status);
         assert_eq!(payment_goes_back(Some(&order)), back, "{status}");
         assert_eq!(shipping_is_withdrawn(Some(&order)), withdrawn, "{status}");
+        let again = !withdrawn && status != Delivered;
+        assert_eq!(is_shipped_again(&order), again, "{status}");
     }
     assert!(payment_goes_back(None), "the order was deleted");
     assert!(shipping_is_withdrawn(None), "the order was deleted");

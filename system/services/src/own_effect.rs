@@ -112,7 +112,8 @@ pub async fn was_changed_since(
     Ok(changed)
 }
 
-async fn find_after(
+/// Looks for an event in a topic after a position.
+pub async fn find_after(
     events: &dyn EventStore,
     topic: Topic,
     after: Position,

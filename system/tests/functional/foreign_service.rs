@@ -9,6 +9,7 @@ use ordershop_contract::event_store::{
 };
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::action;
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::metrics::AppendMetrics;
@@ -43,15 +44,35 @@ impl ForeignService {
     pub async fn creates(&self, topic: Topic, entity: &Value) -> Positions {
         let id = entity["entity_id"].as_str().unwrap();
         let order = entity["order_id"].as_str().unwrap().to_owned();
-        let event = event(id, "entity_created", ExpectedVersion::NoStream, entity);
-        self.appends(topic, event, Claim::Take(order), false).await
+        let event = event(id, action::CREATED, ExpectedVersion::NoStream, entity);
+        let taken = vec![Claim::Take(order)];
+        self.appends(topic, event, taken, false).await
+    }
+
+    /// Deletes an entity of an order.
+    pub async fn deletes(&self, topic: Topic, entity: &Value, version: u64) {
+        let id = entity["entity_id"].as_str().unwrap();
+        let order = entity["order_id"].as_str().unwrap().to_owned();
+        let event = event(id, action::DELETED, ExpectedVersion::Exact(version), entity);
+        let released = vec![Claim::Release(order)];
+        self.appends(topic, event, released, false).await;
+    }
+
+    /// Writes an aggregate's next event.
+    pub async fn writes(&self, topic: Topic, id: &str, version: u64, action: &str, data: &Value) {
+        let expected = match version {
+            1 => ExpectedVersion::NoStream,
+            next => ExpectedVersion::Exact(next - 1),
+        };
+        let event = event(id, action, expected, data);
+        self.appends(topic, event, Vec::new(), false).await;
     }
 
     /// Takes a claim for a while, so that nobody else can.
     pub async fn claims(&self, topic: Topic, claim: &str) {
         let holder = holder(claim);
         let event = noted(&holder, ExpectedVersion::NoStream);
-        let taken = Claim::Take(claim.to_owned());
+        let taken = vec![Claim::Take(claim.to_owned())];
         self.appends(topic, event, taken, false).await;
         let (service, claim) = (self.clone(), claim.to_owned());
         tokio::spawn(async move {
@@ -63,7 +84,7 @@ impl ForeignService {
     /// Gives a claim back, if that hasn't been done.
     pub async fn releases(&self, topic: Topic, claim: &str) {
         let event = noted(&holder(claim), ExpectedVersion::Exact(1));
-        let released = Claim::Release(claim.to_owned());
+        let released = vec![Claim::Release(claim.to_owned())];
         self.appends(topic, event, released, true).await;
     }
 
@@ -100,14 +121,14 @@ impl ForeignService {
         &self,
         topic: Topic,
         event: NewEvent,
-        claim: Claim,
+        claims: Vec<Claim>,
         mut may_be_there: bool,
     ) -> Positions {
         let store = self.store();
         let transaction = Transaction {
             topic,
             events: vec![event],
-            claims: vec![claim],
+            claims,
         };
         let deadline = Instant::now() + PATIENCE;
         let position = loop {

@@ -21,6 +21,7 @@ mod page;
 mod processes;
 mod read_model_at_fault;
 mod recovery;
+mod repeated_events;
 mod rollback;
 mod sagas;
 mod sampled;

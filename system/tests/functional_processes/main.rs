@@ -33,6 +33,8 @@ mod mails;
 mod orders;
 #[path = "../functional/recovery.rs"]
 mod recovery;
+#[path = "../functional/repeated_events.rs"]
+mod repeated_events;
 #[path = "../functional/rollback.rs"]
 mod rollback;
 #[path = "../functional/sagas.rs"]

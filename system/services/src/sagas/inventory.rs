@@ -36,7 +36,7 @@ struct Placed<'a> {
     order: Order,
     purchase: Option<Purchase>,
     reserved: Option<bool>,
-    /// Whether a product is short, as far as the stock tells: this order may have taken the pieces itself, in an earlier attempt.
+    /// Whether its pieces can't be reserved, as far as is known: it may have taken them itself, in an earlier attempt.
     short: bool,
 }
 
@@ -114,10 +114,8 @@ impl InventorySaga {
             purchases(&Facts::of(&self.context), orders, &known, &correlation).await?;
         for placed in &mut *placed {
             placed.purchase = purchases.remove(&placed.order.entity_id);
-            if placed.purchase.is_none() {
-                // A foreign service's order, whose cart or a product is deleted already: there is nothing to reserve.
-                placed.reserved = Some(false);
-            }
+            // A foreign service's order may name a cart or a product that is deleted already.
+            placed.short = placed.purchase.is_none();
         }
         self.stock.begin();
         for round in 0..ROUNDS_MAX {
@@ -153,7 +151,11 @@ impl InventorySaga {
         placed: &mut [Placed<'_>],
         known: &Positions,
     ) -> Result<(), Failure> {
+        if !placed.iter().any(|placed| placed.short) {
+            return Ok(());
+        }
         let facts = &Facts::of(&self.context);
+        let known = &self.as_of_now(*known).await?;
         // All at once: concurrent queries share round trips.
         let short = placed.iter_mut().filter(|placed| placed.short);
         let believed = short.map(async |placed| {
@@ -307,8 +309,8 @@ impl InventorySaga {
                 .one::<Order>(id, &known, correlation)
                 .await?
             else {
-                // The order is deleted. The deletion's event comes later and gives the stock back.
-                return Ok(());
+                // The order is deleted, and so it may have been before its pieces were reserved.
+                return self.give_back(placed.event, id, known).await;
             };
             if reserved && now.entity.status == OrderStatus::OutOfStock {
                 return self.give_back(placed.event, id, known).await;
@@ -327,14 +329,25 @@ impl InventorySaga {
         ))
     }
 
+    /// Positions with all that inventories have now: the saga's predecessor may have reserved after the event that is handled.
+    async fn as_of_now(&self, mut known: Positions) -> Result<Positions, Failure> {
+        let events = &self.context.events;
+        known.raise(
+            Topic::Inventory,
+            events.last_position(Topic::Inventory).await?,
+        );
+        Ok(known)
+    }
+
     /// Gives back an order's reservation, if there is one and it wasn't given back before.
     async fn give_back(
         &mut self,
         cause: &RecordedEvent,
         order_id: &str,
-        mut known: Positions,
+        known: Positions,
     ) -> Result<(), Failure> {
         let correlation = &cause.correlation;
+        let mut known = self.as_of_now(known).await?;
         for _ in 0..ROUNDS_MAX {
             known.merge(&self.written);
             let facts = &Facts::of(&self.context);

@@ -4,16 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use ordershop_domain::{
-    Billing, Event, Order, Shipping, Trigger, order_after, payment_goes_back, shipping_is_withdrawn,
+    Billing, Event, Order, OrderStatus, Shipping, Trigger, order_after, payment_goes_back,
+    shipping_is_withdrawn,
 };
 
 use super::append::{ROUNDS_MAX, reaction};
 use super::compensation::{Compensation, Undo};
 use super::memory::Memory;
 use super::runner::{Failure, Saga, decode, everything_before};
+use super::shipping::ship_again;
 use crate::facts::{Facts, Question, Versioned, distinct};
+use crate::own_effect::find_after;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use ordershop_contract::failpoint::Failpoint;
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::action;
 use ordershop_contract::worker::ServiceContext;
@@ -89,7 +93,19 @@ impl Saga for OrderSaga {
     }
 
     async fn handle(&mut self, batch: &[RecordedEvent]) -> Result<(), Failure> {
-        let mut moves = moves(batch)?;
+        self.move_orders(moves(batch)?).await?;
+        let deletions = |event: &&RecordedEvent| {
+            event.topic == Topic::Shipping && event.action == action::DELETED
+        };
+        for deletion in batch.iter().filter(deletions) {
+            ship_again(&self.context, deletion).await?;
+        }
+        Ok(())
+    }
+}
+
+impl OrderSaga {
+    async fn move_orders(&self, mut moves: Vec<Move<'_>>) -> Result<(), Failure> {
         let Some(last) = moves.last() else {
             return Ok(());
         };
@@ -124,6 +140,7 @@ impl Saga for OrderSaga {
                 billings: found.all()?,
                 shippings: found.all()?,
             };
+            moves = self.without_repeats(moves, &orders).await?;
             let decided = orders.decide_all(&moves);
             let mut again = decided.doubtful;
             for compensation in decided.compensations {
@@ -156,6 +173,35 @@ impl Saga for OrderSaga {
             "other commands keep changing the same orders".to_owned(),
         ))
     }
+
+    /// Leaves out the payments that have cleared their order before: it became UNCLEARED since, and this payment is being taken back.
+    async fn without_repeats<'a>(
+        &self,
+        moves: Vec<Move<'a>>,
+        orders: &Orders,
+    ) -> Result<Vec<Move<'a>>, Failure> {
+        let mut new = Vec::with_capacity(moves.len());
+        for order_move in moves {
+            let is_repeat = order_move.trigger == Trigger::BillingCreated
+                && orders.status(&order_move.order_id) == Some(OrderStatus::Uncleared)
+                && self.has_cleared(order_move.event).await?;
+            if !is_repeat {
+                new.push(order_move);
+            }
+        }
+        Ok(new)
+    }
+
+    async fn has_cleared(&self, payment: &RecordedEvent) -> Result<bool, Failure> {
+        let events = &*self.context.events;
+        let since = Position {
+            seq: 0,
+            ..payment.position
+        };
+        let effect = format!("{}.cleared", payment.event_id);
+        let found = find_after(events, Topic::Order, since.just_before(), &effect).await?;
+        Ok(found.is_some())
+    }
 }
 
 /// The known state of a batch's orders.
@@ -184,6 +230,12 @@ struct Decided {
 }
 
 impl Orders {
+    fn status(&self, order_id: &str) -> Option<OrderStatus> {
+        let recalled = self.recalled.get(order_id);
+        let order = recalled.or_else(|| self.loaded.get(order_id))?;
+        Some(order.entity.status)
+    }
+
     fn decide_all(&mut self, moves: &[Move<'_>]) -> Decided {
         let mut decided = Decided::default();
         for order_move in moves {

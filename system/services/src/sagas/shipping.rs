@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use ordershop_domain::{Event, Order, OrderStatus, Shipping, Trigger, order_after, ships};
+use ordershop_domain::{
+    Event, Order, OrderStatus, Shipping, Trigger, is_shipped_again, order_after, ships,
+};
 
 use super::append::{ROUNDS_MAX, reaction};
 use super::runner::{Failure, Saga, decode, everything_before};
@@ -76,27 +78,62 @@ impl Saga for ShippingSaga {
 /// The order's first shipping, or a later one where that was withdrawn.
 fn shipping_of(event: &RecordedEvent, later: bool) -> Transaction {
     let order_id = String::from(event.entity_id.clone());
-    let number = if later {
-        format!("-{}", event.version)
-    } else {
-        String::new()
-    };
-    let shipping = Shipping {
-        entity_id: format!("{order_id}-shipping{number}"),
+    let first = format!("{order_id}-shipping");
+    if later {
+        let id = format!("{first}-{}", event.version);
+        return created(event, "shipping.again", id, order_id);
+    }
+    created(event, "shipping", first, order_id)
+}
+
+fn created(cause: &RecordedEvent, suffix: &str, id: String, order_id: String) -> Transaction {
+    let shipping = Event::Created(Shipping {
+        entity_id: id,
         order_id: order_id.clone(),
         delivered: 0.0,
-    };
-    let created = Event::Created(shipping);
+    });
     Transaction {
         topic: Topic::Shipping,
         events: vec![reaction(
-            event,
-            "shipping",
+            cause,
+            suffix,
             ExpectedVersion::NoStream,
-            &created,
+            &shipping,
         )],
         claims: vec![Claim::Take(order_id)],
     }
+}
+
+/// Ships an order again whose shipping was deleted while the order was paid anew: each was decided on what the other had not changed yet.
+pub(super) async fn ship_again(
+    context: &ServiceContext,
+    deletion: &RecordedEvent,
+) -> Result<(), Failure> {
+    let gone: Shipping = decode(deletion)?;
+    let mut known = everything_before(deletion);
+    // A payment after this looks for the shipping itself, and finds it deleted.
+    let orders_end = context.events.last_position(Topic::Order).await?;
+    known.raise(Topic::Order, orders_end);
+    let order_ids = [gone.order_id.as_str()];
+    let questions = [
+        Question::having::<Shipping>("order_id", &order_ids),
+        Question::ids::<Order>(&order_ids),
+    ];
+    let found = Facts::of(context)
+        .ask(questions, &known, &deletion.correlation)
+        .await?;
+    let order = found.all::<Order>()?.remove(&gone.order_id);
+    if !found.all::<Shipping>()?.is_empty()
+        || !order.is_some_and(|order| is_shipped_again(&order.entity))
+    {
+        return Ok(());
+    }
+    let id = format!("{}-again", gone.entity_id);
+    let again = created(deletion, "shipping", id, gone.order_id);
+    // A conflict: it was shipped again meanwhile.
+    context.events.append(vec![again]).await?;
+    Failpoint::ShippedAgain.pass();
+    Ok(())
 }
 
 impl ShippingSaga {
@@ -119,8 +156,11 @@ impl ShippingSaga {
                 if !ships(&order.entity) {
                     return Ok(());
                 }
-                let again = vec![shipping_of(event, true)];
-                match self.context.events.append(again).await?.pop() {
+                let again = shipping_of(event, true);
+                let id = again.events[0].entity_id.clone();
+                match self.context.events.append(vec![again]).await?.pop() {
+                    // This payment's own shipping was withdrawn too: a later payment has made the order CLEARED.
+                    Some(Appended::Conflict { key, .. }) if *key == *id => return Ok(()),
                     Some(Appended::Conflict { position, .. }) => {
                         known.raise(Topic::Shipping, position);
                         continue;
