@@ -81,8 +81,6 @@ pub struct Shipment {
     pub living: u32,
     /// Whether the last shipping was delivered.
     pub delivered: bool,
-    /// Whether a request deleted the last shipping.
-    pub was_deleted: bool,
     /// Time of the last event, in microseconds.
     pub at_us: u64,
 }

@@ -30,8 +30,6 @@ fn stuck(history: &History, id: &str, order: &OrderRecord) -> Option<String> {
     let billed = history.paid.get(id).is_some_and(|paid| paid.billings > 0);
     let shipment = history.shipments.get(id);
     let delivered = shipment.is_some_and(|shipment| shipment.delivered);
-    // If a client deleted the shipping, a cleared order legally stays cleared.
-    let lost_its_shipping = shipment.is_some_and(|shipment| shipment.was_deleted);
     let why = match status {
         Status::Created => "its stock was neither reserved nor refused",
         Status::OutOfStock if billed => "it has no stock, and its payment was not returned",
@@ -39,7 +37,7 @@ fn stuck(history: &History, id: &str, order: &OrderRecord) -> Option<String> {
         Status::Cleared if shipment.is_some_and(|shipment| shipment.living > 0) => {
             "it has a shipping"
         }
-        Status::Cleared if !lost_its_shipping => "it has no shipping",
+        Status::Cleared => "it has no shipping",
         Status::Shipped if delivered => "its shipping was delivered",
         _ => return None,
     };

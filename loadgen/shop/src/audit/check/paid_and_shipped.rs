@@ -57,8 +57,12 @@ fn unpaid(history: &History, id: &str, order: &OrderRecord, status: Status) -> O
             paid.billings
         ));
     }
-    if status.has_left() && !history.shipments.contains_key(id) {
-        return Some(format!("it is {status}, but was never shipped"));
+    if status.has_left() {
+        match history.shipments.get(id).map(|shipment| shipment.living) {
+            None => return Some(format!("it is {status}, but was never shipped")),
+            Some(0) => return Some(format!("it is {status}, but its shipping was withdrawn")),
+            Some(_) => {}
+        }
     }
     let from_us = order.began_us.saturating_sub(FACTS_BEFORE_US);
     let (low, high) = history.costs(order, from_us, u64::MAX)?;

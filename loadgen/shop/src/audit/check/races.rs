@@ -140,6 +140,28 @@ pub const ROWS: &[FaultCase] = &[
         "was never shipped",
     ),
     (
+        "an order is delivered whose shipping was withdrawn",
+        |s| {
+            let data = s.event("bill.cleared.shipping")["data"].clone();
+            let id = data["entity_id"].as_str().expect("a string").to_owned();
+            let id = id.as_str();
+            let (event, cause) = ("late.withdrawn", "late");
+            s.add(
+                ShopTopic::Shipping,
+                id,
+                3,
+                "entity_deleted",
+                event,
+                cause,
+                data,
+            );
+            s.show();
+        },
+        "paid_and_shipped",
+        ORDER,
+        "DELIVERED, but its shipping was withdrawn",
+    ),
+    (
         "a paid order is deleted",
         deleted_while_it_is_shipped,
         "order_histories",

@@ -194,12 +194,10 @@ impl History {
         match event.action() {
             EventAction::Created => {
                 shipment.living += 1;
-                shipment.was_deleted = false;
                 shipment.delivered = data.delivered > 0.0;
             }
             EventAction::Deleted => {
                 shipment.living = shipment.living.saturating_sub(1);
-                shipment.was_deleted = event.is_request();
                 shipment.delivered = false;
             }
             _ => shipment.delivered = data.delivered > 0.0,
