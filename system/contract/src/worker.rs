@@ -251,6 +251,27 @@ mod tests {
         }
     }
 
+    /// Panics at a message of this id.
+    struct Panics(&'static str);
+
+    #[async_trait]
+    impl QueueHandler for Panics {
+        async fn handle(&self, _: QueueName, batch: &[Delivery]) -> Vec<Answer> {
+            assert!(batch.iter().all(|delivery| delivery.message_id != self.0));
+            let reply = |_| Answer::Reply(RawValue::NULL.to_owned());
+            batch.iter().map(reply).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_handler_panics_is_a_dead_letter_and_its_neighbours_are_answered() {
+        let batch = ["before", "poison", "after"].map(|id| delivery(id, None));
+        let queue = crate::queue_names::GET_ENTITY;
+        let answers = handle(queue, &Panics("poison"), &batch).await;
+        let dead = answers.iter().map(|a| matches!(a, Answer::DeadLetter(_)));
+        assert_eq!(dead.collect::<Vec<_>>(), [false, true, false]);
+    }
+
     #[test]
     fn what_comes_again_too_late_is_left_out_where_nothing_can_be_half_done() {
         let now = Instant::now();
