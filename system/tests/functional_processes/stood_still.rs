@@ -1,6 +1,8 @@
 //! A service that stands still for longer than its callers wait.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::customer::Customer;
 use crate::deployment::{Deployment, signal};
@@ -48,5 +50,32 @@ async fn what_a_service_that_stood_still_had_not_taken_is_never_begun() {
         let made_max = usize::from(!not_begun.contains(&name));
         assert!(made <= made_max, "{name} was made {made} times");
     }
+    deployment.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_while_the_read_model_stood_still_is_done_when_it_goes_on() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let deployment = Deployment::in_folder(dir.path()).await;
+    let http = Customer::new(deployment.url());
+    let product = http.product(1, 5).await;
+    let cart = json!({"customer_id": http.customer().await, "product_ids": [product]});
+    let read_model = deployment.process_of("read-model").unwrap();
+
+    signal(read_model, "-STOP");
+    let accepted = http.post("/carts", &cart).await;
+    let id = accepted.result().as_str().unwrap();
+    // Longer than a service waits for an answer, so that the command is given back at least once.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let outcome = http.get(&format!("/requests/{id}")).await;
+    assert_eq!(outcome.result()["state"], "pending", "{}", outcome.body);
+    signal(read_model, "-CONT");
+
+    http.eventually(&format!("/cart/{id}"), Value::is_object)
+        .await;
+    http.eventually(&format!("/requests/{id}"), |now| now["state"] == "done")
+        .await;
+    let dead = http.get("/dead-letters").await;
+    assert_eq!(dead.result(), &json!([]));
     deployment.stop().await;
 }
