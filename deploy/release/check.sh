@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that a release can be made of this tree: the packages are whole, the changelog has the version, and the archives of both programs
-# have what they should. Takes programs that are built already.
+# Checks that a release can be made of this tree: the packages are whole, the changelog has the version, the archives of both programs
+# have what they should, and the images' roots what their Dockerfiles start. Takes programs that are built already.
 #
 #   deploy/release/check.sh FOLDER          the folder of ordershop and loadgen, such as target/release
 set -euo pipefail
@@ -32,3 +32,32 @@ for program in ordershop loadgen; do
         [ -s "$work/$name/$file" ] || { echo "$name has no $file" >&2; exit 1; }
     done
 done
+
+# The workflow calls scripts that are there, and builds the archives that the images are made of. This machine's programs stand for those
+# of other platforms.
+workflow=.github/workflows/release.yml
+for script in $(grep -o 'deploy/release/[a-z]*\.sh' "$workflow" deploy/release/*.sh | cut -d: -f2 | sort -u); do
+    bash -n "$script" || { echo "$script is missing or not bash" >&2; exit 1; }
+done
+if [ "$(uname -s)" = Linux ] && [ -s /etc/ssl/certs/ca-certificates.crt ]; then
+    mkdir "$work/dist"
+    for target in $(sed -n 's/.*- { os: .*, target: \([a-z0-9_]*-unknown-linux-musl\) }$/\1/p' "$workflow"); do
+        for program in ordershop loadgen; do
+            bash deploy/release/archive.sh "$program" "$binaries/$program" "$target" "$work/dist"
+        done
+    done
+    ROOTS=$work/roots bash deploy/release/images.sh nowhere "$version" "$work/dist"
+    for program in ordershop loadgen; do
+        started=$(sed -n 's/^ENTRYPOINT \["\(.*\)"\]$/\1/p' "deploy/release/$program.Dockerfile")
+        folder=$(sed -n 's/^WORKDIR //p' "deploy/release/$program.Dockerfile")
+        for architecture in amd64 arm64; do
+            root=$work/roots/$program/$architecture
+            [ -n "$started" ] && [ -x "$root$started" ] && [ -d "$root$folder" ] && [ -s "$root/etc/ssl/certs/ca-certificates.crt" ] || {
+                echo "the image of $program for $architecture lacks $started, $folder or certificates" >&2
+                exit 1
+            }
+        done
+    done
+else
+    echo "NOT TESTED: the images' roots, which are made on Linux with /etc/ssl/certs/ca-certificates.crt"
+fi
