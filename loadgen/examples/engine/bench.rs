@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -140,9 +141,22 @@ pub fn time(us: f64) -> String {
     loadgen_report::units::time(us)
 }
 
+/// Whether a claim was not met.
+static MISSED: AtomicBool = AtomicBool::new(false);
+
 /// `ok` or `NOT MET`, for a claim.
 pub fn met(holds: bool) -> &'static str {
-    if holds { "ok" } else { "NOT MET" }
+    if holds {
+        return "ok";
+    }
+    MISSED.store(true, Ordering::Relaxed);
+    "NOT MET"
+}
+
+/// An error if a claim was not met.
+pub fn all_met() -> anyhow::Result<()> {
+    ensure!(!MISSED.load(Ordering::Relaxed), "a claim is NOT MET");
+    Ok(())
 }
 
 /// Pause between two checks of a child process.
