@@ -57,6 +57,19 @@ fn wrong_values_are_refused_with_their_line_and_what_is_allowed() {
         &["fortnight", "ms, s, m, h"],
     );
     check(
+        &open(10, "0s", ""),
+        4,
+        &["the workload has no duration", "longer than 0 s"],
+    );
+    for rate in ["1e12", "10000001.0", "0.0", "-1.0"] {
+        let text = open(10, "1s", "").replace("rate = 10.0", &format!("rate = {rate}"));
+        check(
+            &text,
+            4,
+            &["a rate is out of range", "0 to 10000000 journeys"],
+        );
+    }
+    check(
         &open(10, "1s", "").replace("\"GET\"", "\"GOT\""),
         13,
         &["GOT", "GET"],

@@ -54,6 +54,28 @@ request = { method = "GET", path = "/done", query = { all = "{{all|json}}{{last}
 }
 
 #[test]
+fn json_behind_a_byte_order_mark_and_with_half_a_character_is_checked_and_taken_out() {
+    let service = Service::answering(|_| {
+        let json = r#"{"id": 7, "titles": ["cut \ud83d"]}"#;
+        Answered::new(200, ["\u{feff}", json].concat())
+    });
+    let steps = r#"
+[[journeys.steps]]
+request = { method = "GET", path = "/book" }
+expect = { equal = { "/id" = 7 }, exist = ["/titles/0"] }
+extract = { title = "/titles/0", same = "$.titles[0]" }
+[[journeys.steps]]
+request = { method = "GET", path = "/next", query = { title = "{{title}}", same = "{{same}}" } }
+"#;
+    let ended = once(&Folder::new(), &service, "", steps);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(
+        service.asked()[1].path,
+        "/next?same=cut%20%EF%BF%BD&title=cut%20%EF%BF%BD"
+    );
+}
+
+#[test]
 fn an_error_tells_its_request_and_a_redirect_that_is_not_followed_where_it_leads() {
     let service = Service::answering(|asked| match asked.path.as_str() {
         "/list" => Answered::new(200, r#"{"id": 17}"#),

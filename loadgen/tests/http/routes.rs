@@ -351,6 +351,33 @@ async fn a_unix_socket_is_a_target() {
 }
 
 #[test]
+fn a_run_reaches_its_target_over_a_unix_socket() {
+    let server = RawServer::always(A_THING);
+    let address = server.url.replace("http://", "");
+    let run = Loadgen::scenario(&open(5, "1s", ""));
+    let path = run.folder.path().join("shop.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, target) = (client.unwrap(), TcpStream::connect(&address).unwrap());
+            let (mut from, mut to) = (client.try_clone().unwrap(), target.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (target, client);
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+    });
+
+    let target = format!("unix:{}:/api", path.display());
+    let ended = run.arguments(&["--target", &target]).run();
+
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.report()["journeys"]["completed"], 5);
+    let heads = server.heads();
+    let asked = |head: &&String| head.starts_with("GET /api/thing HTTP/1.1\r\nhost: localhost");
+    assert_eq!(heads.iter().filter(asked).count(), 5, "{heads:?}");
+}
+
+#[test]
 fn a_target_that_cannot_be_used_whole_is_bad_input() {
     for (target, told) in [
         ("http://127.0.0.1:1/?key=1", "?key=1"),

@@ -1,6 +1,8 @@
 //! What a scenario says about HTTP.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -102,6 +104,32 @@ fn a_scenario_can_do_without_cookies_and_redirects_and_an_expected_one_is_an_ans
         assert!(!heads.iter().any(|head| head.contains("/home")));
         assert_eq!(value(cart, "cookie").is_some(), http.is_empty());
         assert_eq!(value(cart, "connection").is_some(), !http.is_empty());
+    }
+}
+
+#[test]
+fn a_scenario_limits_the_requests_of_a_connection() {
+    for (http, most) in [("", 3), ("[http]\nrequests_per_connection = 2\n", 2)] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let log = seen.clone();
+        let server = RawServer::start(move |talk| {
+            let mut pages = 0;
+            while let Some((head, _)) = talk.request() {
+                pages += usize::from(head.contains("/page"));
+                log.fetch_max(pages, Ordering::SeqCst);
+                talk.say(OK);
+            }
+        });
+        let steps = ["/page/1", "/page/2", "/page/3"].map(|path| get(path, ""));
+        let run = Loadgen::scenario(&scenario(http, &steps.concat()));
+        let ended = run.arguments(&["--target", &server.url]).run();
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        let seen = seen.load(Ordering::SeqCst);
+        let as_asked = match http.is_empty() {
+            true => seen >= most,
+            false => seen == most,
+        };
+        assert!(as_asked, "{http}: {seen}");
     }
 }
 
