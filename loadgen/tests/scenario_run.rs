@@ -3,6 +3,8 @@
 
 #[path = "support/journeys.rs"]
 mod journeys;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/service.rs"]
 mod service;
 
@@ -10,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use journeys::{ROOM, journeys, lines};
+use page::legend;
 use serde_json::{Value, json};
-use service::{Asked, Folder, Service};
+use service::{Asked, Ended, Folder, Service};
 
 fn ok(_: &Asked) -> (u16, String) {
     (200, "{}".into())
@@ -62,25 +65,75 @@ fn what_new_writes_runs_as_it_is_against_any_service() {
     );
 }
 
-#[test]
-fn a_service_that_never_had_the_shops_interface_is_not_failed_by_its_absence_at_the_end() {
+/// An open workload of one POST, 50 a second.
+fn posts(duration: &str) -> Folder {
+    let text = format!(
+        "name = \"t\"\ndescription = \"d\"\n{ROOM}dropped_pct_max = 100.0\n[workload]\nkind = \"open\"\nrate = 50.0\nduration = \"{duration}\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"post\"\nrequest = {{ method = \"POST\", path = \"/things\" }}\n"
+    );
+    Folder::new().with("t.toml", &text)
+}
+
+/// Runs these against a service that is gone after 20 requests; from then on its port refuses connections.
+fn posted_to_a_dying_service(folder: &Folder, more: &[&str]) -> Ended {
     let service = Service::start(|_| (201, "{}".into()));
     let url = service.url.clone();
-    let text = format!(
-        "name = \"t\"\ndescription = \"d\"\n{ROOM}[workload]\nkind = \"open\"\nrate = 50.0\nduration = \"2s\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"post\"\nrequest = {{ method = \"POST\", path = \"/things\" }}\n"
-    );
-    let folder = Folder::new().with("t.toml", &text);
     let death = std::thread::spawn(move || {
         while service.asked().len() < 20 {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         drop(service);
     });
-
-    let errors = ["--max-error-rate", "100%"];
     let run = ["run", "t.toml", "--target", &url, "--out", "out"];
-    let ended = folder.loadgen(&[&run, &errors[..]].concat());
+    let ended = folder.loadgen(&[&run, more].concat());
     death.join().unwrap();
+    ended
+}
+
+#[test]
+fn a_target_that_dies_fails_the_run_and_its_refusals_are_in_no_response_time() {
+    let folder = posts("4s");
+    let ended = posted_to_a_dying_service(&folder, &[]);
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    for said in ["verdict: FAIL", "journeys.error_rate <= 5%: it was "] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+    let report = folder.report();
+    let errors = report["errors"].to_string();
+    assert!(errors.contains("refused"), "{errors}");
+    let step = &report["steps"][0];
+    let number = |pointer: &str| step.pointer(pointer).unwrap().as_u64().unwrap();
+    // At most those were answered that the service has seen, and one that it was just answering.
+    assert!(
+        (1..=100).contains(&number("/response_time_us/count")),
+        "{step:#}"
+    );
+    assert!(number("/unanswered") >= 100, "{step:#}");
+    for times in ["response_time_us", "service_time_us"] {
+        let answered = number(&format!("/{times}/count"));
+        assert_eq!(
+            answered + number("/unanswered"),
+            number("/count"),
+            "{times}"
+        );
+    }
+}
+
+#[test]
+fn a_target_that_knows_no_path_of_the_scenario_fails_the_run_without_any_threshold() {
+    let service = Service::start(|_| (404, String::new()));
+    let folder = posts("500ms");
+    let ended = folder.run("t.toml", &service, &[]);
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    for said in ["verdict: FAIL", "no journey was completed: ", "status 404"] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_service_that_never_had_the_shops_interface_is_not_failed_by_its_absence_at_the_end() {
+    let folder = posts("2s");
+
+    let ended = posted_to_a_dying_service(&folder, &["--max-error-rate", "100%"]);
 
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let report = folder.report();
@@ -199,6 +252,9 @@ fn answers_with_an_error_are_apart_from_good_ones_and_more_than_the_bound_fails_
         [32, 8, 0]
     );
     assert!(ended.stdout.contains("answered with an error"));
+    let page = std::fs::read_to_string(folder.0.path().join("out/report.html")).unwrap();
+    let lines = legend(&page, "spectrum");
+    assert!(lines.contains("answered with an error"), "{lines}");
     for (bound, code) in [("30%", 0), ("0.3", 0), ("10%", 1)] {
         let arguments = ["--max-error-rate", bound, "--out", bound];
         let run = ["run", "test.toml", "--target", &service.url];

@@ -1,6 +1,7 @@
 //! What tests of the program share: a small system to drive, and the program itself as a child process.
 #![allow(clippy::unwrap_used, dead_code)] // a test fails by panicking; not every test uses everything
 
+pub mod page;
 pub mod shop;
 mod small_system;
 
