@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use support::page::legend;
 use support::{Loadgen, SmallSystem, eventually, exists, open, signal};
 
 #[test]
@@ -331,7 +332,10 @@ fn requests_without_an_answer_are_in_no_response_time() {
         assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
     }
     let page = std::fs::read_to_string(ended.out.join("report.html")).unwrap();
-    assert!(page.contains("the others have lines of their own"));
+    for plot in ["spectrum", "errors-over-time"] {
+        let lines = legend(&page, plot);
+        assert!(lines.contains("unanswered"), "{plot}: {lines}");
+    }
     assert!(page.contains("Failed requests") && page.contains("requests\u{a0}unanswered"));
     assert!(ended.out.join("unanswered_time.get_thing.hlog").is_file());
 }
@@ -423,6 +427,21 @@ fn ctrl_c_once_stops_waits_for_what_is_in_flight_and_writes_the_report() {
         report["journeys"]["completed"]
     );
     assert_eq!(report["journeys"]["started"], system.requests());
+}
+
+#[test]
+fn ctrl_c_is_heard_at_a_rate_that_no_machine_reaches() {
+    let system = SmallSystem::start();
+    let limits = "[limits]\nin_flight_max = 20\n";
+    let text = open(10_000_000, "60s", limits);
+    let run = Loadgen::scenario(&text).target(&system);
+    let mut child = run.start();
+    eventually("the first requests", || system.requests() > 30);
+    signal(&child, "INT");
+    eventually("its end", || child.try_wait().unwrap().is_some());
+    let ended = run.ended(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    assert_eq!(ended.report()["verdict"]["result"], "INTERRUPTED");
 }
 
 #[test]

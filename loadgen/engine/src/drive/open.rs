@@ -10,7 +10,7 @@ use super::pacing::Pacer;
 use crate::record::JourneyCounts;
 use crate::schedule::Arrivals;
 
-/// Arrivals started in a row before other tasks run: enough to catch up fast, few enough to keep reading answers.
+/// Arrivals started or counted in a row before other tasks run: enough to catch up fast, few enough to keep reading answers.
 const BURST_MAX: u32 = 64;
 /// An arrival that the driver reaches this late, without having waited for room, was missed: the generator itself was delayed.
 const MISSED_AFTER: Duration = Duration::from_millis(5);
@@ -58,6 +58,8 @@ pub async fn drive(context: &Rc<Context>, workload: usize, mut arrivals: Arrival
                 break;
             }
             count(|counts| counts.unsent += 1);
+            // There may be many millions of them, and answers to read meanwhile.
+            let_others_run(&mut burst).await;
             continue;
         }
         if intended > Instant::now() {
@@ -78,11 +80,7 @@ pub async fn drive(context: &Rc<Context>, workload: usize, mut arrivals: Arrival
                 break;
             }
         } else {
-            burst += 1;
-            if burst >= BURST_MAX {
-                burst = 0;
-                tokio::task::yield_now().await;
-            }
+            let_others_run(&mut burst).await;
             let over = |end| Instant::now() > start + end + OVERRUN;
             if stop.is_cancelled() || arrivals.end().is_some_and(over) {
                 stopped_at = Some(Instant::now());
@@ -107,5 +105,14 @@ pub async fn drive(context: &Rc<Context>, workload: usize, mut arrivals: Arrival
         }
         let number = context.share.number(n);
         journey::start(context, workload, arrival, number, intended, measured);
+    }
+}
+
+/// Lets other tasks run, once in a burst of arrivals.
+async fn let_others_run(burst: &mut u32) {
+    *burst += 1;
+    if *burst >= BURST_MAX {
+        *burst = 0;
+        tokio::task::yield_now().await;
     }
 }
