@@ -69,6 +69,56 @@ fn standard_output_that_is_lost_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn comparisons_that_are_lost_have_an_exit_code_of_their_own_and_unread_ones_their_verdicts() {
+    let system = SmallSystem::start();
+    let run = |number: usize| {
+        let room = [ROOM, "dropped_pct_max = 100.0\n"].concat();
+        let run = Loadgen::scenario(&open(20, "1s", &room)).target(&system);
+        let ended = run.arguments(&["--seed", &number.to_string()]).run();
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended
+    };
+    let runs = [1, 2].map(run);
+    let folders = [0, 1].map(|at| runs[at].out.to_str().unwrap());
+    let [compare_report, loadgen] = [
+        env!("CARGO_BIN_EXE_compare-report"),
+        env!("CARGO_BIN_EXE_loadgen"),
+    ];
+    for command in [&[compare_report][..], &[loadgen, "compare"]] {
+        let code = |stdout: Stdio| {
+            let mut compare = Command::new(command[0]);
+            compare.args(&command[1..]).args(folders).stdout(stdout);
+            compare.output().unwrap().status.code()
+        };
+        assert_eq!(code(full()), Some(5), "{command:?}");
+        // One run a side tells nothing.
+        assert_eq!(code(closed()), Some(3), "{command:?}");
+    }
+}
+
+#[test]
+fn logs_that_can_not_be_written_during_a_run_take_neither_its_figures_nor_its_verdict() {
+    let system = SmallSystem::start();
+    // As on a full disk, nothing can be written to a file.
+    let no_room = "ulimit -f 0; exec \"$@\"";
+    let room = [ROOM, "dropped_pct_max = 100.0\n"].concat();
+    let ended = Loadgen::scenario(&open(20, "2s", &room))
+        .target(&system)
+        .through(&["env", "--ignore-signal=XFSZ", "sh", "-c", no_room, "sh"])
+        .run();
+    assert_eq!(ended.code, 5, "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("| get thing"), "{}", ended.stdout);
+    for said in [
+        "warning: intervals are missing from the interval logs",
+        "verdict: PASS",
+    ] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+    let says = ended.stderr.contains("the report can't be written to");
+    assert!(says, "{}", ended.stderr);
+}
+
+#[test]
 fn a_report_that_can_not_be_written_is_shown_all_the_same() {
     let system = SmallSystem::start();
     let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
@@ -110,4 +160,25 @@ fn beside_a_folder_that_holds_a_report_a_run_has_one_of_its_own() {
     assert!(exists(&own, "report.json"));
     let first = std::fs::read_to_string(ended.out.join("report.json")).unwrap();
     assert_eq!(first, "the first");
+}
+
+#[test]
+fn runs_that_begin_in_one_second_have_a_folder_each() {
+    let system = SmallSystem::start();
+    let run = Loadgen::scenario(&open(20, "1s", ROOM));
+    let start = |_| {
+        Command::new(env!("CARGO_BIN_EXE_loadgen"))
+            .args(["run", "test.toml", "--target", &system.url])
+            .current_dir(run.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    for mut child in [1, 2, 3].map(start) {
+        child.wait().unwrap();
+    }
+    let folders = std::fs::read_dir(run.folder.path().join("reports/runs")).unwrap();
+    let written = folders.filter(|f| exists(&f.as_ref().unwrap().path(), "report.json"));
+    assert_eq!(written.count(), 3);
 }
