@@ -313,3 +313,25 @@ fn a_long_run_is_drawn_from_bounded_memory() {
     );
     assert_shows(&drawn(&progress, page(Tab::Times), 80, 24), &["5008 s"]);
 }
+
+#[test]
+fn what_a_server_answers_can_not_steer_the_screen() {
+    let mut progress = progress();
+    let mut figures = Figures::new(1, 1, 1);
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\u{9b}31m\u{202e}";
+    figures.error("create order", "status 502", format!("{evil}\nbye"));
+    progress.event(&RunEvent::Interval(Box::new(Interval {
+        start: Duration::from_secs(20),
+        length: Duration::from_secs(1),
+        figures,
+        in_flight: 7,
+        started: 50,
+        traces: Vec::new(),
+    })));
+
+    let screen = drawn(&progress, page(Tab::Errors), 160, 48);
+
+    assert_shows(&screen, &["status 502", "owned", "bye"]);
+    let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!screen.contains(steers), "{screen:?}");
+}

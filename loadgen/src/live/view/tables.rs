@@ -1,5 +1,6 @@
 //! The panels that are tables: errors, steps, thresholds and the log.
 
+use program_terminal::visible;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -34,8 +35,14 @@ pub fn errors(frame: &mut Frame<'_>, area: Rect, progress: &RunProgress) {
     let mut errors: Vec<_> = progress.errors.iter().collect();
     errors.sort_by_key(|(_, e)| std::cmp::Reverse(e.count));
     let rows = errors.into_iter().map(|((step, kind), error)| {
-        let example = error.example.replace('\n', " ");
-        Row::new([step.clone(), kind.clone(), count(error.count), example])
+        // What a server answers may turn text around.
+        let shown = |text: &str| visible(&text.replace('\n', " ")).into_owned();
+        Row::new([
+            shown(step),
+            shown(kind),
+            count(error.count),
+            shown(&error.example),
+        ])
     });
     let widths = [
         Constraint::Max(20),
