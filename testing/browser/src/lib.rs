@@ -1,4 +1,5 @@
-//! A real browser (Chromium, through chromedriver) for tests of a page. If none is installed, the tests print that they were skipped.
+//! A real browser (Chromium, through chromedriver) for tests of a page. If none is installed, the tests print that they were skipped, or
+//! fail where every tool must be there.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,6 +10,11 @@ use std::time::{Duration, Instant};
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
+
+#[path = "../../not_tested.rs"]
+mod not_tested;
+
+use not_tested::not_tested;
 
 /// The timeout for the driver to start, and to end.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -104,11 +110,9 @@ impl Browser {
     /// Opens an address; `None` if no browser is installed.
     pub async fn open(url: &str) -> Option<Self> {
         let Some(driver) = driver() else {
-            // Written directly to stderr, as the test harness hides the output of a passing test.
-            let _ = writeln!(
-                std::io::stderr(),
-                "NOT TESTED: {url}: no chromedriver found (Debian: apt install chromium chromium-driver)"
-            );
+            not_tested(&format!(
+                "{url}: no chromedriver found (Debian: apt install chromium chromium-driver)"
+            ));
             return None;
         };
         let client = connect(&driver).await;
