@@ -59,6 +59,24 @@ impl Ab {
     }
 }
 
+/// Whether the comparison says this where a reader begins: before the first table of what was printed and of the file for a pull request,
+/// and in the page's header.
+fn says_first(ab: &Ab, ended: &Ended, what: &str) {
+    let file = |name: &str| std::fs::read_to_string(ab.out().join(name)).unwrap();
+    let unescaped = |text: String| text.replace('\\', "");
+    for (text, end) in [
+        (ended.stdout.clone(), "\n|"),
+        (unescaped(file("comparison.md")), "\n|"),
+        (file("comparison.html"), "</header>"),
+    ] {
+        let head = text.split(end).next().unwrap();
+        assert!(
+            head.len() < text.len() && head.contains(what),
+            "{what}: {head}"
+        );
+    }
+}
+
 struct Ended {
     code: i32,
     stdout: String,
@@ -157,6 +175,45 @@ fn every_block_holds_two_runs_of_each_side_and_every_run_has_a_system_of_its_own
         "{arguments}"
     );
     assert_eq!(lines(&ab.out().join("a/01/ordershop.log")), 1);
+}
+
+#[test]
+fn a_side_gets_nothing_that_is_exported_for_something_else() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let body = format!("env >> environment\n{}", waiting(&system.url));
+    let path = program(folder.path(), &body);
+    let ab = Ab::scenario(&open(100, "1s", ""))
+        .arguments(&["--a", path.to_str().unwrap(), "--null"])
+        .arguments(&["--blocks", "1", "--duration", "100ms"]);
+    let mut command = ab.command("./test.toml");
+    command.env("THREADS", "7").env("LC_ALL", "C");
+
+    let ended = Ended::of(command.output().unwrap());
+
+    assert_eq!(ended.code, 3, "one block: {}", ended.stderr);
+    let environment = std::fs::read_to_string(folder.path().join("environment")).unwrap();
+    let count = |line: &str| environment.lines().filter(|l| *l == line).count();
+    assert_eq!((count("LC_ALL=C"), count("THREADS=7")), (6, 0));
+}
+
+#[test]
+fn a_comparison_that_is_lost_has_an_exit_code_of_its_own_and_an_unread_one_its_verdict() {
+    let system = Played::start();
+    let ab = || {
+        Ab::scenario(&open(100, "1s", ""))
+            .arguments(&["--a", &system.command, "--null"])
+            .arguments(&["--blocks", "1", "--duration", "100ms"])
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let (reader, unread) = std::io::pipe().unwrap();
+    drop(reader);
+    for (stdout, code) in [(Stdio::from(full.unwrap()), 5), (unread.into(), 3)] {
+        let ab = ab();
+        let output = ab.command("./test.toml").stdout(stdout).output().unwrap();
+        let ended = Ended::of(output);
+        assert_eq!(ended.code, code, "{}", ended.stderr);
+        assert!(ab.out().join("comparison.html").is_file());
+    }
 }
 
 #[test]
@@ -521,6 +578,9 @@ fn a_real_system_that_wastes_several_times_its_work_is_worse() {
     assert!(ended.stdout.contains("cpu_per_journey"), "{}", ended.stdout);
 }
 
+/// Another address of this machine (on Linux), which is not known to be one.
+const ELSEWHERE: &str = "-127.0.0.2";
+
 /// A Redis of the test's own, with a key in it.
 struct RunningRedis {
     child: std::process::Child,
@@ -542,7 +602,14 @@ impl RunningRedis {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            // An address that isn't there is passed over.
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                ELSEWHERE,
+            ])
             .args(["--save", "", "--dir"])
             .arg(folder.path())
             .stdout(Stdio::null())
@@ -561,6 +628,14 @@ impl RunningRedis {
 
     fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// As a server of another machine: its process can't be looked at.
+    fn url_elsewhere(&self) -> String {
+        match cfg!(target_os = "linux") {
+            true => self.url().replace("127.0.0.1", &ELSEWHERE[1..]),
+            false => self.url(),
+        }
     }
 
     /// The first line of the answer to an inline command.
@@ -591,7 +666,7 @@ const SMALL: [&str; 10] = [
 fn a_shop_is_measured_on_two_running_servers_with_fresh_data_each_time() {
     ordershop();
     let (one, other) = (RunningRedis::start(), RunningRedis::start());
-    let servers = ["--a-redis", &one.url(), "--b-redis", &other.url()];
+    let servers = ["--a-redis", &one.url(), "--b-redis", &other.url_elsewhere()];
     one.says("SET somebodys key");
     let refused = Ab::scenario("").arguments(&servers).arguments(&SMALL);
     let refused = Ended::of(refused.command("checkout").output().unwrap());
@@ -609,23 +684,84 @@ fn a_shop_is_measured_on_two_running_servers_with_fresh_data_each_time() {
     let ended = Ended::of(ab.command("checkout").output().unwrap());
 
     assert_eq!(ended.code, 3, "one block: {}{}", ended.stdout, ended.stderr);
-    assert!(
-        ended
-            .stdout
-            .contains("differs as asked: Redis, redis://127.0.0.1:"),
-        "{}",
-        ended.stdout
-    );
-    for side in ["a", "b"] {
+    let differ = [one.url(), other.url_elsewhere()].join(" → ");
+    says_first(&ab, &ended, &format!("differs as asked: Redis, {differ}"));
+    for (side, is_here) in [("a", true), ("b", cfg!(not(target_os = "linux")))] {
         let report = json(&ab.out().join(side).join("01/report.json"));
         let cpu = &report["resources"]["cpu_us_per_journey"];
-        assert!(cpu["redis"].as_f64() > Some(0.0), "{cpu}");
+        assert!(cpu["redis"].as_f64() > Some(0.0), "{side}: {cpu}");
         let cpu_of = &report["resources"]["processes_cpu_us_per_journey"];
-        assert!(cpu_of["redis-server"].is_number(), "{cpu_of}");
+        let is_read = cpu_of["redis-server"].is_number();
+        assert_eq!(is_read, is_here, "{side}: {cpu_of}");
     }
     for redis in [&one, &other] {
         assert_eq!(redis.says("DBSIZE").as_deref(), Some(":0"));
     }
+}
+
+/// A server program of this folder: the installed one, with this setting. It notes its starts.
+fn server_with(folder: &Path, setting: &str) -> PathBuf {
+    let installed = Command::new("sh")
+        .args(["-c", "command -v redis-server || command -v valkey-server"])
+        .output()
+        .unwrap();
+    let installed = String::from_utf8(installed.stdout).unwrap();
+    program(
+        folder,
+        &format!("exec {} \"$@\" {setting}", installed.trim()),
+    )
+}
+
+#[test]
+fn a_shop_is_measured_on_two_server_programs_each_on_its_side() {
+    ordershop();
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [a, b] = [(0, "--maxclients 5000"), (1, "--maxclients 6000")].map(|(at, setting)| {
+        let server = server_with(folders[at].path(), setting);
+        server.to_str().unwrap().to_owned()
+    });
+    let ab = Ab::scenario("")
+        .arguments(&["--a-redis", &a, "--b-redis", &b])
+        .arguments(&SMALL);
+
+    let ended = Ended::of(ab.command("checkout").output().unwrap());
+
+    assert_eq!(ended.code, 3, "one block: {}{}", ended.stdout, ended.stderr);
+    for folder in &folders {
+        let asked = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
+        let started = asked.lines().filter(|line| line.contains("--unixsocket "));
+        assert_eq!(started.count(), 3, "the warm-up and two runs: {asked}");
+    }
+    let [one, other] = ["a", "b"].map(|side| {
+        let report = json(&ab.out().join(side).join("01/report.json"));
+        let environment = &report["environment"];
+        ["redis_server", "redis_version"]
+            .map(|key| environment[key].as_str().unwrap().to_owned())
+            .join(" ")
+    });
+    let differ = format!("differs as asked: Redis, {one} ({a}) → {other} ({b})");
+    says_first(&ab, &ended, &differ);
+}
+
+#[test]
+fn sides_whose_commands_name_their_durability_differ_as_asked() {
+    let up = format!("{} up", ordershop().display());
+    let [a, b] = ["everysec", "always"].map(|value| format!("env DURABILITY={value} {up}"));
+    let ab = Ab::scenario("").arguments(&["--a", &a, "--b", &b]);
+    let ab = ab.arguments(&SMALL);
+
+    let ended = Ended::of(ab.command("checkout").output().unwrap());
+
+    assert_eq!(ended.code, 3, "one block: {}{}", ended.stdout, ended.stderr);
+    for (side, durability) in [("a", "everysec"), ("b", "always")] {
+        let report = json(&ab.out().join(side).join("01/report.json"));
+        assert_eq!(report["environment"]["durability"], durability);
+    }
+    says_first(
+        &ab,
+        &ended,
+        "differs as asked: durability, everysec → always",
+    );
 }
 
 #[test]
@@ -655,13 +791,7 @@ fn a_difference_that_was_asked_for_is_named_and_found_again_and_three_values_sha
     assert_eq!(comparisons.len(), 2);
     assert_eq!(comparisons[0]["asked"][0]["candidate"], "none");
     assert_eq!(comparisons[1]["sharing_risk"], 2);
-    assert!(
-        ended
-            .stdout
-            .contains("differs as asked: durability, everysec → none"),
-        "{}",
-        ended.stdout
-    );
+    says_first(&ab, &ended, "differs as asked: durability, everysec → none");
     let again = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args(["compare", "out/a", "out/b"])
         .current_dir(ab.folder.path())
@@ -726,10 +856,7 @@ fn each_option_of_the_real_system_can_be_varied_and_one_that_it_did_not_get_is_f
         assert_eq!(options["threads"], 2, "{options}");
         assert_eq!(options["burn-us-per-event"], 5, "{options}");
     }
-    let asked = ended
-        .stdout
-        .contains("differs as asked: --processes, no → yes");
-    assert!(asked, "{}", ended.stdout);
+    says_first(&ab, &ended, "differs as asked: --processes, no → yes");
     assert!(
         !ended.stdout.contains("different options"),
         "{}",
