@@ -321,6 +321,20 @@ fn a_run_on_a_system_of_its_own_is_audited_down_to_the_last_write() {
 }
 
 #[test]
+fn a_system_of_its_own_works_below_a_temporary_folder_of_any_name_and_leaves_nothing_there() {
+    let program = ordershop();
+    let run = Loadgen::scenario(CUSTOMERS).arguments(&["--system-bin", program.to_str().unwrap()]);
+    let temporary = run.folder.path().join("t#1 %41?");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = run.command();
+    let output = command.env("TMPDIR", &temporary).output().unwrap();
+    let ended = run.ended(output);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_run_fails_when_an_accepted_write_is_lost() {
     let shop = Shop::open();
     let run = Loadgen::scenario(CUSTOMERS).arguments(&["--target", &shop.url]);
