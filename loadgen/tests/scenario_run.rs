@@ -68,7 +68,7 @@ fn what_new_writes_runs_as_it_is_against_any_service() {
 /// An open workload of one POST, 50 a second.
 fn posts(duration: &str) -> Folder {
     let text = format!(
-        "name = \"t\"\ndescription = \"d\"\n{ROOM}dropped_pct_max = 100.0\n[workload]\nkind = \"open\"\nrate = 50.0\nduration = \"{duration}\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"post\"\nrequest = {{ method = \"POST\", path = \"/things\" }}\n"
+        "name = \"t\"\ndescription = \"d\"\n{ROOM}[workload]\nkind = \"open\"\nrate = 50.0\nduration = \"{duration}\"\n[[journeys]]\nname = \"j\"\n[[journeys.steps]]\nname = \"post\"\nrequest = {{ method = \"POST\", path = \"/things\" }}\n"
     );
     Folder::new().with("t.toml", &text)
 }

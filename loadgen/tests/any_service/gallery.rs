@@ -32,7 +32,7 @@ fn passes(name: &str, service: &Service) -> Value {
     let text = text
         .replace("[limits]\n", "")
         .replace("request_timeout", "# request_timeout")
-        .replacen(first, &format!("{ROOM}dropped_pct_max = 100.0\n{first}"), 1)
+        .replacen(first, &format!("{ROOM}{first}"), 1)
         .replace("warm_up = ", "# warm_up = ");
     std::fs::write(&path, patient(&text)).unwrap();
 

@@ -72,8 +72,7 @@ fn standard_output_that_is_lost_has_an_exit_code_of_its_own() {
 fn comparisons_that_are_lost_have_an_exit_code_of_their_own_and_unread_ones_their_verdicts() {
     let system = SmallSystem::start();
     let run = |number: usize| {
-        let room = [ROOM, "dropped_pct_max = 100.0\n"].concat();
-        let run = Loadgen::scenario(&open(20, "1s", &room)).target(&system);
+        let run = Loadgen::scenario(&open(20, "1s", ROOM)).target(&system);
         let ended = run.arguments(&["--seed", &number.to_string()]).run();
         assert_eq!(ended.code, 0, "{}", ended.stderr);
         ended
@@ -101,8 +100,7 @@ fn logs_that_can_not_be_written_during_a_run_take_neither_its_figures_nor_its_ve
     let system = SmallSystem::start();
     // As on a full disk, nothing can be written to a file.
     let no_room = "ulimit -f 0; exec \"$@\"";
-    let room = [ROOM, "dropped_pct_max = 100.0\n"].concat();
-    let ended = Loadgen::scenario(&open(20, "2s", &room))
+    let ended = Loadgen::scenario(&open(20, "2s", ROOM))
         .target(&system)
         .through(&["env", "--ignore-signal=XFSZ", "sh", "-c", no_room, "sh"])
         .run();

@@ -159,7 +159,7 @@ pub fn exists(folder: &Path, name: &str) -> bool {
 }
 
 /// Limits for tests that are not about the generator, high enough for a busy machine.
-pub const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\n";
+pub const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\ndropped_pct_max = 100.0\n";
 
 /// An open workload of one GET. Without limits of its own it has ones that other tests on the same machine do not reach.
 pub fn open(rate: u32, duration: &str, more: &str) -> String {
