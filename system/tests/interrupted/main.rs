@@ -16,6 +16,7 @@ mod clock_set_back;
 mod customer;
 mod cut;
 #[path = "../functional/foreign_service.rs"]
+#[allow(dead_code, reason = "the tests of repeated events need more of it")]
 mod foreign_service;
 mod kill;
 mod pause;
