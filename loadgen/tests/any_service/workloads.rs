@@ -410,37 +410,37 @@ fn workloads_that_do_not_fit_together_are_refused_with_their_line_and_what_is_al
                 "",
                 &format!("{both}[workload]\nkind = \"open\"\nrate = 1\nduration = \"1s\"\n"),
             ),
-            10,
+            11,
             "[workload] and [[workloads]]",
         ),
         (
             scenario("", &both.replace("name = \"writes\"", "name = \"reads\"")),
-            16,
+            17,
             "two workloads have the name `reads`",
         ),
         (
             scenario("", &both.replace("name = \"writes\"\n", "")),
-            16,
+            17,
             "needs a name",
         ),
         (
             scenario("", &both.replace("{ write = 1 }", "{ writ = 1 }")),
-            18,
+            19,
             "did you mean `write`",
         ),
         (
             scenario("", &both.replace("{ write = 1 }", "{ write = 0 }")),
-            18,
+            19,
             "a number above 0",
         ),
         (
             scenario("", &both.replace("journeys = { write = 1 }\n", "")),
-            16,
+            17,
             "`journeys = { NAME = WEIGHT }` with some of: read, write",
         ),
         (
             scenario("", READS),
-            20,
+            21,
             "no workload runs the journey `write`",
         ),
         (
@@ -448,12 +448,12 @@ fn workloads_that_do_not_fit_together_are_refused_with_their_line_and_what_is_al
                 "name = \"write\"\nsteps",
                 "name = \"write\"\nweight = 2\nsteps",
             ),
-            28,
+            29,
             "`journeys = { write = WEIGHT }`",
         ),
         (
             scenario("", &both).replace("name = \"write\"\nsteps", "name = \"read\"\nsteps"),
-            18,
+            19,
             "unknown journey `write`",
         ),
         (
@@ -461,17 +461,17 @@ fn workloads_that_do_not_fit_together_are_refused_with_their_line_and_what_is_al
                 "",
                 &both.replace("\"closed\"\nusers = 2\nduration = \"1s\"", "\"trace\""),
             ),
-            16,
+            17,
             "kind = \"trace\" in [workload]",
         ),
         (
             scenario("", &both.replace("users = 2", "rate = 2")),
-            16,
+            17,
             "a closed workload needs its users",
         ),
         (
             scenario("", &format!("{both}warm_up = \"1s\"\n")),
-            22,
+            23,
             "leaves nothing of 1s to measure",
         ),
         (
@@ -486,7 +486,7 @@ fn workloads_that_do_not_fit_together_are_refused_with_their_line_and_what_is_al
         ),
         (
             scenario("", &READS.replace("[[workloads]]", "[workload]")),
-            10,
+            11,
             "[workload] has no `name`",
         ),
     ] {
