@@ -10,9 +10,6 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
-# Most tests wait for processes of their own: with one a core, three quarters of the cores' time were idle.
-export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
-
 .PHONY: help demo test bench bake-off lint clean images-offline compose-test fuzz-api toolchain redis browser python promtool walk
 .DEFAULT_GOAL := help
 
