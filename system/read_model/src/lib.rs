@@ -29,7 +29,7 @@ pub use store::ReadStore;
 use ordershop_contract::queue_names as names;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::{QueueHandler, ServiceContext, run_worker};
-use ordershop_redis::applied::{AppliedWatch, Channels};
+use ordershop_redis::applied::AppliedWatch;
 use ordershop_redis::connection::RedisLink;
 use queries::Queries;
 use topics_behind::TopicsBehind;
@@ -52,8 +52,7 @@ pub fn start(
     config: ProjectionConfig,
 ) -> redis::RedisResult<AppliedPositions> {
     let store = ReadStore::new(link)?;
-    let written = Channels::of(link).written;
-    let told = AppliedWatch::start(link.clone(), link.shared()?, written, context.stop.clone());
+    let told = AppliedWatch::of_written(link.clone(), link.shared()?, context.stop.clone());
     let applied = AppliedPositions::new(store.clone(), told);
     for topic in Topic::ALL {
         context.tasks.spawn(projector::run(

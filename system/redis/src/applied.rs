@@ -79,16 +79,24 @@ struct Heard {
 }
 
 impl Heard {
-    /// Takes a message's position. One below the last shows that the topic is projected anew.
-    fn take(&mut self, message: &Msg, at_us: u64) {
+    /// Takes a message's position, and returns whether it says anything new. On `channel`, one below the last shows that the topic is projected
+    /// anew; on any other it is one that was reached before.
+    fn take(&mut self, message: &Msg, channel: &str, at_us: u64) -> bool {
+        let is_latest = message.get_channel_name() == channel;
         let text = String::from_utf8_lossy(message.get_payload_bytes());
         let (moved, received_at_us) = match text.split_once(' ') {
             Some((moved, at)) => (moved, at.parse().ok()),
             None => (&*text, None),
         };
         let moved: Positions = moved.parse().unwrap_or_default();
+        let positions = self.positions.get_or_insert_default();
+        let before = *positions;
         for (topic, to) in moved.iter() {
-            self.positions.get_or_insert_default().set(topic, to);
+            if is_latest {
+                positions.set(topic, to);
+            } else {
+                positions.raise(topic, to);
+            }
             if let Some(received_at_us) = received_at_us {
                 if self.batches.len() == BATCHES_MAX {
                     self.batches.pop_front();
@@ -101,6 +109,7 @@ impl Heard {
                 });
             }
         }
+        *positions != before || received_at_us.is_some()
     }
 }
 
@@ -112,26 +121,48 @@ pub struct AppliedWatch(Arc<Inner>);
 struct Inner {
     link: RedisLink,
     connection: ConnectionManager,
-    channel: String,
+    /// The first tells the positions that are waited for; others tell what is reached at least.
+    channels: Vec<String>,
     heard: watch::Sender<Heard>,
     /// Signals that somebody has begun to wait.
     asked: Notify,
 }
 
 impl AppliedWatch {
-    /// Reads positions over `connection`, and waits for those of a channel over one of its own, until `stop` is cancelled. Must be called in
-    /// a tokio runtime.
+    /// Waits for positions that are applied, until `stop` is cancelled. What was applied before it listens is not told as applied again, so it
+    /// also listens to what is written. Must be called in a tokio runtime.
     #[must_use]
-    pub fn start(
+    pub fn of_applied(
         link: RedisLink,
         connection: ConnectionManager,
-        channel: String,
+        stop: CancellationToken,
+    ) -> Self {
+        let Channels { applied, written } = Channels::of(&link);
+        Self::start(link, connection, vec![applied, written], stop)
+    }
+
+    /// Waits for positions that are written, until `stop` is cancelled. Must be called in a tokio runtime.
+    #[must_use]
+    pub fn of_written(
+        link: RedisLink,
+        connection: ConnectionManager,
+        stop: CancellationToken,
+    ) -> Self {
+        let Channels { written, .. } = Channels::of(&link);
+        Self::start(link, connection, vec![written], stop)
+    }
+
+    /// Reads positions over `connection`, and listens over one of its own.
+    fn start(
+        link: RedisLink,
+        connection: ConnectionManager,
+        channels: Vec<String>,
         stop: CancellationToken,
     ) -> Self {
         let watch = Self(Arc::new(Inner {
             link,
             connection,
-            channel,
+            channels,
             heard: watch::Sender::default(),
             asked: Notify::new(),
         }));
@@ -176,7 +207,7 @@ impl Inner {
     /// Listens until nobody waits any more.
     async fn hear(&self, backoff: &mut Backoff) -> RedisResult<()> {
         let mut subscription = self.link.subscriber().await?;
-        subscription.subscribe(&self.channel).await?;
+        subscription.subscribe(&self.channels).await?;
         // What is published from now on is heard, so nothing is missed between this read and the first message.
         let positions = self.positions().await?;
         self.heard
@@ -190,8 +221,12 @@ impl Inner {
                 taken = messages.next() => {
                     let taken = taken.ok_or((ErrorKind::Io, "the subscription broke"))?;
                     let at_us = now_us();
-                    self.heard.send_modify(|heard| {
-                        taken.iter().for_each(|message| heard.take(message, at_us));
+                    self.heard.send_if_modified(|heard| {
+                        let mut is_news = false;
+                        for message in &taken {
+                            is_news |= heard.take(message, &self.channels[0], at_us);
+                        }
+                        is_news
                     });
                 }
                 _ = looks.tick() => {
@@ -200,7 +235,7 @@ impl Inner {
                         return Ok(());
                     }
                     // It changes nothing, and needs no other right than the first time.
-                    let answer = tokio::time::timeout(LOOK, sink.subscribe(&self.channel)).await;
+                    let answer = tokio::time::timeout(LOOK, sink.subscribe(&self.channels)).await;
                     answer.map_err(|_| (ErrorKind::Io, "the subscription doesn't answer"))??;
                 }
             }

@@ -49,7 +49,7 @@ use self::retrying::retrying;
 use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
 use self::writer::{Writer, WriterMetrics};
-use crate::applied::{AppliedWatch, Channels};
+use crate::applied::AppliedWatch;
 use crate::connection::RedisLink;
 use crate::info;
 use crate::metrics::AppendMetrics;
@@ -134,12 +134,7 @@ impl RedisEventStore {
         }
         Ok(Arc::new(Self {
             followers: Followers::new(link.clone(), config.follow_connections_max),
-            applied: AppliedWatch::start(
-                link.clone(),
-                shared.clone(),
-                Channels::of(&link).applied,
-                closing.clone(),
-            ),
+            applied: AppliedWatch::of_applied(link.clone(), shared.clone(), closing.clone()),
             lags: Lags::default(),
             link,
             config,

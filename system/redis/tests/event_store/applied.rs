@@ -11,14 +11,29 @@ fn at(ms: u64) -> Position {
     Position { ms, seq: 0 }
 }
 
-/// Sets the position of topic `order` and tells it, as a projection's transaction does.
+/// Tells that topic `order` is applied, and then writes it.
 async fn apply(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
+    tell(stage, ms, received_at_us).await;
+    write(stage, ms).await;
+}
+
+/// Tells that topic `order` is applied, as a projection does before it writes.
+async fn tell(stage: &Stage, ms: u64, received_at_us: Option<u64>) {
+    let mut pipe = redis::pipe();
+    let channel = Channels::of(&stage.link()).applied;
+    publish(&mut pipe, &channel, Topic::Order, at(ms), received_at_us);
+    let mut connection = stage.link().dedicated().await.unwrap();
+    pipe.exec_async(&mut connection).await.unwrap();
+}
+
+/// Sets the position of topic `order` and tells it, as a projection's transaction does.
+async fn write(stage: &Stage, ms: u64) {
     let mut pipe = redis::pipe();
     pipe.atomic();
     pipe.set(position_key(Topic::Order), at(ms).to_string())
         .ignore();
-    let channel = Channels::of(&stage.link()).applied;
-    publish(&mut pipe, &channel, Topic::Order, at(ms), received_at_us);
+    let channel = Channels::of(&stage.link()).written;
+    publish(&mut pipe, &channel, Topic::Order, at(ms), None);
     let mut connection = stage.link().dedicated().await.unwrap();
     pipe.exec_async(&mut connection).await.unwrap();
 }
@@ -58,6 +73,38 @@ async fn positions_are_told_as_they_are_and_as_they_move() {
     assert_eq!(news.batches, []);
     let nothing = store.applied(&expected, PATIENCE / 100).await.unwrap();
     assert_eq!(nothing.positions, expected);
+}
+
+#[tokio::test]
+async fn what_was_applied_before_anybody_listened_is_told_once_it_is_written() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    tell(&stage, 5, None).await;
+    told(&*store, |position| position == Position::START).await;
+
+    write(&stage, 5).await;
+
+    told(&*store, |position| position == at(5)).await;
+}
+
+#[tokio::test]
+async fn what_is_written_takes_back_nothing_of_what_is_applied() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    told(&*store, |_| true).await;
+
+    tell(&stage, 5, None).await;
+    tell(&stage, 6, None).await;
+    write(&stage, 5).await;
+    told(&*store, |position| position == at(6)).await;
+    let channel = Channels::of(&stage.link()).applied;
+    let _: u64 = stage.redis(&["PUBLISH", &channel, "cart=1-0"]).await;
+
+    let mut after = Positions::NONE;
+    while after.get(Topic::Cart) != Some(at(1)) {
+        after = store.applied(&after, PATIENCE).await.unwrap().positions;
+    }
+    assert_eq!(after.get(Topic::Order), Some(at(6)));
 }
 
 #[tokio::test]
