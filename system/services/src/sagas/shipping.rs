@@ -114,18 +114,8 @@ pub(super) async fn ship_again(
     // A payment after this looks for the shipping itself, and finds it deleted.
     let orders_end = context.events.last_position(Topic::Order).await?;
     known.raise(Topic::Order, orders_end);
-    let order_ids = [gone.order_id.as_str()];
-    let questions = [
-        Question::having::<Shipping>("order_id", &order_ids),
-        Question::ids::<Order>(&order_ids),
-    ];
-    let found = Facts::of(context)
-        .ask(questions, &known, &deletion.correlation)
-        .await?;
-    let order = found.all::<Order>()?.remove(&gone.order_id);
-    if !found.all::<Shipping>()?.is_empty()
-        || !order.is_some_and(|order| is_shipped_again(&order.entity))
-    {
+    let (order, shipping) = order_and_shipping(context, deletion, &gone.order_id, &known).await?;
+    if shipping.is_some() || !order.is_some_and(|order| is_shipped_again(&order.entity)) {
         return Ok(());
     }
     let id = format!("{}-again", gone.entity_id);
@@ -136,23 +126,36 @@ pub(super) async fn ship_again(
     Ok(())
 }
 
+/// An order and its shipping, as of these positions or later.
+async fn order_and_shipping(
+    context: &ServiceContext,
+    cause: &RecordedEvent,
+    order_id: &str,
+    known: &Positions,
+) -> Result<(Option<Versioned<Order>>, Option<Versioned<Shipping>>), Failure> {
+    let order_ids = [order_id];
+    let questions = [
+        Question::having::<Shipping>("order_id", &order_ids),
+        Question::ids::<Order>(&order_ids),
+    ];
+    let facts = Facts::of(context);
+    let found = facts.ask(questions, known, &cause.correlation).await?;
+    let order = found.all()?.remove(order_id);
+    Ok((order, found.all()?.into_values().next()))
+}
+
 impl ShippingSaga {
     /// Handles an order that had a shipping before (its payment was taken back and made again, or this event is a repeat): sets the order's
     /// status according to its shipping, or ships it again where the shipping was withdrawn.
     async fn move_on(&self, event: &RecordedEvent, mut known: Positions) -> Result<(), Failure> {
         let order_id = event.entity_id.as_str();
-        let order_ids = [order_id];
-        let facts = &Facts::of(&self.context);
         for _ in 0..ROUNDS_MAX {
-            let questions = [
-                Question::having::<Shipping>("order_id", &order_ids),
-                Question::ids::<Order>(&order_ids),
-            ];
-            let found = facts.ask(questions, &known, &event.correlation).await?;
-            let Some(order) = found.all::<Order>()?.remove(order_id) else {
+            let (order, shipping) =
+                order_and_shipping(&self.context, event, order_id, &known).await?;
+            let Some(order) = order else {
                 return Ok(());
             };
-            let Some(shipping) = found.all::<Shipping>()?.into_values().next() else {
+            let Some(shipping) = shipping else {
                 if !ships(&order.entity) {
                     return Ok(());
                 }
