@@ -62,10 +62,7 @@ impl Aggregate for Billing {
         let status = order.status;
         match before {
             Some(before) if before.order_id != *order_id => {
-                return Err(Rejection::Conflict(format!(
-                    "the order of a billing can't change: it is {:?}",
-                    before.order_id
-                )));
+                return Err(Rejection::kept("the order of a billing", &before.order_id));
             }
             Some(_) => {}
             None if facts.billed.contains(order_id) => {

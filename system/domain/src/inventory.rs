@@ -44,10 +44,10 @@ impl Aggregate for Inventory {
         if let Some(before) = before
             && before.product_id != self.product_id
         {
-            return Err(Rejection::Conflict(format!(
-                "the product of an inventory can't change: it is {:?}",
-                before.product_id
-            )));
+            return Err(Rejection::kept(
+                "the product of an inventory",
+                &before.product_id,
+            ));
         }
         if facts.products.contains(&self.product_id) {
             return Ok(());

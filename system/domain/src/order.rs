@@ -186,10 +186,7 @@ impl Order {
 
     fn check_update(&self, before: &Self) -> Result<(), Rejection> {
         if before.cart_id != self.cart_id {
-            return Err(Rejection::Conflict(format!(
-                "the cart of an order can't change: it is {:?}",
-                before.cart_id
-            )));
+            return Err(Rejection::kept("the cart of an order", &before.cart_id));
         }
         if before.status != self.status {
             return Err(Rejection::Conflict(format!(

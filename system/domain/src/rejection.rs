@@ -28,4 +28,10 @@ impl Rejection {
     pub fn unknown(field: &str, kind: &str, id: &str) -> Self {
         Self::BadReference(format!("{field}: there is no {kind} {id:?}"))
     }
+
+    /// A change of what stays as it was made: `what`, such as `the order of a billing`, is `id`.
+    #[must_use]
+    pub fn kept(what: &str, id: &str) -> Self {
+        Self::Conflict(format!("{what} can't change: it is {id:?}"))
+    }
 }

@@ -76,10 +76,7 @@ impl Aggregate for Shipping {
         let order_id = &self.order_id;
         if let Some(before) = before {
             if before.order_id != *order_id {
-                return Err(Rejection::Conflict(format!(
-                    "the order of a shipping can't change: it is {:?}",
-                    before.order_id
-                )));
+                return Err(Rejection::kept("the order of a shipping", &before.order_id));
             }
             if before.is_delivered() && !self.is_delivered() {
                 return Err(Rejection::Conflict(
