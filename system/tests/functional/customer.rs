@@ -48,6 +48,12 @@ impl Answer {
     }
 }
 
+/// Whether a mail says that a payment of 300 for this order is returned.
+pub fn tells_of_the_return(mail: &Value, order_id: &str) -> bool {
+    let text = mail["message"].as_str().unwrap();
+    text.contains(order_id) && text.contains("return your payment of € 3.00")
+}
+
 /// A client of a shop, wherever it runs. Cheap to clone.
 #[derive(Clone)]
 pub struct Customer {
@@ -205,6 +211,38 @@ impl Customer {
     pub async fn billing(&self, order_id: &str, amount: u64) -> String {
         let body = json!({"order_id": order_id, "amount": amount});
         self.post("/billing", &body).await.id()
+    }
+
+    /// Two customers' carts have the last piece of a product: the first order takes it. Returns the other order, and its cart.
+    pub async fn comes_too_late(&self, customer_id: &str, product_id: &str) -> (String, String) {
+        let carts = [
+            self.cart(customer_id, &[product_id]).await,
+            self.cart(customer_id, &[product_id]).await,
+        ];
+        let lucky = self.order(&carts[0]).await;
+        self.order_becomes(&lucky, "IN_STOCK").await;
+        let [_, cart] = carts;
+        let order = self.order(&cart).await;
+        self.order_becomes(&order, "OUT_OF_STOCK").await;
+        (order, cart)
+    }
+
+    /// The id of the only inventory.
+    pub async fn inventory(&self) -> String {
+        let inventories = self.get("/inventories").await;
+        let [inventory] = inventories.result().as_array().unwrap().as_slice() else {
+            panic!("one inventory: {}", inventories.body);
+        };
+        inventory["entity_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until an order's customer is told that a payment of 300 for it is returned.
+    pub async fn is_told_of_the_return(&self, order_id: &str) {
+        self.eventually("/mails/sent", |mails| {
+            let mut mails = mails.as_array().unwrap().iter();
+            mails.any(|mail| tells_of_the_return(mail, order_id))
+        })
+        .await;
     }
 
     /// The amount in a product's only inventory.

@@ -44,28 +44,36 @@ impl ForeignService {
     pub async fn creates(&self, topic: Topic, entity: &Value) -> Positions {
         let id = entity["entity_id"].as_str().unwrap();
         let order = entity["order_id"].as_str().unwrap().to_owned();
-        let event = event(id, action::CREATED, ExpectedVersion::NoStream, entity);
         let taken = vec![Claim::Take(order)];
-        self.appends(topic, event, taken, false).await
+        self.writes(topic, id, 1, action::CREATED, entity, taken)
+            .await
     }
 
-    /// Deletes an entity of an order.
-    pub async fn deletes(&self, topic: Topic, entity: &Value, version: u64) {
+    /// Deletes an entity of an order, which has had one event.
+    pub async fn deletes(&self, topic: Topic, entity: &Value) {
         let id = entity["entity_id"].as_str().unwrap();
         let order = entity["order_id"].as_str().unwrap().to_owned();
-        let event = event(id, action::DELETED, ExpectedVersion::Exact(version), entity);
         let released = vec![Claim::Release(order)];
-        self.appends(topic, event, released, false).await;
+        self.writes(topic, id, 2, action::DELETED, entity, released)
+            .await;
     }
 
     /// Writes an aggregate's next event.
-    pub async fn writes(&self, topic: Topic, id: &str, version: u64, action: &str, data: &Value) {
+    pub async fn writes(
+        &self,
+        topic: Topic,
+        id: &str,
+        version: u64,
+        action: &str,
+        data: &Value,
+        claims: Vec<Claim>,
+    ) -> Positions {
         let expected = match version {
             1 => ExpectedVersion::NoStream,
             next => ExpectedVersion::Exact(next - 1),
         };
         let event = event(id, action, expected, data);
-        self.appends(topic, event, Vec::new(), false).await;
+        self.appends(topic, event, claims, false).await
     }
 
     /// Takes a claim for a while, so that nobody else can.

@@ -13,6 +13,7 @@ mod entity_places;
 mod feed;
 #[allow(dead_code, reason = "the tests of interruptions need more of it")]
 mod foreign_service;
+mod held_shop;
 mod keys;
 mod late_redis;
 mod mails;

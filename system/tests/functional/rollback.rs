@@ -83,11 +83,7 @@ async fn what_redis_lost_is_decided_again_on_what_is_left() {
         http.cart(&customer, &[&product, &product, &product]).await,
         http.cart(&customer, &[&product, &product]).await,
     );
-    let inventories = http.get("/inventories").await;
-    let inventory = inventories.result()[0]["entity_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let inventory = http.inventory().await;
     redis.command("SAVE").await;
     let order = http.order(&first).await;
     http.order_becomes(&order, "IN_STOCK").await;

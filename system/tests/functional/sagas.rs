@@ -3,13 +3,12 @@
 use ordershop_contract::event_store::{EventStore, EventSubscription, SubscribeRequest};
 use ordershop_contract::topic::Topic;
 use ordershop_redis::connection::RedisLink;
-use ordershop_redis::durability::Durability;
 use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::metrics::AppendMetrics;
-use ordershop_redis::server::RedisServer;
 use serde_json::json;
 
 use crate::foreign_service::ForeignService;
+use crate::held_shop::HeldShop;
 use crate::shop::Shop;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,29 +136,14 @@ async fn a_billing_must_fit_its_order_and_be_the_only_one() {
 async fn a_foreign_payment_of_an_order_that_is_out_of_stock_is_returned_and_its_customer_told() {
     let shop = Shop::open().await;
     let http = &shop.customer;
-    let customer = http.customer().await;
-    let product = http.product(300, 1).await;
-    let carts = [
-        http.cart(&customer, &[&product]).await,
-        http.cart(&customer, &[&product]).await,
-    ];
-    let lucky = http.order(&carts[0]).await;
-    http.order_becomes(&lucky, "IN_STOCK").await;
-    let order = http.order(&carts[1]).await;
-    http.order_becomes(&order, "OUT_OF_STOCK").await;
+    let (customer, product) = (http.customer().await, http.product(300, 1).await);
+    let (order, _) = http.comes_too_late(&customer, &product).await;
 
     let billing = json!({"entity_id": "b", "order_id": order, "amount": 300});
     let foreign = ForeignService::on(&shop.redis_url());
     foreign.creates(Topic::Billing, &billing).await;
 
-    http.eventually("/mails/sent", |mails| {
-        let mut mails = mails.as_array().unwrap().iter();
-        mails.any(|mail| {
-            let text = mail["message"].as_str().unwrap();
-            text.contains(&order) && text.contains("return your payment of € 3.00")
-        })
-    })
-    .await;
+    http.is_told_of_the_return(&order).await;
     http.eventually("/billing/b", serde_json::Value::is_null)
         .await;
     shop.close().await;
@@ -187,22 +171,10 @@ async fn an_order_deleted_before_it_is_shipped_gives_its_stock_back_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again() {
-    // The shipping service is blocked: the test holds its lease before the system starts.
-    let dir = tempfile::TempDir::new().unwrap();
-    let redis = RedisServer::start(dir.path(), Durability::None)
-        .await
-        .unwrap();
-    let link = RedisLink::new(redis.url()).unwrap();
-    let mut connection = link.dedicated().await.unwrap();
-    let lease = "lease:{order}:shipping-service";
-    let mut hold = redis::cmd("SET");
-    hold.arg(lease).arg("a test").arg("PX").arg(60_000);
-    hold.query_async::<()>(&mut connection).await.unwrap();
-    let shop = Shop::open_on(redis.url()).await;
-    let http = &shop.customer;
-    let product = http.product(300, 5).await;
-    let cart = http.cart(&http.customer().await, &[&product]).await;
-    let order = http.order(&cart).await;
+    let (topic, group) = (Topic::Order, "shipping-service");
+    let mut shop = HeldShop::open(Some((topic, group))).await;
+    let order = shop.order().await;
+    let http = shop.http().clone();
     http.order_becomes(&order, "IN_STOCK").await;
     let billing = http.billing(&order, 300).await;
     http.order_becomes(&order, "CLEARED").await;
@@ -211,15 +183,8 @@ async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again(
     assert!(http.get("/orders/unbilled").await.result()[&order].is_object());
 
     // The group goes on. The order that was paid before is not paid now, so nothing is shipped.
-    redis::cmd("DEL")
-        .arg(lease)
-        .query_async::<()>(&mut connection)
-        .await
-        .unwrap();
-    let store =
-        RedisEventStore::start(link, &AppendMetrics::default(), EventStoreConfig::default())
-            .unwrap();
-    wait_until_idle(&*store, "shipping-service").await;
+    shop.let_go(topic, group).await;
+    shop.becomes_idle(group).await;
     assert_eq!(
         http.get(&format!("/order/{order}")).await.result()["status"],
         "UNCLEARED"
@@ -228,26 +193,7 @@ async fn a_payment_taken_back_leaves_the_order_uncleared_until_it_is_paid_again(
 
     http.billing(&order, 300).await;
     http.order_becomes(&order, "SHIPPED").await;
-    store.close().await;
     shop.close().await;
-    redis.stop().await;
-}
-
-/// Waits until a group has handled all events.
-async fn wait_until_idle(store: &dyn EventStore, group: &str) {
-    let deadline =
-        std::time::Instant::now() + std::time::Duration::from_millis(crate::shop::EVENTUALLY_MS);
-    loop {
-        let groups = store.groups().await.unwrap();
-        let busy = groups.iter().any(|status| {
-            status.group == group && (status.pending > 0 || status.undelivered != Some(0))
-        });
-        if !busy {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "{groups:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -46,8 +46,7 @@ async fn a_change_of_a_version_that_is_no_longer_there_is_412_and_changes_nothin
     let shop = Shop::open().await;
     let http = &shop.customer;
     let (customer, product) = (http.customer().await, http.product(1, 10).await);
-    let all = http.get("/inventories").await.result().clone();
-    let path = format!("/inventory/{}", all[0]["entity_id"].as_str().unwrap());
+    let path = format!("/inventory/{}", http.inventory().await);
     let read = http.get(&path).await;
     assert_eq!(read.result()["amount"], 10);
     let cart = http.cart(&customer, &[product.as_str(); 3]).await;
@@ -74,8 +73,7 @@ async fn a_change_without_if_match_that_was_sent_before_a_reservation_does_not_u
     let shop = Shop::open().await;
     let http = &shop.customer;
     let (customer, product) = (http.customer().await, http.product(1, 10).await);
-    let all = http.get("/inventories").await.result().clone();
-    let inventory = all[0]["entity_id"].as_str().unwrap();
+    let inventory = http.inventory().await;
     let body = json!({"entity_id": inventory, "product_id": product, "amount": 10});
 
     // As a gateway's message that waits in the queue until the reservation is made.

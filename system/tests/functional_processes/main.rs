@@ -25,6 +25,8 @@ mod feed;
 #[path = "../functional/foreign_service.rs"]
 #[allow(dead_code, reason = "the tests of interruptions need more of it")]
 mod foreign_service;
+#[path = "../functional/held_shop.rs"]
+mod held_shop;
 #[path = "../functional/keys.rs"]
 mod keys;
 #[path = "../functional/mails.rs"]

@@ -66,8 +66,7 @@ async fn what_is_no_entity_is_a_dead_letter_and_orders_go_on() {
     let redis_url = deployment.redis_url();
     let http = Customer::new(deployment.url());
     let (customer, product) = (http.customer().await, http.product(7, 10).await);
-    let inventories = http.get("/inventories").await;
-    let inventory = inventories.result()[0]["entity_id"].clone();
+    let inventory = http.inventory().await;
     let cart = http.cart(&customer, &[&product]).await;
     let mut stranger = Stranger::of(&deployment);
 
