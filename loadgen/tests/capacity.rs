@@ -3,15 +3,16 @@
 
 #[path = "support/page.rs"]
 mod page;
+#[path = "support/script.rs"]
+mod script;
 #[path = "support/service.rs"]
 mod service;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use page::legend;
+use script::script;
 use serde_json::{Value, json};
 use service::{Ended, Folder, Service, ended};
 use test_browser::Browser;
@@ -22,12 +23,6 @@ fn one_at_a_time(ms: u64) -> Service {
         std::thread::sleep(Duration::from_millis(ms));
         (200, "{}".to_owned())
     })
-}
-
-/// Writes a program for sh.
-fn program(path: &Path, body: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn scenario(limits: &str) -> String {
@@ -391,10 +386,10 @@ fn servers_have_a_curve_each_in_one_plot_and_nothing_that_is_exported_for_someth
         folder.0.path().join("environment").display(),
         service.url
     );
-    program(&system, &ready);
+    script(&system, &ready);
     let servers = ["7.0.0", "8.0.0"].map(|version| {
         let server = folder.0.path().join(format!("server-{version}"));
-        program(&server, &format!("echo 'Redis server v={version}'"));
+        script(&server, &format!("echo 'Redis server v={version}'"));
         (format!("redis {version} ({})", server.display()), server)
     });
     let vary = format!(
@@ -442,10 +437,11 @@ fn servers_have_a_curve_each_in_one_plot_and_nothing_that_is_exported_for_someth
         let Some(browser) = Browser::open_file(&page).await else {
             return;
         };
-        let plots = "return [...document.querySelectorAll('svg.plot')].filter((s) => s.checkVisibility()).map((s) => s.closest('figure')).map((f) => [f.id, f.querySelectorAll('polyline, circle').length > 1])";
+        let plots = "return [...document.querySelectorAll('svg.plot')].filter((s) => s.checkVisibility()).map((s) => s.closest('figure')).map((f) => [f.id, f.querySelectorAll('polyline, circle').length > 1, NAMES.every((name) => f.textContent.includes(name))])";
+        let names = json!(servers.each_ref().map(|(label, _)| label)).to_string();
         assert_eq!(
-            browser.script(plots).await,
-            json!([["latency", true], ["throughput", true]])
+            browser.script(&plots.replace("NAMES", &names)).await,
+            json!([["latency", true, true], ["throughput", true, true]])
         );
         browser.is_quiet().await;
         browser.close().await;

@@ -332,6 +332,7 @@ fn requests_without_an_answer_are_in_no_response_time() {
         assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
     }
     let page = std::fs::read_to_string(ended.out.join("report.html")).unwrap();
+    assert!(page.contains("the others have lines of their own"));
     for plot in ["spectrum", "errors-over-time"] {
         let lines = legend(&page, plot);
         assert!(lines.contains("unanswered"), "{plot}: {lines}");

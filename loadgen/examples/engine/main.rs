@@ -1,5 +1,6 @@
 //! Measures loadgen's claims about itself: next to wrk and oha, next to the machine's floor, against a server that is stopped, and
-//! over ten million requests. Exits with 1 if a claim is not met. `cargo build --release -p loadgen && cargo run --release -p loadgen --example engine -- all`
+//! over ten million requests. Exits with 1 if a claim is not met.
+//! `cargo build --release -p loadgen && cargo run --release -p loadgen --example engine -- all`
 
 mod bench;
 mod closed_loop;

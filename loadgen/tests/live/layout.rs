@@ -13,6 +13,18 @@ use loadgen_scenario::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+/// A second of a run that begins at `start`, s.
+fn second_of(start: u64, figures: Figures, in_flight: usize, started: u64) -> RunEvent {
+    RunEvent::Interval(Box::new(Interval {
+        start: Duration::from_secs(start),
+        length: Duration::from_secs(1),
+        figures,
+        in_flight,
+        started,
+        traces: Vec::new(),
+    }))
+}
+
 /// The state of a run after twenty seconds, with two groups, one awaited state and an error.
 fn progress() -> RunProgress {
     let mut progress = RunProgress::default();
@@ -49,14 +61,7 @@ fn progress() -> RunProgress {
         if second == 5 {
             figures.error("create order", "status 500", "told to fail".into());
         }
-        progress.event(&RunEvent::Interval(Box::new(Interval {
-            start: Duration::from_secs(second),
-            length: Duration::from_secs(1),
-            figures,
-            in_flight: 7,
-            started: 50,
-            traces: Vec::new(),
-        })));
+        progress.event(&second_of(second, figures, 7, 50));
         let group = |name: &str, backlog| {
             let point = GroupPoint {
                 backlog,
@@ -179,14 +184,7 @@ fn several_workloads_have_curves_of_what_each_was_asked_and_did_and_are_judged_a
             figures.counts(workload).completed = 40 - 33 * workload as u64;
         }
         figures.started(late, Duration::from_millis(80));
-        progress.event(&RunEvent::Interval(Box::new(Interval {
-            start: Duration::from_secs(start),
-            length: Duration::from_secs(1),
-            figures,
-            in_flight: 7,
-            started: 47,
-            traces: Vec::new(),
-        })));
+        progress.event(&second_of(start, figures, 7, 47));
     };
     // Only an open workload has a schedule to be late for.
     second(&mut progress, 0, 1);
@@ -270,14 +268,7 @@ fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
     for _ in 0..100 {
         figures.started(0, Duration::from_millis(80));
     }
-    progress.event(&RunEvent::Interval(Box::new(Interval {
-        start: Duration::from_secs(20),
-        length: Duration::from_secs(1),
-        figures,
-        in_flight: 7,
-        started: 50,
-        traces: Vec::new(),
-    })));
+    progress.event(&second_of(20, figures, 7, 50));
     progress.event(&RunEvent::Stopping);
     let screen = drawn(&progress, View::default(), 100, 30);
     assert_shows(
@@ -294,14 +285,7 @@ fn a_hold_a_missed_threshold_and_a_late_generator_are_seen_at_once() {
 fn a_long_run_is_drawn_from_bounded_memory() {
     let mut progress = progress();
     for second in 20..5_000 {
-        progress.event(&RunEvent::Interval(Box::new(Interval {
-            start: Duration::from_secs(second),
-            length: Duration::from_secs(1),
-            figures: Figures::new(1, 1, 1),
-            in_flight: 1,
-            started: 1,
-            traces: Vec::new(),
-        })));
+        progress.event(&second_of(second, Figures::new(1, 1, 1), 1, 1));
     }
     assert!(progress.moments.len() <= 600, "{}", progress.moments.len());
     assert_eq!(progress.moments.len(), progress.series.points.len());
@@ -320,14 +304,7 @@ fn what_a_server_answers_can_not_steer_the_screen() {
     let mut figures = Figures::new(1, 1, 1);
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\u{9b}31m\u{202e}";
     figures.error("create order", "status 502", format!("{evil}\nbye"));
-    progress.event(&RunEvent::Interval(Box::new(Interval {
-        start: Duration::from_secs(20),
-        length: Duration::from_secs(1),
-        figures,
-        in_flight: 7,
-        started: 50,
-        traces: Vec::new(),
-    })));
+    progress.event(&second_of(20, figures, 7, 50));
 
     let screen = drawn(&progress, page(Tab::Errors), 160, 48);
 

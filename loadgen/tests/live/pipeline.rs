@@ -1,11 +1,10 @@
 //! Tests what a build server reads of a run: thresholds that abort it, the verdict as JUnit XML, the seconds as CSV.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
-use crate::support::{Ended, Loadgen, ROOM, SmallSystem, eventually, open, two_workloads};
+use crate::support::{Ended, Loadgen, ROOM, SmallSystem, eventually, open, script, two_workloads};
 
 /// Thresholds in a scenario with room for a busy machine.
 fn thresholds(list: &str) -> String {
@@ -195,10 +194,8 @@ fn the_action_measures_in_turns_compares_and_comments() {
     let text = open(50, "1s", &thresholds("\"error_rate < 1%\""));
     std::fs::write(folder.join("test.toml"), text).unwrap();
     // In the place of GitHub's program: it notes what it is asked, and what it is given.
-    let gh = "#!/bin/sh\necho \"$*\" >> calls\ncase \"$*\" in *PATCH*|*POST*) cat \"${7#body=@}\" >> posted ;; *) echo 7 ;; esac\n";
-    let gh_path = folder.join("gh");
-    std::fs::write(&gh_path, gh).unwrap();
-    std::fs::set_permissions(&gh_path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let gh = "echo \"$*\" >> calls\ncase \"$*\" in *PATCH*|*POST*) cat \"${7#body=@}\" >> posted ;; *) echo 7 ;; esac";
+    script(&folder.join("gh"), gh);
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
 
     let ran = action(

@@ -1,9 +1,10 @@
 //! Scenarios of a few journeys, one after the other, against a service that is not OrderShop.
 
-use crate::service::Service;
+#[path = "room.rs"]
+mod room;
 
-/// Limits high enough for a busy machine: these tests are not about the generator.
-pub const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\ndropped_pct_max = 100.0\n";
+use crate::service::Service;
+pub use room::ROOM;
 
 /// A scenario of one journey with these steps, done `n` times, one after the other, by a feeder that stops; `more` is inserted before the
 /// workload.

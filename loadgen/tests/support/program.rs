@@ -2,16 +2,19 @@
 #![allow(clippy::unwrap_used, dead_code)] // a test fails by panicking; not every test uses everything
 
 pub mod page;
+mod room;
+mod script;
 pub mod shop;
 mod small_system;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use room::ROOM;
+pub use script::script;
 pub use small_system::SmallSystem;
 
 /// A run of the program in a folder of its own.
@@ -118,12 +121,8 @@ impl Loadgen {
 /// A program in the place of the system's that notes its arguments and its end in this folder, a line each time.
 pub fn program(folder: &Path, body: &str) -> PathBuf {
     let path = folder.join("ordershop");
-    let text = format!(
-        "#!/bin/sh\ncd {}\necho \"$@\" >> arguments\n{body}\n",
-        folder.display()
-    );
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let noted = format!("cd {}\necho \"$@\" >> arguments\n{body}", folder.display());
+    script(&path, &noted);
     path
 }
 
@@ -157,9 +156,6 @@ pub fn signal(child: &Child, name: &str) {
 pub fn exists(folder: &Path, name: &str) -> bool {
     folder.join(name).is_file()
 }
-
-/// Limits for tests that are not about the generator, high enough for a busy machine.
-pub const ROOM: &str = "[limits]\nslip_p99_max = \"60s\"\ncpu_pct_max = 1000.0\nloop_stall_p99_max = \"60s\"\nclock_jump_max = \"60s\"\ndropped_pct_max = 100.0\n";
 
 /// An open workload of one GET. Without limits of its own it has ones that other tests on the same machine do not reach.
 pub fn open(rate: u32, duration: &str, more: &str) -> String {

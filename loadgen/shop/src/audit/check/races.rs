@@ -144,15 +144,13 @@ pub const ROWS: &[FaultCase] = &[
         |s| {
             let data = s.event("bill.cleared.shipping")["data"].clone();
             let id = data["entity_id"].as_str().expect("a string").to_owned();
-            let id = id.as_str();
-            let (event, cause) = ("late.withdrawn", "late");
             s.add(
                 ShopTopic::Shipping,
-                id,
+                &id,
                 3,
                 "entity_deleted",
-                event,
-                cause,
+                "late.withdrawn",
+                "late",
                 data,
             );
             s.show();
