@@ -31,7 +31,7 @@ pub const GROUP: &str = "read-model";
 /// Maximum events in a batch, and those after which no more are waited for before they are written.
 const BATCH_EVENTS_MAX: usize = 512;
 /// How long a projector without events waits before it looks whether the cache or the stream went back.
-const IDLE_LOOK_MS: u64 = 1_000;
+const IDLE_LOOK_MS: u64 = 2_000;
 
 #[derive(Debug, thiserror::Error)]
 enum ProjectorError {
@@ -83,6 +83,11 @@ pub(super) async fn run(
         }
         backoff.wait_unless(&context.stop).await;
     }
+}
+
+/// The position that the cache keeps; without one it is empty.
+fn position_of(kept: Option<String>) -> Result<Position, BadPosition> {
+    kept.map_or(Ok(Position::START), |text| text.parse())
 }
 
 /// A malformed event: its data doesn't match its action.
@@ -185,10 +190,11 @@ impl Projector<'_> {
 
     /// Looks whether the cache or the stream went back; projects what is missing then.
     async fn look_back(&mut self) -> Result<(), ProjectorError> {
-        let known = self.position;
-        self.read_position().await?;
+        let mut get = redis::cmd("GET");
+        get.arg(position_key(self.topic));
+        let there = position_of(get.query_async(&mut self.connection).await?)?;
         let events = &self.context.events;
-        if self.position < known || events.is_gone(self.topic, self.position).await? {
+        if there != self.position || events.is_gone(self.topic, self.position).await? {
             self.resume().await?;
         }
         Ok(())
@@ -223,7 +229,7 @@ impl Projector<'_> {
             .arg(&key)
             .query_async(&mut self.connection)
             .await?;
-        self.position = position.map_or(Ok(Position::START), |text| text.parse())?;
+        self.position = position_of(position)?;
         self.written = self.position;
         self.unwritten = None;
         *self.store.overlay().of(self.topic) = Projection::default();

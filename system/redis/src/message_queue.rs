@@ -298,8 +298,11 @@ impl MessageQueue for RedisMessageQueue {
             let _ = task.await;
         }
         self.shared.tracker.close();
-        let all_given_back = self.shared.tracker.wait();
-        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), all_given_back).await;
+        let leaving = async {
+            self.shared.tracker.wait().await;
+            recovery::leave(&self.shared).await;
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(CLOSE_TIMEOUT_MS), leaving).await;
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) const TRANSACTION: [NeededCommand; 3] = [
 ];
 
 /// All other commands, those of the scripts too.
-pub(crate) const COMMANDS: [NeededCommand; 57] = [
+pub(crate) const COMMANDS: [NeededCommand; 56] = [
     needed("blmove", &["mq:{x}", "mq:{x}:y", "LEFT", "RIGHT", "1"]),
     needed("blmpop", &["1", "1", "mq:{x}", "LEFT"]),
     needed("client|id", &[]),
@@ -86,7 +86,6 @@ pub(crate) const COMMANDS: [NeededCommand; 57] = [
     needed("zrange", &["ids:{x}", "0", "0"]),
     needed("zrangebyscore", &["mq:{x}", "0", "0"]),
     needed("zrem", &["ids:{x}", "y"]),
-    needed("zscore", &["mq:{x}", "y"]),
 ];
 
 /// The patterns of the keys that the shop reads and writes.

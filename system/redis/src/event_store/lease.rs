@@ -153,7 +153,8 @@ impl LeaseState {
 
 async fn renew(state: Arc<LeaseState>) {
     loop {
-        tokio::time::sleep(state.ttl / 4).await;
+        // Twice before it ends, with time to spare for a blocking read.
+        tokio::time::sleep(state.ttl * 2 / 5).await;
         match state.renew_once().await {
             Ok(true) => {}
             Ok(false) => {

@@ -23,11 +23,11 @@ pub struct QueueConfig {
     pub retry_delay_ms: u64,
     /// The maximum delay of a retry, ms.
     pub retry_delay_ms_max: u64,
-    /// The interval of the heartbeats of this process's workers, ms.
+    /// The interval of this process's heartbeats, ms.
     pub heartbeat_ms: u64,
-    /// A worker without a heartbeat for this long is dead, ms: its messages go to other workers. Several heartbeats.
+    /// A process without a heartbeat for this long is dead, ms: its workers' messages go to others. Several heartbeats.
     pub dead_after_ms: u64,
-    /// The interval at which dead workers are looked for, and what they have left behind, ms.
+    /// The interval at which dead processes are looked for, and what they have left behind, ms.
     pub recover_ms: u64,
     /// A dead worker without messages is forgotten after this, ms.
     pub forget_after_ms: u64,
@@ -62,7 +62,7 @@ impl Default for QueueConfig {
             dead_after_ms: 5_000,
             recover_ms: 2_000,
             forget_after_ms: 600_000,
-            block_ms: 1_000,
+            block_ms: 2_000,
             response_timeout_ms: 10_000,
             reconnect_ms: 20,
             reconnect_ms_max: 1_000,

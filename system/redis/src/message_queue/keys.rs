@@ -3,6 +3,9 @@
 
 use std::fmt::Display;
 
+/// Sorted set: process → its last heartbeat (ms, Redis's clock).
+pub(super) const PROCESSES: &str = "mq:processes";
+
 /// The keys of one queue.
 #[derive(Clone, Debug)]
 pub(super) struct QueueKeys {
@@ -12,7 +15,7 @@ pub(super) struct QueueKeys {
     pub delayed: String,
     /// List: dead letters, oldest first.
     pub dead: String,
-    /// Sorted set: worker → its last heartbeat (ms, Redis's clock).
+    /// Sorted set: worker → when it was enrolled (ms, Redis's clock).
     pub workers: String,
     /// List: messages that several workers died of, delivered one by one.
     pub suspects: String,

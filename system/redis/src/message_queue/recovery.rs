@@ -1,6 +1,7 @@
-//! Sends the heartbeats of this process's workers, and clears up after dead ones. All times are Redis's: the machines' clocks don't matter.
-//! Knows nothing of the content of messages, but informs the callers of those that become dead letters.
+//! Sends this process's heartbeat, and clears up after processes without one. All times are Redis's: the machines' clocks don't matter. Knows
+//! nothing of the content of messages, but informs the callers of those that become dead letters.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,9 +20,9 @@ const DUE_MAX: usize = 1_000;
 /// A periodic task.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Duty {
-    /// Reads Redis's clock, and sends the heartbeats of this process's workers.
+    /// Reads Redis's clock, and sends this process's heartbeat.
     Heartbeat,
-    /// Looks for dead workers, and for what they have left behind.
+    /// Looks for dead processes, and for what they have left behind.
     Recovery,
 }
 
@@ -41,17 +42,18 @@ async fn repeat(shared: &QueueShared, duty: Duty) {
     let mut interval = tokio::time::interval(Duration::from_millis(every_ms));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut was_broken = false;
+    let mut known = Beats::new();
     loop {
         interval.tick().await;
         let done = match duty {
             Duty::Heartbeat => beat(shared).await,
-            Duty::Recovery => recover(shared).await,
+            Duty::Recovery => recover(shared, &mut known).await,
         };
         match done {
             Ok(()) => was_broken = false,
             Err(error) => {
                 if !std::mem::replace(&mut was_broken, true) {
-                    tracing::warn!(%error, ?duty, "heartbeats or recovery of the queue's workers failed; trying again");
+                    tracing::warn!(%error, ?duty, "the heartbeat or the recovery of the queue failed; trying again");
                 }
             }
         }
@@ -72,7 +74,7 @@ pub(super) async fn enroll(
 ) -> RedisResult<()> {
     let now = now_ms(connection).await?;
     scripts::beat(&keys.workers, [worker], now)
-        .query_async(connection)
+        .exec_async(connection)
         .await
 }
 
@@ -86,52 +88,121 @@ async fn beat(shared: &QueueShared) -> RedisResult<()> {
     if by_queue.is_empty() {
         return Ok(());
     }
+    let process = shared.instance.as_str();
+    let is_new: bool = scripts::beat(keys::PROCESSES, [process], now)
+        .query_async(&mut connection)
+        .await?;
+    if !is_new {
+        return Ok(());
+    }
+    // Redis lost what it knew of the process, or others gave it up: its workers may be forgotten too.
     let mut pipeline = Pipeline::with_capacity(by_queue.len());
     for (queue, workers) in by_queue {
         let workers = workers.iter().map(String::as_str);
-        let beat = scripts::beat(&QueueKeys::new(queue).workers, workers, now);
-        pipeline.add_command(beat).ignore();
+        let enrolled = scripts::beat(&QueueKeys::new(queue).workers, workers, now);
+        pipeline.add_command(enrolled).ignore();
     }
     pipeline.exec_async(&mut connection).await
 }
 
-/// What is found of a queue: the workers whose heartbeats are old, those whose heartbeats are to come, and how many messages are delayed and
-/// suspected.
-type Found = (Vec<String>, Vec<String>, u64, u64);
+/// Removes this process from those that are looked at, unless it left workers behind.
+pub(super) async fn leave(shared: &QueueShared) {
+    if shared.roster.workers().is_empty() {
+        let mut connection = shared.connection.clone();
+        let left: RedisResult<()> = connection.zrem(keys::PROCESSES, &shared.instance).await;
+        if let Err(error) = left {
+            tracing::debug!(%error, "the process counts as silent from now on");
+        }
+    }
+}
 
-async fn recover(shared: &QueueShared) -> RedisResult<()> {
+/// The last heartbeat of each process, ms by Redis's clock.
+type Beats = BTreeMap<String, u64>;
+
+/// What is found of a queue: its workers, with the times at which they were enrolled, and how many messages are delayed and suspected.
+type Found = (Vec<(String, u64)>, u64, u64);
+
+/// Looks for dead processes; if there are any, or processes came and went, at the queues too. `known` are the processes of the last look.
+async fn recover(shared: &QueueShared, known: &mut Beats) -> RedisResult<()> {
     let queues = shared.roster.queues();
     if queues.is_empty() {
         return Ok(());
     }
+    let before = std::mem::take(known);
     let mut connection = shared.connection.clone();
     let now = now_ms(&mut connection).await?;
-    let silent_since = now.saturating_sub(shared.config.dead_after_ms);
-    // A heartbeat later than now is of before Redis's clock was set back.
-    let to_come = now + shared.config.dead_after_ms;
-    let mut pipeline = Pipeline::with_capacity(4 * queues.len());
+    let beats: Vec<(String, u64)> = connection.zrange_withscores(keys::PROCESSES, 0, -1).await?;
+    let mut beats = Beats::from_iter(beats);
+    let config = &shared.config;
+    let mut changes = Pipeline::new();
+    let mut is_any_silent = false;
+    for (process, at) in &mut beats {
+        let silent_ms = now.saturating_sub(*at);
+        is_any_silent |= silent_ms >= config.dead_after_ms;
+        if silent_ms > config.forget_after_ms {
+            changes.zrem(keys::PROCESSES, process).ignore();
+        }
+        if *at >= now + config.dead_after_ms {
+            // It is of before Redis's clock was set back: the process is dead unless the next one comes in time.
+            *at = now;
+            let later = changes.cmd("ZADD").arg(keys::PROCESSES);
+            later.arg("XX").arg(now).arg(process).ignore();
+        }
+    }
+    if !beats.keys().eq(before.keys()) {
+        shared.roster.look_for(config.dead_after_ms);
+    }
+    if is_any_silent || shared.roster.is_to_look() {
+        look(shared, queues, &beats, now).await?;
+    }
+    if !changes.is_empty() {
+        changes.exec_async(&mut connection).await?;
+    }
+    *known = beats;
+    Ok(())
+}
+
+/// Gives back what dead workers held, and puts back what is due.
+async fn look(
+    shared: &QueueShared,
+    queues: Vec<QueueName>,
+    beats: &Beats,
+    now: u64,
+) -> RedisResult<()> {
+    let mut connection = shared.connection.clone();
+    let mut pipeline = Pipeline::with_capacity(3 * queues.len());
     for queue in &queues {
         let keys = QueueKeys::new(*queue);
-        pipeline.zrangebyscore(&keys.workers, 0, silent_since);
-        pipeline.zrangebyscore(&keys.workers, to_come, "+inf");
+        pipeline.zrange_withscores(&keys.workers, 0, -1);
         pipeline.zcard(&keys.delayed).llen(&keys.suspects);
     }
     let found: Vec<Found> = pipeline.query_async(&mut connection).await?;
+    let config = &shared.config;
     // A failure of one queue must not delay the others.
     let mut result = Ok(());
-    for (queue, (silent, ahead, delayed, suspects)) in queues.into_iter().zip(found) {
+    for (queue, (workers, delayed, suspects)) in queues.into_iter().zip(found) {
         if suspects > 0 {
             shared.roster.add_suspicion(queue);
+        }
+        if delayed + suspects > 0 {
+            shared.roster.look_for(config.dead_after_ms);
         }
         // The process that delayed them may have died.
         if delayed > 0 {
             result = put_back(shared, queue).await.and(result);
         }
-        for worker in silent.into_iter().chain(ahead) {
-            // Workers of this process are alive, even if a heartbeat is late.
-            if !shared.roster.has(&worker) {
-                let dead_after_ms = Some(shared.config.dead_after_ms);
-                let given_back = give_back(shared, queue, &worker, dead_after_ms, true).await;
+        for (worker, enrolled) in workers {
+            let process = worker.rsplit_once('-').map_or("", |(process, _)| process);
+            let silent_ms = match shared.roster.left_at(&worker) {
+                Some(at) => u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX),
+                // A process that left, or that Redis forgot, is dead if it doesn't come back.
+                None => now.abs_diff(*beats.get(process).unwrap_or(&enrolled)),
+            };
+            // Workers of this process are alive, even if its heartbeat is late.
+            if silent_ms >= config.dead_after_ms && !shared.roster.has(&worker) {
+                // Not forgotten at once: a stopped process that resumes may take one more message before its next heartbeat.
+                let is_forgotten = silent_ms > config.forget_after_ms;
+                let given_back = give_back(shared, queue, &worker, true, is_forgotten).await;
                 result = given_back.and(result);
             }
         }
@@ -147,6 +218,7 @@ pub(super) fn put_back_later(shared: &Arc<QueueShared>, queue: QueueName, delay_
         if shared_then.closed.run_until_cancelled(due).await.is_some()
             && let Err(error) = put_back(&shared_then, queue).await
         {
+            shared_then.roster.look_for(shared_then.config.dead_after_ms);
             tracing::warn!(%queue, %error, "delayed messages could not be put back; recovery does it later");
         }
     });
@@ -164,15 +236,14 @@ async fn put_back(shared: &QueueShared, queue: QueueName) -> RedisResult<()> {
     Ok(())
 }
 
-/// Gives back a worker's messages: if `dead_after_ms` is given, only if it has been silent for so long. `died` counts a death of each.
+/// Gives back a worker's messages. `died` counts a death of each; `is_forgotten` removes a worker that held none.
 pub(super) async fn give_back(
     shared: &QueueShared,
     queue: QueueName,
     worker: &str,
-    dead_after_ms: Option<u64>,
     died: bool,
+    is_forgotten: bool,
 ) -> RedisResult<()> {
-    let dead_after_ms = dead_after_ms.map_or(-1, |ms| i64::try_from(ms).unwrap_or(i64::MAX));
     let keys = QueueKeys::new(queue);
     let config = &shared.config;
     let mut connection = shared.connection.clone();
@@ -188,8 +259,7 @@ pub(super) async fn give_back(
         .key(&keys.dead)
         .key(&keys.suspects)
         .arg(worker)
-        .arg(dead_after_ms)
-        .arg(config.forget_after_ms)
+        .arg(u8::from(is_forgotten))
         .arg(u8::from(died))
         .arg(config.deaths_max)
         .arg(config.alone_after_deaths)
@@ -197,6 +267,7 @@ pub(super) async fn give_back(
         .invoke_async(&mut connection)
         .await?;
     Failpoint::MessagesGivenBack.pass();
+    shared.roster.given_back(worker);
     if count > 0 {
         shared.roster.add_suspicion(queue);
         tracing::warn!(%queue, worker, messages = count, dead_letters = buried.len(), "the messages of an ended worker were given back");

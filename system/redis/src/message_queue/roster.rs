@@ -1,6 +1,7 @@
 //! The living workers of this process. Knows their names and queues, not what they do.
 
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -11,6 +12,10 @@ struct RosterTable {
     workers: FxHashMap<String, QueueName>,
     queues: FxHashSet<QueueName>,
     suspicious: FxHashSet<QueueName>,
+    /// The workers that have left, and whose messages aren't known to be given back.
+    left: FxHashMap<String, Instant>,
+    /// Until when the queues are looked at for what others left behind.
+    look_until: Option<Instant>,
 }
 
 /// The workers of this process, with their queues.
@@ -32,8 +37,21 @@ impl Roster {
         table.queues.insert(queue);
     }
 
+    /// Records that a worker has ended; what it held is to be given back.
     pub(super) fn leave(&self, worker: &str) {
-        self.lock().workers.remove(worker);
+        let mut table = self.lock();
+        table.workers.remove(worker);
+        table.left.insert(worker.to_owned(), Instant::now());
+    }
+
+    /// Records that a worker's messages are given back.
+    pub(super) fn given_back(&self, worker: &str) {
+        self.lock().left.remove(worker);
+    }
+
+    /// When a worker of this process has left that may hold messages.
+    pub(super) fn left_at(&self, worker: &str) -> Option<Instant> {
+        self.lock().left.get(worker).copied()
     }
 
     pub(super) fn has(&self, worker: &str) -> bool {
@@ -60,7 +78,21 @@ impl Roster {
         self.lock().suspicious.remove(&queue)
     }
 
-    /// Every queue that this process has ever worked on: it recovers their dead workers.
+    /// Records that others may have left something behind: the queues are looked at until whoever did counts as dead, and longer.
+    pub(super) fn look_for(&self, dead_after_ms: u64) {
+        let until = Instant::now().checked_add(Duration::from_millis(2 * dead_after_ms));
+        let mut table = self.lock();
+        table.look_until = table.look_until.max(until);
+    }
+
+    /// Whether somebody may have left something behind.
+    pub(super) fn is_to_look(&self) -> bool {
+        let table = self.lock();
+        let is_looking = |until| Instant::now() < until;
+        !table.left.is_empty() || table.look_until.is_some_and(is_looking)
+    }
+
+    /// Every queue that this process has ever worked on: it recovers what their dead workers held.
     pub(super) fn queues(&self) -> Vec<QueueName> {
         self.lock().queues.iter().copied().collect()
     }

@@ -45,7 +45,7 @@ fn eval(script: &str, keys: &[&str]) -> Cmd {
     cmd
 }
 
-/// The heartbeats of members of a sorted set, at `now_ms` of Redis's clock.
+/// Sets members of a sorted set to `now_ms` of Redis's clock; returns how many are new.
 pub(super) fn beat<'a>(key: &str, members: impl IntoIterator<Item = &'a str>, now_ms: u64) -> Cmd {
     let mut cmd = eval(BEAT, &[key]);
     for member in members {

@@ -61,6 +61,8 @@ impl WorkerConnection {
             .await?;
         enroll(&mut connection, keys, &worker).await?;
         shared.roster.enter(&worker, queue);
+        // A Redis that went back has what was left behind before.
+        shared.roster.look_for(shared.config.dead_after_ms);
         Ok(Self {
             shared: Arc::clone(shared),
             queue,
@@ -222,7 +224,7 @@ impl Ended {
                 .query_async(&mut connection)
                 .await;
         }
-        give_back(shared, self.queue, &self.worker, None, self.died).await?;
+        give_back(shared, self.queue, &self.worker, self.died, false).await?;
         let keys = QueueKeys::new(self.queue);
         redis::cmd("ZREM")
             .arg(&keys.workers)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ordershop_contract::message_queue::MessageQueue;
+use ordershop_contract::message_queue::{MessageQueue, QueueName};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use redis::aio::MultiplexedConnection;
@@ -96,6 +96,30 @@ async fn a_call_alone_costs_five_commands() {
         })
         .await;
         meter.since(&before).await == expected
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_on_which_nothing_happens_beats_once_for_all_its_queues_and_looks_at_none() {
+    let fixture = Fixture::start().await;
+    let mut meter = Meter::on(&fixture).await;
+    let queue = fixture.queue();
+    let mut consumers = Vec::new();
+    for function in ["one", "two", "three"] {
+        let name = QueueName { function, ..ECHO };
+        consumers.push(queue.consume(name, 10).await.unwrap());
+    }
+
+    eventually("ten looks at nothing but the processes", async || {
+        let before = meter.read().await;
+        let looked = before.get("zrange").copied().unwrap_or_default();
+        eventually("ten looks", async || {
+            meter.count("zrange").await >= looked + 10
+        })
+        .await;
+        let commands = meter.since(&before).await;
+        !commands.contains_key("zcard") && commands["zadd"] <= commands["time"]
     })
     .await;
 }

@@ -22,6 +22,32 @@ async fn what_a_dead_worker_held_goes_to_another_and_is_counted() {
 }
 
 #[tokio::test]
+async fn what_a_worker_held_that_redis_forgot_goes_to_another_once_it_is_dead() {
+    let fixture = Fixture::start().await;
+    let mortal = fixture.queue();
+    let mut first = mortal.consume(ECHO, 3).await.unwrap();
+    let () = fixture.redis("FLUSHALL").await;
+    let known = async || {
+        fixture
+            .redis::<u64>(&format!("ZCARD {SOURCE}:workers"))
+            .await
+    };
+    eventually("its worker is known again", async || known().await == 1).await;
+    mortal.send(numbered(3)).await.unwrap();
+    assert_eq!(take(&mut first, Vec::new()).await.len(), 3);
+
+    die(mortal, first).await;
+
+    let queue = fixture.queue();
+    let mut second = queue.consume(ECHO, 10).await.unwrap();
+    let got = counted(take_all(&mut second, 3).await);
+    assert!(
+        got.iter().all(|(_, redeliveries)| *redeliveries == 1),
+        "{got:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_a_dropped_worker_held_stands_before_what_waits() {
     let fixture = Fixture::start().await;
     let queue = fixture.queue();
