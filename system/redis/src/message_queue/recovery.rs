@@ -16,6 +16,8 @@ use ordershop_contract::message_queue::QueueName;
 
 /// The maximum number of delayed messages that are put back at once.
 const DUE_MAX: usize = 1_000;
+/// After so many heartbeats a process enrolls its workers again: somebody may have deleted what Redis knew of them.
+const BEATS_TO_ENROLL: u64 = 30;
 
 /// A periodic task.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +45,10 @@ async fn repeat(shared: &QueueShared, duty: Duty) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut was_broken = false;
     let mut known = Beats::new();
-    loop {
+    for turn in 1_u64.. {
         interval.tick().await;
         let done = match duty {
-            Duty::Heartbeat => beat(shared).await,
+            Duty::Heartbeat => beat(shared, turn.is_multiple_of(BEATS_TO_ENROLL)).await,
             Duty::Recovery => recover(shared, &mut known).await,
         };
         match done {
@@ -78,7 +80,8 @@ pub(super) async fn enroll(
         .await
 }
 
-async fn beat(shared: &QueueShared) -> RedisResult<()> {
+/// `enrolls`: also enrolls the workers again.
+async fn beat(shared: &QueueShared, enrolls: bool) -> RedisResult<()> {
     let mut connection = shared.connection.clone();
     let asked = Instant::now();
     let now = now_ms(&mut connection).await?;
@@ -92,10 +95,10 @@ async fn beat(shared: &QueueShared) -> RedisResult<()> {
     let is_new: bool = scripts::beat(keys::PROCESSES, [process], now)
         .query_async(&mut connection)
         .await?;
-    if !is_new {
+    // If Redis lost what it knew of the process, or others gave it up, its workers may be forgotten too.
+    if !is_new && !enrolls {
         return Ok(());
     }
-    // Redis lost what it knew of the process, or others gave it up: its workers may be forgotten too.
     let mut pipeline = Pipeline::with_capacity(by_queue.len());
     for (queue, workers) in by_queue {
         let workers = workers.iter().map(String::as_str);

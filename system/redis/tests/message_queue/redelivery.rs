@@ -26,13 +26,14 @@ async fn what_a_worker_held_that_redis_forgot_goes_to_another_once_it_is_dead() 
     let fixture = Fixture::start().await;
     let mortal = fixture.queue();
     let mut first = mortal.consume(ECHO, 3).await.unwrap();
-    let () = fixture.redis("FLUSHALL").await;
-    let known = async || {
-        fixture
-            .redis::<u64>(&format!("ZCARD {SOURCE}:workers"))
-            .await
-    };
-    eventually("its worker is known again", async || known().await == 1).await;
+    let workers = format!("{SOURCE}:workers");
+    for loss in ["FLUSHALL".to_owned(), format!("DEL {workers}")] {
+        fixture.redis::<redis::Value>(&loss).await;
+        eventually("its worker is known again", async || {
+            fixture.redis::<u64>(&format!("ZCARD {workers}")).await == 1
+        })
+        .await;
+    }
     mortal.send(numbered(3)).await.unwrap();
     assert_eq!(take(&mut first, Vec::new()).await.len(), 3);
 
