@@ -1,4 +1,5 @@
-//! The living workers of this process. Knows their names and queues, not what they do.
+//! The workers of this process: those that live, those that left and may still hold messages, and until when queues are looked at for what
+//! others left behind. Knows names and queues, not what workers do.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};

@@ -16,7 +16,7 @@ pub(super) static GIVE_BACK: LazyLock<Script> =
 
 /// Pushes messages although Redis is full.
 const PUSH: &str = include_str!("push.lua");
-/// Records heartbeats although Redis is full.
+/// Records heartbeats, and when workers were enrolled, although Redis is full.
 const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], unpack(ARGV))";
 /// Takes messages from a list to a processing list.
 const TAKE: &str = include_str!("take.lua");
