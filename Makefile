@@ -18,9 +18,9 @@ help: ## list the commands
 
 demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), print the report's folder
 	@echo "1 of 2: building both programs (the first time some 2 to 4 minutes on two cores)"
-	cargo build --locked --profile demo --bin ordershop --bin loadgen
+	cargo build --locked --bin ordershop --bin loadgen
 	@echo "2 of 2: $(DEMO_RATE) checkouts a second for $(DEMO_DURATION) through a shop of its own"
-	"$(TARGET_DIR)/demo/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
+	"$(TARGET_DIR)/debug/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
 	code=$$?; echo "report: $(abspath $(DEMO_OUT))"; exit $$code
 
 test: toolchain redis browser python promtool ## install what the tests need, run all tests
@@ -51,9 +51,9 @@ walk: toolchain redis ## kill and stop the shop at every place between two effec
 fuzz-api: toolchain redis ## send generated requests to every operation of a shop of its own, and check each answer against /openapi.json
 	@sh deploy/install/schemathesis.sh
 ifndef ORDERSHOP_BINARY
-	cargo build --locked --profile demo --bin ordershop --bin loadgen
+	cargo build --locked --bin ordershop --bin loadgen
 endif
-	@ORDERSHOP_BINARY="$(or $(ORDERSHOP_BINARY),$(TARGET_DIR)/demo/ordershop)" bash deploy/fuzz/api.sh
+	@ORDERSHOP_BINARY="$(or $(ORDERSHOP_BINARY),$(TARGET_DIR)/debug/ordershop)" bash deploy/fuzz/api.sh
 
 clean: ## remove everything that was built, installed or reported in this folder
 	cargo clean

@@ -1,4 +1,4 @@
-//! Tells the program which cargo profile it is built with: cargo says only `release` or `debug`, which `demo` is neither of.
+//! Tells the program which cargo profile it is built with: cargo says only `release` or `debug`, which `bench` is neither of.
 
 use std::path::Path;
 

@@ -37,10 +37,10 @@ command -v redis-cli >/dev/null || command -v valkey-cli >/dev/null || skip "red
 
 if [ -z "${ORDERSHOP_BINARY:-}" ] || [ -z "${LOADGEN:-}" ]; then
     # The same command as in `make demo`, so that nothing is built twice.
-    cargo build --locked --profile demo --bin ordershop --bin loadgen
+    cargo build --locked --bin ordershop --bin loadgen
 fi
-ORDERSHOP_BINARY=${ORDERSHOP_BINARY:-$target/demo/ordershop}
-LOADGEN=${LOADGEN:-$target/demo/loadgen}
+ORDERSHOP_BINARY=${ORDERSHOP_BINARY:-$target/debug/ordershop}
+LOADGEN=${LOADGEN:-$target/debug/loadgen}
 # The time limit starts here, after the build.
 SECONDS=0
 

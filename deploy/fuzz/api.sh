@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-binary=$(realpath "${ORDERSHOP_BINARY:-${CARGO_TARGET_DIR:-target}/demo/ordershop}")
+binary=$(realpath "${ORDERSHOP_BINARY:-${CARGO_TARGET_DIR:-target}/debug/ordershop}")
 st=$(realpath "${TOOLS_DIR:-target/tools}/schemathesis")/bin/st
 work=$(mktemp -d)
 shop=

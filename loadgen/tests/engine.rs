@@ -71,7 +71,7 @@ fn an_open_run_starts_every_arrival_and_writes_all_of_its_files() {
         "{summary}"
     );
     let profile = env!("BUILD_PROFILE");
-    let built_with = format!("built with: loadgen {profile}, system demo");
+    let built_with = format!("built with: loadgen {profile}, system debug");
     assert!(summary.contains(&built_with), "{summary}");
     let warnings = report["warnings"].to_string();
     assert!(warnings.contains("quick build"), "{warnings}");

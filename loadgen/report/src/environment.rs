@@ -48,7 +48,7 @@ impl Environment {
         Some(format!("{server} {version}"))
     }
 
-    /// How the programs were built, as far as it is known: `built with: loadgen release, system demo`.
+    /// How the programs were built, as far as it is known: `built with: loadgen release, system debug`.
     #[must_use]
     pub fn built_with(&self) -> Option<String> {
         let profiles = self
@@ -96,7 +96,7 @@ mod tests {
             (Some("release"), Some("release"), false),
             (Some("bench"), None, false),
             (None, None, false),
-            (Some("release"), Some("demo"), true),
+            (Some("release"), Some("debug"), true),
             (Some("debug"), Some("release"), true),
         ] {
             let warning = built(loadgen, system).build_warning();
@@ -111,22 +111,22 @@ mod tests {
 
     #[test]
     fn only_known_builds_are_named() {
-        let both = built(Some("release"), Some("demo"));
+        let both = built(Some("release"), Some("debug"));
 
         assert_eq!(
             both.built_with().unwrap(),
-            "built with: loadgen release, system demo"
+            "built with: loadgen release, system debug"
         );
         assert_eq!(
-            built(Some("demo"), None).built_with().unwrap(),
-            "built with: loadgen demo"
+            built(Some("debug"), None).built_with().unwrap(),
+            "built with: loadgen debug"
         );
         assert_eq!(built(None, None).built_with(), None);
     }
 
     #[test]
     fn a_report_without_profiles_can_be_read() {
-        let mut written = serde_json::to_value(built(Some("demo"), None)).unwrap();
+        let mut written = serde_json::to_value(built(Some("debug"), None)).unwrap();
         written.as_object_mut().unwrap().remove("loadgen_profile");
 
         let read: Environment = serde_json::from_value(written).unwrap();

@@ -189,7 +189,7 @@ async fn answer(
     if path == "/health" {
         return Ok(reply(
             200,
-            json!({"version": "0.0.1", "profile": "demo", "options": {"threads": 3, "processes": false}, "redis": {"version": "7.0.0", "server": "redis", "durability": "none"}}),
+            json!({"version": "0.0.1", "profile": "debug", "options": {"threads": 3, "processes": false}, "redis": {"version": "7.0.0", "server": "redis", "durability": "none"}}),
         ));
     }
     if path == "/metrics" {

@@ -21,7 +21,7 @@ pub type CheckEntity = fn(Topic, &RawValue) -> Result<(), String>;
 pub struct Build {
     /// The program's version.
     pub version: &'static str,
-    /// Cargo's profile: `release`, `demo`, `debug`, …
+    /// Cargo's profile: `release`, `debug`, …
     pub profile: &'static str,
 }
 

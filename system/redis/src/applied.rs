@@ -3,6 +3,7 @@
 //! are told, not what is applied.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,8 +122,10 @@ pub struct AppliedWatch(Arc<Inner>);
 struct Inner {
     link: RedisLink,
     connection: ConnectionManager,
-    /// The first tells the positions that are waited for; others tell what is reached at least.
-    channels: Vec<String>,
+    /// Tells the positions that are waited for.
+    channel: String,
+    /// Tells what is reached at least.
+    least: Option<String>,
     heard: watch::Sender<Heard>,
     /// Signals that somebody has begun to wait.
     asked: Notify,
@@ -138,7 +141,7 @@ impl AppliedWatch {
         stop: CancellationToken,
     ) -> Self {
         let Channels { applied, written } = Channels::of(&link);
-        Self::start(link, connection, vec![applied, written], stop)
+        Self::start(link, connection, applied, Some(written), stop)
     }
 
     /// Waits for positions that are written, until `stop` is cancelled. Must be called in a tokio runtime.
@@ -149,20 +152,22 @@ impl AppliedWatch {
         stop: CancellationToken,
     ) -> Self {
         let Channels { written, .. } = Channels::of(&link);
-        Self::start(link, connection, vec![written], stop)
+        Self::start(link, connection, written, None, stop)
     }
 
     /// Reads positions over `connection`, and listens over one of its own.
     fn start(
         link: RedisLink,
         connection: ConnectionManager,
-        channels: Vec<String>,
+        channel: String,
+        least: Option<String>,
         stop: CancellationToken,
     ) -> Self {
         let watch = Self(Arc::new(Inner {
             link,
             connection,
-            channels,
+            channel,
+            least,
             heard: watch::Sender::default(),
             asked: Notify::new(),
         }));
@@ -207,7 +212,8 @@ impl Inner {
     /// Listens until nobody waits any more.
     async fn hear(&self, backoff: &mut Backoff) -> RedisResult<()> {
         let mut subscription = self.link.subscriber().await?;
-        subscription.subscribe(&self.channels).await?;
+        let channels: Vec<_> = iter::once(&self.channel).chain(&self.least).collect();
+        subscription.subscribe(&channels).await?;
         // What is published from now on is heard, so nothing is missed between this read and the first message.
         let positions = self.positions().await?;
         self.heard
@@ -224,7 +230,7 @@ impl Inner {
                     self.heard.send_if_modified(|heard| {
                         let mut is_news = false;
                         for message in &taken {
-                            is_news |= heard.take(message, &self.channels[0], at_us);
+                            is_news |= heard.take(message, &self.channel, at_us);
                         }
                         is_news
                     });
@@ -235,7 +241,7 @@ impl Inner {
                         return Ok(());
                     }
                     // It changes nothing, and needs no other right than the first time.
-                    let answer = tokio::time::timeout(LOOK, sink.subscribe(&self.channels)).await;
+                    let answer = tokio::time::timeout(LOOK, sink.subscribe(&channels)).await;
                     answer.map_err(|_| (ErrorKind::Io, "the subscription doesn't answer"))??;
                 }
             }

@@ -94,7 +94,7 @@ impl RedisMessageQueue {
             overload: Overload::new(&config, metrics.clone()),
             metrics,
             waiters: Waiters::default(),
-            roster: Roster::default(),
+            roster: Roster::new(config.dead_after_ms),
             functions: Functions::default(),
             workers_opened: AtomicU64::new(0),
             closed: CancellationToken::new(),

@@ -44,6 +44,11 @@ impl QueueKeys {
     }
 }
 
+/// The process of a worker, whose name is that of the process and a number.
+pub(super) fn process_of(worker: &str) -> &str {
+    worker.rsplit_once('-').map_or("", |(process, _)| process)
+}
+
 /// List: the waiting messages.
 pub(super) fn source(queue: impl Display) -> String {
     format!("mq:{{{queue}}}")

@@ -153,7 +153,7 @@ async fn recover(shared: &QueueShared, known: &mut Beats) -> RedisResult<()> {
         }
     }
     if !beats.keys().eq(before.keys()) {
-        shared.roster.look_for(config.dead_after_ms);
+        shared.roster.look_on();
     }
     if is_any_silent || shared.roster.is_to_look() {
         look(shared, queues, &beats, now).await?;
@@ -183,23 +183,28 @@ async fn look(
     let config = &shared.config;
     // A failure of one queue must not delay the others.
     let mut result = Ok(());
-    for (queue, (workers, delayed, suspects)) in queues.into_iter().zip(found) {
+    for (queue, (mut workers, delayed, suspects)) in queues.into_iter().zip(found) {
+        // Redis may have lost that it knew them.
+        for worker in shared.roster.left(queue) {
+            if !workers.iter().any(|(known, _)| *known == worker) {
+                workers.push((worker, now));
+            }
+        }
         if suspects > 0 {
             shared.roster.add_suspicion(queue);
         }
         if delayed + suspects > 0 {
-            shared.roster.look_for(config.dead_after_ms);
+            shared.roster.look_on();
         }
         // The process that delayed them may have died.
         if delayed > 0 {
             result = put_back(shared, queue).await.and(result);
         }
         for (worker, enrolled) in workers {
-            let process = worker.rsplit_once('-').map_or("", |(process, _)| process);
             let silent_ms = match shared.roster.left_at(&worker) {
                 Some(at) => u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX),
                 // A process that left, or that Redis forgot, is dead if it doesn't come back.
-                None => now.abs_diff(*beats.get(process).unwrap_or(&enrolled)),
+                None => now.abs_diff(*beats.get(keys::process_of(&worker)).unwrap_or(&enrolled)),
             };
             // Workers of this process are alive, even if its heartbeat is late.
             if silent_ms >= config.dead_after_ms && !shared.roster.has(&worker) {
@@ -221,7 +226,7 @@ pub(super) fn put_back_later(shared: &Arc<QueueShared>, queue: QueueName, delay_
         if shared_then.closed.run_until_cancelled(due).await.is_some()
             && let Err(error) = put_back(&shared_then, queue).await
         {
-            shared_then.roster.look_for(shared_then.config.dead_after_ms);
+            shared_then.roster.look_on();
             tracing::warn!(%queue, %error, "delayed messages could not be put back; recovery does it later");
         }
     });
@@ -250,11 +255,10 @@ pub(super) async fn give_back(
     let keys = QueueKeys::new(queue);
     let config = &shared.config;
     let mut connection = shared.connection.clone();
-    if let Some((process, _)) = worker.rsplit_once('-') {
-        // It may have died as a caller, too. Its own workers' replies to it have no expiry.
-        let ttl_s = config.reply_ttl_s.cast_signed();
-        let () = connection.expire(keys::replies(process), ttl_s).await?;
-    }
+    // Its process may have died as a caller, too. Its own workers' replies to it have no expiry.
+    let replies = keys::replies(keys::process_of(worker));
+    let ttl_s = config.reply_ttl_s.cast_signed();
+    let () = connection.expire(replies, ttl_s).await?;
     let (count, buried): (u64, Vec<Vec<u8>>) = GIVE_BACK
         .key(&keys.source)
         .key(keys.processing(worker))

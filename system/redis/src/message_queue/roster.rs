@@ -14,18 +14,27 @@ struct RosterTable {
     queues: FxHashSet<QueueName>,
     suspicious: FxHashSet<QueueName>,
     /// The workers that have left, and whose messages aren't known to be given back.
-    left: FxHashMap<String, Instant>,
+    left: FxHashMap<String, (QueueName, Instant)>,
     /// Until when the queues are looked at for what others left behind.
     look_until: Option<Instant>,
 }
 
 /// The workers of this process, with their queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Roster {
     table: Mutex<RosterTable>,
+    /// For how long the queues are looked at once there is a reason.
+    look_for: Duration,
 }
 
 impl Roster {
+    pub(super) fn new(dead_after_ms: u64) -> Self {
+        Self {
+            table: Mutex::default(),
+            look_for: Duration::from_millis(2 * dead_after_ms),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, RosterTable> {
         self.table
             .lock()
@@ -41,8 +50,11 @@ impl Roster {
     /// Records that a worker has ended; what it held is to be given back.
     pub(super) fn leave(&self, worker: &str) {
         let mut table = self.lock();
-        table.workers.remove(worker);
-        table.left.insert(worker.to_owned(), Instant::now());
+        if let Some(queue) = table.workers.remove(worker) {
+            table
+                .left
+                .insert(worker.to_owned(), (queue, Instant::now()));
+        }
     }
 
     /// Records that a worker's messages are given back.
@@ -52,7 +64,14 @@ impl Roster {
 
     /// When a worker of this process has left that may hold messages.
     pub(super) fn left_at(&self, worker: &str) -> Option<Instant> {
-        self.lock().left.get(worker).copied()
+        self.lock().left.get(worker).map(|(_, at)| *at)
+    }
+
+    /// The workers of a queue that have left and may hold messages.
+    pub(super) fn left(&self, queue: QueueName) -> Vec<String> {
+        let table = self.lock();
+        let left = table.left.iter().filter(|(_, (of, _))| *of == queue);
+        left.map(|(worker, _)| worker.clone()).collect()
     }
 
     pub(super) fn has(&self, worker: &str) -> bool {
@@ -80,10 +99,8 @@ impl Roster {
     }
 
     /// Records that others may have left something behind: the queues are looked at until whoever did counts as dead, and longer.
-    pub(super) fn look_for(&self, dead_after_ms: u64) {
-        let until = Instant::now().checked_add(Duration::from_millis(2 * dead_after_ms));
-        let mut table = self.lock();
-        table.look_until = table.look_until.max(until);
+    pub(super) fn look_on(&self) {
+        self.lock().look_until = Instant::now().checked_add(self.look_for);
     }
 
     /// Whether somebody may have left something behind.

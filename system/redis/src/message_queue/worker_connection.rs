@@ -62,7 +62,7 @@ impl WorkerConnection {
         enroll(&mut connection, keys, &worker).await?;
         shared.roster.enter(&worker, queue);
         // A Redis that went back has what was left behind before.
-        shared.roster.look_for(shared.config.dead_after_ms);
+        shared.roster.look_on();
         Ok(Self {
             shared: Arc::clone(shared),
             queue,

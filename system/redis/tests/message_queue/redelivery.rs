@@ -1,5 +1,7 @@
 //! Messages whose workers die, fail or are slow, and malformed messages.
 
+use std::time::Duration;
+
 use ordershop_contract::message_queue::{Answer, MessageQueue};
 use ordershop_redis::message_queue::QueueConfig;
 
@@ -65,6 +67,28 @@ async fn what_a_dropped_worker_held_stands_before_what_waits() {
         counted(take(&mut second, Vec::new()).await),
         three_of_five_redelivered()
     );
+}
+
+#[tokio::test]
+async fn what_a_dropped_worker_held_comes_back_although_redis_forgot_the_worker() {
+    let fixture = Fixture::start().await;
+    let queue = fixture.queue();
+    let mut first = queue.consume(ECHO, 3).await.unwrap();
+    queue.send(numbered(3)).await.unwrap();
+    assert_eq!(take(&mut first, Vec::new()).await.len(), 3);
+    // Nothing can be given back to what is no list.
+    fixture.redis::<()>(&format!("SET {SOURCE} odd")).await;
+    drop(first);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    fixture
+        .redis::<()>(&format!("DEL {SOURCE} {SOURCE}:workers"))
+        .await;
+
+    eventually("giving back", async || {
+        fixture.redis::<u64>(&format!("LLEN {SOURCE}")).await == 3
+    })
+    .await;
 }
 
 #[tokio::test]
