@@ -10,6 +10,9 @@ TARGET_DIR    := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export TOOLS_DIR := $(CURDIR)/target/tools
 export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 
+# Most tests wait most of the time, for a process that starts or a time that passes: twice as many run at once as there are cores.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+
 .PHONY: help demo test bench bake-off lint clean images-offline compose-test fuzz-api toolchain redis browser python promtool walk
 .DEFAULT_GOAL := help
 
@@ -17,7 +20,7 @@ help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 
 demo: toolchain redis ## build, run customers through the system for DEMO_DURATION (30s) at DEMO_RATE (200/s), print the report's folder
-	@echo "1 of 2: building both programs (the first time some 2 to 4 minutes on two cores)"
+	@echo "1 of 2: building both programs (the first time some 2 to 5 minutes on two cores)"
 	cargo build --locked --bin ordershop --bin loadgen
 	@echo "2 of 2: $(DEMO_RATE) checkouts a second for $(DEMO_DURATION) through a shop of its own"
 	"$(TARGET_DIR)/debug/loadgen" run checkout --rate $(DEMO_RATE) --duration $(DEMO_DURATION) --out "$(DEMO_OUT)"; \
