@@ -29,7 +29,7 @@ demo: toolchain redis ## build, run customers through the system for DEMO_DURATI
 test: toolchain redis browser python promtool ## install what the tests need, run all tests
 	cargo test --locked --workspace --all-features
 
-bench: toolchain redis ## run the benchmarks, each beside its lower bound
+bench: toolchain redis ## run the benchmarks, print how many times its lower bound each takes, write that to reports/bench
 	cargo bench --locked --workspace
 
 bake-off: toolchain redis ## measure the shop on three Redis and Valkey servers in turns, each everysec, always and none; about half an hour
