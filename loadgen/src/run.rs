@@ -12,6 +12,7 @@ mod listeners;
 mod observer;
 mod options;
 mod preparation;
+mod profiler;
 mod ramp;
 mod replay;
 mod small_pages;
@@ -29,6 +30,7 @@ use listeners::Listeners;
 use observer::Observer;
 pub use options::{RunError, RunObservers, RunOptions};
 use preparation::Run;
+use profiler::Profiler;
 use replay::Replay;
 use small_pages::SmallPages;
 
@@ -55,6 +57,9 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     let mut listeners = Listeners(listeners);
     let mut interrupts = Interrupts::listen(wishes)
         .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
+    if options.profile {
+        profiler::check(options.target.is_some(), options.out.path()).await?;
+    }
     let replay = Replay::plan(
         &scenario,
         options.trace.as_deref(),
@@ -170,6 +175,7 @@ impl Run {
             before: None,
             cpu_before: (Duration::ZERO, None),
             observer: Observer::new(self.system.clone()),
+            profiler: self.profiler.take(),
             cost_readings: CostReadings::new(self.system.clone(), self.scenario.warm_up()),
             windows: Windows::new(&self.scenario, Scrape::default()),
             prepared: None,
@@ -189,6 +195,7 @@ impl Run {
                 listeners,
             )
             .await?;
+        collected.profiler.iter_mut().for_each(Profiler::stop);
         let outcomes = match collected.injector.take() {
             Some(injector) => injector.finish().await,
             None => Vec::new(),
@@ -224,6 +231,15 @@ impl Run {
         if let Some(variables) = collected.prepared.take() {
             self.tear_down(variables, interrupts, listeners).await;
         }
+        // Nothing is measured any more.
+        let profile = match collected.profiler.take() {
+            Some(profiler) => {
+                let (profile, warnings) = profiler.finish(interrupts).await;
+                self.warnings.extend(warnings);
+                profile
+            }
+            None => None,
+        };
         if let Some(logs) = &mut collected.logs
             && let Err(error) = logs.finish()
         {
@@ -255,6 +271,7 @@ impl Run {
             process_cpu,
             system_cpu,
             readings,
+            profile,
             replay: facts,
             audit,
             faults,

@@ -159,10 +159,10 @@ pub struct GroupProcess {
     pub name: String,
 }
 
-/// A process, its process group and all their descendants, at this moment. Empty where there is no /proc.
-pub fn group_processes(process: u32) -> Vec<GroupProcess> {
+/// Processes, their process groups and all their descendants, at this moment. Empty where there is no /proc.
+pub fn group_processes(roots: &[u32]) -> Vec<GroupProcess> {
     let stats = stats().unwrap_or_default();
-    let all = named(&stats, &[process]).map(|(name, stat)| GroupProcess {
+    let all = named(&stats, roots).map(|(name, stat)| GroupProcess {
         id: stat.process,
         name,
     });

@@ -5,6 +5,7 @@ mod bars;
 pub(crate) mod charts;
 pub(crate) mod colour;
 pub(crate) mod figure;
+mod flame_graph;
 mod heat_map;
 mod latency_budget;
 pub(crate) mod plot;
@@ -20,6 +21,7 @@ use self::plot::FRAMES;
 use self::timeline::SlotTimeline;
 use crate::error::ReportError;
 
+pub use self::flame_graph::flame_graph;
 pub use self::waterfall::waterfalls;
 
 /// All plots of a run but the waterfalls.

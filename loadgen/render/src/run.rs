@@ -4,6 +4,7 @@ mod cost;
 mod http;
 mod key_figures;
 mod latency_budget;
+mod profile;
 mod settings;
 mod tables;
 mod workloads;
@@ -23,7 +24,7 @@ use crate::{date, file};
 /// Errors that are told again at the end of a text.
 const ERRORS_MAX: usize = 3;
 
-/// Writes `summary.md` and `report.html` into a run's folder.
+/// Writes `summary.md`, `report.html` and the flame graphs of a profiled run into the run's folder.
 ///
 /// # Errors
 /// A log can't be decoded or a file can't be written.
@@ -40,6 +41,7 @@ pub fn write_all(folder: &RunFolder) -> Result<(), ReportError> {
             plots: waterfalls(report)?,
         },
     };
+    profile::write_flame_graphs(folder)?;
     file::write(&folder.path, "summary.md", &markdown(&document))?;
     file::write(&folder.path, "report.html", &page(&document, &pictures)?)
 }
@@ -56,6 +58,7 @@ pub fn document(report: &Report) -> Document {
             report.environment.target
         ))
         .chain(report.environment.built_with())
+        .chain(report.profile.as_ref().map(profile::files))
         .collect(),
         answer: answer(report),
         errors: report.errors.iter().take(ERRORS_MAX).map(error).collect(),

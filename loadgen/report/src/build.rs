@@ -173,6 +173,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
             .readings
             .as_ref()
             .and_then(|(before, after)| Resources::between(before, after)),
+        profile: evidence.profile.clone(),
         errors: errors(figures),
         thresholds,
         skipped,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::audit::AuditReport;
 use crate::environment::Environment;
 use crate::faults::FaultReport;
+use crate::profile::ProfileReport;
 use crate::replay::ReplayFacts;
 use crate::resources::Reading;
 use crate::windows::Windows;
@@ -56,6 +57,8 @@ pub struct Evidence<'a> {
     pub system_cpu: Option<Duration>,
     /// Readings of the target at the end of the warm-up and after the drain.
     pub readings: Option<(Reading, Reading)>,
+    /// Where the CPU went, if it was sampled.
+    pub profile: Option<ProfileReport>,
     /// The plan of a replay, if the workload is one.
     pub replay: Option<ReplayFacts>,
     /// The audit, if there was one.

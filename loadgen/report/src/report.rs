@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::faults::FaultReport;
 use crate::http::HttpReport;
 use crate::latency_budget::LatencyBudget;
+use crate::profile::ProfileReport;
 use crate::replay::ReplayReport;
 use crate::resources::Resources;
 use crate::sections::{
@@ -75,6 +76,9 @@ pub struct Report {
     /// What one journey costs the target, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// Where the CPU went, if it was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileReport>,
     /// Errors by step and kind, the most frequent first.
     pub errors: Vec<ErrorReport>,
     /// The scenario's thresholds and their figures.

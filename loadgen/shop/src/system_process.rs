@@ -310,7 +310,9 @@ impl StartedSystem for SystemProcess {
 
     fn roots(&self) -> Vec<u32> {
         let running = self.launch.running.as_ref();
+        let proxied = self.launch.proxied.as_ref();
         let redis = running.and_then(RunningRedis::process);
+        let redis = redis.or_else(|| proxied.and_then(ProxiedRedis::process));
         std::iter::once(self.process()).chain(redis).collect()
     }
 

@@ -275,6 +275,7 @@ impl Experiment<'_> {
             system: Some(build.plan),
             trace: None,
             speed: None,
+            profile: false,
             observers: RunObservers::default(),
         };
         match run(scenario, options).await {

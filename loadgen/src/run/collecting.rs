@@ -15,6 +15,7 @@ use super::listeners::Listeners;
 use super::observer::Observer;
 use super::options::RunError;
 use super::preparation::Run;
+use super::profiler::Profiler;
 use super::ramp::Ramp;
 
 use crate::run_event::Observed;
@@ -52,6 +53,8 @@ pub(super) struct Collected {
     pub(super) observer: Observer,
     /// The readings for a journey's cost.
     pub(super) cost_readings: CostReadings,
+    /// Samples the system, if that was asked for.
+    pub(super) profiler: Option<Profiler>,
     pub(super) windows: Windows,
     /// The variables that set-up made, if tear-down needs them.
     pub(super) prepared: Option<Vars>,
@@ -183,6 +186,7 @@ impl Run {
                         (process_cpu_time().unwrap_or_default(), self.system_cpu());
                     collected.observer.start(collected.before.clone());
                     collected.cost_readings.start(collected.before.as_ref());
+                    collected.profiler.iter_mut().for_each(Profiler::start);
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
@@ -283,6 +287,9 @@ impl Run {
         windows.interval(&interval.figures, interval.start, now.as_ref());
         let observation = collected.observer.look(interval.start, now.as_ref());
         collected.cost_readings.interval(interval, now.as_ref());
+        if let Some(profiler) = &mut collected.profiler {
+            profiler.interval(interval);
+        }
         let before = collected.before.clone().unwrap_or_default();
         let so_far = SoFar {
             scenario: &self.scenario,

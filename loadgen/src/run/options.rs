@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     /// How many times faster than recorded; 1 by default.
     pub speed: Option<f64>,
+    /// Whether the CPU of a system that is started here is sampled.
+    pub profile: bool,
     /// The run's listeners and their wishes.
     pub observers: RunObservers,
 }

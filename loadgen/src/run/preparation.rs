@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::control::Control;
 use super::drivers;
 use super::options::{RunError, RunOptions};
+use super::profiler::Profiler;
 use super::ramp::Ramp;
 use super::replay::Replay;
 use crate::run_event::{PlannedWorkload, RunPlan};
@@ -34,6 +35,8 @@ pub struct Run {
     pub environment: Environment,
     /// The system that was started here.
     pub system: Option<Arc<dyn StartedSystem>>,
+    /// Samples the system that was started here, if that was asked for.
+    pub profiler: Option<Profiler>,
     /// Set if the workload has a schedule that can be held.
     pub ramp: Option<Ramp>,
     /// What the user ended early, if anything.
@@ -139,6 +142,11 @@ impl Run {
             [only] if only.is_open() => Some(Ramp::new(only.stages_of_the_run())),
             _ => None,
         };
+        let warm_up = scenario.warm_up();
+        let profiler = match system.clone().filter(|_| options.profile) {
+            Some(system) => Some(Profiler::new(system, warm_up, options.out.path()).await?),
+            None => None,
+        };
         let (scenario, out) = (Arc::new(scenario), options.out.path().to_owned());
         Ok(Self {
             scenario,
@@ -150,6 +158,7 @@ impl Run {
             named_targets,
             environment,
             system,
+            profiler,
             ramp,
             interrupted: None,
             warnings,

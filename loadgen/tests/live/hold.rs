@@ -62,6 +62,7 @@ fn a_held_ramp_keeps_its_rate_and_then_goes_on_for_all_drivers_alike() {
         system: None,
         trace: None,
         speed: None,
+        profile: false,
         observers: RunObservers {
             listeners: vec![Box::new(holder)],
             wishes: Some(asked),

@@ -22,8 +22,8 @@ pub trait StartedSystem: Send + Sync {
     /// Its first process, which leads the group of the others; another one after it was started again.
     fn process(&self) -> u32;
 
-    /// The first process, and that of a database on this machine which was started elsewhere: what they and their descendants use is the
-    /// system's.
+    /// The first process, and that of a database on this machine which the system did not start itself: what they and their descendants use
+    /// is the system's.
     fn roots(&self) -> Vec<u32> {
         vec![self.process()]
     }
@@ -60,7 +60,7 @@ pub struct Processes {
 impl Processes {
     /// The processes of this system.
     pub fn of(system: &dyn StartedSystem) -> Self {
-        let all = group_processes(system.process()).into_iter();
+        let all = group_processes(&[system.process()]).into_iter();
         let names = system.names();
         let all = all.map(|p| Process {
             id: p.id,

@@ -14,7 +14,7 @@ pub const REDIS: &str = "Redis";
 /// The name of how durable the server is, in [`Group::asked`].
 pub const DURABILITY: &str = "durability";
 
-const ASKED: [Trait; 7] = [
+const ASKED: [Trait; 8] = [
     ("scenario", |r| r.scenario.clone()),
     ("workload", |r| r.workload.description.clone()),
     ("warm-up", |r| format!("{} s", r.workload.warm_up_s)),
@@ -31,6 +31,11 @@ const ASKED: [Trait; 7] = [
         let protocol = r.http.as_ref().map(|http| http.protocol.clone());
         // Older reports don't say it.
         protocol.unwrap_or_else(|| "HTTP/1.1".to_owned())
+    }),
+    // Sampling costs time, too.
+    ("profiled", |r| {
+        let profiled = r.profile.is_some();
+        if profiled { "yes" } else { "no" }.to_owned()
     }),
     ("steps", |r| {
         let names: Vec<&str> = r.steps.iter().map(|s| s.name.as_str()).collect();

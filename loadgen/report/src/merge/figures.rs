@@ -87,6 +87,8 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     }
     // Each generator saw the cost of all generators' journeys but counted only its own journeys.
     merged.resources = None;
+    // Each run's folder has its own stacks.
+    merged.profile = None;
     merged.errors = errors(parts);
     merged.skipped = BTreeMap::new();
     for (reason, count) in reports().flat_map(|r| &r.skipped) {

@@ -104,6 +104,11 @@ impl ProxiedRedis {
         format!("redis://{}", self.proxy.address)
     }
 
+    /// Its process id, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The proxy.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy

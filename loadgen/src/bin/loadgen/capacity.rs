@@ -102,6 +102,7 @@ impl CapacityArguments {
             observers: RunObservers::default(),
             trace: None,
             speed: None,
+            profile: false,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::pipeline::PipelineArguments;
 use crate::scenario_arguments::{ScenarioArguments, length, named_rate, users};
-use crate::system_arguments::SystemArguments;
+use crate::system_arguments::{SystemArguments, has_no_effect};
 use crate::watch::WatchArguments;
 
 #[derive(Args)]
@@ -45,6 +45,9 @@ pub struct RunArguments {
     watch: WatchArguments,
     #[command(flatten)]
     pipeline: PipelineArguments,
+    /// Sample with Linux's perf where the started system and its Redis spend their CPU, and write flame graphs beside the report
+    #[arg(long)]
+    profile: bool,
     /// Skip the audit after the run
     #[arg(long)]
     no_audit: bool,
@@ -75,6 +78,9 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(target) => target,
         Err(code) => return code,
     };
+    if arguments.profile && target.is_some() {
+        return has_no_effect("--profile");
+    }
     let durability = arguments.scenario.durability.as_ref();
     let system = match arguments.system.plan(target.as_deref(), durability) {
         Ok(system) => system,
@@ -111,6 +117,7 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         system,
         trace: arguments.trace.clone(),
         speed: arguments.speed,
+        profile: arguments.profile,
         observers,
     };
     let runtime = match runtime() {
