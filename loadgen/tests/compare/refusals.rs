@@ -124,10 +124,17 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
         ),
         ("redis", "/environment/redis_version", json!("9.9"), "9.9"),
         ("protocol", "/http/protocol", json!("HTTP/2"), "`HTTP/2`"),
+        (
+            "profiled",
+            "/profile",
+            json!({"samples_per_s": 199, "programs": []}),
+            "profiled: `no`",
+        ),
     ];
     for (name, pointer, value, says) in rows {
         let other = runs.add(name, 1, |report| {
             report["http"] = json!({"protocol": "HTTP/1.1"});
+            report["profile"] = Value::Null;
             *report.pointer_mut(pointer).unwrap() = value.clone();
         });
         check(
