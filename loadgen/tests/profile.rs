@@ -104,6 +104,13 @@ fn a_profiled_run_has_flame_graphs_and_stacks_of_the_system_and_of_its_redis() {
         let page = std::fs::read_to_string(ended.out.join("report.html")).unwrap();
         assert!(page.contains(shown), "{shown}");
     }
+    std::fs::remove_file(ended.out.join("flame-redis.svg")).unwrap();
+    let again = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["report".as_ref(), ended.out.as_os_str()])
+        .output();
+    assert!(again.unwrap().status.success());
+    let drawn = std::fs::read_to_string(ended.out.join("flame-redis.svg"));
+    assert_eq!(drawn.unwrap(), svg);
     let programs = &ended.report()["profile"]["programs"];
     assert_eq!(
         (&programs[0]["name"], &programs[1]["name"]),

@@ -40,7 +40,7 @@ const END_WITHIN: Duration = Duration::from_secs(30);
 const DATA_FILE: &str = "perf.data";
 const SAID_FILE: &str = "perf.log";
 /// What to do where `perf` may not sample.
-const ALLOW: &str = "allow it with `sysctl kernel.perf_event_paranoid=1`, or run loadgen as root (in a container: with --cap-add PERFMON and a seccomp profile that has perf_event_open)";
+const ALLOW: &str = "allow it with `sysctl kernel.perf_event_paranoid=1`, or run loadgen as root, which a Redis of another user needs (in a container: with --cap-add PERFMON and a seccomp profile that has perf_event_open)";
 
 /// Samples a run.
 pub struct Profiler {
@@ -201,6 +201,7 @@ impl Profiler {
 
     /// Asks perf to end; what was sampled is kept. Call it when the load has ended.
     pub fn stop(&mut self) {
+        let again = self.system.process() != self.root;
         let Some(perf) = &mut self.perf else {
             if self.warnings.is_empty() {
                 self.warn("the run ended before its warm-up did");
@@ -213,13 +214,17 @@ impl Profiler {
                 // What has ended meanwhile needs no signal.
                 id.map(|id| kill_process(id, Signal::INT).ok());
             }
-            (Ok(Some(status)), _) => {
-                let reason = reason(&self.said(), status);
+            // It ends with the last of its processes.
+            (Ok(Some(status)), _) if !again => {
+                let reason = match status.success() {
+                    true => format!("it has written {DATA_MAX}, or somebody ended it"),
+                    false => reason(&self.said(), status),
+                };
                 self.warn(&format!("perf ended before the load did: {reason}"));
             }
             _ => {}
         }
-        if self.system.process() != self.root {
+        if again {
             self.warn("the system was started again; from then on it was not sampled");
         }
     }
