@@ -114,7 +114,8 @@ fn table(mut measured: Vec<Measured>) -> String {
 }
 
 fn main() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let repository = package.parent().unwrap_or(package);
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| repository.join("target"), PathBuf::from);
     let mut measured = Vec::new();
