@@ -5,104 +5,40 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use loadgen_report::compare::criterion::{Saved, saved};
+use loadgen_report::units::time_of_nanos;
 
 const FLOOR: &str = "floor: ";
 
-/// The part of criterion's `benchmark.json` that is read.
-#[derive(Deserialize)]
-struct Benchmark {
-    group_id: String,
-    full_id: String,
+/// What was measured and at what size, if it has one.
+fn name_and_size(of: &Saved) -> (&str, &str) {
+    of.name.split_once('/').unwrap_or((&of.name, ""))
 }
 
-/// The part of criterion's `estimates.json` that is read.
-#[derive(Deserialize)]
-struct Estimates {
-    median: Estimate,
-}
-
-#[derive(Deserialize)]
-struct Estimate {
-    point_estimate: f64,
-}
-
-/// A benchmark of a group: what was measured, at what size, and its median, ns an iteration.
-struct Measured {
-    group: String,
-    name: String,
-    size: String,
-    median_ns: f64,
-}
-
-impl Measured {
-    fn read(folder: &Path) -> Option<Self> {
-        let text = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
-        let benchmark: Benchmark = serde_json::from_str(&text("benchmark.json")?).ok()?;
-        let estimates: Estimates = serde_json::from_str(&text("estimates.json")?).ok()?;
-        let Benchmark { group_id, full_id } = benchmark;
-        let rest = full_id.strip_prefix(&group_id)?.trim_start_matches('/');
-        let (name, size) = rest.split_once('/').unwrap_or((rest, ""));
-        Some(Self {
-            name: name.to_owned(),
-            size: size.to_owned(),
-            group: group_id,
-            median_ns: estimates.median.point_estimate,
-        })
-    }
-
-    fn is_floor_of(&self, other: &Self) -> bool {
-        self.name.starts_with(FLOOR) && self.group == other.group && self.size == other.size
-    }
-}
-
-/// Finds all that is measured below a folder.
-fn find(folder: &Path, found: &mut Vec<Measured>) {
-    found.extend(Measured::read(&folder.join("new")));
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.for_each(|entry| find(&entry.path(), found));
-}
-
-/// A time with three digits and its unit.
-fn time(ns: f64) -> String {
-    let (value, unit) = match ns {
-        ns if ns < 1e3 => (ns, "ns"),
-        ns if ns < 1e6 => (ns / 1e3, "µs"),
-        ns if ns < 1e9 => (ns / 1e6, "ms"),
-        ns => (ns / 1e9, "s"),
-    };
-    let digits = match value {
-        value if value < 10.0 => 2,
-        value if value < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{value:.digits$} {unit}")
+fn is_floor_of(floor: &Saved, of: &Saved) -> bool {
+    let same_size = name_and_size(floor).1 == name_and_size(of).1;
+    floor.name.starts_with(FLOOR) && floor.group == of.group && same_size
 }
 
 /// The table: a row for each pair of a benchmark and a floor, and one for each benchmark without a floor.
-fn table(mut measured: Vec<Measured>) -> String {
+fn table(mut measured: Vec<Saved>) -> String {
     // The sizes by number, where they are numbers.
-    let order = |m: &Measured| {
-        let number = m.size.parse().unwrap_or(0_u64);
-        (m.group.clone(), m.name.clone(), number, m.size.clone())
-    };
-    measured.sort_by_cached_key(order);
+    measured.sort_by_cached_key(|of| {
+        let (name, size) = name_and_size(of);
+        let number = size.parse().unwrap_or(0_u64);
+        (of.group.clone(), name.to_owned(), number, size.to_owned())
+    });
     let mut text = "| group | measured | size | time an iteration | its floor | the floor's time | times the floor |\n|---|---|---|---:|---|---:|---:|\n".to_owned();
     for one in measured.iter().filter(|m| !m.name.starts_with(FLOOR)) {
-        let Measured {
-            group,
-            name,
-            size,
-            median_ns,
-        } = one;
-        let head = format!("| {group} | {name} | {size} | {} |", time(*median_ns));
+        let (name, size) = name_and_size(one);
+        let time = time_of_nanos(one.median_ns);
+        let head = format!("| {} | {name} | {size} | {time} |", one.group);
         let mut has_floor = false;
-        for floor in measured.iter().filter(|m| m.is_floor_of(one)) {
+        for floor in measured.iter().filter(|m| is_floor_of(m, one)) {
             has_floor = true;
-            let floor_name = floor.name.trim_start_matches(FLOOR);
-            let ratio = median_ns / floor.median_ns;
-            let floor_time = time(floor.median_ns);
+            let floor_name = name_and_size(floor).0.trim_start_matches(FLOOR);
+            let ratio = one.median_ns / floor.median_ns;
+            let floor_time = time_of_nanos(floor.median_ns);
             writeln!(text, "{head} {floor_name} | {floor_time} | {ratio:.2} |")
                 .expect("a String takes all");
         }
@@ -113,20 +49,23 @@ fn table(mut measured: Vec<Measured>) -> String {
     text
 }
 
-fn main() {
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let repository = package.parent().unwrap_or(package);
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| repository.join("target"), PathBuf::from);
-    let mut measured = Vec::new();
-    find(&target.join("criterion"), &mut measured);
-    let table = table(measured);
+    let table = table(saved(&target.join("criterion"), "new")?);
     let folder = repository.join("reports/bench");
     let path = folder.join("floors.md");
-    let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, &table));
     println!("{table}\n{}", path.display());
-    if let Err(error) = written {
-        eprintln!("{}: {error}", path.display());
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(&path, &table)?;
+    Ok(())
+}
+
+fn main() {
+    if let Err(error) = run() {
+        eprintln!("the table of the benches: {error}");
         std::process::exit(1);
     }
 }

@@ -2,7 +2,7 @@
 
 use loadgen_report::Quantiles;
 use loadgen_report::compare::{Scale, Unit};
-use loadgen_report::units::{count, time};
+use loadgen_report::units::{count, time, time_of_nanos};
 
 /// Stands for a missing number.
 pub const NONE: &str = "–";
@@ -16,9 +16,7 @@ pub fn known<T>(number: Option<T>, shown: impl Fn(T) -> String) -> String {
 pub fn quantity(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Micros => time(value),
-        Unit::Nanos if value < 1_000.0 => format!("{value:.1} ns"),
-        Unit::Nanos if value < 1e6 => format!("{:.2} µs", value / 1e3),
-        Unit::Nanos => time(value / 1e3),
+        Unit::Nanos => time_of_nanos(value),
         Unit::Bytes => bytes(value),
         Unit::PerSecond => format!("{value:.1}/s"),
         Unit::Share => format!("{:.2} %", value * 100.0),

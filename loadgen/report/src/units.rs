@@ -17,6 +17,15 @@ pub fn time(micros: f64) -> String {
     format!("{number:.decimals$} {unit}")
 }
 
+/// Formats a time in nanoseconds with a fitting unit.
+pub fn time_of_nanos(nanos: f64) -> String {
+    match nanos {
+        t if t < 1e3 => format!("{t:.1} ns"),
+        t if t < 1e6 => format!("{:.2} µs", t / 1e3),
+        t => time(t / 1e3),
+    }
+}
+
 /// Formats a time in microseconds that may be negative.
 pub fn signed_time(micros: f64) -> String {
     match micros.round() < 0.0 {

@@ -9,10 +9,26 @@ use serde::Deserialize;
 use super::judge::{self, Measured, Subject};
 use super::{CompareError, ComparedSide, Comparison, Design, Options, Role, Scale, Unit};
 
+/// The file that says what a benchmark is.
+const DESCRIPTION: &str = "benchmark.json";
+
 /// The part of `benchmark.json` that is read.
 #[derive(Deserialize)]
 struct Benchmark {
+    #[serde(default)]
+    group_id: String,
     full_id: String,
+}
+
+/// A benchmark with saved results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// The benchmark's group.
+    pub group: String,
+    /// Its name within the group: the function, and after a `/` the value, if there is one.
+    pub name: String,
+    /// Median nanoseconds of an iteration.
+    pub median_ns: f64,
 }
 
 /// The part of `sample.json` that is read.
@@ -145,6 +161,30 @@ pub fn compare(
     Ok(judge::judge(vec![subject], options).remove(0))
 }
 
+/// Reads all results that are saved by this name, `new` for those of the last run of each benchmark, in the order of their folders.
+///
+/// # Errors
+/// A file can't be read, or criterion did not write it.
+pub fn saved(folder: &Path, name: &str) -> Result<Vec<Saved>, CompareError> {
+    let mut places = Vec::new();
+    benchmarks(folder, &[&name.to_owned()], &mut places);
+    places.sort();
+    let mut all = Vec::new();
+    for place in places.iter().map(|place| place.join(name)) {
+        let benchmark: Option<Benchmark> = read(&place.join(DESCRIPTION))?;
+        if let Some((benchmark, median_ns)) = benchmark.zip(median_ns(&place)?) {
+            let in_group = benchmark.full_id.strip_prefix(&benchmark.group_id);
+            let name = in_group.unwrap_or(&benchmark.full_id);
+            all.push(Saved {
+                name: name.trim_start_matches('/').to_owned(),
+                group: benchmark.group_id,
+                median_ns,
+            });
+        }
+    }
+    Ok(all)
+}
+
 /// Finds the folders that hold one of these baselines; criterion nests them by group, function and value.
 fn benchmarks(folder: &Path, names: &[&String], places: &mut Vec<PathBuf>) {
     if names
@@ -184,7 +224,7 @@ fn median_ns(baseline: &Path) -> Result<Option<f64>, CompareError> {
 /// The benchmark's name in criterion, or else the name of its folder.
 fn name_of(place: &Path, names: &[&String]) -> Result<String, CompareError> {
     for name in names {
-        let benchmark: Option<Benchmark> = read(&place.join(name).join("benchmark.json"))?;
+        let benchmark: Option<Benchmark> = read(&place.join(name).join(DESCRIPTION))?;
         if let Some(benchmark) = benchmark {
             return Ok(benchmark.full_id);
         }
