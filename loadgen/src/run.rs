@@ -58,7 +58,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
     let mut interrupts = Interrupts::listen(wishes)
         .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
     if options.profile {
-        profiler::check(options.target.is_some(), options.out.path()).await?;
+        profiler::check(options.out.path()).await?;
     }
     let replay = Replay::plan(
         &scenario,

@@ -124,13 +124,10 @@ fn reason(said: &str, status: ExitStatus) -> String {
 ///
 /// # Errors
 /// It may not, with what to do.
-pub async fn check(has_target: bool, folder: &Path) -> Result<(), RunError> {
-    let refuse = |why: &str| Err(RunError::BadInput(format!("--profile: {why}")));
+pub async fn check(folder: &Path) -> Result<(), RunError> {
     if !cfg!(target_os = "linux") {
-        return refuse("it needs Linux's perf, and this is another system; leave it out");
-    }
-    if has_target {
-        return refuse("only a system that is started here can be sampled; leave out the target");
+        let why = "--profile: it needs Linux's perf, and this is another system; leave it out";
+        return Err(RunError::BadInput(why.to_owned()));
     }
     try_out(folder, &BTreeMap::new()).await
 }
