@@ -1,7 +1,5 @@
 //! Messages whose workers die, fail or are slow, and malformed messages.
 
-use std::time::Duration;
-
 use ordershop_contract::message_queue::{Answer, MessageQueue};
 use ordershop_redis::message_queue::QueueConfig;
 
@@ -79,7 +77,11 @@ async fn what_a_dropped_worker_held_comes_back_although_redis_forgot_the_worker(
     // Nothing can be given back to what is no list.
     fixture.redis::<()>(&format!("SET {SOURCE} odd")).await;
     drop(first);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("the refusal to give back", async || {
+        let errors: String = fixture.redis("INFO errorstats").await;
+        errors.contains("WRONGTYPE")
+    })
+    .await;
 
     fixture
         .redis::<()>(&format!("DEL {SOURCE} {SOURCE}:workers"))
