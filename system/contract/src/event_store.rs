@@ -63,6 +63,22 @@ pub struct Transaction {
     pub events: Vec<NewEvent>,
     /// The claims that are taken or released with the events.
     pub claims: Vec<Claim>,
+    /// The events that led to these. They are written only while those are there: after Redis has lost a cause, its effect is decided again.
+    #[serde(default)]
+    pub causes: Positions,
+}
+
+impl Transaction {
+    /// Events of one topic, without claims and causes.
+    #[must_use]
+    pub const fn of(topic: Topic, events: Vec<NewEvent>) -> Self {
+        Self {
+            topic,
+            events,
+            claims: Vec::new(),
+            causes: Positions::NONE,
+        }
+    }
 }
 
 /// The maximum number of events in one transaction.
@@ -203,7 +219,8 @@ pub enum EventStoreError {
 #[async_trait]
 pub trait EventStore: Send + Sync {
     /// Appends transactions, each all or none, and returns a result for each, in their order. Transactions of one call and topic are
-    /// checked and written in their order. Returns when they are written (with the configured durability).
+    /// checked and written in their order. Returns when they are written (with the configured durability). Unavailable if the store has lost
+    /// a cause: what depends on it must be decided again.
     async fn append(
         &self,
         transactions: Vec<Transaction>,

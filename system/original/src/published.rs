@@ -52,21 +52,21 @@ pub(super) fn transaction(topic: Topic, event_info: &str) -> Result<Transaction,
     if let Some(entity_id) = &entity_id {
         check_name("event_data.entity_id", entity_id)?;
     }
+    let event = NewEvent {
+        entity_id: entity_id.unwrap_or_else(|| info.event_id.clone()).into(),
+        expected: ExpectedVersion::Any,
+        action: Cow::Owned(info.event_action),
+        correlation: Correlation {
+            correlation_id: uuid::Uuid::now_v7().simple().to_string(),
+            causation_id: info.event_id.clone(),
+            times: None,
+        },
+        event_id: info.event_id.clone().into(),
+        data: object,
+    };
     Ok(Transaction {
-        topic,
         claims: vec![Claim::Take(format!("published:{}", info.event_id))],
-        events: vec![NewEvent {
-            entity_id: entity_id.unwrap_or_else(|| info.event_id.clone()).into(),
-            expected: ExpectedVersion::Any,
-            action: Cow::Owned(info.event_action),
-            correlation: Correlation {
-                correlation_id: uuid::Uuid::now_v7().simple().to_string(),
-                causation_id: info.event_id.clone(),
-                times: None,
-            },
-            event_id: info.event_id.into(),
-            data: object,
-        }],
+        ..Transaction::of(topic, vec![event])
     })
 }
 

@@ -2,6 +2,7 @@
 //! the meaning of events, nor who appends them.
 
 mod acknowledgement;
+mod causes;
 mod commit;
 mod config;
 pub(crate) mod dead_letters;

@@ -88,17 +88,16 @@ impl EntityService for BillingService {
         };
         let own_effect = format!("{}.uncleared", delivery.message_id);
         Ok(match order.status {
-            OrderStatus::Cleared => Before::Write(Transaction {
-                topic: Topic::Order,
-                events: vec![new_event(
+            OrderStatus::Cleared => {
+                let uncleared = new_event(
                     delivery,
                     own_effect,
                     &order.entity_id,
                     ExpectedVersion::Exact(*version),
                     &Event::Updated(order.with_status(OrderStatus::Uncleared)),
-                )],
-                claims: Vec::new(),
-            }),
+                );
+                Before::Write(Transaction::of(Topic::Order, vec![uncleared]))
+            }
             OrderStatus::InStock | OrderStatus::Uncleared => Before::Wait {
                 reason: format!("the payment of order {:?} is being booked", order.entity_id),
                 topic: Topic::Order,

@@ -193,16 +193,17 @@ impl<'a, S: EntityService> Change<'a, S> {
                 return Ok(not_yet);
             }
         }
+        let event = new_event(
+            self.delivery,
+            self.delivery.message_id.clone(),
+            self.id,
+            ExpectedVersion::Exact(version),
+            change,
+        );
         let transaction = Transaction {
-            topic,
-            events: vec![new_event(
-                self.delivery,
-                self.delivery.message_id.clone(),
-                self.id,
-                ExpectedVersion::Exact(version),
-                change,
-            )],
             claims: S::claims(change),
+            causes: *written,
+            ..Transaction::of(topic, vec![event])
         };
         let (appended, times) = append(self.context, transaction).await?;
         match appended {

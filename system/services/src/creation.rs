@@ -132,9 +132,9 @@ impl<S: EntityService> Creation<'_, S> {
             let (appended, times) = append(
                 self.context,
                 Transaction {
-                    topic,
-                    events,
                     claims,
+                    causes: self.written,
+                    ..Transaction::of(topic, events)
                 },
             )
             .await?;
@@ -195,22 +195,12 @@ impl<S: EntityService> Creation<'_, S> {
         let (id, entity) = (&self.ids[0], &self.entities[0]);
         let event = Event::Created(entity.clone());
         let unwritable = [UNWRITABLE, UNWRITABLE].map(str::to_owned);
+        let expected = ExpectedVersion::NoStream;
+        let event = new_event(self.delivery, id.clone(), id, expected, &event);
+        let claims = self.claim.clone().into_iter().chain(unwritable);
         let transaction = Transaction {
-            topic: S::Entity::TOPIC,
-            events: vec![new_event(
-                self.delivery,
-                id.clone(),
-                id,
-                ExpectedVersion::NoStream,
-                &event,
-            )],
-            claims: self
-                .claim
-                .clone()
-                .into_iter()
-                .chain(unwritable)
-                .map(Claim::Take)
-                .collect(),
+            claims: claims.map(Claim::Take).collect(),
+            ..Transaction::of(S::Entity::TOPIC, vec![event])
         };
         match append(self.context, transaction).await?.0 {
             Appended::Conflict { key, position, .. } => Ok((key, position)),

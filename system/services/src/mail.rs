@@ -91,18 +91,15 @@ fn transaction(delivery: &Delivery, params: MailParams) -> Transaction {
         recipient: params.to,
         message: params.msg,
     };
-    Transaction {
-        topic: Topic::Mail,
-        events: vec![NewEvent {
-            event_id: delivery.message_id.clone().into(),
-            action: action::MAIL_SENT.into(),
-            entity_id: delivery.message_id.clone().into(),
-            expected: ExpectedVersion::NoStream,
-            data: json(&mail),
-            correlation: delivery.correlation.caused_by(delivery.message_id.clone()),
-        }],
-        claims: Vec::new(),
-    }
+    let sent = NewEvent {
+        event_id: delivery.message_id.clone().into(),
+        action: action::MAIL_SENT.into(),
+        entity_id: delivery.message_id.clone().into(),
+        expected: ExpectedVersion::NoStream,
+        data: json(&mail),
+        correlation: delivery.correlation.caused_by(delivery.message_id.clone()),
+    };
+    Transaction::of(Topic::Mail, vec![sent])
 }
 
 #[async_trait]

@@ -97,11 +97,7 @@ impl EntityService for OrderService {
         if marks.is_empty() {
             return Ok(Before::Nothing);
         }
-        Ok(Before::Write(Transaction {
-            topic: Topic::Cart,
-            events: marks,
-            claims: Vec::new(),
-        }))
+        Ok(Before::Write(Transaction::of(Topic::Cart, marks)))
     }
 
     /// Takes the order's mark from its cart, which can be changed and ordered again then.
@@ -126,17 +122,14 @@ impl EntityService for OrderService {
                 return Ok(());
             }
             Failpoint::OrderGone.pass();
-            let transaction = Transaction {
-                topic: Topic::Cart,
-                events: vec![new_event(
-                    delivery,
-                    format!("{}.freed.{}", gone.entity_id, cart.version),
-                    &gone.cart_id,
-                    ExpectedVersion::Exact(cart.version),
-                    &Event::Updated(cart.entity.ordered_by(None)),
-                )],
-                claims: Vec::new(),
-            };
+            let freed = new_event(
+                delivery,
+                format!("{}.freed.{}", gone.entity_id, cart.version),
+                &gone.cart_id,
+                ExpectedVersion::Exact(cart.version),
+                &Event::Updated(cart.entity.ordered_by(None)),
+            );
+            let transaction = Transaction::of(Topic::Cart, vec![freed]);
             match append(context, transaction).await?.0 {
                 Appended::Committed { position } => {
                     Failpoint::CartFreed.pass();

@@ -134,9 +134,8 @@ impl ForeignService {
     ) -> Positions {
         let store = self.store();
         let transaction = Transaction {
-            topic,
-            events: vec![event],
             claims,
+            ..Transaction::of(topic, vec![event])
         };
         let deadline = Instant::now() + PATIENCE;
         let position = loop {

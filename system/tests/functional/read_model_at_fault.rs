@@ -182,11 +182,7 @@ impl Stage {
             data: to_raw_value(data).unwrap(),
             correlation: correlation(),
         };
-        let transaction = Transaction {
-            topic,
-            events: vec![event],
-            claims: Vec::new(),
-        };
+        let transaction = Transaction::of(topic, vec![event]);
         let appended = self.context.events.append(vec![transaction]).await;
         let appended = appended.unwrap();
         assert!(

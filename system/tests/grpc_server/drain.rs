@@ -17,22 +17,19 @@ use crate::program::{Program, signal, until};
 
 fn created() -> Transaction {
     let id = || "an-order".to_owned();
-    Transaction {
-        topic: Topic::Order,
-        events: vec![NewEvent {
-            event_id: id().into(),
-            entity_id: id().into(),
-            action: "entity_created".into(),
-            data: serde_json::value::to_raw_value(&serde_json::json!({})).unwrap(),
-            expected: ExpectedVersion::NoStream,
-            correlation: Correlation {
-                correlation_id: id(),
-                causation_id: id(),
-                times: None,
-            },
-        }],
-        claims: Vec::new(),
-    }
+    let event = NewEvent {
+        event_id: id().into(),
+        entity_id: id().into(),
+        action: "entity_created".into(),
+        data: serde_json::value::to_raw_value(&serde_json::json!({})).unwrap(),
+        expected: ExpectedVersion::NoStream,
+        correlation: Correlation {
+            correlation_id: id(),
+            causation_id: id(),
+            times: None,
+        },
+    };
+    Transaction::of(Topic::Order, vec![event])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

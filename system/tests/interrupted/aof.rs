@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use ordershop_contract::topic::Topic;
+
 /// The folder of the append-only file's parts, in the data folder.
 const PARTS: &str = "appendonlydir";
 
@@ -31,6 +33,21 @@ pub fn transactions(data: &Path) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// Cuts a data folder's append-only file before the last transaction that appended to a topic.
+pub fn cut_before_last_append(data: &Path, topic: Topic) {
+    let part = growing_part(data);
+    let bytes = std::fs::read(&part).unwrap();
+    let key = format!("events:{{{topic}}}");
+    let appends = |one: &Range<usize>| {
+        let text = String::from_utf8_lossy(&bytes[one.clone()]);
+        text.contains("XADD") && text.contains(&key)
+    };
+    let last = transactions(data).into_iter().rfind(appends);
+    let part = std::fs::OpenOptions::new().write(true).open(part);
+    let end = last.expect("the topic has an event").start;
+    part.unwrap().set_len(end as u64).unwrap();
 }
 
 /// Reads one command, `*<count>\r\n$<bytes>\r\n<argument>\r\n…`; returns its name.

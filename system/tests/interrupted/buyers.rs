@@ -97,6 +97,18 @@ impl Buyers {
     }
 }
 
+/// One customer orders once; returns when the order is in stock.
+pub async fn orders_once(http: &Customer, redis_url: &str) {
+    let buyer = Buyer {
+        http: http.clone(),
+        foreign: ForeignService::on(redis_url),
+        known: Mutex::default(),
+        answered: Arc::default(),
+    };
+    let customer = buyer.registers().await;
+    buyer.orders(&customer).await;
+}
+
 struct Buyer {
     http: Customer,
     foreign: ForeignService,

@@ -1,5 +1,5 @@
 //! A shop that is interrupted between two effects: killed or stopped at each failpoint, or started on an append-only file that ends after any of
-//! its transactions; and one whose clock, or its Redis's, is set back. Each time it goes on, `loadgen audit` passes, and what was answered is
+//! its transactions; one whose Redis comes back without its last transactions; and one whose clock, or its Redis's, is set back. Each time it goes on, `loadgen audit` passes, and what was answered is
 //! there. Needs the cargo feature `failpoints`.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -24,5 +24,6 @@ mod process;
 #[path = "../../redis/tests/foreign/redis_server.rs"]
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod redis_server;
+mod rollback;
 mod stage;
 mod walk;

@@ -117,21 +117,27 @@ impl ShopProcess {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Whether a signal has stopped it.
-    pub fn is_stopped(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        // The state follows the program's name, which is in parentheses.
-        stat.is_ok_and(|stat| {
-            stat.rsplit(')')
-                .next()
-                .is_some_and(|rest| rest.starts_with(" T"))
-        })
+    /// The process that a signal has stopped: itself, or one that it has started.
+    pub fn stopped(&self) -> Option<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let threads = threads.into_iter().flatten().flatten();
+        let children = threads.map(|thread| {
+            std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+        });
+        let children: Vec<u32> = children
+            .flat_map(|pids| pids.split_whitespace().map(str::parse).collect::<Vec<_>>())
+            .map(Result::unwrap)
+            .collect();
+        [self.child.id()]
+            .into_iter()
+            .chain(children)
+            .find(is_stopped)
     }
 
     /// Waits until it is killed or stopped by a signal.
     pub async fn interrupted(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
-        while !self.is_stopped() {
+        while self.stopped().is_none() {
             match self.child.try_wait().unwrap() {
                 Some(status) if status.signal() == Some(SIGKILL) => break,
                 Some(status) => return Err(format!("{status}: {}", self.log())),
@@ -144,9 +150,7 @@ impl ShopProcess {
 
     /// Sends it a signal, by name.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(sent.success(), "{name}");
+        signal(self.child.id(), name);
     }
 
     /// Stops it by a signal, by name, and waits for its end.
@@ -165,6 +169,21 @@ impl ShopProcess {
         let from = log.len().saturating_sub(6_000);
         String::from_utf8_lossy(&log[from..]).into_owned()
     }
+}
+
+/// Sends a process a signal, by name.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(sent.unwrap().success(), "{name}");
+}
+
+fn is_stopped(pid: &u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    // The state follows the program's name, which is in parentheses.
+    stat.is_ok_and(|stat| {
+        let state = stat.rsplit(')').next();
+        state.is_some_and(|rest| rest.starts_with(" T"))
+    })
 }
 
 impl Drop for ShopProcess {

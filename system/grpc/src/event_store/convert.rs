@@ -70,6 +70,7 @@ pub(super) fn transaction(transaction: Transaction) -> proto::Transaction {
         topic: transaction.topic.name().to_owned(),
         events: transaction.events.into_iter().map(new_event).collect(),
         claims: claims.collect(),
+        causes: transaction.causes.to_string(),
     }
 }
 
@@ -111,6 +112,7 @@ pub(super) fn to_transaction(
             .map(to_new_event)
             .collect::<Result<_, _>>()?,
         claims: claims.collect::<Result<_, _>>()?,
+        causes: to_positions(&transaction.causes)?,
     })
 }
 

@@ -121,6 +121,7 @@ async fn a_malformed_append_is_refused_and_those_beside_it_are_written() {
                 correlation: None,
             }],
             claims: vec![],
+            causes: String::new(),
         }],
     };
     let requests = vec![

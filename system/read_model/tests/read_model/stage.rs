@@ -119,11 +119,7 @@ impl Stage {
             data: RawValue::from_string(json.to_owned()).unwrap(),
             correlation: correlation(id),
         };
-        let transaction = Transaction {
-            topic,
-            events: vec![event],
-            claims: Vec::new(),
-        };
+        let transaction = Transaction::of(topic, vec![event]);
         let appended = self.events.append(vec![transaction]).await?;
         let [Appended::Committed { position }] = appended[..] else {
             panic!("{appended:?}");

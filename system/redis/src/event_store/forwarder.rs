@@ -294,6 +294,7 @@ mod tests {
     use super::*;
     use ordershop_contract::correlation::Correlation;
     use ordershop_contract::event_store::{ExpectedVersion, NewEvent, Transaction};
+    use ordershop_contract::position::Positions;
     use serde_json::value::RawValue;
     use tokio::sync::oneshot;
 
@@ -313,6 +314,7 @@ mod tests {
                 },
             }],
             claims: Vec::new(),
+            causes: Positions::NONE,
         });
         Job {
             transactions: transactions.collect(),

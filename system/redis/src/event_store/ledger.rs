@@ -184,9 +184,8 @@ mod tests {
 
     fn transaction(events: Vec<NewEvent>, claims: Vec<Claim>) -> Transaction {
         Transaction {
-            topic: Topic::Order,
-            events,
             claims,
+            ..Transaction::of(Topic::Order, events)
         }
     }
 

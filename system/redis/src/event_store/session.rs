@@ -10,6 +10,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisResult, Value};
 use super::identity::ServerIdentity;
 use super::retrying::{READ_GRACE_MS, bounded};
 use crate::connection::RedisLink;
+use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
 /// Maximum pending entries claimed with one call.
@@ -97,6 +98,15 @@ impl Session {
         let cmd = read_command(place, None, &after.to_string());
         let read = cmd.query_async(&mut self.connection);
         bounded(Duration::from_millis(READ_GRACE_MS), read).await
+    }
+
+    /// Acknowledges events on the connection that delivered them: a connection to the server after a restart would acknowledge what that may
+    /// have lost the effects of. No read may be under way.
+    pub async fn acknowledge(&mut self, xack: &Cmd) -> RedisResult<()> {
+        let acknowledged = xack.query_async::<u64>(&mut self.connection);
+        bounded(Duration::from_millis(READ_GRACE_MS), acknowledged).await?;
+        Failpoint::EventsAcknowledged.pass();
+        Ok(())
     }
 
     /// Waits at most `block` for new entries; nil if there are none. If it is cancelled, the next call resumes the read. `first` is sent before

@@ -52,7 +52,8 @@ pub(super) struct DeliveryProgress {
     own_pending: bool,
     /// Events delivered by this subscription and not acknowledged, in the order of delivery, with their times of publication, µs.
     unacked: Vec<(Position, u64)>,
-    /// Events whose acknowledgement goes out with the next read.
+    /// Events whose acknowledgement goes out with the next read, or first thing in the next session if Redis hasn't gone back by then: it may
+    /// have lost what was done for them.
     acks: Vec<Position>,
     /// Whether to deliver new events although the last batch isn't acknowledged.
     ahead: bool,
@@ -94,10 +95,6 @@ impl RedisSubscription {
         if !self.delivery.unacked.is_empty() && !self.delivery.ahead {
             self.delivery.own_pending = true;
         }
-        if self.delivery.session.is_none() || self.delivery.own_pending {
-            // What is pending is read next.
-            self.send_acks().await?;
-        }
         let session = match &mut self.delivery.session {
             Some(session) => session,
             none => {
@@ -121,6 +118,7 @@ impl RedisSubscription {
                     self.delivery.server = session.server().cloned();
                     // What was in hand may be pending again, or never have been.
                     self.delivery.unacked.clear();
+                    self.delivery.acks.clear();
                     self.delivery.last = Position::START;
                 }
                 self.delivery.looked_to = Position::START;
@@ -132,6 +130,12 @@ impl RedisSubscription {
             let _: Value = session.read_new(&self.place, block, None).await?;
         }
         if self.delivery.own_pending {
+            if !self.delivery.acks.is_empty() {
+                session
+                    .acknowledge(&self.acknowledger.xack(&self.delivery.acks))
+                    .await?;
+                self.delivery.acks.clear();
+            }
             let after = if self.delivery.ahead {
                 self.delivery.looked_to
             } else {
@@ -163,18 +167,15 @@ impl RedisSubscription {
         read(self.topic, reply)
     }
 
-    /// Sends the acknowledgements that no read takes along.
-    async fn send_acks(&mut self) -> RedisResult<()> {
-        if !self.delivery.acks.is_empty() {
-            self.acknowledger.send_acks(&self.delivery.acks).await?;
-            self.delivery.acks.clear();
-        }
-        Ok(())
-    }
-
     /// Ends the session without the lease: nothing may be read until the lease is held again.
     async fn put_down(&mut self) -> RedisResult<()> {
-        self.send_acks().await?;
+        let acks = std::mem::take(&mut self.delivery.acks);
+        if let Some(session) = &mut self.delivery.session
+            && !acks.is_empty()
+            && !session.is_reading()
+        {
+            session.acknowledge(&self.acknowledger.xack(&acks)).await?;
+        }
         self.delivery.lease = None;
         if let Some(session) = self.delivery.session.take() {
             // A read that can't be ended here ends before the lease that it was sent under expires.
@@ -293,7 +294,17 @@ impl EventSubscription for RedisSubscription {
         if positions.is_empty() {
             return Ok(());
         }
-        self.acknowledger.ack(positions).await?;
+        match &mut self.delivery.session {
+            Some(session) if session.is_reading() => self.acknowledger.ack(positions).await?,
+            Some(session) => {
+                let xack = self.acknowledger.xack(positions);
+                if session.acknowledge(&xack).await.is_err() {
+                    self.delivery.session = None;
+                    self.delivery.acks.extend(positions);
+                }
+            }
+            None => self.delivery.acks.extend(positions),
+        }
         self.forget_acked(positions);
         Ok(())
     }
@@ -303,7 +314,7 @@ impl EventSubscription for RedisSubscription {
         done: &[Position],
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         let session = self.delivery.session.as_ref();
-        if session.is_none_or(Session::is_reading) {
+        if session.is_some_and(Session::is_reading) {
             self.ack(done).await?;
         } else {
             self.delivery.acks.extend(done);

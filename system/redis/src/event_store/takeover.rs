@@ -31,6 +31,8 @@ pub(super) struct Term {
     pub last_published_us: u64,
     /// Whether the last event that this writer knew of is gone: Redis went back, and what was decided on it must be decided again.
     pub went_back: bool,
+    /// Redis's time when it began, ms since the Unix epoch: what is older may have been lost before.
+    pub since_ms: u64,
 }
 
 /// A batch that was sent and not answered.
@@ -99,8 +101,9 @@ async fn begin(
         .cmd("XRANGE")
         .arg(&keys.events)
         .arg(known.to_string())
-        .arg(known.to_string());
-    let (tail, size, known_still): (Value, usize, Vec<Value>) =
+        .arg(known.to_string())
+        .cmd("TIME");
+    let (tail, size, known_still, (seconds, micros)): (Value, usize, Vec<Value>, (u64, u64)) =
         pipe.query_async(&mut connection).await?;
     let (last, last_published_us) = match entries(topic, tail).and_then(|mut tail| tail.pop()) {
         Some(Entry::Event(event)) => (event.position, event.published_at_us),
@@ -119,6 +122,7 @@ async fn begin(
         last,
         last_published_us,
         went_back: known != Position::START && known_still.is_empty(),
+        since_ms: seconds * 1_000 + micros / 1_000,
     })
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::causes;
 use super::commit::{Committed, Verdicts, admitted, answer_written, commit};
 use super::config::EventStoreConfig;
 use super::fence;
@@ -37,6 +38,9 @@ use ordershop_contract::topic::Topic;
 
 /// Why a job is refused that only another store may write.
 pub(super) const ANOTHER_LEADS: &str = "another event store has taken over";
+
+/// Why a job is refused that follows from an event that is gone.
+const LOST_CAUSE: &str = "Redis lost what led to it; it must be decided again";
 
 /// The metrics of one topic's writer.
 pub(super) struct WriterMetrics {
@@ -266,6 +270,21 @@ impl Writer {
     /// Writes one group commit: checks the jobs, commits the admitted ones, answers all.
     async fn write(&mut self, term: &mut Term, jobs: Vec<Job>) -> Option<End> {
         let limit = self.config.call_timeout();
+        let lost = match bounded(limit, causes::lost(term, &jobs)).await {
+            Ok(lost) => lost,
+            Err(why) => {
+                // No write was sent.
+                self.inbox.put_back(jobs);
+                return Some(End::broken(why));
+            }
+        };
+        let (undone, jobs): (Vec<Job>, Vec<Job>) = jobs
+            .into_iter()
+            .partition(|job| causes::depends(job, &lost));
+        refuse(undone, LOST_CAUSE);
+        if jobs.is_empty() {
+            return None;
+        }
         let opened = open(term, &self.keys, &jobs);
         let mut ledger = match bounded(limit, opened).await {
             Ok(ledger) => ledger,

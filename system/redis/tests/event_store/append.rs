@@ -179,11 +179,7 @@ async fn concurrent_appends_share_commits_and_keep_their_order() {
 async fn a_call_of_many_topics_is_answered_in_its_order() {
     let stage = Stage::new().await;
     let store = stage.store();
-    let of = |topic, id: &str, expected| Transaction {
-        topic,
-        events: vec![event(id, id, expected)],
-        claims: vec![],
-    };
+    let of = |topic, id: &str, expected| Transaction::of(topic, vec![event(id, id, expected)]);
 
     let answers = store
         .append(vec![

@@ -1,6 +1,10 @@
 //! A Redis that comes back without its last transactions, or empty, while the event store lives on.
 
-use ordershop_contract::event_store::{Appended, EventStore, ExpectedVersion};
+use ordershop_contract::event_store::{
+    Appended, EventStore, EventStoreError, ExpectedVersion, Transaction,
+};
+use ordershop_contract::position::{Position, Positions};
+use ordershop_contract::topic::Topic;
 
 use crate::stage::*;
 
@@ -36,6 +40,75 @@ async fn an_aggregate_whose_last_event_redis_lost_is_written_again() {
     let events = all_events(&*store).await;
     let versions: Vec<u64> = events.iter().map(|event| event.version).collect();
     assert_eq!(versions, [1, 2]);
+}
+
+/// Appends a cart's event; what follows from it depends on its position.
+async fn append_cause(store: &impl EventStore, event_id: &str) -> Position {
+    let cause = event(event_id, event_id, ExpectedVersion::NoStream);
+    let appended = store
+        .append(vec![Transaction::of(Topic::Cart, vec![cause])])
+        .await;
+    match appended.as_deref() {
+        Ok([Appended::Committed { position }]) => *position,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An order's event that follows from a cart's.
+fn effect(event_id: &str, cause: Position) -> Transaction {
+    Transaction {
+        causes: Positions::of(Topic::Cart, cause),
+        ..transaction(vec![event(event_id, event_id, ExpectedVersion::NoStream)])
+    }
+}
+
+fn is_refused_for_its_cause(answer: &Result<Vec<Appended>, EventStoreError>) -> bool {
+    matches!(answer, Err(EventStoreError::Unavailable(why)) if why.contains("lost what led to it"))
+}
+
+#[tokio::test]
+async fn what_follows_from_an_event_that_redis_lost_is_refused() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    let kept = append_cause(&*store, "kept").await;
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    stage.save().await;
+    let lost = append_cause(&*store, "lost").await;
+
+    stage.go_back().await;
+
+    // No order is lost, so the writer of orders doesn't see by itself that Redis went back.
+    append_until_answered(&*store, "e2", ExpectedVersion::Any).await;
+    let refused = store.append(vec![effect("e3", lost)]).await;
+    assert!(is_refused_for_its_cause(&refused), "{refused:?}");
+    let written = store.append(vec![effect("e4", kept)]).await;
+    assert!(is_committed(&written.unwrap()[0]));
+    let events = all_events(&*store).await;
+    let ids: Vec<&str> = events.iter().map(|event| &*event.event_id).collect();
+    assert_eq!(ids, ["e1", "e2", "e4"]);
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_redis_lost_its_cause_is_not_written_afterwards() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    stage.save().await;
+    let lost = append_cause(&*store, "lost").await;
+
+    stage.signal("STOP");
+    let append = tokio::spawn({
+        let store = store.clone();
+        async move { store.append(vec![effect("e2", lost)]).await }
+    });
+    // Time for the batch to be sent; if it isn't, it waits, and the outcome is the same.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    stage.go_back().await;
+
+    let answer = append.await.unwrap();
+    assert!(is_refused_for_its_cause(&answer), "{answer:?}");
+    let events = all_events(&*store).await;
+    assert_eq!(events.len(), 1, "{events:?}");
 }
 
 #[tokio::test]
@@ -114,6 +187,22 @@ async fn an_event_whose_acknowledgement_redis_lost_is_delivered_again() {
 
     assert_eq!(drain(&mut subscription, 1).await, ["e1"]);
     assert_ne!(subscription.epoch(), before);
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_after_redis_went_back_is_delivered_again() {
+    let mut stage = Stage::new().await;
+    let store = stage.store();
+    let mut subscription = subscribe(&*store, "one", 10).await;
+    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
+    let (_, positions) = next(&mut subscription).await;
+    stage.save().await;
+
+    stage.go_back().await;
+    // What was done for it meanwhile may be lost.
+    subscription.ack(&positions).await.unwrap();
+
+    assert_eq!(drain(&mut subscription, 1).await, ["e1"]);
 }
 
 #[tokio::test]

@@ -53,13 +53,18 @@ impl Stage {
 
     /// Kills the server and starts one on what it leaves.
     pub async fn kill_and_start(&mut self, durability: Durability) {
-        let pid = self.server.pid().unwrap().to_string();
-        let kill = std::process::Command::new("kill")
-            .args(["-KILL", &pid])
-            .status();
-        assert!(kill.unwrap().success());
+        self.signal("KILL");
         let dir = self.dir.path().to_owned();
         self.server = RedisServer::start(&dir, durability).await.unwrap();
+    }
+
+    /// Sends the server's process a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.server.pid().unwrap().to_string();
+        let kill = std::process::Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
+        assert!(kill.unwrap().success());
     }
 
     pub fn store(&self) -> Arc<RedisEventStore> {
@@ -102,14 +107,13 @@ pub fn event(event_id: &str, entity_id: &str, expected: ExpectedVersion) -> NewE
 }
 
 pub fn transaction(events: Vec<NewEvent>) -> Transaction {
-    claiming(events, vec![])
+    Transaction::of(Topic::Order, events)
 }
 
 pub fn claiming(events: Vec<NewEvent>, claims: Vec<Claim>) -> Transaction {
     Transaction {
-        topic: Topic::Order,
-        events,
         claims,
+        ..transaction(events)
     }
 }
 

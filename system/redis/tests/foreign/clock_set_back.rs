@@ -76,11 +76,7 @@ async fn append(store: &RedisEventStore, id: &str) -> Result<Vec<Appended>, Even
         data: RawValue::from_string("{}".into()).unwrap(),
         correlation: correlation(),
     };
-    let transaction = Transaction {
-        topic: Topic::Order,
-        events: vec![event],
-        claims: Vec::new(),
-    };
+    let transaction = Transaction::of(Topic::Order, vec![event]);
     store.append(vec![transaction]).await
 }
 

@@ -3,7 +3,9 @@
 use ordershop_domain::Event;
 use serde_json::value::RawValue;
 
-use ordershop_contract::event_store::{ExpectedVersion, NewEvent, RecordedEvent};
+use ordershop_contract::event_store::{ExpectedVersion, NewEvent, RecordedEvent, Transaction};
+use ordershop_contract::position::Positions;
+use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, event_json};
 
 /// How often a reaction is decided again after conflicts before it fails.
@@ -19,6 +21,14 @@ pub fn reaction<E: WireEntity>(
     let (Event::Created(entity) | Event::Updated(entity) | Event::Deleted(entity)) = event;
     let (action, data) = event_json(event);
     raw_reaction(cause, suffix, entity.id(), expected, action, data)
+}
+
+/// A transaction of reactions to `cause`, which is written only while the store still has that.
+pub fn caused_by(cause: &RecordedEvent, topic: Topic, events: Vec<NewEvent>) -> Transaction {
+    Transaction {
+        causes: Positions::of(cause.topic, cause.position),
+        ..Transaction::of(topic, events)
+    }
 }
 
 /// Creates an event with any data, caused by `cause`.

@@ -3,7 +3,7 @@
 
 use ordershop_domain::{Billing, Customer, Event, Shipping, payment_returned};
 
-use super::append::reaction;
+use super::append::{caused_by, reaction};
 use super::mail::mail_of;
 use super::runner::{Failure, decode};
 use crate::facts::{Facts, Versioned};
@@ -80,10 +80,10 @@ impl Compensation {
         );
         let gone = Event::Deleted(entity.entity.clone());
         let expected = ExpectedVersion::Exact(entity.version);
+        let events = vec![reaction(&self.event, suffix, expected, &gone)];
         let transaction = Transaction {
-            topic: E::TOPIC,
-            events: vec![reaction(&self.event, suffix, expected, &gone)],
             claims: vec![Claim::Release(self.order_id.clone())],
+            ..caused_by(&self.event, E::TOPIC, events)
         };
         match context.events.append(vec![transaction]).await?.pop() {
             Some(Appended::Conflict { position, .. }) => {

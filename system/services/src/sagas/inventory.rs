@@ -10,14 +10,14 @@ use ordershop_domain::{
     order_after_reservation, release, reserve, stock_comes_back,
 };
 
-use super::append::{ROUNDS_MAX, raw_reaction, reaction};
+use super::append::{ROUNDS_MAX, caused_by, raw_reaction, reaction};
 use super::runner::{Failure, Saga, decode, everything_before};
 use super::stock::Stock;
 use crate::facts::{Facts, Question, Versioned, distinct};
 use crate::purchase::purchases;
 use ordershop_contract::event_store::{Appended, ExpectedVersion, RecordedEvent, Transaction};
 use ordershop_contract::failpoint::Failpoint;
-use ordershop_contract::position::Positions;
+use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{action, json};
 use ordershop_contract::worker::ServiceContext;
@@ -36,8 +36,29 @@ struct Placed<'a> {
     order: Order,
     purchase: Option<Purchase>,
     reserved: Option<bool>,
+    /// The position of its reservation in the stream of inventories, or one behind it.
+    reserved_at: Option<Position>,
     /// Whether its pieces can't be reserved, as far as is known: it may have taken them itself, in an earlier attempt.
     short: bool,
+}
+
+impl Placed<'_> {
+    /// Sets the order's status. An order is not in stock by a reservation that Redis has lost.
+    fn status_change(&self, order: &Order, version: u64) -> Transaction {
+        let suffix = order.status.to_string().to_lowercase();
+        let expected = ExpectedVersion::Exact(version);
+        let event = reaction(
+            self.event,
+            &suffix,
+            expected,
+            &Event::Updated(order.clone()),
+        );
+        let mut change = caused_by(self.event, Topic::Order, vec![event]);
+        if let Some(position) = self.reserved_at {
+            change.causes.raise(Topic::Inventory, position);
+        }
+        change
+    }
 }
 
 /// The products of what was ordered.
@@ -77,6 +98,7 @@ impl Saga for InventorySaga {
                     order: decode(event)?,
                     purchase: None,
                     reserved: None,
+                    reserved_at: None,
                     short: false,
                 }),
                 action::DELETED => {
@@ -163,6 +185,7 @@ impl InventorySaga {
             let correlation = &placed.event.correlation;
             let reservation = facts.reservation(id, known, correlation).await?;
             placed.reserved = Some(reservation.is_some());
+            placed.reserved_at = reservation.and(known.get(Topic::Inventory));
             placed.short = false;
             Ok::<_, Failure>(())
         });
@@ -222,6 +245,7 @@ impl InventorySaga {
                 Appended::Committed { position } => {
                     self.written.raise(Topic::Inventory, position);
                     placed.reserved = Some(true);
+                    placed.reserved_at = Some(position);
                 }
                 Appended::Conflict { key, position, .. } => {
                     known.raise(Topic::Inventory, position);
@@ -229,6 +253,7 @@ impl InventorySaga {
                     if key == placed.order.entity_id {
                         // The pieces were reserved before; this event is a repeat.
                         placed.reserved = Some(true);
+                        placed.reserved_at = Some(position);
                     }
                 }
             }
@@ -266,11 +291,7 @@ impl InventorySaga {
             action,
             json(record),
         ));
-        Transaction {
-            topic: Topic::Inventory,
-            events,
-            claims: Vec::new(),
-        }
+        caused_by(cause, Topic::Inventory, events)
     }
 
     /// Makes the orders IN_STOCK or OUT_OF_STOCK.
@@ -281,7 +302,7 @@ impl InventorySaga {
             let reserved = placed.reserved.unwrap_or(false);
             if let Some(order) = order_after_reservation(&placed.order, reserved) {
                 told.push(placed);
-                transactions.push(status_change(placed.event, &order, placed.event.version));
+                transactions.push(placed.status_change(&order, placed.event.version));
             }
         }
         let appended = self.context.events.append(transactions).await?;
@@ -318,7 +339,7 @@ impl InventorySaga {
             let Some(order) = order_after_reservation(&now.entity, reserved) else {
                 return Ok(());
             };
-            let transaction = status_change(placed.event, &order, now.version);
+            let transaction = placed.status_change(&order, now.version);
             match self.context.events.append(vec![transaction]).await?.pop() {
                 Some(Appended::Conflict { position, .. }) => known.raise(Topic::Order, position),
                 _ => return Ok(()),
@@ -400,20 +421,5 @@ impl InventorySaga {
         Err(Failure::Unavailable(
             "other commands keep changing the same stock".to_owned(),
         ))
-    }
-}
-
-fn status_change(cause: &RecordedEvent, order: &Order, version: u64) -> Transaction {
-    let suffix = order.status.to_string().to_lowercase();
-    let expected = ExpectedVersion::Exact(version);
-    Transaction {
-        topic: Topic::Order,
-        events: vec![reaction(
-            cause,
-            &suffix,
-            expected,
-            &Event::Updated(order.clone()),
-        )],
-        claims: Vec::new(),
     }
 }

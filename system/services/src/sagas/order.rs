@@ -8,7 +8,7 @@ use ordershop_domain::{
     shipping_is_withdrawn,
 };
 
-use super::append::{ROUNDS_MAX, reaction};
+use super::append::{ROUNDS_MAX, caused_by, reaction};
 use super::compensation::{Compensation, Undo};
 use super::memory::Memory;
 use super::runner::{Failure, Saga, decode, everything_before};
@@ -296,17 +296,17 @@ impl Orders {
             let order = order.clone();
             match decided.places.get(&order_move.order_id) {
                 Some(&place) => {
-                    decided.transactions[place].events.push(event);
+                    let transaction = &mut decided.transactions[place];
+                    transaction.events.push(event);
+                    let cause = order_move.event;
+                    transaction.causes.raise(cause.topic, cause.position);
                     decided.after[place] = order;
                 }
                 None => {
                     let place = decided.after.len();
                     decided.places.insert(order_move.order_id.clone(), place);
-                    decided.transactions.push(Transaction {
-                        topic: Topic::Order,
-                        events: vec![event],
-                        claims: Vec::new(),
-                    });
+                    let transaction = caused_by(order_move.event, Topic::Order, vec![event]);
+                    decided.transactions.push(transaction);
                     decided.after.push(order);
                 }
             }

@@ -210,6 +210,15 @@ impl<S: Saga> Runner<S> {
             if stop.is_cancelled() {
                 return Ok(false);
             }
+            let events = &*self.context.events;
+            if let Some(last) = batch.last()
+                // A store that is away has lost nothing, as far as is known.
+                && events.is_gone(self.topic, last.position).await.unwrap_or_default()
+            {
+                // What Redis has left is delivered to a new membership.
+                let why = "Redis lost the batch that was handled";
+                return Err(EventStoreError::Unavailable(why.to_owned()));
+            }
         }
         self.backoff.reset();
         Ok(true)

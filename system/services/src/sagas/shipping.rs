@@ -7,7 +7,7 @@ use ordershop_domain::{
     Event, Order, OrderStatus, Shipping, Trigger, is_shipped_again, order_after, ships,
 };
 
-use super::append::{ROUNDS_MAX, reaction};
+use super::append::{ROUNDS_MAX, caused_by, reaction};
 use super::runner::{Failure, Saga, decode, everything_before};
 use crate::facts::{Facts, Question, Versioned, distinct};
 use ordershop_contract::event_store::{
@@ -92,15 +92,15 @@ fn created(cause: &RecordedEvent, suffix: &str, id: String, order_id: String) ->
         order_id: order_id.clone(),
         delivered: 0.0,
     });
+    let events = vec![reaction(
+        cause,
+        suffix,
+        ExpectedVersion::NoStream,
+        &shipping,
+    )];
     Transaction {
-        topic: Topic::Shipping,
-        events: vec![reaction(
-            cause,
-            suffix,
-            ExpectedVersion::NoStream,
-            &shipping,
-        )],
         claims: vec![Claim::Take(order_id)],
+        ..caused_by(cause, Topic::Shipping, events)
     }
 }
 
@@ -196,11 +196,7 @@ impl ShippingSaga {
             if events.is_empty() {
                 return Ok(());
             }
-            let transaction = Transaction {
-                topic: Topic::Order,
-                events,
-                claims: Vec::new(),
-            };
+            let transaction = caused_by(event, Topic::Order, events);
             match self.context.events.append(vec![transaction]).await?.pop() {
                 Some(Appended::Conflict { position, .. }) => known.raise(Topic::Order, position),
                 _ => return Ok(()),
