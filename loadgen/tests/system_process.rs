@@ -238,3 +238,18 @@ fn what_is_asked_of_a_system_must_be_what_it_says_and_must_be_able_to_have_an_ef
         assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_scenario_says_with_which_durability_its_system_is_started_and_the_option_says_it_first() {
+    let (system, folder) = (SmallSystem::start(), tempfile::tempdir().unwrap());
+    let path = program(folder.path(), &waiting(&system.url));
+    let scenario = open(5, "200ms", "durability = \"always\"");
+    for (option, durability) in [(&[][..], "always"), (&["--durability", "none"], "none")] {
+        let run = Loadgen::scenario(&scenario);
+        let arguments = [&["--system-bin", path.to_str().unwrap()], option].concat();
+        run.arguments(&arguments).run();
+        let started = std::fs::read_to_string(folder.path().join("arguments")).unwrap();
+        let expected = format!("--durability {durability} ");
+        assert!(started.contains(&expected), "{started}");
+    }
+}

@@ -129,6 +129,7 @@ impl Compiler<'_> {
             teardown,
             feeders,
             faults,
+            durability: raw.durability,
             chaos,
             journeys,
             thresholds: raw.thresholds,

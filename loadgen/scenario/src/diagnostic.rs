@@ -106,14 +106,13 @@ impl SourceText<'_> {
 }
 
 /// Options of the command line that are looked for in scenarios: how this machine reaches a target is no part of the load.
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 6] = [
     "tls_ca",
     "insecure_tls",
     "client_cert",
     "client_key",
     "seed",
     "drivers",
-    "durability",
 ];
 
 fn suggestion(problem: &str, expected: &str) -> String {

@@ -76,6 +76,8 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "Vec<FeederFile>")]
     pub feeders: Vec<Spanned<FeederFile>>,
+    /// The durability of the system that `loadgen run` starts for it (everysec); `--durability` changes it.
+    pub durability: Option<Durability>,
     /// What goes wrong on purpose while the workload runs.
     #[serde(default)]
     #[schemars(with = "Vec<FaultFile>")]
@@ -89,6 +91,30 @@ pub struct ScenarioFile {
     /// How to read a recorded trace, for `kind = "trace"`.
     #[schemars(with = "Option<TraceConfig>")]
     pub trace: Option<Spanned<TraceConfig>>,
+}
+
+/// What of an answered write outlives the system's Redis, or its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing.
+    None,
+    /// All but about the last second, two where the disk is slow.
+    Everysec,
+    /// Everything.
+    Always,
+}
+
+impl Durability {
+    /// Its name on command lines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        }
+    }
 }
 
 /// Open: arrivals at a rate, whatever the target does. Closed: users who wait for their answers. Trace: recorded arrivals.

@@ -39,7 +39,7 @@ mod workload;
 
 pub use compile::read;
 pub use diagnostic::ScenarioError;
-pub use file::{AtEnd, Encoding, Http, Method, Pick, Protocol};
+pub use file::{AtEnd, Durability, Encoding, Http, Method, Pick, Protocol};
 pub use filter::base64_decoded;
 pub use limits::Limits;
 pub use overrides::{Named, Overrides};

@@ -6,7 +6,7 @@ use crate::answer::Extract;
 use crate::condition::Condition;
 use crate::expression::Vars;
 use crate::fault::{Chaos, Fault, FaultAction};
-use crate::file::{AtEnd, Http, Method, Pick};
+use crate::file::{AtEnd, Durability, Http, Method, Pick};
 use crate::limits::Limits;
 use crate::secrets::Secrets;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
@@ -42,6 +42,8 @@ pub struct Scenario {
     pub teardown: Vec<SetupStep>,
     /// Sources of values, drawn once per journey.
     pub feeders: Vec<Feeder>,
+    /// The durability of a system that is started for it.
+    pub durability: Option<Durability>,
     /// What goes wrong on purpose while the workload runs.
     pub faults: Vec<Fault>,
     /// Faults that are drawn by lot.

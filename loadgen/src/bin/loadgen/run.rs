@@ -81,8 +81,13 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     if arguments.profile && target.is_some() {
         return has_no_effect("--profile");
     }
-    let durability = arguments.scenario.durability.as_ref();
-    let system = match arguments.system.plan(target.as_deref(), durability) {
+    let own = scenario.durability.filter(|_| target.is_none());
+    let durability = arguments.scenario.durability.clone();
+    let durability = durability.or(own.map(|own| own.name().to_owned()));
+    let system = match arguments
+        .system
+        .plan(target.as_deref(), durability.as_ref())
+    {
         Ok(system) => system,
         Err(code) => return code,
     };
