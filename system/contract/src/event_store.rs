@@ -126,10 +126,14 @@ pub struct RecordedEvent {
     pub correlation: Correlation,
 }
 
+/// The group of the read model's projections. It keeps its position itself, in one transaction with its entities: it is given the events after
+/// that position, and to acknowledge them only says that they are handled.
+pub const READ_MODEL: &str = "read-model";
+
 /// A request to join a consumer group of a topic.
 #[derive(Clone, Debug)]
 pub struct SubscribeRequest {
-    /// The consumer group: the service's name.
+    /// The consumer group: the service's name, or [`READ_MODEL`].
     pub group: String,
     /// The topic.
     pub topic: Topic,
@@ -314,7 +318,8 @@ pub trait EventSubscription: Send {
     /// Acknowledges events: their effects are done.
     async fn ack(&mut self, positions: &[Position]) -> Result<(), EventStoreError>;
 
-    /// Puts an event that can't be handled into the group's dead-letter stream, with the reason, and acknowledges it.
+    /// Puts an event that can't be handled into the group's dead-letter stream, with the reason, and acknowledges it. [`READ_MODEL`] writes its
+    /// dead letters itself, with its position.
     async fn dead_letter(
         &mut self,
         event: &RecordedEvent,

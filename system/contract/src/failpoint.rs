@@ -47,7 +47,7 @@ failpoints! {
     EventsWritten = "store.events-written",
     /// What another store handed on is written; that store isn't told yet.
     HandedOnWritten = "store.handed-on-written",
-    /// A group's consumer has read events; they aren't handled yet.
+    /// A group's consumer, or a projection, has read events; they aren't handled yet.
     EventsDelivered = "store.events-delivered",
     /// Events are acknowledged; their consumer doesn't know it yet.
     EventsAcknowledged = "store.events-acknowledged",
@@ -89,7 +89,7 @@ failpoints! {
 
     /// The read model has computed the changes of a batch; they aren't in the cache yet.
     ChangesComputed = "read-model.changes-computed",
-    /// The changes and the position are in the cache; nobody knows it, and the events aren't acknowledged yet.
+    /// The changes and the position are in the cache; nobody knows it yet.
     ChangesWritten = "read-model.changes-written",
 }
 

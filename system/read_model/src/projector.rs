@@ -1,12 +1,12 @@
-//! Projectors: one a topic. Each applies its topic's events in stream order to the overlay, where readers see them at once, and after a
-//! bounded linger writes the changes, the indexes and the position in one transaction. A projector whose position was changed by another one
-//! writes nothing and begins again from the position in the cache. If the event at the position is gone from the stream, the stream went
-//! back: the topic is projected anew.
+//! Projectors: one a topic. Each applies the events after the position in the cache, in stream order, to the overlay, where readers see them at
+//! once, and after a bounded linger writes the changes, the indexes, dead letters and the position in one transaction. A projector whose
+//! position was changed by another one writes nothing and begins anew with the position in the cache. If the event at the position is gone
+//! from the stream, the stream went back: the topic is projected anew.
 
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, Sleep};
 
 use super::applied_positions::AppliedPositions;
@@ -14,20 +14,21 @@ use super::config::ProjectionConfig;
 use super::keys::{Collection, keys_of};
 use super::projection::Projection;
 use super::store::ReadStore;
-use super::validation;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
-use ordershop_contract::event_store::{EventStoreError, RecordedEvent, SubscribeRequest};
+use ordershop_contract::epoch::Epoch;
+use ordershop_contract::event_store::{
+    EventStoreError, READ_MODEL, RecordedEvent, SubscribeRequest,
+};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::{BadPosition, Position};
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
 use ordershop_redis::applied::{self, Channels, position_key};
 use ordershop_redis::connection::RedisLink;
+use ordershop_redis::event_store::ProjectionLetters;
 use ordershop_redis::when_full::{is_full, when_full};
 
-/// The read model's consumer group.
-pub const GROUP: &str = "read-model";
 /// Maximum events in a batch, and those after which no more are waited for before they are written.
 const BATCH_EVENTS_MAX: usize = 512;
 /// How long a projector without events waits before it looks whether the cache or the stream went back.
@@ -41,6 +42,8 @@ enum ProjectorError {
     EventStore(#[from] EventStoreError),
     #[error(transparent)]
     Position(#[from] BadPosition),
+    #[error("the position was changed by another projector, or Redis went back")]
+    Moved,
 }
 
 /// Applies a topic's events until the context stops.
@@ -65,6 +68,8 @@ pub(super) async fn run(
                 position: Position::START,
                 written: Position::START,
                 unwritten: None,
+                letters: ProjectionLetters::none(topic),
+                epoch: None,
                 is_full: false,
                 received_at_us: 0,
             };
@@ -90,12 +95,6 @@ fn position_of(kept: Option<String>) -> Result<Position, BadPosition> {
     kept.map_or(Ok(Position::START), |text| text.parse())
 }
 
-/// A malformed event: its data doesn't match its action.
-struct MalformedEvent<'a> {
-    event: &'a RecordedEvent,
-    reason: String,
-}
-
 struct Projector<'a> {
     context: &'a ServiceContext,
     topic: Topic,
@@ -112,6 +111,10 @@ struct Projector<'a> {
     written: Position,
     /// What is applied and not written.
     unwritten: Option<Unwritten>,
+    /// The dead letters of events that are applied again.
+    letters: ProjectionLetters,
+    /// The epoch of the events that it was given; `None` while it stands by.
+    epoch: Option<Epoch>,
     /// Whether Redis was full when changes were written last.
     is_full: bool,
     /// The time at which the present events arrived, µs since the Unix epoch.
@@ -120,20 +123,24 @@ struct Projector<'a> {
 
 /// Events that are applied and not written.
 struct Unwritten {
-    /// The positions to be acknowledged once they are written.
+    /// Their positions, to be acknowledged once they are written.
     given: Vec<Position>,
+    /// Writes the dead letters of those that are malformed, and deletes those of the others.
+    letters: Vec<Cmd>,
     /// When they must be written.
     due: Instant,
 }
 
 impl Projector<'_> {
     async fn project(mut self, backoff: &mut Backoff) -> Result<(), ProjectorError> {
-        let topic = self.topic;
-        self.resume().await?;
-        let mut epoch = None;
+        self.read_position().await?;
+        if self.is_gone().await? {
+            tracing::warn!(topic = %self.topic, position = %self.position, "the last applied event is gone from the stream, which went back; the topic is projected anew");
+            self.clear().await?;
+        }
         let request = SubscribeRequest {
-            group: GROUP.to_owned(),
-            topic,
+            group: READ_MODEL.to_owned(),
+            topic: self.topic,
             consumer: self.context.instance.clone(),
             batch_max: BATCH_EVENTS_MAX,
         };
@@ -149,14 +156,18 @@ impl Projector<'_> {
                     continue;
                 }
             };
-            if epoch.replace(subscription.epoch()) != Some(subscription.epoch()) {
-                self.resume().await?;
+            let epoch = Some(subscription.epoch());
+            if std::mem::replace(&mut self.epoch, epoch) != epoch {
+                self.read_position().await?;
+                if self.is_gone().await? || !self.is_followed_by(&batch).await? {
+                    return Err(ProjectorError::Moved);
+                }
+                let letters =
+                    ProjectionLetters::after(&mut self.connection, self.topic, self.position);
+                self.letters = letters.await?;
             }
             self.received_at_us = now_us();
-            for MalformedEvent { event, reason } in self.apply(&batch).await? {
-                tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
-                subscription.dead_letter(event, &reason).await?;
-            }
+            self.apply(&batch).await?;
             let positions = batch.iter().map(|event| event.position);
             match &mut self.unwritten {
                 Some(unwritten) => unwritten.given.extend(positions),
@@ -177,27 +188,35 @@ impl Projector<'_> {
         }
     }
 
-    /// Starts from what the cache and the stream have now; what was known before doesn't count.
-    async fn resume(&mut self) -> Result<(), ProjectorError> {
-        self.read_position().await?;
+    /// Whether the stream has lost the last applied event.
+    async fn is_gone(&self) -> Result<bool, EventStoreError> {
         let events = &self.context.events;
-        if events.is_gone(self.topic, self.position).await? {
-            tracing::warn!(topic = %self.topic, position = %self.position, "the last applied event is gone from the stream, which went back; the topic is projected anew");
-            self.clear().await?;
-        }
-        self.catch_up().await
+        events.is_gone(self.topic, self.position).await
     }
 
-    /// Looks whether the cache or the stream went back; projects what is missing then.
+    /// Whether no event lies between the position and a batch: the batch follows the position as it was when the epoch began, and it may have
+    /// been set back since.
+    async fn is_followed_by(&self, batch: &[RecordedEvent]) -> Result<bool, EventStoreError> {
+        let next = self.context.events.read(self.topic, self.position, 1);
+        let next = next.await?.first().map(|event| event.position);
+        let first = batch.first().map(|event| event.position);
+        Ok(next >= first || first <= Some(self.position))
+    }
+
+    /// Looks whether the cache or the stream went back. While this projector stands by, another one moves the position.
     async fn look_back(&mut self) -> Result<(), ProjectorError> {
         let mut get = redis::cmd("GET");
         get.arg(position_key(self.topic));
         let there = position_of(get.query_async(&mut self.connection).await?)?;
-        let events = &self.context.events;
-        if there != self.position || events.is_gone(self.topic, self.position).await? {
-            self.resume().await?;
+        if there != self.position && self.epoch.is_none() {
+            self.read_position().await?;
+        } else if there != self.position {
+            return Err(ProjectorError::Moved);
         }
-        Ok(())
+        match self.is_gone().await? {
+            true => Err(ProjectorError::Moved),
+            false => Ok(()),
+        }
     }
 
     /// Deletes what the topic's projection has written, unless another projector has moved the position.
@@ -222,6 +241,11 @@ impl Projector<'_> {
         let key = position_key(self.topic);
         let known = self.applied.written();
         let (position,): (Option<String>,) = redis::pipe()
+            // Ends an earlier watch, which others' writes have broken meanwhile.
+            .cmd("MULTI")
+            .ignore()
+            .cmd("EXEC")
+            .ignore()
             .cmd("WATCH")
             .arg(&key)
             .ignore()
@@ -237,68 +261,48 @@ impl Projector<'_> {
         Ok(())
     }
 
-    /// Applies and writes the event store's events after the position: all, if the cache is empty.
-    async fn catch_up(&mut self) -> Result<(), ProjectorError> {
-        loop {
-            let events = self
-                .context
-                .events
-                .read(self.topic, self.position, BATCH_EVENTS_MAX)
-                .await?;
-            if events.is_empty() {
-                return Ok(());
-            }
-            self.received_at_us = now_us();
-            // Malformed events are handled with the group's batch, which contains them sooner or later.
-            self.apply(&events).await?;
-            self.write().await?;
-        }
-    }
-
-    /// Applies the events after the position; returns the malformed ones among all events.
-    async fn apply<'e>(
-        &mut self,
-        events: &'e [RecordedEvent],
-    ) -> Result<Vec<MalformedEvent<'e>>, ProjectorError> {
-        let mut malformed = Vec::new();
-        let mut applied = 0;
-        let before = self.position;
-        {
-            let mut changes = self.store.overlay().of(self.topic);
-            for event in events {
-                let fits = if event.position > before {
-                    applied += 1;
-                    self.position = event.position;
-                    changes.apply(event)
-                } else {
-                    validation::check(event)
-                };
-                malformed.extend(fits.err().map(|reason| MalformedEvent { event, reason }));
-            }
-        }
-        if applied == 0 {
-            return Ok(malformed);
-        }
-        self.unwritten.get_or_insert_with(|| Unwritten {
+    /// Applies the events after the position.
+    async fn apply(&mut self, events: &[RecordedEvent]) -> Result<(), ProjectorError> {
+        let known = events.partition_point(|event| event.position <= self.position);
+        let Some((last, _)) = events[known..].split_last() else {
+            return Ok(());
+        };
+        let (topic, events) = (self.topic, &events[known..]);
+        let unwritten = self.unwritten.get_or_insert_with(|| Unwritten {
             given: Vec::new(),
+            letters: Vec::new(),
             due: Instant::now() + self.config.linger,
         });
-        self.config.planted_cpu_cost.spend(applied);
+        {
+            let mut changes = self.store.overlay().of(topic);
+            for event in events {
+                let letter = match changes.apply(event) {
+                    Ok(()) => self.letters.without(event),
+                    Err(reason) => {
+                        tracing::error!(%topic, position = %event.position, reason, "an event is malformed; it goes to the dead letters");
+                        self.letters.of(event, &reason)
+                    }
+                };
+                unwritten.letters.extend(letter);
+            }
+        }
+        self.position = last.position;
+        self.config.planted_cpu_cost.spend(events.len());
         self.set_versions().await?;
-        self.applied.applied_here(self.topic, self.position);
+        self.applied.applied_here(topic, self.position);
         let is_sampled = events.iter().any(|event| event.correlation.times.is_some());
         let received_at_us = is_sampled.then_some(self.received_at_us);
         let mut told = redis::pipe();
         applied::publish(
             &mut told,
             &self.channels.applied,
-            self.topic,
+            topic,
             self.position,
             received_at_us,
         );
         told.exec_async(&mut self.connection).await?;
         Failpoint::ChangesComputed.pass();
-        Ok(malformed)
+        Ok(())
     }
 
     fn is_due(&self) -> bool {
@@ -307,39 +311,18 @@ impl Projector<'_> {
         })
     }
 
-    /// Writes the unwritten changes with the position; returns what may be acknowledged. If another projector has moved the position, they are
-    /// dropped, and what the cache lacks is applied again and written.
+    /// Writes the unwritten changes with the position; returns what may be acknowledged. If another projector has moved the position, nothing is
+    /// written.
     async fn write(&mut self) -> Result<Vec<Position>, ProjectorError> {
-        let given = self.unwritten.take().map(|unwritten| unwritten.given);
-        let given = given.unwrap_or_default();
-        let key = position_key(self.topic);
-        let mut pipe = redis::pipe();
-        if self.is_full {
-            let mut changes = redis::pipe();
-            self.add_changes(&mut changes);
-            let before = match self.written {
-                Position::START => String::new(),
-                position => position.to_string(),
-            };
-            pipe.add_command(when_full(&keys_of(self.topic), &before, &changes));
-        } else {
-            pipe.cmd("MULTI").ignore();
-            self.add_changes(&mut pipe);
-            pipe.cmd("EXEC");
-        }
-        // Also watches the position for the next transaction.
-        pipe.cmd("WATCH").arg(&key).ignore();
-        pipe.cmd("GET").arg(&key);
-        let written = pipe.query_async(&mut self.connection).await;
-        let (written, there): (Value, Option<String>) = match written {
+        let written = match self.send_changes().await {
             // What the events took is taken already: their entities are written even so, that reads are answered.
             Err(error) if !self.is_full && is_full(&error) => {
                 self.is_full = true;
-                Box::pin(self.resume()).await?;
-                return Ok(given);
+                self.send_changes().await
             }
-            written => written?,
+            written => written,
         };
+        let (written, there) = written?;
         self.is_full = false;
         Failpoint::ChangesWritten.pass();
         if let Value::Array(replies) = &written
@@ -356,19 +339,51 @@ impl Projector<'_> {
         }
         if matches!(written, Value::Nil | Value::Int(0)) || there != Some(self.position.to_string())
         {
-            Box::pin(self.resume()).await?;
-            return Ok(given);
+            return Err(ProjectorError::Moved);
         }
         self.written = self.position;
         self.applied.written_here(self.topic, self.position);
         *self.store.overlay().of(self.topic) = Projection::default();
-        Ok(given)
+        let unwritten = self.unwritten.take();
+        Ok(unwritten.map_or_else(Vec::new, |unwritten| unwritten.given))
+    }
+
+    /// Sends the changes; returns Redis's answer and the position that is there then.
+    async fn send_changes(&mut self) -> redis::RedisResult<(Value, Option<String>)> {
+        let key = position_key(self.topic);
+        let mut pipe = redis::pipe();
+        if self.is_full {
+            let mut changes = redis::pipe();
+            self.add_changes(&mut changes);
+            let before = match self.written {
+                Position::START => String::new(),
+                position => position.to_string(),
+            };
+            let mut keys = keys_of(self.topic);
+            keys.push(self.letters.key().to_owned());
+            pipe.add_command(when_full(&keys, &before, &changes));
+        } else {
+            pipe.cmd("MULTI").ignore();
+            self.add_changes(&mut pipe);
+            pipe.cmd("EXEC");
+        }
+        // Also watches the position for the next transaction.
+        pipe.cmd("WATCH").arg(&key).ignore();
+        pipe.cmd("GET").arg(&key);
+        pipe.query_async(&mut self.connection).await
     }
 
     /// Adds the commands that write what is applied, and tell it.
     fn add_changes(&self, pipe: &mut Pipeline) {
         let (topic, position) = (self.topic, self.position);
         self.store.overlay().of(topic).write_to(topic, pipe);
+        for letter in self
+            .unwritten
+            .iter()
+            .flat_map(|unwritten| &unwritten.letters)
+        {
+            pipe.add_command(letter.clone()).ignore();
+        }
         let key = position_key(topic);
         pipe.cmd("SET").arg(key).arg(position.to_string()).ignore();
         applied::publish(pipe, &self.channels.written, topic, position, None);

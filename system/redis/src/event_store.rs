@@ -19,12 +19,16 @@ mod keys;
 mod lags;
 mod lease;
 mod ledger;
+mod projection_letters;
+mod projection_subscription;
+mod readings;
 mod receiver;
 mod retrying;
 mod session;
 mod standing_by;
 mod subscription;
 mod takeover;
+mod turn;
 mod usage;
 mod version_cache;
 mod writer;
@@ -46,18 +50,23 @@ use self::forwarder::Forwarder;
 use self::inlet::{Inlet, check_transaction};
 use self::keys::{Keys, WRITER};
 use self::lags::Lags;
+pub use self::projection_letters::ProjectionLetters;
+use self::projection_subscription::ProjectionSubscription;
+use self::readings::Readings;
 use self::retrying::retrying;
 use self::session::Place;
 use self::subscription::{DeliveryProgress, RedisSubscription};
+use self::turn::Turn;
 use self::writer::{Writer, WriterMetrics};
 use crate::applied::AppliedWatch;
 use crate::connection::RedisLink;
 use crate::info;
 use crate::metrics::AppendMetrics;
 use crate::refusal;
+use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
-    Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, RecordedEvent,
-    ServerUsage, SubscribeRequest, Transaction,
+    Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, READ_MODEL,
+    RecordedEvent, ServerUsage, SubscribeRequest, Transaction,
 };
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
@@ -80,6 +89,7 @@ pub struct RedisEventStore {
     followers: Followers,
     applied: AppliedWatch,
     lags: Lags,
+    readings: Readings,
     closing: CancellationToken,
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -137,6 +147,7 @@ impl RedisEventStore {
             followers: Followers::new(link.clone(), config.follow_connections_max),
             applied: AppliedWatch::of_applied(link.clone(), shared.clone(), closing.clone()),
             lags: Lags::default(),
+            readings: Readings::default(),
             link,
             config,
             keys,
@@ -235,7 +246,31 @@ impl EventStore for RedisEventStore {
                 "a group and a consumer must have a name, and no group may be named {WRITER:?}"
             )));
         }
-        let keys = self.keys(request.topic);
+        let (keys, topic) = (self.keys(request.topic), request.topic);
+        let turn = Turn {
+            leases: self.leases.clone(),
+            lease_key: keys.group_lease(&request.group),
+            consumer: request.consumer.clone(),
+            config: Arc::clone(&self.config),
+            lease: None,
+        };
+        let lag = self.lags.of(&request.group, topic);
+        if request.group == READ_MODEL {
+            return Ok(Box::new(ProjectionSubscription {
+                link: self.link.clone(),
+                topic,
+                events: keys.events.clone(),
+                batch_max: request.batch_max,
+                turn,
+                lag,
+                readings: self.readings.clone(),
+                shared: self.shared.clone(),
+                closing: self.closing.clone(),
+                session: None,
+                epoch: Epoch::default(),
+                unhandled: Vec::new(),
+            }));
+        }
         let place = Place {
             events: keys.events.clone(),
             group: request.group,
@@ -244,13 +279,12 @@ impl EventStore for RedisEventStore {
         };
         // Creates the group now, so that its backlog counts from now on. If Redis is away, the first session creates it.
         if let Err(error) = session::create_group(&mut self.shared.clone(), &place).await {
-            tracing::warn!(topic = %request.topic, group = place.group, %error, "the consumer group can't be created yet; the first session creates it");
+            tracing::warn!(%topic, group = place.group, %error, "the consumer group can't be created yet; the first session creates it");
         }
         Ok(Box::new(RedisSubscription {
             link: self.link.clone(),
-            config: Arc::clone(&self.config),
-            topic: request.topic,
-            lease_key: keys.group_lease(&place.group),
+            topic,
+            turn,
             acknowledger: Acknowledger {
                 events: keys.events.clone(),
                 group: place.group.clone(),
@@ -258,9 +292,8 @@ impl EventStore for RedisEventStore {
                 shared: self.shared.clone(),
                 retry_max_ms: self.config.ack_retry_max_ms,
             },
-            lag: self.lags.of(&place.group, request.topic),
+            lag,
             place,
-            leases: self.leases.clone(),
             shared: self.shared.clone(),
             closing: self.closing.clone(),
             delivery: DeliveryProgress::default(),
@@ -352,7 +385,7 @@ impl EventStore for RedisEventStore {
     }
 
     async fn groups(&self) -> Result<Vec<GroupStatus>, EventStoreError> {
-        let read = || groups::statuses(self.shared.clone(), &self.keys);
+        let read = || groups::statuses(self.shared.clone(), &self.keys, &self.readings);
         let mut statuses = retrying(self.config.read_retry_max(), read)
             .await
             .map_err(unavailable)?;

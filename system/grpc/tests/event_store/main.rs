@@ -9,6 +9,8 @@ mod append;
 mod applied;
 mod breaking;
 mod misuse;
+#[path = "../../../redis/tests/event_store/projection.rs"]
+mod projection;
 #[path = "../../../redis/tests/event_store/stage.rs"]
 #[allow(dead_code, reason = "the tests of a store without gRPC use more of it")]
 mod redis_stage;

@@ -4,8 +4,10 @@
 mod facts;
 mod late_line;
 mod late_redis;
+mod malformed;
 mod order_report;
 mod overlay;
+mod position;
 mod rollback;
 mod stage;
 mod standby;

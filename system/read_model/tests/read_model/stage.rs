@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordershop_contract::correlation::Correlation;
+use ordershop_contract::dead_letters::{DeadLetter, DeadLetterRequest};
 use ordershop_contract::event_store::{
     Appended, EventStore, EventStoreError, ExpectedVersion, NewEvent, Transaction,
 };
@@ -83,6 +84,16 @@ impl Stage {
             cmd.arg(*arg);
         }
         cmd.query_async(&mut connection).await.unwrap()
+    }
+
+    /// Lists, sends again or drops dead letters.
+    pub async fn dead_letters(&self, request: DeadLetterRequest) -> Vec<DeadLetter> {
+        let link = RedisLink::new(self.server.url()).unwrap();
+        let (metrics, config) = (QueueMetrics::default(), QueueConfig::default());
+        let queue = RedisMessageQueue::start(link, metrics, config).unwrap();
+        let letters = queue.dead_letters(request).await.unwrap();
+        queue.close().await;
+        letters
     }
 
     /// Appends a new product; returns its position.
@@ -240,6 +251,23 @@ impl Instance {
                 return;
             }
             assert!(std::time::Instant::now() < deadline, "{id}: {reply}");
+        }
+    }
+
+    /// Waits until the cache itself has a topic's position.
+    pub async fn comes_to_write(&self, topic: Topic, position: Positions, stage: &Stage) {
+        let wanted = position.get(topic).unwrap().to_string();
+        let deadline = std::time::Instant::now() + WAIT_MAX;
+        loop {
+            let key = format!("position:{{{topic}}}");
+            let kept: Option<String> = stage.redis(&["GET", &key]).await;
+            if kept.as_ref() == Some(&wanted) {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{kept:?}, not {wanted}"
+            );
         }
     }
 

@@ -1,19 +1,30 @@
 //! The dead letters of consumer groups: listed, handled again, dropped. An event that is to be handled again becomes pending in its group
-//! once more, and the group's consumer begins a new session, which reads what is pending. Knows nothing of why an event became one.
+//! once more, and the group's consumer begins a new session, which reads what is pending. The read model goes back before the event instead,
+//! and applies all from there. Knows nothing of why an event became one.
 
 use std::collections::BTreeMap;
 
 use ordershop_contract::dead_letters::DeadLetter;
+use ordershop_contract::event_store::READ_MODEL;
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use redis::RedisResult;
 use redis::aio::ConnectionManager;
 
 use super::groups::statuses;
 use super::keys::Keys;
+use super::readings::Readings;
 use super::session::end_sessions;
+use crate::applied::position_key;
 
 /// The consumer that holds an event until the group's own consumer takes it.
 const HOLDER: &str = "dead-letters";
+/// Sets the read model's position, where it is as it was read.
+/// KEYS: position; ARGV: the position as read, the new one (empty: none)
+const SET_BACK: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+return 1";
 
 /// A consumer group of a topic.
 #[derive(Clone, Debug)]
@@ -43,7 +54,7 @@ impl LetterGroup {
 /// All groups that have dead letters.
 pub(crate) async fn groups(connection: &ConnectionManager) -> RedisResult<Vec<LetterGroup>> {
     let keys = Topic::ALL.map(|topic| Keys::new(topic, 0));
-    let statuses = statuses(connection.clone(), &keys).await?;
+    let statuses = statuses(connection.clone(), &keys, &Readings::default()).await?;
     let filled = statuses
         .into_iter()
         .filter(|status| status.dead_letters > 0);
@@ -118,7 +129,7 @@ pub(crate) async fn find(
         .map(|(entry, fields)| letter(group, &entry, fields)))
 }
 
-/// Makes a letter's event pending in its group again; `false` if the event isn't in the stream any more.
+/// Makes a letter's event one that its group hasn't handled; `false` if the event isn't in the stream any more.
 pub(crate) async fn resend(
     connection: &mut ConnectionManager,
     group: &LetterGroup,
@@ -130,6 +141,9 @@ pub(crate) async fn resend(
         return Ok(false);
     };
     let events = Keys::new(group.topic, 0).events;
+    if group.name == READ_MODEL {
+        return go_back(connection, group.topic, &events, &position).await;
+    }
     let mut claim = redis::cmd("XCLAIM");
     claim.arg(&events).arg(&group.name).arg(HOLDER).arg(0);
     claim.arg(position).arg("FORCE").arg("JUSTID");
@@ -141,6 +155,40 @@ pub(crate) async fn resend(
     end_sessions(connection, &events, &group.name).await?;
     drop(connection, group, entry).await?;
     Ok(true)
+}
+
+/// Sets the read model's position back before an event. Its projector sees it and begins anew there, so that what came after the event is
+/// applied after it. The letter stays until the event can be applied.
+async fn go_back(
+    connection: &mut ConnectionManager,
+    topic: Topic,
+    events: &str,
+    position: &str,
+) -> RedisResult<bool> {
+    let mut there = redis::cmd("XREVRANGE");
+    there.arg(events).arg(position).arg("-").arg("COUNT").arg(2);
+    let there: Entries = there.query_async(connection).await?;
+    let mut there = there.into_iter().map(|(id, _)| id);
+    if there.next().as_deref() != Some(position) {
+        return Ok(false);
+    }
+    let before = there.next().unwrap_or_default();
+    let key = position_key(topic);
+    let place = |text: &str| text.parse::<Position>().unwrap_or_default();
+    loop {
+        let mut get = redis::cmd("GET");
+        let kept: Option<String> = get.arg(&key).query_async(connection).await?;
+        let Some(kept) = kept.filter(|kept| place(kept) > place(&before)) else {
+            // The event is still to be projected.
+            return Ok(true);
+        };
+        let mut set_back = redis::cmd("EVAL");
+        set_back.arg(SET_BACK).arg(1).arg(&key);
+        set_back.arg(kept).arg(&before);
+        if set_back.query_async(connection).await? {
+            return Ok(true);
+        }
+    }
 }
 
 /// Deletes a letter.

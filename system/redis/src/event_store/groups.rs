@@ -1,41 +1,73 @@
-//! The consumer groups' progress. Knows `XINFO GROUPS` and the length of the dead letters.
+//! The progress of the consumer groups and of the read model. Knows `XINFO GROUPS`, the read model's position and the lengths of streams.
 
 use redis::aio::{ConnectionLike, ConnectionManager};
 use redis::{ErrorKind, RedisResult, Value};
 
 use super::keys::Keys;
+use super::readings::{Readings, entries_after};
+use crate::applied::position_key;
 use ordershop_contract::event_lag::LagHistogram;
-use ordershop_contract::event_store::GroupStatus;
+use ordershop_contract::event_store::{GroupStatus, READ_MODEL};
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
-/// Reads the status of every topic's groups, in two round trips.
+/// Reads the status of every topic's groups, in two round trips. The read model's is told by what is read in this process, else by its position.
 pub(super) async fn statuses(
     mut connection: ConnectionManager,
     keys: &[Keys],
+    readings: &Readings,
 ) -> RedisResult<Vec<GroupStatus>> {
     let mut pipe = redis::pipe();
-    for keys in keys {
+    let readings = Topic::ALL.map(|topic| readings.of(topic));
+    for ((topic, keys), reading) in Topic::ALL.into_iter().zip(keys).zip(readings) {
         pipe.cmd("XINFO").arg("GROUPS").arg(&keys.events);
+        match reading {
+            Some(_) => pipe.cmd("XLEN").arg(&keys.events),
+            None => pipe.cmd("GET").arg(position_key(topic)),
+        };
     }
-    let replies = connection.req_packed_commands(&pipe, 0, keys.len()).await?;
+    let replies = connection.req_packed_commands(&pipe, 0, 2 * keys.len());
+    let mut replies = replies.await?.into_iter();
     let mut statuses = Vec::new();
-    let mut pipe = redis::pipe();
-    for (topic, reply) in Topic::ALL.into_iter().zip(replies) {
-        for group in groups(reply)? {
+    for (topic, reading) in Topic::ALL.into_iter().zip(readings) {
+        for group in groups(replies.next().unwrap_or_default())? {
             let status = status(topic, group)
                 .ok_or((ErrorKind::UnexpectedReturnType, "unexpected group"))?;
-            pipe.cmd("XLEN")
-                .arg(keys[topic.index()].dead_letters(&status.group));
-            statuses.push(status);
+            // An earlier version's read model left a group of this name.
+            if status.group != READ_MODEL {
+                statuses.push(status);
+            }
         }
+        let reply = replies.next().unwrap_or_default().extract_error()?;
+        let events = &keys[topic.index()].events;
+        let mut status = GroupStatus {
+            group: READ_MODEL.to_owned(),
+            ..unknown(topic)
+        };
+        if let Some(reading) = reading {
+            let length: u64 = redis::from_redis_value(reply)?;
+            status.undelivered = Some(length.saturating_sub(reading.delivered));
+            status.delivered = Some(reading.delivered);
+            status.pending = reading.pending;
+        } else if let Some(kept) = redis::from_redis_value::<Option<String>>(reply)? {
+            let position = kept.parse().unwrap_or(Position::START);
+            status.undelivered = Some(entries_after(&mut connection, events, position).await?);
+        }
+        statuses.push(status);
     }
-    if statuses.is_empty() {
-        return Ok(statuses);
+    let mut pipe = redis::pipe();
+    for status in &statuses {
+        pipe.cmd("XLEN")
+            .arg(keys[status.topic.index()].dead_letters(&status.group));
     }
     let lengths: Vec<u64> = pipe.query_async(&mut connection).await?;
     for (status, length) in statuses.iter_mut().zip(lengths) {
         status.dead_letters = length;
     }
+    // No read model has come to those.
+    let is_nothing =
+        |status: &GroupStatus| status.group == READ_MODEL && status.undelivered.is_none();
+    statuses.retain(|status| !is_nothing(status) || status.dead_letters > 0);
     Ok(statuses)
 }
 
@@ -53,11 +85,8 @@ fn groups(reply: Value) -> RedisResult<Vec<Value>> {
     }
 }
 
-fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
-    let Value::Array(fields) = group else {
-        return None;
-    };
-    let mut status = GroupStatus {
+fn unknown(topic: Topic) -> GroupStatus {
+    GroupStatus {
         group: String::new(),
         topic,
         undelivered: None,
@@ -65,7 +94,14 @@ fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
         pending: 0,
         dead_letters: 0,
         lag: LagHistogram::default(),
+    }
+}
+
+fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
+    let Value::Array(fields) = group else {
+        return None;
     };
+    let mut status = unknown(topic);
     let mut fields = fields.into_iter();
     while let (Some(Value::BulkString(name)), Some(value)) = (fields.next(), fields.next()) {
         match (name.as_slice(), value) {

@@ -1,23 +1,19 @@
 //! A consumer's membership in a group: stands by for the lease, then delivers batches in stream order, unacknowledged events first. Knows
 //! which events are delivered and not acknowledged, not how they are handled.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::acknowledgement::Acknowledger;
-use super::config::EventStoreConfig;
 use super::entry::{Entry, entries_of_read};
 use super::identity::ServerIdentity;
 use super::lags::GroupLag;
-use super::lease::Lease;
 use super::session::{ConnectionId, Place, Session};
+use super::turn::Turn;
 use crate::connection::RedisLink;
-use ordershop_contract::backoff::{Backoff, jittered};
+use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
@@ -27,14 +23,11 @@ use ordershop_contract::topic::Topic;
 /// A consumer's membership in a group of one topic.
 pub(super) struct RedisSubscription {
     pub link: RedisLink,
-    pub config: Arc<EventStoreConfig>,
     pub topic: Topic,
     pub place: Place,
-    pub lease_key: String,
+    pub turn: Turn,
     pub acknowledger: Acknowledger,
     pub lag: GroupLag,
-    /// The connection for the lease.
-    pub leases: ConnectionManager,
     /// The connection for ending a read that is under way.
     pub shared: ConnectionManager,
     pub closing: CancellationToken,
@@ -44,7 +37,6 @@ pub(super) struct RedisSubscription {
 /// The progress of the delivery.
 #[derive(Default)]
 pub(super) struct DeliveryProgress {
-    lease: Option<Lease>,
     session: Option<Session>,
     /// The last session's connection, until it is known to be closed.
     before: Option<ConnectionId>,
@@ -76,21 +68,12 @@ impl DeliveryProgress {
 impl RedisSubscription {
     /// Reads the next entries; may return none. An error means a broken connection.
     async fn step(&mut self) -> RedisResult<Vec<Entry>> {
-        let block = self.config.block();
-        if !is_active(self.delivery.lease.as_ref(), block).await {
+        let block = self.turn.config.block();
+        if !self.turn.lasts().await {
             self.put_down().await?;
-            let acquired = Lease::acquire(
-                self.leases.clone(),
-                &self.lease_key,
-                &self.place.consumer,
-                self.config.lease_ttl(),
-            );
-            let Some(lease) = acquired.await? else {
-                tokio::time::sleep(jittered(self.config.standby_poll())).await;
+            if !self.turn.begin().await? {
                 return Ok(Vec::new());
-            };
-            tracing::debug!(topic = %self.topic, group = self.place.group, consumer = self.place.consumer, "active");
-            self.delivery.lease = Some(lease);
+            }
         }
         if !self.delivery.unacked.is_empty() && !self.delivery.ahead {
             self.delivery.own_pending = true;
@@ -102,10 +85,7 @@ impl RedisSubscription {
                 let mut session = Session::open(&self.link, &self.place, before).await?;
                 self.delivery.before = Some(session.id().clone());
                 self.delivery.own_pending = true;
-                // A server that went back, or another one, may have given the lease away.
-                if let Some(lease) = &self.delivery.lease
-                    && !lease.confirm().await?
-                {
+                if !self.turn.confirm().await? {
                     return Ok(Vec::new());
                 }
                 let same_server = self.delivery.server.is_some()
@@ -176,7 +156,7 @@ impl RedisSubscription {
         {
             session.acknowledge(&self.acknowledger.xack(&acks)).await?;
         }
-        self.delivery.lease = None;
+        self.turn.lease = None;
         if let Some(session) = self.delivery.session.take() {
             // A read that can't be ended here ends before the lease that it was sent under expires.
             session.end(self.shared.clone()).await;
@@ -257,14 +237,7 @@ impl RedisSubscription {
     }
 }
 
-async fn is_active(lease: Option<&Lease>, least: Duration) -> bool {
-    match lease {
-        Some(lease) => lease.is_held_for(least).await,
-        None => false,
-    }
-}
-
-fn read(topic: Topic, reply: Value) -> RedisResult<Vec<Entry>> {
+pub(super) fn read(topic: Topic, reply: Value) -> RedisResult<Vec<Entry>> {
     entries_of_read(topic, reply).ok_or_else(|| {
         (
             ErrorKind::UnexpectedReturnType,
@@ -337,7 +310,7 @@ impl EventSubscription for RedisSubscription {
 impl Drop for RedisSubscription {
     /// Leaves the group at once if a runtime is left; otherwise the lease expires.
     fn drop(&mut self) {
-        let delivery = std::mem::take(&mut self.delivery);
+        let (session, lease) = (self.delivery.session.take(), self.turn.lease.take());
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
@@ -345,11 +318,11 @@ impl Drop for RedisSubscription {
         runtime.spawn(async move {
             // The read ends before the lease is released, so that the next consumer loses no entries to it. If it may go on, the lease
             // isn't released but expires, which it does only after the read.
-            let ended = match delivery.session {
+            let ended = match session {
                 Some(session) => session.end(shared).await,
                 None => true,
             };
-            if let Some(lease) = delivery.lease
+            if let Some(lease) = lease
                 && ended
             {
                 lease.release().await;

@@ -8,6 +8,7 @@ use ordershop_contract::message_queue::{MessageQueue, QueueError};
 use ordershop_contract::metrics::QueueMetrics;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 
+use crate::projection::{LETTERS, POSITION, keep, projection};
 use crate::stage::*;
 
 fn queue_of(stage: &Stage) -> Arc<RedisMessageQueue> {
@@ -101,4 +102,62 @@ async fn an_event_that_is_no_longer_in_its_stream_can_only_be_dropped() {
         "{refused:?}"
     );
     assert_eq!(list(&queue).await, [letter]);
+}
+
+#[tokio::test]
+async fn a_letter_of_the_read_model_that_is_sent_again_sets_the_position_back_before_its_event() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let queue = queue_of(&stage);
+    append_many(&*store, 3).await;
+    let written = all_events(&*store).await;
+    keep(&stage, written[2].position).await;
+    for event in &written {
+        let position = event.position.to_string();
+        let add = ["XADD", LETTERS, "*", "reason", "no", "position", &position];
+        let _: String = stage.redis(&add).await;
+    }
+    let known = list(&queue).await;
+
+    let resend = DeadLetterRequest::Resend(known[1].id.clone());
+    assert_eq!(queue.dead_letters(resend).await.unwrap(), known[1..2]);
+    let kept: String = stage.redis(&["GET", POSITION]).await;
+    assert_eq!(kept, written[0].position.to_string());
+    let mut subscription = projection(&*store, "one").await;
+    assert_eq!(next(&mut subscription).await.0, ids(1..3));
+
+    // What is still to be projected needs no way back.
+    let resend = DeadLetterRequest::Resend(known[2].id.clone());
+    queue.dead_letters(resend).await.unwrap();
+    let kept: String = stage.redis(&["GET", POSITION]).await;
+    assert_eq!(kept, written[0].position.to_string());
+    let resend = DeadLetterRequest::Resend(known[0].id.clone());
+    queue.dead_letters(resend).await.unwrap();
+    let kept: Option<String> = stage.redis(&["GET", POSITION]).await;
+    assert_eq!(kept, None);
+    // The projector decides what becomes of the letters.
+    assert_eq!(list(&queue).await, known);
+}
+
+#[tokio::test]
+async fn a_letter_of_the_read_model_whose_event_is_not_in_the_stream_can_only_be_dropped() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let queue = queue_of(&stage);
+    append_many(&*store, 1).await;
+    keep(&stage, all_events(&*store).await[0].position).await;
+    let add = ["XADD", LETTERS, "*", "reason", "no", "position", "1-1"];
+    let _: String = stage.redis(&add).await;
+    let letter = list(&queue).await.remove(0);
+
+    let resend = DeadLetterRequest::Resend(letter.id.clone());
+    let refused = queue.dead_letters(resend).await;
+
+    assert!(
+        matches!(refused, Err(QueueError::Invalid(_))),
+        "{refused:?}"
+    );
+    let drop = DeadLetterRequest::Drop(letter.id);
+    queue.dead_letters(drop).await.unwrap();
+    assert_eq!(list(&queue).await, []);
 }

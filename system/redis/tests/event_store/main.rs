@@ -9,6 +9,7 @@ mod dead_letters;
 mod durability;
 mod failure;
 mod forwarding;
+mod projection;
 mod rollback;
 mod stage;
 mod subscribe;

@@ -1,0 +1,102 @@
+//! How far this process's projections have read their topics, counted in entries: Redis counts that for consumer groups alone. Knows the
+//! streams' lengths, not what is done with their entries.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::RedisResult;
+use redis::aio::ConnectionLike;
+
+use super::retrying::{READ_GRACE_MS, bounded};
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// Entries that are counted with one command: some milliseconds of Redis's time.
+const COUNT_MAX: usize = 1_000;
+
+/// Counts the entries after an id, and says how long the stream is.
+const COUNT: &str = "#!lua flags=no-writes
+local entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+local last = entries[#entries]
+return {#entries, last and last[1] or '', redis.call('XLEN', KEYS[1])}";
+
+/// What a projection has read of its topic.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reading {
+    /// Entries that are delivered, of those that the stream has.
+    pub delivered: u64,
+    /// Events that are delivered and not handled.
+    pub pending: u64,
+}
+
+/// The topics that this process reads for projections; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readings(Arc<Mutex<[Option<Reading>; Topic::ALL.len()]>>);
+
+impl Readings {
+    fn all(&self) -> MutexGuard<'_, [Option<Reading>; Topic::ALL.len()]> {
+        // A panic elsewhere leaves whole numbers.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is read of a topic; `None` if it isn't read here.
+    pub fn of(&self, topic: Topic) -> Option<Reading> {
+        self.all()[topic.index()]
+    }
+
+    pub fn set(&self, topic: Topic, reading: Option<Reading>) {
+        self.all()[topic.index()] = reading;
+    }
+
+    pub fn change(&self, topic: Topic, change: impl FnOnce(&mut Reading)) {
+        if let Some(reading) = &mut self.all()[topic.index()] {
+            change(reading);
+        }
+    }
+}
+
+/// How many entries a stream has up to a position.
+pub(super) async fn entries_up_to(
+    connection: &mut impl ConnectionLike,
+    key: &str,
+    position: Position,
+) -> RedisResult<u64> {
+    if position == Position::START {
+        return Ok(0);
+    }
+    let (mut after, mut beyond) = (position.to_string(), 0);
+    loop {
+        let (count, last, length) = count_after(connection, key, &after).await?;
+        beyond += count;
+        // The last look is the one that also tells the length, so that both are of one moment.
+        if count < COUNT_MAX as u64 {
+            return Ok(length.saturating_sub(beyond));
+        }
+        after = last;
+    }
+}
+
+/// How many entries a stream has after a position; what is beyond [`COUNT_MAX`] isn't counted.
+pub(super) async fn entries_after(
+    connection: &mut impl ConnectionLike,
+    key: &str,
+    position: Position,
+) -> RedisResult<u64> {
+    let (count, ..) = count_after(connection, key, &position.to_string()).await?;
+    Ok(count)
+}
+
+async fn count_after(
+    connection: &mut impl ConnectionLike,
+    key: &str,
+    after: &str,
+) -> RedisResult<(u64, String, u64)> {
+    let mut count = redis::cmd("EVAL");
+    count.arg(COUNT).arg(1).arg(key);
+    count.arg(format!("({after}")).arg(COUNT_MAX);
+    bounded(
+        Duration::from_millis(READ_GRACE_MS),
+        count.query_async(connection),
+    )
+    .await
+}
