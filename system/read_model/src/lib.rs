@@ -22,8 +22,10 @@ use std::sync::Arc;
 
 pub use applied_positions::AppliedPositions;
 pub use config::ProjectionConfig;
+pub use keys::keys_of;
 pub use planted_cpu_cost::PlantedCpuCost;
 pub use projection::Projection;
+pub use projector::GROUP;
 pub use store::ReadStore;
 
 use ordershop_contract::queue_names as names;

@@ -2,6 +2,7 @@
 //! the meaning of events, nor who appends them.
 
 mod acknowledgement;
+pub mod archiving;
 mod commit;
 mod config;
 pub(crate) mod dead_letters;
@@ -19,6 +20,7 @@ mod lags;
 mod lease;
 mod ledger;
 mod receiver;
+pub mod restoring;
 mod retrying;
 mod session;
 mod standing_by;
