@@ -82,11 +82,7 @@ pub fn order_event(number: usize, version: u64) -> NewEvent {
 /// A transaction of one event of an order.
 #[must_use]
 pub fn transaction(number: usize, version: u64) -> Transaction {
-    Transaction {
-        topic: Topic::Order,
-        events: vec![order_event(number, version)],
-        claims: Vec::new(),
-    }
+    Transaction::of(Topic::Order, vec![order_event(number, version)])
 }
 
 /// The first event of an aggregate, as a subscriber gets it.

@@ -1,9 +1,13 @@
 //! Tests the audit against the real shop: a correct shop passes, and each fault planted in its Redis is reported.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "audit/archive.rs"]
+mod archive;
 #[path = "support/program.rs"]
 mod support;
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -11,6 +15,14 @@ use support::shop::{Sale, Shop, ordershop};
 use support::{Loadgen, SmallSystem, eventually, open};
 
 fn audit(url: &str) -> (i32, Value, String) {
+    audit_with(url, &[])
+}
+
+/// Audits a shop and its archives.
+fn audit_with(url: &str, archives: &[&Path]) -> (i32, Value, String) {
+    let archives = archives
+        .iter()
+        .flat_map(|file| [OsStr::new("--archive"), file.as_os_str()]);
     let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args([
             "audit",
@@ -21,6 +33,7 @@ fn audit(url: &str) -> (i32, Value, String) {
             "--drain-timeout",
             "20s",
         ])
+        .args(archives)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use ordershop::app::archive::restore::{self, RestoreConfig};
+use ordershop::app::archive::{self, ArchiveConfig, ArchiveError};
 use ordershop::app::dead_letters::{self, DeadLettersConfig};
 use ordershop::app::roles::{Part, ROLES, Role};
 use ordershop::app::stop_request::StopRequest;
@@ -58,6 +60,12 @@ enum Subcommands {
     /// List, show, resend or drop messages and events that could not be handled
     #[command(after_help = AFTER_HELP)]
     DeadLetters(DeadLettersConfig),
+    /// Move the events of finished orders out of a running shop into a file
+    #[command(after_help = AFTER_HELP)]
+    Archive(ArchiveConfig),
+    /// Put the events of an archive back into their shop, or into an empty one, while it doesn't run
+    #[command(after_help = AFTER_HELP)]
+    Restore(RestoreConfig),
     /// Print the completion script of a shell [example: ordershop completions bash > ~/.local/share/bash-completion/completions/ordershop]
     #[command(after_help = AFTER_HELP)]
     Completions {
@@ -152,6 +160,8 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, clap::Error> {
         Subcommands::Up(up) => run(up.config.threads, exit_code(start(up))),
         Subcommands::Health(asked) => run(1, ask(asked)),
         Subcommands::DeadLetters(config) => run(1, look_after_dead_letters(config)),
+        Subcommands::Archive(config) => run(1, until_stopped(archive::run(config))),
+        Subcommands::Restore(config) => run(1, until_stopped(restore::run(config))),
         Subcommands::Completions { shell } => print_completions(shell),
         Subcommands::Man { folder } => write_man_pages(&folder),
         Subcommands::RedisGuard { url, pid } => run(1, end_abandoned_redis(url, pid)),
@@ -347,6 +357,30 @@ async fn look_after_dead_letters(config: DeadLettersConfig) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             note(format!("ordershop: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Archives or restores. Asked to stop, it ends where it is: what is half done then is gone on with by the next one.
+async fn until_stopped(work: impl Future<Output = Result<(), ArchiveError>>) -> ExitCode {
+    let mut stop = match StopRequest::listen(false) {
+        Ok(stop) => stop,
+        Err(error) => return deaf(&error),
+    };
+    match stop.or(work).await {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            note(format!("ordershop: {error}"));
+            match error {
+                ArchiveError::File(_) | ArchiveError::Address(_) => ExitCode::from(EXIT_BAD_INPUT),
+                _ => ExitCode::FAILURE,
+            }
+        }
+        None => {
+            note(
+                "ordershop: stopped before it was done; no event is lost, and running it again goes on",
+            );
             ExitCode::FAILURE
         }
     }

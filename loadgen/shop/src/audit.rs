@@ -1,6 +1,7 @@
 //! The audit: waits until nothing is in flight, reads all events and all listed entities over the public HTTP interface, and checks that
 //! they agree. A run with wrong results fails, however fast it was. Must not know how the load was made.
 
+mod archive;
 mod check;
 mod event;
 mod fingerprint;
@@ -11,12 +12,14 @@ mod settle;
 mod surface;
 mod topic;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(crate) use fingerprint::content_of;
 pub use surface::AuditError;
 pub(crate) use topic::ShopTopic;
 
+use archive::Archive;
 use loadgen_engine::http_client::Target;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_report::audit::AuditReport;
@@ -37,6 +40,8 @@ pub struct AuditScope {
     pub from_nothing: bool,
     /// How long to wait until nothing is in flight.
     pub drain_timeout: Duration,
+    /// The files with the events that `ordershop archive` has moved out of the target.
+    pub archives: Vec<PathBuf>,
 }
 
 /// The outcome of an audit that ended with an error.
@@ -46,7 +51,7 @@ pub fn ended_early(error: &AuditError) -> AuditReport {
             not_possible: Some(error.to_string()),
             ..AuditReport::default()
         },
-        AuditError::NoAnswer { .. } => AuditReport {
+        AuditError::NoAnswer { .. } | AuditError::BadArchive { .. } => AuditReport {
             broken: Some(error.to_string()),
             ..AuditReport::default()
         },
@@ -62,14 +67,16 @@ pub async fn audit(
     scope: &AuditScope,
     told: &dyn Fn(u64),
 ) -> Result<AuditReport, AuditError> {
+    let archives = scope.archives.iter().map(|path| Archive::open(path));
+    let archives: Vec<Archive> = archives.collect::<Result<_, _>>()?;
     let surface = Surface::of(target).await?;
     let mut settled = settle(&surface, scope.drain_timeout).await;
     let start = Instant::now();
     let since_us = since_us(&surface, scope).await?;
     let mut readings = Readings::new(since_us, scope.ledger.as_ref());
-    let mut events = readings.events(&surface, told).await?;
+    let mut events = readings.events(&surface, &archives, told).await?;
     let entities = readings.entities(&surface).await?;
-    let late = readings.events(&surface, &|_| {}).await?;
+    let late = readings.events(&surface, &[], &|_| {}).await?;
     events += late;
     if late > 0 {
         let problem =

@@ -98,6 +98,7 @@ impl Run {
             ledger: Some(ledger),
             from_nothing: self.system.is_some(),
             drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
+            archives: Vec::new(),
         };
         listeners.tell(&RunEvent::Auditing { events: 0 });
         let listeners = std::cell::RefCell::new(listeners);

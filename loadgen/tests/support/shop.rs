@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 
@@ -204,6 +204,39 @@ impl Shop {
             order,
             billing,
         }
+    }
+
+    /// Tells that an order was delivered, and waits until it says so.
+    pub fn deliver(&self, order: &str) {
+        let shippings = self.get("/shippings");
+        let mut shippings = shippings.as_array().unwrap().iter();
+        let shipping = shippings.find(|s| s["order_id"] == order).unwrap();
+        let path = format!("/shipping/{}", shipping["entity_id"].as_str().unwrap());
+        let body = json!({"order_id": order, "delivered": 1_700_000_000});
+        self.http("PUT", &path, &body.to_string());
+        let path = format!("/order/{order}");
+        eventually("delivered", || self.get(&path)["status"] == "DELIVERED");
+    }
+
+    /// Archives every finished order; returns the file's lines.
+    pub fn archive(&self, file: &Path) -> Vec<String> {
+        eventually("archived", || {
+            // What the shop still acknowledges stays.
+            std::fs::remove_file(file).ok();
+            let output = Command::new(ordershop())
+                .args(["archive", "--before", "0s", "--to"])
+                .arg(file)
+                .env(
+                    "REDIS_URL",
+                    format!("redis://127.0.0.1:{}", self.redis_port),
+                )
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).contains("archived 1 orders")
+        });
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// The stream position of an event, by its aggregate and version.

@@ -91,6 +91,21 @@ failpoints! {
     ChangesComputed = "read-model.changes-computed",
     /// The changes and the position are in the cache; nobody knows it yet.
     ChangesWritten = "read-model.changes-written",
+
+    /// The archive's file is complete under another name; it isn't there under its own.
+    ArchiveWritten = "archive.written",
+    /// The archive's file is there; no order is hidden yet.
+    ArchiveNamed = "archive.named",
+    /// Orders are hidden; what belongs to them isn't.
+    ArchiveOrdersHidden = "archive.orders-hidden",
+    /// Everything is hidden; nothing is removed.
+    ArchiveHidden = "archive.hidden",
+    /// Some archived events are removed, others are not.
+    ArchiveRemoving = "archive.removing",
+    /// The archived events are removed; what hides them is still there.
+    ArchiveRemoved = "archive.removed",
+    /// The stream of a topic has its archived events back; other topics have not.
+    ArchiveRestoring = "archive.restoring",
 }
 
 impl Failpoint {

@@ -34,6 +34,8 @@ pub mod action {
     pub const STOCK_RESERVED: &str = "stock_reserved";
     /// The event's data is the reservation that was given back.
     pub const STOCK_RELEASED: &str = "stock_released";
+    /// The aggregate's events are in an archive. The event's data is that of the aggregate's last event, whatever that was.
+    pub const ARCHIVED: &str = "entity_archived";
 }
 
 /// An aggregate with a topic, a system-generated id and a JSON form.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 pub use applied_positions::AppliedPositions;
 pub use config::ProjectionConfig;
+pub use keys::keys_of;
 pub use planted_cpu_cost::PlantedCpuCost;
 pub use projection::Projection;
 pub use store::ReadStore;

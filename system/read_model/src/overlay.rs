@@ -36,7 +36,7 @@ impl Overlay {
         let changes = self.of(collection.topic());
         let entry = |id: &str| match collection {
             Collection::Entities(_) => changes.entities.get(id).cloned(),
-            Collection::Reservations => changes.reservations.get(id).cloned().map(Some),
+            Collection::Reservations => changes.reservations.get(id).cloned(),
         };
         ids.iter().map(|id| entry(id.as_ref())).collect()
     }

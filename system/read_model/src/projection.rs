@@ -14,8 +14,8 @@ use ordershop_contract::wire::action;
 pub struct Projection {
     /// Entities as they are after the batch (`None`: deleted), by id: `version|JSON`.
     pub entities: FxHashMap<String, Option<String>>,
-    /// Reservations as they are after the batch, by order id: `version|JSON`.
-    pub reservations: FxHashMap<String, String>,
+    /// Reservations as they are after the batch (`None`: archived), by order id: `version|JSON`.
+    pub reservations: FxHashMap<String, Option<String>>,
     /// Aggregates with an event that changed their version but no data. Their cache entries, if any, need this version; otherwise a command
     /// that expects the cached version would always conflict.
     pub version_only: FxHashMap<String, u64>,
@@ -62,9 +62,14 @@ impl Projection {
         match event.action.as_str() {
             action::STOCK_RESERVED | action::STOCK_RELEASED => {
                 self.reservations
-                    .insert(event.entity_id.clone().into(), value());
+                    .insert(event.entity_id.clone().into(), Some(value()));
             }
-            action::DELETED => {
+            // What is archived of the inventories are orders' reservations.
+            action::ARCHIVED if event.topic == Collection::Reservations.topic() => {
+                self.reservations
+                    .insert(event.entity_id.clone().into(), None);
+            }
+            action::DELETED | action::ARCHIVED => {
                 self.entities.insert(event.entity_id.clone().into(), None);
                 self.index(event, false);
             }
@@ -86,7 +91,7 @@ impl Projection {
             .insert(event.entity_id.clone().into(), event.version);
         let id = event.entity_id.as_str();
         let (entity, reservation) = (self.entities.get_mut(id), self.reservations.get_mut(id));
-        for value in entity.into_iter().flatten().chain(reservation) {
+        for value in entity.into_iter().chain(reservation).flatten() {
             replace_version(value, event.version);
         }
     }
@@ -112,7 +117,7 @@ impl Projection {
         replace_version(&mut value, version);
         match collection {
             Collection::Entities(_) => drop(self.entities.insert(id, Some(value))),
-            Collection::Reservations => drop(self.reservations.insert(id, value)),
+            Collection::Reservations => drop(self.reservations.insert(id, Some(value))),
         }
     }
 
@@ -165,13 +170,7 @@ impl Projection {
                 remove.ignore();
             }
         }
-        if !self.reservations.is_empty() {
-            let hset = pipe.cmd("HSET").arg(Collection::Reservations.key());
-            for (order_id, value) in &self.reservations {
-                hset.arg(order_id).arg(value);
-            }
-            hset.ignore();
-        }
+        self.write_reservations_to(pipe);
         for &field in indexed_fields(topic) {
             let key = super::keys::index_key(topic, field);
             for (command, there) in [("ZADD", true), ("ZREM", false)] {
@@ -193,6 +192,28 @@ impl Projection {
                 }
                 change.ignore();
             }
+        }
+    }
+
+    fn write_reservations_to(&self, pipe: &mut redis::Pipeline) {
+        let key = Collection::Reservations.key();
+        let (kept, gone): (Vec<_>, Vec<_>) = self
+            .reservations
+            .iter()
+            .partition(|(_, value)| value.is_some());
+        if !kept.is_empty() {
+            let hset = pipe.cmd("HSET").arg(&key);
+            for (order_id, value) in kept {
+                hset.arg(order_id).arg(value.as_deref());
+            }
+            hset.ignore();
+        }
+        if !gone.is_empty() {
+            let remove = pipe.cmd("HDEL").arg(&key);
+            for (order_id, _) in gone {
+                remove.arg(order_id);
+            }
+            remove.ignore();
         }
     }
 }

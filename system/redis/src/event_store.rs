@@ -2,6 +2,7 @@
 //! the meaning of events, nor who appends them.
 
 mod acknowledgement;
+pub mod archiving;
 mod causes;
 mod commit;
 mod config;
@@ -23,6 +24,7 @@ mod projection_letters;
 mod projection_subscription;
 mod readings;
 mod receiver;
+pub mod restoring;
 mod retrying;
 mod session;
 mod standing_by;

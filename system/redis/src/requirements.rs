@@ -23,7 +23,7 @@ pub(crate) const TRANSACTION: [NeededCommand; 3] = [
 ];
 
 /// All other commands, those of the scripts too.
-pub(crate) const COMMANDS: [NeededCommand; 56] = [
+pub(crate) const COMMANDS: [NeededCommand; 57] = [
     needed("blmove", &["mq:{x}", "mq:{x}:y", "LEFT", "RIGHT", "1"]),
     needed("blmpop", &["1", "1", "mq:{x}", "LEFT"]),
     needed("client|id", &[]),
@@ -73,6 +73,7 @@ pub(crate) const COMMANDS: [NeededCommand; 56] = [
     needed("xdel", &["dead:{x}", "0-1"]),
     needed("xgroup|create", &["events:{x}", "y", "0"]),
     needed("xinfo|groups", &["events:{x}"]),
+    needed("xinfo|stream", &["events:{x}"]),
     needed("xlen", &["dead:{x}"]),
     needed("xrange", &["events:{x}", "-", "+"]),
     needed("xread", &["STREAMS", "events:{x}", "0"]),

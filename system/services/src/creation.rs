@@ -21,9 +21,12 @@ use ordershop_contract::worker::ServiceContext;
 /// A claim that is taken twice in one transaction, so that the transaction is checked and never written.
 const UNWRITABLE: &str = "unwritable";
 
+/// How the names begin of the claims that Idempotency-Keys take.
+pub const KEY_CLAIM: &str = "key:";
+
 /// The claim that an Idempotency-Key takes in the topic of the entities that its request makes, and in no other.
 fn key_claim(key: &str) -> String {
-    format!("key:{key}")
+    format!("{KEY_CLAIM}{key}")
 }
 
 /// Creates the entities in the params, all or none, and returns their ids. A single entity's id is the message's id; an array's elements

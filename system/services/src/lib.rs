@@ -21,6 +21,7 @@ pub mod sagas;
 mod shipping;
 
 pub use command_error::CommandError;
+pub use creation::KEY_CLAIM;
 pub use entity::{Before, EntityService};
 pub use facts::{Facts, FactsError, Versioned};
 pub use handler::start;

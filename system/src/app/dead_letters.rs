@@ -1,16 +1,13 @@
 //! `ordershop dead-letters`: lists, shows, resends and drops dead letters, straight in Redis, so that nothing else need run.
 
-use std::path::{Path, PathBuf};
-
 use clap::{Args, Subcommand};
 use ordershop_contract::dead_letters::{DEAD_LETTERS_MAX, DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::MessageQueue;
 use ordershop_contract::metrics::QueueMetrics;
-use ordershop_redis::address::{RedisTls, RedisUrl};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 
-use crate::config::{DATA_DIR_DEFAULT, RedisTlsConfig};
+use super::redis_place::RedisPlace;
 use crate::terminal::say;
 
 /// The options of `ordershop dead-letters`.
@@ -18,15 +15,8 @@ use crate::terminal::say;
 pub struct DeadLettersConfig {
     #[command(subcommand)]
     deed: DeadLetterCommand,
-    /// Look in this Redis or Valkey, redis://user:password@host:port/db, rediss://… or redis+unix:///path [default: the private one in --data-dir]
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, global = true)]
-    redis_url: Option<RedisUrl>,
-    /// The certificates for a rediss:// address
     #[command(flatten)]
-    redis_tls: RedisTlsConfig,
-    /// Look in the running private Redis whose files are in this folder [default: ./data/ordershop]
-    #[arg(long, env = "DATA_DIR", global = true)]
-    data_dir: Option<PathBuf>,
+    redis: RedisPlace,
 }
 
 #[derive(Subcommand)]
@@ -52,26 +42,12 @@ enum DeadLetterCommand {
     },
 }
 
-impl DeadLettersConfig {
-    fn redis(&self) -> (RedisUrl, RedisTls) {
-        if let Some(url) = &self.redis_url {
-            return (url.clone(), self.redis_tls.files());
-        }
-        let dir = self.data_dir.as_deref();
-        let socket = dir
-            .unwrap_or(Path::new(DATA_DIR_DEFAULT))
-            .join("redis.sock");
-        let socket = std::path::absolute(&socket).unwrap_or(socket);
-        (RedisUrl::unix(&socket), RedisTls::default())
-    }
-}
-
 /// Does what was asked for; prints the letters.
 ///
 /// # Errors
 /// A message that says what failed.
 pub async fn run(config: DeadLettersConfig) -> Result<(), String> {
-    let (url, tls) = config.redis();
+    let (url, tls) = config.redis.named_or_private();
     let link = RedisLink::open(&url, &tls).map_err(|error| error.to_string())?;
     let queue = RedisMessageQueue::start(link, QueueMetrics::default(), QueueConfig::default());
     let queue = queue.map_err(|error| error.to_string())?;

@@ -56,6 +56,57 @@ async fn a_user_with_exactly_the_documented_rights_buys_and_survives_broken_conn
     }
 }
 
+/// The rules that the reference of the program adds for a command.
+fn documented_for(command: &str) -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("`archive` needs also"));
+    let (_, after) = line.unwrap().split_once(&format!("`{command}` ")).unwrap();
+    let rules = after.strip_prefix("needs also ").unwrap_or(after);
+    rules.split('`').nth(1).unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_with_exactly_the_documented_rights_archive_and_restore() {
+    let redis = ForeignRedis::start(&[]).await;
+    for user in ["archive", "restore"] {
+        let rules = format!("{} {}", documented(), documented_for(user));
+        let begin = ["ACL", "SETUSER", user, "on", ">password"].into_iter();
+        let all: Vec<&str> = begin.chain(rules.split(' ')).collect();
+        redis.tell(&all).await;
+    }
+    let mut program =
+        Program::start(&["up", "--listen", "127.0.0.1:0", "--redis-url", &redis.url()]);
+    let http = Customer::new(program.url().await);
+    let (customer, product) = (http.customer().await, http.product(7, 1).await);
+    let cart = http.cart(&customer, &[&product]).await;
+    let order = http.order(&cart).await;
+    http.order_becomes(&order, "IN_STOCK").await;
+    http.delete(&format!("/order/{order}")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("archive");
+    let path = file.to_str().unwrap();
+    let run = |user: &str, args: &[&str]| {
+        let mut command = ordershop(args);
+        command.env("REDIS_URL", redis.url_of(user, "password"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // What the shop still acknowledges stays.
+    let archive = ["archive", "--before", "0s", "--to", path];
+    while !run("archive", &archive).contains("archived 1 orders") {
+        std::fs::remove_file(&file).unwrap();
+    }
+    program.stop().await;
+
+    let restored = run("restore", &["restore", path]);
+
+    assert!(restored.contains("restored 1 orders"), "{restored}");
+}
+
 /// Leaves the default user all rights but that of writing events of a topic.
 async fn forbid_events_of(redis: &ForeignRedis, forbidden: Topic) {
     let rules = documented();

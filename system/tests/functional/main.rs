@@ -2,6 +2,7 @@
 //! Here the system is one process; `functional_processes` runs the same tests with a process a service.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod archive;
 mod asynchronous;
 mod bad_input;
 mod consistency;

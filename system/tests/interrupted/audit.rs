@@ -1,5 +1,6 @@
 //! Checks a shop after an interruption, by `loadgen audit` and by what it answered before.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
@@ -39,9 +40,23 @@ async fn nothing_is_held(redis_url: &str) -> Result<(), String> {
 
 /// Whether the audit passes once nothing is in flight; the report if it doesn't.
 pub async fn passes(http: &Customer, redis_url: &str) -> Result<(), String> {
+    passes_with(http, redis_url, &[]).await
+}
+
+/// The same of a shop and its archives.
+pub async fn passes_with(
+    http: &Customer,
+    redis_url: &str,
+    archives: &[PathBuf],
+) -> Result<(), String> {
     nothing_is_held(redis_url).await?;
     let output = tokio::process::Command::new(loadgen())
         .args(["audit", "--target", &http.url])
+        .args(
+            archives
+                .iter()
+                .flat_map(|file| [OsStr::new("--archive"), file.as_os_str()]),
+        )
         .stdin(Stdio::null())
         .output()
         .await

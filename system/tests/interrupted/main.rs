@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod aof;
+mod archived;
 mod audit;
 #[path = "../../../testing/built_program.rs"]
 mod built_program;
@@ -25,5 +26,6 @@ mod process;
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod redis_server;
 mod rollback;
+mod sold;
 mod stage;
 mod walk;

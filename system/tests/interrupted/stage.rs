@@ -17,19 +17,26 @@ pub struct Stage {
 
 impl Stage {
     /// Sets it up by a shop that is then ended by a signal.
-    async fn set_up(signal: &str) -> Self {
+    pub async fn set_up(signal: &str) -> Self {
+        let stage = Self::empty().await;
+        let mut shop = stage.start(None);
+        shop.ready().await;
+        Buyers::start(&shop.customer(), stage.redis_url())
+            .finish()
+            .await;
+        shop.end(signal).await;
+        stage
+    }
+
+    /// A Redis on which no shop was yet.
+    pub async fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let redis = RedisServer::start(dir.path(), Durability::None)
             .await
             .unwrap();
-        let port = Port::free();
-        let mut shop = ShopProcess::start(port.clone(), &["--redis-url", redis.url()], None);
-        shop.ready().await;
-        Buyers::start(&shop.customer(), redis.url()).finish().await;
-        shop.end(signal).await;
         Self {
             redis,
-            port,
+            port: Port::free(),
             _dir: dir,
         }
     }

@@ -33,6 +33,9 @@ pub struct AuditEvent<'a> {
     /// The id of the trace of the request that began it all: 32 hex digits, or any other text.
     #[serde(borrow, default)]
     pub correlation_id: Cow<'a, str>,
+    /// Whether it is in an archive, and no longer in the shop.
+    #[serde(skip)]
+    pub is_archived: bool,
 }
 
 /// A page of events.
@@ -68,6 +71,7 @@ pub enum EventAction {
     MailSent,
     StockReserved,
     StockReleased,
+    Archived,
     Other,
 }
 
@@ -81,6 +85,7 @@ impl AuditEvent<'_> {
             "mail_sent" => EventAction::MailSent,
             "stock_reserved" => EventAction::StockReserved,
             "stock_released" => EventAction::StockReleased,
+            "entity_archived" => EventAction::Archived,
             _ => EventAction::Other,
         }
     }

@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::archive::{Archive, ArchivedEvents};
 use super::check::{ClientHistories, ReadModel, Stock, Versions};
-use super::event::AuditEvent;
+use super::event::{AuditEvent, EventAction};
 use super::history::History;
 use super::surface::{AuditError, Surface};
 use super::topic::ShopTopic;
@@ -25,12 +26,16 @@ pub struct Folds<'a> {
 
 impl Folds<'_> {
     fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
+        self.versions.take(topic, event);
+        self.read_model.take(topic, event);
+        if event.action() == EventAction::Archived {
+            // It changes what is shown, not what has happened.
+            return;
+        }
         self.history.take(topic, event);
         if topic == ShopTopic::Inventory {
             self.stock.take(&mut self.history, event);
         }
-        self.versions.take(topic, event);
-        self.read_model.take(topic, event);
         self.clients.take(topic, event);
     }
 }
@@ -56,20 +61,31 @@ impl<'a> Readings<'a> {
         }
     }
 
-    /// Reads the events since the last call and returns their number; `told` is called with the number so far.
+    /// Reads the events since the last call, and those of `archives` in their places, and returns their number; `told` is called with the
+    /// number so far.
     pub async fn events(
         &mut self,
         surface: &Surface,
+        archives: &[Archive],
         told: &dyn Fn(u64),
     ) -> Result<u64, AuditError> {
         let (folds, count) = (&RefCell::new(&mut self.folds), &Cell::new(0));
         let topics = ShopTopic::ALL.into_iter().zip(&mut self.after);
         let reads = topics.map(|(topic, after)| {
-            surface.events(topic, after, move |event| {
+            let mut take = move |event: &AuditEvent<'_>| {
                 folds.borrow_mut().take(topic, event);
                 count.set(count.get() + 1);
                 told(count.get());
-            })
+            };
+            async move {
+                let mut archived = ArchivedEvents::of(archives, topic)?;
+                let shown = surface.events(topic, after, |event| {
+                    archived.before(event, &mut take);
+                    take(event);
+                });
+                let shown = shown.await?;
+                Ok(shown + archived.rest(&mut take)?)
+            }
         });
         together(reads).await
     }

@@ -37,6 +37,16 @@ pub enum AuditError {
         /// The error, or the status and body of the response.
         problem: String,
     },
+    /// An archive can't be used.
+    #[error("{}, line {line}: {problem}", .path.display())]
+    BadArchive {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The line, from 1; 0 if it can't be opened.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// The target's public HTTP interface.

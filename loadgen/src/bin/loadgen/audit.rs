@@ -1,5 +1,6 @@
 //! `loadgen audit`: checks that the events and entities of a running system agree.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -22,6 +23,9 @@ pub struct AuditArguments {
     /// Wait at most this long until nothing is in flight, as in 60s
     #[arg(long, default_value = "60s")]
     drain_timeout: HumanDuration,
+    /// Read the events in this file too, which `ordershop archive` moved out of the system; may be repeated
+    #[arg(long, value_name = "FILE")]
+    archive: Vec<PathBuf>,
     /// Print the outcome on standard output as text, or as JSON with the text on standard error
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -30,6 +34,7 @@ pub struct AuditArguments {
 pub fn audit_target(arguments: &AuditArguments) -> ExitCode {
     let scope = AuditScope {
         drain_timeout: arguments.drain_timeout.0,
+        archives: arguments.archive.clone(),
         ..AuditScope::default()
     };
     let outcome = runtime().map_err(|e| format!("the async runtime can't start: {e}"));

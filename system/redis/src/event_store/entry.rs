@@ -78,9 +78,26 @@ pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u
     cmd
 }
 
+/// The `XADD` command of an event that comes back to its position.
+pub(super) fn recorded_xadd(key: &str, event: &RecordedEvent) -> Cmd {
+    let mut cmd = redis::cmd("XADD");
+    cmd.arg(key).arg(event.position.to_string());
+    add_fields(&mut cmd, event);
+    if let Some(times) = event.correlation.times {
+        cmd.arg(TIMES[0]).arg(times.received_at_us);
+        cmd.arg(TIMES[1]).arg(times.submitted_at_us);
+    }
+    cmd
+}
+
 /// The `XADD` command of a dead letter: the event, its position and the reason.
 pub(super) fn xadd_dead(key: &str, event: &RecordedEvent, reason: &str) -> Cmd {
     let mut cmd = xadd_dead_position(key, event.position, reason);
+    add_fields(&mut cmd, event);
+    cmd
+}
+
+fn add_fields(cmd: &mut Cmd, event: &RecordedEvent) {
     cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
     cmd.arg(FIELDS[1]).arg(event.action.as_str());
     cmd.arg(FIELDS[2]).arg(event.data.get());
@@ -91,7 +108,6 @@ pub(super) fn xadd_dead(key: &str, event: &RecordedEvent, reason: &str) -> Cmd {
         .arg(event.correlation.correlation_id.as_str());
     cmd.arg(FIELDS[7])
         .arg(event.correlation.causation_id.as_str());
-    cmd
 }
 
 /// The `XADD` command of a dead letter that can't be parsed: the position of the entry and the reason.

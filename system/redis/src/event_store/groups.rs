@@ -1,4 +1,4 @@
-//! The progress of the consumer groups and of the read model. Knows `XINFO GROUPS`, the read model's position and the lengths of streams.
+//! The progress of the consumer groups and of the read model. Knows `XINFO GROUPS`, the read model's position and the counts of streams.
 
 use redis::aio::{ConnectionLike, ConnectionManager};
 use redis::{ErrorKind, RedisResult, Value};
@@ -22,7 +22,7 @@ pub(super) async fn statuses(
     for ((topic, keys), reading) in Topic::ALL.into_iter().zip(keys).zip(readings) {
         pipe.cmd("XINFO").arg("GROUPS").arg(&keys.events);
         match reading {
-            Some(_) => pipe.cmd("XLEN").arg(&keys.events),
+            Some(_) => pipe.cmd("XINFO").arg("STREAM").arg(&keys.events),
             None => pipe.cmd("GET").arg(position_key(topic)),
         };
     }
@@ -30,7 +30,7 @@ pub(super) async fn statuses(
     let mut replies = replies.await?.into_iter();
     let mut statuses = Vec::new();
     for (topic, reading) in Topic::ALL.into_iter().zip(readings) {
-        for group in groups(replies.next().unwrap_or_default())? {
+        for group in items(replies.next().unwrap_or_default())? {
             let status = status(topic, group)
                 .ok_or((ErrorKind::UnexpectedReturnType, "unexpected group"))?;
             // An earlier version's read model left a group of this name.
@@ -38,18 +38,19 @@ pub(super) async fn statuses(
                 statuses.push(status);
             }
         }
-        let reply = replies.next().unwrap_or_default().extract_error()?;
+        let reply = replies.next().unwrap_or_default();
         let events = &keys[topic.index()].events;
         let mut status = GroupStatus {
             group: READ_MODEL.to_owned(),
             ..unknown(topic)
         };
         if let Some(reading) = reading {
-            let length: u64 = redis::from_redis_value(reply)?;
-            status.undelivered = Some(length.saturating_sub(reading.delivered));
+            status.undelivered = Some(entries_added(reply)?.saturating_sub(reading.delivered));
             status.delivered = Some(reading.delivered);
             status.pending = reading.pending;
-        } else if let Some(kept) = redis::from_redis_value::<Option<String>>(reply)? {
+        } else if let Some(kept) =
+            redis::from_redis_value::<Option<String>>(reply.extract_error()?)?
+        {
             let position = kept.parse().unwrap_or(Position::START);
             status.undelivered = Some(entries_after(&mut connection, events, position).await?);
         }
@@ -71,16 +72,27 @@ pub(super) async fn statuses(
     Ok(statuses)
 }
 
-/// A topic without a stream has no groups; Redis answers with an error.
-fn groups(reply: Value) -> RedisResult<Vec<Value>> {
+/// How many entries a stream was given, by the reply to `XINFO STREAM`.
+fn entries_added(reply: Value) -> RedisResult<u64> {
+    let mut fields = items(reply)?.into_iter();
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        if matches!(name, Value::BulkString(name) if name == b"entries-added") {
+            return redis::from_redis_value(value).map_err(Into::into);
+        }
+    }
+    Ok(0)
+}
+
+/// A topic without a stream has none; Redis answers with an error.
+fn items(reply: Value) -> RedisResult<Vec<Value>> {
     match reply {
-        Value::Array(groups) => Ok(groups),
+        Value::Array(items) => Ok(items),
         Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => {
             Ok(Vec::new())
         }
         other => {
             other.extract_error()?;
-            Err((ErrorKind::UnexpectedReturnType, "unexpected groups").into())
+            Err((ErrorKind::UnexpectedReturnType, "unexpected reply to XINFO").into())
         }
     }
 }

@@ -46,6 +46,11 @@ impl Keys {
         format!("forwarded:{}:{owner}", self.tag)
     }
 
+    /// The stream with the archived events put back, until it takes the place of the topic's.
+    pub fn restoring(&self) -> String {
+        format!("restoring:{}", self.tag)
+    }
+
     pub fn dead_letters(&self, group: &str) -> String {
         format!("dead:{}:{group}", self.tag)
     }

@@ -29,6 +29,8 @@ pub(super) struct Ledger {
     slots: FxHashMap<Box<str>, VersionSlot>,
     /// The new version for each event of the admitted transactions, in their order.
     pub versions: Vec<u64>,
+    /// The time that is written with a claim that is taken, s since the Unix epoch: by its age an archive finds those of old keys.
+    claimed_at_s: u64,
 }
 
 /// A claim's field in the hash of versions.
@@ -40,6 +42,14 @@ pub(super) fn claim_key(name: &str) -> String {
 }
 
 impl Ledger {
+    /// An empty ledger of a commit at this time, s since the Unix epoch.
+    pub fn at(claimed_at_s: u64) -> Self {
+        Self {
+            claimed_at_s,
+            ..Self::default()
+        }
+    }
+
     /// Reads a transaction's versions and claims from the cache; adds those that the cache doesn't have to `unknown`.
     pub fn open(
         &mut self,
@@ -118,12 +128,13 @@ impl Ledger {
         }
         for claim in &transaction.claims {
             let (name, taken) = match claim {
-                Claim::Take(name) => (name, 1),
+                // 0 would say that it is free.
+                Claim::Take(name) => (name, self.claimed_at_s.max(1)),
                 Claim::Release(name) => (name, 0),
             };
             let key = claim_key(name);
             let slot = slot_of(&mut self.slots, &key);
-            if taken == 1 && slot.version != 0 {
+            if taken != 0 && slot.version != 0 {
                 return Err(Obstacle {
                     key: name.clone(),
                     version: 1,

@@ -14,16 +14,20 @@ use ordershop_contract::topic::Topic;
 /// Entries that are counted with one command: some milliseconds of Redis's time.
 const COUNT_MAX: usize = 1_000;
 
-/// Counts the entries after an id, and says how long the stream is.
+/// Counts the entries after an id, and says how many the stream was given: those that were deleted since count too.
 const COUNT: &str = "#!lua flags=no-writes
+if redis.call('EXISTS', KEYS[1]) == 0 then return {0, '', 0} end
 local entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
 local last = entries[#entries]
-return {#entries, last and last[1] or '', redis.call('XLEN', KEYS[1])}";
+local stream = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #stream, 2 do
+  if stream[i] == 'entries-added' then return {#entries, last and last[1] or '', stream[i + 1]} end
+end";
 
 /// What a projection has read of its topic.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reading {
-    /// Entries that are delivered, of those that the stream has.
+    /// Entries that are delivered, of those that the stream was given.
     pub delivered: u64,
     /// Events that are delivered and not handled.
     pub pending: u64,
@@ -55,22 +59,19 @@ impl Readings {
     }
 }
 
-/// How many entries a stream has up to a position.
+/// How many of the entries that a stream was given lie before or at a position, or are deleted.
 pub(super) async fn entries_up_to(
     connection: &mut impl ConnectionLike,
     key: &str,
     position: Position,
 ) -> RedisResult<u64> {
-    if position == Position::START {
-        return Ok(0);
-    }
     let (mut after, mut beyond) = (position.to_string(), 0);
     loop {
-        let (count, last, length) = count_after(connection, key, &after).await?;
+        let (count, last, added) = count_after(connection, key, &after).await?;
         beyond += count;
-        // The last look is the one that also tells the length, so that both are of one moment.
+        // The last look is the one that also tells how many there were, so that both are of one moment.
         if count < COUNT_MAX as u64 {
-            return Ok(length.saturating_sub(beyond));
+            return Ok(added.saturating_sub(beyond));
         }
         after = last;
     }

@@ -383,7 +383,7 @@ impl Writer {
 
 /// Creates the ledger of a batch; versions that the cache doesn't have are read with one call.
 async fn open(term: &mut Term, keys: &Keys, jobs: &[Job]) -> RedisResult<Ledger> {
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::at(now_us() / 1_000_000);
     let mut unknown = Vec::new();
     for transaction in jobs.iter().flat_map(|job| &job.transactions) {
         ledger.open(transaction, &mut term.cache, &mut unknown);

@@ -42,7 +42,15 @@ impl ReadModel {
     pub fn take(&mut self, topic: ShopTopic, event: &AuditEvent<'_>) {
         let data = || serde_json::from_str(event.data.get()).map_or(0, |data| fingerprint(&data));
         let key = || (topic, Box::from(event.aggregate_id.as_ref()));
+        if event.is_archived {
+            self.entities.remove(&key());
+            return;
+        }
         match event.action() {
+            // A mail is known by what it says.
+            EventAction::Archived if topic == ShopTopic::Mail => {
+                *self.mails.entry(data()).or_default() -= 1;
+            }
             EventAction::MailSent => {
                 *self.mails.entry(data()).or_default() += 1;
             }
@@ -54,7 +62,7 @@ impl ReadModel {
                 };
                 self.entities.insert(key(), replayed);
             }
-            EventAction::Deleted => drop(self.entities.remove(&key())),
+            EventAction::Deleted | EventAction::Archived => drop(self.entities.remove(&key())),
             EventAction::StockReserved | EventAction::StockReleased | EventAction::Other => {}
         }
     }

@@ -1,0 +1,311 @@
+//! What an archive asks of Redis beside the event store: how far everybody is, and the removal of events that are in its file. Knows the
+//! commands, not which events are archived.
+
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, Pipeline, RedisResult, Value};
+
+use super::entry::{Entry, entries};
+use super::keys::{CLAIM_PREFIX, Keys};
+use super::ledger::claim_key;
+use crate::applied::position_key;
+use crate::connection::RedisLink;
+use ordershop_contract::event_store::READ_MODEL;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// The hash with a shop's name in its archives, and the time before which its orders were archived last.
+const ARCHIVE_KEY: &str = "archive";
+/// Entries of the hash of versions that are looked at with one call.
+const SCAN_COUNT: usize = 1_000;
+
+/// How far a topic is handled by everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// Every group has acknowledged, and the read model written, everything up to here.
+    pub up_to: Position,
+    /// Who is not beyond it.
+    pub by: String,
+    /// The topic's groups.
+    pub groups: Vec<String>,
+}
+
+impl Handled {
+    /// Says who keeps a topic's later events from being handled by everybody.
+    #[must_use]
+    pub fn behind(&self, topic: Topic) -> String {
+        let Self { by, up_to, .. } = self;
+        format!("{by} has not handled topic {topic} beyond {up_to}")
+    }
+}
+
+/// What is removed of one topic in one transaction.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// The events.
+    pub positions: Vec<Position>,
+    /// Aggregates whose versions go.
+    pub aggregates: Vec<String>,
+    /// Claims that go.
+    pub claims: Vec<String>,
+}
+
+/// The connection of an archive.
+#[derive(Clone)]
+pub struct ArchiveLink {
+    shared: ConnectionManager,
+    keys: Vec<Keys>,
+}
+
+impl ArchiveLink {
+    /// Of a Redis.
+    ///
+    /// # Errors
+    /// The address is not valid.
+    pub fn new(link: &RedisLink) -> RedisResult<Self> {
+        Ok(Self {
+            shared: link.shared()?,
+            keys: Topic::ALL.map(|topic| Keys::new(topic, 0)).to_vec(),
+        })
+    }
+
+    fn keys(&self, topic: Topic) -> &Keys {
+        &self.keys[topic.index()]
+    }
+
+    /// Whether a consumer of this group is active in every topic.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn has_consumers(&self, group: &str) -> RedisResult<bool> {
+        let mut pipe = redis::pipe();
+        for keys in &self.keys {
+            pipe.cmd("EXISTS").arg(keys.group_lease(group));
+        }
+        let active: Vec<bool> = pipe.query_async(&mut self.shared.clone()).await?;
+        Ok(active.into_iter().all(|active| active))
+    }
+
+    /// The shop's name in its archives, which is `new_name` from now on if it has none; and the later of `before_us` and the time of its
+    /// last archive, which is kept: what that one has begun, each later one goes on with.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn begin(&self, new_name: &str, before_us: u64) -> RedisResult<(String, u64)> {
+        let (_, name, last): (Value, String, Option<u64>) = redis::pipe()
+            .cmd("HSETNX")
+            .arg(ARCHIVE_KEY)
+            .arg("shop")
+            .arg(new_name)
+            .cmd("HGET")
+            .arg(ARCHIVE_KEY)
+            .arg("shop")
+            .cmd("HGET")
+            .arg(ARCHIVE_KEY)
+            .arg("before_us")
+            .query_async(&mut self.shared.clone())
+            .await?;
+        let before_us = last.unwrap_or_default().max(before_us);
+        redis::cmd("HSET")
+            .arg(ARCHIVE_KEY)
+            .arg("before_us")
+            .arg(before_us)
+            .exec_async(&mut self.shared.clone())
+            .await?;
+        Ok((name, before_us))
+    }
+
+    /// The shop's name in its archives, if it has one.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn shop(&self) -> RedisResult<Option<String>> {
+        redis::cmd("HGET")
+            .arg(ARCHIVE_KEY)
+            .arg("shop")
+            .query_async(&mut self.shared.clone())
+            .await
+    }
+
+    /// How far a topic is handled.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn handled(&self, topic: Topic) -> RedisResult<Handled> {
+        let connection = &mut self.shared.clone();
+        let events = &self.keys(topic).events;
+        let applied: Option<String> = redis::cmd("GET")
+            .arg(position_key(topic))
+            .query_async(connection)
+            .await?;
+        let mut handled = Handled {
+            up_to: applied
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default(),
+            by: "the read model's cache".to_owned(),
+            groups: Vec::new(),
+        };
+        for group in groups(connection, events).await? {
+            let mut up_to = group.delivered;
+            if group.pending > 0 {
+                up_to = up_to.min(oldest_pending(connection, events, &group.name).await?);
+            }
+            if up_to < handled.up_to {
+                handled.up_to = up_to;
+                handled.by.clone_from(&group.name);
+            }
+            handled.groups.push(group.name);
+        }
+        Ok(handled)
+    }
+
+    /// The position of a stream's last entry. It is never removed: a stream that ends before an event that somebody knows went back.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn last(&self, topic: Topic) -> RedisResult<Position> {
+        let tail: Value = redis::cmd("XREVRANGE")
+            .arg(&self.keys(topic).events)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1)
+            .query_async(&mut self.shared.clone())
+            .await?;
+        let last = entries(topic, tail).and_then(|mut tail| tail.pop());
+        Ok(last.as_ref().map(Entry::position).unwrap_or_default())
+    }
+
+    /// Removes events of a topic, with their aggregates' versions and claims, in one transaction.
+    ///
+    /// # Errors
+    /// Redis is away, or refuses it.
+    pub async fn remove(&self, topic: Topic, removal: &Removal) -> RedisResult<()> {
+        let keys = self.keys(topic);
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        if !removal.positions.is_empty() {
+            pipe.cmd("XDEL").arg(&keys.events);
+            for position in &removal.positions {
+                pipe.arg(position.to_string());
+            }
+        }
+        let claims = removal.claims.iter().map(|claim| claim_key(claim));
+        let fields: Vec<String> = removal.aggregates.iter().cloned().chain(claims).collect();
+        forget(&mut pipe, keys, &fields);
+        if pipe.is_empty() {
+            return Ok(());
+        }
+        pipe.exec_async(&mut self.shared.clone()).await
+    }
+
+    /// Removes the claims of a topic whose names begin so and that were taken before this time; returns their number.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn forget_claims(
+        &self,
+        topic: Topic,
+        prefix: &str,
+        before_s: u64,
+    ) -> RedisResult<usize> {
+        let (keys, connection) = (self.keys(topic), &mut self.shared.clone());
+        let (mut cursor, mut count) = (0_u64, 0);
+        loop {
+            let (next, page): (u64, Vec<(String, u64)>) = redis::cmd("HSCAN")
+                .arg(&keys.versions)
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(format!("{CLAIM_PREFIX}{prefix}*"))
+                .arg("COUNT")
+                .arg(SCAN_COUNT)
+                .query_async(connection)
+                .await?;
+            // 1 is the mark of a claim that was taken before claims had times.
+            let old = page
+                .into_iter()
+                .filter(|(_, taken_s)| (2..before_s).contains(taken_s));
+            let old: Vec<String> = old.map(|(key, _)| key).collect();
+            if !old.is_empty() {
+                let mut pipe = redis::pipe();
+                forget(&mut pipe, keys, &old);
+                pipe.exec_async(connection).await?;
+                count += old.len();
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+fn forget(pipe: &mut Pipeline, keys: &Keys, fields: &[String]) {
+    if !fields.is_empty() {
+        pipe.cmd("HDEL").arg(&keys.versions).arg(fields).ignore();
+    }
+}
+
+/// A consumer group's progress in a stream.
+pub(super) struct Progress {
+    pub name: String,
+    pub pending: u64,
+    /// The last entry that it was given.
+    pub delivered: Position,
+}
+
+/// The groups of a stream; none of a stream that doesn't exist.
+pub(super) async fn groups(
+    connection: &mut impl redis::aio::ConnectionLike,
+    events: &str,
+) -> RedisResult<Vec<Progress>> {
+    let reply: RedisResult<Vec<std::collections::HashMap<String, Value>>> = redis::cmd("XINFO")
+        .arg("GROUPS")
+        .arg(events)
+        .query_async(connection)
+        .await;
+    let groups = match reply {
+        Err(error) if error.detail().is_some_and(|d| d.contains("no such key")) => {
+            return Ok(Vec::new());
+        }
+        reply => reply?,
+    };
+    let unexpected = || (ErrorKind::UnexpectedReturnType, "unexpected groups");
+    let groups: RedisResult<Vec<Progress>> = groups
+        .into_iter()
+        .map(|mut fields| {
+            let mut text = |name: &str| fields.remove(name).unwrap_or_default();
+            let delivered: String = redis::from_redis_value(text("last-delivered-id"))?;
+            Ok(Progress {
+                name: redis::from_redis_value(text("name"))?,
+                pending: redis::from_redis_value(text("pending"))?,
+                delivered: delivered.parse().map_err(|_| unexpected())?,
+            })
+        })
+        .collect();
+    let mut groups = groups?;
+    // An earlier version's read model left a group of this name.
+    groups.retain(|group| group.name != READ_MODEL);
+    Ok(groups)
+}
+
+/// The position just before a group's oldest entry that it was given and has not acknowledged.
+async fn oldest_pending(
+    connection: &mut ConnectionManager,
+    events: &str,
+    group: &str,
+) -> RedisResult<Position> {
+    let (_, oldest, _, _): (u64, Option<String>, Value, Value) = redis::cmd("XPENDING")
+        .arg(events)
+        .arg(group)
+        .query_async(connection)
+        .await?;
+    let oldest = oldest.and_then(|text| text.parse::<Position>().ok());
+    // It may have been acknowledged meanwhile.
+    Ok(oldest.map_or(
+        Position {
+            ms: u64::MAX,
+            seq: 0,
+        },
+        Position::just_before,
+    ))
+}

@@ -1,0 +1,375 @@
+//! Puts events back into streams that nobody writes: each topic's stream is written anew beside the old one and takes its place in one
+//! transaction. Knows the commands, not where the events come from.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, Pipeline, RedisResult, Value};
+
+use super::archiving::{Progress, groups};
+use super::entry::{Entry, entries, recorded_xadd};
+use super::keys::Keys;
+use super::lease::Lease;
+use super::ledger::claim_key;
+use crate::connection::RedisLink;
+use ordershop_contract::event_store::RecordedEvent;
+use ordershop_contract::position::Position;
+use ordershop_contract::topic::Topic;
+
+/// A lease is renewed at the latest after this time; a shop that starts meanwhile stands by.
+const LEASE_TTL: Duration = Duration::from_secs(10);
+/// Entries that are read or written with one call.
+const BATCH: usize = 1_000;
+
+/// The shop's streams while no writer but this one may write.
+pub struct Restoration {
+    connection: MultiplexedConnection,
+    leases: Vec<Lease>,
+}
+
+/// Why a stream can't be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestorationError {
+    /// Redis is away, or refuses a command.
+    #[error(transparent)]
+    Redis(#[from] redis::RedisError),
+    /// A shop runs.
+    #[error("a shop runs on this Redis; stop it first")]
+    ShopRuns,
+    /// A group has work under way.
+    #[error(
+        "{group} has not acknowledged {pending} events of topic {topic}; start the shop, let it finish, and stop it"
+    )]
+    Pending {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: Topic,
+        /// How many.
+        pending: u64,
+    },
+    /// The archive is of another history.
+    #[error(
+        "the shop has another event at position {position} of topic {topic}: the archive is not of this shop"
+    )]
+    OtherEvent {
+        /// The topic.
+        topic: Topic,
+        /// The position.
+        position: Position,
+    },
+    /// A lease ran out.
+    #[error(
+        "a lease was lost while the streams were written; nothing of topic {0} was changed, repeat it"
+    )]
+    LeaseLost(Topic),
+}
+
+/// A stream that is written anew.
+pub struct NewStream {
+    topic: Topic,
+    keys: Keys,
+    name: String,
+    groups: Vec<(Progress, u64)>,
+    waiting: Pipeline,
+    waiting_entries: usize,
+    /// The end of the page of the old stream that was read last, `None` at its end.
+    unread: Option<Position>,
+    page: std::collections::VecDeque<(Position, Vec<Value>)>,
+    written: u64,
+    last: Position,
+}
+
+impl NewStream {
+    /// Takes the next entry of the old stream if its position fits.
+    fn next_if(&mut self, fits: impl Fn(Position) -> bool) -> Option<(Position, Vec<Value>)> {
+        let (position, _) = self.page.front()?;
+        if fits(*position) {
+            return self.page.pop_front();
+        }
+        None
+    }
+}
+
+impl Restoration {
+    /// Takes the writer's place in every topic.
+    ///
+    /// # Errors
+    /// A shop runs, or Redis is away.
+    pub async fn begin(link: &RedisLink) -> Result<Self, RestorationError> {
+        let owner = uuid::Uuid::now_v7().simple().to_string();
+        let mut leases = Vec::new();
+        for topic in Topic::ALL {
+            let lease = Keys::new(topic, 0).writer_lease;
+            let taken = Lease::acquire(link.shared()?, &lease, &owner, LEASE_TTL).await?;
+            match taken {
+                Some(lease) => leases.push(lease),
+                None => {
+                    for lease in leases {
+                        lease.release().await;
+                    }
+                    return Err(RestorationError::ShopRuns);
+                }
+            }
+        }
+        let connection = link.dedicated().await?;
+        Ok(Self { connection, leases })
+    }
+
+    /// Whether no topic has a stream.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn is_empty(&mut self) -> RedisResult<bool> {
+        let mut exists = redis::cmd("EXISTS");
+        for topic in Topic::ALL {
+            exists.arg(Keys::new(topic, 0).versions);
+        }
+        let count: usize = exists.query_async(&mut self.connection).await?;
+        Ok(count == 0)
+    }
+
+    /// Begins to write a topic's stream anew. `groups_of` are given the whole stream as handled if it has no groups yet.
+    ///
+    /// # Errors
+    /// A group has work under way, or Redis is away.
+    pub async fn rewrite(
+        &mut self,
+        topic: Topic,
+        groups_of: &[String],
+    ) -> Result<NewStream, RestorationError> {
+        let keys = Keys::new(topic, 0);
+        let name = keys.restoring();
+        let unlink = redis::cmd("UNLINK").arg(&name).to_owned();
+        unlink.exec_async(&mut self.connection).await?;
+        let mut there = groups(&mut self.connection, &keys.events).await?;
+        if let Some(busy) = there.iter().find(|group| group.pending > 0) {
+            return Err(RestorationError::Pending {
+                group: busy.name.clone(),
+                topic,
+                pending: busy.pending,
+            });
+        }
+        if there.is_empty() {
+            there.extend(groups_of.iter().map(|name| Progress {
+                name: name.clone(),
+                pending: 0,
+                delivered: Position {
+                    ms: u64::MAX,
+                    seq: u64::MAX,
+                },
+            }));
+        }
+        Ok(NewStream {
+            topic,
+            keys,
+            name,
+            groups: there.into_iter().map(|group| (group, 0)).collect(),
+            waiting: redis::pipe(),
+            waiting_entries: 0,
+            unread: Some(Position::START),
+            page: std::collections::VecDeque::new(),
+            written: 0,
+            last: Position::START,
+        })
+    }
+
+    /// Puts an event of the archive in its place; entries of the old stream before it are written first, of the events those that
+    /// it `keeps`.
+    ///
+    /// # Errors
+    /// The old stream has another event there, or Redis is away.
+    pub async fn put(
+        &mut self,
+        stream: &mut NewStream,
+        event: &RecordedEvent,
+        mut keeps: impl FnMut(&RecordedEvent) -> bool,
+    ) -> Result<(), RestorationError> {
+        self.keep_before(stream, Some(event.position), &mut keeps)
+            .await?;
+        if let Some((position, fields)) = stream.next_if(|at| at == event.position) {
+            let same = matches!(one(stream.topic, position, fields), Some(old) if old.event_id == event.event_id);
+            if !same {
+                return Err(RestorationError::OtherEvent {
+                    topic: stream.topic,
+                    position,
+                });
+            }
+        }
+        let add = recorded_xadd(&stream.name, event);
+        self.write(stream, event.position, add).await?;
+        Ok(())
+    }
+
+    /// Writes what is left of the old stream, of the events those that it `keeps`.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn rest(
+        &mut self,
+        stream: &mut NewStream,
+        mut keeps: impl FnMut(&RecordedEvent) -> bool,
+    ) -> RedisResult<()> {
+        self.keep_before(stream, None, &mut keeps).await?;
+        self.flush(stream).await
+    }
+
+    async fn keep_before(
+        &mut self,
+        stream: &mut NewStream,
+        before: Option<Position>,
+        keeps: &mut impl FnMut(&RecordedEvent) -> bool,
+    ) -> RedisResult<()> {
+        loop {
+            let is_due = |at| before.is_none_or(|before| at < before);
+            if let Some((position, fields)) = stream.next_if(is_due) {
+                let event = one(stream.topic, position, fields.clone());
+                if event.is_none_or(|event| keeps(&event)) {
+                    let mut add = redis::cmd("XADD");
+                    add.arg(&stream.name).arg(position.to_string());
+                    for field in fields {
+                        let field: Vec<u8> = redis::from_redis_value(field)?;
+                        add.arg(field);
+                    }
+                    self.write(stream, position, add).await?;
+                }
+                continue;
+            }
+            let (true, Some(after)) = (stream.page.is_empty(), stream.unread) else {
+                return Ok(());
+            };
+            let page: Vec<(String, Vec<Value>)> = redis::cmd("XRANGE")
+                .arg(&stream.keys.events)
+                .arg(format!("({after}"))
+                .arg("+")
+                .arg("COUNT")
+                .arg(BATCH)
+                .query_async(&mut self.connection)
+                .await?;
+            stream.page = page
+                .into_iter()
+                .filter_map(|(position, fields)| Some((position.parse().ok()?, fields)))
+                .collect();
+            stream.unread = stream.page.back().map(|(position, _)| *position);
+        }
+    }
+
+    async fn write(
+        &mut self,
+        stream: &mut NewStream,
+        position: Position,
+        add: redis::Cmd,
+    ) -> RedisResult<()> {
+        stream.waiting.add_command(add).ignore();
+        stream.waiting_entries += 1;
+        stream.written += 1;
+        stream.last = position;
+        for (group, read) in &mut stream.groups {
+            *read += u64::from(position <= group.delivered);
+        }
+        if stream.waiting_entries >= BATCH {
+            self.flush(stream).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, stream: &mut NewStream) -> RedisResult<()> {
+        if stream.waiting_entries > 0 {
+            let waiting = std::mem::take(&mut stream.waiting);
+            stream.waiting_entries = 0;
+            waiting.exec_async(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a new stream in the place of the old one, with the versions of what came back and the claims that are held by it, and without
+    /// the keys in `cache`, which are made of the stream.
+    ///
+    /// # Errors
+    /// A lease was lost, or Redis is away.
+    pub async fn replace(
+        &mut self,
+        stream: NewStream,
+        versions: &HashMap<String, u64>,
+        claims: &[String],
+        cache: &[String],
+    ) -> Result<(), RestorationError> {
+        let topic = stream.topic;
+        let lease = &self.leases[topic.index()];
+        if !lease.is_held_for(LEASE_TTL / 2).await {
+            return Err(RestorationError::LeaseLost(topic));
+        }
+        if stream.written == 0 {
+            return Ok(());
+        }
+        let keys = &stream.keys;
+        let old_last = last_generated(&mut self.connection, &keys.events).await?;
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        // Whoever led before must not go on with what it remembers.
+        pipe.cmd("INCR").arg(&keys.fence).ignore();
+        let last = stream.last.max(old_last);
+        pipe.cmd("XSETID")
+            .arg(&stream.name)
+            .arg(last.to_string())
+            .ignore();
+        for (group, read) in &stream.groups {
+            pipe.cmd("XGROUP").arg("CREATE").arg(&stream.name);
+            pipe.arg(&group.name)
+                .arg(group.delivered.min(last).to_string());
+            pipe.arg("ENTRIESREAD").arg(*read).ignore();
+        }
+        pipe.cmd("RENAME")
+            .arg(&stream.name)
+            .arg(&keys.events)
+            .ignore();
+        let taken_s = ordershop_contract::clock::now_us() / 1_000_000;
+        let claims = claims.iter().map(|claim| (claim_key(claim), taken_s));
+        let versions = versions.iter().map(|(id, version)| (id.clone(), *version));
+        let fields: Vec<(String, u64)> = versions.chain(claims).collect();
+        for fields in fields.chunks(BATCH) {
+            pipe.cmd("HSET").arg(&keys.versions).arg(fields).ignore();
+        }
+        pipe.cmd("UNLINK").arg(cache).ignore();
+        pipe.exec_async(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Leaves the writer's place.
+    pub async fn end(self) {
+        for lease in self.leases {
+            lease.release().await;
+        }
+    }
+}
+
+async fn last_generated(
+    connection: &mut MultiplexedConnection,
+    events: &str,
+) -> RedisResult<Position> {
+    let info: RedisResult<HashMap<String, Value>> = redis::cmd("XINFO")
+        .arg("STREAM")
+        .arg(events)
+        .query_async(connection)
+        .await;
+    let mut info = match info {
+        Err(error) if error.detail().is_some_and(|d| d.contains("no such key")) => {
+            return Ok(Position::START);
+        }
+        info => info?,
+    };
+    let id: String = redis::from_redis_value(info.remove("last-generated-id").unwrap_or_default())?;
+    id.parse()
+        .map_err(|_| (ErrorKind::UnexpectedReturnType, "unexpected stream").into())
+}
+
+/// An entry as an event, if it is one.
+fn one(topic: Topic, position: Position, fields: Vec<Value>) -> Option<RecordedEvent> {
+    let id = Value::BulkString(position.to_string().into_bytes());
+    let reply = Value::Array(vec![Value::Array(vec![id, Value::Array(fields)])]);
+    match entries(topic, reply)?.pop()? {
+        Entry::Event(event) => Some(event),
+        _ => None,
+    }
+}
