@@ -152,20 +152,22 @@ impl<'a, S: EntityService> Change<'a, S> {
         written: &mut Positions,
     ) -> Result<Attempt, CommandError> {
         let topic = S::Entity::TOPIC;
-        let facts = &Facts::of(self.context);
+        let facts = Facts::of(self.context);
         let correlation = &self.delivery.correlation;
-        let state = facts.one::<S::Entity>(self.id, at_least, correlation);
         let (state, known) = match &self.command {
-            // Together, they share round trips.
             Command::Update(entity) | Command::Create(entity) => {
+                let facts = &facts.beside::<S::Entity>(self.id);
                 let subject = std::slice::from_ref(entity);
-                tokio::try_join!(state, S::facts(facts, subject, at_least, correlation))?
+                let known = S::facts(facts, subject, at_least, correlation).await?;
+                let state = facts.subject::<S::Entity>(self.id, at_least, correlation);
+                (state.await?, known)
             }
             Command::Delete => {
+                let state = facts.one::<S::Entity>(self.id, at_least, correlation);
                 let state = state.await?;
                 let subject = state.as_ref().map(|state| &state.entity);
                 let subject = subject.map_or(&[][..], std::slice::from_ref);
-                let known = S::facts(facts, subject, at_least, correlation).await?;
+                let known = S::facts(&facts, subject, at_least, correlation).await?;
                 (state, known)
             }
         };

@@ -2,7 +2,7 @@
 //! queries' forms, not who answers them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ordershop_domain::Reservation;
@@ -176,19 +176,61 @@ struct QueryReply {
 #[derive(Clone)]
 pub struct Facts {
     queue: Arc<dyn MessageQueue>,
+    beside: Option<Arc<Beside>>,
+}
+
+/// An entity that the first question asks for, too.
+struct Beside {
+    topic: Topic,
+    id: String,
+    /// What that question's answer says.
+    found: OnceLock<Found>,
 }
 
 impl Facts {
     /// Sends the queries over this queue.
     #[must_use]
     pub fn new(queue: Arc<dyn MessageQueue>) -> Self {
-        Self { queue }
+        Self {
+            queue,
+            beside: None,
+        }
     }
 
     /// Asks over a service's queue.
     #[must_use]
     pub fn of(context: &ServiceContext) -> Self {
         Self::new(Arc::clone(&context.queue))
+    }
+
+    /// Asks for an entity with the first question, whoever sends it: one message instead of two. [`Self::subject`] returns it.
+    #[must_use]
+    pub fn beside<E: WireEntity>(self, id: &str) -> Self {
+        let beside = Beside {
+            topic: E::TOPIC,
+            id: id.to_owned(),
+            found: OnceLock::new(),
+        };
+        Self {
+            beside: Some(Arc::new(beside)),
+            ..self
+        }
+    }
+
+    /// Returns the entity that was asked for beside a question; asks for it alone if none was sent.
+    ///
+    /// # Errors
+    /// As of [`Self::ask`].
+    pub async fn subject<E: WireEntity>(
+        &self,
+        id: &str,
+        at_least: &Positions,
+        correlation: &Correlation,
+    ) -> Result<Option<Versioned<E>>, FactsError> {
+        match self.beside.as_ref().and_then(|beside| beside.found.get()) {
+            Some(found) => Ok(found.all()?.remove(id)),
+            None => self.one(id, at_least, correlation).await,
+        }
     }
 
     /// Asks all at once, as of `at_least`'s positions of the topics or later. The read model answers in one message.
@@ -201,9 +243,19 @@ impl Facts {
         at_least: &Positions,
         correlation: &Correlation,
     ) -> Result<Found, FactsError> {
-        let questions: Vec<Question<'_>> = questions.into_iter().filter(Question::asks).collect();
+        let beside = self.beside.as_deref();
+        let beside = beside.filter(|beside| beside.found.get().is_none());
+        let id = beside.map(|beside| [&*beside.id]);
+        let mut questions: Vec<Question<'_>> =
+            questions.into_iter().filter(Question::asks).collect();
         if questions.is_empty() {
             return Ok(Found::default());
+        }
+        if let (Some(beside), Some(id)) = (beside, &id) {
+            questions.push(Question {
+                ids: Some(id),
+                ..Question::about(beside.topic.name(), beside.topic)
+            });
         }
         let mut needed = Positions::NONE;
         for topic in questions.iter().flat_map(Question::topics) {
@@ -224,13 +276,20 @@ impl Facts {
             .await?;
         let reply: QueryReply = serde_json::from_str(reply.get())
             .map_err(|error| FactsError::Malformed(error.to_string()))?;
-        match reply.error {
-            Some(error) => Err(FactsError::Refused {
+        if let Some(error) = reply.error {
+            return Err(FactsError::Refused {
                 error,
                 status: reply.status.unwrap_or(ReplyStatus::Failed),
-            }),
-            None => Ok(Found(reply.result.unwrap_or_default())),
+            });
         }
+        let found = Found(reply.result.unwrap_or_default());
+        if let Some(beside) = beside {
+            let of_its_kind = found.0.get_key_value(beside.topic.name());
+            let of_its_kind = of_its_kind.map(|(name, all)| (name.clone(), all.clone()));
+            // Who asked at the same time has the same answer.
+            let _ = beside.found.set(Found(of_its_kind.into_iter().collect()));
+        }
+        Ok(found)
     }
 
     /// Returns one entity by id, as of `at_least`'s position of its topic or later.

@@ -20,8 +20,8 @@ use ordershop_redis::event_store::{EventStoreConfig, RedisEventStore};
 use ordershop_redis::message_queue::{QueueConfig, RedisMessageQueue};
 use ordershop_redis::metrics::AppendMetrics;
 use ordershop_redis::server::RedisServer;
-use ordershop_services::OrderService;
 use ordershop_services::sagas::{self, CrmSaga};
+use ordershop_services::{OrderService, ShippingService};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -117,6 +117,27 @@ async fn a_cart_whose_orders_deletion_was_cut_short_is_free_when_the_read_model_
     let carts = stage.context.events.read(Topic::Cart, Position::START, 10);
     let carts = carts.await.unwrap();
     assert_eq!(carts.last().unwrap().event_id, "o.freed.1");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_asks_for_its_entity_and_for_what_decides_it_at_once() {
+    let stage = Stage::new().await;
+    let there = json!({"entity_id": "s", "order_id": "o", "delivered": 0.0});
+    stage
+        .appends(Topic::Shipping, "s", "entity_created", ("s", 0), &there)
+        .await;
+    let order = json!({"entity_id": "o", "cart_id": CART, "status": "SHIPPED"});
+    let found = json!({"order": [versioned(&order, 5)], "shipping": [versioned(&there, 1)]});
+    let asked = stage.read_model(AWAY, 0, found);
+    let update = queue_names::update(Topic::Shipping).unwrap();
+    let delivered = json!({"entity_id": "s", "order_id": "o", "delivered": 7.0});
+    let (_, reply) = stage.is_asked(update, delivered);
+
+    ordershop_services::start::<ShippingService>(&stage.context);
+
+    assert_eq!(reply.await.unwrap()["result"], true);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
     stage.close().await;
 }
 
@@ -223,14 +244,17 @@ impl Stage {
         self.appends(topic, event_id, action, aggregate, data).await;
     }
 
-    /// Plays the read model: `fault` so many times, then what is found.
-    fn read_model(&self, fault: &'static str, times: usize, found: Value) {
+    /// Plays the read model: `fault` so many times, then what is found. Returns how often it was asked.
+    fn read_model(&self, fault: &'static str, times: usize, found: Value) -> Arc<AtomicUsize> {
+        let asked = Arc::<AtomicUsize>::default();
         let handler: Arc<dyn QueueHandler> = Arc::new(ReadModel {
             fault,
             times: AtomicUsize::new(times),
+            asked: Arc::clone(&asked),
             found: json!({"result": found}),
         });
         run_worker(&self.context, GET_FACTS, 1, &handler);
+        asked
     }
 
     /// Takes the mails that are to be sent.
@@ -254,6 +278,7 @@ impl Stage {
 struct ReadModel {
     fault: &'static str,
     times: AtomicUsize,
+    asked: Arc<AtomicUsize>,
     found: Value,
 }
 
@@ -270,6 +295,7 @@ impl QueueHandler for ReadModel {
                 Err(_) => to_raw_value(&self.found).unwrap(),
             })
         };
+        self.asked.fetch_add(batch.len(), Ordering::Relaxed);
         batch.iter().map(answer).collect()
     }
 }
