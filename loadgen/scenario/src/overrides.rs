@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::threshold::Threshold;
@@ -13,7 +14,7 @@ pub type Named<T> = (Option<String>, T);
 const TRACE: &str = "--rate and --duration: a recorded trace sets both (use --speed)";
 
 /// Changes to a scenario from the command line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Overrides {
     /// Journeys a second of the workload of this name; stages are scaled so that their highest rate is this one.
     pub rates: Vec<Named<f64>>,
@@ -84,6 +85,7 @@ impl Scenario {
             };
             *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         }
+        self.read_from.overrides.push(overrides.clone());
         Ok(())
     }
 
