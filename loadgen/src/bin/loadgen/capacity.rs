@@ -93,6 +93,7 @@ impl CapacityArguments {
         RunOptions {
             target: system.target.clone(),
             connect: self.system.connect(),
+            agents: None,
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
             out,
