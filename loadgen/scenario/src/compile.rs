@@ -133,7 +133,7 @@ impl Compiler<'_> {
                 file: self.source.file.to_owned(),
                 text: self.source.text.to_owned(),
                 paths: self.files.opened(),
-                overrides: Vec::new(),
+                changes: Vec::new(),
             },
             parameters,
             targets: self.targets,

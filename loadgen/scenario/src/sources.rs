@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::compile::read_from;
-use crate::overrides::Overrides;
+use crate::overrides::Change;
 use crate::scenario::Scenario;
 
 /// A scenario for another machine. It holds the values of environment variables: it must not be shown.
@@ -25,7 +25,7 @@ pub struct Sources {
     /// The files that it names, in base64, by the path at which they are opened.
     files: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
-    overrides: Vec<Overrides>,
+    changes: Vec<Change>,
 }
 
 /// From where a scenario was read on this machine.
@@ -35,7 +35,7 @@ pub struct ReadFrom {
     pub(crate) text: String,
     pub(crate) paths: Vec<PathBuf>,
     /// What the command line has changed since.
-    pub(crate) overrides: Vec<Overrides>,
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Sources {
@@ -57,7 +57,7 @@ impl Sources {
             text: from.text.clone(),
             files,
             environment: environment.collect(),
-            overrides: from.overrides.clone(),
+            changes: from.changes.clone(),
         })
     }
 
@@ -69,8 +69,8 @@ impl Sources {
         };
         let read = read_from(&self.file, &self.text, files);
         let mut scenario = read.map_err(|e| e.to_string())?;
-        for overrides in &self.overrides {
-            scenario.apply(overrides)?;
+        for change in &self.changes {
+            scenario.change(change)?;
         }
         Ok(scenario)
     }
@@ -121,8 +121,10 @@ impl Files<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::FeederSource;
+    use crate::{FeederSource, Overrides, Stage};
 
     const TEXT: &str = r#"
 name = "s"
@@ -136,6 +138,7 @@ duration = "1s"
 [[feeders]]
 name = "row"
 csv = "rows.csv"
+pick = "sequential"
 [[journeys]]
 name = "j"
 [[journeys.steps]]
@@ -156,6 +159,8 @@ request = { method = "POST", path = "/{{row.a}}/{{size}}/{{env.PATH}}", file = "
             ..Overrides::default()
         };
         here.apply(&overrides).unwrap();
+        let second = Duration::from_secs(1);
+        here.probe(30.0, second * 5, second).unwrap();
         let wire = serde_json::to_string(&Sources::of(&here).unwrap()).unwrap();
         drop(folder);
 
@@ -163,7 +168,9 @@ request = { method = "POST", path = "/{{row.a}}/{{size}}/{{env.PATH}}", file = "
         let there = told.read().unwrap();
 
         assert_eq!(there.parameters, here.parameters);
-        assert_eq!(there.highest_rate(), Some(20.0));
+        let probed = Stage::constant(second * 5, 30.0);
+        assert_eq!(there.workloads[0].stages(), [probed]);
+        assert_eq!(there.workloads[0].warm_up, second);
         assert_eq!(
             format!("{:?}", there.journeys),
             format!("{:?}", here.journeys)

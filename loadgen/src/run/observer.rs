@@ -9,7 +9,7 @@ use loadgen_engine::drive::{DRIVER, Interval};
 use loadgen_engine::fault::StartedSystem;
 use loadgen_engine::proc::{host_time, numbered_cpu_times, process_cpu_time, program_times};
 use loadgen_engine::record::series::{
-    GENERATOR, GroupPoint, HOST, OTHERS, Observation, Point, Series,
+    AGENT, GENERATOR, GroupPoint, HOST, OTHERS, Observation, Point, Series,
 };
 use loadgen_engine::scrape::Scrape;
 
@@ -76,7 +76,7 @@ impl Observer {
     pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) -> Observation {
         let mut observation = Observation::default();
         let agents = std::mem::take(&mut self.agents_cpu_pct).into_iter();
-        let agents = agents.map(|(address, pct)| (format!("agent {address}"), pct));
+        let agents = agents.map(|(address, pct)| (format!("{AGENT}{address}"), pct));
         observation.cpu_pct.extend(agents);
         let wall = self.cpu.0.elapsed();
         if wall >= CPU_INTERVAL_MIN {

@@ -9,6 +9,7 @@ mod program;
 mod service;
 
 mod agent;
+mod capacity;
 mod losses;
 mod refusals;
 mod secured;
