@@ -179,8 +179,7 @@ impl Run {
             events,
             go: wait,
             stop: stop.clone(),
-            // Whoever ends a run at once ends this process.
-            abort: CancellationToken::new(),
+            abort: None,
         };
         match self.agents.take() {
             Some(agents) => agents.lead(assignment, schedule),

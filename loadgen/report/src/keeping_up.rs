@@ -88,7 +88,7 @@ impl KeepingUp<'_> {
         }
         if generator.own_errors > 0 {
             let count = generator.own_errors;
-            reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n) or lower connections_max"));
+            reasons.push(format!("{count} requests failed because the generator's machine had no descriptor, port or memory left; raise the limit (ulimit -n) or lower connections_max"));
         }
         reasons
     }

@@ -129,7 +129,7 @@ impl Session {
             events,
             go: wait,
             stop: levers.stop.clone(),
-            abort: levers.abort.clone(),
+            abort: Some(levers.abort.clone()),
         });
         match spawned {
             Ok(_) => self.drive(levers, told).await,

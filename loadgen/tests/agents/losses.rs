@@ -53,7 +53,9 @@ fn an_agent_that_is_killed_makes_the_run_invalid_by_its_name_and_the_others_go_o
         report["journeys"]["started"].as_u64().unwrap(),
         250 + theirs
     );
-    assert_eq!(report["steps"][0]["count"].as_u64().unwrap(), 250 + theirs);
+    // A request that was under way at the end of the last second that it told has not been told.
+    let counted = report["steps"][0]["count"].as_u64().unwrap();
+    assert!((251..=250 + theirs).contains(&counted), "{counted}");
     for file in ["report.html", "summary.md", "response_time.get.hlog"] {
         assert!(folder.0.path().join("out").join(file).is_file(), "{file}");
     }

@@ -59,6 +59,6 @@ pub struct Assignment {
     pub go: oneshot::Receiver<Option<Instant>>,
     /// When cancelled, no new journeys start.
     pub stop: CancellationToken,
-    /// When cancelled, the drivers end at once, and nobody gets their figures.
-    pub abort: CancellationToken,
+    /// When cancelled, the drivers end at once, and nobody gets their figures; `None` where the process ends instead.
+    pub abort: Option<CancellationToken>,
 }

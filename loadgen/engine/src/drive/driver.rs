@@ -49,7 +49,7 @@ pub struct Driver {
     pub start: oneshot::Receiver<Instant>,
     pub stop: CancellationToken,
     /// When cancelled, it ends at once, without figures.
-    pub abort: CancellationToken,
+    pub abort: Option<CancellationToken>,
 }
 
 /// A runtime for this thread alone: its tasks need no lock.
@@ -77,6 +77,9 @@ impl Driver {
     pub fn run(self) -> Result<Finished, Refusal> {
         let abort = self.abort.clone();
         runtime()?.block_on(async {
+            let Some(abort) = abort else {
+                return self.drive().await;
+            };
             tokio::select! {
                 biased;
                 ended = self.drive() => ended,
