@@ -5,7 +5,6 @@ mod closing;
 mod collecting;
 mod control;
 mod cost_readings;
-mod descriptors;
 mod drivers;
 mod interrupts;
 mod listeners;
@@ -15,7 +14,6 @@ mod preparation;
 mod profiler;
 mod ramp;
 mod replay;
-mod small_pages;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,11 +29,14 @@ use observer::Observer;
 pub use options::{RunError, RunObservers, RunOptions};
 use preparation::Run;
 use profiler::Profiler;
+use ramp::Ramp;
 use replay::Replay;
-use small_pages::SmallPages;
 
+use crate::descriptors;
+use crate::loads::loads;
 use crate::run_event::RunEvent;
-use loadgen_engine::drive::{self, Assignment};
+use crate::small_pages::SmallPages;
+use loadgen_engine::drive::{self, Assignment, Variables};
 use loadgen_engine::fault::Recovery;
 use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::record::Figures;
@@ -45,6 +46,7 @@ use loadgen_report::folder::{self, RunFolder};
 use loadgen_report::{Evidence, Report, Windows};
 use loadgen_scenario::Scenario;
 use loadgen_scenario::expression::{Vars, unix_seconds};
+use loadgen_scenario::share::Share;
 use loadgen_shop::OrderShop;
 use loadgen_shop::system_process::{RedisNetwork, SystemCommand, SystemPlan, SystemProcess};
 
@@ -59,6 +61,11 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         .map_err(|e| RunError::BadInput(format!("can't listen for signals: {e}")))?;
     if options.profile {
         profiler::check(options.out.path()).await?;
+    }
+    if scenario.trace.is_some() && options.agents.is_some() {
+        let problem =
+            "--agents: recorded arrivals depend on each other, so they have one generator";
+        return Err(RunError::BadInput(problem.to_owned()));
     }
     let replay = Replay::plan(
         &scenario,
@@ -143,7 +150,20 @@ impl Run {
             facts = Some(replay.facts);
             self.warnings.extend(replay.notes);
         }
-        let loads = self.loads(arrivals);
+        let schedule = self.ramp.as_ref().map(Ramp::follow);
+        let shares = match &self.agents {
+            // They have all of them.
+            Some(_) => 0,
+            None => self.drivers,
+        };
+        let shares = Share::all(shares);
+        let loads = loads(
+            &self.scenario,
+            self.seed,
+            shares,
+            schedule.as_ref(),
+            arrivals,
+        );
         let (events, mut told) = mpsc::unbounded_channel();
         let (faults_told, mut faults) = mpsc::unbounded_channel();
         let (go, wait) = oneshot::channel();
@@ -153,16 +173,20 @@ impl Run {
             scenario,
             targets,
             loads,
-            variables,
+            variables: Variables::BeforeSetUp(variables),
             seed,
-            meanings: (self.scenario.audit && self.audit).then_some(&OrderShop),
+            meanings: self.is_audited().then_some(&OrderShop),
             events,
             go: wait,
             stop: stop.clone(),
+            abort: None,
         };
-        drive::spawn(assignment).map_err(|e| {
-            RunError::BadInput(format!("the drivers' thread can't be started: {e}"))
-        })?;
+        match self.agents.take() {
+            Some(agents) => agents.lead(assignment, schedule),
+            None => drop(drive::spawn(assignment).map_err(|e| {
+                RunError::BadInput(format!("the drivers' thread can't be started: {e}"))
+            })?),
+        }
         let mut collected = Collected {
             figures: Figures::new(
                 self.scenario.step_names.len(),
@@ -223,9 +247,13 @@ impl Run {
         let system_cpu = system_now
             .zip(collected.cpu_before.1)
             .map(|(now, before)| now.saturating_sub(before));
-        let audit = match finished.ledger.take() {
-            Some(ledger) => self.audited(*ledger, interrupts, listeners).await,
-            None => None,
+        let audit = match self.is_audited() {
+            true => {
+                let ledger = finished.ledger.take();
+                let ledger = ledger.filter(|_| self.has_whole_ledger(&finished));
+                self.audited(ledger, interrupts, listeners).await
+            }
+            false => None,
         };
         // Only after the audit: it needs the data that tear-down removes.
         if let Some(variables) = collected.prepared.take() {

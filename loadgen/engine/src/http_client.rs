@@ -40,5 +40,5 @@ pub use reply::Reply;
 pub use request::{Request, TraceContext};
 pub use stream::Stream;
 pub use target::{ConnectOptions, Target};
-pub use tls::TlsOptions;
+pub use tls::{TlsOptions, authorities, certificates, private_key};
 pub use travel::Manner;

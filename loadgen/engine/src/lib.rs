@@ -7,6 +7,7 @@ pub mod drive;
 pub mod fault;
 pub mod feed;
 pub mod http_client;
+mod pairs;
 pub mod proc;
 pub mod record;
 pub mod schedule;

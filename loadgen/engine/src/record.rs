@@ -11,7 +11,10 @@ mod times;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::http_client::Hop;
+use crate::pairs;
 
 pub use journeys::{JourneyCounts, JourneyOutcome, WorkloadFigures};
 pub use times::Times;
@@ -24,7 +27,7 @@ const ERROR_EXAMPLES_MAX: usize = 5;
 const EXAMPLE_CHARS_MAX: usize = 400;
 
 /// The times of one kind of request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct StepFigures {
     /// completed − intended start, of requests answered as expected.
     pub response_time: Times,
@@ -45,11 +48,12 @@ pub struct StepFigures {
     /// Bytes of the answers' bodies, decoded.
     pub body_bytes: u64,
     /// Redirects that were followed, by their place in their request (from 1) and by status.
+    #[serde(with = "pairs")]
     pub redirects: BTreeMap<(usize, u16), RedirectFigures>,
 }
 
 /// Redirects of one place and status.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RedirectFigures {
     /// How long the target took to answer so.
     pub time: Times,
@@ -58,7 +62,7 @@ pub struct RedirectFigures {
 }
 
 /// An awaited state.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AwaitFigures {
     /// Intended start of the step it is measured from → visible in the read model.
     pub end_to_end: Times,
@@ -67,7 +71,7 @@ pub struct AwaitFigures {
 }
 
 /// An error of one kind at one step.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ErrorFigures {
     /// Number of errors.
     pub count: u64,
@@ -118,7 +122,7 @@ impl StepFigures {
 }
 
 /// Everything recorded in one interval, or in a whole run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// By `Action::Request`'s `id`.
     pub steps: Vec<StepFigures>,
@@ -127,6 +131,7 @@ pub struct Figures {
     /// Of each workload's journeys, in the scenario's order.
     pub workloads: Vec<WorkloadFigures>,
     /// By step's name and kind.
+    #[serde(with = "pairs")]
     pub errors: BTreeMap<(String, String), ErrorFigures>,
 }
 

@@ -1,5 +1,6 @@
 //! Shows a run: its verdict, and tables of everything measured.
 
+mod agents;
 mod cost;
 mod http;
 mod key_figures;

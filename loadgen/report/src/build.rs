@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::agents::agents;
 use crate::evidence::{Evidence, Interruption};
+use crate::generator::{Own, core_pct, hundredths};
 use crate::http::HttpReport;
 use crate::latency_budget::LatencyBudget;
 use crate::replay::ReplayReport;
@@ -15,7 +17,7 @@ use crate::sections::{
 use crate::verdict::{self, Case};
 use crate::workload::{journeys, per_s, workload, workloads};
 use crate::{growth, neighbours};
-use loadgen_engine::drive::{DriverHealth, Finished};
+use loadgen_engine::drive::Finished;
 use loadgen_engine::record::series::Series;
 use loadgen_engine::record::{Figures, Times};
 use loadgen_engine::schedule::{Hold, Schedule};
@@ -51,19 +53,6 @@ impl From<LagStatistics> for Quantiles {
             max: s.max_us,
         }
     }
-}
-
-/// CPU time as percent of one core.
-fn cpu_pct(cpu: Duration, wall: Duration) -> f64 {
-    if wall.is_zero() {
-        0.0
-    } else {
-        round(100.0 * cpu.as_secs_f64() / wall.as_secs_f64())
-    }
-}
-
-fn round(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }
 
 /// Builds the report with its verdict.
@@ -110,6 +99,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let journeys = journeys(&counts, measured);
     let mut workloads = workloads(&evidence);
     let generator = generator(&evidence);
+    let agents = agents(&evidence);
     let thresholds = verdict::thresholds(&evidence);
     let stopped = matches!(evidence.interrupted, Some(Interruption::Workload));
     let replayed = replay.map(|facts| ReplayReport::new(facts, scenario, &counts, stopped));
@@ -123,6 +113,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         all_steps: &all_steps,
         journeys: &journeys,
         generator: &generator,
+        agents: &agents,
         thresholds: &thresholds,
         replay: replayed.as_ref(),
         audit: evidence.audit.as_ref(),
@@ -165,10 +156,11 @@ pub fn build(evidence: Evidence<'_>) -> Report {
                 .map(|(_, after)| after.backlog_total()),
         },
         generator,
+        agents: agents.into_iter().map(|agent| agent.report).collect(),
         http: Some(HttpReport::new(scenario, figures, finished)),
         system_cpu_pct: evidence
             .system_cpu
-            .map(|cpu| cpu_pct(cpu, wall + evidence.backlog_drain)),
+            .map(|cpu| core_pct(cpu, wall + evidence.backlog_drain)),
         resources: evidence
             .readings
             .as_ref()
@@ -219,31 +211,17 @@ fn interruption(what: Interruption, finished: &Finished) -> String {
     }
 }
 
+/// Of all generators: the CPU is that of the busiest one.
 fn generator(evidence: &Evidence<'_>) -> Generator {
-    let (finished, wall) = (evidence.finished, evidence.finished.drained);
-    let drivers = &finished.drivers;
-    let of_each: Vec<f64> = drivers
-        .iter()
-        .map(|d| cpu_pct(d.cpu.unwrap_or(evidence.process_cpu), wall))
-        .collect();
-    let mut loop_lateness = Times::default();
-    drivers
-        .iter()
-        .for_each(|d| loop_lateness.add(&d.loop_lateness));
-    let longest = |of: fn(&DriverHealth) -> Duration| drivers.iter().map(of).max();
-    let waited = longest(|d| d.cpu_wait.unwrap_or_default()).unwrap_or_default();
-    let jump = longest(|d| d.clock_jump).unwrap_or_default();
-    Generator {
-        cpu_pct: of_each.iter().copied().fold(0.0, f64::max),
-        drivers_cpu_pct: of_each,
-        cpu_wait_pct: cpu_pct(waited, wall),
-        loop_lateness_us: (&loop_lateness).into(),
-        clock_jump_ms: round(jump.as_secs_f64() * 1e3),
-        own_errors: drivers.iter().map(|d| d.generator_errors).sum(),
-        process_cpu_pct: cpu_pct(evidence.process_cpu, wall),
-        schedule_slip_us: (&evidence.figures.schedule_slip()).into(),
+    let finished = evidence.finished;
+    let agents = finished.agents.iter().map(|agent| agent.process_cpu);
+    let own = Own {
+        drivers: &finished.drivers,
+        process_cpu: agents.max().unwrap_or(evidence.process_cpu),
+        slip: &evidence.figures.schedule_slip(),
         feed_reconnects: finished.feed_reconnects,
-    }
+    };
+    own.over(finished.drained)
 }
 
 /// Steps in which a changing rate is summed over one interval.
@@ -286,10 +264,10 @@ fn series(scenario: &Scenario, evidence: &Evidence<'_>) -> Option<Series> {
         Some(rates.sum::<f64>() * step.as_secs_f64())
     };
     series.ask(|workload, from, to| match workload {
-        Some(workload) => due(workload, from, to).map(round),
+        Some(workload) => due(workload, from, to).map(hundredths),
         None => {
             let all = (0..schedules.len()).map(|workload| due(workload, from, to));
-            all.sum::<Option<f64>>().map(round)
+            all.sum::<Option<f64>>().map(hundredths)
         }
     });
     if scenario.workloads.len() > 1 {
@@ -310,7 +288,7 @@ fn holds(scenario: &Scenario, evidence: &Evidence<'_>) -> Vec<HoldReport> {
         HoldReport {
             from_s: hold.from.as_secs_f64(),
             until_s: until.as_secs_f64(),
-            rate_per_s: round(rate),
+            rate_per_s: hundredths(rate),
         }
     });
     reports.collect()

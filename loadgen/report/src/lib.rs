@@ -1,6 +1,7 @@
 //! From what was recorded to a report and its verdict; reports merged, compared, and taken together as a search for capacity. Must not
 //! know how anything is shown.
 
+mod agents;
 pub mod audit;
 mod build;
 pub mod capacity;
@@ -9,8 +10,10 @@ mod environment;
 mod evidence;
 mod faults;
 pub mod folder;
+mod generator;
 pub mod growth;
 mod http;
+mod keeping_up;
 pub mod latency_budget;
 mod merge;
 pub mod neighbours;
@@ -27,6 +30,7 @@ mod verdict;
 mod windows;
 mod workload;
 
+pub use agents::AgentReport;
 pub use build::build;
 pub use environment::Environment;
 pub use evidence::{Abort, Evidence, Interruption};

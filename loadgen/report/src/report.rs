@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agents::AgentReport;
 use crate::audit::AuditReport;
 use crate::environment::Environment;
 use crate::faults::FaultReport;
@@ -68,6 +69,9 @@ pub struct Report {
     pub drain: Drain,
     /// How well the generator kept up.
     pub generator: Generator,
+    /// Each agent by itself; empty where the machine of this report drove the load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentReport>,
     /// Connections, bytes and redirects; older reports don't have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpReport>,

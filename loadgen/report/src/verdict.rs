@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agents::AgentCase;
 use crate::audit::AuditReport;
 use crate::evidence::{Abort, Evidence};
 use crate::faults::FaultReport;
+use crate::keeping_up::KeepingUp;
 use crate::replay::ReplayReport;
 use crate::sample::MetricSample;
 use crate::sections::{
@@ -69,6 +71,8 @@ pub struct Case<'a> {
     pub journeys: &'a JourneyReport,
     /// How well the generator kept up.
     pub generator: &'a Generator,
+    /// How well each agent kept up, where there are any.
+    pub agents: &'a [AgentCase],
     /// The scenario's thresholds and their figures.
     pub thresholds: &'a [ThresholdReport],
     /// A replay's invoices.
@@ -241,86 +245,40 @@ pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
 fn doubts(case: &Case<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     let limits = case.limits;
-    let lost = |journeys: &JourneyReport| journeys.dropped + journeys.unsent;
     // Where arrivals were lost, they are why nothing was measured.
-    if case.all_steps.count == 0 && lost(case.journeys) == 0 {
+    if case.all_steps.count == 0 && case.journeys.dropped + case.journeys.unsent == 0 {
         reasons.push(
             "no samples: nothing was measured; make the run longer than its warm-up".to_owned(),
         );
     }
-    let slip_max_us = limits.slip_p99_max.as_secs_f64() * 1e6;
-    for workload in case.workloads.iter().filter(|w| w.asked.kind != "closed") {
-        let (of, slip) = (of(workload), workload.schedule_slip_us.p99);
-        if slip > slip_max_us {
-            let (slip, limit) = (units::time(slip), units::time(slip_max_us));
-            reasons.push(format!("the generator did not keep its schedule{of}: slip p99 {slip} > {limit}; lower the rate or give the generator a core of its own"));
-        }
+    if case.agents.is_empty() {
+        let kept = KeepingUp {
+            limits,
+            workloads: case.workloads,
+            generator: case.generator,
+        };
+        reasons.extend(kept.doubts());
     }
-    if case.generator.cpu_pct > limits.cpu_pct_max {
-        let (cpu, limit) = (case.generator.cpu_pct, limits.cpu_pct_max);
-        reasons.push(format!("the generator's CPU was the bottleneck: {cpu} % of a core > {limit} %; lower the rate or use more drivers"));
+    // Each for itself: one that doesn't keep up must not be hidden by the others.
+    for agent in case.agents {
+        let (address, lost) = (&agent.report.address, &agent.report.lost);
+        reasons.extend(lost.iter().map(|lost| {
+            format!(
+                "the agent {address} was {lost}; from then on its share of the load was not sent"
+            )
+        }));
+        let kept = KeepingUp {
+            limits,
+            workloads: &agent.workloads,
+            generator: &agent.report.generator,
+        };
+        let doubts = kept.doubts().into_iter();
+        reasons.extend(doubts.map(|doubt| format!("the agent {address}: {doubt}")));
     }
-    reasons.extend(own_troubles(case));
     let undone = case.faults.iter();
     let undone = undone.filter_map(|f| Some((&f.what, f.problem.as_ref()?)));
     reasons.extend(undone.map(|(what, problem)| {
         format!("the fault `{what}` could not be carried out: {problem}; this is not the run that was asked for")
     }));
-    // Each for itself: one that loses much must not be hidden by others that send more. What no workload loses, all don't lose.
-    for workload in case.workloads {
-        let (of, journeys) = (of(workload), &workload.journeys);
-        let lost = lost(journeys);
-        let lost_pct = 100.0 * lost as f64 / (journeys.started + lost).max(1) as f64;
-        if lost_pct > limits.dropped_pct_max {
-            let (dropped, unsent) = (journeys.dropped, journeys.unsent);
-            let or = match dropped {
-                0 => "",
-                _ => ", or raise the limit in_flight_max",
-            };
-            reasons.push(format!(
-                "{lost_pct:.1} % of the arrivals{of} were not sent ({dropped} dropped over the in-flight limit of {}, {unsent} due but unsent at the end) > {} %; lower the rate{or}",
-                limits.in_flight_max, limits.dropped_pct_max
-            ));
-        }
-    }
-    reasons
-}
-
-/// Which workload a reason is about, if there are several.
-fn of(workload: &WorkloadReport) -> String {
-    match workload.name.as_str() {
-        "" => String::new(),
-        name => format!(" of `{name}`"),
-    }
-}
-
-/// Why the run is INVALID because of the generator's machine.
-fn own_troubles(case: &Case<'_>) -> Vec<String> {
-    let (generator, limits) = (case.generator, case.limits);
-    let mut reasons = Vec::new();
-    // A closed workload has no schedule to be late for, so that waiting for a core shows only here.
-    let wanted = generator.cpu_pct + generator.cpu_wait_pct;
-    if case.workloads.iter().any(|w| w.asked.kind == "closed")
-        && wanted > limits.cpu_pct_max
-        && generator.cpu_pct <= limits.cpu_pct_max
-    {
-        let (wait, limit) = (generator.cpu_wait_pct, limits.cpu_pct_max);
-        reasons.push(format!("the machine was too busy: a driver waited for a core {wait} % of the time, which together with its own CPU is over {limit} %; give the generator a core of its own"));
-    }
-    let late_max_us = limits.loop_stall_p99_max.as_secs_f64() * 1e6;
-    let late = generator.loop_lateness_us.p99;
-    if late > late_max_us {
-        let (late, limit) = (units::time(late), units::time(late_max_us));
-        reasons.push(format!("the machine was too busy: the generator's event loop was late, p99 {late} > {limit}; give the generator a core of its own"));
-    }
-    let jump_max_ms = limits.clock_jump_max.as_secs_f64() * 1e3;
-    if generator.clock_jump_ms > jump_max_ms {
-        let jump = generator.clock_jump_ms;
-        reasons.push(format!("the wall clock jumped by {jump} ms > {jump_max_ms} ms, so times of this machine and the target can't be compared; wait until the clock is synchronised and run again"));
-    }
-    if generator.own_errors > 0 {
-        let count = generator.own_errors;
-        reasons.push(format!("{count} requests failed because this machine had no descriptor, port or memory left; raise the limit (ulimit -n) or lower connections_max"));
-    }
     reasons
 }

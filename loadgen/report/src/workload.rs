@@ -100,6 +100,15 @@ pub fn workloads(evidence: &Evidence<'_>) -> Vec<WorkloadReport> {
     .collect()
 }
 
+/// What one of several generators did of a workload; its response times are only in those of all.
+pub fn one_of(
+    workload: &Workload,
+    figures: &WorkloadFigures,
+    measured: Duration,
+) -> WorkloadReport {
+    report(workload, figures, &Times::default(), measured, None)
+}
+
 fn report(
     workload: &Workload,
     figures: &WorkloadFigures,

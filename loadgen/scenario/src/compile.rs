@@ -26,14 +26,25 @@ use crate::file::{Http, ScenarioFile};
 use crate::limits::Limits;
 use crate::scenario::{Feeder, Scenario};
 use crate::secrets::Secrets;
+use crate::sources::{Files, ReadFrom};
 use crate::workload::Workload;
 
 /// Reads a scenario's text. `file` is its name in errors; relative data files are looked up beside it.
 pub fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    read_from(file, text, Files::default())
+}
+
+/// Reads a scenario's text, and what it names from these files.
+pub(crate) fn read_from(
+    file: &str,
+    text: &str,
+    files: Files<'_>,
+) -> Result<Scenario, ScenarioError> {
     let source = SourceText { file, text };
     let raw: ScenarioFile = toml::from_str(text).map_err(|e| source.toml_error(&e))?;
     Compiler {
         source,
+        files,
         known: HashSet::new(),
         lists: HashSet::new(),
         maybe_unset: HashSet::new(),
@@ -118,6 +129,12 @@ impl Compiler<'_> {
         let mut scenario = Scenario {
             name: raw.name,
             description: raw.description,
+            read_from: ReadFrom {
+                file: self.source.file.to_owned(),
+                text: self.source.text.to_owned(),
+                paths: self.files.opened(),
+                changes: Vec::new(),
+            },
             parameters,
             targets: self.targets,
             secrets: self.secrets,

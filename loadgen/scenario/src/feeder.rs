@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::expression::Vars;
 use crate::share::Share;
+use crate::sources::Files;
 use crate::text_file::TextFile;
 use crate::trace::Delimiter;
 use crate::{AtEnd, Feeder, FeederSource, Pick};
@@ -108,19 +109,21 @@ impl FeederCursor {
 /// # Errors
 /// The file can't be read, names a column twice, or has more rows than a feeder may have.
 pub(crate) fn read_csv(
+    files: &Files<'_>,
     path: &Path,
     delimiter: Delimiter,
 ) -> Result<(Vec<Value>, Option<String>), String> {
-    read_csv_up_to(VALUES_MAX, path, delimiter)
+    read_csv_up_to(VALUES_MAX, files, path, delimiter)
 }
 
 fn read_csv_up_to(
     values_max: usize,
+    files: &Files<'_>,
     path: &Path,
     delimiter: Delimiter,
 ) -> Result<(Vec<Value>, Option<String>), String> {
     let wrong = |e: csv::Error| format!("{}: {e}", path.display());
-    let file = TextFile::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let file = text(files, path)?;
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader.delimiter(delimiter.byte()).from_reader(file.text);
     let header = reader.headers().map_err(wrong)?.clone();
@@ -160,12 +163,22 @@ fn too_many(values_max: usize, path: &Path) -> String {
 ///
 /// # Errors
 /// The file can't be read, a line is not JSON, or there are more values than a feeder may have.
-pub(crate) fn read_json_lines(path: &Path) -> Result<Vec<Value>, String> {
-    read_json_lines_up_to(VALUES_MAX, path)
+pub(crate) fn read_json_lines(files: &Files<'_>, path: &Path) -> Result<Vec<Value>, String> {
+    read_json_lines_up_to(VALUES_MAX, files, path)
 }
 
-fn read_json_lines_up_to(values_max: usize, path: &Path) -> Result<Vec<Value>, String> {
-    let file = TextFile::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+fn text(files: &Files<'_>, path: &Path) -> Result<TextFile, String> {
+    let opened = files.open(path);
+    let read = opened.and_then(|file| TextFile::new(file, path));
+    read.map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn read_json_lines_up_to(
+    values_max: usize,
+    files: &Files<'_>,
+    path: &Path,
+) -> Result<Vec<Value>, String> {
+    let file = text(files, path)?;
     let mut values = Vec::new();
     for (i, line) in std::io::BufReader::new(file.text).lines().enumerate() {
         let line = line.map_err(|e| format!("{}: {e}", path.display()))?;
@@ -227,19 +240,24 @@ mod tests {
     #[test]
     fn more_rows_than_a_feeder_holds_are_refused_instead_of_dropped() {
         let (_folder, csv) = written("n.csv", b"n\n1\n2\n3\n");
-        let read = |max| read_csv_up_to(max, &csv, Delimiter::default());
+        let read = |max| read_csv_up_to(max, &Files::default(), &csv, Delimiter::default());
         assert_eq!(read(3).unwrap().0.len(), 3);
         assert!(read(2).unwrap_err().contains("more than 2 values"));
         let (_folder, lines) = written("n.jsonl", b"\xef\xbb\xbf1\n\n2\n3\n");
-        assert_eq!(read_json_lines_up_to(3, &lines).unwrap().len(), 3);
-        let refused = read_json_lines_up_to(2, &lines).unwrap_err();
+        assert_eq!(
+            read_json_lines_up_to(3, &Files::default(), &lines)
+                .unwrap()
+                .len(),
+            3
+        );
+        let refused = read_json_lines_up_to(2, &Files::default(), &lines).unwrap_err();
         assert!(refused.contains("more than 2 values"));
     }
 
     #[test]
     fn a_line_that_names_a_field_twice_is_refused_with_its_place() {
         let (_folder, lines) = written("u.jsonl", b"{\"a\": 1}\n {\"a\": 1, \"a\": 2}\n");
-        let refused = read_json_lines(&lines).unwrap_err();
+        let refused = read_json_lines(&Files::default(), &lines).unwrap_err();
         assert!(
             refused.contains("u.jsonl:2: two fields have the name `a`"),
             "{refused}"
@@ -250,7 +268,7 @@ mod tests {
     fn a_file_of_another_encoding_and_delimiter_is_read() {
         let (_folder, csv) = written("n.csv", b"name;town;;\nM\xfcller;K\xf6ln;;\n");
         let delimiter = Delimiter::try_from(";".to_owned()).unwrap();
-        let (rows, guess) = read_csv(&csv, delimiter).unwrap();
+        let (rows, guess) = read_csv(&Files::default(), &csv, delimiter).unwrap();
         assert_eq!(
             rows[0],
             serde_json::json!({"name": "Müller", "town": "Köln"})

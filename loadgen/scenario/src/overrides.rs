@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::threshold::Threshold;
@@ -13,7 +14,7 @@ pub type Named<T> = (Option<String>, T);
 const TRACE: &str = "--rate and --duration: a recorded trace sets both (use --speed)";
 
 /// Changes to a scenario from the command line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Overrides {
     /// Journeys a second of the workload of this name; stages are scaled so that their highest rate is this one.
     pub rates: Vec<Named<f64>>,
@@ -29,7 +30,32 @@ pub struct Overrides {
     pub targets: Vec<(String, String)>,
 }
 
+/// A change of a scenario that was read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Change {
+    /// By the command line's options.
+    Overrides(Box<Overrides>),
+    /// To a probe at one rate.
+    Probe {
+        rate: f64,
+        duration: Duration,
+        warm_up: Duration,
+    },
+}
+
 impl Scenario {
+    /// Makes a change again that was made to the same scenario elsewhere. The error is for people.
+    pub(crate) fn change(&mut self, change: &Change) -> Result<(), String> {
+        match change {
+            Change::Overrides(overrides) => self.apply(overrides),
+            Change::Probe {
+                rate,
+                duration,
+                warm_up,
+            } => self.probe(*rate, *duration, *warm_up),
+        }
+    }
+
     /// Applies the command line's changes. The error is for the person who typed them.
     pub fn apply(&mut self, overrides: &Overrides) -> Result<(), String> {
         for (name, rate) in &overrides.rates {
@@ -84,6 +110,8 @@ impl Scenario {
             };
             *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         }
+        let change = Change::Overrides(Box::new(overrides.clone()));
+        self.read_from.changes.push(change);
         Ok(())
     }
 
@@ -149,6 +177,11 @@ impl Scenario {
         workload.warm_up = warm_up;
         self.faults.clear();
         self.chaos = None;
+        self.read_from.changes.push(Change::Probe {
+            rate,
+            duration,
+            warm_up,
+        });
         self.warm_up_fits()
             .and_then(|()| self.windows_fit())
             .map_err(|e| e.replace("--duration", "--probe-duration"))

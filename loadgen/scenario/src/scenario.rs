@@ -9,6 +9,7 @@ use crate::fault::{Chaos, Fault, FaultAction};
 use crate::file::{AtEnd, Durability, Http, Method, Pick};
 use crate::limits::Limits;
 use crate::secrets::Secrets;
+use crate::sources::ReadFrom;
 use crate::step::{Action, Await, Expect, Journey, KeySource, RequestTemplate};
 use crate::template::Template;
 use crate::threshold::{Metric, Threshold, Window};
@@ -22,6 +23,8 @@ pub struct Scenario {
     pub name: String,
     /// What the scenario does, in a sentence or two.
     pub description: String,
+    /// From where it was read.
+    pub read_from: ReadFrom,
     /// Variables that every template sees; they can be overridden from the command line.
     pub parameters: Vars,
     /// Targets besides the main one; `RequestTemplate::target` indexes it.

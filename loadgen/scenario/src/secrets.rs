@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use serde_json::Value;
 
 use crate::filter::percent_encoded;
+use crate::sources::Files;
 use crate::template::escape;
 use crate::vars::Vars;
 
@@ -25,13 +26,13 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads one of this process's environment variables, once. The error says what is wrong with it.
-    pub(crate) fn read(&mut self, name: &str) -> Result<(), String> {
+    /// Reads an environment variable, once. The error says what is wrong with it.
+    pub(crate) fn read(&mut self, name: &str, files: &Files<'_>) -> Result<(), String> {
         use std::env::VarError;
         if self.values.contains_key(name) {
             return Ok(());
         }
-        let value = std::env::var(name).map_err(|e| match e {
+        let value = files.variable(name).map_err(|e| match e {
             VarError::NotPresent => format!("the environment has no variable `{name}`"),
             VarError::NotUnicode(_) => {
                 format!("the environment's variable `{name}` is not UTF-8 text")
@@ -57,6 +58,12 @@ impl Secrets {
             self.forms.dedup();
         }
         self.values.insert(name.to_owned(), value.into());
+    }
+
+    /// The variables and their values, which are for another reader of the same scenario.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let values = self.values.iter();
+        values.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
     }
 
     /// The variable `env` for templates; `None` if the scenario reads nothing of the environment.

@@ -8,6 +8,8 @@ use std::path::Path;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
+use crate::sources::Opened;
+
 /// Bytes in which a UTF-16 text without a byte order mark shows by its zeros.
 const LOOKED_AT: usize = 4_096;
 
@@ -25,8 +27,12 @@ impl TextFile {
     /// # Errors
     /// The file can't be read.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let encoding = encoding(BufReader::new(&file))?;
+        Self::new(Box::new(File::open(path)?), path)
+    }
+
+    /// The same of a file that was opened.
+    pub(crate) fn new(mut file: Box<dyn Opened>, path: &Path) -> io::Result<Self> {
+        let encoding = encoding(BufReader::new(&mut file))?;
         file.seek(SeekFrom::Start(0))?;
         if encoding == UTF_8 {
             return Ok(Self {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::think_time::ThinkTime;
 
 /// A workload: which journeys it runs, how they arrive, and when.
@@ -99,7 +101,7 @@ impl Workload {
 }
 
 /// A piece of a workload: the rate, or the number of users, goes from `from` to `to` linearly.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// The stage's length.
     pub duration: Duration,

@@ -268,6 +268,7 @@ impl Experiment<'_> {
                 proxy: ProxyChoice::Environment,
                 ..ConnectOptions::default()
             },
+            agents: None,
             drivers: self.options.drivers,
             seed,
             out: OutFolder::claim(out)?,

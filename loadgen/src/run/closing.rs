@@ -15,6 +15,7 @@ use super::preparation::Run;
 use crate::run_event::Observed;
 use crate::run_event::RunEvent;
 use loadgen_engine::drive;
+use loadgen_engine::drive::Finished;
 use loadgen_engine::record::ledger::Ledger;
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::Interruption;
@@ -87,15 +88,28 @@ impl Run {
         self.warnings.extend(failures);
     }
 
-    /// Audits the target; `None` if the audit was interrupted.
+    /// Whether the ledger has all that the run wrote: an agent that was lost has taken its own with it.
+    pub(super) fn has_whole_ledger(&mut self, finished: &Finished) -> bool {
+        let lost = finished.agents.iter().filter(|agent| agent.lost.is_some());
+        let lost: Vec<&str> = lost.map(|agent| agent.address.as_str()).collect();
+        if !lost.is_empty() {
+            self.warnings.push(format!(
+                "the audit did not compare the target's data with what the run wrote: what {} wrote is unknown",
+                lost.join(", ")
+            ));
+        }
+        lost.is_empty()
+    }
+
+    /// Audits the target; `None` if the audit was interrupted. Without a ledger it knows nothing of what the run wrote.
     pub(super) async fn audited(
         &mut self,
-        ledger: Ledger,
+        ledger: Option<Box<Ledger>>,
         interrupts: &mut Interrupts,
         listeners: &mut Listeners,
     ) -> Option<AuditReport> {
         let scope = AuditScope {
-            ledger: Some(ledger),
+            ledger: ledger.map(|ledger| *ledger),
             from_nothing: self.system.is_some(),
             drain_timeout: audit::DRAIN_TIMEOUT_DEFAULT,
             archives: Vec::new(),

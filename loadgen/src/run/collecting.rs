@@ -130,7 +130,7 @@ impl Run {
             &mut mpsc::UnboundedReceiver<DriverEvent>,
             &mut mpsc::UnboundedReceiver<FaultEvent>,
         ),
-        go: oneshot::Sender<()>,
+        go: oneshot::Sender<Option<Instant>>,
         stop: &CancellationToken,
         collected: &mut Collected,
         interrupts: &mut Interrupts,
@@ -190,7 +190,7 @@ impl Run {
                     let before = collected.before.clone().unwrap_or_default();
                     collected.windows = Windows::new(&self.scenario, before);
                     if let Some(go) = go.take() {
-                        go.send(()).ok();
+                        go.send(None).ok();
                     }
                 }
                 DriverEvent::Started { at, wall_clock } => {

@@ -12,17 +12,33 @@ const USERS_PER_DRIVER: f64 = 32.0;
 /// The most drivers; more would be a mistake.
 const DRIVERS_MAX: usize = 256;
 
-/// The number asked for, else what the scenario needs, up to half of the cores. Each driver has at least one connection and
-/// one journey in flight.
-pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunError> {
+/// The drivers of each of so many agents, or of this process: the number asked for, else what the scenario needs, here up to half of the
+/// cores. Each driver has at least one connection and one journey in flight.
+pub fn count(
+    scenario: &Scenario,
+    asked: Option<usize>,
+    agents: Option<usize>,
+) -> Result<usize, RunError> {
+    let generators = agents.unwrap_or(1);
     let dependent = scenario.trace.is_some() || scenario.shares_values();
     let limits = &scenario.limits;
     let allowed = match dependent {
         true => 1,
-        false => DRIVERS_MAX
-            .min(limits.connections_max)
-            .min(limits.in_flight_max),
+        false => {
+            let most = limits.connections_max.min(limits.in_flight_max);
+            DRIVERS_MAX.min(most / generators)
+        }
     };
+    if dependent && generators > 1 {
+        return Err(RunError::BadInput(format!(
+            "--agents: {generators} agents: this scenario's journeys depend on each other (shared values), so it can have only one"
+        )));
+    }
+    if allowed == 0 {
+        return Err(RunError::BadInput(format!(
+            "--agents: {generators} agents are more than the scenario's connections_max or its in_flight_max; each needs one of both"
+        )));
+    }
     match asked {
         Some(asked) if dependent && asked > 1 => Err(RunError::BadInput(format!(
             "--drivers {asked}: this scenario's journeys depend on each other (a recorded trace, or shared values), so it can have only one driver"
@@ -32,8 +48,13 @@ pub fn count(scenario: &Scenario, asked: Option<usize>) -> Result<usize, RunErro
         ))),
         Some(asked) => Ok(asked),
         None => {
-            let spare = available_parallelism().map_or(1, |n| n.get() / 2).max(1);
-            Ok(needed(scenario).clamp(1, spare.min(allowed)))
+            let spare = match agents {
+                // Their machines have nothing else to do.
+                Some(_) => DRIVERS_MAX,
+                None => available_parallelism().map_or(1, |n| n.get() / 2).max(1),
+            };
+            let each = needed(scenario).div_ceil(generators);
+            Ok(each.clamp(1, spare.min(allowed)))
         }
     }
 }

@@ -9,7 +9,7 @@ use loadgen_engine::drive::{DRIVER, Interval};
 use loadgen_engine::fault::StartedSystem;
 use loadgen_engine::proc::{host_time, numbered_cpu_times, process_cpu_time, program_times};
 use loadgen_engine::record::series::{
-    GENERATOR, GroupPoint, HOST, OTHERS, Observation, Point, Series,
+    AGENT, GENERATOR, GroupPoint, HOST, OTHERS, Observation, Point, Series,
 };
 use loadgen_engine::scrape::Scrape;
 
@@ -26,6 +26,8 @@ pub struct Observer {
     drivers_cpu: BTreeMap<usize, Duration>,
     /// Each driver's share of a core in percent, at the last observation.
     pub drivers_cpu_pct: Vec<f64>,
+    /// CPU of each agent's process in percent of a core, in the last interval.
+    agents_cpu_pct: Vec<(String, f64)>,
     scrape: Option<Scrape>,
     /// The end of the last interval, from the start of the run.
     told: Duration,
@@ -40,6 +42,7 @@ impl Observer {
             cpu: (Instant::now(), BTreeMap::new()),
             drivers_cpu: BTreeMap::new(),
             drivers_cpu_pct: Vec::new(),
+            agents_cpu_pct: Vec::new(),
             scrape: None,
             told: Duration::ZERO,
         }
@@ -66,11 +69,15 @@ impl Observer {
     /// Adds the drivers' counts.
     pub fn interval(&mut self, interval: &Interval) {
         self.series.count(interval.start, &Point::of(interval));
+        self.agents_cpu_pct.clone_from(&interval.agents_cpu_pct);
     }
 
     /// Observes the machine, and adds the target's metrics, if there are any, to the interval that started at `time`.
     pub fn look(&mut self, time: Duration, scrape: Option<&Scrape>) -> Observation {
         let mut observation = Observation::default();
+        let agents = std::mem::take(&mut self.agents_cpu_pct).into_iter();
+        let agents = agents.map(|(address, pct)| (format!("{AGENT}{address}"), pct));
+        observation.cpu_pct.extend(agents);
         let wall = self.cpu.0.elapsed();
         if wall >= CPU_INTERVAL_MIN {
             let now = self.cpu_times();

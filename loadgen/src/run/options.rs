@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::agents::AgentsOptions;
 use crate::out_folder::{OutFolder, OutFolderError};
 use crate::run_event::{Listener, Wish};
 use crate::terminal::UNWRITTEN;
@@ -19,8 +20,10 @@ pub struct RunOptions {
     pub target: Option<String>,
     /// How the target is reached: TLS, and a proxy.
     pub connect: ConnectOptions,
-    /// Threads that drive the load; by default as many as the scenario needs and the machine can spare.
+    /// Threads that drive the load, of each agent; by default as many as the scenario needs and the machine can spare.
     pub drivers: Option<usize>,
+    /// Who drives the load in the place of this process, at a target that runs already.
+    pub agents: Option<AgentsOptions>,
     /// Makes choices repeatable.
     pub seed: u64,
     /// The report's folder.

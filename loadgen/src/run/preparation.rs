@@ -8,18 +8,18 @@ use super::control::Control;
 use super::drivers;
 use super::options::{RunError, RunOptions};
 use super::profiler::Profiler;
-use super::ramp::Ramp;
+use super::ramp::{AHEAD, AHEAD_OF_AGENTS, Ramp};
 use super::replay::Replay;
+use crate::agents::{self, Engaged, Task};
 use crate::run_event::{PlannedWorkload, RunPlan};
-use loadgen_engine::drive::{Load, Targets};
+use crate::targets;
+use loadgen_engine::drive::Targets;
 use loadgen_engine::fault::{self, StartedSystem};
 use loadgen_engine::http_client::{ConnectOptions, ProxyChoice, Target};
 use loadgen_engine::proc::group_cpu_time;
-use loadgen_engine::schedule::{Arrivals, Crowd, Schedule, Spacing, of_workload};
 use loadgen_report::{Environment, Interruption};
+use loadgen_scenario::Scenario;
 use loadgen_scenario::fault::Fault;
-use loadgen_scenario::share::Share;
-use loadgen_scenario::{Scenario, Workload, WorkloadKind};
 use loadgen_shop::system_process::SystemProcess;
 
 /// A run, ready to be carried out.
@@ -28,7 +28,10 @@ pub struct Run {
     pub seed: u64,
     pub audit: bool,
     pub out: PathBuf,
+    /// The drivers of all generators.
     pub drivers: usize,
+    /// Who drives the load in the place of this process.
+    pub agents: Option<Engaged>,
     pub control: Control,
     /// The targets of the scenario's `[targets]`, in its order.
     pub named_targets: Vec<Target>,
@@ -53,34 +56,6 @@ fn drawn(scenario: &Scenario, seed: u64, system: Option<&dyn StartedSystem>) -> 
     chaos.schedule(end, seed, &services)
 }
 
-/// How targets are reached: through the scenario's proxy, unless the command line says it.
-fn connect(scenario: &Scenario, options: &RunOptions) -> ConnectOptions {
-    let mut connect = options.connect.clone();
-    if let (ProxyChoice::Environment, Some(proxy)) = (&connect.proxy, &scenario.http.proxy) {
-        connect.proxy = ProxyChoice::named(proxy);
-    }
-    connect
-}
-
-/// Resolves the targets of `[targets]` and checks that each can be reached.
-async fn named_targets(
-    scenario: &Scenario,
-    connect: &ConnectOptions,
-) -> Result<Vec<Target>, RunError> {
-    let mut targets = Vec::with_capacity(scenario.targets.len());
-    for named in &scenario.targets {
-        let (name, url) = (&named.name, &named.url);
-        let wrong = |problem: String| RunError::BadInput(format!("the target `{name}`: {problem}"));
-        let target = Target::resolve(url, connect).await.map_err(wrong)?;
-        target
-            .reach()
-            .await
-            .map_err(|e| wrong(format!("{url} can't be reached: {e}")))?;
-        targets.push(target);
-    }
-    Ok(targets)
-}
-
 impl Run {
     /// Where the scenario's requests go.
     pub fn targets(&self) -> Targets {
@@ -97,20 +72,16 @@ impl Run {
         url: &str,
         system: Option<Arc<SystemProcess>>,
     ) -> Result<Self, RunError> {
-        let connect = connect(&scenario, options);
+        let connect = targets::connect(&scenario, &options.connect);
         let to_main = match &system {
             // A system that was started here is reached directly.
             Some(_) => &ConnectOptions::default(),
             None => &connect,
         };
-        let target = Target::resolve(url, to_main)
-            .await
-            .map_err(|e| RunError::BadInput(format!("--target: {e}")))?;
-        // Fail before anything is measured, instead of a report full of refused connections.
-        target.reach().await.map_err(|e| {
-            RunError::BadInput(format!("the target {} can't be reached: {e}", target.url))
-        })?;
-        let named_targets = named_targets(&scenario, &connect).await?;
+        let target = targets::main(url, to_main).await;
+        let target = target.map_err(RunError::BadInput)?;
+        let named_targets = targets::named(&scenario, &connect).await;
+        let named_targets = named_targets.map_err(RunError::BadInput)?;
         let proxied = target.proxy().map(|proxy| {
             let by = match (&options.connect.proxy, &scenario.http.proxy) {
                 (ProxyChoice::Named(_), _) => "--proxy",
@@ -137,14 +108,33 @@ impl Run {
         let drawn = drawn(&scenario, options.seed, system.as_deref());
         scenario.faults.extend(drawn);
         fault::check(&scenario.faults, system.as_deref()).map_err(RunError::BadInput)?;
-        let drivers = drivers::count(&scenario, options.drivers)?;
+        let generators = options.agents.as_ref().map(|agents| agents.addresses.len());
+        let drivers_each = drivers::count(&scenario, options.drivers, generators)?;
+        let ahead = match generators {
+            Some(_) => AHEAD_OF_AGENTS,
+            None => AHEAD,
+        };
         let ramp = match scenario.workloads.as_slice() {
-            [only] if only.is_open() => Some(Ramp::new(only.stages_of_the_run())),
+            [only] if only.is_open() => Some(Ramp::new(only.stages_of_the_run(), ahead)),
             _ => None,
         };
         let warm_up = scenario.warm_up();
         let profiler = match system.clone().filter(|_| options.profile) {
             Some(system) => Some(Profiler::new(system, warm_up, options.out.path()).await?),
+            None => None,
+        };
+        let agents = match &options.agents {
+            Some(agents) => {
+                let task = Task {
+                    scenario: &scenario,
+                    target: url,
+                    seed: options.seed,
+                    noted: scenario.audit && options.audit,
+                    drivers_each,
+                };
+                let engaged = agents::engage(agents, &task).await;
+                Some(engaged.map_err(RunError::BadInput)?)
+            }
             None => None,
         };
         let (scenario, out) = (Arc::new(scenario), options.out.path().to_owned());
@@ -153,7 +143,8 @@ impl Run {
             seed: options.seed,
             audit: options.audit,
             out,
-            drivers,
+            drivers: drivers_each * generators.unwrap_or(1),
+            agents,
             control,
             named_targets,
             environment,
@@ -170,49 +161,9 @@ impl Run {
         group_cpu_time(&self.system.as_ref()?.roots())
     }
 
-    /// How the drivers are loaded: by driver, its share of each workload. Recorded arrivals have one driver.
-    pub fn loads(&self, mut replay: Option<Arrivals>) -> Vec<Vec<Load>> {
-        let shares = Share::all(self.drivers);
-        shares
-            .map(|share| {
-                let workloads = self.scenario.workloads.iter().enumerate();
-                let loads = workloads
-                    .filter_map(|(index, workload)| self.load(index, workload, share, &mut replay));
-                loads.collect()
-            })
-            .collect()
-    }
-
-    fn load(
-        &self,
-        index: usize,
-        workload: &Workload,
-        share: Share,
-        replay: &mut Option<Arrivals>,
-    ) -> Option<Load> {
-        Some(match &workload.kind {
-            WorkloadKind::Trace => Load::Open {
-                arrivals: replay.take()?,
-            },
-            WorkloadKind::Closed { think_time, .. } => Load::Closed {
-                crowd: Crowd::new(workload.stages_of_the_run()),
-                think_time: *think_time,
-            },
-            WorkloadKind::Open { poisson, .. } => {
-                let schedule = Schedule::new(workload.stages_of_the_run());
-                let seed = of_workload(self.seed, index);
-                let spacing = match poisson {
-                    true => Spacing::Poisson(seed),
-                    false => Spacing::Even,
-                };
-                let arrivals = Arrivals::scheduled(schedule, spacing, &workload.mix, seed, share);
-                let arrivals = match &self.ramp {
-                    Some(ramp) => arrivals.following(ramp.follow()),
-                    None => arrivals,
-                };
-                Load::Open { arrivals }
-            }
-        })
+    /// Whether the target is audited after the run.
+    pub fn is_audited(&self) -> bool {
+        self.scenario.audit && self.audit
     }
 
     /// What is announced.

@@ -9,13 +9,17 @@ use crate::run_event::RunEvent;
 use loadgen_engine::schedule::{Hold, Schedule};
 use loadgen_scenario::Stage;
 
-/// A hold begins and ends this long after the request: by then every driver knows of it, and no arrival is started by two
-/// different schedules.
-const AHEAD: Duration = Duration::from_millis(20);
+/// A hold begins and ends this long after the request: by then every driver of this process knows of it, and no arrival is started by
+/// two different schedules.
+pub const AHEAD: Duration = Duration::from_millis(20);
+/// The same for drivers of agents.
+pub const AHEAD_OF_AGENTS: Duration = Duration::from_secs(1);
 
 /// A schedule that can be held.
 pub struct Ramp {
     plain: Schedule,
+    /// How long after the request a hold begins and ends.
+    ahead: Duration,
     present: watch::Sender<Schedule>,
     start: Option<Instant>,
     /// The holds in order of time; only the last one may be without an end.
@@ -23,12 +27,13 @@ pub struct Ramp {
 }
 
 impl Ramp {
-    /// A ramp of these stages.
-    pub fn new(stages: Vec<Stage>) -> Self {
+    /// A ramp of these stages; a hold begins and ends so long after the request.
+    pub fn new(stages: Vec<Stage>, ahead: Duration) -> Self {
         let plain = Schedule::new(stages);
         Self {
             present: watch::Sender::new(plain.clone()),
             plain,
+            ahead,
             start: None,
             holds: Vec::new(),
         }
@@ -46,7 +51,7 @@ impl Ramp {
 
     /// Holds or resumes the schedule; does nothing before its start and after its end.
     pub fn turn(&mut self) -> Option<RunEvent> {
-        self.turn_at(self.start?.elapsed() + AHEAD)
+        self.turn_at(self.start?.elapsed() + self.ahead)
     }
 
     fn turn_at(&mut self, at: Duration) -> Option<RunEvent> {
@@ -91,11 +96,14 @@ mod tests {
 
     #[test]
     fn a_ramp_is_held_and_goes_on_in_turns_until_its_end() {
-        let mut ramp = Ramp::new(vec![Stage {
-            duration: seconds(10),
-            from: 0.0,
-            to: 100.0,
-        }]);
+        let mut ramp = Ramp::new(
+            vec![Stage {
+                duration: seconds(10),
+                from: 0.0,
+                to: 100.0,
+            }],
+            AHEAD,
+        );
         assert!(ramp.turn().is_none(), "not before the start");
 
         let held = ramp.turn_at(seconds(5));

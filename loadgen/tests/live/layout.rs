@@ -22,6 +22,7 @@ fn second_of(start: u64, figures: Figures, in_flight: usize, started: u64) -> Ru
         in_flight,
         started,
         traces: Vec::new(),
+        agents_cpu_pct: Vec::new(),
     }))
 }
 

@@ -1,6 +1,8 @@
 //! Tests the progress of a run: on a screen, as lines, as JSON, and for monitoring systems.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+#[path = "../support/held.rs"]
+mod held;
 mod hold;
 mod json;
 mod layout;

@@ -1,6 +1,8 @@
 //! The path of a request, and of an awaited state, as parts that follow each other without a gap. Pure arithmetic on times that are all
 //! wall-clock microseconds.
 
+use serde::{Deserialize, Serialize};
+
 use super::chain::ReportedEvent;
 use super::parts::{
     APPEND, CONNECTION, EARLIER, FEED, HANDLER, PROJECTION, READ, SERVER, SLIP, STREAM_WAIT,
@@ -8,7 +10,7 @@ use super::parts::{
 };
 
 /// One part of a path: its begin, its end and its place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PathSegment {
     /// The part's name.
     pub part: String,
@@ -21,7 +23,7 @@ pub struct PathSegment {
 }
 
 /// A sequence of parts; each begins where the one before ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CriticalPath {
     /// The intended start.
     pub from_us: i64,

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::critical_path::CriticalPath;
+use crate::pairs;
 use crate::record::Times;
 
 /// The number of slowest journeys kept in full.
@@ -18,7 +21,7 @@ const PATHS_MAX: usize = 40;
 const SEGMENTS_MAX: usize = 100;
 
 /// A distribution of times that may be negative, in microseconds; its sum is exact.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SignedTimes {
     negative: Times,
     others: Times,
@@ -71,7 +74,7 @@ impl SignedTimes {
 }
 
 /// The end of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PathEnd {
     /// A request's answer, by `Action::Request`'s `id`.
     Answer(usize),
@@ -80,7 +83,7 @@ pub enum PathEnd {
 }
 
 /// All paths to one end.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct CriticalPaths {
     /// The number of paths.
     pub count: u64,
@@ -91,7 +94,7 @@ pub struct CriticalPaths {
 }
 
 /// One journey in full.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SlowJourney {
     /// Its trace id.
     pub trace: u128,
@@ -104,11 +107,12 @@ pub struct SlowJourney {
 }
 
 /// Everything about the sampled journeys of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct BudgetFigures {
     /// Number of sampled journeys.
     pub sampled: u64,
     /// All paths, by their end.
+    #[serde(with = "pairs")]
     pub paths: BTreeMap<PathEnd, CriticalPaths>,
     /// The slowest journeys, slowest first.
     pub slowest: Vec<SlowJourney>,

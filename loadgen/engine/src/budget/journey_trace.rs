@@ -1,10 +1,12 @@
 //! One followed journey in full, for whoever shows journeys as traces. Must not know in which form.
 
+use serde::{Deserialize, Serialize};
+
 use super::critical_path::CriticalPath;
 use super::figures::PathEnd;
 
 /// A followed journey: its requests and awaited states, each with its parts. All times are wall-clock microseconds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JourneyTrace {
     /// The journey's name.
     pub journey: String,
@@ -23,7 +25,7 @@ pub struct JourneyTrace {
 }
 
 /// A request or an awaited state of a journey.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TracedPath {
     /// Where it ends.
     pub end: PathEnd,

@@ -48,6 +48,8 @@ pub struct Driver {
     /// The schedule's start, sent after `DriverEvent::Ready`.
     pub start: oneshot::Receiver<Instant>,
     pub stop: CancellationToken,
+    /// When cancelled, it ends at once, without figures.
+    pub abort: Option<CancellationToken>,
 }
 
 /// A runtime for this thread alone: its tasks need no lock.
@@ -73,7 +75,17 @@ pub async fn open_feed(scenario: &Scenario, target: &Target) -> Result<Option<Fe
 impl Driver {
     /// Runs on the calling thread.
     pub fn run(self) -> Result<Finished, Refusal> {
-        runtime()?.block_on(self.drive())
+        let abort = self.abort.clone();
+        runtime()?.block_on(async {
+            let Some(abort) = abort else {
+                return self.drive().await;
+            };
+            tokio::select! {
+                biased;
+                ended = self.drive() => ended,
+                () = abort.cancelled() => Err(Refusal::SetUp("stopped at once".to_owned())),
+            }
+        })
     }
 
     async fn drive(self) -> Result<Finished, Refusal> {
@@ -204,6 +216,7 @@ async fn carry_out(
         connections: context.clients.figures(),
         ledger: context.notes.as_ref().map(Notes::take),
         drivers: vec![self_watch.health(context.clients.generator_errors())],
+        agents: Vec::new(),
     }
 }
 
@@ -265,5 +278,6 @@ fn interval(context: &Context, start: Duration, length: Duration) -> DriverEvent
         in_flight: context.in_flight(),
         started: context.started.take(),
         traces: context.following.take_traces(),
+        agents_cpu_pct: Vec::new(),
     }))
 }

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use crate::budget::figures::BudgetFigures;
 use crate::budget::journey_trace::JourneyTrace;
 use crate::http_client::ConnectionFigures;
 use crate::record::ledger::Ledger;
 use crate::record::series::{Point, WorkloadPoint};
-use crate::record::{Figures, StepFigures, Times};
+use crate::record::{Figures, StepFigures, Times, WorkloadFigures};
 use loadgen_scenario::expression::Vars;
 
 /// An event of one driver, or of all of them together. Events come in the order of this list; `Interval` comes once a second between `Started`
@@ -49,7 +51,7 @@ pub enum DriverEvent {
 }
 
 /// Why a run could not be carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
     /// The scenario can't be carried out here: no live feed, a list without values.
     #[error("{0}")]
@@ -60,7 +62,7 @@ pub enum Refusal {
 }
 
 /// One interval.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Interval {
     /// From the start of the run.
     pub start: Duration,
@@ -74,12 +76,15 @@ pub struct Interval {
     pub started: u64,
     /// Sampled journeys that ended in it, in full.
     pub traces: Vec<JourneyTrace>,
+    /// CPU of each agent's process in percent of a core, by its address; empty where the load is driven by this process.
+    pub agents_cpu_pct: Vec<(String, f64)>,
 }
 
 impl Interval {
     /// Adds another driver's figures of the same interval.
     pub(super) fn add(&mut self, other: Self) {
         self.traces.extend(other.traces);
+        self.agents_cpu_pct.extend(other.agents_cpu_pct);
         self.length = self.length.max(other.length);
         self.figures.add(&other.figures);
         self.in_flight += other.in_flight;
@@ -116,7 +121,7 @@ impl Point {
 }
 
 /// How a workload ended.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Driven {
     /// When its last journey could be started, from the start of the run.
     pub arrivals_end: Duration,
@@ -125,7 +130,7 @@ pub struct Driven {
 }
 
 /// The drivers' final figures.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Finished {
     /// When the last journey could be started, from the start of the run.
     pub arrivals_end: Duration,
@@ -143,6 +148,8 @@ pub struct Finished {
     pub ledger: Option<Box<Ledger>>,
     /// Each driver's health.
     pub drivers: Vec<DriverHealth>,
+    /// What each agent did; empty where the load was driven by this process.
+    pub agents: Vec<AgentFinished>,
 }
 
 impl Finished {
@@ -164,11 +171,12 @@ impl Finished {
             mine.add(*theirs);
         }
         self.drivers.extend(other.drivers);
+        self.agents.extend(other.agents);
     }
 }
 
 /// What a driver measured of itself, from the start of the run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DriverHealth {
     /// CPU time of its thread, if the operating system reports it.
     pub cpu: Option<Duration>,
@@ -180,4 +188,27 @@ pub struct DriverHealth {
     pub clock_jump: Duration,
     /// Requests that failed because this machine had no descriptors, ports or memory left.
     pub generator_errors: u64,
+}
+
+/// What one of several agents did, and measured of itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct AgentFinished {
+    /// Its address.
+    pub address: String,
+    /// The cores of its machine.
+    pub cores: usize,
+    /// Its journeys by workload, in the scenario's order.
+    pub workloads: Vec<WorkloadFigures>,
+    /// Its drivers' health; empty if it was lost.
+    pub drivers: Vec<DriverHealth>,
+    /// CPU time of its process during the run.
+    pub process_cpu: Duration,
+    /// How often its live feed was opened again.
+    pub feed_reconnects: u64,
+    /// How far its wall clock was ahead of that of the machine that leads the run, in microseconds, as measured at the start.
+    pub clock_ahead_us: i64,
+    /// By how much that, and its start, may be wrong, in microseconds: half the round trip.
+    pub clock_error_us: u64,
+    /// Why it was lost before its end, if it was.
+    pub lost: Option<String>,
 }

@@ -1,7 +1,9 @@
 //! What a client did with its connections, for reports.
 
+use serde::{Deserialize, Serialize};
+
 /// What a client did with its connections.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionFigures {
     /// Connections opened.
     pub opened: u64,

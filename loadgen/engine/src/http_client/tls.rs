@@ -40,7 +40,7 @@ impl TlsOptions {
             (true, _) => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
-            (false, Some(path)) => builder.with_root_certificates(authorities(path)?),
+            (false, Some(path)) => builder.with_root_certificates(authorities("--tls-ca", path)?),
             (false, None) => builder.with_root_certificates(system_authorities()?),
         };
         let mut config = match &self.client_cert {
@@ -48,7 +48,10 @@ impl TlsOptions {
             Some(path) => {
                 let key_path = self.client_key.as_ref().unwrap_or(path);
                 builder
-                    .with_client_auth_cert(certificates("--client-cert", path)?, key(key_path)?)
+                    .with_client_auth_cert(
+                        certificates("--client-cert", path)?,
+                        private_key("--client-key", key_path)?,
+                    )
                     .map_err(|e| format!("--client-cert {}: {e}", path.display()))?
             }
         };
@@ -61,17 +64,24 @@ impl TlsOptions {
     }
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, String> {
+/// The authorities in a file (PEM). The error is for the person who gave `option`.
+///
+/// # Errors
+/// It can't be read, or has no certificate.
+pub fn authorities(option: &str, path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("--tls-ca", path)? {
+    for certificate in certificates(option, path)? {
         let added = roots.add(certificate);
-        added.map_err(|e| format!("--tls-ca {}: {e}", path.display()))?;
+        added.map_err(|e| format!("{option} {}: {e}", path.display()))?;
     }
     Ok(roots)
 }
 
-/// The certificates in a file: at least one.
-fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates in a file (PEM): at least one. The error is for the person who gave `option`.
+///
+/// # Errors
+/// It can't be read, or has no certificate.
+pub fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let wrong = |e: String| format!("{option} {}: {e}", path.display());
     let found = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?;
     let found: Result<Vec<_>, _> = found.collect();
@@ -82,10 +92,14 @@ fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>
     }
 }
 
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+/// The private key in a file (PEM). The error is for the person who gave `option`.
+///
+/// # Errors
+/// It can't be read, or has no key.
+pub fn private_key(option: &str, path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(path).map_err(|e| {
         format!(
-            "--client-key {}: no key that can be read (PEM, without a password): {e}",
+            "{option} {}: no key that can be read (PEM, without a password): {e}",
             path.display()
         )
     })

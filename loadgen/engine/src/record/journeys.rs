@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::times::Times;
 
 /// How one journey ended.
@@ -18,7 +20,7 @@ pub enum JourneyOutcome {
 }
 
 /// Counts of journeys, by outcome.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct JourneyCounts {
     /// Started.
     pub started: u64,
@@ -88,7 +90,7 @@ impl JourneyCounts {
 }
 
 /// The figures of one workload's journeys.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WorkloadFigures {
     /// Counts of its journeys.
     pub journeys: JourneyCounts,

@@ -7,12 +7,16 @@ mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 pub use changes::{Change, Changes, Decided};
 pub use entity_path::EntityPath;
 pub use seen::{SeenVersions, WentBack};
 
+use crate::pairs;
+
 /// What a run wrote, and what it read that contradicts what it had read before.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Creations by kind: the first segment of the path that they were posted to (`order`, `orders`).
     kinds: BTreeMap<String, Writes>,
@@ -82,13 +86,14 @@ pub enum Created {
 }
 
 /// Writes of one kind.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Writes {
     /// Ids, each followed by a line break.
     accepted: String,
     /// Ids of entities that the target will create later: it answered with a message's id.
     deferred: String,
     /// Entities of writes without an answer, or with a 5xx status, by the trace of the request: each may exist or not.
+    #[serde(with = "pairs")]
     indeterminate: BTreeMap<Option<u128>, u64>,
     /// The ids in the answers to each key, as often as they differ.
     keys: BTreeMap<String, BTreeSet<Vec<String>>>,

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 pub const POINTS_MAX: usize = 600;
 /// The name of this process in `Series::processes`.
 pub const GENERATOR: &str = "loadgen (generator)";
+/// What the name of an agent's process begins with in `Series::processes`, before its address.
+pub const AGENT: &str = "agent ";
 /// The name of all other programs, besides generator and started system, in `Series::processes`.
 pub const OTHERS: &str = "other programs";
 /// The name of a virtual machine's steal time in `Series::processes`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use loadgen_report::units::{self, count, time};
 use loadgen_report::{Quantiles, Report, StepReport};
 
-use super::{cost, http, latency_budget, profile, workloads};
+use super::{agents, cost, http, latency_budget, profile, workloads};
 use crate::quantity::{known, time_or_none};
 use crate::table::{Cell, Content, Table, Tone};
 use crate::{audit, date};
@@ -36,6 +36,7 @@ pub fn tables(report: &Report) -> Vec<Table> {
     tables.extend(http::tables(report));
     tables.extend([
         generator(report),
+        agents::table(report),
         cost::table(report),
         cost::commands(report),
         profile::table(report),

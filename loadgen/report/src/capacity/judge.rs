@@ -6,6 +6,7 @@ use crate::audit::AuditReport;
 use crate::growth::{Growth, measured};
 use crate::neighbours;
 use crate::report::Report;
+use crate::sections::Generator;
 use crate::units;
 use crate::verdict;
 use loadgen_engine::record::series::Point;
@@ -99,7 +100,7 @@ impl Probe {
         reasons.extend(verdict::missed(&report.thresholds));
         let audit = report.audit.as_ref();
         reasons.extend(audit.map(AuditReport::reasons).unwrap_or_default());
-        if full && late(report, limits) {
+        if full && late(&report.generator, limits) {
             reasons.push("the machine is full, so the generator itself was late".into());
         }
         reasons
@@ -126,14 +127,26 @@ fn doubts(report: &Report, limits: &Limits, full: bool) -> Vec<String> {
             generator.cpu_pct
         ));
     }
-    if late(report, limits) && !full {
+    if report.agents.is_empty() && late(generator, limits) && !full {
         doubts.push(format!(
             "the generator was late (schedule slip p99 {}), and the machine was not known to be full",
             units::time(generator.schedule_slip_us.p99)
         ));
     }
+    // Each for itself: the others would hide it.
+    for agent in &report.agents {
+        let (address, slip) = (&agent.address, agent.generator.schedule_slip_us.p99);
+        if let Some(lost) = &agent.lost {
+            doubts.push(format!("the agent {address} was {lost}"));
+        } else if late(&agent.generator, limits) {
+            let slip = units::time(slip);
+            doubts.push(format!(
+                "the agent {address} was late (schedule slip p99 {slip})"
+            ));
+        }
+    }
     if generator.own_errors > 0 {
-        doubts.push("this machine had no descriptor, port or memory left".into());
+        doubts.push("the generator's machine had no descriptor, port or memory left".into());
     }
     if generator.clock_jump_ms > limits.clock_jump_max.as_secs_f64() * 1e3 {
         doubts.push(format!(
@@ -144,9 +157,8 @@ fn doubts(report: &Report, limits: &Limits, full: bool) -> Vec<String> {
     doubts
 }
 
-fn late(report: &Report, limits: &Limits) -> bool {
+fn late(generator: &Generator, limits: &Limits) -> bool {
     let over = |found_us: f64, limit: std::time::Duration| found_us > limit.as_secs_f64() * 1e6;
-    let generator = &report.generator;
     over(generator.schedule_slip_us.p99, limits.slip_p99_max)
         || over(generator.loop_lateness_us.p99, limits.loop_stall_p99_max)
 }

@@ -3,7 +3,7 @@
 
 use super::probe::Probe;
 use crate::report::Report;
-use loadgen_engine::record::series::{GENERATOR, HOST, OTHERS};
+use loadgen_engine::record::series::{AGENT, GENERATOR, HOST, OTHERS};
 use loadgen_scenario::Limits;
 
 /// Percent of one core from which a process is at its limit: Redis and the system have one working thread each when started here.
@@ -13,9 +13,10 @@ const CORE_FULL_PCT: f64 = 90.0;
 const MACHINE_FULL_SHARE: f64 = 0.75;
 /// Share of a scenario's limit from which the limit is reached.
 const LIMIT_SHARE: f64 = 0.98;
-/// Whether all known processes together use nearly the whole machine.
+/// Whether all known processes together use nearly the whole machine. Never with agents: theirs are other machines.
 pub fn machine_is_full(probe: &Probe, report: &Report) -> bool {
-    probe.cpu_sum_pct() >= report.environment.cores as f64 * 100.0 * MACHINE_FULL_SHARE
+    report.agents.is_empty()
+        && probe.cpu_sum_pct() >= report.environment.cores as f64 * 100.0 * MACHINE_FULL_SHARE
 }
 
 /// Everything that was at its limit, in words, the machine before its processes.
@@ -37,6 +38,7 @@ pub fn named(probe: &Probe, report: &Report, limits: &Limits) -> Vec<String> {
         let who = match name.as_str() {
             GENERATOR => "the generator",
             OTHERS | HOST => continue,
+            name if name.starts_with(AGENT) => "an agent",
             name if name.ends_with("-server") => "Redis",
             _ => "the system",
         };

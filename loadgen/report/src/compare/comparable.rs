@@ -59,11 +59,12 @@ const RAN_ON: [Trait; 2] = [
     }),
 ];
 
-const MACHINE: [Trait; 2] = [
+const MACHINE: [Trait; 3] = [
     ("cores", |r| r.environment.cores.to_string()),
     ("machine", |r| {
         format!("{} {}", r.environment.os, r.environment.arch)
     }),
+    ("agents", |r| r.agents.len().to_string()),
 ];
 
 fn known(value: &Option<String>) -> String {

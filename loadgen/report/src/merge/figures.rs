@@ -80,6 +80,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     merged.generator = busiest.unwrap_or(&parts[0].report).generator.clone();
     merged.generator.schedule_slip_us = total("schedule_slip".to_owned());
     merged.generator.feed_reconnects = reports().map(|r| r.generator.feed_reconnects).sum();
+    merged.agents = reports().flat_map(|r| r.agents.clone()).collect();
     for other in parts.iter().skip(1).map(|p| &p.report.http) {
         if let (Some(mine), Some(theirs)) = (&mut merged.http, other) {
             mine.add(theirs);

@@ -1,5 +1,6 @@
 //! Compiles bodies and credentials: reads the files that are sent, and says which content type a body has.
 
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -167,12 +168,14 @@ impl Compiler<'_> {
             let help = "a file beside the scenario";
             wrong(format!("can't read {}: {e}", path.display()), help)
         };
-        let bytes = std::fs::metadata(&path).map_err(unreadable)?;
-        if bytes.len() > FILE_BYTES_MAX {
-            let problem = format!("{} is too long: {} bytes", path.display(), bytes.len());
+        let file_read = self.files.open(&path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        let mut some = file_read.take(FILE_BYTES_MAX + 1);
+        some.read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            let problem = format!("{} is too long", path.display());
             return Err(wrong(problem, "allowed: up to 256 MiB"));
         }
-        let bytes = std::fs::read(&path).map_err(unreadable)?;
         if !file.template {
             return Ok(Content::Bytes(bytes.into()));
         }

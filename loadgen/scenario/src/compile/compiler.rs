@@ -6,10 +6,13 @@ use crate::diagnostic::{ScenarioError, SourceText};
 use crate::file::Protocol;
 use crate::scenario::NamedTarget;
 use crate::secrets::Secrets;
+use crate::sources::Files;
 
 /// What is known of the file while it is read.
 pub(super) struct Compiler<'a> {
     pub(super) source: SourceText<'a>,
+    /// Where the files are that it names.
+    pub(super) files: Files<'a>,
     /// Variables that the current templates may read.
     pub(super) known: HashSet<String>,
     /// Lists that set-up makes.

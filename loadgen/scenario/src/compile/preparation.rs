@@ -119,18 +119,20 @@ impl Compiler<'_> {
             }
             (None, None, Some(path), None) => {
                 let delimiter = raw.delimiter.unwrap_or_default();
-                let (rows, guess) = crate::feeder::read_csv(&self.beside(&path), delimiter)
-                    .map_err(|e| {
-                        fail(
-                            e,
-                            "a CSV file with a header line that names each column once",
-                        )
-                    })?;
+                let (rows, guess) =
+                    crate::feeder::read_csv(&self.files, &self.beside(&path), delimiter).map_err(
+                        |e| {
+                            fail(
+                                e,
+                                "a CSV file with a header line that names each column once",
+                            )
+                        },
+                    )?;
                 self.notes.extend(guess);
                 FeederSource::Values(rows)
             }
             (None, None, None, Some(path)) => FeederSource::Values(
-                crate::feeder::read_json_lines(&self.beside(&path))
+                crate::feeder::read_json_lines(&self.files, &self.beside(&path))
                     .map_err(|e| fail(e, "one JSON value a line"))?,
             ),
             _ => {

@@ -84,7 +84,7 @@ impl Compiler<'_> {
             let help = "allowed: as in {{env.API_TOKEN}}";
             return Err(self.source.error(place(), problem, Some(help.into())));
         };
-        match self.secrets.read(name) {
+        match self.secrets.read(name, &self.files) {
             Err(problem) if !expression.has_default() => {
                 let help = format!(
                     "set it, as in `{name}=… loadgen run …`, or give a default, as in {{{{env.{name}|default:…}}}}"

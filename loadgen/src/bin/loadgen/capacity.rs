@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use loadgen::ab::Side;
+use loadgen::agents::AgentsOptions;
 use loadgen::capacity::{self, Range, SearchPlan};
 use loadgen::out_folder::OutFolder;
 use loadgen::run::{Interrupts, RunError, RunObservers, RunOptions};
@@ -20,6 +21,7 @@ use program_terminal::visible;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::agents_arguments::AgentsArguments;
 use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::scenario_arguments::{ScenarioArguments, rate, share};
@@ -37,6 +39,8 @@ pub struct CapacityArguments {
     scenario: ScenarioArguments,
     #[command(flatten)]
     system: SystemArguments,
+    #[command(flatten)]
+    agents: AgentsArguments,
     /// Try this rate first, in journeys a second [default: the scenario's, between --lowest and --highest]
     #[arg(long, value_parser = rate, allow_negative_numbers = true)]
     start: Option<f64>,
@@ -93,6 +97,7 @@ impl CapacityArguments {
         RunOptions {
             target: system.target.clone(),
             connect: self.system.connect(),
+            agents: system.agents.clone(),
             drivers: self.scenario.drivers,
             seed: self.scenario.seed,
             out,
@@ -109,6 +114,7 @@ impl CapacityArguments {
     /// The systems to search: one, or one for each value of what is varied.
     fn systems(&self, scenario: &Scenario) -> Result<Vec<SearchedSystem>, ExitCode> {
         let target = self.system.target(scenario)?;
+        let agents = self.agents.options(target.as_deref())?;
         let durability = self.scenario.durability.as_ref();
         let plan = self.system.plan(target.as_deref(), durability)?;
         let (varied, base) = match (&self.vary, &plan) {
@@ -119,6 +125,7 @@ impl CapacityArguments {
                 return Ok(vec![SearchedSystem {
                     label,
                     target,
+                    agents,
                     plan,
                 }]);
             }
@@ -127,6 +134,7 @@ impl CapacityArguments {
         let systems = variants.map(|variant| SearchedSystem {
             label: Some(variant.label),
             target: None,
+            agents: None,
             plan: Some(variant.plan),
         });
         Ok(systems.collect())
@@ -174,6 +182,8 @@ struct SearchedSystem {
     label: Option<String>,
     /// The URL of one that runs already.
     target: Option<String>,
+    /// Who drives its load in the place of this process.
+    agents: Option<AgentsOptions>,
     /// How it is started for each probe; `None` for a running target.
     plan: Option<SystemPlan>,
 }

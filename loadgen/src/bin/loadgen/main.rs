@@ -2,6 +2,8 @@
 //! 3 INVALID, 4 INTERRUPTED), 2 for bad input, or 5 for what can't be written.
 
 mod ab;
+mod agent;
+mod agents_arguments;
 mod audit;
 mod capacity;
 mod compare;
@@ -60,6 +62,16 @@ Environment variables:
   ORDERSHOP_BIN  Start this program `ordershop`, as --system-bin does
   RUST_LOG       Log to stderr at this level or by these filters [default: warn]";
 
+/// The last part of `loadgen agent --help`.
+const AGENT_AFTER_HELP: &str = "\
+An agent reaches targets from its own machine: --tls-ca, --client-cert and --proxy are of its way to them. The scenario, its files and the values of its environment variables come from `loadgen run`; the agent reads none of its own.
+Without --tls-cert they, and the token, go over the network in plain text.
+
+Exit codes:
+  0  stopped by Ctrl-C or SIGTERM
+  2  bad input
+  5  standard output can't be written";
+
 /// The last part of `loadgen capacity --help`.
 const CAPACITY_AFTER_HELP: &str = "\
 Exit codes:
@@ -92,6 +104,11 @@ enum Command {
         after_help = RUN_AFTER_HELP
     )]
     Run(Box<run::RunArguments>),
+    /// Drive shares of the load of runs that are led elsewhere (`loadgen run --agents`), one after the other
+    #[command(
+        after_help = AGENT_AFTER_HELP
+    )]
+    Agent(Box<agent::AgentArguments>),
     /// Find the highest rate that a system sustains, with one run for each rate that is tried
     #[command(
         after_help = CAPACITY_AFTER_HELP
@@ -200,6 +217,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 fn carry_out(command: Command) -> ExitCode {
     match command {
         Command::Run(arguments) => run::run_scenario(*arguments),
+        Command::Agent(arguments) => agent::serve(&arguments),
         Command::Capacity(arguments) => capacity::search(&arguments),
         Command::Ab(arguments) => ab::measure_in_turns(&arguments),
         Command::Audit(arguments) => audit::audit_target(&arguments),

@@ -13,6 +13,7 @@ use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Named, Overrides, Scenario};
 use program_terminal::visible;
 
+use crate::agents_arguments::AgentsArguments;
 use crate::ending::{bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::pipeline::PipelineArguments;
@@ -26,6 +27,8 @@ pub struct RunArguments {
     scenario: ScenarioArguments,
     #[command(flatten)]
     system: SystemArguments,
+    #[command(flatten)]
+    agents: AgentsArguments,
     /// Start this many journeys a second (open workload; stages are scaled); of several workloads, that of this name; may be repeated
     #[arg(long, value_name = "[NAME=]N", value_parser = named_rate, allow_negative_numbers = true)]
     rate: Vec<Named<f64>>,
@@ -81,6 +84,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     if arguments.profile && target.is_some() {
         return has_no_effect("--profile");
     }
+    let agents = match arguments.agents.options(target.as_deref()) {
+        Ok(agents) => agents,
+        Err(code) => return code,
+    };
     let own = scenario.durability.filter(|_| target.is_none());
     let durability = arguments.scenario.durability.clone();
     let durability = durability.or(own.map(|own| own.name().to_owned()));
@@ -116,6 +123,7 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         connect: arguments.system.connect(),
         target,
         drivers: arguments.scenario.drivers,
+        agents,
         seed: arguments.scenario.seed,
         out,
         audit: !arguments.no_audit,

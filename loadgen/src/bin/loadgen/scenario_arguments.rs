@@ -18,7 +18,7 @@ pub const DURABILITIES: [&str; 3] = ["none", "everysec", "always"];
 pub struct ScenarioArguments {
     /// Run this scenario: a name (see `loadgen list`) or the path of a .toml file
     scenario: String,
-    /// Drive the load with this many threads [default: as many as the rate needs, at most half the cores]
+    /// Drive the load with this many threads, on each of several agents [default: as many as the rate needs, at most half the cores here]
     #[arg(long, value_name = "N")]
     pub drivers: Option<usize>,
     /// Seed the random choices with this number, so that a run can be repeated

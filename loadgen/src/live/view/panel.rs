@@ -196,10 +196,12 @@ fn cpu(progress: &RunProgress) -> Vec<Curve> {
         let of = |p: &Point, _| *p.cpu_pct.get(i)?;
         curve(name, i, points(progress, of))
     });
-    let drivers = (0..progress.plan.drivers).map(|i| {
+    let drivers = (0..progress.plan.drivers).filter_map(|i| {
         let of = |m: &Moment| m.drivers_cpu_pct.get(i).copied();
         let colour = progress.series.processes.len() + i;
-        curve(format!("driver {i}"), colour, moments(progress, of))
+        // Those of agents are not seen from here.
+        let seen = moments(progress, of);
+        (!seen.is_empty()).then(|| curve(format!("driver {i}"), colour, seen))
     });
     processes.chain(drivers).collect()
 }

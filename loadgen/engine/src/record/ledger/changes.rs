@@ -1,7 +1,9 @@
 //! The changes of one entity that a run asked for.
 
+use serde::{Deserialize, Serialize};
+
 /// A PUT or a DELETE of one entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What it makes of the entity; `None` if that can't be told, and for a removal.
     pub content: Option<u64>,
@@ -12,7 +14,7 @@ pub struct Change {
 }
 
 /// How often something was asked for, by what is known of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// The target answered that it was carried out.
     pub accepted: u32,
@@ -21,7 +23,7 @@ pub struct Outcomes {
 }
 
 /// A change that was answered as done, and named the version that it was decided on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     /// The version in the header `If-Match`.
     pub on: u64,
@@ -30,7 +32,7 @@ pub struct Decided {
 }
 
 /// The changes of one entity; those that were refused leave no trace in it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Changes {
     /// Of PUT.
     pub puts: Outcomes,

@@ -1,0 +1,83 @@
+//! The arguments of a run whose load agents drive: where they are, and how they are reached.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use loadgen::agents::AgentsOptions;
+use loadgen_engine::http_client::authorities;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+
+use crate::ending::bad_input;
+
+#[derive(Args)]
+pub struct AgentsArguments {
+    /// Have these agents (`loadgen agent`) drive the load of a running --target, each its share of one schedule [example: 10.0.0.7:7070,10.0.0.8:7070]
+    #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',', value_parser = address)]
+    agents: Vec<String>,
+    /// Show the agents the token in this file
+    #[arg(long, value_name = "FILE", requires = "agents")]
+    token_file: Option<PathBuf>,
+    /// Speak TLS with the agents, and trust the certificate authority in this PEM file for them
+    #[arg(long, value_name = "FILE", requires = "agents")]
+    ca: Option<PathBuf>,
+}
+
+/// Checks an agent's address.
+fn address(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(port)) if port > 0 => Ok(text.to_owned()),
+        _ => Err("write HOST:PORT, as the agent's --listen has it".to_owned()),
+    }
+}
+
+/// The token in a file, without the white space around it. The error is for people.
+pub fn token(path: &Path) -> Result<String, String> {
+    let wrong = |problem: String| format!("--token-file {}: {problem}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    match text.trim() {
+        "" => Err(wrong("the file is empty".to_owned())),
+        token => Ok(token.to_owned()),
+    }
+}
+
+impl AgentsArguments {
+    /// The agents, if any are given. They drive a running target: a system that is started here is reached from this machine only. Prints
+    /// what is wrong before it returns an exit code.
+    pub fn options(&self, target: Option<&str>) -> Result<Option<AgentsOptions>, ExitCode> {
+        if self.agents.is_empty() {
+            return Ok(None);
+        }
+        if target.is_none() {
+            return Err(bad_input(
+                "--agents: give the running system with --target URL, as the agents' machines reach it; a system that is started here is reached from this machine only",
+            ));
+        }
+        let mut addresses = self.agents.clone();
+        addresses.sort();
+        if let Some(pair) = addresses.windows(2).find(|pair| pair[0] == pair[1]) {
+            let twice = &pair[0];
+            return Err(bad_input(format!(
+                "--agents: {twice} is given twice; an agent carries out one share of a run"
+            )));
+        }
+        let tls = self.ca.as_deref().map(client).transpose();
+        let token = self.token_file.as_deref().map(token).transpose();
+        Ok(Some(AgentsOptions {
+            addresses: self.agents.clone(),
+            token: token.map_err(bad_input)?,
+            tls: tls.map_err(bad_input)?,
+        }))
+    }
+}
+
+fn client(ca: &Path) -> Result<Arc<ClientConfig>, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|e| format!("TLS: {e}"))?;
+    let config = builder.with_root_certificates(authorities("--ca", ca)?);
+    Ok(Arc::new(config.with_no_client_auth()))
+}
