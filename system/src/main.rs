@@ -379,7 +379,7 @@ async fn until_stopped(work: impl Future<Output = Result<(), ArchiveError>>) -> 
         }
         None => {
             note(
-                "ordershop: stopped before it was done; no event is lost, and running it again goes on",
+                "ordershop: stopped before it was done. No event is lost; run it again, an archive with another file, and it goes on",
             );
             ExitCode::FAILURE
         }
