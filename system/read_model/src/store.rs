@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::Value;
-use redis::aio::ConnectionManager;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
@@ -16,6 +15,7 @@ use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
 use ordershop_redis::applied::position_key;
 use ordershop_redis::connection::RedisLink;
+use ordershop_redis::shared_connection::SharedConnection;
 
 /// How long a page waits at most for what is applied to be written, ms: far longer than a projection's linger.
 const WRITE_WAIT_MS_MAX: u64 = 1_000;
@@ -55,7 +55,7 @@ impl Stored {
 /// that Redis went back.
 #[derive(Clone)]
 pub struct ReadStore {
-    connection: ConnectionManager,
+    connection: SharedConnection,
     overlay: Arc<Overlay>,
     /// The position up to which the cache has each topic, as far as this process knows.
     written: watch::Sender<Positions>,

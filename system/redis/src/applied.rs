@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use redis::aio::ConnectionManager;
 use redis::{ErrorKind, Msg, Pipeline, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::RedisLink;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::Applied;
@@ -121,7 +121,7 @@ pub struct AppliedWatch(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     link: RedisLink,
-    connection: ConnectionManager,
+    connection: SharedConnection,
     /// Tells the positions that are waited for.
     channel: String,
     /// Tells what is reached at least.
@@ -137,7 +137,7 @@ impl AppliedWatch {
     #[must_use]
     pub fn of_applied(
         link: RedisLink,
-        connection: ConnectionManager,
+        connection: SharedConnection,
         stop: CancellationToken,
     ) -> Self {
         let Channels { applied, written } = Channels::of(&link);
@@ -148,7 +148,7 @@ impl AppliedWatch {
     #[must_use]
     pub fn of_written(
         link: RedisLink,
-        connection: ConnectionManager,
+        connection: SharedConnection,
         stop: CancellationToken,
     ) -> Self {
         let Channels { written, .. } = Channels::of(&link);
@@ -158,7 +158,7 @@ impl AppliedWatch {
     /// Reads positions over `connection`, and listens over one of its own.
     fn start(
         link: RedisLink,
-        connection: ConnectionManager,
+        connection: SharedConnection,
         channel: String,
         least: Option<String>,
         stop: CancellationToken,

@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
+use redis::aio::{ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::address::{self, AddressError, RedisTls, RedisUrl};
+use crate::shared_connection::SharedConnection;
 
-/// Timeout of a reply on a shared connection: a server that hangs must cause an error, not a hang.
+/// Timeout of a reply: a server that hangs, or a connection that fell silent, must cause an error, not a hang.
 pub const RESPONSE_TIMEOUT_MS: u64 = 10_000;
 /// Timeout of opening a connection.
 pub const CONNECT_TIMEOUT_MS: u64 = 2_000;
@@ -23,7 +24,7 @@ pub const PIPELINE_SLOTS: usize = 10_000;
 pub struct RedisLink {
     client: Client,
     url: RedisUrl,
-    shared: Arc<Mutex<Vec<ConnectionManager>>>,
+    shared: Arc<Mutex<Vec<SharedConnection>>>,
 }
 
 impl fmt::Debug for RedisLink {
@@ -88,15 +89,15 @@ impl RedisLink {
         matches!(answer, Ok(Ok(b'+' | b'-')))
     }
 
-    /// A dedicated connection without a response timeout, for blocking reads (bounded by the command's own BLOCK) and for `WATCH`. It does
-    /// not reconnect when it breaks; its owner opens a new one.
+    /// A dedicated connection, for blocking reads, which block for less than [`RESPONSE_TIMEOUT_MS`], and for `WATCH`. It does not reconnect
+    /// when it breaks or an answer is overdue; its owner opens a new one.
     ///
     /// # Errors
     /// The server can't be reached within [`CONNECT_TIMEOUT_MS`].
     pub async fn dedicated(&self) -> redis::RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
-            .set_response_timeout(None)
+            .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
             .set_pipeline_buffer_size(PIPELINE_SLOTS);
         self.client
             .get_multiplexed_async_connection_with_config(&config)
@@ -119,7 +120,7 @@ impl RedisLink {
     ///
     /// # Errors
     /// The address can't be used.
-    pub fn shared(&self) -> redis::RedisResult<ConnectionManager> {
+    pub fn shared(&self) -> redis::RedisResult<SharedConnection> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
             .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)))
@@ -127,12 +128,12 @@ impl RedisLink {
             .set_min_delay(Duration::from_millis(20))
             .set_max_delay(Duration::from_millis(500))
             .set_number_of_retries(3);
-        let connection = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
+        let connection = SharedConnection::new(self.client.clone(), config)?;
         self.all_shared().push(connection.clone());
         Ok(connection)
     }
 
-    fn all_shared(&self) -> MutexGuard<'_, Vec<ConnectionManager>> {
+    fn all_shared(&self) -> MutexGuard<'_, Vec<SharedConnection>> {
         // A panic elsewhere can't leave this list in a bad state.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,11 +151,7 @@ impl RedisLink {
                 .await;
             if asked.is_ok_and(|info| info.contains("role:slave")) {
                 left = true;
-                // The server closes the connection after this answer, and the next command opens it again.
-                for last in [redis::cmd("QUIT"), redis::cmd("TIME")] {
-                    let _: redis::RedisResult<redis::Value> =
-                        last.query_async(&mut connection).await;
-                }
+                connection.renew();
             }
         }
         left

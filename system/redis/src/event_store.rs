@@ -39,7 +39,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +64,7 @@ use crate::connection::RedisLink;
 use crate::info;
 use crate::metrics::AppendMetrics;
 use crate::refusal;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{
     Appended, Applied, EventStore, EventStoreError, EventSubscription, GroupStatus, READ_MODEL,
@@ -85,9 +85,9 @@ pub struct RedisEventStore {
     keys: Vec<Keys>,
     inlets: Vec<Inlet>,
     /// The connection for reads, acknowledgements and dead letters.
-    shared: ConnectionManager,
+    shared: SharedConnection,
     /// The connection for leases only: a long reply on another connection must not delay their renewal.
-    leases: ConnectionManager,
+    leases: SharedConnection,
     followers: Followers,
     applied: AppliedWatch,
     lags: Lags,

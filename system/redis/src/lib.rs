@@ -13,5 +13,6 @@ pub mod metrics;
 mod refusal;
 pub mod requirements;
 pub mod server;
+pub mod shared_connection;
 pub mod supervision;
 pub mod when_full;

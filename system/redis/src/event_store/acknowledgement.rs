@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use redis::{Cmd, RedisResult};
 
 use super::entry::{Foreign, xadd_dead, xadd_dead_position};
 use super::retrying::retrying;
 use crate::refusal;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_store::{EventStoreError, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
@@ -19,7 +19,7 @@ pub(super) struct Acknowledger {
     pub events: String,
     pub group: String,
     pub dead_letters: String,
-    pub shared: ConnectionManager,
+    pub shared: SharedConnection,
     /// The maximum duration of retries, in ms.
     pub retry_max_ms: u64,
 }

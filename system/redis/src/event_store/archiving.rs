@@ -1,7 +1,6 @@
 //! What an archive asks of Redis beside the event store: how far everybody is, and the removal of events that are in its file. Knows the
 //! commands, not which events are archived.
 
-use redis::aio::ConnectionManager;
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
 
 use super::entry::{Entry, entries};
@@ -9,6 +8,7 @@ use super::keys::{CLAIM_PREFIX, Keys};
 use super::ledger::claim_key;
 use crate::applied::position_key;
 use crate::connection::RedisLink;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_store::READ_MODEL;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
@@ -52,7 +52,7 @@ pub struct Removal {
 /// The connection of an archive.
 #[derive(Clone)]
 pub struct ArchiveLink {
-    shared: ConnectionManager,
+    shared: SharedConnection,
     keys: Vec<Keys>,
 }
 
@@ -290,7 +290,7 @@ pub(super) async fn groups(
 
 /// The position just before a group's oldest entry that it was given and has not acknowledged.
 async fn oldest_pending(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     events: &str,
     group: &str,
 ) -> RedisResult<Position> {

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::dead_letters::DeadLetter;
 use ordershop_contract::event_store::READ_MODEL;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use redis::RedisResult;
-use redis::aio::ConnectionManager;
 
 use super::groups::statuses;
 use super::keys::Keys;
@@ -52,7 +52,7 @@ impl LetterGroup {
 }
 
 /// All groups that have dead letters.
-pub(crate) async fn groups(connection: &ConnectionManager) -> RedisResult<Vec<LetterGroup>> {
+pub(crate) async fn groups(connection: &SharedConnection) -> RedisResult<Vec<LetterGroup>> {
     let keys = Topic::ALL.map(|topic| Keys::new(topic, 0));
     let statuses = statuses(connection.clone(), &keys, &Readings::default()).await?;
     let filled = statuses
@@ -68,7 +68,7 @@ pub(crate) async fn groups(connection: &ConnectionManager) -> RedisResult<Vec<Le
 type Entries = Vec<(String, Vec<(String, String)>)>;
 
 async fn range(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     group: &LetterGroup,
     (from, to): (&str, &str),
     count: usize,
@@ -85,7 +85,7 @@ async fn range(
 
 /// Adds a group's letters, after the first `skip` ones, until there are `limit`; returns how many are still to be left out.
 pub(crate) async fn list(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     group: &LetterGroup,
     skip: usize,
     limit: usize,
@@ -112,7 +112,7 @@ fn letter(group: &LetterGroup, entry: &str, fields: Vec<(String, String)>) -> De
 
 /// The letter of an entry.
 pub(crate) async fn find(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     group: &LetterGroup,
     entry: &str,
 ) -> RedisResult<Option<DeadLetter>> {
@@ -131,7 +131,7 @@ pub(crate) async fn find(
 
 /// Makes a letter's event one that its group hasn't handled; `false` if the event isn't in the stream any more.
 pub(crate) async fn resend(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     group: &LetterGroup,
     entry: &str,
 ) -> RedisResult<bool> {
@@ -160,7 +160,7 @@ pub(crate) async fn resend(
 /// Sets the read model's position back before an event. Its projector sees it and begins anew there, so that what came after the event is
 /// applied after it. The letter stays until the event can be applied.
 async fn go_back(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     topic: Topic,
     events: &str,
     position: &str,
@@ -193,7 +193,7 @@ async fn go_back(
 
 /// Deletes a letter.
 pub(crate) async fn drop(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     group: &LetterGroup,
     entry: &str,
 ) -> RedisResult<bool> {

@@ -1,11 +1,12 @@
 //! The progress of the consumer groups and of the read model. Knows `XINFO GROUPS`, the read model's position and the counts of streams.
 
-use redis::aio::{ConnectionLike, ConnectionManager};
+use redis::aio::ConnectionLike;
 use redis::{ErrorKind, RedisResult, Value};
 
 use super::keys::Keys;
 use super::readings::{Readings, entries_after};
 use crate::applied::position_key;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_lag::LagHistogram;
 use ordershop_contract::event_store::{GroupStatus, READ_MODEL};
 use ordershop_contract::position::Position;
@@ -13,7 +14,7 @@ use ordershop_contract::topic::Topic;
 
 /// Reads the status of every topic's groups, in two round trips. The read model's is told by what is read in this process, else by its position.
 pub(super) async fn statuses(
-    mut connection: ConnectionManager,
+    mut connection: SharedConnection,
     keys: &[Keys],
     readings: &Readings,
 ) -> RedisResult<Vec<GroupStatus>> {

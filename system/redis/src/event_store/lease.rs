@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use redis::aio::ConnectionManager;
 use redis::{RedisResult, Script};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::retrying::bounded;
+use crate::shared_connection::SharedConnection;
 
 /// Takes the lease if it is free. One that runs out while Redis is full can be taken again. One that would last longer than any that is taken
 /// was taken or renewed before Redis's clock was set back: it lasts as long as one that is taken now, unless its owner renews it.
@@ -38,7 +38,7 @@ pub(super) struct Lease {
 
 #[derive(Debug)]
 struct LeaseState {
-    connection: ConnectionManager,
+    connection: SharedConnection,
     key: String,
     value: String,
     ttl: Duration,
@@ -52,7 +52,7 @@ impl Lease {
     /// Takes the lease `key` for `owner` if it is free; `None` if it is held, be it by an earlier life of the same owner: what that one has
     /// under way must end, or its lease expire, before anybody else is active.
     pub async fn acquire(
-        connection: ConnectionManager,
+        connection: SharedConnection,
         key: &str,
         owner: &str,
         ttl: Duration,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ use super::subscription::read;
 use super::turn::Turn;
 use crate::applied::position_key;
 use crate::connection::RedisLink;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
@@ -39,7 +40,7 @@ pub(super) struct ProjectionSubscription {
     pub lag: GroupLag,
     pub readings: Readings,
     /// The connection for dead letters.
-    pub shared: ConnectionManager,
+    pub shared: SharedConnection,
     pub closing: CancellationToken,
     pub session: Option<Session>,
     /// Another one for each session: it begins at the position that is kept then.

@@ -4,13 +4,13 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use redis::RedisResult;
-use redis::aio::ConnectionManager;
 use tokio::task::JoinSet;
 
 use super::forwarding::{Answer, FIELD, Request, read};
 use super::inlet::Inlet;
 use super::keys::Keys;
 use crate::connection::RedisLink;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::failpoint::Failpoint;
 
@@ -24,7 +24,7 @@ const ANSWERS_KEPT_MS: u64 = 60_000;
 /// Serves requests under `fence`. Never returns; dropping it loses no request: the sender sees another fence then.
 pub(super) async fn receive(
     link: RedisLink,
-    answers: ConnectionManager,
+    answers: SharedConnection,
     keys: Keys,
     fence: u64,
     inlet: Inlet,
@@ -51,7 +51,7 @@ pub(super) async fn receive(
 
 async fn receive_on(
     link: &RedisLink,
-    answers: &ConnectionManager,
+    answers: &SharedConnection,
     keys: &Keys,
     fence: u64,
     inlet: &Inlet,
@@ -76,7 +76,7 @@ async fn receive_on(
 }
 
 async fn answer(
-    mut answers: ConnectionManager,
+    mut answers: SharedConnection,
     keys: &Keys,
     fence: u64,
     inlet: &Inlet,

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisResult, Value};
 
 use super::identity::ServerIdentity;
 use super::retrying::{READ_GRACE_MS, bounded};
 use crate::connection::RedisLink;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::position::Position;
 
@@ -142,7 +143,7 @@ impl Session {
     }
 
     /// Ends the read under way at the server; `false` if it may go on there. Entries that it delivered stay pending for the next session.
-    pub async fn end(self, mut shared: ConnectionManager) -> bool {
+    pub async fn end(self, mut shared: SharedConnection) -> bool {
         let Self { id, reading, .. } = self;
         if reading.is_some()
             && let Err(error) = end_connection(&mut shared, &id).await

@@ -2,7 +2,6 @@
 //! which events are delivered and not acknowledged, not how they are handled.
 
 use async_trait::async_trait;
-use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +12,7 @@ use super::lags::GroupLag;
 use super::session::{ConnectionId, Place, Session};
 use super::turn::Turn;
 use crate::connection::RedisLink;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
@@ -29,7 +29,7 @@ pub(super) struct RedisSubscription {
     pub acknowledger: Acknowledger,
     pub lag: GroupLag,
     /// The connection for ending a read that is under way.
-    pub shared: ConnectionManager,
+    pub shared: SharedConnection,
     pub closing: CancellationToken,
     pub delivery: DeliveryProgress,
 }

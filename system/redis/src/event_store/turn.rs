@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use redis::RedisResult;
-use redis::aio::ConnectionManager;
 
 use super::config::EventStoreConfig;
 use super::lease::Lease;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::jittered;
 
 /// A consumer's turn to be active.
 pub(super) struct Turn {
     /// The connection for the lease.
-    pub leases: ConnectionManager,
+    pub leases: SharedConnection,
     pub lease_key: String,
     pub consumer: String,
     pub config: Arc<EventStoreConfig>,

@@ -8,7 +8,6 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -30,6 +29,7 @@ use super::takeover::{InFlight, Term, take_over};
 use crate::connection::RedisLink;
 use crate::metrics::{AppendMetrics, TopicLabels};
 use crate::refusal;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::clock::now_us;
 use ordershop_contract::event_store::EventStoreError;
@@ -79,9 +79,9 @@ pub(super) struct Writer {
     pub topic: Topic,
     pub keys: Keys,
     /// The connection for the lease.
-    pub leases: ConnectionManager,
+    pub leases: SharedConnection,
     /// The connection for answers to other stores.
-    pub answers: ConnectionManager,
+    pub answers: SharedConnection,
     /// The name of this event store as an owner of leases.
     pub owner: String,
     pub inbox: Inbox,

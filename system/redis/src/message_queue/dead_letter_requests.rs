@@ -1,8 +1,8 @@
 //! Carries out requests for dead letters, of queues and of consumer groups in the same Redis. Knows which is which by its id.
 
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::dead_letters::{DEAD_LETTERS_MAX, DeadLetter, DeadLetterRequest};
 use ordershop_contract::message_queue::QueueError;
-use redis::aio::ConnectionManager;
 
 use super::dead_letters as queued;
 use super::outbox::unavailable;
@@ -10,7 +10,7 @@ use crate::event_store::dead_letters::{self as grouped, LetterGroup};
 
 /// Carries out a request; returns the letters that it was about, none if there is no such letter.
 pub(super) async fn perform(
-    mut connection: ConnectionManager,
+    mut connection: SharedConnection,
     request: DeadLetterRequest,
 ) -> Result<Vec<DeadLetter>, QueueError> {
     let connection = &mut connection;
@@ -30,7 +30,7 @@ enum LetterDeed {
 }
 
 async fn list(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     mut skip: usize,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, QueueError> {
@@ -53,7 +53,7 @@ async fn list(
 }
 
 async fn one(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     id: &str,
     deed: LetterDeed,
 ) -> Result<Vec<DeadLetter>, QueueError> {

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::dead_letters::DeadLetter;
 use ordershop_contract::message_queue::QueueError;
 use redis::Script;
-use redis::aio::ConnectionManager;
 use serde::Deserialize;
 
 use super::envelope::Envelope;
@@ -36,7 +36,7 @@ struct StoredLetter {
 }
 
 /// The names of all queues that were ever consumed.
-pub(super) async fn queues(connection: &mut ConnectionManager) -> Result<Vec<String>, QueueError> {
+pub(super) async fn queues(connection: &mut SharedConnection) -> Result<Vec<String>, QueueError> {
     let mut names: Vec<String> = redis::cmd("SMEMBERS")
         .arg(functions::KEY)
         .query_async(connection)
@@ -52,7 +52,7 @@ fn key(queue: &str) -> String {
 
 /// Adds a queue's letters, after the first `skip` ones, until there are `limit`; returns how many are still to be left out.
 pub(super) async fn list(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     queue: &str,
     skip: usize,
     limit: usize,
@@ -73,7 +73,7 @@ pub(super) async fn list(
 }
 
 async fn read(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     queue: &str,
     from: usize,
     count: usize,
@@ -114,7 +114,7 @@ fn id(queue: &str, raw: &[u8]) -> String {
 
 /// The letter of this name in the queue's list: its bytes, and what they say.
 pub(super) async fn find(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     queue: &str,
     wanted: &str,
 ) -> Result<Option<(Vec<u8>, DeadLetter)>, QueueError> {
@@ -134,7 +134,7 @@ pub(super) async fn find(
 
 /// Puts a letter's message into its queue again; `false` if somebody else was quicker.
 pub(super) async fn resend(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     queue: &str,
     raw: &[u8],
     letter: &DeadLetter,
@@ -165,7 +165,7 @@ pub(super) async fn resend(
 
 /// Deletes a letter; `false` if somebody else was quicker.
 pub(super) async fn drop(
-    connection: &mut ConnectionManager,
+    connection: &mut SharedConnection,
     queue: &str,
     raw: &[u8],
 ) -> Result<bool, QueueError> {

@@ -3,11 +3,11 @@
 
 use std::sync::Mutex;
 
-use redis::aio::ConnectionManager;
 use redis::{Pipeline, RedisResult};
 use rustc_hash::FxHashSet;
 
 use super::outbox::unavailable;
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::message_queue::{QueueError, QueueName};
 
 /// The set of functions: `service.function`.
@@ -39,7 +39,7 @@ impl Functions {
     /// Adds a function to the set. Every new worker does, whatever is cached: the server may have lost the set.
     pub(super) async fn enter(
         &self,
-        mut connection: ConnectionManager,
+        mut connection: SharedConnection,
         queue: QueueName,
     ) -> RedisResult<()> {
         let name = queue.to_string();
@@ -64,7 +64,7 @@ impl Functions {
     /// Whether a function, named `service.function`, was ever consumed.
     pub(super) async fn knows(
         &self,
-        mut connection: ConnectionManager,
+        mut connection: SharedConnection,
         function: &str,
     ) -> Result<bool, QueueError> {
         if function.len() > NAME_BYTES_MAX {
@@ -88,7 +88,7 @@ impl Functions {
     /// Adds a function to the set before it has a worker.
     pub(super) async fn introduce(
         &self,
-        connection: ConnectionManager,
+        connection: SharedConnection,
         queue: QueueName,
     ) -> Result<(), QueueError> {
         if self.has(&queue.to_string()) {

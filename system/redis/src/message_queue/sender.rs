@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::{QueueError, QueueName};
-use redis::aio::ConnectionManager;
 use redis::{Cmd, Pipeline, Value};
 use rustc_hash::FxHashMap;
 
@@ -38,7 +38,7 @@ pub(super) async fn run(shared: Arc<QueueShared>) {
 }
 
 struct Sender {
-    connection: ConnectionManager,
+    connection: SharedConnection,
     keys: FxHashMap<QueueName, String>,
     was_broken: bool,
 }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::shared_connection::SharedConnection;
 use ordershop_contract::message_queue::{QueueError, QueueName};
 use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
-use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,7 +21,7 @@ use crate::connection::RedisLink;
 #[derive(Debug)]
 pub(super) struct QueueShared {
     pub(super) link: RedisLink,
-    pub(super) connection: ConnectionManager,
+    pub(super) connection: SharedConnection,
     pub(super) metrics: QueueMetrics,
     pub(super) config: QueueConfig,
     /// A unique name of this process's queue; its reply list and its workers are named after it.

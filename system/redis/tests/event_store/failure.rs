@@ -354,3 +354,26 @@ async fn a_consumer_of_the_same_name_loses_nothing_to_a_read_behind_a_half_open_
     assert_eq!(drained.await.unwrap(), ["e1"]);
     reading.abort();
 }
+
+#[tokio::test]
+async fn a_connection_that_fell_silent_fails_and_a_shared_one_is_replaced() {
+    let stage = Stage::new().await;
+    let line = CutLine::to(stage.dir.path().join("redis.sock")).await;
+    let link = RedisLink::new(&line.url).unwrap();
+    let (mut shared, mut dedicated) = (link.shared().unwrap(), link.dedicated().await.unwrap());
+    let ping = redis::cmd("PING");
+    let answer: String = ping.query_async(&mut shared).await.unwrap();
+    assert_eq!(answer, "PONG");
+
+    line.silence_those_open();
+
+    let limit = 2 * PATIENCE;
+    let (of_shared, of_dedicated) = tokio::join!(
+        tokio::time::timeout(limit, ping.query_async::<String>(&mut shared)),
+        tokio::time::timeout(limit, ping.query_async::<String>(&mut dedicated)),
+    );
+    assert!(of_shared.unwrap().is_err());
+    assert!(of_dedicated.unwrap().is_err());
+    let again: String = ping.query_async(&mut shared).await.unwrap();
+    assert_eq!(again, "PONG");
+}
