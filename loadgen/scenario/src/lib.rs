@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod body;
 pub mod catalog;
+mod changes;
 mod compile;
 pub mod condition;
 mod diagnostic;
@@ -35,15 +36,16 @@ pub mod think_time;
 pub mod threshold;
 mod toml_json;
 pub mod trace;
+mod transport;
 mod vars;
 mod workload;
 
+pub use changes::{Named, Overrides};
 pub use compile::read;
 pub use diagnostic::ScenarioError;
 pub use file::{AtEnd, Durability, Encoding, Http, Method, Pick, Protocol};
 pub use filter::base64_decoded;
 pub use limits::Limits;
-pub use overrides::{Named, Overrides};
 pub use scenario::{Feeder, FeederSource, NamedTarget, Scenario, SetupStep};
 pub use sources::Sources;
 pub use step::{Action, Await, Expect, Journey, KeySource, Loop, Memory, RequestTemplate, Step};

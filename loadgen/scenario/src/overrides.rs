@@ -1,47 +1,14 @@
-//! Changes to a scenario from the command line, and which of them fit which workload.
+//! Makes changes to a scenario: which of them fit which workload.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::changes::{Change, Overrides};
 use super::threshold::Threshold;
 use super::{Scenario, Stage, Workload, WorkloadKind};
 
-/// A value for the workload of this name; no name for the only workload.
-pub type Named<T> = (Option<String>, T);
-
 const TRACE: &str = "--rate and --duration: a recorded trace sets both (use --speed)";
-
-/// Changes to a scenario from the command line.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Overrides {
-    /// Journeys a second of the workload of this name; stages are scaled so that their highest rate is this one.
-    pub rates: Vec<Named<f64>>,
-    /// How long journeys are started; stages and the times at which workloads start are stretched.
-    pub duration: Option<Duration>,
-    /// Users of the closed workload of this name; stages are scaled so that their highest number is this one.
-    pub users: Vec<Named<usize>>,
-    /// The share of journeys that may fail, 0 to 1; besides the scenario's own thresholds.
-    pub error_rate_max: Option<f64>,
-    /// Parameters by name; the text is parsed as JSON if it is JSON.
-    pub parameters: Vec<(String, String)>,
-    /// URLs of named targets, by name.
-    pub targets: Vec<(String, String)>,
-}
-
-/// A change of a scenario that was read.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Change {
-    /// By the command line's options.
-    Overrides(Box<Overrides>),
-    /// To a probe at one rate.
-    Probe {
-        rate: f64,
-        duration: Duration,
-        warm_up: Duration,
-    },
-}
 
 impl Scenario {
     /// Makes a change again that was made to the same scenario elsewhere. The error is for people.

@@ -5,7 +5,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::connection::{AgentsOptions, connect};
 use super::frame::{Assigned, FromAgent, ToAgent};
-use super::lead::lead;
+use super::lead::{Orders, lead};
 use super::member::Member;
 use loadgen_engine::drive::{Assignment, DriverEvent, Refusal, runtime};
 use loadgen_engine::schedule::Schedule;
@@ -47,14 +47,6 @@ impl Task<'_> {
 /// Agents that wait for a run.
 pub struct Engaged {
     orders: oneshot::Sender<Orders>,
-}
-
-/// What the thread is given to carry out.
-pub struct Orders {
-    /// As for drivers of this process; it has no loads.
-    pub assignment: Assignment,
-    /// The schedule, where it can be held.
-    pub schedule: Option<watch::Receiver<Schedule>>,
 }
 
 impl Engaged {

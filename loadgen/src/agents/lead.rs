@@ -6,7 +6,6 @@ use futures_util::future::try_join_all;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::clock_us;
-use super::engagement::Orders;
 use super::frame::{FromAgent, ToAgent};
 use super::member::Member;
 use loadgen_engine::drive::{
@@ -18,6 +17,14 @@ use loadgen_engine::schedule::Schedule;
 const START_AFTER: Duration = Duration::from_millis(500);
 /// Round trips that the signal may take.
 const ROUND_TRIPS: u32 = 4;
+
+/// What the thread is given to carry out.
+pub struct Orders {
+    /// As for drivers of this process; it has no loads.
+    pub assignment: Assignment,
+    /// The schedule, where it can be held.
+    pub schedule: Option<watch::Receiver<Schedule>>,
+}
 
 /// Carries the run out. Tells what drivers of this process would tell.
 pub async fn lead(mut members: Vec<Member>, orders: Orders) -> Result<Finished, Refusal> {

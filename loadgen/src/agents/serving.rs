@@ -194,7 +194,12 @@ async fn session(stream: TcpStream, peer: SocketAddr, agent: Arc<Agent>) {
                 || FromAgent::Alive,
                 |frame| matches!(frame, ToAgent::Alive),
             );
-            Session { wire, agent }.carry_out().await;
+            let session = Session {
+                wire,
+                connect: agent.connect.clone(),
+                leaving: agent.leaving.clone(),
+            };
+            session.carry_out().await;
             drop(occupied);
         }
         Ok(None) => {}

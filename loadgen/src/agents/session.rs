@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::{Moment, instant};
 use super::frame::{Assigned, FromAgent, ToAgent};
-use super::serving::Agent;
 use super::wire::{Heard, Wire};
 use crate::descriptors;
 use crate::loads::loads;
@@ -17,6 +16,7 @@ use crate::small_pages::SmallPages;
 use crate::targets;
 use crate::terminal;
 use loadgen_engine::drive::{self, Assignment, DriverEvent, Load, Refusal, Targets, Variables};
+use loadgen_engine::http_client::ConnectOptions;
 use loadgen_engine::proc::process_cpu_time;
 use loadgen_engine::schedule::Schedule;
 use loadgen_scenario::Scenario;
@@ -26,7 +26,10 @@ use loadgen_shop::OrderShop;
 /// The connection to who leads the run.
 pub struct Session {
     pub wire: Wire<ToAgent, FromAgent>,
-    pub agent: Arc<Agent>,
+    /// How targets are reached from here.
+    pub connect: ConnectOptions,
+    /// Cancelled when the agent ends.
+    pub leaving: CancellationToken,
 }
 
 /// A run's part, ready for its variables.
@@ -145,7 +148,7 @@ impl Session {
         loop {
             let frame = tokio::select! {
                 heard = self.wire.next() => heard.ok()?,
-                () = self.agent.leaving.cancelled() => {
+                () = self.leaving.cancelled() => {
                     self.leave();
                     return None;
                 }
@@ -168,7 +171,7 @@ impl Session {
     ) -> Result<(Option<watch::Sender<Schedule>>, Part), String> {
         descriptors::take_all_granted();
         let scenario = assigned.sources.read()?;
-        let targets = targets::reached(&scenario, &assigned.target, &self.agent.connect).await?;
+        let targets = targets::reached(&scenario, &assigned.target, &self.connect).await?;
         let schedule = match scenario.workloads.as_slice() {
             [only] if only.is_open() => Some(Schedule::new(only.stages_of_the_run())),
             _ => None,
@@ -202,7 +205,7 @@ impl Session {
                     led = heard.is_ok();
                     self.heed(heard, &mut levers, &mut cpu);
                 }
-                () = self.agent.leaving.cancelled(), if led => {
+                () = self.leaving.cancelled(), if led => {
                     led = false;
                     self.leave();
                     levers.end_at_once();
