@@ -21,6 +21,12 @@ impl Position {
     /// The position before the first event.
     pub const START: Self = Self { ms: 0, seq: 0 };
 
+    /// The last position that there can be.
+    pub const END: Self = Self {
+        ms: u64::MAX,
+        seq: u64::MAX,
+    };
+
     /// The greatest position before this one; a read after it begins with this one's event.
     #[must_use]
     pub const fn just_before(self) -> Self {

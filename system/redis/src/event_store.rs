@@ -309,6 +309,10 @@ impl EventStore for RedisEventStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, EventStoreError> {
         check_limit("limit", limit)?;
+        if after == Position::END {
+            // Redis refuses to look behind it.
+            return Ok(Vec::new());
+        }
         let key = &self.keys(topic).events;
         let (mut after, mut events) = (after, Vec::new());
         loop {

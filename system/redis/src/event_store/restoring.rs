@@ -155,10 +155,7 @@ impl Restoration {
             there.extend(groups_of.iter().map(|name| Progress {
                 name: name.clone(),
                 pending: 0,
-                delivered: Position {
-                    ms: u64::MAX,
-                    seq: u64::MAX,
-                },
+                delivered: Position::END,
             }));
         }
         Ok(NewStream {

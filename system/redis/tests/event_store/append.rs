@@ -345,3 +345,14 @@ async fn what_is_no_event_ends_neither_a_read_nor_the_stream() {
     assert!(none.unwrap().is_empty());
     assert!(began.elapsed() >= wait_max, "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn nothing_follows_the_last_position_that_there_can_be() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    append_one(&*store, "e1", "a", NoStream).await;
+
+    let behind = store.read(Topic::Order, Position::END, 10).await;
+
+    assert!(behind.unwrap().is_empty());
+}
