@@ -21,6 +21,7 @@ mod request;
 mod response;
 mod standard_headers;
 mod stream;
+mod streams;
 mod target;
 mod time_limit;
 mod tls;

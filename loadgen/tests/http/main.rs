@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod connections;
 mod customers;
+mod farewells;
 mod multiplexed;
 mod raw_server;
 mod requests;
