@@ -13,3 +13,4 @@ mod raw_server;
 mod requests;
 mod routes;
 mod scenario;
+mod unanswered;
