@@ -6,6 +6,7 @@ mod chunks;
 mod client;
 mod connection;
 mod connection_figures;
+mod cookie_date;
 mod customer;
 mod encoding;
 mod entity_tag;
