@@ -109,6 +109,10 @@ pub async fn find(
             };
             let began = Instant::now();
             let probed = probe(system, search.probes.len() + 1, rate).await;
+            if matches!(probed, Err(RunError::Stopped)) {
+                // The run may hear the signal first.
+                stop.cancel();
+            }
             if stop.is_cancelled() {
                 // A probe that was interrupted says nothing about its rate.
                 break;

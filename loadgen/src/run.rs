@@ -97,8 +97,11 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         .clone()
         .or_else(|| system.as_ref().map(|s| s.url.clone()))
         .unwrap_or_default();
-    let outcome = Run::prepare(scenario, &options, &url, system.clone()).await;
-    let outcome = match outcome {
+    let prepared = tokio::select! {
+        prepared = Run::prepare(scenario, &options, &url, system.clone()) => prepared,
+        () = interrupts.stop() => Err(RunError::Stopped),
+    };
+    let outcome = match prepared {
         Ok(mut run) => {
             run.ramp = run.ramp.filter(|_| can_hold);
             run.carry_out(replay, &mut interrupts, &mut listeners).await

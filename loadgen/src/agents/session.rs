@@ -98,7 +98,11 @@ impl Session {
         else {
             return;
         };
-        let (schedule, part) = match self.part(&assigned).await {
+        let part = tokio::select! {
+            part = self.part(&assigned) => part,
+            () = self.agent.leaving.cancelled() => return self.leave(),
+        };
+        let (schedule, part) = match part {
             Ok(part) => part,
             Err(problem) => return self.wire.send(FromAgent::Refused(problem)),
         };

@@ -1,5 +1,10 @@
 //! Answers as servers send them.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::raw_server::{LIMITS, OK, RawServer, send, value};
 use loadgen_engine::http_client::{ClientLimits, HttpClient, HttpError};
 
@@ -165,4 +170,20 @@ async fn an_answer_that_comes_byte_by_byte_is_whole_at_its_end() {
         }
     });
     assert_eq!(answered(&server, "GET").await, (200, "ok".to_owned()));
+}
+
+#[tokio::test]
+async fn what_stands_behind_a_gzip_body_is_left_out() {
+    for padding in [&[0; 512][..], b"\r\n", b"\0"] {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(b"ok").unwrap();
+        let body = [&gzip.finish().unwrap()[..], padding].concat();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let server = RawServer::always([head.into_bytes(), body].concat());
+        let found = answered(&server, "GET").await;
+        assert_eq!(found, (200, "ok".to_owned()), "{padding:?}");
+    }
 }

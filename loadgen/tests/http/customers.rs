@@ -164,3 +164,33 @@ async fn another_host_gets_the_request_but_nothing_secret() {
     assert_eq!(value(head, "host"), other.url.strip_prefix("http://"));
     assert_eq!(http.figures().opened, 2);
 }
+
+#[tokio::test]
+async fn a_cookie_that_the_target_takes_back_is_sent_no_more_however_the_date_is_written() {
+    for date in [
+        "Tue, 01 Jan 2019 00:00:00 GMT",
+        "Tue, 01 Jan 2019 00:00:00 UTC",
+        "Tue, 01 Jan 2019 00:00:00 +0000",
+        "tue, 01 jan 2019 00:00:00 gmt",
+    ] {
+        let server = RawServer::start(move |talk| {
+            while let Some((head, _)) = talk.request() {
+                let cookie = match head.split(' ').nth(1).unwrap() {
+                    "/in" => "set-cookie: a=1; Path=/\r\n".to_owned(),
+                    "/out" => format!("set-cookie: a=; expires={date}; Path=/\r\n"),
+                    _ => String::new(),
+                };
+                talk.say(said(200, &cookie));
+            }
+        });
+        let http = server.client().await;
+        let customer = Customer::new(true);
+        for path in ["/in", "/out", "/page"] {
+            let (outcome, _) = follow(&http, &Request::get(path), &customer, 0).await;
+            assert_eq!(outcome.unwrap().status, 200);
+        }
+        let heads = server.heads();
+        let cookies: Vec<_> = heads.iter().map(|head| value(head, "cookie")).collect();
+        assert_eq!(cookies, [None, Some("a=1"), None], "{date}");
+    }
+}

@@ -134,6 +134,21 @@ fn a_scenario_limits_the_requests_of_a_connection() {
 }
 
 #[test]
+fn a_request_is_not_repeated_without_a_pause_though_the_answer_asks_for_none() {
+    let busy = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+    let server = RawServer::always(busy);
+    let steps = get("/busy", "").replace("\"/busy\" }", "\"/busy\", retry = \"1s\" }");
+    let run = Loadgen::scenario(&scenario("", &steps)).arguments(&["--target", &server.url]);
+    let ended = run.run();
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let heads = server.heads();
+    let asked = heads.iter().filter(|head| head.starts_with("GET /busy"));
+    // Two journeys, each with a pause of 200 ms between two requests.
+    let asked = asked.count();
+    assert!((4..=10).contains(&asked), "{asked}");
+}
+
+#[test]
 fn compressed_answers_are_checked_decoded_and_both_sizes_are_told() {
     let text = format!("{{\"id\": 7, \"text\": \"{}\"}}", "again ".repeat(1_000));
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());

@@ -17,7 +17,7 @@ use loadgen_scenario::equality::equal;
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
 
-/// Pause before a request is repeated, unless the answer says `Retry-After`.
+/// Pause before a request is repeated, unless the answer's `Retry-After` asks for a longer one.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// A longer method and path are cut in errors, so that what is wrong stays in view.
@@ -199,7 +199,8 @@ fn pause_before_repeat(outcome: &Result<Reply, HttpError>) -> Option<Duration> {
     match outcome {
         Ok(reply) if matches!(reply.status, 429 | 503 | 504) => {
             let asked = reply.headers.as_ref().and_then(|h| h.retry_after);
-            Some(asked.unwrap_or(RETRY_PAUSE))
+            // An answer that asks for none would be answered as fast as the machine can ask.
+            Some(asked.unwrap_or_default().max(RETRY_PAUSE))
         }
         Ok(_) | Err(HttpError::Generator(_) | HttpError::BadRequest(_)) => None,
         Err(_) => Some(RETRY_PAUSE),

@@ -12,10 +12,11 @@ use super::connection::{Connection, Exchanged};
 use super::connection_figures::ConnectionFigures;
 use super::encoding;
 use super::error::HttpError;
-use super::multiplexed::{Multiplexed, Place};
+use super::multiplexed::Multiplexed;
 use super::options::{ClientLimits, ClientOptions};
 use super::reply::Reply;
 use super::request::{Envelope, Request};
+use super::streams::Place;
 use super::target::Target;
 
 /// The status of a target that has waited too long for a request.

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use cookie_store::CookieStore;
 use url::Url;
 
+use super::cookie_date;
+
 /// A customer. Costs nothing until a first cookie comes.
 #[derive(Debug)]
 pub struct Customer {
@@ -48,11 +50,23 @@ impl Customer {
         let mut jar = self.jar.borrow_mut();
         let jar = jar.get_or_insert_with(Box::default);
         for cookie in cookies {
-            if let Err(problem) = jar.parse(cookie, url) {
+            if let Err(problem) = jar.parse(&with_plain_date(cookie), url) {
                 tracing::debug!(%problem, "a cookie was not taken");
             }
         }
     }
+}
+
+/// The cookie with its date in the form that the jar reads: a cookie that it could not see the end of would live on.
+fn with_plain_date(cookie: &str) -> String {
+    let parts = cookie.split(';').map(|part| match part.split_once('=') {
+        Some((name, date)) if name.trim().eq_ignore_ascii_case("expires") => {
+            let date = cookie_date::normalised(date);
+            date.map_or_else(|| part.to_owned(), |date| format!(" Expires={date}"))
+        }
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(";")
 }
 
 #[cfg(test)]
@@ -71,6 +85,8 @@ mod tests {
             "foreign=5; Domain=other.example",
             "gone=6; Max-Age=0; Path=/",
             "old=7; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/",
+            "zone=8; Expires=Tue, 01 Jan 2019 00:00:00 +0000; Path=/",
+            "lower=9; expires=tue, 01 jan 2019 00:00:00 utc; path=/",
         ]
         .map(str::to_owned);
         customer.take(&sent, &url("https://www.shop.example/x"));

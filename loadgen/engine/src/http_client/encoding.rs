@@ -3,13 +3,16 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
 use super::error::HttpError;
 
 /// The size of brotli's buffer.
 const BUFFER_BYTES: usize = 16 << 10;
+/// What each member of gzip begins with.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Decodes a body by its `content-encoding`, the last coding first. A body in a coding that is not known stays as it is.
 pub(super) fn decoded(body: Bytes, encoding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
@@ -20,7 +23,7 @@ pub(super) fn decoded(body: Bytes, encoding: &str, bytes_max: usize) -> Result<B
             break;
         }
         body = match coding.as_str() {
-            "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*body), &coding, bytes_max)?,
+            "gzip" | "x-gzip" => gzip(&body, &coding, bytes_max)?,
             // Some servers leave zlib's frame out.
             "deflate" => match body[0] & 0x0f {
                 8 => read(ZlibDecoder::new(&*body), &coding, bytes_max)?,
@@ -39,27 +42,49 @@ pub(super) fn decoded(body: Bytes, encoding: &str, bytes_max: usize) -> Result<B
     Ok(body)
 }
 
+/// One member after the other (RFC 1952, 2.2). What else stands behind them, padding mostly, is left out, as browsers and curl do.
+fn gzip(mut members: &[u8], coding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
+    let mut body = Vec::new();
+    loop {
+        append(&mut body, GzDecoder::new(&mut members), coding, bytes_max)?;
+        if !members.starts_with(&GZIP_MAGIC) {
+            return Ok(body.into());
+        }
+    }
+}
+
 /// One frame after the other (RFC 8878, 3): the decoder reads one.
 fn zstd(mut frames: &[u8], coding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
     let mut body = Vec::new();
     while !frames.is_empty() {
         let frame = StreamingDecoder::new(&mut frames)
             .map_err(|e| HttpError::Encoding(format!("{coding}: {e}")))?;
-        body.extend(read(frame, coding, bytes_max - body.len())?);
+        append(&mut body, frame, coding, bytes_max)?;
     }
     Ok(body.into())
 }
 
 fn read(from: impl Read, coding: &str, bytes_max: usize) -> Result<Bytes, HttpError> {
     let mut body = Vec::new();
+    append(&mut body, from, coding, bytes_max)?;
+    Ok(body.into())
+}
+
+/// Fails if the body gets longer than that.
+fn append(
+    body: &mut Vec<u8>,
+    from: impl Read,
+    coding: &str,
+    bytes_max: usize,
+) -> Result<(), HttpError> {
     // One byte more shows that there is more.
-    let most = bytes_max as u64 + 1;
+    let most = (bytes_max - body.len()) as u64 + 1;
     from.take(most)
-        .read_to_end(&mut body)
+        .read_to_end(body)
         .map_err(|e| HttpError::Encoding(format!("{coding}: {e}")))?;
     match body.len() > bytes_max {
         true => Err(HttpError::TooLong),
-        false => Ok(body.into()),
+        false => Ok(()),
     }
 }
 
@@ -103,7 +128,10 @@ mod tests {
             ("gzip", gzip(TEXT)),
             ("X-GZip", gzip(TEXT)),
             ("gzip", [gzip(&TEXT[..9]), gzip(&TEXT[9..])].concat()),
+            ("gzip", [gzip(TEXT), vec![0; 512]].concat()),
+            ("gzip", [gzip(TEXT), b"\r\n".to_vec()].concat()),
             ("br", brotli(TEXT)),
+            ("br", [brotli(TEXT), b"\n".to_vec()].concat()),
             ("deflate", zlib.finish().unwrap()),
             ("deflate", raw.finish().unwrap()),
             ("br, gzip", gzip(&brotli(TEXT))),

@@ -2,17 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::client::conn::http2::{self, Builder, SendRequest};
+use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::{Mutex, Notify};
 
@@ -22,7 +20,7 @@ use super::exchange_times::ExchangeTimes;
 use super::options::ClientLimits;
 use super::reply::Reply;
 use super::request::{Envelope, Request};
-use super::stream::Stream;
+use super::streams::{Place, Streams};
 use super::target::Target;
 use super::tls::Alpn;
 
@@ -41,45 +39,14 @@ pub(super) struct Multiplexed {
     opening: Mutex<()>,
     /// Held by who takes a place or waits for one. The others follow in their order.
     first: Mutex<()>,
-    /// Signals that a place was left.
-    released: Rc<Notify>,
+    /// Signals that a place was left, or that a connection has ended.
+    released: Arc<Notify>,
     connections_max: usize,
     streams_max: usize,
     /// Connections opened.
     pub opened: Cell<u64>,
     /// The most requests that were on one connection at once.
     pub most_streams: Cell<usize>,
-}
-
-type Connection = http2::Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>;
-
-/// A connection.
-struct Streams {
-    sender: SendRequest<Full<Bytes>>,
-    in_use: Cell<usize>,
-    /// Shared with the task that keeps the connection going; asked how many streams the target allows now.
-    connection: Arc<std::sync::Mutex<Connection>>,
-    released: Rc<Notify>,
-}
-
-impl Streams {
-    fn allowed(&self) -> usize {
-        lock(&self.connection).current_max_send_streams()
-    }
-}
-
-fn lock(connection: &std::sync::Mutex<Connection>) -> std::sync::MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The place of one request on a connection.
-pub(super) struct Place(Rc<Streams>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.in_use.set(self.0.in_use.get() - 1);
-        self.0.released.notify_one();
-    }
 }
 
 impl Multiplexed {
@@ -90,7 +57,7 @@ impl Multiplexed {
             connections: RefCell::new(Vec::new()),
             opening: Mutex::new(()),
             first: Mutex::new(()),
-            released: Rc::default(),
+            released: Arc::default(),
             streams_max,
             opened: Cell::new(0),
             most_streams: Cell::new(0),
@@ -100,17 +67,14 @@ impl Multiplexed {
     /// A place on a connection that has one, the oldest first.
     fn free(&self) -> Option<Place> {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|c| !c.sender.is_closed() || c.in_use.get() > 0);
-        let has_room = |c: &&Rc<Streams>| {
-            // A target that allows none for now is asked for one, which waits in the connection.
-            let most = self.streams_max.min(c.allowed()).max(1);
-            !c.sender.is_closed() && c.in_use.get() < most
-        };
-        let found = connections.iter().find(has_room)?.clone();
-        found.in_use.set(found.in_use.get() + 1);
-        let most = self.most_streams.get().max(found.in_use.get());
+        // What the target has begun on one that is over, it still answers there.
+        connections.retain(|c| !c.is_over());
+        let mut all = connections.iter();
+        let found = all.find(|c| c.has_room(self.streams_max))?;
+        let place = Place::on(found.clone());
+        let most = self.most_streams.get().max(found.in_use());
         self.most_streams.set(most);
-        Some(Place(found))
+        Some(place)
     }
 
     fn may_open(&self) -> bool {
@@ -155,23 +119,9 @@ impl Multiplexed {
                 .max_header_list_size(HEADER_BYTES_MAX)
                 .handshake(TokioIo::new(stream))
                 .await;
-            let (sender, connection) = opened.map_err(|e| failure(&e))?;
-            let connection = Arc::new(std::sync::Mutex::new(connection));
-            let going = connection.clone();
-            let living = poll_fn(move |context| Pin::new(&mut *lock(&going)).poll(context));
-            tokio::spawn(async move {
-                if let Err(problem) = living.await {
-                    tracing::debug!(%problem, "a connection ended");
-                }
-            });
+            let opened = opened.map_err(|e| failure(&e))?;
             self.opened.set(self.opened.get() + 1);
-            let in_use = Cell::new(0);
-            let streams = Streams {
-                sender,
-                in_use,
-                connection,
-                released: Rc::clone(&self.released),
-            };
+            let streams = Streams::start(opened, self.released.clone());
             self.connections.borrow_mut().push(Rc::new(streams));
         }
     }
@@ -185,6 +135,8 @@ impl Multiplexed {
         end: Instant,
         mut place: Option<Place>,
     ) -> Result<Reply, HttpError> {
+        // Each connection may turn out to be over.
+        let attempts_max = ATTEMPTS_MAX + self.connections.borrow().len();
         let attempts = async {
             let mut attempt = 1;
             loop {
@@ -193,7 +145,7 @@ impl Multiplexed {
                     None => self.place(envelope.target).await?,
                 };
                 match on(&place, request, envelope, limits).await {
-                    Err(Failure { unbegun: true, .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+                    Err(Failure { unbegun: true, .. }) if attempt < attempts_max => attempt += 1,
                     Err(failure) => return Err(failure.error),
                     Ok(reply) => return Ok(reply),
                 }
@@ -206,7 +158,7 @@ impl Multiplexed {
 
 struct Failure {
     error: HttpError,
-    /// The target has not begun to carry the request out.
+    /// The target has not begun to carry the request out, or it does no harm twice.
     unbegun: bool,
 }
 
@@ -223,15 +175,20 @@ async fn on(
     let message = message(request, envelope).map_err(failed)?;
     let sampled = request.is_sampled();
     let connected = sampled.then(Instant::now);
-    let mut sender = place.0.sender.clone();
+    let mut sender = place.streams().sender.clone();
     let answer = sender.try_send_request(message).await;
     let answer = answer.map_err(|mut unsent| {
-        let unbegun = unsent.take_message().is_some() || is_unbegun(unsent.error());
+        // As with HTTP/1.1: the target had closed the idle connection.
+        let crossed =
+            || place.streams().answered.get() && request.is_safe() && is_lost(unsent.error());
+        let unbegun = is_unbegun(unsent.error()) || crossed();
+        let unbegun = unsent.take_message().is_some() || unbegun;
         Failure {
             error: failure(unsent.error()),
             unbegun,
         }
     })?;
+    place.streams().answered.set(true);
     let first_byte = sampled.then(Instant::now);
     let (head, body) = answer.into_parts();
     let read = Limited::new(body, limits.response_bytes_max)
@@ -294,16 +251,28 @@ fn message(
 
 /// A stream that was refused, and a farewell without an error: what the target has begun it answers (RFC 9113, 8.7).
 fn is_unbegun(error: &hyper::Error) -> bool {
-    let mut cause: Option<&dyn Error> = error.source();
+    cause::<h2::Error>(error).is_some_and(|e| {
+        let refused = e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let farewell = e.is_go_away() && e.reason() == Some(h2::Reason::NO_ERROR);
+        e.is_remote() && (refused || farewell)
+    })
+}
+
+/// The connection broke.
+fn is_lost(error: &hyper::Error) -> bool {
+    cause::<std::io::Error>(error).is_some()
+}
+
+/// What is behind an error, if it is of this kind.
+fn cause<E: Error + 'static>(error: &dyn Error) -> Option<&E> {
+    let mut cause = error.source();
     while let Some(e) = cause {
-        if let Some(e) = e.downcast_ref::<h2::Error>() {
-            let refused = e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM);
-            let farewell = e.is_go_away() && e.reason() == Some(h2::Reason::NO_ERROR);
-            return e.is_remote() && (refused || farewell);
+        if let Some(e) = e.downcast_ref() {
+            return Some(e);
         }
         cause = e.source();
     }
-    false
+    None
 }
 
 fn failure(error: &hyper::Error) -> HttpError {

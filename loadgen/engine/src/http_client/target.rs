@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -15,6 +16,9 @@ use super::proxy::{Proxy, ProxyChoice, credentials};
 use super::standard_headers::{StandardHeader, standard_headers};
 use super::stream::Stream;
 use super::tls::{Alpn, TlsOptions};
+
+/// How long a first connection may take, with its tunnel and its handshake.
+const REACH_MAX: Duration = Duration::from_secs(10);
 
 /// How targets are reached.
 #[derive(Debug, Clone, Default)]
@@ -292,9 +296,22 @@ impl Target {
         }
     }
 
-    /// Checks that the target can be reached.
+    /// Checks that the target can be reached, within ten seconds.
     pub async fn reach(&self) -> io::Result<()> {
-        self.connect_for(Alpn::Http1).await.map(drop)
+        let reached = tokio::time::timeout(REACH_MAX, self.connect_for(Alpn::Http1)).await;
+        let reached = reached.unwrap_or_else(|_| {
+            let proxy = self.proxy();
+            let through = proxy.map(|proxy| format!(" through the proxy {proxy}"));
+            let with = self.origin.server_name.as_ref().map(|_| " with TLS");
+            let text = format!(
+                "no connection{}{} within {} s",
+                through.unwrap_or_default(),
+                with.unwrap_or_default(),
+                REACH_MAX.as_secs()
+            );
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        });
+        reached.map(drop)
     }
 }
 

@@ -124,7 +124,7 @@ pub struct RequestFile {
     #[serde(default)]
     pub headers: BTreeMap<String, Template>,
     /// Repeats the request, with the same body and the same `Idempotency-Key`, while it gets no answer or a 429, 503 or 504, for at most so long: after
-    /// the answer's `Retry-After`, otherwise after 200 ms. All attempts together are one request in the report.
+    /// the answer's `Retry-After`, at the earliest after 200 ms. All attempts together are one request in the report.
     pub retry: Option<HumanDuration>,
 }
 
