@@ -12,6 +12,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::csv_quotes::WatchedQuotes;
 use crate::expression::Vars;
 use crate::share::Share;
 use crate::sources::Files;
@@ -125,7 +126,9 @@ fn read_csv_up_to(
     let wrong = |e: csv::Error| format!("{}: {e}", path.display());
     let file = text(files, path)?;
     let mut reader = csv::ReaderBuilder::new();
-    let mut reader = reader.delimiter(delimiter.byte()).from_reader(file.text);
+    let mut reader = reader
+        .delimiter(delimiter.byte())
+        .from_reader(WatchedQuotes::new(file.text, delimiter, true));
     let header = reader.headers().map_err(wrong)?.clone();
     for (i, name) in header.iter().enumerate() {
         // Spreadsheets leave columns without a name at the end; nothing can read those.
@@ -252,6 +255,13 @@ mod tests {
         );
         let refused = read_json_lines_up_to(2, &Files::default(), &lines).unwrap_err();
         assert!(refused.contains("more than 2 values"));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_refused_instead_of_swallowing_rows() {
+        let (_folder, csv) = written("n.csv", b"id,name\n1,n\n2,\"19 inch\n3,n\n4,n\n");
+        let refused = read_csv(&Files::default(), &csv, Delimiter::default()).unwrap_err();
+        assert!(refused.contains("n.csv: line 3 opens a quote"), "{refused}");
     }
 
     #[test]

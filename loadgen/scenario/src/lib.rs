@@ -8,6 +8,7 @@ pub mod body;
 pub mod catalog;
 mod compile;
 pub mod condition;
+mod csv_quotes;
 mod diagnostic;
 pub mod duration;
 pub mod equality;
