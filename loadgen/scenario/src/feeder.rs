@@ -12,6 +12,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::as_written;
 use crate::csv_quotes::WatchedQuotes;
 use crate::expression::Vars;
 use crate::share::Share;
@@ -192,8 +193,8 @@ fn read_json_lines_up_to(
                 return Err(too_many(values_max, path));
             }
             let value = match line.trim_start().starts_with('{') {
-                true => serde_json::from_str(line).map(|Fields(fields)| Value::Object(fields)),
-                false => serde_json::from_str(line),
+                true => as_written::parse(line).map(|Fields(fields)| Value::Object(fields)),
+                false => as_written::parse(line),
             };
             values.push(value.map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?);
         }
@@ -262,6 +263,15 @@ mod tests {
         let (_folder, csv) = written("n.csv", b"id,name\n1,n\n2,\"19 inch\n3,n\n4,n\n");
         let refused = read_csv(&Files::default(), &csv, Delimiter::default()).unwrap_err();
         assert!(refused.contains("n.csv: line 3 opens a quote"), "{refused}");
+    }
+
+    #[test]
+    fn a_number_of_a_json_line_stays_as_it_is_written() {
+        let lines = "12345678901234567890123\n{\"id\":1.10}\n";
+        let (_folder, path) = written("n.jsonl", lines.as_bytes());
+        let values = read_json_lines(&Files::default(), &path).unwrap();
+        let texts: Vec<_> = values.iter().map(crate::filter::plain).collect();
+        assert_eq!(texts, ["12345678901234567890123", "{\"id\":1.10}"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::result_large_err)] // an error here ends the program: its size costs nothing
 
 pub mod answer;
+pub mod as_written;
 pub mod body;
 pub mod catalog;
 mod compile;

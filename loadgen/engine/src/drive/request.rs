@@ -13,6 +13,7 @@ use super::{answer, body, json_answer};
 use crate::feed::event_data::EventData;
 use crate::http_client::{Hop, HttpClient, HttpError, Manner, Reply, Request, TraceContext, Turn};
 use loadgen_scenario::answer::{Extract, Place};
+use loadgen_scenario::as_written::{self, AsWritten};
 use loadgen_scenario::equality::equal;
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
@@ -242,13 +243,17 @@ pub fn examine(
     let json = json_answer::parse(&reply.body)
         .map_err(|e| StepError::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
     for (pointer, expected) in &expect.equal {
-        let expected: Value = serde_json::from_str(&expected.render(scope)?)
+        let expected: Value = as_written::parse(&expected.render(scope)?)
             .map_err(|e| StepError::new("template", e.to_string()))?;
         let found = json.pointer(pointer).unwrap_or(&Value::Null);
         if !equal(found, &expected) {
             return Err(StepError::new(
                 format!("another value at {pointer}"),
-                format!("expected {expected}, found {found}"),
+                format!(
+                    "expected {}, found {}",
+                    AsWritten(&expected),
+                    AsWritten(found)
+                ),
             ));
         }
     }

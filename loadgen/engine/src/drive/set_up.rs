@@ -13,6 +13,7 @@ use crate::feed::Feed;
 use crate::feed::sightings::EventMatch;
 use crate::http_client::{Customer, Following, HttpClient, Manner};
 use loadgen_scenario::answer::Extract;
+use loadgen_scenario::as_written;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::share::Share;
 use loadgen_scenario::template::Template;
@@ -246,7 +247,7 @@ impl StepRequests<'_> {
                 format!("the answer needs {} ids at {}", items.len(), self.step.ids)
             })?;
             for (text, id) in items.iter().zip(ids) {
-                let mut entity: Vars = serde_json::from_str(text)
+                let mut entity: Vars = as_written::parse(text)
                     .map_err(|e| format!("an item is not a JSON object: {e}"))?;
                 entity.insert("entity_id".into(), id.clone());
                 list.push(entity.into());
@@ -270,7 +271,7 @@ async fn wait(
         let expected = expected.render(&mut scope).map_err(|e| e.to_string())?;
         fields.push((
             pointer.clone(),
-            serde_json::from_str(&expected).map_err(|e| e.to_string())?,
+            as_written::parse(&expected).map_err(|e| e.to_string())?,
         ));
     }
     let condition = EventMatch {
