@@ -117,7 +117,7 @@ fn nested_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// The text of a part that was kept.
-fn kept(value: &Value) -> Option<&str> {
+pub(crate) fn kept(value: &Value) -> Option<&str> {
     let fields = value.as_object().filter(|fields| fields.len() == 1)?;
     fields.get(KEPT)?.as_str()
 }

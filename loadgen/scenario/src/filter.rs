@@ -171,7 +171,7 @@ impl Filter {
             "join" => Self::Join(argument.unwrap_or_default().to_owned()),
             "default" => {
                 let text = argument.ok_or("`default` needs a value, as in `default:0`")?;
-                Self::Default(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+                Self::Default(as_written::parse(text).unwrap_or_else(|_| text.into()))
             }
             "in" => {
                 let (list, pointer) = match argument.unwrap_or_default().split_once(':') {

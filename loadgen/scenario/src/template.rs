@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::as_written::AsWritten;
+use super::as_written::{AsWritten, kept};
 use super::expression::{EvaluationError, Expression, Scope};
 use super::filter::{percent_encoded, plain};
 
@@ -112,6 +112,7 @@ impl Template {
                 }
                 self.literal("]");
             }
+            number if kept(number).is_some() => self.literal(&AsWritten(number).to_string()),
             Value::Object(fields) => {
                 self.literal("{");
                 for (i, (name, item)) in fields.iter().enumerate() {

@@ -92,6 +92,8 @@ extract = { id = "/id", list = "/list", cheap = "$[?@ < 2]" }
 [[journeys.steps]]
 if = "{{cheap}} < 1.2"
 request = { method = "POST", path = "/{{id}}/{{f.n}}", body = { id = "{{id}}", list = "{{list}}", cheap = "{{cheap}}", text = "no {{f.n}}" } }
+[[journeys.steps]]
+request = { method = "POST", path = "/{{none|default:2.50}}", body = '{"n": 12345678901234567890123, "list": [1.10]}' }
 "#;
     let ended = once(&folder, &service, feeder, steps);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
@@ -101,6 +103,9 @@ request = { method = "POST", path = "/{{id}}/{{f.n}}", body = { id = "{{id}}", l
         sent.body,
         r#"{"cheap":1.10,"id":12345678901234567890123,"list":[1e5,-0],"text":"no 18446744073709551616"}"#
     );
+    let own = &service.asked()[2];
+    assert_eq!(own.path, "/2.50");
+    assert_eq!(own.body, r#"{"list":[1.10],"n":12345678901234567890123}"#);
 }
 
 #[test]

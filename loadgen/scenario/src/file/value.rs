@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::as_written;
 use crate::template::Template;
 use crate::think_time::ThinkTime;
 
@@ -44,7 +45,7 @@ impl<'de> Deserialize<'de> for JsonTemplate {
                 if text.trim_start().starts_with(['[', '{'])
                     && !text.trim_start().starts_with("{{") =>
             {
-                serde_json::from_str(text)
+                as_written::parse(text)
                     .map_err(|e| D::Error::custom(format!("the body is not JSON: {e}")))?
             }
             _ => json,
