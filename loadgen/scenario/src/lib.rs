@@ -28,6 +28,7 @@ pub mod schema;
 pub mod secrets;
 pub mod share;
 mod sources;
+mod spelling;
 pub mod starter;
 mod step;
 pub mod summary;

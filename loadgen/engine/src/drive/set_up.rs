@@ -194,6 +194,7 @@ impl StepRequests<'_> {
                 trace: None,
                 key: self.scenario.idempotency_keys(),
             },
+            &self.scenario.secrets,
         )
         .map_err(|e| e.to_string())?;
         let turn = self.http.turn().await;
@@ -218,8 +219,8 @@ impl StepRequests<'_> {
             &mut Context::scope(layers, self.rng),
         )
         .map_err(|error| {
-            let error = text(rendered.hide_credentials(error));
-            format!("{}: {error}", rendered.what())
+            let error = text(rendered.hide_secrets(error));
+            format!("{}: {error}", rendered.hidden(rendered.what()))
         })
     }
 
