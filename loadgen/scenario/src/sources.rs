@@ -38,6 +38,14 @@ pub struct ReadFrom {
     pub(crate) changes: Vec<Change>,
 }
 
+impl ReadFrom {
+    /// The scenario's file and those that it names.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let named = self.paths.iter().map(PathBuf::as_path);
+        std::iter::once(Path::new(&self.file)).chain(named)
+    }
+}
+
 impl Sources {
     /// The sources of a scenario; its files are read again. The error is for people.
     pub fn of(scenario: &Scenario) -> Result<Self, String> {
