@@ -27,6 +27,22 @@ macro_rules! shape {
     };
 }
 
+/// Reads a name, by which reports, thresholds and files tell things apart.
+pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.trim().is_empty() {
+        true => Err(D::Error::custom("a name is empty, expected a text")),
+        false => Ok(name),
+    }
+}
+
+/// The same where the name may be left out.
+pub fn optional_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    name(deserializer).map(Some)
+}
+
 /// A template whose rendering is JSON, from inline TOML or from a string that holds JSON.
 #[derive(Debug)]
 pub struct JsonTemplate(pub Template);
