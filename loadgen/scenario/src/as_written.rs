@@ -187,7 +187,7 @@ impl Serialize for AsWritten<'_> {
             Value::Array(items) => to.collect_seq(items.iter().map(AsWritten)),
             Value::Object(fields) => {
                 // A target may send such an object itself: only JSON is written without quotes.
-                let raw = kept(self.0).map(|text| serde_json::from_str::<&RawValue>(text));
+                let raw = kept(self.0).map(serde_json::from_str::<&RawValue>);
                 match raw {
                     Some(Ok(raw)) => raw.serialize(to),
                     _ => to.collect_map(fields.iter().map(|(name, v)| (name, AsWritten(v)))),
