@@ -275,3 +275,23 @@ fn an_option_that_does_not_fit_the_workload_is_refused() {
         negative.stderr
     );
 }
+
+#[test]
+fn a_file_to_write_that_the_run_reads_or_writes_already_is_refused() {
+    let scenario = open(10, "1s", "");
+    for (arguments, says) in [
+        (["--csv", "test.toml"].as_slice(), "--csv test.toml"),
+        (&["--junit", "./test.toml"], "--junit ./test.toml"),
+        (&["--csv", "one", "--junit", "./one"], "--csv and --junit"),
+    ] {
+        let target = ["--target", "http://127.0.0.1:1"];
+        let ended = Loadgen::scenario(&scenario)
+            .arguments(&[target.as_slice(), arguments].concat())
+            .run();
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+        let left = std::fs::read_to_string(ended.out.with_file_name("test.toml"));
+        assert_eq!(left.unwrap(), scenario);
+        assert!(!ended.out.with_file_name("one").exists());
+    }
+}

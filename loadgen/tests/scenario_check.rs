@@ -698,3 +698,25 @@ fn the_page_on_writing_scenarios_is_itself_a_scenario_that_is_right() {
     assert!(!ended.stdout.contains("warning"), "{}", ended.stdout);
     assert!(schema().is_valid(&json(&text)));
 }
+
+#[test]
+fn an_empty_name_is_refused_with_its_line() {
+    let text = r#"name = "s"
+description = "d"
+[workload]
+kind = "open"
+rate = 1.0
+duration = "1s"
+[[journeys]]
+name = "j"
+[[journeys.steps]]
+name = "get"
+request = { method = "GET", path = "/" }
+"#;
+    for (name, line) in [("\"s\"", 1), ("\"j\"", 8), ("\"get\"", 10)] {
+        for empty in ["\"\"", "\" \""] {
+            let text = text.replace(&format!("name = {name}"), &format!("name = {empty}"));
+            refused(Folder::new(), &text, line, &["a name is empty"]);
+        }
+    }
+}

@@ -108,12 +108,12 @@ impl StepFigures {
         }
     }
 
-    /// Records the redirects of one request.
-    pub fn redirected(&mut self, hops: &[Hop]) {
+    /// Records the redirects of one request. `shown` leaves out of a URL what nobody may see.
+    pub fn redirected(&mut self, hops: &[Hop], shown: impl Fn(&str) -> String) {
         for (place, hop) in (1..).zip(hops) {
             let at = self.redirects.entry((place, hop.status));
             let figures = at.or_insert_with(|| RedirectFigures {
-                example: (hop.from.clone(), hop.to.clone()),
+                example: (shown(&hop.from), shown(&hop.to)),
                 ..RedirectFigures::default()
             });
             figures.time.record(hop.time);

@@ -2,7 +2,7 @@
 
 use loadgen_report::Quantiles;
 use loadgen_report::compare::{Scale, Unit};
-use loadgen_report::units::{count, time, time_of_nanos};
+use loadgen_report::units::{count, time, time_of_nanos, without_minus_zero};
 
 /// Stands for a missing number.
 pub const NONE: &str = "–";
@@ -46,8 +46,8 @@ pub fn change(scale: Scale, effect: f64) -> String {
     match scale {
         // A large change is easier to read as a factor.
         Scale::Ratio if effect >= 10.0 => format!("× {effect:.1}"),
-        Scale::Ratio => format!("{:+.1} %", (effect - 1.0) * 100.0),
-        Scale::Difference => format!("{:+.2} points", effect * 100.0),
+        Scale::Ratio => format!("{:+.1} %", without_minus_zero((effect - 1.0) * 100.0, 1)),
+        Scale::Difference => format!("{:+.2} points", without_minus_zero(effect * 100.0, 2)),
     }
 }
 
@@ -64,5 +64,25 @@ pub fn rate(per_s: f64) -> String {
     match per_s {
         r if r >= 100.0 || r.fract() == 0.0 => format!("{r:.0}/s"),
         r => format!("{r:.2}/s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_as_zero_has_no_minus() {
+        assert_eq!(change(Scale::Ratio, 0.9999), "+0.0 %");
+        assert_eq!(change(Scale::Ratio, 0.999), "-0.1 %");
+        assert_eq!(change(Scale::Difference, -0.00001), "+0.00 points");
+        for (seconds, shown) in [
+            (-0.04, "0.0"),
+            (-0.0, "0.0"),
+            (-0.06, "-0.1"),
+            (0.06, "0.1"),
+        ] {
+            assert_eq!(format!("{:.1}", without_minus_zero(seconds, 1)), shown);
+        }
     }
 }

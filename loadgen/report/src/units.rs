@@ -34,6 +34,14 @@ pub fn signed_time(micros: f64) -> String {
     }
 }
 
+/// The value as it is shown with so many decimals: what is shown as zero has no sign.
+pub fn without_minus_zero(value: f64, decimals: i32) -> f64 {
+    match value.abs() < 0.5 * 10_f64.powi(-decimals) {
+        true => 0.0,
+        false => value,
+    }
+}
+
 /// Formats a number with thin spaces between groups of three digits.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

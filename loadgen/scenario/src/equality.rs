@@ -1,13 +1,17 @@
 //! Whether two JSON values mean the same: JSON knows one kind of number, so that 10 and 10.0 are equal, at any depth.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
+
+use crate::as_written::{as_f64, number_text};
 
 /// Whether both values mean the same. Whole numbers are compared exactly, others as doubles.
 pub fn equal(left: &Value, right: &Value) -> bool {
+    if let (Some(a), Some(b)) = (number_text(left), number_text(right)) {
+        return a == b || ((is_fraction(&a) || is_fraction(&b)) && same_double(left, right));
+    }
     match (left, right) {
-        (Value::Number(a), Value::Number(b)) => {
-            a == b || (is_fraction(a, b) && a.as_f64() == b.as_f64())
-        }
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
@@ -19,14 +23,20 @@ pub fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// Whether one of them is written as a fraction. Two large whole numbers may share a double without being equal.
-fn is_fraction(a: &serde_json::Number, b: &serde_json::Number) -> bool {
-    a.is_f64() || b.is_f64()
+/// Whether a number is written as a fraction. Two large whole numbers may share a double without being equal.
+fn is_fraction(number: &str) -> bool {
+    number == "-0" || number.contains(['.', 'e', 'E'])
+}
+
+fn same_double(left: &Value, right: &Value) -> bool {
+    let pair = as_f64(left).zip(as_f64(right));
+    pair.is_some_and(|(left, right)| left.partial_cmp(&right) == Some(Ordering::Equal))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::as_written::parse;
     use serde_json::json;
 
     #[test]
@@ -52,6 +62,22 @@ mod tests {
             (json!(true), json!(1), false),
         ] {
             assert_eq!(equal(&left, &right), expected, "{left} and {right}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_no_double_holds_are_compared_as_they_are_written() {
+        for (left, right, expected) in [
+            ("1.10", "1.1", true),
+            ("[1e2]", "[100]", true),
+            ("-0", "0", true),
+            ("12345678901234567890123", "12345678901234567890123", true),
+            ("12345678901234567890123", "12345678901234567890124", false),
+            ("1e400", "1e401", false),
+            ("1.10", "\"1.10\"", false),
+        ] {
+            let [a, b]: [Value; 2] = [left, right].map(|text| parse(text).unwrap());
+            assert_eq!(equal(&a, &b), expected, "{left} and {right}");
         }
     }
 }

@@ -12,6 +12,8 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::as_written;
+use crate::csv_quotes::WatchedQuotes;
 use crate::expression::Vars;
 use crate::share::Share;
 use crate::sources::Files;
@@ -125,7 +127,9 @@ fn read_csv_up_to(
     let wrong = |e: csv::Error| format!("{}: {e}", path.display());
     let file = text(files, path)?;
     let mut reader = csv::ReaderBuilder::new();
-    let mut reader = reader.delimiter(delimiter.byte()).from_reader(file.text);
+    let mut reader = reader
+        .delimiter(delimiter.byte())
+        .from_reader(WatchedQuotes::new(file.text, delimiter, true));
     let header = reader.headers().map_err(wrong)?.clone();
     for (i, name) in header.iter().enumerate() {
         // Spreadsheets leave columns without a name at the end; nothing can read those.
@@ -189,8 +193,8 @@ fn read_json_lines_up_to(
                 return Err(too_many(values_max, path));
             }
             let value = match line.trim_start().starts_with('{') {
-                true => serde_json::from_str(line).map(|Fields(fields)| Value::Object(fields)),
-                false => serde_json::from_str(line),
+                true => as_written::parse(line).map(|Fields(fields)| Value::Object(fields)),
+                false => as_written::parse(line),
             };
             values.push(value.map_err(|e| format!("{}:{}: {e}", path.display(), i + 1))?);
         }
@@ -252,6 +256,22 @@ mod tests {
         );
         let refused = read_json_lines_up_to(2, &Files::default(), &lines).unwrap_err();
         assert!(refused.contains("more than 2 values"));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_refused_instead_of_swallowing_rows() {
+        let (_folder, csv) = written("n.csv", b"id,name\n1,n\n2,\"19 inch\n3,n\n4,n\n");
+        let refused = read_csv(&Files::default(), &csv, Delimiter::default()).unwrap_err();
+        assert!(refused.contains("n.csv: line 3 opens a quote"), "{refused}");
+    }
+
+    #[test]
+    fn a_number_of_a_json_line_stays_as_it_is_written() {
+        let lines = "12345678901234567890123\n{\"id\":1.10}\n";
+        let (_folder, path) = written("n.jsonl", lines.as_bytes());
+        let values = read_json_lines(&Files::default(), &path).unwrap();
+        let texts: Vec<_> = values.iter().map(crate::filter::plain).collect();
+        assert_eq!(texts, ["12345678901234567890123", "{\"id\":1.10}"]);
     }
 
     #[test]

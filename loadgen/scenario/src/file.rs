@@ -35,6 +35,8 @@ use crate::trace::TraceConfig;
 #[serde(deny_unknown_fields)]
 pub struct ScenarioFile {
     /// The scenario's name, as reports show it.
+    #[serde(deserialize_with = "value::name")]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// What the scenario does, in a sentence or two.
     pub description: String,
@@ -131,6 +133,8 @@ pub enum WorkloadKindFile {
 #[serde(deny_unknown_fields)]
 pub struct WorkloadFile {
     /// `[[workloads]]`: its name, for reports and thresholds.
+    #[serde(default, deserialize_with = "value::optional_name")]
+    #[schemars(length(min = 1))]
     pub name: Option<String>,
     /// `[[workloads]]`: the journeys it runs, each with its weight in the mix.
     pub journeys: Option<BTreeMap<String, f64>>,

@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::as_written::{self, AsWritten, number_text};
 use super::vars::{Variable, Vars, lookup};
 
 /// One filter.
@@ -170,7 +171,7 @@ impl Filter {
             "join" => Self::Join(argument.unwrap_or_default().to_owned()),
             "default" => {
                 let text = argument.ok_or("`default` needs a value, as in `default:0`")?;
-                Self::Default(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+                Self::Default(as_written::parse(text).unwrap_or_else(|_| text.into()))
             }
             "in" => {
                 let (list, pointer) = match argument.unwrap_or_default().split_once(':') {
@@ -238,12 +239,13 @@ impl Filter {
             Self::Mul(n) => (number()?.wrapping_mul(*n)).into(),
             Self::Mod(n) => number()?.rem_euclid(*n).into(),
             Self::Pad(width) => format!("{:0width$}", number()?).into(),
-            Self::Json => value.to_string().into(),
+            Self::Json => AsWritten(&value).to_string().into(),
             Self::Number => match &*value {
-                Value::String(text) => serde_json::from_str::<serde_json::Number>(text.trim())
-                    .map_err(|_| format!("`{text}` is not a number"))?
-                    .into(),
-                number if number.is_number() => number.clone(),
+                Value::String(text) => as_written::parse(text.trim())
+                    .ok()
+                    .filter(|number| number_text(number).is_some())
+                    .ok_or_else(|| format!("`{text}` is not a number"))?,
+                number if number_text(number).is_some() => number.clone(),
                 _ => return Err(String::from("neither text nor a number")),
             },
             Self::Text => plain(&value).into(),
@@ -298,7 +300,7 @@ impl Filter {
 pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => AsWritten(other).to_string(),
     }
 }
 

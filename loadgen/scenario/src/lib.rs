@@ -4,11 +4,13 @@
 #![allow(clippy::result_large_err)] // an error here ends the program: its size costs nothing
 
 pub mod answer;
+pub mod as_written;
 pub mod body;
 pub mod catalog;
 mod changes;
 mod compile;
 pub mod condition;
+mod csv_quotes;
 mod diagnostic;
 pub mod duration;
 pub mod equality;
@@ -27,6 +29,7 @@ pub mod schema;
 pub mod secrets;
 pub mod share;
 mod sources;
+mod spelling;
 pub mod starter;
 mod step;
 pub mod summary;

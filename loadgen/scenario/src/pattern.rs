@@ -3,6 +3,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::as_written::in_doubles;
+
 /// A regular expression; matching takes linear time.
 #[derive(Debug, Clone)]
 pub struct Pattern(regex_lite::Regex);
@@ -76,7 +78,14 @@ impl JsonPlace {
     pub fn found<'v>(&self, json: &'v Value) -> Vec<&'v Value> {
         match self {
             Self::Pointer(pointer) => json.pointer(pointer).into_iter().collect(),
-            Self::Path(path) => path.query(json).all(),
+            Self::Path(path) => match in_doubles(json) {
+                None => path.query(json).all(),
+                Some(doubles) => {
+                    let found = path.query_located(&doubles);
+                    let places = found.locations().map(|place| place.to_json_pointer());
+                    places.filter_map(|place| json.pointer(&place)).collect()
+                }
+            },
         }
     }
 }
@@ -87,5 +96,25 @@ impl std::fmt::Display for JsonPlace {
             Self::Pointer(pointer) => f.write_str(pointer),
             Self::Path(path) => path.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::as_written::{AsWritten, parse};
+
+    #[test]
+    fn a_path_compares_numbers_and_finds_them_as_they_are_written() {
+        let answer =
+            r#"{"a": [{"price": 1.10, "id": 12345678901234567890123}, {"price": 2.50, "id": 2}]}"#;
+        let answer: Value = parse(answer).unwrap();
+        let found = |path: &str| -> Vec<String> {
+            let place = JsonPlace::parse(path).unwrap();
+            let found = place.found(&answer).into_iter();
+            found.map(|value| AsWritten(value).to_string()).collect()
+        };
+        assert_eq!(found("$.a[?@.price < 2].id"), ["12345678901234567890123"]);
+        assert_eq!(found("$..price"), ["1.10", "2.50"]);
     }
 }

@@ -36,6 +36,14 @@ pub struct ReadFrom {
     pub(crate) changes: Vec<Change>,
 }
 
+impl ReadFrom {
+    /// The scenario's file and those that it names.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let named = self.paths.iter().map(PathBuf::as_path);
+        std::iter::once(Path::new(&self.file)).chain(named)
+    }
+}
+
 /// A file that was opened.
 pub(crate) trait Opened: Read + Seek {}
 

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::as_written::{AsWritten, kept};
 use super::expression::{EvaluationError, Expression, Scope};
 use super::filter::{percent_encoded, plain};
 
@@ -111,6 +112,7 @@ impl Template {
                 }
                 self.literal("]");
             }
+            number if kept(number).is_some() => self.literal(&AsWritten(number).to_string()),
             Value::Object(fields) => {
                 self.literal("{");
                 for (i, (name, item)) in fields.iter().enumerate() {
@@ -164,14 +166,18 @@ impl Template {
                 Segment::Literal(text) => out.push_str(text),
                 Segment::Text(e) => match &*e.evaluate(scope)? {
                     Value::String(text) => out.push_str(text),
-                    other => write!(out, "{other}").expect("writing to a String cannot fail"),
+                    other => {
+                        write!(out, "{}", AsWritten(other))
+                            .expect("writing to a String cannot fail");
+                    }
                 },
                 Segment::Json(e) => {
-                    write!(out, "{}", e.evaluate(scope)?).expect("writing to a String cannot fail");
+                    write!(out, "{}", AsWritten(&*e.evaluate(scope)?))
+                        .expect("writing to a String cannot fail");
                 }
                 Segment::JsonText(e) => match &*e.evaluate(scope)? {
                     Value::String(text) => out.push_str(&escape(text)),
-                    other => out.push_str(&escape(&other.to_string())),
+                    other => out.push_str(&escape(&AsWritten(other).to_string())),
                 },
                 Segment::Url(e) => out.push_str(&percent_encoded(&plain(&*e.evaluate(scope)?))),
             }

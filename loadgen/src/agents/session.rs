@@ -100,7 +100,7 @@ impl Session {
         };
         let part = tokio::select! {
             part = self.part(&assigned) => part,
-            () = self.agent.leaving.cancelled() => return self.leave(),
+            () = self.leaving.cancelled() => return self.leave(),
         };
         let (schedule, part) = match part {
             Ok(part) => part,

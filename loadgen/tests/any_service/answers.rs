@@ -76,6 +76,39 @@ request = { method = "GET", path = "/next", query = { title = "{{title}}", same 
 }
 
 #[test]
+fn numbers_of_answers_and_feeders_are_sent_as_they_are_written() {
+    let deep = ["[".repeat(200), "]".repeat(200)].concat();
+    let answer = format!(
+        r#"{{"id": 12345678901234567890123, "price": 1.10, "list": [1e5, -0], "far": 1e400, "deep": {deep}}}"#
+    );
+    let service = Service::start(move |_| (200, answer.clone()));
+    let folder = Folder::new().with("n.jsonl", "{\"n\": 18446744073709551616}\n");
+    let feeder = "[[feeders]]\nname = \"f\"\njsonl = \"n.jsonl\"\npick = \"sequential\"\n";
+    let steps = r#"
+[[journeys.steps]]
+request = { method = "GET", path = "/" }
+expect = { equal = { "/price" = 1.1, "/list/0" = 100000 } }
+extract = { id = "/id", list = "/list", cheap = "$[?@ < 2]" }
+[[journeys.steps]]
+if = "{{cheap}} < 1.2"
+request = { method = "POST", path = "/{{id}}/{{f.n}}", body = { id = "{{id}}", list = "{{list}}", cheap = "{{cheap}}", text = "no {{f.n}}" } }
+[[journeys.steps]]
+request = { method = "POST", path = "/{{none|default:2.50}}", body = '{"n": 12345678901234567890123, "list": [1.10]}' }
+"#;
+    let ended = once(&folder, &service, feeder, steps);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let sent = &service.asked()[1];
+    assert_eq!(sent.path, "/12345678901234567890123/18446744073709551616");
+    assert_eq!(
+        sent.body,
+        r#"{"cheap":1.10,"id":12345678901234567890123,"list":[1e5,-0],"text":"no 18446744073709551616"}"#
+    );
+    let own = &service.asked()[2];
+    assert_eq!(own.path, "/2.50");
+    assert_eq!(own.body, r#"{"list":[1.10],"n":12345678901234567890123}"#);
+}
+
+#[test]
 fn an_error_tells_its_request_and_a_redirect_that_is_not_followed_where_it_leads() {
     let service = Service::answering(|asked| match asked.path.as_str() {
         "/list" => Answered::new(200, r#"{"id": 17}"#),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::journeys::{ROOM, journeys};
-use crate::service::{Folder, Service};
+use crate::service::{Answered, Folder, Service};
 
 const SECRET: &str = "Tr0ub4dor&3 \"quoted\"";
 
@@ -58,6 +58,54 @@ fn read_all(folder: &Path, texts: &mut Vec<String>) {
             true => read_all(&path, texts),
             false => {
                 texts.push(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
+            }
+        }
+    }
+}
+
+#[test]
+fn it_is_shown_nowhere_in_whatever_code_a_target_repeats_it() {
+    const VALUE: &str = "p@s/w \u{f6}\"<";
+    let codes = [
+        "p%40s%2fw%20%c3%b6%22%3c",
+        "p%40s%2Fw+%C3%B6%22%3C",
+        "p@s/w%20%C3%B6%22%3C",
+        r#"p@s\/w \u00f6\"<"#,
+        "p@s/w &#xf6;&quot;&lt;",
+        "p%2540s%252Fw%2520%25C3%25B6%2522%253C",
+        "7040732f7720c3b6223c",
+    ];
+    let service = Service::answering(move |asked| match asked.path.as_str() {
+        "/moves" => Answered::new(302, "").header("location", format!("/to?key={}", codes[0])),
+        path => match path.strip_prefix("/code/") {
+            Some(number) => Answered::new(500, codes[number.parse::<usize>().unwrap()]),
+            None => Answered::new(500, path),
+        },
+    });
+    let paths = (0..codes.len()).map(|n| format!("/code/{n}"));
+    // Cut in the middle of the value where errors show it.
+    let long = ["/", &"x".repeat(138), "{{env.TEST_KEY|url}}"].concat();
+    for path in paths.chain(["/moves".to_owned(), long]) {
+        let steps = format!(
+            "[[journeys.steps]]\nname = \"get\"\nrequest = {{ method = \"GET\", path = \"{path}\", headers = {{ x-key = \"{{{{env.TEST_KEY|url}}}}\" }} }}\n"
+        );
+        let folder = Folder::new().with("test.toml", &journeys(1, "", &steps));
+        let arguments = ["run", "test.toml", "--target", &service.url, "--out", "out"];
+
+        let ended = folder.loadgen_with(&[("TEST_KEY", VALUE)], &arguments);
+
+        assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+        let mut shown = vec![ended.stdout, ended.stderr];
+        read_all(&folder.0.path().join("out"), &mut shown);
+        assert!(shown.iter().any(|text| text.contains("***")), "{path}");
+        for code in codes.into_iter().chain(["p%40s"]) {
+            let in_json = serde_json::to_string(code).unwrap();
+            for text in &shown {
+                assert!(!text.contains(code), "{path}: {code} in {text}");
+                assert!(
+                    !text.contains(in_json.trim_matches('"')),
+                    "{path}: {code} in {text}"
+                );
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use loadgen_scenario::as_written;
 use serde_json::Value;
 
 /// The UTF-8 byte order mark.
@@ -13,11 +14,9 @@ const ESCAPE_BYTES: usize = 6;
 /// Parses an answer. The error is that of the answer as it came.
 pub fn parse(body: &[u8]) -> Result<Value, serde_json::Error> {
     let body = body.strip_prefix(MARK).unwrap_or(body);
-    serde_json::from_slice(body).or_else(|as_sent| {
-        let text = String::from_utf8_lossy(body);
-        let text = whole_characters(&text);
-        serde_json::from_str(&text).map_err(|_| as_sent)
-    })
+    let text = String::from_utf8_lossy(body);
+    as_written::parse(&text)
+        .or_else(|as_sent| as_written::parse(&whole_characters(&text)).map_err(|_| as_sent))
 }
 
 /// Replaces escapes that are one half of a surrogate pair.
@@ -63,10 +62,25 @@ fn unit(bytes: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use loadgen_scenario::as_written::AsWritten;
 
     #[test]
     fn json_is_read_as_servers_send_it() {
+        let deep = [
+            b"{\"id\":7,\"x\":",
+            "[".repeat(200).as_bytes(),
+            "]".repeat(200).as_bytes(),
+            b"}",
+        ]
+        .concat();
         for (sent, pointer, expected) in [
+            (&deep[..], "/id", "7"),
+            (br#"{"id":7,"x":1e400}"#, "/id", "7"),
+            (
+                br#"{"id":18446744073709551616}"#,
+                "/id",
+                "18446744073709551616",
+            ),
             (&b"\xef\xbb\xbf{\"id\": 7}"[..], "/id", "7"),
             (
                 br#"{"id": 7, "title": "cut \ud83d"}"#,
@@ -87,7 +101,8 @@ mod tests {
             (b"{\"t\": \"M\xfcll\"}", "/t", "\"M\u{fffd}ll\""),
         ] {
             let json = parse(sent).unwrap();
-            assert_eq!(json.pointer(pointer).unwrap().to_string(), expected);
+            let found = AsWritten(json.pointer(pointer).unwrap()).to_string();
+            assert_eq!(found, expected);
         }
         for wrong in [
             &b""[..],

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rand::RngExt;
 use serde_json::Value;
 
@@ -13,8 +15,10 @@ use super::{answer, body, json_answer};
 use crate::feed::event_data::EventData;
 use crate::http_client::{Hop, HttpClient, HttpError, Manner, Reply, Request, TraceContext, Turn};
 use loadgen_scenario::answer::{Extract, Place};
+use loadgen_scenario::as_written::{self, AsWritten};
 use loadgen_scenario::equality::equal;
 use loadgen_scenario::expression::{EvaluationError, Scope, Vars};
+use loadgen_scenario::secrets::{Hidden, Secrets};
 use loadgen_scenario::{Expect, Method, RequestTemplate};
 
 /// Pause before a request is repeated, unless the answer's `Retry-After` asks for a longer one.
@@ -35,6 +39,8 @@ pub struct Carried {
 /// A request ready to be sent.
 pub struct Rendered<'a> {
     request: Request<'a>,
+    /// What is shown nowhere of the environment.
+    secrets: &'a Secrets,
     /// How long it is repeated while the target may answer otherwise.
     retry: Duration,
     /// Whether the header `Authorization` comes from `auth`.
@@ -49,6 +55,7 @@ pub fn render<'a>(
     body: Option<String>,
     scope: &mut Scope<'_>,
     carried: Carried,
+    secrets: &'a Secrets,
 ) -> Result<Rendered<'a>, EvaluationError> {
     let trace = carried.trace.map(|(trace, sampled)| TraceContext {
         trace,
@@ -99,6 +106,7 @@ pub fn render<'a>(
             body: bytes,
             keeps_headers: request.keeps_headers,
         },
+        secrets,
         retry: request.retry.unwrap_or_default(),
         has_auth: request.auth.is_some(),
         has_own_key,
@@ -128,15 +136,28 @@ fn readable(body: Option<&[u8]>) -> Result<Value, EvaluationError> {
 }
 
 impl Rendered<'_> {
-    /// The error without the request's credentials: a target may repeat them in its answer.
-    pub fn hide_credentials(&self, mut error: StepError) -> StepError {
+    /// The error without secrets: a target may repeat them in its answer.
+    pub fn hide_secrets(&self, mut error: StepError) -> StepError {
+        error.example = self.hidden(error.example);
+        error
+    }
+
+    /// The text without the values of the environment and the request's credentials.
+    pub fn hidden(&self, text: String) -> String {
+        let text = self.secrets.hide(text);
         let authorization = self.request.header("authorization");
         let authorization = authorization.filter(|_| self.has_auth);
-        let credentials = authorization.and_then(|value| value.split_once(' '));
-        if let Some((_, credentials)) = credentials.filter(|(_, c)| !c.is_empty()) {
-            error.example = error.example.replace(credentials, "***");
+        let Some((_, credentials)) = authorization.and_then(|value| value.split_once(' ')) else {
+            return text;
+        };
+        let mut hidden = Hidden::default();
+        hidden.add(credentials);
+        let basic = STANDARD.decode(credentials).ok();
+        let basic = basic.and_then(|basic| String::from_utf8(basic).ok());
+        if let Some((_, password)) = basic.as_deref().and_then(|basic| basic.split_once(':')) {
+            hidden.add(password);
         }
-        error
+        hidden.hide(text)
     }
 
     /// Its method and path.
@@ -184,13 +205,14 @@ impl Rendered<'_> {
         let hop = hops
             .last()
             .map(|hop| format!(" (then, by status {}, {})", hop.status, hop.to));
-        let (mut what, hop) = (self.what(), hop.unwrap_or_default());
+        // Hidden before it is cut, as half a secret is not found.
+        let (mut what, hop) = (self.hidden(self.what()), hop.unwrap_or_default());
         if let Some((cut, _)) = what.char_indices().nth(SHOWN_CHARS_MAX) {
             what.truncate(cut);
             what.push('…');
         }
         error.example = format!("{what}{hop}: {}", error.example);
-        self.hide_credentials(error)
+        self.hide_secrets(error)
     }
 }
 
@@ -243,13 +265,17 @@ pub fn examine(
     let json = json_answer::parse(&reply.body)
         .map_err(|e| StepError::new("answer is not JSON", format!("{e}: {}", excerpt())))?;
     for (pointer, expected) in &expect.equal {
-        let expected: Value = serde_json::from_str(&expected.render(scope)?)
+        let expected: Value = as_written::parse(&expected.render(scope)?)
             .map_err(|e| StepError::new("template", e.to_string()))?;
         let found = json.pointer(pointer).unwrap_or(&Value::Null);
         if !equal(found, &expected) {
             return Err(StepError::new(
                 format!("another value at {pointer}"),
-                format!("expected {expected}, found {found}"),
+                format!(
+                    "expected {}, found {}",
+                    AsWritten(&expected),
+                    AsWritten(found)
+                ),
             ));
         }
     }

@@ -13,6 +13,7 @@ use crate::feed::Feed;
 use crate::feed::sightings::EventMatch;
 use crate::http_client::{Customer, Following, HttpClient, Manner};
 use loadgen_scenario::answer::Extract;
+use loadgen_scenario::as_written;
 use loadgen_scenario::expression::Vars;
 use loadgen_scenario::share::Share;
 use loadgen_scenario::template::Template;
@@ -193,6 +194,7 @@ impl StepRequests<'_> {
                 trace: None,
                 key: self.scenario.idempotency_keys(),
             },
+            &self.scenario.secrets,
         )
         .map_err(|e| e.to_string())?;
         let turn = self.http.turn().await;
@@ -217,8 +219,8 @@ impl StepRequests<'_> {
             &mut Context::scope(layers, self.rng),
         )
         .map_err(|error| {
-            let error = text(rendered.hide_credentials(error));
-            format!("{}: {error}", rendered.what())
+            let error = text(rendered.hide_secrets(error));
+            format!("{}: {error}", rendered.hidden(rendered.what()))
         })
     }
 
@@ -246,7 +248,7 @@ impl StepRequests<'_> {
                 format!("the answer needs {} ids at {}", items.len(), self.step.ids)
             })?;
             for (text, id) in items.iter().zip(ids) {
-                let mut entity: Vars = serde_json::from_str(text)
+                let mut entity: Vars = as_written::parse(text)
                     .map_err(|e| format!("an item is not a JSON object: {e}"))?;
                 entity.insert("entity_id".into(), id.clone());
                 list.push(entity.into());
@@ -270,7 +272,7 @@ async fn wait(
         let expected = expected.render(&mut scope).map_err(|e| e.to_string())?;
         fields.push((
             pointer.clone(),
-            serde_json::from_str(&expected).map_err(|e| e.to_string())?,
+            as_written::parse(&expected).map_err(|e| e.to_string())?,
         ));
     }
     let condition = EventMatch {

@@ -4,7 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use loadgen_scenario::as_written;
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -49,7 +52,9 @@ impl<'de> DeserializeSeed<'de> for Way<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         let Some(rest) = self.0 else {
-            return serde::Deserialize::deserialize(json).map(Some);
+            let found: &RawValue = serde::Deserialize::deserialize(json)?;
+            let found = as_written::parse(found.get());
+            return found.map(Some).map_err(D::Error::custom);
         };
         let (token, further) = match rest.split_once('/') {
             Some((token, further)) => (token, Some(further)),

@@ -7,7 +7,7 @@ use crate::error::ReportError;
 use loadgen_engine::budget::parts::EARLIER;
 use loadgen_report::Report;
 use loadgen_report::latency_budget::{Lane, LaneLeg, Waterfall};
-use loadgen_report::units::signed_time;
+use loadgen_report::units::{signed_time, without_minus_zero};
 
 /// Largest number of parts in the hover text of a row.
 const LEGS_SAID_MAX: usize = 24;
@@ -26,7 +26,7 @@ fn figure(index: usize, journey: &Waterfall) -> Result<DrawnPlot, ReportError> {
     let title = format!(
         "{} at {:.1} s",
         signed_time(journey.length_us),
-        journey.at_s
+        without_minus_zero(journey.at_s, 1)
     );
     let bars = Bars {
         description: format!("Waterfall of a journey: {title}"),

@@ -3,7 +3,7 @@
 use loadgen_engine::budget::parts::place;
 use loadgen_report::Report;
 use loadgen_report::latency_budget::{Budget, BudgetPart, Lane, LaneLeg, Waterfall};
-use loadgen_report::units::{count, signed_time};
+use loadgen_report::units::{count, signed_time, without_minus_zero};
 
 use crate::quantity::{NONE, known};
 use crate::table::{Cell, Table};
@@ -87,7 +87,7 @@ fn slowest(journey: &Waterfall) -> Table {
     let title = format!(
         "Slowest sampled journey: {} at {:.1} s, trace {}",
         signed_time(journey.length_us),
-        journey.at_s,
+        without_minus_zero(journey.at_s, 1),
         journey.trace
     );
     Table::new("slowest", title)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use loadgen_report::units::{self, count, time};
+use loadgen_report::units::{self, count, time, without_minus_zero};
 use loadgen_report::{Quantiles, Report, StepReport};
 
 use super::{agents, cost, http, latency_budget, profile, workloads};
@@ -99,7 +99,7 @@ fn faults(report: &Report) -> Table {
             (None, _, None) => "not before the last arrival".to_owned(),
             (None, _, Some(seconds)) => format!("after {seconds:.1} s"),
         };
-        let seconds = |s: f64| format!("{s:.1} s");
+        let seconds = |s: f64| format!("{:.1} s", without_minus_zero(s, 1));
         [
             f.what.clone(),
             seconds(f.at_s),

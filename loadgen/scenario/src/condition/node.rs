@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use crate::as_written::{AsWritten, as_f64};
 use crate::equality::equal;
 use crate::expression::{EvaluationError, Expression, Scope};
 
@@ -98,7 +99,7 @@ fn truth(value: &Value) -> bool {
         Value::Number(n) => n.as_f64() != Some(0.0),
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
-        Value::Object(_) => true,
+        Value::Object(_) => as_f64(value) != Some(0.0),
     }
 }
 
@@ -107,11 +108,11 @@ impl Operator {
         let order = || {
             match (left, right) {
             (Value::String(left), Value::String(right)) => Ok(left.cmp(right)),
-            _ => left
-                .as_f64()
-                .zip(right.as_f64())
+            _ => as_f64(left)
+                .zip(as_f64(right))
                 .and_then(|(left, right)| left.partial_cmp(&right))
                 .ok_or_else(|| {
+                    let (left, right) = (AsWritten(left), AsWritten(right));
                     format!("{left} and {right} can't be ordered (the filter `number` turns text into a number)")
                 }),
         }
@@ -128,7 +129,9 @@ impl Operator {
                 (Value::String(text), Value::String(part)) => text.contains(part),
                 _ => {
                     return Err(format!(
-                        "{left} is neither a list nor a text that could contain {right}"
+                        "{} is neither a list nor a text that could contain {}",
+                        AsWritten(left),
+                        AsWritten(right)
                     ));
                 }
             },

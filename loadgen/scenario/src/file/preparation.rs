@@ -17,6 +17,8 @@ use crate::trace::Delimiter;
 #[serde(deny_unknown_fields)]
 pub struct SetupFile {
     /// The step's name, for messages.
+    #[serde(deserialize_with = "super::value::name")]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// The step runs only if this holds.
     #[serde(rename = "if")]

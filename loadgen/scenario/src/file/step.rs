@@ -19,6 +19,8 @@ use crate::template::Template;
 #[serde(deny_unknown_fields)]
 pub struct JourneyFile {
     /// The journey's name, as reports show it.
+    #[serde(deserialize_with = "super::value::name")]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Its weight in the mix of `[workload]` (1).
     pub weight: Option<f64>,
@@ -39,6 +41,8 @@ pub struct JourneyFile {
 #[serde(deny_unknown_fields)]
 pub struct StepFile {
     /// The step's name, for the report's rows, `since` and thresholds.
+    #[serde(default, deserialize_with = "super::value::optional_name")]
+    #[schemars(length(min = 1))]
     pub name: Option<String>,
     /// Tags of the report's row of this step, in addition to the journey's.
     #[serde(default)]
@@ -175,6 +179,8 @@ pub struct AwaitFile {
     /// The topic.
     pub topic: String,
     /// The state's name in the report.
+    #[serde(default, deserialize_with = "super::value::optional_name")]
+    #[schemars(length(min = 1))]
     pub name: Option<String>,
     /// The aggregate's id; either this or `match`.
     pub id: Option<Template>,

@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::as_written;
 use crate::template::Template;
 use crate::think_time::ThinkTime;
 
@@ -24,6 +25,22 @@ macro_rules! shape {
             }
         }
     };
+}
+
+/// Reads a name, by which reports, thresholds and files tell things apart.
+pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.trim().is_empty() {
+        true => Err(D::Error::custom("a name is empty, expected a text")),
+        false => Ok(name),
+    }
+}
+
+/// The same where the name may be left out.
+pub fn optional_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    name(deserializer).map(Some)
 }
 
 /// A template whose rendering is JSON, from inline TOML or from a string that holds JSON.
@@ -44,7 +61,7 @@ impl<'de> Deserialize<'de> for JsonTemplate {
                 if text.trim_start().starts_with(['[', '{'])
                     && !text.trim_start().starts_with("{{") =>
             {
-                serde_json::from_str(text)
+                as_written::parse(text)
                     .map_err(|e| D::Error::custom(format!("the body is not JSON: {e}")))?
             }
             _ => json,

@@ -11,6 +11,7 @@ use super::error::TraceError;
 use super::money;
 use super::reason::Reason;
 use super::time::RecordedTime;
+use crate::csv_quotes::WatchedQuotes;
 
 /// A row that names its invoice.
 pub(super) struct TraceRow {
@@ -54,7 +55,7 @@ struct Positions {
 }
 
 pub(super) struct Rows<'a, R> {
-    csv: csv::Reader<R>,
+    csv: csv::Reader<WatchedQuotes<R>>,
     config: &'a TraceConfig,
     positions: Positions,
     fields: usize,
@@ -69,7 +70,7 @@ impl<'a, R: Read> Rows<'a, R> {
             .delimiter(config.delimiter.byte())
             .quoting(config.quoting)
             .flexible(true) // rows with a wrong number of fields are counted, not refused by the library
-            .from_reader(source);
+            .from_reader(WatchedQuotes::new(source, config.delimiter, config.quoting));
         let header: Vec<String> = csv
             .byte_headers()?
             .iter()

@@ -339,18 +339,16 @@ fn an_odd_byte_in_a_description_does_not_cost_the_line() {
 }
 
 #[test]
-fn without_quoting_a_stray_quote_costs_only_its_own_line() {
-    let rows = "1,2010-12-01T08:00,ann,A,\"LAMP,1,5\n2,2010-12-01T08:00,ann,A,LAMP,1,5\n";
+fn a_stray_quote_is_refused_with_its_line_or_read_as_text_without_quoting() {
+    let rows = "1,2010-12-01T08:00,ann,A,LAMP,1,5\n2,2010-12-01T08:00,ann,A,\"LAMP,1,5\n3,2010-12-01T08:00,ann,A,LAMP,1,5\n";
     let csv = format!("{HEADER}{rows}");
 
-    let quoted = plan_with("", csv.as_bytes(), 1);
+    let quoted = TracePlan::from_reader(csv.as_bytes(), &config(""), 1).unwrap_err();
     let unquoted = plan_with("quoting = false", csv.as_bytes(), 1);
 
-    assert_eq!(
-        quoted.lines.left_out,
-        BTreeMap::from([(Reason::WrongFieldCount, 1)])
-    );
-    assert_eq!((quoted.invoices, unquoted.invoices), (0, 2));
+    let quoted = quoted.to_string();
+    assert!(quoted.contains("line 3 opens a quote"), "{quoted}");
+    assert_eq!(unquoted.invoices, 3);
 }
 
 #[test]

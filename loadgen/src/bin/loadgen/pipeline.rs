@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -25,6 +25,33 @@ pub struct PipelineArguments {
 }
 
 impl PipelineArguments {
+    /// Checks that no file is written that the run reads, or writes already. Prints which one it is before it returns an exit code.
+    pub fn check(&self, scenario: &Scenario, trace: Option<&Path>) -> Result<(), ExitCode> {
+        let read = scenario.read_from.paths().chain(trace);
+        let read: Vec<PathBuf> = read.filter_map(place).collect();
+        let given = [("--csv", &self.csv), ("--junit", &self.junit)];
+        let mut written = Vec::new();
+        for (option, path) in given {
+            let Some((path, place)) = path.as_deref().and_then(|p| Some((p, place(p)?))) else {
+                continue;
+            };
+            if read.contains(&place) {
+                return Err(bad_input(format!(
+                    "{option} {}: this run reads the file; give another one to write to",
+                    path.display()
+                )));
+            }
+            if written.contains(&place) {
+                return Err(bad_input(format!(
+                    "--csv and --junit write to one file, {}; give each its own",
+                    path.display()
+                )));
+            }
+            written.push(place);
+        }
+        Ok(())
+    }
+
     /// Creates the files that were asked for. Prints which can't be written before it returns an exit code.
     pub fn open(
         &self,
@@ -47,6 +74,21 @@ impl PipelineArguments {
             ))),
         }
     }
+}
+
+/// What is the same for all paths to a file, whether it exists or not; `None` for devices and pipes, which keep nothing.
+fn place(path: &Path) -> Option<PathBuf> {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return None;
+    }
+    path.canonicalize().ok().or_else(|| {
+        let folder = path.parent()?;
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    })
 }
 
 /// The JUnit file, if one was asked for. It is emptied before the run, so that no older verdict is taken for this run's.

@@ -77,6 +77,10 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(scenario) => scenario,
         Err(code) => return code,
     };
+    let trace = arguments.trace.as_deref();
+    if let Err(code) = arguments.pipeline.check(&scenario, trace) {
+        return code;
+    }
     let target = match arguments.system.target(&scenario) {
         Ok(target) => target,
         Err(code) => return code,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{JourneyEnd, JourneyRun, StepError};
 use crate::drive::request;
 use crate::feed::sightings::EventMatch;
-use loadgen_scenario::Await;
+use loadgen_scenario::{Await, as_written};
 
 impl<'a> JourneyRun<'a> {
     pub(super) async fn awaits(&mut self, awaits: &'a Await) -> Result<(), JourneyEnd> {
@@ -15,7 +15,7 @@ impl<'a> JourneyRun<'a> {
             let expected = self.render(expected)?;
             fields.push((
                 pointer.clone(),
-                serde_json::from_str(&expected)
+                as_written::parse(&expected)
                     .map_err(|e| StepError::new("template", e.to_string()))?,
             ));
         }

@@ -32,6 +32,7 @@ impl<'a> JourneyRun<'a> {
                 trace: self.trace.map(|trace| (trace, self.sample.is_some())),
                 key: self.context.scenario.workloads[self.workload].idempotency_keys,
             },
+            &self.context.scenario.secrets,
         )
         .map_err(StepError::from)?;
         // Waiting for a connection counts as the target's slowness: in the response time, not in the service time.
@@ -99,7 +100,7 @@ impl<'a> JourneyRun<'a> {
                 figures.wire_bytes += reply.wire_bytes;
                 figures.body_bytes += reply.body.len() as u64;
             }
-            figures.redirected(&hops);
+            figures.redirected(&hops, |text| rendered.hidden(text.to_owned()));
             if outcome.is_ok() && examined.is_ok() {
                 all.answered(self.workload, waited);
             }
