@@ -247,6 +247,15 @@ mod tests {
         assert_eq!(stopped.result, CapacityResult::Stopped);
         let known = (stopped.rate_per_s, stopped.exceeded_per_s);
         assert_eq!(known, (Some(400.0), Some(800.0)));
+        // A run may hear the signal before the search does.
+        let unheard = CancellationToken::new();
+        let first = async |_: usize, n: usize, rate: f64| match n {
+            5 => Err(RunError::Stopped),
+            _ => Ok(probed(n, rate)),
+        };
+        let first = find(&plan(60), 1, &unheard, first).await.unwrap().remove(0);
+        assert_eq!(first.result, CapacityResult::Stopped);
+        assert_eq!((first.rate_per_s, first.exceeded_per_s), known);
         let never = CancellationToken::new();
         let broke = find(&plan(9), 1, &never, async |_, n, rate| Ok(probed(n, rate))).await;
         assert_eq!(broke.unwrap()[0].result, CapacityResult::Budget);

@@ -152,7 +152,9 @@ async fn a_connection_that_the_target_ended_is_replaced() {
             let reply = send(&http, "GET", None).await;
             assert!(reply.is_ok(), "{farewell:?}, request {request}: {reply:?}");
         }
-        assert_eq!(http.figures().opened, 3, "{farewell:?}");
+        let figures = http.figures();
+        assert_eq!(figures.opened, 3, "{farewell:?}");
+        assert_eq!(figures.requests, 6 + figures.repeated, "{farewell:?}");
         assert_eq!(server.connections(), 3, "{farewell:?}");
     }
 }
@@ -207,4 +209,5 @@ async fn a_request_finds_the_way_past_all_connections_that_have_ended() {
     }
     assert_eq!(send(&http, "POST", None).await.unwrap().status, 200);
     assert_eq!(server.connections(), CONNECTIONS + 1);
+    assert_eq!(http.figures().repeated, CONNECTIONS as u64);
 }

@@ -223,7 +223,8 @@ async fn requests_share_connections_up_to_the_streams_that_both_sides_allow() {
             "{case:?} {figures:?}"
         );
         assert!(most.contains(&figures.streams_max), "{case:?} {figures:?}");
-        assert_eq!(figures.requests, 13);
+        // Over a limit that is not known yet, a stream is refused and the request repeated.
+        assert_eq!(figures.requests, 13 + figures.repeated);
     }
 }
 

@@ -85,6 +85,8 @@ impl HttpClient {
         let mut figures = self.figures.get();
         if let Some(multiplexed) = &self.multiplexed {
             figures.opened = multiplexed.opened.get();
+            figures.repeated = multiplexed.repeated.get();
+            figures.requests += figures.repeated;
             figures.streams_max = multiplexed.most_streams.get() as u64;
         }
         let elsewhere = self.elsewhere.borrow();

@@ -45,6 +45,8 @@ pub(super) struct Multiplexed {
     streams_max: usize,
     /// Connections opened.
     pub opened: Cell<u64>,
+    /// Requests sent once more.
+    pub repeated: Cell<u64>,
     /// The most requests that were on one connection at once.
     pub most_streams: Cell<usize>,
 }
@@ -60,6 +62,7 @@ impl Multiplexed {
             released: Arc::default(),
             streams_max,
             opened: Cell::new(0),
+            repeated: Cell::new(0),
             most_streams: Cell::new(0),
         }
     }
@@ -145,7 +148,10 @@ impl Multiplexed {
                     None => self.place(envelope.target).await?,
                 };
                 match on(&place, request, envelope, limits).await {
-                    Err(Failure { unbegun: true, .. }) if attempt < attempts_max => attempt += 1,
+                    Err(Failure { unbegun: true, .. }) if attempt < attempts_max => {
+                        attempt += 1;
+                        self.repeated.set(self.repeated.get() + 1);
+                    }
                     Err(failure) => return Err(failure.error),
                     Ok(reply) => return Ok(reply),
                 }
