@@ -3,8 +3,6 @@
 
 use std::io::{self, Read};
 
-use crate::trace::Delimiter;
-
 /// What programs for spreadsheets write before UTF-8. The reader of CSV skips it too.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -32,10 +30,10 @@ enum Place {
 
 impl<R: Read> WatchedQuotes<R> {
     /// `quoting`: whether quotes mean anything in this file.
-    pub fn new(source: R, delimiter: Delimiter, quoting: bool) -> Self {
+    pub fn new(source: R, delimiter: u8, quoting: bool) -> Self {
         Self {
             source,
-            delimiter: delimiter.byte(),
+            delimiter,
             before: 0,
             line: 1,
             place: if quoting {
@@ -107,7 +105,7 @@ mod tests {
     use super::*;
 
     fn problem(text: &str, quoting: bool) -> Option<String> {
-        let mut watched = WatchedQuotes::new(text.as_bytes(), Delimiter::default(), quoting);
+        let mut watched = WatchedQuotes::new(text.as_bytes(), b',', quoting);
         let read = io::read_to_string(&mut watched);
         read.err().map(|e| e.to_string())
     }

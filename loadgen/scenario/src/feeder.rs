@@ -129,7 +129,7 @@ fn read_csv_up_to(
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader
         .delimiter(delimiter.byte())
-        .from_reader(WatchedQuotes::new(file.text, delimiter, true));
+        .from_reader(WatchedQuotes::new(file.text, delimiter.byte(), true));
     let header = reader.headers().map_err(wrong)?.clone();
     for (i, name) in header.iter().enumerate() {
         // Spreadsheets leave columns without a name at the end; nothing can read those.

@@ -70,7 +70,11 @@ impl<'a, R: Read> Rows<'a, R> {
             .delimiter(config.delimiter.byte())
             .quoting(config.quoting)
             .flexible(true) // rows with a wrong number of fields are counted, not refused by the library
-            .from_reader(WatchedQuotes::new(source, config.delimiter, config.quoting));
+            .from_reader(WatchedQuotes::new(
+                source,
+                config.delimiter.byte(),
+                config.quoting,
+            ));
         let header: Vec<String> = csv
             .byte_headers()?
             .iter()
