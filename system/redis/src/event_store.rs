@@ -34,6 +34,7 @@ mod turn;
 mod usage;
 mod version_cache;
 mod writer;
+mod xinfo;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,15 +1,15 @@
 //! What an archive asks of Redis beside the event store: how far everybody is, and the removal of events that are in its file. Knows the
 //! commands, not which events are archived.
 
-use redis::{ErrorKind, Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisResult, Value};
 
 use super::entry::{Entry, entries};
 use super::keys::{CLAIM_PREFIX, Keys};
 use super::ledger::claim_key;
+use super::xinfo;
 use crate::applied::position_key;
 use crate::connection::RedisLink;
 use crate::shared_connection::SharedConnection;
-use ordershop_contract::event_store::READ_MODEL;
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
@@ -144,7 +144,7 @@ impl ArchiveLink {
             by: "the read model's cache".to_owned(),
             groups: Vec::new(),
         };
-        for group in groups(connection, events).await? {
+        for group in xinfo::read_groups(connection, events).await? {
             let mut up_to = group.delivered;
             if group.pending > 0 {
                 up_to = up_to.min(oldest_pending(connection, events, &group.name).await?);
@@ -243,49 +243,6 @@ fn forget(pipe: &mut Pipeline, keys: &Keys, fields: &[String]) {
     if !fields.is_empty() {
         pipe.cmd("HDEL").arg(&keys.versions).arg(fields).ignore();
     }
-}
-
-/// A consumer group's progress in a stream.
-pub(super) struct Progress {
-    pub name: String,
-    pub pending: u64,
-    /// The last entry that it was given.
-    pub delivered: Position,
-}
-
-/// The groups of a stream; none of a stream that doesn't exist.
-pub(super) async fn groups(
-    connection: &mut impl redis::aio::ConnectionLike,
-    events: &str,
-) -> RedisResult<Vec<Progress>> {
-    let reply: RedisResult<Vec<std::collections::HashMap<String, Value>>> = redis::cmd("XINFO")
-        .arg("GROUPS")
-        .arg(events)
-        .query_async(connection)
-        .await;
-    let groups = match reply {
-        Err(error) if error.detail().is_some_and(|d| d.contains("no such key")) => {
-            return Ok(Vec::new());
-        }
-        reply => reply?,
-    };
-    let unexpected = || (ErrorKind::UnexpectedReturnType, "unexpected groups");
-    let groups: RedisResult<Vec<Progress>> = groups
-        .into_iter()
-        .map(|mut fields| {
-            let mut text = |name: &str| fields.remove(name).unwrap_or_default();
-            let delivered: String = redis::from_redis_value(text("last-delivered-id"))?;
-            Ok(Progress {
-                name: redis::from_redis_value(text("name"))?,
-                pending: redis::from_redis_value(text("pending"))?,
-                delivered: delivered.parse().map_err(|_| unexpected())?,
-            })
-        })
-        .collect();
-    let mut groups = groups?;
-    // An earlier version's read model left a group of this name.
-    groups.retain(|group| group.name != READ_MODEL);
-    Ok(groups)
 }
 
 /// The position just before a group's oldest entry that it was given and has not acknowledged.

@@ -1,10 +1,11 @@
-//! The progress of the consumer groups and of the read model. Knows `XINFO GROUPS`, the read model's position and the counts of streams.
+//! The progress of the consumer groups and of the read model. Knows where each is kept, not what is done with it.
 
+use redis::RedisResult;
 use redis::aio::ConnectionLike;
-use redis::{ErrorKind, RedisResult, Value};
 
 use super::keys::Keys;
 use super::readings::{Readings, entries_after};
+use super::xinfo;
 use crate::applied::position_key;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::event_lag::LagHistogram;
@@ -21,24 +22,24 @@ pub(super) async fn statuses(
     let mut pipe = redis::pipe();
     let readings = Topic::ALL.map(|topic| readings.of(topic));
     for ((topic, keys), reading) in Topic::ALL.into_iter().zip(keys).zip(readings) {
-        pipe.cmd("XINFO").arg("GROUPS").arg(&keys.events);
+        xinfo::ask_groups(&mut pipe, &keys.events);
         match reading {
-            Some(_) => pipe.cmd("XINFO").arg("STREAM").arg(&keys.events),
-            None => pipe.cmd("GET").arg(position_key(topic)),
-        };
+            Some(_) => xinfo::ask_stream(&mut pipe, &keys.events),
+            None => drop(pipe.cmd("GET").arg(position_key(topic))),
+        }
     }
     let replies = connection.req_packed_commands(&pipe, 0, 2 * keys.len());
     let mut replies = replies.await?.into_iter();
     let mut statuses = Vec::new();
     for (topic, reading) in Topic::ALL.into_iter().zip(readings) {
-        for group in items(replies.next().unwrap_or_default())? {
-            let status = status(topic, group)
-                .ok_or((ErrorKind::UnexpectedReturnType, "unexpected group"))?;
-            // An earlier version's read model left a group of this name.
-            if status.group != READ_MODEL {
-                statuses.push(status);
-            }
-        }
+        let groups = xinfo::groups(replies.next().unwrap_or_default())?;
+        statuses.extend(groups.into_iter().map(|group| GroupStatus {
+            group: group.name,
+            undelivered: group.lag,
+            delivered: group.read,
+            pending: group.pending,
+            ..unknown(topic)
+        }));
         let reply = replies.next().unwrap_or_default();
         let events = &keys[topic.index()].events;
         let mut status = GroupStatus {
@@ -46,7 +47,11 @@ pub(super) async fn statuses(
             ..unknown(topic)
         };
         if let Some(reading) = reading {
-            status.undelivered = Some(entries_added(reply)?.saturating_sub(reading.delivered));
+            status.undelivered = Some(
+                xinfo::stream(reply)?
+                    .added
+                    .saturating_sub(reading.delivered),
+            );
             status.delivered = Some(reading.delivered);
             status.pending = reading.pending;
         } else if let Some(kept) =
@@ -73,31 +78,6 @@ pub(super) async fn statuses(
     Ok(statuses)
 }
 
-/// How many entries a stream was given, by the reply to `XINFO STREAM`.
-fn entries_added(reply: Value) -> RedisResult<u64> {
-    let mut fields = items(reply)?.into_iter();
-    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        if matches!(name, Value::BulkString(name) if name == b"entries-added") {
-            return redis::from_redis_value(value).map_err(Into::into);
-        }
-    }
-    Ok(0)
-}
-
-/// A topic without a stream has none; Redis answers with an error.
-fn items(reply: Value) -> RedisResult<Vec<Value>> {
-    match reply {
-        Value::Array(items) => Ok(items),
-        Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => {
-            Ok(Vec::new())
-        }
-        other => {
-            other.extract_error()?;
-            Err((ErrorKind::UnexpectedReturnType, "unexpected reply to XINFO").into())
-        }
-    }
-}
-
 fn unknown(topic: Topic) -> GroupStatus {
     GroupStatus {
         group: String::new(),
@@ -108,25 +88,4 @@ fn unknown(topic: Topic) -> GroupStatus {
         dead_letters: 0,
         lag: LagHistogram::default(),
     }
-}
-
-fn status(topic: Topic, group: Value) -> Option<GroupStatus> {
-    let Value::Array(fields) = group else {
-        return None;
-    };
-    let mut status = unknown(topic);
-    let mut fields = fields.into_iter();
-    while let (Some(Value::BulkString(name)), Some(value)) = (fields.next(), fields.next()) {
-        match (name.as_slice(), value) {
-            (b"name", Value::BulkString(name)) => status.group = String::from_utf8(name).ok()?,
-            (b"pending", Value::Int(count)) => status.pending = u64::try_from(count).ok()?,
-            (b"entries-read", Value::Int(count)) => {
-                status.delivered = u64::try_from(count).ok();
-            }
-            // Redis answers nil if entries in between were deleted, as it can't count the lag then.
-            (b"lag", Value::Int(count)) => status.undelivered = u64::try_from(count).ok(),
-            _ => {}
-        }
-    }
-    (!status.group.is_empty()).then_some(status)
 }

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisResult, Value};
 
-use super::archiving::{Progress, groups};
 use super::entry::{Entry, entries, recorded_xadd};
 use super::keys::Keys;
 use super::lease::Lease;
 use super::ledger::claim_key;
+use super::xinfo::{self, Group};
 use crate::connection::RedisLink;
 use ordershop_contract::event_store::RecordedEvent;
 use ordershop_contract::position::Position;
@@ -71,7 +71,7 @@ pub struct NewStream {
     topic: Topic,
     keys: Keys,
     name: String,
-    groups: Vec<(Progress, u64)>,
+    groups: Vec<(Group, u64)>,
     waiting: Pipeline,
     waiting_entries: usize,
     /// The end of the page of the old stream that was read last, `None` at its end.
@@ -143,7 +143,7 @@ impl Restoration {
         let name = keys.restoring();
         let unlink = redis::cmd("UNLINK").arg(&name).to_owned();
         unlink.exec_async(&mut self.connection).await?;
-        let mut there = groups(&mut self.connection, &keys.events).await?;
+        let mut there = xinfo::read_groups(&mut self.connection, &keys.events).await?;
         if let Some(busy) = there.iter().find(|group| group.pending > 0) {
             return Err(RestorationError::Pending {
                 group: busy.name.clone(),
@@ -152,10 +152,12 @@ impl Restoration {
             });
         }
         if there.is_empty() {
-            there.extend(groups_of.iter().map(|name| Progress {
+            there.extend(groups_of.iter().map(|name| Group {
                 name: name.clone(),
                 pending: 0,
                 delivered: Position::END,
+                read: None,
+                lag: None,
             }));
         }
         Ok(NewStream {
@@ -301,7 +303,9 @@ impl Restoration {
             return Ok(());
         }
         let keys = &stream.keys;
-        let old_last = last_generated(&mut self.connection, &keys.events).await?;
+        let old_last = xinfo::read_stream(&mut self.connection, &keys.events)
+            .await?
+            .last;
         let mut pipe = redis::pipe();
         pipe.atomic();
         // Whoever led before must not go on with what it remembers.
@@ -339,26 +343,6 @@ impl Restoration {
             lease.release().await;
         }
     }
-}
-
-async fn last_generated(
-    connection: &mut MultiplexedConnection,
-    events: &str,
-) -> RedisResult<Position> {
-    let info: RedisResult<HashMap<String, Value>> = redis::cmd("XINFO")
-        .arg("STREAM")
-        .arg(events)
-        .query_async(connection)
-        .await;
-    let mut info = match info {
-        Err(error) if error.detail().is_some_and(|d| d.contains("no such key")) => {
-            return Ok(Position::START);
-        }
-        info => info?,
-    };
-    let id: String = redis::from_redis_value(info.remove("last-generated-id").unwrap_or_default())?;
-    id.parse()
-        .map_err(|_| (ErrorKind::UnexpectedReturnType, "unexpected stream").into())
 }
 
 /// An entry as an event, if it is one.
