@@ -24,7 +24,7 @@ fn causes(job: &Job) -> impl Iterator<Item = Cause> {
 
 /// Whether one of a job's causes is among those that were lost.
 pub(super) fn depends(job: &Job, lost: &BTreeSet<Cause>) -> bool {
-    !lost.is_empty() && causes(job).any(|cause| lost.contains(&cause))
+    causes(job).any(|cause| lost.contains(&cause))
 }
 
 /// The causes of jobs that Redis has no more. It is asked for those only that may be older than the writer's term: whatever makes Redis go

@@ -278,10 +278,15 @@ impl Writer {
                 return Some(End::broken(why));
             }
         };
-        let (undone, jobs): (Vec<Job>, Vec<Job>) = jobs
-            .into_iter()
-            .partition(|job| causes::depends(job, &lost));
-        refuse(undone, LOST_CAUSE);
+        let jobs = match lost.is_empty() {
+            true => jobs,
+            false => {
+                let depends = |job: &Job| causes::depends(job, &lost);
+                let (undone, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(depends);
+                refuse(undone, LOST_CAUSE);
+                jobs
+            }
+        };
         if jobs.is_empty() {
             return None;
         }
