@@ -21,10 +21,10 @@ use ordershop_contract::event_store::{
     EventStoreError, READ_MODEL, RecordedEvent, SubscribeRequest,
 };
 use ordershop_contract::failpoint::Failpoint;
-use ordershop_contract::position::{BadPosition, Position};
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::worker::ServiceContext;
-use ordershop_redis::applied::{self, Channels, position_key};
+use ordershop_redis::applied::{self, Channels, position_key, position_of};
 use ordershop_redis::connection::RedisLink;
 use ordershop_redis::event_store::ProjectionLetters;
 use ordershop_redis::when_full::{is_full, when_full};
@@ -40,8 +40,6 @@ enum ProjectorError {
     Redis(#[from] redis::RedisError),
     #[error(transparent)]
     EventStore(#[from] EventStoreError),
-    #[error(transparent)]
-    Position(#[from] BadPosition),
     #[error("the position was changed by another projector, or Redis went back")]
     Moved,
 }
@@ -88,11 +86,6 @@ pub(super) async fn run(
         }
         backoff.wait_unless(&context.stop).await;
     }
-}
-
-/// The position that the cache keeps; without one it is empty.
-fn position_of(kept: Option<String>) -> Result<Position, BadPosition> {
-    kept.map_or(Ok(Position::START), |text| text.parse())
 }
 
 struct Projector<'a> {

@@ -33,6 +33,15 @@ pub fn position_key(topic: Topic) -> String {
     format!("position:{{{topic}}}")
 }
 
+/// The position that is kept there; without one the cache is empty.
+///
+/// # Errors
+/// It is something else.
+pub fn position_of(kept: Option<String>) -> RedisResult<Position> {
+    let odd = |error: BadPosition| (ErrorKind::UnexpectedReturnType, "a position", error.0).into();
+    kept.map_or(Ok(Position::START), |text| text.parse().map_err(odd))
+}
+
 /// The channels of a database's positions. A channel belongs to all databases of a server.
 #[derive(Clone, Debug)]
 pub struct Channels {
@@ -257,9 +266,7 @@ impl Inner {
         let kept: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
         let mut positions = Positions::NONE;
         for (topic, kept) in Topic::ALL.into_iter().zip(kept) {
-            let position = kept.map_or(Ok(Position::START), |text| text.parse());
-            let odd = |error: BadPosition| (ErrorKind::UnexpectedReturnType, "a position", error.0);
-            positions.set(topic, position.map_err(odd)?);
+            positions.set(topic, position_of(kept)?);
         }
         Ok(positions)
     }

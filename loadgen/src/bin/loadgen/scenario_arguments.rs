@@ -7,12 +7,16 @@ use std::process::ExitCode;
 use clap::Args;
 use loadgen::terminal;
 use loadgen_scenario::duration::HumanDuration;
-use loadgen_scenario::{Named, Overrides, Scenario, Workload, catalog};
+use loadgen_scenario::{Durability, Named, Overrides, Scenario, Workload, catalog};
 
 use crate::ending::{BAD_INPUT, bad_input};
 
 /// The durabilities of `ordershop up`.
-pub const DURABILITIES: [&str; 3] = ["none", "everysec", "always"];
+pub const DURABILITIES: [&str; 3] = [
+    Durability::None.name(),
+    Durability::Everysec.name(),
+    Durability::Always.name(),
+];
 
 #[derive(Args)]
 pub struct ScenarioArguments {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisResult, Value};
+use redis::{RedisResult, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, Foreign, events_only};
@@ -16,14 +16,14 @@ use super::readings::{Reading, Readings, entries_up_to};
 use super::retrying::{READ_GRACE_MS, bounded};
 use super::subscription::read;
 use super::turn::Turn;
-use crate::applied::position_key;
+use crate::applied::{position_key, position_of};
 use crate::connection::RedisLink;
 use crate::shared_connection::SharedConnection;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::epoch::Epoch;
 use ordershop_contract::event_store::{EventStoreError, EventSubscription, RecordedEvent};
 use ordershop_contract::failpoint::Failpoint;
-use ordershop_contract::position::{BadPosition, Position};
+use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
 
 /// How long it is counted how much was read before, ms; then the backlog is told as where nothing is read.
@@ -123,9 +123,7 @@ impl ProjectionSubscription {
         };
         let grace = Duration::from_millis(READ_GRACE_MS);
         let (mut connection, kept) = bounded(grace, opening).await?;
-        let after = kept.map_or(Ok(Position::START), |text| text.parse());
-        let odd = |error: BadPosition| (ErrorKind::UnexpectedReturnType, "a position", error.0);
-        let after = after.map_err(odd)?;
+        let after = position_of(kept)?;
         let counting = entries_up_to(&mut connection, &self.events, after);
         // Of a backlog of a million the size isn't worth the wait.
         let delivered =

@@ -16,6 +16,15 @@ fn queue_of(stage: &Stage) -> Arc<RedisMessageQueue> {
     RedisMessageQueue::start(stage.link(), metrics, config).unwrap()
 }
 
+async fn is_not_sent_again(queue: &RedisMessageQueue, letter: &DeadLetter) {
+    let resend = DeadLetterRequest::Resend(letter.id.clone());
+    let refused = queue.dead_letters(resend).await;
+    assert!(
+        matches!(refused, Err(QueueError::Invalid(_))),
+        "{refused:?}"
+    );
+}
+
 async fn list(queue: &RedisMessageQueue) -> Vec<DeadLetter> {
     let request = DeadLetterRequest::List { skip: 0, limit: 10 };
     queue.dead_letters(request).await.unwrap()
@@ -94,13 +103,7 @@ async fn an_event_that_is_no_longer_in_its_stream_can_only_be_dropped() {
     let _: u64 = stage.redis(&["XDEL", "events:{order}", &position]).await;
 
     let letter = list(&queue).await.remove(0);
-    let resend = DeadLetterRequest::Resend(letter.id.clone());
-    let refused = queue.dead_letters(resend).await;
-
-    assert!(
-        matches!(refused, Err(QueueError::Invalid(_))),
-        "{refused:?}"
-    );
+    is_not_sent_again(&queue, &letter).await;
     assert_eq!(list(&queue).await, [letter]);
 }
 
@@ -150,13 +153,7 @@ async fn a_letter_of_the_read_model_whose_event_is_not_in_the_stream_can_only_be
     let _: String = stage.redis(&add).await;
     let letter = list(&queue).await.remove(0);
 
-    let resend = DeadLetterRequest::Resend(letter.id.clone());
-    let refused = queue.dead_letters(resend).await;
-
-    assert!(
-        matches!(refused, Err(QueueError::Invalid(_))),
-        "{refused:?}"
-    );
+    is_not_sent_again(&queue, &letter).await;
     let drop = DeadLetterRequest::Drop(letter.id);
     queue.dead_letters(drop).await.unwrap();
     assert_eq!(list(&queue).await, []);

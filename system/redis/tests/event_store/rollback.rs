@@ -1,10 +1,13 @@
 //! A Redis that comes back without its last transactions, or empty, while the event store lives on.
 
+use std::sync::Arc;
+
 use ordershop_contract::event_store::{
-    Appended, EventStore, EventStoreError, ExpectedVersion, Transaction,
+    Appended, EventStore, EventStoreError, EventSubscription, ExpectedVersion, Transaction,
 };
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::topic::Topic;
+use ordershop_redis::event_store::RedisEventStore;
 
 use crate::stage::*;
 
@@ -172,14 +175,25 @@ async fn a_subscription_begins_another_epoch_only_when_redis_may_have_gone_back(
     assert_ne!(subscription.epoch(), second, "all is gone");
 }
 
-#[tokio::test]
-async fn an_event_whose_acknowledgement_redis_lost_is_delivered_again() {
-    let mut stage = Stage::new().await;
+/// A stage whose Redis was saved when `e1` had been delivered and not acknowledged, with who it was delivered to and its position.
+async fn delivered_and_saved() -> (
+    Stage,
+    Arc<RedisEventStore>,
+    Box<dyn EventSubscription>,
+    Vec<Position>,
+) {
+    let stage = Stage::new().await;
     let store = stage.store();
     let mut subscription = subscribe(&*store, "one", 10).await;
     append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
     let (_, positions) = next(&mut subscription).await;
     stage.save().await;
+    (stage, store, subscription, positions)
+}
+
+#[tokio::test]
+async fn an_event_whose_acknowledgement_redis_lost_is_delivered_again() {
+    let (mut stage, _store, mut subscription, positions) = delivered_and_saved().await;
     let before = subscription.epoch();
     subscription.ack(&positions).await.unwrap();
 
@@ -191,12 +205,7 @@ async fn an_event_whose_acknowledgement_redis_lost_is_delivered_again() {
 
 #[tokio::test]
 async fn what_is_acknowledged_after_redis_went_back_is_delivered_again() {
-    let mut stage = Stage::new().await;
-    let store = stage.store();
-    let mut subscription = subscribe(&*store, "one", 10).await;
-    append_one(&*store, "e1", "a", ExpectedVersion::NoStream).await;
-    let (_, positions) = next(&mut subscription).await;
-    stage.save().await;
+    let (mut stage, _store, mut subscription, positions) = delivered_and_saved().await;
 
     stage.go_back().await;
     // What was done for it meanwhile may be lost.
