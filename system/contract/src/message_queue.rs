@@ -85,6 +85,8 @@ pub struct QueueStatus {
     pub queue: String,
     /// The number of messages in the source list that no worker has taken.
     pub depth: u64,
+    /// The number of messages that workers have taken and not answered; a dead worker's, too, until they are given back.
+    pub held: u64,
     /// The number of messages in the dead-letter list.
     pub dead_letters: u64,
 }

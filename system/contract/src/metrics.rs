@@ -25,6 +25,8 @@ pub fn size_histogram() -> Histogram {
 pub struct QueueMetrics {
     /// Messages not yet taken.
     pub queue_depth: Family<QueueLabels, Gauge>,
+    /// Messages taken and not answered.
+    pub queue_held: Family<QueueLabels, Gauge>,
     /// The number of messages in the dead-letter list.
     pub queue_dead_letters: Family<QueueLabels, Gauge>,
     /// Messages per batch that a worker took.
@@ -43,6 +45,7 @@ impl Default for QueueMetrics {
     fn default() -> Self {
         Self {
             queue_depth: Family::default(),
+            queue_held: Family::default(),
             queue_dead_letters: Family::default(),
             queue_batch_messages: Family::new_with_constructor(size_histogram),
             messages_handled: Family::default(),
@@ -60,6 +63,11 @@ impl QueueMetrics {
             "queue_depth",
             "Messages not yet taken",
             self.queue_depth.clone(),
+        );
+        registry.register(
+            "queue_held",
+            "Messages taken and not answered; a dead worker's, too, until they are given back",
+            self.queue_held.clone(),
         );
         registry.register(
             "queue_dead_letters",

@@ -103,16 +103,14 @@ impl MetricsRoute {
             let labels = QueueLabels {
                 queue: status.queue,
             };
-            gauge(
-                &self.metrics.queues.queue_depth.get_or_create_owned(&labels),
-                status.depth,
-            );
-            let dead_letters = self
-                .metrics
-                .queues
-                .queue_dead_letters
-                .get_or_create_owned(&labels);
-            gauge(&dead_letters, status.dead_letters);
+            let of = &self.metrics.queues;
+            for (family, count) in [
+                (&of.queue_depth, status.depth),
+                (&of.queue_held, status.held),
+                (&of.queue_dead_letters, status.dead_letters),
+            ] {
+                gauge(&family.get_or_create_owned(&labels), count);
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod scripts;
 mod sender;
 mod shared;
 mod single;
+mod status;
 mod waiters;
 mod waiting_call;
 mod worker_connection;
@@ -48,7 +49,7 @@ use ordershop_contract::message_queue::{
     MessageOutcome, MessageQueue, OutgoingMessage, QueueConsumer, QueueError, QueueName,
     QueueStatus,
 };
-use ordershop_contract::metrics::{QueueLabels, QueueMetrics};
+use ordershop_contract::metrics::QueueMetrics;
 use ordershop_contract::open_queue::{OpenQueue, PendingReply, SingleConsumer};
 use outbox::{Messages, Outbox, Owner, unavailable};
 use overload::Overload;
@@ -245,44 +246,8 @@ impl MessageQueue for RedisMessageQueue {
     }
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
-        let mut pipeline = redis::Pipeline::with_capacity(4 * queues.len());
-        for queue in queues {
-            let keys = QueueKeys::new(*queue);
-            pipeline
-                .llen(&keys.source)
-                .zcard(&keys.delayed)
-                .llen(&keys.suspects)
-                .llen(&keys.dead);
-        }
-        let mut connection = self.shared.connection.clone();
-        let lengths: Vec<u64> = pipeline
-            .query_async(&mut connection)
-            .await
-            .map_err(unavailable)?;
-        let statuses = queues
-            .iter()
-            .zip(lengths.chunks_exact(4))
-            .map(|(queue, lengths)| {
-                let status = QueueStatus {
-                    queue: queue.to_string(),
-                    depth: lengths[0] + lengths[1] + lengths[2],
-                    dead_letters: lengths[3],
-                };
-                let labels = QueueLabels {
-                    queue: status.queue.clone(),
-                };
-                let metrics = &self.shared.metrics;
-                metrics
-                    .queue_depth
-                    .get_or_create(&labels)
-                    .set(status.depth.cast_signed());
-                metrics
-                    .queue_dead_letters
-                    .get_or_create(&labels)
-                    .set(status.dead_letters.cast_signed());
-                status
-            });
-        Ok(statuses.collect())
+        let statuses = status::of(self.shared.connection.clone(), queues).await;
+        statuses.map_err(unavailable)
     }
 
     async fn close(&self) {

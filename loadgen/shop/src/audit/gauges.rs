@@ -13,6 +13,8 @@ pub struct Gauges {
     pub pending: BTreeMap<String, u64>,
     /// Messages that wait in a queue.
     pub queued: BTreeMap<String, u64>,
+    /// Messages that a worker has taken and not answered; a dead worker's, too.
+    pub held: BTreeMap<String, u64>,
     /// Dead letters of groups and queues.
     pub dead_letters: BTreeMap<String, u64>,
     /// Asynchronous commands that were refused, by queue.
@@ -36,6 +38,7 @@ impl Gauges {
                 "ordershop_group_backlog" => (&mut gauges.backlog, of_group()),
                 "ordershop_group_pending" => (&mut gauges.pending, of_group()),
                 "ordershop_queue_depth" => (&mut gauges.queued, label("queue")),
+                "ordershop_queue_held" => (&mut gauges.held, label("queue")),
                 "ordershop_group_dead_letters" => (&mut gauges.dead_letters, of_group()),
                 "ordershop_queue_dead_letters" => (&mut gauges.dead_letters, label("queue")),
                 "ordershop_async_rejections_total" => (&mut gauges.refused_later, label("queue")),
@@ -52,13 +55,14 @@ impl Gauges {
 
     /// Number of events and messages in flight.
     pub fn in_flight(&self) -> u64 {
-        let families = [&self.backlog, &self.pending, &self.queued];
+        let families = [&self.backlog, &self.pending, &self.queued, &self.held];
         families.into_iter().flat_map(BTreeMap::values).sum()
     }
 
     /// The groups and queues that have work in flight, in words.
     pub fn busy(&self) -> String {
-        let families = [&self.backlog, &self.queued].into_iter().flatten();
+        let families = [&self.backlog, &self.queued, &self.held];
+        let families = families.into_iter().flatten();
         let busy = families.filter(|(_, count)| **count > 0);
         let busy: Vec<String> = busy.map(|(of, count)| format!("{of} {count}")).collect();
         busy.join(", ")

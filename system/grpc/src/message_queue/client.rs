@@ -249,6 +249,7 @@ impl MessageQueue for GrpcMessageQueue {
         let statuses = reply.queues.into_iter().map(|queue| QueueStatus {
             queue: queue.queue,
             depth: queue.depth,
+            held: queue.held,
             dead_letters: queue.dead_letters,
         });
         Ok(statuses.collect())

@@ -213,6 +213,7 @@ impl Contract for MessageQueueService {
             .map(|status| proto::status_reply::Queue {
                 queue: status.queue,
                 depth: status.depth,
+                held: status.held,
                 dead_letters: status.dead_letters,
             });
         Ok(Response::new(proto::StatusReply {

@@ -14,6 +14,8 @@ async fn what_a_dead_worker_held_goes_to_another_and_is_counted() {
     assert_eq!(take(&mut first, Vec::new()).await.len(), 3);
     die(mortal, first).await;
     let queue = fixture.queue();
+    let status = queue.status(&[ECHO]).await.unwrap().remove(0);
+    assert_eq!((status.depth, status.held), (2, 3));
     let mut second = queue.consume(ECHO, 10).await.unwrap();
     let mut got = counted(take_all(&mut second, 5).await);
     got.sort();

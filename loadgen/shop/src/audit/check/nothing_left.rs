@@ -17,6 +17,7 @@ pub fn nothing_left(gauges: Option<&Gauges>, unsettled: Option<&str>) -> CheckRe
         (&gauges.backlog, "events not handled"),
         (&gauges.pending, "events taken and not acknowledged"),
         (&gauges.queued, "messages waiting"),
+        (&gauges.held, "messages taken and not answered"),
         (&gauges.dead_letters, "dead letters"),
     ];
     for (family, what) in families {

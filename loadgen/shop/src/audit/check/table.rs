@@ -50,6 +50,7 @@ fn gauges_that_are_not_zero_are_left_overs() {
         ordershop_group_backlog{group=\"crm-service\",topic=\"billing\"} 4\n\
         ordershop_group_pending{group=\"crm-service\",topic=\"order\"} 3\n\
         ordershop_queue_depth{queue=\"mail-service.send\"} 2\n\
+        ordershop_queue_held{queue=\"mail-service.send\"} 7\n\
         ordershop_queue_dead_letters{queue=\"mail-service.send\"} 5\n\
         ordershop_group_dead_letters{group=\"crm-service\",topic=\"order\"} 1\n";
     let report = nothing_left(Gauges::parse(text).as_ref(), Some("not at rest"));
@@ -65,6 +66,7 @@ fn gauges_that_are_not_zero_are_left_overs() {
             "crm-service/billing: 4 events not handled",
             "crm-service/order: 3 events taken and not acknowledged",
             "mail-service.send: 2 messages waiting",
+            "mail-service.send: 7 messages taken and not answered",
             "crm-service/order: 1 dead letters",
             "mail-service.send: 5 dead letters",
         ]
