@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::customer::{Answer, Customer, EVENTUALLY_MS};
@@ -316,7 +317,12 @@ async fn prometheus_takes_the_metrics_and_an_idle_shop_has_few() {
     let coarse = used.body.as_str().unwrap();
     let fine = http.get("/metrics?buckets=fine").await;
     let all = shop.metrics().await;
+    let wants = [("accept", "application/openmetrics-text, text/plain;q=0.5")];
+    let open = http.with(&wants, Method::GET, "/metrics", "").await;
 
+    let kind = open.headers["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    assert!(open.body.as_str().unwrap().ends_with("# EOF\n"));
     let kind = used.headers["content-type"].to_str().unwrap();
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
     test_monitoring::accepts_metrics(coarse);
