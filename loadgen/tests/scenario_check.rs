@@ -402,6 +402,11 @@ fn thresholds_name_what_exists_and_windows_fit_into_the_run() {
         3,
         &["unknown `geet`", "did you mean `get`"],
     );
+    let several = with("p(50) < 1s").replace(
+        "thresholds = ['p(50) < 1s']",
+        "thresholds = [\n  'step[\"get\"].p(50) < 1s',\n  \"step[\\\"geet\\\"].p(95) < 1s\",\n]",
+    );
+    refused(Folder::new(), &several, 5, &["unknown `geet`"]);
     refused(
         Folder::new(),
         &with("tag[\"write\"].p(95) < 1s"),

@@ -371,7 +371,49 @@ fn until_asks_again_until_it_holds_and_a_bound_that_is_reached_fails_the_journey
     let short = poll(3);
     assert_eq!(short.run("test.toml", &service, &[]).code, 1);
     assert_eq!(service.count("GET /state"), 4 + 3);
-    assert_eq!(short.report()["errors"][0]["kind"], "loop bound");
+    let error = &short.report()["errors"][0];
+    assert_eq!(
+        (&error["step"], &error["kind"]),
+        (&json!("poll"), &json!("loop bound"))
+    );
+}
+
+#[test]
+fn a_journey_that_fails_with_good_answers_only_is_an_error_of_the_run() {
+    let service = Service::start(|_| (200, "{}".to_owned()));
+    let steps = r#"
+[[journeys.steps]]
+name = "poll"
+while = "1 == 1"
+max = 3
+request = { method = "GET", path = "/state" }
+"#;
+    // Six good answers, two loops that do not end, and a third journey without a number.
+    for (threshold, missed, figure) in [
+        ("error_rate < 20%", "error_rate < 20%", 0.25),
+        (
+            "requests.error_rate < 20%",
+            "journeys.error_rate <= 5%",
+            2.0 / 3.0,
+        ),
+    ] {
+        let text = journeys(2, "", steps).replace(
+            r#"["journeys.failed == 0", "journeys.completed == 2"]"#,
+            &format!("[\"{threshold}\"]"),
+        );
+        let folder = Folder::new().with("test.toml", &text);
+
+        let ended = folder.run("test.toml", &service, &[]);
+
+        assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+        let report = folder.report();
+        let mut rows = report["thresholds"].as_array().unwrap().iter();
+        let row = rows.find(|row| row["threshold"] == missed).unwrap();
+        assert_eq!(
+            (&row["passed"], &row["figure"]),
+            (&json!(false), &json!(figure))
+        );
+    }
 }
 
 #[test]

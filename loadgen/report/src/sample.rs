@@ -98,8 +98,9 @@ impl MetricSample {
                 let (tried, errors) = figures.steps.iter().fold((0, 0), counted);
                 let timeouts: u64 = figures.awaits.iter().map(|a| a.timeouts).sum();
                 let seen: u64 = figures.awaits.iter().map(|a| a.end_to_end.0.len()).sum();
-                self.tried += tried + seen + timeouts;
-                self.errors += errors + timeouts;
+                let elsewhere = figures.journeys().failed_elsewhere;
+                self.tried += tried + seen + timeouts + elsewhere;
+                self.errors += errors + timeouts + elsewhere;
             }
             Metric::Journeys { figure, .. } => {
                 let counts = of.map_or_else(|| figures.journeys(), |(_, w)| w.journeys.clone());

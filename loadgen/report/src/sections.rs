@@ -143,6 +143,9 @@ pub struct JourneyReport {
     pub started: u64,
     pub completed: u64,
     pub failed: u64,
+    /// Those of `failed` whose error neither a request nor an awaited state has counted: a loop's bound, a template, or the run's end.
+    #[serde(default)]
+    pub failed_elsewhere: u64,
     /// Skipped or overtaken.
     pub skipped: u64,
     /// Those of `skipped` that had done their part when another journey took over.

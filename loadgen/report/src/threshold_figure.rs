@@ -16,8 +16,10 @@ pub fn figure(report: &Report, metric: &Metric) -> Option<f64> {
         Metric::ErrorRate => {
             let awaits: u64 = report.end_to_end.iter().map(|e| e.count + e.timeouts).sum();
             let timeouts: u64 = report.end_to_end.iter().map(|e| e.timeouts).sum();
-            let tried = report.all_steps.count + awaits;
-            (tried > 0).then(|| (report.all_steps.errors + timeouts) as f64 / tried as f64)
+            let elsewhere = report.journeys.failed_elsewhere;
+            let tried = report.all_steps.count + awaits + elsewhere;
+            let errors = report.all_steps.errors + timeouts + elsewhere;
+            (tried > 0).then(|| errors as f64 / tried as f64)
         }
         Metric::BacklogEnd => report.drain.backlog_end.map(|n| n as f64),
         Metric::Requests { .. } => None,

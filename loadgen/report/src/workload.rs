@@ -134,6 +134,7 @@ pub fn journeys(counts: &JourneyCounts, measured: Duration) -> JourneyReport {
         started: counts.started,
         completed: counts.completed,
         failed: counts.failed,
+        failed_elsewhere: counts.failed_elsewhere,
         skipped: skipped.sum(),
         overtaken: counts.overtaken.values().sum(),
         dropped: counts.dropped,

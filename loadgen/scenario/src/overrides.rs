@@ -70,10 +70,11 @@ impl Scenario {
         for (name, text) in &overrides.parameters {
             let Some(parameter) = self.parameters.get_mut(name) else {
                 let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-                return Err(format!(
-                    "--set {name}: no such parameter; allowed: {}",
-                    known.join(", ")
-                ));
+                let allowed = match known.is_empty() {
+                    true => "this scenario has no [parameters]".to_owned(),
+                    false => format!("allowed: {}", known.join(", ")),
+                };
+                return Err(format!("--set {name}: no such parameter; {allowed}"));
             };
             *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         }

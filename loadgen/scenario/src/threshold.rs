@@ -141,10 +141,18 @@ impl Threshold {
             return Ok(duration.0.as_secs_f64() * 1e6);
         }
         let percent = text.strip_suffix('%');
+        if percent.is_some() && !metric.is_ratio() {
+            return Err(format!(
+                "`{text}` is a share, and the figure is none: it is a count or a rate a second (shares are error_rate and journeys.error_rate)"
+            ));
+        }
         let number: f64 =
             percent.unwrap_or(text).trim().parse().map_err(|_| {
                 format!("`{text}` is not a number (a count, or a rate such as `0.1%`)")
             })?;
+        if percent.is_none() && metric.is_ratio() && number == 1.0 {
+            return Err("a share of 1 is all of them; did you mean `1%`?".to_owned());
+        }
         Ok(if percent.is_some() {
             number / 100.0
         } else {
@@ -269,6 +277,9 @@ mod tests {
             ("p(99) last 1h < 5ms", "up to"),
             ("backlog_end last 10s == 0", "no window"),
             ("error_rate < 5", "5%"),
+            ("error_rate < 1", "1%"),
+            ("journeys.completed > 95%", "a share"),
+            ("requests.per_s > 95%", "a share"),
             ("error_rate < nan", "finite"),
             ("journeys.failed < inf", "finite"),
             ("error_rate >= -1", "can't fail"),

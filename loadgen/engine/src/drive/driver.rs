@@ -246,7 +246,9 @@ async fn drain(context: &Context) {
                 "unfinished",
                 "still in flight at the end of the drain timeout".into(),
             );
-            figures.counts(workload).failed += 1;
+            let counts = figures.counts(workload);
+            counts.failed += 1;
+            counts.failed_elsewhere += 1;
         }
     }
 }

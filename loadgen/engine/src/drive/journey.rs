@@ -75,7 +75,7 @@ pub fn run(
                 JourneyOutcome::Completed | JourneyOutcome::Overtaken(_) => {
                     context.following.end(*sample)
                 }
-                JourneyOutcome::Failed => context.following.fail(*sample, run.at),
+                JourneyOutcome::Failed { .. } => context.following.fail(*sample, run.at),
                 JourneyOutcome::Skipped(_) => context.following.give_up(sample.trace),
             }
         }
@@ -123,6 +123,8 @@ struct JourneyRun<'a> {
     intended: Instant,
     /// The intended start of each step's last execution, by the step's place; for `since`, so only if something is awaited.
     starts: Vec<Option<Instant>>,
+    /// Whether a request or an awaited state has counted the error that the journey ends by.
+    is_counted: bool,
     /// The current step's name, for errors.
     at: &'a str,
     /// Why the journey can't begin: a feeder has no more values.
@@ -180,6 +182,7 @@ impl<'a> JourneyRun<'a> {
                 Some(_) => vec![None; journey.step_count],
                 None => Vec::new(),
             },
+            is_counted: false,
             at: &journey.name,
             exhausted,
             keys: Vec::new(),
@@ -201,7 +204,9 @@ impl<'a> JourneyRun<'a> {
                     let example = context.scenario.secrets.hide(error.example);
                     figures.error(self.at, &error.kind, example);
                 }
-                JourneyOutcome::Failed
+                JourneyOutcome::Failed {
+                    elsewhere: !self.is_counted,
+                }
             }
         }
     }

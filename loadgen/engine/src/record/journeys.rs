@@ -12,7 +12,10 @@ pub enum JourneyOutcome {
     /// It reached its end.
     Completed,
     /// It ended by an error, which has been recorded.
-    Failed,
+    Failed {
+        /// Whether neither a request nor an awaited state has counted the error.
+        elsewhere: bool,
+    },
     /// It could not be carried out, for this reason.
     Skipped(String),
     /// It had done its part when another journey took over what it had made, for this reason.
@@ -28,6 +31,9 @@ pub struct JourneyCounts {
     pub completed: u64,
     /// Ended by an error.
     pub failed: u64,
+    /// Those of `failed` whose error neither a request nor an awaited state has counted: a loop's bound, a template, or the run's end.
+    #[serde(default)]
+    pub failed_elsewhere: u64,
     /// Ended because they could not be carried out, by reason: not a failure of the target.
     pub skipped: BTreeMap<String, u64>,
     /// Ended because another journey took over what they had made, by reason: not a failure either.
@@ -48,7 +54,10 @@ impl JourneyCounts {
         }
         match outcome {
             JourneyOutcome::Completed => self.completed += 1,
-            JourneyOutcome::Failed => self.failed += 1,
+            JourneyOutcome::Failed { elsewhere } => {
+                self.failed += 1;
+                self.failed_elsewhere += u64::from(*elsewhere);
+            }
             JourneyOutcome::Skipped(reason) => {
                 *self.skipped.entry(reason.clone()).or_default() += 1;
             }
@@ -63,6 +72,7 @@ impl JourneyCounts {
         self.started += other.started;
         self.completed += other.completed;
         self.failed += other.failed;
+        self.failed_elsewhere += other.failed_elsewhere;
         self.dropped += other.dropped;
         self.unsent += other.unsent;
         for (reason, count) in &other.skipped {

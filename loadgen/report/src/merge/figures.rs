@@ -59,6 +59,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
         journeys.started += other.started;
         journeys.completed += other.completed;
         journeys.failed += other.failed;
+        journeys.failed_elsewhere += other.failed_elsewhere;
         journeys.skipped += other.skipped;
         journeys.overtaken += other.overtaken;
         journeys.dropped += other.dropped;

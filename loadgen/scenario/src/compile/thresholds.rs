@@ -10,7 +10,12 @@ use crate::threshold::{Family, Metric, Selector, Threshold};
 /// Refuses a threshold that could never be judged.
 pub(super) fn check(scenario: &Scenario, source: &SourceText<'_>) -> Compiled<()> {
     for threshold in &scenario.thresholds {
-        let place = || source.find(&toml_text(&threshold.text), 0..0);
+        let place = || {
+            source.find(
+                &threshold.text,
+                source.find(&escaped(&threshold.text), 0..0),
+            )
+        };
         if let Some((wrong, allowed)) = unknown(threshold, scenario) {
             let did = did_you_mean(wrong, allowed.iter().map(String::as_str));
             let help = match allowed.is_empty() {
@@ -42,9 +47,9 @@ pub(super) fn bound_errors(scenario: &mut Scenario) {
     }
 }
 
-/// The threshold's text up to its first quote: the file may escape quotes.
-fn toml_text(text: &str) -> String {
-    text.split('"').next().unwrap_or_default().to_owned()
+/// The threshold's text as it stands in TOML's double quotes.
+fn escaped(text: &str) -> String {
+    text.replace('"', "\\\"")
 }
 
 /// The threshold's name, if nothing has that name, and the names that exist.

@@ -180,7 +180,8 @@ impl Metric {
         }
     }
 
-    /// Whether it says how much failed, of the whole run's requests or journeys.
+    /// Whether it says how much failed of the whole run: of its journeys, or of all that they tried. Of requests alone it doesn't: a loop that
+    /// never ends has good answers.
     pub(super) fn counts_errors(&self) -> bool {
         matches!(
             self,
@@ -188,10 +189,6 @@ impl Metric {
                 | Self::Journeys {
                     of: Selector::All,
                     figure: JourneyFigure::Failed | JourneyFigure::ErrorRate,
-                }
-                | Self::Requests {
-                    of: Selector::All,
-                    count: RequestFigure::Errors | RequestFigure::ErrorRate,
                 }
         )
     }

@@ -42,6 +42,7 @@ impl<'a> JourneyRun<'a> {
             .unwrap_or(self.intended);
         let Ok(event) = seen else {
             self.intended = Instant::now();
+            self.is_counted = true;
             if self.measured {
                 self.context.figures.borrow_mut().awaits[awaits.id].timeouts += 1;
             }

@@ -32,7 +32,7 @@ impl<'a> JourneyRun<'a> {
                 *own = (*own).max(of_branch);
             }
             if first.is_ok() && outcome.is_err() {
-                self.at = branch.at;
+                (self.at, self.is_counted) = (branch.at, branch.is_counted);
                 first = outcome;
             }
         }
@@ -54,6 +54,7 @@ impl<'a> JourneyRun<'a> {
             measured: self.measured,
             intended: self.intended,
             starts: self.starts.clone(),
+            is_counted: false,
             at: self.at,
             exhausted: None,
             keys: Vec::new(),

@@ -109,6 +109,7 @@ impl<'a> JourneyRun<'a> {
             sample.answered((*id, &step.name, rendered.span()), intended, begun, reply);
         }
         self.intended = completed;
+        self.is_counted = outcome.is_err() || examined.is_err();
         if let Some((_, reason)) = skip {
             return Err(JourneyEnd::Skip(reason.clone()));
         }

@@ -58,6 +58,7 @@ impl<'a> JourneyRun<'a> {
                     }
                     self.round(step, index, Value::Null).await?;
                 }
+                self.at = &step.name;
                 if self.holds(holds)? {
                     let example = format!("`{}` still holds after {max} iterations", holds.text());
                     return Err(StepError::new("loop bound", example).into());
@@ -70,6 +71,7 @@ impl<'a> JourneyRun<'a> {
                         return Ok(());
                     }
                 }
+                self.at = &step.name;
                 let example = format!("`{}` does not hold after {max} iterations", holds.text());
                 return Err(StepError::new("loop bound", example).into());
             }
