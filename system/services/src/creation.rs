@@ -1,5 +1,7 @@
 //! Carries out one creation: facts, decision, append.
 
+use std::collections::HashSet;
+
 use ordershop_domain::{Aggregate as _, Command, Event, Rejection, decide};
 
 use super::command::{ATTEMPTS_MAX, append, new_event, payload};
@@ -71,6 +73,22 @@ pub(super) async fn create<S: EntityService>(
     outcome.map_err(|error| error.carried_on(delivery, &creation.written))
 }
 
+/// Refuses an array that takes a claim twice: no facts show what its own elements take.
+fn is_taken_once<S: EntityService>(decided: &[Event<S::Entity>]) -> Result<(), Rejection> {
+    let mut taken = HashSet::new();
+    for claim in decided.iter().flat_map(S::claims) {
+        if let Claim::Take(name) = claim
+            && let Some(twice) = taken.replace(name)
+        {
+            let topic = S::Entity::TOPIC;
+            return Err(Rejection::Conflict(format!(
+                "one request makes two {topic}s of order {twice:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A creation under way.
 struct Creation<'a, S: EntityService> {
     context: &'a ServiceContext,
@@ -99,6 +117,7 @@ impl<S: EntityService> Creation<'_, S> {
             for (entity, id) in self.entities.iter().zip(&self.ids) {
                 decided.extend(decide(id, None, Command::Create(entity.clone()), &facts)?);
             }
+            is_taken_once::<S>(&decided)?;
             if let Before::Write(first) = S::before(self.delivery, &decided, &facts)? {
                 // A repeat must not write its first effect again, only to take it back.
                 if self.may_be_a_repeat() {

@@ -253,6 +253,26 @@ async fn only_the_sagas_change_a_status_and_nothing_paid_can_be_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_request_bills_an_order_once() {
+    let shop = Shop::open().await;
+    let http = &shop.customer;
+    let customer = http.customer().await;
+    let product = http.product(100, 10).await;
+    let (_, order) = ordered(http, &customer, &product).await;
+    let billing = json!({"order_id": order, "amount": 100});
+    let twice = json!([billing, billing]);
+
+    http.post("/billing", &twice).await.refused(409, &order);
+    let accepted = http.post("/billings", &twice).await;
+    let path = format!("/requests/{}", accepted.result().as_str().unwrap());
+    http.eventually(&path, |found| found["state"] == "refused")
+        .await;
+    http.billing(&order, 100).await;
+    http.order_becomes(&order, "SHIPPED").await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_of_an_order_that_is_deleted_at_the_same_moment_is_returned() {
     let shop = Shop::open().await;
     let http = &shop.customer;
