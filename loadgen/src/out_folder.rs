@@ -68,7 +68,7 @@ impl OutFolder {
     /// holds a report, or that another run writes to, it is `<folder>-2` and so on.
     ///
     /// # Errors
-    /// It can't be written to.
+    /// It can't be written to; or it is taken, and its path has no name that a number could follow (`.`, `..`, `/`).
     pub fn given_or_new(given: Option<&Path>, name: &str) -> Result<Self, OutFolderError> {
         let Some(given) = given else {
             return Self::create(Path::new(PARENT), name);
@@ -76,7 +76,11 @@ impl OutFolder {
         let mut number = 1;
         loop {
             match Self::claim(&numbered(given, number)) {
-                Err(OutFolderError::Occupied(_) | OutFolderError::InUse(_)) => number += 1,
+                Err(OutFolderError::Occupied(_) | OutFolderError::InUse(_))
+                    if given.file_name().is_some() =>
+                {
+                    number += 1;
+                }
                 claimed => return claimed,
             }
         }

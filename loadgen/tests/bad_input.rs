@@ -4,6 +4,9 @@
 #[path = "support/program.rs"]
 mod support;
 
+use std::path::Path;
+use std::process::Command;
+
 use support::{Loadgen, SmallSystem, exists, open};
 
 /// Asserts that the scenario is refused at this line, with these words in the message.
@@ -169,7 +172,7 @@ fn names_that_lead_nowhere_are_refused_with_their_line_and_what_exists() {
 
 #[test]
 fn an_unknown_scenario_is_answered_with_those_that_exist() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args(["run", "chekout"])
         .output()
         .unwrap();
@@ -184,7 +187,7 @@ fn an_unknown_scenario_is_answered_with_those_that_exist() {
 #[test]
 fn every_built_in_scenario_is_listed_with_its_story() {
     let folder = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .arg("list")
         .current_dir(folder.path())
         .output()
@@ -293,5 +296,44 @@ fn a_file_to_write_that_the_run_reads_or_writes_already_is_refused() {
         let left = std::fs::read_to_string(ended.out.with_file_name("test.toml"));
         assert_eq!(left.unwrap(), scenario);
         assert!(!ended.out.with_file_name("one").exists());
+    }
+}
+
+/// Runs the scenario `test.toml` of this folder against a target that is away, with a bound.
+fn run_in(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new("timeout")
+        .args(["20", env!("CARGO_BIN_EXE_loadgen"), "run", "test.toml"])
+        .args(["--target", "http://127.0.0.1:1"])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_folder_with_a_report_is_refused_where_no_folder_can_be_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("in");
+    std::fs::create_dir_all(folder.join("x")).unwrap();
+    std::fs::write(folder.join("test.toml"), open(10, "1s", "")).unwrap();
+    std::os::unix::fs::symlink("x", folder.join("link")).unwrap();
+    for holder in [&folder, &folder.join("..")] {
+        std::fs::write(holder.join("report.json"), "{}").unwrap();
+    }
+    std::fs::write(folder.join("x/report.json"), "{}").unwrap();
+
+    for out in [".", "./", "..", "x/..", "./."] {
+        let (code, said) = run_in(&folder, &["--out", out]);
+        assert_eq!(code, Some(2), "{out}: {said}");
+        let says = format!("{out} already holds a report; name another folder with --out");
+        assert!(said.contains(&says), "{out}: {said}");
+    }
+    for (out, beside) in [("x/", "x-2"), ("x/.", "x-2"), ("link", "link-2")] {
+        let (code, said) = run_in(&folder, &["--out", out]);
+        assert_eq!(code, Some(2), "{out}: {said}");
+        let says = format!("this run's goes to {beside}\n");
+        assert!(said.contains(&says), "{out}: {said}");
     }
 }
