@@ -295,7 +295,39 @@ fn a_file_to_write_that_the_run_reads_or_writes_already_is_refused() {
         assert!(ended.stderr.contains(says), "{}", ended.stderr);
         let left = std::fs::read_to_string(ended.out.with_file_name("test.toml"));
         assert_eq!(left.unwrap(), scenario);
-        assert!(!ended.out.with_file_name("one").exists());
+        let one = std::fs::read_to_string(ended.out.with_file_name("one"));
+        assert!(one.is_err() || one.unwrap().contains("errors=\"1\""));
+    }
+}
+
+#[test]
+fn what_a_run_reads_is_never_overwritten_whatever_is_wrong_and_by_whatever_name() {
+    let feeder = "[[feeders]]\nname = \"row\"\npick = \"random\"\ncsv = \"data.csv\"\n[[journeys]]";
+    let right = open(10, "1s", "").replace("[[journeys]]", feeder);
+    let wrong = right.replace("duration", "duratoin");
+    let broken = right.replace("rate =", "rate");
+    let rows = "a\n1\n";
+    for (text, refused) in [(right, true), (wrong, false), (broken, false)] {
+        for option in ["--csv", "--junit"] {
+            for name in ["data.csv", "soft", "test.toml", "ca.pem"] {
+                let run = Loadgen::scenario(&text);
+                let folder = run.folder.path();
+                let data = folder.join("data.csv");
+                std::fs::write(&data, rows).unwrap();
+                std::fs::write(folder.join("ca.pem"), rows).unwrap();
+                std::os::unix::fs::symlink(&data, folder.join("soft")).unwrap();
+
+                let target = ["--target", "http://127.0.0.1:1", "--tls-ca", "ca.pem"];
+                let ended = run.arguments(&target).arguments(&[option, name]).run();
+
+                assert_eq!(ended.code, 2, "{}", ended.stderr);
+                let says = format!("{option} {name}: this run reads the file");
+                assert_eq!(ended.stderr.contains(&says), refused, "{}", ended.stderr);
+                let left = |name| std::fs::read_to_string(ended.out.with_file_name(name)).unwrap();
+                assert_eq!([left("data.csv"), left("ca.pem")], [rows, rows], "{says}");
+                assert_eq!(left("test.toml"), text, "{says}");
+            }
+        }
     }
 }
 
