@@ -16,6 +16,10 @@ const LOCK: &str = ".writing";
 pub const RECORD_FILE: &str = "ab.json";
 /// The files that a report can't do without.
 const REPORTS: [&str; 3] = [REPORT_FILE, CAPACITY_FILE, RECORD_FILE];
+/// The endings of the files that a run writes to its folder.
+const ENDINGS: [&str; 9] = [
+    "data", "html", "hlog", "json", "log", "md", "part", "svg", "txt",
+];
 /// How deep the runs of a search or an experiment are below its folder.
 const RUNS_DEPTH: usize = 2;
 /// Most characters of a scenario's name in a folder's name; file systems allow 255 bytes.
@@ -168,6 +172,12 @@ fn numbered(folder: &Path, number: u32) -> PathBuf {
         }
         _ => folder.to_owned(),
     }
+}
+
+/// Whether a file of this name in a run's folder is one that the run itself writes.
+pub fn is_own(name: &Path) -> bool {
+    let ending = name.extension().unwrap_or_default();
+    name.as_os_str() == LOCK || ENDINGS.iter().any(|own| ending.eq_ignore_ascii_case(own))
 }
 
 fn has_report(folder: &Path, depth: usize) -> bool {

@@ -309,12 +309,13 @@ fn what_a_run_reads_is_never_overwritten_whatever_is_wrong_and_by_whatever_name(
     let rows = "a\n1\n";
     for (text, refused) in [(right, true), (wrong, false), (broken, false)] {
         for option in ["--csv", "--junit"] {
-            for name in ["data.csv", "soft", "test.toml", "ca.pem"] {
+            for name in ["data.csv", "hard", "soft", "test.toml", "ca.pem"] {
                 let run = Loadgen::scenario(&text);
                 let folder = run.folder.path();
                 let data = folder.join("data.csv");
                 std::fs::write(&data, rows).unwrap();
                 std::fs::write(folder.join("ca.pem"), rows).unwrap();
+                std::fs::hard_link(&data, folder.join("hard")).unwrap();
                 std::os::unix::fs::symlink(&data, folder.join("soft")).unwrap();
 
                 let target = ["--target", "http://127.0.0.1:1", "--tls-ca", "ca.pem"];
@@ -329,6 +330,43 @@ fn what_a_run_reads_is_never_overwritten_whatever_is_wrong_and_by_whatever_name(
             }
         }
     }
+}
+
+#[test]
+fn a_file_that_the_report_has_of_its_own_is_not_one_to_write() {
+    let system = SmallSystem::start();
+    let scenario = open(20, "500ms", "");
+    let run = Loadgen::scenario(&scenario).target(&system);
+    let ended = run
+        .arguments(&["--junit", "out/junit.xml", "--csv", "out/seconds.csv"])
+        .run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let files = std::fs::read_dir(&ended.out).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let own = names.filter(|name| !matches!(name.as_str(), "junit.xml" | "seconds.csv"));
+    let own: Vec<String> = own.collect();
+    assert!(own.len() > 5, "{own:?}");
+    let requests = system.requests();
+    for name in &own {
+        let path = format!("./out/{name}");
+        for occupied in [false, true] {
+            let run = Loadgen::scenario(&scenario).target(&system);
+            let file = run.out().join(name);
+            if occupied {
+                std::fs::create_dir(run.out()).unwrap();
+                for name in ["report.json", name] {
+                    std::fs::write(run.out().join(name), "older").unwrap();
+                }
+            }
+            let ended = run.arguments(&["--csv", &path]).run();
+            assert_eq!(ended.code, 2, "{name}: {}", ended.stderr);
+            let says = format!("--csv {path}: the report's own files have such names");
+            assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+            let left = std::fs::read_to_string(file).ok();
+            assert_eq!(left.as_deref(), occupied.then_some("older"), "{name}");
+        }
+    }
+    assert_eq!(system.requests(), requests);
 }
 
 /// Runs the scenario `test.toml` of this folder against a target that is away, with a bound.

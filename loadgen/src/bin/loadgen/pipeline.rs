@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use loadgen::out_folder::is_own;
 use loadgen::run::RunObservers;
 use loadgen::seconds_csv::SecondsCsv;
 use loadgen::terminal::UNWRITTEN;
@@ -25,16 +27,16 @@ pub struct PipelineArguments {
 }
 
 impl PipelineArguments {
-    /// Checks that no file is written that the run reads.
-    pub fn check(&self, read: &[PathBuf]) -> Result<(), Failure> {
+    /// Checks that no file is written that the run reads or writes itself. The report goes to one of these folders.
+    pub fn check(&self, read: &[PathBuf], folders: &[&Path]) -> Result<(), Failure> {
         let given = [("--csv", &self.csv), ("--junit", &self.junit)];
         let mut written: Vec<PathBuf> = Vec::new();
         for (option, path) in given {
             let Some((path, place)) = path.as_deref().and_then(|p| Some((p, place(p)?))) else {
                 continue;
             };
-            check(option, path, read)?;
-            if written.contains(&place) {
+            check(option, path, read, folders)?;
+            if written.iter().any(|other| is_same(other, &place)) {
                 return Err(Failure::bad_input(format!(
                     "--csv and --junit write to one file, {}; give each its own",
                     path.display()
@@ -61,15 +63,15 @@ impl PipelineArguments {
     }
 
     /// Replaces what is in the files after a run that was refused, so that nothing older is taken for its result. Files that the run reads
-    /// are left alone, and so are those that can't be written.
-    pub fn refuse(&self, read: &[PathBuf], scenario: &str, problem: &str) {
+    /// or writes itself are left alone, and so are those that can't be written.
+    pub fn refuse(&self, read: &[PathBuf], folders: &[&Path], scenario: &str, problem: &str) {
         if let Some(path) = &self.csv
-            && check("--csv", path, read).is_ok()
+            && check("--csv", path, read, folders).is_ok()
         {
             SecondsCsv::create(path, false).ok();
         }
         if let Some(path) = &self.junit
-            && check("--junit", path, read).is_ok()
+            && check("--junit", path, read, folders).is_ok()
             && let Ok(file) = JunitFile::create(path)
         {
             let text = || loadgen_render::junit_of_no_run(scenario, problem);
@@ -78,19 +80,33 @@ impl PipelineArguments {
     }
 }
 
-/// Checks that a file to write is none that the run reads.
-fn check(option: &str, path: &Path, read: &[PathBuf]) -> Result<(), Failure> {
+/// Checks that a file to write is none that the run reads, and none of the report's own.
+fn check(option: &str, path: &Path, read: &[PathBuf], folders: &[&Path]) -> Result<(), Failure> {
     let Some(place) = place(path) else {
         return Ok(());
     };
     let shown = path.display();
     let mut read = read.iter().filter_map(|path| self::place(path));
-    if read.any(|read| read == place) {
+    if read.any(|read| is_same(&read, &place)) {
         return Err(Failure::bad_input(format!(
             "{option} {shown}: this run reads the file; give another one to write to"
         )));
     }
+    let folder = place.parent();
+    let mut folders = folders.iter().filter_map(|path| path.canonicalize().ok());
+    let own = place.file_name().map(Path::new).is_some_and(is_own);
+    if own && folders.any(|report| Some(report.as_path()) == folder) {
+        return Err(Failure::bad_input(format!(
+            "{option} {shown}: the report's own files have such names; give another folder, or a name that ends in .xml or .csv"
+        )));
+    }
     Ok(())
+}
+
+/// Whether two places hold one file, which may have several names.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    one == other || file(one).is_some_and(|one| Some(one) == file(other))
 }
 
 /// What is the same for all paths to a file, whether it exists or not; `None` for devices and pipes, which keep nothing.

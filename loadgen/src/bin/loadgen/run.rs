@@ -110,7 +110,8 @@ impl RunArguments {
         let given = self.out.as_deref();
         let out = OutFolder::given_or_new(given, &scenario.name);
         let out = out.map_err(|e| Failure::new(&e, e.exit_code()))?;
-        self.pipeline.check(read)?;
+        let folders: Vec<&Path> = given.into_iter().chain([out.path()]).collect();
+        self.pipeline.check(read, &folders)?;
         if let Some(given) = given.filter(|given| *given != out.path()) {
             terminal::note(&format!(
                 "{} holds the report of another run; this run's goes to {}",
@@ -162,7 +163,8 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
         Ok(prepared) => carry_out(&arguments, prepared),
         Err(failure) => {
             let problem = failure.to_string();
-            arguments.pipeline.refuse(&read, &name, &problem);
+            let folders: Vec<&Path> = arguments.out.as_deref().into_iter().collect();
+            arguments.pipeline.refuse(&read, &folders, &name, &problem);
             arguments.tell_failed(&problem);
             failure.tell()
         }
