@@ -203,6 +203,10 @@ fn carry_out(arguments: &RunArguments, prepared: Prepared) -> ExitCode {
         junit.write(text).ok();
     }
     arguments.tell_failed(&error.to_string());
+    let is_text = !arguments.watch.is_json() && arguments.format == Format::Text;
+    if is_text && matches!(error, RunError::SetUp(_)) {
+        terminal::say("verdict: FAIL\n  the set-up failed: there is no report");
+    }
     failed(&error, error.exit_code())
 }
 
