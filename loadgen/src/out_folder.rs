@@ -16,6 +16,10 @@ const LOCK: &str = ".writing";
 pub const RECORD_FILE: &str = "ab.json";
 /// The files that a report can't do without.
 const REPORTS: [&str; 3] = [REPORT_FILE, CAPACITY_FILE, RECORD_FILE];
+/// The endings of the files that a run writes to its folder.
+const ENDINGS: [&str; 9] = [
+    "data", "html", "hlog", "json", "log", "md", "part", "svg", "txt",
+];
 /// How deep the runs of a search or an experiment are below its folder.
 const RUNS_DEPTH: usize = 2;
 /// Most characters of a scenario's name in a folder's name; file systems allow 255 bytes.
@@ -68,7 +72,7 @@ impl OutFolder {
     /// holds a report, or that another run writes to, it is `<folder>-2` and so on.
     ///
     /// # Errors
-    /// It can't be written to.
+    /// It can't be written to; or it is taken, and its path has no name that a number could follow (`.`, `..`, `/`).
     pub fn given_or_new(given: Option<&Path>, name: &str) -> Result<Self, OutFolderError> {
         let Some(given) = given else {
             return Self::create(Path::new(PARENT), name);
@@ -76,7 +80,11 @@ impl OutFolder {
         let mut number = 1;
         loop {
             match Self::claim(&numbered(given, number)) {
-                Err(OutFolderError::Occupied(_) | OutFolderError::InUse(_)) => number += 1,
+                Err(OutFolderError::Occupied(_) | OutFolderError::InUse(_))
+                    if given.file_name().is_some() =>
+                {
+                    number += 1;
+                }
                 claimed => return claimed,
             }
         }
@@ -164,6 +172,12 @@ fn numbered(folder: &Path, number: u32) -> PathBuf {
         }
         _ => folder.to_owned(),
     }
+}
+
+/// Whether a file of this name in a run's folder is one that the run itself writes.
+pub fn is_own(name: &Path) -> bool {
+    let ending = name.extension().unwrap_or_default();
+    name.as_os_str() == LOCK || ENDINGS.iter().any(|own| ending.eq_ignore_ascii_case(own))
 }
 
 fn has_report(folder: &Path, depth: usize) -> bool {

@@ -98,7 +98,7 @@ pub async fn run(mut scenario: Scenario, mut options: RunOptions) -> Result<Repo
         .or_else(|| system.as_ref().map(|s| s.url.clone()))
         .unwrap_or_default();
     let prepared = tokio::select! {
-        prepared = Run::prepare(scenario, &options, &url, system.clone()) => prepared,
+        prepared = Run::prepare(scenario, &options, &url, system.clone(), &mut listeners) => prepared,
         () = interrupts.stop() => Err(RunError::Stopped),
     };
     let outcome = match prepared {

@@ -12,9 +12,14 @@ use loadgen_report::ThresholdState;
 use loadgen_scenario::Stage;
 
 /// A run's event. Events come in the order of this list; `Interval` and `Observed` come once a second between `Started` and `Finished`,
-/// `Held` and `Resumed` between them, `Stopping` and `Aborting` at any time.
+/// `Held` and `Resumed` between them, `Waiting`, `Stopping` and `Aborting` at any time.
 #[derive(Debug)]
 pub enum RunEvent {
+    /// Something has taken a second, and the run goes on only after it.
+    Waiting {
+        /// What is waited for, in words.
+        what: String,
+    },
     /// The run's plan.
     Announced(Box<RunPlan>),
     /// A set-up step has begun.

@@ -4,6 +4,9 @@
 #[path = "support/program.rs"]
 mod support;
 
+use std::path::Path;
+use std::process::Command;
+
 use support::{Loadgen, SmallSystem, exists, open};
 
 /// Asserts that the scenario is refused at this line, with these words in the message.
@@ -169,7 +172,7 @@ fn names_that_lead_nowhere_are_refused_with_their_line_and_what_exists() {
 
 #[test]
 fn an_unknown_scenario_is_answered_with_those_that_exist() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args(["run", "chekout"])
         .output()
         .unwrap();
@@ -184,7 +187,7 @@ fn an_unknown_scenario_is_answered_with_those_that_exist() {
 #[test]
 fn every_built_in_scenario_is_listed_with_its_story() {
     let folder = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .arg("list")
         .current_dir(folder.path())
         .output()
@@ -292,6 +295,115 @@ fn a_file_to_write_that_the_run_reads_or_writes_already_is_refused() {
         assert!(ended.stderr.contains(says), "{}", ended.stderr);
         let left = std::fs::read_to_string(ended.out.with_file_name("test.toml"));
         assert_eq!(left.unwrap(), scenario);
-        assert!(!ended.out.with_file_name("one").exists());
+        let one = std::fs::read_to_string(ended.out.with_file_name("one"));
+        assert!(one.is_err() || one.unwrap().contains("errors=\"1\""));
+    }
+}
+
+#[test]
+fn what_a_run_reads_is_never_overwritten_whatever_is_wrong_and_by_whatever_name() {
+    let feeder = "[[feeders]]\nname = \"row\"\npick = \"random\"\ncsv = \"data.csv\"\n[[journeys]]";
+    let right = open(10, "1s", "").replace("[[journeys]]", feeder);
+    let wrong = right.replace("duration", "duratoin");
+    let broken = right.replace("rate =", "rate");
+    let rows = "a\n1\n";
+    for (text, refused) in [(right, true), (wrong, false), (broken, false)] {
+        for option in ["--csv", "--junit"] {
+            for name in ["data.csv", "hard", "soft", "test.toml", "ca.pem"] {
+                let run = Loadgen::scenario(&text);
+                let folder = run.folder.path();
+                let data = folder.join("data.csv");
+                std::fs::write(&data, rows).unwrap();
+                std::fs::write(folder.join("ca.pem"), rows).unwrap();
+                std::fs::hard_link(&data, folder.join("hard")).unwrap();
+                std::os::unix::fs::symlink(&data, folder.join("soft")).unwrap();
+
+                let target = ["--target", "http://127.0.0.1:1", "--tls-ca", "ca.pem"];
+                let ended = run.arguments(&target).arguments(&[option, name]).run();
+
+                assert_eq!(ended.code, 2, "{}", ended.stderr);
+                let says = format!("{option} {name}: this run reads the file");
+                assert_eq!(ended.stderr.contains(&says), refused, "{}", ended.stderr);
+                let left = |name| std::fs::read_to_string(ended.out.with_file_name(name)).unwrap();
+                assert_eq!([left("data.csv"), left("ca.pem")], [rows, rows], "{says}");
+                assert_eq!(left("test.toml"), text, "{says}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_the_report_has_of_its_own_is_not_one_to_write() {
+    let system = SmallSystem::start();
+    let scenario = open(20, "500ms", "");
+    let run = Loadgen::scenario(&scenario).target(&system);
+    let ended = run
+        .arguments(&["--junit", "out/junit.xml", "--csv", "out/seconds.csv"])
+        .run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let files = std::fs::read_dir(&ended.out).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let own = names.filter(|name| !matches!(name.as_str(), "junit.xml" | "seconds.csv"));
+    let own: Vec<String> = own.collect();
+    assert!(own.len() > 5, "{own:?}");
+    let requests = system.requests();
+    for name in &own {
+        let path = format!("./out/{name}");
+        for occupied in [false, true] {
+            let run = Loadgen::scenario(&scenario).target(&system);
+            let file = run.out().join(name);
+            if occupied {
+                std::fs::create_dir(run.out()).unwrap();
+                for name in ["report.json", name] {
+                    std::fs::write(run.out().join(name), "older").unwrap();
+                }
+            }
+            let ended = run.arguments(&["--csv", &path]).run();
+            assert_eq!(ended.code, 2, "{name}: {}", ended.stderr);
+            let says = format!("--csv {path}: the report's own files have such names");
+            assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+            let left = std::fs::read_to_string(file).ok();
+            assert_eq!(left.as_deref(), occupied.then_some("older"), "{name}");
+        }
+    }
+    assert_eq!(system.requests(), requests);
+}
+
+/// Runs the scenario `test.toml` of this folder against a target that is away, with a bound.
+fn run_in(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new("timeout")
+        .args(["20", env!("CARGO_BIN_EXE_loadgen"), "run", "test.toml"])
+        .args(["--target", "http://127.0.0.1:1"])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_folder_with_a_report_is_refused_where_no_folder_can_be_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("in");
+    std::fs::create_dir_all(folder.join("x")).unwrap();
+    std::fs::write(folder.join("test.toml"), open(10, "1s", "")).unwrap();
+    std::os::unix::fs::symlink("x", folder.join("link")).unwrap();
+    for holder in [&folder, &folder.join("..")] {
+        std::fs::write(holder.join("report.json"), "{}").unwrap();
+    }
+    std::fs::write(folder.join("x/report.json"), "{}").unwrap();
+
+    for out in [".", "./", "..", "x/..", "./."] {
+        let (code, said) = run_in(&folder, &["--out", out]);
+        assert_eq!(code, Some(2), "{out}: {said}");
+        let says = format!("{out} already holds a report; name another folder with --out");
+        assert!(said.contains(&says), "{out}: {said}");
+    }
+    for (out, beside) in [("x/", "x-2"), ("x/.", "x-2"), ("link", "link-2")] {
+        let (code, said) = run_in(&folder, &["--out", out]);
+        assert_eq!(code, Some(2), "{out}: {said}");
+        let says = format!("this run's goes to {beside}\n");
+        assert!(said.contains(&says), "{out}: {said}");
     }
 }

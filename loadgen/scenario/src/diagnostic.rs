@@ -1,5 +1,7 @@
 //! Errors in scenario files, for their authors: file, line, the place itself, and what is allowed.
 
+use std::path::{Path, PathBuf};
+
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
 /// A scenario could not be read.
@@ -43,6 +45,25 @@ pub enum ScenarioError {
         /// The cause.
         error: std::io::Error,
     },
+}
+
+impl ScenarioError {
+    /// The files that the scenario may read: its own, and those that its texts in quotes would be beside it. What is wrong with it hides which
+    /// of these texts name a file.
+    pub fn may_read(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Unknown { .. } => Vec::new(),
+            Self::Unreadable { path, .. } => vec![path.into()],
+            Self::Invalid {
+                file, source_code, ..
+            } => {
+                let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+                let quoted = source_code.inner().split(['"', '\'']);
+                let named = quoted.map(|text| folder.join(text));
+                std::iter::once(file.into()).chain(named).collect()
+            }
+        }
+    }
 }
 
 /// A scenario's text, for errors that show a place in it.

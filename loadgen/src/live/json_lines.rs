@@ -48,6 +48,7 @@ impl Listener for JsonLines {
                 self.plan = RunPlan::clone(plan);
                 ("announced", announced(plan))
             }
+            RunEvent::Waiting { what } => ("waiting", json!({ "what": what })),
             RunEvent::SetUp { step } => ("set_up", json!({ "step": step })),
             RunEvent::Started { wall_clock, .. } => {
                 let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH);

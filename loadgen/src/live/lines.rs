@@ -121,6 +121,7 @@ impl Listener for Lines {
                 self.schedule = (!stages.is_empty()).then(|| Schedule::new(stages));
                 plan.note.clone()
             }
+            RunEvent::Waiting { what } => Some(format!("waiting for {what}")),
             RunEvent::SetUp { step } => Some(format!("set-up: {step}")),
             RunEvent::Started { .. } => Some("started".to_owned()),
             // A fraction of a second at the end has too few samples for a rate.

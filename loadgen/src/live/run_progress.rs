@@ -178,6 +178,7 @@ impl RunProgress {
                 self.schedule = (!stages.is_empty()).then(|| Schedule::new(stages));
                 plan.note.iter().for_each(|note| self.say(note.clone()));
             }
+            RunEvent::Waiting { what } => self.say(format!("waiting for {what}")),
             RunEvent::SetUp { step } => {
                 self.phase = Phase::Preparing(step.clone());
                 self.say(format!("set-up: {step}"));

@@ -1,6 +1,7 @@
 //! After the last journey: waits for the target's backlog, audits the target and tears down. An interrupt ends each of
 //! these. Must not know how a report is built.
 
+use std::cell::RefCell;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::collecting::Collected;
 use super::interrupts::Interrupts;
-use super::listeners::Listeners;
+use super::listeners::{Listeners, telling};
 use super::options::RunError;
 use super::preparation::Run;
 
@@ -43,16 +44,23 @@ impl Run {
             &mut collected.observer,
             self.scenario.limits.backlog_timeout,
         );
+        let told = RefCell::new(&mut *listeners);
         let work = self.control.drained_while(timeout, |since, scrape| {
             let at = drained + since;
             let observation = observer.look(at, Some(scrape));
-            listeners.tell(&RunEvent::Observed(Box::new(Observed {
-                at,
-                observation,
-                lag: scrape.lag_since(&before),
-                backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
-                ..Observed::default()
-            })));
+            told.borrow_mut()
+                .tell(&RunEvent::Observed(Box::new(Observed {
+                    at,
+                    observation,
+                    lag: scrape.lag_since(&before),
+                    backlog: (!scrape.backlog.is_empty()).then(|| scrape.backlog_total()),
+                    ..Observed::default()
+                })));
+        });
+        let work = telling(work, || {
+            told.borrow_mut().tell_waiting(format!(
+                "the target's backlog, at /metrics, about {timeout:?} at most (interrupt to skip it)"
+            ));
         });
         tokio::select! {
             drained = work => return Ok(drained),
@@ -115,7 +123,7 @@ impl Run {
             archives: Vec::new(),
         };
         listeners.tell(&RunEvent::Auditing { events: 0 });
-        let listeners = std::cell::RefCell::new(listeners);
+        let listeners = RefCell::new(listeners);
         let told = |events: u64| {
             if events.is_multiple_of(AUDIT_TOLD_EVERY) {
                 listeners.borrow_mut().tell(&RunEvent::Auditing { events });

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cost_readings::CostReadings;
 use super::interrupts::Interrupts;
-use super::listeners::Listeners;
+use super::listeners::{Listeners, telling};
 use super::observer::Observer;
 use super::options::RunError;
 use super::preparation::Run;
@@ -174,7 +174,12 @@ impl Run {
                 DriverEvent::Ready => {
                     listeners.tell(&RunEvent::Ready);
                     // Set-up's backlog must not count as the workload's.
-                    let drained = self.control.drained(self.scenario.limits.backlog_timeout);
+                    let timeout = self.scenario.limits.backlog_timeout;
+                    let drained = telling(self.control.drained(timeout), || {
+                        listeners.tell_waiting(format!(
+                            "the target's backlog before the start, at /metrics, about {timeout:?} at most"
+                        ));
+                    });
                     collected.before = tokio::select! {
                         (before, _) = drained => before,
                         () = interrupts.stop() => {

@@ -6,38 +6,44 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use loadgen_engine::http_client::{ClientLimits, HttpClient, Target};
+use loadgen_engine::http_client::{ClientLimits, HttpClient, HttpError, Target};
 use loadgen_engine::scrape::Scrape;
 use loadgen_report::Environment;
 
-/// The limits of requests to `/health` and `/metrics`, one at a time.
-const LIMITS: ClientLimits = ClientLimits {
+/// The limits of requests to `/health` and `/metrics`, side by side at the start.
+pub const LIMITS: ClientLimits = ClientLimits {
     timeout: Duration::from_secs(5),
     response_bytes_max: 64 << 20,
-    connections_max: 1,
+    connections_max: 2,
 };
 /// Pause between two checks of the backlog while it drains.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
 
-/// A client for control requests, with a connection of its own.
+/// A client for control requests, with connections of its own.
 pub struct Control {
     http: HttpClient,
     /// Whether the target has metrics: then a missing answer means that it is down.
     has_metrics: bool,
     /// Where the metrics are, as far as it is known.
     metrics_path: Cell<&'static str>,
+    /// Whether the last request for metrics had no answer in time.
+    is_silent: Cell<bool>,
 }
 
 impl Control {
-    /// A client for this target, which need not answer yet.
-    pub async fn new(target: Target) -> Self {
+    /// A client for this target, which need not answer, and what the target says of itself. `target_started`: it was started here.
+    pub async fn new(target: Target, target_started: bool) -> (Self, Environment) {
         let mut control = Self {
             http: HttpClient::new(target, LIMITS),
             has_metrics: false,
             metrics_path: Cell::new(loadgen_shop::metrics_path("")),
+            is_silent: Cell::new(false),
         };
-        control.has_metrics = control.scrape().await.is_some();
-        control
+        // Side by side: a target that never answers is waited for once.
+        let (scrape, environment) =
+            tokio::join!(control.scrape(), control.environment(target_started));
+        control.has_metrics = scrape.is_some();
+        (control, environment)
     }
 
     /// The target.
@@ -63,8 +69,9 @@ impl Control {
     }
 
     async fn read(&self, path: &str) -> Option<String> {
-        let reply = self.http.get(path).await.ok();
-        let reply = reply.filter(|r| r.status == 200)?;
+        let reply = self.http.get(path).await;
+        self.is_silent.set(matches!(reply, Err(HttpError::Timeout)));
+        let reply = reply.ok().filter(|r| r.status == 200)?;
         Some(String::from_utf8_lossy(&reply.body).into_owned())
     }
 
@@ -79,6 +86,10 @@ impl Control {
         timeout: Duration,
         mut tell: impl FnMut(Duration, &Scrape),
     ) -> (Option<Scrape>, Duration) {
+        if self.is_silent.get() && !self.has_metrics {
+            // It has never answered: nothing is to be learnt from one more wait.
+            return (None, Duration::ZERO);
+        }
         let start = Instant::now();
         loop {
             let scrape = self.scrape().await;
@@ -96,7 +107,7 @@ impl Control {
     }
 
     /// Reads the target's versions from `/health`; they stay unknown if it has none.
-    pub async fn environment(&self, target_started: bool) -> Environment {
+    async fn environment(&self, target_started: bool) -> Environment {
         let reply = self
             .http
             .get("/health")

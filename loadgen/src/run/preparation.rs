@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::control::Control;
+use super::control::{self, Control};
 use super::drivers;
+use super::listeners::{Listeners, telling};
 use super::options::{RunError, RunOptions};
 use super::profiler::Profiler;
 use super::ramp::{AHEAD, AHEAD_OF_AGENTS, Ramp};
@@ -71,6 +72,7 @@ impl Run {
         options: &RunOptions,
         url: &str,
         system: Option<Arc<SystemProcess>>,
+        listeners: &mut Listeners,
     ) -> Result<Self, RunError> {
         let connect = targets::connect(&scenario, &options.connect);
         let to_main = match &system {
@@ -78,9 +80,14 @@ impl Run {
             Some(_) => &ConnectOptions::default(),
             None => &connect,
         };
-        let target = targets::main(url, to_main).await;
-        let target = target.map_err(RunError::BadInput)?;
-        let named_targets = targets::named(&scenario, &connect).await;
+        let target = telling(targets::main(url, to_main), || {
+            listeners.tell_waiting(format!("a connection to {url}"));
+        });
+        let target = target.await.map_err(RunError::BadInput)?;
+        let named_targets = telling(targets::named(&scenario, &connect), || {
+            listeners.tell_waiting("connections to the scenario's [targets]");
+        });
+        let named_targets = named_targets.await;
         let named_targets = named_targets.map_err(RunError::BadInput)?;
         let proxied = target.proxy().map(|proxy| {
             let by = match (&options.connect.proxy, &scenario.http.proxy) {
@@ -92,8 +99,13 @@ impl Run {
                 "the requests went through the proxy {proxy} ({by}): its time is in all figures"
             )
         });
-        let control = Control::new(target).await;
-        let mut environment = control.environment(system.is_some()).await;
+        let met = telling(Control::new(target, system.is_some()), || {
+            let timeout = control::LIMITS.timeout;
+            listeners.tell_waiting(format!(
+                "the target's answers at /health and /metrics, {timeout:?} at most; a target needs neither"
+            ));
+        });
+        let (control, mut environment) = met.await;
         let named = scenario.targets.iter().zip(&named_targets);
         let named = named.map(|(named, target)| (named.name.clone(), target.url.clone()));
         environment.targets = named.collect();

@@ -67,11 +67,16 @@ fn the_report_is_the_last_line_where_both_are_asked_for() {
 fn a_run_without_a_report_says_why_in_its_last_line() {
     let system = SmallSystem::start();
     let set_up = "[[setup]]\nname = \"first\"\nrequest = { method = \"GET\", path = \"/thing\" }\nexpect = { status = [418] }\n";
-    let ended = Loadgen::scenario(&(open(10, "3s", "") + set_up))
-        .target(&system)
-        .arguments(&["--progress", "json"])
-        .run();
-    assert_eq!(ended.code, 1);
+    let run = |progress| {
+        Loadgen::scenario(&(open(10, "3s", "") + set_up))
+            .target(&system)
+            .arguments(&["--progress", progress])
+            .run()
+    };
+    let (ended, for_people) = (run("json"), run("plain"));
+    assert_eq!((ended.code, for_people.code), (1, 1));
+    let says = "verdict: FAIL\n  the set-up failed: there is no report\n";
+    assert_eq!(for_people.stdout, says);
     let lines = lines(&ended);
     let last = lines.last().unwrap();
     assert_eq!(last["event"], "failed");

@@ -2,7 +2,9 @@
 //! else's is left alone.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::{Loadgen, ROOM, SmallSystem, exists, open};
 
@@ -179,4 +181,30 @@ fn runs_that_begin_in_one_second_have_a_folder_each() {
     let folders = std::fs::read_dir(run.folder.path().join("reports/runs")).unwrap();
     let written = folders.filter(|f| exists(&f.as_ref().unwrap().path(), "report.json"));
     assert_eq!(written.count(), 3);
+}
+
+#[test]
+fn a_target_that_never_answers_is_waited_for_once_before_the_start_and_the_wait_is_told() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", target.local_addr().unwrap());
+    std::thread::spawn(move || {
+        // Kept: one that is dropped is closed.
+        let kept: Vec<_> = target.incoming().collect();
+        drop(kept);
+    });
+    let limits = "[limits]\nrequest_timeout = \"500ms\"\n";
+    let start = Instant::now();
+
+    let ended = Loadgen::scenario(&open(5, "2s", limits))
+        .arguments(&["--target", &url, "--progress", "plain"])
+        .run();
+
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let says = "waiting for the target's answers at /health and /metrics, 5s at most";
+    assert_eq!(ended.stderr.matches("waiting for").count(), 1);
+    let (waiting, started) = (ended.stderr.find(says), ended.stderr.find("started"));
+    assert!(waiting.is_some() && waiting < started, "{}", ended.stderr);
+    // 5 s of probes and 2.5 s of journeys; a second wait would be 5 s more.
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(12), "{took:?}: {}", ended.stderr);
 }

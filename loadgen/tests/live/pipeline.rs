@@ -156,6 +156,52 @@ fn a_run_that_can_not_be_carried_out_is_an_error_for_the_build_server() {
 }
 
 #[test]
+fn a_run_that_is_refused_leaves_no_older_result_and_is_an_error_for_the_build_server() {
+    let right = open(10, "1s", "");
+    let feeder = "[[feeders]]\nname = \"row\"\npick = \"random\"\ncsv = \"away.csv\"\n[[journeys]]";
+    let target = ["--target", "http://127.0.0.1:1"].as_slice();
+    let rows: [(String, &[&str], &str); 6] = [
+        (right.replace("duration", "duratoin"), target, "duratoin"),
+        (
+            open(10, "1s", "thresholds = [\"p(101) < 1s\"]"),
+            target,
+            "p(101)",
+        ),
+        (right.replace("[[journeys]]", feeder), target, "away.csv"),
+        (
+            right.clone(),
+            &[target, &["--users", "5"]].concat(),
+            "--users",
+        ),
+        (right.clone(), &["--agents", "127.0.0.1:1"], "--agents"),
+        (right.clone(), &["--system-bin", "away"], "--system-bin"),
+    ];
+    for (text, arguments, says) in rows {
+        let run = Loadgen::scenario(&text).arguments(arguments);
+        let run = run.arguments(&["--progress", "json", "--junit", "run.xml", "--csv", "s.csv"]);
+        for older in ["run.xml", "s.csv"] {
+            std::fs::write(run.folder.path().join(older), "older").unwrap();
+        }
+
+        let ended = run.run();
+
+        assert_eq!(ended.code, 2, "{says}: {}", ended.stderr);
+        let junit = file(&ended, "run.xml");
+        let one = r#"tests="1" failures="0" errors="1""#;
+        assert!(junit.contains(one) && junit.contains(says), "{junit}");
+        let csv = file(&ended, "s.csv");
+        assert!(
+            csv.starts_with("start_s,") && csv.lines().count() == 1,
+            "{csv}"
+        );
+        let failed: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(failed["event"], "failed", "{failed}");
+        let problem = failed["problem"].as_str().unwrap();
+        assert!(problem.contains(says), "{problem}");
+    }
+}
+
+#[test]
 fn a_file_that_can_not_be_written_is_refused_before_anything_is_driven() {
     let system = SmallSystem::start();
     for option in ["--junit", "--csv"] {

@@ -132,10 +132,16 @@ impl Decoder {
             Some(head) if head.framing == Framing::UntilClose => {
                 Ok(self.complete(head, self.body_start..read.len(), false))
             }
-            _ => Err(HttpError::ConnectionLost(format!(
-                "closed after {} bytes of an answer",
-                read.len()
-            ))),
+            head => {
+                let (bytes, part) = match (head, &self.chunks) {
+                    (None, _) => (read.len(), ""),
+                    (Some(_), None) => (read.len() - self.body_start, "'s body"),
+                    (Some(_), Some(chunks)) => (chunks.body.len(), "'s body"),
+                };
+                Err(HttpError::ConnectionLost(format!(
+                    "closed after {bytes} bytes of an answer{part}"
+                )))
+            }
         }
     }
 

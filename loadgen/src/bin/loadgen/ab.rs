@@ -18,7 +18,7 @@ use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Named, Overrides, Scenario};
 use loadgen_shop::system_process::{RedisServer, SystemCommand, SystemPlan};
 
-use crate::ending::{BAD_INPUT, bad_input, failed, runtime};
+use crate::ending::{Failure, bad_input, failed, runtime};
 use crate::scenario_arguments::{ScenarioArguments, length, named_rate, users};
 use crate::system_arguments::StartArguments;
 use crate::vary::{Variant, Varied};
@@ -144,8 +144,8 @@ fn source<'a>(
 }
 
 impl AbArguments {
-    /// The scenario that each run drives. Prints what is wrong with it before it returns an exit code.
-    fn find(&self) -> Result<Scenario, ExitCode> {
+    /// The scenario that each run drives.
+    fn find(&self) -> Result<Scenario, Failure> {
         self.scenario.find(Overrides {
             rates: self.rate.clone(),
             duration: Some(self.duration.0),
@@ -159,7 +159,7 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
     // All arguments are checked before anything is built.
     let scenario = match arguments.find() {
         Ok(scenario) => scenario,
-        Err(code) => return code,
+        Err(failure) => return failure.tell(),
     };
     let compare = Options {
         fail_on: arguments.fail_on.clone(),
@@ -183,37 +183,19 @@ pub fn measure_in_turns(arguments: &AbArguments) -> ExitCode {
     note(&format!("{}: {}", scenario.name, scenario.description));
     match runtime.block_on(carry_out(arguments, out.path(), compare)) {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => failed(failure.problem, failure.code),
+        Err(failure) => failure.tell(),
     }
 }
 
-/// Why there is no comparison.
-struct AbFailure {
-    problem: String,
-    code: u8,
-}
-
-impl AbFailure {
-    fn bad_input(problem: impl std::fmt::Display) -> Self {
-        Self {
-            problem: problem.to_string(),
-            code: BAD_INPUT,
-        }
-    }
-}
-
-impl From<AbError> for AbFailure {
+impl From<AbError> for Failure {
     fn from(error: AbError) -> Self {
-        Self {
-            problem: error.to_string(),
-            code: error.exit_code(),
-        }
+        Self::new(&error, error.exit_code())
     }
 }
 
-async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, AbFailure> {
+async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Result<u8, Failure> {
     let mut interrupts = Interrupts::listen(None)
-        .map_err(|e| AbFailure::bad_input(format!("can't listen for signals: {e}")))?;
+        .map_err(|e| Failure::bad_input(format!("can't listen for signals: {e}")))?;
     let sides = sides(arguments, &mut interrupts).await?;
     for (side, build) in Side::ALL.iter().zip(&sides) {
         note(&format!("{}: {}", side.letter(), build.label));
@@ -235,7 +217,9 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
     };
     let again = || {
         let found = arguments.find();
-        found.map_err(|_| "the scenario's file has changed since the experiment started".to_owned())
+        found.map_err(|e| {
+            format!("the scenario's file has changed since the experiment started: {e}")
+        })
     };
     let outcome = experiment(&again, options, &mut interrupts).await?;
     tell(outcome, out)
@@ -245,21 +229,21 @@ async fn carry_out(arguments: &AbArguments, out: &Path, compare: Options) -> Res
 async fn sides(
     arguments: &AbArguments,
     interrupts: &mut Interrupts,
-) -> Result<Vec<Build>, AbFailure> {
+) -> Result<Vec<Build>, Failure> {
     let on_servers = arguments.a_redis.is_some() || arguments.b_redis.is_some();
     let a = source(&arguments.a.a, &arguments.a.a_rev);
     let a = match a {
         Some(a) => a,
         None if on_servers || arguments.vary.is_some() => BuildSource::Default,
         None => {
-            return Err(AbFailure::bad_input(
+            return Err(Failure::bad_input(
                 "there is no baseline; give --a <CMD> or --a-rev <REV>, or what differs: --a-redis and --b-redis, or --vary",
             ));
         }
     };
     let b = source(&arguments.b.b, &arguments.b.b_rev);
     if b.is_none() && !arguments.null && !on_servers && arguments.vary.is_none() {
-        return Err(AbFailure::bad_input(
+        return Err(Failure::bad_input(
             "there is nothing to compare A with; give --b CMD or --b-rev REV, --b-redis, --vary, or --null to compare A with itself",
         ));
     }
@@ -267,25 +251,23 @@ async fn sides(
         let server = given.as_deref().map(RedisServer::parse).transpose();
         server
             .map(Option::unwrap_or_default)
-            .map_err(AbFailure::bad_input)
+            .map_err(Failure::bad_input)
     };
     let on = [server(&arguments.a_redis)?, server(&arguments.b_redis)?];
     // Commands and values are checked before a revision is built, because a build takes minutes.
     for source in [Some(&a), b.as_ref()].into_iter().flatten() {
         let command = match source {
-            BuildSource::Command(text) => {
-                SystemCommand::parse(text).map_err(AbFailure::bad_input)?
-            }
+            BuildSource::Command(text) => SystemCommand::parse(text).map_err(Failure::bad_input)?,
             _ => SystemCommand::new(Path::new(UP), &[UP]),
         };
         let plan = plan(arguments, command, on[0].clone())?;
         if let Some(varied) = &arguments.vary {
-            varied.variants(&plan).map_err(AbFailure::bad_input)?;
+            varied.variants(&plan).map_err(Failure::bad_input)?;
         }
     }
     let mut first = build(arguments, &a, &on[0], interrupts).await?;
     if let Some(varied) = &arguments.vary {
-        let variants = varied.variants(&first.plan).map_err(AbFailure::bad_input)?;
+        let variants = varied.variants(&first.plan).map_err(Failure::bad_input)?;
         let build = |variant: Variant| Build {
             label: variant.label,
             plan: variant.plan,
@@ -323,10 +305,10 @@ fn plan(
     arguments: &AbArguments,
     command: SystemCommand,
     redis: RedisServer,
-) -> Result<SystemPlan, AbFailure> {
+) -> Result<SystemPlan, Failure> {
     let durability = arguments.scenario.durability.as_ref();
     let plan = arguments.start.plan(command, durability, redis);
-    plan.map_err(AbFailure::bad_input)
+    plan.map_err(Failure::bad_input)
 }
 
 async fn build(
@@ -334,15 +316,15 @@ async fn build(
     source: &BuildSource<'_>,
     redis: &RedisServer,
     interrupts: &mut Interrupts,
-) -> Result<Build, AbFailure> {
+) -> Result<Build, Failure> {
     let (label, command, revision) = match source {
         BuildSource::Command(text) => {
-            let command = SystemCommand::parse(text).map_err(AbFailure::bad_input)?;
+            let command = SystemCommand::parse(text).map_err(Failure::bad_input)?;
             ((*text).to_owned(), command, None)
         }
         BuildSource::Default => {
             let program = arguments.start.system_bin.as_deref();
-            let command = SystemCommand::ordershop(program).map_err(AbFailure::bad_input)?;
+            let command = SystemCommand::ordershop(program).map_err(Failure::bad_input)?;
             (command.to_string(), command, None)
         }
         BuildSource::Revision(revision) => {
@@ -368,7 +350,7 @@ async fn build(
 }
 
 /// Prints the comparison as text, and writes it as JSON, Markdown and HTML. Returns the verdict's exit code.
-fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, AbFailure> {
+fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, Failure> {
     let ExperimentOutcome {
         record,
         comparisons,
@@ -397,9 +379,9 @@ fn tell(outcome: ExperimentOutcome, out: &Path) -> Result<u8, AbFailure> {
     let ended = record.ended.map_or("", |end| end.as_str());
     terminal::say(&format!("\nended: {ended}"));
     for (file, text) in [
-        ("comparison.json", json.map_err(AbFailure::bad_input)?),
+        ("comparison.json", json.map_err(Failure::bad_input)?),
         ("comparison.md", loadgen_render::markdown(&document)),
-        ("comparison.html", page.map_err(AbFailure::bad_input)?),
+        ("comparison.html", page.map_err(Failure::bad_input)?),
     ] {
         let path = out.join(file);
         folder::write_whole(&path, &text).map_err(|error| AbError::Output { path, error })?;

@@ -1,7 +1,6 @@
 //! The arguments of a run whose load agents drive: where they are, and how they are reached.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use loadgen_engine::http_client::authorities;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 
-use crate::ending::bad_input;
+use crate::ending::Failure;
 
 #[derive(Args)]
 pub struct AgentsArguments {
@@ -45,14 +44,19 @@ pub fn token(path: &Path) -> Result<String, String> {
 }
 
 impl AgentsArguments {
-    /// The agents, if any are given. They drive a running target: a system that is started here is reached from this machine only. Prints
-    /// what is wrong before it returns an exit code.
-    pub fn options(&self, target: Option<&str>) -> Result<Option<AgentsOptions>, ExitCode> {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.token_file, &self.ca];
+        files.into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// The agents, if any are given. They drive a running target: a system that is started here is reached from this machine only.
+    pub fn options(&self, target: Option<&str>) -> Result<Option<AgentsOptions>, Failure> {
         if self.agents.is_empty() {
             return Ok(None);
         }
         if target.is_none() {
-            return Err(bad_input(
+            return Err(Failure::bad_input(
                 "--agents: give the running system with --target URL, as the agents' machines reach it; a system that is started here is reached from this machine only",
             ));
         }
@@ -60,7 +64,7 @@ impl AgentsArguments {
         addresses.sort();
         if let Some(pair) = addresses.windows(2).find(|pair| pair[0] == pair[1]) {
             let twice = &pair[0];
-            return Err(bad_input(format!(
+            return Err(Failure::bad_input(format!(
                 "--agents: {twice} is given twice; an agent carries out one share of a run"
             )));
         }
@@ -68,8 +72,8 @@ impl AgentsArguments {
         let token = self.token_file.as_deref().map(token).transpose();
         Ok(Some(AgentsOptions {
             addresses: self.agents.clone(),
-            token: token.map_err(bad_input)?,
-            tls: tls.map_err(bad_input)?,
+            token: token.map_err(Failure::bad_input)?,
+            tls: tls.map_err(Failure::bad_input)?,
         }))
     }
 }

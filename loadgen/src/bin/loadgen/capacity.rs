@@ -22,7 +22,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::agents_arguments::AgentsArguments;
-use crate::ending::{bad_input, failed, runtime, tell};
+use crate::ending::{Failure, bad_input, failed, runtime, tell};
 use crate::format::Format;
 use crate::scenario_arguments::{ScenarioArguments, rate, share};
 use crate::system_arguments::{SystemArguments, has_no_effect};
@@ -78,7 +78,7 @@ fn precision(text: &str) -> Result<f64, String> {
 }
 
 impl CapacityArguments {
-    fn find(&self) -> Result<Scenario, ExitCode> {
+    fn find(&self) -> Result<Scenario, Failure> {
         self.scenario.find(Overrides {
             targets: self.system.named_targets(),
             ..Overrides::default()
@@ -86,10 +86,12 @@ impl CapacityArguments {
     }
 
     /// The scenario of one probe at this rate, in journeys a second.
-    fn probe(&self, rate: f64) -> Result<Scenario, ExitCode> {
+    fn probe(&self, rate: f64) -> Result<Scenario, Failure> {
         let mut scenario = self.find()?;
         let (duration, warm_up) = (self.probe_duration.0, self.warm_up.0);
-        scenario.probe(rate, duration, warm_up).map_err(bad_input)?;
+        scenario
+            .probe(rate, duration, warm_up)
+            .map_err(Failure::bad_input)?;
         Ok(scenario)
     }
 
@@ -112,7 +114,7 @@ impl CapacityArguments {
     }
 
     /// The systems to search: one, or one for each value of what is varied.
-    fn systems(&self, scenario: &Scenario) -> Result<Vec<SearchedSystem>, ExitCode> {
+    fn systems(&self, scenario: &Scenario) -> Result<Vec<SearchedSystem>, Failure> {
         let target = self.system.target(scenario)?;
         let agents = self.agents.options(target.as_deref())?;
         let durability = self.scenario.durability.as_ref();
@@ -130,7 +132,10 @@ impl CapacityArguments {
                 }]);
             }
         };
-        let variants = varied.variants(base).map_err(bad_input)?.into_iter();
+        let variants = varied
+            .variants(base)
+            .map_err(Failure::bad_input)?
+            .into_iter();
         let systems = variants.map(|variant| SearchedSystem {
             label: Some(variant.label),
             target: None,
@@ -192,14 +197,14 @@ pub fn search(arguments: &CapacityArguments) -> ExitCode {
     // All arguments are checked before the first probe.
     let found = arguments.find();
     let checked = found.and_then(|scenario| {
-        let plan = arguments.plan(&scenario).map_err(bad_input)?;
+        let plan = arguments.plan(&scenario).map_err(Failure::bad_input)?;
         arguments.probe(plan.range.start)?;
         let systems = arguments.systems(&scenario)?;
         Ok((scenario, plan, systems))
     });
     let (scenario, plan, systems) = match checked {
         Ok(checked) => checked,
-        Err(code) => return code,
+        Err(failure) => return failure.tell(),
     };
     let name = format!("capacity-{}", scenario.name);
     let folder = match OutFolder::claim_for_runs(arguments.out.as_deref(), &name) {
@@ -317,8 +322,10 @@ async fn carry_out(
             "probe {number}{of}: {}",
             loadgen_render::capacity::rate(rate)
         ));
-        let scenario = arguments.probe(rate).map_err(|_| {
-            RunError::BadInput("the scenario's file has changed since the search started".into())
+        let scenario = arguments.probe(rate).map_err(|e| {
+            RunError::BadInput(format!(
+                "the scenario's file has changed since the search started: {e}"
+            ))
         })?;
         let folder = match several {
             true => out.join(Side::ALL[which].folder()),

@@ -1,6 +1,6 @@
 //! The arguments that say how a target is reached: how its certificate is verified, who asks, and a proxy in between.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use loadgen_engine::http_client::{ConnectOptions, ProxyChoice, TlsOptions};
@@ -26,6 +26,12 @@ pub struct ConnectArguments {
 }
 
 impl ConnectArguments {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.tls_ca, &self.client_cert, &self.client_key];
+        files.into_iter().flatten().map(PathBuf::as_path)
+    }
+
     /// The options of the HTTP client.
     pub fn options(&self) -> ConnectOptions {
         ConnectOptions {

@@ -52,7 +52,7 @@ Environment variables:
 const RUN_AFTER_HELP: &str = "\
 Exit codes:
   0  PASS
-  1  FAIL: a threshold or the audit failed, no journey was completed, or the set-up failed
+  1  FAIL: a threshold or the audit failed, no journey was completed, or the set-up failed (without a report)
   2  bad input
   3  INVALID: the generator could not keep up
   4  INTERRUPTED: Ctrl-C or q ended the run early; its report has the figures until then

@@ -1,6 +1,6 @@
 //! `loadgen run`: finds the scenario, runs it, prints the report and exits with the verdict's exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -12,11 +12,12 @@ use loadgen_report::Report;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Named, Overrides, Scenario};
 use program_terminal::visible;
+use tokio::runtime::Runtime;
 
 use crate::agents_arguments::AgentsArguments;
-use crate::ending::{bad_input, failed, runtime, tell};
+use crate::ending::{Failure, failed, runtime, tell};
 use crate::format::Format;
-use crate::pipeline::PipelineArguments;
+use crate::pipeline::{JunitFile, PipelineArguments};
 use crate::scenario_arguments::{ScenarioArguments, length, named_rate, users};
 use crate::system_arguments::{SystemArguments, has_no_effect};
 use crate::watch::WatchArguments;
@@ -62,95 +63,131 @@ pub struct RunArguments {
     speed: Option<f64>,
 }
 
-fn find(arguments: &RunArguments) -> Result<Scenario, ExitCode> {
-    arguments.scenario.find(Overrides {
-        rates: arguments.rate.clone(),
-        duration: arguments.duration.map(|d| d.0),
-        users: arguments.users.clone(),
-        targets: arguments.system.named_targets(),
-        ..Overrides::default()
-    })
+/// A run whose arguments are right.
+struct Prepared {
+    scenario: Scenario,
+    options: RunOptions,
+    junit: JunitFile,
+    runtime: Runtime,
+}
+
+impl RunArguments {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            rates: self.rate.clone(),
+            duration: self.duration.map(|d| d.0),
+            users: self.users.clone(),
+            targets: self.system.named_targets(),
+            ..Overrides::default()
+        }
+    }
+
+    /// The files that the run reads; with a scenario that is wrong, those that it may read.
+    fn read(&self, scenario: &Result<Scenario, Failure>) -> Vec<PathBuf> {
+        let of_scenario = match scenario {
+            Ok(scenario) => scenario.read_from.paths().map(Path::to_owned).collect(),
+            Err(Failure::Scenario(error)) => error.may_read(),
+            Err(Failure::Other { .. }) => Vec::new(),
+        };
+        let files = self.system.files().chain(self.agents.files());
+        let files = files.chain(self.trace.as_deref()).map(Path::to_owned);
+        of_scenario.into_iter().chain(files).collect()
+    }
+
+    /// Checks all that can be checked before the target is reached, and creates the files that are written.
+    fn prepare(&self, mut scenario: Scenario, read: &[PathBuf]) -> Result<Prepared, Failure> {
+        self.scenario.apply(&mut scenario, self.overrides())?;
+        let target = self.system.target(&scenario)?;
+        if self.profile && target.is_some() {
+            return Err(has_no_effect("--profile"));
+        }
+        let agents = self.agents.options(target.as_deref())?;
+        let own = scenario.durability.filter(|_| target.is_none());
+        let durability = self.scenario.durability.clone();
+        let durability = durability.or(own.map(|own| own.name().to_owned()));
+        let system = self.system.plan(target.as_deref(), durability.as_ref())?;
+        let mut observers = self.watch.observers()?;
+        let given = self.out.as_deref();
+        let out = OutFolder::given_or_new(given, &scenario.name);
+        let out = out.map_err(|e| Failure::new(&e, e.exit_code()))?;
+        let folders: Vec<&Path> = given.into_iter().chain([out.path()]).collect();
+        self.pipeline.check(read, &folders)?;
+        if let Some(given) = given.filter(|given| *given != out.path()) {
+            terminal::note(&format!(
+                "{} holds the report of another run; this run's goes to {}",
+                given.display(),
+                out.path().display()
+            ));
+        }
+        let junit = self.pipeline.open(&scenario, &mut observers)?;
+        let options = RunOptions {
+            connect: self.system.connect(),
+            target,
+            drivers: self.scenario.drivers,
+            agents,
+            seed: self.scenario.seed,
+            out,
+            audit: !self.no_audit,
+            system,
+            trace: self.trace.clone(),
+            speed: self.speed,
+            profile: self.profile,
+            observers,
+        };
+        let runtime = runtime()
+            .map_err(|e| Failure::bad_input(format!("the async runtime can't start: {e}")))?;
+        Ok(Prepared {
+            scenario,
+            options,
+            junit,
+            runtime,
+        })
+    }
+
+    /// Tells a program that reads the progress why there is no report.
+    fn tell_failed(&self, problem: &str) {
+        if self.watch.is_json() {
+            JsonLines::failed(problem);
+        }
+    }
 }
 
 pub fn run_scenario(arguments: RunArguments) -> ExitCode {
-    let scenario = match find(&arguments) {
-        Ok(scenario) => scenario,
-        Err(code) => return code,
+    let found = arguments.scenario.read();
+    let read = arguments.read(&found);
+    let name = match &found {
+        Ok(scenario) => scenario.name.clone(),
+        Err(_) => arguments.scenario.scenario.clone(),
     };
-    let trace = arguments.trace.as_deref();
-    if let Err(code) = arguments.pipeline.check(&scenario, trace) {
-        return code;
+    match found.and_then(|scenario| arguments.prepare(scenario, &read)) {
+        Ok(prepared) => carry_out(&arguments, prepared),
+        Err(failure) => {
+            let problem = failure.to_string();
+            let folders: Vec<&Path> = arguments.out.as_deref().into_iter().collect();
+            arguments.pipeline.refuse(&read, &folders, &name, &problem);
+            arguments.tell_failed(&problem);
+            failure.tell()
+        }
     }
-    let target = match arguments.system.target(&scenario) {
-        Ok(target) => target,
-        Err(code) => return code,
-    };
-    if arguments.profile && target.is_some() {
-        return has_no_effect("--profile");
-    }
-    let agents = match arguments.agents.options(target.as_deref()) {
-        Ok(agents) => agents,
-        Err(code) => return code,
-    };
-    let own = scenario.durability.filter(|_| target.is_none());
-    let durability = arguments.scenario.durability.clone();
-    let durability = durability.or(own.map(|own| own.name().to_owned()));
-    let system = match arguments
-        .system
-        .plan(target.as_deref(), durability.as_ref())
-    {
-        Ok(system) => system,
-        Err(code) => return code,
-    };
-    let mut observers = match arguments.watch.observers() {
-        Ok(observers) => observers,
-        Err(code) => return code,
-    };
-    let out = OutFolder::given_or_new(arguments.out.as_deref(), &scenario.name);
-    let out = match out {
-        Ok(out) => out,
-        Err(e) => return failed(&e, e.exit_code()),
-    };
-    let folder = out.path().to_owned();
-    if let Some(given) = arguments.out.as_deref().filter(|given| *given != folder) {
-        terminal::note(&format!(
-            "{} holds the report of another run; this run's goes to {}",
-            given.display(),
-            folder.display()
-        ));
-    }
-    let junit = match arguments.pipeline.open(&scenario, &mut observers) {
-        Ok(junit) => junit,
-        Err(code) => return code,
-    };
-    let options = RunOptions {
-        connect: arguments.system.connect(),
-        target,
-        drivers: arguments.scenario.drivers,
-        agents,
-        seed: arguments.scenario.seed,
-        out,
-        audit: !arguments.no_audit,
-        system,
-        trace: arguments.trace.clone(),
-        speed: arguments.speed,
-        profile: arguments.profile,
-        observers,
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(e) => return bad_input(format!("the async runtime can't start: {e}")),
-    };
+}
+
+fn carry_out(arguments: &RunArguments, prepared: Prepared) -> ExitCode {
+    let Prepared {
+        scenario,
+        options,
+        junit,
+        runtime,
+    } = prepared;
     terminal::note(&format!("{}: {}", scenario.name, scenario.description));
     if let Some(system) = &options.system {
         // Who forgot --target must not take the shop's answers for the own service's.
         terminal::note(&format!("no --target is given: starting {system}"));
     }
     let name = scenario.name.clone();
-    let page = folder.join("report.html").display().to_string();
+    let page = options.out.path().join("report.html").display().to_string();
     let error = match runtime.block_on(run(scenario, options)) {
         Ok(report) => {
-            tell_report(&arguments, &report, &format!("report: {page}\n"));
+            tell_report(arguments, &report, &format!("report: {page}\n"));
             let written = junit.write(|| loadgen_render::junit(&report));
             let code = ExitCode::from(report.verdict.result().exit_code());
             return written.err().unwrap_or(code);
@@ -159,14 +196,16 @@ pub fn run_scenario(arguments: RunArguments) -> ExitCode {
     };
     // The error's own exit code counts, also where this file can't be written.
     if let RunError::Unwritten { report, .. } = &error {
-        tell_report(&arguments, report, "");
+        tell_report(arguments, report, "");
         junit.write(|| loadgen_render::junit(report)).ok();
     } else {
         let text = || loadgen_render::junit_of_no_run(&name, &error.to_string());
         junit.write(text).ok();
     }
-    if arguments.watch.is_json() {
-        JsonLines::failed(&error.to_string());
+    arguments.tell_failed(&error.to_string());
+    let is_text = !arguments.watch.is_json() && arguments.format == Format::Text;
+    if is_text && matches!(error, RunError::SetUp(_)) {
+        terminal::say("verdict: FAIL\n  the set-up failed: there is no report");
     }
     failed(&error, error.exit_code())
 }

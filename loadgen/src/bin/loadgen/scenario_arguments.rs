@@ -2,14 +2,12 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
-use loadgen::terminal;
 use loadgen_scenario::duration::HumanDuration;
 use loadgen_scenario::{Durability, Named, Overrides, Scenario, Workload, catalog};
 
-use crate::ending::{BAD_INPUT, bad_input};
+use crate::ending::Failure;
 
 /// The durabilities of `ordershop up`.
 pub const DURABILITIES: [&str; 3] = [
@@ -21,7 +19,7 @@ pub const DURABILITIES: [&str; 3] = [
 #[derive(Args)]
 pub struct ScenarioArguments {
     /// Run this scenario: a name (see `loadgen list`) or the path of a .toml file
-    scenario: String,
+    pub scenario: String,
     /// Drive the load with this many threads, on each of several agents [default: as many as the rate needs, at most half the cores here]
     #[arg(long, value_name = "N")]
     pub drivers: Option<usize>,
@@ -43,20 +41,27 @@ pub struct ScenarioArguments {
 }
 
 impl ScenarioArguments {
-    /// The scenario with its parameters and a command's overrides. Prints what is wrong with it before it returns an exit code.
-    pub fn find(&self, overrides: Overrides) -> Result<Scenario, ExitCode> {
+    /// The scenario with its parameters and a command's overrides.
+    pub fn find(&self, overrides: Overrides) -> Result<Scenario, Failure> {
+        let mut scenario = self.read()?;
+        self.apply(&mut scenario, overrides)?;
+        Ok(scenario)
+    }
+
+    /// The scenario as it is written.
+    pub fn read(&self) -> Result<Scenario, Failure> {
         let found = catalog::find(&self.scenario, self.scenarios.as_deref());
-        let mut scenario = found.map_err(|e| {
-            terminal::diagnostic(e);
-            ExitCode::from(BAD_INPUT)
-        })?;
+        Ok(found.map_err(Box::new)?)
+    }
+
+    /// Applies the parameters and a command's overrides.
+    pub fn apply(&self, scenario: &mut Scenario, overrides: Overrides) -> Result<(), Failure> {
         let overrides = Overrides {
             parameters: self.parameters.clone(),
             error_rate_max: self.max_error_rate,
             ..overrides
         };
-        scenario.apply(&overrides).map_err(bad_input)?;
-        Ok(scenario)
+        scenario.apply(&overrides).map_err(Failure::bad_input)
     }
 }
 

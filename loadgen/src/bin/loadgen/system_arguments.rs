@@ -1,7 +1,6 @@
 //! The arguments that say which system a command drives: one that runs already, or one that the command starts and stops.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use loadgen_engine::http_client::ConnectOptions;
@@ -11,7 +10,7 @@ use loadgen_shop::system_process::{
 };
 
 use crate::connect_arguments::ConnectArguments;
-use crate::ending::bad_input;
+use crate::ending::Failure;
 use crate::scenario_arguments::assignment;
 
 /// How a system is started.
@@ -91,8 +90,8 @@ fn given_target(text: &str) -> Result<GivenTarget, String> {
 }
 
 /// Refuses an option of a system that is started, where the system runs already.
-pub fn has_no_effect(option: &str) -> ExitCode {
-    bad_input(format!(
+pub fn has_no_effect(option: &str) -> Failure {
+    Failure::bad_input(format!(
         "{option} is for a system that is started here, and the one at --target runs already; leave one of them out"
     ))
 }
@@ -107,11 +106,11 @@ impl SystemArguments {
     }
 
     /// The URL of a running system: the one given, or that of a scenario whose every request names its target. `None` if a system is to be
-    /// started. Prints what is wrong before it returns an exit code.
-    pub fn target(&self, scenario: &Scenario) -> Result<Option<String>, ExitCode> {
+    /// started.
+    pub fn target(&self, scenario: &Scenario) -> Result<Option<String>, Failure> {
         let mut main = self.target.iter().filter(|t| t.name.is_none());
         match (main.next(), main.next()) {
-            (Some(first), Some(second)) => Err(bad_input(format!(
+            (Some(first), Some(second)) => Err(Failure::bad_input(format!(
                 "--target: two URLs, {} and {}; allowed: one, and NAME=URL for targets of the scenario's [targets]",
                 first.url, second.url
             ))),
@@ -120,17 +119,23 @@ impl SystemArguments {
         }
     }
 
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let program = self.start.system_bin.as_deref();
+        self.connect.files().chain(program)
+    }
+
     /// How targets are reached.
     pub fn connect(&self) -> ConnectOptions {
         self.connect.options()
     }
 
-    /// How the system is started; `None` for a running `target`. Prints why it can't be before it returns an exit code.
+    /// How the system is started; `None` for a running `target`.
     pub fn plan(
         &self,
         target: Option<&str>,
         durability: Option<&String>,
-    ) -> Result<Option<SystemPlan>, ExitCode> {
+    ) -> Result<Option<SystemPlan>, Failure> {
         if target.is_some() {
             let ineffective = [
                 ("--durability", durability.is_some()),
@@ -154,6 +159,6 @@ impl SystemArguments {
             }
             Ok(plan)
         };
-        plan().map(Some).map_err(bad_input)
+        plan().map(Some).map_err(Failure::bad_input)
     }
 }

@@ -1,7 +1,5 @@
 //! The arguments that say how a run's progress is shown, in the terminal and to monitoring systems.
 
-use std::process::ExitCode;
-
 use clap::{Args, ValueEnum};
 use loadgen::live::{JsonLines, Lines, Screen, can_be_shown};
 use loadgen::metrics_listen::MetricsListener;
@@ -9,7 +7,7 @@ use loadgen::run::RunObservers;
 use loadgen::terminal;
 use tokio::sync::mpsc;
 
-use crate::ending::bad_input;
+use crate::ending::Failure;
 
 #[derive(Args)]
 pub struct WatchArguments {
@@ -40,14 +38,14 @@ impl WatchArguments {
         self.progress == Progress::Json
     }
 
-    /// The listeners that were asked for, or the exit code if one of them can't be had.
-    pub fn observers(&self) -> Result<RunObservers, ExitCode> {
+    /// The listeners that were asked for.
+    pub fn observers(&self) -> Result<RunObservers, Failure> {
         let mut observers = RunObservers::default();
         let progress = match self.progress {
             Progress::Auto if can_be_shown() => Progress::Tui,
             Progress::Auto => Progress::Plain,
             Progress::Tui if !can_be_shown() => {
-                return Err(bad_input(
+                return Err(Failure::bad_input(
                     "--progress tui: standard input and standard error must be a terminal, in the foreground, whose TERM is set and not `dumb`; otherwise use --progress plain or json",
                 ));
             }
@@ -64,7 +62,7 @@ impl WatchArguments {
             Progress::Auto | Progress::None => {}
         }
         if let Some(address) = &self.metrics_listen {
-            let listener = MetricsListener::bind(address).map_err(bad_input)?;
+            let listener = MetricsListener::bind(address).map_err(Failure::bad_input)?;
             terminal::note(&format!("metrics: {}", listener.url()));
             observers.listeners.push(Box::new(listener));
         }
@@ -76,15 +74,15 @@ impl WatchArguments {
 }
 
 #[cfg(feature = "otlp")]
-fn export(endpoint: &str, observers: &mut RunObservers) -> Result<(), ExitCode> {
-    let exporter = loadgen::otlp::Exporter::start(endpoint).map_err(bad_input)?;
+fn export(endpoint: &str, observers: &mut RunObservers) -> Result<(), Failure> {
+    let exporter = loadgen::otlp::Exporter::start(endpoint).map_err(Failure::bad_input)?;
     observers.listeners.push(Box::new(exporter));
     Ok(())
 }
 
 #[cfg(not(feature = "otlp"))]
-fn export(_: &str, _: &mut RunObservers) -> Result<(), ExitCode> {
-    Err(bad_input(
+fn export(_: &str, _: &mut RunObservers) -> Result<(), Failure> {
+    Err(Failure::bad_input(
         "--otlp-endpoint: this loadgen was built without OpenTelemetry; build it with `cargo build --release -p loadgen --features otlp`",
     ))
 }

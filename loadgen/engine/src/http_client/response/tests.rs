@@ -194,6 +194,33 @@ fn what_a_server_says_of_its_time_is_kept_where_it_is_asked_for() {
 }
 
 #[test]
+fn an_answer_that_is_cut_off_says_how_much_of_it_had_come() {
+    let head = "HTTP/1.1 200 OK\r\n";
+    let rows = [
+        (head.to_owned(), "17 bytes of an answer"),
+        (
+            format!("{head}content-length: 9\r\n\r\nshort"),
+            "5 bytes of an answer's body",
+        ),
+        (
+            format!("{head}transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n9\r\nsec"),
+            "8 bytes of an answer's body",
+        ),
+    ];
+    for (answer, expected) in rows {
+        let mut read = answer.into();
+        let mut decoder = Decoder::new(false, BYTES_MAX, AnswerHeaders::default());
+        assert!(decoder.advance(&mut read).unwrap().is_none());
+        let lost = decoder.closed(&read).unwrap_err();
+        let says = format!("closed after {expected}");
+        assert!(
+            matches!(&lost, HttpError::ConnectionLost(why) if *why == says),
+            "{lost:?}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_answer_or_too_much_of_one_is_refused() {
     let kind = |answer: &str| decode(answer, false, 1_000).unwrap_err().to_string();
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
