@@ -128,6 +128,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         schema: ReportSchema,
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
+        fingerprint: Some(evidence.fingerprint.clone()),
         parameters: parameters(scenario),
         seed: evidence.seed,
         started_at: evidence.started_at,

@@ -48,34 +48,39 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
             return Err(MergeError::Workloads(part.path.clone()));
         }
     }
-    type SharedProperty = fn(&Report) -> String;
-    let same: [(&str, SharedProperty); 4] = [
+    // Nothing where an older report doesn't tell it.
+    type SharedProperty = fn(&Report) -> Option<String>;
+    let same: [(&str, SharedProperty); 5] = [
         ("their scenarios are different", |r| {
-            format!("`{}`", r.scenario)
+            Some(format!("`{}`", r.scenario))
+        }),
+        ("their scenarios ask for different things", |r| {
+            let fingerprint = r.fingerprint.as_ref()?;
+            Some(format!("fingerprint `{fingerprint}`"))
         }),
         ("their workloads are of different kinds", |r| {
-            format!("`{}`", r.workload.kind)
+            Some(format!("`{}`", r.workload.kind))
         }),
         ("their steps or awaited states are different", |r| {
-            log_names(r).join(", ")
+            Some(log_names(r).join(", "))
         }),
         ("their thresholds are different", |r| {
             let texts: Vec<&str> = r.thresholds.iter().map(|t| t.threshold.as_str()).collect();
-            format!("[{}]", texts.join(", "))
+            Some(format!("[{}]", texts.join(", ")))
         }),
     ];
-    for pair in parts.windows(2) {
-        for (what, of) in same {
-            let (left, right) = (of(&pair[0].report), of(&pair[1].report));
-            if left != right {
-                return Err(MergeError::Different {
-                    one: pair[0].path.clone(),
-                    other: pair[1].path.clone(),
-                    what,
-                    left,
-                    right,
-                });
-            }
+    for (what, of) in same {
+        let told = parts.iter().filter_map(|p| Some((p, of(&p.report)?)));
+        let told: Vec<_> = told.collect();
+        let other = told.iter().find(|(_, value)| *value != told[0].1);
+        if let Some((other, right)) = other {
+            return Err(MergeError::Different {
+                one: told[0].0.path.clone(),
+                other: other.path.clone(),
+                what,
+                left: told[0].1.clone(),
+                right: right.clone(),
+            });
         }
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! Tests what can't be compared, and the message for each case.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::runs::Runs;
+use crate::runs::{Runs, change, copy};
+use crate::support::{Loadgen, SmallSystem, open};
 use crate::{compare_report, text};
 
 fn check(candidate: &Path, baseline: &Path, more: &[&str], code: i32, says: &[&str]) {
@@ -111,6 +113,12 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
     let rows = [
         ("scenario", "/scenario", json!("browse"), "`browse`"),
         (
+            "asked",
+            "/fingerprint",
+            json!("00112233aabbccdd"),
+            "what the scenario asks for, by its fingerprint: `",
+        ),
+        (
             "workload",
             "/workload/description",
             json!("open: 99/s for 1s"),
@@ -153,6 +161,46 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
             said.out
         );
     }
+}
+
+#[test]
+fn scenarios_of_one_name_that_ask_for_different_things_are_refused_but_for_older_reports() {
+    let runs = Runs::new();
+    let system = SmallSystem::start();
+    let asking = |name: &str, step: &str| {
+        let text = open(50, "1s", "").replace("path = \"/thing\"", step);
+        let ended = Loadgen::scenario(&text).target(&system).run();
+        let folder = runs.path(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        copy(&ended.out, &folder);
+        folder
+    };
+    let thing = asking("thing", "path = \"/thing\"");
+    let again = asking("again", "path = '/thing'");
+    let other = asking("other", "path = \"/thing\", query = { n = \"2\" }");
+    let older = asking("older", "path = \"/thing\", query = { n = \"3\" }");
+    change(&older, |report| {
+        report.as_object_mut().unwrap().remove("fingerprint");
+    });
+
+    let differs = [
+        "not comparable",
+        "what the scenario asks for",
+        "--allow-different",
+    ];
+    check(&other, &thing, &["--allow-invalid"], 2, &differs);
+    for compared in [&again, &older] {
+        let said = compare_report(&[text(&thing), text(compared), "--allow-invalid"]);
+        assert_eq!(said.code, 3, "one run a side: {}", said.problem);
+    }
+    // What the page is made from is left as it is.
+    let remade = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .arg("report")
+        .arg(&other)
+        .output()
+        .unwrap();
+    assert!(remade.status.success(), "{remade:?}");
+    check(&other, &thing, &["--allow-invalid"], 2, &differs);
 }
 
 #[test]

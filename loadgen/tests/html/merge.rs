@@ -106,12 +106,18 @@ fn what_does_not_belong_together_is_refused() {
     let run = |text: String| Loadgen::scenario(&text).target(&system).run();
     let one = run(open(20, "1s", ""));
     let other = run(open(20, "1s", "").replace("name = \"test\"", "name = \"another\""));
+    let asking = run(open(20, "1s", "").replace("\"/thing\"", "\"/thing\", query = { n = \"2\" }"));
     let out = tempfile::tempdir().unwrap();
     for (folders, to, message) in [
         (
             [&one.out, &other.out],
             Some(out.path()),
             "scenarios are different (`test` and `another`)",
+        ),
+        (
+            [&one.out, &asking.out],
+            Some(out.path()),
+            "scenarios ask for different things (fingerprint `",
         ),
         ([&one.out, &one.out], Some(out.path()), "given twice"),
         (

@@ -19,6 +19,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     let mut merged = parts[0].report.clone();
     let (start_s, end_s) = measured(parts);
     merged.duration_s = end_s - start_s;
+    merged.fingerprint = reports().find_map(|r| r.fingerprint.clone());
     let names = log_names(&merged);
     let total = |name: String| -> Quantiles {
         let index = names.iter().position(|n| *n == name);
