@@ -181,6 +181,8 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         verdict,
     };
     report.warnings.extend(report.environment.build_warning());
+    let of_http = report.http.as_ref().and_then(HttpReport::warning);
+    report.warnings.extend(of_http);
     report.warnings.extend(growth::warning(&report));
     report.warnings.extend(neighbours::warning(&report));
     let held = report.holds.iter().map(|h| {
