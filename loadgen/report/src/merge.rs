@@ -1,5 +1,5 @@
 //! Merges the reports of several generators of one run: counts are added up, distributions are merged interval by interval, and nothing
-//! is averaged. Runs of different scenarios are refused.
+//! is averaged. Runs of different scenarios are refused, and so are those that were not made at the same time.
 
 mod error;
 mod figures;
@@ -16,7 +16,7 @@ use crate::report::Report;
 /// Merges runs into a new folder and reads it back.
 ///
 /// # Errors
-/// The runs are of different scenarios, a log is missing or broken, or the folder can't be written.
+/// The runs are of different scenarios or times, or copies of each other; a log is missing or broken, or the folder can't be written.
 pub fn merge(parts: &[RunFolder], out: &Path) -> Result<RunFolder, MergeError> {
     let mut parts: Vec<&RunFolder> = parts.iter().collect();
     parts.sort_by(|a, b| a.report.started_at.total_cmp(&b.report.started_at));
@@ -46,6 +46,12 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
         }
         if !part.report.workloads.is_empty() {
             return Err(MergeError::Workloads(part.path.clone()));
+        }
+    }
+    for (index, one) in parts.iter().enumerate() {
+        let mut others = parts[index + 1..].iter();
+        if let Some(other) = others.find(|other| one.has_a_run_of(other)) {
+            return Err(MergeError::Copied(one.path.clone(), other.path.clone()));
         }
     }
     // Nothing where an older report doesn't tell it.
@@ -83,5 +89,34 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
             });
         }
     }
+    check_together(parts)
+}
+
+/// The share of the longer of two runs that both must have been measured in: generators that are started by hand are seconds apart.
+const TOGETHER_MIN: f64 = 0.5;
+
+/// Refuses runs that were made one after the other: their rates add up to one that nobody asked for.
+fn check_together(parts: &[&RunFolder]) -> Result<(), MergeError> {
+    for (index, one) in parts.iter().enumerate() {
+        for other in &parts[index + 1..] {
+            let (a, b) = (measured(&one.report), measured(&other.report));
+            let together_s = (a.1.min(b.1) - a.0.max(b.0)).max(0.0);
+            let of_s = (a.1 - a.0).max(b.1 - b.0);
+            if together_s < of_s * TOGETHER_MIN {
+                return Err(MergeError::Apart {
+                    one: one.path.clone(),
+                    other: other.path.clone(),
+                    together_s,
+                    of_s,
+                });
+            }
+        }
+    }
     Ok(())
+}
+
+/// Start and end of a run's measured time, in Unix seconds.
+fn measured(report: &Report) -> (f64, f64) {
+    let start = report.started_at + report.workload.warm_up_s;
+    (start, start + report.duration_s)
 }

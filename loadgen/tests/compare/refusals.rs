@@ -204,6 +204,33 @@ fn scenarios_of_one_name_that_ask_for_different_things_are_refused_but_for_older
 }
 
 #[test]
+fn copies_of_a_run_are_no_runs_of_their_own() {
+    let runs = Runs::new();
+    let (one, other) = (runs.add("one", 1, |_| ()), runs.add("other", 1, |_| ()));
+    let copied = runs.path("copied");
+    std::fs::create_dir(&copied).unwrap();
+    copy(&one, &copied);
+    let merged = runs.add("merged", 1, |_| ());
+    change(&merged, |report| {
+        let part = |folder: &Path| {
+            let text = std::fs::read_to_string(folder.join("report.json")).unwrap();
+            let part: Value = serde_json::from_str(&text).unwrap();
+            json!({"folder": "part", "started_at": part["started_at"], "target": "",
+                "requests": part["all_steps"]["count"], "verdict": "PASS"})
+        };
+        report["merged_from"] = json!([part(&one), part(&other)]);
+    });
+
+    let says = ["have the figures of one run", "made one by one"];
+    check(&copied, &one, &[], 2, &says);
+    check(&merged, &one, &[], 2, &says);
+    let twice = format!("{},{}", text(&one), text(&copied));
+    check(&other, Path::new(&twice), &[], 2, &says);
+    let said = compare_report(&[text(&one), text(&other)]);
+    assert_eq!(said.code, 3, "one run a side: {}", said.problem);
+}
+
+#[test]
 fn across_machines_only_what_holds_from_machine_to_machine_is_compared() {
     let runs = Runs::new();
     let good = runs.add("good", 1, |_| ());

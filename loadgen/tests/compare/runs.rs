@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,6 +51,9 @@ pub fn resources(cpu_us: f64, commands: f64) -> Value {
     })
 }
 
+/// How many runs were added, of all tests.
+static ADDED: AtomicU32 = AtomicU32::new(1);
+
 /// Folders of runs, deleted when the value is dropped.
 pub struct Runs(TempDir);
 
@@ -68,6 +72,9 @@ impl Runs {
         std::fs::create_dir_all(&folder).unwrap();
         copy(original(), &folder);
         self::change(&folder, |report| {
+            // A millisecond later each, or it would be a copy.
+            let later_s = ADDED.fetch_add(1, Ordering::Relaxed) as f64 / 1e3;
+            report["started_at"] = json!(report["started_at"].as_f64().unwrap() + later_s);
             report["verdict"] = json!({"result": "PASS", "reasons": []});
             report["environment"]["durability"] = json!("none");
             report["resources"] = resources(3_000.0, 100.0);

@@ -1,6 +1,7 @@
 //! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::{CompareError, Group, Options};
 use crate::Report;
@@ -150,13 +151,16 @@ pub fn check(
             });
         }
     }
-    let mut places = Vec::new();
+    let mut seen: Vec<(PathBuf, &RunFolder)> = Vec::new();
     for run in baseline.runs.iter().chain(&candidate.runs) {
         let place = run.path.canonicalize().unwrap_or_else(|_| run.path.clone());
-        if places.contains(&place) {
+        if seen.iter().any(|(other, _)| *other == place) {
             return Err(CompareError::Twice(run.path.clone()));
         }
-        places.push(place);
+        if let Some((_, other)) = seen.iter().find(|(_, other)| other.has_a_run_of(run)) {
+            return Err(CompareError::Copied(other.path.clone(), run.path.clone()));
+        }
+        seen.push((place, run));
     }
     let asked = differences(baseline, candidate, &ASKED);
     let ran_on = differences(baseline, candidate, &RAN_ON);

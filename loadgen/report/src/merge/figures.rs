@@ -106,10 +106,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
 
 /// Start and end of the measured time over all runs, in Unix seconds.
 fn measured(parts: &[&RunFolder]) -> (f64, f64) {
-    let times = parts.iter().map(|p| {
-        let start = p.report.started_at + p.report.workload.warm_up_s;
-        (start, start + p.report.duration_s)
-    });
+    let times = parts.iter().map(|p| super::measured(&p.report));
     times.fold((f64::INFINITY, f64::NEG_INFINITY), |all, one| {
         (all.0.min(one.0), all.1.max(one.1))
     })
