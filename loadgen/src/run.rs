@@ -291,6 +291,7 @@ impl Run {
         }
         let report = loadgen_report::build(Evidence {
             scenario: &self.scenario,
+            fingerprint: self.fingerprint,
             seed: self.seed,
             started_at: collected.started_at,
             environment: self.environment,

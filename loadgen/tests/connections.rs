@@ -6,13 +6,14 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use loadgen_engine::http_client::{
     ClientLimits, ConnectOptions, HttpClient, HttpError, Reply, Request, Target,
 };
-use support::{Loadgen, SmallSystem, open};
+use support::{Loadgen, ROOM, SmallSystem, open};
 
 const LIMITS: ClientLimits = ClientLimits {
     timeout: Duration::from_secs(5),
@@ -71,6 +72,54 @@ async fn a_get_on_a_connection_that_the_target_hangs_up_is_sent_again() {
     assert_eq!(exchange(&http, "GET").await.unwrap().status, 200);
     drop(http);
     assert_eq!(serving.join().unwrap(), 3, "the second one came twice");
+}
+
+/// A server that reads every request, and hangs up instead of answering each `every`th that comes on a kept connection.
+fn dropping(every: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let reused = Arc::new(AtomicUsize::new(0));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let reused = reused.clone();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.unwrap());
+                let mut is_new = true;
+                while request(&mut reader).is_some() {
+                    if !is_new && reused.fetch_add(1, Ordering::SeqCst) % every == every - 1 {
+                        return;
+                    }
+                    is_new = false;
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                    reader.get_mut().write_all(answer).unwrap();
+                }
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn many_requests_that_are_sent_once_more_are_warned_of() {
+    let text = open(100, "1s", ROOM).replace("expect = { exist = [\"/result/entity_id\"] }", "");
+    for (every, is_told) in [(10, true), (1_000, false)] {
+        let url = dropping(every);
+        let ended = Loadgen::scenario(&text)
+            .arguments(&["--target", &url])
+            .run();
+
+        let report = ended.report();
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        assert_eq!(report["all_steps"]["errors"], 0, "as before");
+        let told = format!("{} of 1", report["http"]["repeated"]);
+        let summary = std::fs::read_to_string(ended.out.join("summary.md")).unwrap();
+        for place in [&report["warnings"].to_string(), &summary, &ended.stdout] {
+            let says = |words: &str| place.contains(words);
+            assert_eq!(says("were sent once more, because"), is_told, "{place}");
+            assert!(says(&told) || !is_told, "{told}: {place}");
+            assert_eq!(says("keep_alive = false"), is_told, "{place}");
+        }
+    }
 }
 
 #[tokio::test]

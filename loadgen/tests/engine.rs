@@ -402,7 +402,38 @@ fn a_run_without_samples_is_invalid() {
     let text = open(1, "1s", "").replace("[[journeys]]", "warm_up = \"500ms\"\n[[journeys]]");
     let ended = Loadgen::scenario(&text).target(&system).run();
     assert_eq!(ended.code, 3);
-    assert!(ended.stdout.contains("no samples"), "{}", ended.stdout);
+    let hint = "no samples: nothing was measured; make the run longer than its warm-up";
+    assert!(ended.stdout.contains(hint), "{}", ended.stdout);
+}
+
+#[test]
+fn a_run_without_samples_says_what_kept_it_from_them() {
+    let system = SmallSystem::start();
+    let warm_up = "warm_up = \"900ms\"\n[[journeys]]";
+    let feeder =
+        "[[feeders]]\nname = \"n\"\nitems = [1, 2]\npick = \"sequential\"\nat_end = \"stop\"\n";
+    let fed = open(20, "1s", feeder)
+        .replace("[[journeys]]", warm_up)
+        .replace("\"/thing\"", "\"/thing/{{n}}\"");
+    let failing = open(20, "1s", "[parameters]\nword = \"abc\"\n")
+        .replace("\"/thing\"", "\"/thing/{{word|number}}\"");
+    for (text, why) in [
+        (fed, "no samples: a feeder had no more values after 0."),
+        (
+            failing,
+            "no journey came to a request: 20 failed, 0 were skipped",
+        ),
+    ] {
+        let ended = Loadgen::scenario(&text).target(&system).run();
+        let reasons = ended.report()["verdict"]["reasons"].clone();
+        let first = reasons[0].as_str().unwrap_or_default();
+        assert_eq!(ended.code, 3, "{}", ended.stdout);
+        assert!(first.contains(why), "{reasons}");
+        assert!(
+            !reasons.to_string().contains("make the run longer"),
+            "{reasons}"
+        );
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ use loadgen_engine::record::{Figures, Times};
 use loadgen_engine::schedule::{Hold, Schedule};
 use loadgen_engine::scrape::{LagStatistics, Scrape};
 use loadgen_scenario::threshold::{JourneyFigure, Metric, Selector};
-use loadgen_scenario::{Scenario, Workload};
+use loadgen_scenario::{AtEnd, Feeder, Pick, Scenario, Workload};
 
 impl From<&Times> for Quantiles {
     fn from(times: &Times) -> Self {
@@ -118,6 +118,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         replay: replayed.as_ref(),
         audit: evidence.audit.as_ref(),
         faults: &evidence.faults,
+        ran_out: ran_out(&evidence),
         skips_are_judged: scenario.thresholds.iter().any(|t| t.metric == skips),
         interrupted: evidence
             .interrupted
@@ -128,6 +129,7 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         schema: ReportSchema,
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
+        fingerprint: Some(evidence.fingerprint.clone()),
         parameters: parameters(scenario),
         seed: evidence.seed,
         started_at: evidence.started_at,
@@ -179,6 +181,8 @@ pub fn build(evidence: Evidence<'_>) -> Report {
         verdict,
     };
     report.warnings.extend(report.environment.build_warning());
+    let of_http = report.http.as_ref().and_then(HttpReport::warning);
+    report.warnings.extend(of_http);
     report.warnings.extend(growth::warning(&report));
     report.warnings.extend(neighbours::warning(&report));
     let held = report.holds.iter().map(|h| {
@@ -190,6 +194,13 @@ pub fn build(evidence: Evidence<'_>) -> Report {
     let held: Vec<String> = held.collect();
     report.warnings.extend(held);
     report
+}
+
+/// When a feeder that ran out of values ended the run, if that was within the warm-up.
+fn ran_out(evidence: &Evidence<'_>) -> Option<Duration> {
+    let (scenario, at) = (evidence.scenario, evidence.finished.arrivals_end);
+    let stops = |f: &Feeder| f.pick == Pick::Sequential && f.at_end == AtEnd::Stop;
+    (at < scenario.warm_up() && scenario.feeders.iter().any(stops)).then_some(at)
 }
 
 fn interruption(what: Interruption, finished: &Finished) -> String {

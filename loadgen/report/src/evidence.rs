@@ -35,6 +35,8 @@ pub enum Interruption {
 pub struct Evidence<'a> {
     /// The scenario of the run.
     pub scenario: &'a Scenario,
+    /// What the scenario asks for, as [`Scenario::fingerprint`].
+    pub fingerprint: String,
     /// The seed of all random choices.
     pub seed: u64,
     /// Start of the run, Unix time in seconds.

@@ -85,6 +85,9 @@ pub struct RunFolder {
     pub logs: Logs,
 }
 
+/// Starts that are nearer than this are one: a report's number holds the time to less than a microsecond.
+const SAME_START_S: f64 = 1e-6;
+
 /// The names of the recorders whose logs belong to a report.
 pub(super) fn log_names(report: &Report) -> Vec<String> {
     let steps: Vec<String> = report.steps.iter().map(|s| s.name.clone()).collect();
@@ -93,6 +96,16 @@ pub(super) fn log_names(report: &Report) -> Vec<String> {
 }
 
 impl RunFolder {
+    /// Whether both have the figures of one run: copies of it, or a merged run and a part of it.
+    #[must_use]
+    pub fn has_a_run_of(&self, other: &Self) -> bool {
+        let theirs = runs(&other.report);
+        runs(&self.report).iter().any(|(start, requests)| {
+            let is_same = |(s, n): &(f64, u64)| n == requests && (s - start).abs() < SAME_START_S;
+            theirs.iter().any(is_same)
+        })
+    }
+
     /// Reads a run's folder.
     ///
     /// # Errors
@@ -119,6 +132,17 @@ impl RunFolder {
             report,
             logs,
         })
+    }
+}
+
+/// The start and the number of requests of each run that a report is of: together they are of one run only.
+fn runs(report: &Report) -> Vec<(f64, u64)> {
+    let merged = report.merged_from.iter();
+    match report.merged_from.is_empty() {
+        true => vec![(report.started_at, report.all_steps.count)],
+        false => merged
+            .map(|part| (part.started_at, part.requests))
+            .collect(),
     }
 }
 

@@ -7,6 +7,10 @@ use loadgen_engine::drive::Finished;
 use loadgen_engine::record::Figures;
 use loadgen_scenario::{Protocol, Scenario};
 
+const HTTP1: &str = "HTTP/1.1";
+/// The share of requests that may be sent once more without a warning: a target that closes idle connections meets a few on their way.
+const REPEATED_MAX: f64 = 0.01;
+
 /// What went over HTTP. The warm-up counts for connections, and for nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -87,7 +91,7 @@ impl HttpReport {
         });
         let is_http2 = scenario.http.protocol == Protocol::Http2;
         Self {
-            protocol: if is_http2 { "HTTP/2" } else { "HTTP/1.1" }.to_owned(),
+            protocol: if is_http2 { "HTTP/2" } else { HTTP1 }.to_owned(),
             connections: connections.opened,
             requests: connections.requests,
             streams_max: match is_http2 {
@@ -99,6 +103,21 @@ impl HttpReport {
             answers: answers.collect(),
             redirects: redirects.collect(),
         }
+    }
+
+    /// The warning about requests that were sent once more, if they are more than a few. Of HTTP/2 none is told apart from those that the
+    /// target had refused to begin.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let asked = self.requests.saturating_sub(self.repeated);
+        let share = self.repeated as f64 / asked.max(1) as f64;
+        let told = self.protocol == HTTP1 && share > REPEATED_MAX;
+        told.then(|| {
+            format!(
+                "{} of {asked} requests ({:.1} %) were sent once more, because the target had closed their connection without an answer: it may crash, or close connections without saying so (`connection: close`); with keep_alive = false in [http], and of a POST, each is an error",
+                self.repeated,
+                share * 100.0
+            )
+        })
     }
 
     /// Adds another generator's figures.

@@ -1,5 +1,5 @@
 //! Merges the reports of several generators of one run: counts are added up, distributions are merged interval by interval, and nothing
-//! is averaged. Runs of different scenarios are refused.
+//! is averaged. Runs of different scenarios are refused, and so are those that were not made at the same time.
 
 mod error;
 mod figures;
@@ -16,7 +16,7 @@ use crate::report::Report;
 /// Merges runs into a new folder and reads it back.
 ///
 /// # Errors
-/// The runs are of different scenarios, a log is missing or broken, or the folder can't be written.
+/// The runs are of different scenarios or times, or copies of each other; a log is missing or broken, or the folder can't be written.
 pub fn merge(parts: &[RunFolder], out: &Path) -> Result<RunFolder, MergeError> {
     let mut parts: Vec<&RunFolder> = parts.iter().collect();
     parts.sort_by(|a, b| a.report.started_at.total_cmp(&b.report.started_at));
@@ -48,35 +48,75 @@ fn check(parts: &[&RunFolder], out: &Path) -> Result<(), MergeError> {
             return Err(MergeError::Workloads(part.path.clone()));
         }
     }
-    type SharedProperty = fn(&Report) -> String;
-    let same: [(&str, SharedProperty); 4] = [
+    for (index, one) in parts.iter().enumerate() {
+        let mut others = parts[index + 1..].iter();
+        if let Some(other) = others.find(|other| one.has_a_run_of(other)) {
+            return Err(MergeError::Copied(one.path.clone(), other.path.clone()));
+        }
+    }
+    // Nothing where an older report doesn't tell it.
+    type SharedProperty = fn(&Report) -> Option<String>;
+    let same: [(&str, SharedProperty); 5] = [
         ("their scenarios are different", |r| {
-            format!("`{}`", r.scenario)
+            Some(format!("`{}`", r.scenario))
+        }),
+        ("their scenarios ask for different things", |r| {
+            let fingerprint = r.fingerprint.as_ref()?;
+            Some(format!("fingerprint `{fingerprint}`"))
         }),
         ("their workloads are of different kinds", |r| {
-            format!("`{}`", r.workload.kind)
+            Some(format!("`{}`", r.workload.kind))
         }),
         ("their steps or awaited states are different", |r| {
-            log_names(r).join(", ")
+            Some(log_names(r).join(", "))
         }),
         ("their thresholds are different", |r| {
             let texts: Vec<&str> = r.thresholds.iter().map(|t| t.threshold.as_str()).collect();
-            format!("[{}]", texts.join(", "))
+            Some(format!("[{}]", texts.join(", ")))
         }),
     ];
-    for pair in parts.windows(2) {
-        for (what, of) in same {
-            let (left, right) = (of(&pair[0].report), of(&pair[1].report));
-            if left != right {
-                return Err(MergeError::Different {
-                    one: pair[0].path.clone(),
-                    other: pair[1].path.clone(),
-                    what,
-                    left,
-                    right,
+    for (what, of) in same {
+        let told = parts.iter().filter_map(|p| Some((p, of(&p.report)?)));
+        let told: Vec<_> = told.collect();
+        let other = told.iter().find(|(_, value)| *value != told[0].1);
+        if let Some((other, right)) = other {
+            return Err(MergeError::Different {
+                one: told[0].0.path.clone(),
+                other: other.path.clone(),
+                what,
+                left: told[0].1.clone(),
+                right: right.clone(),
+            });
+        }
+    }
+    check_together(parts)
+}
+
+/// The share of the longer of two runs that both must have been measured in: generators that are started by hand are seconds apart.
+const TOGETHER_MIN: f64 = 0.5;
+
+/// Refuses runs that were made one after the other: their rates add up to one that nobody asked for.
+fn check_together(parts: &[&RunFolder]) -> Result<(), MergeError> {
+    for (index, one) in parts.iter().enumerate() {
+        for other in &parts[index + 1..] {
+            let (a, b) = (measured(&one.report), measured(&other.report));
+            let together_s = (a.1.min(b.1) - a.0.max(b.0)).max(0.0);
+            let of_s = (a.1 - a.0).max(b.1 - b.0);
+            if together_s < of_s * TOGETHER_MIN {
+                return Err(MergeError::Apart {
+                    one: one.path.clone(),
+                    other: other.path.clone(),
+                    together_s,
+                    of_s,
                 });
             }
         }
     }
     Ok(())
+}
+
+/// Start and end of a run's measured time, in Unix seconds.
+fn measured(report: &Report) -> (f64, f64) {
+    let start = report.started_at + report.workload.warm_up_s;
+    (start, start + report.duration_s)
 }

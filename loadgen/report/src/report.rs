@@ -34,6 +34,9 @@ pub struct Report {
     /// The scenario's description.
     #[serde(default)]
     pub description: String,
+    /// The fingerprint of what the scenario asks for: requests, checks, waits, set-up, feeders, HTTP options; older reports don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// The scenario's parameters as used in this run, by name.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,

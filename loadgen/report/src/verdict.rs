@@ -83,6 +83,8 @@ pub struct Case<'a> {
     pub faults: &'a [FaultReport],
     /// Whether a threshold says how many journeys are skipped: then a run in which all are may be meant.
     pub skips_are_judged: bool,
+    /// When a feeder that ran out of values ended the run, if that was within the warm-up.
+    pub ran_out: Option<Duration>,
     /// What somebody ended early, in words.
     pub interrupted: Option<String>,
 }
@@ -241,16 +243,35 @@ pub fn missed(thresholds: &[ThresholdReport]) -> Vec<String> {
     missed.collect()
 }
 
+/// Says that no request was measured, and why; `None` if one was, and where another reason of the verdict explains it: arrivals that were
+/// lost, agents of which none is left, and somebody who ended the run.
+fn nothing_measured(case: &Case<'_>) -> Option<String> {
+    let journeys = case.journeys;
+    let lost = |agent: &AgentCase| agent.report.lost.is_some();
+    let all_lost = !case.agents.is_empty() && case.agents.iter().all(lost);
+    let explained =
+        journeys.dropped + journeys.unsent > 0 || all_lost || case.interrupted.is_some();
+    if case.all_steps.count > 0 || explained {
+        return None;
+    }
+    let why = match case.ran_out {
+        Some(at) => format!(
+            "a feeder had no more values after {:.1} s, within the warm-up; give it more of them or let it begin again (at_end = \"wrap\")",
+            at.as_secs_f64()
+        ),
+        None if journeys.failed + journeys.skipped > 0 => format!(
+            "no journey came to a request: {} failed, {} were skipped",
+            journeys.failed, journeys.skipped
+        ),
+        None => "nothing was measured; make the run longer than its warm-up".to_owned(),
+    };
+    Some(format!("no samples: {why}"))
+}
+
 /// Why the run is INVALID, each reason with what to do about it.
 fn doubts(case: &Case<'_>) -> Vec<String> {
-    let mut reasons = Vec::new();
     let limits = case.limits;
-    // Where arrivals were lost, they are why nothing was measured.
-    if case.all_steps.count == 0 && case.journeys.dropped + case.journeys.unsent == 0 {
-        reasons.push(
-            "no samples: nothing was measured; make the run longer than its warm-up".to_owned(),
-        );
-    }
+    let mut reasons: Vec<String> = nothing_measured(case).into_iter().collect();
     if case.agents.is_empty() {
         let kept = KeepingUp {
             limits,

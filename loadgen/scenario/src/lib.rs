@@ -19,6 +19,7 @@ pub mod fault;
 pub mod feeder;
 mod file;
 mod filter;
+mod fingerprint;
 mod limits;
 mod overrides;
 pub mod pattern;

@@ -26,6 +26,8 @@ use loadgen_shop::system_process::SystemProcess;
 /// A run, ready to be carried out.
 pub struct Run {
     pub scenario: Arc<Scenario>,
+    /// What the scenario asks for.
+    pub fingerprint: String,
     pub seed: u64,
     pub audit: bool,
     pub out: PathBuf,
@@ -149,9 +151,11 @@ impl Run {
             }
             None => None,
         };
+        let fingerprint = scenario.fingerprint().map_err(RunError::BadInput)?;
         let (scenario, out) = (Arc::new(scenario), options.out.path().to_owned());
         Ok(Self {
             scenario,
+            fingerprint,
             seed: options.seed,
             audit: options.audit,
             out,

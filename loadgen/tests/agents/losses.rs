@@ -63,6 +63,27 @@ fn an_agent_that_is_killed_makes_the_run_invalid_by_its_name_and_the_others_go_o
 }
 
 #[test]
+fn an_agent_that_is_killed_in_the_warm_up_is_why_nothing_was_measured() {
+    let (service, killed) = (numbered(), Agent::start());
+    let text = open(100, "30s", "")
+        .replace("expect = { exist = [\"/result/entity_id\"] }\n", "")
+        .replace("[[journeys]]", "warm_up = \"20s\"\n[[journeys]]");
+    let folder = Folder::new().with("t.toml", &text);
+    let run = ["run", "t.toml", "--target", &service.url, "--out", "out"];
+    let child = folder.start(&[&run[..], &["--agents", &killed.address]].concat());
+    eventually("requests", || service.asked().len() > 50);
+    killed.signal("KILL");
+    let ended = ended(child.wait_with_output().unwrap());
+
+    assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
+    let report = folder.report();
+    let first = report["verdict"]["reasons"][0].as_str().unwrap();
+    let said = format!("the agent {} was lost: the connection", killed.address);
+    assert!(first.contains(&said), "{first}");
+    assert!(!reasons(&report).contains("warm-up"), "{report:#}");
+}
+
+#[test]
 fn an_agent_that_is_stopped_by_a_signal_says_so() {
     let service = numbered();
     let (kept, mut left) = (Agent::start(), Agent::start());

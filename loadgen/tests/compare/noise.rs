@@ -64,9 +64,11 @@ fn groups<const N: usize>(run: &RunFolder, factors: [f64; N], seed: u64) -> [Gro
         for half in 0..2 {
             blocks.push(block);
             for (side, factor) in factors.into_iter().enumerate() {
+                let mut report = measured(&run.report, factor, &mut random, machine);
+                report.started_at += (blocks.len() * N + side) as f64;
                 sides[side].push(RunFolder {
                     path: format!("/made-up/{side}/{block}/{half}").into(),
-                    report: measured(&run.report, factor, &mut random, machine),
+                    report,
                     logs: run.logs.clone(),
                 });
             }

@@ -1,10 +1,12 @@
 //! Tests what can't be compared, and the message for each case.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::runs::Runs;
+use crate::runs::{Runs, change, copy};
+use crate::support::{Loadgen, SmallSystem, open};
 use crate::{compare_report, text};
 
 fn check(candidate: &Path, baseline: &Path, more: &[&str], code: i32, says: &[&str]) {
@@ -111,6 +113,12 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
     let rows = [
         ("scenario", "/scenario", json!("browse"), "`browse`"),
         (
+            "asked",
+            "/fingerprint",
+            json!("00112233aabbccdd"),
+            "what the scenario asks for, by its fingerprint: `",
+        ),
+        (
             "workload",
             "/workload/description",
             json!("open: 99/s for 1s"),
@@ -153,6 +161,73 @@ fn runs_of_different_things_are_refused_with_what_differs_and_compared_when_told
             said.out
         );
     }
+}
+
+#[test]
+fn scenarios_of_one_name_that_ask_for_different_things_are_refused_but_for_older_reports() {
+    let runs = Runs::new();
+    let system = SmallSystem::start();
+    let asking = |name: &str, step: &str| {
+        let text = open(50, "1s", "").replace("path = \"/thing\"", step);
+        let ended = Loadgen::scenario(&text).target(&system).run();
+        let folder = runs.path(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        copy(&ended.out, &folder);
+        folder
+    };
+    let thing = asking("thing", "path = \"/thing\"");
+    let again = asking("again", "path = '/thing'");
+    let other = asking("other", "path = \"/thing\", query = { n = \"2\" }");
+    let older = asking("older", "path = \"/thing\", query = { n = \"3\" }");
+    change(&older, |report| {
+        report.as_object_mut().unwrap().remove("fingerprint");
+    });
+
+    let differs = [
+        "not comparable",
+        "what the scenario asks for",
+        "--allow-different",
+    ];
+    check(&other, &thing, &["--allow-invalid"], 2, &differs);
+    for compared in [&again, &older] {
+        let said = compare_report(&[text(&thing), text(compared), "--allow-invalid"]);
+        assert_eq!(said.code, 3, "one run a side: {}", said.problem);
+    }
+    // What the page is made from is left as it is.
+    let remade = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .arg("report")
+        .arg(&other)
+        .output()
+        .unwrap();
+    assert!(remade.status.success(), "{remade:?}");
+    check(&other, &thing, &["--allow-invalid"], 2, &differs);
+}
+
+#[test]
+fn copies_of_a_run_are_no_runs_of_their_own() {
+    let runs = Runs::new();
+    let (one, other) = (runs.add("one", 1, |_| ()), runs.add("other", 1, |_| ()));
+    let copied = runs.path("copied");
+    std::fs::create_dir(&copied).unwrap();
+    copy(&one, &copied);
+    let merged = runs.add("merged", 1, |_| ());
+    change(&merged, |report| {
+        let part = |folder: &Path| {
+            let text = std::fs::read_to_string(folder.join("report.json")).unwrap();
+            let part: Value = serde_json::from_str(&text).unwrap();
+            json!({"folder": "part", "started_at": part["started_at"], "target": "",
+                "requests": part["all_steps"]["count"], "verdict": "PASS"})
+        };
+        report["merged_from"] = json!([part(&one), part(&other)]);
+    });
+
+    let says = ["have the figures of one run", "made one by one"];
+    check(&copied, &one, &[], 2, &says);
+    check(&merged, &one, &[], 2, &says);
+    let twice = format!("{},{}", text(&one), text(&copied));
+    check(&other, Path::new(&twice), &[], 2, &says);
+    let said = compare_report(&[text(&one), text(&other)]);
+    assert_eq!(said.code, 3, "one run a side: {}", said.problem);
 }
 
 #[test]

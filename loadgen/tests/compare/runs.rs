@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,12 +23,21 @@ pub fn original() -> &'static Path {
     })
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a run's files.
+pub fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         if entry.path().is_file() {
             std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
         }
     }
+}
+
+/// Changes the report in a run's folder.
+pub fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let file = folder.join("report.json");
+    let mut report = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    change(&mut report);
+    std::fs::write(&file, report.to_string()).unwrap();
 }
 
 /// The cost of a journey in a run: CPU in µs, and Redis commands.
@@ -40,6 +50,9 @@ pub fn resources(cpu_us: f64, commands: f64) -> Value {
         "events_per_append": 3.0, "messages_per_take": 2.0,
     })
 }
+
+/// How many runs were added, of all tests.
+static ADDED: AtomicU32 = AtomicU32::new(1);
 
 /// Folders of runs, deleted when the value is dropped.
 pub struct Runs(TempDir);
@@ -58,14 +71,15 @@ impl Runs {
         let folder = self.path(side).join(format!("{number:02}"));
         std::fs::create_dir_all(&folder).unwrap();
         copy(original(), &folder);
-        let file = folder.join("report.json");
-        let mut report: Value =
-            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        report["verdict"] = json!({"result": "PASS", "reasons": []});
-        report["environment"]["durability"] = json!("none");
-        report["resources"] = resources(3_000.0, 100.0);
-        change(&mut report);
-        std::fs::write(&file, report.to_string()).unwrap();
+        self::change(&folder, |report| {
+            // A millisecond later each, or it would be a copy.
+            let later_s = ADDED.fetch_add(1, Ordering::Relaxed) as f64 / 1e3;
+            report["started_at"] = json!(report["started_at"].as_f64().unwrap() + later_s);
+            report["verdict"] = json!({"result": "PASS", "reasons": []});
+            report["environment"]["durability"] = json!("none");
+            report["resources"] = resources(3_000.0, 100.0);
+            change(report);
+        });
         folder
     }
 

@@ -35,7 +35,7 @@ fn histogram(folder: &Path, log: &str) -> Histogram<u64> {
 fn two() -> [Ended; 2] {
     let system = SmallSystem::start();
     let runs = [1, 2].map(|seed: u64| {
-        let run = Loadgen::scenario(&open(50, "2s", SCENARIO_MORE));
+        let run = Loadgen::scenario(&open(25, "4s", SCENARIO_MORE));
         run.target(&system)
             .arguments(&["--seed", &seed.to_string()])
     });
@@ -106,12 +106,34 @@ fn what_does_not_belong_together_is_refused() {
     let run = |text: String| Loadgen::scenario(&text).target(&system).run();
     let one = run(open(20, "1s", ""));
     let other = run(open(20, "1s", "").replace("name = \"test\"", "name = \"another\""));
+    let asking = run(open(20, "1s", "").replace("\"/thing\"", "\"/thing\", query = { n = \"2\" }"));
+    let later = run(open(20, "1s", ""));
     let out = tempfile::tempdir().unwrap();
+    let copied = out.path().join("copied");
+    std::fs::create_dir(&copied).unwrap();
+    for entry in std::fs::read_dir(&one.out).unwrap().flatten() {
+        std::fs::copy(entry.path(), copied.join(entry.file_name())).unwrap();
+    }
     for (folders, to, message) in [
+        (
+            [&one.out, &copied],
+            Some(out.path()),
+            "have the figures of one run, which would be counted twice",
+        ),
+        (
+            [&one.out, &later.out],
+            Some(out.path()),
+            "were measured, both ran for 0.0 s only",
+        ),
         (
             [&one.out, &other.out],
             Some(out.path()),
             "scenarios are different (`test` and `another`)",
+        ),
+        (
+            [&one.out, &asking.out],
+            Some(out.path()),
+            "scenarios ask for different things (fingerprint `",
         ),
         ([&one.out, &one.out], Some(out.path()), "given twice"),
         (

@@ -1,71 +1,76 @@
 //! Checks whether runs may be compared: scenario, workload, durability, Redis and machine must be the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::{CompareError, Group, Options};
 use crate::Report;
 use crate::folder::RunFolder;
 
-/// The name and value of something that must be the same in all runs.
-type Trait = (&'static str, fn(&Report) -> String);
+/// The name and value of something that must be the same in all runs; no value where an older report doesn't tell it.
+type Trait = (&'static str, fn(&Report) -> Option<String>);
 
 /// The name of what the server is, in [`Group::asked`].
 pub const REDIS: &str = "Redis";
 /// The name of how durable the server is, in [`Group::asked`].
 pub const DURABILITY: &str = "durability";
 
-const ASKED: [Trait; 8] = [
-    ("scenario", |r| r.scenario.clone()),
-    ("workload", |r| r.workload.description.clone()),
-    ("warm-up", |r| format!("{} s", r.workload.warm_up_s)),
+const ASKED: [Trait; 9] = [
+    ("scenario", |r| Some(r.scenario.clone())),
+    ("what the scenario asks for, by its fingerprint", |r| {
+        r.fingerprint.clone()
+    }),
+    ("workload", |r| Some(r.workload.description.clone())),
+    ("warm-up", |r| Some(format!("{} s", r.workload.warm_up_s))),
     ("parameters", |r| {
         let pairs = r.parameters.iter().map(|(k, v)| format!("{k} = {v}"));
         let pairs: Vec<String> = pairs.collect();
-        if pairs.is_empty() {
-            "none".to_owned()
-        } else {
-            pairs.join(", ")
-        }
+        Some(or_none(&pairs))
     }),
     ("protocol", |r| {
         let protocol = r.http.as_ref().map(|http| http.protocol.clone());
         // Older reports don't say it.
-        protocol.unwrap_or_else(|| "HTTP/1.1".to_owned())
+        Some(protocol.unwrap_or_else(|| "HTTP/1.1".to_owned()))
     }),
     // Sampling costs time, too.
     ("profiled", |r| {
         let profiled = r.profile.is_some();
-        if profiled { "yes" } else { "no" }.to_owned()
+        Some(if profiled { "yes" } else { "no" }.to_owned())
     }),
     ("steps", |r| {
         let names: Vec<&str> = r.steps.iter().map(|s| s.name.as_str()).collect();
-        names.join(", ")
+        Some(names.join(", "))
     }),
     ("awaited states", |r| {
         let names: Vec<&str> = r.end_to_end.iter().map(|s| s.name.as_str()).collect();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+        Some(or_none(&names))
     }),
 ];
 
 const RAN_ON: [Trait; 2] = [
-    (DURABILITY, |r| known(&r.environment.durability)),
+    (DURABILITY, |r| Some(known(&r.environment.durability))),
     (REDIS, |r| {
         let e = &r.environment;
-        format!("{} {}", known(&e.redis_server), known(&e.redis_version))
+        let (server, version) = (known(&e.redis_server), known(&e.redis_version));
+        Some(format!("{server} {version}"))
     }),
 ];
 
 const MACHINE: [Trait; 3] = [
-    ("cores", |r| r.environment.cores.to_string()),
+    ("cores", |r| Some(r.environment.cores.to_string())),
     ("machine", |r| {
-        format!("{} {}", r.environment.os, r.environment.arch)
+        Some(format!("{} {}", r.environment.os, r.environment.arch))
     }),
-    ("agents", |r| r.agents.len().to_string()),
+    ("agents", |r| Some(r.agents.len().to_string())),
 ];
+
+fn or_none<T: AsRef<str>>(values: &[T]) -> String {
+    let values: Vec<&str> = values.iter().map(T::as_ref).collect();
+    match values.is_empty() {
+        true => "none".to_owned(),
+        false => values.join(", "),
+    }
+}
 
 fn known(value: &Option<String>) -> String {
     value.clone().unwrap_or_else(|| "unknown".to_owned())
@@ -91,12 +96,11 @@ fn differences(baseline: &Group, candidate: &Group, traits: &[Trait]) -> Vec<Str
 
 /// Adds a line for each value of the trait that is not the first run's.
 fn differences_in(runs: &[&RunFolder], (what, of): Trait, lines: &mut Vec<String>) {
-    let Some(first) = runs.first() else {
+    let mut told = runs.iter().filter_map(|run| Some((run, of(&run.report)?)));
+    let Some((first, expected)) = told.next() else {
         return;
     };
-    let expected = of(&first.report);
-    for run in runs {
-        let found = of(&run.report);
+    for (run, found) in told {
         let (one, other) = (first.path.display(), run.path.display());
         let told: &dyn Fn(&String) -> bool = &|line: &String| {
             line.starts_with(&format!("  {what}: ")) && line.contains(&format!("`{found}`"))
@@ -147,13 +151,16 @@ pub fn check(
             });
         }
     }
-    let mut places = Vec::new();
+    let mut seen: Vec<(PathBuf, &RunFolder)> = Vec::new();
     for run in baseline.runs.iter().chain(&candidate.runs) {
         let place = run.path.canonicalize().unwrap_or_else(|_| run.path.clone());
-        if places.contains(&place) {
+        if seen.iter().any(|(other, _)| *other == place) {
             return Err(CompareError::Twice(run.path.clone()));
         }
-        places.push(place);
+        if let Some((_, other)) = seen.iter().find(|(_, other)| other.has_a_run_of(run)) {
+            return Err(CompareError::Copied(other.path.clone(), run.path.clone()));
+        }
+        seen.push((place, run));
     }
     let asked = differences(baseline, candidate, &ASKED);
     let ran_on = differences(baseline, candidate, &RAN_ON);

@@ -37,6 +37,11 @@ pub enum CompareError {
     /// A run is on both sides, or twice on one side.
     #[error("{0} is given twice; name each run once")]
     Twice(PathBuf),
+    /// Two folders have the figures of one run.
+    #[error(
+        "{0} and {1} have the figures of one run: a copy is no other run, nor is a part of a merged one; give runs that were made one by one"
+    )]
+    Copied(PathBuf, PathBuf),
     /// The runs differ in something that must be the same.
     #[error("these runs are not comparable:\n{}\n{hint}", .differences.join("\n"))]
     Different {

@@ -34,6 +34,25 @@ pub enum MergeError {
     /// A folder is given twice, or is also the output folder.
     #[error("{0} is given twice, or is also the folder of --out; give each folder once")]
     Twice(PathBuf),
+    /// Two folders have the figures of one run.
+    #[error(
+        "{0} and {1} have the figures of one run, which would be counted twice: a copy is no other generator"
+    )]
+    Copied(PathBuf, PathBuf),
+    /// Two runs were not made together.
+    #[error(
+        "{one} and {other} can't be merged: of {of_s:.1} s that were measured, both ran for {together_s:.1} s only; generators that ran at the same time are merged, others are compared (loadgen compare)"
+    )]
+    Apart {
+        /// The first run's folder.
+        one: PathBuf,
+        /// The second run's folder.
+        other: PathBuf,
+        /// How long both were measured, in seconds.
+        together_s: f64,
+        /// How long the longer one was measured, in seconds.
+        of_s: f64,
+    },
     /// An interval log can't be read.
     #[error(transparent)]
     Log(#[from] LogReadError),

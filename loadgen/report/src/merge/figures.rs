@@ -19,6 +19,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
     let mut merged = parts[0].report.clone();
     let (start_s, end_s) = measured(parts);
     merged.duration_s = end_s - start_s;
+    merged.fingerprint = reports().find_map(|r| r.fingerprint.clone());
     let names = log_names(&merged);
     let total = |name: String| -> Quantiles {
         let index = names.iter().position(|n| *n == name);
@@ -106,10 +107,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
 
 /// Start and end of the measured time over all runs, in Unix seconds.
 fn measured(parts: &[&RunFolder]) -> (f64, f64) {
-    let times = parts.iter().map(|p| {
-        let start = p.report.started_at + p.report.workload.warm_up_s;
-        (start, start + p.report.duration_s)
-    });
+    let times = parts.iter().map(|p| super::measured(&p.report));
     times.fold((f64::INFINITY, f64::NEG_INFINITY), |all, one| {
         (all.0.min(one.0), all.1.max(one.1))
     })
