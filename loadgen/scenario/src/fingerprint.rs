@@ -113,7 +113,7 @@ request = { method = "POST", path = "/{{row.a}}/{{size}}", query = { b = "1" } }
             ("50.0", "60.0", true),
             ("rate = 10.0", "rate = 20.0", true),
             ("name = \"j\"", "name = 'j' # a comment", true),
-            ("method = \"POST\", path", "path", false),
+            ("\"POST\"", "\"PUT\"", false),
             ("b = \"1\"", "b = \"2\"", false),
             ("sequential", "random", false),
             (

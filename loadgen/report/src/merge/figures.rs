@@ -107,7 +107,7 @@ pub fn merge(parts: &[&RunFolder], totals: &[Times]) -> Report {
 
 /// Start and end of the measured time over all runs, in Unix seconds.
 fn measured(parts: &[&RunFolder]) -> (f64, f64) {
-    let times = parts.iter().map(|p| super::measured(&p.report));
+    let times = parts.iter().map(|p| super::together::measured(&p.report));
     times.fold((f64::INFINITY, f64::NEG_INFINITY), |all, one| {
         (all.0.min(one.0), all.1.max(one.1))
     })
