@@ -8,14 +8,11 @@ use serde_json::value::RawValue;
 
 use super::keys::Collection;
 use super::lookup::raw;
-use super::pages;
+use super::pages::{self, PAGE_BYTES_MAX};
 use super::store::{ReadStore, Stored};
 use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::json;
-
-/// A page ends early once its text is longer than this: each order brings its cart and products, and these may be many.
-const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Entities by id.
 type StoredById<'a> = HashMap<&'a str, Stored>;
@@ -62,6 +59,7 @@ pub async fn page(
     let mut text = String::from(r#"{"result":["#);
     let mut last: Option<&str> = None;
     for (order, stored) in &orders {
+        // Each order brings its cart and products, and these may be many.
         if text.len() > PAGE_BYTES_MAX {
             cursor = last.map(str::to_owned);
             break;

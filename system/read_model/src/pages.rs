@@ -4,6 +4,11 @@ use super::keys::Collection;
 use super::store::{ReadStore, Stored};
 use ordershop_contract::payload::PAGE_ENTITIES_MAX;
 
+/// A page ends early once its entities are longer than this together: a message of the queue must take it.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;
+/// So many entities are read before it is known how long they are.
+const FIRST_READ: usize = 100;
+
 /// At most `limit` entities after a cursor, and the next page's cursor (`None` on the last page).
 ///
 /// # Errors
@@ -18,9 +23,31 @@ pub async fn page(
         return Ok((Vec::new(), None));
     };
     let ids = store.ids_after(topic, after, limit).await?;
-    let cursor = (ids.len() == limit).then(|| ids.last().cloned()).flatten();
-    let found = store.fetch(&[(collection, ids)]).await?;
-    Ok((found.into_iter().flatten().flatten().collect(), cursor))
+    let (mut page, mut bytes, mut read) = (Vec::new(), 0, 0);
+    while read < ids.len() && bytes <= PAGE_BYTES_MAX {
+        // As many as seem to fit, by those that were read.
+        let fit = match read {
+            0 => FIRST_READ,
+            read => (PAGE_BYTES_MAX - bytes) / (bytes / read).max(1) + 1,
+        };
+        let next: Vec<&str> = ids[read..].iter().take(fit).map(String::as_str).collect();
+        for stored in store
+            .fetch(&[(collection, next)])
+            .await?
+            .into_iter()
+            .flatten()
+        {
+            read += 1;
+            bytes += stored.as_ref().map_or(0, |stored| stored.json().len());
+            page.extend(stored);
+            if bytes > PAGE_BYTES_MAX {
+                break;
+            }
+        }
+    }
+    let is_last = read == ids.len() && ids.len() < limit;
+    let last = read.checked_sub(1).map(|last| ids[last].clone());
+    Ok((page, last.filter(|_| !is_last)))
 }
 
 /// All entities of a collection. For small ones: the whole answer is held in memory.

@@ -8,12 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert;
 use crate::batch_stream::BatchStream;
+use crate::message_size::REPLIES_BYTES_MAX;
 use crate::number::number;
 use crate::peer::PeerChannel;
 use crate::peer_clock::{self, NOW_HEADER, PeerClock};
 use crate::proto::ordershop as proto;
 use crate::status::queue_error;
 use ordershop_contract::message_queue::{Answer, Delivery, QueueConsumer, QueueError, QueueName};
+use ordershop_contract::reply::{ReplyStatus, error_reply};
 
 use proto::consume_request::{Exchange, Finish, Open, Request};
 
@@ -93,6 +95,28 @@ fn lost(reason: &str) -> QueueError {
     QueueError::Unavailable(reason.to_owned())
 }
 
+/// What one message can carry: a reply that is too long by itself is an error, and one that is too long beside the others is made again.
+fn that_fit(mut answers: Vec<Answer>) -> Vec<Answer> {
+    let mut bytes = 0;
+    for answer in &mut answers {
+        let Answer::Reply(reply) = answer else {
+            continue;
+        };
+        let length = reply.get().len();
+        if length > REPLIES_BYTES_MAX {
+            let problem = format!(
+                "the answer has {length} bytes; at most {REPLIES_BYTES_MAX} can be sent: ask for less"
+            );
+            *answer = Answer::Reply(error_reply(&problem, ReplyStatus::Failed));
+        } else if bytes + length > REPLIES_BYTES_MAX {
+            *answer = Answer::Retry("the replies beside it were long".to_owned());
+        } else {
+            bytes += length;
+        }
+    }
+    answers
+}
+
 fn closed_or(closed: &CancellationToken, error: QueueError) -> QueueError {
     if closed.is_cancelled() {
         QueueError::Closed
@@ -122,7 +146,7 @@ impl QueueConsumer for GrpcConsumer {
         };
         // An exchange that was cancelled has already been sent: only its batch is missing.
         if !stream.awaits_batch() {
-            let answers = convert::answers(answers);
+            let answers = convert::answers(that_fit(answers));
             stream.ask(message(Request::Exchange(Exchange { answers })));
             self.held = 0;
         }
@@ -152,7 +176,7 @@ impl QueueConsumer for GrpcConsumer {
         // While a batch is on its way there is nothing to answer; ending the stream returns that batch.
         let answers_matter = !stream.awaits_batch();
         if answers_matter {
-            let answers = convert::answers(answers);
+            let answers = convert::answers(that_fit(answers));
             stream.send(message(Request::Finish(Finish { answers })));
         }
         let limit = Duration::from_millis(FINISH_MS_MAX);
@@ -161,5 +185,33 @@ impl QueueConsumer for GrpcConsumer {
             Ok(_) => Ok(()),
             Err(_) => Err(lost("the last answers were not confirmed in time")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(length: usize) -> Answer {
+        let text = format!("\"{}\"", "x".repeat(length - 2));
+        Answer::Reply(serde_json::value::RawValue::from_string(text).unwrap())
+    }
+
+    #[test]
+    fn a_reply_that_no_message_can_carry_is_an_error_and_ends_no_worker() {
+        let half = REPLIES_BYTES_MAX / 2;
+        let answers = vec![
+            reply(half),
+            reply(REPLIES_BYTES_MAX + 1),
+            reply(half),
+            reply(half),
+        ];
+        let fit = that_fit(answers);
+        let Answer::Reply(refused) = &fit[1] else {
+            panic!("{:?}", fit[1]);
+        };
+        assert!(refused.get().contains("ask for less"), "{refused}");
+        assert!(matches!(&fit[0], Answer::Reply(_)) && matches!(&fit[2], Answer::Reply(_)));
+        assert!(matches!(&fit[3], Answer::Retry(_)), "{:?}", fit[3]);
     }
 }

@@ -1,7 +1,7 @@
-//! The joined order report: its form, its pages and its limits.
+//! The joined order report: its form, its pages and its limits; the pages of entities.
 
 use ordershop_contract::position::Positions;
-use ordershop_contract::queue_names::GET_ORDER_REPORT;
+use ordershop_contract::queue_names::{GET_ENTITIES, GET_ORDER_REPORT};
 use ordershop_contract::topic::Topic;
 use serde_json::{Value, json};
 
@@ -86,6 +86,38 @@ async fn pages_follow_each_other_by_cursor_and_end_early_when_they_grow_large() 
     }
 
     assert_eq!(pages, ["o0 o1", "o2 o3", "o4 o5 o6 o7", "o8"]);
+    model.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_entities_ends_early_when_it_grows_large() {
+    let stage = Stage::new().await;
+    let model = Instance::start(&stage.server, 1);
+    let mut written = Positions::NONE;
+    for n in 0..5 {
+        let name = "x".repeat(if n == 4 { 10 } else { 3 << 20 });
+        let product = json!({"entity_id": format!("p{n}"), "name": name, "price": 1});
+        written.merge(&stage.create(Topic::Product, &product.to_string()).await);
+    }
+
+    let mut pages = Vec::new();
+    let mut cursor = Value::Null;
+    loop {
+        let params = json!({"name": "product", "limit": 1_000, "cursor": cursor});
+        let query = json!({"params": params, "at_least": written});
+        let reply = model.ask(GET_ENTITIES, &query).await;
+        let products = reply["result"].as_array().unwrap();
+        let ids = products
+            .iter()
+            .map(|product| product["entity_id"].as_str().unwrap());
+        pages.push(ids.collect::<Vec<_>>().join(" "));
+        cursor = reply["cursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+
+    assert_eq!(pages, ["before all p0 p1", "p2 p3", "p4"]);
     model.stop().await;
 }
 
