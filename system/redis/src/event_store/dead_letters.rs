@@ -26,6 +26,14 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
 return 1";
 
+/// Makes a letter's event pending and deletes the letter, or does neither. Answers with how many letters there were, and how many events.
+/// KEYS: stream, dead letters; ARGV: group, holder, position of the event, the letter's entry
+const RESEND: &str = "
+if #redis.call('XRANGE', KEYS[2], ARGV[4], ARGV[4]) == 0 then return {0, 0} end
+if #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'FORCE', 'JUSTID') == 0 then return {1, 0} end
+redis.call('XDEL', KEYS[2], ARGV[4])
+return {1, 1}";
+
 /// A consumer group of a topic.
 #[derive(Clone, Debug)]
 pub(crate) struct LetterGroup {
@@ -129,32 +137,33 @@ pub(crate) async fn find(
         .map(|(entry, fields)| letter(group, &entry, fields)))
 }
 
-/// Makes a letter's event one that its group hasn't handled; `false` if the event isn't in the stream any more.
+/// Makes a letter's event one that its group hasn't handled; `Some(false)` if the event isn't in the stream any more, `None` if the letter is
+/// gone.
 pub(crate) async fn resend(
     connection: &mut SharedConnection,
     group: &LetterGroup,
     entry: &str,
-) -> RedisResult<bool> {
+) -> RedisResult<Option<bool>> {
     let entries = range(connection, group, (entry, entry), 1).await?;
     let fields = entries.into_iter().flat_map(|(_, fields)| fields);
     let Some((_, position)) = fields.into_iter().find(|(name, _)| name == "position") else {
-        return Ok(false);
+        return Ok(None);
     };
     let events = Keys::new(group.topic, 0).events;
     if group.name == READ_MODEL {
-        return go_back(connection, group.topic, &events, &position).await;
+        let went_back = go_back(connection, group.topic, &events, &position).await?;
+        return Ok(Some(went_back));
     }
-    let mut claim = redis::cmd("XCLAIM");
-    claim.arg(&events).arg(&group.name).arg(HOLDER).arg(0);
-    claim.arg(position).arg("FORCE").arg("JUSTID");
-    let claimed: Vec<String> = claim.query_async(connection).await?;
-    if claimed.is_empty() {
-        return Ok(false);
+    let mut resend = redis::cmd("EVAL");
+    resend.arg(RESEND).arg(2);
+    resend.arg(&events).arg(group.dead_letters());
+    resend.arg(&group.name).arg(HOLDER).arg(position).arg(entry);
+    let (letters, events_there): (u64, u64) = resend.query_async(connection).await?;
+    if events_there > 0 {
+        // The lease stays with its owner: two active consumers would share the events, and neither would have them in order.
+        end_sessions(connection, &events, &group.name).await?;
     }
-    // The lease stays with its owner: two active consumers would share the events, and neither would have them in order.
-    end_sessions(connection, &events, &group.name).await?;
-    drop(connection, group, entry).await?;
-    Ok(true)
+    Ok((letters > 0).then_some(events_there > 0))
 }
 
 /// Sets the read model's position back before an event. Its projector sees it and begins anew there, so that what came after the event is

@@ -63,16 +63,19 @@ async fn one(
             return Ok(Vec::new());
         };
         let done = match deed {
-            LetterDeed::Show => Ok(true),
-            LetterDeed::Drop => grouped::drop(connection, &group, entry).await,
+            LetterDeed::Show => Ok(Some(true)),
+            LetterDeed::Drop => {
+                let dropped = grouped::drop(connection, &group, entry).await;
+                dropped.map(|dropped| dropped.then_some(true))
+            }
             LetterDeed::Resend => grouped::resend(connection, &group, entry).await,
         };
-        return match (done.map_err(unavailable)?, deed) {
-            (true, _) => Ok(vec![letter]),
-            (false, LetterDeed::Resend) => Err(QueueError::Invalid(format!(
+        return match done.map_err(unavailable)? {
+            Some(true) => Ok(vec![letter]),
+            Some(false) => Err(QueueError::Invalid(format!(
                 "the event of {id} is not in its stream any more; the letter can only be dropped"
             ))),
-            (false, _) => Ok(Vec::new()),
+            None => Ok(Vec::new()),
         };
     }
     let Some((queue, _)) = id.rsplit_once(':') else {

@@ -91,6 +91,27 @@ async fn an_event_that_is_sent_again_comes_to_who_asks_ahead_and_what_it_has_in_
 }
 
 #[tokio::test]
+async fn of_two_requests_about_one_letter_at_one_moment_one_is_carried_out() {
+    let stage = Stage::new().await;
+    let store = stage.store();
+    let queue = queue_of(&stage);
+    append_many(&*store, 30).await;
+    let mut subscription = subscribe(&*store, "one", 30).await;
+    let batch = subscription.next_batch().await.unwrap();
+    for event in &batch {
+        subscription.dead_letter(event, "no").await.unwrap();
+    }
+    let letters = DeadLetterRequest::List { skip: 0, limit: 30 };
+    for letter in queue.dead_letters(letters).await.unwrap() {
+        let resend = DeadLetterRequest::Resend(letter.id.clone());
+        let drop = DeadLetterRequest::Drop(letter.id.clone());
+        let (resent, dropped) = tokio::join!(queue.dead_letters(resend), queue.dead_letters(drop));
+        let both = [resent.unwrap(), dropped.unwrap()].concat();
+        assert_eq!(both, [letter]);
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_is_no_longer_in_its_stream_can_only_be_dropped() {
     let stage = Stage::new().await;
     let store = stage.store();
