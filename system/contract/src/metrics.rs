@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::message_queue::QueueStatus;
+
 /// Labels of a queue.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct QueueLabels {
@@ -57,6 +59,20 @@ impl Default for QueueMetrics {
 }
 
 impl QueueMetrics {
+    /// Sets the gauges of a queue.
+    pub fn told(&self, status: &QueueStatus) {
+        let labels = QueueLabels {
+            queue: status.queue.clone(),
+        };
+        for (family, count) in [
+            (&self.queue_depth, status.depth),
+            (&self.queue_held, status.held),
+            (&self.queue_dead_letters, status.dead_letters),
+        ] {
+            family.get_or_create(&labels).set(count.cast_signed());
+        }
+    }
+
     /// Adds them to a process's metrics.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(

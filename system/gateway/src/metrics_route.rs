@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use crate::metrics::{GatewayMetrics, GroupLabels};
 use ordershop_contract::event_store::EventStore;
 use ordershop_contract::message_queue::MessageQueue;
-use ordershop_contract::metrics::QueueLabels;
 use ordershop_contract::queue_names;
 
 use super::error::HttpError;
@@ -100,17 +99,7 @@ impl MetricsRoute {
             self.lags.replace(lags);
         }
         for status in queues.into_iter().flatten().flatten() {
-            let labels = QueueLabels {
-                queue: status.queue,
-            };
-            let of = &self.metrics.queues;
-            for (family, count) in [
-                (&of.queue_depth, status.depth),
-                (&of.queue_held, status.held),
-                (&of.queue_dead_letters, status.dead_letters),
-            ] {
-                gauge(&family.get_or_create_owned(&labels), count);
-            }
+            self.metrics.queues.told(&status);
         }
     }
 

@@ -247,7 +247,11 @@ impl MessageQueue for RedisMessageQueue {
 
     async fn status(&self, queues: &[QueueName]) -> Result<Vec<QueueStatus>, QueueError> {
         let statuses = status::of(self.shared.connection.clone(), queues).await;
-        statuses.map_err(unavailable)
+        let statuses = statuses.map_err(unavailable)?;
+        statuses
+            .iter()
+            .for_each(|status| self.shared.metrics.told(status));
+        Ok(statuses)
     }
 
     async fn close(&self) {
