@@ -17,6 +17,7 @@ use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::Delivery;
 use ordershop_contract::position::{Position, Positions};
 use ordershop_contract::reply::Reply;
+use ordershop_contract::topic::Topic;
 use ordershop_contract::wire::{WireEntity, parse_new_entities};
 use ordershop_contract::worker::ServiceContext;
 
@@ -74,13 +75,12 @@ pub(super) async fn create<S: EntityService>(
 }
 
 /// Refuses an array that takes a claim twice: no facts show what its own elements take.
-fn is_taken_once<S: EntityService>(decided: &[Event<S::Entity>]) -> Result<(), Rejection> {
+fn are_taken_once(claims: &[Claim], topic: Topic) -> Result<(), Rejection> {
     let mut taken = HashSet::new();
-    for claim in decided.iter().flat_map(S::claims) {
+    for claim in claims {
         if let Claim::Take(name) = claim
             && let Some(twice) = taken.replace(name)
         {
-            let topic = S::Entity::TOPIC;
             return Err(Rejection::Conflict(format!(
                 "one request makes two {topic}s of order {twice:?}"
             )));
@@ -117,7 +117,8 @@ impl<S: EntityService> Creation<'_, S> {
             for (entity, id) in self.entities.iter().zip(&self.ids) {
                 decided.extend(decide(id, None, Command::Create(entity.clone()), &facts)?);
             }
-            is_taken_once::<S>(&decided)?;
+            let mut claims: Vec<Claim> = decided.iter().flat_map(S::claims).collect();
+            are_taken_once(&claims, topic)?;
             if let Before::Write(first) = S::before(self.delivery, &decided, &facts)? {
                 // A repeat must not write its first effect again, only to take it back.
                 if self.may_be_a_repeat() {
@@ -141,8 +142,8 @@ impl<S: EntityService> Creation<'_, S> {
                     }
                 }
             }
-            let mut claims: Vec<Claim> = self.claim.clone().map(Claim::Take).into_iter().collect();
-            claims.extend(decided.iter().flat_map(S::claims));
+            // The first claim that is taken already names the conflict: the key's comes before the entities'.
+            claims.splice(0..0, self.claim.clone().map(Claim::Take));
             let events = decided
                 .iter()
                 .zip(&self.ids)
