@@ -10,6 +10,14 @@ use super::{Scenario, Stage, Workload, WorkloadKind};
 
 const TRACE: &str = "--rate and --duration: a recorded trace sets both (use --speed)";
 
+/// What may be named instead of an unknown name.
+fn allowed(known: &[&str], table: &str) -> String {
+    match known.is_empty() {
+        true => format!("this scenario has no {table}"),
+        false => format!("allowed: {}", known.join(", ")),
+    }
+}
+
 impl Scenario {
     /// Makes a change again that was made to the same scenario elsewhere. The error is for people.
     pub(crate) fn change(&mut self, change: &Change) -> Result<(), String> {
@@ -56,10 +64,7 @@ impl Scenario {
         for (name, url) in &overrides.targets {
             let Some(target) = self.targets.iter_mut().find(|t| t.name == *name) else {
                 let known: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
-                let allowed = match known.is_empty() {
-                    true => "this scenario has no [targets]".to_owned(),
-                    false => format!("allowed: {}", known.join(", ")),
-                };
+                let allowed = allowed(&known, "[targets]");
                 return Err(format!("--target {name}=…: no such target; {allowed}"));
             };
             target.url.clone_from(url);
@@ -70,10 +75,7 @@ impl Scenario {
         for (name, text) in &overrides.parameters {
             let Some(parameter) = self.parameters.get_mut(name) else {
                 let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-                let allowed = match known.is_empty() {
-                    true => "this scenario has no [parameters]".to_owned(),
-                    false => format!("allowed: {}", known.join(", ")),
-                };
+                let allowed = allowed(&known, "[parameters]");
                 return Err(format!("--set {name}: no such parameter; {allowed}"));
             };
             *parameter = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
@@ -85,12 +87,13 @@ impl Scenario {
 
     /// The workload that an option changes: the one of this name, or the only one.
     fn overridden(&mut self, option: &str, name: Option<&str>) -> Result<&mut Workload, String> {
-        let names = self.workload_names().join(", ");
+        let names = self.workload_names();
         let several = self.workloads.len() > 1;
         let Some(name) = name else {
             return match several {
                 true => Err(format!(
-                    "{option}: this scenario has several workloads; write {option} NAME=N with one of: {names}"
+                    "{option}: this scenario has several workloads; write {option} NAME=N with one of: {}",
+                    names.join(", ")
                 )),
                 false => self
                     .workloads
@@ -98,10 +101,8 @@ impl Scenario {
                     .ok_or_else(|| "no workload".into()),
             };
         };
-        let allowed = match names.is_empty() {
-            true => "this scenario has no [[workloads]]".to_owned(),
-            false => format!("allowed: {names}"),
-        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let allowed = allowed(&names, "[[workloads]]");
         let named = self.workloads.iter_mut().find(|w| w.name == name);
         named.ok_or_else(|| format!("{option} {name}=…: no such workload; {allowed}"))
     }
