@@ -1,11 +1,35 @@
 //! The joined order report: its form, its pages and its limits; the pages of entities.
 
+use ordershop_contract::message_queue::QueueName;
 use ordershop_contract::position::Positions;
 use ordershop_contract::queue_names::{GET_ENTITIES, GET_ORDER_REPORT};
 use ordershop_contract::topic::Topic;
 use serde_json::{Value, json};
 
 use crate::stage::{Instance, Stage};
+
+/// The ids of each page of a list, from its first to its last.
+async fn pages_of(
+    model: &Instance,
+    list: QueueName,
+    mut params: Value,
+    at_least: &Positions,
+) -> Vec<String> {
+    let mut pages = Vec::new();
+    loop {
+        let query = json!({"params": params, "at_least": at_least});
+        let reply = model.ask(list, &query).await;
+        let entities = reply["result"].as_array().unwrap();
+        let ids = entities
+            .iter()
+            .map(|entity| entity["entity_id"].as_str().unwrap());
+        pages.push(ids.collect::<Vec<_>>().join(" "));
+        params["cursor"] = reply["cursor"].clone();
+        if params["cursor"].is_null() {
+            return pages;
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_has_its_own_fields_first_and_then_all_that_belongs_to_it() {
@@ -68,22 +92,7 @@ async fn pages_follow_each_other_by_cursor_and_end_early_when_they_grow_large() 
         written.merge(&stage.create(Topic::Order, &order.to_string()).await);
     }
 
-    let mut pages = Vec::new();
-    let mut cursor = Value::Null;
-    loop {
-        let params = json!({"limit": 4, "cursor": cursor});
-        let query = json!({"params": params, "at_least": written});
-        let reply = model.ask(GET_ORDER_REPORT, &query).await;
-        let orders = reply["result"].as_array().unwrap();
-        let ids = orders
-            .iter()
-            .map(|order| order["entity_id"].as_str().unwrap());
-        pages.push(ids.collect::<Vec<_>>().join(" "));
-        cursor = reply["cursor"].clone();
-        if cursor.is_null() {
-            break;
-        }
-    }
+    let pages = pages_of(&model, GET_ORDER_REPORT, json!({"limit": 4}), &written).await;
 
     assert_eq!(pages, ["o0 o1", "o2 o3", "o4 o5 o6 o7", "o8"]);
     model.stop().await;
@@ -100,22 +109,8 @@ async fn a_page_of_entities_ends_early_when_it_grows_large() {
         written.merge(&stage.create(Topic::Product, &product.to_string()).await);
     }
 
-    let mut pages = Vec::new();
-    let mut cursor = Value::Null;
-    loop {
-        let params = json!({"name": "product", "limit": 1_000, "cursor": cursor});
-        let query = json!({"params": params, "at_least": written});
-        let reply = model.ask(GET_ENTITIES, &query).await;
-        let products = reply["result"].as_array().unwrap();
-        let ids = products
-            .iter()
-            .map(|product| product["entity_id"].as_str().unwrap());
-        pages.push(ids.collect::<Vec<_>>().join(" "));
-        cursor = reply["cursor"].clone();
-        if cursor.is_null() {
-            break;
-        }
-    }
+    let params = json!({"name": "product", "limit": 1_000});
+    let pages = pages_of(&model, GET_ENTITIES, params, &written).await;
 
     assert_eq!(pages, ["before all p0 p1", "p2 p3", "p4"]);
     model.stop().await;
