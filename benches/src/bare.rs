@@ -16,15 +16,14 @@ pub const BARE_EVENTS: &str = "bare-events";
 pub fn xadd(key: &str, event: &NewEvent) -> Cmd {
     let mut cmd = redis::cmd("XADD");
     cmd.arg(key).arg("*");
-    cmd.arg("event_id").arg(event.event_id.as_str());
+    let (id, aggregate) = (event.event_id.as_str(), event.entity_id.as_str());
+    let correlation = &event.correlation;
+    let (correlation_id, causation_id) = (&correlation.correlation_id, &correlation.causation_id);
     cmd.arg("event_action").arg(&*event.action);
     cmd.arg("event_data").arg(event.data.get());
-    cmd.arg("aggregate_id").arg(event.entity_id.as_str());
-    cmd.arg("version").arg(1);
-    cmd.arg("published_at").arg(1_700_000_000_000_000_u64);
-    cmd.arg("correlation_id")
-        .arg(&event.correlation.correlation_id);
-    cmd.arg("causation_id").arg(&event.correlation.causation_id);
+    cmd.arg("event_meta").arg(format!(
+        r#"[1,"{id}","{aggregate}",1,1700000000000000,"{correlation_id}","{causation_id}",null]"#
+    ));
     cmd
 }
 

@@ -1,15 +1,39 @@
 //! The form of an event as a stream entry: writing and parsing. Knows the fields, not who reads or writes them.
 
+use std::borrow::Cow;
+
 use redis::{Cmd, Value};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use ordershop_contract::correlation::{Correlation, Times};
 use ordershop_contract::event_store::{NewEvent, RecordedEvent};
 use ordershop_contract::position::Position;
 use ordershop_contract::topic::Topic;
+use ordershop_contract::wire::json;
 
 /// The fields in their order. Redis stores the names once a listpack node if they are equal and in equal order.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 3] = ["event_action", "event_data", "event_meta"];
+/// The form of `event_meta` that is written.
+const META_FORM: u8 = 1;
+
+/// What an entry has beside action and data, as a JSON array. It is one field because Redis and its clients take an entry apart field by field,
+/// once for each reader.
+#[derive(Serialize, Deserialize)]
+struct Meta<'a>(
+    /// The number of this form.
+    u8,
+    #[serde(borrow)] Cow<'a, str>, // event_id
+    #[serde(borrow)] Cow<'a, str>, // aggregate_id
+    u64,                           // version
+    u64,                           // published_at, µs
+    #[serde(borrow)] Cow<'a, str>, // correlation_id
+    #[serde(borrow)] Cow<'a, str>, // causation_id
+    Option<(u64, u64)>,            // of a sampled request: received_at, submitted_at, µs
+);
+
+/// The fields of the form before, which is read still, and of dead letters.
+const FIELDS_BEFORE: [&str; 8] = [
     "event_id",
     "event_action",
     "event_data",
@@ -20,8 +44,11 @@ const FIELDS: [&str; 8] = [
     "causation_id",
 ];
 
-/// The additional fields of a sampled request's event; they come last.
-const TIMES: [&str; 2] = ["received_at", "submitted_at"];
+/// The additional fields of a sampled request's event in the form before; they come last.
+const TIMES_BEFORE: [&str; 2] = ["received_at", "submitted_at"];
+
+/// Why an entry with other fields is none of ours.
+const NOT_AN_EVENT: &str = "its fields are not those of an event";
 
 /// A malformed entry: one that none of our event stores wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,64 +77,68 @@ impl Entry {
 
 /// The `XADD` command of an event.
 pub(super) fn xadd(key: &str, event: &NewEvent, version: u64, published_at_us: u64) -> Cmd {
-    let data = event.data.get();
-    let size = 160
-        + key.len()
-        + event.event_id.len()
-        + event.action.len()
-        + data.len()
-        + event.entity_id.len()
-        + event.correlation.correlation_id.len()
-        + event.correlation.causation_id.len();
-    let mut cmd = Cmd::with_capacity(19, size);
+    let correlation = &event.correlation;
+    let meta = Meta(
+        META_FORM,
+        event.event_id.as_str().into(),
+        event.entity_id.as_str().into(),
+        version,
+        published_at_us,
+        correlation.correlation_id.as_str().into(),
+        correlation.causation_id.as_str().into(),
+        correlation.times.map(pair),
+    );
+    let (action, data) = (&*event.action, event.data.get());
+    let mut cmd = Cmd::with_capacity(9, 320 + data.len());
     cmd.arg("XADD").arg(key).arg("*");
-    cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
-    cmd.arg(FIELDS[1]).arg(&*event.action);
-    cmd.arg(FIELDS[2]).arg(data);
-    cmd.arg(FIELDS[3]).arg(event.entity_id.as_str());
-    cmd.arg(FIELDS[4]).arg(version);
-    cmd.arg(FIELDS[5]).arg(published_at_us);
-    cmd.arg(FIELDS[6])
-        .arg(event.correlation.correlation_id.as_str());
-    cmd.arg(FIELDS[7])
-        .arg(event.correlation.causation_id.as_str());
-    if let Some(times) = event.correlation.times {
-        cmd.arg(TIMES[0]).arg(times.received_at_us);
-        cmd.arg(TIMES[1]).arg(times.submitted_at_us);
-    }
+    add_fields(&mut cmd, action, data, &meta);
     cmd
 }
 
 /// The `XADD` command of an event that comes back to its position.
 pub(super) fn recorded_xadd(key: &str, event: &RecordedEvent) -> Cmd {
+    let correlation = &event.correlation;
+    let meta = Meta(
+        META_FORM,
+        event.event_id.as_str().into(),
+        event.entity_id.as_str().into(),
+        event.version,
+        event.published_at_us,
+        correlation.correlation_id.as_str().into(),
+        correlation.causation_id.as_str().into(),
+        correlation.times.map(pair),
+    );
     let mut cmd = redis::cmd("XADD");
     cmd.arg(key).arg(event.position.to_string());
-    add_fields(&mut cmd, event);
-    if let Some(times) = event.correlation.times {
-        cmd.arg(TIMES[0]).arg(times.received_at_us);
-        cmd.arg(TIMES[1]).arg(times.submitted_at_us);
-    }
+    add_fields(&mut cmd, &event.action, event.data.get(), &meta);
     cmd
 }
 
-/// The `XADD` command of a dead letter: the event, its position and the reason.
+fn pair(times: Times) -> (u64, u64) {
+    (times.received_at_us, times.submitted_at_us)
+}
+
+fn add_fields(cmd: &mut Cmd, action: &str, data: &str, meta: &Meta<'_>) {
+    cmd.arg(FIELDS[0]).arg(action);
+    cmd.arg(FIELDS[1]).arg(data);
+    cmd.arg(FIELDS[2]).arg(json(meta).get());
+}
+
+/// The `XADD` command of a dead letter: the event in fields that people read, its position and the reason.
 pub(super) fn xadd_dead(key: &str, event: &RecordedEvent, reason: &str) -> Cmd {
     let mut cmd = xadd_dead_position(key, event.position, reason);
-    add_fields(&mut cmd, event);
-    cmd
-}
-
-fn add_fields(cmd: &mut Cmd, event: &RecordedEvent) {
-    cmd.arg(FIELDS[0]).arg(event.event_id.as_str());
-    cmd.arg(FIELDS[1]).arg(event.action.as_str());
-    cmd.arg(FIELDS[2]).arg(event.data.get());
-    cmd.arg(FIELDS[3]).arg(event.entity_id.as_str());
-    cmd.arg(FIELDS[4]).arg(event.version);
-    cmd.arg(FIELDS[5]).arg(event.published_at_us);
-    cmd.arg(FIELDS[6])
+    let fields = &FIELDS_BEFORE;
+    cmd.arg(fields[0]).arg(event.event_id.as_str());
+    cmd.arg(fields[1]).arg(event.action.as_str());
+    cmd.arg(fields[2]).arg(event.data.get());
+    cmd.arg(fields[3]).arg(event.entity_id.as_str());
+    cmd.arg(fields[4]).arg(event.version);
+    cmd.arg(fields[5]).arg(event.published_at_us);
+    cmd.arg(fields[6])
         .arg(event.correlation.correlation_id.as_str());
-    cmd.arg(FIELDS[7])
+    cmd.arg(fields[7])
         .arg(event.correlation.causation_id.as_str());
+    cmd
 }
 
 /// The `XADD` command of a dead letter that can't be parsed: the position of the entry and the reason.
@@ -184,43 +215,100 @@ fn event(
     position: Position,
     fields: Vec<Value>,
 ) -> Result<RecordedEvent, &'static str> {
-    let timed = fields.len() == 2 * (FIELDS.len() + TIMES.len());
-    if !timed && fields.len() != 2 * FIELDS.len() {
-        return Err("its fields are not those of an event");
+    if fields.len() != 2 * FIELDS.len() {
+        return event_before(topic, position, fields);
     }
     let mut fields = fields.into_iter();
-    let mut next = |name: &str| match (fields.next(), fields.next()) {
-        (Some(Value::BulkString(field)), Some(Value::BulkString(value)))
-            if field == name.as_bytes() =>
-        {
-            Ok(value)
-        }
-        _ => Err("its fields are not those of an event"),
+    let action = text(value_of(&mut fields, FIELDS[0])?)?;
+    let data = data(value_of(&mut fields, FIELDS[1])?)?;
+    let meta = value_of(&mut fields, FIELDS[2])?;
+    let Ok(Meta(
+        META_FORM,
+        event_id,
+        entity_id,
+        version,
+        published_at_us,
+        correlation_id,
+        causation_id,
+        times,
+    )) = serde_json::from_slice(&meta)
+    else {
+        return Err("event_meta is not of a known form");
     };
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a field is not UTF-8");
+    Ok(RecordedEvent {
+        topic,
+        position,
+        event_id: event_id.into_owned().into(),
+        action,
+        data,
+        entity_id: entity_id.into_owned().into(),
+        version,
+        published_at_us,
+        correlation: Correlation {
+            correlation_id: correlation_id.into_owned(),
+            causation_id: causation_id.into_owned(),
+            times: times.map(|(received_at_us, submitted_at_us)| Times {
+                received_at_us,
+                submitted_at_us,
+            }),
+        },
+    })
+}
+
+/// Parses an event in the form before.
+fn event_before(
+    topic: Topic,
+    position: Position,
+    fields: Vec<Value>,
+) -> Result<RecordedEvent, &'static str> {
+    let timed = fields.len() == 2 * (FIELDS_BEFORE.len() + TIMES_BEFORE.len());
+    if !timed && fields.len() != 2 * FIELDS_BEFORE.len() {
+        return Err(NOT_AN_EVENT);
+    }
+    let mut fields = fields.into_iter();
+    let mut next = |name| value_of(&mut fields, name);
     let number = |bytes: Vec<u8>| parse_number(&bytes).ok_or("a field is not a number");
     Ok(RecordedEvent {
         topic,
         position,
-        event_id: text(next(FIELDS[0])?)?.into(),
-        action: text(next(FIELDS[1])?)?,
-        data: RawValue::from_string(text(next(FIELDS[2])?)?)
-            .map_err(|_| "event_data is not JSON")?,
-        entity_id: text(next(FIELDS[3])?)?.into(),
-        version: number(next(FIELDS[4])?)?,
-        published_at_us: number(next(FIELDS[5])?)?,
+        event_id: text(next(FIELDS_BEFORE[0])?)?.into(),
+        action: text(next(FIELDS_BEFORE[1])?)?,
+        data: data(next(FIELDS_BEFORE[2])?)?,
+        entity_id: text(next(FIELDS_BEFORE[3])?)?.into(),
+        version: number(next(FIELDS_BEFORE[4])?)?,
+        published_at_us: number(next(FIELDS_BEFORE[5])?)?,
         correlation: Correlation {
-            correlation_id: text(next(FIELDS[6])?)?,
-            causation_id: text(next(FIELDS[7])?)?,
+            correlation_id: text(next(FIELDS_BEFORE[6])?)?,
+            causation_id: text(next(FIELDS_BEFORE[7])?)?,
             times: match timed {
                 true => Some(Times {
-                    received_at_us: number(next(TIMES[0])?)?,
-                    submitted_at_us: number(next(TIMES[1])?)?,
+                    received_at_us: number(next(TIMES_BEFORE[0])?)?,
+                    submitted_at_us: number(next(TIMES_BEFORE[1])?)?,
                 }),
                 false => None,
             },
         },
     })
+}
+
+/// The value of the next field, which must have this name.
+fn value_of(fields: &mut impl Iterator<Item = Value>, name: &str) -> Result<Vec<u8>, &'static str> {
+    match (fields.next(), fields.next()) {
+        (Some(Value::BulkString(field)), Some(Value::BulkString(value)))
+            if field == name.as_bytes() =>
+        {
+            Ok(value)
+        }
+        _ => Err(NOT_AN_EVENT),
+    }
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, &'static str> {
+    String::from_utf8(bytes).map_err(|_| "a field is not UTF-8")
+}
+
+fn data(bytes: Vec<u8>) -> Result<Box<RawValue>, &'static str> {
+    RawValue::from_string(text(bytes)?).map_err(|_| "event_data is not JSON")
 }
 
 /// Keeps the events; malformed entries are logged and skipped.
@@ -305,9 +393,49 @@ mod tests {
     }
 
     #[test]
+    fn an_event_of_the_form_before_is_read_with_and_without_times() {
+        let values = ["e1", "created", "{}", "o1", "7", "9", "c", "d"];
+        let before = FIELDS_BEFORE.iter().zip(values);
+        let before: Vec<Value> = before.flat_map(|(f, v)| [bulk(f), bulk(v)]).collect();
+        let times = [
+            bulk("received_at"),
+            bulk("5"),
+            bulk("submitted_at"),
+            bulk("6"),
+        ];
+        let sampled = [before.clone(), times.to_vec()].concat();
+        for (fields, expected) in [(before, None), (sampled, Some((5, 6)))] {
+            let item = Value::Array(vec![bulk("5-1"), Value::Array(fields)]);
+
+            let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+
+            let [Entry::Event(event)] = entries.as_slice() else {
+                panic!("not one event");
+            };
+            assert_eq!(
+                (event.event_id.as_str(), event.entity_id.as_str()),
+                ("e1", "o1")
+            );
+            assert_eq!((event.version, event.published_at_us), (7, 9));
+            assert_eq!(event.correlation.times.map(pair), expected);
+        }
+    }
+
+    #[test]
+    fn an_event_whose_meta_has_a_later_form_is_not_misread() {
+        let mut fields = written(None);
+        fields[5] = bulk(r#"[2,"e1","o1",7,9,"c","d",null]"#);
+        let item = Value::Array(vec![bulk("5-1"), Value::Array(fields)]);
+
+        let entries = entries(Topic::Order, Value::Array(vec![item])).unwrap();
+
+        assert!(matches!(entries[0], Entry::Foreign(_)));
+    }
+
+    #[test]
     fn an_entry_of_somebody_else_is_told_apart() {
         let mut fields = written(None);
-        fields[4] = bulk("other");
+        fields[2] = bulk("other");
         let items = vec![
             Value::Array(vec![bulk("5-1"), Value::Array(fields)]),
             Value::Array(vec![bulk("5-2"), Value::Nil]),
