@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
@@ -13,6 +15,10 @@ use crate::refusal;
 use ordershop_contract::backoff::Backoff;
 use ordershop_contract::failpoint::Failpoint;
 use ordershop_contract::message_queue::QueueError;
+
+/// How many waits for replies are under way at most: when one is answered, Redis goes on with the next, so that most replies cost no message to
+/// it. Together they end within the response timeout of the connection.
+const WAITS_MAX: usize = 4;
 
 /// Reads until the queue is closed.
 pub(super) async fn run(shared: Arc<QueueShared>) {
@@ -54,7 +60,7 @@ async fn read_forever(shared: &QueueShared) {
 }
 
 /// Reads until the connection breaks.
-async fn read(shared: &QueueShared, mut connection: MultiplexedConnection) -> String {
+async fn read(shared: &QueueShared, connection: MultiplexedConnection) -> String {
     let config = &shared.config;
     let block = Duration::from_millis(config.block_ms);
     let limit = block + Duration::from_millis(config.response_timeout_ms);
@@ -64,9 +70,16 @@ async fn read(shared: &QueueShared, mut connection: MultiplexedConnection) -> St
         .arg(1)
         .arg(&shared.reply_key);
     blmpop.arg("LEFT").arg("COUNT").arg(config.reply_batch_max);
+    let wait =
+        async |mut connection: MultiplexedConnection| connection.send_packed_command(&blmpop).await;
+    let mut waits = FuturesOrdered::new();
     loop {
-        let answer = tokio::time::timeout(limit, connection.send_packed_command(&blmpop)).await;
-        match answer {
+        if waits.len() <= 1 {
+            waits.extend((waits.len()..WAITS_MAX).map(|_| wait(connection.clone())));
+        }
+        // There is always one.
+        let answer = waits.next().map(|answer| answer.unwrap_or(Ok(Value::Nil)));
+        match tokio::time::timeout(limit, answer).await {
             Ok(Ok(Value::Array(parts))) => {
                 if let Some(Value::Array(replies)) = parts.into_iter().nth(1) {
                     Failpoint::RepliesTaken.pass();
